@@ -1,0 +1,57 @@
+# Needs Python 3.11 or newer and make. Everything else goes into .venv, inside this folder.
+# Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check clean
+
+PY := .venv/bin/python
+
+help:
+	@echo "make demo   the reopening of 2021, played on the whole system, checked"
+	@echo "make test   every test that needs nothing but Python"
+	@echo "make check  lint, format, types, import rules"
+	@echo "make up     the system on embedded infrastructure, until Ctrl-C"
+	@echo "make clean  remove .venv and what the tools left behind"
+
+demo: .venv/project.stamp
+	@$(PY) -m ops demo
+
+up: .venv/project.stamp
+	@$(PY) -m ops up
+
+test: .venv/project.stamp
+	@$(PY) -m pytest tests
+
+check: .venv/project.stamp
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@.venv/bin/python -c 'import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())'
+
+clean:
+	@rm -rf .venv .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# "compat" puts this folder itself on the path: packages that appear later are found without a new install.
+# Installed in place where a working .venv is there, so that a changed lock does not start from nothing.
+.venv/requirements.stamp: requirements.lock
+	@set -e; \
+	if ! $(PY) -c 'import pip' >/dev/null 2>&1; then \
+		found=; \
+		for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+			if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+			then found=$$python; break; fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "No Python 3.11 or newer with its venv module was found: install one (on Debian also python3-venv) and run make again." >&2; \
+			exit 1; \
+		fi; \
+		$$found -m venv --clear .venv; \
+	fi; \
+	echo "Installing the locked requirements into .venv (first run only, about a minute)…"; \
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	touch $@
+
+.venv/project.stamp: .venv/requirements.stamp pyproject.toml
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
+	@touch $@

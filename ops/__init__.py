@@ -1,0 +1,1 @@
+"""The `carrel` command: runs, checks and repairs the system."""
