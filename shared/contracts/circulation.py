@@ -1,0 +1,177 @@
+"""Published by circulation: titles, loans, fines and fine suspensions. Money in cents of HKD."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.contracts.event import Event
+
+# ruff: noqa: D101 - the base of each group carries the description of its fields
+
+
+class CopyOut(BaseModel):
+    """A copy of a title."""
+
+    model_config = ConfigDict(frozen=True)
+
+    copy_id: str
+    barcode: str
+    category: str = Field(description="`adult`, `young-adult` or `children`.")
+    branch: str = Field(description="Code of the branch that owns the copy.")
+
+
+class TitleCatalogued(
+    Event,
+    topic="title.catalogued",
+    publisher="circulation",
+    key="title_id",
+    subject="title_id",
+):
+    """Published when a title is catalogued or its copies change: the only event with book titles."""
+
+    title_id: str
+    title: str
+    authors: tuple[str, ...]
+    isbn: str | None
+    kind: str = Field(description="As `book`.")
+    copies: tuple[CopyOut, ...]
+
+
+class LoanSnapshot(Event):
+    """A loan after a change."""
+
+    loan_id: str
+    patron_id: str
+    title_id: str
+    copy_id: str
+    barcode: str
+    category: str = Field(description="The copy's category.")
+    branch: str = Field(description="Code of the lending branch.")
+    branch_kind: str
+    borrowed_on: date
+    due_on: date
+    renewals: int
+    renewals_left: int
+    state: Literal["open", "returned", "lost"]
+    returned_on: date | None = None
+
+
+class LoanCheckedOut(
+    LoanSnapshot,
+    topic="loan.checked-out",
+    publisher="circulation",
+    key="patron_id",
+    subject="loan_id",
+):
+    """Published when a copy is lent."""
+
+
+class LoanRenewed(
+    LoanSnapshot, topic="loan.renewed", publisher="circulation", key="patron_id", subject="loan_id"
+):
+    """Published when a loan is renewed."""
+
+    previous_due_on: date
+    reference: str = Field(description="What the patron can quote.")
+
+
+class LoanDueDateChanged(
+    LoanSnapshot,
+    topic="loan.due-date-changed",
+    publisher="circulation",
+    key="patron_id",
+    subject="loan_id",
+):
+    """Published when a closure moves a due date."""
+
+    previous_due_on: date
+    cause: str = Field(description="Id of the closure that moved it.")
+
+
+class LoanOverdue(
+    LoanSnapshot, topic="loan.overdue", publisher="circulation", key="patron_id", subject="loan_id"
+):
+    """Published by the overdue job, once for each due date, when a loan is overdue by the rule."""
+
+    overdue_on: date = Field(description="The day for which the job ran.")
+
+
+class LoanReturned(
+    LoanSnapshot, topic="loan.returned", publisher="circulation", key="patron_id", subject="loan_id"
+):
+    """Published when a copy comes back."""
+
+    return_branch: str
+    channel: Literal["desk", "station", "book-drop"]
+
+
+class SpanOut(BaseModel):
+    """Neighbouring overdue days with one disposition and one cause."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    from_: date = Field(alias="from")
+    to: date
+    days: int
+    disposition: Literal["suspended", "closed", "grace", "charged", "capped"]
+    amount_cents: int
+    cause: str = Field(description="The closure, suspension or policy row, with its version.")
+
+
+class ChargeSnapshot(Event):
+    """A charge after a change."""
+
+    charge_id: str
+    patron_id: str
+    loan_id: str
+    kind: Literal["fine", "lost", "hold-fee"]
+    amount_cents: int = Field(ge=0)
+    outstanding_cents: int = Field(ge=0)
+    currency: str = "HKD"
+    assessed_on: date
+
+
+class FineAssessed(
+    ChargeSnapshot,
+    topic="fine.assessed",
+    publisher="circulation",
+    key="patron_id",
+    subject="charge_id",
+):
+    """Published when a fine over 0 becomes a charge, at return or renewal, with its statement."""
+
+    due_on: date = Field(description="The day from which the overdue days are counted.")
+    charged_days: int
+    spans: tuple[SpanOut, ...]
+
+
+class SuspensionSnapshot(Event):
+    """A fine suspension after a change; keyed by its id."""
+
+    suspension_id: str
+    starts_on: date
+    resumes_on: date | None
+    branches: tuple[str, ...] = Field(description="Branch codes in scope; empty: see `kinds`.")
+    kinds: tuple[str, ...] = Field(description="Branch kinds in scope.")
+    reason: str
+
+
+class FinesSuspended(
+    SuspensionSnapshot,
+    topic="fines.suspended",
+    publisher="circulation",
+    key="suspension_id",
+    subject="suspension_id",
+):
+    """Published when a fine suspension is recorded or its day of resumption is (re)announced."""
+
+
+class FinesResumed(
+    SuspensionSnapshot,
+    topic="fines.resumed",
+    publisher="circulation",
+    key="suspension_id",
+    subject="suspension_id",
+):
+    """Published once, by the job of the day on which fines are counted again."""
