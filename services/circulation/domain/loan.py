@@ -1,0 +1,242 @@
+"""A loan: one copy with one patron, from check-out to return."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from services.circulation.domain.calendar import Calendar
+from services.circulation.domain.cause import Cause
+from services.circulation.domain.fines import Statement, statement
+from services.circulation.domain.patron import Patron
+from services.circulation.domain.policy import Policy
+from services.circulation.domain.refusals import (
+    HoldWaiting,
+    LoanLimit,
+    LoanLost,
+    LoanNotOpen,
+    PatronBlocked,
+    RenewalLimit,
+    ReturnedBeforeBorrowed,
+)
+from services.circulation.domain.suspension import FineSuspension, concerning
+from services.circulation.domain.title import Copy, lend
+
+Channel = Literal["desk", "station", "book-drop"]
+
+
+class LoanState(StrEnum):
+    """Where a loan is in its life."""
+
+    OPEN = "open"
+    LOST = "lost"
+    RETURNED = "returned"
+
+
+class Step(StrEnum):
+    """What can happen to a loan after check-out."""
+
+    RENEW = "renew"
+    MOVE_DUE = "move due date"
+    NOTICE_OVERDUE = "notice overdue"
+    GIVE_BACK = "give back"
+
+
+LIFE: Mapping[tuple[LoanState, Step], LoanState] = {
+    (LoanState.OPEN, Step.RENEW): LoanState.OPEN,
+    (LoanState.OPEN, Step.MOVE_DUE): LoanState.OPEN,
+    (LoanState.OPEN, Step.NOTICE_OVERDUE): LoanState.OPEN,
+    (LoanState.OPEN, Step.GIVE_BACK): LoanState.RETURNED,
+    (LoanState.LOST, Step.GIVE_BACK): LoanState.RETURNED,
+}
+"""The loan's life: the state that each step leads to. A step that is not here is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueMove:
+    """A due date that moved, why, and when."""
+
+    from_: date
+    to: date
+    cause: Cause
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loan:
+    """One copy with one patron, under the policy row of the day it was lent."""
+
+    id: str
+    patron_id: str
+    patron_category: str
+    title_id: str
+    copy_id: str
+    barcode: str
+    copy_category: str
+    branch_code: str
+    """The lending branch, which need not be the copy's own."""
+    branch_kind: str
+    policy: Policy
+    borrowed_on: date
+    due_on: date
+    """The date last told to the patron. What is overdue is decided by the rule: `is_overdue`."""
+    renewals: int = 0
+    moves: tuple[DueMove, ...] = ()
+    overdue_noticed_on: date | None = None
+    """When the overdue job noticed that this due date has passed."""
+    state: LoanState = LoanState.OPEN
+    returned_on: date | None = None
+    returned_branch: str | None = None
+    returned_through: Channel | None = None
+    version: int = 1
+
+    @property
+    def renewals_left(self) -> int:
+        """How often the loan may still be renewed."""
+        return max(self.policy.renewals_allowed - self.renewals, 0)
+
+
+def check_out(
+    *,
+    loan_id: str,
+    copy: Copy,
+    patron: Patron,
+    blocked: bool,
+    open_loans: int,
+    policy: Policy,
+    calendar: Calendar,
+    on: date,
+) -> tuple[Loan, Copy]:
+    """The new loan, and the copy as it leaves. `calendar` is the lending branch's.
+
+    Raises PatronBlocked, LoanLimit, CopyOnLoan or CopyLost.
+    """
+    if blocked:
+        raise PatronBlocked
+    if open_loans >= policy.max_loans:
+        raise LoanLimit(limit=policy.max_loans)
+    loan = Loan(
+        id=loan_id,
+        patron_id=patron.id,
+        patron_category=patron.category,
+        title_id=copy.title_id,
+        copy_id=copy.id,
+        barcode=copy.barcode,
+        copy_category=copy.category,
+        branch_code=calendar.branch_code,
+        branch_kind=calendar.branch_kind,
+        policy=policy,
+        borrowed_on=on,
+        due_on=_due(on, policy.loan_days, calendar),
+    )
+    return loan, lend(copy)
+
+
+def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool) -> Loan:
+    """The loan after renewal on `on`; `queue` counts the patrons who wait for its title.
+
+    The new period counts from the day of renewal, but never ends before the present due date. The
+    fine of an overdue loan is to be assessed first, on the same day.
+    Raises LoanLost, LoanNotOpen, PatronBlocked, HoldWaiting or RenewalLimit.
+    """
+    state = _after(loan, Step.RENEW)
+    if blocked:
+        raise PatronBlocked
+    if queue:
+        raise HoldWaiting
+    if not loan.renewals_left:
+        raise RenewalLimit(limit=loan.policy.renewals_allowed)
+    return replace(
+        loan,
+        state=state,
+        due_on=max(loan.due_on, _due(on, loan.policy.renewal_days, calendar)),
+        renewals=loan.renewals + 1,
+        overdue_noticed_on=None,
+        version=loan.version + 1,
+    )
+
+
+def move_due(loan: Loan, *, calendar: Calendar, cause: Cause, at: datetime) -> Loan:
+    """The loan with its due date on the next open day of a calendar that has changed.
+
+    The same loan if the branch is open that day, or no reopening is announced: then the stored
+    date waits for the announcement, and the loan is not overdue meanwhile.
+    Raises LoanLost or LoanNotOpen.
+    """
+    state = _after(loan, Step.MOVE_DUE)
+    due_on = calendar.next_open(loan.due_on)
+    if due_on is None or due_on == loan.due_on:
+        return loan
+    return replace(
+        loan,
+        state=state,
+        due_on=due_on,
+        moves=(*loan.moves, DueMove(loan.due_on, due_on, cause, at)),
+        overdue_noticed_on=None,
+        version=loan.version + 1,
+    )
+
+
+def notice_overdue(loan: Loan, *, on: date) -> Loan:
+    """The loan, marked so that its patron is told once for each due date."""
+    state = _after(loan, Step.NOTICE_OVERDUE)
+    return replace(loan, state=state, overdue_noticed_on=on, version=loan.version + 1)
+
+
+def give_back(loan: Loan, *, on: date, branch_code: str, channel: Channel) -> Loan:
+    """The loan as it ends: at any branch, by anyone, on a day that may be past.
+
+    Raises LoanNotOpen or ReturnedBeforeBorrowed.
+    """
+    state = _after(loan, Step.GIVE_BACK)
+    if on < loan.borrowed_on:
+        raise ReturnedBeforeBorrowed(borrowed_on=loan.borrowed_on)
+    return replace(
+        loan,
+        state=state,
+        returned_on=on,
+        returned_branch=branch_code,
+        returned_through=channel,
+        version=loan.version + 1,
+    )
+
+
+def is_overdue(loan: Loan, calendar: Calendar, on: date) -> bool:
+    """Whether the loan is overdue on `on`: later than the first open day on or after its due date.
+
+    By the rule, not the stored date, so it is right while a closure's sweep is still under way.
+    """
+    due_on = calendar.next_open(loan.due_on)
+    return loan.state is LoanState.OPEN and due_on is not None and on > due_on
+
+
+def fine(
+    loan: Loan, calendar: Calendar, suspensions: Iterable[FineSuspension], until: date
+) -> Statement:
+    """The fine of the loan's present due date if it came back on `until`.
+
+    Of `suspensions`, those that concern the lending branch are taken.
+    """
+    return statement(
+        due_on=loan.due_on,
+        until=until,
+        policy=loan.policy,
+        calendar=calendar,
+        suspensions=concerning(suspensions, loan.branch_code, loan.branch_kind),
+    )
+
+
+def _due(on: date, days: int, calendar: Calendar) -> date:
+    """The first open day, `days` after `on` or later.
+
+    With no reopening announced it is that day itself, to be moved by the announcement.
+    """
+    due_on = on + timedelta(days=days)
+    return calendar.next_open(due_on) or due_on
+
+
+def _after(loan: Loan, step: Step) -> LoanState:
+    if (state := LIFE.get((loan.state, step))) is not None:
+        return state
+    raise LoanLost if loan.state is LoanState.LOST else LoanNotOpen

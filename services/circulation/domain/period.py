@@ -1,0 +1,60 @@
+"""Periods of days, and the stretches that they cover together.
+
+Rules over days are worked out on stretches, never day by day: a closure of ten years costs what a
+closure of one day does.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Generic, Protocol, TypeVar
+
+DAY = timedelta(days=1)
+NO_END = date.max
+"""The last day of a period for which no end is announced."""
+
+
+class Period(Protocol):
+    """Days from `first` to `last`, both included; none where `last` is earlier."""
+
+    @property
+    def first(self) -> date: ...
+
+    @property
+    def last(self) -> date: ...
+
+
+P = TypeVar("P", bound=Period)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch(Generic[P]):
+    """Days without a gap, `first` to `last`, and the periods that cover them, earliest first."""
+
+    first: date
+    last: date
+    periods: tuple[P, ...]
+
+    def within(self, first: date, last: date) -> tuple[P, ...]:
+        """Those of its periods that cover a day from `first` to `last`."""
+        return tuple(p for p in self.periods if p.first <= last and p.last >= first)
+
+
+def last_before(end: date | None) -> date:
+    """The last day of a period that ends as `end` begins; `NO_END` if no end is announced."""
+    return NO_END if end is None else end - DAY
+
+
+def merge(periods: Iterable[P]) -> tuple[Stretch[P], ...]:
+    """The stretches that the periods cover, in order: overlapping and adjoining ones are one."""
+    stretches: list[tuple[date, date, list[P]]] = []
+    for period in sorted(
+        (p for p in periods if p.first <= p.last), key=lambda p: (p.first, p.last)
+    ):
+        if stretches and (period.first - stretches[-1][1]).days <= 1:
+            first, last, members = stretches[-1]
+            members.append(period)
+            stretches[-1] = (first, max(last, period.last), members)
+        else:
+            stretches.append((period.first, period.last, [period]))
+    return tuple(Stretch(first, last, tuple(members)) for first, last, members in stretches)

@@ -1,0 +1,101 @@
+"""Lending policy: what a loan may do and what it costs, by patron, copy and branch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from itertools import product
+
+from services.circulation.domain.cause import Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """One row of the policy. The defaults are the Hong Kong Public Libraries'.
+
+    A category or kind of None fits any. Money is in cents.
+    """
+
+    id: str
+    version: int = 1
+    patron_category: str | None = None
+    copy_category: str | None = None
+    branch_kind: str | None = None
+
+    loan_days: int = 14
+    renewals_allowed: int = 5
+    renewal_days: int = 14
+    """Counted from the day of renewal."""
+    max_loans: int = 10
+    max_holds: int = 10
+    fine_per_day_cents: int = 150
+    fine_cap_cents: int | None = 13_000
+    """None: no cap. The library's own figure is not public; this one is a setting."""
+    grace_days: int = 0
+    """So many chargeable days cost nothing; with one more, all of them are charged."""
+    count_closed_days: bool = False
+    hold_fee_cents: int = 330
+    hold_shelf_days: int = 7
+    """Open days of the pick-up branch."""
+    block_over_cents: int = 1
+    """Unpaid charges of so much or more stop borrowing, renewing and new holds."""
+    lost_after_days: int = 90
+    lost_processing_percent: int = 20
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int) and value < 0:
+                raise ValueError(f"policy {self.id}: {field.name} must not be below 0")
+
+    @property
+    def cause(self) -> Cause:
+        """How a statement names this row."""
+        return Cause(
+            "policy", self.id, self.version, f"{self.fine_per_day_cents} cents for each day overdue"
+        )
+
+    def blocks(self, outstanding_cents: int) -> bool:
+        """Whether a patron who owes so much may borrow or renew nothing under this row."""
+        return outstanding_cents >= self.block_over_cents
+
+
+_MOST_SPECIFIC_FIRST = sorted(product((True, False), repeat=3), key=lambda names: -sum(names))
+"""Which of patron, copy and branch a row names. Sorting is stable: patron goes before copy."""
+
+
+class PolicyMatrix:
+    """All rows, looked up most specific first.
+
+    Of two rows that name equally much, one that names the patron's category goes first, then one
+    that names the copy's. Raises ValueError if two rows are for the same, or none is for everyone.
+    """
+
+    def __init__(self, rows: Iterable[Policy]) -> None:
+        self._rows: dict[tuple[str | None, str | None, str | None], Policy] = {}
+        for row in rows:
+            key = (row.patron_category, row.copy_category, row.branch_kind)
+            if key in self._rows:
+                raise ValueError(f"policies {self._rows[key].id} and {row.id} are for the same")
+            self._rows[key] = row
+        if (None, None, None) not in self._rows:
+            raise ValueError("there is no policy for any patron, copy and branch")
+
+    def pick(self, patron_category: str, copy_category: str, branch_kind: str) -> Policy:
+        """The row for a loan: eight look-ups at most, however many rows there are."""
+        keys = (
+            (
+                patron_category if patron else None,
+                copy_category if copy else None,
+                branch_kind if branch else None,
+            )
+            for patron, copy, branch in _MOST_SPECIFIC_FIRST
+        )
+        return next(self._rows[key] for key in keys if key in self._rows)
+
+
+HONG_KONG = PolicyMatrix(
+    (
+        Policy(id="default"),
+        Policy(id="young-adult", copy_category="young-adult", fine_per_day_cents=50),
+        Policy(id="children", copy_category="children", fine_per_day_cents=50),
+    )
+)
