@@ -1,0 +1,5 @@
+"""`python -m ops` is the `carrel` command."""
+
+from ops.cli import app
+
+app(prog_name="carrel")

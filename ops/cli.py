@@ -1,0 +1,222 @@
+"""`carrel`: runs, checks and repairs the system.
+
+Exit 0 done, 1 refused or failed, 2 wrong usage.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+# Each is a module of ops with a typer application named `app`, imported only when it is asked for:
+# `carrel serve` starts in every process and has no use for their imports.
+SUB_COMMANDS = ("fines", "staff")
+DATA = Path(".data")
+
+
+class _Lazy(typer.core.TyperGroup):
+    """A group that imports a sub-command of SUB_COMMANDS when it is used or listed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        present = [name for name in SUB_COMMANDS if find_spec(f"ops.{name}")]
+        return [*super().list_commands(ctx), *present]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in SUB_COMMANDS and find_spec(f"ops.{cmd_name}"):
+            sub = typer.main.get_group(import_module(f"ops.{cmd_name}").app)
+            sub.name = cmd_name
+            return sub
+        return super().get_command(ctx, cmd_name)
+
+
+app = typer.Typer(
+    name="carrel",
+    cls=_Lazy,
+    help="The services behind a public library's My Account page: run, check and repair them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # plain ones fit a log; and a local may hold a PIN
+)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _service(value: str) -> str:
+    from ops.processes import SERVICES
+
+    if value not in SERVICES:
+        raise typer.BadParameter(f"no such service; there are {', '.join(sorted(SERVICES))}")
+    return value
+
+
+def _roles(value: str) -> str:
+    from shared.settings import ROLES
+
+    unknown = [role for role in value.split(",") if value and role not in ROLES]
+    if unknown:
+        raise typer.BadParameter(
+            f"no such role: {', '.join(unknown)}; there are {', '.join(ROLES)}"
+        )
+    return value
+
+
+Roles = Annotated[
+    str,
+    typer.Option(
+        "--role",
+        callback=_roles,
+        help="What each process does, commas between: api, consumers, relay, jobs. All by default.",
+    ),
+]
+
+
+@app.command()
+def serve(
+    service: Annotated[
+        str,
+        typer.Argument(callback=_service, help="accounts, circulation, events, notices, gateway"),
+    ],
+    role: Roles = "",
+) -> None:
+    """Run one service in this process until SIGTERM; its settings are CARREL_… variables."""
+    import uvicorn
+
+    from shared.settings import load
+
+    if role:
+        os.environ["CARREL_ROLES"] = role
+    settings = load(import_module(f"services.{service}.settings").Settings)
+    uvicorn.run(
+        import_module(f"services.{service}.app").create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,  # the chassis sets up logs
+        server_header=False,
+        timeout_graceful_shutdown=5,  # seconds; an open event stream would hold it for ever
+    )
+
+
+@app.command()
+def up(
+    role: Roles = "",
+    port: Annotated[int, typer.Option(help="Of the gateway.", min=1, max=65535)] = 8080,
+    data: Annotated[Path, typer.Option(help="Where data and logs are kept.")] = DATA,
+    simulation: Annotated[
+        bool, typer.Option("--simulation", help="Let the header Carrel-Time set the time.")
+    ] = False,
+    replicas: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SERVICE=N", help="More processes of a service; may be repeated."),
+    ] = None,
+) -> None:
+    """Run the whole system until Ctrl-C: database and broker (if none is named), services."""
+    from ops.processes import system
+
+    counts = dict(_replicas(item) for item in replicas or [])
+    with (
+        _expected_failures(),
+        _progress("Starting the database, the broker and the services") as started,
+        system(
+            data, replicas=counts, roles=role, simulation=simulation, gateway_port=port
+        ) as running,
+    ):
+        started()
+        for sentence in running.moved():
+            _errors.print(sentence)
+        for name, child in running.processes.items():
+            typer.echo(f"{name:<15} {running.url(*_split(name))}  pid {child.pid}")
+        typer.echo(f"Ready: {running.gateway_url}   logs: {data / 'logs'}   Ctrl-C stops it.")
+        children = [*running.infrastructure.children, *running.processes.values()]
+        try:
+            while all(child.running for child in children):
+                time.sleep(0.3)
+        except KeyboardInterrupt:
+            typer.echo("Stopping.")
+            return
+        ended = next(child for child in children if not child.running)
+        _errors.print(
+            f"{ended.name} ended with code {ended.exit_code}.\n{ended.tail()}", markup=False
+        )
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+) -> None:
+    """Play the reopening of 2021 on the whole system, show it and check it."""
+    from ops.processes import system
+
+    DATA.mkdir(exist_ok=True)
+    data = Path(tempfile.mkdtemp(prefix="demo-", dir=DATA))
+    held = False
+    try:
+        with (
+            _expected_failures(),
+            _progress("Starting the database, the broker and the services") as started,
+            system(data, simulation=True) as running,
+        ):
+            started()
+            for sentence in running.moved():
+                _errors.print(sentence)
+            held = import_module("ops.scenario").run(running, as_json=as_json)
+    finally:
+        if held:
+            shutil.rmtree(data)
+        else:
+            _errors.print(f"Logs and data of this run are kept in {data}; make clean removes them.")
+    raise typer.Exit(0 if held else 1)
+
+
+def _replicas(item: str) -> tuple[str, int]:
+    service, _, count = item.partition("=")
+    if not count.isdecimal() or not 1 <= int(count) <= 16:
+        raise typer.BadParameter(f"{item}: write SERVICE=N with N from 1 to 16, as circulation=2")
+    return _service(service), int(count)
+
+
+def _split(name: str) -> tuple[str, int]:
+    service, _, replica = name.rpartition("-")
+    return service, int(replica)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Any]:
+    """Shows that something goes on, until the function that it gives is called."""
+    if _errors.is_terminal:
+        status = _errors.status(f"{what}…")
+        status.start()
+        try:
+            yield status.stop
+        finally:
+            status.stop()
+    else:
+        _errors.print(f"{what}…")
+        yield lambda: None
+
+
+@contextmanager
+def _expected_failures() -> Iterator[None]:
+    """Lets SIGTERM and a closed terminal end things in order, and tells a failed start in words."""
+    from ops.child import StartFailed
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    except StartFailed as failure:
+        _errors.print(str(failure), markup=False)
+        raise typer.Exit(1) from None

@@ -1,0 +1,52 @@
+"""Ends the processes it was told of when its standard input closes: when their parent is gone.
+
+Run by `ops.child` as a script of its own: even `kill -9` of the parent leaves nothing running.
+Standard input has one line for each change: `+PID` to watch a process group, `-PID` to forget it.
+"""
+
+import os
+import signal
+import sys
+import time
+
+PATIENCE = 8.0
+"""Seconds between SIGTERM and SIGKILL: enough for a clean shutdown of the database."""
+
+
+def alive(group: int) -> bool:
+    """Whether any process of the group still exists."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def signal_all(groups: set[int], number: signal.Signals) -> None:
+    """Sends `number` to each group, whether it still exists or not."""
+    for group in groups:
+        try:
+            os.killpg(group, number)
+        except ProcessLookupError:
+            continue
+
+
+def main() -> None:
+    """Watches until standard input ends, then ends what is watched."""
+    watched: set[int] = set()
+    for line in sys.stdin:
+        group = int(line[1:])
+        if line[0] == "+":
+            watched.add(group)
+        else:
+            watched.discard(group)
+    signal_all(watched, signal.SIGTERM)
+    signal_all(watched, signal.SIGCONT)
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and any(map(alive, watched)):
+        time.sleep(0.05)
+    signal_all(watched, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
