@@ -1,0 +1,156 @@
+"""Who calls: tokens verified by the public keys of accounts, roles, and what a route requires."""
+
+import asyncio
+import base64
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import aiohttp
+import orjson
+from fastapi import Depends, Request
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from shared.owners import OwnerAway
+
+ISSUER = "carrel-accounts"
+AUDIENCE = "carrel"
+ALGORITHM = "Ed25519"
+ROLES = ("patron", "staff", "station", "ops", "service")
+
+
+class Unauthenticated(Exception):
+    """401: no token, or one that is altered, expired or meant for another."""
+
+
+class Forbidden(Exception):
+    """403: the caller's roles don't allow this."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sends a request."""
+
+    id: str
+    """Patron id, or the id of a staff, station, ops or service account."""
+    roles: frozenset[str]
+    name: str
+    token: str
+
+
+FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Verifier:
+    """Verifies tokens against a key set, which is fetched again when a token names a new key."""
+
+    def __init__(self, fetch: FetchKeys) -> None:
+        self._fetch = fetch
+        self._keys: KeySet | None = None
+        self._fetched_at = -60.0
+        self._lock = asyncio.Lock()
+
+    async def caller(self, token: str) -> Caller:
+        """The caller that a token speaks for. Raises Unauthenticated or OwnerAway."""
+        try:
+            kid = _key_id(token)
+            keys = await self._keys_with(kid)
+            decoded = jwt.decode(token, keys, algorithms=[ALGORITHM])
+            _claims.validate(decoded.claims)
+            claims = decoded.claims
+            return Caller(
+                id=str(claims["sub"]),
+                roles=frozenset(claims["roles"]) & frozenset(ROLES),
+                name=str(claims.get("name", "")),
+                token=token,
+            )
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise Unauthenticated from error
+
+    async def _keys_with(self, kid: str) -> KeySet:
+        if self._keys is not None and _has(self._keys, kid):
+            return self._keys
+        async with self._lock:
+            # A made-up key id must not make this service call accounts for every request.
+            if self._keys is None or time.monotonic() - self._fetched_at > 2:
+                self._keys = KeySet.import_key_set(await self._fetch())  # type: ignore[arg-type]
+                self._fetched_at = time.monotonic()
+        return self._keys
+
+
+_claims = jwt.JWTClaimsRegistry(
+    iss={"essential": True, "value": ISSUER},
+    aud={"essential": True, "value": AUDIENCE},
+    sub={"essential": True},
+    exp={"essential": True},
+)
+
+
+def _key_id(token: str) -> str:
+    head = token.partition(".")[0]
+    header = orjson.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    return str(header["kid"])
+
+
+def _has(keys: KeySet, kid: str) -> bool:
+    return any(key.kid == kid for key in keys.keys)
+
+
+def keys_from(session: Callable[[], aiohttp.ClientSession], accounts_url: str) -> FetchKeys:
+    """How a service other than accounts gets the public keys."""
+
+    async def fetch() -> dict[str, Any]:
+        try:
+            async with session().get(f"{accounts_url}/v1/keys") as response:
+                if response.status != 200:
+                    raise OwnerAway("accounts")
+                keys: dict[str, Any] = await response.json()
+                return keys
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise OwnerAway("accounts") from error
+
+    return fetch
+
+
+async def _caller(request: Request) -> Caller:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token or len(token) > 4096:
+        raise Unauthenticated
+    verifier: Verifier = request.app.state.verifier
+    caller = await verifier.caller(token.strip())
+    request.state.caller = caller
+    return caller
+
+
+AnyCaller = Annotated[Caller, Depends(_caller)]
+
+
+def _require(*roles: str) -> Any:
+    allowed = frozenset(roles)
+
+    async def check(caller: AnyCaller) -> Caller:
+        if not caller.roles & allowed:
+            raise Forbidden
+        return caller
+
+    return Depends(check)
+
+
+Patron = Annotated[Caller, _require("patron")]
+"""A patron, about their own things: what belongs to another is not found."""
+Staff = Annotated[Caller, _require("staff")]
+Desk = Annotated[Caller, _require("staff", "station")]
+"""Where copies are lent and taken back."""
+Ops = Annotated[Caller, _require("ops")]
+StaffOrOps = Annotated[Caller, _require("staff", "ops")]
+PatronOrStaff = Annotated[Caller, _require("patron", "staff", "service")]
+"""A patron about their own things; staff and services about anyone's."""
+OtherService = Annotated[Caller, _require("service")]
+
+
+def may_see(caller: Caller, patron_id: str) -> bool:
+    """Whether a thing of `patron_id` exists as far as `caller` is concerned."""
+    return caller.id == patron_id or bool(caller.roles & {"staff", "service"})

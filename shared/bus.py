@@ -1,0 +1,433 @@
+"""From Kafka to the use cases: one listener for each service.
+
+An event's offset is committed after its effect. A database or broker that is away is waited for;
+a message that is itself at fault is tried a few times and then buried in `dead-letter.<service>`
+with its original bytes and headers, and its partition goes on.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import structlog
+from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    TopicAlreadyExistsError,
+)
+from faststream import AckPolicy, BaseMiddleware, FastStream
+from faststream.kafka import KafkaBroker
+from faststream.kafka.prometheus import KafkaPrometheusMiddleware
+from faststream.specification import AsyncAPI
+from prometheus_client import REGISTRY, Counter
+from pydantic import ValidationError
+
+from shared.clock import parse_instant, wall_clock
+from shared.contracts import Event, published
+from shared.failpoint import failpoint
+from shared.ids import new_id
+from shared.mongo import is_away
+from shared.owners import OwnerAway
+from shared.settings import Settings
+from shared.unit_of_work import Busy, Origin, Run, UnitOfWork
+
+log = structlog.get_logger()
+
+E = TypeVar("E", bound=Event)
+Handler = Callable[[E, Run], Awaitable[None]]
+
+TRIES = 3
+COMMIT_EVERY = 200
+COMMIT_SECONDS = 0.2
+PATIENCE_SECONDS = 60
+MAX_POLL_INTERVAL_MS = 300_000
+
+BURIED = Counter("carrel_dead_letters_total", "Messages buried", ["topic"])
+RETRIED = Counter("carrel_event_retries_total", "Tries after the first", ["topic", "reason"])
+
+
+def dead_letter_topic(service: str) -> str:
+    """Where a service buries the messages that it can't take in."""
+    return f"dead-letter.{service}"
+
+
+class Hears:
+    """What a service hears: `@hears(BranchClosed, BranchReopened)` above a handler.
+
+    A handler is `async def name(event, run)`: it runs one use case, or asks another service and
+    then runs one. `run.now` is the event's business time.
+    """
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, tuple[type[Event], Handler[Any]]] = {}
+
+    def __call__(self, *contracts: type[Event]) -> Callable[[Handler[E]], Handler[E]]:
+        """Register a handler for each of these event types."""
+
+        def register(handler: Handler[E]) -> Handler[E]:
+            for contract in contracts:
+                if contract.topic in self.handlers:
+                    raise TypeError(f"{contract.topic} has two handlers")
+                self.handlers[contract.topic] = (contract, handler)
+            return handler
+
+        return register
+
+
+class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
+    """What has been taken in but not committed yet, committed in batches."""
+
+    def __init__(self) -> None:
+        self._next: dict[TopicPartition, int] = {}
+        self._count = 0
+        self.commit: Callable[[dict[TopicPartition, int]], Awaitable[None]] | None = None
+
+    def done(self, record: ConsumerRecord[Any, Any]) -> bool:
+        """Note a finished message; says whether a commit is due by count."""
+        self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._count += 1
+        return self._count >= COMMIT_EVERY
+
+    async def flush(self) -> None:
+        """Commit what is finished. What can't be committed is delivered again, and borne."""
+        if not self._next or self.commit is None:
+            return
+        due, self._next, self._count = self._next, {}, 0
+        try:
+            await self.commit(due)
+        except (CommitFailedError, IllegalStateError):
+            log.info("offsets not committed after a rebalance", partitions=len(due))
+        except KafkaError as error:
+            log.warning("offsets not committed", error=type(error).__name__)
+            for partition, offset in due.items():
+                self._next.setdefault(partition, offset)
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Commit before another replica takes over."""
+        await self.flush()
+        for partition in revoked:
+            self._next.pop(partition, None)
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Nothing to do: reading goes on from the committed offsets."""
+
+
+_origin: ContextVar[tuple[str, Origin]] = ContextVar("carrel_origin")
+
+
+class Listener:
+    """Takes in what one service hears, as one static member of the group named after it."""
+
+    def __init__(
+        self, service: str, settings: Settings, hears: Hears, unit_of_work: UnitOfWork
+    ) -> None:
+        self.service = service
+        self.offsets = Offsets()
+        self._settings = settings
+        self._unit_of_work = unit_of_work
+        self._state = "starting"
+        self._stopping = False
+        self._busy_since: float | None = None
+        self._undertaker: AIOKafkaProducer | None = None
+        logging.getLogger("faststream").setLevel(logging.WARNING)
+        self.broker = KafkaBroker(
+            settings.kafka.split(","),
+            client_id=f"{service}-{settings.replica}",
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            graceful_timeout=10.0,
+            logger=None,
+            middlewares=[
+                KafkaPrometheusMiddleware(
+                    registry=REGISTRY, app_name=service, metrics_prefix="carrel"
+                ),
+                self._middleware,
+            ],
+        )
+        for topic, contract in published(service).items():
+            # Declared for the AsyncAPI document; the relay does the sending.
+            self.broker.publisher(topic, schema=contract, title=topic, description=contract.__doc__)
+        self._subscriber = None
+        if hears.handlers:
+            self._subscriber = self.broker.subscriber(
+                *hears.handlers,
+                group_id=service,
+                group_instance_id=f"{service}-{settings.replica}",
+                auto_offset_reset="earliest",
+                ack_policy=AckPolicy.MANUAL,
+                partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+                session_timeout_ms=10_000,
+                heartbeat_interval_ms=3_000,
+                max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+                fetch_max_wait_ms=100,
+                listener=self.offsets,
+                title=f"what {service} hears",
+            )
+            for topic, (contract, handler) in hears.handlers.items():
+                self._subscriber(self._delivery(contract, handler), filter=_of_topic(topic))
+
+    def _delivery(self, contract: type[E], handler: Handler[E]) -> Callable[[E], Awaitable[None]]:
+        async def deliver(event: E) -> None:
+            event_id, origin = _origin.get()
+            await handler(event, Run(self._unit_of_work, origin, inbox=event_id, within=30.0))
+
+        # FastStream reads the type to decode from the signature; one plain parameter is all it
+        # can have without a thread hop for each message.
+        deliver.__annotations__ = {"event": contract, "return": None}
+        deliver.__name__ = getattr(handler, "__name__", "deliver")
+        deliver.__doc__ = handler.__doc__
+        return deliver
+
+    def _middleware(self, msg: Any, /, *, context: Any) -> "_Delivery":
+        return _Delivery(msg, context=context, listener=self)
+
+    async def run(self) -> None:
+        """Listen until cancelled; a broker that is away at the start is waited for."""
+        pause = 0.2
+        while True:
+            try:
+                await ensure_topics(self._settings)
+                await self.broker.start()
+                break
+            except (KafkaError, OSError) as error:
+                self._state = f"waiting for the broker ({type(error).__name__})"
+                log.warning("listener waits", error=type(error).__name__, seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+        if self._subscriber is not None:
+            self.offsets.commit = self._subscriber.consumer.commit  # type: ignore[union-attr]
+        self._state = "listening"
+        try:
+            while True:
+                await asyncio.sleep(COMMIT_SECONDS)
+                await self.offsets.flush()
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        """Finish the message in hand, commit, leave."""
+        self._stopping = True
+        consumer = self._subscriber.consumer if self._subscriber else None
+        if consumer is not None:
+            consumer.pause(*consumer.assignment())
+            deadline = time.monotonic() + 5
+            while self._busy_since is not None and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+            await self.offsets.flush()
+        with contextlib.suppress(Exception):
+            await self.broker.stop()
+        if self._undertaker is not None:
+            await self._undertaker.stop()
+
+    def health(self) -> tuple[bool, str]:
+        """Whether the consumer is alive, and what it is doing."""
+        if self._state != "listening" or self._subscriber is None:
+            return True, self._state
+        if not any(not task.done() for task in self._subscriber.tasks):
+            return False, "the consumer task has ended"
+        if self._busy_since and time.monotonic() - self._busy_since > 2 * PATIENCE_SECONDS:
+            return False, "one message has been in hand for minutes"
+        return True, "listening"
+
+    def specification(self) -> Any:
+        """The AsyncAPI document of what this service publishes and hears."""
+        app = FastStream(self.broker, specification=AsyncAPI(title=self.service, version="1.0.0"))
+        return app.schema.to_specification().to_jsonable()
+
+    async def take_in(
+        self, record: ConsumerRecord[Any, Any], call: Callable[[], Awaitable[Any]]
+    ) -> None:
+        """Carry one message to its end: taken in, buried, or put back to be read again."""
+        self._busy_since = started = time.monotonic()
+        failpoint("listener.received")
+        tries = 0
+        pause = 0.1
+        try:
+            while True:
+                try:
+                    _origin.set(_origin_of(record))
+                    await call()
+                    break
+                except Exception as error:
+                    if is_away(error) or isinstance(error, OwnerAway | Busy | KafkaError):
+                        RETRIED.labels(record.topic, "away").inc()
+                        log.warning("waiting", topic=record.topic, error=type(error).__name__)
+                        patient = time.monotonic() - started < PATIENCE_SECONDS
+                        if self._stopping or not patient:
+                            self._put_back(record)
+                            return
+                        await asyncio.sleep(pause)
+                        pause = min(pause * 2, 2.0)
+                        continue
+                    tries += 1
+                    if tries >= TRIES or isinstance(error, ValueError):
+                        await self.bury(record, error, tries)
+                        break
+                    RETRIED.labels(record.topic, "fault").inc()
+                    await asyncio.sleep(0.1 * 4**tries)
+            failpoint("listener.taken-in")
+            if self.offsets.done(record):
+                await self.offsets.flush()
+                failpoint("listener.committed")
+        finally:
+            self._busy_since = None
+
+    def _put_back(self, record: ConsumerRecord[Any, Any]) -> None:
+        """Read this message again later: its partition must not move past it."""
+        if self._subscriber is not None and self._subscriber.consumer is not None:
+            partition = TopicPartition(record.topic, record.partition)
+            with contextlib.suppress(IllegalStateError):
+                self._subscriber.consumer.seek(partition, record.offset)
+
+    async def bury(self, record: ConsumerRecord[Any, Any], error: Exception, tries: int) -> None:
+        """Send a message to the dead letters; waits as long as the broker is away."""
+        reason = describe(error)
+        headers = [
+            *record.headers,
+            ("carrel-topic", record.topic.encode()),
+            ("carrel-partition", str(record.partition).encode()),
+            ("carrel-offset", str(record.offset).encode()),
+            ("carrel-error", reason.encode()),
+            ("carrel-tries", str(tries).encode()),
+            ("carrel-buried-at", wall_clock().isoformat().encode()),
+        ]
+        while True:
+            try:
+                producer = await self._undertaking()
+                await producer.send_and_wait(
+                    dead_letter_topic(self.service),
+                    value=record.value,
+                    key=record.key,
+                    headers=headers,
+                )
+                break
+            except (KafkaError, OSError) as failure:
+                log.warning("can't bury yet", error=type(failure).__name__)
+                await asyncio.sleep(1)
+        BURIED.labels(record.topic).inc()
+        log.error(
+            "buried",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            error=reason,
+            tries=tries,
+        )
+
+    async def _undertaking(self) -> AIOKafkaProducer:
+        if self._undertaker is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._settings.kafka.split(","),
+                client_id=f"{self.service}-{self._settings.replica}-undertaker",
+                acks="all",
+                enable_idempotence=True,
+                max_request_size=16 * 1024 * 1024,
+            )
+            await producer.start()
+            self._undertaker = producer
+        return self._undertaker
+
+
+class _Delivery(BaseMiddleware):
+    """Stands around every message, decoding included."""
+
+    def __init__(self, msg: Any, /, *, context: Any, listener: Listener) -> None:
+        super().__init__(msg, context=context)
+        self._listener = listener
+
+    async def consume_scope(self, call_next: Any, msg: Any) -> Any:
+        async def call() -> Any:
+            return await call_next(msg)
+
+        await self._listener.take_in(msg.raw_message, call)
+
+    async def after_processed(
+        self, exc_type: Any = None, exc_val: Any = None, exc_tb: Any = None
+    ) -> bool | None:
+        """What fails before the handler is reached (headers that are no text) is buried too."""
+        if isinstance(exc_val, Exception):
+
+            async def fail() -> None:
+                raise ValueError(describe(exc_val))
+
+            await self._listener.take_in(self.msg, fail)
+            return True
+        return None
+
+
+def describe(error: Exception) -> str:
+    """What went wrong, without a value of the message: it may hold what must not be logged."""
+    if isinstance(error, ValidationError):
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        text = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['type']}"
+            for fault in faults[:5]
+        )
+        return f"invalid: {text}"
+    code = getattr(error, "code", None)
+    if isinstance(code, str):
+        return f"refused: {code}"
+    return f"{type(error).__module__}.{type(error).__name__}"
+
+
+def _of_topic(topic: str) -> Callable[[Any], Awaitable[bool]]:
+    async def matches(message: Any) -> bool:
+        return bool(message.raw_message.topic == topic)
+
+    return matches
+
+
+def _origin_of(record: ConsumerRecord[Any, Any]) -> tuple[str, Origin]:
+    """The event's id, and the origin of what it causes. Raises ValueError for bad headers."""
+    headers = {name: value.decode() for name, value in record.headers}
+    event_id, instant = headers.get("ce_id", ""), headers.get("ce_time", "")
+    if not event_id or not instant:
+        raise ValueError("the headers ce_id and ce_time are missing")
+    origin = Origin(
+        now=parse_instant(instant),
+        correlation_id=headers.get("ce_correlationid") or new_id(),
+        causation_id=event_id,
+        traceparent=headers.get("traceparent", ""),
+    )
+    return event_id, origin
+
+
+SERVICES = ("accounts", "circulation", "events", "notices", "gateway")
+
+
+def all_topics() -> list[str]:
+    """Every topic of the system: the event types and the dead letters."""
+    return [*published(), *(dead_letter_topic(service) for service in SERVICES)]
+
+
+async def ensure_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing; says which. Others may do the same at once."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","))
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in all_topics() if topic not in existing]
+        if missing:
+            with contextlib.suppress(TopicAlreadyExistsError):
+                await admin.create_topics(
+                    [
+                        NewTopic(
+                            topic,
+                            num_partitions=settings.partitions,
+                            replication_factor=settings.replication,
+                        )
+                        for topic in missing
+                    ]
+                )
+        return missing
+    finally:
+        await admin.close()

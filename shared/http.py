@@ -1,0 +1,563 @@
+"""HTTP: the app that every service is, and what its routes are handed.
+
+A route parses, runs one use case or query, and answers. Problems (RFC 9457), stored answers for
+idempotency keys, limits, health, metrics and the changes that an answer carries are made here.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from pydantic import BaseModel, ConfigDict
+from pymongo.errors import PyMongoError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import unit_of_work
+from shared.auth import FetchKeys, Forbidden, StaffOrOps, Unauthenticated, Verifier, keys_from
+from shared.bus import Hears, Listener
+from shared.clock import parse_instant, wall_clock
+from shared.ids import new_id
+from shared.jobs import Jobs, keep_schedule
+from shared.mongo import Client, Database, Indexes, connect, ensure_indexes, is_away
+from shared.owners import OwnerAway, Owners
+from shared.relay import Relay, outbox_age
+from shared.settings import Settings
+from shared.telemetry import REQUESTS, configure_logs
+from shared.unit_of_work import Busy, KeyReused, Once, Origin, UnitOfWork, chassis_indexes
+
+log = structlog.get_logger()
+
+MAX_BODY = 256 * 1024
+MAX_PAGE = 200
+OUTBOX_AGE_LIMIT = 60.0
+PENDING_AGE = Gauge("carrel_outbox_age_seconds", "Age of the oldest row not yet published")
+
+
+class Body(BaseModel):
+    """The base of request bodies: an unknown field is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Problem(BaseModel):
+    """RFC 9457. `code` is what a program looks at, `detail` what a person reads."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = ""
+    code: str
+    errors: list[dict[str, Any]] | None = None
+
+
+class NotFound(Exception):
+    """404: there is no such thing, or none that this caller may know of."""
+
+    def __init__(self, what: str = "thing") -> None:
+        super().__init__(f"There is no such {what}.")
+        self.what = what
+
+
+@dataclass(frozen=True)
+class Service:
+    """What one service is made of; its `app.py` says it once."""
+
+    name: str
+    title: str
+    routers: tuple[APIRouter, ...]
+    indexes: Indexes
+    refusal: type[Exception] = KeyReused
+    """The base class of its refusals: each has a `code` and a `reason`."""
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    """HTTP status by refusal code, where it is not 409."""
+    hears: Hears = field(default_factory=Hears)
+    jobs: Jobs = field(default_factory=Jobs)
+    keys: Callable[[Database], FetchKeys] | None = None
+    """How accounts reads its own public keys; the others ask accounts."""
+    background: tuple[Callable[[FastAPI], Any], ...] = ()
+    """More to run while the service runs, each an async function of the app."""
+
+
+# ---- what routes are handed ---------------------------------------------------------------------
+
+
+async def _business_time(request: Request) -> datetime:
+    header = request.headers.get("carrel-time")
+    if header is None or not request.app.state.settings.simulation:
+        return wall_clock()
+    try:
+        return parse_instant(header)
+    except ValueError as error:
+        raise HTTPException(422, f"Carrel-Time: {error}") from None
+
+
+BusinessTime = Annotated[datetime, Depends(_business_time)]
+"""When this happens in the library, UTC: now, or what Carrel-Time says in a simulation."""
+
+
+async def _run(request: Request, now: BusinessTime) -> unit_of_work.Run:
+    run = unit_of_work.Run(
+        request.app.state.unit_of_work, _origin(request, now), once=await _once(request), within=1.8
+    )
+    request.state.run = run
+    return run
+
+
+def _origin(request: Request, now: datetime) -> Origin:
+    correlation = request.headers.get("x-request-id", "")
+    if not (0 < len(correlation) <= 100 and correlation.isprintable() and correlation.isascii()):
+        correlation = request.scope["carrel.request_id"]
+    traceparent = request.headers.get("traceparent", "")
+    return Origin(
+        now=now,
+        correlation_id=correlation,
+        traceparent=traceparent if len(traceparent) == 55 else "",
+    )
+
+
+async def _once(request: Request) -> Once | None:
+    key = request.headers.get("idempotency-key")
+    if key is None or request.method not in ("POST", "PATCH", "DELETE"):
+        return None
+    if not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
+        raise HTTPException(422, "Idempotency-Key: 1 to 200 printable ASCII characters")
+    caller = getattr(request.state, "caller", None)
+    url = request.url
+    digest = hashlib.sha256(f"{request.method} {url.path}?{url.query}\n".encode())
+    digest.update(await request.body())
+    return Once(key=f"{caller.id if caller else '-'}:{key}", fingerprint=digest.hexdigest())
+
+
+async def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+async def _owners(request: Request) -> Owners:
+    owners: Owners = request.app.state.owners
+    return owners
+
+
+Run = Annotated[unit_of_work.Run, Depends(_run)]
+"""Carries out use cases: `await run(renew_loan, command)`. Declare it after the caller."""
+Db = Annotated[Database, Depends(_database)]
+"""For queries, outside any transaction."""
+AskOwner = Annotated[Owners, Depends(_owners)]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which part of a list is asked for."""
+
+    limit: int
+    after: str | None
+
+
+async def _page(
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    after: Annotated[str | None, Query(max_length=200)] = None,
+) -> Page:
+    return Page(limit, after)
+
+
+PageQuery = Annotated[Page, Depends(_page)]
+
+
+def page_of(items: list[Any], page: Page, cursor: Callable[[Any], str]) -> dict[str, Any]:
+    """`{items, next}` from one item more than the page has (ask the store for `limit + 1`)."""
+    more = len(items) > page.limit
+    items = items[: page.limit]
+    return {"items": items, "next": cursor(items[-1]) if more else None}
+
+
+# ---- the app ------------------------------------------------------------------------------------
+
+
+def create_service_app(service: Service, settings: Settings) -> FastAPI:
+    """The whole service as one ASGI app, running the roles that the settings name."""
+    configure_logs(service.name, settings.replica, settings.log_level)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        _assemble(app, service, settings)
+        work = asyncio.create_task(_work(app, service, settings))
+        try:
+            yield
+        finally:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+            await app.state.owners.close()
+            app.state.client.close()
+
+    app = FastAPI(
+        title=service.title,
+        version="1.0.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # Said once for all routes; each has the codes it adds.
+        responses={"default": {"model": Problem, "description": "A problem (RFC 9457)"}},
+    )
+    if "api" in settings.roles:
+        for router in service.routers:
+            app.include_router(router)
+        _add_jobs(app, service)
+    _add_health(app, service, settings)
+    _add_problems(app, service)
+    app.add_middleware(_Edge, service=service.name)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _assemble(app: FastAPI, service: Service, settings: Settings) -> None:
+    client: Client = connect(settings.mongo_url)
+    database: Database = client[f"{settings.database_prefix}_{service.name}"]
+    state = app.state
+    state.settings, state.client, state.database = settings, client, database
+    state.owners = Owners(settings, service.name)
+    state.unit_of_work = UnitOfWork(database, service.name, settings, state.owners)
+    fetch = (
+        service.keys(database)
+        if service.keys
+        else keys_from(lambda: state.owners.session, settings.url_of("accounts"))
+    )
+    state.verifier = Verifier(fetch)
+    state.listener = Listener(service.name, settings, service.hears, state.unit_of_work)
+    state.stored = False
+
+
+async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
+    """Indexes first, then the roles, until the service stops."""
+    database: Database = app.state.database
+    while True:
+        try:
+            await ensure_indexes(
+                database, {**chassis_indexes(settings.outbox_days), **service.indexes}
+            )
+            break
+        except PyMongoError as error:
+            log.warning("waiting for the database", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+    app.state.stored = True
+    tasks = [asyncio.create_task(start(app)) for start in service.background]
+    if "relay" in settings.roles:
+        relay = Relay(database, settings.kafka, service.name, settings.replica)
+        tasks.append(asyncio.create_task(relay.run()))
+    if "consumers" in settings.roles and service.hears.handlers:
+        tasks.append(asyncio.create_task(app.state.listener.run()))
+    if "jobs" in settings.roles and service.jobs.by_name and not settings.simulation:
+        # In a simulation the wall clock means nothing; jobs run when they are told to.
+        tasks.append(asyncio.create_task(keep_schedule(service.jobs, app.state.unit_of_work)))
+    app.state.tasks = tasks
+    try:
+        await asyncio.gather(*tasks)
+        await asyncio.Event().wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _add_jobs(app: FastAPI, service: Service) -> None:
+    if not service.jobs.by_name:
+        return
+
+    @app.post(f"/v1/ops/jobs/{service.name}/{{job}}", tags=["operations"])
+    async def run_job(job: str, caller: StaffOrOps, run: Run) -> dict[str, Any]:
+        """Run a job now, for the business time of the request. Safe to repeat."""
+        if job not in service.jobs.by_name:
+            raise NotFound("job")
+        patient = unit_of_work.Run(app.state.unit_of_work, run.origin, within=30.0)
+        done = await service.jobs.by_name[job].run(patient)
+        run.events.extend(patient.events)
+        return {"job": f"{service.name}/{job}", "done": done}
+
+
+def _add_health(app: FastAPI, service: Service, settings: Settings) -> None:
+    @app.get("/health/live", include_in_schema=False)
+    async def live() -> dict[str, str]:
+        return {"status": "alive", "service": service.name}
+
+    @app.get("/health/ready", include_in_schema=False)
+    async def ready(response: Response) -> dict[str, Any]:
+        report, fit = await _readiness(app, service, settings)
+        response.status_code = 200 if fit else 503
+        return report
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        with contextlib.suppress(PyMongoError):
+            PENDING_AGE.set(await outbox_age(app.state.database))
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/asyncapi", include_in_schema=False)
+    async def asyncapi() -> Any:
+        return app.state.listener.specification()
+
+
+async def _readiness(
+    app: FastAPI, service: Service, settings: Settings
+) -> tuple[dict[str, Any], bool]:
+    """What each part says, and whether this process can do what its roles ask of it.
+
+    A broker that is away does not make an API unready: commands still commit and their events
+    wait in the outbox. It does make a process unready that only consumes or relays.
+    """
+    checks: dict[str, str] = {}
+    age = 0.0
+    try:
+        async with asyncio.timeout(2):
+            age = await outbox_age(app.state.database)
+        checks["database"] = "ok" if app.state.stored else "preparing indexes"
+    except (PyMongoError, TimeoutError):
+        checks["database"] = "away"
+    fit = checks["database"] == "ok"
+    tasks: list[asyncio.Task[Any]] = getattr(app.state, "tasks", [])
+    if any(task.done() for task in tasks):
+        checks["tasks"], fit = "a background task has ended", False
+    late = age > OUTBOX_AGE_LIMIT
+    checks["outbox"] = f"oldest row has waited {age:.1f} s"
+    alive, checks["consumer"] = (True, "none")
+    waiting = False
+    if "consumers" in settings.roles and service.hears.handlers:
+        alive, checks["consumer"] = app.state.listener.health()
+        waiting = checks["consumer"] != "listening"
+        fit = fit and alive
+    if "api" not in settings.roles and (waiting or (late and "relay" in settings.roles)):
+        fit = False
+    status = "unready" if not fit else "degraded" if late or waiting else "ready"
+    return {"status": status, "service": service.name, "checks": checks}, fit
+
+
+# ---- problems -----------------------------------------------------------------------------------
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    title: str | None = None,
+    errors: list[dict[str, Any]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem as an answer."""
+    body = {
+        "type": f"/problems/{code}",
+        "title": title or code.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    return Response(
+        orjson.dumps(body), status, dict(headers or {}), media_type="application/problem+json"
+    )
+
+
+AWAY = {"Retry-After": "2"}
+
+
+def _add_problems(app: FastAPI, service: Service) -> None:
+    async def refused(_: Request, error: Exception) -> Response:
+        code = str(getattr(error, "code", "refused"))
+        reason = str(getattr(error, "reason", "") or error)
+        status = service.statuses.get(code, 409)
+        headers = {"Retry-After": "60"} if status == 429 else None
+        extra = getattr(error, "extra", None)
+        answer = problem(status, code, reason, headers=headers)
+        if isinstance(extra, Mapping):
+            answer = Response(
+                orjson.dumps({**orjson.loads(answer.body), **extra}),
+                status,
+                headers,
+                media_type="application/problem+json",
+            )
+        return answer
+
+    async def not_found(_: Request, error: Exception) -> Response:
+        return problem(404, "not-found", str(error))
+
+    async def reused(_: Request, error: Exception) -> Response:
+        return problem(
+            409, "idempotency-key-reused", "This Idempotency-Key was used for another request."
+        )
+
+    async def unauthenticated(_: Request, error: Exception) -> Response:
+        return problem(
+            401,
+            "unauthenticated",
+            "Log in: the token is missing, altered, expired or meant for another system.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+    async def forbidden(_: Request, error: Exception) -> Response:
+        return problem(403, "forbidden", "Your role does not allow this.")
+
+    async def away(_: Request, error: Exception) -> Response:
+        what = error.service if isinstance(error, OwnerAway) else "A part of the system"
+        return problem(503, "unavailable", f"{what} is away for a moment. Try again.", headers=AWAY)
+
+    async def database(request: Request, error: Exception) -> Response:
+        if is_away(error) or isinstance(error, Busy):
+            return await away(request, error)
+        return await unexpected(request, error)
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("unexpected", path=request.url.path, error=type(error).__name__, exc_info=error)
+        return problem(500, "internal", "Something went wrong here. It has been logged.")
+
+    async def malformed(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        faults = error.errors()
+        if any(fault["type"] == "json_invalid" for fault in faults):
+            return problem(400, "not-json", "The body is not JSON.")
+        errors = [
+            {"field": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
+            for fault in faults
+        ]
+        return problem(422, "malformed", "Some fields are not as they should be.", errors=errors)
+
+    async def plain_http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        codes = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 422: "malformed"}
+        return problem(
+            error.status_code,
+            codes.get(error.status_code, "refused"),
+            str(error.detail),
+            headers=error.headers,
+        )
+
+    for kind, handler in (
+        (service.refusal, refused),
+        (NotFound, not_found),
+        (KeyReused, reused),
+        (Unauthenticated, unauthenticated),
+        (Forbidden, forbidden),
+        (OwnerAway, away),
+        (Busy, away),
+        (PyMongoError, database),
+        (RequestValidationError, malformed),
+        (HTTPException, plain_http),
+        (Exception, unexpected),
+    ):
+        app.add_exception_handler(kind, handler)
+
+
+# ---- around every request -----------------------------------------------------------------------
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Edge:
+    """Body limit, request id, metrics, and the changes that an answer carries to the gateway."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value for name, value in scope["headers"]}
+        request_id = scope["carrel.request_id"] = new_id()
+        scope.setdefault("state", {})
+        started = asyncio.get_running_loop().time()
+        status = 500
+        taken = 0
+        declared = headers.get(b"content-length", b"0")
+        wants_changes = b"carrel-changes" in headers
+        start: Message | None = None
+        chunks: list[bytes] = []
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > MAX_BODY:
+                raise _TooLarge
+            return message
+
+        async def observed(message: Message) -> None:
+            nonlocal status, start
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                if wants_changes:
+                    start = message
+                    return
+            elif wants_changes:
+                chunks.append(message.get("body", b""))
+                if message.get("more_body"):
+                    return
+                await _send_with_changes(scope, start or {}, b"".join(chunks), send)
+                return
+            await send(message)
+
+        try:
+            if not declared.isdigit() or int(declared) > MAX_BODY:
+                raise _TooLarge
+            await self._app(scope, limited, observed)
+        except _TooLarge:
+            status = 413
+            answer = problem(413, "too-large", f"A body may have {MAX_BODY} bytes.")
+            await answer(scope, receive, observed)
+        finally:
+            route = scope.get("route")
+            path = getattr(route, "path", "none")
+            elapsed = asyncio.get_running_loop().time() - started
+            REQUESTS.labels(self._service, scope["method"], path, status).observe(elapsed)
+
+
+async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Send) -> None:
+    """Send the answer, wrapped with the events that the command recorded, if there are any.
+
+    The gateway folds them into the account views before it answers, so that a client reads its
+    own writes; the same events come by Kafka and then change nothing.
+    """
+    run = scope["state"].get("run")
+    if run is not None and run.events and start["status"] < 400:
+        body = orjson.dumps(
+            {
+                "answer": orjson.Fragment(body) if body else None,
+                "changes": [
+                    {"topic": event.topic, "data": orjson.Fragment(event.body())}
+                    for event in run.events
+                ],
+            }
+        )
+        kept = [
+            (name, value) for name, value in start["headers"] if name.lower() != b"content-length"
+        ]
+        start["headers"] = [
+            *kept,
+            (b"content-length", str(len(body)).encode()),
+            (b"carrel-changes", str(len(run.events)).encode()),
+        ]
+    await send(start)
+    await send({"type": "http.response.body", "body": body})
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document, made once."""
+    if app.openapi_schema is None:
+        app.openapi_schema = get_openapi(
+            title=app.title, version=app.version, routes=app.routes, description=app.description
+        )
+    return app.openapi_schema

@@ -1,0 +1,63 @@
+"""What a service does because time has come: run on a schedule, or now, for a given time."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from shared.clock import wall_clock
+from shared.unit_of_work import Origin, Run, UnitOfWork
+
+log = structlog.get_logger()
+
+JobFunction = Callable[[Run], Awaitable[int]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job: safe to run twice, and by several replicas at once. `run` gives how much it did."""
+
+    name: str
+    every_seconds: float
+    run: JobFunction
+
+
+class Jobs:
+    """The jobs of one service: `@jobs.every(minutes=10)` above a function."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Job] = {}
+
+    def every(
+        self, *, minutes: float = 0, seconds: float = 0
+    ) -> Callable[[JobFunction], JobFunction]:
+        """Register a job under its function's name, with dashes for underscores."""
+
+        def register(function: JobFunction) -> JobFunction:
+            name = function.__name__.replace("_", "-")
+            self.by_name[name] = Job(name, minutes * 60 + seconds, function)
+            return function
+
+        return register
+
+
+async def keep_schedule(jobs: Jobs, unit_of_work: UnitOfWork) -> None:
+    """Run every job at its interval by the wall clock, until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for job in jobs.by_name.values():
+            group.create_task(_repeat(job, unit_of_work))
+
+
+async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
+    while True:
+        # Replicas that started together spread out.
+        await asyncio.sleep(job.every_seconds * random.uniform(0.9, 1.1))  # noqa: S311
+        try:
+            done = await job.run(Run(unit_of_work, Origin(now=wall_clock()), within=30.0))
+        except Exception as error:
+            log.warning("job failed", job=job.name, error=type(error).__name__)
+        else:
+            if done:
+                log.info("job done", job=job.name, count=done)

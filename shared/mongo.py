@@ -1,0 +1,124 @@
+"""MongoDB: the client, and how values become documents. Motor is named here and nowhere else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
+from datetime import UTC, date, datetime
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar
+
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
+from pydantic import BaseModel, TypeAdapter
+from pymongo import IndexModel
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+Document = dict[str, Any]
+Client = AsyncIOMotorClient[Document]
+Database = AsyncIOMotorDatabase[Document]
+Collection = AsyncIOMotorCollection[Document]
+ClientSession = AsyncIOMotorClientSession
+Indexes = Mapping[str, Sequence[IndexModel]]
+"""Collection name → its indexes; a collection without any is listed with an empty sequence."""
+
+_OUT_OF_DISK = 14031
+V = TypeVar("V")
+
+
+def connect(url: str, *, timeout_ms: int = 2000) -> Client:
+    """A client whose writes are acknowledged by a majority; it connects at first use."""
+    return AsyncIOMotorClient(
+        url,
+        w="majority",
+        journal=True,
+        readConcernLevel="majority",
+        retryWrites=True,
+        tz_aware=True,
+        tzinfo=UTC,
+        serverSelectionTimeoutMS=timeout_ms,
+        connectTimeoutMS=timeout_ms,
+        maxPoolSize=64,
+        appname="carrel",
+    )
+
+
+MAJORITY = WriteConcern(w="majority", j=True)
+SNAPSHOT = ReadConcern("snapshot")
+
+
+async def ensure_indexes(database: Database, indexes: Indexes) -> None:
+    """Create the collections and indexes that are missing. Safe to run from many replicas."""
+    existing = set(await database.list_collection_names())
+    for name, models in indexes.items():
+        if name not in existing:
+            # Made ahead: creating a collection inside a transaction takes a lock of its own.
+            try:
+                await database.create_collection(name)
+            except PyMongoError as error:
+                if getattr(error, "code", None) != 48:  # NamespaceExists: another replica made it
+                    raise
+        if models:
+            await database[name].create_indexes(list(models))
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database, not the request, is at fault: waiting and trying again may help."""
+    if isinstance(error, ConnectionFailure | ExecutionTimeout):
+        return True
+    if not isinstance(error, PyMongoError):
+        return False
+    return (
+        error.has_error_label("TransientTransactionError")
+        or error.has_error_label("RetryableWriteError")
+        or getattr(error, "code", None) == _OUT_OF_DISK
+    )
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def from_document(kind: type[V], document: Mapping[str, Any]) -> V:
+    """The value of `kind` that a document holds; its `_id` becomes the field `id`."""
+    fields = dict(document)
+    if "_id" in fields:
+        fields["id"] = fields.pop("_id")
+    value: V = _adapter(kind).validate_python(fields)
+    return value
+
+
+def to_document(value: Any) -> Document:
+    """A dataclass or model as a document: `id` becomes `_id`, a date its ISO text."""
+    document = plain(value)
+    if not isinstance(document, dict):
+        raise TypeError(f"{type(value).__name__} is not a document")
+    if "id" in document:
+        document = {"_id": document.pop("id"), **document}
+    return document
+
+
+def plain(value: Any) -> Any:
+    """A value in terms that BSON has. Dates become ISO text, which sorts as the dates do."""
+    if isinstance(value, BaseModel):
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value) if isinstance(value, set | frozenset) else value
+        return [plain(item) for item in items]
+    return value

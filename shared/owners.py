@@ -1,0 +1,96 @@
+"""Questions to another service, which owns the answer."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+import orjson
+
+from shared.settings import Settings
+
+
+class OwnerAway(Exception):
+    """The service that owns the answer can't be reached now; asking again may help."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"{service} is away")
+        self.service = service
+
+
+class Owners:
+    """One HTTP client for all the other services, with this service's own token."""
+
+    def __init__(self, settings: Settings, service: str) -> None:
+        self._settings = settings
+        self._service = service
+        self._session: aiohttp.ClientSession | None = None
+        self._token = ""
+        self._token_until = 0.0
+        self._login = asyncio.Lock()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The connection pool, opened at first use."""
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=30),
+                timeout=aiohttp.ClientTimeout(total=2.0, connect=0.5),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(
+        self,
+        service: str,
+        path: str,
+        *,
+        now: datetime | None = None,
+        params: Mapping[str, str] | None = None,
+        token: str | None = None,
+    ) -> Any:
+        """The JSON that `service` answers, or None where it says 404.
+
+        `now` is the business time that the question is about. Without a caller's `token` the
+        service's own is used. Raises OwnerAway.
+        """
+        headers = {"Authorization": f"Bearer {token or await self._own_token()}"}
+        if now is not None and self._settings.simulation:
+            headers["Carrel-Time"] = now.isoformat()
+        url = self._settings.url_of(service) + path
+        try:
+            async with self.session.get(url, params=params, headers=headers) as response:
+                body = await response.read()
+                if response.status == 404:
+                    return None
+                if response.status == 401 and token is None:
+                    self._token = ""  # signed by a key that is gone: log in again next time
+                if response.status >= 400:
+                    raise OwnerAway(service)
+                return orjson.loads(body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise OwnerAway(service) from error
+
+    async def _own_token(self) -> str:
+        async with self._login:
+            if self._token and time.monotonic() < self._token_until:
+                return self._token
+            url = self._settings.url_of("accounts") + "/v1/service-sessions"
+            request = {"service": self._service, "secret": self._settings.service_secret}
+            try:
+                async with self.session.post(url, json=request) as response:
+                    if response.status != 200:
+                        raise OwnerAway("accounts")
+                    answer = await response.json()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise OwnerAway("accounts") from error
+            self._token = str(answer["access_token"])
+            self._token_until = time.monotonic() + float(answer["expires_in"]) - 60
+            return self._token

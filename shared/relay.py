@@ -1,0 +1,172 @@
+"""From the outbox to Kafka: oldest first, marked after the broker has acknowledged."""
+
+import asyncio
+import contextlib
+from datetime import datetime
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from prometheus_client import Counter
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from shared.clock import wall_clock
+from shared.failpoint import failpoint
+from shared.mongo import Database, Document
+
+log = structlog.get_logger()
+
+BATCH = 500
+LEASE_SECONDS = 5
+SWEEP_SECONDS = 1.0
+
+RELAYED = Counter(
+    "carrel_outbox_relayed_total", "Outbox rows acknowledged by the broker", ["topic"]
+)
+
+
+class Relay:
+    """Publishes the outbox of one service. Of many replicas, the one with the lease works.
+
+    The lease keeps the others from doing the same work; it does not fence. Two at once publish
+    a row twice, which every consumer bears.
+    """
+
+    def __init__(self, database: Database, bootstrap: str, service: str, replica: str) -> None:
+        self._database = database
+        self._bootstrap = bootstrap
+        self._service = service
+        self._holder = f"{service}-{replica}"
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Relay until cancelled; waits out a database or broker that is away."""
+        watcher = asyncio.create_task(self._watch())
+        pause = 0.1
+        try:
+            while True:
+                try:
+                    await self._run_connected()
+                except (KafkaError, PyMongoError, OSError) as error:
+                    log.warning("relay waits", error=type(error).__name__, seconds=pause)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 2.0)
+                else:
+                    pause = 0.1
+        finally:
+            watcher.cancel()
+            with contextlib.suppress(Exception):
+                await self._database.leases.delete_one({"_id": "relay", "holder": self._holder})
+
+    async def _run_connected(self) -> None:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap.split(","),
+            client_id=f"{self._holder}-relay",
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=2,
+            max_batch_size=256 * 1024,
+            request_timeout_ms=10_000,
+        )
+        await producer.start()
+        try:
+            while True:
+                if await self._hold_lease():
+                    while await self.drain(producer) == BATCH:
+                        pass
+                await self._wait()
+        finally:
+            await producer.stop()
+
+    async def drain(self, producer: AIOKafkaProducer) -> int:
+        """Publish the oldest pending rows, at most BATCH; returns how many."""
+        rows: list[Document] = (
+            await self._database.outbox.find({"pending": True})
+            .hint([("pending", 1)])
+            .limit(BATCH)
+            .to_list(BATCH)
+        )
+        if not rows:
+            return 0
+        failpoint("relay.fetched")
+        acks = [
+            await producer.send(
+                row["topic"],
+                value=bytes(row["body"]),
+                key=row["key"].encode(),
+                headers=[(name, value.encode()) for name, value in row["headers"].items()],
+                timestamp_ms=int(row["recorded_at"].timestamp() * 1000),
+            )
+            for row in rows
+        ]
+        failpoint("relay.sent")
+        await asyncio.gather(*acks)
+        failpoint("relay.acknowledged")
+        await self._database.outbox.update_many(
+            {"_id": {"$in": [row["_id"] for row in rows]}},
+            {"$set": {"published_at": wall_clock()}, "$unset": {"pending": ""}},
+        )
+        failpoint("relay.marked")
+        for row in rows:
+            RELAYED.labels(row["topic"]).inc()
+        return len(rows)
+
+    async def _hold_lease(self) -> bool:
+        """Take or renew the lease, by the database's clock."""
+        leases = self._database.leases
+        expired = {"$lt": ["$until", "$$NOW"]}
+        mine = {"$eq": ["$holder", self._holder]}
+        taken = await leases.find_one_and_update(
+            {"_id": "relay", "$expr": {"$or": [expired, mine]}},
+            [
+                {
+                    "$set": {
+                        "holder": self._holder,
+                        "until": {
+                            "$dateAdd": {
+                                "startDate": "$$NOW",
+                                "unit": "second",
+                                "amount": LEASE_SECONDS,
+                            }
+                        },
+                    }
+                }
+            ],
+        )
+        if taken is not None:
+            return True
+        with contextlib.suppress(DuplicateKeyError):
+            # An upsert whose filter has $expr is refused, so the document is seeded first.
+            await leases.insert_one(
+                {
+                    "_id": "relay",
+                    "holder": "",
+                    "until": datetime.fromtimestamp(0, tz=wall_clock().tzinfo),
+                }
+            )
+            return await self._hold_lease()
+        return False
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), SWEEP_SECONDS)
+        self._wake.clear()
+
+    async def _watch(self) -> None:
+        """Wake the relay at each insertion; the sweep stands in while the stream is away."""
+        while True:
+            try:
+                pipeline = [{"$match": {"operationType": "insert"}}, {"$project": {"_id": 1}}]
+                async with self._database.outbox.watch(pipeline, max_await_time_ms=2000) as stream:
+                    async for _ in stream:
+                        self._wake.set()
+            except PyMongoError:
+                await asyncio.sleep(1)
+
+
+async def outbox_age(database: Database) -> float:
+    """Seconds that the oldest pending row has waited; 0 when none waits."""
+    oldest = await database.outbox.find_one(
+        {"pending": True}, {"recorded_at": 1}, hint=[("pending", 1)]
+    )
+    return (wall_clock() - oldest["recorded_at"]).total_seconds() if oldest else 0.0

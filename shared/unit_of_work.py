@@ -1,0 +1,435 @@
+"""One transaction: state, outbox, inbox and stored answers commit together or not at all."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar, cast, get_type_hints
+
+import orjson
+from bson import Binary
+from pydantic import TypeAdapter
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from shared.clock import wall_clock
+from shared.contracts import Event, published
+from shared.failpoint import failpoint
+from shared.ids import new_id
+from shared.mongo import (
+    MAJORITY,
+    SNAPSHOT,
+    ClientSession,
+    Database,
+    Document,
+    Indexes,
+    from_document,
+    to_document,
+)
+from shared.owners import Owners
+from shared.settings import Settings
+
+V = TypeVar("V")
+C = TypeVar("C")
+R = TypeVar("R")
+
+UseCase = Callable[["Work", C], Awaitable[R]]
+MAX_EVENT_BYTES = 900_000  # Kafka's usual limit is 1 MiB for a whole batch
+
+
+def chassis_indexes(outbox_days: int) -> Indexes:
+    """The collections that the chassis keeps in the database of each service."""
+    return {
+        # Pending rows are read through this index: equal keys stand in the order of their
+        # insertion, which for one aggregate is the order of its changes.
+        "outbox": [
+            IndexModel([("pending", ASCENDING)], sparse=True),
+            IndexModel([("published_at", ASCENDING)], expireAfterSeconds=outbox_days * 86_400),
+        ],
+        "inbox": [IndexModel([("at", ASCENDING)], expireAfterSeconds=30 * 86_400)],
+        "answers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400)],
+        "leases": [],
+    }
+
+
+class Stale(Exception):
+    """Another writer changed the value since it was read; the transaction is run again."""
+
+
+class Busy(Exception):
+    """The transaction could not be carried out in the time allowed. Nothing was changed."""
+
+
+class KeyReused(Exception):
+    """An idempotency key came back with another request than its first."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a unit of work comes from; its events carry it on."""
+
+    now: datetime
+    """Business time, UTC."""
+    correlation_id: str = field(default_factory=new_id)
+    causation_id: str = ""
+    traceparent: str = ""
+
+
+@dataclass(frozen=True)
+class Once:
+    """What makes a second run of the same request give the first one's answer."""
+
+    key: str
+    """Unique within the service, as `<caller>:<Idempotency-Key>`."""
+    fingerprint: str
+    """Digest of the request; another one under the same key is refused."""
+
+
+class Work:
+    """What a use case works with: one transaction's reads and writes, and the events to record.
+
+    Values are frozen dataclasses with an `id`; those that `save` replaces have a `version` that
+    each change raises by one.
+    """
+
+    def __init__(self, database: Database, session: ClientSession, origin: Origin) -> None:
+        self._database = database
+        self._session = session
+        self.origin = origin
+        self.recorded: list[Event] = []
+
+    @property
+    def now(self) -> datetime:
+        """Business time, UTC."""
+        return self.origin.now
+
+    def record(self, event: Event) -> None:
+        """Publish `event` if, and only if, this transaction commits."""
+        self.recorded.append(event)
+
+    async def find(self, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
+        """The first value that matches, or None."""
+        document = await self._database[collection].find_one(query, session=self._session)
+        return None if document is None else from_document(kind, document)
+
+    async def all(
+        self,
+        kind: type[V],
+        collection: str,
+        query: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+    ) -> list[V]:
+        """Every value that matches, sorted, at most `limit` (0: no limit)."""
+        cursor = self._database[collection].find(query, session=self._session, limit=limit)
+        if sort:
+            cursor = cursor.sort(list(sort))
+        return [from_document(kind, document) async for document in cursor]
+
+    async def count(self, collection: str, query: Mapping[str, Any]) -> int:
+        """How many documents match."""
+        return await self._database[collection].count_documents(query, session=self._session)
+
+    async def add(self, collection: str, value: Any) -> None:
+        """Insert a value. A taken id or unique field runs the transaction again (see `run`)."""
+        await self._database[collection].insert_one(to_document(value), session=self._session)
+
+    async def save(self, collection: str, value: Any) -> None:
+        """Replace the stored version before `value.version`. Raises Stale if it is not there."""
+        document = to_document(value)
+        result = await self._database[collection].replace_one(
+            {"_id": document["_id"], "version": document["version"] - 1},
+            document,
+            session=self._session,
+        )
+        if not result.matched_count:
+            raise Stale(f"{collection} {document['_id']} is no longer at its version")
+
+    async def save_if_newer(self, collection: str, value: Any) -> bool:
+        """Keep `value` unless its version, or a newer one, is stored. Says whether it was kept."""
+        document = to_document(value)
+        stored = await self._database[collection].find_one(
+            {"_id": document["_id"]}, {"version": 1}, session=self._session
+        )
+        if stored is None:
+            await self._database[collection].insert_one(document, session=self._session)
+            return True
+        if stored["version"] >= document["version"]:
+            return False
+        await self._database[collection].replace_one(
+            {"_id": document["_id"], "version": stored["version"]}, document, session=self._session
+        )
+        return True
+
+    async def update(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        change: Mapping[str, Any],
+        *,
+        upsert: bool = False,
+    ) -> int:
+        """A guarded write: how many documents (0 or 1) matched `query` and were changed."""
+        result = await self._database[collection].update_one(
+            query, change, upsert=upsert, session=self._session
+        )
+        return int(result.matched_count) + int(result.upserted_id is not None)
+
+    async def delete(self, collection: str, query: Mapping[str, Any]) -> int:
+        """Delete every document that matches; says how many."""
+        result = await self._database[collection].delete_many(query, session=self._session)
+        return int(result.deleted_count)
+
+
+class UnitOfWork:
+    """Runs use cases, each in one transaction on the database of its service."""
+
+    def __init__(
+        self, database: Database, service: str, settings: Settings, owners: Owners
+    ) -> None:
+        self.database = database
+        self.service = service
+        self.settings = settings
+        self.owners = owners
+
+    async def run(
+        self,
+        use_case: UseCase[C, R],
+        command: C,
+        origin: Origin,
+        *,
+        once: Once | None = None,
+        inbox: str | None = None,
+        within: float = 10.0,
+    ) -> tuple[R | None, list[Event]]:
+        """Carry out `use_case` and commit; returns its result and the events it recorded.
+
+        With `once`, a request that was carried out before gives the stored result. With `inbox`
+        (an event id), an event that was taken in before does nothing and gives None. The use case
+        is run again where another transaction got in its way, so it must have no effect outside
+        `work`. Raises what the use case raises (nothing is kept then), KeyReused, Busy after
+        `within` seconds of conflicts, or the driver's error when the database is away.
+        """
+        deadline = time.monotonic() + within
+        attempt = duplicates = 0
+        while True:
+            try:
+                return await self._attempt(use_case, command, origin, once, inbox)
+            except DuplicateKeyError:
+                # Another transaction took the id or the unique field first. Run again, the use
+                # case finds it and says so; if it does not look, this is an error of ours.
+                duplicates += 1
+                if duplicates > 3:
+                    raise
+            except Stale:
+                pass
+            except PyMongoError as error:
+                if not error.has_error_label("TransientTransactionError"):
+                    raise
+                if time.monotonic() > deadline:
+                    if is_conflict(error):
+                        raise Busy from error
+                    raise
+            attempt += 1
+            if time.monotonic() > deadline:
+                raise Busy(f"{use_case.__name__} met other writers for {within} s")
+            await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.1)))  # noqa: S311
+
+    async def _attempt(
+        self,
+        use_case: UseCase[C, R],
+        command: C,
+        origin: Origin,
+        once: Once | None,
+        inbox: str | None,
+    ) -> tuple[R | None, list[Event]]:
+        client = self.database.client
+        async with await client.start_session() as session:
+            session.start_transaction(
+                read_concern=SNAPSHOT, write_concern=MAJORITY, max_commit_time_ms=5000
+            )
+            try:
+                work = Work(self.database, session, origin)
+                if once and (answer := await self._answer(once, session)):
+                    await session.abort_transaction()
+                    return _stored_result(use_case, answer["result"]), _stored_events(answer)
+                if inbox and await self.database.inbox.find_one({"_id": inbox}, session=session):
+                    await session.abort_transaction()
+                    return None, []
+                result = await use_case(work, command)
+                if inbox:
+                    await self.database.inbox.insert_one(
+                        {"_id": inbox, "at": wall_clock()}, session=session
+                    )
+                if once:
+                    await self._keep_answer(once, use_case, result, work.recorded, session)
+                # Last, so that an aggregate's lock is held before its event takes its place.
+                if work.recorded:
+                    await self.database.outbox.insert_many(
+                        [self._row(event, origin) for event in work.recorded], session=session
+                    )
+            except BaseException:
+                if session.in_transaction:
+                    await session.abort_transaction()
+                raise
+            failpoint("work.before-commit")
+            await _commit(session)
+            failpoint("work.after-commit")
+            return result, work.recorded
+
+    def _row(self, event: Event, origin: Origin) -> Document:
+        body = event.body()
+        if len(body) > MAX_EVENT_BYTES:
+            raise ValueError(f"{event.topic} of {event.subject} has {len(body)} bytes")
+        event_id = new_id()
+        headers = {
+            "content-type": "application/json",
+            "ce_specversion": "1.0",
+            "ce_id": event_id,
+            "ce_type": event.topic,
+            "ce_source": f"/services/{self.service}",
+            "ce_subject": event.subject,
+            "ce_time": origin.now.isoformat().replace("+00:00", "Z"),
+            "ce_dataschema": f"{event.topic}.v1",
+            "ce_correlationid": origin.correlation_id,
+            "ce_causationid": origin.causation_id or origin.correlation_id,
+        }
+        if origin.traceparent:
+            headers["traceparent"] = origin.traceparent
+        return {
+            "_id": event_id,
+            "topic": event.topic,
+            "key": event.key,
+            "headers": headers,
+            "body": Binary(body),
+            "recorded_at": wall_clock(),
+            "pending": True,
+        }
+
+    async def _answer(self, once: Once, session: ClientSession) -> Document | None:
+        answer = await self.database.answers.find_one({"_id": once.key}, session=session)
+        if answer and answer["fingerprint"] != once.fingerprint:
+            raise KeyReused(once.key)
+        return answer
+
+    async def _keep_answer(
+        self,
+        once: Once,
+        use_case: UseCase[C, R],
+        result: R,
+        events: list[Event],
+        session: ClientSession,
+    ) -> None:
+        await self.database.answers.insert_one(
+            {
+                "_id": once.key,
+                "fingerprint": once.fingerprint,
+                "at": wall_clock(),
+                "result": Binary(_result_adapter(use_case).dump_json(result)),
+                "events": [{"topic": event.topic, "body": event.body()} for event in events],
+            },
+            session=session,
+        )
+
+
+def is_conflict(error: PyMongoError) -> bool:
+    """Whether a transaction failed on another writer, rather than on a database that is away."""
+    return getattr(error, "code", None) == 112  # WriteConflict
+
+
+async def _commit(session: ClientSession) -> None:
+    """Commit, asking again while the outcome is unknown: a commit may be repeated safely."""
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            await session.commit_transaction()
+            return
+        except PyMongoError as error:
+            unknown = error.has_error_label("UnknownTransactionCommitResult")
+            if not unknown or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.02)
+
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+
+def _result_adapter(use_case: UseCase[Any, R]) -> TypeAdapter[R]:
+    if use_case not in _adapters:
+        _adapters[use_case] = TypeAdapter(get_type_hints(use_case)["return"])
+    return _adapters[use_case]
+
+
+def _stored_result(use_case: UseCase[Any, R], stored: bytes) -> R:
+    return _result_adapter(use_case).validate_json(stored)
+
+
+def _stored_events(answer: Document) -> list[Event]:
+    contracts = published()
+    return [
+        contracts[row["topic"]].model_validate(orjson.loads(row["body"]))
+        for row in answer["events"]
+    ]
+
+
+class Run:
+    """What a door works with: `await run(renew_loan, command)` carries out a use case.
+
+    `owners` asks other services, never inside a use case.
+    """
+
+    def __init__(
+        self,
+        unit_of_work: UnitOfWork,
+        origin: Origin,
+        *,
+        once: Once | None = None,
+        inbox: str | None = None,
+        within: float = 10.0,
+    ) -> None:
+        self._unit_of_work = unit_of_work
+        self._once = once
+        self._inbox = inbox
+        self._within = within
+        self.origin = origin
+        self.events: list[Event] = []
+
+    @property
+    def now(self) -> datetime:
+        """Business time, UTC."""
+        return self.origin.now
+
+    @property
+    def database(self) -> Database:
+        """For reads outside any transaction."""
+        return self._unit_of_work.database
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the service."""
+        return self._unit_of_work.settings
+
+    @property
+    def owners(self) -> Owners:
+        """The other services."""
+        return self._unit_of_work.owners
+
+    async def __call__(self, use_case: UseCase[C, R], command: C) -> R:
+        """Carry out `use_case` in one transaction and give its result.
+
+        A request that was carried out before gives its first result. An event that was taken in
+        before does nothing and gives None: an event's handler has no use for the result.
+        """
+        once = inbox = None
+        if self._once:
+            once = replace(self._once, key=f"{self._once.key}:{use_case.__name__}")
+        if self._inbox:
+            inbox = f"{self._inbox}:{use_case.__name__}"
+        result, events = await self._unit_of_work.run(
+            use_case, command, self.origin, once=once, inbox=inbox, within=self._within
+        )
+        self.events.extend(events)
+        return cast(R, result)

@@ -1,0 +1,163 @@
+"""For tests: a service on a free port in this loop, and tokens that it accepts."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+import orjson
+import uvicorn
+from fastapi import FastAPI
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+
+from shared.auth import ALGORITHM, AUDIENCE, ISSUER, Verifier
+from shared.settings import Settings
+
+KEY = OKPKey.generate_key("Ed25519", auto_kid=True)
+S = TypeVar("S", bound=Settings)
+
+
+def token(
+    sub: str = "patron-1",
+    roles: Sequence[str] = ("patron",),
+    *,
+    name: str = "Test",
+    expires_in: float = 3600,
+    audience: str = AUDIENCE,
+    key: OKPKey = KEY,
+) -> str:
+    """A token as accounts would sign it, by a key of this test run."""
+    now = int(time.time())
+    claims = {
+        "iss": ISSUER,
+        "aud": audience,
+        "sub": sub,
+        "roles": list(roles),
+        "name": name,
+        "iat": now,
+        "exp": int(now + expires_in),
+    }
+    return jwt.encode({"alg": ALGORITHM, "kid": KEY.kid}, claims, key, algorithms=[ALGORITHM])
+
+
+async def test_keys() -> dict[str, Any]:
+    """The public half of KEY, as accounts would publish it."""
+    return {"keys": [KEY.as_dict(private=False)]}
+
+
+test_keys.__test__ = False  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return orjson.loads(self.body)
+
+
+class Api:
+    """Calls one service. `as_` is a token, `at` the business time (ISO, with offset)."""
+
+    def __init__(self, app: FastAPI, url: str, session: aiohttp.ClientSession) -> None:
+        self.app = app
+        self.url = url
+        self._session = session
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        *,
+        as_: str | None = None,
+        at: str | None = None,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> Answer:
+        """Send one request; `key` is its Idempotency-Key."""
+        sent = dict(headers or {})
+        if as_:
+            sent["Authorization"] = f"Bearer {as_}"
+        if at:
+            sent["Carrel-Time"] = at
+        if key:
+            sent["Idempotency-Key"] = key
+        async with self._session.request(
+            method, self.url + path, json=json, data=data, headers=sent
+        ) as response:
+            return Answer(response.status, dict(response.headers), await response.read())
+
+    async def get(self, path: str, **more: Any) -> Answer:
+        """GET."""
+        return await self.call("GET", path, **more)
+
+    async def post(self, path: str, json: Any = None, **more: Any) -> Answer:
+        """POST."""
+        return await self.call("POST", path, json, **more)
+
+    async def patch(self, path: str, json: Any = None, **more: Any) -> Answer:
+        """PATCH."""
+        return await self.call("PATCH", path, json, **more)
+
+    async def delete(self, path: str, **more: Any) -> Answer:
+        """DELETE."""
+        return await self.call("DELETE", path, **more)
+
+
+@contextlib.asynccontextmanager
+async def served(
+    create_app: Callable[[Any], FastAPI],
+    settings: Settings,
+    *,
+    trust_test_keys: bool = True,
+) -> AsyncIterator[Api]:
+    """The app on a free loopback port, ready to answer, until the block ends.
+
+    For most tests `settings.roles` is ("api",): commands and queries on the real database, with
+    the events left in the outbox, where a test can look at them.
+    """
+    app = create_app(settings)
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        async with asyncio.timeout(20):
+            while not (server.started and getattr(app.state, "stored", False)):
+                if serving.done():
+                    serving.result()
+                await asyncio.sleep(0.01)
+        if trust_test_keys:
+            app.state.verifier = Verifier(test_keys)
+        async with aiohttp.ClientSession() as session:
+            yield Api(app, f"http://127.0.0.1:{port}", session)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def until(
+    condition: Callable[[], Awaitable[Any]], *, within: float = 10.0, every: float = 0.02
+) -> Any:
+    """Wait until `condition` gives something true, and give it. Raises TimeoutError."""
+    deadline = time.monotonic() + within
+    while True:
+        found = await condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{condition} did not come true in {within} s")
+        await asyncio.sleep(every)
