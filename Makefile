@@ -26,7 +26,7 @@ check: .venv/project.stamp
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
-	@.venv/bin/python -c 'import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())'
+	@.venv/bin/lint-imports
 
 clean:
 	@rm -rf .venv .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info

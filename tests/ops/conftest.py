@@ -1,0 +1,41 @@
+"""Services small enough to show how processes are handled: they start, answer and stop."""
+
+from pathlib import Path
+
+import pytest
+
+APP = """
+import os
+from fastapi import FastAPI, Response
+
+def create_app(settings):
+    app = FastAPI()
+
+    @app.get("/health/ready")
+    def ready():
+        return Response(status_code=200)
+
+    @app.get("/told")
+    def told():
+        return {name: value for name, value in os.environ.items() if name.startswith("CARREL_")}
+
+    @app.get("/crash")
+    def crash():
+        os._exit(3)
+
+    return app
+"""
+
+
+@pytest.fixture
+def small_services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a package `services` that processes started in it find before the real one."""
+    for service in ("gateway", "accounts", "circulation", "events", "notices"):
+        folder = tmp_path / "services" / service
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").touch()
+        (folder / "settings.py").write_text("from shared.settings import Settings as Settings\n")
+        (folder / "app.py").write_text(APP)
+    (tmp_path / "services" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,198 @@
+"""Services as processes: what they are told, how they are broken, and that nothing stays behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from ops.child import StartFailed
+from ops.embedded import Infrastructure
+from ops.processes import SERVICES, services
+
+NOWHERE = Infrastructure("mongodb://127.0.0.1:1", "127.0.0.1:1", None, None)
+
+
+def told(url: str) -> dict[str, str]:
+    with urlopen(f"{url}/told", timeout=5) as answer:  # noqa: S310 - a loopback address
+        environment: dict[str, str] = json.load(answer)
+    return environment
+
+
+def test_each_service_is_told_where_the_others_are(small_services: Path) -> None:
+    with services(
+        NOWHERE,
+        small_services / "data",
+        simulation=True,
+        replicas={"circulation": 2},
+        environment={
+            "circulation": {"CARREL_LOG_LEVEL": "debug"},
+            "circulation-1": {"CARREL_FAILPOINT": "relay.sent:2"},
+        },
+        usual_ports=False,
+    ) as system:
+        assert set(system.processes) == {f"{name}-0" for name in SERVICES} | {"circulation-1"}
+        gateway = told(system.gateway_url)
+        first, second = (told(system.url("circulation", replica)) for replica in (0, 1))
+
+    assert gateway["CARREL_MONGO_URL"] == NOWHERE.mongo_url
+    assert gateway["CARREL_KAFKA"] == NOWHERE.kafka
+    assert gateway["CARREL_SIMULATION"] == "1"
+    assert gateway["CARREL_ACCOUNTS_URL"] == system.url("accounts")
+    assert gateway["CARREL_CIRCULATION_URL"] == system.url("circulation")
+    assert len(gateway["CARREL_SERVICE_SECRET"]) >= 32
+    assert gateway["CARREL_SERVICE_SECRET"] == first["CARREL_SERVICE_SECRET"]
+    assert "CARREL_LOG_LEVEL" not in gateway
+    assert (first["CARREL_REPLICA"], second["CARREL_REPLICA"]) == ("0", "1")
+    assert first["CARREL_PORT"] != second["CARREL_PORT"]
+    assert first["CARREL_LOG_LEVEL"] == second["CARREL_LOG_LEVEL"] == "debug"
+    assert "CARREL_FAILPOINT" not in first
+    assert second["CARREL_FAILPOINT"] == "relay.sent:2"
+    assert not any(child.running for child in system.processes.values())
+
+
+def test_a_killed_service_starts_again_at_its_address_with_other_settings(
+    small_services: Path,
+) -> None:
+    with services(NOWHERE, small_services / "data", names=["events"], usual_ports=False) as system:
+        events = system.process("events")
+        events.kill()
+        assert events.exit_code == -signal.SIGKILL
+        with pytest.raises(URLError):
+            told(system.url("events"))
+        events.environment = {**events.environment, "CARREL_FAILPOINT": "outbox.written"}
+        events.start()
+        assert told(system.url("events"))["CARREL_FAILPOINT"] == "outbox.written"
+
+
+def test_a_service_that_dies_at_start_is_named_with_the_end_of_its_log(
+    small_services: Path,
+) -> None:
+    (small_services / "services" / "notices" / "app.py").write_text("raise OSError('no paper')\n")
+    with (
+        pytest.raises(StartFailed, match=r"(?s)notices-0 ended with code 1.*no paper"),
+        services(NOWHERE, small_services / "data", names=["events", "notices"], usual_ports=False),
+    ):
+        pytest.fail("it started")
+
+
+def test_secrets_are_kept_with_the_data_and_readable_by_their_owner_only(
+    small_services: Path,
+) -> None:
+    seen = []
+    for _ in range(2):
+        with services(
+            NOWHERE, small_services / "data", names=["events"], usual_ports=False
+        ) as system:
+            seen.append(system.environment["CARREL_CARD_KEY"])
+    assert seen[0] == seen[1]
+    assert (small_services / "data" / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.fixture
+def up(small_services: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[str]"]:
+    """`carrel up` as it is typed, with the small services."""
+    monkeypatch.delenv("CARREL_MONGO_URL", raising=False)
+    monkeypatch.delenv("CARREL_KAFKA", raising=False)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops", "up", "--replicas", "circulation=2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.wait(10)
+    if process.stdout:
+        process.stdout.close()
+
+
+def until_ready(process: "subprocess.Popen[str]") -> str:
+    lines = []
+    for line in process.stdout or ():
+        lines.append(line)
+        if line.startswith("Ready:"):
+            return "".join(lines)
+    pytest.fail("".join(lines))
+
+
+def running_in(folder: Path) -> list[str]:
+    """The command lines of processes that work in the folder, other than this one."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            here = process.joinpath("cwd").resolve() == folder
+            command = process.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if here and command and int(process.name) != os.getpid():
+            found.append(command)
+    return found
+
+
+def wait_for_none(folder: Path) -> None:
+    end = time.monotonic() + 15
+    while left := running_in(folder):
+        assert time.monotonic() < end, left
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 0, id="ctrl-c"),
+        pytest.param(signal.SIGTERM, 0, id="sigterm"),
+        pytest.param(signal.SIGKILL, -9, id="kill-9"),
+    ],
+)
+def test_up_says_where_it_is_and_leaves_nothing_running(
+    up: "subprocess.Popen[str]", small_services: Path, number: signal.Signals, code: int
+) -> None:
+    said = until_ready(up)
+    assert len(re.findall(r"^circulation-[01] ", said, re.MULTILINE)) == 2
+    gateway = re.search(r"^Ready: (\S+)", said, re.MULTILINE)
+    assert gateway
+    assert told(gateway[1])["CARREL_SIMULATION"] == "0"
+    assert len(running_in(small_services)) == 10  # up, its guard, mongod, the broker, six services
+
+    up.send_signal(number)
+    assert up.wait(20) == code
+    wait_for_none(small_services)
+
+
+def test_up_ends_with_the_reason_when_a_process_ends(
+    up: "subprocess.Popen[str]", small_services: Path
+) -> None:
+    said = until_ready(up)
+    events = re.search(r"^events-0 +(\S+)", said, re.MULTILINE)
+    assert events
+    with pytest.raises(OSError, match=r".+"):
+        urlopen(f"{events[1]}/crash", timeout=5)  # noqa: S310 - a loopback address
+    assert up.stdout
+    assert "events-0 ended with code 3" in up.stdout.read()
+    assert up.wait(20) == 1
+    wait_for_none(small_services)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(["serve", "catalogue"], "no such service", id="service"),
+        pytest.param(["serve", "events", "--role", "cook"], "no such role: cook", id="role"),
+        pytest.param(["up", "--replicas", "events"], "SERVICE=N", id="replicas"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_right(arguments: list[str], says: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "ops", *arguments], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2
+    assert says in run.stderr
