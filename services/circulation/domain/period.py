@@ -18,10 +18,12 @@ class Period(Protocol):
     """Days from `first` to `last`, both included; none where `last` is earlier."""
 
     @property
-    def first(self) -> date: ...
+    def first(self) -> date:
+        """The first day."""
 
     @property
-    def last(self) -> date: ...
+    def last(self) -> date:
+        """The last day; `NO_END` if no end is announced."""
 
 
 P = TypeVar("P", bound=Period)

@@ -49,9 +49,12 @@ class Policy:
     @property
     def cause(self) -> Cause:
         """How a statement names this row."""
-        return Cause(
-            "policy", self.id, self.version, f"{self.fine_per_day_cents} cents for each day overdue"
-        )
+        terms = [f"{self.fine_per_day_cents} cents a day"]
+        if self.fine_cap_cents is not None:
+            terms.append(f"at most {self.fine_cap_cents}")
+        if self.grace_days:
+            terms.append(f"{self.grace_days} days of grace")
+        return Cause("policy", self.id, self.version, ", ".join(terms))
 
     def blocks(self, outstanding_cents: int) -> bool:
         """Whether a patron who owes so much may borrow or renew nothing under this row."""

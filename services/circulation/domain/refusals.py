@@ -39,13 +39,6 @@ class NoSuchBranch(Refusal):
     says = "No library has the code {branch}."
 
 
-class NoSuchLoan(Refusal):
-    """No loan has this id, or it is another patron's."""
-
-    code = "no-such-loan"
-    says = "There is no such loan."
-
-
 class CopyOnLoan(Refusal):
     """The copy is with a patron already."""
 

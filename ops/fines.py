@@ -1,0 +1,316 @@
+"""`carrel fines`: fines worked out and explained, without any service running."""
+
+import json
+import sys
+from calendar import monthrange
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import typer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from services.circulation.domain.calendar import Calendar, Closure
+from services.circulation.domain.fines import (
+    Disposition,
+    Span,
+    Statement,
+    as_document,
+    statement,
+)
+from services.circulation.domain.policy import Policy
+from services.circulation.domain.suspension import FineSuspension
+from shared.money import dollars
+
+app = typer.Typer(no_args_is_help=True, help="Work out and explain fines.")
+
+MIN_YEAR, MAX_YEAR = 1900, 2999
+
+
+def _day(value: object) -> date:
+    """A day written in full, in a year that a library may have to do with."""
+    with suppress(ValueError):
+        day = date.fromisoformat(str(value))
+        if day.isoformat() == value and MIN_YEAR <= day.year <= MAX_YEAR:
+            return day
+    raise ValueError(f"should be a day from {MIN_YEAR} to {MAX_YEAR}, written as 2021-03-05")
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+Cents = Annotated[int, Field(ge=0)]
+IsoWeekday = Annotated[int, Field(ge=1, le=7)]
+
+
+class Input(BaseModel):
+    """What a case file may hold: these fields, of these types, and no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class PolicyTerms(Input):
+    """The fields of a policy row that a fine depends on."""
+
+    fine_per_day_cents: Cents
+    cap_cents: Cents | None
+    grace_days: Annotated[int, Field(ge=0)]
+    count_closed_days: bool
+
+
+class ClosureSpan(Input):
+    """A closure, from its first closed day to its first open day."""
+
+    from_: Annotated[Day, Field(alias="from")]
+    reopened_on: Day | None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.reopened_on and self.reopened_on < self.from_:
+            raise ValueError("reopened_on is before from")
+        return self
+
+
+class CalendarTerms(Input):
+    """A branch's calendar. Weekdays are ISO: 1 is Monday, 7 is Sunday."""
+
+    weekly_closed: tuple[IsoWeekday, ...]
+    closures: tuple[ClosureSpan, ...]
+
+
+class SuspensionSpan(Input):
+    """A fine suspension, from its first free day to the first that counts again."""
+
+    starts_on: Day
+    resumes_on: Day | None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.resumes_on and self.resumes_on < self.starts_on:
+            raise ValueError("resumes_on is before starts_on")
+        return self
+
+
+class Case(Input):
+    """A loan and all that its fine depends on. What it `expect`s is not looked at."""
+
+    name: str = ""
+    policy: PolicyTerms
+    calendar: CalendarTerms
+    suspensions: tuple[SuspensionSpan, ...]
+    due_on: Day
+    returned_on: Day
+    expect: Any = None
+
+    def statement(self) -> Statement:
+        """The case's fine. Its causes are named by their places in the file."""
+        policy = Policy(
+            id="policy",
+            fine_per_day_cents=self.policy.fine_per_day_cents,
+            fine_cap_cents=self.policy.cap_cents,
+            grace_days=self.policy.grace_days,
+            count_closed_days=self.policy.count_closed_days,
+        )
+        calendar = Calendar(
+            branch_code="calendar",
+            branch_kind="",
+            weekly_closed=frozenset(self.calendar.weekly_closed),
+            closures=tuple(
+                Closure(
+                    id=f"closures[{at}]",
+                    starts_on=closure.from_,
+                    reopened_on=closure.reopened_on,
+                    reason=f"closed {_until(closure.reopened_on)}",
+                )
+                for at, closure in enumerate(self.calendar.closures)
+            ),
+        )
+        suspensions = [
+            FineSuspension(
+                id=f"suspensions[{at}]",
+                starts_on=span.starts_on,
+                resumes_on=span.resumes_on,
+                reason=f"suspended {_until(span.resumes_on)}",
+            )
+            for at, span in enumerate(self.suspensions)
+        ]
+        return statement(
+            due_on=self.due_on,
+            until=self.returned_on,
+            policy=policy,
+            calendar=calendar,
+            suspensions=suspensions,
+        )
+
+
+class Cases(Input):
+    """A table of cases."""
+
+    cases: tuple[Case, ...]
+
+
+@app.callback()
+def fines() -> None:
+    """Work out and explain fines."""
+
+
+@app.command()
+def explain(
+    case: Annotated[str, typer.Argument(metavar="CASE.json", help="A file; - for standard input.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Explain the fine of a case, day by day: what was free, what was charged, and why.
+
+    CASE.json holds one case (due_on, returned_on, policy, calendar, suspensions) or a table of
+    them under "cases".
+    """
+    try:
+        read = _read(case)
+    except _Unreadable as error:
+        Console(stderr=True, soft_wrap=True).print(Text(f"{case}: {error}"))
+        raise typer.Exit(1) from error
+    several = isinstance(read, Cases)
+    cases = read.cases if isinstance(read, Cases) else (read,)
+    if as_json:
+        documents = [as_document(each.statement()) for each in cases]
+        typer.echo(json.dumps(documents if several else documents[0], indent=2))
+        return
+    console = Console()
+    for each in cases:
+        _show(console, each, each.statement())
+
+
+class _Unreadable(Exception):
+    """The file holds no case; says why, by field."""
+
+
+def _read(path: str) -> Case | Cases:
+    try:
+        raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        document = json.loads(raw)
+    except OSError as error:
+        raise _Unreadable(f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise _Unreadable(f"is not JSON: {error}") from error
+    model = Cases if isinstance(document, dict) and "cases" in document else Case
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        faults = [f"{_place(fault['loc'], document)}: {_plain(fault)}" for fault in error.errors()]
+        raise _Unreadable("\n  ".join(["is not a case of a fine:", *faults])) from error
+
+
+def _plain(fault: ErrorDetails) -> str:
+    match fault["type"]:
+        case "extra_forbidden":
+            return "is not a field of a case"
+        case "missing":
+            return "is missing"
+    return fault["msg"].removeprefix("Value error, ")
+
+
+def _place(path: tuple[int | str, ...], document: object) -> str:
+    """Where a fault is, as `cases[2] (late by a day): policy.grace_days`."""
+    match path, document:
+        case ("cases", int(at), *within), {"cases": [*cases]}:
+            named = cases[at].get("name") if isinstance(cases[at], dict) else None
+            case = f"cases[{at}] ({named})" if named else f"cases[{at}]"
+            return f"{case}: {_dotted(within)}" if within else case
+    return _dotted(path) or "the document"
+
+
+def _dotted(path: Iterable[int | str]) -> str:
+    """A path as `calendar.closures[0].from`."""
+    return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in path).removeprefix(".")
+
+
+def _until(day: date | None) -> str:
+    return f"until {day}" if day else "with no end announced"
+
+
+_LOOKS = {
+    Disposition.SUSPENDED: ("s", "black on cyan", "fines suspended"),
+    Disposition.CLOSED: ("x", "black on bright_black", "branch closed"),
+    Disposition.GRACE: ("g", "black on green", "in grace"),
+    Disposition.CHARGED: ("$", "white on red", "charged"),
+    Disposition.CAPPED: ("c", "black on yellow", "over the cap"),
+}
+_MONTHS_SHOWN = 24
+
+
+def _show(console: Console, case: Case, fine: Statement) -> None:
+    """A statement for people: the sum, a strip of days, and a table of spans."""
+    console.rule(Text(case.name or "Fine", style="bold"), align="left")
+    console.print(f"Due {case.due_on}, returned {case.returned_on}.", highlight=False)
+    if fine.due_on is None:
+        console.print("The branch is closed with no reopening announced: the loan is not overdue.")
+    elif fine.due_on != case.due_on:
+        console.print(
+            f"The branch was closed that day; it counts as due {fine.due_on}.", highlight=False
+        )
+    days = "day" if fine.charged_days == 1 else "days"
+    console.print(
+        f"Owed: [bold]{dollars(fine.amount_cents)}[/bold] for {fine.charged_days} {days}.\n",
+        highlight=False,
+    )
+    if fine.spans:
+        _show_strip(console, fine.spans)
+        _show_spans(console, fine.spans)
+
+
+def _show_strip(console: Console, spans: tuple[Span, ...]) -> None:
+    """A row for each month, a block for each day."""
+    months: dict[tuple[int, int], Text] = {}
+    for first, days, span in _by_month(spans):
+        month = (first.year, first.month)
+        if month not in months and len(months) == _MONTHS_SHOWN:
+            console.print(f"... and on to {spans[-1].to}: see the table.", highlight=False)
+            break
+        row = months.setdefault(month, Text(" " * (first.day - 1)))
+        mark, style, _ = _LOOKS[span.disposition]
+        row.append(mark * days, style=style)
+    console.print(f"{'':9}1{'':8}10{'':8}20{'':8}30", style="dim", highlight=False)
+    for (year, number), row in months.items():
+        console.print(Text.assemble(f"{year}-{number:02d}  ", row))
+    legend = Text()
+    for disposition in dict.fromkeys(span.disposition for span in spans):
+        mark, style, words = _LOOKS[disposition]
+        legend.append(f" {mark} ", style=style).append(f" {words}  ")
+    console.print(legend)
+
+
+def _by_month(spans: tuple[Span, ...]) -> Iterator[tuple[date, int, Span]]:
+    """The spans cut at the ends of months: first day, number of days, span."""
+    for span in spans:
+        day, left = span.from_, span.days
+        while left:
+            days = min(left, monthrange(day.year, day.month)[1] - day.day + 1)
+            yield day, days, span
+            left -= days
+            if left:
+                day = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+
+
+def _show_spans(console: Console, spans: tuple[Span, ...]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("from", "to"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("days", justify="right", no_wrap=True)
+    table.add_column("is", no_wrap=True)
+    table.add_column("amount", justify="right", no_wrap=True)
+    table.add_column("because")
+    for span in spans:
+        table.add_row(
+            str(span.from_),
+            str(span.to),
+            str(span.days),
+            Text(span.disposition.value, style=_LOOKS[span.disposition][1]),
+            dollars(span.amount_cents),
+            "; ".join(cause.reason for cause in span.causes),
+        )
+    console.print(table)
+    console.print()

@@ -1,0 +1,362 @@
+"""The life of a loan: check-out, renewal, moved due dates, return, and what is refused."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.circulation.domain import refusals
+from services.circulation.domain.calendar import Calendar, Closure
+from services.circulation.domain.charge import ChargeKind, assess
+from services.circulation.domain.loan import (
+    DueMove,
+    Loan,
+    LoanState,
+    check_out,
+    fine,
+    give_back,
+    is_overdue,
+    move_due,
+    notice_overdue,
+    renew,
+)
+from services.circulation.domain.patron import Patron, is_blocked
+from services.circulation.domain.policy import Policy
+from services.circulation.domain.suspension import FineSuspension
+from services.circulation.domain.title import Copy, CopyState, take_back
+
+POLICY = Policy(id="default")
+PATRON = Patron("p1", "adult")
+COPY = Copy("k1", "t1", "30000000000017", "adult", "STPL")
+NOW = datetime(2020, 12, 9, 4, tzinfo=UTC)
+DEC_5, DEC_19, FEB_19 = date(2020, 12, 5), date(2020, 12, 19), date(2021, 2, 19)
+WINTER = Closure("c1", date(2020, 12, 10), FEB_19, "epidemic")
+
+
+def calendar(*closures: Closure) -> Calendar:
+    return Calendar("HKCL", "central", closures=closures)
+
+
+OPEN = calendar()
+
+
+def lent(
+    on: date = DEC_5,
+    *,
+    cal: Calendar = OPEN,
+    copy: Copy = COPY,
+    policy: Policy = POLICY,
+    open_loans: int = 0,
+    blocked: bool = False,
+) -> Loan:
+    return check_out(
+        loan_id="l1",
+        copy=copy,
+        patron=PATRON,
+        blocked=blocked,
+        open_loans=open_loans,
+        policy=policy,
+        calendar=cal,
+        on=on,
+    )[0]
+
+
+def renewed(
+    loan: Loan, on: date, *, cal: Calendar = OPEN, queue: int = 0, blocked: bool = False
+) -> Loan:
+    return renew(loan, on=on, calendar=cal, queue=queue, blocked=blocked)
+
+
+def moved(loan: Loan, cal: Calendar) -> Loan:
+    return move_due(loan, calendar=cal, cause=WINTER.cause, at=NOW)
+
+
+def returned(loan: Loan, on: date) -> Loan:
+    return give_back(loan, on=on, branch_code="TMPL", channel="book-drop")
+
+
+# ---- check-out ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cal", "due_on"),
+    [
+        (OPEN, DEC_19),
+        (calendar(WINTER), FEB_19),
+        (calendar(replace(WINTER, reopened_on=None)), DEC_19),
+    ],
+    ids=["open", "closed: its next open day", "closed with no end: the announcement moves it"],
+)
+def test_a_loan_is_due_after_its_period(cal: Calendar, due_on: date) -> None:
+    assert lent(cal=cal).due_on == due_on
+
+
+def test_a_loan_keeps_the_branch_that_lent_it_and_the_row_it_was_lent_under() -> None:
+    loan = lent(policy=replace(POLICY, version=7))
+    assert (loan.branch_code, loan.branch_kind, loan.policy.version) == ("HKCL", "central", 7)
+
+
+@pytest.mark.parametrize(
+    ("terms", "refusal", "code"),
+    [
+        ({"open_loans": 10}, refusals.LoanLimit, "loan-limit"),
+        ({"blocked": True}, refusals.PatronBlocked, "patron-blocked"),
+        ({"copy": replace(COPY, state=CopyState.ON_LOAN)}, refusals.CopyOnLoan, "copy-on-loan"),
+        ({"copy": replace(COPY, state=CopyState.LOST)}, refusals.CopyLost, "copy-lost"),
+    ],
+)
+def test_a_check_out_is_refused(
+    terms: dict[str, object], refusal: type[refusals.Refusal], code: str
+) -> None:
+    with pytest.raises(refusal) as refused:
+        lent(**terms)  # type: ignore[arg-type]
+    assert refused.value.code == code
+    assert refused.value.reason.endswith(".")
+
+
+def test_the_tenth_loan_is_allowed() -> None:
+    assert lent(open_loans=9).state is LoanState.OPEN
+
+
+def test_the_copy_leaves_with_the_loan_and_comes_back() -> None:
+    _, gone = check_out(
+        loan_id="l1",
+        copy=COPY,
+        patron=PATRON,
+        blocked=False,
+        open_loans=0,
+        policy=POLICY,
+        calendar=OPEN,
+        on=DEC_5,
+    )
+    assert gone.state is CopyState.ON_LOAN
+    back = take_back(gone)
+    assert (back.state, back.version) == (CopyState.AVAILABLE, 3)
+    with pytest.raises(refusals.CopyNotOnLoan):
+        take_back(back)
+
+
+@pytest.mark.parametrize(
+    ("by_accounts", "owed", "blocked"),
+    [(False, 0, False), (True, 0, True), (False, 1, True)],
+    ids=["clear", "blocked by accounts", "owing"],
+)
+def test_who_is_blocked(by_accounts: bool, owed: int, blocked: bool) -> None:
+    assert is_blocked(replace(PATRON, blocked=by_accounts), owed, POLICY) is blocked
+
+
+# ---- renewal ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("on", "cal", "due_on"),
+    [
+        (date(2020, 12, 15), OPEN, date(2020, 12, 29)),
+        (date(2020, 12, 15), calendar(WINTER), FEB_19),
+        (date(2020, 12, 15), calendar(replace(WINTER, reopened_on=None)), date(2020, 12, 29)),
+        (date(2020, 12, 30), OPEN, date(2021, 1, 13)),
+        (DEC_5, OPEN, DEC_19),
+    ],
+    ids=["early", "into a closure", "into one with no end", "overdue", "on the day of check-out"],
+)
+def test_a_renewal_counts_from_its_own_day(on: date, cal: Calendar, due_on: date) -> None:
+    loan = renewed(lent(), on, cal=cal)
+    assert (loan.due_on, loan.renewals, loan.renewals_left, loan.version) == (due_on, 1, 4, 2)
+
+
+def test_a_renewal_never_brings_a_due_date_forward() -> None:
+    loan = lent(cal=calendar(WINTER))
+    assert renewed(loan, date(2021, 1, 1)).due_on == FEB_19
+
+
+def test_the_renewal_of_1_march_2021_is_due_15_march() -> None:
+    assert renewed(lent(cal=calendar(WINTER)), date(2021, 3, 1)).due_on == date(2021, 3, 15)
+
+
+@pytest.mark.parametrize(
+    ("loan", "terms", "refusal", "code"),
+    [
+        (lent(), {"queue": 1}, refusals.HoldWaiting, "hold-waiting"),
+        (lent(), {"blocked": True}, refusals.PatronBlocked, "patron-blocked"),
+        (replace(lent(), renewals=5), {}, refusals.RenewalLimit, "renewal-limit"),
+        (replace(lent(), state=LoanState.LOST), {}, refusals.LoanLost, "loan-lost"),
+        (returned(lent(), DEC_19), {}, refusals.LoanNotOpen, "loan-not-open"),
+    ],
+)
+def test_a_renewal_is_refused(
+    loan: Loan, terms: dict[str, int], refusal: type[refusals.Refusal], code: str
+) -> None:
+    with pytest.raises(refusal) as refused:
+        renewed(loan, DEC_19, **terms)  # type: ignore[arg-type]
+    assert refused.value.code == code
+
+
+def test_five_renewals_are_allowed_and_no_sixth() -> None:
+    loan = lent()
+    for _ in range(5):
+        loan = renewed(loan, DEC_19)
+    with pytest.raises(refusals.RenewalLimit, match="5 times"):
+        renewed(loan, DEC_19)
+
+
+# ---- due dates that move ------------------------------------------------------------------------
+
+
+def test_a_closure_moves_a_due_date_to_the_reopening_and_keeps_the_move() -> None:
+    loan = moved(lent(), calendar(WINTER))
+    assert loan.due_on == FEB_19
+    assert loan.moves == (DueMove(DEC_19, FEB_19, WINTER.cause, NOW),)
+
+
+@pytest.mark.parametrize(
+    "cal",
+    [
+        OPEN,
+        calendar(replace(WINTER, reopened_on=None)),
+        calendar(replace(WINTER, reopened_on=DEC_5)),
+    ],
+    ids=["open that day", "no end announced", "reopened before"],
+)
+def test_a_due_date_stays_where_nothing_moves_it(cal: Calendar) -> None:
+    loan = lent()
+    assert moved(loan, cal) is loan
+
+
+def test_a_due_date_moved_by_a_longer_closure_stays_when_it_is_cut_short() -> None:
+    loan = moved(lent(), calendar(WINTER))
+    assert moved(loan, calendar(replace(WINTER, reopened_on=date(2021, 1, 4)))).due_on == FEB_19
+
+
+def test_a_moved_due_date_is_noticed_anew() -> None:
+    noticed = notice_overdue(lent(), on=date(2020, 12, 20))
+    assert noticed.overdue_noticed_on == date(2020, 12, 20)
+    assert moved(noticed, calendar(WINTER)).overdue_noticed_on is None
+    assert renewed(noticed, date(2020, 12, 21)).overdue_noticed_on is None
+
+
+CALENDARS = st.builds(
+    Calendar,
+    branch_code=st.just("HKCL"),
+    branch_kind=st.just("central"),
+    weekly_closed=st.frozensets(st.integers(1, 7)),
+    closures=st.lists(
+        st.builds(
+            lambda first, length: Closure(
+                "c", first, None if length is None else first + timedelta(days=length)
+            ),
+            st.dates(DEC_5, date(2021, 3, 31)),
+            st.none() | st.integers(0, 90),
+        ),
+        max_size=3,
+    ).map(tuple),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(CALENDARS, max_size=5), st.lists(st.dates(DEC_5, date(2021, 3, 31)), max_size=5))
+def test_a_due_date_never_moves_earlier(calendars: list[Calendar], renewals: list[date]) -> None:
+    loan = lent()
+    for at, cal in enumerate(calendars):
+        before = loan
+        loan = moved(loan, cal)
+        if at < len(renewals):
+            loan = renewed(loan, renewals[at], cal=cal)
+        assert loan.due_on >= before.due_on
+    assert all(move.from_ < move.to for move in loan.moves)
+
+
+@settings(max_examples=100, deadline=None)
+@given(CALENDARS, st.dates(DEC_5, date(2021, 6, 30)))
+def test_the_rule_decides_and_not_whether_the_stored_date_has_moved_yet(
+    cal: Calendar, on: date
+) -> None:
+    before, after = lent(), moved(lent(), cal)
+    assert is_overdue(before, cal, on) == is_overdue(after, cal, on)
+    assert fine(before, cal, (), on) == fine(after, cal, (), on)
+
+
+# ---- overdue and back ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cal", "on", "overdue"),
+    [
+        (OPEN, DEC_19, False),
+        (OPEN, date(2020, 12, 20), True),
+        (calendar(WINTER), date(2020, 12, 20), False),
+        (calendar(WINTER), FEB_19, False),
+        (calendar(WINTER), date(2021, 2, 20), True),
+        (calendar(replace(WINTER, reopened_on=None)), date(2031, 1, 1), False),
+        (calendar(replace(WINTER, starts_on=date(2020, 12, 20))), date(2020, 12, 20), True),
+    ],
+    ids=[
+        "the due date",
+        "the day after",
+        "while closed",
+        "the reopening day",
+        "the day after reopening",
+        "no end announced",
+        "due the day before it closed",
+    ],
+)
+def test_a_loan_is_overdue_after_the_first_open_day_from_its_due_date(
+    cal: Calendar, on: date, overdue: bool
+) -> None:
+    assert is_overdue(lent(), cal, on) is overdue
+
+
+def test_a_returned_loan_is_not_overdue() -> None:
+    assert not is_overdue(returned(lent(), date(2020, 12, 30)), OPEN, date(2020, 12, 31))
+
+
+def test_a_return_may_be_anywhere_and_back_dated() -> None:
+    loan = returned(lent(), DEC_5)
+    assert (loan.state, loan.returned_on, loan.returned_branch, loan.returned_through) == (
+        LoanState.RETURNED,
+        DEC_5,
+        "TMPL",
+        "book-drop",
+    )
+
+
+def test_a_return_before_the_loan_is_refused() -> None:
+    with pytest.raises(refusals.ReturnedBeforeBorrowed, match="2020-12-05"):
+        returned(lent(), date(2020, 12, 4))
+
+
+def test_a_lost_item_can_still_be_brought_back() -> None:
+    assert returned(replace(lent(), state=LoanState.LOST), DEC_19).state is LoanState.RETURNED
+
+
+@pytest.mark.parametrize("state", [LoanState.RETURNED, LoanState.LOST])
+def test_a_loan_that_ended_is_neither_moved_nor_noticed(state: LoanState) -> None:
+    ended = replace(lent(), state=state)
+    with pytest.raises((refusals.LoanNotOpen, refusals.LoanLost)):
+        moved(ended, calendar(WINTER))
+    with pytest.raises((refusals.LoanNotOpen, refusals.LoanLost)):
+        notice_overdue(ended, on=DEC_19)
+
+
+def test_a_suspension_of_other_branches_frees_nothing() -> None:
+    mobile = FineSuspension("s1", DEC_5, None, kinds=frozenset({"mobile"}))
+    everywhere = FineSuspension("s2", DEC_5, None)
+    assert fine(lent(), OPEN, [mobile], date(2020, 12, 21)).amount_cents == 300
+    assert fine(lent(), OPEN, [mobile, everywhere], date(2020, 12, 21)).amount_cents == 0
+
+
+def test_a_fine_is_a_charge_with_its_statement() -> None:
+    owed = fine(lent(), OPEN, (), date(2020, 12, 21))
+    charge = assess("f1", lent(), owed, date(2020, 12, 21))
+    assert charge is not None
+    assert (charge.kind, charge.amount_cents, charge.outstanding_cents) == (
+        ChargeKind.FINE,
+        300,
+        300,
+    )
+    assert charge.statement == owed
+
+
+def test_no_fine_is_no_charge() -> None:
+    assert assess("f1", lent(), fine(lent(), OPEN, (), DEC_19), DEC_19) is None

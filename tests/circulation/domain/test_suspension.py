@@ -1,0 +1,69 @@
+"""Which loans a fine suspension frees, and until when."""
+
+from datetime import date
+
+import pytest
+
+from services.circulation.domain.suspension import FineSuspension, Relief, relief_on
+
+START, RESUME = date(2020, 12, 10), date(2021, 3, 5)
+
+
+def suspension(starts: date, resumes: date | None, **scope: frozenset[str]) -> FineSuspension:
+    return FineSuspension("s1", starts, resumes, **scope)
+
+
+LIBRARY = suspension(START, RESUME)
+MOBILE = suspension(START, RESUME, kinds=frozenset({"mobile"}))
+TWO = suspension(START, RESUME, branches=frozenset({"HKCL", "STPL"}))
+BOTH = suspension(START, RESUME, branches=frozenset({"HKCL"}), kinds=frozenset({"mobile"}))
+
+
+@pytest.mark.parametrize(
+    ("scope", "code", "kind", "free"),
+    [
+        (LIBRARY, "HKCL", "central", True),
+        (MOBILE, "ML1", "mobile", True),
+        (MOBILE, "HKCL", "central", False),
+        (TWO, "STPL", "major", True),
+        (TWO, "TMPL", "major", False),
+        (BOTH, "HKCL", "central", True),
+        (BOTH, "ML1", "mobile", True),
+        (BOTH, "TMPL", "major", False),
+    ],
+)
+def test_a_suspension_frees_the_branches_in_its_scope(
+    scope: FineSuspension, code: str, kind: str, free: bool
+) -> None:
+    assert scope.covers(code, kind, date(2021, 1, 1)) is free
+
+
+@pytest.mark.parametrize(
+    ("day", "free"),
+    [("2020-12-09", False), ("2020-12-10", True), ("2021-03-04", True), ("2021-03-05", False)],
+)
+def test_a_suspension_frees_from_its_start_until_the_day_before_fines_resume(
+    day: str, free: bool
+) -> None:
+    assert LIBRARY.covers("HKCL", "central", date.fromisoformat(day)) is free
+
+
+@pytest.mark.parametrize(
+    ("others", "relief"),
+    [
+        ([], Relief(RESUME)),
+        ([suspension(RESUME, date(2021, 5, 3))], Relief(date(2021, 5, 3))),
+        ([suspension(RESUME, None)], Relief(None)),
+        ([suspension(date(2021, 3, 6), None)], Relief(RESUME)),
+        ([suspension(RESUME, None, kinds=frozenset({"mobile"}))], Relief(RESUME)),
+    ],
+    ids=["one", "one after the other", "no end announced", "a gap between", "another's"],
+)
+def test_relief_lasts_until_no_suspension_follows(
+    others: list[FineSuspension], relief: Relief
+) -> None:
+    assert relief_on([LIBRARY, *others], "HKCL", "central", date(2021, 2, 1)) == relief
+
+
+def test_there_is_no_relief_once_fines_are_counted() -> None:
+    assert relief_on([LIBRARY], "HKCL", "central", RESUME) is None
