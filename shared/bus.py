@@ -220,7 +220,8 @@ class Listener:
         if consumer is not None:
             consumer.pause(*consumer.assignment())
             deadline = time.monotonic() + 5
-            while self._busy_since is not None and time.monotonic() < deadline:
+            # The message in hand has no event to wait for.
+            while self._busy_since is not None and time.monotonic() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             await self.offsets.flush()
         with contextlib.suppress(Exception):
@@ -257,7 +258,7 @@ class Listener:
                     _origin.set(_origin_of(record))
                     await call()
                     break
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - each failure has an end here
                     if is_away(error) or isinstance(error, OwnerAway | Busy | KafkaError):
                         RETRIED.labels(record.topic, "away").inc()
                         log.warning("waiting", topic=record.topic, error=type(error).__name__)
@@ -351,7 +352,10 @@ class _Delivery(BaseMiddleware):
         await self._listener.take_in(msg.raw_message, call)
 
     async def after_processed(
-        self, exc_type: Any = None, exc_val: Any = None, exc_tb: Any = None
+        self,
+        exc_type: Any = None,  # noqa: ARG002 - the signature is FastStream's
+        exc_val: Any = None,
+        exc_tb: Any = None,  # noqa: ARG002 - as above
     ) -> bool | None:
         """What fails before the handler is reached (headers that are no text) is buried too."""
         if isinstance(exc_val, Exception):
@@ -366,6 +370,8 @@ class _Delivery(BaseMiddleware):
 
 def describe(error: Exception) -> str:
     """What went wrong, without a value of the message: it may hold what must not be logged."""
+    # FastStream's own wraps pydantic's.
+    error = getattr(error, "original_error", error)
     if isinstance(error, ValidationError):
         faults = error.errors(include_input=False, include_url=False, include_context=False)
         text = "; ".join(

@@ -275,7 +275,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         return
 
     @app.post(f"/v1/ops/jobs/{service.name}/{{job}}", tags=["operations"])
-    async def run_job(job: str, caller: StaffOrOps, run: Run) -> dict[str, Any]:
+    async def run_job(job: str, _caller: StaffOrOps, run: Run) -> dict[str, Any]:
         """Run a job now, for the business time of the request. Safe to repeat."""
         if job not in service.jobs.by_name:
             raise NotFound("job")
@@ -391,12 +391,12 @@ def _add_problems(app: FastAPI, service: Service) -> None:
     async def not_found(_: Request, error: Exception) -> Response:
         return problem(404, "not-found", str(error))
 
-    async def reused(_: Request, error: Exception) -> Response:
+    async def reused(_: Request, __: Exception) -> Response:
         return problem(
             409, "idempotency-key-reused", "This Idempotency-Key was used for another request."
         )
 
-    async def unauthenticated(_: Request, error: Exception) -> Response:
+    async def unauthenticated(_: Request, __: Exception) -> Response:
         return problem(
             401,
             "unauthenticated",
@@ -404,7 +404,7 @@ def _add_problems(app: FastAPI, service: Service) -> None:
             headers={"WWW-Authenticate": "Bearer"},
         )
 
-    async def forbidden(_: Request, error: Exception) -> Response:
+    async def forbidden(_: Request, __: Exception) -> Response:
         return problem(403, "forbidden", "Your role does not allow this.")
 
     async def away(_: Request, error: Exception) -> Response:
@@ -475,7 +475,7 @@ class _Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name: value for name, value in scope["headers"]}
+        headers = dict(scope["headers"])
         request_id = scope["carrel.request_id"] = new_id()
         scope.setdefault("state", {})
         started = asyncio.get_running_loop().time()

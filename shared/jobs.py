@@ -56,7 +56,7 @@ async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
         await asyncio.sleep(job.every_seconds * random.uniform(0.9, 1.1))  # noqa: S311
         try:
             done = await job.run(Run(unit_of_work, Origin(now=wall_clock()), within=30.0))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the next round tries again
             log.warning("job failed", job=job.name, error=type(error).__name__)
         else:
             if done:

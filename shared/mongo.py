@@ -5,7 +5,7 @@ from dataclasses import is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
@@ -80,9 +80,7 @@ def is_away(error: BaseException) -> bool:
     )
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_adapter = cache(TypeAdapter)
 
 
 def from_document(kind: type[V], document: Mapping[str, Any]) -> V:
@@ -90,8 +88,7 @@ def from_document(kind: type[V], document: Mapping[str, Any]) -> V:
     fields = dict(document)
     if "_id" in fields:
         fields["id"] = fields.pop("_id")
-    value: V = _adapter(kind).validate_python(fields)
-    return value
+    return cast(V, _adapter(cast(Any, kind)).validate_python(fields))
 
 
 def to_document(value: Any) -> Document:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -19,6 +19,7 @@ log = structlog.get_logger()
 BATCH = 500
 LEASE_SECONDS = 5
 SWEEP_SECONDS = 1.0
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 RELAYED = Counter(
     "carrel_outbox_relayed_total", "Outbox rows acknowledged by the broker", ["topic"]
@@ -116,7 +117,7 @@ class Relay:
         leases = self._database.leases
         expired = {"$lt": ["$until", "$$NOW"]}
         mine = {"$eq": ["$holder", self._holder]}
-        taken = await leases.find_one_and_update(
+        taken: Document | None = await leases.find_one_and_update(
             {"_id": "relay", "$expr": {"$or": [expired, mine]}},
             [
                 {
@@ -136,15 +137,10 @@ class Relay:
         if taken is not None:
             return True
         with contextlib.suppress(DuplicateKeyError):
-            # An upsert whose filter has $expr is refused, so the document is seeded first.
-            await leases.insert_one(
-                {
-                    "_id": "relay",
-                    "holder": "",
-                    "until": datetime.fromtimestamp(0, tz=wall_clock().tzinfo),
-                }
-            )
-            return await self._hold_lease()
+            # An upsert whose filter has $expr is refused, so the document is seeded; the next
+            # round takes it.
+            await leases.insert_one({"_id": "relay", "holder": "", "until": _LONG_AGO})
+            self._wake.set()
         return False
 
     async def _wait(self) -> None:
@@ -156,7 +152,10 @@ class Relay:
         """Wake the relay at each insertion; the sweep stands in while the stream is away."""
         while True:
             try:
-                pipeline = [{"$match": {"operationType": "insert"}}, {"$project": {"_id": 1}}]
+                pipeline: list[Document] = [
+                    {"$match": {"operationType": "insert"}},
+                    {"$project": {"_id": 1}},
+                ]
                 async with self._database.outbox.watch(pipeline, max_await_time_ms=2000) as stream:
                     async for _ in stream:
                         self._wake.set()

@@ -1,6 +1,7 @@
 """One transaction: state, outbox, inbox and stored answers commit together or not at all."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -272,7 +273,7 @@ class UnitOfWork:
                         [self._row(event, origin) for event in work.recorded], session=session
                     )
             except BaseException:
-                if session.in_transaction:
+                with contextlib.suppress(PyMongoError):
                     await session.abort_transaction()
                 raise
             failpoint("work.before-commit")

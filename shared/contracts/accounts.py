@@ -68,7 +68,7 @@ class PatronErased(
     key="patron_id",
     subject="patron_id",
 ):
-    """Published when a patron is erased: every service forgets the patron and leaves a tombstone."""
+    """Published when a patron is erased: each service forgets them and leaves a tombstone."""
 
 
 class PreferencesChanged(
@@ -78,7 +78,7 @@ class PreferencesChanged(
     key="patron_id",
     subject="patron_id",
 ):
-    """Published when a patron saves My Setting. `version` counts the preferences, not the patron."""
+    """Published when a patron saves My Setting; `version` counts the preferences."""
 
     patron_id: str
     followed_branches: tuple[str, ...] = Field(description="Branch codes, sorted.")

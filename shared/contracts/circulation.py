@@ -7,8 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.event import Event
 
-# ruff: noqa: D101 - the base of each group carries the description of its fields
-
 
 class CopyOut(BaseModel):
     """A copy of a title."""
@@ -28,7 +26,7 @@ class TitleCatalogued(
     key="title_id",
     subject="title_id",
 ):
-    """Published when a title is catalogued or its copies change: the only event with book titles."""
+    """Published when a title is catalogued or its copies change: the one event with book titles."""
 
     title_id: str
     title: str

@@ -1,7 +1,6 @@
 """Published by notices: branches and their calendars, notices, notifications."""
 
 from datetime import date, datetime
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
