@@ -11,7 +11,7 @@ help:
 	@echo "make test   every test that needs nothing but Python"
 	@echo "make check  lint, format, types, import rules"
 	@echo "make up     the system on embedded infrastructure, until Ctrl-C"
-	@echo "make clean  remove .venv and what the tools left behind"
+	@echo "make clean  remove .venv, caches, and the data of make up"
 
 demo: .venv/project.stamp
 	@$(PY) -m ops demo
@@ -20,7 +20,7 @@ up: .venv/project.stamp
 	@$(PY) -m ops up
 
 test: .venv/project.stamp
-	@$(PY) -m pytest tests
+	@mkdir -p .data && PYTEST_DEBUG_TEMPROOT=.data $(PY) -m pytest tests
 
 check: .venv/project.stamp
 	@$(PY) -m ruff check .

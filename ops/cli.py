@@ -21,7 +21,8 @@ from rich.console import Console
 # Each is a module of ops with a typer application named `app`, imported only when it is asked for:
 # `carrel serve` starts in every process and has no use for their imports.
 SUB_COMMANDS = ("fines", "staff")
-DATA = Path(".data")
+RUNS = Path(".data")
+DATA = RUNS / "up"
 
 
 class _Lazy(typer.core.TyperGroup):
@@ -160,8 +161,8 @@ def demo(
     """Play the reopening of 2021 on the whole system, show it and check it."""
     from ops.processes import system
 
-    DATA.mkdir(exist_ok=True)
-    data = Path(tempfile.mkdtemp(prefix="demo-", dir=DATA))
+    RUNS.mkdir(exist_ok=True)
+    data = Path(tempfile.mkdtemp(prefix="demo-", dir=RUNS))
     held = False
     try:
         with (

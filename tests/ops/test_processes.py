@@ -183,6 +183,35 @@ def test_up_ends_with_the_reason_when_a_process_ends(
 
 
 @pytest.mark.parametrize(
+    ("held", "code"), [pytest.param(True, 0, id="held"), pytest.param(False, 1, id="differed")]
+)
+def test_demo_runs_the_scenario_in_simulation_and_keeps_its_folder_only_if_it_differed(
+    small_services: Path, monkeypatch: pytest.MonkeyPatch, held: bool, code: int
+) -> None:
+    monkeypatch.delenv("CARREL_MONGO_URL", raising=False)
+    monkeypatch.delenv("CARREL_KAFKA", raising=False)
+    script = f"""
+import json, sys, types
+from urllib.request import urlopen
+import ops.cli
+
+def run(system, *, as_json):
+    with urlopen(system.gateway_url + "/told") as answer:
+        print(json.dumps([json.load(answer)["CARREL_SIMULATION"], as_json]))
+    return {held}
+
+sys.modules["ops.scenario"] = types.SimpleNamespace(run=run)
+ops.cli.app(["demo", "--json"])
+"""
+    demo = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (demo.returncode, json.loads(demo.stdout)) == (code, ["1", True]), demo.stderr
+    assert len(list((small_services / ".data").iterdir())) == (0 if held else 1)
+    wait_for_none(small_services)
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         pytest.param(["serve", "catalogue"], "no such service", id="service"),
