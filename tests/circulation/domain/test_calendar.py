@@ -1,26 +1,10 @@
 """Open and closed days."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from services.circulation.domain.calendar import Calendar, Closure
-
-DAYS = st.dates(date(2021, 1, 1), date(2021, 4, 30))
-CLOSURES = st.builds(
-    lambda first, length: Closure("c", first, first + timedelta(days=length)),
-    DAYS,
-    st.integers(0, 40),
-)
-CALENDARS = st.builds(
-    Calendar,
-    branch_code=st.just("HKCL"),
-    branch_kind=st.just("central"),
-    weekly_closed=st.frozensets(st.integers(1, 7), max_size=6),
-    closures=st.lists(CLOSURES, max_size=6).map(tuple),
-)
 
 
 def calendar(*closures: tuple[str, str | None], weekly_closed: tuple[int, ...] = ()) -> Calendar:
@@ -32,12 +16,6 @@ def calendar(*closures: tuple[str, str | None], weekly_closed: tuple[int, ...] =
             Closure(f"c{n}", date.fromisoformat(a), date.fromisoformat(b) if b else None)
             for n, (a, b) in enumerate(closures)
         ),
-    )
-
-
-def is_open(cal: Calendar, day: date) -> bool:
-    return day.isoweekday() not in cal.weekly_closed and not any(
-        c.starts_on <= day and (c.reopened_on is None or day < c.reopened_on) for c in cal.closures
     )
 
 
@@ -92,27 +70,6 @@ ALL_WEEK = (1, 2, 3, 4, 5, 6, 7)
 )
 def test_next_open_day(cal: Calendar, day: str, opens: str | None) -> None:
     assert cal.next_open(date.fromisoformat(day)) == (opens and date.fromisoformat(opens))
-
-
-@settings(max_examples=100, deadline=None)
-@given(CALENDARS, DAYS)
-def test_open_days_are_those_one_by_one(cal: Calendar, day: date) -> None:
-    days = [day + timedelta(days=n) for n in range(300)]
-    assert cal.is_open(day) == is_open(cal, day)
-    assert cal.next_open(day) == next(d for d in days if is_open(cal, d))
-    assert cal.next_closed(day) == next((d for d in days if not is_open(cal, d)), None)
-
-
-@settings(max_examples=100, deadline=None)
-@given(CALENDARS, DAYS, st.integers(0, 90))
-def test_closed_runs_are_the_closed_days_one_by_one(
-    cal: Calendar, first: date, length: int
-) -> None:
-    days = [first + timedelta(days=n) for n in range(length + 1)]
-    runs = list(cal.closed_runs(first, days[-1]))
-    in_runs = [d for d in days if any(a <= d <= b for a, b, _ in runs)]
-    assert in_runs == [d for d in days if not is_open(cal, d)]
-    assert all(causes for *_, causes in runs)
 
 
 def test_the_closure_in_force_is_the_one_that_began_first() -> None:

@@ -1,11 +1,9 @@
 """The life of a loan: check-out, renewal, moved due dates, return, and what is refused."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from services.circulation.domain import refusals
 from services.circulation.domain.calendar import Calendar, Closure
@@ -234,47 +232,6 @@ def test_a_moved_due_date_is_noticed_anew() -> None:
     assert noticed.overdue_noticed_on == date(2020, 12, 20)
     assert moved(noticed, calendar(WINTER)).overdue_noticed_on is None
     assert renewed(noticed, date(2020, 12, 21)).overdue_noticed_on is None
-
-
-CALENDARS = st.builds(
-    Calendar,
-    branch_code=st.just("HKCL"),
-    branch_kind=st.just("central"),
-    weekly_closed=st.frozensets(st.integers(1, 7)),
-    closures=st.lists(
-        st.builds(
-            lambda first, length: Closure(
-                "c", first, None if length is None else first + timedelta(days=length)
-            ),
-            st.dates(DEC_5, date(2021, 3, 31)),
-            st.none() | st.integers(0, 90),
-        ),
-        max_size=3,
-    ).map(tuple),
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(CALENDARS, max_size=5), st.lists(st.dates(DEC_5, date(2021, 3, 31)), max_size=5))
-def test_a_due_date_never_moves_earlier(calendars: list[Calendar], renewals: list[date]) -> None:
-    loan = lent()
-    for at, cal in enumerate(calendars):
-        before = loan
-        loan = moved(loan, cal)
-        if at < len(renewals):
-            loan = renewed(loan, renewals[at], cal=cal)
-        assert loan.due_on >= before.due_on
-    assert all(move.from_ < move.to for move in loan.moves)
-
-
-@settings(max_examples=100, deadline=None)
-@given(CALENDARS, st.dates(DEC_5, date(2021, 6, 30)))
-def test_the_rule_decides_and_not_whether_the_stored_date_has_moved_yet(
-    cal: Calendar, on: date
-) -> None:
-    before, after = lent(), moved(lent(), cal)
-    assert is_overdue(before, cal, on) == is_overdue(after, cal, on)
-    assert fine(before, cal, (), on) == fine(after, cal, (), on)
 
 
 # ---- overdue and back ---------------------------------------------------------------------------

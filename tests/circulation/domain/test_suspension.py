@@ -9,8 +9,13 @@ from services.circulation.domain.suspension import FineSuspension, Relief, relie
 START, RESUME = date(2020, 12, 10), date(2021, 3, 5)
 
 
-def suspension(starts: date, resumes: date | None, **scope: frozenset[str]) -> FineSuspension:
-    return FineSuspension("s1", starts, resumes, **scope)
+def suspension(
+    starts: date,
+    resumes: date | None,
+    branches: frozenset[str] = frozenset(),
+    kinds: frozenset[str] = frozenset(),
+) -> FineSuspension:
+    return FineSuspension("s1", starts, resumes, branches, kinds)
 
 
 LIBRARY = suspension(START, RESUME)
