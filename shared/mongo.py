@@ -31,8 +31,12 @@ _OUT_OF_DISK = 14031
 V = TypeVar("V")
 
 
-def connect(url: str, *, timeout_ms: int = 2000) -> Client:
-    """A client whose writes are acknowledged by a majority; it connects at first use."""
+def connect(url: str, *, timeout_ms: int = 800) -> Client:
+    """A client whose writes are acknowledged by a majority; it connects at first use.
+
+    `timeout_ms` is how long it looks for a server: short, for a caller is to have a 503 within
+    two seconds, and the consumers wait by trying again.
+    """
     return AsyncIOMotorClient(
         url,
         w="majority",

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -58,7 +58,8 @@ class Answer:
     """What a service answered."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
+    """Case does not matter in their names."""
     body: bytes
 
     def json(self) -> Any:
@@ -97,7 +98,7 @@ class Api:
         async with self._session.request(
             method, self.url + path, json=json, data=data, headers=sent
         ) as response:
-            return Answer(response.status, dict(response.headers), await response.read())
+            return Answer(response.status, response.headers, await response.read())
 
     async def get(self, path: str, **more: Any) -> Answer:
         """GET."""
@@ -122,6 +123,7 @@ async def served(
     settings: Settings,
     *,
     trust_test_keys: bool = True,
+    wait_for_store: bool = True,
 ) -> AsyncIterator[Api]:
     """The app on a free loopback port, ready to answer, until the block ends.
 
@@ -136,7 +138,7 @@ async def served(
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         async with asyncio.timeout(20):
-            while not (server.started and getattr(app.state, "stored", False)):
+            while not (server.started and (app.state.stored or not wait_for_store)):
                 if serving.done():
                     serving.result()
                 await asyncio.sleep(0.01)

@@ -1,0 +1,230 @@
+"""The path of an event on a real broker: outbox, relay, topic, listener, effect."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from shared.bus import Hears, Listener, dead_letter_topic, ensure_topics
+from shared.contracts.circulation import FinesResumed, FinesSuspended
+from shared.relay import Relay, outbox_age
+from shared.settings import Settings
+from shared.unit_of_work import Run, UnitOfWork
+from tests.shared.things import ORIGIN, Raise, raise_count, take_in
+from tests.support import until
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str, kafka: str) -> Settings:
+    return Settings(mongo_url=mongo_url, database_prefix=database, kafka=kafka, partitions=3)
+
+
+@dataclass
+class Heard:
+    """What a listener's handler saw, and what it is told to do."""
+
+    events: list[FinesSuspended] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    unit_of_work: UnitOfWork, settings: Settings, heard: Heard
+) -> AsyncIterator[Listener]:
+    hears = Hears()
+
+    @hears(FinesSuspended, FinesResumed)
+    async def note(event: FinesSuspended, run: Run) -> None:
+        if heard.failures:
+            raise heard.failures.pop(0)
+        await run(take_in, event)
+        heard.events.append(event)
+
+    listener = Listener("circulation", settings, hears, unit_of_work)
+    task = asyncio.create_task(listener.run())
+    try:
+        await until(lambda: _true(listener.health()[1] == "listening"))
+        yield listener
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.asynccontextmanager
+async def relaying(unit_of_work: UnitOfWork, settings: Settings) -> AsyncIterator[None]:
+    relay = Relay(unit_of_work.database, settings.kafka, "circulation", "0")
+    task = asyncio.create_task(relay.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _true(value: Any) -> Any:
+    return value
+
+
+async def send(settings: Settings, topic: str, value: bytes, **headers: bytes) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    try:
+        await producer.send_and_wait(
+            topic, value, key=b"k", headers=list(headers.items()), partition=0
+        )
+    finally:
+        await producer.stop()
+
+
+async def read(settings: Settings, topic: str, count: int) -> list[Any]:
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=settings.kafka, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(10):
+            return [await consumer.getone() for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+async def committed(settings: Settings, topic: str) -> int:
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id="circulation")
+    await consumer.start()
+    try:
+        offsets = [await consumer.committed(TopicPartition(topic, p)) or 0 for p in range(3)]
+        return sum(offsets)
+    finally:
+        await consumer.stop()
+
+
+async def test_a_committed_change_reaches_whoever_hears_it(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    heard = Heard()
+    async with listening(unit_of_work, settings, heard), relaying(unit_of_work, settings):
+        for _ in range(30):
+            await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(len(heard.events) == 30))
+        assert await until(lambda: _no_age(unit_of_work))
+
+    assert [event.version for event in heard.events] == list(range(1, 31))
+    rows = await unit_of_work.database.outbox.find({}).to_list(None)
+    assert all("pending" not in row and row["published_at"] for row in rows)
+    assert await committed(settings, "fines.suspended") == 30
+
+
+async def _no_age(unit_of_work: UnitOfWork) -> bool:
+    return await outbox_age(unit_of_work.database) == 0
+
+
+async def test_two_relays_at_once_lose_nothing_and_the_inbox_bears_doubles(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    heard = Heard()
+    second = Relay(unit_of_work.database, settings.kafka, "circulation", "1")
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all")
+    for _ in range(20):
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+    await ensure_topics(settings)
+    await producer.start()
+    first = Relay(unit_of_work.database, settings.kafka, "circulation", "0")
+    await asyncio.gather(first.drain(producer), second.drain(producer))
+    await producer.stop()
+    async with listening(unit_of_work, settings, heard):
+        await until(lambda: _true(len(heard.events) >= 20))
+        await until(lambda: _committed_all(settings))
+
+    assert await unit_of_work.database.things.find_one({"_id": "in-a", "n": 20})
+
+
+async def _committed_all(settings: Settings) -> bool:
+    return await committed(settings, "fines.suspended") >= 20
+
+
+GOOD_HEADERS = {"ce_id": b"e-1", "ce_time": b"2021-02-19T04:00:00Z"}
+JSON = {"content-type": b"application/json"}
+
+
+@pytest.mark.parametrize(
+    ("value", "headers"),
+    [
+        pytest.param(b"{not json", {**GOOD_HEADERS, **JSON}, id="bad JSON"),
+        pytest.param(b'{"version": "x"}', {**GOOD_HEADERS, **JSON}, id="wrong schema"),
+        pytest.param(b"\xff\xfe", {**GOOD_HEADERS, **JSON}, id="not text"),
+        pytest.param(b"", {**GOOD_HEADERS, **JSON}, id="empty"),
+        pytest.param(b"{}", JSON, id="no event id"),
+        pytest.param(b"{}", {**GOOD_HEADERS, "ce_source": b"\xff\xfe"}, id="headers not text"),
+    ],
+)
+async def test_a_message_at_fault_is_buried_as_it_came_and_its_partition_goes_on(
+    unit_of_work: UnitOfWork, settings: Settings, value: bytes, headers: dict[str, bytes]
+) -> None:
+    heard = Heard()
+    await ensure_topics(settings)
+    await send(settings, "fines.suspended", value, **headers)
+    good = (
+        b'{"version":1,"suspension_id":"s","starts_on":"2020-12-10","resumes_on":null,'
+        b'"branches":[],"kinds":["central"],"reason":"r","a_field_of_tomorrow":1}'
+    )
+    await send(settings, "fines.suspended", good, **{**GOOD_HEADERS, "ce_id": b"e-2", **JSON})
+
+    async with listening(unit_of_work, settings, heard):
+        await until(lambda: _true(heard.events))
+        [buried] = await read(settings, dead_letter_topic("circulation"), 1)
+
+    assert [event.suspension_id for event in heard.events] == ["s"]
+    assert (buried.value or b"") == value
+    sent = dict(buried.headers)
+    assert {name: sent[name] for name in headers} == headers
+    assert sent["carrel-topic"] == b"fines.suspended"
+    assert sent["carrel-offset"] == b"0"
+    assert await committed(settings, "fines.suspended") == 2
+
+
+async def test_a_fault_that_passes_is_tried_again_without_burying(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    heard = Heard(failures=[RuntimeError("once")])
+    async with listening(unit_of_work, settings, heard), relaying(unit_of_work, settings):
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(heard.events))
+
+    assert len(heard.events) == 1
+
+
+async def test_a_refusal_is_buried_after_a_few_tries_with_its_code(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    class Refused(Exception):
+        code = "copy-on-loan"
+
+    heard = Heard(failures=[Refused("secret") for _ in range(3)])
+    async with listening(unit_of_work, settings, heard), relaying(unit_of_work, settings):
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        [buried] = await read(settings, dead_letter_topic("circulation"), 1)
+
+    sent = dict(buried.headers)
+    assert sent["carrel-error"] == b"refused: copy-on-loan"
+    assert sent["carrel-tries"] == b"3"
+
+
+async def test_a_stopped_listener_goes_on_where_it_was(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    heard = Heard()
+    async with relaying(unit_of_work, settings):
+        async with listening(unit_of_work, settings, heard):
+            await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+            await until(lambda: _true(len(heard.events) == 1))
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        async with listening(unit_of_work, settings, heard):
+            await until(lambda: _true(len(heard.events) == 2))
+
+    assert [event.version for event in heard.events] == [1, 2]

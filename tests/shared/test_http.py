@@ -1,0 +1,227 @@
+"""What every service answers, tried on a small one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from joserfc.jwk import OKPKey
+
+from shared.auth import Patron, Staff
+from shared.http import Body, BusinessTime, Db, NotFound, Run, Service, create_service_app
+from shared.settings import Settings
+from tests.shared.things import Raise, Thing, raise_count
+from tests.support import Api, served, token
+
+router = APIRouter(prefix="/v1")
+
+
+class ThingIn(Body):
+    id: str
+
+
+@dataclass(frozen=True)
+class TooMany(Exception):
+    code = "too-many"
+    reason = "There are too many things."
+
+
+@router.post("/things", status_code=201)
+async def post_thing(body: ThingIn, _caller: Patron, run: Run) -> Thing:
+    if body.id == "refused":
+        raise TooMany
+    if body.id == "broken":
+        raise KeyError("a secret")
+    return await run(raise_count, Raise(body.id))
+
+
+@router.get("/things/{thing_id}")
+async def get_thing(thing_id: str, db: Db) -> dict[str, int]:
+    found = await db.things.find_one({"_id": thing_id})
+    if found is None:
+        raise NotFound("thing")
+    return {"count": found["count"]}
+
+
+@router.get("/time")
+async def get_time(now: BusinessTime, _caller: Staff) -> str:
+    return now.isoformat()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    return create_service_app(
+        Service(
+            name="circulation",
+            title="Things",
+            routers=(router,),
+            indexes={"things": []},
+            refusal=TooMany,
+        ),
+        settings,
+    )
+
+
+@pytest.fixture
+async def api(mongo_url: str, database: str) -> AsyncIterator[Api]:
+    settings = Settings(
+        mongo_url=mongo_url, database_prefix=database, roles=("api",), simulation=True
+    )
+    async with served(create_app, settings) as api:
+        yield api
+
+
+PATRON = token()
+
+
+async def test_a_command_answers_and_its_retry_gives_the_first_answer(api: Api) -> None:
+    answers = [await api.post("/v1/things", {"id": "a"}, as_=PATRON, key="k-1") for _ in range(3)]
+    assert [answer.status for answer in answers] == [201] * 3
+    assert {answer.body for answer in answers} == {b'{"id":"a","count":1,"version":1}'}
+
+
+async def test_a_key_is_its_callers_own_and_bound_to_the_request(api: Api) -> None:
+    await api.post("/v1/things", {"id": "a"}, as_=PATRON, key="k-1")
+    other = await api.post("/v1/things", {"id": "a"}, as_=token("patron-2"), key="k-1")
+    assert other.json()["count"] == 2
+
+    reused = await api.post("/v1/things", {"id": "b"}, as_=PATRON, key="k-1")
+    assert (reused.status, reused.json()["code"]) == (409, "idempotency-key-reused")
+
+
+async def test_twenty_retries_at_once_are_one_change(api: Api) -> None:
+    answers = await asyncio.gather(
+        *(api.post("/v1/things", {"id": "a"}, as_=PATRON, key="k-1") for _ in range(20))
+    )
+    assert {answer.json()["count"] for answer in answers if answer.status == 201} == {1}
+    assert (await api.get("/v1/things/a")).json() == {"count": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        pytest.param({"id": "refused"}, 409, "too-many", id="refused by a rule"),
+        pytest.param({"id": "a", "colour": "red"}, 422, "malformed", id="unknown field"),
+        pytest.param({}, 422, "malformed", id="field missing"),
+        pytest.param({"id": "broken"}, 500, "internal", id="a fault of ours"),
+    ],
+)
+async def test_problems_have_a_code(api: Api, body: dict[str, str], status: int, code: str) -> None:
+    answer = await api.post("/v1/things", body, as_=PATRON)
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert b"secret" not in answer.body
+    assert b"Traceback" not in answer.body
+
+
+async def test_what_is_not_json_is_said(api: Api) -> None:
+    answer = await api.call(
+        "POST",
+        "/v1/things",
+        as_=PATRON,
+        data=b"{",
+        headers={"Content-Type": "application/json"},
+    )
+    assert (answer.status, answer.json()["code"]) == (400, "not-json")
+
+
+async def test_a_large_body_is_refused_before_it_is_read(api: Api) -> None:
+    answer = await api.post("/v1/things", {"id": "a" * 300_000}, as_=PATRON)
+    assert (answer.status, answer.json()["code"]) == (413, "too-large")
+
+
+async def test_unknown_things_and_places_are_problems_too(api: Api) -> None:
+    missing = await api.get("/v1/things/none")
+    nowhere = await api.get("/v1/nowhere")
+    assert [missing.status, nowhere.status] == [404, 404]
+    assert [missing.json()["code"], nowhere.json()["code"]] == ["not-found", "not-found"]
+
+
+FORGED = OKPKey.generate_key("Ed25519")
+
+
+@pytest.mark.parametrize(
+    "bearer",
+    [
+        pytest.param(None, id="none"),
+        pytest.param("x.y.z", id="no token"),
+        pytest.param(token()[:-4] + "AAAA", id="altered"),
+        pytest.param(token(expires_in=-1), id="expired"),
+        pytest.param(token(audience="another"), id="of another audience"),
+        pytest.param(token(key=FORGED), id="signed by another key"),
+    ],
+)
+async def test_without_a_good_token_a_caller_is_not_known(api: Api, bearer: str | None) -> None:
+    answer = await api.post("/v1/things", {"id": "a"}, as_=bearer)
+    assert (answer.status, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_a_patrons_token_does_not_open_a_staff_route(api: Api) -> None:
+    answer = await api.get("/v1/time", as_=PATRON)
+    assert (answer.status, answer.json()["code"]) == (403, "forbidden")
+
+
+async def test_in_a_simulation_the_header_sets_the_time(api: Api) -> None:
+    staff = token("staff-1", ["staff"])
+    told = await api.get("/v1/time", as_=staff, at="2021-02-19T10:00:00+08:00")
+    assert told.json() == "2021-02-19T02:00:00+00:00"
+
+    wrong = await api.get("/v1/time", as_=staff, at="2021-02-19T10:00:00")
+    assert wrong.status == 422
+
+
+async def test_elsewhere_the_header_means_nothing(mongo_url: str, database: str) -> None:
+    settings = Settings(mongo_url=mongo_url, database_prefix=database, roles=("api",))
+    async with served(create_app, settings) as api:
+        told = await api.get(
+            "/v1/time", as_=token("staff-1", ["staff"]), at="2021-02-19T10:00:00+08:00"
+        )
+    assert not told.json().startswith("2021")
+
+
+async def test_an_answer_carries_its_changes_to_who_asks_for_them(api: Api) -> None:
+    answer = await api.post(
+        "/v1/things", {"id": "a"}, as_=PATRON, key="k", headers={"Carrel-Changes": "1"}
+    )
+    again = await api.post(
+        "/v1/things", {"id": "a"}, as_=PATRON, key="k", headers={"Carrel-Changes": "1"}
+    )
+    assert answer.status == 201
+    assert answer.headers["Carrel-Changes"] == "1"
+    assert answer.json()["answer"] == {"id": "a", "count": 1, "version": 1}
+    [change] = answer.json()["changes"]
+    assert (change["topic"], change["data"]["version"]) == ("fines.suspended", 1)
+    assert again.body == answer.body
+
+    read = await api.get("/v1/things/a", headers={"Carrel-Changes": "1"})
+    assert read.json() == {"count": 1}
+
+
+async def test_health_says_what_is_fit(api: Api) -> None:
+    live, ready = await api.get("/health/live"), await api.get("/health/ready")
+    assert live.json()["status"] == "alive"
+    assert (ready.status, ready.json()["checks"]["database"]) == (200, "ok")
+
+
+async def test_metrics_name_the_route_not_the_path(api: Api) -> None:
+    await api.get("/v1/things/a-certain-thing")
+    metrics = (await api.get("/metrics")).body.decode()
+    assert 'route="/v1/things/{thing_id}"' in metrics
+    assert "a-certain-thing" not in metrics
+
+
+async def test_a_database_that_is_away_is_a_503_in_good_time(database: str) -> None:
+    url = "mongodb://127.0.0.1:9/?directConnection=true"
+    settings = Settings(mongo_url=url, database_prefix=database, roles=("api",))
+    async with served(create_app, settings, wait_for_store=False) as api:
+        started = asyncio.get_running_loop().time()
+        answer = await api.post("/v1/things", {"id": "a"}, as_=PATRON)
+        took = asyncio.get_running_loop().time() - started
+        ready = await api.get("/health/ready")
+    assert (answer.status, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "2"
+    assert took < 5
+    assert ready.status == 503

@@ -1,0 +1,121 @@
+"""State, outbox, inbox and stored answers commit together."""
+
+import asyncio
+
+import pytest
+
+from shared.mongo import Document
+from shared.unit_of_work import KeyReused, Once, UnitOfWork
+from tests.shared.things import (
+    NOON,
+    ORIGIN,
+    Raise,
+    Thing,
+    event_of,
+    raise_and_fail,
+    raise_count,
+    take_in,
+)
+
+
+async def only(unit_of_work: UnitOfWork, collection: str, query: Document) -> Document:
+    [document] = await unit_of_work.database[collection].find(query).to_list(None)
+    return document
+
+
+async def test_a_change_and_its_event_are_stored_together(unit_of_work: UnitOfWork) -> None:
+    thing, events = await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+
+    row = await only(unit_of_work, "outbox", {})
+    assert thing is not None
+    assert events == [event_of(thing)]
+    assert row["topic"] == "fines.suspended"
+    assert row["key"] == "a"
+    assert row["pending"] is True
+    assert row["headers"]["ce_time"] == "2021-02-19T04:00:00Z"
+    assert row["headers"]["ce_source"] == "/services/circulation"
+    assert row["headers"]["ce_correlationid"] == "c-1"
+
+
+async def test_what_fails_leaves_nothing(unit_of_work: UnitOfWork) -> None:
+    with pytest.raises(RuntimeError):
+        await unit_of_work.run(raise_and_fail, Raise("a"), ORIGIN)
+
+    assert await unit_of_work.database.things.count_documents({}) == 0
+    assert await unit_of_work.database.outbox.count_documents({}) == 0
+
+
+async def test_fifty_writers_of_one_value_lose_nothing(unit_of_work: UnitOfWork) -> None:
+    await asyncio.gather(
+        *(unit_of_work.run(raise_count, Raise("a"), ORIGIN, within=60) for _ in range(50))
+    )
+
+    thing = await only(unit_of_work, "things", {"_id": "a"})
+    rows = await unit_of_work.database.outbox.find({}).to_list(None)
+    assert thing["count"] == 50
+    assert len({row["_id"] for row in rows}) == 50
+
+
+async def test_the_outbox_keeps_the_order_of_an_aggregates_changes(
+    unit_of_work: UnitOfWork,
+) -> None:
+    await asyncio.gather(
+        *(
+            unit_of_work.run(raise_count, Raise(name), ORIGIN, within=60)
+            for _ in range(20)
+            for name in "abc"
+        )
+    )
+
+    pending = unit_of_work.database.outbox.find({"pending": True}).hint([("pending", 1)])
+    seen: dict[str, list[int]] = {}
+    async for row in pending:
+        counted = int(row["body"].decode().split("count ")[1].split('"')[0])
+        seen.setdefault(row["key"], []).append(counted)
+    assert seen == {name: list(range(1, 21)) for name in "abc"}
+
+
+async def test_a_request_retried_with_its_key_happens_once(unit_of_work: UnitOfWork) -> None:
+    once = Once("patron-1:k", "f")
+    answers = await asyncio.gather(
+        *(unit_of_work.run(raise_count, Raise("a"), ORIGIN, once=once) for _ in range(10))
+    )
+
+    assert {thing.count for thing, _ in answers if thing} == {1}
+    assert {len(events) for _, events in answers} == {1}
+    assert await unit_of_work.database.outbox.count_documents({}) == 1
+
+
+async def test_a_key_does_not_serve_another_request(unit_of_work: UnitOfWork) -> None:
+    await unit_of_work.run(raise_count, Raise("a"), ORIGIN, once=Once("patron-1:k", "f"))
+
+    with pytest.raises(KeyReused):
+        await unit_of_work.run(raise_count, Raise("b"), ORIGIN, once=Once("patron-1:k", "g"))
+
+
+async def test_a_refused_request_may_be_tried_again_with_its_key(unit_of_work: UnitOfWork) -> None:
+    once = Once("patron-1:k", "f")
+    with pytest.raises(RuntimeError):
+        await unit_of_work.run(raise_and_fail, Raise("a"), ORIGIN, once=once)
+
+    thing, _ = await unit_of_work.run(raise_count, Raise("a"), ORIGIN, once=once)
+    assert thing is not None
+    assert thing.count == 1
+
+
+async def test_an_event_delivered_many_times_at_once_has_one_effect(
+    unit_of_work: UnitOfWork,
+) -> None:
+    event = event_of(Thing("a", 1, 1))
+    await asyncio.gather(
+        *(unit_of_work.run(take_in, event, ORIGIN, inbox="event-1") for _ in range(20))
+    )
+
+    counted = await only(unit_of_work, "things", {"_id": "in-a"})
+    assert counted["n"] == 1
+
+
+async def test_business_time_is_the_origins(unit_of_work: UnitOfWork) -> None:
+    await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+    row = await only(unit_of_work, "outbox", {})
+    assert row["recorded_at"] > NOON

@@ -1,0 +1,60 @@
+"""A small resource with which the chassis is tried, published as a fine suspension."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+from shared.contracts.circulation import FinesSuspended
+from shared.unit_of_work import Origin, Work
+
+NOON = datetime(2021, 2, 19, 4, 0, tzinfo=UTC)
+ORIGIN = Origin(now=NOON, correlation_id="c-1")
+
+
+@dataclass(frozen=True)
+class Thing:
+    id: str
+    count: int
+    version: int
+
+
+@dataclass(frozen=True)
+class Raise:
+    """Raise the count of a thing by one."""
+
+    id: str
+
+
+def event_of(thing: Thing) -> FinesSuspended:
+    return FinesSuspended(
+        version=thing.version,
+        suspension_id=thing.id,
+        starts_on=date(2020, 12, 10),
+        resumes_on=None,
+        branches=(),
+        kinds=("central",),
+        reason=f"count {thing.count}",
+    )
+
+
+async def raise_count(work: Work, command: Raise) -> Thing:
+    thing = await work.find(Thing, "things", {"_id": command.id})
+    if thing is None:
+        raised = Thing(command.id, 1, 1)
+        await work.add("things", raised)
+    else:
+        raised = replace(thing, count=thing.count + 1, version=thing.version + 1)
+        await work.save("things", raised)
+    work.record(event_of(raised))
+    return raised
+
+
+async def raise_and_fail(work: Work, command: Raise) -> Thing:
+    await raise_count(work, command)
+    raise RuntimeError("after the change")
+
+
+async def take_in(work: Work, event: FinesSuspended) -> None:
+    """Count how often an event had an effect."""
+    await work.update(
+        "things", {"_id": f"in-{event.suspension_id}"}, {"$inc": {"n": 1}}, upsert=True
+    )
