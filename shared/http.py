@@ -535,6 +535,7 @@ async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Se
     if run is not None and run.events and start["status"] < 400:
         body = orjson.dumps(
             {
+                "status": start["status"],
                 "answer": orjson.Fragment(body) if body else None,
                 "changes": [
                     {"topic": event.topic, "data": orjson.Fragment(event.body())}
@@ -545,6 +546,8 @@ async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Se
         kept = [
             (name, value) for name, value in start["headers"] if name.lower() != b"content-length"
         ]
+        if start["status"] == 204:
+            start["status"] = 200  # a 204 can't have a body: what follows it breaks the connection
         start["headers"] = [
             *kept,
             (b"content-length", str(len(body)).encode()),
