@@ -108,7 +108,7 @@ BusinessTime = Annotated[datetime, Depends(_business_time)]
 
 async def _run(request: Request, now: BusinessTime) -> unit_of_work.Run:
     run = unit_of_work.Run(
-        request.app.state.unit_of_work, _origin(request, now), once=await _once(request), within=1.8
+        request.app.state.unit_of_work, _origin(request, now), once=await _once(request), within=1.5
     )
     request.state.run = run
     return run

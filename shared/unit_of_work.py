@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast, get_type_hints
 
 import orjson
+import pymongo
 from bson import Binary
 from pydantic import TypeAdapter
 from pymongo import ASCENDING, IndexModel
@@ -214,11 +215,19 @@ class UnitOfWork:
         `work`. Raises what the use case raises (nothing is kept then), KeyReused, Busy after
         `within` seconds of conflicts, or the driver's error when the database is away.
         """
+        with pymongo.timeout(within):  # of all the driver's calls together
+            return await self._until_committed(
+                lambda: self._attempt(use_case, command, origin, once, inbox), within
+            )
+
+    async def _until_committed(
+        self, attempt_once: Callable[[], Awaitable[tuple[R | None, list[Event]]]], within: float
+    ) -> tuple[R | None, list[Event]]:
         deadline = time.monotonic() + within
         attempt = duplicates = 0
         while True:
             try:
-                return await self._attempt(use_case, command, origin, once, inbox)
+                return await attempt_once()
             except DuplicateKeyError:
                 # Another transaction took the id or the unique field first. Run again, the use
                 # case finds it and says so; if it does not look, this is an error of ours.
@@ -236,7 +245,7 @@ class UnitOfWork:
                     raise
             attempt += 1
             if time.monotonic() > deadline:
-                raise Busy(f"{use_case.__name__} met other writers for {within} s")
+                raise Busy(f"other writers got in the way for {within} s")
             await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.1)))  # noqa: S311
 
     async def _attempt(
@@ -249,9 +258,7 @@ class UnitOfWork:
     ) -> tuple[R | None, list[Event]]:
         client = self.database.client
         async with await client.start_session() as session:
-            session.start_transaction(
-                read_concern=SNAPSHOT, write_concern=MAJORITY, max_commit_time_ms=5000
-            )
+            session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
             try:
                 work = Work(self.database, session, origin)
                 if once and (answer := await self._answer(once, session)):

@@ -223,5 +223,5 @@ async def test_a_database_that_is_away_is_a_503_in_good_time(database: str) -> N
         ready = await api.get("/health/ready")
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"] == "2"
-    assert took < 5
+    assert took < 2.5  # a caller is promised an answer within two seconds; this machine is slow
     assert ready.status == 503
