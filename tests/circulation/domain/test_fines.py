@@ -121,6 +121,10 @@ RULES = {
         fine(MAY_1, MAY_5, suspensions=[suspension("2021-05-03", None)]),
         150,
     ),
+    "a suspension that ends with the first day late frees that day": (
+        fine(MAY_1, MAY_5, suspensions=[suspension("2021-04-01", "2021-05-03")]),
+        450,
+    ),
     "the day fines resume is charged": (
         fine(MAY_1, MAY_5, suspensions=[suspension("2021-05-02", MAY_5)]),
         150,
@@ -244,6 +248,6 @@ def test_a_weekly_closing_day_within_a_closure_is_put_down_to_the_closure() -> N
     assert [cause.id for cause in span.causes] == ["c1"]
 
 
-def test_a_loan_a_lifetime_overdue_is_three_spans() -> None:
+def test_a_loan_overdue_for_centuries_is_a_handful_of_spans() -> None:
     found = fine("1950-05-01", "2950-05-01", closures=[closure("1960-01-01", "2900-01-01")])
     assert [s.disposition.value for s in found.spans] == ["charged", "capped", "closed", "capped"]
