@@ -1,0 +1,38 @@
+"""The accounts service, put together."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.accounts import routes, store
+from services.accounts.domain.refusals import Refusal
+from services.accounts.settings import Settings
+from services.accounts.usecases.publish_keys import public_keys
+from shared.auth import FetchKeys
+from shared.clock import wall_clock
+from shared.http import Service, create_service_app
+from shared.mongo import Database
+from shared.settings import load
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service as an ASGI app; without settings, those of the environment."""
+    return create_service_app(
+        Service(
+            name="accounts",
+            title="Accounts",
+            routers=(routes.router,),
+            indexes=store.INDEXES,
+            refusal=Refusal,
+            statuses={"bad-credentials": 401, "locked": 429, "no-such-patron": 404},
+            keys=_own_keys,
+        ),
+        settings or load(Settings),
+    )
+
+
+def _own_keys(database: Database) -> FetchKeys:
+    async def fetch() -> dict[str, Any]:
+        return dict(await public_keys(database, wall_clock()))
+
+    return fetch

@@ -1,0 +1,198 @@
+"""Collections and indexes of accounts."""
+
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from services.accounts.domain.cardholder import Cardholder
+from services.accounts.domain.lockout import LOCKED_FOR, MOST_ATTEMPTS, WINDOW
+from services.accounts.domain.patron import Patron
+from services.accounts.domain.preferences import Preferences
+from services.accounts.domain.signing_key import SigningKey
+from shared.mongo import Database, Indexes, from_document, to_document
+from shared.unit_of_work import Work
+
+INDEXES: Indexes = {
+    "patrons": [],
+    "cardholders": [IndexModel([("card_digest", ASCENDING)], unique=True)],
+    "preferences": [],
+    # The card's digest is the id. What no longer counts goes by itself, so that made-up card
+    # numbers can't fill the disk.
+    "attempts": [IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0)],
+    "signing_keys": [
+        IndexModel([("kid", ASCENDING)], unique=True),
+        IndexModel([("published_until", ASCENDING)], expireAfterSeconds=0),
+    ],
+}
+
+
+# ---- patrons and cardholders --------------------------------------------------------------------
+
+
+async def patron(work: Work, patron_id: str) -> Patron | None:
+    """The patron, unless there is none or only a tombstone."""
+    return await work.find(Patron, "patrons", {"_id": patron_id, "status": {"$ne": "erased"}})
+
+
+async def cardholder(work: Work, cardholder_id: str) -> Cardholder | None:
+    """Who has this id."""
+    return await work.find(Cardholder, "cardholders", {"_id": cardholder_id})
+
+
+async def card_is_taken(work: Work, card_digest: str) -> bool:
+    """Whether someone has this card. The unique index decides between two who ask at once."""
+    return bool(await work.count("cardholders", {"card_digest": card_digest}))
+
+
+async def add_patron(work: Work, patron: Patron) -> None:
+    """A new patron, with preferences that none has chosen yet."""
+    await work.add("patrons", patron)
+    await work.add("preferences", Preferences(id=patron.id))
+
+
+async def add_cardholder(work: Work, cardholder: Cardholder) -> None:
+    """A new cardholder."""
+    await work.add("cardholders", cardholder)
+
+
+async def save_patron(work: Work, patron: Patron) -> None:
+    """The patron after a change."""
+    await work.save("patrons", patron)
+
+
+async def save_cardholder(work: Work, cardholder: Cardholder) -> None:
+    """The cardholder after a change."""
+    await work.save("cardholders", cardholder)
+
+
+async def forget_person(work: Work, patron: Patron) -> None:
+    """Delete everything personal of a patron."""
+    await work.delete("cardholders", {"_id": patron.id})
+    await work.delete("preferences", {"_id": patron.id})
+    await work.delete("attempts", {"_id": patron.card_digest})
+
+
+async def find_patron(db: Database, patron_id: str) -> Patron | None:
+    """As `patron`, outside any transaction."""
+    found = await db.patrons.find_one({"_id": patron_id, "status": {"$ne": "erased"}})
+    return None if found is None else from_document(Patron, found)
+
+
+async def find_cardholder(db: Database, cardholder_id: str) -> Cardholder | None:
+    """As `cardholder`, outside any transaction."""
+    found = await db.cardholders.find_one({"_id": cardholder_id})
+    return None if found is None else from_document(Cardholder, found)
+
+
+async def holder_of_card(db: Database, card_digest: str) -> Cardholder | None:
+    """Whose card this is."""
+    found = await db.cardholders.find_one({"card_digest": card_digest})
+    return None if found is None else from_document(Cardholder, found)
+
+
+# ---- preferences --------------------------------------------------------------------------------
+
+
+async def preferences(work: Work, patron_id: str) -> Preferences | None:
+    """A patron's preferences; none once the patron is erased."""
+    return await work.find(Preferences, "preferences", {"_id": patron_id})
+
+
+async def save_preferences(work: Work, preferences: Preferences) -> None:
+    """The preferences after a choice. Erasure deletes this document, so one of the two waits."""
+    await work.save("preferences", preferences)
+
+
+async def find_preferences(db: Database, patron_id: str) -> Preferences | None:
+    """As `preferences`, outside any transaction."""
+    found = await db.preferences.find_one({"_id": patron_id})
+    return None if found is None else from_document(Preferences, found)
+
+
+# ---- attempts to log in -------------------------------------------------------------------------
+
+
+async def take_attempt(db: Database, card_digest: str, now: datetime) -> bool:
+    """Count one more attempt on a card, or say that it is locked (False).
+
+    One atomic write, so that any number of replicas together allow MOST_ATTEMPTS. The attempt
+    counts from here on, before the PIN is looked at: those under way at once count as well.
+    """
+    recent = {
+        "$filter": {
+            "input": {"$ifNull": ["$times", []]},
+            "cond": {"$gt": ["$$this", now - WINDOW]},
+        }
+    }
+    open_ = {"$lte": [{"$ifNull": ["$locked_until", now]}, now]}
+    full = {"$gte": [{"$size": "$times"}, MOST_ATTEMPTS]}
+    change: list[dict[str, Any]] = [
+        {"$set": {"times": recent}},
+        {"$set": {"taken": {"$and": [open_, {"$not": [full]}]}}},
+        {"$set": {"times": {"$cond": ["$taken", {"$concatArrays": ["$times", [now]]}, "$times"]}}},
+        {
+            "$set": {
+                "locked_until": {
+                    "$cond": [{"$and": ["$taken", full]}, now + LOCKED_FOR, "$locked_until"]
+                },
+                "forgotten_at": {"$cond": ["$taken", now + WINDOW + LOCKED_FOR, "$forgotten_at"]},
+            }
+        },
+    ]
+    while True:
+        try:
+            attempt = await db.attempts.find_one_and_update(
+                {"_id": card_digest}, change, upsert=True, return_document=ReturnDocument.AFTER
+            )
+        except DuplicateKeyError:
+            continue  # another one made the document in this moment: count in that
+        return bool(attempt["taken"])
+
+
+async def clear_attempts(db: Database, card_digest: str) -> None:
+    """Forget the attempts on a card: its holder has shown that they know the PIN."""
+    await db.attempts.delete_one({"_id": card_digest})
+
+
+async def unlock(work: Work, card_digest: str) -> None:
+    """Forget the attempts on a card: its holder has a new PIN."""
+    await work.delete("attempts", {"_id": card_digest})
+
+
+# ---- signing keys -------------------------------------------------------------------------------
+
+
+async def signing_key(work: Work) -> SigningKey | None:
+    """The key that signs; none before the first login."""
+    return await work.find(SigningKey, "signing_keys", {"published_until": None})
+
+
+async def replace_key(work: Work, retired: SigningKey | None, new: SigningKey) -> None:
+    """Let `new` sign instead of `retired`. Of two at once, one is run again and sees the other."""
+    if retired is not None:
+        await work.save("signing_keys", retired)
+    await work.add("signing_keys", new)
+
+
+async def find_signing_key(db: Database) -> SigningKey | None:
+    """As `signing_key`, outside any transaction."""
+    found = await db.signing_keys.find_one({"published_until": None})
+    return None if found is None else from_document(SigningKey, found)
+
+
+async def offer_first_key(db: Database, key: SigningKey) -> None:
+    """Keep `key` as the first one, unless another replica was faster."""
+    try:
+        await db.signing_keys.insert_one(to_document(key))
+    except DuplicateKeyError:
+        return
+
+
+async def published_keys(db: Database, now: datetime) -> list[SigningKey]:
+    """Every key that a token still valid at `now` may be signed with."""
+    cursor = db.signing_keys.find(
+        {"$or": [{"published_until": None}, {"published_until": {"$gt": now}}]}, {"private": 0}
+    )
+    return [from_document(SigningKey, document) async for document in cursor]

@@ -1,0 +1,36 @@
+"""Make an account for staff, a station or an operator."""
+
+from dataclasses import dataclass, field
+
+from services.accounts import store
+from services.accounts.domain.cardholder import Cardholder, Role, normal_card
+from services.accounts.domain.refusals import CardTaken
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AddStaff:
+    """A new account; the PIN is hashed already."""
+
+    card_number: str = field(repr=False)
+    card_digest: str = field(repr=False)
+    pin_hash: str = field(repr=False)
+    name: str = field(repr=False)
+    role: Role
+
+
+async def add_staff(work: Work, command: AddStaff) -> str:
+    """The new account's id. Raises CardTaken."""
+    if await store.card_is_taken(work, command.card_digest):
+        raise CardTaken
+    cardholder = Cardholder(
+        id=new_id(),
+        role=command.role,
+        card_digest=command.card_digest,
+        card_number=normal_card(command.card_number),
+        name=command.name,
+        pin_hash=command.pin_hash,
+    )
+    await store.add_cardholder(work, cardholder)
+    return cardholder.id

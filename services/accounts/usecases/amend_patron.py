@@ -1,0 +1,74 @@
+"""Change what is recorded of a patron."""
+
+from dataclasses import dataclass, field, replace
+
+from services.accounts import store
+from services.accounts.domain.cardholder import normal_card
+from services.accounts.domain.patron import Patron, amend
+from services.accounts.domain.refusals import CardTaken, NoSuchPatron
+from services.accounts.usecases.tell_of_patron import tell
+from shared.contracts.accounts import PatronUpdated
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Where a patron can be reached; None: not known."""
+
+    email: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AmendPatron:
+    """What is to change; None stays as it is. A new card comes with its number and its digest."""
+
+    patron_id: str
+    category: str | None = None
+    home_branch: str | None = None
+    language: str | None = None
+    name: str | None = field(default=None, repr=False)
+    contact: Contact | None = field(default=None, repr=False)
+    card_number: str | None = field(default=None, repr=False)
+    card_digest: str | None = field(default=None, repr=False)
+    pin_hash: str | None = field(default=None, repr=False)
+
+
+async def amend_patron(work: Work, command: AmendPatron) -> Patron:
+    """The patron after the change. Raises NoSuchPatron or CardTaken.
+
+    Published only where something changed that others may know. A new PIN unlocks the card: the
+    patron has come to the desk because of it.
+    """
+    patron = await store.patron(work, command.patron_id)
+    holder = await store.cardholder(work, command.patron_id)
+    if patron is None or holder is None:
+        raise NoSuchPatron
+    new_card = command.card_digest not in (None, holder.card_digest)
+    if new_card and await store.card_is_taken(work, command.card_digest or ""):
+        raise CardTaken
+    contact = command.contact or Contact(holder.email, holder.phone)
+    changed = replace(
+        holder,
+        name=command.name or holder.name,
+        email=contact.email,
+        phone=contact.phone,
+        card_number=normal_card(command.card_number or holder.card_number),
+        card_digest=command.card_digest or holder.card_digest,
+        pin_hash=command.pin_hash or holder.pin_hash,
+    )
+    if changed != holder:
+        await store.save_cardholder(work, replace(changed, version=holder.version + 1))
+    if command.pin_hash:
+        await store.unlock(work, changed.card_digest)
+    amended = amend(
+        patron,
+        category=command.category,
+        home_branch=command.home_branch,
+        language=command.language,
+        card_digest=command.card_digest,
+    )
+    if amended != patron:
+        await store.save_patron(work, amended)
+        tell(work, PatronUpdated, amended)
+    return amended

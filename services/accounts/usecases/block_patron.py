@@ -1,0 +1,33 @@
+"""Stop a patron from borrowing."""
+
+from dataclasses import dataclass, field, replace
+
+from services.accounts import store
+from services.accounts.domain.patron import Patron, block
+from services.accounts.domain.refusals import NoSuchPatron
+from services.accounts.usecases.tell_of_patron import tell
+from shared.contracts.accounts import PatronBlocked
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class BlockPatron:
+    """Block `patron_id`; the reason is in the words of the staff, and stays here."""
+
+    patron_id: str
+    reason: str = field(repr=False)
+
+
+async def block_patron(work: Work, command: BlockPatron) -> Patron:
+    """The blocked patron. Raises NoSuchPatron or AlreadyBlocked."""
+    patron = await store.patron(work, command.patron_id)
+    holder = await store.cardholder(work, command.patron_id)
+    if patron is None or holder is None:
+        raise NoSuchPatron
+    blocked = block(patron)
+    await store.save_patron(work, blocked)
+    await store.save_cardholder(
+        work, replace(holder, status_reason=command.reason, version=holder.version + 1)
+    )
+    tell(work, PatronBlocked, blocked)
+    return blocked

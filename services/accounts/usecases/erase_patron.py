@@ -1,0 +1,29 @@
+"""Forget a patron."""
+
+from dataclasses import dataclass
+
+from services.accounts import store
+from services.accounts.domain.patron import Patron, erase
+from services.accounts.domain.refusals import NoSuchPatron
+from services.accounts.usecases.tell_of_patron import tell
+from shared.contracts.accounts import PatronErased
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ErasePatron:
+    """Erase `patron_id`."""
+
+    patron_id: str
+
+
+async def erase_patron(work: Work, command: ErasePatron) -> Patron:
+    """The tombstone that is left; no card leads to it any more. Raises NoSuchPatron."""
+    patron = await store.patron(work, command.patron_id)
+    if patron is None:
+        raise NoSuchPatron
+    erased = erase(patron)
+    await store.save_patron(work, erased)
+    await store.forget_person(work, patron)
+    tell(work, PatronErased, erased)
+    return erased

@@ -1,0 +1,60 @@
+"""Register a patron."""
+
+from dataclasses import dataclass, field
+
+from services.accounts import store
+from services.accounts.domain.cardholder import Cardholder, normal_card
+from services.accounts.domain.patron import Patron
+from services.accounts.domain.refusals import CardTaken
+from services.accounts.usecases.tell_of_patron import tell
+from shared.contracts.accounts import PatronRegistered
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class RegisterPatron:
+    """A new patron as staff enter one; the PIN is hashed already, for that takes long."""
+
+    card_number: str = field(repr=False)
+    card_digest: str = field(repr=False)
+    pin_hash: str = field(repr=False)
+    name: str = field(repr=False)
+    category: str
+    home_branch: str
+    language: str
+    email: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
+
+
+async def register_patron(work: Work, command: RegisterPatron) -> Patron:
+    """The new patron. Raises CardTaken.
+
+    The result has nothing personal, because it is stored for a repeated request and erasure would
+    have to find it there.
+    """
+    if await store.card_is_taken(work, command.card_digest):
+        raise CardTaken
+    patron = Patron(
+        id=new_id(),
+        category=command.category,
+        home_branch=command.home_branch,
+        language=command.language,
+        card_digest=command.card_digest,
+    )
+    await store.add_patron(work, patron)
+    await store.add_cardholder(
+        work,
+        Cardholder(
+            id=patron.id,
+            role="patron",
+            card_digest=command.card_digest,
+            card_number=normal_card(command.card_number),
+            name=command.name,
+            pin_hash=command.pin_hash,
+            email=command.email,
+            phone=command.phone,
+        ),
+    )
+    tell(work, PatronRegistered, patron)
+    return patron

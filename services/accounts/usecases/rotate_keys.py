@@ -1,0 +1,30 @@
+"""Let a new key sign."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.accounts import store
+from services.accounts.domain.signing_key import retire
+from services.accounts.usecases.sign_token import make_key
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class RotateKeys:
+    """Replace the signing key at `at` by the wall clock; tokens last `longest_token` at most."""
+
+    at: datetime
+    longest_token: timedelta
+
+
+async def rotate_keys(work: Work, command: RotateKeys) -> str:
+    """The id (`kid`) of the new key.
+
+    The key before it loses its private half at once, and stays published until the last token that
+    it signed has expired.
+    """
+    current = await store.signing_key(work)
+    new = make_key(int(current.id) + 1 if current else 1)
+    retired = retire(current, command.at, command.longest_token) if current else None
+    await store.replace_key(work, retired, new)
+    return new.kid

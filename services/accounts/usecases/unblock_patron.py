@@ -1,0 +1,33 @@
+"""Let a blocked patron borrow again."""
+
+from dataclasses import dataclass, field, replace
+
+from services.accounts import store
+from services.accounts.domain.patron import Patron, unblock
+from services.accounts.domain.refusals import NoSuchPatron
+from services.accounts.usecases.tell_of_patron import tell
+from shared.contracts.accounts import PatronUnblocked
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class UnblockPatron:
+    """Lift the block of `patron_id`; the reason is in the words of the staff, and stays here."""
+
+    patron_id: str
+    reason: str = field(repr=False)
+
+
+async def unblock_patron(work: Work, command: UnblockPatron) -> Patron:
+    """The patron without the block. Raises NoSuchPatron or NotBlocked."""
+    patron = await store.patron(work, command.patron_id)
+    holder = await store.cardholder(work, command.patron_id)
+    if patron is None or holder is None:
+        raise NoSuchPatron
+    unblocked = unblock(patron)
+    await store.save_patron(work, unblocked)
+    await store.save_cardholder(
+        work, replace(holder, status_reason=command.reason, version=holder.version + 1)
+    )
+    tell(work, PatronUnblocked, unblocked)
+    return unblocked

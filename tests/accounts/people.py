@@ -1,0 +1,43 @@
+"""The people and machines in these tests, and what accounts published of them."""
+
+from typing import Any
+
+import orjson
+
+from tests.support import Api, token
+
+STAFF = token("staff-1", ["staff"])
+OPS = token("ops-1", ["ops"])
+STATION = token("station-1", ["station"])
+SERVICE = token("circulation", ["service"])
+
+MEI = {
+    "card_number": " hk0001a ",
+    "pin": "271828",
+    "name": "Chan Mei-ling",
+    "category": "adult",
+    "home_branch": "KPL",
+    "language": "zh-Hant",
+    "contact": {"email": "mei@example.org", "phone": "2921 0388"},
+}
+
+
+async def registered(api: Api, **other: Any) -> dict[str, Any]:
+    """A patron, Mei if nothing else is said, as staff see them after registration."""
+    answer = await api.post("/v1/patrons", {**MEI, **other}, as_=STAFF)
+    assert answer.status == 201, answer.body
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def logged_in(api: Api, card_number: str = "HK0001A", pin: str = "271828") -> str:
+    """The token that the door gives for a card."""
+    answer = await api.post("/v1/sessions", {"card_number": card_number, "pin": pin})
+    assert answer.status == 200, answer.body
+    return str(answer.json()["access_token"])
+
+
+async def events(api: Api) -> list[tuple[str, dict[str, Any]]]:
+    """Topic and payload of everything in the outbox, oldest first."""
+    rows = api.app.state.database.outbox.find().sort("_id", 1)
+    return [(row["topic"], orjson.loads(row["body"])) async for row in rows]
