@@ -173,7 +173,7 @@ def demo(
             started()
             for sentence in running.moved():
                 _errors.print(sentence)
-            held = import_module("ops.scenario").run(running, as_json=as_json)
+            held = import_module("ops.demo").run(running, as_json=as_json)
     finally:
         if held:
             shutil.rmtree(data)

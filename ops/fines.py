@@ -258,11 +258,11 @@ def _show(console: Console, case: Case, fine: Statement) -> None:
         highlight=False,
     )
     if fine.spans:
-        _show_strip(console, fine.spans)
-        _show_spans(console, fine.spans)
+        show_strip(console, fine.spans)
+        show_spans(console, fine.spans)
 
 
-def _show_strip(console: Console, spans: tuple[Span, ...]) -> None:
+def show_strip(console: Console, spans: tuple[Span, ...]) -> None:
     """A row for each month, a block for each day."""
     months: dict[tuple[int, int], Text] = {}
     for first, days, span in _by_month(spans):
@@ -295,7 +295,8 @@ def _by_month(spans: tuple[Span, ...]) -> Iterator[tuple[date, int, Span]]:
                 day = date(day.year + day.month // 12, day.month % 12 + 1, 1)
 
 
-def _show_spans(console: Console, spans: tuple[Span, ...]) -> None:
+def show_spans(console: Console, spans: tuple[Span, ...]) -> None:
+    """Each span of a statement with its sum and its causes."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("from", "to"):
         table.add_column(column, no_wrap=True)

@@ -129,6 +129,8 @@ def services(
         "CARREL_KAFKA": infrastructure.kafka,
         "CARREL_HOST": ports.LOOPBACK,
         "CARREL_SIMULATION": "1" if simulation else "0",
+        # The embedded broker is one process for one machine: more partitions only cost it.
+        **({"CARREL_PARTITIONS": "3"} if infrastructure.broker else {}),
         **({"CARREL_ROLES": roles} if roles else {}),
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},
         **_secrets(data),

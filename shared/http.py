@@ -338,7 +338,13 @@ async def _readiness(
     if "api" not in settings.roles and (waiting or (late and "relay" in settings.roles)):
         fit = False
     status = "unready" if not fit else "degraded" if late or waiting else "ready"
-    return {"status": status, "service": service.name, "checks": checks}, fit
+    report = {
+        "status": status,
+        "service": service.name,
+        "checks": checks,
+        "outbox_seconds": round(age, 3),
+    }
+    return report, fit
 
 
 # ---- problems -----------------------------------------------------------------------------------

@@ -36,7 +36,8 @@ class Owners:
         """The connection pool, opened at first use."""
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=30),
+                # By host: an owner that hangs must not take the connections to the others.
+                connector=aiohttp.TCPConnector(limit=0, limit_per_host=64, keepalive_timeout=30),
                 timeout=aiohttp.ClientTimeout(total=2.0, connect=0.5),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )

@@ -104,8 +104,20 @@ class LoanReturned(
     channel: Literal["desk", "station", "book-drop"]
 
 
+class CauseOut(BaseModel):
+    """Why days were free or charged: a closure, a weekly closing day, a suspension, a policy row."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["closure", "weekly-closing", "suspension", "policy"]
+    id: str
+    version: int
+    reason: str
+    also: tuple["CauseOut", ...] = Field(default=(), description="Further causes, if several.")
+
+
 class SpanOut(BaseModel):
-    """Neighbouring overdue days with one disposition and one cause."""
+    """Neighbouring overdue days with one disposition."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
@@ -114,7 +126,7 @@ class SpanOut(BaseModel):
     days: int
     disposition: Literal["suspended", "closed", "grace", "charged", "capped"]
     amount_cents: int
-    cause: str = Field(description="The closure, suspension or policy row, with its version.")
+    cause: CauseOut
 
 
 class ChargeSnapshot(Event):

@@ -200,7 +200,7 @@ def run(system, *, as_json):
         print(json.dumps([json.load(answer)["CARREL_SIMULATION"], as_json]))
     return {held}
 
-sys.modules["ops.scenario"] = types.SimpleNamespace(run=run)
+sys.modules["ops.demo"] = types.SimpleNamespace(run=run)
 ops.cli.app(["demo", "--json"])
 """
     demo = subprocess.run(
