@@ -1,0 +1,8 @@
+"""The gateway: what clients touch.
+
+Owns nothing of its own but what it builds from events and can build again: the account views,
+and titles, branches, activities and notices as far as My Account shows them.
+Publishes nothing.
+Hears `patron.*`, `preferences.changed`, `title.catalogued`, `loan.*`, `fine.assessed`,
+`activity.published`, `branch.*`, `notice.published`, `notification.*`.
+"""

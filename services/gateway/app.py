@@ -1,0 +1,31 @@
+"""The gateway's wiring."""
+
+from fastapi import FastAPI
+
+from services.gateway import consumers, proxy, routes, store
+from services.gateway.settings import Settings
+from shared.http import Service, create_service_app
+from shared.settings import load
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The gateway as one ASGI app."""
+    app = create_service_app(
+        Service(
+            name="gateway",
+            title="Carrel",
+            routers=(routes.router,),
+            indexes=store.INDEXES,
+            hears=consumers.hears,
+            background=(proxy.watch_owners,),
+        ),
+        settings or load(Settings),
+    )
+    # FastAPI's own document is of this process alone; routes.py answers with the merged one.
+    app.router.routes[:] = [
+        route for route in app.router.routes if getattr(route, "name", "") != "openapi"
+    ]
+    app.state.liveness = proxy.Liveness()
+    app.state.documents = proxy.Documents()
+    app.state.writing = set()
+    return app

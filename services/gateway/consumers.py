@@ -1,0 +1,54 @@
+"""Door 2: every patron-facing event, folded into the views.
+
+There is no inbox row and no transaction: each write is guarded by the version of what it changes,
+so an event that comes again, or late, changes nothing.
+"""
+
+from services.gateway import store
+from services.gateway.projection import fold
+from shared.bus import Hears
+from shared.contracts import accounts, circulation, events, notices
+from shared.contracts.event import Event
+from shared.unit_of_work import Run
+
+hears = Hears()
+
+
+@hears(
+    accounts.PatronRegistered,
+    accounts.PatronUpdated,
+    accounts.PatronBlocked,
+    accounts.PatronUnblocked,
+    accounts.PatronErased,
+    accounts.PreferencesChanged,
+    circulation.LoanCheckedOut,
+    circulation.LoanRenewed,
+    circulation.LoanDueDateChanged,
+    circulation.LoanOverdue,
+    circulation.LoanReturned,
+    circulation.FineAssessed,
+    notices.NotificationDelivered,
+    notices.NotificationRead,
+)
+async def show_in_account(event: Event, run: Run) -> None:
+    """Put what changed for one patron into the patron's view."""
+    await store.apply(run.database, fold(event, run.now))
+
+
+@hears(circulation.TitleCatalogued)
+async def show_title(event: circulation.TitleCatalogued, run: Run) -> None:
+    """Keep the title, and show it in the loans that wait for it or show an older wording."""
+    await store.apply(run.database, fold(event, run.now))
+
+
+@hears(
+    events.ActivityPublished,
+    notices.BranchRegistered,
+    notices.BranchClosed,
+    notices.BranchReopened,
+    notices.BranchHoursChanged,
+    notices.NoticePublished,
+)
+async def list_in_my_info(event: Event, run: Run) -> None:
+    """Keep what My Info lists: activities, notices, and the names of branches."""
+    await store.apply(run.database, fold(event, run.now))

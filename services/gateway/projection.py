@@ -1,0 +1,295 @@
+"""From events to changes of the account views, and from a view to what the patron is shown.
+
+Pure functions. Kafka's events and the changes in a command's answer go through the same `fold`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from functools import singledispatch
+from typing import Any
+
+from services.gateway.store import Change, Erasure, Row, ViewChange
+from shared.contracts import Event
+from shared.contracts.accounts import PatronErased, PatronSnapshot, PreferencesChanged
+from shared.contracts.circulation import ChargeSnapshot, LoanSnapshot, TitleCatalogued
+from shared.contracts.events import ActivitySnapshot
+from shared.contracts.notices import BranchSnapshot, NoticePublished, NotificationSnapshot
+
+# ruff: noqa: ARG001 - every kind of event is folded by the same signature
+
+Document = dict[str, Any]
+
+SOURCES = ("accounts", "circulation", "events", "notices")
+ALL_LIBRARIES = "All libraries"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+@singledispatch
+def fold(event: Event, at: datetime) -> Sequence[Change]:
+    """The changes that an event of business time `at` makes; none if no patron is shown it.
+
+    Raises ValueError for an id that can't be the name of a field.
+    """
+    return ()
+
+
+@fold.register
+def _(event: PatronSnapshot, at: datetime) -> Sequence[Change]:
+    content = {
+        "version": event.version,
+        "category": event.category,
+        "home_branch": event.home_branch,
+        "language": event.language,
+        "status": event.status,
+    }
+    return [ViewChange(event.patron_id, "patron", content, event.publisher, at)]
+
+
+@fold.register
+def _(event: PatronErased, at: datetime) -> Sequence[Change]:
+    return [Erasure(event.patron_id, event.version)]
+
+
+@fold.register
+def _(event: PreferencesChanged, at: datetime) -> Sequence[Change]:
+    content = {
+        "version": event.version,
+        "followed_branches": list(event.followed_branches),
+        "activity_types": list(event.activity_types),
+        "language": event.language,
+        "channels": list(event.channels),
+        "keep_history": event.keep_history,
+    }
+    return [ViewChange(event.patron_id, "preferences", content, event.publisher, at)]
+
+
+@fold.register
+def _(event: LoanSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "state": event.state}
+    if event.state == "open":
+        content |= {
+            "title_id": event.title_id,
+            "barcode": event.barcode,
+            "branch": event.branch,
+            "borrowed_on": event.borrowed_on.isoformat(),
+            "due_on": event.due_on.isoformat(),
+            "renewals_left": event.renewals_left,
+        }
+    path = f"loans.{_field(event.loan_id)}"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at)]
+
+
+@fold.register
+def _(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "outstanding_cents": event.outstanding_cents}
+    if event.outstanding_cents:
+        content |= {
+            "kind": event.kind,
+            "loan_id": event.loan_id,
+            "amount_cents": event.amount_cents,
+            "assessed_on": event.assessed_on.isoformat(),
+        }
+    path = f"charges.{_field(event.charge_id)}"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at)]
+
+
+@fold.register
+def _(event: NotificationSnapshot, at: datetime) -> Sequence[Change]:
+    content = {"version": event.version, "read": event.read}
+    path = f"notifications.{_field(event.notification_id)}"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at)]
+
+
+@fold.register
+def _(event: TitleCatalogued, at: datetime) -> Sequence[Change]:
+    return [Row("title", event.title_id, {"version": event.version, "title": event.title})]
+
+
+@fold.register
+def _(event: BranchSnapshot, at: datetime) -> Sequence[Change]:
+    return [Row("branch", event.branch, {"version": event.version, "name": event.name})]
+
+
+@fold.register
+def _(event: ActivitySnapshot, at: datetime) -> Sequence[Change]:
+    content = {
+        "version": event.version,
+        "title": event.title,
+        "type": event.type,
+        "venue": event.venue,
+        "starts_at": event.starts_at,
+        "last_at": event.ends_at or event.starts_at,
+    }
+    return [Row("activity", event.activity_id, content)]
+
+
+@fold.register
+def _(event: NoticePublished, at: datetime) -> Sequence[Change]:
+    content = {
+        "version": event.version,
+        "branches": list(event.branches),
+        "title": event.title,
+        "content": event.content,
+        "date": event.date.isoformat(),
+    }
+    return [Row("notice", event.notice_id, content)]
+
+
+def _field(identifier: str) -> str:
+    if not _ID.fullmatch(identifier):
+        raise ValueError("an id has letters, digits, dashes and underscores")
+    return identifier
+
+
+# ---- what is shown ------------------------------------------------------------------------------
+
+
+def open_loans(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """The loans of a view that have not ended, by id, the first due first."""
+    loans = (view or {}).get("loans", {})
+    open_ones = [(key, loan) for key, loan in loans.items() if loan["state"] == "open"]
+    return dict(sorted(open_ones, key=lambda pair: (pair[1]["due_on"], pair[0])))
+
+
+def past_due(loans: Mapping[str, Document], today: date) -> bool:
+    """Whether a loan's due date has passed. Only circulation knows whether it is overdue."""
+    return any(loan["due_on"] < today.isoformat() for loan in loans.values())
+
+
+def last_accruing(view: Mapping[str, Any] | None) -> list[Document]:
+    """What circulation said last of the open loans, leaving out those that were renewed since."""
+    loans = open_loans(view)
+    kept = ((view or {}).get("accruing") or {}).get("items", [])
+    return [
+        item
+        for item in kept
+        if item["loan_id"] in loans and loans[item["loan_id"]]["due_on"] == item["due_on"]
+    ]
+
+
+def overview(
+    view: Mapping[str, Any] | None,
+    *,
+    patron_id: str,
+    name: str,
+    today: date,
+    accruing: Sequence[Mapping[str, Any]],
+    live: Mapping[str, bool],
+) -> Document:
+    """What `GET /v1/me` answers. Money in cents, days in the library's zone.
+
+    `accruing` is circulation's word on the loans past their due date, each with `loan_id`,
+    `overdue`, `amount_cents`, `as_of`, `suspended` and `resumes_on`. A loan it doesn't mention is
+    overdue if its due date has passed.
+    """
+    view = view or {}
+    patron = view.get("patron", {})
+    said = {item["loan_id"]: item for item in accruing}
+    loans = [
+        {
+            "id": loan_id,
+            "title": loan["title"],
+            "barcode": loan["barcode"],
+            "branch": loan["branch"],
+            "borrowed_on": loan["borrowed_on"],
+            "due_on": loan["due_on"],
+            "renewals_left": loan["renewals_left"],
+            "overdue": bool(
+                said[loan_id]["overdue"] if loan_id in said else loan["due_on"] < today.isoformat()
+            ),
+            "version": loan["version"],
+        }
+        for loan_id, loan in open_loans(view).items()
+    ]
+    charges = [
+        {
+            "id": charge_id,
+            "kind": charge["kind"],
+            "loan_id": charge["loan_id"],
+            "amount_cents": charge["amount_cents"],
+            "outstanding_cents": charge["outstanding_cents"],
+            "statement_url": f"/v1/loans/{charge['loan_id']}/fine-statement",
+        }
+        for charge_id, charge in sorted(view.get("charges", {}).items())
+        if charge["outstanding_cents"]
+    ]
+    counted = [
+        {
+            "loan_id": item["loan_id"],
+            "amount_cents": item["amount_cents"],
+            "as_of": item["as_of"],
+            "suspended": item["suspended"],
+            "resumes_on": item["resumes_on"],
+        }
+        for item in accruing
+        if item["overdue"]
+    ]
+    notifications = view.get("notifications", {}).values()
+    heard = view.get("heard", {})
+    return {
+        "patron": {
+            "id": patron_id,
+            "name": name,
+            "category": patron.get("category"),
+            "home_branch": patron.get("home_branch"),
+            "language": patron.get("language"),
+            "status": patron.get("status"),
+        },
+        "loans": loans,
+        "holds": [],
+        "charges": charges,
+        "accruing": counted,
+        "totals": {
+            "loans": len(loans),
+            "overdue": sum(loan["overdue"] for loan in loans),
+            "holds": 0,
+            "outstanding_cents": sum(charge["outstanding_cents"] for charge in charges),
+            "accruing_cents": sum(item["amount_cents"] for item in counted),
+        },
+        "activities": [],
+        "admission_cards": [],
+        "enquiries": [],
+        "inbox": {"unread": sum(not notification["read"] for notification in notifications)},
+        "sources": {
+            source: {
+                "as_of": instant(heard[source]) if source in heard else None,
+                "live": live[source],
+            }
+            for source in SOURCES
+        },
+    }
+
+
+def my_info(
+    activities: Sequence[Mapping[str, Any]],
+    notices: Sequence[Mapping[str, Any]],
+    followed: Sequence[str],
+    names: Mapping[str, str],
+    limit: int,
+) -> Document:
+    """The two tables of My Info. A notice of several followed branches has a row for each."""
+    news = []
+    for notice in notices:
+        libraries = [names.get(code, code) for code in followed if code in notice["branches"]]
+        news += [
+            {"library": library, "date": notice["date"], "content": notice["content"]}
+            for library in libraries or [ALL_LIBRARIES]
+        ]
+    return {
+        "activities": [
+            {
+                "title": activity["title"],
+                "starts_at": instant(activity["starts_at"]),
+                "venue": activity["venue"],
+                "type": activity["type"],
+            }
+            for activity in activities
+        ],
+        "library_information": news[:limit],
+    }
+
+
+def instant(value: datetime) -> str:
+    """An instant as the API writes it: UTC with a Z."""
+    return value.isoformat().replace("+00:00", "Z")

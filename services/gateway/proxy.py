@@ -1,0 +1,421 @@
+"""Calls to the services that own the answers: forwarding, who is live, and the merged OpenAPI.
+
+A forwarded call ends within its deadline with the owner's answer or with a 503 that names the
+owner. What a command changed is folded into the views before the client has its answer, through
+the same functions as Kafka's events, so a client reads its own writes on any replica.
+"""
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote
+
+import aiohttp
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel, TypeAdapter
+from pymongo.errors import PyMongoError
+from yarl import URL
+
+from services.gateway import store
+from services.gateway.projection import SOURCES, fold
+from shared.contracts import published
+from shared.http import AWAY, problem
+from shared.mongo import Database
+from shared.owners import OwnerAway, Owners
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+DEADLINE_SECONDS = 1.8
+JOB_DEADLINE_SECONDS = 30.0
+ACCRUING_SECONDS = 1.0
+FOLD_SECONDS = 0.8
+PROBE_SECONDS = 1.0
+DOCUMENT_SECONDS = 5.0
+
+JOBS = "/v1/ops/jobs"
+
+# A path belongs to the owner of its prefix: itself and what is below it. What is not here is not
+# forwarded: `/v1/service-sessions` and `/v1/me/accruing` are between the services.
+_OWNERS = {
+    "/v1/sessions": "accounts",
+    "/v1/patrons": "accounts",
+    "/v1/staff": "accounts",
+    "/v1/me/preferences": "accounts",
+    "/v1/keys": "accounts",
+    "/v1/ops/keys": "accounts",
+    "/v1/titles": "circulation",
+    "/v1/checkouts": "circulation",
+    "/v1/returns": "circulation",
+    "/v1/loans": "circulation",
+    "/v1/me/renewals": "circulation",
+    "/v1/fine-suspensions": "circulation",
+    "/v1/charges": "circulation",
+    "/v1/holds": "circulation",
+    "/v1/payments": "circulation",
+    "/v1/activities": "events",
+    "/v1/activities.ics": "events",
+    "/v1/branches": "notices",
+    "/v1/closures": "notices",
+    "/v1/notices": "notices",
+    "/v1/notices.atom": "notices",
+    "/v1/me/inbox": "notices",
+    "/v1/enquiries": "notices",
+    "/v1/visits": "notices",
+    **{f"{JOBS}/{service}": service for service in SOURCES},
+}
+
+_FORWARDED_HEADERS = (
+    "authorization",
+    "idempotency-key",
+    "content-type",
+    "accept",
+    "accept-language",
+    "if-none-match",
+    "traceparent",
+    "x-request-id",
+)
+_ANSWERED_HEADERS = (
+    "content-type",
+    "content-language",
+    "content-disposition",
+    "etag",
+    "last-modified",
+    "cache-control",
+    "vary",
+    "retry-after",
+    "www-authenticate",
+)
+
+
+class Garbage(Exception):
+    """An owner answered what no client can use."""
+
+
+class Liveness:
+    """Which owners answer, as the probe and the forwarded calls saw it last."""
+
+    def __init__(self) -> None:
+        self._live: dict[str, bool] = {}
+
+    def saw(self, service: str, answers: bool) -> None:
+        """Note that an owner answered, or did not."""
+        if self._live.get(service) != answers:
+            log.info("owner", owner=service, live=answers)
+        self._live[service] = answers
+
+    def away(self, service: str) -> bool:
+        """Whether the owner was seen not to answer."""
+        return self._live.get(service) is False
+
+    def report(self) -> dict[str, bool]:
+        """By owner, whether it is known to answer."""
+        return {service: self._live.get(service, False) for service in SOURCES}
+
+
+async def watch_owners(app: FastAPI) -> None:
+    """Ask each owner about every second whether it lives, until cancelled."""
+    while True:
+        await asyncio.gather(*(_probe(app, service) for service in SOURCES))
+        await asyncio.sleep(PROBE_SECONDS)
+
+
+async def _probe(app: FastAPI, service: str) -> None:
+    owners: Owners = app.state.owners
+    settings: Settings = app.state.settings
+    try:
+        async with (
+            asyncio.timeout(PROBE_SECONDS),
+            owners.session.get(f"{settings.url_of(service)}/health/live") as response,
+        ):
+            app.state.liveness.saw(service, response.status == 200)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        app.state.liveness.saw(service, False)
+
+
+# ---- forwarding ---------------------------------------------------------------------------------
+
+
+def owner_of(raw_path: str) -> str | None:
+    """The service that a path, as it came over the wire, is forwarded to; None: no such route.
+
+    A path that another server might read otherwise than we do (`..`, `//`, an escaped slash)
+    is no route: it could reach what is not forwarded.
+    """
+    segments = [unquote(segment) for segment in raw_path.split("/")[1:]]
+    for segment in segments:
+        if segment in ("", ".", "..") or re.search(r"[\x00-\x1f\x7f/\\]", segment):
+            return None
+    for depth in range(len(segments), 1, -1):
+        owner = _OWNERS.get("/" + "/".join(segments[:depth]))
+        if owner:
+            return owner
+    return None
+
+
+async def forward(request: Request, owner: str, now: datetime) -> Response:
+    """The owner's answer to this request, or a 503 that names the owner. Never raises for it."""
+    body = await request.body()
+    job = request.url.path.startswith(f"{JOBS}/")
+    seconds = JOB_DEADLINE_SECONDS if job else DEADLINE_SECONDS
+    started = time.monotonic()
+    liveness: Liveness = request.app.state.liveness
+    try:
+        async with asyncio.timeout(seconds):
+            status, headers, content = await _ask(request, owner, body)
+        answer, changes = _unwrapped(status, headers, content)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        liveness.saw(owner, False)
+        log.warning("owner away", owner=owner, error=type(error).__name__)
+        return _unavailable(owner)
+    except Garbage as error:
+        log.warning("owner answers garbage", owner=owner, error=str(error))
+        return _unavailable(owner)
+    liveness.saw(owner, True)
+    if changes:
+        left = max(seconds - (time.monotonic() - started), 0.1)
+        await _fold(request.app.state.database, changes, now, within=min(left, FOLD_SECONDS))
+    return answer
+
+
+def _unavailable(owner: str) -> Response:
+    detail = f"{owner} is away for a moment. Try again."
+    return problem(503, "unavailable", detail, headers=AWAY)
+
+
+async def _ask(request: Request, owner: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    owners: Owners = request.app.state.owners
+    settings: Settings = request.app.state.settings
+    path = request.scope["raw_path"].decode("ascii")
+    query = request.scope["query_string"].decode("latin-1")
+    url = URL(settings.url_of(owner) + path + (f"?{query}" if query else ""), encoded=True)
+    tries = 2 if request.method == "GET" else 1
+    while True:
+        tries -= 1
+        try:
+            async with owners.session.request(
+                request.method,
+                url,
+                data=body or None,
+                headers=_sent_headers(request, settings),
+                allow_redirects=False,
+                skip_auto_headers=("content-type", "user-agent"),
+                # The deadline is the caller's; the session's own would cut off a long job.
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE_SECONDS),
+            ) as response:
+                return response.status, response.headers, await response.read()
+        except aiohttp.ClientConnectionError:
+            if not tries:
+                raise
+
+
+def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
+    names = (*_FORWARDED_HEADERS, *(("carrel-time",) if settings.simulation else ()))
+    headers = {name: request.headers[name] for name in names if name in request.headers}
+    headers.setdefault("x-request-id", request.scope["carrel.request_id"])
+    if request.method != "GET":
+        headers["carrel-changes"] = "1"
+    return headers
+
+
+def _unwrapped(
+    status: int, headers: Mapping[str, str], content: bytes
+) -> tuple[Response, Sequence[Any]]:
+    """The answer that the client is to have, and the changes that came with it. Raises Garbage."""
+    is_problem = headers.get("content-type", "").startswith("application/problem+json")
+    if status >= 500 and not (status == 503 and is_problem):
+        raise Garbage(f"status {status}")
+    if 300 <= status < 400 and status != 304:
+        # It would send the client to an address that only the services use.
+        raise Garbage(f"status {status}")
+    changes: Sequence[Any] = ()
+    if "carrel-changes" in headers:
+        try:
+            wrapped = orjson.loads(content)
+            status, changes = int(wrapped["status"]), wrapped["changes"]
+            answered = wrapped["answer"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Garbage("changes that can't be read") from error
+        content = b"" if status == 204 else orjson.dumps(answered)
+    kept = {name: headers[name] for name in _ANSWERED_HEADERS if name in headers}
+    if status in (204, 304):
+        kept.pop("content-type", None)
+    kept.setdefault("cache-control", "private, no-cache")
+    return Response(content, status, kept), changes
+
+
+async def _fold(database: Database, changes: Sequence[Any], at: datetime, *, within: float) -> None:
+    """Fold a command's changes into the views; if that fails, Kafka brings them later."""
+    contracts = published()
+    try:
+        folded: list[store.Change] = []
+        for change in changes:
+            contract = contracts.get(change["topic"])
+            if contract is not None:
+                folded += fold(contract.model_validate(change["data"]), at)
+        if folded:
+            async with asyncio.timeout(within):
+                await store.apply(database, folded)
+    except (PyMongoError, TimeoutError, ValueError, KeyError, TypeError) as error:
+        log.warning("changes not folded", count=len(changes), error=type(error).__name__)
+
+
+# ---- what the overview asks ---------------------------------------------------------------------
+
+
+class _Accruing(BaseModel):
+    loan_id: str
+    overdue: bool
+    amount_cents: int
+    as_of: str
+    suspended: bool
+    resumes_on: str | None
+
+
+class _AccruingAnswer(BaseModel):
+    items: list[_Accruing]
+
+
+_accruing_answer = TypeAdapter(_AccruingAnswer)
+
+
+async def accruing(app: FastAPI, token: str, now: datetime) -> list[dict[str, Any]] | None:
+    """What circulation says of the patron's loans past their due date; None while it is away."""
+    liveness: Liveness = app.state.liveness
+    owners: Owners = app.state.owners
+    if liveness.away("circulation"):
+        return None  # the probe tells when it is back; meanwhile nobody waits for it
+    try:
+        async with asyncio.timeout(ACCRUING_SECONDS):
+            answer = await owners.get("circulation", "/v1/me/accruing", now=now, token=token)
+        items = _accruing_answer.validate_python(answer).items
+    except (OwnerAway, TimeoutError):
+        liveness.saw("circulation", False)
+        return None
+    except ValueError as error:
+        log.warning("owner answers garbage", owner="circulation", error=type(error).__name__)
+        return None
+    liveness.saw("circulation", True)
+    return [item.model_dump() for item in items]
+
+
+# ---- OpenAPI ------------------------------------------------------------------------------------
+
+
+class Documents:
+    """The owners' OpenAPI documents: asked for when needed, kept for seconds, or while away."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, Any]] = {}
+        self._asked_at = -DOCUMENT_SECONDS
+        self._lock = asyncio.Lock()
+
+    async def merged(self, app: FastAPI) -> dict[str, Any]:
+        """One document of what the gateway answers itself and what it forwards."""
+        async with self._lock:
+            if time.monotonic() - self._asked_at >= DOCUMENT_SECONDS:
+                await asyncio.gather(*(self._ask(app, service) for service in SOURCES))
+                self._asked_at = time.monotonic()
+        return merge(app.openapi(), self._known)
+
+    async def _ask(self, app: FastAPI, service: str) -> None:
+        url = f"{app.state.settings.url_of(service)}/openapi.json"
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            async with (
+                asyncio.timeout(DEADLINE_SECONDS),
+                app.state.owners.session.get(url) as response,
+            ):
+                document = orjson.loads(await response.read())
+                if response.status == 200 and isinstance(document.get("paths"), dict):
+                    self._known[service] = document
+
+
+def merge(own: Mapping[str, Any], owners: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """`own` with the operations that are forwarded to each owner, and the schemas they need.
+
+    Of two schemas with one name the later is renamed, its service's name in front, unless they
+    say the same. An owner's routes that are not forwarded are left out.
+    """
+    merged: dict[str, Any] = {**own, "paths": dict(own["paths"])}
+    schemas: dict[str, Any] = dict(own.get("components", {}).get("schemas", {}))
+    for service in sorted(owners):
+        paths = {
+            path: operations
+            for path, operations in owners[service]["paths"].items()
+            if owner_of(path) == service
+        }
+        theirs = owners[service].get("components", {}).get("schemas", {})
+        needed = _needed(paths, theirs)
+        names = _new_names(service, needed, schemas)
+        schemas |= {names[name]: _renamed(schema, names) for name, schema in needed.items()}
+        for path, operations in _renamed(paths, names).items():
+            merged["paths"][path] = {
+                method: {**operation, "tags": operation.get("tags") or [service]}
+                for method, operation in operations.items()
+            }
+    merged["paths"] = dict(sorted(merged["paths"].items()))
+    merged["components"] = {**own.get("components", {}), "schemas": dict(sorted(schemas.items()))}
+    missing = [service for service in SOURCES if service not in owners]
+    if missing:
+        merged["x-missing"] = missing
+    return merged
+
+
+_REFERENCE = "#/components/schemas/"
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        target = value.get("$ref")
+        if isinstance(target, str) and target.startswith(_REFERENCE):
+            yield target.removeprefix(_REFERENCE)
+        for item in value.values():
+            yield from _references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+
+
+def _needed(paths: Any, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    waiting = list(_references(paths))
+    while waiting:
+        name = waiting.pop()
+        if name in schemas and name not in found:
+            found[name] = schemas[name]
+            waiting.extend(_references(schemas[name]))
+    return found
+
+
+def _new_names(service: str, needed: Mapping[str, Any], taken: Mapping[str, Any]) -> dict[str, str]:
+    names = {name: name for name in needed}
+    while True:
+        # Renaming one changes those that refer to it, which may then differ as well.
+        clashing = [
+            name
+            for name, schema in needed.items()
+            if names[name] == name and name in taken and _renamed(schema, names) != taken[name]
+        ]
+        if not clashing:
+            return names
+        names |= {name: f"{service.capitalize()}{name}" for name in clashing}
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _REFERENCE
+            + names.get(item.removeprefix(_REFERENCE), item.removeprefix(_REFERENCE))
+            if key == "$ref" and isinstance(item, str) and item.startswith(_REFERENCE)
+            else _renamed(item, names)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    return value

@@ -1,0 +1,331 @@
+"""Door 1: My Account's own routes; everything else goes to the service that owns it."""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Awaitable
+from datetime import date, datetime, time
+from html import escape
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import APIRouter, FastAPI, Request, Response
+from pydantic import BaseModel
+from pymongo.errors import PyMongoError
+
+from services.gateway import proxy, store
+from services.gateway.projection import (
+    last_accruing,
+    my_info,
+    open_loans,
+    overview,
+    past_due,
+)
+from shared.auth import Patron
+from shared.clock import library_day
+from shared.http import BusinessTime, Db, NotFound
+from shared.owners import OwnerAway
+
+router = APIRouter()
+T = TypeVar("T")
+
+READ_SECONDS = 1.5
+ROWS = 50
+_PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+
+
+class PatronOut(BaseModel):
+    """The patron; fields other than id and name are null until accounts was heard."""
+
+    id: str
+    name: str
+    category: str | None
+    home_branch: str | None
+    language: str | None
+    status: str | None
+
+
+class LoanOut(BaseModel):
+    """A loan that is open. `title` is null until the title was heard of."""
+
+    id: str
+    title: str | None
+    barcode: str
+    branch: str
+    borrowed_on: date
+    due_on: date
+    renewals_left: int
+    overdue: bool
+    version: int
+
+
+class ChargeOut(BaseModel):
+    """Money owed, in cents."""
+
+    id: str
+    kind: str
+    loan_id: str
+    amount_cents: int
+    outstanding_cents: int
+    statement_url: str
+
+
+class AccruingOut(BaseModel):
+    """What an overdue loan would cost if it came back on the day `as_of`."""
+
+    loan_id: str
+    amount_cents: int
+    as_of: str
+    suspended: bool
+    resumes_on: date | None
+
+
+class TotalsOut(BaseModel):
+    """Counts, and cents."""
+
+    loans: int
+    overdue: int
+    holds: int
+    outstanding_cents: int
+    accruing_cents: int
+
+
+class InboxOut(BaseModel):
+    """How many notifications were not read."""
+
+    unread: int
+
+
+class SourceOut(BaseModel):
+    """How fresh a service's part is: its newest event for this patron, and whether it answers."""
+
+    as_of: datetime | None
+    live: bool
+
+
+class SourcesOut(BaseModel):
+    """The services that the overview is built from."""
+
+    accounts: SourceOut
+    circulation: SourceOut
+    events: SourceOut
+    notices: SourceOut
+
+
+class OverviewOut(BaseModel):
+    """My Account."""
+
+    patron: PatronOut
+    loans: list[LoanOut]
+    holds: list[dict[str, Any]]
+    charges: list[ChargeOut]
+    accruing: list[AccruingOut]
+    totals: TotalsOut
+    activities: list[dict[str, Any]]
+    admission_cards: list[dict[str, Any]]
+    enquiries: list[dict[str, Any]]
+    inbox: InboxOut
+    sources: SourcesOut
+
+
+class ActivityRow(BaseModel):
+    """An activity of a type that the patron follows."""
+
+    title: str
+    starts_at: datetime
+    venue: str
+    type: str
+
+
+class NewsRow(BaseModel):
+    """A notice of a library that the patron follows, or of all of them."""
+
+    library: str
+    date: date
+    content: str
+
+
+class InfoOut(BaseModel):
+    """My Info."""
+
+    activities: list[ActivityRow]
+    library_information: list[NewsRow]
+
+
+@router.get(
+    "/v1/me",
+    tags=["my account"],
+    response_model=OverviewOut,
+    responses={304: {"description": "As the caller has it (If-None-Match)."}},
+)
+async def get_overview(request: Request, caller: Patron, now: BusinessTime, db: Db) -> Response:
+    """The account at a glance: one read of the view, and a question to circulation if one is due.
+
+    It is answered while any other service is away; `sources` says how fresh each part is.
+    """
+    app = request.app
+    today = library_day(now, app.state.settings.zone)
+    view = await _in_time(store.account_view(db, caller.id))
+    loans = open_loans(view)
+    live = app.state.liveness.report()
+    accruing: list[dict[str, Any]] = []
+    if past_due(loans, today):
+        said = await proxy.accruing(app, caller.token, now)
+        live["circulation"] = said is not None
+        accruing = last_accruing(view)
+        if said is not None:
+            items = [
+                {**item, "due_on": loans[item["loan_id"]]["due_on"]}
+                for item in said
+                if item["loan_id"] in loans
+            ]
+            if items != accruing:
+                _beside(app, store.keep_accruing(db, caller.id, now, items))
+            accruing = items
+    body = orjson.dumps(
+        overview(
+            view,
+            patron_id=caller.id,
+            name=caller.name,
+            today=today,
+            accruing=accruing,
+            live=live,
+        )
+    )
+    tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+    if _has(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers={**_PRIVATE, "ETag": tag})
+    return Response(body, headers={**_PRIVATE, "ETag": tag}, media_type="application/json")
+
+
+@router.get("/v1/me/info", tags=["my account"], response_model=InfoOut)
+async def get_info(request: Request, caller: Patron, now: BusinessTime, db: Db) -> Response:
+    """My Info: what is on and what is new, of the kinds and libraries that the patron follows.
+
+    At most 50 rows each. Activities from today on, the earliest first; one that goes on is still
+    listed on its last day. Notices newest first, those of the whole library among them, for
+    whoever follows a library.
+    """
+    return await _in_time(_info(request, caller.id, now, db))
+
+
+async def _info(request: Request, patron_id: str, now: datetime, db: Db) -> Response:
+    zone = request.app.state.settings.zone
+    midnight = datetime.combine(library_day(now, zone), time(), zone)
+    preferences = (await store.account_view(db, patron_id) or {}).get("preferences", {})
+    types = preferences.get("activity_types", [])
+    followed = preferences.get("followed_branches", [])
+    activities = await store.activities(db, types, midnight, ROWS) if types else []
+    notices = await store.notices(db, followed, ROWS) if followed else []
+    names = await store.branch_names(db, followed) if notices else {}
+    body = orjson.dumps(my_info(activities, notices, followed, names, ROWS))
+    return Response(body, headers=_PRIVATE, media_type="application/json")
+
+
+async def _in_time(read: Awaitable[T]) -> T:
+    """A read of the gateway's own database, or a 503 well before a client gives up."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await read
+    except TimeoutError:
+        raise OwnerAway("gateway") from None
+
+
+def _beside(app: FastAPI, write: Awaitable[None]) -> None:
+    """Carry out a write that nobody waits for, and that may fail."""
+
+    async def attempt() -> None:
+        try:
+            await write
+        except PyMongoError:
+            return  # the next call that circulation answers writes it again
+
+    task = asyncio.create_task(attempt())
+    app.state.writing.add(task)
+    task.add_done_callback(app.state.writing.discard)
+
+
+def _has(if_none_match: str, tag: str) -> bool:
+    tags = {item.strip().removeprefix("W/") for item in if_none_match.split(",")}
+    return "*" in tags or tag.removeprefix("W/") in tags
+
+
+@router.get("/health/owners", include_in_schema=False)
+async def owners_health(request: Request) -> dict[str, dict[str, dict[str, bool]]]:
+    """Which of the other services answer."""
+    live = request.app.state.liveness.report()
+    return {"owners": {service: {"live": answers} for service, answers in live.items()}}
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def merged_openapi(request: Request) -> Response:
+    """One document for all that a client can call."""
+    document = await request.app.state.documents.merged(request.app)
+    return Response(orjson.dumps(document), media_type="application/json")
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The operations as a page that needs nothing from elsewhere."""
+    document = await request.app.state.documents.merged(request.app)
+    return Response(
+        _docs_page(document),
+        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+        media_type="text/html",
+    )
+
+
+@router.api_route(
+    "/v1/{path:path}",
+    methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+    include_in_schema=False,
+)
+async def forward(request: Request, now: BusinessTime) -> Response:
+    """Whatever another service owns. Tokens and fields are checked by the owner."""
+    owner = proxy.owner_of(request.scope["raw_path"].decode("ascii", "replace"))
+    if owner is None:
+        raise NotFound("route")
+    return await proxy.forward(request, owner, now)
+
+
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+code{overflow-wrap:anywhere}dt{margin-top:1rem}
+@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#9cf}}
+"""
+
+
+def _docs_page(document: dict[str, Any]) -> str:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            parameters = ", ".join(
+                f"{parameter['name']} ({parameter['in']})"
+                for parameter in operation.get("parameters", [])
+            )
+            body = orjson.dumps(operation.get("requestBody", {})).decode()
+            takes = body.rpartition("/schemas/")[2].partition('"')[0] if "/schemas/" in body else ""
+            lines = [
+                operation.get("description") or operation.get("summary", ""),
+                f"Takes: {parameters}" if parameters else "",
+                f"Body: {takes}" if takes else "",
+                f"Answers: {', '.join(operation.get('responses', {}))}",
+            ]
+            described = "<br>".join(escape(line) for line in lines if line)
+            groups[operation.get("tags", ["other"])[0]].append(
+                f"<dt><code>{escape(method.upper())} {escape(path)}</code></dt><dd>{described}</dd>"
+            )
+    sections = "".join(
+        f"<section><h2>{escape(group)}</h2><dl>{''.join(entries)}</dl></section>"
+        for group, entries in sorted(groups.items())
+    )
+    missing = ", ".join(document.get("x-missing", []))
+    away = f"<p>Away at the moment, and not listed: {escape(missing)}.</p>" if missing else ""
+    title = escape(document["info"]["title"])
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
+        f"<body><main><h1>{title}</h1>{away}"
+        f'<p>The whole of it, for programs: <a href="/openapi.json">/openapi.json</a></p>'
+        f"{sections}</main></body></html>"
+    )

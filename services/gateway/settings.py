@@ -1,0 +1,5 @@
+"""The gateway needs no settings but the chassis' own."""
+
+from shared.settings import Settings
+
+__all__ = ["Settings"]

@@ -1,0 +1,238 @@
+"""The account views and what they are shown with. The only file that names collections.
+
+Every write is "apply if newer", as one update with a pipeline: it reads the stored version and
+decides in the same atomic step, so any number of writers, in any order and any number of times,
+come to the same document. A guard in the filter could do that too, but it can't also raise
+`heard` when the resource itself is not newer, and a refused upsert is a duplicate key that can't
+be told from two writers that create the document at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateMany, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from shared.mongo import Database, Document, Indexes
+
+INDEXES: Indexes = {
+    # Finds the views whose loans show a title, when the title comes late or is corrected.
+    "account_views": [IndexModel([("title_ids", ASCENDING)], sparse=True)],
+    "titles": [],
+    "branches": [],
+    "activities": [IndexModel([("type", ASCENDING), ("last_at", ASCENDING)])],
+    "notices": [IndexModel([("branches", ASCENDING), ("date", DESCENDING)])],
+}
+
+_DUPLICATE_KEY = 11000
+
+
+@dataclass(frozen=True)
+class ViewChange:
+    """A part of one patron's view as an event told it."""
+
+    patron_id: str
+    path: str
+    """`patron`, `preferences`, or `loans.<id>`, `charges.<id>`, `notifications.<id>`."""
+    content: Mapping[str, Any]
+    """With its `version`. What has ended keeps its version and loses the rest."""
+    source: str
+    """The service that published the event."""
+    at: datetime
+    """Business time of the event."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """A patron is erased: the view is emptied for good."""
+
+    patron_id: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A title, branch, activity or notice: the same for every patron."""
+
+    kind: Literal["title", "branch", "activity", "notice"]
+    id: str
+    content: Mapping[str, Any]
+    """With its `version`."""
+
+
+Change = ViewChange | Erasure | Row
+
+_TABLES = {
+    "title": "titles",
+    "branch": "branches",
+    "activity": "activities",
+    "notice": "notices",
+}
+
+
+async def apply(database: Database, changes: Sequence[Change]) -> None:
+    """Keep each change unless the same or a newer version is stored. Safe to repeat.
+
+    A loan is stored with its title. The title may come at the same moment, so titles are read
+    again after the loan is written, as a title's writer looks for loans after it wrote the title:
+    whichever came second sees the other.
+    """
+    lent = {title_id for change in changes if (title_id := _lent_title(change))}
+    known = await _titles(database, lent)
+    writes: dict[str, list[UpdateOne]] = {}
+    for change in changes:
+        if isinstance(change, Row):
+            writes.setdefault(_TABLES[change.kind], []).append(_row_write(change))
+        elif isinstance(change, Erasure):
+            writes.setdefault("account_views", []).append(_erasure_write(change))
+        else:
+            title = known.get(_lent_title(change) or "")
+            writes.setdefault("account_views", []).append(_view_write(change, title))
+    for collection, updates in writes.items():
+        await _write(database, collection, updates)
+    told = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}
+    current = await _titles(database, lent | told)
+    await _show_titles(
+        database,
+        [
+            title
+            for title_id, title in current.items()
+            if title_id in told or known.get(title_id) != title
+        ],
+    )
+
+
+async def account_view(database: Database, patron_id: str) -> Document | None:
+    """The view of a patron, or None if nothing was heard of the patron yet."""
+    return await database.account_views.find_one({"_id": patron_id})
+
+
+async def keep_accruing(
+    database: Database, patron_id: str, at: datetime, items: Sequence[Mapping[str, Any]]
+) -> None:
+    """Remember what circulation said at `at` (business time) of the fines that accrue."""
+    await database.account_views.update_one(
+        {
+            "_id": patron_id,
+            "patron.status": {"$ne": "erased"},
+            "accruing.at": {"$not": {"$gt": at}},
+        },
+        {"$set": {"accruing": {"at": at, "items": list(items)}}},
+    )
+
+
+async def activities(
+    database: Database, types: Sequence[str], since: datetime, limit: int
+) -> list[Document]:
+    """Activities of these types that are not over at `since`, the earliest first."""
+    query = {"type": {"$in": list(types)}, "last_at": {"$gte": since}}
+    order = [("starts_at", ASCENDING), ("_id", ASCENDING)]
+    return await database.activities.find(query).sort(order).limit(limit).to_list(limit)
+
+
+async def notices(database: Database, branches: Sequence[str], limit: int) -> list[Document]:
+    """Notices of any of these branches and those of the whole library, the newest first."""
+    query = {"$or": [{"branches": {"$in": list(branches)}}, {"branches": []}]}
+    order = [("date", DESCENDING), ("_id", DESCENDING)]
+    return await database.notices.find(query).sort(order).limit(limit).to_list(limit)
+
+
+async def branch_names(database: Database, branches: Sequence[str]) -> dict[str, str]:
+    """Names by branch code, of those that are known."""
+    found = database.branches.find({"_id": {"$in": list(branches)}}, {"name": 1})
+    return {row["_id"]: row["name"] async for row in found}
+
+
+# ---- writes -------------------------------------------------------------------------------------
+
+_ERASED = {"$eq": ["$patron.status", "erased"]}
+
+
+def _lent_title(change: Change) -> str | None:
+    return change.content.get("title_id") if isinstance(change, ViewChange) else None
+
+
+async def _titles(database: Database, ids: set[str]) -> dict[str, Document]:
+    if not ids:
+        return {}
+    return {row["_id"]: row async for row in database.titles.find({"_id": {"$in": list(ids)}})}
+
+
+def _row_write(row: Row) -> UpdateOne:
+    newer = {"$lt": [{"$ifNull": ["$version", 0]}, row.content["version"]]}
+    replacement = {"$literal": {"_id": row.id, **row.content}}
+    pipeline = [{"$replaceWith": {"$cond": [newer, replacement, "$$ROOT"]}}]
+    return UpdateOne({"_id": row.id}, pipeline, upsert=True)
+
+
+def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
+    stored, heard = f"${change.path}", f"heard.{change.source}"
+    content = dict(change.content)
+    if "title_id" in content:
+        content["title"] = title["title"] if title else None
+        content["title_version"] = title["version"] if title else 0
+    newer = {"$lt": [{"$ifNull": [f"{stored}.version", 0]}, content["version"]]}
+    kept: Document = {
+        change.path: {
+            "$cond": [{"$and": [{"$not": [_ERASED]}, newer]}, {"$literal": content}, stored]
+        },
+        heard: {"$max": [f"${heard}", change.at]},
+    }
+    pipeline: list[Document] = [{"$set": kept}]
+    if change.path.startswith("loans."):
+        pipeline.append({"$set": {"title_ids": _shown_titles()}})
+    pipeline.append(
+        {"$replaceWith": {"$cond": [_ERASED, {"_id": "$_id", "patron": "$patron"}, "$$ROOT"]}}
+    )
+    return UpdateOne({"_id": change.patron_id}, pipeline, upsert=True)
+
+
+def _erasure_write(change: Erasure) -> UpdateOne:
+    tombstone = {"version": change.version, "status": "erased"}
+    pipeline = [{"$replaceWith": {"_id": "$_id", "patron": {"$literal": tombstone}}}]
+    return UpdateOne({"_id": change.patron_id}, pipeline, upsert=True)
+
+
+def _shown_titles() -> Document:
+    """The titles of the open loans: one that has ended has no `title_id` any more."""
+    loans = {"$objectToArray": {"$ifNull": ["$loans", {}]}}
+    titles = {"$map": {"input": loans, "in": "$$this.v.title_id"}}
+    return {"$setDifference": [{"$setUnion": [titles, []]}, [None]]}
+
+
+async def _show_titles(database: Database, titles: Sequence[Document]) -> None:
+    """Put these titles into the loans that show an older version of them, or none yet."""
+    updates = []
+    for title in titles:
+        waits = {
+            "$and": [
+                {"$eq": ["$$this.v.title_id", title["_id"]]},
+                {"$lt": ["$$this.v.title_version", title["version"]]},
+            ]
+        }
+        shown = {"$literal": {"title": title["title"], "title_version": title["version"]}}
+        loan = {"k": "$$this.k", "v": {"$mergeObjects": ["$$this.v", shown]}}
+        loans = {
+            "$map": {
+                "input": {"$objectToArray": "$loans"},
+                "in": {"$cond": [waits, loan, "$$this"]},
+            }
+        }
+        pipeline = [{"$set": {"loans": {"$arrayToObject": loans}}}]
+        updates.append(UpdateMany({"title_ids": title["_id"]}, pipeline))
+    if updates:
+        await database.account_views.bulk_write(updates, ordered=False)
+
+
+async def _write(database: Database, collection: str, updates: list[UpdateOne]) -> None:
+    for last in (False, True):
+        try:
+            await database[collection].bulk_write(updates, ordered=False)
+            return
+        except BulkWriteError as error:
+            # Two writers created the document at once: the second finds it when it tries again.
+            faults = error.details["writeErrors"]
+            if last or any(fault["code"] != _DUPLICATE_KEY for fault in faults):
+                raise
