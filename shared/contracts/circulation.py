@@ -105,7 +105,7 @@ class LoanReturned(
 
 
 class CauseOut(BaseModel):
-    """Why days were free or charged: a closure, a weekly closing day, a suspension, a policy row."""
+    """Why days were free or charged."""
 
     model_config = ConfigDict(frozen=True)
 
