@@ -1,0 +1,9 @@
+"""events: the library's public programme. An activity is never called an event here.
+
+Owns activities, their recordings and from when those may be seen.
+
+Publishes activity.published and recording.released. Hears nothing.
+
+The address of a recording is in a collection of its own, and no event, list or answer is made from
+that: it leaves by one query, which asks for the time.
+"""

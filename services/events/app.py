@@ -1,0 +1,30 @@
+"""The events service, put together."""
+
+from fastapi import FastAPI
+
+from services.events import jobs, routes, store
+from services.events.domain.refusals import Refusal
+from services.events.settings import Settings
+from shared.http import Service, create_service_app
+from shared.settings import load
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service as an ASGI app; without settings, those of the environment."""
+    return create_service_app(
+        Service(
+            name="events",
+            title="Events",
+            routers=(routes.router,),
+            indexes=store.INDEXES,
+            refusal=Refusal,
+            statuses={
+                "no-such-activity": 404,
+                "no-recording": 404,
+                "not-yet-released": 403,
+                "ends-before-it-starts": 422,
+            },
+            jobs=jobs.jobs,
+        ),
+        settings or load(Settings),
+    )

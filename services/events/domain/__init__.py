@@ -1,0 +1,1 @@
+"""The rules of events: frozen values and pure functions. No I/O, no framework, no clock."""

@@ -1,0 +1,1 @@
+"""What events does: one file for each command."""

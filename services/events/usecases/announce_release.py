@@ -1,0 +1,33 @@
+"""Announce that a recording may be seen."""
+
+from dataclasses import dataclass
+
+from services.events import store
+from services.events.domain.activity import announce
+from services.events.domain.refusals import NoSuchActivity
+from services.events.usecases.tell_of_activity import tell
+from shared.contracts.events import RecordingReleased
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AnnounceRelease:
+    """The recording of `activity_id`, whose time has come."""
+
+    activity_id: str
+
+
+async def announce_release(work: Work, command: AnnounceRelease) -> bool:
+    """Whether this announced it: not before its time, and once, whoever tries.
+
+    Raises NoSuchActivity.
+    """
+    if not await store.claim_release(work, command.activity_id):
+        return False
+    activity = await store.activity(work, command.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    released = announce(activity)
+    await store.save_activity(work, released)
+    tell(work, RecordingReleased, released)
+    return True

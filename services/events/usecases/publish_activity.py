@@ -1,0 +1,54 @@
+"""Publish an activity."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from services.events import store
+from services.events.domain.activity import Activity, Recording, check_times
+from services.events.usecases.tell_of_activity import tell
+from shared.contracts.events import ActivityPublished
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class PublishActivity:
+    """A new activity as staff enter one. Instants are UTC, to the second."""
+
+    title: str
+    type: str
+    venue: str
+    branch: str | None
+    starts_at: datetime
+    ends_at: datetime | None
+    speaker: str | None
+    organiser: str
+    language: str | None
+    enquiries: str | None
+    recording_from: datetime | None
+    recording_url: str | None = field(repr=False)
+
+
+async def publish_activity(work: Work, command: PublishActivity) -> Activity:
+    """The new activity. Raises EndsBeforeItStarts."""
+    activity = Activity(
+        id=new_id(),
+        title=command.title,
+        type=command.type,
+        venue=command.venue,
+        branch=command.branch,
+        starts_at=command.starts_at,
+        ends_at=command.ends_at,
+        speaker=command.speaker,
+        organiser=command.organiser,
+        language=command.language,
+        enquiries=command.enquiries,
+        recording_from=command.recording_from,
+    )
+    check_times(activity)
+    recording = None
+    if command.recording_from is not None and command.recording_url is not None:
+        recording = Recording(activity.id, command.recording_from, command.recording_url)
+    await store.add_activity(work, activity, recording)
+    tell(work, ActivityPublished, activity)
+    return activity
