@@ -1,0 +1,31 @@
+"""The notices service: the only wiring."""
+
+from fastapi import FastAPI
+
+from services.notices import consumers, routes, store
+from services.notices.domain.refusals import Refusal
+from services.notices.settings import Settings
+from shared.http import Service, create_service_app
+from shared.settings import load
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The whole service."""
+    return create_service_app(
+        Service(
+            name="notices",
+            title="Notices",
+            routers=(routes.router,),
+            indexes=store.INDEXES,
+            refusal=Refusal,
+            statuses={
+                "no-such-branch": 404,
+                "no-such-closure": 404,
+                "no-such-notification": 404,
+                "bad-hours": 422,
+                "bad-cursor": 422,
+            },
+            hears=consumers.hears,
+        ),
+        settings or load(Settings),
+    )

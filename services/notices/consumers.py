@@ -1,0 +1,266 @@
+"""Door 2: what notices hears, and whom it tells.
+
+A question to circulation is asked before the use case, never inside it. While circulation is
+away the listener waits, so that no notification says of money what the account does not.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+from pydantic import BaseModel
+
+from services.notices import queries
+from services.notices.domain.notification import About, Cause, whole_milliseconds
+from services.notices.usecases.catch_up import CatchUp, catch_up
+from services.notices.usecases.note_patron import note_patron
+from services.notices.usecases.note_preferences import note_preferences
+from services.notices.usecases.note_title import note_activity, note_title
+from services.notices.usecases.tell_patron import TellPatron, tell_patron
+from services.notices.usecases.tell_patrons import TellPatrons, begin_telling, tell_patrons
+from shared.bus import Hears
+from shared.clock import library_day
+from shared.contracts.accounts import (
+    PatronBlocked,
+    PatronErased,
+    PatronRegistered,
+    PatronSnapshot,
+    PatronUnblocked,
+    PatronUpdated,
+    PreferencesChanged,
+)
+from shared.contracts.circulation import (
+    FineAssessed,
+    FinesResumed,
+    FinesSuspended,
+    LoanDueDateChanged,
+    LoanOverdue,
+    SuspensionSnapshot,
+    TitleCatalogued,
+)
+from shared.contracts.event import Event
+from shared.contracts.events import ActivityPublished, RecordingReleased
+from shared.contracts.notices import BranchReopened
+from shared.unit_of_work import Run, UnitOfWork
+
+hears = Hears()
+
+PAGE = 200
+"""How many patrons are told in one transaction."""
+
+
+class FineStatement(BaseModel):
+    """Circulation's answer: what a loan's fine would be on a day."""
+
+    as_of: date
+    amount_cents: int
+    suspended: bool
+    resumes_on: date | None = None
+    overdue: bool
+
+
+class Charge(BaseModel):
+    """Circulation's answer: a charge as it stands."""
+
+    amount_cents: int
+    outstanding_cents: int
+    title_id: str | None = None
+
+
+class PatronPage(BaseModel):
+    """Circulation's answer: patrons with open loans that a suspension is about."""
+
+    class Item(BaseModel):
+        """One of them."""
+
+        patron_id: str
+
+    items: Sequence[Item]
+    next: str | None = None
+
+
+# ---- what is known of patrons and titles --------------------------------------------------------
+
+
+@hears(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
+async def know_patron(event: PatronSnapshot, run: Run) -> None:
+    """Keep the language; forget who is erased."""
+    await run(note_patron, event)
+
+
+@hears(PreferencesChanged)
+async def know_preferences(event: PreferencesChanged, run: Run) -> None:
+    """Keep what is followed, then tell of what happened before this was known here."""
+    await run(note_preferences, event)
+    await run(catch_up, CatchUp(event.patron_id, event.version))
+
+
+@hears(TitleCatalogued)
+async def know_title(event: TitleCatalogued, run: Run) -> None:
+    """Keep a book's title."""
+    await run(note_title, event)
+
+
+@hears(ActivityPublished)
+async def know_activity(event: ActivityPublished, run: Run) -> None:
+    """Keep an activity's title."""
+    await run(note_activity, event)
+
+
+# ---- one patron's loans and charges -------------------------------------------------------------
+
+
+@hears(LoanOverdue)
+async def warn_patron(event: LoanOverdue, run: Run) -> None:
+    """Tell of an overdue loan, with what its fine is at this moment.
+
+    Nothing is said of a loan that circulation no longer knows, or no longer takes for overdue.
+    """
+    today = library_day(run.now, run.settings.zone)
+    answer = await run.owners.get(
+        "circulation",
+        f"/v1/loans/{event.loan_id}/fine-statement",
+        now=run.now,
+        params={"as_of": today.isoformat()},
+    )
+    if answer is None:
+        return
+    statement = FineStatement.model_validate(answer)
+    if not statement.overdue:
+        return
+    about = About(
+        loan_id=event.loan_id,
+        title_id=event.title_id,
+        due_on=event.due_on,
+        as_of=statement.as_of,
+        suspended=statement.suspended,
+        amount_cents=None if statement.suspended else statement.amount_cents,
+        resumes_on=statement.resumes_on if statement.suspended else None,
+    )
+    await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
+@hears(LoanDueDateChanged)
+async def tell_new_due_date(event: LoanDueDateChanged, run: Run) -> None:
+    """Tell of a due date that a closure has moved."""
+    about = About(
+        loan_id=event.loan_id,
+        title_id=event.title_id,
+        due_on=event.due_on,
+        previous_due_on=event.previous_due_on,
+    )
+    await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
+@hears(FineAssessed)
+async def tell_fine(event: FineAssessed, run: Run) -> None:
+    """Tell of a charge as it stands at this moment.
+
+    Where its last day was a suspended one, fines are suspended for the loan: the sum is left to
+    the account, as no letter names money then.
+    """
+    answer = await run.owners.get("circulation", f"/v1/charges/{event.charge_id}", now=run.now)
+    if answer is None:
+        return
+    charge = Charge.model_validate(answer)
+    suspended = bool(event.spans) and event.spans[-1].disposition == "suspended"
+    about = About(
+        loan_id=event.loan_id,
+        title_id=charge.title_id,
+        charge_id=event.charge_id,
+        due_on=event.due_on,
+        suspended=suspended,
+        amount_cents=None if suspended else charge.amount_cents,
+        outstanding_cents=None if suspended else charge.outstanding_cents,
+    )
+    await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
+# ---- what concerns many -------------------------------------------------------------------------
+
+
+@hears(FinesSuspended, FinesResumed)
+async def tell_borrowers(event: SuspensionSnapshot, run: Run) -> None:
+    """Tell the patrons who have loans in the scope of a suspension at this moment."""
+    about = About(
+        suspension_id=event.suspension_id, starts_on=event.starts_on, resumes_on=event.resumes_on
+    )
+    await run(begin_telling, _cause(event, about, run))
+    paged = _paged(run)
+    while (cause := await _unfinished(run)) is not None:
+        params = {"limit": str(PAGE)} | ({"after": cause.after} if cause.after else {})
+        answer = await run.owners.get(
+            "circulation",
+            f"/v1/fine-suspensions/{event.suspension_id}/patrons",
+            now=run.now,
+            params=params,
+        )
+        page = PatronPage.model_validate(answer or {"items": []})
+        patron_ids = tuple(item.patron_id for item in page.items)
+        await paged(tell_patrons, TellPatrons(cause.id, cause.after, patron_ids, page.next))
+
+
+@hears(BranchReopened)
+async def tell_followers(event: BranchReopened, run: Run) -> None:
+    """Tell those who follow this branch, and nobody else."""
+    about = About(branch=event.branch, reopened_on=event.reopened_on)
+    await _tell_all(_cause(event, about, run, branch=event.branch), run)
+
+
+@hears(RecordingReleased)
+async def tell_interested(event: RecordingReleased, run: Run) -> None:
+    """Tell those who follow activities of this type."""
+    await run(note_activity, event)
+    about = About(activity_id=event.activity_id)
+    await _tell_all(_cause(event, about, run, activity_type=event.type), run)
+
+
+async def _tell_all(cause: Cause, run: Run) -> None:
+    await run(begin_telling, cause)
+    paged = _paged(run)
+    while (cause_now := await _unfinished(run)) is not None:
+        found = await queries.next_followers(run.database, cause_now, PAGE)
+        following = found[-1] if len(found) == PAGE else None
+        await paged(tell_patrons, TellPatrons(cause.id, cause_now.after, tuple(found), following))
+
+
+async def _unfinished(run: Run) -> Cause | None:
+    """How far the telling of this event has come; None once all are told."""
+    cause = await queries.telling(run.database, _event_id(run))
+    return None if cause is None or cause.done else cause
+
+
+def _paged(run: Run) -> Run:
+    """For many transactions of one event: their progress is kept with the cause.
+
+    The inbox of `run` would let each use case through once.
+    """
+    unit_of_work = UnitOfWork(run.database, "notices", run.settings, run.owners)
+    return Run(unit_of_work, run.origin, within=30.0)
+
+
+def _event_id(run: Run) -> str:
+    """The event in hand is what causes everything that this run does."""
+    return run.origin.causation_id
+
+
+def _telling(event: Event, patron_id: str, about: About, run: Run) -> TellPatron:
+    return TellPatron(_event_id(run), patron_id, event.topic, run.now, about)
+
+
+def _cause(
+    event: Event,
+    about: About,
+    run: Run,
+    *,
+    branch: str | None = None,
+    activity_type: str | None = None,
+) -> Cause:
+    return Cause(
+        id=_event_id(run),
+        version=1,
+        kind=event.topic,
+        at=whole_milliseconds(run.now),
+        about=about,
+        branch=branch,
+        activity_type=activity_type,
+    )

@@ -1,0 +1,96 @@
+"""A closure as staff record it: one reason and one first day, for any number of branches.
+
+When it ends is said for each branch, and kept with the branch.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from services.notices.domain.branch import Branch
+from services.notices.domain.refusals import NothingToReopen, NotInClosure
+
+
+@dataclass(frozen=True)
+class Closure:
+    """A span in which some branches are closed."""
+
+    id: str
+    starts_on: date
+    reason: str
+    branches: tuple[str, ...]
+    """Codes of the branches that it covers, sorted."""
+    kinds: tuple[str, ...]
+    """The kinds by which they were named."""
+    extra_renewals: int | None
+    """How many more renewals it grants for as long as it lasts."""
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class CoveredBranch:
+    """A branch under a closure."""
+
+    branch: str
+    name: str
+    kind: str
+    reopened_on: date | None
+    announced: int
+    """How many times an end, or that there is none yet, was announced."""
+
+
+@dataclass(frozen=True)
+class ClosureState:
+    """A closure with what is announced of its end."""
+
+    closure: Closure
+    covered: tuple[CoveredBranch, ...]
+
+    @property
+    def reopened_on(self) -> date | None:
+        """The day on which all its branches are open again; None while one has no end."""
+        ends = [branch.reopened_on for branch in self.covered]
+        known = [end for end in ends if end is not None]
+        return max(known) if known and len(known) == len(ends) else None
+
+
+def state_of(closure: Closure, branches: Iterable[Branch]) -> ClosureState:
+    """The closure with the end that each of `branches` has for it."""
+    covered = []
+    for branch in sorted(branches, key=lambda b: b.id):
+        here = branch.closure(closure.id)
+        if here is not None:
+            covered.append(
+                CoveredBranch(
+                    branch.id, branch.name, branch.kind, here.reopened_on, len(here.announcements)
+                )
+            )
+    return ClosureState(closure, tuple(covered))
+
+
+def to_reopen(
+    closure: Closure,
+    covered: Iterable[Branch],
+    codes: frozenset[str],
+    kinds: frozenset[str],
+    today: date,
+) -> list[Branch]:
+    """Which of the covered branches a reopening is about.
+
+    Those named by code, whatever was announced for them (so that a date can be put right after
+    the fact); of those named by kind, or of all where neither is given, the ones that have not
+    reopened by `today`. Raises NotInClosure and NothingToReopen.
+    """
+    if strangers := codes - set(closure.branches):
+        raise NotInClosure(strangers)
+    chosen = []
+    for branch in covered:
+        here = branch.closure(closure.id)
+        if here is None:
+            continue
+        by_kind = branch.kind in kinds or not (codes or kinds)
+        if branch.id in codes or (by_kind and not here.over(today)):
+            chosen.append(branch)
+    if not chosen:
+        raise NothingToReopen
+    return chosen

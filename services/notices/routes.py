@@ -1,0 +1,435 @@
+"""Door 1: branches, closures, notices and the inbox, over HTTP."""
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from services.notices import queries
+from services.notices.domain import branch as rules
+from services.notices.domain.branch import Branch, Terms
+from services.notices.domain.closure import ClosureState
+from services.notices.domain.notice import Notice
+from services.notices.queries import Told
+from services.notices.usecases.announce_reopening import AnnounceReopening, announce_reopening
+from services.notices.usecases.change_hours import ChangeHours, change_hours
+from services.notices.usecases.close_branches import CloseBranches, close_branches
+from services.notices.usecases.publish_notice import PublishNotice, publish_notice
+from services.notices.usecases.read_notification import ReadNotification, read_notification
+from services.notices.usecases.register_branch import RegisterBranch, register_branch
+from shared.auth import Patron, Staff
+from shared.clock import library_day
+from shared.http import Body, BusinessTime, Db, PageQuery, Run
+
+router = APIRouter(prefix="/v1")
+
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,10}$")]
+Kind = Literal["central", "major", "district", "small", "mobile", "station"]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+Id = Annotated[str, StringConstraints(max_length=100)]
+
+# ---- bodies and answers -------------------------------------------------------------------------
+
+
+class HoursBody(Body):
+    """Opening hours on one weekday; a weekday may have several."""
+
+    weekday: int = Field(ge=0, le=6, description="0 is Monday.")
+    opens: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    closes: str = Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")
+
+    def hours(self) -> rules.Hours:
+        """As the rules have it."""
+        return rules.Hours(self.weekday, self.opens, self.closes)
+
+
+WeekBody = Annotated[list[HoursBody], Field(max_length=28)]
+
+
+class BranchBody(Body):
+    """A new branch."""
+
+    code: Code
+    name: Name
+    kind: Kind
+    hours: WeekBody = Field(description="Weekdays without an entry are closed.")
+
+
+class HoursChangeBody(Body):
+    """What of a branch can be changed."""
+
+    hours: WeekBody
+
+
+class ReliefBody(Body):
+    """What a closure grants patrons."""
+
+    extra_renewals: int | None = Field(default=None, ge=0, le=100)
+
+
+class _ScopeBody(Body):
+    branches: list[Code] | None = Field(default=None, max_length=1000)
+    kinds: list[Kind] | None = Field(default=None, max_length=6)
+
+    @property
+    def codes_and_kinds(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The branches named by code and the kinds named."""
+        return frozenset(self.branches or ()), frozenset(self.kinds or ())
+
+
+class ClosureBody(_ScopeBody):
+    """A closure of the branches named by code or by kind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+    from_: dt.date = Field(alias="from", description="First closed day.")
+    reopened_on: dt.date | None = Field(
+        default=None, description="First open day; null: no end announced."
+    )
+    reason: Line
+    relief: ReliefBody | None = None
+
+    @model_validator(mode="after")
+    def _names_branches(self) -> "ClosureBody":
+        if not (self.branches or self.kinds):
+            raise ValueError("name the branches, by code or by kind")
+        return self
+
+
+class ReopeningBody(_ScopeBody):
+    """When some or all branches under a closure reopen, and under what terms."""
+
+    reopened_on: dt.date = Field(description="First open day.")
+    services: list[Line] = Field(default=[], max_length=50)
+    measures: list[Line] = Field(default=[], max_length=50)
+    hours: WeekBody | None = Field(default=None, description="Special hours from that day on.")
+    capacity: int | None = Field(default=None, ge=0, le=1_000_000)
+
+
+class NoticeBody(_ScopeBody):
+    """A notice of the branches named by code or kind; of the whole library if none is."""
+
+    title: Name
+    content: Text
+    date: dt.date | None = Field(default=None, description="Default: the library day.")
+
+
+class HoursOut(BaseModel):
+    """Opening hours on one weekday."""
+
+    weekday: int
+    opens: str
+    closes: str
+
+    @classmethod
+    def of(cls, hours: rules.Hours) -> "HoursOut":
+        """As answered."""
+        return cls(weekday=hours.weekday, opens=hours.opens, closes=hours.closes)
+
+
+class DayClosureOut(BaseModel):
+    """The closure that closes a branch on a day."""
+
+    id: str
+    from_: dt.date = Field(serialization_alias="from")
+    reopened_on: dt.date | None
+    reason: str
+
+    @classmethod
+    def of(cls, closure: rules.BranchClosure) -> "DayClosureOut":
+        """As answered."""
+        return cls(
+            id=closure.closure_id,
+            from_=closure.starts_on,
+            reopened_on=closure.reopened_on,
+            reason=closure.reason,
+        )
+
+
+class BranchOut(BaseModel):
+    """A branch, and what a visitor finds there on one day."""
+
+    code: str
+    name: str
+    kind: str
+    version: int
+    weekly_hours: list[HoursOut]
+    on: dt.date
+    open: bool
+    hours: list[HoursOut] = Field(description="Of that day; special hours where in force.")
+    services: list[str]
+    measures: list[str]
+    capacity: int | None = Field(description="How many visitors may be inside; null: no limit.")
+    closure: DayClosureOut | None
+
+    @classmethod
+    def of(cls, branch: Branch, on: dt.date) -> "BranchOut":
+        """As it is on a day."""
+        day = rules.day_of(branch, on)
+        closure = day.closure
+        return cls(
+            code=branch.id,
+            name=branch.name,
+            kind=branch.kind,
+            version=branch.version,
+            weekly_hours=[HoursOut.of(hours) for hours in branch.hours],
+            on=day.on,
+            open=day.open,
+            hours=[HoursOut.of(hours) for hours in day.hours],
+            services=list(day.services),
+            measures=list(day.measures),
+            capacity=day.capacity,
+            closure=None if closure is None else DayClosureOut.of(closure),
+        )
+
+
+class CoveredOut(BaseModel):
+    """A branch under a closure."""
+
+    branch: str
+    name: str
+    kind: str
+    reopened_on: dt.date | None
+
+
+class ClosureOut(BaseModel):
+    """A closure with what is announced of its end."""
+
+    id: str
+    branches: list[str]
+    kinds: list[str]
+    from_: dt.date = Field(serialization_alias="from")
+    reopened_on: dt.date | None = Field(
+        description="When all its branches are open again; null while one has no end announced."
+    )
+    reason: str
+    relief: ReliefBody | None
+    recorded_at: dt.datetime
+    covered: list[CoveredOut]
+
+    @classmethod
+    def of(cls, state: ClosureState) -> "ClosureOut":
+        """As answered."""
+        closure = state.closure
+        extra = closure.extra_renewals
+        return cls(
+            id=closure.id,
+            branches=list(closure.branches),
+            kinds=list(closure.kinds),
+            from_=closure.starts_on,
+            reopened_on=state.reopened_on,
+            reason=closure.reason,
+            relief=None if extra is None else ReliefBody(extra_renewals=extra),
+            recorded_at=closure.recorded_at,
+            covered=[
+                CoveredOut(branch=c.branch, name=c.name, kind=c.kind, reopened_on=c.reopened_on)
+                for c in state.covered
+            ],
+        )
+
+
+class NoticeOut(BaseModel):
+    """A notice."""
+
+    id: str
+    title: str
+    content: str
+    branches: list[str] = Field(description="Branch codes; empty: the whole library.")
+    date: dt.date
+    published_at: dt.datetime
+
+    @classmethod
+    def of(cls, notice: Notice) -> "NoticeOut":
+        """As answered."""
+        return cls(
+            id=notice.id,
+            title=notice.title,
+            content=notice.content,
+            branches=list(notice.branches),
+            date=notice.date,
+            published_at=notice.published_at,
+        )
+
+
+class InboxItemOut(BaseModel):
+    """A notification, in the patron's language."""
+
+    id: str
+    kind: str = Field(description="The topic of the event that caused it.")
+    at: dt.datetime
+    read: bool
+    text: str
+    about: dict[str, Any] = Field(description="What it is about: ids, days, cents.")
+
+    @classmethod
+    def of(cls, told: Told) -> "InboxItemOut":
+        """As answered; what does not apply is left out of `about`."""
+        one = told.notification
+        about = {name: value for name, value in vars(one.about).items() if value is not None}
+        if told.title is not None:
+            about["title"] = told.title
+        return cls(id=one.id, kind=one.kind, at=one.at, read=one.read, text=told.text, about=about)
+
+
+class BranchPage(BaseModel):
+    """A page of branches."""
+
+    items: list[BranchOut]
+    next: str | None
+
+
+class ClosurePage(BaseModel):
+    """A page of closures."""
+
+    items: list[ClosureOut]
+    next: str | None
+
+
+class NoticePage(BaseModel):
+    """A page of notices."""
+
+    items: list[NoticeOut]
+    next: str | None
+
+
+class InboxPage(BaseModel):
+    """A page of an inbox."""
+
+    items: list[InboxItemOut]
+    next: str | None
+
+
+# ---- branches -----------------------------------------------------------------------------------
+
+
+@router.post("/branches", status_code=201, tags=["branches"])
+async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: Run) -> BranchOut:
+    """Register a branch. 409 `branch-exists`, 422 `bad-hours`."""
+    today = library_day(now, run.settings.zone)
+    hours = tuple(one.hours() for one in body.hours)
+    command = RegisterBranch(body.code, body.name, body.kind, hours, today)
+    return BranchOut.of(await run(register_branch, command), today)
+
+
+@router.patch("/branches/{code}", tags=["branches"])
+async def patch_branch(
+    code: Id, body: HoursChangeBody, caller: Staff, now: BusinessTime, run: Run
+) -> BranchOut:
+    """Change the weekly hours; special hours in force end. 404, 422 `bad-hours`."""
+    today = library_day(now, run.settings.zone)
+    command = ChangeHours(code, tuple(one.hours() for one in body.hours), today)
+    return BranchOut.of(await run(change_hours, command), today)
+
+
+@router.get("/branches", tags=["branches"])
+async def get_branches(
+    page: PageQuery, now: BusinessTime, run: Run, on: dt.date | None = None
+) -> BranchPage:
+    """All branches, in order of code, each as it is on a day (default: today)."""
+    day = on or library_day(now, run.settings.zone)
+    found = await queries.branches(run.database, page)
+    items = [BranchOut.of(branch, day) for branch in found["items"]]
+    return BranchPage(items=items, next=found["next"])
+
+
+@router.get("/branches/{code}", tags=["branches"])
+async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None = None) -> BranchOut:
+    """A branch, and what a visitor finds there on a day (default: today)."""
+    day = on or library_day(now, run.settings.zone)
+    return BranchOut.of(await queries.branch(run.database, code), day)
+
+
+# ---- closures -----------------------------------------------------------------------------------
+
+
+@router.post("/closures", status_code=201, tags=["closures"])
+async def post_closure(body: ClosureBody, caller: Staff, now: BusinessTime, run: Run) -> ClosureOut:
+    """Close branches. 404 `no-such-branch`; 409 `closure-overlaps` naming the branches."""
+    codes, kinds = body.codes_and_kinds
+    command = CloseBranches(
+        branches=codes,
+        kinds=kinds,
+        starts_on=body.from_,
+        reopened_on=body.reopened_on,
+        reason=body.reason,
+        extra_renewals=body.relief.extra_renewals if body.relief else None,
+        today=library_day(now, run.settings.zone),
+    )
+    return ClosureOut.of(await run(close_branches, command))
+
+
+@router.post("/closures/{closure_id}/reopening", tags=["closures"])
+async def post_reopening(
+    closure_id: Id, body: ReopeningBody, caller: Staff, now: BusinessTime, run: Run
+) -> ClosureOut:
+    """Announce when branches under a closure reopen: those named, or all still closed."""
+    codes, kinds = body.codes_and_kinds
+    terms = Terms(
+        closure_id=closure_id,
+        starts_on=body.reopened_on,
+        services=tuple(body.services),
+        measures=tuple(body.measures),
+        capacity=body.capacity,
+        hours=None if body.hours is None else tuple(one.hours() for one in body.hours),
+    )
+    today = library_day(now, run.settings.zone)
+    return ClosureOut.of(
+        await run(announce_reopening, AnnounceReopening(terms, codes, kinds, today))
+    )
+
+
+@router.get("/closures", tags=["closures"])
+async def get_closures(
+    caller: Staff, db: Db, page: PageQuery, branch: Annotated[Id | None, Query()] = None
+) -> ClosurePage:
+    """Closures, the last recorded first."""
+    found = await queries.closures(db, branch, page)
+    return ClosurePage(items=[ClosureOut.of(c) for c in found["items"]], next=found["next"])
+
+
+@router.get("/closures/{closure_id}", tags=["closures"])
+async def get_closure(closure_id: Id, caller: Staff, db: Db) -> ClosureOut:
+    """A closure, and the end of each branch under it."""
+    return ClosureOut.of(await queries.closure(db, closure_id))
+
+
+# ---- notices ------------------------------------------------------------------------------------
+
+
+@router.post("/notices", status_code=201, tags=["notices"])
+async def post_notice(body: NoticeBody, caller: Staff, now: BusinessTime, run: Run) -> NoticeOut:
+    """Publish a notice."""
+    codes, kinds = body.codes_and_kinds
+    day = body.date or library_day(now, run.settings.zone)
+    command = PublishNotice(body.title, body.content, codes, kinds, day)
+    return NoticeOut.of(await run(publish_notice, command))
+
+
+@router.get("/notices", tags=["notices"])
+async def get_notices(
+    db: Db, page: PageQuery, branch: Annotated[Id | None, Query()] = None
+) -> NoticePage:
+    """Notices, newest first; with `branch`, those of it and those of the whole library."""
+    found = await queries.notices(db, branch, page)
+    return NoticePage(items=[NoticeOut.of(n) for n in found["items"]], next=found["next"])
+
+
+# ---- the inbox ----------------------------------------------------------------------------------
+
+
+@router.get("/me/inbox", tags=["inbox"])
+async def get_inbox(caller: Patron, db: Db, page: PageQuery) -> InboxPage:
+    """What this patron was told, newest first."""
+    found = await queries.inbox(db, caller.id, page)
+    return InboxPage(items=[InboxItemOut.of(t) for t in found["items"]], next=found["next"])
+
+
+@router.post("/me/inbox/{notification_id}/read", tags=["inbox"])
+async def post_read(notification_id: Id, caller: Patron, run: Run) -> InboxItemOut:
+    """Mark a notification as read; another patron's does not exist here."""
+    one = await run(read_notification, ReadNotification(notification_id, caller.id))
+    told = await queries.in_words(run.database, caller.id, [one])
+    return InboxItemOut.of(told[0])

@@ -1,0 +1,315 @@
+"""The collections of notices and their indexes; the only file that names them."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from services.notices.domain.branch import Branch
+from services.notices.domain.closure import Closure
+from services.notices.domain.notice import Notice
+from services.notices.domain.notification import Cause, Notification
+from services.notices.domain.patron import Patron
+from shared.mongo import Database, Indexes, from_document
+from shared.unit_of_work import Work
+
+BRANCHES = "branches"
+CLOSURES = "closures"
+NOTICES = "notices"
+NOTIFICATIONS = "notifications"
+CAUSES = "causes"
+PATRONS = "patrons"
+TITLES = "titles"
+ACTIVITIES = "activities"
+
+INDEXES: Indexes = {
+    BRANCHES: [
+        IndexModel([("kind", ASCENDING)]),
+        IndexModel([("closures.closure_id", ASCENDING)]),
+    ],
+    CLOSURES: [IndexModel([("branches", ASCENDING), ("_id", DESCENDING)])],
+    NOTICES: [
+        IndexModel([("date", DESCENDING), ("_id", DESCENDING)]),
+        IndexModel([("branches", ASCENDING), ("date", DESCENDING), ("_id", DESCENDING)]),
+    ],
+    NOTIFICATIONS: [
+        IndexModel([("patron_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)]),
+    ],
+    CAUSES: [
+        IndexModel([("branch", ASCENDING), ("at", ASCENDING)]),
+        IndexModel([("activity_type", ASCENDING), ("at", ASCENDING)]),
+    ],
+    PATRONS: [
+        IndexModel([("preferences.branches", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("preferences.activity_types", ASCENDING), ("_id", ASCENDING)]),
+    ],
+    TITLES: [],
+    ACTIVITIES: [],
+}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A title or an activity as another service last named it."""
+
+    id: str
+    version: int
+    name: str
+
+
+# ---- branches, closures and notices, in a transaction -------------------------------------------
+
+
+async def branch(work: Work, code: str) -> Branch | None:
+    """The branch with this code."""
+    return await work.find(Branch, BRANCHES, {"_id": code})
+
+
+async def branches(
+    work: Work, codes: Collection[str] = (), kinds: Collection[str] = ()
+) -> list[Branch]:
+    """The branches with one of these codes or of one of these kinds, in order of code."""
+    query = {"$or": [{"_id": {"$in": sorted(codes)}}, {"kind": {"$in": sorted(kinds)}}]}
+    return await work.all(Branch, BRANCHES, query, sort=[("_id", ASCENDING)])
+
+
+async def add_branch(work: Work, branch: Branch) -> None:
+    """Keep a new branch; its code is its id, so that it is unique."""
+    await work.add(BRANCHES, branch)
+
+
+async def save_branch(work: Work, branch: Branch) -> None:
+    """Keep the next version of a branch; two writers of one version can't both succeed."""
+    await work.save(BRANCHES, branch)
+
+
+async def closure(work: Work, closure_id: str) -> Closure | None:
+    """The closure with this id."""
+    return await work.find(Closure, CLOSURES, {"_id": closure_id})
+
+
+async def add_closure(work: Work, closure: Closure) -> None:
+    """Keep a new closure."""
+    await work.add(CLOSURES, closure)
+
+
+async def add_notice(work: Work, notice: Notice) -> None:
+    """Keep a new notice."""
+    await work.add(NOTICES, notice)
+
+
+# ---- patrons and what they are told of, in a transaction ----------------------------------------
+
+
+async def patron(work: Work, patron_id: str) -> Patron | None:
+    """What is known of a patron, a tombstone included."""
+    return await work.find(Patron, PATRONS, {"_id": patron_id})
+
+
+async def patrons(work: Work, patron_ids: Sequence[str]) -> dict[str, Patron]:
+    """Those of these patrons of whom anything is known, by id."""
+    found = await work.all(Patron, PATRONS, {"_id": {"$in": list(patron_ids)}})
+    return {one.id: one for one in found}
+
+
+async def save_patron(work: Work, patron: Patron) -> None:
+    """Keep the next version of a patron's record; version 1 is a new one."""
+    if patron.version == 1:
+        await work.add(PATRONS, patron)
+    else:
+        await work.save(PATRONS, patron)
+
+
+async def hold_patron(work: Work, patron: Patron | None, patron_id: str) -> None:
+    """Write the patron's record, so that nobody erases the patron until this transaction is over.
+
+    A snapshot read alone would not stop an erasure that commits meanwhile, and what is told here
+    would stay behind in an inbox that is gone.
+    """
+    await save_patron(
+        work, Patron(patron_id) if patron is None else replace(patron, version=patron.version + 1)
+    )
+
+
+async def forget_inbox(work: Work, patron_id: str) -> None:
+    """Delete everything this patron was told."""
+    await work.delete(NOTIFICATIONS, {"patron_id": patron_id})
+
+
+async def notification(work: Work, notification_id: str) -> Notification | None:
+    """The notification with this id."""
+    return await work.find(Notification, NOTIFICATIONS, {"_id": notification_id})
+
+
+async def notifications(work: Work, ids: Iterable[str]) -> dict[str, Notification]:
+    """Those of these notifications that exist, by id."""
+    found = await work.all(Notification, NOTIFICATIONS, {"_id": {"$in": list(ids)}})
+    return {one.id: one for one in found}
+
+
+async def save_notification(work: Work, notification: Notification) -> None:
+    """Keep a notification: version 1 is a new one."""
+    if notification.version == 1:
+        await work.add(NOTIFICATIONS, notification)
+    else:
+        await work.save(NOTIFICATIONS, notification)
+
+
+async def cause(work: Work, event_id: str) -> Cause | None:
+    """The event of which several patrons are told."""
+    return await work.find(Cause, CAUSES, {"_id": event_id})
+
+
+async def save_cause(work: Work, cause: Cause) -> None:
+    """Keep how far the telling has come: version 1 is a new event."""
+    if cause.version == 1:
+        await work.add(CAUSES, cause)
+    else:
+        await work.save(CAUSES, cause)
+
+
+async def causes_between(
+    work: Work,
+    start: datetime,
+    until: datetime | None,
+    branches: Collection[str],
+    activity_types: Collection[str],
+) -> list[Cause]:
+    """What happened from `start` until before `until` to these branches or kinds of activity."""
+    span: dict[str, Any] = {"$gte": start} | ({"$lt": until} if until else {})
+    query = {
+        "$or": [
+            {"branch": {"$in": sorted(branches)}, "at": span},
+            {"activity_type": {"$in": sorted(activity_types)}, "at": span},
+        ]
+    }
+    return await work.all(Cause, CAUSES, query, sort=[("at", ASCENDING)])
+
+
+async def note_title(work: Work, title: Named) -> None:
+    """Keep a book title by its highest version."""
+    await work.save_if_newer(TITLES, title)
+
+
+async def note_activity(work: Work, activity: Named) -> None:
+    """Keep an activity's title by its highest version."""
+    await work.save_if_newer(ACTIVITIES, activity)
+
+
+# ---- reads outside transactions -----------------------------------------------------------------
+
+
+async def read_cause(db: Database, event_id: str) -> Cause | None:
+    """How far the telling of an event has come."""
+    found = await db[CAUSES].find_one({"_id": event_id})
+    return None if found is None else from_document(Cause, found)
+
+
+async def followers(db: Database, cause: Cause, limit: int) -> list[str]:
+    """The next patrons, after `cause.after`, who at any time followed what this is about."""
+    query: dict[str, Any] = {"_id": {"$gt": cause.after}}
+    if cause.branch is not None:
+        query["preferences.branches"] = cause.branch
+    if cause.activity_type is not None:
+        query["preferences.activity_types"] = cause.activity_type
+    found = db[PATRONS].find(query, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
+    return [document["_id"] async for document in found]
+
+
+async def read_branch(db: Database, code: str) -> Branch | None:
+    """The branch with this code."""
+    found = await db[BRANCHES].find_one({"_id": code})
+    return None if found is None else from_document(Branch, found)
+
+
+async def read_branches(db: Database, query: Mapping[str, Any], limit: int = 0) -> list[Branch]:
+    """Branches in order of code."""
+    found = db[BRANCHES].find(query).sort("_id", ASCENDING).limit(limit)
+    return [from_document(Branch, document) async for document in found]
+
+
+async def branches_after(db: Database, after: str | None, limit: int) -> list[Branch]:
+    """At most `limit` branches after a code."""
+    return await read_branches(db, {"_id": {"$gt": after or ""}}, limit)
+
+
+async def branches_in_closures(db: Database, closure_ids: Collection[str]) -> list[Branch]:
+    """The branches that one of these closures covers."""
+    return await read_branches(db, {"closures.closure_id": {"$in": sorted(closure_ids)}})
+
+
+async def read_closure(db: Database, closure_id: str) -> Closure | None:
+    """The closure with this id."""
+    found = await db[CLOSURES].find_one({"_id": closure_id})
+    return None if found is None else from_document(Closure, found)
+
+
+async def closures_before(
+    db: Database, branch: str | None, after: str | None, limit: int
+) -> list[Closure]:
+    """At most `limit` closures, newest first, of one branch or of all."""
+    query: dict[str, Any] = {}
+    if branch is not None:
+        query["branches"] = branch
+    if after is not None:
+        query["_id"] = {"$lt": after}
+    found = db[CLOSURES].find(query).sort("_id", DESCENDING).limit(limit)
+    return [from_document(Closure, document) async for document in found]
+
+
+async def notices_before(
+    db: Database, branch: str | None, after: tuple[str, str] | None, limit: int
+) -> list[Notice]:
+    """At most `limit` notices, newest first, after a date and id; `branch`: those that concern it.
+
+    A notice of the whole library concerns every branch.
+    """
+    query: dict[str, Any] = {}
+    if branch is not None:
+        query["branches"] = {"$in": [branch, []]}
+    if after is not None:
+        query["$or"] = [{"date": {"$lt": after[0]}}, {"date": after[0], "_id": {"$lt": after[1]}}]
+    order = [("date", DESCENDING), ("_id", DESCENDING)]
+    found = db[NOTICES].find(query).sort(order).limit(limit)
+    return [from_document(Notice, document) async for document in found]
+
+
+async def inbox(
+    db: Database, patron_id: str, after: tuple[datetime, str] | None, limit: int
+) -> list[Notification]:
+    """At most `limit` notifications of a patron, newest first, after an instant and id."""
+    query: dict[str, Any] = {"patron_id": patron_id, "withdrawn": False}
+    if after is not None:
+        query["$or"] = [{"at": {"$lt": after[0]}}, {"at": after[0], "_id": {"$lt": after[1]}}]
+    found = db[NOTIFICATIONS].find(query).sort([("at", DESCENDING), ("_id", DESCENDING)])
+    return [from_document(Notification, document) async for document in found.limit(limit)]
+
+
+async def read_patron(db: Database, patron_id: str) -> Patron | None:
+    """What is known of a patron, a tombstone included."""
+    found = await db[PATRONS].find_one({"_id": patron_id})
+    return None if found is None else from_document(Patron, found)
+
+
+async def title_names(db: Database, ids: Collection[str]) -> dict[str, str]:
+    """Book titles by id, as far as they are known."""
+    return await _names(db, TITLES, ids)
+
+
+async def activity_names(db: Database, ids: Collection[str]) -> dict[str, str]:
+    """Titles of activities by id, as far as they are known."""
+    return await _names(db, ACTIVITIES, ids)
+
+
+async def branch_names(db: Database, codes: Collection[str]) -> dict[str, str]:
+    """Names of branches by code."""
+    return await _names(db, BRANCHES, codes)
+
+
+async def _names(db: Database, collection: str, ids: Collection[str]) -> dict[str, str]:
+    if not ids:
+        return {}
+    found = db[collection].find({"_id": {"$in": sorted(ids)}}, {"name": 1})
+    return {document["_id"]: document["name"] async for document in found}

@@ -1,0 +1,1 @@
+"""What notices does: one file for each command."""

@@ -1,0 +1,49 @@
+"""Tell a patron of what happened before their preferences arrived here."""
+
+from dataclasses import dataclass
+
+from services.notices import store
+from services.notices.domain.notification import notification_id
+from services.notices.domain.patron import in_force_between
+from services.notices.usecases.tell_patron import deliver
+from services.notices.usecases.tell_patrons import settled
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class CatchUp:
+    """A version of a patron's preferences that has just been noted."""
+
+    patron_id: str
+    version: int
+
+
+async def catch_up(work: Work, command: CatchUp) -> None:
+    """Make the inbox what it would be, had these preferences come in time.
+
+    Usually they did, and there is nothing to do. Otherwise the patron is told of what they
+    followed then, and what they did not follow any more is taken back.
+    """
+    patron = await store.patron(work, command.patron_id)
+    if patron is None or patron.erased:
+        return
+    span = in_force_between(patron, command.version)
+    if span is None:
+        return
+    causes = await store.causes_between(
+        work,
+        *span,
+        branches={code for p in patron.preferences for code in p.branches},
+        activity_types={kind for p in patron.preferences for kind in p.activity_types},
+    )
+    ids = [notification_id(cause.id, patron.id) for cause in causes]
+    told = await store.notifications(work, ids)
+    changes = [
+        change
+        for cause in causes
+        if (change := settled(cause, patron, told.get(notification_id(cause.id, patron.id))))
+    ]
+    if changes:
+        await store.hold_patron(work, patron, patron.id)
+    for change in changes:
+        await deliver(work, change)

@@ -1,0 +1,31 @@
+"""Change the weekly hours of a branch."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.notices import store
+from services.notices.domain import branch as rules
+from services.notices.domain.branch import Branch, Hours
+from services.notices.domain.refusals import NoSuchBranch
+from services.notices.usecases.publish_branch import hours_changed
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ChangeHours:
+    """New weekly hours of one branch, from `today` on."""
+
+    code: str
+    hours: tuple[Hours, ...]
+    today: date
+
+
+async def change_hours(work: Work, command: ChangeHours) -> Branch:
+    """The branch with its new hours. Raises NoSuchBranch or BadHours."""
+    branch = await store.branch(work, command.code)
+    if branch is None:
+        raise NoSuchBranch([command.code])
+    changed = rules.change_hours(branch, command.hours, command.today)
+    await store.save_branch(work, changed)
+    work.record(hours_changed(changed))
+    return changed

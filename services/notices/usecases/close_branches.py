@@ -1,0 +1,72 @@
+"""Record a closure of some branches: all of them, or none."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.notices import store
+from services.notices.domain import branch as rules
+from services.notices.domain.branch import Branch
+from services.notices.domain.closure import Closure, ClosureState, state_of
+from services.notices.domain.refusals import ClosureOverlaps, NoBranchCovered, NoSuchBranch
+from services.notices.usecases.publish_branch import closed
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class CloseBranches:
+    """A closure of the branches named by code and of those of the kinds named."""
+
+    branches: frozenset[str]
+    kinds: frozenset[str]
+    starts_on: date
+    reopened_on: date | None
+    reason: str
+    extra_renewals: int | None
+    today: date
+
+
+async def close_branches(work: Work, command: CloseBranches) -> ClosureState:
+    """The closure. Raises NoSuchBranch, NoBranchCovered, NeverClosed, or ClosureOverlaps for all.
+
+    Two closures of one branch at once write its record both: the second runs again and finds
+    the first.
+    """
+    covered = await store.branches(work, command.branches, command.kinds)
+    if unknown := command.branches - {branch.id for branch in covered}:
+        raise NoSuchBranch(unknown)
+    if not covered:
+        raise NoBranchCovered
+    closure = Closure(
+        id=new_id(),
+        starts_on=command.starts_on,
+        reason=command.reason,
+        branches=tuple(branch.id for branch in covered),
+        kinds=tuple(sorted(command.kinds)),
+        extra_renewals=command.extra_renewals,
+        recorded_at=work.now,
+    )
+    shut: list[Branch] = []
+    overlapping: list[str] = []
+    for branch in covered:
+        try:
+            shut.append(
+                rules.close(
+                    branch,
+                    closure.id,
+                    command.starts_on,
+                    command.reopened_on,
+                    command.reason,
+                    at=work.now,
+                    today=command.today,
+                )
+            )
+        except ClosureOverlaps:
+            overlapping.append(branch.id)
+    if overlapping:
+        raise ClosureOverlaps(overlapping)
+    await store.add_closure(work, closure)
+    for branch in shut:
+        await store.save_branch(work, branch)
+        work.record(closed(branch, closure.id))
+    return state_of(closure, shut)

@@ -1,0 +1,22 @@
+"""Note what accounts says of a patron; forget one who is erased."""
+
+from services.notices import store
+from services.notices.domain import patron as rules
+from services.notices.domain.patron import Patron
+from shared.contracts.accounts import PatronSnapshot
+from shared.unit_of_work import Work
+
+
+async def note_patron(work: Work, event: PatronSnapshot) -> None:
+    """Keep the language, by the highest version; erased: delete the inbox, leave a tombstone."""
+    known = await store.patron(work, event.patron_id)
+    patron = known or Patron(event.patron_id, version=0)
+    if patron.erased:
+        return
+    if event.status == "erased":
+        await store.forget_inbox(work, patron.id)
+        await store.save_patron(work, rules.erased(patron))
+        return
+    noted = rules.seen(patron, event.version, event.language)
+    if noted is not patron:
+        await store.save_patron(work, noted)

@@ -1,0 +1,17 @@
+"""Note the title of a book or of an activity, so that notifications can name it."""
+
+from services.notices import store
+from services.notices.store import Named
+from shared.contracts.circulation import TitleCatalogued
+from shared.contracts.events import ActivitySnapshot
+from shared.unit_of_work import Work
+
+
+async def note_title(work: Work, event: TitleCatalogued) -> None:
+    """Keep a book's title."""
+    await store.note_title(work, Named(event.title_id, event.version, event.title))
+
+
+async def note_activity(work: Work, event: ActivitySnapshot) -> None:
+    """Keep an activity's title."""
+    await store.note_activity(work, Named(event.activity_id, event.version, event.title))

@@ -1,0 +1,37 @@
+"""Mark a notification as read."""
+
+from dataclasses import dataclass
+
+from services.notices import store
+from services.notices.domain.notification import Notification, read
+from services.notices.domain.refusals import NoSuchNotification
+from shared.contracts.notices import NotificationRead
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ReadNotification:
+    """A notification in the inbox of the patron who reads it."""
+
+    notification_id: str
+    patron_id: str
+
+
+async def read_notification(work: Work, command: ReadNotification) -> Notification:
+    """The notification, read. Reading it again changes nothing. Raises NoSuchNotification."""
+    told = await store.notification(work, command.notification_id)
+    if told is None or told.patron_id != command.patron_id or told.withdrawn:
+        raise NoSuchNotification
+    now_read = read(told)
+    if now_read is not told:
+        await store.save_notification(work, now_read)
+        work.record(
+            NotificationRead(
+                version=now_read.version,
+                notification_id=now_read.id,
+                patron_id=now_read.patron_id,
+                kind=now_read.kind,
+                read=True,
+            )
+        )
+    return now_read

@@ -1,0 +1,49 @@
+"""Tell one patron of one event that concerns them alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.notices import store
+from services.notices.domain.notification import About, Notification, notification
+from shared.contracts.notices import NotificationDelivered, NotificationRead
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class TellPatron:
+    """An event about one patron, and its facts."""
+
+    event_id: str
+    patron_id: str
+    kind: str
+    at: datetime
+    about: About
+
+
+async def tell_patron(work: Work, command: TellPatron) -> None:
+    """Put one notification into the inbox, once, unless the patron is erased."""
+    patron = await store.patron(work, command.patron_id)
+    if patron is not None and patron.erased:
+        return
+    told = notification(
+        command.event_id, command.patron_id, command.kind, command.at, command.about
+    )
+    if await store.notification(work, told.id):
+        return
+    await store.hold_patron(work, patron, command.patron_id)
+    await deliver(work, told)
+
+
+async def deliver(work: Work, told: Notification) -> None:
+    """Keep a notification and publish that it was delivered (or taken back: then as read)."""
+    await store.save_notification(work, told)
+    event = NotificationRead if told.withdrawn else NotificationDelivered
+    work.record(
+        event(
+            version=told.version,
+            notification_id=told.id,
+            patron_id=told.patron_id,
+            kind=told.kind,
+            read=not told.unread,
+        )
+    )
