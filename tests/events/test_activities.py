@@ -1,0 +1,134 @@
+"""The programme: who publishes, and how the public finds it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.events.programme import ANNOUNCED, STAFF, TALK, events, published
+from tests.support import Api, token
+
+
+async def test_an_activity_is_published_with_its_event(api: Api) -> None:
+    talk = await published(api)
+    assert talk["starts_at"] == "2020-11-20T11:00:00Z"
+    assert talk["recording"] == {"available_from": "2020-11-20T11:00:00Z", "released": False}
+    (told,) = await events(api, "activity.published")
+    assert told["activity_id"] == talk["id"]
+    assert told["speaker"] == "Prof. LUI Tai-lok"
+    assert told["recording_from"] == "2020-11-20T11:00:00Z"
+    assert told["version"] == talk["version"] == 1
+
+
+async def test_the_public_needs_no_token(api: Api) -> None:
+    talk = await published(api)
+    one = await api.get(f"/v1/activities/{talk['id']}", at=ANNOUNCED)
+    assert one.json() == talk
+    listed = await api.get("/v1/activities", at=ANNOUNCED)
+    assert listed.json() == {"items": [talk], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("as_", "status"),
+    [(None, 401), ("not.a.token", 401), (token("p", ["patron"]), 403), (token("o", ["ops"]), 403)],
+    ids=["nobody", "nonsense", "a patron", "an operator"],
+)
+async def test_only_staff_publish(api: Api, as_: str | None, status: int) -> None:
+    assert (await api.post("/v1/activities", TALK, as_=as_)).status == status
+    assert (await api.get("/v1/activities")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"colour": "red"},
+        {"recording": {"available_from": "2020-11-20T19:00:00+08:00", "url": "ftp://x", "by": 1}},
+        {"recording": {"available_from": "2020-11-20T19:00:00+08:00", "url": "secret-place"}},
+        {"type": "Talk"},
+        {"starts_at": "2020-11-20T19:00:00"},
+        {"starts_at": "0001-01-01T00:00:00+08:00"},
+        {"title": " "},
+        {"title": "x" * 301},
+        {"title": "\ud800"},
+        {"ends_at": "2020-11-20T19:00:00+08:00"},
+    ],
+    ids=[
+        "an unknown field",
+        "an unknown field within",
+        "an address that is none",
+        "a type in capitals",
+        "a time without offset",
+        "a time before UTC's first",
+        "no title",
+        "an endless title",
+        "half a character",
+        "an end at the start",
+    ],
+)
+async def test_what_is_malformed_is_refused_and_not_repeated(
+    api: Api, change: dict[str, Any]
+) -> None:
+    answer = await api.post("/v1/activities", {**TALK, **change}, as_=STAFF)
+    assert answer.status == 422
+    assert b"secret-place" not in answer.body
+    assert (await api.get("/v1/activities")).json()["items"] == []
+
+
+async def test_a_request_sent_again_publishes_once(api: Api, replica: Api) -> None:
+    answers = await asyncio.gather(
+        *(door.post("/v1/activities", TALK, as_=STAFF, key="k") for door in [api, replica] * 5)
+    )
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert len(await events(api, "activity.published")) == 1
+
+
+async def test_activities_are_listed_by_start_page_by_page_without_gap_or_double(api: Api) -> None:
+    # Three of them start at the same time, so that pages break between equals.
+    days = [3, 1, 2, 2, 2, 5, 4]
+    made = [
+        await published(api, title=str(place), starts_at=f"2021-03-0{day}T10:00:00+08:00")
+        for place, day in enumerate(days)
+    ]
+    expected = sorted(made, key=lambda one: (one["starts_at"], one["id"]))
+    seen: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        answer = await api.get(f"/v1/activities?limit=2{after}", at=ANNOUNCED)
+        page = answer.json()
+        seen += page["items"]
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+    assert seen == expected
+
+
+async def test_activities_are_found_by_type_branch_and_first_day(api: Api) -> None:
+    await published(api, title="talk", branch="KPL")
+    await published(api, title="show", type="exhibition", branch="KPL")
+    # Half past midnight in Hong Kong is still the day before in UTC.
+    await published(api, title="late", starts_at="2020-11-21T00:30:00+08:00")
+
+    async def titles(query: str) -> list[str]:
+        answer = await api.get(f"/v1/activities?{query}")
+        return sorted(item["title"] for item in answer.json()["items"])
+
+    assert await titles("type=exhibition") == ["show"]
+    assert await titles("branch=KPL") == ["show", "talk"]
+    assert await titles("type=talk&branch=KPL") == ["talk"]
+    assert await titles("from=2020-11-21") == ["late"]
+    assert await titles("from=2020-11-22") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["after=x", "after=99999999999999999.x", "from=soon", "from=0001-01-01", "limit=0", "type=T"],
+)
+async def test_a_malformed_question_is_422(api: Api, query: str) -> None:
+    assert (await api.get(f"/v1/activities?{query}")).status == 422
+
+
+async def test_no_such_activity(api: Api) -> None:
+    for path in ("/v1/activities/none", "/v1/activities/none/recording"):
+        answer = await api.get(path)
+        assert (answer.status, answer.json()["code"]) == (404, "no-such-activity")
