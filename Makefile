@@ -26,6 +26,7 @@ check: .venv/project.stamp
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m ops contracts check
 	@.venv/bin/lint-imports
 
 clean:
