@@ -1,0 +1,291 @@
+"""My Account and My Info, as a patron sees them."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import date
+from typing import Any
+
+from shared.contracts import accounts, circulation, notices
+from shared.mongo import Database
+from shared.settings import Settings
+from tests.gateway import story
+from tests.gateway.conftest import Owner
+from tests.support import Api, token, until
+
+Gateway = Callable[[Settings], AbstractAsyncContextManager[Api]]
+Hear = Callable[..., Awaitable[None]]
+PATRON = token(name="Chan Mei-ling")
+BEFORE_DUE = "2021-02-10T10:00:00+08:00"
+AFTER_DUE = "2021-02-18T10:00:00+08:00"
+
+
+def accruing(loan_id: str, cents: int, **more: Any) -> dict[str, Any]:
+    return {
+        "loan_id": loan_id,
+        "overdue": True,
+        "amount_cents": cents,
+        "as_of": "2021-02-18",
+        "suspended": False,
+        "resumes_on": None,
+        **more,
+    }
+
+
+async def test_a_patron_nobody_heard_of_yet_has_an_empty_account(
+    settings: Settings, gateway: Gateway
+) -> None:
+    async with gateway(settings) as api:
+        answer = await api.get("/v1/me", as_=PATRON)
+    nothing = {"as_of": None, "live": False}
+    assert (answer.status, answer.json()) == (
+        200,
+        {
+            "patron": {
+                "id": "patron-1",
+                "name": "Chan Mei-ling",
+                "category": None,
+                "home_branch": None,
+                "language": None,
+                "status": None,
+            },
+            "loans": [],
+            "holds": [],
+            "charges": [],
+            "accruing": [],
+            "totals": {
+                "loans": 0,
+                "overdue": 0,
+                "holds": 0,
+                "outstanding_cents": 0,
+                "accruing_cents": 0,
+            },
+            "activities": [],
+            "admission_cards": [],
+            "enquiries": [],
+            "inbox": {"unread": 0},
+            "sources": dict.fromkeys(("accounts", "circulation", "events", "notices"), nothing),
+        },
+    )
+
+
+async def test_the_account_is_shown_from_what_was_heard(
+    settings: Settings, gateway: Gateway, hear: Hear
+) -> None:
+    for event, when in story.whole_story():
+        await hear(event, when)
+    async with gateway(settings) as api:
+        account = (await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)).json()
+    assert account["patron"]["home_branch"] == "STPL"
+    assert [(loan["id"], loan["title"], loan["due_on"]) for loan in account["loans"]] == [
+        ("loan-3", "Another book", "2021-02-15"),
+        ("loan-1", "A corrected title", "2021-03-05"),
+    ]
+    assert account["charges"] == [
+        {
+            "id": "charge-1",
+            "kind": "fine",
+            "loan_id": "loan-2",
+            "amount_cents": 450,
+            "outstanding_cents": 450,
+            "statement_url": "/v1/loans/loan-2/fine-statement",
+        }
+    ]
+    assert account["totals"] == {
+        "loans": 2,
+        "overdue": 0,
+        "holds": 0,
+        "outstanding_cents": 450,
+        "accruing_cents": 0,
+    }
+    assert account["inbox"] == {"unread": 1}
+    assert account["sources"]["accounts"]["as_of"] == "2021-02-02T01:00:00Z"
+    assert account["sources"]["events"]["as_of"] is None
+
+
+async def test_circulation_is_asked_only_once_a_due_date_has_passed(
+    lending: tuple[Settings, Owner], gateway: Gateway, hear: Hear
+) -> None:
+    settings, owner = lending
+    owner.accruing = {"items": [accruing("loan-1", 450)]}
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    async with gateway(settings) as api:
+        for at in (BEFORE_DUE, "2021-02-15T23:59:00+08:00"):
+            assert (await api.get("/v1/me", as_=PATRON, at=at)).json()["totals"]["overdue"] == 0
+        assert owner.asked == []
+
+        account = (await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)).json()
+    assert [asked["carrel-time"] for asked in owner.asked] == ["2021-02-18T02:00:00+00:00"]
+    assert owner.asked[0]["authorization"] == f"Bearer {PATRON}"
+    assert account["loans"][0]["overdue"] is True
+    assert account["accruing"] == [
+        {
+            "loan_id": "loan-1",
+            "amount_cents": 450,
+            "as_of": "2021-02-18",
+            "suspended": False,
+            "resumes_on": None,
+        }
+    ]
+    assert (account["totals"]["overdue"], account["totals"]["accruing_cents"]) == (1, 450)
+    assert account["sources"]["circulation"]["live"] is True
+
+
+async def test_a_loan_that_fell_due_in_a_closure_is_not_overdue(
+    lending: tuple[Settings, Owner], gateway: Gateway, hear: Hear
+) -> None:
+    settings, owner = lending
+    owner.accruing = {"items": [accruing("loan-1", 0, overdue=False)]}
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    async with gateway(settings) as api:
+        account = (await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)).json()
+    assert (account["loans"][0]["overdue"], account["accruing"]) == (False, [])
+
+
+async def test_while_circulation_is_away_the_account_shows_what_it_said_last(
+    lending: tuple[Settings, Owner],
+    settings: Settings,
+    gateway: Gateway,
+    hear: Hear,
+    views: Database,
+) -> None:
+    with_circulation, owner = lending
+    said = [accruing("loan-1", 450), accruing("loan-2", 150, suspended=True, as_of="2021-02-18")]
+    owner.accruing = {"items": said}
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(story.loan(circulation.LoanCheckedOut, 1, "loan-2"))
+    async with gateway(with_circulation) as api:
+        live = (await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)).json()
+
+        async def kept() -> bool:
+            return bool(await views.account_views.find_one({"accruing.items.1": {"$exists": True}}))
+
+        await until(kept)
+        owner.accruing = None  # from here on it hangs
+        slow = (await api.get("/v1/me", as_=PATRON, at="2021-02-19T10:00:00+08:00")).json()
+    assert slow["accruing"] == live["accruing"]
+    assert slow["sources"]["circulation"]["live"] is False
+
+    await hear(story.loan(circulation.LoanRenewed, 2, "loan-2", due_on=date(2021, 3, 4)))
+    async with gateway(settings) as api:
+        dead = (await api.get("/v1/me", as_=PATRON, at="2021-02-20T10:00:00+08:00")).json()
+    assert [item["loan_id"] for item in dead["accruing"]] == ["loan-1"]
+    assert dead["accruing"][0]["as_of"] == "2021-02-18"
+    assert dead["sources"]["circulation"]["live"] is False
+    assert [loan["overdue"] for loan in dead["loans"]] == [True, False]
+
+
+async def test_garbage_from_circulation_is_not_shown(
+    lending: tuple[Settings, Owner], gateway: Gateway, hear: Hear
+) -> None:
+    settings, owner = lending
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    async with gateway(settings) as api:
+        for garbage in ({}, {"items": [{"loan_id": "loan-1"}]}, {"items": "none"}):
+            owner.accruing = garbage
+            answer = await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)
+            assert (answer.status, answer.json()["accruing"]) == (200, [])
+            assert answer.json()["sources"]["circulation"]["live"] is False
+
+
+async def test_an_overview_that_has_not_changed_is_not_sent_again(
+    settings: Settings, gateway: Gateway, hear: Hear
+) -> None:
+    async with gateway(settings) as api:
+        # The owners must all have been found away, or not yet: both say `live: false`.
+        first = await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)
+        tag = first.headers["ETag"]
+        assert tag.startswith('W/"')
+        for known in (tag, f'"other", {tag}', "*", tag.removeprefix("W/")):
+            same = await api.get(
+                "/v1/me", as_=PATRON, at=BEFORE_DUE, headers={"If-None-Match": known}
+            )
+            assert (same.status, same.body, same.headers["ETag"]) == (304, b"", tag)
+        await hear(story.loan(circulation.LoanCheckedOut, 1))
+        changed = await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE, headers={"If-None-Match": tag})
+        assert changed.status == 200
+        assert changed.headers["ETag"] != tag
+        assert "private" in changed.headers["Cache-Control"]
+
+
+async def test_nobody_sees_anothers_account(
+    settings: Settings, gateway: Gateway, hear: Hear
+) -> None:
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(story.preferences(1))
+    async with gateway(settings) as api:
+        other = token("patron-2")
+        for path in ("/v1/me", "/v1/me?patron_id=patron-1&sub=patron-1&id=patron-1"):
+            account = (await api.get(path, as_=other, headers={"X-Patron": "patron-1"})).json()
+            assert (account["patron"]["id"], account["loans"]) == ("patron-2", [])
+        for path in ("/v1/me", "/v1/me/info"):
+            assert (await api.get(path)).status == 401
+            assert (await api.get(path, as_=token(audience="another"))).status == 401
+            assert (await api.get(path, as_=token(expires_in=-60))).status == 401
+            assert (await api.get(path, as_=token("s-1", ("staff",)))).status == 403
+
+
+async def test_an_erased_patron_has_nothing_left(
+    settings: Settings, gateway: Gateway, hear: Hear
+) -> None:
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(story.patron(accounts.PatronErased, 2, status="erased"))
+    async with gateway(settings) as api:
+        account = (await api.get("/v1/me", as_=PATRON)).json()
+    assert (account["patron"]["status"], account["loans"]) == ("erased", [])
+
+
+# ---- My Info ------------------------------------------------------------------------------------
+
+
+async def test_my_info_has_what_the_patron_follows(
+    settings: Settings, gateway: Gateway, hear: Hear
+) -> None:
+    await hear(story.preferences(1, followed_branches=("HKCL", "STPL"), activity_types=("talk",)))
+    await hear(story.branch(notices.BranchRegistered, 1, "HKCL", name="Central Library"))
+    for event in (
+        story.activity("later", starts_at="2021-03-01T10:00:00+08:00"),
+        story.activity("this-morning", starts_at="2021-02-10T09:00:00+08:00"),
+        story.activity(
+            "goes-on",
+            starts_at="2021-01-10T09:00:00+08:00",
+            ends_at="2021-02-10T18:00:00+08:00",
+        ),
+        story.activity("over", starts_at="2021-02-09T23:00:00+08:00"),
+        story.activity("no-talk", type="workshop"),
+        story.notice("both", branches=("HKCL", "STPL", "HHM"), date=date(2021, 2, 2)),
+        story.notice("all", branches=(), date=date(2021, 2, 5)),
+        story.notice("elsewhere", branches=("HHM",)),
+    ):
+        await hear(event)
+    async with gateway(settings) as api:
+        info = (await api.get("/v1/me/info", as_=PATRON, at=BEFORE_DUE)).json()
+        nobody = (await api.get("/v1/me/info", as_=token("patron-2"), at=BEFORE_DUE)).json()
+    assert [row["title"] for row in info["activities"]] == [
+        "About goes-on",
+        "About this-morning",
+        "About later",
+    ]
+    assert info["activities"][2] == {
+        "title": "About later",
+        "starts_at": "2021-03-01T02:00:00Z",
+        "venue": "Online",
+        "type": "talk",
+    }
+    assert info["library_information"] == [
+        {"library": "All libraries", "date": "2021-02-05", "content": "What all says"},
+        {"library": "Central Library", "date": "2021-02-02", "content": "What both says"},
+        {"library": "STPL", "date": "2021-02-02", "content": "What both says"},
+    ]
+    assert nobody == {"activities": [], "library_information": []}
+
+
+async def test_my_info_is_at_most_fifty_rows(
+    settings: Settings, gateway: Gateway, hear: Hear
+) -> None:
+    await hear(story.preferences(1))
+    for number in range(60):
+        await hear(story.activity(f"talk-{number}"))
+        await hear(story.notice(f"notice-{number}"))
+    async with gateway(settings) as api:
+        info = (await api.get("/v1/me/info", as_=PATRON, at=BEFORE_DUE)).json()
+    assert (len(info["activities"]), len(info["library_information"])) == (50, 50)

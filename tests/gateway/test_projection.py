@@ -1,0 +1,192 @@
+"""Any order, any number of times: the view comes out the same."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+
+from services.gateway.consumers import hears
+from shared.contracts import Event, accounts, circulation
+from shared.mongo import Database
+from tests.gateway import story
+
+Hear = Callable[..., Awaitable[None]]
+
+
+async def everything(views: Database) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("account_views", "titles", "branches", "activities", "notices"):
+        rows = [row async for row in views[name].find().sort("_id")]
+        for row in rows:
+            if "title_ids" in row:
+                row["title_ids"].sort()
+        found[name] = rows
+    return found
+
+
+async def forget(views: Database) -> None:
+    for name in ("account_views", "titles", "branches", "activities", "notices"):
+        await views[name].delete_many({})
+
+
+@pytest.fixture
+async def in_order(views: Database, hear: Hear) -> dict[str, Any]:
+    """What every event once, in order, makes."""
+    for event, when in story.whole_story():
+        await hear(event, when)
+    expected = await everything(views)
+    await forget(views)
+    return expected
+
+
+def test_the_story_has_every_event_that_the_gateway_hears() -> None:
+    assert {event.topic for event, _ in story.whole_story()} == set(hears.handlers)
+
+
+async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
+    view, erased = in_order["account_views"]
+    assert view["patron"] == {
+        "version": 4,
+        "category": "adult",
+        "home_branch": "STPL",
+        "language": "en",
+        "status": "active",
+    }
+    assert view["preferences"]["followed_branches"] == ["HKCL", "STPL"]
+    assert view["loans"] == {
+        "loan-1": {
+            "version": 4,
+            "state": "open",
+            "title_id": "title-1",
+            "title": "A corrected title",
+            "title_version": 2,
+            "barcode": "barcode-of-loan-1",
+            "branch": "HKCL",
+            "borrowed_on": "2021-02-01",
+            "due_on": "2021-03-05",
+            "renewals_left": 4,
+        },
+        "loan-2": {"version": 2, "state": "returned"},
+        "loan-3": {
+            "version": 1,
+            "state": "open",
+            "title_id": "title-2",
+            "title": "Another book",
+            "title_version": 1,
+            "barcode": "barcode-of-loan-3",
+            "branch": "HKCL",
+            "borrowed_on": "2021-02-01",
+            "due_on": "2021-02-15",
+            "renewals_left": 5,
+        },
+    }
+    assert view["title_ids"] == ["title-1", "title-2"]
+    assert view["charges"]["charge-1"]["outstanding_cents"] == 450
+    assert view["notifications"] == {
+        "told-1": {"version": 2, "read": True},
+        "told-2": {"version": 1, "read": False},
+    }
+    assert set(view["heard"]) == {"accounts", "circulation", "notices"}
+    assert erased == {"_id": "patron-2", "patron": {"version": 2, "status": "erased"}}
+    assert [branch["name"] for branch in in_order["branches"]] == ["The Library"]
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_three_times_in_any_order_is_as_once_in_order(
+    seed: int, in_order: dict[str, Any], views: Database, hear: Hear
+) -> None:
+    deliveries = story.whole_story() * 3
+    random.Random(seed).shuffle(deliveries)  # noqa: S311 - repeatable
+    for event, when in deliveries:
+        await hear(event, when)
+    assert await everything(views) == in_order
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_three_times_by_many_replicas_at_once_is_as_once_in_order(
+    seed: int, in_order: dict[str, Any], views: Database, hear: Hear
+) -> None:
+    deliveries = story.whole_story() * 3
+    random.Random(seed).shuffle(deliveries)  # noqa: S311 - repeatable
+    replicas = [deliveries[number::12] for number in range(12)]
+
+    async def replica(share: list[tuple[Event, datetime]]) -> None:
+        for event, when in share:
+            await hear(event, when)
+
+    await asyncio.gather(*(replica(share) for share in replicas))
+    assert await everything(views) == in_order
+
+
+async def test_a_late_event_does_not_bring_a_returned_loan_back(
+    views: Database, hear: Hear
+) -> None:
+    await hear(story.returned(3))
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(story.loan(circulation.LoanRenewed, 2))
+    view = await views.account_views.find_one({"_id": "patron-1"})
+    assert view is not None
+    assert view["loans"] == {"loan-1": {"version": 3, "state": "returned"}}
+    assert view["title_ids"] == []
+
+
+async def test_nothing_is_kept_of_an_erased_patron_whatever_comes_late(
+    views: Database, hear: Hear
+) -> None:
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(story.patron(accounts.PatronErased, 5, status="erased"))
+    await hear(story.loan(circulation.LoanRenewed, 2))
+    await hear(story.preferences(1))
+    await hear(story.patron(accounts.PatronUpdated, 4))
+    view = await views.account_views.find_one({"_id": "patron-1"})
+    assert view == {"_id": "patron-1", "patron": {"version": 5, "status": "erased"}}
+
+
+async def test_a_settled_charge_is_no_longer_kept_in_full(views: Database, hear: Hear) -> None:
+    await hear(story.fine(2, outstanding_cents=0))
+    await hear(story.fine(1))
+    view = await views.account_views.find_one({"_id": "patron-1"})
+    assert view is not None
+    assert view["charges"] == {"charge-1": {"version": 2, "outstanding_cents": 0}}
+
+
+async def test_a_title_that_comes_late_is_put_into_the_loans_that_wait_for_it(
+    views: Database, hear: Hear
+) -> None:
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(story.loan(circulation.LoanCheckedOut, 1, "loan-7", patron_id="patron-7"))
+    await hear(story.title(2, "Second wording"))
+    await hear(story.title(1, "First wording"))
+    titles = [
+        loan["title"]
+        async for view in views.account_views.find()
+        for loan in view["loans"].values()
+    ]
+    assert titles == ["Second wording", "Second wording"]
+
+
+async def test_a_loan_and_its_title_that_come_at_once_always_meet(
+    views: Database, hear: Hear
+) -> None:
+    for number in range(40):
+        key = str(number)
+        due = date(2021, 2, 15)
+        await asyncio.gather(
+            hear(story.loan(circulation.LoanCheckedOut, 1, key, title_id=key, due_on=due)),
+            hear(story.title(2, f"Wording 2 of {key}", key)),
+            hear(story.title(1, f"Wording 1 of {key}", key)),
+        )
+    view = await views.account_views.find_one({"_id": "patron-1"})
+    assert view is not None
+    shown = {key: loan["title"] for key, loan in view["loans"].items()}
+    assert shown == {str(number): f"Wording 2 of {number}" for number in range(40)}
+
+
+async def test_an_id_that_is_no_field_name_is_refused(views: Database, hear: Hear) -> None:
+    for bad in ("a.b", "$where", "", "a\x00"):
+        with pytest.raises(ValueError, match="an id has letters"):
+            await hear(story.loan(circulation.LoanCheckedOut, 1, bad))
+    assert await views.account_views.count_documents({}) == 0
