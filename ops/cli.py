@@ -20,7 +20,7 @@ from rich.console import Console
 
 # Each is a module of ops with a typer application named `app`, imported only when it is asked for:
 # `carrel serve` starts in every process and has no use for their imports.
-SUB_COMMANDS = ("contracts", "fines", "staff")
+SUB_COMMANDS = ("audit", "contracts", "fines", "staff")
 RUNS = Path(".data")
 DATA = RUNS / "up"
 

@@ -15,10 +15,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ops import ports
 from ops.child import Child, start_all, stop_all
 from ops.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
+from shared.settings import Settings
+
+S = TypeVar("S", bound=Settings)
 
 USUAL_PORTS = {
     "gateway": 8080,
@@ -52,6 +56,13 @@ class System:
     def process(self, service: str, replica: int = 0) -> Child:
         """One process, to stop, kill, suspend or start again. KeyError if there is no such one."""
         return self.processes[f"{service}-{replica}"]
+
+    def settings(self, kind: type[S]) -> S:
+        """The settings of `kind` as the services have them."""
+        told = {
+            name.removeprefix("CARREL_").lower(): value for name, value in self.environment.items()
+        }
+        return kind.model_validate(told)
 
     def moved(self) -> list[str]:
         """A sentence for each part that is not at its usual port because that was taken."""

@@ -184,12 +184,7 @@ class _Player:
         self._now = self._plot["steps"][0]["at"]
         callers = {caller["role"]: caller for caller in self._plot["callers"]}
         ops = callers.pop("ops")
-        settings = AccountsSettings(
-            **{
-                name.removeprefix("CARREL_").lower(): value
-                for name, value in self._system.environment.items()
-            }
-        )
+        settings = self._system.settings(AccountsSettings)
         await add_account(settings, ops["card_number"], ops["pin"], ops["name"], "ops")
         await self._log_in("ops", ops["card_number"], ops["pin"])
         for role, caller in callers.items():

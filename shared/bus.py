@@ -103,6 +103,7 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
         due, self._next, self._count = self._next, {}, 0
         try:
             await self.commit(due)
+            failpoint("listener.committed")
         except (CommitFailedError, IllegalStateError):
             log.info("offsets not committed after a rebalance", partitions=len(due))
         except KafkaError as error:
@@ -278,7 +279,6 @@ class Listener:
             failpoint("listener.taken-in")
             if self.offsets.done(record):
                 await self.offsets.flush()
-                failpoint("listener.committed")
         finally:
             self._busy_since = None
 

@@ -1,12 +1,14 @@
 """The infrastructure that tests stand on: real, started once where that is safe, on free ports."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from pymongo import MongoClient
 
 from ops.embedded import embedded
+from ops.processes import System, system
+from tests.library import Library
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +40,21 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("kafka")
     with embedded(folder, mongo=False, kafka_port=None) as infrastructure:
         yield infrastructure.kafka
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Database, broker and the five services on free ports, one system for each file of tests.
+
+    It simulates: a call says what time it is.
+    """
+    folder = tmp_path_factory.mktemp("system")
+    with system(folder, simulation=True, usual_ports=False) as started:
+        yield started
+
+
+@pytest.fixture
+async def library(running: System) -> AsyncIterator[Library]:
+    """The running system as its people see it, with a new operator, librarian and station."""
+    async with Library(running) as opened:
+        yield opened

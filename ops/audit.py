@@ -1,0 +1,257 @@
+"""`carrel audit`: whether the databases, the topics and the views tell one story.
+
+It reads everything, so it is for a system at rest: settle it first, or what is still on its way is
+reported as missing. It looks at the stored documents themselves, past the services' code, for that
+code is what it checks.
+"""
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import orjson
+import typer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from rich.console import Console
+
+from shared.contracts import published
+from shared.mongo import Client, Database, Document, connect
+from shared.settings import Settings, load
+
+app = typer.Typer(help="Compare every database, topic and view.")
+
+PUBLISHERS = ("accounts", "circulation", "events", "notices")
+TELLS_ONE_PATRON = ("loan.due-date-changed", "fine.assessed")
+"""Events of which one patron is told in every case: one notification each."""
+
+
+@dataclass
+class Audit:
+    """What was looked at, and what does not agree."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    findings: list[str] = field(default_factory=list)
+
+    def expect(self, holds: bool, otherwise: str) -> None:
+        """Note a finding unless something holds."""
+        if not holds:
+            self.findings.append(otherwise)
+
+
+@app.callback(invoke_without_command=True)
+def audit_command(
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+) -> None:
+    """Compare every database, topic and view; exit 1 if anything is lost, doubled or differs.
+
+    Connects to CARREL_MONGO_URL and CARREL_KAFKA. Events should be at rest.
+    """
+    found = asyncio.run(audit(load(Settings)))
+    if as_json:
+        typer.echo(json.dumps({"counts": found.counts, "findings": found.findings}, indent=2))
+    else:
+        console = Console(highlight=False)
+        for what, count in sorted(found.counts.items()):
+            console.print(f"{count:>8} {what}")
+        for finding in found.findings:
+            console.print(finding, style="red", markup=False)
+        console.print("All agree." if not found.findings else f"{len(found.findings)} findings.")
+    raise typer.Exit(1 if found.findings else 0)
+
+
+async def audit(settings: Settings) -> Audit:
+    """Everything compared; the system should be at rest."""
+    client: Client = connect(settings.mongo_url)
+    result = Audit()
+    try:
+        stores = {
+            service: client[f"{settings.database_prefix}_{service}"]
+            for service in (*PUBLISHERS, "gateway")
+        }
+        events = await _events(result, stores, settings.kafka)
+        await _copies_and_limits(result, stores["circulation"])
+        await _charges(result, stores["circulation"])
+        await _views(result, stores)
+        await _notifications(result, stores["notices"], events)
+    finally:
+        client.close()
+    return result
+
+
+async def _events(
+    result: Audit, stores: dict[str, Database], bootstrap: str
+) -> dict[str, list[Document]]:
+    """Outboxes against topics, and the versions of each resource. Gives the events by topic."""
+    relayed = await _topics(bootstrap)
+    recorded: dict[str, list[Document]] = defaultdict(list)
+    versions: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    for service in PUBLISHERS:
+        async for row in stores[service].outbox.find({}):
+            topic = row["topic"]
+            result.counts["events recorded"] += 1
+            result.expect("pending" not in row, f"{topic} {row['_id']} was never relayed")
+            result.expect(row["_id"] in relayed[topic], f"{topic} {row['_id']} is not on its topic")
+            body = orjson.loads(row["body"])
+            recorded[topic].append({"event_id": row["_id"], **body})
+            resource = (_resource(topic), row["headers"]["ce_subject"])
+            versions[resource][body["version"]] += 1
+    known = {event["event_id"] for events in recorded.values() for event in events}
+    for topic, ids in relayed.items():
+        for event_id in ids - known:
+            result.findings.append(f"{topic} {event_id} is on its topic, but nobody recorded it")
+    result.counts["events on topics"] = sum(len(ids) for ids in relayed.values())
+    result.counts["resources"] = len(versions)
+    for (kind, subject), counted in versions.items():
+        wanted = dict.fromkeys(range(1, max(counted) + 1), 1)
+        result.expect(
+            counted == Counter(wanted),
+            f"{kind} {subject} was published as versions {sorted(counted.elements())}",
+        )
+    return recorded
+
+
+def _resource(topic: str) -> str:
+    """The kind of thing whose versions a topic's events count."""
+    kind = topic.partition(".")[0]
+    return {"recording": "activity"}.get(kind, kind)
+
+
+async def _topics(bootstrap: str) -> dict[str, set[str]]:
+    """The ids of the events on each topic."""
+    found: dict[str, set[str]] = {topic: set() for topic in published()}
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap.split(","), enable_auto_commit=False)
+    await consumer.start()
+    try:
+        existing = await consumer.topics()
+        partitions = [
+            TopicPartition(topic, partition)
+            for topic in found
+            if topic in existing
+            for partition in consumer.partitions_for_topic(topic) or ()
+        ]
+        consumer.assign(partitions)
+        ends = {p: end for p, end in (await consumer.end_offsets(partitions)).items() if end}
+        starts = await consumer.beginning_offsets(partitions)
+        left = {p for p, end in ends.items() if end > starts[p]}
+        for partition in partitions:
+            consumer.seek(partition, starts[partition])
+        async with asyncio.timeout(60):
+            while left:
+                for partition, records in (await consumer.getmany(timeout_ms=500)).items():
+                    for record in records:
+                        headers = dict(record.headers)
+                        found[partition.topic].add(headers.get("ce_id", b"?").decode())
+                        if record.offset + 1 >= ends[partition]:
+                            left.discard(partition)
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def _copies_and_limits(result: Audit, store: Database) -> None:
+    """Each copy that is out has one open loan, and what is counted of a patron is true."""
+    open_by_copy: Counter[str] = Counter()
+    open_by_patron: Counter[str] = Counter()
+    async for loan in store.loans.find({"state": "open"}):
+        result.counts["open loans"] += 1
+        open_by_copy[loan["copy_id"]] += 1
+        open_by_patron[loan["patron_id"]] += 1
+    for copy, count in open_by_copy.items():
+        result.expect(count == 1, f"copy {copy} has {count} open loans")
+    async for copy in store.copies.find({}):
+        result.counts["copies"] += 1
+        out = copy["state"] == "on-loan"
+        result.expect(
+            out == (copy["_id"] in open_by_copy),
+            f"copy {copy['barcode']} is {copy['state']}: {open_by_copy[copy['_id']]} open loans",
+        )
+    owed: Counter[str] = Counter()
+    async for charge in store.charges.find({}):
+        owed[charge["patron_id"]] += charge["outstanding_cents"]
+    counted = {borrower["_id"]: borrower async for borrower in store.borrowers.find({})}
+    for patron in {*open_by_patron, *owed, *counted}:
+        borrower = counted.get(patron, {"open_loans": 0, "outstanding_cents": 0})
+        found = (borrower["open_loans"], borrower["outstanding_cents"])
+        true = (open_by_patron[patron], owed[patron])
+        result.expect(found == true, f"patron {patron} is counted {found}, but has {true}")
+
+
+async def _charges(result: Audit, store: Database) -> None:
+    """A fine is charged once for each due date of a loan, and is what its statement says."""
+    seen: Counter[tuple[str, str]] = Counter()
+    async for charge in store.charges.find({"kind": "fine"}):
+        result.counts["fines"] += 1
+        statement = charge["statement"]
+        seen[charge["loan_id"], str(statement["due_on"])] += 1
+        total = sum(span["amount_cents"] for span in statement["spans"])
+        result.expect(
+            charge["amount_cents"] == statement["amount_cents"] == total,
+            f"charge {charge['_id']} of {charge['amount_cents']} has a statement of {total}",
+        )
+    for (loan, due_on), count in seen.items():
+        result.expect(count == 1, f"loan {loan} was charged {count} times for {due_on}")
+
+
+async def _views(result: Audit, stores: dict[str, Database]) -> None:
+    """Each account view shows what the owners have."""
+    views = {view["_id"]: view async for view in stores["gateway"].account_views.find({})}
+    result.counts["account views"] = len(views)
+    loans = await _by_patron(stores["circulation"].loans.find({"state": "open"}))
+    charges = await _by_patron(
+        stores["circulation"].charges.find({"outstanding_cents": {"$gt": 0}})
+    )
+    unread = await _by_patron(
+        stores["notices"].notifications.find({"read": False, "withdrawn": False})
+    )
+    for patron in {*views, *loans, *charges, *unread}:
+        view = views.get(patron, {})
+        shown = {
+            (key, loan["version"], loan["due_on"])
+            for key, loan in view.get("loans", {}).items()
+            if loan["state"] == "open"
+        }
+        true = {(loan["_id"], loan["version"], loan["due_on"]) for loan in loans[patron]}
+        result.expect(shown == true, f"patron {patron} is shown other loans: {shown ^ true}")
+        owed = {
+            (key, charge["outstanding_cents"])
+            for key, charge in view.get("charges", {}).items()
+            if charge["outstanding_cents"]
+        }
+        truly = {(charge["_id"], charge["outstanding_cents"]) for charge in charges[patron]}
+        result.expect(owed == truly, f"patron {patron} is shown other charges: {owed ^ truly}")
+        told = {key for key, one in view.get("notifications", {}).items() if not one["read"]}
+        inbox = {notification["_id"] for notification in unread[patron]}
+        result.expect(told == inbox, f"patron {patron} is shown other news: {told ^ inbox}")
+
+
+async def _by_patron(documents: AsyncIterator[Document]) -> dict[str, list[Document]]:
+    found: dict[str, list[Document]] = defaultdict(list)
+    async for document in documents:
+        found[document["patron_id"]].append(document)
+    return found
+
+
+async def _notifications(result: Audit, store: Database, events: dict[str, list[Document]]) -> None:
+    """Who must be told of an event was told of it once."""
+    erased = {event["patron_id"] for event in events["patron.erased"]}
+    told: Counter[tuple[str, str]] = Counter()
+    async for notification in store.notifications.find({}):
+        result.counts["notifications"] += 1
+        about = notification["about"]
+        told[notification["kind"], notification["patron_id"]] += 1
+        result.expect(
+            notification["patron_id"] not in erased,
+            f"notification {notification['_id']} is of a patron who was erased",
+        )
+        if notification["kind"].startswith("loan."):
+            result.expect(bool(about["loan_id"]), f"notification {notification['_id']} has no loan")
+    for topic in TELLS_ONE_PATRON:
+        wanted = Counter(e["patron_id"] for e in events[topic] if e["patron_id"] not in erased)
+        for patron in {patron for kind, patron in told if kind == topic} | set(wanted):
+            found, true = told[topic, patron], wanted[patron]
+            result.expect(
+                found == true, f"patron {patron} was told {found} times of {true} {topic}"
+            )

@@ -1,0 +1,153 @@
+"""A small library on the running system, seen through the gateway as its people see it."""
+
+import asyncio
+import secrets
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from ops.flow import Flow
+from ops.processes import System
+from ops.staff import add_account
+from services.accounts.settings import Settings as AccountsSettings
+
+PIN = "246810"
+WEEK = [{"weekday": day, "opens": "09:00", "closes": "20:00"} for day in range(7)]
+
+
+class Library:
+    """Calls through the gateway, each retried under one idempotency key while something is away."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.now = "2020-11-02T10:00:00+08:00"
+        self.tokens: dict[str, str] = {}
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        self.flow = await Flow(self.system, self._session).__aenter__()
+        settings = self.system.settings(AccountsSettings)
+        card = unique("OPS")
+        await add_account(settings, card, PIN, "Operator", "ops")
+        self.tokens["ops"] = await self._log_in(card)
+        for role in ("staff", "station"):
+            card = unique(role)
+            account = {"card_number": card, "pin": PIN, "name": role, "role": role}
+            await self.post("/v1/staff", account, by="ops")
+            self.tokens[role] = await self._log_in(card)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.flow.__aexit__(kind, error, trace)
+        await self._session.close()
+
+    async def try_(
+        self, method: str, path: str, body: Any = None, *, by: str = "", key: str = "", at: str = ""
+    ) -> tuple[int, Any]:
+        """One request, as it is answered."""
+        headers = {"Carrel-Time": at or self.now}
+        if by:
+            headers["Authorization"] = f"Bearer {self.tokens[by]}"
+        if key:
+            headers["Idempotency-Key"] = key
+        async with self._session.request(
+            method, self.system.gateway_url + path, json=body, headers=headers
+        ) as response:
+            raw = await response.read()
+            return response.status, orjson.loads(raw) if raw else None
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, by: str = "", within: float = 30.0
+    ) -> Any:
+        """What is answered, after as many tries as it takes while a part is away.
+
+        Fails for any other answer than a good one.
+        """
+        key = secrets.token_hex(8)
+        moment = self.now  # another caller may go on in time while this one waits
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                status, answer = await self.try_(method, path, body, by=by, key=key, at=moment)
+            except aiohttp.ClientError:
+                status, answer = 503, None
+            if status < 400:
+                return answer
+            assert status == 503, f"{method} {path}: {status} {answer}"
+            assert time.monotonic() < deadline, f"{method} {path}: still {answer}"
+            await asyncio.sleep(0.05)
+
+    async def post(self, path: str, body: Any = None, *, by: str) -> Any:
+        """POST, until it is done."""
+        return await self.call("POST", path, body, by=by)
+
+    async def get(self, path: str, *, by: str = "") -> Any:
+        """GET, until it is answered."""
+        return await self.call("GET", path, by=by)
+
+    async def _log_in(self, card: str) -> str:
+        answer = await self.call("POST", "/v1/sessions", {"card_number": card, "pin": PIN})
+        return str(answer["access_token"])
+
+    async def branch(self, kind: str = "district") -> str:
+        """A new branch, open every day; its code."""
+        code = unique("B")[:8]
+        body = {"code": code, "name": f"Library {code}", "kind": kind, "hours": WEEK}
+        await self.post("/v1/branches", body, by="staff")
+        return code
+
+    async def patron(self, branch: str, category: str = "adult", language: str = "en") -> str:
+        """A new patron, logged in; the card, which is also the name to call by."""
+        card = unique("C")
+        body = {
+            "card_number": card,
+            "pin": PIN,
+            "name": f"Patron {card}",
+            "category": category,
+            "home_branch": branch,
+            "language": language,
+        }
+        await self.post("/v1/patrons", body, by="staff")
+        self.tokens[card] = await self._log_in(card)
+        return card
+
+    async def copies(self, branch: str, count: int, category: str = "adult") -> list[str]:
+        """A new title with copies; their barcodes."""
+        barcodes = [unique("K") for _ in range(count)]
+        copies = [{"barcode": b, "category": category, "branch": branch} for b in barcodes]
+        body = {"title": f"Title {barcodes[0]}", "authors": ["A. Author"], "kind": "book"}
+        await self.post("/v1/titles", {**body, "copies": copies}, by="staff")
+        return barcodes
+
+    async def lend(self, card: str, barcodes: list[str], branch: str) -> list[dict[str, Any]]:
+        """Check copies out; the loans."""
+        body = {"card_number": card, "barcodes": barcodes, "branch": branch}
+        answer = await self.post("/v1/checkouts", body, by="staff")
+        assert all(result["ok"] for result in answer["results"]), answer
+        return [result["loan"] for result in answer["results"]]
+
+    async def take_back(self, barcodes: list[str], branch: str) -> list[dict[str, Any]]:
+        """Take copies back at the desk; the results."""
+        body = {"barcodes": barcodes, "branch": branch, "channel": "desk"}
+        answer = await self.post("/v1/returns", body, by="staff")
+        assert all(result["ok"] for result in answer["results"]), answer
+        results: list[dict[str, Any]] = answer["results"]
+        return results
+
+    async def job(self, name: str) -> int:
+        """Run a job now; how much it did."""
+        answer = await self.post(f"/v1/ops/jobs/{name}", by="ops")
+        return int(answer["done"])
+
+
+def unique(prefix: str) -> str:
+    """A number that no other test uses."""
+    return f"{prefix}{secrets.token_hex(5).upper()}"
