@@ -59,6 +59,16 @@ def _checked_pin(pin: SecretStr) -> SecretStr:
     return pin
 
 
+def _checked_secret(secret: SecretStr) -> SecretStr:
+    # JSON can write half a character of UTF-16, and SecretStr lets it pass; it has no bytes.
+    try:
+        secret.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("not a text") from None
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
 CardNumber = Annotated[str, AfterValidator(_checked_card)]
 NewPin = Annotated[SecretStr, AfterValidator(_checked_pin)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -181,14 +191,14 @@ class SessionIn(Body):
     """A card and its PIN."""
 
     card_number: str = Field(min_length=1, max_length=64)
-    pin: SecretStr = Field(min_length=1, max_length=64)
+    pin: Secret = Field(min_length=1, max_length=64)
 
 
 class ServiceSessionIn(Body):
     """A service and the secret that the services share."""
 
     service: Literal["circulation", "events", "notices", "gateway"]
-    secret: SecretStr = Field(max_length=200)
+    secret: Secret = Field(max_length=200)
 
 
 class SessionOut(BaseModel):

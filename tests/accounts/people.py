@@ -13,7 +13,7 @@ SERVICE = token("circulation", ["service"])
 
 MEI = {
     "card_number": " hk0001a ",
-    "pin": "271828",
+    "pin": "27-18-28",
     "name": "Chan Mei-ling",
     "category": "adult",
     "home_branch": "KPL",
@@ -30,7 +30,7 @@ async def registered(api: Api, **other: Any) -> dict[str, Any]:
     return found
 
 
-async def logged_in(api: Api, card_number: str = "HK0001A", pin: str = "271828") -> str:
+async def logged_in(api: Api, card_number: str = "HK0001A", pin: str = "27-18-28") -> str:
     """The token that the door gives for a card."""
     answer = await api.post("/v1/sessions", {"card_number": card_number, "pin": pin})
     assert answer.status == 200, answer.body

@@ -1,0 +1,107 @@
+"""My Setting."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from tests.accounts.people import STAFF, events, registered
+from tests.support import Api, token
+
+PATH = "/v1/me/preferences"
+DEFAULTS = {
+    "followed_branches": [],
+    "activity_types": [],
+    "language": "zh-Hant",
+    "channels": ["inbox"],
+    "keep_history": False,
+    "version": 0,
+}
+
+
+async def changed(api: Api) -> list[dict[str, Any]]:
+    return [told for topic, told in await events(api) if topic == "preferences.changed"]
+
+
+async def test_before_the_first_choice_nothing_is_followed_or_kept(api: Api) -> None:
+    mei = await registered(api)
+    as_ = token(mei["id"])
+    assert (await api.get(PATH, as_=as_)).json() == DEFAULTS
+    # Until one is chosen, the language is that of the registration.
+    await api.patch(f"/v1/patrons/{mei['id']}", {"language": "en"}, as_=STAFF)
+    assert (await api.get(PATH, as_=as_)).json() == {**DEFAULTS, "language": "en"}
+    assert await changed(api) == []
+
+
+async def test_a_choice_is_kept_sorted_and_published(api: Api) -> None:
+    mei = await registered(api)
+    as_ = token(mei["id"])
+    first = {"followed_branches": ["STPL", "KPL", "STPL"], "activity_types": ["talk"]}
+    answer = await api.patch(PATH, first, as_=as_)
+    kept = {**DEFAULTS, "followed_branches": ["KPL", "STPL"], "activity_types": ["talk"]}
+    assert answer.json() == {**kept, "version": 1}
+    second = {"language": "en", "channels": ["sms"], "keep_history": True, "activity_types": []}
+    answer = await api.patch(PATH, second, as_=as_)
+    kept = {**kept, **second, "channels": ["inbox", "sms"], "version": 2}
+    assert answer.json() == kept
+    assert (await api.get(PATH, as_=as_)).json() == kept
+    told = await changed(api)
+    assert [event["version"] for event in told] == [1, 2]
+    assert told[1] == {**kept, "patron_id": mei["id"]}
+
+
+async def test_a_choice_that_changes_nothing_is_not_published(api: Api) -> None:
+    mei = await registered(api)
+    as_ = token(mei["id"])
+    nothings: list[dict[str, Any]] = [{}, {"channels": []}, {"keep_history": False}]
+    for nothing in [*nothings, {"language": None}]:
+        assert (await api.patch(PATH, nothing, as_=as_)).json() == DEFAULTS
+    assert await changed(api) == []
+
+
+async def test_choices_made_at_once_are_all_kept(api: Api) -> None:
+    mei = await registered(api)
+    choices: list[dict[str, Any]] = [
+        {"followed_branches": ["KPL"]},
+        {"activity_types": ["talk"]},
+        {"language": "en"},
+        {"keep_history": True},
+    ]
+    random.shuffle(choices)
+    answers = await asyncio.gather(
+        *(api.patch(PATH, choice, as_=token(mei["id"])) for choice in choices)
+    )
+    assert {answer.status for answer in answers} == {200}
+    kept = (await api.get(PATH, as_=token(mei["id"]))).json()
+    assert kept["version"] == 4
+    for choice in choices:
+        assert choice.items() <= kept.items()
+    assert [event["version"] for event in await changed(api)] == [1, 2, 3, 4]
+
+
+async def test_each_patron_has_their_own(api: Api) -> None:
+    mei = await registered(api)
+    other = await registered(api, card_number="HK0002B")
+    await api.patch(PATH, {"keep_history": True}, as_=token(mei["id"]))
+    assert (await api.get(PATH, as_=token(other["id"]))).json() == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"colour": "red"},
+        {"followed_branches": [f"B{place}" for place in range(101)]},
+        {"followed_branches": ["K P L"]},
+        {"activity_types": ["Talk"]},
+        {"activity_types": ["talk"] * 51},
+        {"channels": ["pigeon"]},
+        {"language": "fr"},
+        {"keep_history": "perhaps"},
+    ],
+    ids=lambda choice: str(choice)[:40],
+)
+async def test_a_malformed_choice_is_422(api: Api, choice: dict[str, Any]) -> None:
+    mei = await registered(api)
+    assert (await api.patch(PATH, choice, as_=token(mei["id"]))).status == 422
+    assert (await api.get(PATH, as_=token(mei["id"]))).json() == DEFAULTS

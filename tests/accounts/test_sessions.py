@@ -1,0 +1,282 @@
+"""Logging in: who gets a token, what it says, and how guessing is stopped."""
+
+import asyncio
+import statistics
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from services.accounts.app import create_app
+from services.accounts.settings import Settings
+from shared.auth import ALGORITHM, AUDIENCE, ISSUER
+from tests.accounts.people import OPS, STAFF, logged_in, registered
+from tests.support import Answer, Api, served
+
+MEIS = {"card_number": " hk0001A", "pin": "27-18-28"}
+WRONG = {"card_number": "HK0001A", "pin": "00-00-00"}
+
+
+async def claims(door: Api, token: str) -> dict[str, Any]:
+    """What a token says to one who knows nothing but the published keys."""
+    published = await door.get("/v1/keys")
+    keys = KeySet.import_key_set(published.json())
+    return dict(jwt.decode(token, keys, algorithms=[ALGORITHM]).claims)
+
+
+async def test_a_patron_logs_in_for_an_hour(api: Api, door: Api) -> None:
+    mei = await registered(api)
+    answer = await door.post("/v1/sessions", MEIS)
+    assert answer.status == 200
+    session = answer.json()
+    token = session.pop("access_token")
+    assert session == {
+        "token_type": "bearer",
+        "expires_in": 3600,
+        "patron_id": mei["id"],
+        "roles": ["patron"],
+    }
+    said = await claims(door, token)
+    assert said.pop("exp") - said["iat"] == 3600
+    assert abs(said.pop("iat") - time.time()) < 10
+    assert said == {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": mei["id"],
+        "roles": ["patron"],
+        "name": "Chan Mei-ling",
+    }
+    assert (await door.get(f"/v1/patrons/{mei['id']}", as_=token)).json() == mei
+
+
+@pytest.mark.parametrize(("role", "hours"), [("staff", 8), ("station", 24), ("ops", 8)])
+async def test_staff_stations_and_operators_log_in(
+    api: Api, door: Api, role: str, hours: int
+) -> None:
+    account = {"card_number": "s-1", "pin": "librarian", "name": "Lee Siu-lung", "role": role}
+    made = await api.post("/v1/staff", account, as_=OPS, key="k")
+    again = await api.post("/v1/staff", account, as_=OPS, key="k")
+    assert (made.status, made.json()) == (again.status, again.json())
+    assert made.json()["card_number"] == "S-1"
+    answer = await door.post("/v1/sessions", {"card_number": "S-1", "pin": "librarian"})
+    session = answer.json()
+    assert (session["expires_in"], session["patron_id"]) == (hours * 3600, None)
+    assert session["roles"] == [role]
+    assert (await claims(door, session["access_token"]))["sub"] == made.json()["id"]
+
+
+async def test_what_a_token_allows_it_allows_at_once(api: Api, door: Api) -> None:
+    account = {"card_number": "s-1", "pin": "librarian", "name": "Lee", "role": "staff"}
+    await api.post("/v1/staff", account, as_=OPS)
+    mei = await registered(api)
+    staff = await logged_in(door, "S-1", "librarian")
+    patron = await logged_in(door)
+    assert (await door.get("/v1/patrons?card=HK0001A", as_=staff)).json()["items"] == [mei]
+    assert (await door.get("/v1/patrons?card=HK0001A", as_=patron)).status == 403
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [WRONG, {"card_number": "HK9999", "pin": "27-18-28"}, {"card_number": "卡", "pin": "1"}],
+    ids=["wrong PIN", "unknown card", "no card at all"],
+)
+async def test_an_unknown_card_is_answered_as_a_wrong_pin_is(
+    api: Api, door: Api, credentials: dict[str, str]
+) -> None:
+    await registered(api)
+    answer = await door.post("/v1/sessions", credentials)
+    assert answer.status == 401
+    assert answer.json() == {
+        "type": "/problems/bad-credentials",
+        "title": "Bad credentials",
+        "status": 401,
+        "detail": "The card number or the PIN is not right.",
+        "code": "bad-credentials",
+    }
+
+
+async def test_an_unknown_card_takes_as_long_as_a_wrong_pin(api: Api, door: Api) -> None:
+    async def took(card: str) -> float:
+        started = time.perf_counter()
+        answer = await door.post("/v1/sessions", {"card_number": card, "pin": "00-00-00"})
+        assert answer.status == 401
+        return time.perf_counter() - started
+
+    known, unknown = [], []
+    for place in range(8):
+        await registered(api, card_number=f"known-{place}")
+        known.append(await took(f"known-{place}"))
+        unknown.append(await took(f"unknown-{place}"))
+    # Argon2 alone is most of it: without it an unknown card would take a fifth.
+    assert statistics.median(unknown) > statistics.median(known) / 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**MEIS, "remember": True},
+        {"card_number": "HK0001A"},
+        {**MEIS, "pin": ""},
+        {**MEIS, "pin": "1" * 65},
+        {**MEIS, "pin": "\ud800"},
+    ],
+    ids=["unknown field", "no PIN", "empty PIN", "endless PIN", "half a character"],
+)
+async def test_a_malformed_login_is_422(api: Api, body: dict[str, Any]) -> None:
+    answer = await api.post("/v1/sessions", body)
+    assert answer.status == 422
+    assert b"HK0001A" not in answer.body
+
+
+# ---- guessing -----------------------------------------------------------------------------------
+
+
+async def attempt(door: Api, body: dict[str, str], **more: Any) -> tuple[int, str]:
+    answer = await door.post("/v1/sessions", body, **more)
+    return answer.status, answer.json().get("code", "")
+
+
+async def pass_time(door: Api, passed: timedelta) -> None:
+    """Let all attempts be `passed` older than they are."""
+    attempts = door.app.state.database.attempts
+    async for one in attempts.find():
+        aged: dict[str, Any] = {"times": [time - passed for time in one["times"]]}
+        if one.get("locked_until"):
+            aged["locked_until"] = one["locked_until"] - passed
+        await attempts.update_one({"_id": one["_id"]}, {"$set": aged})
+
+
+@pytest.mark.parametrize("card", ["HK0001A", "HK9999"], ids=["a known card", "an unknown card"])
+async def test_after_five_failures_a_card_is_locked_even_for_the_right_pin(
+    api: Api, door: Api, card: str
+) -> None:
+    await registered(api)
+    for _ in range(5):
+        assert await attempt(door, {"card_number": card, "pin": "00-00-00"}) == (
+            401,
+            "bad-credentials",
+        )
+    for pin in ("00-00-00", "27-18-28"):
+        answer = await api.post("/v1/sessions", {"card_number": card, "pin": pin})
+        assert (answer.status, answer.json()["code"]) == (429, "locked")
+        assert answer.headers["Retry-After"]
+    other = await registered(api, card_number="HK0002B")
+    assert (await door.post("/v1/sessions", {"card_number": "HK0002B", "pin": "27-18-28"})).json()[
+        "patron_id"
+    ] == other["id"]
+
+
+async def test_a_lock_ends_after_fifteen_minutes(api: Api, door: Api) -> None:
+    await registered(api)
+    for _ in range(5):
+        await attempt(door, WRONG)
+    await pass_time(door, timedelta(minutes=14, seconds=50))
+    assert await attempt(door, MEIS) == (429, "locked")
+    await pass_time(door, timedelta(seconds=15))
+    for _ in range(4):
+        assert await attempt(door, WRONG) == (401, "bad-credentials")
+    assert await attempt(door, MEIS) == (200, "")
+
+
+async def test_failures_older_than_fifteen_minutes_do_not_count(api: Api, door: Api) -> None:
+    await registered(api)
+    for _ in range(4):
+        await attempt(door, WRONG)
+    await pass_time(door, timedelta(minutes=16))
+    for _ in range(4):
+        assert await attempt(door, WRONG) == (401, "bad-credentials")
+    assert await attempt(door, MEIS) == (200, "")
+
+
+async def test_a_success_clears_the_failures_before_it(api: Api, door: Api) -> None:
+    await registered(api)
+    for _ in range(3):
+        for _ in range(4):
+            assert await attempt(door, WRONG) == (401, "bad-credentials")
+        assert await attempt(door, MEIS) == (200, "")
+
+
+async def test_neither_a_header_nor_an_idempotency_key_lifts_a_lock(api: Api, door: Api) -> None:
+    await registered(api)
+    for _ in range(5):
+        assert (await attempt(door, WRONG, key="same"))[0] == 401
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    assert await attempt(door, MEIS, at=later) == (429, "locked")
+    assert await attempt(door, WRONG, key="same") == (429, "locked")
+
+
+@pytest.mark.parametrize("card", ["HK0001A", "HK9999"], ids=["a known card", "an unknown card"])
+async def test_of_fifty_guesses_at_once_through_two_replicas_five_are_looked_at(
+    api: Api, door: Api, card: str
+) -> None:
+    await registered(api)
+    answers: list[Answer] = await asyncio.gather(
+        *(
+            replica.post("/v1/sessions", {"card_number": card, "pin": f"{guess:06}"})
+            for guess in range(25)
+            for replica in (api, door)
+        )
+    )
+    assert sorted(answer.status for answer in answers) == [401] * 5 + [429] * 45
+
+
+async def test_a_new_pin_unlocks_the_card(api: Api, door: Api) -> None:
+    mei = await registered(api)
+    for _ in range(5):
+        await attempt(door, WRONG)
+    await api.patch(f"/v1/patrons/{mei['id']}", {"pin": "31-41-59"}, as_=STAFF)
+    assert await attempt(door, {**MEIS, "pin": "31-41-59"}) == (200, "")
+    assert await attempt(door, MEIS) == (401, "bad-credentials")
+
+
+async def test_what_is_kept_of_attempts_goes_by_itself(api: Api) -> None:
+    await attempt(api, WRONG)
+    (kept,) = [one async for one in api.app.state.database.attempts.find()]
+    assert timedelta(0) < kept["forgotten_at"] - datetime.now(UTC) <= timedelta(minutes=30)
+    indexes = await api.app.state.database.attempts.index_information()
+    assert any(
+        index.get("expireAfterSeconds") == 0 and index["key"] == [("forgotten_at", 1)]
+        for index in indexes.values()
+    )
+
+
+# ---- services -----------------------------------------------------------------------------------
+
+
+async def test_a_service_logs_in_with_the_shared_secret(door: Api, settings: Settings) -> None:
+    body = {"service": "circulation", "secret": settings.service_secret}
+    session = (await door.post("/v1/service-sessions", body)).json()
+    assert (session["expires_in"], session["roles"]) == (24 * 3600, ["service"])
+    assert session["patron_id"] is None
+    assert (await claims(door, session["access_token"]))["sub"] == "circulation"
+    found = await door.get("/v1/patrons?card=HK1", as_=session["access_token"])
+    assert found.json() == {"items": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"service": "circulation", "secret": "guess"}, 401),
+        ({"service": "circulation", "secret": ""}, 401),
+        ({"service": "circulation", "secret": "geheim-é"}, 401),
+        ({"service": "circulation", "secret": "\ud800"}, 422),
+        ({"service": "accounts", "secret": "secret of these tests"}, 422),
+        ({"service": "root", "secret": "secret of these tests"}, 422),
+    ],
+)
+async def test_another_secret_or_an_unknown_service_is_refused(
+    door: Api, body: dict[str, str], status: int
+) -> None:
+    answer = await door.post("/v1/service-sessions", body)
+    assert answer.status == status
+    assert b"secret of these tests" not in answer.body
+
+
+async def test_without_a_configured_secret_no_service_logs_in(settings: Settings) -> None:
+    bare = settings.model_copy(update={"service_secret": ""})
+    async with served(create_app, bare, trust_test_keys=False) as door:
+        answer = await door.post("/v1/service-sessions", {"service": "events", "secret": ""})
+        assert (answer.status, answer.json()["code"]) == (401, "bad-credentials")

@@ -1,0 +1,96 @@
+"""`carrel staff add`: the first accounts."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.staff import add_account
+from services.accounts.app import create_app
+from services.accounts.domain.refusals import CardTaken
+from services.accounts.settings import Settings
+from tests.support import served
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str) -> Settings:
+    return Settings(
+        mongo_url=mongo_url, database_prefix=database, roles=("api",), card_key="key of tests"
+    )
+
+
+def carrel_staff(
+    settings: Settings, *arguments: str, pin: str = "27-18-28", key: str = "key of tests"
+) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "CARREL_MONGO_URL": settings.mongo_url,
+        "CARREL_DATABASE_PREFIX": settings.database_prefix,
+        "CARREL_CARD_KEY": key,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "ops", "staff", "add", *arguments, "--pin-stdin"],
+        input=f"{pin}\n",
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_the_first_operator_can_log_in_and_make_the_others(settings: Settings) -> None:
+    made = carrel_staff(settings, "op-1", "--role", "ops", "--name", "Ho")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith("Made the ops account ")
+    async with served(create_app, settings, trust_test_keys=False) as door:
+        login = {"card_number": "OP-1", "pin": "27-18-28"}
+        token = (await door.post("/v1/sessions", login)).json()["access_token"]
+        account = {"card_number": "S-1", "pin": "librarian", "name": "Lee", "role": "staff"}
+        assert (await door.post("/v1/staff", account, as_=token)).status == 201
+
+
+async def test_a_second_run_is_refused_and_changes_nothing(settings: Settings) -> None:
+    await add_account(settings, "op-1", "27-18-28", "Ho", "ops")
+    with pytest.raises(CardTaken):
+        await add_account(settings, " OP-1", "other-pin", "Li", "staff")
+    again = carrel_staff(settings, "op-1", "--role", "ops", pin="other-pin")
+    assert again.returncode == 1
+    assert "has an account already" in again.stderr
+    assert "other-pin" not in again.stderr + again.stdout
+    async with served(create_app, settings, trust_test_keys=False) as door:
+        login = {"card_number": "OP-1", "pin": "27-18-28"}
+        assert (await door.post("/v1/sessions", login)).json()["roles"] == ["ops"]
+
+
+def test_a_short_pin_or_an_unknown_role_is_refused(settings: Settings) -> None:
+    short = carrel_staff(settings, "op-1", "--role", "ops", pin="123")
+    assert (short.returncode, short.stdout) == (1, "")
+    assert "6 to 64" in short.stderr
+    unknown = carrel_staff(settings, "op-1", "--role", "king")
+    assert unknown.returncode == 2
+
+
+async def test_the_card_key_is_found_where_carrel_up_keeps_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    without = carrel_staff(settings, "op-1", "--role", "ops", "--data", str(tmp_path), key="")
+    assert without.returncode == 1
+    assert "CARREL_CARD_KEY" in without.stderr
+    (tmp_path / "secrets.json").write_text(json.dumps({"CARREL_CARD_KEY": "key of tests"}))
+    made = carrel_staff(settings, "op-1", "--role", "ops", "--data", str(tmp_path), key="")
+    assert made.returncode == 0, made.stderr
+    async with served(create_app, settings, trust_test_keys=False) as door:
+        login = {"card_number": "OP-1", "pin": "27-18-28"}
+        assert (await door.post("/v1/sessions", login)).status == 200
+
+
+def test_a_database_that_is_away_is_said_in_words(settings: Settings) -> None:
+    away = settings.model_copy(update={"mongo_url": "mongodb://127.0.0.1:1/?replicaSet=rs0"})
+    refused = carrel_staff(away, "op-1", "--role", "ops")
+    assert refused.returncode == 1
+    assert "CARREL_MONGO_URL" in refused.stderr
+    assert "Traceback" not in refused.stderr
