@@ -1,0 +1,41 @@
+"""Notices on a real database, and circulation's answers over real HTTP."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.notices.app import create_app
+from services.notices.settings import Settings
+from tests.notices.lending import Lending, lending_served
+from tests.support import Api, served
+
+
+@pytest.fixture
+async def lending() -> AsyncIterator[Lending]:
+    async with lending_served() as lending:
+        yield lending
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str, lending: Lending) -> Settings:
+    return Settings(
+        mongo_url=mongo_url,
+        database_prefix=database,
+        roles=("api",),
+        simulation=True,
+        accounts_url=lending.url,
+        circulation_url=lending.url,
+    )
+
+
+@pytest.fixture
+async def api(settings: Settings) -> AsyncIterator[Api]:
+    async with served(create_app, settings) as api:
+        yield api
+
+
+@pytest.fixture
+async def replica(settings: Settings, api: Api) -> AsyncIterator[Api]:
+    """A second one on the same database, started once that is prepared."""
+    async with served(create_app, settings) as second:
+        yield second

@@ -1,0 +1,104 @@
+"""What a notification says: the same facts in every language, and no demand under a suspension."""
+
+import re
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from services.notices.domain.wording import LANGUAGES, Facts, text
+
+FACTS = Facts(
+    title="Jane Eyre",
+    activity="Factory In and Out",
+    branch="Tai Po Public Library",
+    due_on=date(2020, 12, 4),
+    previous_due_on=date(2020, 12, 1),
+    as_of=date(2020, 12, 9),
+    amount="$7.50",
+    outstanding="$6.00",
+    starts_on=date(2020, 12, 10),
+    resumes_on=date(2021, 3, 5),
+    reopened_on=date(2021, 2, 19),
+)
+SAYS = {
+    "loan.overdue": {"title", "due_on", "as_of", "amount"},
+    "loan.due-date-changed": {"title", "due_on", "previous_due_on"},
+    "fine.assessed": {"title", "amount", "outstanding"},
+    "fines.suspended": {"starts_on", "resumes_on"},
+    "fines.resumed": {"resumes_on"},
+    "branch.reopened": {"branch", "reopened_on"},
+    "recording.released": {"activity"},
+}
+DEMANDS = re.compile(
+    r"\$|\d\.\d\d|pay|owe|settle|outstanding|charge|fee|remit|[繳缴付欠結结元]",
+    re.IGNORECASE,
+)
+
+
+def said(value: object, language: str) -> str:
+    if not isinstance(value, date):
+        return str(value)
+    if language != "en":
+        return f"{value.year}年{value.month}月{value.day}日"
+    return f"{value.day} {value:%B} {value.year}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", SAYS)
+def test_every_language_says_the_same_facts(kind: str, language: str) -> None:
+    words = text(kind, FACTS, language)
+    found = {
+        name
+        for name in vars(FACTS)
+        if name != "suspended" and said(getattr(FACTS, name), language) in words
+    }
+    assert found == SAYS[kind]
+    assert "{" not in words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("resumes_on", [None, date(2021, 3, 5)])
+@pytest.mark.parametrize("kind", ["loan.overdue", "fine.assessed", "fines.suspended"])
+def test_no_text_names_or_asks_for_money_while_fines_are_suspended(
+    kind: str, resumes_on: date | None, language: str
+) -> None:
+    facts = replace(FACTS, suspended=True, resumes_on=resumes_on)
+    assert not DEMANDS.search(text(kind, facts, language))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_suspended_loan_is_told_from_when_fines_are_counted_if_that_is_announced(
+    language: str,
+) -> None:
+    announced = text("loan.overdue", replace(FACTS, suspended=True), language)
+    assert said(FACTS.resumes_on, language) in announced
+    open_end = text("loan.overdue", replace(FACTS, suspended=True, resumes_on=None), language)
+    assert said(FACTS.resumes_on, language) not in open_end
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_not_suspended_says_what_is_owed(language: str) -> None:
+    assert DEMANDS.search(text("loan.overdue", FACTS, language))
+    assert "$" not in text("loan.overdue", replace(FACTS, amount=None), language)
+    settled = text("fine.assessed", replace(FACTS, outstanding=None), language)
+    assert "$7.50" in settled
+    assert "$6.00" not in settled
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", [*SAYS, "something.new"])
+def test_a_title_that_is_not_known_yet_has_words_in_its_place(kind: str, language: str) -> None:
+    words = text(kind, replace(FACTS, title=None, activity=None), language)
+    assert words
+    assert "None" not in words
+    assert "“" not in words
+    assert "《" not in words
+
+
+def test_a_title_with_braces_is_quoted_as_it_is() -> None:
+    assert "“{due_on}”" in text("loan.overdue", replace(FACTS, title="{due_on}"), "en")
+
+
+def test_a_language_that_is_not_known_is_told_in_english() -> None:
+    assert text("branch.reopened", FACTS, "pt") == text("branch.reopened", FACTS, "en")

@@ -1,0 +1,102 @@
+"""A double of what notices asks of circulation (and of accounts: a token), over real HTTP."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+
+from tests.support import until
+
+
+@dataclass
+class Lending:
+    """What it answers. A thing that is not here is 404; while `away`, everything is 503."""
+
+    url: str = ""
+    statements: dict[str, dict[str, Any]] = field(default_factory=dict)
+    charges: dict[str, dict[str, Any]] = field(default_factory=dict)
+    borrowers: dict[str, list[str]] = field(default_factory=dict)
+    """Patron ids with loans in the scope of a suspension, sorted."""
+    away: bool = False
+    away_after_pages: int | None = None
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def app(self) -> FastAPI:
+        """The double as an app."""
+        app = FastAPI()
+
+        @app.post("/v1/service-sessions")
+        async def log_in() -> dict[str, Any]:
+            return {"access_token": "t", "expires_in": 3600}
+
+        @app.get("/v1/loans/{loan_id}/fine-statement")
+        async def statement(loan_id: str, request: Request) -> Any:
+            return self._answer(request, self.statements.get(loan_id))
+
+        @app.get("/v1/charges/{charge_id}")
+        async def charge(charge_id: str, request: Request) -> Any:
+            return self._answer(request, self.charges.get(charge_id))
+
+        @app.get("/v1/fine-suspensions/{suspension_id}/patrons")
+        async def patrons(suspension_id: str, request: Request, limit: int, after: str = "") -> Any:
+            found = self.borrowers.get(suspension_id)
+            if found is None:
+                return self._answer(request, None)
+            if self.away_after_pages is not None:
+                self.away = self.away_after_pages <= 0
+                self.away_after_pages -= 1
+            rest = [patron for patron in found if patron > after]
+            page = rest[:limit]
+            more = page[-1] if len(rest) > limit else None
+            items = [{"patron_id": patron} for patron in page]
+            return self._answer(request, {"items": items, "next": more})
+
+        return app
+
+    def _answer(self, request: Request, found: dict[str, Any] | None) -> Any:
+        self.asked.append((request.url.path, dict(request.query_params)))
+        if self.away:
+            return Response(status_code=503)
+        return Response(status_code=404) if found is None else found
+
+    def owes(self, loan_id: str, cents: int, *, suspended: bool = False, **more: Any) -> None:
+        """A statement of an overdue loan."""
+        self.statements[loan_id] = {
+            "loan_id": loan_id,
+            "due_on": "2020-12-04",
+            "as_of": "2020-12-09",
+            "charged_days": cents // 150,
+            "amount_cents": cents,
+            "currency": "HKD",
+            "spans": [],
+            "suspended": suspended,
+            "resumes_on": None,
+            "overdue": True,
+            **more,
+        }
+
+
+@contextlib.asynccontextmanager
+async def lending_served() -> AsyncIterator[Lending]:
+    """The double on a free loopback port until the block ends."""
+    lending = Lending()
+    listening = socket.create_server(("127.0.0.1", 0))
+    lending.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server = uvicorn.Server(uvicorn.Config(lending.app(), log_config=None, access_log=False))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+
+    async def started() -> bool:
+        return server.started
+
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        await until(started)
+        yield lending
+    finally:
+        server.should_exit = True
+        await serving

@@ -1,0 +1,394 @@
+"""Branches and closures over HTTP: what is refused, what is published, and what holds in a race."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.notices.library import (
+    BRANCHES,
+    STAFF,
+    WEEK,
+    close,
+    events,
+    register,
+    reopening,
+)
+from tests.support import Api, token
+
+DECEMBER_1 = "2020-12-01T18:00:00+08:00"
+DECEMBER_9 = "2020-12-09T18:00:00+08:00"
+FEBRUARY_17 = "2021-02-17T16:00:00+08:00"
+
+
+async def branch(api: Api, code: str, on: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await api.get(f"/v1/branches/{code}?on={on}")).json()
+    return found
+
+
+async def closed(api: Api, at: str, **body: Any) -> dict[str, Any]:
+    answer = await close(api, at, **body)
+    assert answer.status == 201, answer.body
+    state: dict[str, Any] = answer.json()
+    return state
+
+
+def ends(state: dict[str, Any]) -> dict[str, str | None]:
+    return {covered["branch"]: covered["reopened_on"] for covered in state["covered"]}
+
+
+async def test_a_branch_is_registered_once_with_its_event(api: Api) -> None:
+    await register(api, "HKCL")
+    body = {"code": "HKCL", "name": "Other", "kind": "small", "hours": []}
+    again = await api.post("/v1/branches", body, as_=STAFF)
+    assert (again.status, again.json()["code"]) == (409, "branch-exists")
+    (told,) = await events(api, "branch.registered")
+    assert (told["branch"], told["kind"], told["version"]) == ("HKCL", "central", 1)
+    assert len(told["hours"]) == 6
+    assert told["closures"] == []
+
+
+async def test_of_fifty_registrations_of_one_code_one_succeeds(api: Api) -> None:
+    body = {"code": "HKCL", "name": "Central", "kind": "central", "hours": WEEK}
+    answers = await asyncio.gather(*(api.post("/v1/branches", body, as_=STAFF) for _ in range(50)))
+    assert sorted(answer.status for answer in answers) == [201] + [409] * 49
+    assert len(await events(api, "branch.registered")) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"code": "hkcl"}, 422),
+        ({"code": "X"}, 422),
+        ({"kind": "huge"}, 422),
+        ({"name": " "}, 422),
+        ({"colour": "red"}, 422),
+        ({"hours": [{"weekday": 7, "opens": "09:00", "closes": "10:00"}]}, 422),
+        ({"hours": [{"weekday": 0, "opens": "9:00", "closes": "10:00"}]}, 422),
+        ({"hours": [{"weekday": 0, "opens": "24:00", "closes": "24:00"}]}, 422),
+        ({"hours": [{"weekday": 0, "opens": "12:00", "closes": "10:00"}]}, 422),
+        ({"hours": [{"weekday": 0, "opens": "00:00", "closes": "24:00"}]}, 201),
+    ],
+)
+async def test_what_a_branch_may_be(api: Api, change: dict[str, Any], status: int) -> None:
+    body = {"code": "HKCL", "name": "Central", "kind": "central", "hours": [], **change}
+    assert (await api.post("/v1/branches", body, as_=STAFF)).status == status
+
+
+@pytest.mark.parametrize(
+    ("as_", "status"),
+    [(None, 401), ("no.such.token", 401), (token("p"), 403), (token("s", ["station"]), 403)],
+    ids=["nobody", "nonsense", "a patron", "a station"],
+)
+async def test_only_staff_change_branches_closures_and_notices(
+    api: Api, as_: str | None, status: int
+) -> None:
+    closure = {"kinds": ["small"], "from": "2020-12-02", "reason": "r"}
+    reopen = {"reopened_on": "2021-02-19"}
+    notice = {"title": "t", "content": "c"}
+    hours = {"code": "HKCL", "name": "Central", "kind": "central", "hours": []}
+    for path, body in {
+        "branches": hours,
+        "closures": closure,
+        "closures/x/reopening": reopen,
+        "notices": notice,
+    }.items():
+        assert (await api.post(f"/v1/{path}", body, as_=as_)).status == status, path
+    assert (await api.patch("/v1/branches/HKCL", {"hours": []}, as_=as_)).status == status
+    assert (await api.get("/v1/closures", as_=as_)).status == status
+    assert (await api.get("/v1/closures/x", as_=as_)).status == status
+
+
+async def test_the_public_sees_branches_without_a_token_page_by_page(api: Api) -> None:
+    await register(api)
+    first = (await api.get("/v1/branches?limit=3")).json()
+    rest = (await api.get(f"/v1/branches?limit=3&after={first['next']}")).json()
+    assert [b["code"] for b in first["items"] + rest["items"]] == sorted(BRANCHES)
+    assert rest["next"] is None
+    missing = await api.get("/v1/branches/XX")
+    assert (missing.status, missing.json()["code"]) == (404, "no-such-branch")
+
+
+async def test_the_day_of_a_branch_is_the_library_day_of_business_time(api: Api) -> None:
+    await register(api, "HKCL")
+    late = await api.get("/v1/branches/HKCL", at="2020-11-01T17:00:00+00:00")
+    assert late.json()["on"] == "2020-11-02"
+    assert late.json()["open"]
+    assert late.json()["hours"] == [WEEK[0]]
+    sunday = await branch(api, "HKCL", "2020-11-01")
+    assert (sunday["open"], sunday["hours"], sunday["closure"]) == (False, [], None)
+
+
+async def test_new_hours_are_published_with_the_next_version(api: Api) -> None:
+    await register(api, "HKCL")
+    answer = await api.patch("/v1/branches/HKCL", {"hours": WEEK[:1]}, as_=STAFF, at=DECEMBER_1)
+    assert answer.status == 200
+    assert answer.json()["weekly_hours"] == WEEK[:1]
+    (told,) = await events(api, "branch.hours-changed")
+    assert (told["version"], told["hours"]) == (2, WEEK[:1])
+    missing = await api.patch("/v1/branches/XX", {"hours": []}, as_=STAFF)
+    assert missing.status == 404
+
+
+async def test_the_closures_of_december_and_the_reopening_of_2021(api: Api) -> None:
+    """2 December closes small and mobile libraries; 10 December the others; each reopens apart."""
+    await register(api)
+    small = await closed(api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"})
+    large = await closed(
+        api, DECEMBER_9, kinds=["central", "major", "district"], **{"from": "2020-12-10"}
+    )
+    assert small["branches"] == ["LFU", "ML1"]
+    assert large["branches"] == ["HKCL", "STPL", "TPO"]
+    shut = await branch(api, "LFU", "2020-12-02")
+    assert not shut["open"]
+    assert shut["closure"] == {
+        "id": small["id"],
+        "from": "2020-12-02",
+        "reopened_on": None,
+        "reason": "Prevention of COVID-19",
+    }
+    assert (await branch(api, "HKCL", "2020-12-09"))["open"]
+
+    special = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in range(6)]
+    answer = await reopening(
+        api,
+        large["id"],
+        FEBRUARY_17,
+        kinds=["central"],
+        reopened_on="2021-02-19",
+        services=["lending", "returning"],
+        hours=special,
+        capacity=600,
+        measures=["Hand hygiene"],
+    )
+    assert answer.status == 200, answer.body
+    assert ends(answer.json()) == {"HKCL": "2021-02-19", "STPL": None, "TPO": None}
+    assert answer.json()["reopened_on"] is None
+    central = await branch(api, "HKCL", "2021-02-19")
+    assert central["open"]
+    assert central["hours"] == [{"weekday": 4, "opens": "10:00", "closes": "19:00"}]
+    assert (central["services"], central["measures"]) == (
+        ["lending", "returning"],
+        ["Hand hygiene"],
+    )
+    assert (central["capacity"], central["closure"]) == (600, None)
+    assert not (await branch(api, "HKCL", "2021-02-18"))["open"]
+    assert not (await branch(api, "TPO", "2021-02-19"))["open"]
+
+    rest = await reopening(api, large["id"], FEBRUARY_17, reopened_on="2021-02-20")
+    assert ends(rest.json()) == dict.fromkeys(["HKCL", "STPL", "TPO"], "2021-02-20")
+    assert rest.json()["reopened_on"] == "2021-02-20"
+
+    told = await events(api, "branch.closed", "branch.reopened")
+    assert [(e["topic"], e["branch"], e["version"], e["closure_id"]) for e in told[:5]] == [
+        ("branch.closed", "LFU", 2, small["id"]),
+        ("branch.closed", "ML1", 2, small["id"]),
+        ("branch.closed", "HKCL", 2, large["id"]),
+        ("branch.closed", "STPL", 2, large["id"]),
+        ("branch.closed", "TPO", 2, large["id"]),
+    ]
+    first, again = (e for e in told if e["topic"] == "branch.reopened" and e["branch"] == "HKCL")
+    assert (first["version"], first["reopened_on"], first["capacity"]) == (3, "2021-02-19", 600)
+    assert again["closures"][0]["announcements"] == [
+        {"version": 2, "at": "2020-12-09T10:00:00Z", "reopened_on": None},
+        {"version": 3, "at": "2021-02-17T08:00:00Z", "reopened_on": "2021-02-19"},
+        {"version": 4, "at": "2021-02-17T08:00:00Z", "reopened_on": "2021-02-20"},
+    ]
+    assert again["services"] == []
+
+
+async def test_what_has_reopened_stays_open_when_the_rest_of_the_closure_is_announced(
+    api: Api,
+) -> None:
+    await register(api)
+    closure = await closed(api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"})
+    await reopening(
+        api, closure["id"], "2021-03-31T10:00:00+08:00", kinds=["small"], reopened_on="2021-04-03"
+    )
+    later = await reopening(
+        api, closure["id"], "2021-04-15T10:00:00+08:00", reopened_on="2021-04-19"
+    )
+    assert ends(later.json()) == {"LFU": "2021-04-03", "ML1": "2021-04-19"}
+    nothing = await reopening(
+        api, closure["id"], "2021-05-01T10:00:00+08:00", reopened_on="2021-05-03"
+    )
+    assert (nothing.status, nothing.json()["code"]) == (409, "nothing-to-reopen")
+    put_right = await reopening(
+        api,
+        closure["id"],
+        "2021-05-01T10:00:00+08:00",
+        branches=["ML1"],
+        reopened_on="2021-05-03",
+    )
+    assert ends(put_right.json()) == {"LFU": "2021-04-03", "ML1": "2021-05-03"}
+
+
+async def test_a_later_closure_takes_an_announced_reopening_back(api: Api) -> None:
+    await register(api)
+    first = await closed(
+        api, "2020-07-01T10:00:00+08:00", branches=["TPO"], **{"from": "2020-07-02"}
+    )
+    await reopening(api, first["id"], "2020-07-10T10:00:00+08:00", reopened_on="2020-07-20")
+    everything = await closed(
+        api,
+        "2020-07-14T10:00:00+08:00",
+        kinds=["central", "major", "district", "small", "mobile"],
+        **{"from": "2020-07-15"},
+    )
+    assert len(everything["branches"]) == 5
+    assert not (await branch(api, "TPO", "2020-07-20"))["open"]
+    told = (await events(api, "branch.closed"))[-1]
+    assert told["branch"] == "TPO"
+    assert [
+        (closure["from"], [a["reopened_on"] for a in closure["announcements"]])
+        for closure in told["closures"]
+    ] == [("2020-07-02", [None, "2020-07-20", "2020-07-15"]), ("2020-07-15", [None])]
+    assert [a["version"] for c in told["closures"] for a in c["announcements"]] == [2, 3, 4, 4]
+
+
+async def test_an_overlapping_closure_is_refused_whole_and_says_which(api: Api) -> None:
+    await register(api)
+    await closed(api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"})
+    answer = await close(
+        api, DECEMBER_9, kinds=["central"], branches=["LFU", "ML1"], **{"from": "2020-12-10"}
+    )
+    problem = answer.json()
+    assert (answer.status, problem["code"]) == (409, "closure-overlaps")
+    assert problem["branches"] == ["LFU", "ML1"]
+    assert (await branch(api, "HKCL", "2020-12-10"))["open"]
+    assert len(await events(api, "branch.closed")) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"from": "2020-12-02"}, 422, "malformed"),
+        ({"branches": [], "kinds": [], "from": "2020-12-02"}, 422, "malformed"),
+        ({"branches": ["XX", "HKCL"], "from": "2020-12-02"}, 404, "no-such-branch"),
+        ({"kinds": ["station"], "from": "2020-12-02"}, 409, "no-branch-covered"),
+        (
+            {"kinds": ["small"], "from": "2020-12-02", "reopened_on": "2020-12-02"},
+            409,
+            "reopened-before-closed",
+        ),
+        ({"kinds": ["small"], "from": "2020-12-02", "relief": {"money": 1}}, 422, "malformed"),
+        ({"kinds": ["small"], "from_": "2020-12-02"}, 422, "malformed"),
+    ],
+    ids=["no scope", "empty scope", "unknown branch", "empty kind", "no day", "relief", "from_"],
+)
+async def test_a_closure_that_makes_no_sense_is_refused(
+    api: Api, body: dict[str, Any], status: int, code: str
+) -> None:
+    await register(api)
+    answer = await close(api, DECEMBER_1, **body)
+    assert (answer.status, answer.json()["code"]) == (status, code)
+    assert await events(api, "branch.closed") == []
+    assert (await api.get("/v1/closures", as_=STAFF)).json()["items"] == []
+
+
+async def test_a_reopening_that_makes_no_sense_is_refused(api: Api) -> None:
+    await register(api)
+    closure = await closed(api, DECEMBER_9, kinds=["central"], **{"from": "2020-12-10"})
+    early = await reopening(api, closure["id"], DECEMBER_9, reopened_on="2020-12-09")
+    assert (early.status, early.json()["code"]) == (409, "reopened-before-closed")
+    other = await reopening(
+        api, closure["id"], DECEMBER_9, branches=["TPO"], reopened_on="2020-12-20"
+    )
+    assert (other.status, other.json()["code"]) == (409, "not-in-closure")
+    unknown = await reopening(api, "none", DECEMBER_9, reopened_on="2020-12-20")
+    assert (unknown.status, unknown.json()["code"]) == (404, "no-such-closure")
+    no_date = await reopening(api, closure["id"], DECEMBER_9, services=["lending"])
+    assert no_date.status == 422
+    assert await events(api, "branch.reopened") == []
+
+
+async def test_staff_read_closures_newest_first(api: Api) -> None:
+    await register(api)
+    small = await closed(
+        api,
+        DECEMBER_1,
+        kinds=["small"],
+        relief={"extra_renewals": 1},
+        **{"from": "2020-12-02"},
+    )
+    large = await closed(api, DECEMBER_9, kinds=["central"], **{"from": "2020-12-10"})
+    listed = (await api.get("/v1/closures", as_=STAFF)).json()
+    assert listed == {"items": [large, small], "next": None}
+    first = (await api.get("/v1/closures?limit=1", as_=STAFF)).json()
+    assert first["next"] == large["id"]
+    after = (await api.get(f"/v1/closures?limit=1&after={first['next']}", as_=STAFF)).json()
+    assert after["items"] == [small]
+    assert small["relief"] == {"extra_renewals": 1}
+    of_branch = (await api.get("/v1/closures?branch=HKCL", as_=STAFF)).json()
+    assert of_branch["items"] == [large]
+    assert (await api.get(f"/v1/closures/{small['id']}", as_=STAFF)).json() == small
+    assert (await api.get("/v1/closures/none", as_=STAFF)).status == 404
+
+
+async def test_of_many_closures_of_one_branch_at_once_one_is_recorded(
+    api: Api, replica: Api
+) -> None:
+    await register(api)
+    answers = await asyncio.gather(
+        *(
+            close((api, replica)[at % 2], DECEMBER_1, kinds=["small"], **{"from": "2020-12-02"})
+            for at in range(50)
+        )
+    )
+    assert sorted(answer.status for answer in answers) == [201] + [409] * 49
+    (told,) = await events(api, "branch.closed")
+    assert len(told["closures"]) == 1
+
+
+async def test_closures_and_hours_at_once_each_have_their_version(api: Api, replica: Api) -> None:
+    await register(api, "LFU")
+    await asyncio.gather(
+        close(api, DECEMBER_1, branches=["LFU"], **{"from": "2020-12-02"}),
+        *(
+            replica.patch("/v1/branches/LFU", {"hours": WEEK}, as_=STAFF, at=DECEMBER_1)
+            for _ in range(8)
+        ),
+    )
+    told = await events(api, "branch.registered", "branch.closed", "branch.hours-changed")
+    assert [event["version"] for event in told] == list(range(1, 11))
+    assert len(told[-1]["closures"]) == 1
+
+
+async def test_a_closure_retried_with_its_key_is_one_closure(api: Api) -> None:
+    await register(api)
+    body = {"kinds": ["small"], "from": "2020-12-02", "reason": "r"}
+    first, again = [
+        await api.post("/v1/closures", body, as_=STAFF, at=DECEMBER_1, key="k") for _ in range(2)
+    ]
+    assert (first.status, first.json()) == (again.status, again.json())
+    assert len(await events(api, "branch.closed")) == 1
+    other = await api.post("/v1/closures", {**body, "reason": "s"}, as_=STAFF, key="k")
+    assert (other.status, other.json()["code"]) == (409, "idempotency-key-reused")
+
+
+async def test_notices_are_published_and_read_by_everyone_newest_first(api: Api) -> None:
+    await register(api)
+    posts: list[dict[str, Any]] = [
+        {"title": "All closed", "content": "c", "date": "2020-12-10"},
+        {"title": "Small ones", "content": "c", "kinds": ["small", "mobile"]},
+        {"title": "Central", "content": "c", "branches": ["HKCL"], "date": "2020-12-10"},
+    ]
+    for body in posts:
+        answer = await api.post("/v1/notices", body, as_=STAFF, at=DECEMBER_1)
+        assert answer.status == 201, answer.body
+    listed = (await api.get("/v1/notices")).json()["items"]
+    assert [notice["title"] for notice in listed] == ["Central", "All closed", "Small ones"]
+    assert (listed[2]["branches"], listed[2]["date"]) == (["LFU", "ML1"], "2020-12-01")
+    page = (await api.get("/v1/notices?limit=2")).json()
+    assert (await api.get(f"/v1/notices?after={page['next']}")).json()["items"] == listed[2:]
+    of_small = (await api.get("/v1/notices?branch=LFU")).json()["items"]
+    assert [notice["title"] for notice in of_small] == ["All closed", "Small ones"]
+    told = await events(api, "notice.published")
+    assert [(e["title"], e["branches"], e["version"]) for e in told] == [
+        ("All closed", [], 1),
+        ("Small ones", ["LFU", "ML1"], 1),
+        ("Central", ["HKCL"], 1),
+    ]
+    unknown = {"title": "t", "content": "c", "branches": ["XX"]}
+    assert (await api.post("/v1/notices", unknown, as_=STAFF)).status == 404
+    assert (await api.get("/v1/notices?after=nonsense")).status == 422

@@ -1,0 +1,553 @@
+"""What patrons are told, of what, once each, and in whatever order the events come."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.notices import consumers
+from services.notices.app import create_app
+from services.notices.domain.notification import About, Cause
+from services.notices.settings import Settings
+from services.notices.usecases.tell_patrons import TellPatrons, begin_telling, tell_patrons
+from shared.bus import Hears
+from shared.clock import parse_instant
+from shared.contracts import Event
+from shared.contracts.accounts import PatronBlocked, PatronUnblocked, PatronUpdated
+from shared.contracts.circulation import FineAssessed, FinesResumed, FinesSuspended, SpanOut
+from shared.contracts.events import ActivityPublished
+from shared.owners import OwnerAway
+from shared.unit_of_work import Origin, Run
+from tests.notices.lending import Lending
+from tests.notices.library import (
+    erased,
+    events,
+    hear,
+    inbox,
+    moved,
+    overdue,
+    patron,
+    prefers,
+    register,
+    registered,
+    released,
+    reopened,
+    title,
+)
+from tests.support import Api, served, token
+
+DECEMBER_9 = "2020-12-09T08:00:00+08:00"
+FEBRUARY_1 = "2021-02-01T10:00:00+08:00"
+FEBRUARY_17 = "2021-02-17T16:00:00+08:00"
+FEBRUARY_20 = "2021-02-20T10:00:00+08:00"
+CAUSE = {"kind": "policy", "id": "default", "version": 1, "reason": "the usual rate"}
+
+
+def suspended(suspension_id: str = "s-1", resumes_on: date | None = None) -> FinesSuspended:
+    return FinesSuspended(
+        version=1,
+        suspension_id=suspension_id,
+        starts_on=date(2020, 12, 10),
+        resumes_on=resumes_on,
+        branches=(),
+        kinds=("central",),
+        reason="closed",
+    )
+
+
+def resumed(suspension_id: str = "s-1") -> FinesResumed:
+    snapshot = suspended(suspension_id, date(2021, 3, 5)).model_dump()
+    return FinesResumed.model_validate({**snapshot, "version": 3})
+
+
+def fine(charge_id: str, patron_id: str, last: str = "charged") -> FineAssessed:
+    span = {"from": "2020-12-05", "to": "2020-12-09", "days": 5, "amount_cents": 750}
+    return FineAssessed(
+        version=1,
+        charge_id=charge_id,
+        patron_id=patron_id,
+        loan_id="loan-1",
+        kind="fine",
+        amount_cents=750,
+        outstanding_cents=750,
+        assessed_on=date(2020, 12, 9),
+        due_on=date(2020, 12, 4),
+        charged_days=5,
+        spans=(SpanOut.model_validate({**span, "disposition": last, "cause": CAUSE}),),
+    )
+
+
+async def texts(api: Api, patron_id: str) -> list[str]:
+    return [item["text"] for item in await inbox(api, patron_id)]
+
+
+# ---- the inbox over HTTP ------------------------------------------------------------------------
+
+
+async def test_an_inbox_is_read_newest_first_page_by_page(api: Api, lending: Lending) -> None:
+    lending.owes("loan-1", 750)
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    for number in range(4):
+        await hear(api, moved(f"loan-{number}", "p"), f"e-m{number}", FEBRUARY_17)
+    whole = await inbox(api, "p")
+    assert [item["kind"] for item in whole] == ["loan.due-date-changed"] * 4 + ["loan.overdue"]
+    found: list[Any] = []
+    cursor = ""
+    while True:
+        page = (await api.get(f"/v1/me/inbox?limit=2{cursor}", as_=patron("p"))).json()
+        found += page["items"]
+        if page["next"] is None:
+            break
+        cursor = f"&after={page['next']}"
+    assert found == whole
+    assert (await api.get("/v1/me/inbox?after=x", as_=patron("p"))).status == 422
+    assert await inbox(api, "q") == []
+
+
+async def test_a_notification_is_read_once_however_often_it_is_said(api: Api, replica: Api) -> None:
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    (item,) = await inbox(api, "p")
+    assert not item["read"]
+    path = f"/v1/me/inbox/{item['id']}/read"
+    answers = await asyncio.gather(
+        *((api, replica)[at % 2].post(path, as_=patron("p")) for at in range(20))
+    )
+    assert {answer.status for answer in answers} == {200}
+    assert answers[0].json() == {**item, "read": True}
+    assert await inbox(api, "p") == [{**item, "read": True}]
+    told = await events(api, "notification.delivered", "notification.read")
+    assert [(e["topic"], e["version"], e["read"], e["kind"]) for e in told] == [
+        ("notification.delivered", 1, False, "loan.due-date-changed"),
+        ("notification.read", 2, True, "loan.due-date-changed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("as_", "status"),
+    [
+        (None, 401),
+        (token("p", audience="other"), 401),
+        (token("p", expires_in=-10), 401),
+        (token("s", ["staff"]), 403),
+        (token("q"), 404),
+    ],
+    ids=["nobody", "of another system", "expired", "staff", "another patron"],
+)
+async def test_an_inbox_is_for_its_patron_alone(api: Api, as_: str | None, status: int) -> None:
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    (item,) = await inbox(api, "p")
+    answer = await api.post(f"/v1/me/inbox/{item['id']}/read", as_=as_)
+    assert answer.status == status
+    listed = await api.get("/v1/me/inbox", as_=as_)
+    assert listed.status == (200 if status == 404 else status)
+    if status == 404:
+        assert answer.json()["code"] == "no-such-notification"
+        assert listed.json()["items"] == []
+    assert await inbox(api, "p") == [item]
+
+
+async def test_a_text_is_in_the_language_of_its_patron_with_the_title_known_by_now(
+    api: Api,
+) -> None:
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    (item,) = await inbox(api, "p")
+    assert item["text"].startswith("An item that you borrowed is now due on 19 February 2021")
+    assert "title" not in item["about"]
+    await hear(api, title(2, "Jane Eyre"), "e-2", FEBRUARY_17)
+    await hear(api, title(1, "Jan Eir"), "e-3", FEBRUARY_17)
+    await hear(api, registered("p", language="zh-Hant"), "e-4", FEBRUARY_17)
+    (item,) = await inbox(api, "p")
+    assert item["text"] == (
+        "由於圖書館關閉，《Jane Eyre》的到期日由2020年12月4日改為2021年2月19日。"
+    )
+    assert item["about"] == {
+        "loan_id": "loan-1",
+        "title_id": "title-1",
+        "title": "Jane Eyre",
+        "due_on": "2021-02-19",
+        "previous_due_on": "2020-12-04",
+    }
+    await hear(api, prefers("p", 1, language="zh-Hans"), "e-5", FEBRUARY_17)
+    assert (await texts(api, "p"))[0].startswith("由于图书馆关闭")
+
+
+# ---- money --------------------------------------------------------------------------------------
+
+
+async def test_an_overdue_notice_says_what_the_statement_says(api: Api, lending: Lending) -> None:
+    lending.owes("loan-1", 750)
+    await hear(api, title(), "e-0", DECEMBER_9)
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    (item,) = await inbox(api, "p")
+    assert item["text"] == (
+        "“Jane Eyre” was due on 4 December 2020 and is overdue. Please return or renew it. "
+        "The fine up to 9 December 2020 is $7.50, payable after its return or renewal."
+    )
+    assert (item["about"]["amount_cents"], item["about"]["suspended"]) == (750, False)
+    assert lending.asked == [("/v1/loans/loan-1/fine-statement", {"as_of": "2020-12-09"})]
+
+
+async def test_an_overdue_notice_names_no_money_while_fines_are_suspended(
+    api: Api, lending: Lending
+) -> None:
+    """Not even what accrued before: the account shows it, the letter does not."""
+    lending.owes("loan-1", 750, suspended=True)
+    lending.owes("loan-2", 750, suspended=True, resumes_on="2021-03-05")
+    await hear(api, overdue("loan-1", "p"), "e-1", "2020-12-21T08:00:00+08:00")
+    await hear(api, overdue("loan-2", "p"), "e-2", FEBRUARY_20)
+    later, earlier = await inbox(api, "p")
+    for item in (later, earlier):
+        assert "$" not in item["text"]
+        assert "Fines are suspended" in item["text"]
+        assert "amount_cents" not in item["about"]
+    assert later["text"].endswith("They are counted again from 5 March 2021.")
+    assert later["about"]["resumes_on"] == "2021-03-05"
+    assert "again" not in earlier["text"]
+
+
+async def test_nothing_is_said_of_a_loan_that_is_not_there_or_not_overdue_any_more(
+    api: Api, lending: Lending
+) -> None:
+    lending.owes("loan-2", 0, overdue=False)
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    await hear(api, overdue("loan-2", "p"), "e-2", DECEMBER_9)
+    await hear(api, fine("charge-1", "p"), "e-3", DECEMBER_9)
+    await hear(api, suspended(), "e-4", DECEMBER_9)
+    assert await inbox(api, "p") == []
+    assert await events(api, "notification.delivered") == []
+
+
+async def test_while_circulation_is_away_the_event_waits(api: Api, lending: Lending) -> None:
+    lending.owes("loan-1", 750)
+    lending.away = True
+    with pytest.raises(OwnerAway):
+        await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    assert await inbox(api, "p") == []
+    lending.away = False
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    assert len(await inbox(api, "p")) == 1
+
+
+async def test_a_fine_is_told_as_the_charge_stands_then(api: Api, lending: Lending) -> None:
+    lending.charges["charge-1"] = {"amount_cents": 750, "outstanding_cents": 600}
+    lending.charges["charge-2"] = {"amount_cents": 750, "outstanding_cents": 0}
+    await hear(api, fine("charge-1", "p"), "e-1", DECEMBER_9)
+    await hear(api, fine("charge-2", "p"), "e-2", FEBRUARY_1)
+    settled, open_ = await texts(api, "p")
+    assert "a fine of $7.50 was recorded. $6.00 of it" in open_
+    assert "It is settled" in settled
+
+
+async def test_a_fine_assessed_under_a_suspension_is_told_without_its_sum(
+    api: Api, lending: Lending
+) -> None:
+    lending.charges["charge-1"] = {"amount_cents": 750, "outstanding_cents": 750}
+    await hear(api, fine("charge-1", "p", last="suspended"), "e-1", FEBRUARY_20)
+    (item,) = await inbox(api, "p")
+    assert "$" not in item["text"]
+    assert "amount_cents" not in item["about"]
+
+
+# ---- whom it concerns ---------------------------------------------------------------------------
+
+
+async def test_a_reopening_is_told_to_the_followers_of_that_branch_only(api: Api) -> None:
+    await register(api)
+    await hear(api, prefers("a", 1, ("HKCL", "TPO")), "e-1", FEBRUARY_1)
+    await hear(api, prefers("b", 1, ("TPO",), ("talk",)), "e-2", FEBRUARY_1)
+    await hear(api, prefers("c", 1, ("HKCL",)), "e-3", FEBRUARY_1)
+    await hear(api, prefers("c", 2), "e-4", "2021-02-02T10:00:00+08:00")
+    await hear(api, reopened("HKCL"), "e-5", FEBRUARY_17)
+    (item,) = await inbox(api, "a")
+    assert item["text"] == "Hong Kong Central Library reopens on 19 February 2021."
+    assert item["about"] == {
+        "branch": "HKCL",
+        "title": "Hong Kong Central Library",
+        "reopened_on": "2021-02-19",
+    }
+    assert await inbox(api, "b") == await inbox(api, "c") == []
+
+
+async def test_a_recording_is_told_to_those_who_follow_its_type(api: Api) -> None:
+    await hear(api, prefers("a", 1, (), ("exhibition", "talk")), "e-1", FEBRUARY_1)
+    await hear(api, prefers("b", 1, ("HKCL",), ("exhibition",)), "e-2", FEBRUARY_1)
+    await hear(api, released("activity-1"), "e-3", FEBRUARY_17)
+    assert await texts(api, "a") == ["The recording of “Factory In and Out” can be watched now."]
+    assert await inbox(api, "b") == []
+
+
+async def test_a_suspension_is_told_to_every_borrower_in_scope_page_by_page(
+    api: Api, lending: Lending
+) -> None:
+    borrowers = [f"p{number:04}" for number in range(450)]
+    lending.borrowers["s-1"] = borrowers
+    await hear(api, erased("p0007"), "e-0", DECEMBER_9)
+    await hear(api, suspended(), "e-1", DECEMBER_9)
+    told = await events(api, "notification.delivered")
+    assert sorted(e["patron_id"] for e in told) == [b for b in borrowers if b != "p0007"]
+    assert [params for _, params in lending.asked] == [
+        {"limit": "200"},
+        {"limit": "200", "after": "p0199"},
+        {"limit": "200", "after": "p0399"},
+    ]
+    assert "$" not in (await texts(api, "p0449"))[0]
+    await hear(api, suspended(), "e-1", DECEMBER_9)
+    assert len(lending.asked) == 3
+    assert len(await events(api, "notification.delivered")) == 449
+
+
+async def test_telling_goes_on_where_it_stopped(api: Api, lending: Lending) -> None:
+    lending.borrowers["s-1"] = [f"p{number:04}" for number in range(450)]
+    lending.away_after_pages = 1
+    with pytest.raises(OwnerAway):
+        await hear(api, suspended(), "e-1", DECEMBER_9)
+    assert len(await events(api, "notification.delivered")) == 200
+    lending.away, lending.away_after_pages = False, None
+    lending.asked.clear()
+    await asyncio.gather(*(hear(api, suspended(), "e-1", DECEMBER_9) for _ in range(3)))
+    told = [e["patron_id"] for e in await events(api, "notification.delivered")]
+    assert sorted(told) == lending.borrowers["s-1"]
+    assert {"limit": "200"} not in [params for _, params in lending.asked]
+
+
+async def test_followers_are_told_to_the_end_after_a_kill_between_two_pages(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "PAGE", 3)
+    names = [f"p{number}" for number in range(8)]
+    for name in names:
+        await hear(api, prefers(name, 1, ("TPO",)), f"e-{name}", FEBRUARY_1)
+    # What the first life of the process left behind: the event noted, its first page told.
+    at = parse_instant(FEBRUARY_17)
+    about = About(branch="TPO", reopened_on=date(2021, 2, 19))
+    cause = Cause("e-r", 1, "branch.reopened", at, about, branch="TPO")
+    first_life = Run(api.app.state.unit_of_work, Origin(now=at, causation_id="e-r"), inbox="e-r")
+    await first_life(begin_telling, cause)
+    await first_life(tell_patrons, TellPatrons("e-r", "", ("p0", "p1", "p2"), "p2"))
+    await hear(api, reopened("TPO"), "e-r", FEBRUARY_17)
+    told = await events(api, "notification.delivered")
+    assert sorted(e["patron_id"] for e in told) == names
+
+
+async def test_two_replicas_with_one_event_tell_each_patron_once(api: Api, replica: Api) -> None:
+    for number in range(30):
+        await hear(api, prefers(f"p{number}", 1, ("TPO",)), f"e-{number}", FEBRUARY_1)
+    await asyncio.gather(
+        *((hear((api, replica)[at % 2], reopened("TPO"), "e-r", FEBRUARY_17)) for at in range(6))
+    )
+    told = await events(api, "notification.delivered")
+    assert sorted(e["patron_id"] for e in told) == sorted(f"p{number}" for number in range(30))
+
+
+# ---- order --------------------------------------------------------------------------------------
+
+
+async def test_preferences_that_come_late_catch_up_with_what_happened_under_them(api: Api) -> None:
+    await register(api)
+    await hear(api, reopened("HKCL"), "e-1", FEBRUARY_17)
+    await hear(api, released("activity-1"), "e-2", FEBRUARY_17)
+    await hear(api, reopened("TPO"), "e-3", "2021-03-01T10:00:00+08:00")
+    await hear(api, prefers("p", 2, ("TPO",)), "e-4", FEBRUARY_20)
+    assert [item["kind"] for item in await inbox(api, "p")] == ["branch.reopened"]
+    await hear(api, prefers("p", 1, ("HKCL", "TPO"), ("talk",)), "e-5", FEBRUARY_1)
+    found = {(item["kind"], item["about"].get("branch")) for item in await inbox(api, "p")}
+    assert found == {
+        ("branch.reopened", "HKCL"),
+        ("recording.released", None),
+        ("branch.reopened", "TPO"),
+    }
+    assert (await inbox(api, "p"))[-1]["at"] == "2021-02-17T08:00:00Z"
+
+
+async def test_what_was_not_followed_any_more_is_taken_back_when_that_becomes_known(
+    api: Api,
+) -> None:
+    await register(api)
+    await hear(api, prefers("p", 1, ("HKCL",)), "e-1", FEBRUARY_1)
+    await hear(api, reopened("HKCL"), "e-3", FEBRUARY_17)
+    (item,) = await inbox(api, "p")
+    await hear(api, prefers("p", 2), "e-2", "2021-02-02T10:00:00+08:00")
+    assert await inbox(api, "p") == []
+    gone = await api.post(f"/v1/me/inbox/{item['id']}/read", as_=patron("p"))
+    assert gone.status == 404
+    told = await events(api, "notification.delivered", "notification.read")
+    assert [(e["topic"], e["version"], e["read"]) for e in told] == [
+        ("notification.delivered", 1, False),
+        ("notification.read", 2, True),
+    ]
+
+
+async def test_an_event_and_preferences_at_the_same_moment_do_not_miss_each_other(
+    api: Api, replica: Api
+) -> None:
+    for round_ in range(20):
+        name = f"p{round_}"
+        await asyncio.gather(
+            hear(api, prefers(name, 1, ("TPO",)), f"e-p{round_}", FEBRUARY_1),
+            hear(replica, reopened("TPO"), f"e-r{round_}", FEBRUARY_17),
+        )
+    told = await events(api, "notification.delivered")
+    counts = [sum(e["patron_id"] == f"p{number}" for e in told) for number in range(20)]
+    # Whoever is known by now was told of every reopening, earlier and later ones.
+    assert counts == [20] * 20
+
+
+async def test_an_erased_patron_has_no_inbox_and_is_told_of_nothing(
+    api: Api, lending: Lending
+) -> None:
+    lending.owes("loan-1", 750)
+    await hear(api, prefers("p", 1, ("HKCL",)), "e-1", FEBRUARY_1)
+    await hear(api, moved("loan-1", "p"), "e-2", FEBRUARY_1)
+    await hear(api, erased("p"), "e-3", FEBRUARY_17)
+    assert await inbox(api, "p") == []
+    await hear(api, overdue("loan-1", "p"), "e-4", FEBRUARY_17)
+    await hear(api, registered("p", 2), "e-5", FEBRUARY_17)
+    await hear(api, prefers("p", 2, ("HKCL",)), "e-6", FEBRUARY_17)
+    await hear(api, reopened("HKCL"), "e-7", FEBRUARY_17)
+    assert await inbox(api, "p") == []
+    assert await api.app.state.database.notifications.count_documents({}) == 0
+
+
+async def test_an_erasure_amid_notifications_leaves_nothing_behind(api: Api, replica: Api) -> None:
+    for round_ in range(10):
+        name = f"p{round_}"
+        await asyncio.gather(
+            *(hear(api, moved(f"loan-{n}", name), f"e-{round_}-{n}", FEBRUARY_1) for n in range(4)),
+            hear(replica, erased(name), f"e-{round_}", FEBRUARY_1),
+        )
+    assert await api.app.state.database.notifications.count_documents({}) == 0
+
+
+@dataclass(frozen=True)
+class Happened:
+    id: str
+    at: str
+    event: Event
+
+
+def story() -> list[Happened]:
+    """Every event type that notices hears, in the order in which it happened."""
+    snapshot = registered("a").model_dump()
+    activity = released("activity-1").model_dump()
+    told: list[Event] = [
+        registered("a", language="zh-Hant"),
+        registered("b"),
+        registered("c"),
+        title(1, "Jane Eyr"),
+        title(2),
+        ActivityPublished.model_validate({**activity, "title": "Factory", "version": 1}),
+        prefers("a", 1, ("HKCL",), ("talk",)),
+        prefers("b", 1, ("HKCL", "TPO")),
+        prefers("c", 1, ("HKCL",), ("talk",)),
+        overdue("loan-a", "a"),
+        overdue("loan-b", "b"),
+        fine("charge-a", "a"),
+        suspended(),
+        reopened("HKCL", 3),
+        prefers("b", 2, ("TPO",)),
+        prefers("a", 2, (), ("talk",), language="zh-Hans"),
+        reopened("HKCL", 4),
+        moved("loan-a", "a"),
+        reopened("TPO", 3),
+        PatronUpdated.model_validate({**snapshot, "patron_id": "b", "version": 2}),
+        PatronBlocked.model_validate(
+            {**snapshot, "patron_id": "b", "version": 3, "language": "zh-Hant"}
+        ),
+        PatronUnblocked.model_validate({**snapshot, "patron_id": "b", "version": 4}),
+        released("activity-1"),
+        prefers("b", 3, ("HKCL",), ("exhibition",)),
+        reopened("TPO", 4),
+        resumed(),
+        erased("c"),
+        reopened("HKCL", 5),
+        overdue("loan-c", "c"),
+    ]
+    return [
+        Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
+        for number, event in enumerate(told)
+    ]
+
+
+def answers(lending: Lending) -> None:
+    """What circulation says, throughout."""
+    lending.owes("loan-a", 750)
+    lending.owes("loan-b", 750, suspended=True, resumes_on="2021-03-05")
+    lending.owes("loan-c", 150)
+    lending.charges["charge-a"] = {"amount_cents": 750, "outstanding_cents": 750}
+    lending.borrowers["s-1"] = ["a", "b", "c", "d"]
+
+
+async def play(
+    settings: Settings, order: Callable[[list[Happened]], list[Happened]]
+) -> dict[str, Any]:
+    """The state after the story in some order: inboxes, and whose unread count is what."""
+    async with served(create_app, settings) as api:
+        await register(api)
+        for happened in order(story()):
+            await hear(api, happened.event, happened.id, happened.at)
+        latest: dict[str, dict[str, Any]] = {}
+        told = await events(api, "notification.delivered", "notification.read")
+        for event in told:
+            known = latest.get(event["notification_id"])
+            if known is None or known["version"] < event["version"]:
+                latest[event["notification_id"]] = event
+        unread = {
+            name: sorted(
+                e["notification_id"]
+                for e in latest.values()
+                if e["patron_id"] == name and not e["read"]
+            )
+            for name in ("a", "b", "d")
+        }
+        inboxes = {name: await inbox(api, name) for name in ("a", "b", "c", "d")}
+        # The published events say of each living patron what the inbox shows.
+        assert unread == {name: sorted(i["id"] for i in inboxes[name]) for name in unread}
+        left = api.app.state.database.notifications
+        assert await left.count_documents({"patron_id": "c"}) == 0
+        return inboxes
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order(
+    settings: Settings, lending: Lending, seed: int
+) -> None:
+    answers(lending)
+    shuffled = random.Random(seed)  # noqa: S311 - an order, not a secret
+
+    def thrice(told: list[Happened]) -> list[Happened]:
+        return shuffled.sample(told * 3, len(told) * 3)
+
+    in_order = await play(settings, list)
+    prefix = f"{settings.database_prefix}_x"
+    assert await play(settings.model_copy(update={"database_prefix": prefix}), thrice) == in_order
+    kinds = [[item["kind"] for item in in_order[name]] for name in ("a", "b", "c", "d")]
+    assert kinds == [
+        [
+            "fines.resumed",
+            "recording.released",
+            "loan.due-date-changed",
+            "branch.reopened",
+            "fines.suspended",
+            "fine.assessed",
+            "loan.overdue",
+        ],
+        [
+            "branch.reopened",
+            "fines.resumed",
+            "branch.reopened",
+            "branch.reopened",
+            "fines.suspended",
+            "loan.overdue",
+        ],
+        [],
+        ["fines.resumed", "fines.suspended"],
+    ]
+
+
+def test_the_story_has_every_event_type_that_notices_hears() -> None:
+    hears: Hears = consumers.hears
+    assert {happened.event.topic for happened in story()} == set(hears.handlers)
