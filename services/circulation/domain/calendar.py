@@ -66,6 +66,15 @@ class Calendar:
             day = closed_to + DAY
         return day
 
+    def previous_open(self, day: date) -> date | None:
+        """The last open day on or before `day`; None if the branch never opens."""
+        if len(self.weekly_closed) == len(WEEKDAYS):
+            return None
+        while not self.is_open(day):
+            stretch = self._stretch_over(day)
+            day = (stretch.first if stretch else day) - DAY
+        return day
+
     def next_closed(self, day: date) -> date | None:
         """The first closed day on or after `day`; None if there is none."""
         waits = [(weekday - day.isoweekday()) % 7 for weekday in self.weekly_closed]

@@ -1,11 +1,13 @@
 """A loan: one copy with one patron, from check-out to return."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
+from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.calendar import Calendar
 from services.circulation.domain.cause import Cause
 from services.circulation.domain.fines import Statement, statement
@@ -83,12 +85,16 @@ class Loan:
     """The date last told to the patron. What is overdue is decided by the rule: `is_overdue`."""
     renewals: int = 0
     moves: tuple[DueMove, ...] = ()
+    calendar_version: int = 0
+    """The version of the branch's calendar that the due date takes account of; see `catch_up`."""
     overdue_noticed_on: date | None = None
     """When the overdue job noticed that this due date has passed."""
     state: LoanState = LoanState.OPEN
     returned_on: date | None = None
     returned_branch: str | None = None
     returned_through: Channel | None = None
+    final_fine: Statement | None = None
+    """How the fine stood at return; None while the loan is open."""
     version: int = 1
 
     @property
@@ -110,7 +116,7 @@ def check_out(
 ) -> tuple[Loan, Copy]:
     """The new loan, and the copy as it leaves. `calendar` is the lending branch's.
 
-    Raises PatronBlocked, LoanLimit, CopyOnLoan or CopyLost.
+    Raises PatronBlocked, LoanLimit, CopyOnLoan, CopyLost or LentBeforeReturn.
     """
     if blocked:
         raise PatronBlocked
@@ -129,8 +135,9 @@ def check_out(
         policy=policy,
         borrowed_on=on,
         due_on=_due(on, policy.loan_days, calendar),
+        calendar_version=calendar.version,
     )
-    return loan, lend(copy)
+    return loan, lend(copy, on)
 
 
 def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool) -> Loan:
@@ -152,6 +159,7 @@ def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool
         state=state,
         due_on=max(loan.due_on, _due(on, loan.policy.renewal_days, calendar)),
         renewals=loan.renewals + 1,
+        calendar_version=calendar.version,
         overdue_noticed_on=None,
         version=loan.version + 1,
     )
@@ -173,9 +181,46 @@ def move_due(loan: Loan, *, calendar: Calendar, cause: Cause, at: datetime) -> L
         state=state,
         due_on=due_on,
         moves=(*loan.moves, DueMove(loan.due_on, due_on, cause, at)),
+        calendar_version=calendar.version,
         overdue_noticed_on=None,
         version=loan.version + 1,
     )
+
+
+def catch_up(loan: Loan, branch: BranchCalendar) -> tuple[Loan, ...]:
+    """The loan after each move of its due date that announcements since its calendar make.
+
+    Announcements are taken in their order, each on the calendar as it stood then, so the dates
+    are the same whether the lending branch's snapshots were heard one by one or only the last.
+    A loan that none of them moves keeps its calendar's version: taken again, they move it no more
+    than now. Empty for a loan that is not open.
+    """
+    steps: list[Loan] = []
+    if loan.state is not LoanState.OPEN:
+        return ()
+    for announced in branch.announced_since(loan.calendar_version):
+        calendar = branch.as_of(announced.version)
+        closure = calendar.closure_on(loan.due_on)
+        if closure is None:
+            continue
+        moved = move_due(loan, calendar=calendar, cause=closure.cause, at=announced.at)
+        if moved is not loan:
+            steps.append(moved)
+            loan = moved
+    return tuple(steps)
+
+
+def renewal_reference(loan: Loan) -> str:
+    """What a patron can quote for the last renewal of a loan, as `RN-4F7K-Q2MD`.
+
+    The same for the same renewal, so that a call repeated is answered alike.
+    """
+    digest = hashlib.sha256(f"{loan.id}/{loan.renewals}".encode()).digest()
+    letters = "".join(_QUOTABLE[byte % len(_QUOTABLE)] for byte in digest[:8])
+    return f"RN-{letters[:4]}-{letters[4:]}"
+
+
+_QUOTABLE = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # nothing that is read as another over the telephone
 
 
 def notice_overdue(loan: Loan, *, on: date) -> Loan:
@@ -184,8 +229,17 @@ def notice_overdue(loan: Loan, *, on: date) -> Loan:
     return replace(loan, state=state, overdue_noticed_on=on, version=loan.version + 1)
 
 
-def give_back(loan: Loan, *, on: date, branch_code: str, channel: Channel) -> Loan:
+def give_back(
+    loan: Loan,
+    *,
+    on: date,
+    branch_code: str,
+    channel: Channel,
+    final_fine: Statement | None = None,
+) -> Loan:
     """The loan as it ends: at any branch, by anyone, on a day that may be past.
+
+    `final_fine` is its fine as assessed that day: what becomes known later does not change it.
 
     Raises LoanNotOpen or ReturnedBeforeBorrowed.
     """
@@ -198,6 +252,7 @@ def give_back(loan: Loan, *, on: date, branch_code: str, channel: Channel) -> Lo
         returned_on=on,
         returned_branch=branch_code,
         returned_through=channel,
+        final_fine=final_fine,
         version=loan.version + 1,
     )
 

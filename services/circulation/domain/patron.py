@@ -1,6 +1,6 @@
 """A patron, as far as lending goes. Who the person is stays with accounts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.circulation.domain.policy import Policy
 
@@ -13,6 +13,31 @@ class Patron:
     category: str
     blocked: bool = False
     version: int = 1
+    card_digest: str = ""
+    """What their card is recognised by; empty once they are erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Borrower:
+    """What circulation itself counts of a patron. Whatever a limit allows changes it.
+
+    Two check-outs at once both change the version, so one of them waits and counts again.
+    """
+
+    id: str
+    open_loans: int = 0
+    outstanding_cents: int = 0
+    version: int = 0
+    """0: nothing is counted yet."""
+
+    def after(self, *, loans: int = 0, cents: int = 0) -> "Borrower":
+        """With `loans` more open loans (fewer, if negative) and `cents` more owed."""
+        return replace(
+            self,
+            open_loans=self.open_loans + loans,
+            outstanding_cents=self.outstanding_cents + cents,
+            version=self.version + 1,
+        )
 
 
 def is_blocked(patron: Patron, outstanding_cents: int, policy: Policy) -> bool:

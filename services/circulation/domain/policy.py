@@ -82,6 +82,11 @@ class PolicyMatrix:
         if (None, None, None) not in self._rows:
             raise ValueError("there is no policy for any patron, copy and branch")
 
+    @property
+    def rows(self) -> tuple[Policy, ...]:
+        """Every row."""
+        return tuple(self._rows.values())
+
     def pick(self, patron_category: str, copy_category: str, branch_kind: str) -> Policy:
         """The row for a loan: eight look-ups at most, however many rows there are."""
         keys = (

@@ -33,9 +33,9 @@ class NoSuchCopy(Refusal):
 
 
 class NoSuchBranch(Refusal):
-    """No branch has this code."""
+    """No branch has this code, or none that circulation has heard of."""
 
-    code = "no-such-branch"
+    code = "unknown-branch"
     says = "No library has the code {branch}."
 
 
@@ -49,7 +49,7 @@ class CopyOnLoan(Refusal):
 class CopyNotOnLoan(Refusal):
     """A return of a copy that nobody has."""
 
-    code = "copy-not-on-loan"
+    code = "not-on-loan"
     says = "This item is not on loan, so there is nothing to return."
 
 
@@ -107,3 +107,52 @@ class ReturnedBeforeBorrowed(Refusal):
 
     code = "returned-before-borrowed"
     says = "This item was borrowed on {borrowed_on}; it cannot have been returned before."
+
+
+class NoSuchLoan(Refusal):
+    """There is no such loan, or none that the caller may know of."""
+
+    code = "no-such-loan"
+    says = "There is no such loan."
+
+
+class NoSuchSuspension(Refusal):
+    """There is no such fine suspension."""
+
+    code = "no-such-suspension"
+    says = "There is no such suspension of fines."
+
+
+class BarcodeTaken(Refusal):
+    """Another copy has the barcode."""
+
+    code = "barcode-taken"
+    says = "Another item has the barcode {barcode} already."
+
+
+class InTheFuture(Refusal):
+    """A check-out or return dated after today."""
+
+    code = "in-the-future"
+    says = "{on} is still to come."
+
+
+class TooLongAgo(Refusal):
+    """A check-out dated further back than a station can have been offline."""
+
+    code = "too-long-ago"
+    says = "A loan may be recorded up to {days} days after it was made; {on} is earlier."
+
+
+class LentBeforeReturn(Refusal):
+    """A back-dated check-out of a copy that was with another patron on that day."""
+
+    code = "lent-before-return"
+    says = "This item came back on {returned_on}; it cannot have been lent before."
+
+
+class ResumesBeforeStart(Refusal):
+    """A fine suspension that would end before it begins."""
+
+    code = "resumes-before-start"
+    says = "Fines are suspended from {starts_on}; they can only be counted again after that day."

@@ -1,11 +1,12 @@
 """Spans in which overdue days are free. A suspension is not a closure: see the domain's words."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from services.circulation.domain.cause import Cause
 from services.circulation.domain.period import DAY, NO_END, last_before, merge
+from services.circulation.domain.refusals import ResumesBeforeStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class FineSuspension:
     kinds: frozenset[str] = frozenset()
     reason: str = ""
     version: int = 1
+    resumption_noticed_on: date | None = None
+    """When the job of the day noticed that fines are counted again."""
 
     @property
     def first(self) -> date:
@@ -48,6 +51,31 @@ class FineSuspension:
     def covers(self, branch_code: str, branch_kind: str, day: date) -> bool:
         """Whether an overdue `day` of a loan of this branch is free."""
         return self.first <= day <= self.last and self.concerns(branch_code, branch_kind)
+
+
+def announce_resumption(suspension: FineSuspension, resumes_on: date | None) -> FineSuspension:
+    """With another first day that counts again; None takes an announced day back.
+
+    The same suspension if nothing changes. Raises ResumesBeforeStart.
+    """
+    if resumes_on is not None and resumes_on <= suspension.starts_on:
+        raise ResumesBeforeStart(starts_on=suspension.starts_on)
+    if resumes_on == suspension.resumes_on:
+        return suspension
+    return replace(
+        suspension,
+        resumes_on=resumes_on,
+        resumption_noticed_on=None,
+        version=suspension.version + 1,
+    )
+
+
+def notice_resumption(suspension: FineSuspension, on: date) -> FineSuspension:
+    """Marked so that patrons are told once; the same if it was, or the day has not come by `on`."""
+    resumes_on = suspension.resumes_on
+    if suspension.resumption_noticed_on or resumes_on is None or resumes_on > on:
+        return suspension
+    return replace(suspension, resumption_noticed_on=on, version=suspension.version + 1)
 
 
 def concerning(

@@ -1,10 +1,18 @@
 """What is catalogued, and the pieces of it that are lent."""
 
+import re
+import unicodedata
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
-from services.circulation.domain.refusals import CopyLost, CopyNotOnLoan, CopyOnLoan
+from services.circulation.domain.refusals import (
+    CopyLost,
+    CopyNotOnLoan,
+    CopyOnLoan,
+    LentBeforeReturn,
+)
 
 CopyCategory = Literal["adult", "young-adult", "children"]
 
@@ -41,20 +49,74 @@ class Copy:
     price_cents: int | None = None
     """What a new one costs; None: not known."""
     state: CopyState = CopyState.AVAILABLE
+    returned_on: date | None = None
+    """When it last came back; None: it was never lent."""
     version: int = 1
 
 
-def lend(copy: Copy) -> Copy:
-    """The copy as it leaves the library. Raises CopyOnLoan or CopyLost."""
+def lend(copy: Copy, on: date) -> Copy:
+    """The copy as it leaves the library. Raises CopyOnLoan, CopyLost or LentBeforeReturn."""
     if copy.state is CopyState.ON_LOAN:
         raise CopyOnLoan
     if copy.state is CopyState.LOST:
         raise CopyLost
+    if copy.returned_on is not None and on < copy.returned_on:
+        raise LentBeforeReturn(returned_on=copy.returned_on)
     return replace(copy, state=CopyState.ON_LOAN, version=copy.version + 1)
 
 
-def take_back(copy: Copy) -> Copy:
-    """The copy as it is back in the library. Raises CopyNotOnLoan if it never left."""
+def take_back(copy: Copy, on: date) -> Copy:
+    """The copy as it is back in the library since `on`. Raises CopyNotOnLoan if it never left."""
     if copy.state is CopyState.AVAILABLE:
         raise CopyNotOnLoan
-    return replace(copy, state=CopyState.AVAILABLE, version=copy.version + 1)
+    return replace(copy, state=CopyState.AVAILABLE, returned_on=on, version=copy.version + 1)
+
+
+def normal_isbn(text: str) -> str:
+    """An ISBN as 13 digits, without hyphens. Raises ValueError if its check digit is wrong.
+
+    The sums are those of ISO 2108: weights 10 to 1 modulo 11 for ten digits, 1 and 3 in turn
+    modulo 10 for thirteen.
+    """
+    digits = re.sub(r"[\s-]", "", text).upper()
+    if re.fullmatch(r"[0-9]{9}[0-9X]", digits):
+        values = [10 if digit == "X" else int(digit) for digit in digits]
+        if sum(value * weight for value, weight in zip(values, range(10, 0, -1), strict=True)) % 11:
+            raise ValueError("the check digit of this ISBN is wrong")
+        digits = f"978{digits[:9]}"
+        return digits + str(-_weighed(digits) % 10)
+    if re.fullmatch(r"97[89][0-9]{10}", digits):
+        if _weighed(digits) % 10:
+            raise ValueError("the check digit of this ISBN is wrong")
+        return digits
+    raise ValueError("an ISBN has 10 or 13 digits")
+
+
+def _weighed(digits: str) -> int:
+    return sum(int(digit) * (3 if at % 2 else 1) for at, digit in enumerate(digits))
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a query or a title, without case and accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return tuple(dict.fromkeys(re.findall(r"\w+", kept)))
+
+
+def search_terms(title: Title) -> tuple[str, ...]:
+    """What a title is found by: whoever looks for the beginning of one of these finds it.
+
+    Chinese is written without spaces: each character begins a term, so that any part of a title
+    is the beginning of one.
+    """
+    terms: dict[str, None] = {}
+    for word in words_of(" ".join((title.title, *title.authors, title.isbn or ""))):
+        spaced = word.isascii() or not _UNSPACED.search(word)
+        starts = (0,) if spaced else range(len(word))
+        terms.update(dict.fromkeys(word[start : start + MOST_LETTERS] for start in starts))
+    return tuple(terms)
+
+
+MOST_LETTERS = 40
+"""Of a search term; longer ones are cut."""
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # kana and Han characters

@@ -130,10 +130,10 @@ def test_the_copy_leaves_with_the_loan_and_comes_back() -> None:
         on=DEC_5,
     )
     assert gone.state is CopyState.ON_LOAN
-    back = take_back(gone)
+    back = take_back(gone, DEC_19)
     assert (back.state, back.version) == (CopyState.AVAILABLE, 3)
     with pytest.raises(refusals.CopyNotOnLoan):
-        take_back(back)
+        take_back(back, DEC_19)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""The circulation service, put together."""
+
+from fastapi import FastAPI
+
+from services.circulation import consumers, jobs, routes, store
+from services.circulation.domain.refusals import Refusal
+from services.circulation.settings import Settings
+from shared.http import Service, create_service_app
+from shared.settings import load
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service as an ASGI app; without settings, those of the environment."""
+    return create_service_app(
+        Service(
+            name="circulation",
+            title="Circulation",
+            routers=(routes.router,),
+            indexes=store.INDEXES,
+            refusal=Refusal,
+            statuses={
+                "no-such-card": 404,
+                "no-such-loan": 404,
+                "no-such-suspension": 404,
+                "unknown-branch": 404,
+            },
+            hears=consumers.hears,
+            jobs=jobs.jobs,
+        ),
+        settings or load(Settings),
+    )

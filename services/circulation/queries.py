@@ -1,0 +1,169 @@
+"""What circulation can be asked. Fines are worked out when asked; nothing accrues in the store."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from services.circulation import store
+from services.circulation.domain.branch_calendar import BranchCalendar
+from services.circulation.domain.charge import Charge
+from services.circulation.domain.fines import Statement
+from services.circulation.domain.loan import Loan, LoanState, catch_up, fine, is_overdue
+from services.circulation.domain.policy import Policy
+from services.circulation.domain.suspension import FineSuspension, relief_on
+from services.circulation.domain.title import Copy, CopyState, Title
+from shared.mongo import Database
+
+
+@dataclass(frozen=True)
+class Account:
+    """A loan's fine on one day."""
+
+    loan: Loan
+    as_of: date
+    statement: Statement
+    overdue: bool
+    suspended: bool
+    resumes_on: date | None
+
+
+@dataclass(frozen=True)
+class BranchStock:
+    """A title's copies at one branch."""
+
+    branch: str
+    copies: int
+    available: int
+
+
+async def card_is_known(db: Database, card_digest: str) -> bool:
+    """Whether a check-out need not ask accounts whose card this is."""
+    return await store.card_is_known(db, card_digest)
+
+
+async def titles(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
+    """One more than `limit` of the titles in which every word of `text` begins a word."""
+    return await store.search_titles(db, text, limit, after)
+
+
+async def title(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:
+    """A title and its copies."""
+    return await store.find_title(db, title_id)
+
+
+def stock(copies: list[Copy]) -> list[BranchStock]:
+    """The copies counted by the branch that owns them."""
+    branches = sorted({copy.branch_code for copy in copies})
+    return [
+        BranchStock(
+            branch,
+            sum(copy.branch_code == branch for copy in copies),
+            sum(
+                copy.branch_code == branch and copy.state is CopyState.AVAILABLE for copy in copies
+            ),
+        )
+        for branch in branches
+    ]
+
+
+async def loan(db: Database, loan_id: str) -> Loan | None:
+    """One loan."""
+    return await store.find_loan(db, loan_id)
+
+
+async def loans_of(
+    db: Database, patron_id: str, limit: int, after: str | None, *, only_open: bool
+) -> list[Loan]:
+    """One more than `limit` of a patron's loans."""
+    return await store.find_loans_of(db, patron_id, only_open=only_open, limit=limit, after=after)
+
+
+async def charge(db: Database, charge_id: str) -> Charge | None:
+    """One charge."""
+    return await store.find_charge(db, charge_id)
+
+
+async def charges_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Charge]:
+    """One more than `limit` of a patron's charges."""
+    return await store.find_charges_of(db, patron_id, limit, after)
+
+
+async def policies(db: Database) -> list[Policy]:
+    """The policy rows in force."""
+    return await store.find_policies(db)
+
+
+async def suspensions(db: Database) -> list[FineSuspension]:
+    """Every fine suspension."""
+    return await store.find_suspensions(db)
+
+
+async def borrowing_patrons(
+    db: Database, suspension_id: str, limit: int, after: str | None
+) -> list[str] | None:
+    """One more than `limit` of the patrons whom a suspension concerns; None: no such suspension."""
+    suspension = await store.find_suspension(db, suspension_id)
+    if suspension is None:
+        return None
+    return await store.find_borrowing_patrons(db, suspension, limit + 1, after)
+
+
+async def account(db: Database, loan: Loan, day: date) -> Account:
+    """A loan's fine if it came back on `day`; once returned, as it stood at its return."""
+    calendars = await store.find_calendars(db, {loan.branch_code})
+    suspensions = await store.find_suspensions(db)
+    return account_of(loan, calendars[loan.branch_code], suspensions, day)
+
+
+async def overdue_accounts(db: Database, patron_id: str, day: date) -> list[Account]:
+    """The fines, on `day`, of a patron's open loans past their stored due dates."""
+    loans = await store.find_loans_due_before(db, patron_id, day)
+    if not loans:
+        return []
+    calendars = await store.find_calendars(db, {loan.branch_code for loan in loans})
+    suspensions = await store.find_suspensions(db)
+    return [account_of(loan, calendars[loan.branch_code], suspensions, day) for loan in loans]
+
+
+def account_of(
+    loan: Loan, branch: BranchCalendar, suspensions: list[FineSuspension], day: date
+) -> Account:
+    """As `account`, of what has been read. Announcements not yet swept up are taken account of."""
+    moved = catch_up(loan, branch)
+    loan = moved[-1] if moved else loan
+    if loan.state is LoanState.RETURNED and loan.returned_on is not None:
+        day = loan.returned_on
+    relief = relief_on(suspensions, loan.branch_code, loan.branch_kind, day)
+    return Account(
+        loan=loan,
+        as_of=day,
+        statement=loan.final_fine or fine(loan, branch.now, suspensions, day),
+        overdue=is_overdue(loan, branch.now, day),
+        suspended=relief is not None,
+        resumes_on=relief.resumes_on if relief else None,
+    )
+
+
+async def loans_to_notice(db: Database, day: date) -> AsyncIterator[str]:
+    """Ids of the loans that are overdue on `day` and have not been noticed for their due date.
+
+    A loan is overdue once its branch has been open on a day between its due date and `day`: so it
+    is due on or before the branch's last open day before `day`.
+    """
+    due_by: dict[date, set[str]] = {}
+    for code, branch in (await store.find_calendars(db)).items():
+        last_open = branch.now.previous_open(day - timedelta(days=1))
+        if last_open is not None:
+            due_by.setdefault(last_open, set()).add(code)
+    async for loan_id in store.loans_to_notice(db, due_by):
+        yield loan_id
+
+
+async def suspensions_to_resume(db: Database, day: date) -> list[str]:
+    """Ids of the suspensions that have ended by `day`, of which nobody has been told."""
+    return await store.suspensions_to_resume(db, day)
+
+
+async def branches(db: Database) -> list[str]:
+    """The codes of all branches that circulation has heard of."""
+    return sorted(await store.find_calendars(db))

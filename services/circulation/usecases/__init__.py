@@ -1,0 +1,1 @@
+"""What circulation can be told to do, one command a file."""

@@ -1,0 +1,48 @@
+"""Move the due dates of open loans to where their branch's announcements put them."""
+
+from dataclasses import dataclass
+
+from services.circulation import store
+from services.circulation.domain.loan import catch_up
+from services.circulation.usecases.tell_of_loan import tell_moves
+from shared.unit_of_work import Run, Work
+
+CHUNK = 20
+"""Loans moved in one transaction."""
+
+
+@dataclass(frozen=True)
+class MoveDueDates:
+    """Some loans: few, for they are one transaction."""
+
+    loan_ids: tuple[str, ...]
+
+
+async def move_due_dates(work: Work, command: MoveDueDates) -> int:
+    """How many loans moved. Each move is published; a loan that has moved already is left."""
+    loans = await store.loans(work, command.loan_ids)
+    calendars = await store.calendars(work, {loan.branch_code for loan in loans})
+    moved = 0
+    for loan in loans:
+        steps = catch_up(loan, calendars[loan.branch_code])
+        await store.save_loan(work, *steps)
+        tell_moves(work, steps)
+        moved += bool(steps)
+    return moved
+
+
+async def move_due_dates_of(branch_code: str, run: Run) -> int:
+    """How many loans of a branch moved, chunk by chunk. Begun again, it goes on where it ended."""
+    calendar = (await store.find_calendars(run.database, {branch_code})).get(branch_code)
+    if calendar is None:
+        return 0
+    moved = 0
+    chunk: list[str] = []
+    async for loan_id in store.loans_to_move(run.database, calendar):
+        chunk.append(loan_id)
+        if len(chunk) == CHUNK:
+            moved += await run(move_due_dates, MoveDueDates(tuple(chunk)))
+            chunk.clear()
+    if chunk:
+        moved += await run(move_due_dates, MoveDueDates(tuple(chunk)))
+    return moved

@@ -1,0 +1,21 @@
+"""Note what accounts says of a patron."""
+
+from services.circulation import store
+from services.circulation.domain.patron import Patron
+from shared.contracts.accounts import PatronSnapshot
+from shared.unit_of_work import Work
+
+
+async def note_patron(work: Work, event: PatronSnapshot) -> None:
+    """Keep the snapshot, unless a newer one is known. Of an erased patron a tombstone stays."""
+    erased = event.status == "erased"
+    await store.note_patron(
+        work,
+        Patron(
+            id=event.patron_id,
+            category="" if erased else event.category,
+            blocked=event.status != "active",
+            version=event.version,
+            card_digest="" if erased else event.card_digest,
+        ),
+    )

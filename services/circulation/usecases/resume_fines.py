@@ -1,0 +1,31 @@
+"""Tell, once, that fines are counted again."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain.suspension import notice_resumption
+from services.circulation.usecases.tell_of_suspension import tell
+from shared.contracts.circulation import FinesResumed
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ResumeFines:
+    """Which suspension may have ended, and the day that is looked at."""
+
+    suspension_id: str
+    on: date
+
+
+async def resume_fines(work: Work, command: ResumeFines) -> bool:
+    """Whether it had ended and this was not noticed before."""
+    suspension = await store.suspension(work, command.suspension_id)
+    if suspension is None:
+        return False
+    noticed = notice_resumption(suspension, command.on)
+    if noticed == suspension:
+        return False
+    await store.save_suspension(work, noticed)
+    tell(work, FinesResumed, noticed)
+    return True

@@ -1,0 +1,104 @@
+"""Take copies back, and assess what their lateness costs."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain.charge import Charge, assess
+from services.circulation.domain.fines import Statement
+from services.circulation.domain.loan import Channel, Loan, catch_up, fine, give_back
+from services.circulation.domain.refusals import (
+    CopyNotOnLoan,
+    InTheFuture,
+    NoSuchBranch,
+    NoSuchCopy,
+    Refusal,
+)
+from services.circulation.domain.title import take_back
+from services.circulation.usecases.check_out import Refused
+from services.circulation.usecases.tell_of_loan import snapshot, tell_fine, tell_moves
+from shared.contracts.circulation import LoanReturned
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ReturnCopies:
+    """Which copies came back, where, through what and on which day, that may be past."""
+
+    barcodes: tuple[str, ...]
+    branch: str
+    channel: Channel
+    on: date
+    today: date
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What became of one copy: the loan as it ended, with its fine; or a refusal."""
+
+    barcode: str
+    loan: Loan | None = None
+    charge: Charge | None = None
+    statement: Statement | None = None
+    refused: Refused | None = None
+
+
+async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
+    """What became of each copy, in the order of the command. Each stands or falls alone.
+
+    Raises InTheFuture or NoSuchBranch, about all of them.
+    """
+    if command.on > command.today:
+        raise InTheFuture(on=command.on)
+    copies = await store.copies_with(work, command.barcodes)
+    loans = await store.open_loans_of_copies(work, [copy.id for copy in copies.values()])
+    lenders = {loan.branch_code for loan in loans.values()}
+    calendars = await store.calendars(work, lenders | {command.branch})
+    if command.branch not in calendars:
+        raise NoSuchBranch(branch=command.branch)
+    suspensions = await store.suspensions(work)
+    borrowers = await store.borrowers(work, {loan.patron_id for loan in loans.values()})
+
+    results = []
+    came_back: Counter[str] = Counter()
+    owed: Counter[str] = Counter()
+    for barcode in command.barcodes:
+        try:
+            if (copy := copies.get(barcode)) is None:
+                raise NoSuchCopy(barcode=barcode)
+            if (loan := loans.get(copy.id)) is None:
+                raise CopyNotOnLoan
+            calendar = calendars[loan.branch_code]
+            moved = catch_up(loan, calendar)
+            loan = moved[-1] if moved else loan
+            statement = fine(loan, calendar.now, suspensions, command.on)
+            ended = give_back(
+                loan,
+                on=command.on,
+                branch_code=command.branch,
+                channel=command.channel,
+                final_fine=statement,
+            )
+            copy = take_back(copy, command.on)
+        except Refusal as refusal:
+            results.append(Returned(barcode, refused=Refused.by(refusal)))
+            continue
+        charge = assess(new_id(), ended, statement, command.on)
+        await store.save_copy(work, copy)
+        await store.save_loan(work, *moved, ended)
+        tell_moves(work, moved)
+        if charge:
+            await store.add_charge(work, charge)
+            tell_fine(work, charge)
+        came_back[ended.patron_id] += 1
+        owed[ended.patron_id] += charge.outstanding_cents if charge else 0
+        work.record(
+            LoanReturned(**snapshot(ended), return_branch=command.branch, channel=command.channel)
+        )
+        results.append(Returned(barcode, ended, charge, statement))
+    for patron_id, count in came_back.items():
+        borrower = borrowers[patron_id].after(loans=-count, cents=owed[patron_id])
+        await store.save_borrower(work, borrower)
+    return results

@@ -1,0 +1,19 @@
+"""A desk at an open central library, with one patron."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.circulation.app import create_app
+from tests.circulation.desk import Desk, branch, settings_for
+from tests.support import served
+
+
+@pytest.fixture
+async def desk(mongo_url: str, database: str) -> AsyncIterator[Desk]:
+    """Patron p1 (adult); branches HKCL (central), LFU (small)."""
+    async with served(create_app, settings_for(mongo_url, database)) as api:
+        desk = Desk(api)
+        await desk.hear(branch(), branch("LFU", "small"))
+        await desk.patron()
+        yield desk
