@@ -4,7 +4,7 @@ A question to circulation is asked before the use case, never inside it. While c
 away the listener waits, so that no notification says of money what the account does not.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 
 from pydantic import BaseModel
@@ -40,12 +40,15 @@ from shared.contracts.circulation import (
 from shared.contracts.event import Event
 from shared.contracts.events import ActivityPublished, RecordingReleased
 from shared.contracts.notices import BranchReopened
-from shared.unit_of_work import Run, UnitOfWork
+from shared.unit_of_work import Busy, Run, UnitOfWork
 
 hears = Hears()
 
 PAGE = 200
 """How many patrons are told in one transaction."""
+
+PAGES_IN_HAND = 50
+"""After how many pages an event is put back, so that other partitions have their turn."""
 
 
 class FineStatement(BaseModel):
@@ -185,8 +188,7 @@ async def tell_borrowers(event: SuspensionSnapshot, run: Run) -> None:
         suspension_id=event.suspension_id, starts_on=event.starts_on, resumes_on=event.resumes_on
     )
     await run(begin_telling, _cause(event, about, run))
-    paged = _paged(run)
-    while (cause := await _unfinished(run)) is not None:
+    async for cause, paged in _pages_to_tell(run):
         params = {"limit": str(PAGE)} | ({"after": cause.after} if cause.after else {})
         answer = await run.owners.get(
             "circulation",
@@ -216,26 +218,26 @@ async def tell_interested(event: RecordingReleased, run: Run) -> None:
 
 async def _tell_all(cause: Cause, run: Run) -> None:
     await run(begin_telling, cause)
-    paged = _paged(run)
-    while (cause_now := await _unfinished(run)) is not None:
-        found = await queries.next_followers(run.database, cause_now, PAGE)
+    async for told, paged in _pages_to_tell(run):
+        found = await queries.next_followers(run.database, told, PAGE)
         following = found[-1] if len(found) == PAGE else None
-        await paged(tell_patrons, TellPatrons(cause.id, cause_now.after, tuple(found), following))
+        await paged(tell_patrons, TellPatrons(told.id, told.after, tuple(found), following))
 
 
-async def _unfinished(run: Run) -> Cause | None:
-    """How far the telling of this event has come; None once all are told."""
-    cause = await queries.telling(run.database, _event_id(run))
-    return None if cause is None or cause.done else cause
+async def _pages_to_tell(run: Run) -> AsyncIterator[tuple[Cause, Run]]:
+    """For each page still to be told of this event: how far the telling has come, and a run.
 
-
-def _paged(run: Run) -> Run:
-    """For many transactions of one event: their progress is kept with the cause.
-
-    The inbox of `run` would let each use case through once.
+    That run has no inbox, which would let each use case through once: the progress is kept with
+    the cause. Raises Busy after PAGES_IN_HAND; the event comes again and is told on from there.
     """
     unit_of_work = UnitOfWork(run.database, "notices", run.settings, run.owners)
-    return Run(unit_of_work, run.origin, within=30.0)
+    paged = Run(unit_of_work, run.origin, within=30.0)
+    for _ in range(PAGES_IN_HAND):
+        cause = await queries.telling(run.database, _event_id(run))
+        if cause is None or cause.done:
+            return
+        yield cause, paged
+    raise Busy("more patrons are to be told of this event")
 
 
 def _event_id(run: Run) -> str:

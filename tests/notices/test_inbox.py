@@ -21,7 +21,7 @@ from shared.contracts.accounts import PatronBlocked, PatronUnblocked, PatronUpda
 from shared.contracts.circulation import FineAssessed, FinesResumed, FinesSuspended, SpanOut
 from shared.contracts.events import ActivityPublished
 from shared.owners import OwnerAway
-from shared.unit_of_work import Origin, Run
+from shared.unit_of_work import Busy, Origin, Run
 from tests.notices.lending import Lending
 from tests.notices.library import (
     erased,
@@ -328,6 +328,22 @@ async def test_followers_are_told_to_the_end_after_a_kill_between_two_pages(
     first_life = Run(api.app.state.unit_of_work, Origin(now=at, causation_id="e-r"), inbox="e-r")
     await first_life(begin_telling, cause)
     await first_life(tell_patrons, TellPatrons("e-r", "", ("p0", "p1", "p2"), "p2"))
+    await hear(api, reopened("TPO"), "e-r", FEBRUARY_17)
+    told = await events(api, "notification.delivered")
+    assert sorted(e["patron_id"] for e in told) == names
+
+
+async def test_an_event_of_very_many_is_put_back_for_others_and_told_on_from_there(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "PAGE", 3)
+    monkeypatch.setattr(consumers, "PAGES_IN_HAND", 2)
+    names = [f"p{number}" for number in range(8)]
+    for name in names:
+        await hear(api, prefers(name, 1, ("TPO",)), f"e-{name}", FEBRUARY_1)
+    with pytest.raises(Busy):
+        await hear(api, reopened("TPO"), "e-r", FEBRUARY_17)
+    assert len(await events(api, "notification.delivered")) == 6
     await hear(api, reopened("TPO"), "e-r", FEBRUARY_17)
     told = await events(api, "notification.delivered")
     assert sorted(e["patron_id"] for e in told) == names
