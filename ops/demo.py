@@ -82,9 +82,12 @@ class _Narrator:
             self._console.print(Text(f"\n{day}", style="bold"))
             self._day = day
         failed = [check for check in step.checks if not check.holds]
-        mark = Text("  ✗ ", style="red") if failed else Text("  ✓ ", style="green")
+        mark = Text("  ✗", style="red") if failed else Text("  ✓", style="green")
         checked = f"  {len(step.checks)} checked" if step.checks else ""
-        line = Text.assemble(mark, (f"{moment:%H:%M} ", "dim"), step.tell, (checked, "dim"))
+        line = Table.grid(padding=(0, 1))
+        line.add_row(
+            mark, Text(f"{moment:%H:%M}", style="dim"), Text.assemble(step.tell, (checked, "dim"))
+        )
         self._console.print(line)
         for check in failed:
             self._console.print(Text(f"      {check.what}", style="red"))
@@ -120,7 +123,7 @@ def _show_account(console: Console, account: dict[str, Any], inbox: dict[str, An
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("told on", no_wrap=True)
-    table.add_column("what")
+    table.add_column("what", overflow="fold")  # Chinese has no spaces to break at
     for item in reversed(inbox["items"]):
         moment = datetime.fromisoformat(item["at"]).astimezone()
         table.add_row(f"{moment:%Y-%m-%d}", Text(item["text"]))

@@ -61,7 +61,7 @@ class Flow:
             before = ends if not waiting else None
             if time.monotonic() > deadline:
                 raise TimeoutError(f"events still on their way after {within} s: {waiting}")
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
 
     async def waiting(self) -> list[str]:
         """What is on its way, in words; empty if nothing is."""

@@ -6,7 +6,7 @@ idempotency keys, limits, health, metrics and the changes that an answer carries
 
 import asyncio
 import contextlib
-import hashlib
+import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -134,7 +134,9 @@ async def _once(request: Request) -> Once | None:
         raise HTTPException(422, "Idempotency-Key: 1 to 200 printable ASCII characters")
     caller = getattr(request.state, "caller", None)
     url = request.url
-    digest = hashlib.sha256(f"{request.method} {url.path}?{url.query}\n".encode())
+    # Keyed, for a body may hold a PIN: a plain digest of it could be guessed from a dump.
+    secret = request.app.state.settings.service_secret.encode()
+    digest = hmac.new(secret, f"{request.method} {url.path}?{url.query}\n".encode(), "sha256")
     digest.update(await request.body())
     return Once(key=f"{caller.id if caller else '-'}:{key}", fingerprint=digest.hexdigest())
 
