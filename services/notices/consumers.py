@@ -66,7 +66,12 @@ class Charge(BaseModel):
 
     amount_cents: int
     outstanding_cents: int
-    title_id: str | None = None
+
+
+class Loan(BaseModel):
+    """Circulation's answer: a loan, as far as its charge does not say it."""
+
+    title_id: str
 
 
 class PatronPage(BaseModel):
@@ -165,10 +170,11 @@ async def tell_fine(event: FineAssessed, run: Run) -> None:
     if answer is None:
         return
     charge = Charge.model_validate(answer)
+    loan = await run.owners.get("circulation", f"/v1/loans/{event.loan_id}", now=run.now)
     suspended = bool(event.spans) and event.spans[-1].disposition == "suspended"
     about = About(
         loan_id=event.loan_id,
-        title_id=charge.title_id,
+        title_id=None if loan is None else Loan.model_validate(loan).title_id,
         charge_id=event.charge_id,
         due_on=event.due_on,
         suspended=suspended,

@@ -19,6 +19,7 @@ class Lending:
 
     url: str = ""
     statements: dict[str, dict[str, Any]] = field(default_factory=dict)
+    loans: dict[str, dict[str, Any]] = field(default_factory=dict)
     charges: dict[str, dict[str, Any]] = field(default_factory=dict)
     borrowers: dict[str, list[str]] = field(default_factory=dict)
     """Patron ids with loans in the scope of a suspension, sorted."""
@@ -37,6 +38,10 @@ class Lending:
         @app.get("/v1/loans/{loan_id}/fine-statement")
         async def statement(loan_id: str, request: Request) -> Any:
             return self._answer(request, self.statements.get(loan_id))
+
+        @app.get("/v1/loans/{loan_id}")
+        async def loan(loan_id: str, request: Request) -> Any:
+            return self._answer(request, self.loans.get(loan_id))
 
         @app.get("/v1/charges/{charge_id}")
         async def charge(charge_id: str, request: Request) -> Any:

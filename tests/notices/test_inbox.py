@@ -236,9 +236,12 @@ async def test_a_fine_is_told_as_the_charge_stands_then(api: Api, lending: Lendi
     lending.charges["charge-1"] = {"amount_cents": 750, "outstanding_cents": 600}
     lending.charges["charge-2"] = {"amount_cents": 750, "outstanding_cents": 0}
     await hear(api, fine("charge-1", "p"), "e-1", DECEMBER_9)
+    lending.loans["loan-1"] = {"id": "loan-1", "title_id": "title-1"}
+    await hear(api, title(), "e-0", DECEMBER_9)
     await hear(api, fine("charge-2", "p"), "e-2", FEBRUARY_1)
     settled, open_ = await texts(api, "p")
-    assert "a fine of $7.50 was recorded. $6.00 of it" in open_
+    assert open_.startswith("An item that you borrowed: a fine of $7.50 was recorded. $6.00 of it")
+    assert settled.startswith("“Jane Eyre”: a fine of $7.50")
     assert "It is settled" in settled
 
 
@@ -494,6 +497,7 @@ def answers(lending: Lending) -> None:
     lending.owes("loan-b", 750, suspended=True, resumes_on="2021-03-05")
     lending.owes("loan-c", 150)
     lending.charges["charge-a"] = {"amount_cents": 750, "outstanding_cents": 750}
+    lending.loans["loan-1"] = {"id": "loan-1", "title_id": "title-1"}
     lending.borrowers["s-1"] = ["a", "b", "c", "d"]
 
 
