@@ -4,7 +4,8 @@ Every write is "apply if newer", as one update with a pipeline: it reads the sto
 decides in the same atomic step, so any number of writers, in any order and any number of times,
 come to the same document. A guard in the filter could do that too, but it can't also raise
 `heard` when the resource itself is not newer, and a refused upsert is a duplicate key that can't
-be told from two writers that create the document at once.
+be told from two writers that create the document at once. (With `_id` alone in the filter the
+server itself tries an upsert again that lost such a race.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateMany, UpdateOne
-from pymongo.errors import BulkWriteError
 
 from shared.mongo import Database, Document, Indexes
 
@@ -25,8 +25,6 @@ INDEXES: Indexes = {
     "activities": [IndexModel([("type", ASCENDING), ("last_at", ASCENDING)])],
     "notices": [IndexModel([("branches", ASCENDING), ("date", DESCENDING)])],
 }
-
-_DUPLICATE_KEY = 11000
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ async def apply(database: Database, changes: Sequence[Change]) -> None:
             title = known.get(_lent_title(change) or "")
             writes.setdefault("account_views", []).append(_view_write(change, title))
     for collection, updates in writes.items():
-        await _write(database, collection, updates)
+        await database[collection].bulk_write(updates, ordered=False)
     told = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}
     current = await _titles(database, lent | told)
     await _show_titles(
@@ -224,15 +222,3 @@ async def _show_titles(database: Database, titles: Sequence[Document]) -> None:
         updates.append(UpdateMany({"title_ids": title["_id"]}, pipeline))
     if updates:
         await database.account_views.bulk_write(updates, ordered=False)
-
-
-async def _write(database: Database, collection: str, updates: list[UpdateOne]) -> None:
-    for last in (False, True):
-        try:
-            await database[collection].bulk_write(updates, ordered=False)
-            return
-        except BulkWriteError as error:
-            # Two writers created the document at once: the second finds it when it tries again.
-            faults = error.details["writeErrors"]
-            if last or any(fault["code"] != _DUPLICATE_KEY for fault in faults):
-                raise

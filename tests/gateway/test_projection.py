@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.gateway import store
 from services.gateway.consumers import hears
 from shared.contracts import Event, accounts, circulation
 from shared.mongo import Database
@@ -141,6 +142,7 @@ async def test_nothing_is_kept_of_an_erased_patron_whatever_comes_late(
     await hear(story.loan(circulation.LoanRenewed, 2))
     await hear(story.preferences(1))
     await hear(story.patron(accounts.PatronUpdated, 4))
+    await hear(story.patron(accounts.PatronUpdated, 6))  # nobody can publish it; it is refused too
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view == {"_id": "patron-1", "patron": {"version": 5, "status": "erased"}}
 
@@ -183,6 +185,48 @@ async def test_a_loan_and_its_title_that_come_at_once_always_meet(
     assert view is not None
     shown = {key: loan["title"] for key, loan in view["loans"].items()}
     assert shown == {str(number): f"Wording 2 of {number}" for number in range(40)}
+
+
+async def test_a_title_that_comes_between_lookup_and_loan_is_shown(
+    views: Database, hear: Hear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = store._titles
+
+    async def look_up_before_the_title_comes(database: Database, ids: set[str]) -> Any:
+        found = await look_up(database, ids)
+        monkeypatch.setattr(store, "_titles", look_up)
+        await hear(story.title(1, "Just in time"))
+        return found
+
+    monkeypatch.setattr(store, "_titles", look_up_before_the_title_comes)
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    view = await views.account_views.find_one({"_id": "patron-1"})
+    assert view is not None
+    assert view["loans"]["loan-1"]["title"] == "Just in time"
+
+
+async def test_a_slow_writer_does_not_put_an_older_wording_back(
+    views: Database, hear: Hear
+) -> None:
+    await hear(story.title(1, "First wording"))
+    slow = await store._titles(views, {"title-1"})
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(story.title(2, "Second wording"))
+    await store._show_titles(views, list(slow.values()))
+    view = await views.account_views.find_one({"_id": "patron-1"})
+    assert view is not None
+    assert view["loans"]["loan-1"]["title"] == "Second wording"
+
+
+async def test_what_circulation_said_later_is_kept(views: Database, hear: Hear) -> None:
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await store.keep_accruing(views, "patron-1", story.at(9), [{"amount_cents": 300}])
+    await store.keep_accruing(views, "patron-1", story.at(8), [{"amount_cents": 150}])
+    await store.keep_accruing(views, "patron-2", story.at(8), [{"amount_cents": 150}])
+    view = await views.account_views.find_one({"_id": "patron-1"})
+    assert view is not None
+    assert view["accruing"]["items"] == [{"amount_cents": 300}]
+    assert await views.account_views.count_documents({}) == 1
 
 
 async def test_an_id_that_is_no_field_name_is_refused(views: Database, hear: Hear) -> None:
