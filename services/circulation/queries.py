@@ -36,11 +36,6 @@ class BranchStock:
     available: int
 
 
-async def card_is_known(db: Database, card_digest: str) -> bool:
-    """Whether a check-out need not ask accounts whose card this is."""
-    return await store.card_is_known(db, card_digest)
-
-
 async def titles(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
     """One more than `limit` of the titles in which every word of `text` begins a word."""
     return await store.search_titles(db, text, limit, after)

@@ -1,6 +1,7 @@
 """HTTP of circulation."""
 
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -19,7 +20,7 @@ from services.circulation.domain.fines import Statement, as_document
 from services.circulation.domain.loan import Channel, DueMove, Loan
 from services.circulation.domain.patron import Patron as KnownPatron
 from services.circulation.domain.policy import Policy
-from services.circulation.domain.refusals import NoSuchLoan, NoSuchSuspension
+from services.circulation.domain.refusals import NoSuchCard, NoSuchLoan, NoSuchSuspension
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.domain.title import Copy, CopyCategory, Title, normal_isbn
 from services.circulation.usecases.announce_resumption import (
@@ -55,9 +56,13 @@ router = APIRouter(prefix="/v1")
 # ---- what is sent and answered ------------------------------------------------------------------
 
 
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
+MOST_DAYS_AHEAD = 366  # a statement grows with every weekly closing
+
+
 def _when(value: object) -> object:
     """A day, or an instant with its offset."""
-    if not isinstance(value, str) or len(value) > 40:
+    if not isinstance(value, str) or not FIRST_DAY.isoformat() < value < LAST_DAY.isoformat():
         raise ValueError("should be a day or an instant, as text")
     return date.fromisoformat(value) if len(value) == 10 else parse_instant(value)
 
@@ -90,6 +95,7 @@ When = Annotated[
     BeforeValidator(_when),
     Field(description="A day of the library, or an instant with its offset."),
 ]
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
 Isbn = Annotated[str, StringConstraints(max_length=30), AfterValidator(normal_isbn)]
 Id = Annotated[str, Path(max_length=64)]
 
@@ -140,8 +146,8 @@ class ReturnIn(Body):
 class SuspensionIn(Body):
     """A fine suspension; without branches and kinds it is for the whole library."""
 
-    starts_on: date
-    resumes_on: date | None = None
+    starts_on: Day
+    resumes_on: Day | None = None
     branches: frozenset[BranchCode] = Field(default=frozenset(), max_length=500)
     kinds: frozenset[BranchKind] = frozenset()
     reason: Line
@@ -150,7 +156,7 @@ class SuspensionIn(Body):
 class ResumptionIn(Body):
     """The first day on which fines are counted again; null takes an announced day back."""
 
-    resumes_on: date | None
+    resumes_on: Day | None
 
 
 class CopyOut(BaseModel):
@@ -659,19 +665,22 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
 
     404 `no-such-card` or `unknown-branch`, 409 `in-the-future` or `too-long-ago` refuse all.
     """
-    digest = card_digest(body.card_number, run.settings.card_key)
-    patron = None
-    if not await queries.card_is_known(run.database, digest):
-        patron = await _ask_accounts(run.owners, body.card_number, run.now)
     command = CheckOut(
-        card_digest=digest,
+        card_digest=card_digest(body.card_number, run.settings.card_key),
         barcodes=body.barcodes,
         branch=body.branch,
         on=_day(body.at, run),
         today=_day(None, run),
-        patron=patron,
     )
-    return CheckOutOut(results=[LentOut.of(lent) for lent in await run(check_out, command)])
+    try:
+        results = await run(check_out, command)
+    except NoSuchCard:
+        # Registered a moment ago, perhaps, and the event is under way: accounts knows.
+        patron = await _ask_accounts(run.owners, body.card_number, run.now)
+        if patron is None:
+            raise
+        results = await run(check_out, replace(command, patron=patron))
+    return CheckOutOut(results=[LentOut.of(lent) for lent in results])
 
 
 @router.post("/returns")
@@ -740,11 +749,15 @@ async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db) -> LoanOut:
 
 @router.get("/loans/{loan_id}/fine-statement")
 async def get_fine_statement(
-    loan_id: Id, caller: PatronOrStaff, db: Db, today: Today, as_of: date | None = None
+    loan_id: Id, caller: PatronOrStaff, db: Db, today: Today, as_of: Day | None = None
 ) -> FineStatementOut:
-    """The loan's fine if it came back on `as_of` (today); once returned, as it was assessed."""
+    """The loan's fine if it came back on `as_of` (today); once returned, as it was assessed.
+
+    `as_of` may be a year ahead; later days are answered as that day.
+    """
     loan = await _loan(db, loan_id, caller)
-    account = await queries.account(db, loan, as_of or today)
+    latest = today + timedelta(days=MOST_DAYS_AHEAD)
+    account = await queries.account(db, loan, min(as_of or today, latest))
     return FineStatementOut.of_account(account)
 
 
@@ -810,7 +823,7 @@ async def patch_suspension(
 
 
 @router.get("/fine-suspensions")
-async def get_suspensions(_caller: Staff, db: Db) -> SuspensionList:
+async def get_suspensions(_caller: StaffOrService, db: Db) -> SuspensionList:
     """Every fine suspension, in the order of recording."""
     found = await queries.suspensions(db)
     return SuspensionList(items=[SuspensionOut.of(suspension) for suspension in found])

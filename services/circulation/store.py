@@ -13,7 +13,7 @@ from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.patron import Borrower, Patron
 from services.circulation.domain.policy import HONG_KONG, Policy, PolicyMatrix
 from services.circulation.domain.suspension import FineSuspension
-from services.circulation.domain.title import Copy, Title, search_terms, words_of
+from services.circulation.domain.title import Copy, Title, search_terms, sought
 from shared.mongo import Database, Indexes, from_document, plain
 from shared.unit_of_work import Work
 
@@ -27,7 +27,7 @@ INDEXES: Indexes = {
         IndexModel([("title_id", ASCENDING)]),
     ],
     "policies": [],
-    "patrons": [IndexModel([("card_digest", ASCENDING)])],
+    "patrons": [IndexModel([("card_digest", ASCENDING)])],  # not unique: see `holder_of_card`
     "borrowers": [],
     "calendars": [],
     "loans": [
@@ -90,7 +90,7 @@ async def save_copy(work: Work, copy: Copy) -> None:
 async def search_titles(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
     """The titles that every word of `text` begins a term of, in the order of cataloguing."""
     query: dict[str, Any] = {}
-    if words := words_of(text):
+    if words := sought(text):
         query["$and"] = [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in words]
     return await _page(db, Title, "titles", query, limit=limit, after=after)
 
@@ -137,17 +137,12 @@ async def patron(work: Work, patron_id: str) -> Patron | None:
 
 
 async def holder_of_card(work: Work, card_digest: str) -> Patron | None:
-    """Whose card this is."""
-    found = await work.all(Patron, "patrons", {"card_digest": card_digest}, limit=2)
-    return found[0] if len(found) == 1 else None
-
-
-async def card_is_known(db: Database, card_digest: str) -> bool:
-    """Whether exactly one patron has this card, as far as circulation has heard.
+    """Whose card this is, if it is one patron's, as far as circulation has heard.
 
     Two have it for a moment, where a card went from one to the other and one event is under way.
     """
-    return len(await _all(db, Patron, "patrons", {"card_digest": card_digest}, limit=2)) == 1
+    found = await work.all(Patron, "patrons", {"card_digest": card_digest}, limit=2)
+    return found[0] if len(found) == 1 else None
 
 
 async def borrower(work: Work, patron_id: str) -> Borrower:

@@ -103,6 +103,14 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.findall(r"\w+", kept)))
 
 
+def sought(text: str) -> tuple[str, ...]:
+    """What a search looks for: an ISBN in its normal form, or else words."""
+    try:
+        return (normal_isbn(text),)
+    except ValueError:
+        return words_of(text)
+
+
 def search_terms(title: Title) -> tuple[str, ...]:
     """What a title is found by: whoever looks for the beginning of one of these finds it.
 

@@ -68,11 +68,7 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
         raise InTheFuture(on=command.on)
     if command.on < command.today - timedelta(days=OFFLINE_DAYS):
         raise TooLongAgo(on=command.on, days=OFFLINE_DAYS)
-    if command.patron is not None:
-        await store.note_patron(work, command.patron)
-    patron = await store.holder_of_card(work, command.card_digest)
-    if patron is None:
-        raise NoSuchCard
+    patron = await _holder(work, command)
     branch = await store.calendar(work, command.branch)
     if branch is None:
         raise NoSuchBranch(branch=command.branch)
@@ -111,3 +107,16 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
         await store.add_loan(work, loan)
         work.record(LoanCheckedOut(**snapshot(loan)))
     return results
+
+
+async def _holder(work: Work, command: CheckOut) -> Patron:
+    """Whose card it is, by what circulation has heard or accounts has said just now."""
+    if command.patron is None:
+        patron = await store.holder_of_card(work, command.card_digest)
+    else:
+        await store.note_patron(work, command.patron)
+        patron = await store.patron(work, command.patron.id)
+    # What was heard may be newer than what was asked: their card may be another by now.
+    if patron is None or patron.card_digest != command.card_digest:
+        raise NoSuchCard
+    return patron
