@@ -103,6 +103,9 @@ def mongod_child(data: Path, port: int | None = None) -> Child:
         *("--oplogSize", "256"),
         # It would write a sample of every counter each second, for a support that nobody has here.
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        # What a process that was killed held in a transaction stays locked this long (60 s is
+        # the default); a transaction of ours takes milliseconds.
+        *("--setParameter", "transactionLifetimeLimitSeconds=5"),
         "--nounixsocket",
     ]
     log = data / "logs" / "mongod.log"

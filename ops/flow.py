@@ -79,8 +79,11 @@ class Flow:
         return waiting
 
     async def _pending(self, service: str) -> str:
-        async with self._session.get(f"{self._system.url(service)}/health/ready") as response:
-            report: dict[str, Any] = await response.json()
+        try:
+            async with self._session.get(f"{self._system.url(service)}/health/ready") as response:
+                report: dict[str, Any] = await response.json()
+        except aiohttp.ClientError:
+            return f"{service} does not answer"
         return f"outbox of {service}" if report["outbox_seconds"] else ""
 
     async def counts(self) -> dict[str, int]:

@@ -141,7 +141,9 @@ def services(
         "CARREL_HOST": ports.LOOPBACK,
         "CARREL_SIMULATION": "1" if simulation else "0",
         # The embedded broker is one process for one machine: more partitions only cost it.
-        **({"CARREL_PARTITIONS": "3"} if infrastructure.broker else {}),
+        **(
+            {"CARREL_PARTITIONS": "3", "CARREL_IDLE_POLL_MS": "40"} if infrastructure.broker else {}
+        ),
         **({"CARREL_ROLES": roles} if roles else {}),
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},
         **_secrets(data),

@@ -19,6 +19,7 @@ from shared.owners import OwnerAway
 ISSUER = "carrel-accounts"
 AUDIENCE = "carrel"
 ALGORITHM = "Ed25519"
+KNOWN_TOKENS = 10_000
 ROLES = ("patron", "staff", "station", "ops", "service")
 
 
@@ -51,22 +52,34 @@ class Verifier:
         self._fetch = fetch
         self._keys: KeySet | None = None
         self._fetched_at = -60.0
+        self._known: dict[str, tuple[Caller, float]] = {}
         self._lock = asyncio.Lock()
 
     async def caller(self, token: str) -> Caller:
-        """The caller that a token speaks for. Raises Unauthenticated or OwnerAway."""
+        """The caller that a token speaks for. Raises Unauthenticated or OwnerAway.
+
+        A token that was verified is known until it expires: to verify it again would cost more
+        than all else that a read does here.
+        """
+        known = self._known.get(token)
+        if known and known[1] > time.time():
+            return known[0]
         try:
             kid = _key_id(token)
             keys = await self._keys_with(kid)
             decoded = jwt.decode(token, keys, algorithms=[ALGORITHM])
             _claims.validate(decoded.claims)
             claims = decoded.claims
-            return Caller(
+            caller = Caller(
                 id=str(claims["sub"]),
                 roles=frozenset(claims["roles"]) & frozenset(ROLES),
                 name=str(claims.get("name", "")),
                 token=token,
             )
+            if len(self._known) >= KNOWN_TOKENS:
+                self._known.clear()
+            self._known[token] = caller, float(claims["exp"])
+            return caller
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise Unauthenticated from error
 

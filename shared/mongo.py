@@ -15,7 +15,13 @@ from motor.motor_asyncio import (
 )
 from pydantic import BaseModel, TypeAdapter
 from pymongo import IndexModel
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    PyMongoError,
+    WriteConcernError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -77,6 +83,12 @@ def is_away(error: BaseException) -> bool:
         return True
     if not isinstance(error, PyMongoError):
         return False
+    if isinstance(error, WriteConcernError):
+        return True
+    if isinstance(error, BulkWriteError):
+        # A primary that stepped down meanwhile: what was written may not have reached a majority.
+        details = error.details or {}
+        return bool(details.get("writeConcernErrors")) and not details.get("writeErrors")
     return (
         error.has_error_label("TransientTransactionError")
         or error.has_error_label("RetryableWriteError")

@@ -36,6 +36,13 @@ class Settings(BaseSettings):
     gateway_url: str = "http://127.0.0.1:8080"
     partitions: int = Field(default=12, ge=1, description="Of a topic that has to be created.")
     replication: int = Field(default=1, ge=1, le=7, description="Of a topic to be created.")
+    idle_poll_ms: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Rest between empty fetches, for a broker that answers them at once. Kafka "
+        "itself waits, and needs 0.",
+    )
     outbox_days: int = Field(default=7, ge=1, description="How long published rows are kept.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -416,6 +416,19 @@ class Run:
         return self._unit_of_work.database
 
     @property
+    def event_id(self) -> str:
+        """The event in hand, which causes everything that this run does. Empty in a request."""
+        return self.origin.causation_id
+
+    def in_steps(self) -> "Run":
+        """For an event whose work is many transactions, which keep their own progress.
+
+        It passes the inbox by, which would let each use case through once: if the process ends
+        between two steps the event comes again, and the work goes on where it was.
+        """
+        return Run(self._unit_of_work, self.origin, within=self._within)
+
+    @property
     def settings(self) -> Settings:
         """The settings of the service."""
         return self._unit_of_work.settings

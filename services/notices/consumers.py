@@ -40,7 +40,7 @@ from shared.contracts.circulation import (
 from shared.contracts.event import Event
 from shared.contracts.events import ActivityPublished, RecordingReleased
 from shared.contracts.notices import BranchReopened
-from shared.unit_of_work import Busy, Run, UnitOfWork
+from shared.unit_of_work import Busy, Run
 
 hears = Hears()
 
@@ -233,26 +233,20 @@ async def _tell_all(cause: Cause, run: Run) -> None:
 async def _pages_to_tell(run: Run) -> AsyncIterator[tuple[Cause, Run]]:
     """For each page still to be told of this event: how far the telling has come, and a run.
 
-    That run has no inbox, which would let each use case through once: the progress is kept with
-    the cause. Raises Busy after PAGES_IN_HAND; the event comes again and is told on from there.
+    The progress is kept with the cause. Raises Busy after PAGES_IN_HAND; the event comes again and
+    is told on from there.
     """
-    unit_of_work = UnitOfWork(run.database, "notices", run.settings, run.owners)
-    paged = Run(unit_of_work, run.origin, within=30.0)
+    paged = run.in_steps()
     for _ in range(PAGES_IN_HAND):
-        cause = await queries.telling(run.database, _event_id(run))
+        cause = await queries.telling(run.database, run.event_id)
         if cause is None or cause.done:
             return
         yield cause, paged
     raise Busy("more patrons are to be told of this event")
 
 
-def _event_id(run: Run) -> str:
-    """The event in hand is what causes everything that this run does."""
-    return run.origin.causation_id
-
-
 def _telling(event: Event, patron_id: str, about: About, run: Run) -> TellPatron:
-    return TellPatron(_event_id(run), patron_id, event.topic, run.now, about)
+    return TellPatron(run.event_id, patron_id, event.topic, run.now, about)
 
 
 def _cause(
@@ -264,7 +258,7 @@ def _cause(
     activity_type: str | None = None,
 ) -> Cause:
     return Cause(
-        id=_event_id(run),
+        id=run.event_id,
         version=1,
         kind=event.topic,
         at=whole_milliseconds(run.now),
