@@ -1,10 +1,18 @@
 """Which loans a fine suspension frees, and until when."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from services.circulation.domain.suspension import FineSuspension, Relief, relief_on
+from services.circulation.domain.refusals import ResumesBeforeStart
+from services.circulation.domain.suspension import (
+    FineSuspension,
+    Relief,
+    announce_resumption,
+    notice_resumption,
+    relief_on,
+)
 
 START, RESUME = date(2020, 12, 10), date(2021, 3, 5)
 
@@ -72,3 +80,27 @@ def test_relief_lasts_until_no_suspension_follows(
 
 def test_there_is_no_relief_once_fines_are_counted() -> None:
     assert relief_on([LIBRARY], "HKCL", "central", RESUME) is None
+
+
+# ---- its end ------------------------------------------------------------------------------------
+
+
+def test_the_end_of_a_suspension_is_announced_moved_and_taken_back() -> None:
+    spring = FineSuspension("s1", date(2020, 12, 10), None)
+    announced = announce_resumption(spring, date(2021, 3, 5))
+    assert (announced.resumes_on, announced.version) == (date(2021, 3, 5), 2)
+    assert announce_resumption(announced, date(2021, 3, 5)) is announced
+    assert announce_resumption(announced, None) == replace(spring, version=3)
+    with pytest.raises(ResumesBeforeStart):
+        announce_resumption(spring, date(2020, 12, 10))
+
+
+def test_a_resumption_is_noticed_once_from_its_day_on() -> None:
+    ends = FineSuspension("s1", date(2020, 12, 10), date(2021, 3, 5))
+    assert notice_resumption(ends, date(2021, 3, 4)) is ends
+    noticed = notice_resumption(ends, date(2021, 3, 6))
+    assert (noticed.resumption_noticed_on, noticed.version) == (date(2021, 3, 6), 2)
+    assert notice_resumption(noticed, date(2021, 3, 7)) is noticed
+    moved = announce_resumption(noticed, date(2021, 5, 3))
+    assert notice_resumption(moved, date(2021, 5, 3)).version == 4
+    assert notice_resumption(announce_resumption(ends, None), date(2022, 1, 1)).version == 2

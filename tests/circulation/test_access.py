@@ -1,0 +1,102 @@
+"""Who may do and see what."""
+
+from typing import Any
+
+import pytest
+
+from tests.circulation.desk import OPS, SERVICE, STAFF, STATION, Desk, card_of, noon
+from tests.support import token
+
+P1, P2 = token("p1"), token("p2")
+TITLE = {"title": "Kite", "authors": [], "kind": "book", "copies": []}
+LEND = {"card_number": card_of("p1"), "barcodes": ["B1"], "branch": "HKCL"}
+RETURN = {"barcodes": ["B1"], "branch": "HKCL", "channel": "desk"}
+SUSPEND = {"starts_on": "2020-12-10", "reason": "closed"}
+
+STAFF_ONLY: list[tuple[str, str, Any]] = [
+    ("POST", "/v1/titles", TITLE),
+    ("POST", "/v1/fine-suspensions", SUSPEND),
+    ("PATCH", "/v1/fine-suspensions/x", {"resumes_on": None}),
+    ("GET", "/v1/fine-suspensions", None),
+    ("GET", "/v1/fine-suspensions/x/patrons", None),
+    ("GET", "/v1/loans?patron=p1", None),
+    ("GET", "/v1/policies", None),
+    ("POST", "/v1/ops/jobs/circulation/overdue", None),
+]
+DESK_ONLY: list[tuple[str, str, Any]] = [
+    ("POST", "/v1/checkouts", LEND),
+    ("POST", "/v1/returns", RETURN),
+]
+OF_A_PATRON: list[tuple[str, str, Any]] = [
+    ("POST", "/v1/me/renewals", None),
+    ("GET", "/v1/me/loans", None),
+    ("GET", "/v1/me/charges", None),
+    ("GET", "/v1/me/accruing", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), STAFF_ONLY + DESK_ONLY)
+async def test_a_patron_may_not_do_what_staff_do(
+    desk: Desk, method: str, path: str, body: Any
+) -> None:
+    assert (await desk.api.call(method, path, body, as_=P1)).status == 403
+    assert (await desk.api.call(method, path, body)).status == 401
+    assert (await desk.api.call(method, path, body, as_=token(expires_in=-5))).status == 401
+    assert (await desk.api.call(method, path, body, as_=token(audience="other"))).status == 401
+
+
+@pytest.mark.parametrize(("method", "path", "body"), STAFF_ONLY)
+async def test_a_station_lends_and_takes_back_and_nothing_else(
+    desk: Desk, method: str, path: str, body: Any
+) -> None:
+    assert (await desk.api.call(method, path, body, as_=STATION)).status == 403
+
+
+@pytest.mark.parametrize(("method", "path", "body"), OF_A_PATRON)
+async def test_what_is_a_patrons_own_is_asked_as_that_patron(
+    desk: Desk, method: str, path: str, body: Any
+) -> None:
+    assert (await desk.api.call(method, path, body, as_=P1)).status == 200
+    for other in (STAFF, STATION, OPS, SERVICE):
+        assert (await desk.api.call(method, path, body, as_=other)).status == 403
+
+
+async def test_the_catalogue_is_open_to_all(desk: Desk) -> None:
+    made = (await desk.api.post("/v1/titles", TITLE, as_=STAFF)).json()
+    assert (await desk.api.get("/v1/titles")).status == 200
+    assert (await desk.api.get(f"/v1/titles/{made['id']}")).status == 200
+
+
+async def test_another_patrons_things_do_not_exist(desk: Desk) -> None:
+    await desk.patron("p2")
+    loan = await desk.loan(on="2020-11-01")
+    kept = await desk.loan(on="2020-11-01")
+    [returned] = await desk.take_back(loan["barcode"], on="2020-11-20")
+    paths = [
+        f"/v1/loans/{loan['id']}",
+        f"/v1/loans/{loan['id']}/fine-statement",
+        f"/v1/charges/{returned['charge']['id']}",
+    ]
+    for path in paths:
+        missing = await desk.api.get(path.replace(path.split("/")[3], "none"), as_=P2)
+        theirs = await desk.api.get(path, as_=P2)
+        assert (theirs.status, theirs.body) == (404, missing.body)  # not told from nothing
+        for allowed in (P1, STAFF, SERVICE):
+            assert (await desk.api.get(path, as_=allowed)).status == 200
+        for not_allowed in (STATION, OPS):
+            assert (await desk.api.get(path, as_=not_allowed)).status == 403
+    renewal = await desk.api.post(f"/v1/loans/{kept['id']}/renewals", as_=P2, at=noon("2020-11-02"))
+    assert (renewal.status, renewal.json()["code"]) == (404, "no-such-loan")
+    assert (await desk.stored(kept))["renewals"] == 0
+
+
+async def test_staff_see_all_loans_of_a_patron_in_pages(desk: Desk) -> None:
+    loans = [await desk.loan() for _ in range(3)]
+    await desk.take_back(loans[0]["barcode"], on="2020-11-21")
+    first = (await desk.api.get("/v1/loans?patron=p1&limit=2", as_=STAFF)).json()
+    second = (
+        await desk.api.get(f"/v1/loans?patron=p1&limit=2&after={first['next']}", as_=STAFF)
+    ).json()
+    seen = [item["id"] for item in first["items"] + second["items"]]
+    assert seen == [loan["id"] for loan in loans]
+    assert second["next"] is None

@@ -1,0 +1,266 @@
+"""Due dates follow what notices announces, in whatever order it is heard and however often."""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.circulation.consumers import keep_calendar
+from services.circulation.domain.branch_calendar import BranchCalendar
+from services.circulation.domain.loan import Loan
+from services.circulation.domain.policy import Policy
+from services.circulation.usecases.note_calendar import note_calendar
+from services.notices.domain import branch as notices
+from services.notices.domain.refusals import Refusal
+from shared.contracts.notices import (
+    Announcement,
+    BranchHoursChanged,
+    BranchSnapshot,
+    ClosureOut,
+    Hours,
+)
+from shared.mongo import from_document, to_document
+from shared.unit_of_work import Origin, Run
+from tests.circulation.desk import STAFF, Desk, closure, noon
+from tests.circulation.desk import branch as told
+from tests.support import token
+
+P1 = token("p1")
+START = date(2020, 11, 1)
+
+
+# ---- a story of one branch, as notices itself would write it ------------------------------------
+
+
+def history(chance: random.Random) -> list[notices.Branch]:
+    """A branch at each of its versions: closed, reopened, dates amended and taken back."""
+    open_on = chance.choice([range(7), (0, 1, 2, 4, 5, 6)])  # some close on Thursdays
+    hours = tuple(notices.Hours(day, "09:00", "20:00") for day in open_on)
+    branch = notices.Branch("X", 1, "X", "central", hours, START)
+    versions = [branch]
+    for step in range(chance.randint(4, 10)):
+        at = datetime(2020, 11, 1 + step, 4, tzinfo=UTC)
+        first = START + timedelta(days=chance.randint(5, 90))
+        end = first + timedelta(days=chance.randint(1, 40))
+        try:
+            if branch.closures and chance.random() < 0.6:
+                again = chance.choice(branch.closures)
+                day = again.starts_on + timedelta(days=chance.randint(0, 60))
+                branch = notices.reopen(branch, notices.Terms(again.closure_id, day), at=at)
+            elif chance.random() < 0.15:
+                branch = notices.change_hours(branch, hours, at.date())
+            else:
+                branch = notices.close(
+                    branch,
+                    f"c{step}",
+                    first,
+                    chance.choice([None, end]),
+                    "epidemic",
+                    at=at,
+                    today=at.date(),
+                )
+        except Refusal:
+            continue
+        if branch.version > versions[-1].version:
+            versions.append(branch)
+    return versions
+
+
+def snapshot(branch: notices.Branch, code: str) -> BranchSnapshot:
+    return BranchHoursChanged(
+        version=branch.version,
+        branch=code,
+        name=code,
+        kind=branch.kind,
+        hours=tuple(Hours(weekday=h.weekday, opens=h.opens, closes=h.closes) for h in branch.hours),
+        closures=tuple(
+            ClosureOut(
+                closure_id=c.closure_id,
+                from_=c.starts_on,
+                reason=c.reason,
+                announcements=tuple(
+                    Announcement(version=a.version, at=a.at, reopened_on=a.reopened_on)
+                    for a in c.announcements
+                ),
+            )
+            for c in branch.closures
+        ),
+    )
+
+
+def run_of(desk: Desk, event_id: str) -> Run:
+    """As the listener hands it to a handler."""
+    unit_of_work = desk.api.app.state.unit_of_work
+    return Run(unit_of_work, Origin(datetime(2020, 12, 1, tzinfo=UTC)), inbox=event_id, within=30)
+
+
+async def lend_some(desk: Desk, code: str, chance: random.Random) -> None:
+    """Twelve loans made before anything was announced, due on days of all the story."""
+    dues = [START + timedelta(days=chance.randint(1, 130)) for _ in range(12)]
+    loans = [
+        Loan(
+            id=f"{code}-{number:02}",
+            patron_id=f"p{number}",
+            patron_category="adult",
+            title_id="t",
+            copy_id=f"{code}-{number}",
+            barcode=f"{code}-{number}",
+            copy_category="adult",
+            branch_code=code,
+            branch_kind="central",
+            policy=Policy(id="default"),
+            borrowed_on=START,
+            due_on=due,
+            calendar_version=1,
+        )
+        for number, due in enumerate(dues)
+    ]
+    await desk.api.app.state.database.loans.insert_many([to_document(loan) for loan in loans])
+
+
+async def state(desk: Desk, code: str) -> list[dict[str, Any]]:
+    """The loans of a branch, and what was published of them, without the branch's name."""
+    database = desk.api.app.state.database
+    found = []
+    async for document in database.loans.find({"branch_code": code}).sort("_id"):
+        for name in ("_id", "branch_code", "copy_id", "barcode"):
+            del document[name]
+        found.append(document)
+    events = database.outbox.count_documents({"headers.ce_subject": {"$regex": f"^{code}-"}})
+    assert await events == sum(len(document["moves"]) for document in found)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_heard_in_any_order_and_thrice_due_dates_are_as_heard_once_in_order(
+    desk: Desk, seed: int
+) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    versions = history(chance)
+    for code in ("ORDER", "SHUFFLE", "LATEST", "KILLED"):
+        await lend_some(desk, code, random.Random(seed))  # noqa: S311
+
+    for branch in versions:
+        await keep_calendar(snapshot(branch, "ORDER"), run_of(desk, f"o{branch.version}"))
+    expected = await state(desk, "ORDER")
+    assert any(loan["moves"] for loan in expected)
+
+    deliveries = versions * 3
+    chance.shuffle(deliveries)
+    for branch in deliveries:
+        await keep_calendar(snapshot(branch, "SHUFFLE"), run_of(desk, f"s{branch.version}"))
+    assert await state(desk, "SHUFFLE") == expected
+
+    await keep_calendar(snapshot(versions[-1], "LATEST"), run_of(desk, "l"))
+    assert await state(desk, "LATEST") == expected
+
+    # Killed after each event's first transaction: the calendar is known, nothing has moved.
+    killed = versions[: len(versions) // 2 + 1]
+    for branch in killed:
+        await run_of(desk, f"k{branch.version}")(note_calendar, snapshot(branch, "KILLED"))
+    assert all(loan["version"] == 1 for loan in await state(desk, "KILLED"))
+    for branch in [*killed, *versions[len(killed) :]]:
+        await keep_calendar(snapshot(branch, "KILLED"), run_of(desk, f"k{branch.version}"))
+    assert await state(desk, "KILLED") == expected
+
+
+# ---- what a patron sees -------------------------------------------------------------------------
+
+
+async def test_a_due_date_waits_for_the_announcement_and_moves_once(desk: Desk) -> None:
+    loan = await desk.loan(on="2020-11-20")  # due on the 4th
+    await desk.hear(told(version=2, closures=(closure("c1", "2020-12-02", (2, None)),)))
+    assert (await desk.stored(loan))["due_on"] == "2020-12-04"
+    statement = await desk.api.get(
+        f"/v1/loans/{loan['id']}/fine-statement", as_=P1, at=noon("2021-01-20")
+    )
+    assert (statement.json()["overdue"], statement.json()["due_on"]) == (False, None)
+
+    end = closure("c1", "2020-12-02", (2, None), (3, "2021-02-19"))
+    await desk.hear(told(version=3, closures=(end,)))
+    moved = await desk.stored(loan)
+    assert (moved["due_on"], moved["version"]) == ("2021-02-19", 2)
+    [move] = moved["moves"]
+    assert (move["from"], move["to"], move["cause"]) == ("2020-12-04", "2021-02-19", "c1")
+    assert move["at"] == "2020-12-01T03:00:00Z"  # when it was announced, not when it was heard
+    assert await desk.count("loan.due-date-changed") == 1
+
+
+async def test_a_due_date_never_moves_earlier(desk: Desk) -> None:
+    loan = await desk.loan(on="2020-11-20")
+    said = closure("c1", "2020-12-02", (2, "2021-02-19"), (3, "2020-12-20"))
+    await desk.hear(told(version=3, closures=(said,)))
+    assert (await desk.stored(loan))["due_on"] == "2021-02-19"
+
+
+async def test_a_loan_made_under_a_calendar_is_not_moved_by_its_past(desk: Desk) -> None:
+    said = closure("c1", "2020-12-02", (2, "2021-02-19"), (3, "2020-12-03"))
+    await desk.hear(told(version=3, closures=(said,)))
+    loan = await desk.loan(on="2020-11-20")
+    await desk.hear(told(version=4, closures=(said,)))
+    assert (await desk.stored(loan))["due_on"] == "2020-12-04"
+
+
+async def test_a_renewal_before_the_sweep_moves_the_date_first(desk: Desk) -> None:
+    loan = await desk.loan(on="2020-11-20")
+    said = closure("c1", "2020-12-02", (2, "2021-02-19"))
+    event = told(version=2, closures=(said,))
+    await desk.run()(note_calendar, event)  # and no sweep yet
+    answer = await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon("2020-12-28"))
+    assert answer.json()["charge"] is None  # it was due on 19 February by then
+    assert answer.json()["loan"]["due_on"] == "2021-02-19"
+    assert answer.json()["loan"]["version"] == 3
+    await desk.hear(event)
+    assert (await desk.stored(loan))["version"] == 3
+    assert await desk.count("loan.due-date-changed") == 1
+
+
+async def test_the_overdue_job_goes_by_the_rule_before_the_sweep(desk: Desk) -> None:
+    loan = await desk.loan(on="2020-11-20")
+    said = closure("c1", "2020-12-02", (2, "2020-12-10"))
+    await desk.run()(note_calendar, told(version=2, closures=(said,)))
+    assert await overdue(desk, "2020-12-10") == 0
+    assert await overdue(desk, "2020-12-11") == 1
+    assert (await desk.stored(loan))["due_on"] == "2020-12-10"
+    assert await desk.count("loan.due-date-changed") == 1
+
+
+async def test_a_moved_due_date_is_noticed_again_when_it_passes(desk: Desk) -> None:
+    loan = await desk.loan(on="2020-11-20")
+    assert await overdue(desk, "2020-12-04") == 0
+    assert await overdue(desk, "2020-12-05") == 1
+    assert await overdue(desk, "2020-12-06") == 0
+    await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=STAFF, at=noon("2020-12-06"))
+    assert await overdue(desk, "2020-12-20") == 0
+    assert await overdue(desk, "2020-12-21") == 1
+    assert await desk.count("loan.overdue") == 2
+
+
+async def test_the_overdue_job_reads_nothing_of_branches_closed_without_an_end(
+    desk: Desk,
+) -> None:
+    await desk.loan(on="2020-11-20")
+    await desk.hear(told(version=2, closures=(closure("c1", "2020-12-02", (2, None)),)))
+    assert await overdue(desk, "2021-02-01") == 0
+    [calendar] = [
+        from_document(BranchCalendar, found)
+        async for found in desk.api.app.state.database.calendars.find({"_id": "HKCL"})
+    ]
+    assert calendar.now.previous_open(date(2021, 1, 31)) == date(2020, 12, 1)
+
+
+async def overdue(desk: Desk, day: str) -> int:
+    answer = await desk.api.post("/v1/ops/jobs/circulation/overdue", as_=STAFF, at=noon(day))
+    return int(answer.json()["done"])
+
+
+async def test_weekly_closing_days_are_those_without_hours(desk: Desk) -> None:
+    hours = tuple(Hours(weekday=day, opens="09:00", closes="20:00") for day in range(7) if day != 4)
+    await desk.hear(told(version=2, hours=hours))
+    loan = await desk.loan(on="2020-11-20")  # 4 December is a Friday
+    assert loan["due_on"] == "2020-12-05"
+    await desk.hear(told("ML1", "mobile", hours=()))  # nothing is said of its hours
+    [barcode] = await desk.copies(1)
+    [lent] = await desk.lend(barcode, branch="ML1")
+    assert lent["loan"]["due_on"] == "2020-12-04"

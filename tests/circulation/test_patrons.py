@@ -1,0 +1,178 @@
+"""What circulation knows of patrons: what accounts has told, or says when it is asked."""
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.accounts.app import create_app as create_accounts
+from services.accounts.domain.patron import Patron
+from services.accounts.settings import Settings as AccountsSettings
+from services.accounts.usecases.register_patron import RegisterPatron, register_patron
+from services.circulation.app import create_app
+from services.circulation.consumers import keep_patron
+from shared.contracts.accounts import (
+    PatronBlocked,
+    PatronErased,
+    PatronRegistered,
+    PatronSnapshot,
+    PatronUnblocked,
+    PatronUpdated,
+)
+from shared.contracts.circulation import FineAssessed, LoanCheckedOut
+from shared.ids import card_digest
+from shared.unit_of_work import Origin, Run
+from tests.circulation.desk import KEY, STATION, Desk, branch, card_of, noon, settings_for
+from tests.support import Api, served
+
+ORIGIN = Origin(datetime(2020, 12, 1, tzinfo=UTC))
+
+
+def life(*, erased: bool) -> list[PatronSnapshot]:
+    """All that accounts tells of one patron, in order."""
+    kinds: list[tuple[type[PatronSnapshot], dict[str, Any]]] = [
+        (PatronRegistered, {}),
+        (PatronBlocked, {"status": "blocked"}),
+        (PatronUnblocked, {}),
+        (PatronUpdated, {"category": "junior", "card_digest": card_digest("C-new", KEY)}),
+    ]
+    if erased:
+        kinds.append((PatronErased, {"status": "erased", "card_digest": ""}))
+    fields = {
+        "patron_id": "p9",
+        "category": "adult",
+        "home_branch": "HKCL",
+        "language": "en",
+        "status": "active",
+        "card_digest": card_digest(card_of("p9"), KEY),
+    }
+    return [
+        kind(**{**fields, **more}, version=version)
+        for version, (kind, more) in enumerate(kinds, start=1)
+    ]
+
+
+@pytest.mark.parametrize("erased", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+async def test_in_any_order_and_thrice_a_patron_is_known_as_told_last(
+    desk: Desk, seed: int, erased: bool
+) -> None:
+    events = life(erased=erased) * 3
+    random.Random(seed).shuffle(events)  # noqa: S311
+    for event in events:
+        run = Run(desk.api.app.state.unit_of_work, ORIGIN, inbox=f"e{event.version}", within=30)
+        await keep_patron(event, run)
+    stored = await desk.api.app.state.database.patrons.find_one({"_id": "p9"})
+    assert stored == {
+        "_id": "p9",
+        "category": "" if erased else "junior",
+        "blocked": erased,
+        "version": 5 if erased else 4,
+        "card_digest": "" if erased else card_digest("C-new", KEY),
+    }
+
+
+# ---- asked at the desk --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A desk, and the accounts service that it can ask."""
+
+    desk: Desk
+    accounts: Api
+
+    async def register(self, card: str) -> Patron:
+        """A patron whose event is still under way."""
+        run = Run(self.accounts.app.state.unit_of_work, ORIGIN)
+        return await run(
+            register_patron,
+            RegisterPatron(
+                card_number=card,
+                card_digest=card_digest(card, KEY),
+                pin_hash="none",
+                name="Chan Mei-ling",
+                category="adult",
+                home_branch="HKCL",
+                language="en",
+                email=None,
+                phone=None,
+            ),
+        )
+
+    async def lend(self, card: str, barcode: str) -> Any:
+        """A station's check-out."""
+        body = {"card_number": card, "barcodes": [barcode], "branch": "HKCL"}
+        return await self.desk.api.post(
+            "/v1/checkouts", body, as_=STATION, at=noon("2020-11-20"), key=f"{card}-{barcode}"
+        )
+
+
+@pytest.fixture
+async def counter(mongo_url: str, database: str) -> AsyncIterator[Counter]:
+    secret = "a secret of this test"
+    settings = AccountsSettings(
+        mongo_url=mongo_url,
+        database_prefix=database,
+        roles=("api",),
+        simulation=True,
+        card_key=KEY,
+        service_secret=secret,
+    )
+    async with served(create_accounts, settings, trust_test_keys=False) as accounts:
+        own = settings_for(mongo_url, database).model_copy(
+            update={"accounts_url": accounts.url, "service_secret": secret}
+        )
+        async with served(create_app, own) as api:
+            desk = Desk(api)
+            await desk.hear(branch())
+            yield Counter(desk, accounts)
+
+
+async def test_a_patron_registered_a_moment_ago_can_borrow(counter: Counter) -> None:
+    patron = await counter.register("D-1")
+    first, second = await counter.desk.copies(2)
+    answer = await counter.lend("D-1", first)
+    assert answer.json()["results"][0]["loan"]["patron_id"] == patron.id
+    # Known from now on: the next one asks nobody.
+    stored = await counter.desk.api.app.state.database.patrons.find_one({"_id": patron.id})
+    assert (stored["card_digest"], stored["version"]) == (card_digest("D-1", KEY), 1)
+    assert (await counter.lend("D-1", second)).json()["results"][0]["ok"]
+
+
+async def test_a_card_that_nobody_has_is_refused(counter: Counter) -> None:
+    [barcode] = await counter.desk.copies(1)
+    answer = await counter.lend("D-none", barcode)
+    assert (answer.status, answer.json()["code"]) == (404, "no-such-card")
+
+
+async def test_a_card_passed_on_lends_to_its_new_holder(counter: Counter) -> None:
+    desk = counter.desk
+    patron = await counter.register("D-2")
+    for holder in ("p1", patron.id):  # that p1 has another card now is under way
+        await desk.patron(holder, card_digest=card_digest("D-2", KEY))
+    [barcode] = await desk.copies(1)
+    answer = await counter.lend("D-2", barcode)
+    assert answer.json()["results"][0]["loan"]["patron_id"] == patron.id
+
+
+# ---- what is told -------------------------------------------------------------------------------
+
+
+async def test_no_event_of_a_loan_has_the_title_and_a_fine_says_all_its_days(desk: Desk) -> None:
+    loan = await desk.loan(on="2020-11-01")
+    [returned] = await desk.take_back(loan["barcode"], on="2020-11-20")
+    outbox = desk.api.app.state.database.outbox
+    told = {row["topic"]: row async for row in outbox.find()}
+    assert set(told) == {"title.catalogued", "loan.checked-out", "loan.returned", "fine.assessed"}
+    lent = LoanCheckedOut.model_validate_json(told["loan.checked-out"]["body"])
+    assert (lent.loan_id, lent.version, lent.key) == (loan["id"], 1, "p1")
+    assert b"Factory" not in told["loan.checked-out"]["body"] + told["loan.returned"]["body"]
+    fine = FineAssessed.model_validate_json(told["fine.assessed"]["body"])
+    spans = [span.model_dump(mode="json", by_alias=True) for span in fine.spans]
+    assert spans == returned["statement"]["spans"]
+    assert fine.amount_cents == returned["charge"]["amount_cents"] == 750
+    assert told["fine.assessed"]["headers"]["ce_time"] == "2020-11-20T04:00:00Z"
