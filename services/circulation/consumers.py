@@ -19,7 +19,7 @@ from shared.contracts.notices import (
     BranchReopened,
     BranchSnapshot,
 )
-from shared.unit_of_work import Run, UnitOfWork
+from shared.unit_of_work import Run
 
 hears = Hears()
 
@@ -39,5 +39,4 @@ async def keep_calendar(event: BranchSnapshot, run: Run) -> None:
     must not pass the inbox, and each changes only loans that have not moved.
     """
     await run(note_calendar, event)
-    unit_of_work = UnitOfWork(run.database, "circulation", run.settings, run.owners)
-    await move_due_dates_of(event.branch, Run(unit_of_work, run.origin, within=30.0))
+    await move_due_dates_of(event.branch, run.in_steps())
