@@ -74,9 +74,11 @@ def _distinct(barcodes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _line(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("should be one line of printable characters")
-    return text
+    """With single spaces, whichever of Unicode's it had (Chinese has its own)."""
+    line = " ".join(text.split())
+    if not line.isprintable():
+        raise ValueError("has characters that cannot be printed")
+    return line
 
 
 Line = Annotated[

@@ -26,11 +26,7 @@ def title(**more: Any) -> dict[str, Any]:
     return {"title": "Kite", "authors": ["A. Writer"], "kind": "book", "copies": [], **more}
 
 
-@pytest.mark.parametrize(
-    "q",
-    ["mockingbird", "kill LEE", "Harp", "9780061120084", "0-06-112008-1", "café", "CAFE"],
-)
-async def test_a_title_is_found_by_words_of_title_author_and_isbn(desk: Desk, q: str) -> None:
+async def test_a_title_is_found_by_words_of_title_author_and_isbn(desk: Desk) -> None:
     made = await desk.api.post(
         "/v1/titles",
         title(title="To Kill a Mockingbird café", authors=["Harper Lee"], isbn="0-06-112008-1"),
@@ -38,15 +34,20 @@ async def test_a_title_is_found_by_words_of_title_author_and_isbn(desk: Desk, q:
     )
     assert (made.status, made.json()["isbn"]) == (201, "9780061120084")
     await desk.api.post("/v1/titles", title(), as_=STAFF)
-    found = await search(desk, {"q": q})
-    assert [item["id"] for item in found.json()["items"]] == [made.json()["id"]]
+    for q in ("mockingbird", "kill LEE", "Harp", "9780061120084", "0-06-112008-1", "café", "CAFE"):
+        found = await search(desk, {"q": q})
+        assert [item["id"] for item in found.json()["items"]] == [made.json()["id"]], q
+    for q in ("mocking kite", "ockingbird", "mock.*bird", "9780061120085"):
+        assert (await search(desk, {"q": q})).json()["items"] == [], q
 
 
-@pytest.mark.parametrize("q", ["城邦", "我城", "西西", "邦"])
-async def test_a_chinese_title_is_found_by_any_part(desk: Desk, q: str) -> None:
-    made = await desk.api.post("/v1/titles", title(title="我城邦", authors=["西西"]), as_=STAFF)
-    found = await search(desk, {"q": q})
-    assert [item["id"] for item in found.json()["items"]] == [made.json()["id"]]
+async def test_a_chinese_title_is_found_by_any_part(desk: Desk) -> None:
+    chinese = title(title="我城邦\u3000新版", authors=["西西"])
+    made = (await desk.api.post("/v1/titles", chinese, as_=STAFF)).json()
+    assert made["title"] == "我城邦 新版"
+    for q in ("城邦", "我城", "西西", "邦", "西 新"):
+        found = await search(desk, {"q": q})
+        assert [item["id"] for item in found.json()["items"]] == [made["id"]], q
     assert not (await search(desk, {"q": "我邦"})).json()["items"]
 
 
@@ -81,18 +82,15 @@ async def test_availability_is_by_branch(desk: Desk) -> None:
     assert (await desk.api.get("/v1/titles/none")).status == 404
 
 
-@pytest.mark.parametrize(
-    ("more", "status"),
-    [
-        pytest.param({"isbn": "9780061120085"}, 422, id="a wrong check digit"),
-        pytest.param({"isbn": "978006112008"}, 422, id="twelve digits"),
-        pytest.param({"title": ""}, 422, id="no title"),
-        pytest.param({"title": "a\nb"}, 422, id="two lines"),
-        pytest.param({"shelf": "4"}, 422, id="an unknown field"),
-    ],
-)
-async def test_a_malformed_title_is_refused(desk: Desk, more: dict[str, Any], status: int) -> None:
-    assert (await desk.api.post("/v1/titles", title(**more), as_=STAFF)).status == status
+async def test_a_malformed_title_is_refused(desk: Desk) -> None:
+    for more in (
+        {"isbn": "9780061120085"},  # a wrong check digit
+        {"isbn": "978006112008"},
+        {"title": ""},
+        {"title": "a\0b"},
+        {"shelf": "4"},
+    ):
+        assert (await desk.api.post("/v1/titles", title(**more), as_=STAFF)).status == 422, more
 
 
 async def test_a_barcode_is_given_once_however_many_ask(desk: Desk) -> None:
@@ -134,26 +132,24 @@ async def test_the_row_of_the_policy_stays_with_the_loan(desk: Desk) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("more", "status", "code"),
-    [
-        pytest.param({"card_number": "C-nobody"}, 503, "unavailable", id="accounts can't be asked"),
-        pytest.param({"branch": "NONE"}, 404, "unknown-branch", id="unknown branch"),
-        pytest.param({"at": "2020-11-21"}, 409, "in-the-future", id="tomorrow"),
-        pytest.param({"at": "2020-10-01"}, 409, "too-long-ago", id="too long ago"),
-        pytest.param({"at": "2020-11-20T10:00:00"}, 422, "malformed", id="no offset"),
-        pytest.param({"at": "0001-01-01T00:00:00+08:00"}, 422, "malformed", id="year 1"),
-        pytest.param({"barcodes": ["A", "A"]}, 422, "malformed", id="one barcode twice"),
-        pytest.param({"barcodes": []}, 422, "malformed", id="no barcode"),
-    ],
-)
-async def test_a_check_out_is_refused_whole(
-    desk: Desk, more: dict[str, Any], status: int, code: str
-) -> None:
+REFUSED_WHOLE: list[tuple[dict[str, Any], int, str]] = [
+    ({"card_number": "C-nobody"}, 503, "unavailable"),  # accounts can't be asked
+    ({"branch": "NONE"}, 404, "unknown-branch"),
+    ({"at": "2020-11-21"}, 409, "in-the-future"),
+    ({"at": "2020-10-01"}, 409, "too-long-ago"),
+    ({"at": "2020-11-20T10:00:00"}, 422, "malformed"),  # no offset
+    ({"at": "0001-01-01T00:00:00+08:00"}, 422, "malformed"),
+    ({"barcodes": ["A", "A"]}, 422, "malformed"),
+    ({"barcodes": []}, 422, "malformed"),
+]
+
+
+async def test_a_check_out_is_refused_whole(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
-    body = {"card_number": card_of("p1"), "barcodes": [barcode], "branch": "HKCL", **more}
-    answer = await desk.api.post("/v1/checkouts", body, as_=STATION, at=noon("2020-11-20"))
-    assert (answer.status, answer.json()["code"]) == (status, code)
+    for more, status, code in REFUSED_WHOLE:
+        body = {"card_number": card_of("p1"), "barcodes": [barcode], "branch": "HKCL", **more}
+        answer = await desk.api.post("/v1/checkouts", body, as_=STATION, at=noon("2020-11-20"))
+        assert (answer.status, answer.json()["code"]) == (status, code), more
     assert await desk.count("loan.checked-out") == 0
 
 
