@@ -65,8 +65,7 @@ class Flow:
 
     async def waiting(self) -> list[str]:
         """What is on its way, in words; empty if nothing is."""
-        pending = await asyncio.gather(*(self._pending(service) for service in SERVICES))
-        waiting = [text for text in pending if text]
+        waiting = await self.pending()
         ends = await self._reader.end_offsets(self._partitions)
         for group, topics in self._groups.items():
             committed = await self._admin.list_consumer_group_offsets(group)
@@ -77,6 +76,11 @@ class Flow:
                 if (stored.offset if stored else 0) < end:
                     waiting.append(f"{group} has not taken in all of {partition.topic}")
         return waiting
+
+    async def pending(self) -> list[str]:
+        """The outboxes that are not empty."""
+        pending = await asyncio.gather(*(self._pending(service) for service in SERVICES))
+        return [text for text in pending if text]
 
     async def _pending(self, service: str) -> str:
         try:

@@ -1,0 +1,125 @@
+"""The audit finds what is lost, doubled or different: each harm done on purpose is named."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from ops.audit import audit
+from ops.processes import System
+from shared.mongo import Database, connect
+from shared.settings import Settings
+from tests.faults.test_kills import day_at_the_library
+from tests.library import Library
+
+Stores = Callable[[str], Database]
+Harm = Callable[[Stores], Awaitable[object]]
+
+
+@pytest.fixture
+async def stores(running: System, library: Library) -> AsyncIterator[Stores]:
+    """The databases after a day at the library, put back as they were after the test."""
+    await day_at_the_library(library, date(2020, 11, 2))
+    await library.flow.settle()
+    settings = running.settings(Settings)
+    client = connect(settings.mongo_url)
+    databases = [
+        client[f"{settings.database_prefix}_{service}"]
+        for service in ("accounts", "circulation", "events", "notices", "gateway")
+    ]
+    kept = {
+        (database.name, name): await database[name].find({}).to_list(None)
+        for database in databases
+        for name in await database.list_collection_names()
+    }
+    yield lambda service: client[f"{settings.database_prefix}_{service}"]
+    for (database, name), documents in kept.items():
+        await client[database][name].delete_many({})
+        if documents:
+            await client[database][name].insert_many(documents)
+    client.close()
+
+
+async def twin_of_a_loan(stores: Stores) -> None:
+    loans = stores("circulation").loans
+    await loans.drop_index("copy_id_1")
+    twin = await loans.find_one({"state": "open"})
+    assert twin is not None
+    await loans.insert_one({**twin, "_id": "twin"})
+
+
+async def row_of_the_outbox_again(stores: Stores) -> None:
+    outbox = stores("circulation").outbox
+    row = await outbox.find_one({"topic": "loan.returned"})
+    assert row is not None
+    await outbox.insert_one({**row, "_id": "twin"})
+
+
+async def second_fine(stores: Stores) -> None:
+    charges = stores("circulation").charges
+    charge = await charges.find_one({})
+    assert charge is not None
+    await charges.insert_one({**charge, "_id": "twin"})
+
+
+def set_one(service: str, collection: str, query: Any, change: Any) -> Harm:
+    async def harm(stores: Stores) -> None:
+        changed = await stores(service)[collection].update_one(query, change)
+        assert changed.modified_count == 1
+
+    return harm
+
+
+def delete_one(service: str, collection: str, query: Any) -> Harm:
+    async def harm(stores: Stores) -> None:
+        assert (await stores(service)[collection].delete_one(query)).deleted_count == 1
+
+    return harm
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        pytest.param(
+            delete_one("circulation", "outbox", {"topic": "loan.checked-out"}),
+            "nobody recorded it",
+            id="an event lost from an outbox",
+        ),
+        pytest.param(row_of_the_outbox_again, "was published as versions", id="an event doubled"),
+        pytest.param(row_of_the_outbox_again, "is not on its topic", id="an event that never left"),
+        pytest.param(twin_of_a_loan, "has 2 open loans", id="a loan doubled"),
+        pytest.param(
+            delete_one("circulation", "loans", {"state": "open"}), "0 open loans", id="a loan lost"
+        ),
+        pytest.param(second_fine, "was charged 2 times", id="a fine charged twice"),
+        pytest.param(
+            set_one("circulation", "charges", {}, {"$inc": {"amount_cents": 50}}),
+            "has a statement of",
+            id="a fine of another sum than its statement",
+        ),
+        pytest.param(
+            set_one("circulation", "borrowers", {}, {"$inc": {"open_loans": 1}}),
+            "is counted",
+            id="a loan miscounted",
+        ),
+        pytest.param(
+            delete_one("gateway", "account_views", {"loans": {"$exists": True}}),
+            "is shown other",
+            id="a view lost",
+        ),
+        pytest.param(
+            delete_one("notices", "notifications", {"kind": "fine.assessed"}),
+            "was told 1 times of 2 fine.assessed",
+            id="a notification lost",
+        ),
+    ],
+)
+async def test_harm_is_found(running: System, stores: Stores, harm: Harm, says: str) -> None:
+    settings = running.settings(Settings)
+    assert (await audit(settings)).findings == []
+
+    await harm(stores)
+
+    findings = (await audit(settings)).findings
+    assert any(says in finding for finding in findings), findings

@@ -1,0 +1,37 @@
+"""While the broker is away commands succeed; when it is back their events flow."""
+
+import asyncio
+
+from ops.audit import audit
+from ops.processes import System
+from shared.settings import Settings
+from tests.library import Library
+
+
+async def test_commands_succeed_without_the_broker_and_events_follow(
+    running: System, library: Library
+) -> None:
+    broker = running.infrastructure.broker
+    assert broker is not None
+    branch = await library.branch()
+    card = await library.patron(branch)
+    first, second = await library.copies(branch, 2)
+    await library.flow.settle()
+
+    await asyncio.to_thread(broker.stop)
+    try:
+        [loan] = await library.lend(card, [first], branch)
+        renewal = f"/v1/loans/{loan['id']}/renewals"
+        status, _ = await library.try_("POST", renewal, by=card, key="one")
+        seen = await library.get("/v1/me", by=card)
+        await library.lend(card, [second], branch)
+        waiting = await library.flow.pending()
+    finally:
+        await asyncio.to_thread(broker.start)
+    assert status == 200
+    assert [shown["id"] for shown in seen["loans"]] == [loan["id"]]
+    assert seen["loans"][0]["renewals_left"] == 4
+    assert waiting == ["outbox of circulation"]
+
+    await library.flow.settle(within=30)
+    assert (await audit(running.settings(Settings))).findings == []

@@ -1,0 +1,60 @@
+"""What is whose: through the gateway, another's things are not found and roles are held."""
+
+import pytest
+
+from tests.library import Library
+
+
+async def test_another_patrons_things_are_not_found(library: Library) -> None:
+    branch = await library.branch()
+    owner, other = [await library.patron(branch) for _ in range(2)]
+    [book] = await library.copies(branch, 1)
+    await library.flow.settle()
+    [loan] = await library.lend(owner, [book], branch)
+    library.now = "2020-11-20T10:00:00+08:00"  # four days late
+    await library.job("circulation/overdue")
+    [returned] = await library.take_back([book], branch)
+    await library.flow.settle()
+    inbox = await library.get("/v1/me/inbox", by=owner)
+    told = inbox["items"][0]["id"]
+
+    for method, path in (
+        ("GET", f"/v1/loans/{loan['id']}"),
+        ("GET", f"/v1/loans/{loan['id']}/fine-statement"),
+        ("GET", f"/v1/charges/{returned['charge']['id']}"),
+        ("POST", f"/v1/loans/{loan['id']}/renewals"),
+        ("POST", f"/v1/me/inbox/{told}/read"),
+    ):
+        status, problem = await library.try_(method, path, by=other)
+        assert (path, status) == (path, 404), problem
+    assert (await library.get("/v1/me/inbox", by=other))["items"] == []
+    assert (await library.get("/v1/me", by=other))["charges"] == []
+    assert (await library.get("/v1/me", by=owner))["charges"][0]["amount_cents"] == 600
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/patrons"),
+        ("POST", "/v1/titles"),
+        ("POST", "/v1/checkouts"),
+        ("POST", "/v1/returns"),
+        ("POST", "/v1/branches"),
+        ("POST", "/v1/closures"),
+        ("POST", "/v1/fine-suspensions"),
+        ("POST", "/v1/notices"),
+        ("POST", "/v1/activities"),
+        ("POST", "/v1/staff"),
+        ("POST", "/v1/ops/jobs/circulation/overdue"),
+    ],
+)
+async def test_a_patron_may_not_do_what_staff_do(library: Library, method: str, path: str) -> None:
+    card = await library.patron(await library.branch())
+    status, problem = await library.try_(method, path, {}, by=card)
+    assert (status, problem["code"]) == (403, "forbidden")
+
+
+async def test_what_is_between_services_is_no_route_of_the_gateway(library: Library) -> None:
+    body = {"service": "notices", "secret": "guess"}
+    status, _ = await library.try_("POST", "/v1/service-sessions", body)
+    assert status == 404
