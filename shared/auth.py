@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from shared.mongo import Database
 from shared.owners import OwnerAway
 
 ISSUER = "carrel-accounts"
@@ -112,8 +113,14 @@ def _has(keys: KeySet, kid: str) -> bool:
     return any(key.kid == kid for key in keys.keys)
 
 
-def keys_from(session: Callable[[], aiohttp.ClientSession], accounts_url: str) -> FetchKeys:
-    """How a service other than accounts gets the public keys."""
+def keys_from(
+    session: Callable[[], aiohttp.ClientSession], accounts_url: str, database: Database
+) -> FetchKeys:
+    """How a service other than accounts gets the public keys.
+
+    What accounts said last is kept, so that a service which starts while accounts is away still
+    knows its callers.
+    """
 
     async def fetch() -> dict[str, Any]:
         try:
@@ -121,9 +128,13 @@ def keys_from(session: Callable[[], aiohttp.ClientSession], accounts_url: str) -
                 if response.status != 200:
                     raise OwnerAway("accounts")
                 keys: dict[str, Any] = await response.json()
-                return keys
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise OwnerAway("accounts") from error
+            kept = await database.known_keys.find_one({"_id": "accounts"}, {"_id": 0})
+            if kept is None:
+                raise OwnerAway("accounts") from error
+            return kept
+        await database.known_keys.replace_one({"_id": "accounts"}, keys, upsert=True)
+        return keys
 
     return fetch
 

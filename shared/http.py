@@ -233,7 +233,7 @@ def _assemble(app: FastAPI, service: Service, settings: Settings) -> None:
     fetch = (
         service.keys(database)
         if service.keys
-        else keys_from(lambda: state.owners.session, settings.url_of("accounts"))
+        else keys_from(lambda: state.owners.session, settings.url_of("accounts"), database)
     )
     state.verifier = Verifier(fetch)
     state.listener = Listener(service.name, settings, service.hears, state.unit_of_work)

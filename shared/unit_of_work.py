@@ -53,6 +53,7 @@ def chassis_indexes(outbox_days: int) -> Indexes:
         "inbox": [IndexModel([("at", ASCENDING)], expireAfterSeconds=30 * 86_400)],
         "answers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400)],
         "leases": [],
+        "known_keys": [],
     }
 
 

@@ -118,6 +118,27 @@ class Api:
 
 
 @contextlib.asynccontextmanager
+async def loopback_server(app: FastAPI) -> AsyncIterator[str]:
+    """An app on a free loopback port until the block ends; its address."""
+    # Named as TCP, for asyncio sets TCP_NODELAY on no other: without it each answer takes 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        async with asyncio.timeout(20):
+            while not server.started:
+                if serving.done():
+                    serving.result()
+                await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@contextlib.asynccontextmanager
 async def served(
     create_app: Callable[[Any], FastAPI],
     settings: Settings,
@@ -125,32 +146,22 @@ async def served(
     trust_test_keys: bool = True,
     wait_for_store: bool = True,
 ) -> AsyncIterator[Api]:
-    """The app on a free loopback port, ready to answer, until the block ends.
+    """A service of ours, ready to answer, until the block ends.
 
     For most tests `settings.roles` is ("api",): commands and queries on the real database, with
     the events left in the outbox, where a test can look at them.
     """
     app = create_app(settings)
-    # Named as TCP, for asyncio sets TCP_NODELAY on no other: without it each answer takes 40 ms.
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        async with asyncio.timeout(20):
-            while not (server.started and (app.state.stored or not wait_for_store)):
-                if serving.done():
-                    serving.result()
-                await asyncio.sleep(0.01)
+    async with loopback_server(app) as url, aiohttp.ClientSession() as session:
+        if wait_for_store:
+            await until(lambda: _stored(app), within=20)
         if trust_test_keys:
             app.state.verifier = Verifier(test_keys)
-        async with aiohttp.ClientSession() as session:
-            yield Api(app, f"http://127.0.0.1:{port}", session)
-    finally:
-        server.should_exit = True
-        await serving
+        yield Api(app, url, session)
+
+
+async def _stored(app: FastAPI) -> bool:
+    return bool(app.state.stored)
 
 
 async def until(

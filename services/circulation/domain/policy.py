@@ -49,9 +49,9 @@ class Policy:
     @property
     def cause(self) -> Cause:
         """How a statement names this row."""
-        terms = [f"{self.fine_per_day_cents} cents a day"]
+        terms = [f"${self.fine_per_day_cents / 100:,.2f} a day"]
         if self.fine_cap_cents is not None:
-            terms.append(f"at most {self.fine_cap_cents}")
+            terms.append(f"at most ${self.fine_cap_cents / 100:,.2f}")
         if self.grace_days:
             terms.append(f"{self.grace_days} days of grace")
         return Cause("policy", self.id, self.version, ", ".join(terms))

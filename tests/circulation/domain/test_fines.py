@@ -216,13 +216,13 @@ def test_a_span_names_what_caused_it() -> None:
         weekly_closed=[5],
     )
     assert [(s.disposition.value, s.days, *map(str, s.causes)) for s in found.spans] == [
-        ("charged", 2, "policy default (version 1): 150 cents a day, at most 13000"),
+        ("charged", 2, "policy default (version 1): $1.50 a day, at most $130.00"),
         ("closed", 2, "closure c1 (version 3): epidemic"),
-        ("charged", 1, "policy default (version 1): 150 cents a day, at most 13000"),
+        ("charged", 1, "policy default (version 1): $1.50 a day, at most $130.00"),
         ("closed", 1, "weekly-closing HKCL (version 4): closed every Friday"),
-        ("charged", 1, "policy default (version 1): 150 cents a day, at most 13000"),
+        ("charged", 1, "policy default (version 1): $1.50 a day, at most $130.00"),
         ("suspended", 2, "suspension s1 (version 2): relief"),
-        ("charged", 2, "policy default (version 1): 150 cents a day, at most 13000"),
+        ("charged", 2, "policy default (version 1): $1.50 a day, at most $130.00"),
     ]
 
 

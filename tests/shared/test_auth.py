@@ -1,0 +1,55 @@
+"""Callers are known while accounts is away."""
+
+import asyncio
+
+import aiohttp
+import pytest
+from fastapi import FastAPI
+
+from shared.auth import Unauthenticated, Verifier, keys_from
+from shared.owners import OwnerAway
+from shared.unit_of_work import UnitOfWork
+from tests.support import loopback_server, test_keys, token
+
+
+@pytest.fixture
+def accounts() -> FastAPI:
+    """What accounts answers of its public keys."""
+    app = FastAPI()
+    app.get("/v1/keys")(test_keys)
+    return app
+
+
+async def test_a_service_that_starts_without_accounts_knows_its_callers(
+    unit_of_work: UnitOfWork, accounts: FastAPI
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        async with loopback_server(accounts) as url:
+            first = Verifier(keys_from(lambda: session, url, unit_of_work.database))
+            assert (await first.caller(token("patron-1"))).id == "patron-1"
+
+        restarted = Verifier(keys_from(lambda: session, url, unit_of_work.database))
+        assert (await restarted.caller(token("patron-2"))).id == "patron-2"
+
+
+async def test_without_ever_having_heard_accounts_nobody_is_known(
+    unit_of_work: UnitOfWork,
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        never = Verifier(keys_from(lambda: session, "http://127.0.0.1:9", unit_of_work.database))
+        with pytest.raises(OwnerAway):
+            await never.caller(token())
+
+
+async def test_a_verified_token_is_not_known_beyond_its_time() -> None:
+    verifier = Verifier(test_keys)
+    short = token(expires_in=1)
+    assert (await verifier.caller(short)).id == "patron-1"
+
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await verifier.caller(short)
+            except Unauthenticated:
+                return
+            await asyncio.sleep(0.05)
