@@ -1,16 +1,13 @@
 """A double of what notices asks of circulation (and of accounts: a token), over real HTTP."""
 
-import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
 
-from tests.support import until
+from tests.support import loopback_server
 
 
 @dataclass
@@ -90,18 +87,6 @@ class Lending:
 async def lending_served() -> AsyncIterator[Lending]:
     """The double on a free loopback port until the block ends."""
     lending = Lending()
-    listening = socket.create_server(("127.0.0.1", 0))
-    lending.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(lending.app(), log_config=None, access_log=False))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-
-    async def started() -> bool:
-        return server.started
-
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        await until(started)
+    async with loopback_server(lending.app()) as url:
+        lending.url = url
         yield lending
-    finally:
-        server.should_exit = True
-        await serving
