@@ -1,10 +1,18 @@
-"""Logs as JSON lines with what correlates them, and the metrics of HTTP."""
+"""Logs as JSON lines with what correlates them, and the metrics of HTTP.
 
+An exception is logged by its type and the places it passed, never by its message: a message may
+quote a card number, a PIN or a name that was at fault.
+"""
+
+import json
 import logging
 import sys
+import traceback
+from types import TracebackType
 
 import structlog
 from prometheus_client import Histogram
+from structlog.typing import EventDict, WrappedLogger
 
 REQUESTS = Histogram(
     "carrel_http_request_seconds",
@@ -21,7 +29,7 @@ def configure_logs(service: str, replica: str, level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            _places,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -31,11 +39,38 @@ def configure_logs(service: str, replica: str, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service, replica=replica)
-    logging.basicConfig(
-        level=logging.WARNING,
-        stream=sys.stderr,
-        format='{"level":"%(levelname)s","logger":"%(name)s","event":"%(message)s"}',
-        force=True,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     # Its client libraries speak of every reconnection; readiness and the relay say it once.
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
+
+
+def _places(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    error = event.pop("exc_info", None)
+    if isinstance(error, BaseException):
+        event["places"] = passed(error.__traceback__)
+    return event
+
+
+def passed(trace: TracebackType | None) -> list[str]:
+    """Where an exception came through, the place it was raised at last: `file:line function`."""
+    return [
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(trace)[-12:]
+    ]
+
+
+class _Lines(logging.Formatter):
+    """What libraries log, in the form of our own lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": str(record.msg) if record.exc_info else record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[0]:
+            line["error"] = record.exc_info[0].__name__
+            line["places"] = passed(record.exc_info[2])
+        return json.dumps(line)

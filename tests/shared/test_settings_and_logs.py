@@ -1,0 +1,66 @@
+"""Settings are checked at start; logs say what happened without saying whose it was."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from shared.settings import Settings, load
+from shared.telemetry import configure_logs
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CARREL_PORT", "eighty"),
+        ("CARREL_ROLES", "api,cook"),
+        ("CARREL_TIME_ZONE", "Asia/Nowhere"),
+        ("CARREL_REPLICA", "a b"),
+        ("CARREL_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_setting_is_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stopped:
+        load(Settings)
+    said = str(stopped.value)
+    assert name in said
+    assert "Traceback" not in said
+
+
+def test_roles_are_a_comma_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARREL_ROLES", "api, relay")
+    assert load(Settings).roles == ("api", "relay")
+
+
+@pytest.fixture
+def _logs_as_before() -> Iterator[None]:
+    """What is set up here writes to a stream that ends with the test."""
+    yield
+    structlog.reset_defaults()
+    logging.basicConfig(force=True)
+
+
+@pytest.mark.usefixtures("_logs_as_before")
+def test_an_exception_is_logged_without_its_message(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("circulation", "0", "info")
+    try:
+        raise ValueError("card C1000001")
+    except ValueError as error:
+        structlog.get_logger().error("unexpected", error=type(error).__name__, exc_info=error)
+        logging.getLogger("a.library").exception("failed")
+    ours, theirs = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    assert (ours["event"], ours["error"], ours["service"]) == (
+        "unexpected",
+        "ValueError",
+        "circulation",
+    )
+    assert (theirs["event"], theirs["error"]) == ("failed", "ValueError")
+    for line in (ours, theirs):
+        assert "C1000001" not in json.dumps(line)
+        assert "test_an_exception_is_logged" in line["places"][-1]
