@@ -1,5 +1,6 @@
 """MongoDB: the client, and how values become documents. Motor is named here and nowhere else."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +20,7 @@ from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
+    OperationFailure,
     PyMongoError,
     WriteConcernError,
 )
@@ -33,6 +35,7 @@ ClientSession = AsyncIOMotorClientSession
 Indexes = Mapping[str, Sequence[IndexModel]]
 """Collection name → its indexes; a collection without any is listed with an empty sequence."""
 
+_NAMESPACE_EXISTS = 48
 _OUT_OF_DISK = 14031
 V = TypeVar("V")
 
@@ -65,16 +68,22 @@ SNAPSHOT = ReadConcern("snapshot")
 async def ensure_indexes(database: Database, indexes: Indexes) -> None:
     """Create the collections and indexes that are missing. Safe to run from many replicas."""
     existing = set(await database.list_collection_names())
-    for name, models in indexes.items():
-        if name not in existing:
-            # Made ahead: creating a collection inside a transaction takes a lock of its own.
-            try:
-                await database.create_collection(name)
-            except PyMongoError as error:
-                if getattr(error, "code", None) != 48:  # NamespaceExists: another replica made it
-                    raise
-        if models:
-            await database[name].create_indexes(list(models))
+    await asyncio.gather(
+        *(
+            database[name].create_indexes(list(models)) if models else _create(database, name)
+            for name, models in indexes.items()
+            if models or name not in existing
+        )
+    )
+
+
+async def _create(database: Database, name: str) -> None:
+    """Made ahead: creating a collection inside a transaction takes a lock of its own."""
+    try:
+        await database.create_collection(name)
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:  # another replica made it
+            raise
 
 
 def is_away(error: BaseException) -> bool:
