@@ -20,21 +20,36 @@ from rich.console import Console
 
 # Each is a module of ops with a typer application named `app`, imported only when it is asked for:
 # `carrel serve` starts in every process and has no use for their imports.
-SUB_COMMANDS = ("audit", "contracts", "fines", "staff")
+SUB_COMMANDS = (
+    "audit",
+    "contracts",
+    "dead-letters",
+    "doctor",
+    "fines",
+    "lag",
+    "outbox",
+    "replay",
+    "staff",
+    "topics",
+)
 RUNS = Path(".data")
 DATA = RUNS / "up"
+
+
+def _module(name: str) -> str:
+    return f"ops.{name.replace('-', '_')}"
 
 
 class _Lazy(typer.core.TyperGroup):
     """A group that imports a sub-command of SUB_COMMANDS when it is used or listed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        present = [name for name in SUB_COMMANDS if find_spec(f"ops.{name}")]
+        present = [name for name in SUB_COMMANDS if find_spec(_module(name))]
         return [*super().list_commands(ctx), *present]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name in SUB_COMMANDS and find_spec(f"ops.{cmd_name}"):
-            sub = typer.main.get_group(import_module(f"ops.{cmd_name}").app)
+        if cmd_name in SUB_COMMANDS and find_spec(_module(cmd_name)):
+            sub = typer.main.get_group(import_module(_module(cmd_name)).app)
             sub.name = cmd_name
             return sub
         return super().get_command(ctx, cmd_name)

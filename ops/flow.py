@@ -2,16 +2,14 @@
 
 import asyncio
 import time
-from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 
+from ops.offsets import Positions
 from ops.processes import SERVICES, System
-from shared.bus import all_topics
 
 
 class Flow:
@@ -20,23 +18,14 @@ class Flow:
     def __init__(self, system: System, session: aiohttp.ClientSession) -> None:
         self._system = system
         self._session = session
-        self._bootstrap = system.infrastructure.kafka.split(",")
-        self._groups = {
-            service: tuple(import_module(f"services.{service}.consumers").hears.handlers)
-            for service in ("circulation", "notices", "gateway")
-        }
+        self._positions = Positions(system.infrastructure.kafka)
 
     async def __aenter__(self) -> Self:
-        self._reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
-        await self._reader.start()
-        await self._admin.start()
-        described = await self._admin.describe_topics(all_topics())
-        self._partitions = [
-            TopicPartition(topic["topic"], partition["partition"])
-            for topic in described
-            for partition in topic["partitions"]
-        ]
+        await self._positions.__aenter__()
+        async with asyncio.timeout(20):
+            while self._positions.missing:  # the listeners create them as they start
+                await asyncio.sleep(0.03)
+                await self._positions.look()
         return self
 
     async def __aexit__(
@@ -45,8 +34,7 @@ class Flow:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._admin.close()
-        await self._reader.stop()
+        await self._positions.__aexit__(kind, error, trace)
 
     async def settle(self, within: float = 20.0) -> None:
         """Wait until every event has been relayed and taken in. Raises TimeoutError."""
@@ -54,7 +42,7 @@ class Flow:
         before: dict[TopicPartition, int] | None = None
         while True:
             waiting = await self.waiting()
-            ends = await self._reader.end_offsets(self._partitions)
+            ends = await self._positions.ends()
             # Twice the same with nothing between: no consumer was just about to record more.
             if not waiting and ends == before:
                 return
@@ -66,15 +54,9 @@ class Flow:
     async def waiting(self) -> list[str]:
         """What is on its way, in words; empty if nothing is."""
         waiting = await self.pending()
-        ends = await self._reader.end_offsets(self._partitions)
-        for group, topics in self._groups.items():
-            committed = await self._admin.list_consumer_group_offsets(group)
-            for partition, end in ends.items():
-                if partition.topic not in topics or not end:
-                    continue
-                stored = committed.get(partition)
-                if (stored.offset if stored else 0) < end:
-                    waiting.append(f"{group} has not taken in all of {partition.topic}")
+        for lag in await self._positions.lags():
+            if lag.lag:
+                waiting.append(f"{lag.service} has not taken in all of {lag.topic}")
         return waiting
 
     async def pending(self) -> list[str]:
@@ -92,7 +74,7 @@ class Flow:
 
     async def counts(self) -> dict[str, int]:
         """How many events each topic holds, topics in order of name, empty ones left out."""
-        ends = await self._reader.end_offsets(self._partitions)
+        ends = await self._positions.ends()
         counts: dict[str, int] = {}
         for partition, end in sorted(ends.items()):
             if end:

@@ -32,6 +32,8 @@ USUAL_PORTS = {
     "notices": 8104,
 }
 SERVICES = tuple(USUAL_PORTS)
+LEFT = "environment.json"
+"""In the data folder while a system runs there: what its services were told, for operators."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,9 @@ def services(
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},
         **_secrets(data),
     }
+    left = data / LEFT
+    left.touch(mode=0o600)
+    left.write_text(json.dumps(common))
     processes: dict[str, Child] = {}
     for service in names:
         for replica in range((replicas or {}).get(service, 1)):
@@ -162,6 +167,7 @@ def services(
         start_all(list(processes.values()))
         yield System(infrastructure, processes, common)
     finally:
+        left.unlink(missing_ok=True)
         stop_all(list(processes.values()))
         for child in processes.values():
             ports.release(child.port)

@@ -22,6 +22,7 @@ from aiokafka.errors import (
     IllegalStateError,
     KafkaError,
     TopicAlreadyExistsError,
+    for_code,
 )
 from faststream import AckPolicy, BaseMiddleware, FastStream
 from faststream.kafka import KafkaBroker
@@ -351,7 +352,7 @@ class Listener:
                 client_id=f"{self.service}-{self._settings.replica}-undertaker",
                 acks="all",
                 enable_idempotence=True,
-                max_request_size=16 * 1024 * 1024,
+                max_request_size=DEAD_LETTER_BYTES,
             )
             await producer.start()
             self._undertaker = producer
@@ -428,6 +429,7 @@ def _origin_of(record: ConsumerRecord[Any, Any]) -> tuple[str, Origin]:
 
 
 SERVICES = ("accounts", "circulation", "events", "notices", "gateway")
+DEAD_LETTER_BYTES = 16 * 1024 * 1024
 
 
 def all_topics() -> list[str]:
@@ -435,25 +437,39 @@ def all_topics() -> list[str]:
     return [*published(), *(dead_letter_topic(service) for service in SERVICES)]
 
 
+def declared_topics(settings: Settings) -> list[NewTopic]:
+    """Every topic as it is to be. What is there already keeps its own partitions and settings."""
+    safe = {"min.insync.replicas": "2" if settings.replication >= 3 else "1"}
+    events = {**safe, "retention.ms": str(settings.retention_days * 86_400_000)}
+    # A dead letter waits for a person, however long; and it is larger than its message was.
+    letters = {**safe, "retention.ms": "-1", "max.message.bytes": str(DEAD_LETTER_BYTES)}
+    return [
+        NewTopic(
+            topic,
+            num_partitions=settings.partitions,
+            replication_factor=settings.replication,
+            topic_configs=events if topic in published() else letters,
+        )
+        for topic in all_topics()
+    ]
+
+
 async def ensure_topics(settings: Settings) -> list[str]:
-    """Create the topics that are missing; says which. Others may do the same at once."""
+    """Create the topics that are missing; says which. Others may do the same at once.
+
+    Raises KafkaError where the broker refuses one, as with more replicas than there are brokers.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","))
     await admin.start()
     try:
         existing = set(await admin.list_topics())
-        missing = [topic for topic in all_topics() if topic not in existing]
+        missing = [topic for topic in declared_topics(settings) if topic.name not in existing]
         if missing:
-            with contextlib.suppress(TopicAlreadyExistsError):
-                await admin.create_topics(
-                    [
-                        NewTopic(
-                            topic,
-                            num_partitions=settings.partitions,
-                            replication_factor=settings.replication,
-                        )
-                        for topic in missing
-                    ]
-                )
-        return missing
+            answer = await admin.create_topics(missing)
+            # A refusal is told topic by topic, and raises nothing by itself.
+            for topic, code, *reason in answer.topic_errors:
+                if code not in (0, TopicAlreadyExistsError.errno):
+                    raise for_code(code)(f"{topic}: {reason[0] if reason else 'refused'}")
+        return [topic.name for topic in missing]
     finally:
         await admin.close()

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     gateway_url: str = "http://127.0.0.1:8080"
     partitions: int = Field(default=12, ge=1, description="Of a topic that has to be created.")
     replication: int = Field(default=1, ge=1, le=7, description="Of a topic to be created.")
+    retention_days: int = Field(
+        default=30, ge=1, le=36_500, description="How long a topic to be created keeps its events."
+    )
     idle_poll_ms: int = Field(
         default=0,
         ge=0,

@@ -1,0 +1,274 @@
+"""`carrel doctor`: what is well, what is not, and what to do for each."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+import typer
+from aiokafka.errors import KafkaError
+from pymongo import IndexModel
+from pymongo.errors import OperationFailure, PyMongoError
+from rich.table import Table
+from rich.text import Text
+
+from ops import dead_letters, topics
+from ops.console import DATA, AsJson, Data, out, print_json, settings_of, working
+from ops.lag import outbox_ages
+from ops.offsets import Positions
+from shared.bus import SERVICES
+from shared.clock import wall_clock
+from shared.http import OUTBOX_AGE_LIMIT
+from shared.mongo import Client, Database, connect
+from shared.settings import Settings, load
+from shared.unit_of_work import chassis_indexes
+
+OLDEST_MONGODB = 6
+TRANSACTION_SECONDS = 5
+SECRET_LENGTH = 16
+SKEW_SECONDS = 2.0
+LAG_LIMIT = 1000
+OPTIONS = ("unique", "sparse", "expireAfterSeconds")
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+Level = Literal["ok", "warn", "fail"]
+app = typer.Typer()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    level: Level
+    found: str
+    remedy: str = ""
+    """What to do; empty if all is well."""
+
+
+@app.callback(invoke_without_command=True, subcommand_metavar="")
+def doctor_command(as_json: AsJson = False, data: Data = DATA) -> None:
+    """Check settings, database, broker and the flow of events; exit 1 if anything fails.
+
+    Run it with the environment of a service. It changes nothing.
+    """
+    settings = settings_of(data)
+    with working("Looking at everything"):
+        findings = asyncio.run(examine(settings))
+    failed = any(finding.level == "fail" for finding in findings)
+    if as_json:
+        print_json({"healthy": not failed, "findings": [asdict(f) for f in findings]})
+    else:
+        table = Table.grid(padding=(0, 1))
+        for finding in findings:
+            table.add_row(
+                Text(finding.level, style=COLOURS[finding.level]),
+                Text(f"{finding.check}: {finding.found}"),
+            )
+            if finding.remedy:
+                table.add_row("", Text(f"→ {finding.remedy}"))
+        out.print(table)
+    raise typer.Exit(1 if failed else 0)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Everything that can be looked at. What is away hides what stands on it."""
+    findings = [*_secrets(settings), *_modes(settings)]
+    client = connect(settings.mongo_url, timeout_ms=3000)
+    stored = False
+    try:
+        async for finding in _mongodb(client):
+            findings.append(finding)
+            stored = stored or finding.check == "database"
+        if stored:
+            findings += [await _indexes(client, settings), await _outboxes(settings)]
+    except PyMongoError as error:
+        findings.append(
+            Finding(
+                "database",
+                "fail",
+                f"does not answer ({type(error).__name__})",
+                "start it, or set CARREL_MONGO_URL to a replica set that can be reached from here",
+            )
+        )
+    finally:
+        client.close()
+    try:
+        findings += await _kafka(settings)
+        if stored:
+            findings.append(await _letters(settings))
+    except (KafkaError, OSError) as error:
+        findings.append(
+            Finding(
+                "broker",
+                "fail",
+                f"{settings.kafka} does not answer ({type(error).__name__})",
+                "start it, or correct CARREL_KAFKA; commands go on, and their events wait",
+            )
+        )
+    return findings
+
+
+def _secrets(settings: Settings) -> list[Finding]:
+    findings = []
+    for name in ("service_secret", "card_key"):
+        value, variable = getattr(settings, name), f"CARREL_{name.upper()}"
+        remedy = f"set {variable} as the services have it; a new one: openssl rand -base64 32"
+        if not value:
+            findings.append(Finding(variable, "fail", "is not set", remedy))
+        elif len(value) < SECRET_LENGTH or len(set(value)) < SECRET_LENGTH // 2:
+            findings.append(Finding(variable, "fail", "can be guessed", remedy))
+        else:
+            findings.append(Finding(variable, "ok", "is set"))
+    if settings.card_key and settings.card_key == settings.service_secret:
+        remedy = "choose another CARREL_SERVICE_SECRET: the card key is not changed lightly"
+        findings.append(Finding("secrets", "fail", "both are the same", remedy))
+    return findings
+
+
+def _modes(settings: Settings) -> list[Finding]:
+    for service in SERVICES:  # those of a service's own end the command if one is wrong
+        load(import_module(f"services.{service}.settings").Settings)
+    if not settings.simulation:
+        return [Finding("settings", "ok", "are valid")]
+    remedy = "unset it, unless this is a demonstration"
+    return [Finding("CARREL_SIMULATION", "warn", "callers may set the time, jobs rest", remedy)]
+
+
+async def _mongodb(client: Client) -> AsyncIterator[Finding]:
+    """What the database says of itself; the first is named `database` and means that it answers."""
+    await client.admin.command("ping")
+    before, started = wall_clock(), time.monotonic()
+    hello = await client.admin.command("hello")
+    middle = before.timestamp() + (time.monotonic() - started) / 2
+    version = (await client.admin.command("buildInfo"))["version"]
+    old = int(version.partition(".")[0]) < OLDEST_MONGODB
+    remedy = f"upgrade MongoDB to {OLDEST_MONGODB} or newer" if old else ""
+    yield Finding("database", "fail" if old else "ok", f"MongoDB {version} answers", remedy)
+    if "setName" in hello or hello.get("msg") == "isdbgrid":
+        name = hello.get("setName", "a sharded cluster")
+        members = len(hello.get("hosts", ()))
+        many = f" of {members}" if members else ""
+        yield Finding("replica set", "ok", f"{name}{many}")
+    else:
+        remedy = "start mongod with --replSet and initiate it: one node alone has no transactions"
+        yield Finding("replica set", "fail", "there is none", remedy)
+    yield _skew(hello["localTime"].timestamp() - middle)
+    yield await _lifetime(client)
+
+
+def _skew(seconds: float) -> Finding:
+    found = f"{abs(seconds):.1f} s between this machine and the database"
+    if abs(seconds) < SKEW_SECONDS:
+        return Finding("clocks", "ok", found)
+    return Finding("clocks", "warn", found, "set both by NTP: events and tokens carry these times")
+
+
+async def _lifetime(client: Client) -> Finding:
+    name = "transactionLifetimeLimitSeconds"
+    setting = f"db.adminCommand({{setParameter: 1, {name}: {TRANSACTION_SECONDS}}})"
+    try:
+        value = (await client.admin.command({"getParameter": 1, name: 1}))[name]
+    except OperationFailure as error:
+        found = f"can't be read ({(error.details or {}).get('codeName', 'refused')})"
+        return Finding(name, "warn", found, f"see on each node that it is {TRANSACTION_SECONDS}")
+    if value <= TRANSACTION_SECONDS:
+        return Finding(name, "ok", f"{value} s")
+    remedy = f"on each node: {setting}"
+    return Finding(name, "warn", f"{value} s: so long a killed process locks", remedy)
+
+
+async def _indexes(client: Client, settings: Settings) -> Finding:
+    faults = []
+    for service in SERVICES:
+        database = client[f"{settings.database_prefix}_{service}"]
+        wanted = {
+            **chassis_indexes(settings.outbox_days),
+            **import_module(f"services.{service}.store").INDEXES,
+        }
+        for collection, models in wanted.items():
+            faults += await _index_faults(database, collection, models)
+    if not faults:
+        return Finding("indexes", "ok", "all are there")
+    if any("is another" in fault for fault in faults):
+        remedy = "drop it and start the service: it makes the right one, and waits until it can"
+    else:
+        remedy = "start each service once: it makes what is missing"
+    more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+    return Finding("indexes", "fail", "; ".join(faults[:3]) + more, remedy)
+
+
+async def _index_faults(database: Database, collection: str, models: Any) -> list[str]:
+    where = f"{database.name}.{collection}"
+    try:
+        present = await database[collection].index_information()
+    except OperationFailure as error:
+        if error.code != 26:  # NamespaceNotFound
+            raise
+        return [f"{where} is missing"]
+    if not present:
+        return [f"{where} is missing"]
+    faults = []
+    for model in models:
+        document = _indexed(model)
+        found = present.get(document["name"])
+        if found is None:
+            faults.append(f"{where} lacks {document['name']}")
+        elif any(found.get(option) != document.get(option) for option in OPTIONS):
+            faults.append(f"{where} {document['name']} is another than declared")
+    return faults
+
+
+def _indexed(model: IndexModel) -> dict[str, Any]:
+    return dict(model.document)
+
+
+async def _outboxes(settings: Settings) -> Finding:
+    ages = await outbox_ages(settings)
+    service, age = max(ages.items(), key=lambda item: item[1])
+    if age <= OUTBOX_AGE_LIMIT:
+        return Finding("outboxes", "ok", f"oldest row has waited {age:.1f} s")
+    remedy = f"see that the broker is up and a process of {service} has the role relay"
+    return Finding("outboxes", "warn", f"{service}: oldest row has waited {age:.0f} s", remedy)
+
+
+async def _kafka(settings: Settings) -> list[Finding]:
+    async with Positions(settings.kafka) as positions:
+        brokers = len((await positions.admin.describe_cluster())["brokers"])
+        findings = [Finding("broker", "ok", f"{brokers} answering at {settings.kafka}")]
+        lags = await positions.lags()
+    found = await topics.inspect(settings)
+    faults = [f"{topic.topic} {topic.fault}" for topic in found if topic.fault]
+    notes = [f"{topic.topic} has {topic.note}" for topic in found if topic.note]
+    remedy = "carrel topics check tells all; carrel topics create makes those that are missing"
+    if faults:
+        findings.append(Finding("topics", "fail", _first(faults), remedy))
+    elif notes:
+        findings.append(Finding("topics", "warn", _first(notes), "carrel topics check tells all"))
+    else:
+        findings.append(Finding("topics", "ok", f"{len(found)} as declared"))
+    behind = sorted((lag for lag in lags if lag.lag), key=lambda lag: -lag.lag)
+    total = sum(lag.lag for lag in behind)
+    if total <= LAG_LIMIT:
+        findings.append(Finding("consumers", "ok", f"{total} events behind"))
+    else:
+        worst = behind[0]
+        found_lag = f"{total} events behind; {worst.service} {worst.lag} of {worst.topic}"
+        remedy = f"see that {worst.service} runs with the role consumers; carrel lag tells all"
+        findings.append(Finding("consumers", "warn", found_lag, remedy))
+    return findings
+
+
+def _first(faults: list[str]) -> str:
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return faults[0] + more
+
+
+async def _letters(settings: Settings) -> Finding:
+    waiting = await dead_letters.letters(settings, dead_letters.Filter())
+    if not waiting:
+        return Finding("dead letters", "ok", "none waits")
+    remedy = "carrel dead-letters list; then retry or discard them"
+    return Finding("dead letters", "warn", f"{len(waiting)} wait for a decision", remedy)

@@ -1,0 +1,64 @@
+"""`carrel lag`: what each service has still to take in, and to give out."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+import typer
+
+from ops.console import DATA, AsJson, Data, print_json, print_table, settings_of, told_in_words
+from ops.console import out as console
+from ops.offsets import Lag, Positions
+from shared.bus import SERVICES
+from shared.mongo import connect
+from shared.relay import outbox_age
+from shared.settings import Settings
+
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True, subcommand_metavar="")
+def lag_command(as_json: AsJson = False, data: Data = DATA) -> None:
+    """What each service has still to take in, topic by topic, and how old its outbox is.
+
+    A lag that grows means that a service does not run, waits for something
+    that is away, or is too slow: start it, see its log, or run more replicas.
+    """
+    settings = settings_of(data)
+    with told_in_words(settings):
+        lags, ages = asyncio.run(_look(settings))
+    if as_json:
+        print_json({"topics": [asdict(lag) for lag in lags], "outbox_seconds": ages})
+        return
+    print_table(
+        ("service", "topics heard", "events behind", "oldest in outbox, s"),
+        [_summary(service, lags, ages[service]) for service in SERVICES],
+    )
+    behind = [lag for lag in lags if lag.lag]
+    if behind:
+        console.print()
+        rows = [(lag.service, lag.topic, lag.end, lag.committed, lag.lag) for lag in behind]
+        print_table(("service", "topic", "end", "committed", "lag"), rows)
+
+
+def _summary(service: str, lags: list[Lag], age: float) -> tuple[Any, ...]:
+    own = [lag for lag in lags if lag.service == service]
+    return service, len(own), sum(lag.lag for lag in own), age
+
+
+async def _look(settings: Settings) -> tuple[list[Lag], dict[str, float]]:
+    async with Positions(settings.kafka) as positions:
+        lags = await positions.lags()
+    return lags, await outbox_ages(settings)
+
+
+async def outbox_ages(settings: Settings) -> dict[str, float]:
+    """Seconds that the oldest pending row of each service has waited; 0 where none waits."""
+    client = connect(settings.mongo_url)
+    try:
+        return {
+            service: round(await outbox_age(client[f"{settings.database_prefix}_{service}"]), 3)
+            for service in SERVICES
+        }
+    finally:
+        client.close()

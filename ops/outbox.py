@@ -1,0 +1,96 @@
+"""`carrel outbox`: the events that wait to be published, and those that are kept after it."""
+
+import asyncio
+from typing import Any
+
+import typer
+
+from ops.console import (
+    DATA,
+    AsJson,
+    Data,
+    OneService,
+    out,
+    print_json,
+    print_table,
+    settings_of,
+    told_in_words,
+    working,
+)
+from shared.bus import SERVICES
+from shared.mongo import Database, Document, connect
+from shared.relay import outbox_age
+from shared.settings import Settings
+
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True, subcommand_metavar="")
+def outbox_command(service: OneService = None, as_json: AsJson = False, data: Data = DATA) -> None:
+    """The events of each service that wait to be published, and those kept after it.
+
+    Events that wait for longer than a few seconds mean that the broker is
+    away, or that no process of that service has the role `relay`. They are
+    published once that is mended.
+    """
+    settings = settings_of(data)
+    with told_in_words(settings), working("Reading the outboxes"):
+        found = asyncio.run(_look(settings, [service] if service else list(SERVICES)))
+    if as_json:
+        print_json({"outboxes": found})
+        return
+    columns = ("service", "waiting", "oldest waits, s", "kept", "kept since")
+    print_table(
+        columns,
+        [
+            (one["service"], one["pending"], one["oldest_seconds"], one["kept"], _day(one))
+            for one in found
+        ],
+    )
+    rows = [(t["topic"], t["pending"], t["kept"]) for one in found for t in one["topics"]]
+    if rows:
+        out.print()
+        print_table(("topic", "waiting", "kept"), rows)
+
+
+def _day(outbox: dict[str, Any]) -> str:
+    since = outbox["kept_since"]
+    return since.strftime("%Y-%m-%d %H:%MZ") if since else "-"
+
+
+async def _look(settings: Settings, services: list[str]) -> list[dict[str, Any]]:
+    client = connect(settings.mongo_url)
+    try:
+        return [
+            await _outbox(service, client[f"{settings.database_prefix}_{service}"])
+            for service in services
+        ]
+    finally:
+        client.close()
+
+
+async def _outbox(service: str, database: Database) -> dict[str, Any]:
+    pending = {"$cond": [{"$eq": ["$pending", True]}, 1, 0]}
+    pipeline: list[Document] = [
+        {
+            "$group": {
+                "_id": "$topic",
+                "all": {"$sum": 1},
+                "pending": {"$sum": pending},
+                "since": {"$min": "$recorded_at"},
+            }
+        },
+        {"$sort": {"_id": 1}},
+    ]
+    rows = await database.outbox.aggregate(pipeline).to_list(None)
+    return {
+        "service": service,
+        "pending": sum(row["pending"] for row in rows),
+        "oldest_seconds": round(await outbox_age(database), 3),
+        "kept": sum(row["all"] - row["pending"] for row in rows),
+        "kept_since": min((row["since"] for row in rows), default=None),
+        "topics": [
+            {"topic": row["_id"], "pending": row["pending"], "kept": row["all"] - row["pending"]}
+            for row in rows
+        ],
+    }

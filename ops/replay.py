@@ -1,0 +1,111 @@
+"""`carrel replay`: publish again what a service has published, for a broker that lost its log."""
+
+import asyncio
+from collections import Counter
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from ops.console import (
+    DATA,
+    Data,
+    TheService,
+    counted,
+    print_table,
+    refuse,
+    settings_of,
+    told_in_words,
+)
+from shared.bus import ensure_topics
+from shared.clock import parse_instant
+from shared.contracts import published
+from shared.mongo import Document, connect
+from shared.relay import BATCH, outbox_producer, send_row
+from shared.settings import Settings
+
+app = typer.Typer()
+
+
+def _since(value: str | None) -> str | None:
+    if value:
+        try:
+            parse_instant(value)
+        except ValueError as error:
+            raise typer.BadParameter(f"{value} is no instant: {error}") from None
+    return value
+
+
+@app.callback(
+    invoke_without_command=True,
+    subcommand_metavar="",
+    # Else an option after SERVICE would be taken for a sub-command.
+    context_settings={"allow_interspersed_args": True},
+)
+def replay_command(
+    service: TheService,
+    since: Annotated[
+        str | None,
+        typer.Option(callback=_since, help="Only what was recorded at this instant or later."),
+    ] = None,
+    topic: Annotated[str | None, typer.Option(help="Only of this topic.")] = None,
+    data: Data = DATA,
+) -> None:
+    """Publish again what SERVICE has published, in the same order; missing topics are created.
+
+    For a broker that lost its log, or a consumer that has to hear events anew.
+    Whoever took an event in already bears the double. Events are kept for
+    CARREL_OUTBOX_DAYS; `carrel outbox` says what there is.
+
+    It does not rebuild the gateway's views: they stand on older events too, and
+    no command refills them yet.
+    """
+    if topic and topic not in published(service):
+        known = ", ".join(published(service)) or "none"
+        raise typer.BadParameter(f"{service} publishes {known}", param_hint="--topic")
+    settings = settings_of(data)
+    with told_in_words(settings):
+        sent = asyncio.run(
+            replay(settings, service, since=parse_instant(since) if since else None, topic=topic)
+        )
+    if not sent:
+        refuse("Nothing of that kind is kept, so nothing was published. See `carrel outbox`.")
+    print_table(("topic", "published again"), sorted(sent.items()))
+    typer.echo(f"{sum(sent.values())} events of {service} were published again.")
+
+
+async def replay(
+    settings: Settings, service: str, *, since: datetime | None = None, topic: str | None = None
+) -> Counter[str]:
+    """Publish the kept rows of a service again; how many of each topic.
+
+    Rows that wait are left to the relay.
+    """
+    wanted: Document = {"published_at": {"$exists": True}, "pending": {"$exists": False}}
+    if since:
+        wanted["recorded_at"] = {"$gte": since}
+    if topic:
+        wanted["topic"] = topic
+    sent: Counter[str] = Counter()
+    client = connect(settings.mongo_url)
+    producer = outbox_producer(settings.kafka, f"{service}-replay")
+    try:
+        outbox = client[f"{settings.database_prefix}_{service}"].outbox
+        total = await outbox.count_documents(wanted)
+        if not total:
+            return sent
+        await ensure_topics(settings)
+        await producer.start()
+        with counted(f"Publishing {service} again") as bar:
+            task = bar.add_task("", total=total)
+            # As they were inserted, which for one aggregate is the order of its changes.
+            rows = outbox.find(wanted).hint([("$natural", 1)]).batch_size(BATCH)
+            while batch := await rows.to_list(BATCH):
+                acks: list[asyncio.Future[Any]] = [await send_row(producer, row) for row in batch]
+                await asyncio.gather(*acks)
+                sent.update(row["topic"] for row in batch)
+                bar.advance(task, len(batch))
+        return sent
+    finally:
+        await producer.stop()
+        client.close()
