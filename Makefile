@@ -2,13 +2,14 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check clean
+.PHONY: help demo up test test-kafka check clean
 
 PY := .venv/bin/python
 
 help:
 	@echo "make demo   the reopening of 2021, played on the whole system, checked"
 	@echo "make test   every test that needs nothing but Python"
+	@echo "make test-kafka  the bus, the journeys and the faults on Apache Kafka; needs Java 17 and Maven"
 	@echo "make check  lint, format, types, import rules"
 	@echo "make up     the system on embedded infrastructure, until Ctrl-C"
 	@echo "make clean  remove .venv, caches, and the data of make up"
@@ -21,6 +22,10 @@ up: .venv/project.stamp
 
 test: .venv/project.stamp
 	@mkdir -p .data && PYTEST_DEBUG_TEMPROOT=.data $(PY) -m pytest tests
+
+test-kafka: .venv/project.stamp
+	@mkdir -p .data && CARREL_TEST_KAFKA=apache PYTEST_DEBUG_TEMPROOT=.data \
+		$(PY) -m pytest -m "" tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys tests/faults
 
 check: .venv/project.stamp
 	@$(PY) -m ruff check .

@@ -15,6 +15,7 @@ from typing import Annotated
 import orjson
 import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
 from shared.contracts import published
@@ -122,15 +123,17 @@ def _resource(topic: str) -> str:
 async def _topics(bootstrap: str) -> dict[str, set[str]]:
     """The ids of the events on each topic."""
     found: dict[str, set[str]] = {topic: set() for topic in published()}
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap.split(","))
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap.split(","), enable_auto_commit=False)
+    await admin.start()
     await consumer.start()
     try:
-        existing = await consumer.topics()
+        # A consumer knows the partitions of topics that it subscribes to, no others; a topic that
+        # does not exist is described with no partition.
         partitions = [
-            TopicPartition(topic, partition)
-            for topic in found
-            if topic in existing
-            for partition in consumer.partitions_for_topic(topic) or ()
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in await admin.describe_topics(list(found))
+            for partition in topic["partitions"]
         ]
         consumer.assign(partitions)
         ends = {p: end for p, end in (await consumer.end_offsets(partitions)).items() if end}
@@ -148,6 +151,7 @@ async def _topics(bootstrap: str) -> dict[str, set[str]]:
                             left.discard(partition)
     finally:
         await consumer.stop()
+        await admin.close()
     return found
 
 

@@ -42,6 +42,8 @@ class Child:
     environment: Mapping[str, str] = field(default_factory=dict)
     limit: float = 60.0
     """Seconds that it may take to become ready."""
+    more_ports: Sequence[int] = ()
+    """Where it listens besides."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
 
     @property

@@ -95,6 +95,22 @@ Roles = Annotated[
 ]
 
 
+def _broker(value: str) -> str:
+    if value not in ("embedded", "apache"):
+        raise typer.BadParameter(f"no such broker: {value}; there are embedded, apache")
+    return value
+
+
+Broker = Annotated[
+    str,
+    typer.Option(
+        "--kafka",
+        callback=_broker,
+        help="The broker to start if CARREL_KAFKA names none: embedded, or apache (needs Java).",
+    ),
+]
+
+
 @app.command()
 def serve(
     service: Annotated[
@@ -126,7 +142,7 @@ def serve(
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0917 - typer's commands are called by their options' names
     role: Roles = "",
     port: Annotated[int, typer.Option(help="Of the gateway.", min=1, max=65535)] = 8080,
     data: Annotated[Path, typer.Option(help="Where data and logs are kept.")] = DATA,
@@ -137,6 +153,7 @@ def up(
         list[str] | None,
         typer.Option(metavar="SERVICE=N", help="More processes of a service; may be repeated."),
     ] = None,
+    kafka: Broker = "embedded",
 ) -> None:
     """Run the whole system until Ctrl-C: database and broker (if none is named), services."""
     from ops.processes import system
@@ -146,7 +163,12 @@ def up(
         _expected_failures(),
         _progress("Starting the database, the broker and the services") as started,
         system(
-            data, replicas=counts, roles=role, simulation=simulation, gateway_port=port
+            data,
+            replicas=counts,
+            roles=role,
+            simulation=simulation,
+            gateway_port=port,
+            broker=kafka,
         ) as running,
     ):
         started()
@@ -172,6 +194,7 @@ def up(
 @app.command()
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+    kafka: Broker = "embedded",
 ) -> None:
     """Play the reopening of 2021 on the whole system, show it and check it."""
     from ops.processes import system
@@ -183,7 +206,7 @@ def demo(
         with (
             _expected_failures(),
             _progress("Starting the database, the broker and the services") as started,
-            system(data, simulation=True) as running,
+            system(data, simulation=True, broker=kafka) as running,
         ):
             started()
             for sentence in running.moved():

@@ -12,9 +12,9 @@ import platform
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,11 +22,19 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from ops import ports
+from ops.apache import apache_children
 from ops.child import Child, StartFailed, start_all, stop_all
 
 MONGO_PORT = 27017
 KAFKA_PORT = 9092
 REPLICA_SET = "rs0"
+BROKERS: Mapping[str, Mapping[str, str]] = {
+    # One process for one machine: more partitions only cost it. It answers an empty fetch at once.
+    "embedded": {"CARREL_PARTITIONS": "3", "CARREL_IDLE_POLL_MS": "40"},
+    "apache": {"CARREL_PARTITIONS": "3"},
+    "apache-3": {"CARREL_REPLICATION": "3"},
+}
+"""The brokers that can be started here, and what services are told to suit each."""
 _INSTEAD = "put a mongod 6 or newer on the PATH, or set CARREL_MONGO_URL to a running replica set"
 
 
@@ -40,11 +48,15 @@ class Infrastructure:
     """Bootstrap servers, `host:port` with commas between; empty if none was asked for."""
     mongod: Child | None
     broker: Child | None
+    more_brokers: Sequence[Child] = ()
+    """The other nodes where Kafka is a cluster."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """What services are told to suit this broker: `CARREL_…` variables."""
 
     @property
     def children(self) -> list[Child]:
         """What was started here."""
-        return [child for child in (self.mongod, self.broker) if child]
+        return [child for child in (self.mongod, self.broker, *self.more_brokers) if child]
 
 
 @contextmanager
@@ -55,11 +67,13 @@ def embedded(
     mongo: bool = True,
     mongo_port: int | None = MONGO_PORT,
     kafka_port: int | None = KAFKA_PORT,
+    broker: str = "embedded",
 ) -> Iterator[Infrastructure]:
     """Starts the database and the broker side by side, and ends both when left.
 
-    A port that is taken is replaced by a free one (None: any free one); what was there before in
-    `data` is found again even so. Raises StartFailed, with what to do, if either does not come up.
+    `broker` is one of BROKERS: noida-db, Apache Kafka, or three nodes of it. A port that is taken
+    is replaced by a free one (None: any free one); what was there before in `data` is found again
+    even so. Raises StartFailed, with what to do, if either does not come up.
     """
     data = data.resolve()
     mongo_url = os.environ.get("CARREL_MONGO_URL", "") if mongo else ""
@@ -69,12 +83,14 @@ def embedded(
     if bootstrap:
         _check_bootstrap(bootstrap)
     mongod = mongod_child(data, mongo_port) if mongo and not mongo_url else None
-    broker = broker_child(data, kafka_port) if kafka and not bootstrap else None
+    brokers = _brokers(broker, data, kafka_port) if kafka and not bootstrap else []
     infrastructure = Infrastructure(
         mongo_url=_mongo_url(mongod.port) if mongod else mongo_url,
-        kafka=f"{ports.LOOPBACK}:{broker.port}" if broker else bootstrap,
+        kafka=",".join(f"{ports.LOOPBACK}:{child.port}" for child in brokers) or bootstrap,
         mongod=mongod,
-        broker=broker,
+        broker=brokers[0] if brokers else None,
+        more_brokers=brokers[1:],
+        told=BROKERS[broker] if brokers else {},
     )
     try:
         try:
@@ -85,7 +101,14 @@ def embedded(
     finally:
         stop_all(infrastructure.children)
         for child in infrastructure.children:
-            ports.release(child.port)
+            for port in (child.port, *child.more_ports):
+                ports.release(port)
+
+
+def _brokers(kind: str, data: Path, port: int | None) -> list[Child]:
+    if kind == "embedded":
+        return [broker_child(data, port)]
+    return apache_children(data, port, nodes=3 if kind == "apache-3" else 1)
 
 
 def mongod_child(data: Path, port: int | None = None) -> Child:

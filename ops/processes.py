@@ -89,14 +89,18 @@ def system(
     environment: Mapping[str, Mapping[str, str]] | None = None,
     gateway_port: int = USUAL_PORTS["gateway"],
     usual_ports: bool = True,
+    broker: str = "embedded",
 ) -> Iterator[System]:
     """Starts the infrastructure and the services, and ends all when left.
 
-    The parameters are those of `services`. Raises StartFailed if anything does not come up.
+    The parameters are those of `services`; `broker` is one of BROKERS. Raises StartFailed if
+    anything does not come up.
     """
     mongo_port, kafka_port = (MONGO_PORT, KAFKA_PORT) if usual_ports else (None, None)
     with (
-        embedded(data, mongo_port=mongo_port, kafka_port=kafka_port) as infrastructure,
+        embedded(
+            data, mongo_port=mongo_port, kafka_port=kafka_port, broker=broker
+        ) as infrastructure,
         services(
             infrastructure,
             data,
@@ -142,10 +146,7 @@ def services(
         "CARREL_KAFKA": infrastructure.kafka,
         "CARREL_HOST": ports.LOOPBACK,
         "CARREL_SIMULATION": "1" if simulation else "0",
-        # The embedded broker is one process for one machine: more partitions only cost it.
-        **(
-            {"CARREL_PARTITIONS": "3", "CARREL_IDLE_POLL_MS": "40"} if infrastructure.broker else {}
-        ),
+        **infrastructure.told,
         **({"CARREL_ROLES": roles} if roles else {}),
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},
         **_secrets(data),

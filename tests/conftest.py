@@ -1,5 +1,6 @@
 """The infrastructure that tests stand on: real, started once where that is safe, on free ports."""
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,6 +10,9 @@ from pymongo import MongoClient
 from ops.embedded import embedded
 from ops.processes import System, system
 from tests.library import Library
+
+BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
+"""What the fixtures take for a broker: embedded, or apache (`make test-kafka`)."""
 
 
 @pytest.fixture(scope="session")
@@ -36,9 +40,12 @@ def database(mongo_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Bootstrap servers of a broker of the test's own: it is up in 20 ms, and nothing is shared."""
+    """Bootstrap servers of a broker of the test's own, so that nothing is shared.
+
+    The embedded one is up in 20 ms, Apache Kafka in 4 s.
+    """
     folder = tmp_path_factory.mktemp("kafka")
-    with embedded(folder, mongo=False, kafka_port=None) as infrastructure:
+    with embedded(folder, mongo=False, kafka_port=None, broker=BROKER) as infrastructure:
         yield infrastructure.kafka
 
 
@@ -49,7 +56,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     It simulates: a call says what time it is.
     """
     folder = tmp_path_factory.mktemp("system")
-    with system(folder, simulation=True, usual_ports=False) as started:
+    with system(folder, simulation=True, usual_ports=False, broker=BROKER) as started:
         yield started
 
 

@@ -1,0 +1,69 @@
+"""Apache Kafka as child processes: what is missing is said, what was acknowledged is kept."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from ops import apache
+from ops.child import StartFailed
+from ops.embedded import embedded
+
+
+@pytest.mark.parametrize("missing", ["java", "mvn"])
+def test_a_missing_program_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    for name in {"java", "mvn"} - {missing}:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(apache, "_LIBRARIES", tmp_path / "libraries")
+    with pytest.raises(StartFailed, match=rf"no {missing} on the PATH: install it"):
+        apache.apache_children(tmp_path / "data")
+
+
+async def write(bootstrap: str, replicas: int, values: list[bytes]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic("t", num_partitions=1, replication_factor=replicas)])
+    await admin.close()
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    for value in values:
+        await producer.send_and_wait("t", value)
+    await producer.stop()
+
+
+async def read(bootstrap: str, count: int) -> list[bytes]:
+    consumer = AIOKafkaConsumer("t", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    async with asyncio.timeout(30):
+        values = [(await consumer.getone()).value for _ in range(count)]
+    await consumer.stop()
+    return values
+
+
+@pytest.mark.kafka
+async def test_what_was_acknowledged_is_there_after_a_kill_and_at_another_port(
+    tmp_path: Path,
+) -> None:
+    values = [b"1", b"2", b"3"]
+    with embedded(tmp_path, mongo=False, kafka_port=None, broker="apache") as infrastructure:
+        assert infrastructure.broker
+        await write(infrastructure.kafka, 1, values)
+        await asyncio.to_thread(infrastructure.broker.kill)
+        await asyncio.to_thread(infrastructure.broker.start)
+        assert await read(infrastructure.kafka, 3) == values
+    with embedded(tmp_path, mongo=False, kafka_port=None, broker="apache") as infrastructure:
+        assert await read(infrastructure.kafka, 3) == values
+
+
+@pytest.mark.kafka
+async def test_one_of_three_may_be_lost(tmp_path: Path) -> None:
+    with embedded(tmp_path, mongo=False, kafka_port=None, broker="apache-3") as infrastructure:
+        assert len(infrastructure.children) == 3
+        await write(infrastructure.kafka, 3, [b"1", b"2"])
+        await asyncio.to_thread(infrastructure.children[0].kill)
+        assert await read(infrastructure.kafka, 2) == [b"1", b"2"]
