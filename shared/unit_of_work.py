@@ -13,8 +13,8 @@ import orjson
 import pymongo
 from bson import Binary
 from pydantic import TypeAdapter
-from pymongo import ASCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo import ASCENDING, IndexModel, ReplaceOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from shared.clock import wall_clock
 from shared.contracts import Event, published
@@ -38,6 +38,7 @@ C = TypeVar("C")
 R = TypeVar("R")
 
 UseCase = Callable[["Work", C], Awaitable[R]]
+_DUPLICATE_KEY = 11000
 MAX_EVENT_BYTES = 900_000  # Kafka's usual limit is 1 MiB for a whole batch
 
 
@@ -136,20 +137,29 @@ class Work:
         """How many documents match."""
         return await self._database[collection].count_documents(query, session=self._session)
 
-    async def add(self, collection: str, value: Any) -> None:
-        """Insert a value. A taken id or unique field runs the transaction again (see `run`)."""
-        await self._database[collection].insert_one(to_document(value), session=self._session)
+    async def add(self, collection: str, *values: Any) -> None:
+        """Insert values, in one round trip.
 
-    async def save(self, collection: str, value: Any) -> None:
-        """Replace the stored version before `value.version`. Raises Stale if it is not there."""
-        document = to_document(value)
-        result = await self._database[collection].replace_one(
-            {"_id": document["_id"], "version": document["version"] - 1},
-            document,
-            session=self._session,
-        )
-        if not result.matched_count:
-            raise Stale(f"{collection} {document['_id']} is no longer at its version")
+        A taken id or unique field runs the transaction again (see `run`).
+        """
+        if values:
+            documents = [to_document(value) for value in values]
+            await self._database[collection].insert_many(documents, session=self._session)
+
+    async def save(self, collection: str, *values: Any) -> None:
+        """Replace of each value the version before it, in their order, in one round trip.
+
+        Raises Stale if one is not there.
+        """
+        documents = [to_document(value) for value in values]
+        writes = [
+            ReplaceOne({"_id": document["_id"], "version": document["version"] - 1}, document)
+            for document in documents
+        ]
+        if writes:
+            result = await self._database[collection].bulk_write(writes, session=self._session)
+            if result.matched_count < len(writes):
+                raise Stale(f"one of {len(writes)} {collection} is no longer at its version")
 
     async def save_if_newer(self, collection: str, value: Any) -> bool:
         """Keep `value` unless its version, or a newer one, is stored. Says whether it was kept."""
@@ -229,7 +239,9 @@ class UnitOfWork:
         while True:
             try:
                 return await attempt_once()
-            except DuplicateKeyError:
+            except (DuplicateKeyError, BulkWriteError) as error:
+                if not _is_duplicate(error):
+                    raise
                 # Another transaction took the id or the unique field first. Run again, the use
                 # case finds it and says so; if it does not look, this is an error of ours.
                 duplicates += 1
@@ -342,6 +354,14 @@ class UnitOfWork:
             },
             session=session,
         )
+
+
+def _is_duplicate(error: PyMongoError) -> bool:
+    """Whether an id or a unique field was taken; of several writes a bulk tells the first."""
+    if isinstance(error, BulkWriteError):
+        faults = (error.details or {}).get("writeErrors", [])
+        return any(fault.get("code") == _DUPLICATE_KEY for fault in faults)
+    return isinstance(error, DuplicateKeyError)
 
 
 def is_conflict(error: PyMongoError) -> bool:

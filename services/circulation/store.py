@@ -72,8 +72,7 @@ INDEXES: Indexes = {
 async def add_title(work: Work, title: Title, copies: Iterable[Copy]) -> None:
     """A new title with its copies. A barcode that is taken runs the transaction again."""
     await work.add("titles", {**plain(title), "terms": search_terms(title)})
-    for copy in copies:
-        await work.add("copies", copy)
+    await work.add("copies", *copies)
 
 
 async def copies_with(work: Work, barcodes: Sequence[str]) -> dict[str, Copy]:
@@ -82,9 +81,9 @@ async def copies_with(work: Work, barcodes: Sequence[str]) -> dict[str, Copy]:
     return {copy.barcode: copy for copy in found}
 
 
-async def save_copy(work: Work, copy: Copy) -> None:
-    """The copy after a change."""
-    await work.save("copies", copy)
+async def save_copies(work: Work, copies: Iterable[Copy]) -> None:
+    """Copies after a change."""
+    await work.save("copies", *copies)
 
 
 async def search_titles(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
@@ -231,15 +230,14 @@ async def suspensions_to_resume(db: Database, day: date) -> list[str]:
 # ---- loans and charges --------------------------------------------------------------------------
 
 
-async def add_loan(work: Work, loan: Loan) -> None:
-    """A new loan."""
-    await work.add("loans", loan)
+async def add_loans(work: Work, loans: Iterable[Loan]) -> None:
+    """New loans."""
+    await work.add("loans", *loans)
 
 
-async def save_loan(work: Work, *steps: Loan) -> None:
-    """A loan after each of one or more changes, in their order."""
-    for loan in steps:
-        await work.save("loans", loan)
+async def save_loans(work: Work, steps: Iterable[Loan]) -> None:
+    """Loans after each of one or more changes, in their order."""
+    await work.save("loans", *steps)
 
 
 async def loan(work: Work, loan_id: str) -> Loan | None:
@@ -342,9 +340,9 @@ async def loans_to_notice(
             yield found["_id"]
 
 
-async def add_charge(work: Work, charge: Charge) -> None:
-    """A new charge."""
-    await work.add("charges", charge)
+async def add_charges(work: Work, charges: Iterable[Charge]) -> None:
+    """New charges."""
+    await work.add("charges", *charges)
 
 
 async def find_charge(db: Database, charge_id: str) -> Charge | None:

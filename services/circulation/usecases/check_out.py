@@ -102,9 +102,9 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
     if taken:
         # First, for it is what two stations at once meet in: the later one loses little work.
         await store.save_borrower(work, borrower.after(loans=len(taken)))
-    for loan, copy in taken:
-        await store.save_copy(work, copy)
-        await store.add_loan(work, loan)
+    await store.save_copies(work, (copy for _, copy in taken))
+    await store.add_loans(work, (loan for loan, _ in taken))
+    for loan, _ in taken:
         work.record(LoanCheckedOut(**snapshot(loan)))
     return results
 

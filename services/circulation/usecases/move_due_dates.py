@@ -1,6 +1,7 @@
 """Move the due dates of open loans to where their branch's announcements put them."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 from services.circulation import store
 from services.circulation.domain.loan import catch_up
@@ -22,13 +23,11 @@ async def move_due_dates(work: Work, command: MoveDueDates) -> int:
     """How many loans moved. Each move is published; a loan that has moved already is left."""
     loans = await store.loans(work, command.loan_ids)
     calendars = await store.calendars(work, {loan.branch_code for loan in loans})
-    moved = 0
-    for loan in loans:
-        steps = catch_up(loan, calendars[loan.branch_code])
-        await store.save_loan(work, *steps)
+    moves = [steps for loan in loans if (steps := catch_up(loan, calendars[loan.branch_code]))]
+    await store.save_loans(work, chain.from_iterable(moves))
+    for steps in moves:
         tell_moves(work, steps)
-        moved += bool(steps)
-    return moved
+    return len(moves)
 
 
 async def move_due_dates_of(branch_code: str, run: Run) -> int:

@@ -28,11 +28,11 @@ async def notice_overdue(work: Work, command: NoticeOverdue) -> bool:
         return False
     moved = rules.catch_up(loan, calendar)
     loan = moved[-1] if moved else loan
-    await store.save_loan(work, *moved)
+    await store.save_loans(work, moved)
     tell_moves(work, moved)
     if loan.overdue_noticed_on or not rules.is_overdue(loan, calendar.now, command.on):
         return False
     noticed = rules.notice_overdue(loan, on=command.on)
-    await store.save_loan(work, noticed)
+    await store.save_loans(work, [noticed])
     work.record(LoanOverdue(**snapshot(noticed), overdue_on=command.on))
     return True

@@ -86,10 +86,10 @@ async def renew_one(work: Work, loan: Loan, terms: Terms, on: date) -> Renewal:
     )
     statement = fine(loan, calendar.now, terms.suspensions, on)
     charge = assess(new_id(), loan, statement, on)
-    await store.save_loan(work, *moved, renewed)
+    await store.save_loans(work, [*moved, renewed])
     tell_moves(work, moved)
     if charge:
-        await store.add_charge(work, charge)
+        await store.add_charges(work, [charge])
         tell_fine(work, charge)
     reference = renewal_reference(renewed)
     work.record(LoanRenewed(**snapshot(renewed), previous_due_on=loan.due_on, reference=reference))

@@ -15,7 +15,7 @@ from services.circulation.domain.refusals import (
     NoSuchCopy,
     Refusal,
 )
-from services.circulation.domain.title import take_back
+from services.circulation.domain.title import Copy, take_back
 from services.circulation.usecases.check_out import Refused
 from services.circulation.usecases.tell_of_loan import snapshot, tell_fine, tell_moves
 from shared.contracts.circulation import LoanReturned
@@ -62,6 +62,9 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     borrowers = await store.borrowers(work, {loan.patron_id for loan in loans.values()})
 
     results = []
+    copies_back: list[Copy] = []
+    steps: list[Loan] = []
+    charges: list[Charge] = []
     came_back: Counter[str] = Counter()
     owed: Counter[str] = Counter()
     for barcode in command.barcodes:
@@ -86,11 +89,11 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
             results.append(Returned(barcode, refused=Refused.by(refusal)))
             continue
         charge = assess(new_id(), ended, statement, command.on)
-        await store.save_copy(work, copy)
-        await store.save_loan(work, *moved, ended)
+        copies_back.append(copy)
+        steps += [*moved, ended]
         tell_moves(work, moved)
         if charge:
-            await store.add_charge(work, charge)
+            charges.append(charge)
             tell_fine(work, charge)
         came_back[ended.patron_id] += 1
         owed[ended.patron_id] += charge.outstanding_cents if charge else 0
@@ -98,6 +101,9 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
             LoanReturned(**snapshot(ended), return_branch=command.branch, channel=command.channel)
         )
         results.append(Returned(barcode, ended, charge, statement))
+    await store.save_copies(work, copies_back)
+    await store.save_loans(work, steps)
+    await store.add_charges(work, charges)
     for patron_id, count in came_back.items():
         borrower = borrowers[patron_id].after(loans=-count, cents=owed[patron_id])
         await store.save_borrower(work, borrower)
