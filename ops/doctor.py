@@ -14,9 +14,10 @@ from pymongo.errors import OperationFailure, PyMongoError
 from rich.table import Table
 from rich.text import Text
 
-from ops import dead_letters, topics
+from ops import topics
 from ops.console import DATA, AsJson, Data, out, print_json, settings_of, working
 from ops.lag import outbox_ages
+from ops.letters import Filter, letters
 from ops.offsets import Positions
 from shared.bus import SERVICES
 from shared.clock import wall_clock
@@ -267,7 +268,7 @@ def _first(faults: list[str]) -> str:
 
 
 async def _letters(settings: Settings) -> Finding:
-    waiting = await dead_letters.letters(settings, dead_letters.Filter())
+    waiting = await letters(settings, Filter())
     if not waiting:
         return Finding("dead letters", "ok", "none waits")
     remedy = "carrel dead-letters list; then retry or discard them"

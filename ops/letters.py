@@ -1,0 +1,236 @@
+"""Dead letters: read from Kafka, and what became of each, kept in MongoDB (docs/decisions/008)."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from pymongo.errors import DuplicateKeyError
+
+from ops.console import counted
+from ops.offsets import Positions
+from shared.bus import DEAD_LETTER_BYTES, SERVICES, dead_letter_topic
+from shared.mongo import Client, Document, connect
+from shared.settings import Settings
+
+HOLD_SECONDS = 60
+"""After this time a letter that is being sent counts as left by a command that was ended."""
+
+Outcome = Literal["retried", "discarded"]
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A buried message, without its payload."""
+
+    service: str
+    partition: int
+    offset: int
+    timestamp: int
+    """Milliseconds; tells it from a letter at the same place of a log that was lost."""
+    topic: str
+    """Where it came from; empty if it does not say."""
+    error: str
+    tries: str
+    buried_at: str
+    dealt_with: str
+    """`retried` or `discarded`; `sending` while that is done; empty for one that waits."""
+    dealt_by: str
+    dealt_at: datetime | None
+
+    @property
+    def id(self) -> str:
+        """By which an operator names it."""
+        return f"{self.service}/{self.partition}-{self.offset}"
+
+    @property
+    def mark(self) -> str:
+        """The key of what is remembered of it."""
+        return f"{self.partition}-{self.offset}-{self.timestamp}"
+
+    def document(self) -> dict[str, Any]:
+        """As it is shown with --json."""
+        return {"id": self.id, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which letters are meant. What is empty does not narrow them."""
+
+    services: Sequence[str] = SERVICES
+    topic: str = ""
+    error: str = ""
+    ids: frozenset[str] = field(default_factory=frozenset)
+    waiting: bool = True
+    """Only those that nobody has dealt with."""
+
+    def holds(self, letter: Letter) -> bool:
+        """Whether a letter is meant."""
+        return (
+            (not self.topic or letter.topic == self.topic)
+            and self.error in letter.error
+            and (not self.ids or letter.id in self.ids)
+            and (not self.waiting or letter.dealt_with in ("", "sending"))
+        )
+
+
+async def letters(settings: Settings, wanted: Filter) -> list[Letter]:
+    """The letters that are meant, oldest first within each partition."""
+    found = []
+    async with _opened(settings) as (client, positions):
+        for service in wanted.services:
+            async with aclosing(_read(settings, client, positions, service)) as read:
+                found += [letter async for letter, _ in read if wanted.holds(letter)]
+    return found
+
+
+async def find(
+    settings: Settings, wanted: Filter
+) -> tuple[Letter, ConsumerRecord[bytes, bytes]] | None:
+    """The first letter that is meant, with the message as it was buried."""
+    async with _opened(settings) as (client, positions):
+        for service in wanted.services:
+            async with aclosing(_read(settings, client, positions, service)) as read:
+                async for letter, record in read:
+                    if wanted.holds(letter):
+                        return letter, record
+    return None
+
+
+async def deal(settings: Settings, chosen: Sequence[Letter], outcome: Outcome, who: str) -> int:
+    """Retry or discard letters; how many, for another operator may have been quicker.
+
+    Each is claimed first, then sent, then marked. Ended between the last two, it may be sent again
+    by whoever retries it later.
+    """
+    keys = {letter.mark for letter in chosen}
+    done = 0
+    async with _opened(settings) as (client, positions), _producer(settings, outcome) as producer:
+        with counted(f"Letters {outcome}") as bar:
+            task = bar.add_task("", total=len(chosen))
+            for service in dict.fromkeys(letter.service for letter in chosen):
+                marks = client[f"{settings.database_prefix}_{service}"].dead_letters
+                async with aclosing(_read(settings, client, positions, service)) as read:
+                    async for letter, record in read:
+                        if letter.mark not in keys:
+                            continue
+                        bar.advance(task)
+                        if not await _claim(marks, letter, who):
+                            continue
+                        if producer is not None:
+                            await _send(marks, producer, letter, record)
+                        change = {"$set": {"state": outcome}, "$currentDate": {"at": True}}
+                        await marks.update_one({"_id": letter.mark, "by": who}, change)
+                        done += 1
+    return done
+
+
+async def _claim(marks: Any, letter: Letter, who: str) -> bool:
+    """Whether this command is the one to deal with the letter: never two at once."""
+    about = {"service": letter.service, "topic": letter.topic, "error": letter.error}
+    claim: Document = {
+        "by": {"$literal": who},
+        "at": "$$NOW",
+        "state": "sending",
+        **{name: {"$literal": text} for name, text in about.items()},
+    }
+    with suppress(DuplicateKeyError):
+        await marks.update_one({"_id": letter.mark, "state": "new"}, [{"$set": claim}], upsert=True)
+        return True
+    until = {"$dateSubtract": {"startDate": "$$NOW", "unit": "second", "amount": HOLD_SECONDS}}
+    left = {"_id": letter.mark, "state": "sending", "$expr": {"$lt": ["$at", until]}}
+    return await marks.find_one_and_update(left, [{"$set": claim}]) is not None
+
+
+async def _send(
+    marks: Any,
+    producer: AIOKafkaProducer,
+    letter: Letter,
+    record: ConsumerRecord[bytes, bytes],
+) -> None:
+    """Publish a letter as the message that it was."""
+    try:
+        await producer.send_and_wait(
+            letter.topic,
+            value=record.value,
+            key=record.key,
+            headers=[(name, raw) for name, raw in record.headers if not _of_burial(name)],
+        )
+    except BaseException:
+        # Whether it was sent is not known: it waits again, and may come twice.
+        await marks.delete_one({"_id": letter.mark, "state": "sending"})
+        raise
+
+
+def _of_burial(header: str) -> bool:
+    return header.startswith("carrel-")
+
+
+async def _read(
+    settings: Settings, client: Client, positions: Positions, service: str
+) -> AsyncGenerator[tuple[Letter, ConsumerRecord[bytes, bytes]]]:
+    marks = client[f"{settings.database_prefix}_{service}"].dead_letters
+    dealt = {mark["_id"]: mark async for mark in marks.find({})}
+    async with aclosing(positions.records(dead_letter_topic(service))) as records:
+        async for record in records:
+            headers = {name: text_of(raw) for name, raw in record.headers}
+            letter = Letter(
+                service=service,
+                partition=record.partition,
+                offset=record.offset,
+                timestamp=record.timestamp,
+                topic=headers.get("carrel-topic", ""),
+                error=headers.get("carrel-error", ""),
+                tries=headers.get("carrel-tries", "?"),
+                buried_at=headers.get("carrel-buried-at", "") or _instant(record.timestamp),
+                dealt_with="",
+                dealt_by="",
+                dealt_at=None,
+            )
+            mark = dealt.get(letter.mark)
+            yield (_marked(letter, mark) if mark else letter), record
+
+
+def _marked(letter: Letter, mark: Document) -> Letter:
+    told = {"dealt_with": mark["state"], "dealt_by": mark["by"], "dealt_at": mark["at"]}
+    return Letter(**{**asdict(letter), **told})
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Client, Positions]]:
+    client: Client = connect(settings.mongo_url)
+    try:
+        async with Positions(settings.kafka) as positions:
+            yield client, positions
+    finally:
+        client.close()
+
+
+@asynccontextmanager
+async def _producer(settings: Settings, outcome: Outcome) -> AsyncIterator[AIOKafkaProducer | None]:
+    if outcome == "discarded":
+        yield None
+        return
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka.split(","),
+        client_id="dead-letters",
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=DEAD_LETTER_BYTES,
+    )
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+def _instant(milliseconds: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)).isoformat()
+
+
+def text_of(raw: bytes) -> str:
+    """Bytes of a header or key as text; what is no UTF-8 is spelled out."""
+    return raw.decode(errors="backslashreplace")

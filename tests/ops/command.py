@@ -1,0 +1,49 @@
+"""Runs `carrel` as an operator does: a process of its own, told where things are."""
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """The document on standard output."""
+        return json.loads(self.out)
+
+
+async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran:
+    """Run a command on the system of `settings`, on a terminal of 80 columns."""
+    told = {
+        "CARREL_MONGO_URL": settings.mongo_url,
+        "CARREL_DATABASE_PREFIX": settings.database_prefix,
+        "CARREL_KAFKA": settings.kafka,
+        "CARREL_PARTITIONS": str(settings.partitions),
+        "CARREL_SERVICE_SECRET": "the secret of these tests, no other",
+        "CARREL_CARD_KEY": "the card key of these tests, another",
+        "COLUMNS": "80",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "ops", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **told, **environment},
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    assert "Traceback" not in err.decode(), err.decode()
+    return Ran(process.returncode, out.decode(), err.decode())

@@ -1,0 +1,258 @@
+"""Dead letters from burial to decision, through a real listener, broker and database."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from ops.letters import Filter, deal, letters
+from shared.bus import Hears, Listener, ensure_topics
+from shared.clock import wall_clock
+from shared.contracts.circulation import FinesSuspended
+from shared.mongo import Database, connect, ensure_indexes
+from shared.owners import Owners
+from shared.settings import Settings
+from shared.unit_of_work import Run, UnitOfWork, chassis_indexes
+from tests.ops.command import carrel
+from tests.shared.things import Thing, event_of, take_in
+from tests.support import until
+
+TOPIC = "fines.suspended"
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str, kafka: str) -> Settings:
+    return Settings(mongo_url=mongo_url, database_prefix=database, kafka=kafka, partitions=3)
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Database]:
+    client = connect(settings.mongo_url)
+    found = client[f"{settings.database_prefix}_circulation"]
+    await ensure_indexes(found, {**chassis_indexes(1), "things": []})
+    await ensure_topics(settings)
+    yield found
+    client.close()
+
+
+@dataclass
+class Consumer:
+    """A consumer of circulation's, which is at fault until it is mended."""
+
+    mended: bool = False
+    heard: list[str] = field(default_factory=list)
+
+    @contextlib.asynccontextmanager
+    async def listening(self, settings: Settings, store: Database) -> AsyncIterator[None]:
+        hears = Hears()
+
+        @hears(FinesSuspended)
+        async def note(event: FinesSuspended, run: Run) -> None:
+            if not self.mended:
+                raise ValueError("a secret of the message")
+            await run(take_in, event)
+            self.heard.append(event.suspension_id)
+
+        work = UnitOfWork(store, "circulation", settings, Owners(settings, "circulation"))
+        task = asyncio.create_task(Listener("circulation", settings, hears, work).run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def send(settings: Settings, *bodies: bytes) -> None:
+    """Publish messages, each under its own event id and key."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    try:
+        for number, body in enumerate(bodies):
+            headers = [
+                ("ce_id", f"e-{number}".encode()),
+                ("ce_time", b"2021-02-19T04:00:00Z"),
+                ("content-type", b"application/json"),
+            ]
+            await producer.send_and_wait(TOPIC, body, key=f"k-{number}".encode(), headers=headers)
+    finally:
+        await producer.stop()
+
+
+async def all_of(settings: Settings, topic: str, count: int) -> list[tuple[object, ...]]:
+    """Key, value and headers of the first `count` messages of a topic."""
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=settings.kafka, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(10):
+            records = [await consumer.getone() for _ in range(count)]
+            return sorted((r.key, r.value, tuple(r.headers)) for r in records)
+    finally:
+        await consumer.stop()
+
+
+async def end_of(settings: Settings, topic: str) -> int:
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=settings.kafka)
+    await consumer.start()
+    try:
+        return sum((await consumer.end_offsets(list(consumer.assignment()))).values())
+    finally:
+        await consumer.stop()
+
+
+def body(name: str) -> bytes:
+    return event_of(Thing(name, 1, 1)).body()
+
+
+async def buried(settings: Settings, store: Database, *bodies: bytes) -> list[str]:
+    """The ids of the letters that become of these messages."""
+    await send(settings, *bodies)
+
+    async def found() -> list[str]:
+        waiting = [letter.id for letter in await letters(settings, Filter(["circulation"]))]
+        return waiting if len(waiting) == len(bodies) else []
+
+    async with Consumer().listening(settings, store):
+        ids: list[str] = await until(found)
+        return ids
+
+
+async def test_letters_are_listed_shown_retried_once_and_discarded(
+    settings: Settings, store: Database
+) -> None:
+    await buried(settings, store, body("a"), body("b"), body("c"))
+    listed = await carrel(settings, "dead-letters", "list", "--json")
+    found = listed.json()["dead_letters"]
+    assert len(found) == 3
+    assert {(one["topic"], one["error"], one["tries"]) for one in found} == {
+        (TOPIC, "builtins.ValueError", "1")
+    }
+    assert "secret" not in listed.out
+
+    first = found[0]["id"]
+    shown = await carrel(settings, "dead-letters", "show", first)
+    assert shown.code == 0
+    assert '"suspension_id": "' in shown.out
+    assert "carrel-offset" in shown.out
+    document = (await carrel(settings, "dead-letters", "show", first, "--json")).json()
+    name = document["payload"]["suspension_id"]
+    assert document["headers"]["ce_time"] == "2021-02-19T04:00:00Z"
+
+    consumer = Consumer(mended=True)
+    async with consumer.listening(settings, store):
+        ran = await carrel(settings, "dead-letters", "retry", first)
+        assert (ran.code, ran.out) == (0, "1 of 1 letters retried.\n")
+
+        async def heard() -> bool:
+            return consumer.heard == [name]
+
+        await until(heard)
+    sent = await all_of(settings, TOPIC, 4)
+    assert max(sent.count(message) for message in sent) == 2, "not as it first came"
+
+    again = await carrel(settings, "dead-letters", "retry", first)
+    assert again.code == 1
+    assert f"{first} was retried by" in again.err
+    unasked = await carrel(settings, "dead-letters", "discard", "--all", "--error", "ValueError")
+    assert unasked.code == 1
+    assert "2 letters would be discarded. To do it, add --yes." in unasked.err
+    asked = await carrel(
+        settings, "dead-letters", "discard", "--all", "--error", "ValueError", "--yes"
+    )
+    assert (asked.code, asked.out.splitlines()[-1]) == (0, "2 of 2 letters discarded.")
+    assert (await carrel(settings, "dead-letters", "list")).out == "No dead letter waits.\n"
+    every = (await carrel(settings, "dead-letters", "list", "--all", "--json")).json()
+    assert sorted(one["dealt_with"] for one in every["dead_letters"]) == [
+        *("discarded", "discarded", "retried")
+    ]
+    assert await end_of(settings, TOPIC) == 4
+
+
+async def test_filters_leave_what_is_meant(settings: Settings, store: Database) -> None:
+    await buried(settings, store, body("a"), b"{not json")
+    every = await letters(settings, Filter())
+    assert len(every) == 2
+    [one] = await letters(settings, Filter(error="ValueError"))
+    assert await letters(settings, Filter(ids=frozenset([one.id]))) == [one]
+    assert await letters(settings, Filter(topic="loan.overdue")) == []
+    assert await letters(settings, Filter(["notices"])) == []
+
+
+async def test_five_operators_at_once_send_each_letter_once(
+    settings: Settings, store: Database
+) -> None:
+    await buried(settings, store, *(body(f"n-{number}") for number in range(20)))
+    chosen = await letters(settings, Filter())
+    done = await asyncio.gather(
+        *(deal(settings, chosen, "retried", f"op-{number}") for number in range(5))
+    )
+    assert sum(done) == 20
+    assert await end_of(settings, TOPIC) == 40
+    assert await letters(settings, Filter()) == []
+
+
+async def test_a_letter_that_a_killed_command_left_is_taken_up_after_a_minute(
+    settings: Settings, store: Database
+) -> None:
+    await buried(settings, store, body("a"))
+    [letter] = await letters(settings, Filter())
+    held = {"_id": letter.mark, "state": "sending", "by": "gone", "at": wall_clock()}
+    await store.dead_letters.insert_one(held)
+    assert await deal(settings, [letter], "retried", "me") == 0
+    [listed] = await letters(settings, Filter())
+    assert (listed.dealt_with, listed.dealt_by) == ("sending", "gone")
+
+    earlier = {"$set": {"at": wall_clock() - timedelta(seconds=61)}}
+    await store.dead_letters.update_one({"_id": letter.mark}, earlier)
+    assert await deal(settings, [letter], "retried", "me") == 1
+    [mark] = await store.dead_letters.find({}).to_list(None)
+    assert (mark["state"], mark["by"]) == ("retried", "me")
+    assert await end_of(settings, TOPIC) == 2
+
+
+async def test_a_letter_in_the_place_of_one_of_a_lost_log_waits(
+    settings: Settings, store: Database
+) -> None:
+    await buried(settings, store, body("a"))
+    [letter] = await letters(settings, Filter())
+    before = f"{letter.partition}-{letter.offset}-{letter.timestamp - 1}"
+    await store.dead_letters.insert_one({"_id": before, "state": "retried", "by": "x", "at": None})
+    assert await letters(settings, Filter()) == [letter]
+
+
+@pytest.mark.parametrize(
+    ("payload", "shown"),
+    [
+        pytest.param(b"\xff\xfe\x00", "ff fe 00", id="bytes"),
+        pytest.param(b"\x1b[31mred", "\\x1b[31mred", id="a terminal's commands"),
+        pytest.param('{"\u5716": "\x7f\u009b2J"}'.encode(), "\u5716", id="JSON with controls"),
+        pytest.param(b"", "(empty)", id="nothing"),
+    ],
+)
+async def test_any_payload_is_shown_and_does_nothing_to_the_terminal(
+    settings: Settings, store: Database, payload: bytes, shown: str
+) -> None:
+    [letter] = await buried(settings, store, payload)
+    ran = await carrel(settings, "dead-letters", "show", letter)
+    assert ran.code == 0
+    assert shown in ran.out
+    assert all(c.isprintable() or c == "\n" for c in ran.out)
+
+
+async def test_what_can_t_be_done_is_refused_as_a_whole(
+    settings: Settings, store: Database
+) -> None:
+    [letter] = await buried(settings, store, body("a"))
+    absent = await carrel(settings, "dead-letters", "retry", letter, "circulation/0-99")
+    assert absent.code == 1
+    assert "circulation/0-99. Nothing was done." in absent.err
+    for wrong in ((), (letter, "--all"), ("0-1",), ("--all", "--service", "library")):
+        assert (await carrel(settings, "dead-letters", "retry", *wrong)).code == 2
+    assert await store.dead_letters.count_documents({}) == 0
+    assert await end_of(settings, TOPIC) == 1

@@ -1,0 +1,163 @@
+"""What the doctor, the lag and the outbox say of a system, whole and damaged."""
+
+from collections.abc import AsyncIterator
+from importlib import import_module
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from ops.doctor import Finding, examine
+from shared.bus import SERVICES, dead_letter_topic, ensure_topics
+from shared.clock import parse_instant
+from shared.mongo import Client, connect, ensure_indexes
+from shared.settings import Settings
+from shared.unit_of_work import chassis_indexes
+from tests.ops.command import carrel
+
+LONG_AGO = "2021-02-19T04:00:00+00:00"
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str, kafka: str) -> Settings:
+    return Settings(
+        mongo_url=mongo_url,
+        database_prefix=database,
+        kafka=kafka,
+        partitions=3,
+        service_secret="the secret of these tests, no other",
+        card_key="the card key of these tests, another",
+    )
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[Client]:
+    """With the database of every service as it is once they have started, and all topics."""
+    found = connect(settings.mongo_url)
+    for service in SERVICES:
+        own = import_module(f"services.{service}.store").INDEXES
+        database = found[f"{settings.database_prefix}_{service}"]
+        await ensure_indexes(database, {**chassis_indexes(settings.outbox_days), **own})
+    await ensure_topics(settings)
+    yield found
+    found.close()
+
+
+async def ailments(settings: Settings) -> dict[str, Finding]:
+    return {found.check: found for found in await examine(settings) if found.level != "ok"}
+
+
+async def test_a_healthy_system_has_nothing_to_mend(settings: Settings, client: Client) -> None:
+    assert await ailments(settings) == {}
+    ran = await carrel(settings, "doctor")
+    assert ran.code == 0
+    assert len(ran.out.splitlines()) >= 12
+    assert all(len(line) <= 80 for line in ran.out.splitlines())
+    assert (await carrel(settings, "doctor", "--json")).json()["healthy"] is True
+
+
+async def test_missing_and_other_indexes_are_found(settings: Settings, client: Client) -> None:
+    loans = client[f"{settings.database_prefix}_circulation"].loans
+    name = next(name for name in await loans.index_information() if name != "_id_")
+    await loans.drop_index(name)
+    found = (await ailments(settings))["indexes"]
+    assert found.level == "fail"
+    assert f"lacks {name}" in found.found
+
+    longer = settings.model_copy(update={"outbox_days": 8})
+    found = (await ailments(longer))["indexes"]
+    assert "outbox published_at_1 is another than declared" in found.found
+    assert found.remedy.startswith("drop it")
+
+    await client.drop_database(f"{settings.database_prefix}_notices")
+    assert "_notices." in (await ailments(settings))["indexes"].found
+
+
+async def test_what_does_not_flow_is_found(settings: Settings, client: Client) -> None:
+    outbox = client[f"{settings.database_prefix}_circulation"].outbox
+    row = {"_id": "e", "pending": True, "recorded_at": parse_instant(LONG_AGO), "topic": "t"}
+    await outbox.insert_one(row)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    for number in range(1001):
+        await producer.send("branch.closed", b"{}", key=str(number).encode())
+    await producer.send_and_wait(dead_letter_topic("gateway"), b"{}", key=b"k")
+    await producer.stop()
+
+    found = await ailments(settings)
+    assert {check: finding.level for check, finding in found.items()} == {
+        "outboxes": "warn",
+        "consumers": "warn",
+        "dead letters": "warn",
+    }
+    assert found["outboxes"].found.startswith("circulation: oldest row has waited")
+    assert "1001 of branch.closed" in found["consumers"].found
+    assert found["dead letters"].found.startswith("1 wait")
+    assert (await carrel(settings, "doctor")).code == 0
+
+    waiting = (await carrel(settings, "outbox", "--service", "circulation", "--json")).json()
+    [told] = waiting["outboxes"]
+    assert (told["pending"], told["kept"]) == (1, 0)
+    assert told["oldest_seconds"] > 1000
+    assert (await carrel(settings, "outbox")).code == 0
+
+
+async def test_secrets_that_are_missing_or_weak_are_found(
+    settings: Settings, client: Client
+) -> None:
+    weak = settings.model_copy(update={"service_secret": "", "card_key": "1234"})
+    found = await ailments(weak)
+    assert found["CARREL_SERVICE_SECRET"].found == "is not set"
+    assert found["CARREL_CARD_KEY"].found == "can be guessed"
+    same = settings.model_copy(update={"card_key": settings.service_secret})
+    assert (await ailments(same))["secrets"].level == "fail"
+    bad = await carrel(settings, "doctor", CARREL_OUTBOX_DAYS="none")
+    assert bad.code == 1
+    assert "CARREL_OUTBOX_DAYS" in bad.err
+
+
+async def test_what_is_away_is_said_in_words_by_every_command(settings: Settings) -> None:
+    away = settings.model_copy(
+        update={"mongo_url": "mongodb://127.0.0.1:1/?replicaSet=rs0", "kafka": "127.0.0.1:1"}
+    )
+    found = await ailments(away)
+    assert {check: finding.level for check, finding in found.items()} == {
+        "database": "fail",
+        "broker": "fail",
+    }
+    for command in (
+        "doctor",
+        "lag",
+        "outbox",
+        "topics list",
+        "dead-letters list",
+        "replay notices",
+    ):
+        ran = await carrel(away, *command.split())
+        assert ran.code == 1, command
+        assert "127.0.0.1:1/" not in ran.out + ran.err, "the URL may hold a password"
+
+
+async def test_lag_counts_what_a_service_has_still_to_take_in(
+    settings: Settings, client: Client
+) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    for _ in range(5):
+        await producer.send_and_wait("branch.closed", b"{}", key=b"k", partition=1)
+    await producer.stop()
+    reader = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id="circulation")
+    await reader.start()
+    partition = TopicPartition("branch.closed", 1)
+    reader.assign([partition])
+    await reader.commit({partition: OffsetAndMetadata(2, "")})
+    await reader.stop()
+
+    told = (await carrel(settings, "lag", "--json")).json()
+    lags = {(lag["service"], lag["topic"]): lag for lag in told["topics"]}
+    circulation = lags["circulation", "branch.closed"]
+    assert (circulation["end"], circulation["committed"], circulation["lag"]) == (5, 2, 3)
+    assert lags["gateway", "branch.closed"]["lag"] == 5
+    assert lags["circulation", "branch.reopened"]["lag"] == 0
+    table = (await carrel(settings, "lag")).out
+    assert all(len(line) <= 80 for line in table.splitlines())

@@ -1,0 +1,68 @@
+"""Topics as they are declared, and as a real broker has them."""
+
+import pytest
+from aiokafka.errors import InvalidReplicationFactorError
+
+from shared.bus import DEAD_LETTER_BYTES, all_topics, declared_topics, ensure_topics
+from shared.settings import Settings
+from tests.ops.command import carrel
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str, kafka: str) -> Settings:
+    return Settings(mongo_url=mongo_url, database_prefix=database, kafka=kafka, partitions=3)
+
+
+async def test_missing_topics_are_told_then_created_once(settings: Settings) -> None:
+    before = await carrel(settings, "topics", "check")
+    assert before.code == 1
+    assert "loan.overdue: is missing: carrel topics create" in before.err
+    made = await carrel(settings, "topics", "create")
+    assert made.code == 0
+    assert f"{len(all_topics())} topics created." in made.out
+    assert (await carrel(settings, "topics", "create")).out == "No topic was missing.\n"
+    after = await carrel(settings, "topics", "check")
+    assert (after.code, after.out) == (0, f"All {len(all_topics())} topics are as declared.\n")
+
+
+async def test_other_numbers_are_told_and_left_as_they_are(settings: Settings) -> None:
+    await carrel(settings, "topics", "create", "--partitions", "2")
+    checked = await carrel(settings, "topics", "check", "--json", CARREL_RETENTION_DAYS="7")
+    assert checked.code == 1
+    faults = checked.json()["faults"]
+    assert len(faults) == len(all_topics())
+    assert "has 2 partitions, 3 are declared" in faults[0]["fault"]
+    assert faults[0]["note"] == "retention.ms 2592000000, not 604800000"
+    fit = await carrel(settings, "topics", "check", CARREL_PARTITIONS="2")
+    assert fit.code == 0
+
+
+async def test_the_list_says_what_each_topic_holds(settings: Settings) -> None:
+    await ensure_topics(settings)
+    listed = (await carrel(settings, "topics", "list", "--json")).json()["topics"]
+    by_name = {topic["topic"]: topic for topic in listed}
+    assert by_name.keys() == set(all_topics())
+    overdue, letters = by_name["loan.overdue"], by_name["dead-letter.notices"]
+    assert (overdue["partitions"], overdue["replication"], overdue["events"]) == (3, 1, 0)
+    assert (overdue["retention"], letters["retention"]) == ("30 days", "for ever")
+    table = (await carrel(settings, "topics", "list")).out
+    assert all(len(line) <= 80 for line in table.splitlines())
+
+
+async def test_a_refused_topic_is_an_error_and_not_silence(settings: Settings) -> None:
+    wanted = settings.model_copy(update={"replication": 3})
+    with pytest.raises(InvalidReplicationFactorError):
+        await ensure_topics(wanted)
+    ran = await carrel(settings, "topics", "create", "--replication", "3")
+    assert ran.code == 1
+    assert "InvalidReplicationFactorError" in ran.err
+
+
+def test_three_copies_are_written_to_two_at_least_and_letters_may_be_large() -> None:
+    one, three = (
+        {topic.name: topic.topic_configs for topic in declared_topics(settings)}
+        for settings in (Settings(), Settings(replication=3))
+    )
+    assert {configs["min.insync.replicas"] for configs in one.values()} == {"1"}
+    assert {configs["min.insync.replicas"] for configs in three.values()} == {"2"}
+    assert three["dead-letter.gateway"]["max.message.bytes"] == str(DEAD_LETTER_BYTES)
