@@ -1,0 +1,197 @@
+"""The hot paths against the bare driver doing the same work, in one run on one machine.
+
+    .venv/bin/python -m benchmarks.hot_paths [--json]
+
+Each path is measured in rounds that alternate with its yardstick, so that a noisy machine disturbs
+both; what counts is the ratio. No test asserts any of it.
+"""
+
+import asyncio
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiokafka import AIOKafkaConsumer
+
+from ops.processes import System, system
+from shared.ids import new_id
+from shared.mongo import MAJORITY, SNAPSHOT, Database, Document, connect
+from shared.settings import Settings
+from tests.library import Library
+
+ROUNDS = 5
+AT_ONCE = 16
+CALLS = 400
+LENT = 120
+
+Call = Callable[[int], Awaitable[object]]
+
+
+def expect(holds: bool) -> None:
+    """What is measured has to be the real thing."""
+    if not holds:
+        raise RuntimeError("an answer is not what it should be")
+
+
+async def rate(call: Call, count: int, at_once: int = AT_ONCE) -> float:
+    """Calls a second of `count` calls, `at_once` at a time."""
+    numbers = iter(range(count))
+
+    async def work() -> None:
+        for number in numbers:
+            await call(number)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    return count / (time.perf_counter() - started)
+
+
+async def compared(path: Call, yardstick: Call, count: int) -> Document:
+    """Medians of alternating rounds: the path's rate, the yardstick's, and their ratio."""
+    await rate(path, count // 4)
+    await rate(yardstick, count // 4)
+    paths, yardsticks = [], []
+    for _ in range(ROUNDS):
+        paths.append(await rate(path, count))
+        yardsticks.append(await rate(yardstick, count))
+    ratios = [bare / ours for bare, ours in zip(yardsticks, paths, strict=True)]
+    return {
+        "per_second": round(statistics.median(paths)),
+        "bare_per_second": round(statistics.median(yardsticks)),
+        "ratio": round(statistics.median(ratios), 1),
+    }
+
+
+async def my_account(library: Library, session: aiohttp.ClientSession, store: Database) -> Document:
+    """`GET /v1/me` of a patron with ten loans, against `find_one` of the same view."""
+    branch = await library.branch()
+    card = await library.patron(branch)
+    await library.flow.settle()
+    await library.lend(card, await library.copies(branch, 10), branch)
+    patron = (await library.get("/v1/me", by=card))["patron"]["id"]
+    headers = {
+        "Authorization": f"Bearer {library.tokens[card]}",
+        "Carrel-Time": library.now,
+    }
+
+    async def ask(_: int) -> None:
+        async with session.get(f"{library.system.gateway_url}/v1/me", headers=headers) as answer:
+            expect(len((await answer.json())["loans"]) == 10)
+
+    async def read(_: int) -> None:
+        view = await store.account_views.find_one({"_id": patron})
+        expect(view is not None)
+
+    return await compared(ask, read, CALLS)
+
+
+async def check_out(library: Library, store: Database) -> Document:
+    """A check-out through the gateway, against the same reads and writes in a bare transaction.
+
+    Each is of its own patron and copy, as at the desks of a city.
+    """
+    branch = await library.branch()
+    lent = LENT * ROUNDS + LENT // 4
+    cards = [await library.patron(branch) for _ in range(lent // 10 + 1)]
+    barcodes: list[str] = []
+    while len(barcodes) < lent:
+        barcodes += await library.copies(branch, 40)
+    await library.flow.settle()
+    turns = (card for _ in range(10) for card in cards)
+    waiting = iter(zip(turns, barcodes, strict=False))
+
+    async def lend(_: int) -> None:
+        card, barcode = next(waiting)
+        body = {"card_number": card, "barcodes": [barcode], "branch": branch}
+        answer = await library.post("/v1/checkouts", body, by="staff")
+        expect(answer["results"][0]["ok"])
+
+    copy = await store.copies.find_one({})
+    loan = await store.loans.find_one({})
+    row = await store.outbox.find_one({})
+    for name in ("copies", "loans", "outbox", "borrowers", "patrons", "calendars", "policies"):
+        await store[f"bench_{name}"].insert_one({"_id": "seed"})
+
+    async def write(_: int) -> None:
+        async with await store.client.start_session() as own:
+            own.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
+            for name in ("patrons", "calendars", "policies", "copies", "borrowers"):
+                await store[f"bench_{name}"].find_one({"_id": "seed"}, session=own)
+            for name, document in (("borrowers", {}), ("copies", copy), ("loans", loan)):
+                await store[f"bench_{name}"].insert_one(
+                    {**(document or {}), "_id": new_id()}, session=own
+                )
+            await store.bench_outbox.insert_one({**(row or {}), "_id": new_id()}, session=own)
+            await own.commit_transaction()
+
+    return await compared(lend, write, LENT)
+
+
+async def event(library: Library) -> Document:
+    """Milliseconds from the commit of a command to its event at a consumer of the topic."""
+    branch = await library.branch()
+    consumer = AIOKafkaConsumer(
+        "title.catalogued", bootstrap_servers=library.system.infrastructure.kafka
+    )
+    await consumer.start()
+    waits = []
+    try:
+        for _ in range(100):
+            await library.copies(branch, 1)
+            answered = time.perf_counter()
+            await consumer.getone()
+            waits.append((time.perf_counter() - answered) * 1000)
+    finally:
+        await consumer.stop()
+    waits.sort()
+    return {"median_ms": round(waits[50], 1), "p99_ms": round(waits[98], 1)}
+
+
+async def measure(running: System) -> Document:
+    """Every path."""
+    settings = running.settings(Settings)
+    client = connect(settings.mongo_url)
+    async with Library(running) as library, aiohttp.ClientSession() as session:
+        found = {
+            "GET /v1/me": await my_account(
+                library, session, client[f"{settings.database_prefix}_gateway"]
+            ),
+            "POST /v1/checkouts": await check_out(
+                library, client[f"{settings.database_prefix}_circulation"]
+            ),
+            "answer to event": await event(library),
+        }
+    client.close()
+    return {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
+        f"{platform.python_version()}; client, services, database and broker on it",
+        "paths": found,
+    }
+
+
+def main() -> None:
+    """Start a system, measure, print."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        system(Path(folder), simulation=True, usual_ports=False) as running,
+    ):
+        found: dict[str, Any] = asyncio.run(measure(running))
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    sys.stdout.write(f"{found['machine']}\n")
+    for path, figures in found["paths"].items():
+        text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
+        sys.stdout.write(f"{path:<20} {text}\n")
+
+
+if __name__ == "__main__":
+    main()
