@@ -268,7 +268,10 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
         await asyncio.Event().wait()
     finally:
         for task in tasks:
-            task.cancel()
+            # The gathering has cancelled them already if it was cancelled itself; a second time
+            # would end a listener in the middle of its farewell.
+            if not task.cancelling():
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
