@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.padding import Padding
 
 from ops.console import (
     DATA,
@@ -80,7 +81,7 @@ def list_command(
         state = f"  {letter.dealt_with} by {letter.dealt_by}" if letter.dealt_with else ""
         tries = f"{letter.tries} tries" if letter.tries != "1" else "1 try"
         out.print(printable(f"{letter.id}  {letter.topic}  {letter.buried_at[:19]}Z{state}"))
-        out.print(printable(f"    {letter.error} ({tries})"))
+        out.print(Padding(printable(f"{letter.error} ({tries})"), (0, 0, 0, 4)))
     if not found:
         typer.echo("No dead letter waits." if not every else "There are no dead letters.")
         return

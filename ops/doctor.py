@@ -185,6 +185,9 @@ async def _indexes(client: Client, settings: Settings) -> Finding:
     faults = []
     for service in SERVICES:
         database = client[f"{settings.database_prefix}_{service}"]
+        if not await database.list_collection_names():
+            faults.append(f"{database.name} is empty")
+            continue
         wanted = {
             **chassis_indexes(settings.outbox_days),
             **import_module(f"services.{service}.store").INDEXES,
@@ -272,4 +275,4 @@ async def _letters(settings: Settings) -> Finding:
     if not waiting:
         return Finding("dead letters", "ok", "none waits")
     remedy = "carrel dead-letters list; then retry or discard them"
-    return Finding("dead letters", "warn", f"{len(waiting)} wait for a decision", remedy)
+    return Finding("dead letters", "warn", f"{len(waiting)} waiting for a decision", remedy)
