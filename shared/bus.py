@@ -176,7 +176,7 @@ class Listener:
                 max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
                 fetch_max_wait_ms=100,
                 listener=self.offsets,
-                title=f"what {service} hears",
+                title=service,
             )
             for topic, (contract, handler) in hears.handlers.items():
                 self._subscriber(self._delivery(contract, handler), filter=_of_topic(topic))
