@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka check clean
+.PHONY: help demo up test test-kafka check bench clean
 
 PY := .venv/bin/python
 
@@ -12,6 +12,7 @@ help:
 	@echo "make test-kafka  the bus, the journeys and the faults on Apache Kafka; needs Java 17 and Maven"
 	@echo "make check  lint, format, types, import rules"
 	@echo "make up     the system on embedded infrastructure, until Ctrl-C"
+	@echo "make bench  the hot paths against the bare driver"
 	@echo "make clean  remove .venv, caches, and the data of make up"
 
 demo: .venv/project.stamp
@@ -33,6 +34,9 @@ check: .venv/project.stamp
 	@$(PY) -m mypy
 	@$(PY) -m ops contracts check
 	@.venv/bin/lint-imports
+
+bench: .venv/project.stamp
+	@$(PY) -m benchmarks.hot_paths
 
 clean:
 	@rm -rf .venv .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info

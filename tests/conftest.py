@@ -9,15 +9,24 @@ from pymongo import MongoClient
 
 from ops.embedded import embedded
 from ops.processes import System, system
+from tests.containers import kafka_container, mongo_container
 from tests.library import Library
 
 BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
 """What the fixtures take for a broker: embedded, or apache (`make test-kafka`)."""
 
+CONTAINERS = os.environ.get("CARREL_TEST_INFRA") == "containers"
+"""Whether stores and brokers of tests come from containers, where an engine and images are."""
+
 
 @pytest.fixture(scope="session")
 def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real replica set of one node for the whole run. It takes about 0.8 s to start."""
+    if CONTAINERS:
+        with mongo_container() as url:
+            if url:
+                yield url
+                return
     folder = tmp_path_factory.mktemp("mongo")
     with embedded(folder, kafka=False, mongo_port=None) as infrastructure:
         yield infrastructure.mongo_url
@@ -44,6 +53,11 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     The embedded one is up in 20 ms, Apache Kafka in 4 s.
     """
+    if CONTAINERS:
+        with kafka_container() as bootstrap:
+            if bootstrap:
+                yield bootstrap
+                return
     folder = tmp_path_factory.mktemp("kafka")
     with embedded(folder, mongo=False, kafka_port=None, broker=BROKER) as infrastructure:
         yield infrastructure.kafka
