@@ -1,8 +1,8 @@
 """MongoDB and Kafka from containers, where an engine and their images are.
 
 `CARREL_TEST_INFRA=containers make test` takes the database and the brokers of the tests of stores
-and messaging from containers. The whole systems of journeys and faults stay processes of this machine:
-those tests stop, kill and suspend them.
+and messaging from containers. The whole systems of journeys and faults stay processes of this
+machine: those tests stop, kill and suspend them.
 """
 
 import contextlib
