@@ -14,7 +14,13 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import (
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    ConsumerRebalanceListener,
+    ConsumerRecord,
+    TopicPartition,
+)
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
@@ -92,7 +98,7 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self) -> None:
         self._next: dict[TopicPartition, int] = {}
         self._count = 0
-        self.commit: Callable[[dict[TopicPartition, int]], Awaitable[None]] | None = None
+        self.consumer: AIOKafkaConsumer | None = None
 
     def done(self, record: ConsumerRecord[Any, Any]) -> bool:
         """Note a finished message; says whether a commit is due by count."""
@@ -102,11 +108,16 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def flush(self) -> None:
         """Commit what is finished. What can't be committed is delivered again, and borne."""
-        if not self._next or self.commit is None:
+        if not self._next or self.consumer is None:
             return
-        due, self._next, self._count = self._next, {}, 0
+        # What another replica has taken over meanwhile is not ours to commit.
+        ours = self.consumer.assignment()
+        due = {partition: offset for partition, offset in self._next.items() if partition in ours}
+        self._next, self._count = {}, 0
+        if not due:
+            return
         try:
-            await self.commit(due)
+            await self.consumer.commit(due)
             failpoint("listener.committed")
         except (CommitFailedError, IllegalStateError):
             log.info("offsets not committed after a rebalance", partitions=len(due))
@@ -210,7 +221,7 @@ class Listener:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
         if self._subscriber is not None:
-            self.offsets.commit = self._subscriber.consumer.commit  # type: ignore[union-attr]
+            self.offsets.consumer = self._subscriber.consumer
         self._state = "listening"
         resting = asyncio.create_task(self._rest_when_idle())
         try:
