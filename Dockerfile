@@ -1,6 +1,6 @@
 # One image for all services: `carrel serve SERVICE`. Settings are CARREL_… variables.
 # Build and run it with docker-compose.yml; see docs/operations.md.
-FROM python:3.13-slim-bookworm AS built
+FROM python:3.11-slim-bookworm AS built
 WORKDIR /carrel
 COPY requirements.lock ./
 # The embedded mongod and broker are for machines without containers.
@@ -13,7 +13,7 @@ COPY services services
 COPY ops ops
 RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
-FROM python:3.13-slim-bookworm
+FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin carrel
 COPY --from=built /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CARREL_HOST=0.0.0.0
