@@ -68,7 +68,7 @@ class Flow:
         try:
             async with self._session.get(f"{self._system.url(service)}/health/ready") as response:
                 report: dict[str, Any] = await response.json()
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return f"{service} does not answer"
         return f"outbox of {service}" if report["outbox_seconds"] else ""
 

@@ -77,7 +77,7 @@ class Library:
         while True:
             try:
                 status, answer = await self.try_(method, path, body, by=by, key=key, at=moment)
-            except aiohttp.ClientError:
+            except (aiohttp.ClientError, TimeoutError):
                 status, answer = 503, None
             if status < 400:
                 return answer
