@@ -124,7 +124,7 @@ def _show_account(console: Console, account: dict[str, Any], inbox: dict[str, An
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("told on", no_wrap=True)
     table.add_column("what", overflow="fold")  # Chinese has no spaces to break at
-    for item in reversed(inbox["items"]):
+    for item in inbox["items"]:
         moment = datetime.fromisoformat(item["at"]).astimezone()
         table.add_row(f"{moment:%Y-%m-%d}", Text(item["text"]))
     console.print(table)

@@ -600,7 +600,7 @@ class _Player:
                 raise ScenarioStopped(
                     f"{t.card} was named money while fines are suspended: {t.text}"
                 )
-        return sorted(new, key=lambda t: (t.card, t.kind, t.id))
+        return sorted(new, key=lambda t: (t.card, t.kind, self._barcode(t), t.text))
 
     async def _told(self, kind: str, wanted: dict[str, int]) -> list[Told]:
         """Wait for what was set going, and give the new notifications of `kind`."""
@@ -641,7 +641,9 @@ class _Player:
             self.report.accounts.append(await self._get("/v1/me", by=card))
             inbox = await self._get("/v1/me/inbox?limit=200", by=card)
             name = self._cards[card]["name"]
-            self.report.inboxes.append({"name": name, "items": inbox["items"]})
+            # What came at one moment has no order of its own.
+            items = sorted(inbox["items"], key=lambda i: (i["at"], i["kind"], i["text"]))
+            self.report.inboxes.append({"name": name, "items": items})
         for barcode in self._plot["show"]["fine_statements"]:
             loan = self._loans[barcode]["id"]
             statement = await self._get(f"/v1/loans/{loan}/fine-statement", by="staff")

@@ -1,0 +1,29 @@
+"""The reopening ends in the same state on the embedded broker and on Apache Kafka."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from ops.demo import as_document
+from ops.processes import system
+from ops.scenario import play
+
+pytestmark = pytest.mark.kafka
+
+IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|RN-[0-9A-Z]{4}-[0-9A-Z]{4}")
+
+
+async def played(folder: Path, broker: str) -> str:
+    with system(folder, simulation=True, usual_ports=False, broker=broker) as running:
+        document: dict[str, Any] = as_document(await play(running))
+    del document["seconds"]
+    return IDS.sub("id", orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+
+
+async def test_both_brokers_end_in_the_same_state(tmp_path: Path) -> None:
+    embedded = await played(tmp_path / "embedded", "embedded")
+    apache = await played(tmp_path / "apache", "apache")
+    assert embedded.splitlines() == apache.splitlines()
