@@ -26,7 +26,7 @@ test: .venv/project.stamp
 
 test-kafka: .venv/project.stamp
 	@mkdir -p .data && CARREL_TEST_KAFKA=apache PYTEST_DEBUG_TEMPROOT=.data \
-		$(PY) -m pytest -m "" tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys tests/faults
+		$(PY) -m pytest $(AGAIN) -m "" tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys tests/faults
 
 check: .venv/project.stamp
 	@$(PY) -m ruff check .

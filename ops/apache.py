@@ -112,7 +112,7 @@ def format_storage(data: Path) -> None:
             [
                 *_java(_libraries()),
                 "kafka.tools.StorageTool",
-                *("format", "--cluster-id", identity.read_text(), "--config", str(settings)),
+                *("format", f"--cluster-id={identity.read_text()}", "--config", str(settings)),
             ],
             "The storage of Kafka could not be formatted.",
         )

@@ -56,6 +56,7 @@ COMMIT_EVERY = 200
 COMMIT_SECONDS = 0.2
 FETCH_SECONDS = 0.005
 PATIENCE_SECONDS = 60
+STUCK_SECONDS = 15
 MAX_POLL_INTERVAL_MS = 300_000
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 500
@@ -208,7 +209,27 @@ class Listener:
         return _Delivery(msg, context=context, listener=self)
 
     async def run(self) -> None:
-        """Listen until cancelled; a broker that is away at the start is waited for."""
+        """Listen until cancelled; a broker that is away is waited for.
+
+        A consumer that can't commit for long is started again: after a broker was killed, aiokafka
+        at times waits for ever for metadata, goes on fetching, and is no member any more.
+        """
+        while True:
+            await self._start()
+            resting = asyncio.create_task(self._rest_when_idle())
+            try:
+                while True:
+                    await asyncio.sleep(COMMIT_SECONDS)
+                    async with asyncio.timeout(STUCK_SECONDS):
+                        await self.offsets.flush()
+            except TimeoutError:
+                log.warning("listener starts again", reason="offsets can't be committed")
+            finally:
+                resting.cancel()
+                await self._stop()
+            self._stopping = False
+
+    async def _start(self) -> None:
         pause = 0.2
         while True:
             try:
@@ -223,14 +244,6 @@ class Listener:
         if self._subscriber is not None:
             self.offsets.consumer = self._subscriber.consumer
         self._state = "listening"
-        resting = asyncio.create_task(self._rest_when_idle())
-        try:
-            while True:
-                await asyncio.sleep(COMMIT_SECONDS)
-                await self.offsets.flush()
-        finally:
-            resting.cancel()
-            await self._stop()
 
     async def _rest_when_idle(self) -> None:
         """Pause between empty fetches where the broker does not hold them back.
@@ -257,15 +270,20 @@ class Listener:
             # The message in hand has no event to wait for.
             while self._busy_since is not None and time.monotonic() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-            await self.offsets.flush()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    await self.offsets.flush()
             # A static member leaves its partitions to nobody: right for a process that is killed
             # and comes back, wrong for one that is told to go. aiokafka says goodbye for the
             # others only; tests/faults/test_rebalance.py holds that this makes it do so.
             consumer._coordinator._group_instance_id = None  # noqa: SLF001
+        self._state = "stopped"
         with contextlib.suppress(Exception):
-            await self.broker.stop()
+            async with asyncio.timeout(10):
+                await self.broker.stop()
         if self._undertaker is not None:
             await self._undertaker.stop()
+            self._undertaker = None
 
     def health(self) -> tuple[bool, str]:
         """Whether the consumer is alive, and what it is doing."""

@@ -139,13 +139,9 @@ async def test_two_relays_at_once_lose_nothing_and_the_inbox_bears_doubles(
     await producer.stop()
     async with listening(unit_of_work, settings, heard):
         await until(lambda: _true(len(heard.events) >= 20))
-        await until(lambda: _committed_all(settings))
+        await until(lambda: _committed(settings, 20))
 
     assert await unit_of_work.database.things.find_one({"_id": "in-a", "n": 20})
-
-
-async def _committed_all(settings: Settings) -> bool:
-    return await committed(settings, "fines.suspended") >= 20
 
 
 GOOD_HEADERS = {"ce_id": b"e-1", "ce_time": b"2021-02-19T04:00:00Z"}
@@ -213,6 +209,28 @@ async def test_a_refusal_is_buried_after_a_few_tries_with_its_code(
     sent = dict(buried.headers)
     assert sent["carrel-error"] == b"refused: copy-on-loan"
     assert sent["carrel-tries"] == b"3"
+
+
+async def test_a_consumer_that_cannot_commit_is_started_again(
+    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.STUCK_SECONDS", 0.5)
+    heard = Heard()
+    async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard) as one:
+        first = one.offsets.consumer
+        assert first is not None
+        monkeypatch.setattr(first, "commit", lambda _: asyncio.sleep(60))
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(one.offsets.consumer is not first), within=20)
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(heard.events and heard.events[-1].version == 2))
+        await until(lambda: _committed(settings, 2))
+
+    assert await unit_of_work.database.things.find_one({"_id": "in-a", "n": 2})
+
+
+async def _committed(settings: Settings, count: int) -> bool:
+    return await committed(settings, "fines.suspended") >= count
 
 
 async def test_a_stopped_listener_goes_on_where_it_was(
