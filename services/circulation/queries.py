@@ -38,12 +38,12 @@ class BranchStock:
 
 async def titles(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
     """One more than `limit` of the titles in which every word of `text` begins a word."""
-    return await store.search_titles(db, text, limit, after)
+    return await store.titles.search(db, text, limit, after)
 
 
 async def title(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:
     """A title and its copies."""
-    return await store.find_title(db, title_id)
+    return await store.titles.find(db, title_id)
 
 
 def stock(copies: list[Copy]) -> list[BranchStock]:
@@ -63,60 +63,60 @@ def stock(copies: list[Copy]) -> list[BranchStock]:
 
 async def loan(db: Database, loan_id: str) -> Loan | None:
     """One loan."""
-    return await store.find_loan(db, loan_id)
+    return await store.loans.find(db, loan_id)
 
 
 async def loans_of(
     db: Database, patron_id: str, limit: int, after: str | None, *, only_open: bool
 ) -> list[Loan]:
     """One more than `limit` of a patron's loans."""
-    return await store.find_loans_of(db, patron_id, only_open=only_open, limit=limit, after=after)
+    return await store.loans.find_of(db, patron_id, only_open=only_open, limit=limit, after=after)
 
 
 async def charge(db: Database, charge_id: str) -> Charge | None:
     """One charge."""
-    return await store.find_charge(db, charge_id)
+    return await store.charges.find(db, charge_id)
 
 
 async def charges_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Charge]:
     """One more than `limit` of a patron's charges."""
-    return await store.find_charges_of(db, patron_id, limit, after)
+    return await store.charges.find_of(db, patron_id, limit, after)
 
 
 async def policies(db: Database) -> list[Policy]:
     """The policy rows in force."""
-    return await store.find_policies(db)
+    return await store.policies.find(db)
 
 
 async def suspensions(db: Database) -> list[FineSuspension]:
     """Every fine suspension."""
-    return await store.find_suspensions(db)
+    return await store.suspensions.find(db)
 
 
 async def borrowing_patrons(
     db: Database, suspension_id: str, limit: int, after: str | None
 ) -> list[str] | None:
     """One more than `limit` of the patrons whom a suspension concerns; None: no such suspension."""
-    suspension = await store.find_suspension(db, suspension_id)
+    suspension = await store.suspensions.find_one(db, suspension_id)
     if suspension is None:
         return None
-    return await store.find_borrowing_patrons(db, suspension, limit + 1, after)
+    return await store.loans.find_borrowing_patrons(db, suspension, limit + 1, after)
 
 
 async def account(db: Database, loan: Loan, day: date) -> Account:
     """A loan's fine if it came back on `day`; once returned, as it stood at its return."""
-    calendars = await store.find_calendars(db, {loan.branch_code})
-    suspensions = await store.find_suspensions(db)
+    calendars = await store.calendars.find(db, {loan.branch_code})
+    suspensions = await store.suspensions.find(db)
     return account_of(loan, calendars[loan.branch_code], suspensions, day)
 
 
 async def overdue_accounts(db: Database, patron_id: str, day: date) -> list[Account]:
     """The fines, on `day`, of a patron's open loans past their stored due dates."""
-    loans = await store.find_loans_due_before(db, patron_id, day)
+    loans = await store.loans.find_due_before(db, patron_id, day)
     if not loans:
         return []
-    calendars = await store.find_calendars(db, {loan.branch_code for loan in loans})
-    suspensions = await store.find_suspensions(db)
+    calendars = await store.calendars.find(db, {loan.branch_code for loan in loans})
+    suspensions = await store.suspensions.find(db)
     return [account_of(loan, calendars[loan.branch_code], suspensions, day) for loan in loans]
 
 
@@ -146,19 +146,19 @@ async def loans_to_notice(db: Database, day: date) -> AsyncIterator[str]:
     is due on or before the branch's last open day before `day`.
     """
     due_by: dict[date, set[str]] = {}
-    for code, branch in (await store.find_calendars(db)).items():
+    for code, branch in (await store.calendars.find(db)).items():
         last_open = branch.now.previous_open(day - timedelta(days=1))
         if last_open is not None:
             due_by.setdefault(last_open, set()).add(code)
-    async for loan_id in store.loans_to_notice(db, due_by):
+    async for loan_id in store.loans.to_notice(db, due_by):
         yield loan_id
 
 
 async def suspensions_to_resume(db: Database, day: date) -> list[str]:
     """Ids of the suspensions that have ended by `day`, of which nobody has been told."""
-    return await store.suspensions_to_resume(db, day)
+    return await store.suspensions.to_resume(db, day)
 
 
 async def branches(db: Database) -> list[str]:
     """The codes of all branches that circulation has heard of."""
-    return sorted(await store.find_calendars(db))
+    return sorted(await store.calendars.find(db))

@@ -22,11 +22,11 @@ class AnnounceResumption:
 
 async def announce_resumption(work: Work, command: AnnounceResumption) -> FineSuspension:
     """The suspension after it. Raises NoSuchSuspension or ResumesBeforeStart."""
-    suspension = await store.suspension(work, command.suspension_id)
+    suspension = await store.suspensions.get(work, command.suspension_id)
     if suspension is None:
         raise NoSuchSuspension
     changed = rules.announce_resumption(suspension, command.resumes_on)
     if changed != suspension:
-        await store.save_suspension(work, changed)
+        await store.suspensions.save(work, changed)
         tell(work, FinesSuspended, changed)
     return changed

@@ -41,14 +41,14 @@ class Catalogued:
 
 async def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
     """The title as catalogued. Raises BarcodeTaken."""
-    if taken := await store.copies_with(work, [copy.barcode for copy in command.copies]):
+    if taken := await store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
         raise BarcodeTaken(barcode=min(taken))
     title = Title(new_id(), command.title, command.authors, command.isbn, command.kind)
     copies = tuple(
         Copy(new_id(), title.id, copy.barcode, copy.category, copy.branch, copy.price_cents)
         for copy in command.copies
     )
-    await store.add_title(work, title, copies)
+    await store.titles.add(work, title, copies)
     work.record(
         TitleCatalogued(
             version=title.version,

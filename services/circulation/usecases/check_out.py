@@ -69,12 +69,12 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
     if command.on < command.today - timedelta(days=OFFLINE_DAYS):
         raise TooLongAgo(on=command.on, days=OFFLINE_DAYS)
     patron = await _holder(work, command)
-    branch = await store.calendar(work, command.branch)
+    branch = await store.calendars.get(work, command.branch)
     if branch is None:
         raise NoSuchBranch(branch=command.branch)
-    policies = await store.policies(work)
-    copies = await store.copies_with(work, command.barcodes)
-    borrower = await store.borrower(work, patron.id)
+    policies = await store.policies.matrix(work)
+    copies = await store.titles.copies_with(work, command.barcodes)
+    borrower = await store.patrons.borrower(work, patron.id)
 
     results: list[Lent] = []
     taken: list[tuple[Loan, Copy]] = []
@@ -101,9 +101,9 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
 
     if taken:
         # First, for it is what two stations at once meet in: the later one loses little work.
-        await store.save_borrower(work, borrower.after(loans=len(taken)))
-    await store.save_copies(work, (copy for _, copy in taken))
-    await store.add_loans(work, (loan for loan, _ in taken))
+        await store.patrons.save_borrower(work, borrower.after(loans=len(taken)))
+    await store.titles.save_copies(work, (copy for _, copy in taken))
+    await store.loans.add(work, (loan for loan, _ in taken))
     for loan, _ in taken:
         work.record(LoanCheckedOut(**snapshot(loan)))
     return results
@@ -112,10 +112,10 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
 async def _holder(work: Work, command: CheckOut) -> Patron:
     """Whose card it is, by what circulation has heard or accounts has said just now."""
     if command.patron is None:
-        patron = await store.holder_of_card(work, command.card_digest)
+        patron = await store.patrons.holder_of_card(work, command.card_digest)
     else:
-        await store.note_patron(work, command.patron)
-        patron = await store.patron(work, command.patron.id)
+        await store.patrons.note(work, command.patron)
+        patron = await store.patrons.get(work, command.patron.id)
     # What was heard may be newer than what was asked: their card may be another by now.
     if patron is None or patron.card_digest != command.card_digest:
         raise NoSuchCard

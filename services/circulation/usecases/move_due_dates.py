@@ -21,10 +21,10 @@ class MoveDueDates:
 
 async def move_due_dates(work: Work, command: MoveDueDates) -> int:
     """How many loans moved. Each move is published; a loan that has moved already is left."""
-    loans = await store.loans(work, command.loan_ids)
-    calendars = await store.calendars(work, {loan.branch_code for loan in loans})
+    loans = await store.loans.some(work, command.loan_ids)
+    calendars = await store.calendars.some(work, {loan.branch_code for loan in loans})
     moves = [steps for loan in loans if (steps := catch_up(loan, calendars[loan.branch_code]))]
-    await store.save_loans(work, chain.from_iterable(moves))
+    await store.loans.save(work, chain.from_iterable(moves))
     for steps in moves:
         tell_moves(work, steps)
     return len(moves)
@@ -32,12 +32,12 @@ async def move_due_dates(work: Work, command: MoveDueDates) -> int:
 
 async def move_due_dates_of(branch_code: str, run: Run) -> int:
     """How many loans of a branch moved, chunk by chunk. Begun again, it goes on where it ended."""
-    calendar = (await store.find_calendars(run.database, {branch_code})).get(branch_code)
+    calendar = (await store.calendars.find(run.database, {branch_code})).get(branch_code)
     if calendar is None:
         return 0
     moved = 0
     chunk: list[str] = []
-    async for loan_id in store.loans_to_move(run.database, calendar):
+    async for loan_id in store.loans.to_move(run.database, calendar):
         chunk.append(loan_id)
         if len(chunk) == CHUNK:
             moved += await run(move_due_dates, MoveDueDates(tuple(chunk)))

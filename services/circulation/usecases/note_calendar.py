@@ -18,7 +18,7 @@ async def note_calendar(work: Work, event: BranchSnapshot) -> None:
     A branch without any hours has none published; it is closed by its closures only.
     """
     opens = {hours.weekday + 1 for hours in event.hours}
-    await store.note_calendar(
+    await store.calendars.note(
         work,
         BranchCalendar(
             id=event.branch,

@@ -9,7 +9,7 @@ from shared.unit_of_work import Work
 async def note_patron(work: Work, event: PatronSnapshot) -> None:
     """Keep the snapshot, unless a newer one is known. Of an erased patron a tombstone stays."""
     erased = event.status == "erased"
-    await store.note_patron(
+    await store.patrons.note(
         work,
         Patron(
             id=event.patron_id,

@@ -20,19 +20,19 @@ class NoticeOverdue:
 
 async def notice_overdue(work: Work, command: NoticeOverdue) -> bool:
     """Whether it was overdue by the rule and not noticed before; of two at once one is told so."""
-    loan = await store.loan(work, command.loan_id)
+    loan = await store.loans.get(work, command.loan_id)
     if loan is None:
         return False
-    calendar = await store.calendar(work, loan.branch_code)
+    calendar = await store.calendars.get(work, loan.branch_code)
     if calendar is None:
         return False
     moved = rules.catch_up(loan, calendar)
     loan = moved[-1] if moved else loan
-    await store.save_loans(work, moved)
+    await store.loans.save(work, moved)
     tell_moves(work, moved)
     if loan.overdue_noticed_on or not rules.is_overdue(loan, calendar.now, command.on):
         return False
     noticed = rules.notice_overdue(loan, on=command.on)
-    await store.save_loans(work, [noticed])
+    await store.loans.save(work, [noticed])
     work.record(LoanOverdue(**snapshot(noticed), overdue_on=command.on))
     return True

@@ -34,7 +34,7 @@ class Attempt:
 
 async def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
     """What became of each open loan, in the order of borrowing. Each stands or falls alone."""
-    loans = await store.open_loans_of_patron(work, command.patron_id)
+    loans = await store.loans.open_of_patron(work, command.patron_id)
     if not loans:
         return []
     terms = await renewal_terms(work, command.patron_id, loans)

@@ -50,7 +50,7 @@ class Terms:
 
 async def renew_loan(work: Work, command: RenewLoan) -> Renewal:
     """The renewal. Raises NoSuchLoan (also for another patron's) or what refuses a renewal."""
-    loan = await store.loan(work, command.loan_id)
+    loan = await store.loans.get(work, command.loan_id)
     if loan is None or command.patron_id not in (None, loan.patron_id):
         raise NoSuchLoan
     terms = await renewal_terms(work, loan.patron_id, [loan])
@@ -61,14 +61,14 @@ async def renew_loan(work: Work, command: RenewLoan) -> Renewal:
 
 async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Terms:
     """What the renewal of some loans of one patron is decided by, in four reads."""
-    patron = await store.patron(work, patron_id)
+    patron = await store.patrons.get(work, patron_id)
     if patron is None:
         raise NoSuchLoan
     return Terms(
         patron,
-        await store.borrower(work, patron_id),
-        await store.calendars(work, {loan.branch_code for loan in loans}),
-        await store.suspensions(work),
+        await store.patrons.borrower(work, patron_id),
+        await store.calendars.some(work, {loan.branch_code for loan in loans}),
+        await store.suspensions.every(work),
     )
 
 
@@ -86,10 +86,10 @@ async def renew_one(work: Work, loan: Loan, terms: Terms, on: date) -> Renewal:
     )
     statement = fine(loan, calendar.now, terms.suspensions, on)
     charge = assess(new_id(), loan, statement, on)
-    await store.save_loans(work, [*moved, renewed])
+    await store.loans.save(work, [*moved, renewed])
     tell_moves(work, moved)
     if charge:
-        await store.add_charges(work, [charge])
+        await store.charges.add(work, [charge])
         tell_fine(work, charge)
     reference = renewal_reference(renewed)
     work.record(LoanRenewed(**snapshot(renewed), previous_due_on=loan.due_on, reference=reference))
@@ -104,4 +104,4 @@ async def note_renewals(work: Work, terms: Terms, renewals: Sequence[Renewal]) -
     """
     if renewals:
         owed = sum(renewal.charge.amount_cents for renewal in renewals if renewal.charge)
-        await store.save_borrower(work, terms.borrower.after(cents=owed))
+        await store.patrons.save_borrower(work, terms.borrower.after(cents=owed))

@@ -20,12 +20,12 @@ class ResumeFines:
 
 async def resume_fines(work: Work, command: ResumeFines) -> bool:
     """Whether it had ended and this was not noticed before."""
-    suspension = await store.suspension(work, command.suspension_id)
+    suspension = await store.suspensions.get(work, command.suspension_id)
     if suspension is None:
         return False
     noticed = notice_resumption(suspension, command.on)
     if noticed == suspension:
         return False
-    await store.save_suspension(work, noticed)
+    await store.suspensions.save(work, noticed)
     tell(work, FinesResumed, noticed)
     return True

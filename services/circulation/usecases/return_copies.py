@@ -52,14 +52,14 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     """
     if command.on > command.today:
         raise InTheFuture(on=command.on)
-    copies = await store.copies_with(work, command.barcodes)
-    loans = await store.open_loans_of_copies(work, [copy.id for copy in copies.values()])
+    copies = await store.titles.copies_with(work, command.barcodes)
+    loans = await store.loans.open_of_copies(work, [copy.id for copy in copies.values()])
     lenders = {loan.branch_code for loan in loans.values()}
-    calendars = await store.calendars(work, lenders | {command.branch})
+    calendars = await store.calendars.some(work, lenders | {command.branch})
     if command.branch not in calendars:
         raise NoSuchBranch(branch=command.branch)
-    suspensions = await store.suspensions(work)
-    borrowers = await store.borrowers(work, {loan.patron_id for loan in loans.values()})
+    suspensions = await store.suspensions.every(work)
+    borrowers = await store.patrons.borrowers(work, {loan.patron_id for loan in loans.values()})
 
     results = []
     copies_back: list[Copy] = []
@@ -101,10 +101,10 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
             LoanReturned(**snapshot(ended), return_branch=command.branch, channel=command.channel)
         )
         results.append(Returned(barcode, ended, charge, statement))
-    await store.save_copies(work, copies_back)
-    await store.save_loans(work, steps)
-    await store.add_charges(work, charges)
+    await store.titles.save_copies(work, copies_back)
+    await store.loans.save(work, steps)
+    await store.charges.add(work, charges)
     for patron_id, count in came_back.items():
         borrower = borrowers[patron_id].after(loans=-count, cents=owed[patron_id])
-        await store.save_borrower(work, borrower)
+        await store.patrons.save_borrower(work, borrower)
     return results

@@ -35,6 +35,6 @@ async def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
         kinds=command.kinds,
         reason=command.reason,
     )
-    await store.save_suspension(work, suspension)
+    await store.suspensions.save(work, suspension)
     tell(work, FinesSuspended, suspension)
     return suspension

@@ -1,0 +1,11 @@
+"""HTTP of circulation, a module a subject."""
+
+from fastapi import APIRouter
+
+from services.circulation.routes import charges, loans, policies, suspensions, titles
+
+__all__ = ["router"]
+
+router = APIRouter()
+for subject in (titles, loans, charges, suspensions, policies):
+    router.include_router(subject.router)

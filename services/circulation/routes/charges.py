@@ -1,0 +1,148 @@
+"""What is owed, and what accrues."""
+
+from datetime import date
+
+from fastapi import APIRouter
+from pydantic import (
+    BaseModel,
+    Field,
+)
+
+from services.circulation import queries
+from services.circulation.domain.charge import Charge
+from services.circulation.domain.fines import Statement, as_document
+from services.circulation.routes.fields import Id, Today
+from shared.auth import Patron, PatronOrStaff, may_see
+from shared.contracts.circulation import SpanOut
+from shared.http import Db, NotFound, PageQuery, page_of
+
+router = APIRouter(prefix="/v1")
+
+
+class StatementOut(BaseModel):
+    """A fine, every overdue day accounted for. Money in cents."""
+
+    due_on: date | None = Field(description="The day after which days count; null: not overdue.")
+    charged_days: int
+    amount_cents: int
+    currency: str = "HKD"
+    spans: list[SpanOut]
+
+    @classmethod
+    def of(cls, fine: Statement) -> "StatementOut":
+        """From the statement."""
+        return cls.model_validate(as_document(fine))
+
+
+class FineStatementOut(StatementOut):
+    """The fine of one loan if it came back on `as_of`."""
+
+    loan_id: str
+    as_of: date
+    overdue: bool
+    suspended: bool = Field(description="Whether the lending branch's fines are free on `as_of`.")
+    resumes_on: date | None = Field(description="When they are counted again, if announced.")
+
+    @classmethod
+    def of_account(cls, account: queries.Account) -> "FineStatementOut":
+        """From the account of a loan."""
+        return cls.model_validate(
+            {
+                **as_document(account.statement),
+                "loan_id": account.loan.id,
+                "as_of": account.as_of,
+                "overdue": account.overdue,
+                "suspended": account.suspended,
+                "resumes_on": account.resumes_on,
+            }
+        )
+
+
+class AccruingOut(BaseModel):
+    """What an open loan past its stored due date would cost today."""
+
+    loan_id: str
+    overdue: bool
+    amount_cents: int
+    as_of: date
+    suspended: bool
+    resumes_on: date | None
+
+
+class AccruingList(BaseModel):
+    """All of a patron's."""
+
+    items: list[AccruingOut]
+
+
+class ChargeOut(BaseModel):
+    """Money owed."""
+
+    id: str
+    patron_id: str
+    loan_id: str | None
+    kind: str
+    amount_cents: int
+    outstanding_cents: int
+    currency: str = "HKD"
+    assessed_on: date
+    statement: StatementOut | None
+    version: int
+
+    @classmethod
+    def of(cls, charge: Charge) -> "ChargeOut":
+        """From the charge."""
+        return cls(
+            id=charge.id,
+            patron_id=charge.patron_id,
+            loan_id=charge.loan_id,
+            kind=charge.kind.value,
+            amount_cents=charge.amount_cents,
+            outstanding_cents=charge.outstanding_cents,
+            assessed_on=charge.assessed_on,
+            statement=StatementOut.of(charge.statement) if charge.statement else None,
+            version=charge.version,
+        )
+
+
+class ChargePage(BaseModel):
+    """Some charges, and where the next ones begin."""
+
+    items: list[ChargeOut]
+    next: str | None
+
+
+@router.get("/me/accruing")
+async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
+    """What the patron's open loans past their due dates would cost if they came back today."""
+    accounts = await queries.overdue_accounts(db, caller.id, today)
+    return AccruingList(
+        items=[
+            AccruingOut(
+                loan_id=account.loan.id,
+                overdue=account.overdue,
+                amount_cents=account.statement.amount_cents,
+                as_of=account.as_of,
+                suspended=account.suspended,
+                resumes_on=account.resumes_on,
+            )
+            for account in accounts
+        ]
+    )
+
+
+@router.get("/charges/{charge_id}")
+async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeOut:
+    """A charge with its statement."""
+    charge = await queries.charge(db, charge_id)
+    if charge is None or not may_see(caller, charge.patron_id):
+        raise NotFound("charge")
+    return ChargeOut.of(charge)
+
+
+@router.get("/me/charges")
+async def get_my_charges(caller: Patron, db: Db, page: PageQuery) -> ChargePage:
+    """The patron's charges."""
+    found = await queries.charges_of(db, caller.id, page.limit, page.after)
+    items = [ChargeOut.of(charge) for charge in found]
+    return ChargePage(**page_of(items, page, lambda item: str(item.id)))

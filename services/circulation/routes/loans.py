@@ -1,0 +1,363 @@
+"""Lending, taking back and renewing."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import (
+    BaseModel,
+    Field,
+)
+
+from services.circulation import queries
+from services.circulation.domain.loan import Channel, DueMove, Loan
+from services.circulation.domain.patron import Patron as KnownPatron
+from services.circulation.domain.refusals import NoSuchCard, NoSuchLoan
+from services.circulation.routes.charges import ChargeOut, FineStatementOut, StatementOut
+from services.circulation.routes.fields import Barcodes, BranchCode, Day, Id, Today, When, day_of
+from services.circulation.usecases.check_out import CheckOut, Lent, Refused, check_out
+from services.circulation.usecases.renew_all_loans import (
+    Attempt,
+    RenewAllLoans,
+    renew_all_loans,
+)
+from services.circulation.usecases.renew_loan import Renewal, RenewLoan, renew_loan
+from services.circulation.usecases.return_copies import ReturnCopies, Returned, return_copies
+from shared import auth
+from shared.auth import Desk, Patron, PatronOrStaff, Staff, may_see
+from shared.http import Body, Db, Page, PageQuery, Run, page_of
+from shared.ids import card_digest
+from shared.mongo import Database
+from shared.owners import Owners
+
+router = APIRouter(prefix="/v1")
+
+MOST_DAYS_AHEAD = 366  # a statement grows with every weekly closing
+
+
+class CheckOutIn(Body):
+    """Copies for the holder of a card."""
+
+    card_number: str = Field(min_length=1, max_length=64)
+    barcodes: Barcodes
+    branch: BranchCode
+    at: When | None = None
+
+
+class ReturnIn(Body):
+    """Copies that came back."""
+
+    barcodes: Barcodes
+    branch: BranchCode
+    channel: Channel
+    at: When | None = None
+
+
+class MoveOut(BaseModel):
+    """A due date that moved, by what and when."""
+
+    from_: date = Field(serialization_alias="from")
+    to: date
+    cause: str
+    at: datetime
+
+    @classmethod
+    def of(cls, move: DueMove) -> "MoveOut":
+        """From the move."""
+        return cls(from_=move.from_, to=move.to, cause=move.cause.id, at=move.at)
+
+
+class LoanOut(BaseModel):
+    """A loan."""
+
+    id: str
+    patron_id: str
+    title_id: str
+    copy_id: str
+    barcode: str
+    category: str
+    branch: str
+    branch_kind: str
+    borrowed_on: date
+    due_on: date
+    renewals: int
+    renewals_left: int
+    state: str
+    returned_on: date | None
+    policy_id: str
+    policy_version: int
+    moves: list[MoveOut]
+    version: int
+
+    @classmethod
+    def of(cls, loan: Loan) -> "LoanOut":
+        """From the loan."""
+        return cls(
+            id=loan.id,
+            patron_id=loan.patron_id,
+            title_id=loan.title_id,
+            copy_id=loan.copy_id,
+            barcode=loan.barcode,
+            category=loan.copy_category,
+            branch=loan.branch_code,
+            branch_kind=loan.branch_kind,
+            borrowed_on=loan.borrowed_on,
+            due_on=loan.due_on,
+            renewals=loan.renewals,
+            renewals_left=loan.renewals_left,
+            state=loan.state.value,
+            returned_on=loan.returned_on,
+            policy_id=loan.policy.id,
+            policy_version=loan.policy.version,
+            moves=[MoveOut.of(move) for move in loan.moves],
+            version=loan.version,
+        )
+
+
+class LoanPage(BaseModel):
+    """Some loans, and where the next ones begin."""
+
+    items: list[LoanOut]
+    next: str | None
+
+
+class Refusal(BaseModel):
+    """Why one of several was refused: `code` for programs, `detail` for people."""
+
+    code: str
+    detail: str
+
+    @classmethod
+    def of(cls, refused: Refused | None) -> "Refusal | None":
+        """From the refusal, if it is one."""
+        return cls(code=refused.code, detail=refused.reason) if refused else None
+
+
+class LentOut(BaseModel):
+    """What became of one copy."""
+
+    barcode: str
+    ok: bool
+    loan: LoanOut | None = None
+    problem: Refusal | None = None
+
+    @classmethod
+    def of(cls, lent: Lent) -> "LentOut":
+        """From the outcome."""
+        return cls(
+            barcode=lent.barcode,
+            ok=lent.loan is not None,
+            loan=LoanOut.of(lent.loan) if lent.loan else None,
+            problem=Refusal.of(lent.refused),
+        )
+
+
+class CheckOutOut(BaseModel):
+    """What became of each copy, in the order asked."""
+
+    results: list[LentOut]
+
+
+class ReturnedOut(BaseModel):
+    """What became of one copy; a charge only if something is owed."""
+
+    barcode: str
+    ok: bool
+    loan: LoanOut | None = None
+    charge: ChargeOut | None = None
+    statement: StatementOut | None = None
+    problem: Refusal | None = None
+
+    @classmethod
+    def of(cls, returned: Returned) -> "ReturnedOut":
+        """From the outcome."""
+        return cls(
+            barcode=returned.barcode,
+            ok=returned.loan is not None,
+            loan=LoanOut.of(returned.loan) if returned.loan else None,
+            charge=ChargeOut.of(returned.charge) if returned.charge else None,
+            statement=StatementOut.of(returned.statement) if returned.statement else None,
+            problem=Refusal.of(returned.refused),
+        )
+
+
+class ReturnOut(BaseModel):
+    """What became of each copy, in the order asked."""
+
+    results: list[ReturnedOut]
+
+
+class RenewalOut(BaseModel):
+    """A renewed loan, what to quote, and what the days before cost if it was overdue."""
+
+    loan: LoanOut
+    reference: str
+    charge: ChargeOut | None
+    statement: StatementOut
+
+    @classmethod
+    def of(cls, renewal: Renewal) -> "RenewalOut":
+        """From the renewal."""
+        return cls(
+            loan=LoanOut.of(renewal.loan),
+            reference=renewal.reference,
+            charge=ChargeOut.of(renewal.charge) if renewal.charge else None,
+            statement=StatementOut.of(renewal.statement),
+        )
+
+
+class AttemptOut(BaseModel):
+    """What became of one loan."""
+
+    loan_id: str
+    ok: bool
+    loan: LoanOut | None = None
+    reference: str | None = None
+    charge: ChargeOut | None = None
+    problem: Refusal | None = None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> "AttemptOut":
+        """From the outcome."""
+        renewal = RenewalOut.of(attempt.renewal) if attempt.renewal else None
+        return cls(
+            loan_id=attempt.loan_id,
+            ok=renewal is not None,
+            loan=renewal.loan if renewal else None,
+            reference=renewal.reference if renewal else None,
+            charge=renewal.charge if renewal else None,
+            problem=Refusal.of(attempt.refused),
+        )
+
+
+class RenewAllOut(BaseModel):
+    """What became of each open loan, in the order of borrowing."""
+
+    results: list[AttemptOut]
+
+
+async def _ask_accounts(owners: Owners, card_number: str, now: datetime) -> KnownPatron | None:
+    """The patron of a card not heard of yet: registered a moment ago, or nobody."""
+    answer = await owners.get("accounts", "/v1/patrons", now=now, params={"card": card_number})
+    for found in (answer or {}).get("items", ()):
+        return KnownPatron(
+            id=found["id"],
+            category=found["category"],
+            blocked=found["status"] != "active",
+            version=found["version"],
+            card_digest=found["card_digest"],
+        )
+    return None
+
+
+async def _loan(db: Database, loan_id: str, caller: auth.Caller) -> Loan:
+    loan = await queries.loan(db, loan_id)
+    if loan is None or not may_see(caller, loan.patron_id):
+        raise NoSuchLoan
+    return loan
+
+
+def _loan_page(found: list[Loan], page: Page) -> LoanPage:
+    return LoanPage(
+        **page_of([LoanOut.of(loan) for loan in found], page, lambda item: str(item.id))
+    )
+
+
+@router.post("/checkouts")
+async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOut:
+    """Lend copies; each stands or falls alone.
+
+    404 `no-such-card` or `unknown-branch`, 409 `in-the-future` or `too-long-ago` refuse all.
+    """
+    command = CheckOut(
+        card_digest=card_digest(body.card_number, run.settings.card_key),
+        barcodes=body.barcodes,
+        branch=body.branch,
+        on=day_of(body.at, run),
+        today=day_of(None, run),
+    )
+    try:
+        results = await run(check_out, command)
+    except NoSuchCard:
+        # Registered a moment ago, perhaps, and the event is under way: accounts knows.
+        patron = await _ask_accounts(run.owners, body.card_number, run.now)
+        if patron is None:
+            raise
+        results = await run(check_out, replace(command, patron=patron))
+    return CheckOutOut(results=[LentOut.of(lent) for lent in results])
+
+
+@router.post("/returns")
+async def post_return(body: ReturnIn, _caller: Desk, run: Run) -> ReturnOut:
+    """Take copies back, at any branch; each stands or falls alone.
+
+    404 `unknown-branch` and 409 `in-the-future` refuse all.
+    """
+    command = ReturnCopies(
+        barcodes=body.barcodes,
+        branch=body.branch,
+        channel=body.channel,
+        on=day_of(body.at, run),
+        today=day_of(None, run),
+    )
+    results = await run(return_copies, command)
+    return ReturnOut(results=[ReturnedOut.of(returned) for returned in results])
+
+
+@router.post("/loans/{loan_id}/renewals")
+async def post_renewal(loan_id: Id, caller: PatronOrStaff, run: Run) -> RenewalOut:
+    """Renew a loan: the patron their own, staff anyone's."""
+    command = RenewLoan(
+        loan_id=loan_id,
+        patron_id=None if "staff" in caller.roles else caller.id,
+        on=day_of(None, run),
+    )
+    return RenewalOut.of(await run(renew_loan, command))
+
+
+@router.post("/me/renewals")
+async def post_renewals(caller: Patron, run: Run) -> RenewAllOut:
+    """Renew all of the patron's loans; each stands or falls alone."""
+    command = RenewAllLoans(caller.id, day_of(None, run))
+    attempts = await run(renew_all_loans, command)
+    return RenewAllOut(results=[AttemptOut.of(attempt) for attempt in attempts])
+
+
+@router.get("/loans")
+async def get_loans(
+    _caller: Staff,
+    db: Db,
+    page: PageQuery,
+    patron: Annotated[str, Query(min_length=1, max_length=64)],
+) -> LoanPage:
+    """A patron's loans, those that have ended too."""
+    found = await queries.loans_of(db, patron, page.limit, page.after, only_open=False)
+    return _loan_page(found, page)
+
+
+@router.get("/me/loans")
+async def get_my_loans(caller: Patron, db: Db, page: PageQuery) -> LoanPage:
+    """The patron's open loans."""
+    found = await queries.loans_of(db, caller.id, page.limit, page.after, only_open=True)
+    return _loan_page(found, page)
+
+
+@router.get("/loans/{loan_id}")
+async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db) -> LoanOut:
+    """A loan, with every move of its due date."""
+    return LoanOut.of(await _loan(db, loan_id, caller))
+
+
+@router.get("/loans/{loan_id}/fine-statement")
+async def get_fine_statement(
+    loan_id: Id, caller: PatronOrStaff, db: Db, today: Today, as_of: Day | None = None
+) -> FineStatementOut:
+    """The loan's fine if it came back on `as_of` (today); once returned, as it was assessed.
+
+    `as_of` may be a year ahead; later days are answered as that day.
+    """
+    loan = await _loan(db, loan_id, caller)
+    latest = today + timedelta(days=MOST_DAYS_AHEAD)
+    account = await queries.account(db, loan, min(as_of or today, latest))
+    return FineStatementOut.of_account(account)

@@ -1,0 +1,164 @@
+"""The catalogue: titles and their copies."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import (
+    BaseModel,
+    Field,
+    field_validator,
+)
+
+from services.circulation import queries
+from services.circulation.domain.title import Copy, CopyCategory, Title
+from services.circulation.routes.fields import Barcode, BranchCode, Id, Isbn, Line, distinct
+from services.circulation.usecases.catalogue_title import (
+    CatalogueTitle,
+    NewCopy,
+    catalogue_title,
+)
+from shared.auth import Staff
+from shared.http import Body, Db, NotFound, PageQuery, Run, page_of
+
+router = APIRouter(prefix="/v1")
+
+
+class CopyIn(Body):
+    """A copy to be catalogued."""
+
+    barcode: Barcode
+    category: CopyCategory
+    branch: BranchCode
+    price_cents: int | None = Field(default=None, ge=0, le=10_000_000)
+
+
+class TitleIn(Body):
+    """A title to be catalogued with its copies."""
+
+    title: Line
+    authors: tuple[Line, ...] = Field(max_length=50)
+    isbn: Isbn | None = None
+    kind: str = Field(pattern=r"^[a-z][a-z-]{0,39}$", description="As `book`.")
+    copies: tuple[CopyIn, ...] = Field(max_length=500)
+
+    @field_validator("copies")
+    @classmethod
+    def _each_once(cls, copies: tuple[CopyIn, ...]) -> tuple[CopyIn, ...]:
+        distinct(tuple(copy.barcode for copy in copies))
+        return copies
+
+
+class CopyOut(BaseModel):
+    """A copy of a title."""
+
+    copy_id: str
+    barcode: str
+    category: str
+    branch: str
+    state: str
+    price_cents: int | None
+
+    @classmethod
+    def of(cls, copy: Copy) -> "CopyOut":
+        """From the copy."""
+        return cls(
+            copy_id=copy.id,
+            barcode=copy.barcode,
+            category=copy.category,
+            branch=copy.branch_code,
+            state=copy.state.value,
+            price_cents=copy.price_cents,
+        )
+
+
+class TitleOut(BaseModel):
+    """A title."""
+
+    id: str
+    title: str
+    authors: tuple[str, ...]
+    isbn: str | None
+    kind: str
+    version: int
+
+    @classmethod
+    def of(cls, title: Title) -> "TitleOut":
+        """From the title."""
+        return cls(
+            id=title.id,
+            title=title.title,
+            authors=title.authors,
+            isbn=title.isbn,
+            kind=title.kind,
+            version=title.version,
+        )
+
+
+class StockOut(BaseModel):
+    """How many copies a branch has, and how many of them can be borrowed now."""
+
+    branch: str
+    copies: int
+    available: int
+
+
+class TitleInFull(TitleOut):
+    """A title with its copies."""
+
+    copies: list[CopyOut]
+    availability: list[StockOut]
+
+    @classmethod
+    def with_copies(cls, title: Title, copies: list[Copy]) -> "TitleInFull":
+        """From the title and its copies."""
+        return cls(
+            **TitleOut.of(title).model_dump(),
+            copies=[CopyOut.of(copy) for copy in copies],
+            availability=[
+                StockOut(branch=stock.branch, copies=stock.copies, available=stock.available)
+                for stock in queries.stock(copies)
+            ],
+        )
+
+
+class TitlePage(BaseModel):
+    """Some titles, and where the next ones begin."""
+
+    items: list[TitleOut]
+    next: str | None
+
+
+@router.post("/titles", status_code=201)
+async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
+    """Catalogue a title with its copies. 409 `barcode-taken`."""
+    command = CatalogueTitle(
+        title=body.title,
+        authors=body.authors,
+        isbn=body.isbn,
+        kind=body.kind,
+        copies=tuple(
+            NewCopy(copy.barcode, copy.category, copy.branch, copy.price_cents)
+            for copy in body.copies
+        ),
+    )
+    catalogued = await run(catalogue_title, command)
+    return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
+
+
+@router.get("/titles")
+async def get_titles(
+    db: Db, page: PageQuery, q: Annotated[str, Query(max_length=200)] = ""
+) -> TitlePage:
+    """Titles in which every word of `q` begins a word of title, authors or ISBN."""
+    found = await queries.titles(db, q, page.limit, page.after)
+    items = [TitleOut.of(title) for title in found]
+    return TitlePage(**page_of(items, page, lambda item: str(item.id)))
+
+
+@router.get("/titles/{title_id}")
+async def get_title(title_id: Id, db: Db) -> TitleInFull:
+    """A title with its copies and their availability by branch."""
+    found = await queries.title(db, title_id)
+    if found is None:
+        raise NotFound("title")
+    return TitleInFull.with_copies(*found)

@@ -1,0 +1,37 @@
+"""Collections and indexes of circulation: the only place that names them, a module a subject.
+
+Functions that take a `Work` read and write inside a transaction; those that take a `Database` and
+begin with `find` read outside any.
+"""
+
+from services.circulation.store import (
+    calendars,
+    charges,
+    loans,
+    patrons,
+    policies,
+    suspensions,
+    titles,
+)
+from shared.mongo import Indexes
+
+__all__ = [
+    "INDEXES",
+    "calendars",
+    "charges",
+    "loans",
+    "patrons",
+    "policies",
+    "suspensions",
+    "titles",
+]
+
+INDEXES: Indexes = {
+    **titles.INDEXES,
+    **policies.INDEXES,
+    **patrons.INDEXES,
+    **calendars.INDEXES,
+    **loans.INDEXES,
+    **charges.INDEXES,
+    **suspensions.INDEXES,
+}

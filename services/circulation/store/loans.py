@@ -1,0 +1,154 @@
+"""Loans, and which of them the jobs and sweeps have to look at."""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+
+from services.circulation.domain.branch_calendar import BranchCalendar
+from services.circulation.domain.loan import Loan, LoanState
+from services.circulation.domain.suspension import FineSuspension
+from services.circulation.store import reading
+from shared.mongo import Database, Indexes
+from shared.unit_of_work import Work
+
+OPEN = {"state": LoanState.OPEN.value}
+
+INDEXES: Indexes = {
+    "loans": [
+        # One copy has at most one open loan, whatever else goes wrong.
+        IndexModel([("copy_id", ASCENDING)], unique=True, partialFilterExpression=OPEN),
+        IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
+        # Open loans of a patron, and the patrons with open loans of some branches, in order.
+        IndexModel(
+            [("patron_id", ASCENDING), ("branch_code", ASCENDING), ("branch_kind", ASCENDING)],
+            name="open_of_patron",
+            partialFilterExpression=OPEN,
+        ),
+        # What an announcement moves.
+        IndexModel(
+            [("branch_code", ASCENDING), ("due_on", ASCENDING)],
+            name="open_by_due_date",
+            partialFilterExpression=OPEN,
+        ),
+        # What the overdue job has to notice, and nothing else.
+        IndexModel(
+            [
+                ("branch_code", ASCENDING),
+                ("overdue_noticed_on", ASCENDING),
+                ("due_on", ASCENDING),
+            ],
+            name="open_to_notice",
+            partialFilterExpression=OPEN,
+        ),
+    ],
+}
+
+
+async def add(work: Work, loans: Iterable[Loan]) -> None:
+    """New loans."""
+    await work.add("loans", *loans)
+
+
+async def save(work: Work, steps: Iterable[Loan]) -> None:
+    """Loans after each of one or more changes, in their order."""
+    await work.save("loans", *steps)
+
+
+async def get(work: Work, loan_id: str) -> Loan | None:
+    """One loan."""
+    return await work.find(Loan, "loans", {"_id": loan_id})
+
+
+async def some(work: Work, loan_ids: Collection[str]) -> list[Loan]:
+    """Some loans."""
+    return await work.all(Loan, "loans", {"_id": {"$in": sorted(loan_ids)}})
+
+
+async def open_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
+    """The open loans of some copies, by copy."""
+    found = await work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **OPEN})
+    return {loan.copy_id: loan for loan in found}
+
+
+async def open_of_patron(work: Work, patron_id: str) -> list[Loan]:
+    """A patron's open loans, in the order of borrowing."""
+    return await work.all(Loan, "loans", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])
+
+
+async def find(db: Database, loan_id: str) -> Loan | None:
+    """One loan."""
+    found = await reading.every(db, Loan, "loans", {"_id": loan_id})
+    return found[0] if found else None
+
+
+async def find_of(
+    db: Database, patron_id: str, *, only_open: bool, limit: int, after: str | None
+) -> list[Loan]:
+    """A patron's loans, in the order of borrowing."""
+    query = {"patron_id": patron_id, **(OPEN if only_open else {})}
+    return await reading.page(db, Loan, "loans", query, limit=limit, after=after)
+
+
+async def find_due_before(db: Database, patron_id: str, day: date) -> list[Loan]:
+    """A patron's open loans whose stored due date is before `day`."""
+    query = {"patron_id": patron_id, "due_on": {"$lt": day.isoformat()}, **OPEN}
+    return sorted(await reading.every(db, Loan, "loans", query), key=lambda loan: loan.id)
+
+
+async def find_borrowing_patrons(
+    db: Database, suspension: FineSuspension, limit: int, after: str | None
+) -> list[str]:
+    """Patrons with an open loan of a branch in the suspension's scope, each once, by id."""
+    query: dict[str, Any] = {**OPEN}
+    if suspension.branches or suspension.kinds:
+        query["$or"] = [
+            {"branch_code": {"$in": sorted(suspension.branches)}},
+            {"branch_kind": {"$in": sorted(suspension.kinds)}},
+        ]
+    if after is not None:
+        query["patron_id"] = {"$gt": after}
+    # In the order of the index, so that it stops once the page is full.
+    cursor = (
+        db.loans.find(query, {"_id": 0, "patron_id": 1}).sort("patron_id").hint("open_of_patron")
+    )
+    patrons: dict[str, None] = {}
+    async for found in cursor:
+        patrons[found["patron_id"]] = None
+        if len(patrons) == limit:
+            break
+    return list(patrons)
+
+
+async def to_move(db: Database, calendar: BranchCalendar) -> AsyncIterator[str]:
+    """Ids of loans that announcements may move, among them all that they do move."""
+    query = {
+        "branch_code": calendar.id,
+        "calendar_version": {"$lt": calendar.version},
+        "$or": [
+            {"due_on": {"$gte": first.isoformat(), "$lte": last.isoformat()}}
+            for first, last in calendar.movable()
+        ],
+        **OPEN,
+    }
+    if not query["$or"]:
+        return
+    async for found in db.loans.find(query, {"_id": 1}, hint="open_by_due_date").batch_size(200):
+        yield found["_id"]
+
+
+async def to_notice(db: Database, due_by: Mapping[date, Collection[str]]) -> AsyncIterator[str]:
+    """Ids of the open loans that are overdue and not noticed yet.
+
+    `due_by` gives, for the last due date that makes a loan overdue, the branches it holds for.
+    """
+    for due_on, branch_codes in due_by.items():
+        query = {
+            "branch_code": {"$in": sorted(branch_codes)},
+            "overdue_noticed_on": None,
+            "due_on": {"$lte": due_on.isoformat()},
+            **OPEN,
+        }
+        async for found in db.loans.find(query, {"_id": 1}, hint="open_to_notice").batch_size(200):
+            yield found["_id"]

@@ -1,0 +1,54 @@
+"""Titles and their copies."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+
+from services.circulation.domain.title import Copy, Title, search_terms, sought
+from services.circulation.store import reading
+from shared.mongo import Database, Indexes, from_document, plain
+from shared.unit_of_work import Work
+
+INDEXES: Indexes = {
+    "titles": [IndexModel([("terms", ASCENDING)])],
+    "copies": [
+        IndexModel([("barcode", ASCENDING)], unique=True),
+        IndexModel([("title_id", ASCENDING)]),
+    ],
+}
+
+
+async def add(work: Work, title: Title, copies: Iterable[Copy]) -> None:
+    """A new title with its copies. A barcode that is taken runs the transaction again."""
+    await work.add("titles", {**plain(title), "terms": search_terms(title)})
+    await work.add("copies", *copies)
+
+
+async def copies_with(work: Work, barcodes: Sequence[str]) -> dict[str, Copy]:
+    """The copies with these barcodes, by barcode."""
+    found = await work.all(Copy, "copies", {"barcode": {"$in": list(barcodes)}})
+    return {copy.barcode: copy for copy in found}
+
+
+async def save_copies(work: Work, copies: Iterable[Copy]) -> None:
+    """Copies after a change."""
+    await work.save("copies", *copies)
+
+
+async def search(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
+    """The titles that every word of `text` begins a term of, in the order of cataloguing."""
+    query: dict[str, Any] = {}
+    if words := sought(text):
+        query["$and"] = [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in words]
+    return await reading.page(db, Title, "titles", query, limit=limit, after=after)
+
+
+async def find(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:
+    """A title with its copies."""
+    document = await db.titles.find_one({"_id": title_id})
+    if document is None:
+        return None
+    copies = await reading.every(db, Copy, "copies", {"title_id": title_id})
+    return from_document(Title, document), sorted(copies, key=lambda copy: copy.barcode)
