@@ -37,13 +37,19 @@ class Audit:
 
     counts: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
+    lost: int = 0
+    """Events, loans and notifications that should be there and are not."""
+    doubled: int = 0
+    """Those that are there once more than they should be."""
     aged: bool = False
     """Whether outbox rows have expired: then only what is younger can be compared with topics."""
 
-    def expect(self, holds: bool, otherwise: str) -> None:
-        """Note a finding unless something holds."""
+    def expect(self, holds: bool, otherwise: str, *, lost: int = 0, doubled: int = 0) -> None:
+        """Note a finding unless something holds; and how much is lost or doubled then."""
         if not holds:
             self.findings.append(otherwise)
+            self.lost += lost
+            self.doubled += doubled
 
 
 @app.callback(invoke_without_command=True)
@@ -56,7 +62,13 @@ def audit_command(
     """
     found = asyncio.run(audit(load(Settings)))
     if as_json:
-        typer.echo(json.dumps({"counts": found.counts, "findings": found.findings}, indent=2))
+        document = {
+            "counts": found.counts,
+            "findings": found.findings,
+            "lost": found.lost,
+            "doubled": found.doubled,
+        }
+        typer.echo(json.dumps(document, indent=2))
     else:
         console = Console(highlight=False)
         for what, count in sorted(found.counts.items()):
@@ -99,7 +111,9 @@ async def _events(
             topic = row["topic"]
             result.counts["events recorded"] += 1
             result.expect("pending" not in row, f"{topic} {row['_id']} was never relayed")
-            result.expect(row["_id"] in relayed[topic], f"{topic} {row['_id']} is not on its topic")
+            result.expect(
+                row["_id"] in relayed[topic], f"{topic} {row['_id']} is not on its topic", lost=1
+            )
             body = orjson.loads(row["body"])
             recorded[topic].append({"event_id": row["_id"], **body})
             resource = (_resource(topic), row["headers"]["ce_subject"])
@@ -107,7 +121,9 @@ async def _events(
     known = {event["event_id"] for events in recorded.values() for event in events}
     for topic, ids in relayed.items():
         for event_id in ids - known:
-            result.findings.append(f"{topic} {event_id} is on its topic, but nobody recorded it")
+            result.expect(
+                False, f"{topic} {event_id} is on its topic, but nobody recorded it", lost=1
+            )
     result.counts["events on topics"] = sum(len(ids) for ids in relayed.values())
     result.counts["resources"] = len(versions)
     for (kind, subject), counted in versions.items():
@@ -116,6 +132,8 @@ async def _events(
         result.expect(
             counted == Counter(wanted),
             f"{kind} {subject} was published as versions {sorted(counted.elements())}",
+            lost=len(wanted.keys() - counted.keys()),
+            doubled=counted.total() - len(counted),
         )
     return recorded
 
@@ -175,13 +193,14 @@ async def _copies_and_limits(result: Audit, store: Database) -> None:
         open_by_copy[loan["copy_id"]] += 1
         open_by_patron[loan["patron_id"]] += 1
     for copy, count in open_by_copy.items():
-        result.expect(count == 1, f"copy {copy} has {count} open loans")
+        result.expect(count == 1, f"copy {copy} has {count} open loans", doubled=count - 1)
     async for copy in store.copies.find({}):
         result.counts["copies"] += 1
         out = copy["state"] == "on-loan"
         result.expect(
             out == (copy["_id"] in open_by_copy),
             f"copy {copy['barcode']} is {copy['state']}: {open_by_copy[copy['_id']]} open loans",
+            lost=1,
         )
     owed: Counter[str] = Counter()
     async for charge in store.charges.find({}):
@@ -207,7 +226,9 @@ async def _charges(result: Audit, store: Database) -> None:
             f"charge {charge['_id']} of {charge['amount_cents']} has a statement of {total}",
         )
     for (loan, due_on), count in seen.items():
-        result.expect(count == 1, f"loan {loan} was charged {count} times for {due_on}")
+        result.expect(
+            count == 1, f"loan {loan} was charged {count} times for {due_on}", doubled=count - 1
+        )
 
 
 async def _views(result: Audit, stores: dict[str, Database]) -> None:
@@ -270,4 +291,6 @@ async def _notifications(result: Audit, store: Database, events: dict[str, list[
             result.expect(
                 found >= true if result.aged else found == true,
                 f"patron {patron} was told {found} times of {true} {topic}",
+                lost=max(true - found, 0),
+                doubled=max(found - true, 0),
             )

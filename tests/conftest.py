@@ -10,6 +10,7 @@ from pymongo import MongoClient
 from ops.embedded import embedded
 from ops.processes import System, system
 from tests.containers import kafka_container, mongo_container
+from tests.faults import report
 from tests.library import Library
 
 BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
@@ -17,6 +18,11 @@ BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
 
 CONTAINERS = os.environ.get("CARREL_TEST_INFRA") == "containers"
 """Whether stores and brokers of tests come from containers, where an engine and images are."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows what came of the faults that this run tried."""
+    report.finish(terminalreporter.write_line)
 
 
 @pytest.fixture(scope="session")

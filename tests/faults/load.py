@@ -1,0 +1,368 @@
+"""A steady load on a running library, and what became of each attempt.
+
+Patrons borrow, renew and return; new ones register and bring a copy back late; a branch closes and
+reopens; activities are published. Each command has a key and is tried again under it until it
+succeeds, so a test can break something meanwhile and then ask what callers saw.
+"""
+
+import asyncio
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import pairwise
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from ops.audit import Audit, audit
+from shared.settings import Settings
+from tests.library import PIN, Library, unique
+
+ANSWER_SECONDS = 2.0
+"""In which the gateway is to answer, be it with a 503."""
+RETRY_SECONDS = 0.1
+UNANSWERED = 0
+"""The status of an attempt that nobody answered."""
+
+LENDING = 4
+"""Patrons who borrow and return."""
+LENDERS_SHARE, NEWCOMERS_SHARE, CLOSURES_SHARE, ACTIVITIES_SHARE = 0.15, 0.2, 0.1, 0.1
+"""What part of the commands falls to each lane; there are LENDING of the first."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request to the gateway."""
+
+    kind: str
+    """`check-out`, `renewal`, `return`, `overview`, `registration`, `log-in`, `preferences`,
+    `closure`, `reopening` or `activity`."""
+    key: str
+    """The same for all attempts of one command."""
+    began: float
+    """By time.monotonic()."""
+    seconds: float
+    """Until it was answered, or given up."""
+    status: int
+    """Of HTTP, or UNANSWERED."""
+
+    @property
+    def ended(self) -> float:
+        """By time.monotonic()."""
+        return self.began + self.seconds
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the command is done with it."""
+        return UNANSWERED < self.status < 400
+
+
+@dataclass
+class Acknowledged:
+    """What callers were told is so, and may therefore rely on."""
+
+    loans: dict[str, dict[str, tuple[str, int]]] = field(default_factory=lambda: defaultdict(dict))
+    """By patron: state and number of renewals of each loan."""
+    paths: list[str] = field(default_factory=list)
+    """Where staff find what was made."""
+
+    def loan(self, loan: dict[str, Any]) -> None:
+        """Note a loan as it was answered."""
+        self.loans[loan["patron_id"]][loan["id"]] = (loan["state"], loan["renewals"])
+
+
+class Load:
+    """Commands at a steady rate while the block runs; it ends when those in hand are done.
+
+    `rate` is commands a second while all is well. A lane whose service is away waits for it, and
+    the others go on at their own pace, so the load is bounded whatever is broken.
+    """
+
+    def __init__(self, library: Library, *, rate: float = 20.0) -> None:
+        self.library = library
+        self.attempts: list[Attempt] = []
+        self._rate = rate
+        self._acknowledged = Acknowledged()
+        self._ending = asyncio.Event()
+        self._lanes: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        library = self.library
+        self._first = date.fromisoformat(library.now[:10])
+        branches = [await library.branch() for _ in range(3)]
+        await library.flow.settle(within=60)  # circulation lends where it has heard of the branch
+        patrons = [await library.patron(branches[i % 2]) for i in range(LENDING + 1)]
+        books = await library.copies(branches[0], LENDING + 2)
+        lanes = [
+            *(
+                (LENDERS_SHARE, self._lend(patrons[i], books[i], branches[i % 2]))
+                for i in range(LENDING)
+            ),
+            (NEWCOMERS_SHARE, self._admit(books[-1], branches[1])),
+            (CLOSURES_SHARE, self._close(patrons[-1], books[-2], branches[2])),
+            (ACTIVITIES_SHARE, self._publish()),
+        ]
+        self._lanes = [
+            asyncio.create_task(self._keep_pace(commands, share)) for share, commands in lanes
+        ]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ending.set()
+        _, late = await asyncio.wait(self._lanes, timeout=90)
+        for lane in late:
+            lane.cancel()
+        ends = await asyncio.gather(*self._lanes, return_exceptions=True)
+        if error is None:
+            assert not late, f"{len(late)} commands never succeeded: {self.attempts[-1]}"
+            for end in ends:
+                if isinstance(end, BaseException):
+                    raise end
+
+    # ---- what a test asks -----------------------------------------------------------------------
+
+    def succeeded(self, since: float = 0.0, kind: str = "") -> int:
+        """How many commands succeeded since then (time.monotonic()), of one kind or of all."""
+        return sum(1 for _ in self._successes(since, kind))
+
+    def longest_gap(self, since: float, kind: str = "", *, until: float | None = None) -> float:
+        """The longest time without a success from then until now, or another moment."""
+        end = time.monotonic() if until is None else until
+        moments = sorted(a.ended for a in self._successes(since, kind) if a.ended < end)
+        return max(
+            later - earlier for earlier, later in pairwise([since, *moments, max(end, since)])
+        )
+
+    def first_success(self, since: float, kind: str = "") -> float | None:
+        """Seconds from then to the end of the first attempt begun later that succeeded."""
+        begun = (a.ended - since for a in self._successes(since, kind) if a.began >= since)
+        return min(begun, default=None)
+
+    def slowest(self, since: float = 0.0) -> Attempt:
+        """The attempt begun since then that took longest to be answered."""
+        return max(
+            (a for a in self.attempts if a.began >= since and a.status != UNANSWERED),
+            key=lambda attempt: attempt.seconds,
+        )
+
+    def statuses(self, since: float = 0.0) -> dict[int, int]:
+        """How many attempts begun since then had each status."""
+        counts: dict[int, int] = defaultdict(int)
+        for attempt in self.attempts:
+            if attempt.began >= since:
+                counts[attempt.status] += 1
+        return dict(counts)
+
+    def check_answers(self, *, gateway_away: bool = False) -> None:
+        """The invariant of every fault: each attempt is answered within 2 s, done or with a 503.
+
+        Only where the gateway itself is broken may attempts stay unanswered, or be late.
+        """
+        for attempt in self.attempts:
+            if attempt.status == UNANSWERED:
+                assert gateway_away, f"not answered: {attempt}"
+                continue
+            assert attempt.status < 400 or attempt.status == 503, attempt
+            assert attempt.seconds <= ANSWER_SECONDS or gateway_away, f"late: {attempt}"
+
+    async def audited(self, within: float = 60.0) -> Audit:
+        """After the block: `carrel audit` at rest, and whether all that was acknowledged is there.
+
+        The audit compares what is stored; this also finds what was acknowledged and is stored
+        nowhere any more, and what was done twice for one command.
+        """
+        await self.library.flow.settle(within)
+        found = await audit(self.library.system.settings(Settings))
+        found.counts["commands"] = self.succeeded()
+        for patron, told in self._acknowledged.loans.items():
+            stored = {
+                loan["id"]: (loan["state"], loan["renewals"])
+                async for loan in self._loans_of(patron)
+            }
+            for loan in told.keys() | stored.keys():
+                is_, was = stored.get(loan), told.get(loan)
+                found.expect(is_ is not None, f"loan {loan} of {was} is not there", lost=1)
+                found.expect(was is not None, f"loan {loan} was made once more", doubled=1)
+                found.expect(None in (is_, was) or is_ == was, f"loan {loan} of {was} is {is_}")
+        for path in self._acknowledged.paths:
+            status, _ = await self.library.try_("GET", path, by="staff")
+            found.expect(status == 200, f"{path} was acknowledged and is not there", lost=1)
+        return found
+
+    def _successes(self, since: float, kind: str) -> Iterator[Attempt]:
+        return (
+            attempt
+            for attempt in self.attempts
+            if attempt.succeeded and attempt.ended >= since and kind in ("", attempt.kind)
+        )
+
+    async def _loans_of(self, patron: str) -> AsyncIterator[dict[str, Any]]:
+        after = ""
+        while after is not None:
+            query = f"?patron={patron}&limit=200" + (f"&after={after}" if after else "")
+            page = await self.library.get(f"/v1/loans{query}", by="staff")
+            for loan in page["items"]:
+                yield loan
+            after = page["next"]
+
+    # ---- what its people do ---------------------------------------------------------------------
+
+    async def _keep_pace(
+        self, commands: AsyncIterator[Callable[[], Awaitable[object]]], share: float
+    ) -> None:
+        pause = 1 / (self._rate * share)
+        turn = time.monotonic() + secrets.randbelow(1000) / 1000 * pause
+        async for command in commands:
+            turn = max(turn + pause, time.monotonic())  # what was missed is not made up for
+            try:
+                async with asyncio.timeout(turn - time.monotonic()):
+                    await self._ending.wait()
+                return
+            except TimeoutError:
+                await command()
+
+    async def _lend(self, card: str, barcode: str, branch: str) -> AsyncIterator[Any]:
+        """A patron who borrows, renews, looks and returns, all on one day."""
+        day = self._first
+        loan: dict[str, Any] = {}
+
+        async def check_out() -> None:
+            loan.update(await self._check_out(card, barcode, branch, day))
+
+        async def renew() -> None:
+            answer = await self._post("renewal", f"/v1/loans/{loan['id']}/renewals", by=card)
+            self._acknowledged.loan(answer["loan"])
+
+        while True:
+            yield check_out
+            yield renew
+            yield lambda: self._command("overview", "GET", "/v1/me", by=card)
+            yield lambda: self._take_back(barcode, branch, day)
+
+    async def _admit(self, barcode: str, branch: str) -> AsyncIterator[Any]:
+        """New patrons: each sets preferences, borrows, and owes a fine in the end."""
+        day = self._first
+        while True:
+            card = unique("C")
+            account = {
+                "card_number": card,
+                "pin": PIN,
+                "name": f"Patron {card}",
+                "category": "adult",
+                "home_branch": branch,
+                "language": "en",
+            }
+            yield lambda body=account: self._register(body)
+            yield lambda card=card: self._log_in(card)
+            wishes = {"followed_branches": [branch], "activity_types": ["talk"]}
+            yield lambda card=card, body=wishes: self._command(
+                "preferences", "PATCH", "/v1/me/preferences", body, by=card
+            )
+            yield lambda card=card, day=day: self._check_out(card, barcode, branch, day)
+            day += timedelta(days=20)  # six of them late
+            yield lambda day=day: self._take_back(barcode, branch, day)
+
+    async def _close(self, card: str, barcode: str, branch: str) -> AsyncIterator[Any]:
+        """A branch that closes on the day a loan is due there, and reopens two days later."""
+        yield lambda: self._check_out(card, barcode, branch, self._first)
+        starts_on = self._first + timedelta(days=14)
+        while True:
+            closure: dict[str, Any] = {}
+            today = starts_on - timedelta(days=1)
+            ends_on = starts_on + timedelta(days=2)
+            body = {"branches": [branch], "from": str(starts_on), "reason": "Typhoon"}
+
+            async def close(closure=closure, body=body, today=today) -> None:  # type: ignore[no-untyped-def]
+                closure.update(
+                    await self._post("closure", "/v1/closures", body, by="staff", on=today)
+                )
+                self._acknowledged.paths.append(f"/v1/closures/{closure['id']}")
+
+            yield close
+            terms = {"reopened_on": str(ends_on), "services": ["lending"]}
+            yield lambda closure=closure, terms=terms, today=today: self._post(
+                "reopening", f"/v1/closures/{closure['id']}/reopening", terms, by="staff", on=today
+            )
+            starts_on = ends_on
+
+    async def _publish(self) -> AsyncIterator[Any]:
+        """Activities."""
+        talk = {
+            "title": "A talk",
+            "type": "talk",
+            "venue": "Hall",
+            "organiser": "The library",
+            "starts_at": self.library.now,
+        }
+
+        async def publish() -> None:
+            made = await self._post("activity", "/v1/activities", talk, by="staff")
+            self._acknowledged.paths.append(f"/v1/activities/{made['id']}")
+
+        while True:
+            yield publish
+
+    async def _check_out(self, card: str, barcode: str, branch: str, day: date) -> dict[str, Any]:
+        body = {"card_number": card, "barcodes": [barcode], "branch": branch}
+        answer = await self._post("check-out", "/v1/checkouts", body, by="staff", on=day)
+        return self._only(answer)
+
+    async def _take_back(self, barcode: str, branch: str, day: date) -> None:
+        body = {"barcodes": [barcode], "branch": branch, "channel": "desk"}
+        self._only(await self._post("return", "/v1/returns", body, by="staff", on=day))
+
+    def _only(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """The loan of an answer about one copy."""
+        [result] = answer["results"]
+        assert result["ok"], result
+        loan: dict[str, Any] = result["loan"]
+        self._acknowledged.loan(loan)
+        return loan
+
+    async def _register(self, account: dict[str, Any]) -> None:
+        patron = await self._post("registration", "/v1/patrons", account, by="staff")
+        self._acknowledged.paths.append(f"/v1/patrons/{patron['id']}")
+
+    async def _log_in(self, card: str) -> None:
+        session = await self._post("log-in", "/v1/sessions", {"card_number": card, "pin": PIN})
+        self.library.tokens[card] = session["access_token"]
+
+    async def _post(
+        self, kind: str, path: str, body: Any = None, *, by: str = "", on: date | None = None
+    ) -> Any:
+        return await self._command(kind, "POST", path, body, by=by, on=on)
+
+    async def _command(
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        by: str = "",
+        on: date | None = None,
+    ) -> Any:
+        """What is answered after as many attempts as it takes; `on` is the day in the library."""
+        key = secrets.token_hex(8)
+        at = f"{on or self._first}T10:00:00+08:00"
+        while True:
+            began = time.monotonic()
+            try:
+                status, answer = await self.library.try_(method, path, body, by=by, key=key, at=at)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                status, answer = UNANSWERED, repr(error)
+            attempt = Attempt(kind, key, began, time.monotonic() - began, status)
+            self.attempts.append(attempt)
+            if attempt.succeeded:
+                return answer
+            assert status in (UNANSWERED, 503), f"{attempt}: {answer}"
+            await asyncio.sleep(RETRY_SECONDS)

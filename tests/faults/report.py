@@ -1,0 +1,193 @@
+"""The fault matrix: a row for each fault that was tried, and what came of it.
+
+A fault test calls `record` once it has audited. Rows are shown when the run ends and kept in
+`.data/faults.json`, where those of other runs stay; `python -m tests.faults.report` writes them
+into docs/reliability.md.
+"""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops.audit import Audit
+from ops.embedded import find_mongod
+from ops.processes import System
+
+ROOT = Path(__file__).parents[2]
+KEPT = ROOT / ".data" / "faults.json"
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- the fault matrix begins -->", "<!-- the fault matrix ends -->"
+HEADS = ("fault", "on", "what holds", "tried", "lost", "doubled", "recovery")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault on one broker, over all the tests that tried it."""
+
+    fault: str
+    broker: str
+    """E: the embedded one, K: Apache Kafka."""
+    invariant: str
+    """What holds, as policy."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """What was tried on it: commands, events, kills, …; added up."""
+    lost: int = 0
+    doubled: int = 0
+    other: int = 0
+    """Further findings: what is told differently in two places."""
+    recovery: float | None = None
+    """Seconds until all was well again, the longest of all; None: not measured."""
+    on: str = ""
+    """The day it was tried."""
+
+    def with_(self, other: "Row") -> "Row":
+        """Both as one row: another case of the same fault."""
+        names = self.counts | other.counts
+        times = [time for time in (self.recovery, other.recovery) if time is not None]
+        return Row(
+            self.fault,
+            self.broker,
+            self.invariant,
+            {name: self.counts.get(name, 0) + other.counts.get(name, 0) for name in names},
+            self.lost + other.lost,
+            self.doubled + other.doubled,
+            self.other + other.other,
+            max(times, default=None),
+            other.on,
+        )
+
+
+_rows: dict[tuple[str, str], Row] = {}
+
+
+def record(
+    fault: str,
+    on: System | str,
+    *,
+    invariant: str,
+    found: Audit | None = None,
+    counts: Mapping[str, int] | None = None,
+    recovery: float | None = None,
+) -> None:
+    """Note what came of a fault, before asserting anything, so that a failure is in the table too.
+
+    `on` is the running system, or E or K where there is none. `found` gives what was lost and
+    doubled, and how many commands (if there was a Load) and events there were; `counts` adds to
+    these. A second record of the same fault is another case of it: counts add up.
+    """
+    broker = on if isinstance(on, str) else _broker_of(on)
+    seen = found or Audit()
+    audited = {"commands": seen.counts["commands"], "events": seen.counts["events recorded"]}
+    row = Row(
+        fault,
+        broker,
+        invariant,
+        {"cases": 1, **{name: n for name, n in audited.items() if n}, **(counts or {})},
+        seen.lost,
+        seen.doubled,
+        len(seen.findings) if not (seen.lost or seen.doubled) else 0,
+        None if recovery is None else round(recovery, 1),
+        datetime.now(UTC).date().isoformat(),
+    )
+    known = _rows.get((fault, broker))
+    _rows[fault, broker] = known.with_(row) if known else row
+
+
+def _broker_of(system: System) -> str:
+    broker = system.infrastructure.broker
+    return "K" if broker and any("kafka.Kafka" in part for part in broker.command) else "E"
+
+
+def finish(write: Callable[[str], object]) -> None:
+    """At the end of a run: show its rows, and keep them with those of other runs."""
+    if not _rows:
+        return
+    write("fault matrix of this run")
+    for line in as_text(_rows.values()):
+        write(line)
+    kept = {(row.fault, row.broker): row for row in load()}
+    KEPT.parent.mkdir(exist_ok=True)
+    rows = [asdict(row) for row in (kept | _rows).values()]
+    KEPT.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+
+
+def load() -> list[Row]:
+    """The rows that are kept."""
+    return [Row(**row) for row in json.loads(KEPT.read_text())] if KEPT.exists() else []
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    tried = ", ".join(
+        f"{count:,} {name if count > 1 else name.removesuffix('s')}"
+        for name, count in row.counts.items()
+    )
+    doubled = f"{row.doubled}" + (f" (and {row.other} told differently)" if row.other else "")
+    recovery = "" if row.recovery is None else f"{row.recovery:.1f} s"
+    return (row.fault, row.broker, row.invariant, tried, str(row.lost), doubled, recovery)
+
+
+def as_text(rows: Iterable[Row]) -> list[str]:
+    """For a terminal: two lines each."""
+    return [
+        line
+        for fault, broker, invariant, tried, lost, doubled, recovery in map(_cells, rows)
+        for line in (
+            f"{broker}  {fault}: {invariant}",
+            f"   {tried}; lost {lost}, doubled {doubled}"
+            + (f"; recovery {recovery}" if recovery else ""),
+        )
+    ]
+
+
+def as_markdown(rows: Iterable[Row]) -> str:
+    """For docs/reliability.md: when and where, then the table in order of fault and broker."""
+    rows = sorted(rows, key=lambda row: (row.fault, row.broker))
+    days = sorted({row.on for row in rows})
+    day = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    cores = "two shared cores" if os.cpu_count() == 2 else f"{os.cpu_count()} cores"
+    where = f"{cores}, {platform.system()} on {platform.machine()}; MongoDB {_mongod_version()}"
+    lines = [
+        f"{day}; {where}; E: embedded broker, K: Apache Kafka {_kafka_version()}.",
+        "",
+        "| " + " | ".join(HEADS) + " |",
+        "|" + "---|" * len(HEADS),
+        *("| " + " | ".join(_cells(row)) + " |" for row in rows),
+    ]
+    return "\n".join(lines)
+
+
+def write_page() -> None:
+    """Put the table between its marks in docs/reliability.md."""
+    before, begin, rest = PAGE.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        sys.exit(f"{PAGE.name} has no place for the table: {BEGIN} … {END}")
+    PAGE.write_text(f"{before}{BEGIN}\n{as_markdown(load())}\n{END}{after}")
+
+
+def _mongod_version() -> str:
+    said = subprocess.run(
+        [find_mongod(), "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    found = re.search(r"db version v([\d.]+)", said)
+    return found[1] if found else "of unknown version"
+
+
+def _kafka_version() -> str:
+    found = re.search(
+        r"kafka_2\.13</artifactId>\s*<version>([^<]+)", (ROOT / "ops/apache.pom.xml").read_text()
+    )
+    return found[1] if found else "of unknown version"
+
+
+if __name__ == "__main__":
+    if not KEPT.exists():
+        sys.exit(f"There is no {KEPT.relative_to(ROOT)}: run make test-faults first.")
+    write_page()

@@ -1,0 +1,70 @@
+"""The load's eyes: it sees a late answer, a wrong one, and what was acknowledged and is gone."""
+
+import pytest
+
+from ops.processes import System
+from shared.mongo import connect
+from shared.settings import Settings
+from tests.faults.load import ANSWER_SECONDS, UNANSWERED, Attempt, Load
+from tests.library import Library
+from tests.support import until
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "says"),
+    [
+        pytest.param(200, ANSWER_SECONDS + 0.1, "late", id="an answer after two seconds"),
+        pytest.param(503, ANSWER_SECONDS + 0.1, "late", id="a 503 after two seconds"),
+        pytest.param(500, 0.1, "500", id="an answer that is neither done nor 503"),
+        pytest.param(UNANSWERED, 0.1, "not answered", id="no answer"),
+    ],
+)
+def test_a_broken_promise_is_seen(status: int, seconds: float, says: str) -> None:
+    load = Load.__new__(Load)
+    load.attempts = [Attempt("return", "k", 0.0, 0.5, 503), Attempt("return", "k", 1.0, 0.5, 200)]
+    load.check_answers()
+    load.attempts.append(Attempt("return", "k", 1.0, seconds, status))
+    with pytest.raises(AssertionError, match=says):
+        load.check_answers()
+
+
+def test_a_gap_is_between_successes_and_to_the_ends() -> None:
+    load = Load.__new__(Load)
+    load.attempts = [
+        Attempt("return", str(at), at - 0.5, 0.5, 503 if at == 5 else 200)
+        for at in (1.0, 2.0, 5.0, 9.0)
+    ]
+    assert load.succeeded() == 3
+    assert load.longest_gap(0.5, until=9.5) == 7.0
+    assert load.longest_gap(2.0, until=20.0) == 11.0
+    assert load.first_success(3.0) == 6.0
+
+
+async def test_all_kinds_go_on_and_an_acknowledged_loan_that_is_gone_is_found(
+    running: System, library: Library
+) -> None:
+    async with Load(library, rate=40) as load:
+
+        async def reopened() -> bool:
+            return load.succeeded(kind="reopening") > 4
+
+        await until(reopened, within=30)
+    load.check_answers()
+    assert {attempt.kind for attempt in load.attempts} == {
+        *("check-out", "renewal", "return", "overview", "registration", "log-in"),
+        *("preferences", "closure", "reopening", "activity"),
+    }
+    found = await load.audited()
+    assert found.findings == []
+    assert (found.lost, found.doubled) == (0, 0)
+
+    settings = running.settings(Settings)
+    client = connect(settings.mongo_url)
+    loans = client[f"{settings.database_prefix}_circulation"].loans
+    loan = await loans.find_one_and_delete({"state": "returned"})
+    assert loan is not None
+    await loans.insert_one({**loan, "_id": "twin"})
+    client.close()
+    findings = (await load.audited()).findings
+    assert any(f"loan {loan['_id']}" in text and "not there" in text for text in findings)
+    assert any("loan twin was made once more" in text for text in findings)
