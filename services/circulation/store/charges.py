@@ -10,7 +10,15 @@ from shared.mongo import Database, Indexes
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "charges": [IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)])],
+    "charges": [
+        IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
+        # The fines of a branch that days of a certain span are part of.
+        IndexModel(
+            [("basis.branch_code", ASCENDING), ("basis.until", ASCENDING)],
+            name="fines_of_branch",
+            partialFilterExpression={"kind": "fine"},
+        ),
+    ],
 }
 
 
