@@ -7,11 +7,12 @@ from datetime import date, timedelta
 from services.circulation import store
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge
+from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.loan import Loan, LoanState, catch_up, fine, is_overdue
 from services.circulation.domain.policy import Policy
 from services.circulation.domain.suspension import FineSuspension, relief_on
-from services.circulation.domain.title import Copy, CopyState, Title
+from services.circulation.domain.title import Title
 from shared.mongo import Database
 
 

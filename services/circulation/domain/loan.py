@@ -10,6 +10,7 @@ from typing import Literal
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.calendar import Calendar
 from services.circulation.domain.cause import Cause
+from services.circulation.domain.copy import Copy, lend
 from services.circulation.domain.fines import Statement, statement
 from services.circulation.domain.patron import Patron
 from services.circulation.domain.policy import Policy
@@ -23,7 +24,6 @@ from services.circulation.domain.refusals import (
     ReturnedBeforeBorrowed,
 )
 from services.circulation.domain.suspension import FineSuspension, concerning
-from services.circulation.domain.title import Copy, lend
 
 Channel = Literal["desk", "station", "book-drop"]
 
@@ -137,7 +137,7 @@ def check_out(
         due_on=_due(on, policy.loan_days, calendar),
         calendar_version=calendar.version,
     )
-    return loan, lend(copy, on)
+    return loan, lend(copy, on, branch_code=calendar.branch_code)
 
 
 def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool) -> Loan:

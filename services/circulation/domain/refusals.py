@@ -60,6 +60,41 @@ class CopyLost(Refusal):
     says = "This item is recorded as lost. Please hand it to the staff."
 
 
+class CopyKept(Refusal):
+    """The copy is on the shelf for the patron of a hold."""
+
+    code = "copy-kept"
+    says = "This item is kept for another reader."
+
+
+class CopyInTransit(Refusal):
+    """The copy travels between branches and has not been received."""
+
+    code = "copy-in-transit"
+    says = "This item is on its way to another library. Please hand it to the staff."
+
+
+class CopyDamaged(Refusal):
+    """The copy is recorded as damaged."""
+
+    code = "copy-damaged"
+    says = "This item is recorded as damaged. Please hand it to the staff."
+
+
+class CopyWithdrawn(Refusal):
+    """The copy is no longer part of the library."""
+
+    code = "copy-withdrawn"
+    says = "This item is no longer lent. Please hand it to the staff."
+
+
+class NotInThisState(Refusal):
+    """A step in the life of a copy that its state does not allow."""
+
+    code = "copy-state"
+    says = "This cannot be done to an item that is {state}."
+
+
 class LoanLimit(Refusal):
     """The patron has as many loans as the policy allows."""
 

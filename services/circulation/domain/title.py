@@ -1,28 +1,8 @@
-"""What is catalogued, and the pieces of it that are lent."""
+"""What is catalogued."""
 
 import re
 import unicodedata
-from dataclasses import dataclass, replace
-from datetime import date
-from enum import StrEnum
-from typing import Literal
-
-from services.circulation.domain.refusals import (
-    CopyLost,
-    CopyNotOnLoan,
-    CopyOnLoan,
-    LentBeforeReturn,
-)
-
-CopyCategory = Literal["adult", "young-adult", "children"]
-
-
-class CopyState(StrEnum):
-    """Where a copy is in its life."""
-
-    AVAILABLE = "available"
-    ON_LOAN = "on-loan"
-    LOST = "lost"
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +15,6 @@ class Title:
     isbn: str | None = None
     kind: str = "book"
     version: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """One piece of a title, with a barcode, and the branch that owns it."""
-
-    id: str
-    title_id: str
-    barcode: str
-    category: CopyCategory
-    branch_code: str
-    price_cents: int | None = None
-    """What a new one costs; None: not known."""
-    state: CopyState = CopyState.AVAILABLE
-    returned_on: date | None = None
-    """When it last came back; None: it was never lent."""
-    version: int = 1
-
-
-def lend(copy: Copy, on: date) -> Copy:
-    """The copy as it leaves the library. Raises CopyOnLoan, CopyLost or LentBeforeReturn."""
-    if copy.state is CopyState.ON_LOAN:
-        raise CopyOnLoan
-    if copy.state is CopyState.LOST:
-        raise CopyLost
-    if copy.returned_on is not None and on < copy.returned_on:
-        raise LentBeforeReturn(returned_on=copy.returned_on)
-    return replace(copy, state=CopyState.ON_LOAN, version=copy.version + 1)
-
-
-def take_back(copy: Copy, on: date) -> Copy:
-    """The copy as it is back in the library since `on`. Raises CopyNotOnLoan if it never left."""
-    if copy.state is CopyState.AVAILABLE:
-        raise CopyNotOnLoan
-    return replace(copy, state=CopyState.AVAILABLE, returned_on=on, version=copy.version + 1)
 
 
 def normal_isbn(text: str) -> str:

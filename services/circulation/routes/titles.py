@@ -10,7 +10,8 @@ from pydantic import (
 )
 
 from services.circulation import queries
-from services.circulation.domain.title import Copy, CopyCategory, Title
+from services.circulation.domain.copy import Copy, CopyCategory
+from services.circulation.domain.title import Title
 from services.circulation.routes.fields import Barcode, BranchCode, Id, Isbn, Line, distinct
 from services.circulation.usecases.catalogue_title import (
     CatalogueTitle,

@@ -6,7 +6,8 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation.domain.title import Copy, Title, search_terms, sought
+from services.circulation.domain.copy import Copy
+from services.circulation.domain.title import Title, search_terms, sought
 from services.circulation.store import reading
 from shared.mongo import Database, Indexes, from_document, plain
 from shared.unit_of_work import Work

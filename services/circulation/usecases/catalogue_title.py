@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from services.circulation import store
+from services.circulation.domain.copy import Copy, CopyCategory
 from services.circulation.domain.refusals import BarcodeTaken
-from services.circulation.domain.title import Copy, CopyCategory, Title
+from services.circulation.domain.title import Title
 from shared.contracts.circulation import CopyOut, TitleCatalogued
 from shared.ids import new_id
 from shared.unit_of_work import Work

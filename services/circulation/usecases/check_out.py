@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 from services.circulation import store
 from services.circulation.domain import loan as rules
+from services.circulation.domain.copy import Copy
 from services.circulation.domain.loan import Loan
 from services.circulation.domain.patron import Patron, is_blocked
 from services.circulation.domain.refusals import (
@@ -15,7 +16,6 @@ from services.circulation.domain.refusals import (
     Refusal,
     TooLongAgo,
 )
-from services.circulation.domain.title import Copy
 from services.circulation.usecases.tell_of_loan import snapshot
 from shared.contracts.circulation import LoanCheckedOut
 from shared.ids import new_id

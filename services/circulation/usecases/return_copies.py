@@ -6,6 +6,7 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.charge import Charge, assess
+from services.circulation.domain.copy import Copy, take_back
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.loan import Channel, Loan, catch_up, fine, give_back
 from services.circulation.domain.refusals import (
@@ -15,7 +16,6 @@ from services.circulation.domain.refusals import (
     NoSuchCopy,
     Refusal,
 )
-from services.circulation.domain.title import Copy, take_back
 from services.circulation.usecases.check_out import Refused
 from services.circulation.usecases.tell_of_loan import snapshot, tell_fine, tell_moves
 from shared.contracts.circulation import LoanReturned
@@ -84,7 +84,7 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
                 channel=command.channel,
                 final_fine=statement,
             )
-            copy = take_back(copy, command.on)
+            copy = take_back(copy, command.on, branch_code=command.branch)
         except Refusal as refusal:
             results.append(Returned(barcode, refused=Refused.by(refusal)))
             continue

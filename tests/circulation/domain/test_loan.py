@@ -8,6 +8,7 @@ import pytest
 from services.circulation.domain import refusals
 from services.circulation.domain.calendar import Calendar, Closure
 from services.circulation.domain.charge import ChargeKind, assess
+from services.circulation.domain.copy import Copy, CopyState, take_back
 from services.circulation.domain.loan import (
     DueMove,
     Loan,
@@ -23,7 +24,6 @@ from services.circulation.domain.loan import (
 from services.circulation.domain.patron import Patron, is_blocked
 from services.circulation.domain.policy import Policy
 from services.circulation.domain.suspension import FineSuspension
-from services.circulation.domain.title import Copy, CopyState, take_back
 
 POLICY = Policy(id="default")
 PATRON = Patron("p1", "adult")
@@ -130,10 +130,10 @@ def test_the_copy_leaves_with_the_loan_and_comes_back() -> None:
         on=DEC_5,
     )
     assert gone.state is CopyState.ON_LOAN
-    back = take_back(gone, DEC_19)
+    back = take_back(gone, DEC_19, branch_code="HKCL")
     assert (back.state, back.version) == (CopyState.AVAILABLE, 3)
     with pytest.raises(refusals.CopyNotOnLoan):
-        take_back(back, DEC_19)
+        take_back(back, DEC_19, branch_code="HKCL")
 
 
 @pytest.mark.parametrize(

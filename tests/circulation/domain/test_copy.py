@@ -1,0 +1,110 @@
+"""The life of a copy: what can happen to it in each state, and where it is then."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from services.circulation.domain import copy as rules
+from services.circulation.domain import refusals
+from services.circulation.domain.copy import Copy, CopyState
+
+DAY = date(2021, 2, 19)
+HOME, AWAY = "HKCL", "LFU"
+COPY = Copy("c1", "t1", "B1", "adult", HOME)
+STATES: dict[CopyState, Copy] = {
+    CopyState.AVAILABLE: COPY,
+    CopyState.ON_LOAN: rules.lend(COPY, DAY, branch_code=HOME),
+    CopyState.ON_SHELF: rules.keep(COPY, "h1"),
+    CopyState.IN_TRANSIT: rules.send(COPY, AWAY, "h1"),
+    CopyState.LOST: rules.lose(COPY),
+    CopyState.DAMAGED: rules.damage(COPY),
+    CopyState.WITHDRAWN: rules.withdraw(COPY),
+}
+STEPS: dict[str, tuple[Callable[[Copy], Copy], dict[str, str]]] = {
+    "lent": (
+        lambda copy: rules.lend(copy, DAY, branch_code=AWAY, hold_id="h1"),
+        {"available": "on-loan", "on-shelf": "on-loan"},
+    ),
+    "taken back": (
+        lambda copy: rules.take_back(copy, DAY, branch_code=AWAY),
+        {"on-loan": "available", "lost": "available"},
+    ),
+    "kept": (lambda copy: rules.keep(copy, "h2"), {"available": "on-shelf"}),
+    "sent": (lambda copy: rules.send(copy, AWAY), {"available": "in-transit"}),
+    "passed on": (
+        lambda copy: rules.hand_on(copy, None),
+        {"on-shelf": "available", "in-transit": "in-transit"},
+    ),
+    "received": (lambda copy: rules.arrive(copy, AWAY), {"in-transit": "available"}),
+    "lost": (
+        rules.lose,
+        dict.fromkeys(("available", "on-loan", "on-shelf", "in-transit"), "lost"),
+    ),
+    "damaged": (
+        rules.damage,
+        dict.fromkeys(("available", "on-shelf", "in-transit"), "damaged"),
+    ),
+    "withdrawn": (
+        rules.withdraw,
+        dict.fromkeys(("available", "on-shelf", "in-transit", "lost", "damaged"), "withdrawn"),
+    ),
+    "recovered": (
+        lambda copy: rules.recover(copy, AWAY),
+        dict.fromkeys(("lost", "damaged", "withdrawn"), "available"),
+    ),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("state", CopyState)
+def test_a_copy_goes_through_its_life_and_no_other(step: str, state: CopyState) -> None:
+    copy = STATES[state]
+    take, leads_to = STEPS[step]
+    if state.value not in leads_to:
+        with pytest.raises(refusals.Refusal) as refused:
+            take(copy)
+        assert refused.value.reason.endswith(".")
+        return
+    after = take(copy)
+    assert (after.state.value, after.version) == (leads_to[state.value], copy.version + 1)
+    # Only what is kept or travels is for a hold; only what travels is bound for somewhere.
+    assert (after.bound_for is not None) == (after.state is CopyState.IN_TRANSIT)
+    if after.hold_id is not None:
+        assert after.state in (CopyState.ON_SHELF, CopyState.IN_TRANSIT)
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("on-loan", "copy-on-loan"),
+        ("on-shelf", "copy-kept"),
+        ("in-transit", "copy-in-transit"),
+        ("lost", "copy-lost"),
+        ("damaged", "copy-damaged"),
+        ("withdrawn", "copy-withdrawn"),
+    ],
+)
+def test_a_check_out_says_why_a_copy_stays(state: str, code: str) -> None:
+    with pytest.raises(refusals.Refusal) as refused:
+        rules.lend(STATES[CopyState(state)], DAY, branch_code=HOME, hold_id="another")
+    assert refused.value.code == code
+
+
+def test_a_copy_stands_at_its_own_branch_until_it_is_elsewhere() -> None:
+    assert COPY.at_branch == HOME
+    away = rules.take_back(STATES[CopyState.ON_LOAN], DAY, branch_code=AWAY)
+    travels = rules.send(away, HOME)
+    assert (away.at_branch, travels.at_branch, travels.bound_for) == (AWAY, AWAY, HOME)
+    assert rules.arrive(travels, HOME).at_branch == HOME
+
+
+def test_a_copy_on_its_way_goes_on_when_its_hold_ends() -> None:
+    passed = rules.hand_on(STATES[CopyState.IN_TRANSIT], "h2")
+    assert (passed.state, passed.bound_for, passed.hold_id) == (CopyState.IN_TRANSIT, AWAY, "h2")
+
+
+def test_a_copy_is_not_lent_before_it_came_back() -> None:
+    with pytest.raises(refusals.LentBeforeReturn):
+        rules.lend(replace(COPY, returned_on=DAY), date(2021, 2, 18), branch_code=HOME)
