@@ -8,7 +8,6 @@ from typing import Literal
 
 from services.circulation.domain.refusals import (
     CopyDamaged,
-    CopyInTransit,
     CopyKept,
     CopyLost,
     CopyNotOnLoan,
@@ -53,6 +52,7 @@ class CopyStep(StrEnum):
 COPY_LIFE: Mapping[tuple[CopyState, CopyStep], CopyState] = {
     (CopyState.AVAILABLE, CopyStep.LEND): CopyState.ON_LOAN,
     (CopyState.ON_SHELF, CopyStep.LEND): CopyState.ON_LOAN,
+    (CopyState.IN_TRANSIT, CopyStep.LEND): CopyState.ON_LOAN,
     (CopyState.ON_LOAN, CopyStep.TAKE_BACK): CopyState.AVAILABLE,
     (CopyState.LOST, CopyStep.TAKE_BACK): CopyState.AVAILABLE,
     (CopyState.AVAILABLE, CopyStep.KEEP): CopyState.ON_SHELF,
@@ -120,10 +120,11 @@ class Copy:
 def lend(copy: Copy, on: date, *, branch_code: str, hold_id: str | None = None) -> Copy:
     """The copy as it leaves the library from a branch; `hold_id` is its patron's hold, if any.
 
+    What should travel but lies on the desk has arrived, whoever forgot to say so.
     Raises CopyOnLoan, CopyKept, LentBeforeReturn or another refusal that names its state.
     """
     state = _after(copy, CopyStep.LEND)
-    if copy.state is CopyState.ON_SHELF and copy.hold_id != hold_id:
+    if copy.hold_id not in (None, hold_id):
         raise CopyKept
     if copy.returned_on is not None and on < copy.returned_on:
         raise LentBeforeReturn(returned_on=copy.returned_on)
@@ -204,7 +205,6 @@ def _moved(
 _REFUSED: Mapping[CopyState, type[Refusal]] = {
     CopyState.ON_LOAN: CopyOnLoan,
     CopyState.LOST: CopyLost,
-    CopyState.IN_TRANSIT: CopyInTransit,
     CopyState.DAMAGED: CopyDamaged,
     CopyState.WITHDRAWN: CopyWithdrawn,
 }

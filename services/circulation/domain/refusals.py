@@ -61,17 +61,10 @@ class CopyLost(Refusal):
 
 
 class CopyKept(Refusal):
-    """The copy is on the shelf for the patron of a hold."""
+    """The copy is on the shelf, or on its way, for the patron of a hold."""
 
     code = "copy-kept"
     says = "This item is kept for another reader."
-
-
-class CopyInTransit(Refusal):
-    """The copy travels between branches and has not been received."""
-
-    code = "copy-in-transit"
-    says = "This item is on its way to another library. Please hand it to the staff."
 
 
 class CopyDamaged(Refusal):
