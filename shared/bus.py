@@ -34,6 +34,7 @@ from faststream import AckPolicy, BaseMiddleware, FastStream
 from faststream.kafka import KafkaBroker
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 from faststream.specification import AsyncAPI
+from opentelemetry.trace import Span, SpanKind
 from prometheus_client import REGISTRY, Counter
 from pydantic import ValidationError
 
@@ -44,6 +45,8 @@ from shared.ids import new_id
 from shared.mongo import is_away
 from shared.owners import OwnerAway
 from shared.settings import Settings
+from shared.telemetry import correlated
+from shared.tracing import fail, span
 from shared.unit_of_work import Busy, Origin, Run, UnitOfWork
 
 log = structlog.get_logger()
@@ -304,6 +307,30 @@ class Listener:
         self, record: ConsumerRecord[Any, Any], call: Callable[[], Awaitable[Any]]
     ) -> None:
         """Carry one message to its end: taken in, buried, or put back to be read again."""
+        headers = {
+            name: (value or b"").decode("ascii", "replace") for name, value in record.headers
+        }
+        about = {
+            "messaging.system": "kafka",
+            "messaging.destination.name": record.topic,
+            "messaging.destination.partition.id": str(record.partition),
+            "messaging.kafka.offset": record.offset,
+            "messaging.message.id": headers.get("ce_id", ""),
+        }
+        with (
+            correlated(headers.get("ce_correlationid", "")),
+            span(
+                f"{record.topic} process",
+                SpanKind.CONSUMER,
+                parent=headers.get("traceparent", ""),
+                attributes=about,
+            ) as taking_in,
+        ):
+            await self._take_in(record, call, taking_in)
+
+    async def _take_in(
+        self, record: ConsumerRecord[Any, Any], call: Callable[[], Awaitable[Any]], taking_in: Span
+    ) -> None:
         self._busy_since = started = time.monotonic()
         failpoint("listener.received")
         tries = 0
@@ -313,6 +340,7 @@ class Listener:
                 try:
                     _origin.set(_origin_of(record))
                     await call()
+                    log.debug("taken in", topic=record.topic, offset=record.offset)
                     break
                 except Exception as error:  # noqa: BLE001 - each failure has an end here
                     if is_away(error) or isinstance(error, OwnerAway | Busy | KafkaError):
@@ -327,6 +355,7 @@ class Listener:
                         continue
                     tries += 1
                     if tries >= TRIES or isinstance(error, ValueError):
+                        fail(taking_in, type(error).__name__)
                         await self.bury(record, error, tries)
                         break
                     RETRIED.labels(record.topic, "fault").inc()

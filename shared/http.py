@@ -7,7 +7,9 @@ idempotency keys, limits, health, metrics and the changes that an answer carries
 import asyncio
 import contextlib
 import hmac
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -17,6 +19,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from pydantic import BaseModel, ConfigDict
 from pymongo.errors import PyMongoError
@@ -33,7 +36,8 @@ from shared.mongo import Client, Database, Indexes, connect, ensure_indexes, is_
 from shared.owners import OwnerAway, Owners
 from shared.relay import Relay, outbox_age
 from shared.settings import Settings
-from shared.telemetry import REQUESTS, configure_logs
+from shared.telemetry import REQUESTS, configure_logs, correlated
+from shared.tracing import configure_tracing, fail, span, well_formed
 from shared.unit_of_work import Busy, KeyReused, Once, Origin, UnitOfWork, chassis_indexes
 
 log = structlog.get_logger()
@@ -115,14 +119,10 @@ async def _run(request: Request, now: BusinessTime) -> unit_of_work.Run:
 
 
 def _origin(request: Request, now: datetime) -> Origin:
-    correlation = request.headers.get("x-request-id", "")
-    if not (0 < len(correlation) <= 100 and correlation.isprintable() and correlation.isascii()):
-        correlation = request.scope["carrel.request_id"]
-    traceparent = request.headers.get("traceparent", "")
     return Origin(
         now=now,
-        correlation_id=correlation,
-        traceparent=traceparent if len(traceparent) == 55 else "",
+        correlation_id=request.scope["carrel.request_id"],
+        traceparent=well_formed(request.headers.get("traceparent", "")),
     )
 
 
@@ -189,6 +189,7 @@ def page_of(items: list[Any], page: Page, cursor: Callable[[Any], str]) -> dict[
 def create_service_app(service: Service, settings: Settings) -> FastAPI:
     """The whole service as one ASGI app, running the roles that the settings name."""
     configure_logs(service.name, settings.replica, settings.log_level)
+    configure_tracing(service.name, settings.replica)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -487,7 +488,7 @@ class _Edge:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        request_id = scope["carrel.request_id"] = new_id()
+        request_id = scope["carrel.request_id"] = _request_id(headers)
         scope.setdefault("state", {})
         started = asyncio.get_running_loop().time()
         status = 500
@@ -521,19 +522,48 @@ class _Edge:
                 return
             await send(message)
 
-        try:
-            if not declared.isdigit() or int(declared) > MAX_BODY:
-                raise _TooLarge
-            await self._app(scope, limited, observed)
-        except _TooLarge:
-            status = 413
-            answer = problem(413, "too-large", f"A body may have {MAX_BODY} bytes.")
-            await answer(scope, receive, observed)
-        finally:
-            route = scope.get("route")
-            path = getattr(route, "path", "none")
-            elapsed = asyncio.get_running_loop().time() - started
-            REQUESTS.labels(self._service, scope["method"], path, status).observe(elapsed)
+        with correlated(request_id), _serving(scope, headers) as serving:
+            try:
+                if not declared.isdigit() or int(declared) > MAX_BODY:
+                    raise _TooLarge
+                await self._app(scope, limited, observed)
+            except _TooLarge:
+                status = 413
+                answer = problem(413, "too-large", f"A body may have {MAX_BODY} bytes.")
+                await answer(scope, receive, observed)
+            finally:
+                elapsed = asyncio.get_running_loop().time() - started
+                self._tell(scope, serving, status, elapsed)
+
+    def _tell(self, scope: Scope, serving: Span, status: int, seconds: float) -> None:
+        """The metric, the span's last words and the log line of an answer."""
+        method, route = scope["method"], getattr(scope.get("route"), "path", "none")
+        REQUESTS.labels(self._service, method, route, status).observe(seconds)
+        serving.update_name(f"{method} {route}")
+        serving.set_attribute("http.route", route)
+        serving.set_attribute("http.response.status_code", status)
+        if status >= 500:
+            fail(serving, str(status))
+        # What changes something, or fails, is told; reads and probes are many.
+        level = logging.DEBUG if status < 500 and method in ("GET", "HEAD") else logging.INFO
+        took = round(seconds * 1000, 1)
+        log.log(level, "answered", method=method, route=route, status=status, milliseconds=took)
+
+
+def _request_id(headers: Mapping[bytes, bytes]) -> str:
+    """The caller's X-Request-Id if it can be logged, else a new one."""
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    usable = 0 < len(given) <= 100 and given.isprintable() and given.isascii()
+    return given if usable else new_id()
+
+
+def _serving(scope: Scope, headers: Mapping[bytes, bytes]) -> AbstractContextManager[Span]:
+    """A server's span, below the caller's; none for a probe, which asks each second."""
+    if scope["path"].startswith("/health") or scope["path"] == "/metrics":
+        return nullcontext(INVALID_SPAN)
+    parent = headers.get(b"traceparent", b"").decode("latin-1")
+    about = {"http.request.method": scope["method"]}
+    return span(scope["method"], SpanKind.SERVER, parent=parent, attributes=about)
 
 
 async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Send) -> None:

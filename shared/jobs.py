@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import structlog
 
 from shared.clock import wall_clock
+from shared.telemetry import correlated
+from shared.tracing import span
 from shared.unit_of_work import Origin, Run, UnitOfWork
 
 log = structlog.get_logger()
@@ -54,10 +56,18 @@ async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
     while True:
         # Replicas that started together spread out.
         await asyncio.sleep(job.every_seconds * random.uniform(0.9, 1.1))  # noqa: S311
-        try:
-            done = await job.run(Run(unit_of_work, Origin(now=wall_clock()), within=30.0))
-        except Exception as error:  # noqa: BLE001 - the next round tries again
-            log.warning("job failed", job=job.name, error=type(error).__name__)
-        else:
-            if done:
-                log.info("job done", job=job.name, count=done)
+        origin = Origin(now=wall_clock())
+        with correlated(origin.correlation_id):
+            await _run(job, Run(unit_of_work, origin, within=30.0))
+
+
+async def _run(job: Job, run: Run) -> None:
+    """A round of a job. Its failure ends here, for the next round tries again."""
+    try:
+        with span(f"job {job.name}"):
+            done = await job.run(run)
+    except Exception as error:  # noqa: BLE001 - as above
+        log.warning("job failed", job=job.name, error=type(error).__name__)
+    else:
+        if done:
+            log.info("job done", job=job.name, count=done)

@@ -2,14 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import aiohttp
 import orjson
+from opentelemetry.trace import Span, SpanKind
 
 from shared.settings import Settings
+from shared.telemetry import correlation_id
+from shared.tracing import span, traceparent
 
 
 class OwnerAway(Exception):
@@ -18,6 +22,18 @@ class OwnerAway(Exception):
     def __init__(self, service: str) -> None:
         super().__init__(f"{service} is away")
         self.service = service
+
+
+@contextmanager
+def asking(service: str, method: str, headers: dict[str, str]) -> Iterator[Span]:
+    """Around a request to a service: its headers get what carries the trace and the id on."""
+    about = {"http.request.method": method, "peer.service": service}
+    with span(f"{method} {service}", SpanKind.CLIENT, attributes=about) as asked:
+        if parent := traceparent():
+            headers["traceparent"] = parent
+        if known := correlation_id():
+            headers["x-request-id"] = known
+        yield asked
 
 
 class Owners:
@@ -67,17 +83,19 @@ class Owners:
             headers["Carrel-Time"] = now.isoformat()
         url = self._settings.url_of(service) + path
         try:
-            async with self.session.get(url, params=params, headers=headers) as response:
-                body = await response.read()
-                if response.status == 404:
-                    return None
-                if response.status == 401 and token is None:
-                    self._token = ""  # signed by a key that is gone: log in again next time
-                if response.status >= 400:
-                    raise OwnerAway(service)
-                return orjson.loads(body)
+            with asking(service, "GET", headers) as asked:
+                async with self.session.get(url, params=params, headers=headers) as response:
+                    body = await response.read()
+                asked.set_attribute("http.response.status_code", response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OwnerAway(service) from error
+        if response.status == 404:
+            return None
+        if response.status == 401 and token is None:
+            self._token = ""  # signed by a key that is gone: log in again next time
+        if response.status >= 400:
+            raise OwnerAway(service)
+        return orjson.loads(body)
 
     async def _own_token(self) -> str:
         async with self._login:

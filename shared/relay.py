@@ -8,12 +8,14 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from shared.clock import wall_clock
 from shared.failpoint import failpoint
 from shared.mongo import Database, Document
+from shared.tracing import begin
 
 log = structlog.get_logger()
 
@@ -83,7 +85,7 @@ class Relay:
         if not rows:
             return 0
         failpoint("relay.fetched")
-        acks = [await send_row(producer, row) for row in rows]
+        acks = [await _traced(producer, row) for row in rows]
         failpoint("relay.sent")
         await asyncio.gather(*acks)
         failpoint("relay.acknowledged")
@@ -145,6 +147,27 @@ class Relay:
                         self._wake.set()
             except PyMongoError:
                 await asyncio.sleep(1)
+
+
+async def _traced(producer: AIOKafkaProducer, row: Document) -> asyncio.Future[Any]:
+    """`send_row` in a span of the trace that recorded the row, which ends with the acknowledgement.
+
+    The message keeps the recorded `traceparent`, so a consumer's span stands beside this one.
+    """
+    sending = begin(
+        f"{row['topic']} publish",
+        SpanKind.PRODUCER,
+        parent=row["headers"].get("traceparent", ""),
+        attributes={
+            "messaging.system": "kafka",
+            "messaging.destination.name": row["topic"],
+            "messaging.message.id": row["_id"],
+        },
+    )
+    ack = await send_row(producer, row)
+    if sending is not None:
+        ack.add_done_callback(lambda _: sending.end())
+    return ack
 
 
 def outbox_producer(bootstrap: str, client_id: str) -> AIOKafkaProducer:

@@ -8,11 +8,15 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import structlog
 from prometheus_client import Histogram
 from structlog.typing import EventDict, WrappedLogger
+
+from shared import tracing
 
 REQUESTS = Histogram(
     "carrel_http_request_seconds",
@@ -29,6 +33,7 @@ def configure_logs(service: str, replica: str, level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _trace,
             _places,
             structlog.processors.JSONRenderer(),
         ],
@@ -44,6 +49,23 @@ def configure_logs(service: str, replica: str, level: str) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     # Its client libraries speak of every reconnection; readiness and the relay say it once.
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
+
+
+@contextmanager
+def correlated(correlation_id: str) -> Iterator[None]:
+    """Lines that are logged in the block, and questions to other services, carry this id."""
+    with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
+        yield
+
+
+def correlation_id() -> str:
+    """The id of the request or event in hand; empty where there is none."""
+    return str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
+
+
+def _trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    event.update(tracing.current_ids())
+    return event
 
 
 def _places(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -32,6 +32,7 @@ from shared.mongo import (
 )
 from shared.owners import Owners
 from shared.settings import Settings
+from shared.tracing import span, traceparent
 
 V = TypeVar("V")
 C = TypeVar("C")
@@ -226,7 +227,8 @@ class UnitOfWork:
         `work`. Raises what the use case raises (nothing is kept then), KeyReused, Busy after
         `within` seconds of conflicts, or the driver's error when the database is away.
         """
-        with pymongo.timeout(within):  # of all the driver's calls together
+        # The timeout is of all the driver's calls together.
+        with span(use_case.__name__), pymongo.timeout(within):
             return await self._until_committed(
                 lambda: self._attempt(use_case, command, origin, once, inbox), within
             )
@@ -318,8 +320,8 @@ class UnitOfWork:
             "ce_correlationid": origin.correlation_id,
             "ce_causationid": origin.causation_id or origin.correlation_id,
         }
-        if origin.traceparent:
-            headers["traceparent"] = origin.traceparent
+        if parent := traceparent() or origin.traceparent:
+            headers["traceparent"] = parent
         return {
             "_id": event_id,
             "topic": event.topic,

@@ -27,7 +27,7 @@ from services.gateway.projection import SOURCES, fold
 from shared.contracts import published
 from shared.http import AWAY, problem
 from shared.mongo import Database
-from shared.owners import OwnerAway, Owners
+from shared.owners import OwnerAway, Owners, asking
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -79,7 +79,6 @@ _FORWARDED_HEADERS = (
     "accept-language",
     "if-none-match",
     "traceparent",
-    "x-request-id",
 )
 _ANSWERED_HEADERS = (
     "content-type",
@@ -195,30 +194,32 @@ async def _ask(request: Request, owner: str, body: bytes) -> tuple[int, Mapping[
     path = request.scope["raw_path"].decode("ascii")
     query = request.scope["query_string"].decode("latin-1")
     url = URL(settings.url_of(owner) + path + (f"?{query}" if query else ""), encoded=True)
+    headers = _sent_headers(request, settings)
     tries = 2 if request.method == "GET" else 1
-    while True:
-        tries -= 1
-        try:
-            async with owners.session.request(
-                request.method,
-                url,
-                data=body or None,
-                headers=_sent_headers(request, settings),
-                allow_redirects=False,
-                skip_auto_headers=("content-type", "user-agent"),
-                # The deadline is the caller's; the session's own would cut off a long job.
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE_SECONDS),
-            ) as response:
-                return response.status, response.headers, await response.read()
-        except aiohttp.ClientConnectionError:
-            if not tries:
-                raise
+    with asking(owner, request.method, headers) as asked:
+        while True:
+            tries -= 1
+            try:
+                async with owners.session.request(
+                    request.method,
+                    url,
+                    data=body or None,
+                    headers=headers,
+                    allow_redirects=False,
+                    skip_auto_headers=("content-type", "user-agent"),
+                    # The deadline is the caller's; the session's own would cut off a long job.
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE_SECONDS),
+                ) as response:
+                    asked.set_attribute("http.response.status_code", response.status)
+                    return response.status, response.headers, await response.read()
+            except aiohttp.ClientConnectionError:
+                if not tries:
+                    raise
 
 
 def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
     names = (*_FORWARDED_HEADERS, *(("carrel-time",) if settings.simulation else ()))
     headers = {name: request.headers[name] for name in names if name in request.headers}
-    headers.setdefault("x-request-id", request.scope["carrel.request_id"])
     if request.method != "GET":
         headers["carrel-changes"] = "1"
     return headers

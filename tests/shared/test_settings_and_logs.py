@@ -9,6 +9,7 @@ import structlog
 
 from shared.settings import Settings, load
 from shared.telemetry import configure_logs
+from shared.tracing import configure_tracing
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,14 @@ def test_a_bad_setting_is_one_clear_error(
 def test_roles_are_a_comma_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARREL_ROLES", "api, relay")
     assert load(Settings).roles == ("api", "relay")
+
+
+def test_an_exporter_that_no_package_offers_is_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "nowhere")
+    with pytest.raises(SystemExit, match=r"OTEL_TRACES_EXPORTER.*nowhere.*console"):
+        configure_tracing("circulation", "0")
 
 
 @pytest.fixture
