@@ -151,6 +151,19 @@ async def _owners(request: Request) -> Owners:
     return owners
 
 
+async def _preview(
+    response: Response,
+    preview: Annotated[
+        bool, Query(description="Answer with what it would do. Nothing changes.")
+    ] = False,
+) -> bool:
+    if preview:
+        response.status_code = 200  # nothing was created
+    return preview
+
+
+Preview = Annotated[bool, Depends(_preview)]
+"""Whether only the effect is asked for: `await run.try_out(use_case, command)` keeps nothing."""
 Run = Annotated[unit_of_work.Run, Depends(_run)]
 """Carries out use cases: `await run(renew_loan, command)`. Declare it after the caller."""
 Db = Annotated[Database, Depends(_database)]

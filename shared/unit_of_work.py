@@ -37,6 +37,7 @@ from shared.tracing import span, traceparent
 V = TypeVar("V")
 C = TypeVar("C")
 R = TypeVar("R")
+S = TypeVar("S")
 
 UseCase = Callable[["Work", C], Awaitable[R]]
 _DUPLICATE_KEY = 11000
@@ -233,9 +234,27 @@ class UnitOfWork:
                 lambda: self._attempt(use_case, command, origin, once, inbox), within
             )
 
+    async def try_out(
+        self, use_case: UseCase[C, R], command: C, origin: Origin, *, within: float = 10.0
+    ) -> tuple[R, list[Event]]:
+        """What `run` would give, worked out in a transaction of which nothing is kept."""
+
+        async def attempt_once() -> tuple[R, list[Event]]:
+            async with await self.database.client.start_session() as session:
+                session.start_transaction(read_concern=SNAPSHOT)
+                try:
+                    work = Work(self.database, session, origin)
+                    return await use_case(work, command), work.recorded
+                finally:
+                    with contextlib.suppress(PyMongoError):
+                        await session.abort_transaction()
+
+        with pymongo.timeout(within):
+            return await self._until_committed(attempt_once, within)
+
     async def _until_committed(
-        self, attempt_once: Callable[[], Awaitable[tuple[R | None, list[Event]]]], within: float
-    ) -> tuple[R | None, list[Event]]:
+        self, attempt_once: Callable[[], Awaitable[tuple[S, list[Event]]]], within: float
+    ) -> tuple[S, list[Event]]:
         deadline = time.monotonic() + within
         attempt = duplicates = 0
         while True:
@@ -460,6 +479,10 @@ class Run:
     def owners(self) -> Owners:
         """The other services."""
         return self._unit_of_work.owners
+
+    async def try_out(self, use_case: UseCase[C, R], command: C) -> tuple[R, list[Event]]:
+        """What `use_case` would give and publish now. Nothing is kept: a preview."""
+        return await self._unit_of_work.try_out(use_case, command, self.origin, within=self._within)
 
     async def __call__(self, use_case: UseCase[C, R], command: C) -> R:
         """Carry out `use_case` in one transaction and give its result.

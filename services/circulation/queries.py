@@ -1,6 +1,6 @@
 """What circulation can be asked. Fines are worked out when asked; nothing accrues in the store."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -8,9 +8,11 @@ from services.circulation import store
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.copy import Copy, CopyState
+from services.circulation.domain.effect import Effect, World, effect
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.loan import Loan, LoanState, catch_up, fine, is_overdue
 from services.circulation.domain.policy import Policy
+from services.circulation.domain.rework import newly_closed
 from services.circulation.domain.suspension import FineSuspension, relief_on
 from services.circulation.domain.title import Title
 from shared.mongo import Database
@@ -26,6 +28,15 @@ class Account:
     overdue: bool
     suspended: bool
     resumes_on: date | None
+
+
+@dataclass(frozen=True)
+class SuspensionEffect:
+    """What a change of a suspension does."""
+
+    effect: Effect
+    patrons_told: int
+    """Those with an open loan in its scope, who are told of it."""
 
 
 @dataclass(frozen=True)
@@ -163,3 +174,43 @@ async def suspensions_to_resume(db: Database, day: date) -> list[str]:
 async def branches(db: Database) -> list[str]:
     """The codes of all branches that circulation has heard of."""
     return sorted(await store.calendars.find(db))
+
+
+async def effect_of_calendars(
+    db: Database, calendars: Collection[BranchCalendar], as_of: date
+) -> Effect:
+    """What it would do to loans and fines if branches had these calendars."""
+    before = await _world(db)
+    # A branch that nobody has heard of has no loans.
+    known = [calendar for calendar in calendars if calendar.id in before.calendars]
+    fines: list[Charge] = []
+    for calendar in known:
+        span = newly_closed(calendar, since=before.calendars[calendar.id].version)
+        if span:
+            fines += [f async for f in store.charges.find_fines_over(db, {calendar.id}, *span)]
+    loans = await store.loans.find_alike(db, {calendar.id for calendar in known})
+    return effect(loans, fines, before, before.with_calendars(known), as_of)
+
+
+async def effect_of_suspension(
+    db: Database, suspension: FineSuspension, as_of: date
+) -> SuspensionEffect:
+    """What it would do to fines if this suspension, new or in its place, were in force."""
+    before = await _world(db)
+    codes = {
+        code for code, branch in before.calendars.items() if suspension.concerns(code, branch.kind)
+    }
+    fines = [
+        fine
+        async for fine in store.charges.find_fines_over(
+            db, codes, suspension.first, suspension.last
+        )
+    ]
+    loans = await store.loans.find_alike(db, codes)
+    patrons = await store.loans.find_borrowers(db, codes)
+    after = before.with_suspension(suspension)
+    return SuspensionEffect(effect(loans, fines, before, after, as_of), patrons)
+
+
+async def _world(db: Database) -> World:
+    return World(await store.calendars.find(db), await store.suspensions.find(db))

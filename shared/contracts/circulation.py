@@ -165,6 +165,9 @@ class SuspensionSnapshot(Event):
     branches: tuple[str, ...] = Field(description="Branch codes in scope; empty: see `kinds`.")
     kinds: tuple[str, ...] = Field(description="Branch kinds in scope.")
     reason: str
+    withdrawn_on: date | None = Field(
+        default=None, description="The day on which it was taken back, if it was."
+    )
 
 
 class FinesSuspended(
@@ -184,4 +187,4 @@ class FinesResumed(
     key="suspension_id",
     subject="suspension_id",
 ):
-    """Published once, by the job of the day on which fines are counted again."""
+    """Published once, when fines are counted again: by the job of that day, or at a withdrawal."""

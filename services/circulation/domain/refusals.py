@@ -184,3 +184,20 @@ class ResumesBeforeStart(Refusal):
 
     code = "resumes-before-start"
     says = "Fines are suspended from {starts_on}; they can only be counted again after that day."
+
+
+class SuspensionWithdrawn(Refusal):
+    """A change of a fine suspension that was taken back."""
+
+    code = "suspension-withdrawn"
+    says = "This suspension of fines was withdrawn. Record a new one."
+
+
+class SuspensionOver(Refusal):
+    """The withdrawal of a fine suspension that has ended."""
+
+    code = "suspension-over"
+    says = (
+        "This suspension ended before {resumes_on}. Its days stay free, unless it is withdrawn "
+        "as recorded in error."
+    )

@@ -6,7 +6,21 @@ from datetime import date
 
 from services.circulation.domain.cause import Cause
 from services.circulation.domain.period import DAY, NO_END, last_before, merge
-from services.circulation.domain.refusals import ResumesBeforeStart
+from services.circulation.domain.refusals import (
+    ResumesBeforeStart,
+    SuspensionOver,
+    SuspensionWithdrawn,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """That a suspension was taken back, when and why."""
+
+    on: date
+    in_error: bool
+    """It should never have been recorded."""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +28,8 @@ class FineSuspension:
     """A span in which overdue days are free, from `starts_on` until the day before `resumes_on`.
 
     It covers the branches that it names by code and those of the kinds that it names. One that
-    names neither covers the whole library.
+    names neither covers the whole library. One that was taken back before it began, or as
+    recorded in error, resumes on the day it starts and covers no day.
     """
 
     id: str
@@ -27,6 +42,7 @@ class FineSuspension:
     version: int = 1
     resumption_noticed_on: date | None = None
     """When the job of the day noticed that fines are counted again."""
+    withdrawal: Withdrawal | None = None
 
     @property
     def first(self) -> date:
@@ -43,6 +59,11 @@ class FineSuspension:
         """How a statement names this suspension."""
         return Cause("suspension", self.id, self.version, self.reason)
 
+    @property
+    def rework_id(self) -> str:
+        """Under what id the fines assessed before it are worked out again."""
+        return f"suspension/{self.id}"
+
     def concerns(self, branch_code: str, branch_kind: str) -> bool:
         """Whether loans of this branch are in its scope."""
         whole_library = not self.branches and not self.kinds
@@ -53,19 +74,47 @@ class FineSuspension:
         return self.first <= day <= self.last and self.concerns(branch_code, branch_kind)
 
 
-def announce_resumption(suspension: FineSuspension, resumes_on: date | None) -> FineSuspension:
-    """With another first day that counts again; None takes an announced day back.
+def amend(
+    suspension: FineSuspension, starts_on: date, resumes_on: date | None, reason: str
+) -> FineSuspension:
+    """With another span or reason; `resumes_on` None takes an announced day back.
 
-    The same suspension if nothing changes. Raises ResumesBeforeStart.
+    The same suspension if nothing changes. Raises SuspensionWithdrawn or ResumesBeforeStart.
     """
-    if resumes_on is not None and resumes_on <= suspension.starts_on:
-        raise ResumesBeforeStart(starts_on=suspension.starts_on)
-    if resumes_on == suspension.resumes_on:
+    if suspension.withdrawal:
+        raise SuspensionWithdrawn
+    check_span(starts_on, resumes_on)
+    amended = replace(suspension, starts_on=starts_on, resumes_on=resumes_on, reason=reason)
+    if amended == suspension:
         return suspension
+    noticed = suspension.resumption_noticed_on if resumes_on == suspension.resumes_on else None
+    return replace(amended, resumption_noticed_on=noticed, version=suspension.version + 1)
+
+
+def check_span(starts_on: date, resumes_on: date | None) -> None:
+    """Raises ResumesBeforeStart for a suspension that would cover no day."""
+    if resumes_on is not None and resumes_on <= starts_on:
+        raise ResumesBeforeStart(starts_on=starts_on)
+
+
+def withdraw(
+    suspension: FineSuspension, *, on: date, in_error: bool, reason: str
+) -> FineSuspension:
+    """The suspension taken back on `on`.
+
+    The days before `on` stay free, for patrons were told so; recorded in error, none of its days
+    is. A fine that was assessed meanwhile is not raised either way. Raises SuspensionWithdrawn,
+    or SuspensionOver for one whose last day is past, unless it is withdrawn as in error.
+    """
+    if suspension.withdrawal:
+        raise SuspensionWithdrawn
+    if not in_error and suspension.last < on:
+        raise SuspensionOver(resumes_on=suspension.resumes_on)
     return replace(
         suspension,
-        resumes_on=resumes_on,
-        resumption_noticed_on=None,
+        resumes_on=suspension.starts_on if in_error else max(suspension.starts_on, on),
+        withdrawal=Withdrawal(on, in_error, reason),
+        resumption_noticed_on=on,
         version=suspension.version + 1,
     )
 

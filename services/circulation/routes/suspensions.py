@@ -1,6 +1,7 @@
 """Fine suspensions."""
 
 from datetime import date
+from typing import TypeVar
 
 from fastapi import APIRouter
 from pydantic import (
@@ -11,16 +12,29 @@ from pydantic import (
 from services.circulation import queries
 from services.circulation.domain.refusals import NoSuchSuspension
 from services.circulation.domain.suspension import FineSuspension
-from services.circulation.routes.fields import BranchCode, BranchKind, Day, Id, Line, StaffOrService
-from services.circulation.usecases.announce_resumption import (
-    AnnounceResumption,
-    announce_resumption,
+from services.circulation.routes.effects import SuspensionEffectOut
+from services.circulation.routes.fields import (
+    BranchCode,
+    BranchKind,
+    Day,
+    Id,
+    Line,
+    StaffOrService,
+    day_of,
 )
+from services.circulation.usecases.amend_suspension import AmendSuspension, amend_suspension
 from services.circulation.usecases.suspend_fines import SuspendFines, suspend_fines
+from services.circulation.usecases.withdraw_suspension import (
+    WithdrawSuspension,
+    withdraw_suspension,
+)
 from shared.auth import Staff
-from shared.http import Body, Db, PageQuery, Run, page_of
+from shared.http import Body, Db, PageQuery, Preview, Run, page_of
+from shared.unit_of_work import UseCase
 
 router = APIRouter(prefix="/v1")
+
+C = TypeVar("C")
 
 
 class SuspensionIn(Body):
@@ -33,10 +47,25 @@ class SuspensionIn(Body):
     reason: Line
 
 
-class ResumptionIn(Body):
-    """The first day on which fines are counted again; null takes an announced day back."""
+class AmendmentIn(Body):
+    """What a suspension says from now on. What is left out stays as it is, but for `resumes_on`."""
 
-    resumes_on: Day | None
+    resumes_on: Day | None = Field(
+        description="First day that counts again; null takes an announced day back."
+    )
+    starts_on: Day | None = None
+    reason: Line | None = None
+
+
+class WithdrawalIn(Body):
+    """Why a suspension is taken back."""
+
+    reason: Line
+    in_error: bool = Field(
+        default=False,
+        description="It should never have been recorded: none of its days is free any more. "
+        "Otherwise the days before today stay free.",
+    )
 
 
 class SuspensionOut(BaseModel):
@@ -48,6 +77,8 @@ class SuspensionOut(BaseModel):
     branches: list[str]
     kinds: list[str]
     reason: str
+    withdrawn_on: date | None
+    withdrawn_because: str | None
     version: int
 
     @classmethod
@@ -60,6 +91,8 @@ class SuspensionOut(BaseModel):
             branches=sorted(suspension.branches),
             kinds=sorted(suspension.kinds),
             reason=suspension.reason,
+            withdrawn_on=suspension.withdrawal.on if suspension.withdrawal else None,
+            withdrawn_because=suspension.withdrawal.reason if suspension.withdrawal else None,
             version=suspension.version,
         )
 
@@ -84,8 +117,13 @@ class PatronPage(BaseModel):
 
 
 @router.post("/fine-suspensions", status_code=201)
-async def post_suspension(body: SuspensionIn, _caller: Staff, run: Run) -> SuspensionOut:
-    """Suspend fines. 409 `resumes-before-start`."""
+async def post_suspension(
+    body: SuspensionIn, _caller: Staff, run: Run, preview: Preview
+) -> SuspensionOut | SuspensionEffectOut:
+    """Suspend fines. With `preview=true`, what that would do; nothing changes.
+
+    409 `resumes-before-start`.
+    """
     command = SuspendFines(
         starts_on=body.starts_on,
         resumes_on=body.resumes_on,
@@ -93,16 +131,46 @@ async def post_suspension(body: SuspensionIn, _caller: Staff, run: Run) -> Suspe
         kinds=frozenset(body.kinds),
         reason=body.reason,
     )
+    if preview:
+        return await _effect(suspend_fines, command, run)
     return SuspensionOut.of(await run(suspend_fines, command))
 
 
 @router.patch("/fine-suspensions/{suspension_id}")
 async def patch_suspension(
-    suspension_id: Id, body: ResumptionIn, _caller: Staff, run: Run
-) -> SuspensionOut:
-    """Announce when fines are counted again. 404, 409 `resumes-before-start`."""
-    command = AnnounceResumption(suspension_id, body.resumes_on)
-    return SuspensionOut.of(await run(announce_resumption, command))
+    suspension_id: Id, body: AmendmentIn, _caller: Staff, run: Run, preview: Preview
+) -> SuspensionOut | SuspensionEffectOut:
+    """Announce when fines are counted again, or amend the span or the reason.
+
+    With `preview=true`, what that would do; nothing changes.
+    404, 409 `resumes-before-start` or `suspension-withdrawn`.
+    """
+    command = AmendSuspension(suspension_id, body.resumes_on, body.starts_on, body.reason)
+    if preview:
+        return await _effect(amend_suspension, command, run)
+    return SuspensionOut.of(await run(amend_suspension, command))
+
+
+@router.post("/fine-suspensions/{suspension_id}/withdrawal")
+async def post_withdrawal(
+    suspension_id: Id, body: WithdrawalIn, _caller: Staff, run: Run, preview: Preview
+) -> SuspensionOut | SuspensionEffectOut:
+    """Withdraw a suspension. With `preview=true`, what that would do; nothing changes.
+
+    404, 409 `suspension-withdrawn` or `suspension-over`.
+    """
+    command = WithdrawSuspension(suspension_id, day_of(None, run), body.in_error, body.reason)
+    if preview:
+        return await _effect(withdraw_suspension, command, run)
+    return SuspensionOut.of(await run(withdraw_suspension, command))
+
+
+async def _effect(
+    use_case: UseCase[C, FineSuspension], command: C, run: Run
+) -> SuspensionEffectOut:
+    suspension, _events = await run.try_out(use_case, command)
+    found = await queries.effect_of_suspension(run.database, suspension, day_of(None, run))
+    return SuspensionEffectOut.of_suspension(found)
 
 
 @router.get("/fine-suspensions")

@@ -10,6 +10,7 @@ from services.circulation.store import (
     loans,
     patrons,
     policies,
+    reworks,
     suspensions,
     titles,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "loans",
     "patrons",
     "policies",
+    "reworks",
     "suspensions",
     "titles",
 ]
@@ -34,4 +36,5 @@ INDEXES: Indexes = {
     **loans.INDEXES,
     **charges.INDEXES,
     **suspensions.INDEXES,
+    **reworks.INDEXES,
 }

@@ -1,12 +1,13 @@
 """What is owed."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from datetime import date
 
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.charge import Charge
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes
+from shared.mongo import Database, Indexes, from_document
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -38,3 +39,17 @@ async def find_of(db: Database, patron_id: str, limit: int, after: str | None) -
     return await reading.page(
         db, Charge, "charges", {"patron_id": patron_id}, limit=limit, after=after
     )
+
+
+async def find_fines_over(
+    db: Database, branch_codes: Collection[str], first: date, last: date
+) -> AsyncIterator[Charge]:
+    """The fines of some branches that may charge a day from `first` to `last`."""
+    query = {
+        "kind": "fine",
+        "basis.branch_code": {"$in": sorted(branch_codes)},
+        "basis.until": {"$gte": first.isoformat()},
+        "basis.due_on": {"$lt": last.isoformat()},
+    }
+    async for found in db.charges.find(query, hint="fines_of_branch").batch_size(500):
+        yield from_document(Charge, found)

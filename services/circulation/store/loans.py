@@ -7,10 +7,11 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.branch_calendar import BranchCalendar
+from services.circulation.domain.effect import Alike
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes
+from shared.mongo import Database, Indexes, from_document
 from shared.unit_of_work import Work
 
 OPEN = {"state": LoanState.OPEN.value}
@@ -152,3 +153,37 @@ async def to_notice(db: Database, due_by: Mapping[date, Collection[str]]) -> Asy
         }
         async for found in db.loans.find(query, {"_id": 1}, hint="open_to_notice").batch_size(200):
             yield found["_id"]
+
+
+async def find_alike(db: Database, branch_codes: Collection[str]) -> list[Alike]:
+    """The open loans of some branches, those together whose due dates and fines are alike.
+
+    A hundred thousand loans are some thousands of groups: as many as days, calendars and rows.
+    """
+    same = ("branch_code", "due_on", "calendar_version", "moves", "policy", "claimed_returned_on")
+    groups = await db.loans.aggregate(
+        [
+            {"$match": {"branch_code": {"$in": sorted(branch_codes)}, **OPEN}},
+            {
+                "$group": {
+                    "_id": {name: f"${name}" for name in same},
+                    "loan": {"$first": "$$ROOT"},
+                    "count": {"$sum": 1},
+                }
+            },
+        ],
+        hint="open_by_due_date",
+        allowDiskUse=True,
+    ).to_list(None)
+    return [Alike(from_document(Loan, group["loan"]), group["count"]) for group in groups]
+
+
+async def find_borrowers(db: Database, branch_codes: Collection[str]) -> int:
+    """How many patrons have an open loan of some branches."""
+    query = {"branch_code": {"$in": sorted(branch_codes)}, **OPEN}
+    found = await db.loans.aggregate(
+        [{"$match": query}, {"$group": {"_id": "$patron_id"}}, {"$count": "patrons"}],
+        hint="open_of_patron",
+        allowDiskUse=True,
+    ).to_list(None)
+    return int(found[0]["patrons"]) if found else 0

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.refusals import ResumesBeforeStart
-from services.circulation.domain.suspension import FineSuspension
+from services.circulation.domain.suspension import FineSuspension, check_span
 from services.circulation.usecases.tell_of_suspension import tell
 from shared.contracts.circulation import FinesSuspended
 from shared.ids import new_id
@@ -25,8 +24,7 @@ class SuspendFines:
 
 async def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
     """The suspension, recorded. Raises ResumesBeforeStart."""
-    if command.resumes_on is not None and command.resumes_on <= command.starts_on:
-        raise ResumesBeforeStart(starts_on=command.starts_on)
+    check_span(command.starts_on, command.resumes_on)
     suspension = FineSuspension(
         id=new_id(),
         starts_on=command.starts_on,
@@ -36,5 +34,6 @@ async def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
         reason=command.reason,
     )
     await store.suspensions.save(work, suspension)
+    await store.reworks.want(work, suspension.rework_id, suspension.version)
     tell(work, FinesSuspended, suspension)
     return suspension

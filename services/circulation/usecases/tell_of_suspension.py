@@ -16,5 +16,6 @@ def tell(work: Work, kind: type[SuspensionSnapshot], suspension: FineSuspension)
             branches=tuple(sorted(suspension.branches)),
             kinds=tuple(sorted(suspension.kinds)),
             reason=suspension.reason,
+            withdrawn_on=suspension.withdrawal.on if suspension.withdrawal else None,
         )
     )

@@ -5,13 +5,19 @@ from datetime import date
 
 import pytest
 
-from services.circulation.domain.refusals import ResumesBeforeStart
+from services.circulation.domain.refusals import (
+    Refusal,
+    ResumesBeforeStart,
+    SuspensionOver,
+    SuspensionWithdrawn,
+)
 from services.circulation.domain.suspension import (
     FineSuspension,
     Relief,
-    announce_resumption,
+    amend,
     notice_resumption,
     relief_on,
+    withdraw,
 )
 
 START, RESUME = date(2020, 12, 10), date(2021, 3, 5)
@@ -24,6 +30,10 @@ def suspension(
     kinds: frozenset[str] = frozenset(),
 ) -> FineSuspension:
     return FineSuspension("s1", starts, resumes, branches, kinds)
+
+
+def resuming(one: FineSuspension, on: date | None) -> FineSuspension:
+    return amend(one, one.starts_on, on, one.reason)
 
 
 LIBRARY = suspension(START, RESUME)
@@ -87,12 +97,12 @@ def test_there_is_no_relief_once_fines_are_counted() -> None:
 
 def test_the_end_of_a_suspension_is_announced_moved_and_taken_back() -> None:
     spring = FineSuspension("s1", date(2020, 12, 10), None)
-    announced = announce_resumption(spring, date(2021, 3, 5))
+    announced = resuming(spring, date(2021, 3, 5))
     assert (announced.resumes_on, announced.version) == (date(2021, 3, 5), 2)
-    assert announce_resumption(announced, date(2021, 3, 5)) is announced
-    assert announce_resumption(announced, None) == replace(spring, version=3)
+    assert resuming(announced, date(2021, 3, 5)) is announced
+    assert resuming(announced, None) == replace(spring, version=3)
     with pytest.raises(ResumesBeforeStart):
-        announce_resumption(spring, date(2020, 12, 10))
+        resuming(spring, date(2020, 12, 10))
 
 
 def test_a_resumption_is_noticed_once_from_its_day_on() -> None:
@@ -101,6 +111,57 @@ def test_a_resumption_is_noticed_once_from_its_day_on() -> None:
     noticed = notice_resumption(ends, date(2021, 3, 6))
     assert (noticed.resumption_noticed_on, noticed.version) == (date(2021, 3, 6), 2)
     assert notice_resumption(noticed, date(2021, 3, 7)) is noticed
-    moved = announce_resumption(noticed, date(2021, 5, 3))
+    moved = resuming(noticed, date(2021, 5, 3))
     assert notice_resumption(moved, date(2021, 5, 3)).version == 4
-    assert notice_resumption(announce_resumption(ends, None), date(2022, 1, 1)).version == 2
+    assert notice_resumption(resuming(ends, None), date(2022, 1, 1)).version == 2
+
+
+TODAY = date(2021, 1, 15)
+
+
+@pytest.mark.parametrize(
+    ("one", "in_error", "free"),
+    [
+        pytest.param(LIBRARY, False, date(2021, 1, 14), id="the days before today stay free"),
+        pytest.param(LIBRARY, True, None, id="recorded in error, no day is free"),
+        pytest.param(
+            suspension(date(2021, 2, 1), None), False, None, id="before it begins, no day is free"
+        ),
+    ],
+)
+def test_a_suspension_is_withdrawn(one: FineSuspension, in_error: bool, free: date | None) -> None:
+    gone = withdraw(one, on=TODAY, in_error=in_error, reason="typing error")
+    assert gone.version == one.version + 1
+    assert not gone.covers("HKCL", "central", TODAY)
+    if free is None:
+        assert not gone.covers("HKCL", "central", one.starts_on)
+    else:
+        assert gone.covers("HKCL", "central", free)
+    with pytest.raises(SuspensionWithdrawn):
+        withdraw(gone, on=TODAY, in_error=True, reason="again")
+    with pytest.raises(SuspensionWithdrawn):
+        resuming(gone, date(2021, 5, 3))
+
+
+@pytest.mark.parametrize(
+    ("in_error", "refusal"),
+    [
+        pytest.param(False, SuspensionOver, id="its days stay free, so there is nothing to do"),
+        pytest.param(True, None, id="in error it is undone at any time"),
+    ],
+)
+def test_a_suspension_that_has_ended(in_error: bool, refusal: type[Refusal] | None) -> None:
+    after = date(2021, 4, 1)
+    if refusal is None:
+        gone = withdraw(LIBRARY, on=after, in_error=in_error, reason="typing error")
+        assert not gone.covers("HKCL", "central", START)
+    else:
+        with pytest.raises(refusal):
+            withdraw(LIBRARY, on=after, in_error=in_error, reason="typing error")
+
+
+def test_amending_the_reason_alone_tells_nobody_again_that_fines_resume() -> None:
+    noticed = notice_resumption(LIBRARY, RESUME)
+    mended = amend(noticed, START, RESUME, "epidemic, first wave")
+    assert mended.resumption_noticed_on == RESUME
+    assert mended.version == noticed.version + 1

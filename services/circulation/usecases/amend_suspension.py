@@ -1,0 +1,41 @@
+"""Amend a fine suspension: announce when fines are counted again, take the day back, or mend it."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain import suspension as rules
+from services.circulation.domain.refusals import NoSuchSuspension
+from services.circulation.domain.suspension import FineSuspension
+from services.circulation.usecases.tell_of_suspension import tell
+from shared.contracts.circulation import FinesSuspended
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AmendSuspension:
+    """What it says from now on. None for `starts_on` and `reason`: as it was."""
+
+    suspension_id: str
+    resumes_on: date | None
+    """The first day that counts again; None: none is announced any more."""
+    starts_on: date | None = None
+    reason: str | None = None
+
+
+async def amend_suspension(work: Work, command: AmendSuspension) -> FineSuspension:
+    """The suspension after it. Raises NoSuchSuspension, SuspensionWithdrawn, ResumesBeforeStart."""
+    suspension = await store.suspensions.get(work, command.suspension_id)
+    if suspension is None:
+        raise NoSuchSuspension
+    amended = rules.amend(
+        suspension,
+        command.starts_on or suspension.starts_on,
+        command.resumes_on,
+        command.reason or suspension.reason,
+    )
+    if amended != suspension:
+        await store.suspensions.save(work, amended)
+        await store.reworks.want(work, amended.rework_id, amended.version)
+        tell(work, FinesSuspended, amended)
+    return amended

@@ -1,0 +1,35 @@
+"""Withdraw a fine suspension."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain import suspension as rules
+from services.circulation.domain.refusals import NoSuchSuspension
+from services.circulation.domain.suspension import FineSuspension
+from services.circulation.usecases.tell_of_suspension import tell
+from shared.contracts.circulation import FinesResumed
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class WithdrawSuspension:
+    """Which one, on which day, and why; `in_error`: it should never have been recorded."""
+
+    suspension_id: str
+    on: date
+    in_error: bool
+    reason: str
+
+
+async def withdraw_suspension(work: Work, command: WithdrawSuspension) -> FineSuspension:
+    """The suspension as withdrawn. Raises NoSuchSuspension, SuspensionWithdrawn, SuspensionOver."""
+    suspension = await store.suspensions.get(work, command.suspension_id)
+    if suspension is None:
+        raise NoSuchSuspension
+    withdrawn = rules.withdraw(
+        suspension, on=command.on, in_error=command.in_error, reason=command.reason
+    )
+    await store.suspensions.save(work, withdrawn)
+    tell(work, FinesResumed, withdrawn)
+    return withdrawn
