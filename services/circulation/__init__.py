@@ -1,10 +1,11 @@
 """circulation: what the library lends, to whom, until when, and what lateness costs.
 
-Owns titles and copies, policy rows, loans, charges and fine suspensions; its own copies of branch
-calendars and of what accounts says of patrons.
+Owns titles and copies, policy rows, loans, charges with their ledger, and fine suspensions; its own
+copies of branch calendars and of what accounts says of patrons.
 
 Publishes title.catalogued, loan.checked-out, loan.renewed, loan.due-date-changed, loan.overdue,
-loan.returned, fine.assessed, fines.suspended and fines.resumed.
+loan.returned, fine.assessed, fine.adjusted, fine.paid, fine.waived, fines.suspended and
+fines.resumed.
 
 Hears patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
 branch.registered, branch.closed, branch.reopened and branch.hours-changed.

@@ -10,6 +10,7 @@ from services.circulation.domain.charge import Charge
 from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.effect import Effect, World, effect
 from services.circulation.domain.fines import Statement
+from services.circulation.domain.ledger import Entry
 from services.circulation.domain.loan import Loan, LoanState, catch_up, fine, is_overdue
 from services.circulation.domain.policy import Policy
 from services.circulation.domain.rework import newly_closed
@@ -93,6 +94,11 @@ async def charge(db: Database, charge_id: str) -> Charge | None:
 async def charges_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Charge]:
     """One more than `limit` of a patron's charges."""
     return await store.charges.find_of(db, patron_id, limit, after)
+
+
+async def entries(db: Database, charge_id: str) -> list[Entry]:
+    """The ledger of one charge, oldest entry first."""
+    return await store.charges.find_entries(db, charge_id)
 
 
 async def policies(db: Database) -> list[Policy]:

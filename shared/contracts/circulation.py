@@ -129,17 +129,33 @@ class SpanOut(BaseModel):
     cause: CauseOut
 
 
+class Standing(BaseModel):
+    """What a patron owes after a change: the newest `version` holds, whatever charge it came by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int = Field(ge=1, description="Counts the changes of what circulation counts of them.")
+    outstanding_cents: int = Field(ge=0)
+    blocked: bool = Field(description="Whether it is so much that they may not borrow.")
+
+
 class ChargeSnapshot(Event):
     """A charge after a change."""
 
     charge_id: str
     patron_id: str
-    loan_id: str
+    loan_id: str = Field(description="Empty for a hold fee, which has a `hold_id`.")
     kind: Literal["fine", "lost", "hold-fee"]
-    amount_cents: int = Field(ge=0)
+    amount_cents: int = Field(ge=0, description="What is charged, after any credit.")
     outstanding_cents: int = Field(ge=0)
     currency: str = "HKD"
     assessed_on: date
+    hold_id: str | None = None
+    processing: bool = Field(
+        default=False, description="Of `lost`: for the work of replacing, not for the copy's price."
+    )
+    refund_due_cents: int = Field(default=0, description="What the library owes of what was paid.")
+    standing: Standing | None = None
 
 
 class FineAssessed(
@@ -149,11 +165,54 @@ class FineAssessed(
     key="patron_id",
     subject="charge_id",
 ):
-    """Published when a fine over 0 becomes a charge, at return or renewal, with its statement."""
+    """Published when money over 0 becomes a charge, whatever its kind.
+
+    A fine, at return, renewal or loss, comes with its statement. Other charges have no overdue
+    days: `due_on` is the day of assessment then, and `spans` is empty.
+    """
 
     due_on: date = Field(description="The day from which the overdue days are counted.")
     charged_days: int
     spans: tuple[SpanOut, ...]
+
+
+class FineAdjusted(
+    ChargeSnapshot,
+    topic="fine.adjusted",
+    publisher="circulation",
+    key="patron_id",
+    subject="charge_id",
+):
+    """Published when a charge turns out lower, or when what was due back was given back."""
+
+    lowered_cents: int = Field(ge=0, description="By how much; 0: a refund was given.")
+    refunded_cents: int = Field(default=0, description="What was given back now.")
+    cause: str = Field(description="Id of what it is for: a closure, suspension, loan or refund.")
+
+
+class FinePaid(
+    ChargeSnapshot,
+    topic="fine.paid",
+    publisher="circulation",
+    key="patron_id",
+    subject="charge_id",
+):
+    """Published for each charge of a payment, once the money was taken."""
+
+    paid_cents: int = Field(ge=0, description="What this payment paid for this charge.")
+    payment_id: str
+
+
+class FineWaived(
+    ChargeSnapshot,
+    topic="fine.waived",
+    publisher="circulation",
+    key="patron_id",
+    subject="charge_id",
+):
+    """Published when staff waive a charge or part of it. Their reason stays in the ledger."""
+
+    waived_cents: int = Field(ge=0, description="What was waived now.")
 
 
 class SuspensionSnapshot(Event):

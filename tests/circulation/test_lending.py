@@ -224,7 +224,9 @@ async def test_a_copy_comes_back_late_with_its_statement(desk: Desk) -> None:
     assert statement.json()["as_of"] == "2020-12-07"
     assert statement.json()["spans"] == result["statement"]["spans"]
     charge = await desk.api.get(f"/v1/charges/{result['charge']['id']}", as_=P1)
-    assert charge.json() == result["charge"]
+    [entry] = charge.json()["entries"]
+    assert (entry["kind"], entry["amount_cents"], entry["on"]) == ("charge", 450, "2020-12-07")
+    assert charge.json() == {**result["charge"], "entries": [entry]}
     charges = (await desk.api.get("/v1/me/charges", as_=P1)).json()
     assert charges == {"items": [result["charge"]], "next": None}
     assert (await desk.api.get("/v1/me/loans", as_=P1)).json()["items"] == []

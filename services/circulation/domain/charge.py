@@ -17,6 +17,9 @@ class ChargeKind(StrEnum):
 
     FINE = "fine"
     LOST = "lost"
+    """The price of a copy that does not come back."""
+    LOST_PROCESSING = "lost-processing"
+    """The work of replacing it."""
     HOLD_FEE = "hold-fee"
 
 
@@ -36,20 +39,54 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Money owed: `outstanding_cents` of `amount_cents` are unpaid."""
+    """Money owed. Always `amount_cents` is the sum of what is outstanding, paid and waived.
+
+    It changes through `ledger` only, which gives the entries that record the change.
+    """
 
     id: str
     patron_id: str
     loan_id: str | None
     kind: ChargeKind
     amount_cents: int
+    """What is charged: less than at first, once a part was credited."""
     outstanding_cents: int
     assessed_on: date
     statement: Statement | None = None
     """How a fine came about; None for other charges."""
     basis: Basis | None = None
     """So that a fine can be worked out again; None for other charges."""
+    hold_id: str | None = None
+    """Of a hold fee."""
+    paid_cents: int = 0
+    """What was paid and not given back: what is due back is not in it."""
+    waived_cents: int = 0
+    refund_due_cents: int = 0
+    """What the library owes the patron of what they paid."""
     version: int = 1
+
+
+def new_charge(
+    charge_id: str,
+    patron_id: str,
+    kind: ChargeKind,
+    cents: int,
+    on: date,
+    *,
+    loan_id: str | None = None,
+    hold_id: str | None = None,
+) -> Charge:
+    """A charge of which nothing is paid yet."""
+    return Charge(
+        id=charge_id,
+        patron_id=patron_id,
+        loan_id=loan_id,
+        kind=kind,
+        amount_cents=cents,
+        outstanding_cents=cents,
+        assessed_on=on,
+        hold_id=hold_id,
+    )
 
 
 def assess(charge_id: str, loan: Loan, fine: Statement, on: date) -> Charge | None:

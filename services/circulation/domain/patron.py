@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from services.circulation.domain.policy import Policy
+from services.circulation.domain.policy import Policy, PolicyMatrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +47,12 @@ def is_blocked(patron: Patron, outstanding_cents: int, policy: Policy) -> bool:
     heard of it.
     """
     return patron.blocked or policy.blocks(outstanding_cents)
+
+
+def owes_too_much(patron: Patron, borrower: Borrower, policies: PolicyMatrix) -> bool:
+    """Whether what the patron owes blocks them.
+
+    By the row for their category, any copy and any branch: a patron is blocked or not, wherever
+    they are and whatever they would borrow.
+    """
+    return policies.pick(patron.category, "", "").blocks(borrower.outstanding_cents)

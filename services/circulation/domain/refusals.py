@@ -102,6 +102,20 @@ class PatronBlocked(Refusal):
     says = "Your account is blocked. Please pay what you owe, or ask the staff."
 
 
+class MoreThanOutstanding(Refusal):
+    """A waiver of more than is owed."""
+
+    code = "more-than-outstanding"
+    says = "Of this charge {cents} cents are still owed; no more than that can be waived."
+
+
+class NoRefundDue(Refusal):
+    """A refund of a charge of which nothing is to be given back."""
+
+    code = "no-refund-due"
+    says = "Nothing of this charge is to be given back."
+
+
 class RenewalLimit(Refusal):
     """The loan has been renewed as often as its policy allows."""
 

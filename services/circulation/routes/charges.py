@@ -1,6 +1,6 @@
 """What is owed, and what accrues."""
 
-from datetime import date
+from datetime import date, datetime
 
 from fastapi import APIRouter
 from pydantic import (
@@ -11,10 +11,12 @@ from pydantic import (
 from services.circulation import queries
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.fines import Statement, as_document
+from services.circulation.domain.ledger import Entry
 from services.circulation.routes.fields import Id, Today
-from shared.auth import Patron, PatronOrStaff, may_see
+from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.contracts.circulation import SpanOut
-from shared.http import Db, NotFound, PageQuery, page_of
+from shared.http import Db, NotFound, Page, PageQuery, page_of
+from shared.mongo import Database
 
 router = APIRouter(prefix="/v1")
 
@@ -82,8 +84,12 @@ class ChargeOut(BaseModel):
     patron_id: str
     loan_id: str | None
     kind: str
-    amount_cents: int
+    hold_id: str | None
+    amount_cents: int = Field(description="What is charged, after any credit.")
     outstanding_cents: int
+    paid_cents: int
+    waived_cents: int
+    refund_due_cents: int = Field(description="What the library owes of what was paid.")
     currency: str = "HKD"
     assessed_on: date
     statement: StatementOut | None
@@ -97,12 +103,49 @@ class ChargeOut(BaseModel):
             patron_id=charge.patron_id,
             loan_id=charge.loan_id,
             kind=charge.kind.value,
+            hold_id=charge.hold_id,
             amount_cents=charge.amount_cents,
             outstanding_cents=charge.outstanding_cents,
+            paid_cents=charge.paid_cents,
+            waived_cents=charge.waived_cents,
+            refund_due_cents=charge.refund_due_cents,
             assessed_on=charge.assessed_on,
             statement=StatementOut.of(charge.statement) if charge.statement else None,
             version=charge.version,
         )
+
+
+class EntryOut(BaseModel):
+    """One line of a charge's ledger; what is negative lowers what the patron owes."""
+
+    id: str
+    kind: str
+    amount_cents: int
+    on: date
+    at: datetime
+    reason: str
+    reference: str
+    by: str
+
+    @classmethod
+    def of(cls, entry: Entry) -> "EntryOut":
+        """From the entry."""
+        return cls(
+            id=entry.id,
+            kind=entry.kind.value,
+            amount_cents=entry.amount_cents,
+            on=entry.on,
+            at=entry.at,
+            reason=entry.reason,
+            reference=entry.reference,
+            by=entry.by,
+        )
+
+
+class ChargeInFull(ChargeOut):
+    """A charge with its ledger, oldest entry first."""
+
+    entries: list[EntryOut]
 
 
 class ChargePage(BaseModel):
@@ -132,17 +175,32 @@ async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
 
 
 @router.get("/charges/{charge_id}")
-async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeOut:
-    """A charge with its statement."""
+async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFull:
+    """A charge with its statement and its ledger."""
     charge = await queries.charge(db, charge_id)
     if charge is None or not may_see(caller, charge.patron_id):
         raise NotFound("charge")
-    return ChargeOut.of(charge)
+    return await _in_full(db, charge)
 
 
 @router.get("/me/charges")
 async def get_my_charges(caller: Patron, db: Db, page: PageQuery) -> ChargePage:
     """The patron's charges."""
-    found = await queries.charges_of(db, caller.id, page.limit, page.after)
+    return await _charges_of(db, caller.id, page)
+
+
+@router.get("/patrons/{patron_id}/charges")
+async def get_charges(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) -> ChargePage:
+    """A patron's charges, for staff."""
+    return await _charges_of(db, patron_id, page)
+
+
+async def _in_full(db: Database, charge: Charge) -> ChargeInFull:
+    entries = [EntryOut.of(entry) for entry in await queries.entries(db, charge.id)]
+    return ChargeInFull(**dict(ChargeOut.of(charge)), entries=entries)
+
+
+async def _charges_of(db: Database, patron_id: str, page: Page) -> ChargePage:
+    found = await queries.charges_of(db, patron_id, page.limit, page.after)
     items = [ChargeOut.of(charge) for charge in found]
     return ChargePage(**page_of(items, page, lambda item: str(item.id)))

@@ -1,4 +1,4 @@
-"""What is owed."""
+"""What is owed, and the ledger."""
 
 from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import date
@@ -6,6 +6,7 @@ from datetime import date
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.charge import Charge
+from services.circulation.domain.ledger import Entry, Posting
 from services.circulation.store import reading
 from shared.mongo import Database, Indexes, from_document
 from shared.unit_of_work import Work
@@ -19,13 +20,29 @@ INDEXES: Indexes = {
             name="fines_of_branch",
             partialFilterExpression={"kind": "fine"},
         ),
+        IndexModel([("loan_id", ASCENDING)]),
     ],
+    # Only ever added to.
+    "entries": [IndexModel([("charge_id", ASCENDING), ("_id", ASCENDING)])],
 }
 
 
-async def add(work: Work, charges: Iterable[Charge]) -> None:
-    """New charges."""
-    await work.add("charges", *charges)
+async def post(work: Work, postings: Iterable[Posting]) -> None:
+    """Each charge as it is after its change, and the entries that record the changes."""
+    postings = list(postings)
+    await work.add("charges", *(one.charge for one in postings if one.charge.version == 1))
+    await work.save("charges", *(one.charge for one in postings if one.charge.version > 1))
+    await work.add("entries", *(entry for one in postings for entry in one.entries))
+
+
+async def get(work: Work, charge_id: str) -> Charge | None:
+    """One charge."""
+    return await work.find(Charge, "charges", {"_id": charge_id})
+
+
+async def of_loan(work: Work, loan_id: str) -> list[Charge]:
+    """What was charged for a loan, in the order of assessment."""
+    return await work.all(Charge, "charges", {"loan_id": loan_id}, sort=[("_id", 1)])
 
 
 async def find(db: Database, charge_id: str) -> Charge | None:
@@ -53,3 +70,9 @@ async def find_fines_over(
     }
     async for found in db.charges.find(query, hint="fines_of_branch").batch_size(500):
         yield from_document(Charge, found)
+
+
+async def find_entries(db: Database, charge_id: str) -> list[Entry]:
+    """The ledger of one charge, oldest entry first."""
+    found = await reading.every(db, Entry, "entries", {"charge_id": charge_id})
+    return sorted(found, key=lambda entry: entry.id)

@@ -8,11 +8,13 @@ from services.circulation import store
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge, assess
 from services.circulation.domain.fines import Statement
+from services.circulation.domain.ledger import assessed
 from services.circulation.domain.loan import Loan, catch_up, fine, renew, renewal_reference
 from services.circulation.domain.patron import Borrower, Patron, is_blocked
 from services.circulation.domain.refusals import NoSuchLoan
 from services.circulation.domain.suspension import FineSuspension
-from services.circulation.usecases.tell_of_loan import snapshot, tell_fine, tell_moves
+from services.circulation.usecases.post_to_ledger import post
+from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
 from shared.contracts.circulation import LoanRenewed
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -73,7 +75,10 @@ async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Te
 
 
 async def renew_one(work: Work, loan: Loan, terms: Terms, on: date) -> Renewal:
-    """One loan's renewal, saved and told; a refusal is raised before anything is changed."""
+    """One loan's renewal, saved and told; what it costs is left to `note_renewals`.
+
+    A refusal is raised before anything is changed.
+    """
     calendar = terms.calendars[loan.branch_code]
     moved = catch_up(loan, calendar)
     loan = moved[-1] if moved else loan
@@ -88,20 +93,17 @@ async def renew_one(work: Work, loan: Loan, terms: Terms, on: date) -> Renewal:
     charge = assess(new_id(), loan, statement, on)
     await store.loans.save(work, [*moved, renewed])
     tell_moves(work, moved)
-    if charge:
-        await store.charges.add(work, [charge])
-        tell_fine(work, charge)
     reference = renewal_reference(renewed)
     work.record(LoanRenewed(**snapshot(renewed), previous_due_on=loan.due_on, reference=reference))
     return Renewal(renewed, reference, charge, statement)
 
 
 async def note_renewals(work: Work, terms: Terms, renewals: Sequence[Renewal]) -> None:
-    """Count what the renewals cost.
+    """Charge what the renewals cost.
 
     Written even where they cost nothing: a fine assessed by another call at this moment would
     have refused them, so one of the two has to wait.
     """
     if renewals:
-        owed = sum(renewal.charge.amount_cents for renewal in renewals if renewal.charge)
-        await store.patrons.save_borrower(work, terms.borrower.after(cents=owed))
+        charges = [renewal.charge for renewal in renewals if renewal.charge]
+        await post(work, terms.borrower, [assessed(charge, work.now) for charge in charges])

@@ -1,6 +1,6 @@
 """Take copies back, and assess what their lateness costs."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,6 +8,7 @@ from services.circulation import store
 from services.circulation.domain.charge import Charge, assess
 from services.circulation.domain.copy import Copy, take_back
 from services.circulation.domain.fines import Statement
+from services.circulation.domain.ledger import Posting, assessed
 from services.circulation.domain.loan import Channel, Loan, catch_up, fine, give_back
 from services.circulation.domain.refusals import (
     CopyNotOnLoan,
@@ -17,7 +18,8 @@ from services.circulation.domain.refusals import (
     Refusal,
 )
 from services.circulation.usecases.check_out import Refused
-from services.circulation.usecases.tell_of_loan import snapshot, tell_fine, tell_moves
+from services.circulation.usecases.post_to_ledger import post
+from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
 from shared.contracts.circulation import LoanReturned
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -64,9 +66,8 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     results = []
     copies_back: list[Copy] = []
     steps: list[Loan] = []
-    charges: list[Charge] = []
     came_back: Counter[str] = Counter()
-    owed: Counter[str] = Counter()
+    postings: defaultdict[str, list[Posting]] = defaultdict(list)
     for barcode in command.barcodes:
         try:
             if (copy := copies.get(barcode)) is None:
@@ -93,18 +94,14 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
         steps += [*moved, ended]
         tell_moves(work, moved)
         if charge:
-            charges.append(charge)
-            tell_fine(work, charge)
+            postings[ended.patron_id].append(assessed(charge, work.now))
         came_back[ended.patron_id] += 1
-        owed[ended.patron_id] += charge.outstanding_cents if charge else 0
         work.record(
             LoanReturned(**snapshot(ended), return_branch=command.branch, channel=command.channel)
         )
         results.append(Returned(barcode, ended, charge, statement))
     await store.titles.save_copies(work, copies_back)
     await store.loans.save(work, steps)
-    await store.charges.add(work, charges)
     for patron_id, count in came_back.items():
-        borrower = borrowers[patron_id].after(loans=-count, cents=owed[patron_id])
-        await store.patrons.save_borrower(work, borrower)
+        await post(work, borrowers[patron_id], postings[patron_id], loans=-count)
     return results

@@ -3,10 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from services.circulation.domain.charge import Charge
-from services.circulation.domain.fines import as_document
 from services.circulation.domain.loan import Loan
-from shared.contracts.circulation import FineAssessed, LoanDueDateChanged, SpanOut
+from shared.contracts.circulation import LoanDueDateChanged
 from shared.unit_of_work import Work
 
 
@@ -38,25 +36,3 @@ def tell_moves(work: Work, steps: Iterable[Loan]) -> None:
         work.record(
             LoanDueDateChanged(**snapshot(loan), previous_due_on=move.from_, cause=move.cause.id)
         )
-
-
-def tell_fine(work: Work, charge: Charge) -> None:
-    """Record the event of a fine that has become a charge."""
-    fine = charge.statement
-    if fine is None or fine.due_on is None or charge.loan_id is None:
-        raise ValueError(f"charge {charge.id} is not a fine")
-    work.record(
-        FineAssessed(
-            version=charge.version,
-            charge_id=charge.id,
-            patron_id=charge.patron_id,
-            loan_id=charge.loan_id,
-            kind=charge.kind.value,
-            amount_cents=charge.amount_cents,
-            outstanding_cents=charge.outstanding_cents,
-            assessed_on=charge.assessed_on,
-            due_on=fine.due_on,
-            charged_days=fine.charged_days,
-            spans=tuple(SpanOut.model_validate(span) for span in as_document(fine)["spans"]),
-        )
-    )
