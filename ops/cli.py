@@ -28,6 +28,7 @@ SUB_COMMANDS = (
     "fines",
     "lag",
     "outbox",
+    "policies",
     "replay",
     "staff",
     "topics",

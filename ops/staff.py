@@ -13,6 +13,7 @@ import typer
 from pymongo.errors import PyMongoError
 from rich.console import Console
 
+from ops.direct import unit_of_work_at
 from services.accounts import store
 from services.accounts.domain.cardholder import acceptable_card, acceptable_pin
 from services.accounts.domain.refusals import CardTaken
@@ -21,10 +22,8 @@ from services.accounts.usecases.add_staff import AddStaff, add_staff
 from services.accounts.usecases.check_pin import hash_pin
 from shared.clock import wall_clock
 from shared.ids import card_digest
-from shared.mongo import connect, ensure_indexes
-from shared.owners import Owners
 from shared.settings import load
-from shared.unit_of_work import Origin, UnitOfWork, chassis_indexes
+from shared.unit_of_work import Origin
 
 DATA = Path(".data")
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -75,24 +74,16 @@ def add(
 
 async def add_account(settings: Settings, card: str, pin: str, name: str, role: Role) -> str:
     """Make an account on the database of accounts, and give its id. Raises CardTaken."""
-    client = connect(settings.mongo_url)
-    owners = Owners(settings, "accounts")
-    try:
-        database = client[f"{settings.database_prefix}_accounts"]
-        await ensure_indexes(database, {**chassis_indexes(settings.outbox_days), **store.INDEXES})
-        command = AddStaff(
-            card_number=card,
-            card_digest=card_digest(card, settings.card_key),
-            pin_hash=await hash_pin(pin),
-            name=name,
-            role=role,
-        )
-        unit_of_work = UnitOfWork(database, "accounts", settings, owners)
+    command = AddStaff(
+        card_number=card,
+        card_digest=card_digest(card, settings.card_key),
+        pin_hash=await hash_pin(pin),
+        name=name,
+        role=role,
+    )
+    async with unit_of_work_at(settings, "accounts", store.INDEXES) as unit_of_work:
         account_id, _ = await unit_of_work.run(add_staff, command, Origin(now=wall_clock()))
         return str(account_id)
-    finally:
-        await owners.close()
-        client.close()
 
 
 def _with_card_key(settings: Settings, data: Path) -> Settings:

@@ -21,6 +21,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             statuses={
                 "no-such-card": 404,
                 "no-such-loan": 404,
+                "no-such-policy": 404,
                 "no-such-suspension": 404,
                 "unknown-branch": 404,
             },

@@ -12,7 +12,7 @@ from services.circulation.domain.effect import Effect, World, effect
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.ledger import Entry
 from services.circulation.domain.loan import Loan, LoanState, catch_up, fine, is_overdue
-from services.circulation.domain.policy import Policy
+from services.circulation.domain.policy import Policy, PolicyChange
 from services.circulation.domain.rework import newly_closed
 from services.circulation.domain.suspension import FineSuspension, relief_on
 from services.circulation.domain.title import Title
@@ -104,6 +104,13 @@ async def entries(db: Database, charge_id: str) -> list[Entry]:
 async def policies(db: Database) -> list[Policy]:
     """The policy rows in force."""
     return await store.policies.find(db)
+
+
+async def policy_changes(
+    db: Database, policy_id: str, limit: int, after: str | None
+) -> list[PolicyChange]:
+    """One more than `limit` of the versions of a row, in their order."""
+    return await store.policies.find_changes(db, policy_id, limit, after)
 
 
 async def suspensions(db: Database) -> list[FineSuspension]:

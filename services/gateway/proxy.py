@@ -57,6 +57,7 @@ _OWNERS = {
     "/v1/me/renewals": "circulation",
     "/v1/fine-suspensions": "circulation",
     "/v1/charges": "circulation",
+    "/v1/policies": "circulation",
     "/v1/holds": "circulation",
     "/v1/payments": "circulation",
     "/v1/activities": "events",

@@ -15,7 +15,9 @@ class CopyOut(BaseModel):
 
     copy_id: str
     barcode: str
-    category: str = Field(description="`adult`, `young-adult` or `children`.")
+    category: str = Field(
+        description="As `adult`, `young-adult`, `children`; a library may have others."
+    )
     branch: str = Field(description="Code of the branch that owns the copy.")
 
 

@@ -19,6 +19,9 @@ STAFF_ONLY: list[tuple[str, str, Any]] = [
     ("GET", "/v1/fine-suspensions/x/patrons", None),
     ("GET", "/v1/loans?patron=p1", None),
     ("GET", "/v1/policies", None),
+    ("PUT", "/v1/policies/atlas", {"copy_category": "atlas", "reason": "new"}),
+    ("DELETE", "/v1/policies/atlas?reason=over", None),
+    ("GET", "/v1/policies/default/history", None),
     ("POST", "/v1/ops/jobs/circulation/overdue", None),
 ]
 DESK_ONLY: list[tuple[str, str, Any]] = [

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from typing import Literal
 
 from services.circulation.domain.refusals import (
     CopyDamaged,
@@ -17,8 +16,6 @@ from services.circulation.domain.refusals import (
     NotInThisState,
     Refusal,
 )
-
-CopyCategory = Literal["adult", "young-adult", "children"]
 
 
 class CopyState(StrEnum):
@@ -97,7 +94,8 @@ class Copy:
     id: str
     title_id: str
     barcode: str
-    category: CopyCategory
+    category: str
+    """As `adult`, `young-adult`, `children`; a library may have others."""
     branch_code: str
     price_cents: int | None = None
     """What a new one costs; None: not known."""

@@ -2,9 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from datetime import datetime
 from itertools import product
 
 from services.circulation.domain.cause import Cause
+from services.circulation.domain.refusals import NoSuchPolicy, PolicyNeeded, PolicyTaken
+
+Scope = tuple[str | None, str | None, str | None]
+"""Patron category, copy category and branch kind that a row is for; None is any."""
+
+EVERYONE: Scope = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +54,11 @@ class Policy:
                 raise ValueError(f"policy {self.id}: {field.name} must not be below 0")
 
     @property
+    def scope(self) -> Scope:
+        """What the row is for."""
+        return self.patron_category, self.copy_category, self.branch_kind
+
+    @property
     def cause(self) -> Cause:
         """How a statement names this row."""
         terms = [f"${self.fine_per_day_cents / 100:,.2f} a day"]
@@ -73,13 +85,13 @@ class PolicyMatrix:
     """
 
     def __init__(self, rows: Iterable[Policy]) -> None:
-        self._rows: dict[tuple[str | None, str | None, str | None], Policy] = {}
+        self._rows: dict[Scope, Policy] = {}
         for row in rows:
-            key = (row.patron_category, row.copy_category, row.branch_kind)
-            if key in self._rows:
-                raise ValueError(f"policies {self._rows[key].id} and {row.id} are for the same")
-            self._rows[key] = row
-        if (None, None, None) not in self._rows:
+            if row.scope in self._rows:
+                other = self._rows[row.scope]
+                raise ValueError(f"policies {other.id} and {row.id} are for the same")
+            self._rows[row.scope] = row
+        if EVERYONE not in self._rows:
             raise ValueError("there is no policy for any patron, copy and branch")
 
     @property
@@ -97,7 +109,57 @@ class PolicyMatrix:
             )
             for patron, copy, branch in _MOST_SPECIFIC_FIRST
         )
-        return next(self._rows[key] for key in keys if key in self._rows)
+        return next(row for key in keys if (row := self._rows.get(key)) is not None)
+
+    def named(self, policy_id: str) -> Policy | None:
+        """The row of this id."""
+        return next((row for row in self._rows.values() if row.id == policy_id), None)
+
+    def check_set(self, row: Policy) -> None:
+        """Raises PolicyTaken or PolicyNeeded if this row would leave a doubt, put in its place."""
+        other = self._rows.get(row.scope)
+        if other is not None and other.id != row.id:
+            raise PolicyTaken(other=other.id)
+        if row.id == self._rows[EVERYONE].id and row.scope != EVERYONE:
+            raise PolicyNeeded
+
+    def check_delete(self, policy_id: str) -> Policy:
+        """The row that would go. Raises NoSuchPolicy or PolicyNeeded."""
+        if (row := self.named(policy_id)) is None:
+            raise NoSuchPolicy
+        if row.scope == EVERYONE:
+            raise PolicyNeeded
+        return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """What a row became: every version there ever was, kept for good."""
+
+    id: str
+    policy_id: str
+    version: int
+    row: Policy | None
+    """The whole row from then on; None: it was deleted."""
+    by: str
+    """Id of the account, or who ran the command."""
+    at: datetime
+    reason: str
+
+
+def policy_change(
+    policy_id: str, version: int, row: Policy | None, *, by: str, at: datetime, reason: str
+) -> PolicyChange:
+    """A change; its id is of this version alone, and ids sort as the versions do."""
+    return PolicyChange(
+        id=f"{policy_id}.{version:06}",
+        policy_id=policy_id,
+        version=version,
+        row=row,
+        by=by,
+        at=at,
+        reason=reason,
+    )
 
 
 HONG_KONG = PolicyMatrix(

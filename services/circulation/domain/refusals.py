@@ -215,3 +215,24 @@ class SuspensionOver(Refusal):
         "This suspension ended before {resumes_on}. Its days stay free, unless it is withdrawn "
         "as recorded in error."
     )
+
+
+class NoSuchPolicy(Refusal):
+    """No policy row in force has this id."""
+
+    code = "no-such-policy"
+    says = "There is no such policy."
+
+
+class PolicyTaken(Refusal):
+    """Another row is for the same patrons, copies and branches."""
+
+    code = "policy-taken"
+    says = "The policy {other} is for the same patrons, items and libraries. Change that one."
+
+
+class PolicyNeeded(Refusal):
+    """A change after which some loan would have no policy."""
+
+    code = "policy-needed"
+    says = "One policy has to be for any patron, item and library. This is the one."

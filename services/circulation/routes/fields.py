@@ -56,6 +56,9 @@ Barcodes = Annotated[
 
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 
+Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
+"""Of patrons or of copies, as `adult`, `young-adult`, `children`; a library may have others."""
+
 BranchKind = Literal["central", "major", "district", "small", "mobile", "station"]
 
 When = Annotated[

@@ -1,16 +1,55 @@
-"""Policy rows."""
+"""Policy rows: what is in force, changes, and every version there was."""
 
-from fastapi import APIRouter
-from pydantic import (
-    BaseModel,
-)
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
 
 from services.circulation import queries
-from services.circulation.domain.policy import Policy
+from services.circulation.domain.policy import Policy, PolicyChange
+from services.circulation.domain.refusals import NoSuchPolicy
+from services.circulation.routes.fields import BranchKind, Category, Line
+from services.circulation.usecases.delete_policy import DeletePolicy, delete_policy
+from services.circulation.usecases.set_policy import SetPolicy, set_policy
 from shared.auth import Staff
-from shared.http import Db
+from shared.http import Body, Db, PageQuery, Run, page_of
 
 router = APIRouter(prefix="/v1")
+
+PolicyId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+
+class Terms(Body):
+    """What a row says. What is left out is as the Hong Kong Public Libraries have it."""
+
+    patron_category: Category | None = Field(default=None, description="Null: any.")
+    copy_category: Category | None = Field(default=None, description="Null: any.")
+    branch_kind: BranchKind | None = Field(default=None, description="Null: any.")
+    loan_days: int = Field(default=14, ge=1, le=3650)
+    renewals_allowed: int = Field(default=5, ge=0, le=1000)
+    renewal_days: int = Field(default=14, ge=1, le=3650)
+    max_loans: int = Field(default=10, ge=0, le=1000)
+    max_holds: int = Field(default=10, ge=0, le=1000)
+    fine_per_day_cents: int = Field(default=150, ge=0, le=1_000_000)
+    fine_cap_cents: int | None = Field(default=13_000, ge=0, le=10_000_000, description="Null: no.")
+    grace_days: int = Field(default=0, ge=0, le=3650)
+    count_closed_days: bool = False
+    hold_fee_cents: int = Field(default=330, ge=0, le=1_000_000)
+    hold_shelf_days: int = Field(default=7, ge=1, le=365)
+    block_over_cents: int = Field(default=1, ge=1, le=10_000_000)
+    lost_after_days: int = Field(default=90, ge=1, le=3650)
+    lost_processing_percent: int = Field(default=20, ge=0, le=1000)
+
+    def row(self, policy_id: str) -> Policy:
+        """The row that says this."""
+        return Policy(id=policy_id, **{name: getattr(self, name) for name in Terms.model_fields})
+
+
+class PolicyIn(Terms):
+    """A whole row, and why it is set."""
+
+    reason: Line
 
 
 class PolicyList(BaseModel):
@@ -19,7 +58,66 @@ class PolicyList(BaseModel):
     items: list[Policy]
 
 
+class PolicyChangeOut(BaseModel):
+    """A version of a row: since when, by whom and why. Without a row it was deleted."""
+
+    id: str
+    policy_id: str
+    version: int
+    row: Policy | None
+    by: str
+    at: datetime
+    reason: str
+
+    @classmethod
+    def of(cls, change: PolicyChange) -> "PolicyChangeOut":
+        """From the change."""
+        return cls(
+            id=change.id,
+            policy_id=change.policy_id,
+            version=change.version,
+            row=change.row,
+            by=change.by,
+            at=change.at,
+            reason=change.reason,
+        )
+
+
+class PolicyChangePage(BaseModel):
+    """Some versions of a row, and where the next ones begin."""
+
+    items: list[PolicyChangeOut]
+    next: str | None
+
+
 @router.get("/policies")
 async def get_policies(_caller: Staff, db: Db) -> PolicyList:
     """The policy rows in force."""
     return PolicyList(items=await queries.policies(db))
+
+
+@router.put("/policies/{policy_id}")
+async def put_policy(policy_id: PolicyId, body: PolicyIn, caller: Staff, run: Run) -> Policy:
+    """Put a row in force, for loans from now on. 409 `policy-taken` or `policy-needed`."""
+    return await run(set_policy, SetPolicy(body.row(policy_id), caller.id, body.reason))
+
+
+@router.delete("/policies/{policy_id}")
+async def remove_policy(
+    policy_id: PolicyId, caller: Staff, run: Run, reason: Annotated[Line, Query()]
+) -> PolicyChangeOut:
+    """Take a row out of force. 404 `no-such-policy`, 409 `policy-needed`."""
+    command = DeletePolicy(policy_id, caller.id, reason)
+    return PolicyChangeOut.of(await run(delete_policy, command))
+
+
+@router.get("/policies/{policy_id}/history")
+async def get_history(
+    policy_id: PolicyId, _caller: Staff, db: Db, page: PageQuery
+) -> PolicyChangePage:
+    """Every version of a row, in their order. 404 `no-such-policy`."""
+    found = await queries.policy_changes(db, policy_id, page.limit, page.after)
+    if not found and page.after is None:
+        raise NoSuchPolicy
+    items = [PolicyChangeOut.of(change) for change in found]
+    return PolicyChangePage(**page_of(items, page, lambda item: str(item.id)))

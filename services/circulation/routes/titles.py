@@ -10,9 +10,17 @@ from pydantic import (
 )
 
 from services.circulation import queries
-from services.circulation.domain.copy import Copy, CopyCategory
+from services.circulation.domain.copy import Copy
 from services.circulation.domain.title import Title
-from services.circulation.routes.fields import Barcode, BranchCode, Id, Isbn, Line, distinct
+from services.circulation.routes.fields import (
+    Barcode,
+    BranchCode,
+    Category,
+    Id,
+    Isbn,
+    Line,
+    distinct,
+)
 from services.circulation.usecases.catalogue_title import (
     CatalogueTitle,
     NewCopy,
@@ -28,7 +36,7 @@ class CopyIn(Body):
     """A copy to be catalogued."""
 
     barcode: Barcode
-    category: CopyCategory
+    category: Category
     branch: BranchCode
     price_cents: int | None = Field(default=None, ge=0, le=10_000_000)
 

@@ -1,24 +1,102 @@
-"""The policy rows in force."""
+"""The policy rows in force, and every version there was."""
 
-from services.circulation.domain.policy import HONG_KONG, Policy, PolicyMatrix
+from dataclasses import dataclass, replace
+
+from pymongo import ASCENDING, IndexModel
+
+from services.circulation.domain.policy import (
+    HONG_KONG,
+    Policy,
+    PolicyChange,
+    PolicyMatrix,
+    policy_change,
+)
 from services.circulation.store import reading
+from shared.ids import new_id
 from shared.mongo import Database, Indexes
 from shared.unit_of_work import Work
 
-INDEXES: Indexes = {"policies": []}
+INDEXES: Indexes = {
+    "policies": [],
+    "policy_changes": [IndexModel([("policy_id", ASCENDING), ("_id", ASCENDING)])],
+    "policy_editions": [],
+}
+
+
+@dataclass(frozen=True)
+class _Edition:
+    """Which state of the whole matrix is in force."""
+
+    id: str
+    version: int
+    stamp: str
+    """Of this state alone, whichever the database: what a process keeps the matrix by."""
+
+
+_CURRENT = "current"
+_kept: dict[str, PolicyMatrix] = {}
+"""The last matrix that was read, by the stamp of its edition: rows are many and change rarely."""
 
 
 async def matrix(work: Work) -> PolicyMatrix:
-    """The policy rows in force. The first to ask stores the default ones."""
-    rows = await work.all(Policy, "policies", {})
-    if rows:
-        return PolicyMatrix(rows)
-    for row in HONG_KONG.rows:
-        await work.add("policies", row)
+    """The policy rows in force. The first to ask stores the default ones.
+
+    One small document says which edition is in force; the rows are read when it is another one
+    than this process knows. Read in the transaction, so no loan is made under rows of yesterday.
+    """
+    edition = await work.find(_Edition, "policy_editions", {"_id": _CURRENT})
+    if edition is None:
+        return await _first(work)
+    if edition.stamp not in _kept:
+        read = PolicyMatrix(await work.all(Policy, "policies", {}))
+        _kept.clear()
+        _kept[edition.stamp] = read
+    return _kept[edition.stamp]
+
+
+async def _first(work: Work) -> PolicyMatrix:
+    await work.add("policy_editions", _Edition(_CURRENT, 1, new_id()))
+    await work.add("policies", *HONG_KONG.rows)
+    why = "The Hong Kong Public Libraries' figures, with which the system comes."
+    changes = (
+        policy_change(row.id, row.version, row, by="carrel", at=work.now, reason=why)
+        for row in HONG_KONG.rows
+    )
+    await work.add("policy_changes", *changes)
     return HONG_KONG
 
 
+async def last_version(work: Work, policy_id: str) -> int:
+    """The highest version that a row of this id ever had, deletions counted; 0: there was none."""
+    last = await work.all(
+        PolicyChange, "policy_changes", {"policy_id": policy_id}, sort=[("_id", -1)], limit=1
+    )
+    return last[0].version if last else 0
+
+
+async def change(work: Work, change: PolicyChange) -> None:
+    """Put a row in force, or delete it, and keep the change. Of two at once one is run again."""
+    edition = await work.find(_Edition, "policy_editions", {"_id": _CURRENT})
+    if edition is None:
+        raise ValueError("the rows are read before one is changed")
+    following = replace(edition, version=edition.version + 1, stamp=new_id())
+    await work.save("policy_editions", following)
+    await work.delete("policies", {"_id": change.policy_id})
+    if change.row is not None:
+        await work.add("policies", change.row)
+    await work.add("policy_changes", change)
+
+
 async def find(db: Database) -> list[Policy]:
-    """The policy rows in force."""
+    """The policy rows in force, by id."""
     rows = await reading.every(db, Policy, "policies", {})
     return sorted(rows or HONG_KONG.rows, key=lambda row: row.id)
+
+
+async def find_changes(
+    db: Database, policy_id: str, limit: int, after: str | None
+) -> list[PolicyChange]:
+    """One more than `limit` of the versions of a row, in their order, its deletions among them."""
+    return await reading.page(
+        db, PolicyChange, "policy_changes", {"policy_id": policy_id}, limit=limit, after=after
+    )

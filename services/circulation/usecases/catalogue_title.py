@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.circulation import store
-from services.circulation.domain.copy import Copy, CopyCategory
+from services.circulation.domain.copy import Copy
 from services.circulation.domain.refusals import BarcodeTaken
 from services.circulation.domain.title import Title
 from shared.contracts.circulation import CopyOut, TitleCatalogued
@@ -16,7 +16,7 @@ class NewCopy:
     """A copy to be catalogued; its price is in cents."""
 
     barcode: str
-    category: CopyCategory
+    category: str
     branch: str
     price_cents: int | None
 

@@ -1,8 +1,10 @@
 """Which policy row a loan is made under."""
 
+from typing import Any
+
 import pytest
 
-from services.circulation.domain.policy import HONG_KONG, Policy, PolicyMatrix
+from services.circulation.domain.policy import HONG_KONG, Policy, PolicyMatrix, Scope
 
 MATRIX = PolicyMatrix(
     [
@@ -65,3 +67,33 @@ def test_a_matrix_that_leaves_a_doubt_is_refused(rows: list[Policy]) -> None:
 def test_a_row_below_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="fine_per_day_cents"):
         Policy(id="default", fine_per_day_cents=-1)
+
+
+def test_a_look_up_among_ten_categories_on_each_axis_asks_eight_times_at_most() -> None:
+    """Counted, not timed: whatever the number of rows."""
+    names = [None, *(f"c{n}" for n in range(10))]
+    rows = [
+        Policy(id=f"{p}/{c}/{b}", patron_category=p, copy_category=c, branch_kind=b)
+        for p in names
+        for c in names
+        for b in names
+    ]
+    matrix = PolicyMatrix(rows)
+    asked = 0
+
+    class Counted(dict[Scope, Policy]):
+        def get(self, key: Scope, default: Any = None) -> Any:
+            nonlocal asked
+            asked += 1
+            return super().get(key, default)
+
+    matrix._rows = Counted(matrix._rows)
+    for patron, copy, branch, row in (
+        ("c1", "c2", "c3", "c1/c2/c3"),
+        ("c1", "?", "c3", "c1/None/c3"),
+        ("?", "?", "?", "None/None/None"),
+    ):
+        asked = 0
+        assert matrix.pick(patron, copy, branch).id == row
+        assert 1 <= asked <= 8
+    assert len(rows) == 1331

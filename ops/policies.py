@@ -1,0 +1,219 @@
+"""`carrel policies`: the rows that loans are made under, and every version there was."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from ops.console import (
+    DATA,
+    AsJson,
+    Data,
+    print_json,
+    print_table,
+    refuse,
+    settings_of,
+    told_in_words,
+)
+from ops.direct import unit_of_work_at, who_runs_this
+from services.circulation import queries, store
+from services.circulation.domain.policy import Policy, PolicyChange
+from services.circulation.domain.refusals import Refusal
+from services.circulation.routes.policies import PolicyIn, Terms
+from services.circulation.usecases.delete_policy import DeletePolicy, delete_policy
+from services.circulation.usecases.set_policy import SetPolicy, set_policy
+from shared.clock import wall_clock
+from shared.mongo import plain
+from shared.settings import Settings
+from shared.unit_of_work import Origin
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+PolicyId = Annotated[str, typer.Argument(metavar="ID", help="Of the row, as `default`.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the change.")]
+
+
+@app.callback()
+def policies() -> None:
+    """The policy rows: loan periods, limits and what lateness costs."""
+
+
+@app.command("list")
+def list_command(as_json: AsJson = False, data: Data = DATA) -> None:
+    """The rows in force."""
+    settings = settings_of(data)
+    with told_in_words(settings):
+        rows = asyncio.run(_rows(settings))
+    if as_json:
+        print_json({"policies": [plain(row) for row in rows]})
+        return
+    columns = ("id", "version", "patron", "copy", "branch", "days", "renewals", "a day", "cap")
+    print_table(columns, [_shown(row) for row in rows])
+
+
+@app.command("set")
+def set_command(
+    policy_id: PolicyId,
+    terms: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FIELD=VALUE]…",
+            help="What changes, as loan_days=21 or fine_cap_cents=null; the rest stays.",
+        ),
+    ] = None,
+    *,
+    reason: Reason,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="The whole row as a JSON object.", exists=True, dir_okay=False),
+    ] = None,
+    as_json: AsJson = False,
+    data: Data = DATA,
+) -> None:
+    """Put a row in force, for loans from now on. Loans that were made keep theirs."""
+    if bool(terms) == (file is not None):
+        raise typer.BadParameter("give either FIELD=VALUE or --file")
+    settings = settings_of(data)
+    with told_in_words(settings):
+        row = asyncio.run(
+            _set(settings, policy_id, _changes(terms, file), reason, whole=bool(file))
+        )
+    if as_json:
+        print_json(plain(row))
+    else:
+        typer.echo(f"Policy {row.id} is in force as version {row.version}.")
+
+
+@app.command("delete")
+def delete_command(policy_id: PolicyId, *, reason: Reason, data: Data = DATA) -> None:
+    """Take a row out of force. Loans that were made keep it."""
+    settings = settings_of(data)
+    with told_in_words(settings):
+        change = asyncio.run(_delete(settings, policy_id, reason))
+    typer.echo(f"Policy {change.policy_id} is deleted, as version {change.version}.")
+
+
+@app.command("history")
+def history_command(policy_id: PolicyId, as_json: AsJson = False, data: Data = DATA) -> None:
+    """Every version of a row: what it said, since when, by whom and why."""
+    settings = settings_of(data)
+    with told_in_words(settings):
+        changes = asyncio.run(_history(settings, policy_id))
+    if not changes:
+        refuse(f"No policy {policy_id} was ever set. `carrel policies list` shows those in force.")
+    if as_json:
+        print_json({"changes": [plain(change) for change in changes]})
+        return
+    rows = [
+        (change.version, change.at.isoformat(timespec="seconds"), change.by, _said(change))
+        for change in changes
+    ]
+    print_table(("version", "at", "by", "why and what"), rows)
+
+
+def _shown(row: Policy) -> tuple[Any, ...]:
+    cap = "none" if row.fine_cap_cents is None else f"${row.fine_cap_cents / 100:,.2f}"
+    return (
+        row.id,
+        row.version,
+        row.patron_category or "any",
+        row.copy_category or "any",
+        row.branch_kind or "any",
+        row.loan_days,
+        row.renewals_allowed,
+        f"${row.fine_per_day_cents / 100:,.2f}",
+        cap,
+    )
+
+
+def _said(change: PolicyChange) -> str:
+    if change.row is None:
+        return f"{change.reason} (deleted)"
+    usual = Terms().row(change.row.id)
+    terms = [
+        f"{name}={getattr(change.row, name)}"
+        for name in Terms.model_fields
+        if getattr(change.row, name) != getattr(usual, name)
+    ]
+    return f"{change.reason} ({', '.join(terms) or 'as the system comes'})"
+
+
+def _changes(terms: list[str] | None, file: Path | None) -> dict[str, Any]:
+    """What is asked for, by field. A value is JSON, or else text."""
+    if file is not None:
+        try:
+            given = json.loads(file.read_text())
+        except ValueError as error:
+            refuse(f"{file} is not JSON: {error}")
+        if not isinstance(given, dict):
+            refuse(f"{file} should hold one JSON object, a row.")
+        return given
+    changes = {}
+    for term in terms or ():
+        name, sign, value = term.partition("=")
+        if not sign:
+            raise typer.BadParameter(f"{term}: write FIELD=VALUE")
+        try:
+            changes[name] = json.loads(value)
+        except ValueError:
+            changes[name] = value
+    return changes
+
+
+async def _rows(settings: Settings) -> list[Policy]:
+    async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
+        return await queries.policies(unit.database)
+
+
+async def _set(
+    settings: Settings, policy_id: str, changes: dict[str, Any], reason: str, *, whole: bool
+) -> Policy:
+    async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
+        in_force = {row.id: row for row in await queries.policies(unit.database)}
+        present = in_force.get(policy_id)
+        before = {} if whole or present is None else _terms_of(present)
+        try:
+            asked = PolicyIn(**{**before, **changes, "reason": reason})
+        except ValidationError as error:
+            _refuse_fields(policy_id, error)
+        command = SetPolicy(asked.row(policy_id), who_runs_this(), asked.reason)
+        try:
+            row, _ = await unit.run(set_policy, command, Origin(now=wall_clock()))
+        except Refusal as refusal:
+            refuse(f"{refusal.reason} Nothing was changed.")
+        assert row is not None  # noqa: S101 - None only for an event taken in before
+        return row
+
+
+async def _delete(settings: Settings, policy_id: str, reason: str) -> PolicyChange:
+    async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
+        command = DeletePolicy(policy_id, who_runs_this(), reason)
+        try:
+            change, _ = await unit.run(delete_policy, command, Origin(now=wall_clock()))
+        except Refusal as refusal:
+            refuse(f"{refusal.reason} Nothing was changed.")
+        assert change is not None  # noqa: S101 - as above
+        return change
+
+
+async def _history(settings: Settings, policy_id: str) -> list[PolicyChange]:
+    async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
+        return await queries.policy_changes(unit.database, policy_id, MOST_CHANGES, None)
+
+
+MOST_CHANGES = 10_000
+
+
+def _terms_of(row: Policy) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in Terms.model_fields}
+
+
+def _refuse_fields(policy_id: str, error: ValidationError) -> NoReturn:
+    faults = "".join(
+        f"\n  {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors(include_url=False)
+    )
+    refuse(f"Policy {policy_id} was not changed. Correct these fields:{faults}")

@@ -1,0 +1,26 @@
+"""Take a policy row out of force."""
+
+from dataclasses import dataclass
+
+from services.circulation import store
+from services.circulation.domain.policy import PolicyChange, policy_change
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class DeletePolicy:
+    """Which row goes, by whom and why."""
+
+    policy_id: str
+    by: str
+    reason: str
+
+
+async def delete_policy(work: Work, command: DeletePolicy) -> PolicyChange:
+    """The change as it is kept. Raises NoSuchPolicy, or PolicyNeeded for the row for everyone."""
+    matrix = await store.policies.matrix(work)
+    row = matrix.check_delete(command.policy_id)
+    version = await store.policies.last_version(work, row.id) + 1
+    change = policy_change(row.id, version, None, by=command.by, at=work.now, reason=command.reason)
+    await store.policies.change(work, change)
+    return change

@@ -1,0 +1,33 @@
+"""Put a policy row in force, as a new version."""
+
+from dataclasses import dataclass, replace
+
+from services.circulation import store
+from services.circulation.domain.policy import Policy, policy_change
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class SetPolicy:
+    """The whole row as it is to be, whatever its version; by whom and why."""
+
+    row: Policy
+    by: str
+    reason: str
+
+
+async def set_policy(work: Work, command: SetPolicy) -> Policy:
+    """The row in force, with its version. A row that says the same already stays as it is.
+
+    Loans that were made keep the version of their day. Raises PolicyTaken or PolicyNeeded.
+    """
+    matrix = await store.policies.matrix(work)
+    present = matrix.named(command.row.id)
+    if present is not None and present == replace(command.row, version=present.version):
+        return present
+    matrix.check_set(command.row)
+    version = await store.policies.last_version(work, command.row.id) + 1
+    row = replace(command.row, version=version)
+    change = policy_change(row.id, version, row, by=command.by, at=work.now, reason=command.reason)
+    await store.policies.change(work, change)
+    return row

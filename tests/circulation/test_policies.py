@@ -1,0 +1,151 @@
+"""The policy matrix is edited: each change is a version, and none touches a loan that was made."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.circulation import store
+from services.circulation.domain.policy import Policy
+from services.circulation.routes.policies import Terms
+from shared.unit_of_work import Work
+from tests.circulation.desk import STAFF, Desk, noon
+from tests.support import Answer
+
+PICTURE_BOOKS: dict[str, Any] = {
+    "copy_category": "picture-book",
+    "loan_days": 28,
+    "fine_per_day_cents": 20,
+}
+WHY = "The reading campaign of spring"
+
+
+async def put(desk: Desk, policy_id: str, on: str = "2020-11-20", **row: Any) -> Answer:
+    body = {"reason": WHY, **row}
+    return await desk.api.call("PUT", f"/v1/policies/{policy_id}", body, as_=STAFF, at=noon(on))
+
+
+async def delete(desk: Desk, policy_id: str) -> Answer:
+    return await desk.api.delete(f"/v1/policies/{policy_id}?reason=over", as_=STAFF)
+
+
+async def history(desk: Desk, policy_id: str) -> list[dict[str, Any]]:
+    answer = await desk.api.get(f"/v1/policies/{policy_id}/history", as_=STAFF)
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+def test_what_may_be_said_of_a_row_is_all_that_a_row_has() -> None:
+    assert Terms().row("default") == Policy(id="default")
+
+
+async def test_a_new_row_holds_for_loans_from_then_on(desk: Desk) -> None:
+    before = await desk.loan(category="picture-book")
+    answer = await put(desk, "picture-books", **PICTURE_BOOKS)
+    assert (answer.status, answer.json()["version"]) == (200, 1)
+    after = await desk.loan(category="picture-book")
+    assert [loan["due_on"] for loan in (before, after)] == ["2020-12-04", "2020-12-18"]
+    kept = await desk.stored(before)
+    assert (kept["policy_id"], kept["policy_version"]) == ("default", 1)
+    assert (after["policy_id"], after["policy_version"]) == ("picture-books", 1)
+
+
+async def test_every_version_is_kept_with_who_when_and_why(desk: Desk) -> None:
+    await put(desk, "picture-books", **PICTURE_BOOKS)
+    await put(desk, "picture-books", "2020-11-21", **PICTURE_BOOKS | {"loan_days": 30})
+    assert (await delete(desk, "picture-books")).status == 200
+    again = await put(desk, "picture-books", "2020-11-23", **PICTURE_BOOKS)
+    assert again.json()["version"] == 4  # no two rows of an id and version ever differ
+    changes = await history(desk, "picture-books")
+    assert [(c["version"], (c["row"] or {}).get("loan_days")) for c in changes] == [
+        (1, 28),
+        (2, 30),
+        (3, None),
+        (4, 28),
+    ]
+    assert {c["by"] for c in changes} == {"s1"}
+    assert (changes[1]["at"], changes[1]["reason"]) == ("2020-11-21T04:00:00Z", WHY)
+    assert [c["by"] for c in await history(desk, "default")] == ["carrel"]
+
+
+async def test_the_same_row_again_is_no_version(desk: Desk) -> None:
+    answers = [await put(desk, "picture-books", **PICTURE_BOOKS) for _ in range(2)]
+    assert answers[0].body == answers[1].body
+    assert len(await history(desk, "picture-books")) == 1
+
+
+@pytest.mark.parametrize(
+    ("faulty", "fields"),
+    [
+        ({"loan_days": 0, "fine_per_day_cents": -1}, {"loan_days", "fine_per_day_cents"}),
+        ({"branch_kind": "kiosk"}, {"branch_kind"}),
+        ({"copy_category": "Picture Book"}, {"copy_category"}),
+        ({"block_over_cents": 0}, {"block_over_cents"}),
+        ({"loan_dayz": 3}, {"loan_dayz"}),
+        ({"reason": " "}, {"reason"}),
+    ],
+    ids=["two fields", "no such kind", "no such category", "blocks all", "unknown", "no reason"],
+)
+async def test_a_bad_row_is_refused_field_by_field(
+    desk: Desk, faulty: dict[str, Any], fields: set[str]
+) -> None:
+    answer = await put(desk, "picture-books", **faulty)
+    assert (answer.status, answer.json()["code"]) == (422, "malformed")
+    assert {error["field"] for error in answer.json()["errors"]} == {f"body.{f}" for f in fields}
+    assert all(error["message"] for error in answer.json()["errors"])
+
+
+async def test_no_change_leaves_a_loan_in_doubt_or_without_a_policy(desk: Desk) -> None:
+    twice = await put(desk, "tales", copy_category="children")
+    assert (twice.status, twice.json()["code"]) == (409, "policy-taken")
+    assert "children" in twice.json()["detail"]
+    for refused in (
+        await put(desk, "default", copy_category="atlas"),
+        await delete(desk, "default"),
+    ):
+        assert (refused.status, refused.json()["code"]) == (409, "policy-needed")
+    missing = await delete(desk, "none")
+    assert (missing.status, missing.json()["code"]) == (404, "no-such-policy")
+    rows = (await desk.api.get("/v1/policies", as_=STAFF)).json()["items"]
+    assert [row["version"] for row in rows] == [1, 1, 1]
+
+
+async def test_fifty_changes_of_one_row_at_once_are_fifty_versions(desk: Desk) -> None:
+    async def change(days: int) -> None:
+        while (await put(desk, "default", loan_days=days)).status == 503:
+            pass  # it was told to try again
+
+    await asyncio.gather(*(change(days) for days in range(21, 71)))
+    changes = await history(desk, "default")
+    more = (await desk.api.get("/v1/policies/default/history?limit=200", as_=STAFF)).json()["items"]
+    assert [change["version"] for change in more] == list(range(1, 52))
+    assert len({change["row"]["loan_days"] for change in more}) == 51
+    assert len(changes) == 50  # a page
+    [row] = [r for r in await store.policies.find(desk.run().database) if r.id == "default"]
+    assert row.loan_days == more[-1]["row"]["loan_days"]
+
+
+async def test_a_check_out_does_not_read_a_thousand_rows(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One document says that nothing has changed; a change is seen by the next check-out."""
+    await desk.loan()
+    rows = [{"_id": f"row-{n}", "patron_category": f"p{n}", "version": 1} for n in range(1000)]
+    await desk.run().database.policies.insert_many(rows)
+    await put(desk, "picture-books", **PICTURE_BOOKS)
+    read: list[str] = []
+    read_all = Work.all
+
+    async def noted(self: Work, kind: Any, collection: str, *more: Any, **options: Any) -> Any:
+        read.append(collection)
+        return await read_all(self, kind, collection, *more, **options)
+
+    monkeypatch.setattr(Work, "all", noted)
+    barcodes = await desk.copies(4, category="picture-book")
+    for barcode in barcodes[:3]:
+        await desk.lend(barcode)
+    assert read.count("policies") == 1
+    await put(desk, "picture-books", **PICTURE_BOOKS | {"loan_days": 30})
+    read.clear()
+    [result] = await desk.lend(barcodes[3])
+    assert (result["loan"]["due_on"], read.count("policies")) == ("2020-12-20", 1)
