@@ -22,6 +22,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "no-such-card": 404,
                 "no-such-loan": 404,
                 "no-such-policy": 404,
+                "no-such-title": 404,
                 "no-such-suspension": 404,
                 "unknown-branch": 404,
             },

@@ -7,12 +7,15 @@ from tests.support import token
 
 P1, P2 = token("p1"), token("p2")
 TITLE = {"title": "Kite", "authors": [], "kind": "book", "copies": []}
+COPY = {"barcode": "B9", "category": "adult", "branch": "HKCL"}
 LEND = {"card_number": card_of("p1"), "barcodes": ["B1"], "branch": "HKCL"}
 RETURN = {"barcodes": ["B1"], "branch": "HKCL", "channel": "desk"}
 SUSPEND = {"starts_on": "2020-12-10", "reason": "closed"}
 
 STAFF_ONLY: list[tuple[str, str, Any]] = [
     ("POST", "/v1/titles", TITLE),
+    ("PATCH", "/v1/titles/x", {"title": "Kites"}),
+    ("POST", "/v1/titles/x/copies", {"copies": [COPY]}),
     ("POST", "/v1/fine-suspensions", SUSPEND),
     ("PATCH", "/v1/fine-suspensions/x", {"resumes_on": None}),
     ("GET", "/v1/fine-suspensions", None),

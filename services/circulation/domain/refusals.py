@@ -236,3 +236,17 @@ class PolicyNeeded(Refusal):
 
     code = "policy-needed"
     says = "One policy has to be for any patron, item and library. This is the one."
+
+
+class NoSuchTitle(Refusal):
+    """The catalogue has no title of this id."""
+
+    code = "no-such-title"
+    says = "There is no such title."
+
+
+class TooManyCopies(Refusal):
+    """More copies than a title may have."""
+
+    code = "too-many-copies"
+    says = "A title may have {most} copies. Catalogue another one for the rest."

@@ -2,7 +2,11 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from services.circulation.domain.refusals import TooManyCopies
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,29 @@ class Title:
     isbn: str | None = None
     kind: str = "book"
     version: int = 1
+    control_number: str | None = None
+    """By which the system that it was imported from knows it; None: it was catalogued here."""
+
+
+MOST_COPIES = 5000
+"""Of one title: all of them travel in its event, which has to fit a message."""
+
+
+def check_copies(count: int) -> None:
+    """Raises TooManyCopies."""
+    if count > MOST_COPIES:
+        raise TooManyCopies(most=MOST_COPIES)
+
+
+def next_version(title: Title) -> Title:
+    """The title after a change of its copies."""
+    return replace(title, version=title.version + 1)
+
+
+def amend(title: Title, changes: Mapping[str, Any]) -> Title:
+    """The title with these fields changed; the same value if they say what it says."""
+    amended = replace(title, **changes)
+    return title if amended == title else next_version(amended)
 
 
 def normal_isbn(text: str) -> str:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import (
     BaseModel,
     Field,
+    StringConstraints,
     field_validator,
 )
 
@@ -21,6 +22,8 @@ from services.circulation.routes.fields import (
     Line,
     distinct,
 )
+from services.circulation.usecases.add_copies import AddCopies, add_copies
+from services.circulation.usecases.amend_title import AmendTitle, amend_title
 from services.circulation.usecases.catalogue_title import (
     CatalogueTitle,
     NewCopy,
@@ -40,6 +43,20 @@ class CopyIn(Body):
     branch: BranchCode
     price_cents: int | None = Field(default=None, ge=0, le=10_000_000)
 
+    def new(self) -> NewCopy:
+        """The copy to be catalogued."""
+        return NewCopy(self.barcode, self.category, self.branch, self.price_cents)
+
+
+def _distinct(copies: tuple[CopyIn, ...]) -> tuple[CopyIn, ...]:
+    distinct(tuple(copy.barcode for copy in copies))
+    return copies
+
+
+Kind = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$"), Field(description="As `book`.")
+]
+
 
 class TitleIn(Body):
     """A title to be catalogued with its copies."""
@@ -47,14 +64,27 @@ class TitleIn(Body):
     title: Line
     authors: tuple[Line, ...] = Field(max_length=50)
     isbn: Isbn | None = None
-    kind: str = Field(pattern=r"^[a-z][a-z-]{0,39}$", description="As `book`.")
+    kind: Kind
     copies: tuple[CopyIn, ...] = Field(max_length=500)
 
-    @field_validator("copies")
-    @classmethod
-    def _each_once(cls, copies: tuple[CopyIn, ...]) -> tuple[CopyIn, ...]:
-        distinct(tuple(copy.barcode for copy in copies))
-        return copies
+    _each_once = field_validator("copies")(_distinct)
+
+
+class CopiesIn(Body):
+    """Copies to be added to a title."""
+
+    copies: tuple[CopyIn, ...] = Field(min_length=1, max_length=500)
+
+    _each_once = field_validator("copies")(_distinct)
+
+
+class TitleChanges(Body):
+    """What is to change of a title; what is absent stays. A null ISBN takes it away."""
+
+    title: Line = ""
+    authors: tuple[Line, ...] = Field(default=(), max_length=50)
+    isbn: Isbn | None = None
+    kind: Kind = ""
 
 
 class CopyOut(BaseModel):
@@ -145,12 +175,25 @@ async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
         authors=body.authors,
         isbn=body.isbn,
         kind=body.kind,
-        copies=tuple(
-            NewCopy(copy.barcode, copy.category, copy.branch, copy.price_cents)
-            for copy in body.copies
-        ),
+        copies=tuple(copy.new() for copy in body.copies),
     )
     catalogued = await run(catalogue_title, command)
+    return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
+
+
+@router.patch("/titles/{title_id}")
+async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run) -> TitleInFull:
+    """Correct what the catalogue says of a title. 404 `no-such-title`."""
+    command = AmendTitle(title_id, body.model_dump(exclude_unset=True))
+    amended = await run(amend_title, command)
+    return TitleInFull.with_copies(amended.title, list(amended.copies))
+
+
+@router.post("/titles/{title_id}/copies", status_code=201)
+async def post_copies(title_id: Id, body: CopiesIn, _caller: Staff, run: Run) -> TitleInFull:
+    """Add copies to a title. 404 `no-such-title`, 409 `barcode-taken` or `too-many-copies`."""
+    command = AddCopies(title_id, tuple(copy.new() for copy in body.copies))
+    catalogued = await run(add_copies, command)
     return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
 
 

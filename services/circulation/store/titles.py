@@ -1,7 +1,7 @@
 """Titles and their copies."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -21,10 +21,34 @@ INDEXES: Indexes = {
 }
 
 
-async def add(work: Work, title: Title, copies: Iterable[Copy]) -> None:
-    """A new title with its copies. A barcode that is taken runs the transaction again."""
-    await work.add("titles", {**plain(title), "terms": search_terms(title)})
+async def add(work: Work, titles: Iterable[Title]) -> None:
+    """New titles."""
+    await work.add("titles", *(_with_terms(title) for title in titles))
+
+
+async def add_copies(work: Work, copies: Iterable[Copy]) -> None:
+    """New copies. A barcode that is taken runs the transaction again."""
     await work.add("copies", *copies)
+
+
+async def save(work: Work, titles: Iterable[Title]) -> None:
+    """Titles after a change of what they say or of their copies."""
+    await work.save("titles", *(_with_terms(title) for title in titles))
+
+
+def _with_terms(title: Title) -> dict[str, Any]:
+    return {**plain(title), "terms": search_terms(title)}
+
+
+async def get(work: Work, title_id: str) -> Title | None:
+    """One title."""
+    return await work.find(Title, "titles", {"_id": title_id})
+
+
+async def copies_of(work: Work, title_ids: Collection[str]) -> list[Copy]:
+    """All copies of some titles, in the order of cataloguing."""
+    query = {"title_id": {"$in": sorted(title_ids)}}
+    return await work.all(Copy, "copies", query, sort=[("_id", 1)])
 
 
 async def copies_with(work: Work, barcodes: Sequence[str]) -> dict[str, Copy]:

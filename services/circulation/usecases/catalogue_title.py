@@ -1,12 +1,13 @@
 """Catalogue a title with its copies."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.circulation import store
 from services.circulation.domain.copy import Copy
 from services.circulation.domain.refusals import BarcodeTaken
 from services.circulation.domain.title import Title
-from shared.contracts.circulation import CopyOut, TitleCatalogued
+from services.circulation.usecases.tell_of_title import tell
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -45,28 +46,16 @@ async def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
     if taken := await store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
         raise BarcodeTaken(barcode=min(taken))
     title = Title(new_id(), command.title, command.authors, command.isbn, command.kind)
-    copies = tuple(
-        Copy(new_id(), title.id, copy.barcode, copy.category, copy.branch, copy.price_cents)
-        for copy in command.copies
-    )
-    await store.titles.add(work, title, copies)
-    work.record(
-        TitleCatalogued(
-            version=title.version,
-            title_id=title.id,
-            title=title.title,
-            authors=title.authors,
-            isbn=title.isbn,
-            kind=title.kind,
-            copies=tuple(
-                CopyOut(
-                    copy_id=copy.id,
-                    barcode=copy.barcode,
-                    category=copy.category,
-                    branch=copy.branch_code,
-                )
-                for copy in copies
-            ),
-        )
-    )
+    copies = new_copies(title.id, command.copies)
+    await store.titles.add(work, [title])
+    await store.titles.add_copies(work, copies)
+    tell(work, title, copies)
     return Catalogued(title, copies)
+
+
+def new_copies(title_id: str, copies: Iterable[NewCopy]) -> tuple[Copy, ...]:
+    """Copies as they come into the library, at the branches that own them."""
+    return tuple(
+        Copy(new_id(), title_id, copy.barcode, copy.category, copy.branch, copy.price_cents)
+        for copy in copies
+    )

@@ -1,0 +1,36 @@
+"""Add copies to a title."""
+
+from dataclasses import dataclass
+
+from services.circulation import store
+from services.circulation.domain.refusals import BarcodeTaken, NoSuchTitle
+from services.circulation.domain.title import check_copies, next_version
+from services.circulation.usecases.catalogue_title import Catalogued, NewCopy, new_copies
+from services.circulation.usecases.tell_of_title import tell
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AddCopies:
+    """New copies, and the title that they are of."""
+
+    title_id: str
+    copies: tuple[NewCopy, ...]
+
+
+async def add_copies(work: Work, command: AddCopies) -> Catalogued:
+    """The title with all its copies. Raises NoSuchTitle, BarcodeTaken or TooManyCopies."""
+    title = await store.titles.get(work, command.title_id)
+    if title is None:
+        raise NoSuchTitle
+    if taken := await store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
+        raise BarcodeTaken(barcode=min(taken))
+    before = await store.titles.copies_of(work, [title.id])
+    added = new_copies(title.id, command.copies)
+    copies = (*before, *added)
+    check_copies(len(copies))
+    title = next_version(title)
+    await store.titles.save(work, [title])
+    await store.titles.add_copies(work, added)
+    tell(work, title, copies)
+    return Catalogued(title, copies)

@@ -1,0 +1,33 @@
+"""Correct what the catalogue says of a title."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.circulation import store
+from services.circulation.domain.refusals import NoSuchTitle
+from services.circulation.domain.title import amend
+from services.circulation.usecases.catalogue_title import Catalogued
+from services.circulation.usecases.tell_of_title import tell
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AmendTitle:
+    """What changes, by field: title, authors, isbn or kind. What is not named stays."""
+
+    title_id: str
+    changes: Mapping[str, Any]
+
+
+async def amend_title(work: Work, command: AmendTitle) -> Catalogued:
+    """The title with its copies. Published only if something changed. Raises NoSuchTitle."""
+    title = await store.titles.get(work, command.title_id)
+    if title is None:
+        raise NoSuchTitle
+    copies = await store.titles.copies_of(work, [title.id])
+    amended = amend(title, command.changes)
+    if amended is not title:
+        await store.titles.save(work, [amended])
+        tell(work, amended, copies)
+    return Catalogued(amended, tuple(copies))

@@ -1,0 +1,104 @@
+"""Titles are corrected and gain copies; who keeps a copy of the catalogue hears of it."""
+
+import asyncio
+from typing import Any
+
+import orjson
+
+from services.circulation.domain.title import MOST_COPIES
+from tests.circulation.desk import STAFF, Desk
+from tests.support import Answer
+
+
+def copies(*barcodes: str, branch: str = "HKCL", category: str = "adult") -> list[dict[str, Any]]:
+    return [{"barcode": b, "category": category, "branch": branch} for b in barcodes]
+
+
+async def catalogued(desk: Desk, **more: Any) -> dict[str, Any]:
+    body = {"title": "Kite", "authors": [], "kind": "book", "copies": copies("K1"), **more}
+    answer = await desk.api.post("/v1/titles", body, as_=STAFF)
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def add(desk: Desk, title: dict[str, Any], *barcodes: str, **more: Any) -> Answer:
+    body = {"copies": copies(*barcodes, **more)}
+    return await desk.api.post(f"/v1/titles/{title['id']}/copies", body, as_=STAFF)
+
+
+async def amend(desk: Desk, of: dict[str, Any], **changes: Any) -> Answer:
+    return await desk.api.patch(f"/v1/titles/{of['id']}", changes, as_=STAFF)
+
+
+async def found(desk: Desk, q: str) -> list[str]:
+    answer = await desk.api.get(f"/v1/titles?q={q}")
+    return [title["title"] for title in answer.json()["items"]]
+
+
+async def told(desk: Desk) -> list[dict[str, Any]]:
+    rows = desk.run().database.outbox.find({"topic": "title.catalogued"})
+    return [orjson.loads(row["body"]) async for row in rows]
+
+
+async def test_new_copies_are_lent_and_counted_at_their_branch(desk: Desk) -> None:
+    title = await catalogued(desk)
+    answer = await add(desk, title, "K2", "K3", branch="LFU")
+    assert answer.status == 201
+    assert answer.json()["availability"] == [
+        {"branch": "HKCL", "copies": 1, "available": 1},
+        {"branch": "LFU", "copies": 2, "available": 2},
+    ]
+    [lent] = await desk.lend("K3")
+    assert lent["loan"]["title_id"] == title["id"]
+    assert [event["version"] for event in await told(desk)] == [1, 2]
+    assert [copy["barcode"] for copy in (await told(desk))[1]["copies"]] == ["K1", "K2", "K3"]
+
+
+async def test_a_corrected_title_is_found_by_what_it_says_now(desk: Desk) -> None:
+    title = await catalogued(desk, isbn="0-06-112008-1")
+    answer = await amend(desk, title, title="我城", authors=["西西"])
+    assert (answer.json()["title"], answer.json()["isbn"]) == ("我城", "9780061120084")
+    assert [await found(desk, q) for q in ("kite", "城", "西")] == [[], ["我城"], ["我城"]]
+    assert (await amend(desk, title, isbn=None)).json()["isbn"] is None
+    same = await amend(desk, title, title="我城")
+    assert (same.status, same.json()["version"]) == (200, 3)
+    assert [(e["version"], e["title"]) for e in await told(desk)] == [
+        (1, "Kite"),
+        (2, "我城"),
+        (3, "我城"),
+    ]
+    faulty: list[dict[str, Any]] = [{"title": None}, {"title": ""}, {"copies": []}, {"isbn": "1"}]
+    for changes in faulty:
+        assert (await amend(desk, title, **changes)).status == 422, changes
+
+
+async def test_what_cannot_be_catalogued_is_refused(desk: Desk) -> None:
+    title = await catalogued(desk)
+    for answer, code in (
+        (await add(desk, {"id": "none"}, "K2"), "no-such-title"),
+        (await amend(desk, {"id": "none"}, title="Kites"), "no-such-title"),
+        (await add(desk, title, "K1"), "barcode-taken"),
+        (await add(desk, title, "K2", "K2"), "malformed"),
+        (await add(desk, title), "malformed"),
+    ):
+        assert answer.json()["code"] == code
+    many = [
+        {"_id": f"c{n}", "barcode": f"M{n}", "title_id": title["id"], "category": "adult"}
+        | {"branch_code": "HKCL"}
+        for n in range(MOST_COPIES - 1)
+    ]
+    await desk.run().database.copies.insert_many(many)
+    assert (await add(desk, title, "K2")).json()["code"] == "too-many-copies"
+
+
+async def test_copies_added_by_twenty_at_once_are_all_there(desk: Desk) -> None:
+    title = await catalogued(desk)
+
+    async def add_one(number: int) -> None:
+        while (await add(desk, title, f"M{number}")).status == 503:
+            pass  # it was told to try again
+
+    await asyncio.gather(*(add_one(number) for number in range(20)))
+    events = await told(desk)
+    assert [event["version"] for event in events] == list(range(1, 22))
+    assert [len(event["copies"]) for event in events] == list(range(1, 22))
