@@ -2,16 +2,29 @@
 
 import os
 import signal
+from collections import Counter
+from pathlib import Path
 
-_name, _, _count = os.environ.get("CARREL_FAILPOINT", "").partition(":")
-_left = int(_count or "1") if _name else 0
+_armed = os.environ.get("CARREL_FAILPOINT", "")
+_passes: Counter[str] = Counter()
 
 
 def failpoint(name: str) -> None:
-    """End this process with SIGKILL if CARREL_FAILPOINT is `name` or `name:N`, at the Nth pass."""
-    global _left  # noqa: PLW0603 - one process, one failpoint
-    if name != _name or not _left:
+    """End this process with SIGKILL if it is armed for this place.
+
+    CARREL_FAILPOINT is the path of a file that says `NAME:N`: the process dies at its Nth pass of
+    NAME since the file says so. The file may come, change and go while the process runs; without
+    the variable nothing is looked at.
+    """
+    if not _armed:
         return
-    _left -= 1
-    if not _left:
+    try:
+        wanted = Path(_armed).read_text()
+    except FileNotFoundError:
+        return
+    place, _, count = wanted.partition(":")
+    if place != name:
+        return
+    _passes[wanted] += 1
+    if _passes[wanted] >= int(count):
         os.kill(os.getpid(), signal.SIGKILL)

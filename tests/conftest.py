@@ -11,6 +11,7 @@ from ops.embedded import embedded
 from ops.processes import System, system
 from tests.containers import kafka_container, mongo_container
 from tests.faults import report
+from tests.faults.kills import armable
 from tests.library import Library
 
 BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
@@ -73,10 +74,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Database, broker and the five services on free ports, one system for each file of tests.
 
-    It simulates: a call says what time it is.
+    It simulates: a call says what time it is. Each process can be armed to die at a failpoint.
     """
     folder = tmp_path_factory.mktemp("system")
-    with system(folder, simulation=True, usual_ports=False, broker=BROKER) as started:
+    with system(
+        folder,
+        simulation=True,
+        usual_ports=False,
+        broker=BROKER,
+        environment=armable(folder),
+    ) as started:
         yield started
 
 

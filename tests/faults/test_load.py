@@ -23,9 +23,12 @@ def test_a_broken_promise_is_seen(status: int, seconds: float, says: str) -> Non
     load = Load.__new__(Load)
     load.attempts = [Attempt("return", "k", 0.0, 0.5, 503), Attempt("return", "k", 1.0, 0.5, 200)]
     load.check_answers()
-    load.attempts.append(Attempt("return", "k", 1.0, seconds, status))
+    load.attempts.append(Attempt("return", "k", 1.25, seconds, status))
     with pytest.raises(AssertionError, match=says):
         load.check_answers()
+    load.check_answers(gateway_away=[(1.2, 1.3)])
+    with pytest.raises(AssertionError, match=says):
+        load.check_answers(gateway_away=[(0.0, 1.0), (4.0, 5.0)])
 
 
 def test_a_gap_is_between_successes_and_to_the_ends() -> None:
