@@ -45,6 +45,7 @@ log = structlog.get_logger()
 MAX_BODY = 256 * 1024
 MAX_PAGE = 200
 OUTBOX_AGE_LIMIT = 60.0
+JOBS = "/v1/ops/jobs/"
 PENDING_AGE = Gauge("carrel_outbox_age_seconds", "Age of the oldest row not yet published")
 
 
@@ -91,6 +92,8 @@ class Service:
     """How accounts reads its own public keys; the others ask accounts."""
     background: tuple[Callable[[FastAPI], Any], ...] = ()
     """More to run while the service runs, each an async function of the app."""
+    answers_within: float | None = None
+    """Seconds in which each route but a job's answers, with a 503 if need be; None: no limit."""
 
 
 # ---- what routes are handed ---------------------------------------------------------------------
@@ -232,7 +235,7 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         _add_jobs(app, service)
     _add_health(app, service, settings)
     _add_problems(app, service)
-    app.add_middleware(_Edge, service=service.name)
+    app.add_middleware(_Edge, service=service.name, answers_within=service.answers_within)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -293,7 +296,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     if not service.jobs.by_name:
         return
 
-    @app.post(f"/v1/ops/jobs/{service.name}/{{job}}", tags=["operations"])
+    @app.post(f"{JOBS}{service.name}/{{job}}", tags=["operations"])
     async def run_job(job: str, _caller: StaffOrOps, run: Run) -> dict[str, Any]:
         """Run a job now, for the business time of the request. Safe to repeat."""
         if job not in service.jobs.by_name:
@@ -490,10 +493,10 @@ class _TooLarge(Exception):
 
 
 class _Edge:
-    """Body limit, request id, metrics, and the changes that an answer carries to the gateway."""
+    """Limits of body and time, request id, metrics, and the changes that an answer carries."""
 
-    def __init__(self, app: ASGIApp, service: str) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, service: str, answers_within: float | None) -> None:
+        self._app = app if answers_within is None else _Prompt(app, answers_within)
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -577,6 +580,45 @@ def _serving(scope: Scope, headers: Mapping[bytes, bytes]) -> AbstractContextMan
     parent = headers.get(b"traceparent", b"").decode("latin-1")
     about = {"http.request.method": scope["method"]}
     return span(scope["method"], SpanKind.SERVER, parent=parent, attributes=about)
+
+
+class _Prompt:
+    """Answers 503 for an app that has not begun to answer in time since it had the request."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(JOBS):
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def received() -> Message:
+            message = await receive()
+            if not begun:  # a body that comes slowly is not our delay
+                deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
+            return message
+
+        async def sent(message: Message) -> None:
+            nonlocal begun
+            if not begun:
+                begun = True
+                deadline.reschedule(None)
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._seconds) as deadline:
+                await self._app(scope, received, sent)
+        except TimeoutError:
+            if begun or not deadline.expired():
+                raise
+            log.warning("too slow", path=scope["path"])
+            answer = problem(
+                503, "unavailable", "This takes too long now. Try again.", headers=AWAY
+            )
+            await answer(scope, receive, send)
 
 
 async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Send) -> None:

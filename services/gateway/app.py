@@ -18,6 +18,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             indexes=store.INDEXES,
             hears=consumers.hears,
             background=(proxy.watch_owners,),
+            answers_within=proxy.ANSWER_SECONDS,
         ),
         settings or load(Settings),
     )

@@ -5,12 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from datetime import date
 from typing import Any
 
+from services.gateway.app import create_app
 from shared.contracts import accounts, circulation, notices
 from shared.mongo import Database
 from shared.settings import Settings
 from tests.gateway import story
-from tests.gateway.conftest import Owner
-from tests.support import Api, token, until
+from tests.gateway.conftest import Owner, says
+from tests.support import Api, served, token, until
 
 Gateway = Callable[[Settings], AbstractAsyncContextManager[Api]]
 Hear = Callable[..., Awaitable[None]]
@@ -289,3 +290,15 @@ async def test_my_info_is_at_most_fifty_rows(
     async with gateway(settings) as api:
         info = (await api.get("/v1/me/info", as_=PATRON, at=BEFORE_DUE)).json()
     assert (len(info["activities"]), len(info["library_information"])) == (50, 50)
+
+
+async def test_an_account_is_answered_in_time_while_the_keys_of_accounts_hang(
+    settings: Settings,
+) -> None:
+    async with says(b"") as silent:
+        settings = settings.model_copy(update={"accounts_url": silent})
+        async with served(create_app, settings, trust_test_keys=False) as api:
+            answer = await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)
+    assert (answer.status, answer.json()["code"]) == (503, "unavailable")
+    assert "too long" in answer.json()["detail"]  # asking for the keys takes 2 s by itself
+    assert answer.headers["Retry-After"] == "2"

@@ -1,0 +1,121 @@
+"""kill -9 at steps taken at random, one after the other, on one running system under load.
+
+Each seed says which service is killed, at which step, at which pass, and which replica where there
+are two. CARREL_SEEDS names the seeds to play: `1-200`, or `17` to play one again.
+"""
+
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from ops.child import Child
+from ops.processes import System, system
+from tests.conftest import BROKER
+from tests.faults.kills import STEPS, Death, armable, doomed
+from tests.faults.load import Load
+from tests.faults.report import record
+from tests.library import Library
+
+REPLICAS = {"circulation": 2, "notices": 2}
+BATCH = 20
+"""Seeds between two audits."""
+MOST_PASSES = 3
+SHOWS = {
+    "accounts": "registration",
+    "circulation": "check-out",
+    "events": "activity",
+    "notices": "closure",
+    "gateway": "overview",
+}
+"""The command whose success shows that a service is back."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One kill."""
+
+    number: int
+    service: str
+    point: str
+    passes: int
+    replica: int
+
+    @classmethod
+    def of(cls, number: int) -> "Seed":
+        """What a number stands for, always the same."""
+        dice = random.Random(number)  # noqa: S311 - it is to be played again
+        service, point = dice.choice(STEPS)
+        replica = dice.randrange(REPLICAS.get(service, 1))
+        return cls(number, service, point, dice.randint(1, MOST_PASSES), replica)
+
+    def victims(self, running: System) -> list[Child]:
+        """Who is armed: one replica; or all, for of the relays one alone is at work."""
+        if self.point.startswith("relay."):
+            return [
+                running.process(self.service, replica)
+                for replica in range(REPLICAS.get(self.service, 1))
+            ]
+        return [running.process(self.service, self.replica)]
+
+
+def seeds() -> list[int]:
+    """The numbers in CARREL_SEEDS."""
+    first, _, last = os.environ.get("CARREL_SEEDS", "1-20").partition("-")
+    return list(range(int(first), int(last or first) + 1))
+
+
+def batches() -> list[list[int]]:
+    numbers = seeds()
+    return [numbers[start : start + BATCH] for start in range(0, len(numbers), BATCH)]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The system with two replicas of those who consume and serve."""
+    folder = tmp_path_factory.mktemp("seeds")
+    with system(
+        folder,
+        simulation=True,
+        usual_ports=False,
+        broker=BROKER,
+        replicas=REPLICAS,
+        environment=armable(folder, REPLICAS),
+    ) as started:
+        yield started
+
+
+def test_two_hundred_seeds_come_to_every_step() -> None:
+    kills = [Seed.of(number) for number in range(1, 201)]
+    assert {(kill.service, kill.point) for kill in kills} == set(STEPS)
+    assert {(kill.service, kill.replica) for kill in kills} >= {("notices", 1), ("circulation", 1)}
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("numbers", batches(), ids=lambda numbers: f"{numbers[0]}-{numbers[-1]}")
+async def test_a_kill_at_random_loses_and_doubles_nothing(
+    running: System, library: Library, numbers: list[int]
+) -> None:
+    deaths: list[Death] = []
+    async with Load(library, rate=30) as load:
+        for seed in map(Seed.of, numbers):
+            print(seed)  # noqa: T201 - a seed that fails is to be played again
+            async with doomed(seed.victims(running), seed.point, seed.passes) as death:
+                deaths.append(await death)
+    found = await load.audited()
+    without = [SHOWS[death.name[:-2]] for death in deaths]
+    back = [load.first_success(death.at, kind) for death, kind in zip(deaths, without, strict=True)]
+    record(
+        "kill -9 at a random step under load",
+        running,
+        invariant="nothing is lost or doubled; each answer within 2 s or a 503",
+        found=found,
+        counts={"seeds": len(numbers)},
+        recovery=max(seconds for seconds in back if seconds is not None),
+    )
+    assert found.findings == []
+    load.check_answers(
+        gateway_away=[(d.at - 0.5, d.ready_at) for d in deaths if d.name == "gateway-0"]
+    )
