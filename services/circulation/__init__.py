@@ -8,5 +8,6 @@ loan.returned, fine.assessed, fine.adjusted, fine.paid, fine.waived, fines.suspe
 fines.resumed.
 
 Hears patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
-branch.registered, branch.closed, branch.reopened and branch.hours-changed.
+branch.registered, branch.closed, branch.reopened, branch.closure-changed and
+branch.hours-changed.
 """

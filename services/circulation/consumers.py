@@ -14,6 +14,7 @@ from shared.contracts.accounts import (
 )
 from shared.contracts.notices import (
     BranchClosed,
+    BranchClosureChanged,
     BranchHoursChanged,
     BranchRegistered,
     BranchReopened,
@@ -30,7 +31,7 @@ async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     await run(note_patron, event)
 
 
-@hears(BranchRegistered, BranchClosed, BranchReopened, BranchHoursChanged)
+@hears(BranchRegistered, BranchClosed, BranchReopened, BranchClosureChanged, BranchHoursChanged)
 async def keep_calendar(event: BranchSnapshot, run: Run) -> None:
     """Keep a branch's calendar, then move the due dates of its open loans.
 

@@ -2,8 +2,8 @@
 
 Owns: branches with hours, closures and reopenings; notices; notifications (the patron's inbox).
 
-Publishes: branch.registered, branch.closed, branch.reopened, branch.hours-changed,
-notice.published, notification.delivered, notification.read.
+Publishes: branch.registered, branch.closed, branch.reopened, branch.closure-changed,
+branch.hours-changed, notice.published, notification.delivered, notification.read.
 
 Hears: patron.*, preferences.changed, title.catalogued and activity.published, to know whom to tell
 and in what words; loan.overdue, loan.due-date-changed, fine.assessed, fines.suspended,

@@ -12,12 +12,19 @@ from services.notices.domain.branch import Branch, Terms
 from services.notices.domain.closure import ClosureState
 from services.notices.domain.notice import Notice
 from services.notices.queries import Told
-from services.notices.usecases.announce_reopening import AnnounceReopening, announce_reopening
+from services.notices.usecases.amend_closure import AmendClosure, amend_closure
+from services.notices.usecases.announce_reopening import (
+    AnnounceReopening,
+    TakeBackReopening,
+    announce_reopening,
+    take_back_reopening,
+)
 from services.notices.usecases.change_hours import ChangeHours, change_hours
 from services.notices.usecases.close_branches import CloseBranches, close_branches
 from services.notices.usecases.publish_notice import PublishNotice, publish_notice
 from services.notices.usecases.read_notification import ReadNotification, read_notification
 from services.notices.usecases.register_branch import RegisterBranch, register_branch
+from services.notices.usecases.withdraw_closure import WithdrawClosure, withdraw_closure
 from shared.auth import Patron, Staff
 from shared.clock import library_day
 from shared.http import Body, BusinessTime, Db, PageQuery, Run
@@ -61,7 +68,12 @@ class BranchBody(Body):
 class HoursChangeBody(Body):
     """What of a branch can be changed."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
     hours: WeekBody
+    from_: dt.date | None = Field(
+        default=None, alias="from", description="First day; default: the library day."
+    )
 
 
 class ReliefBody(Body):
@@ -102,11 +114,54 @@ class ClosureBody(_ScopeBody):
 class ReopeningBody(_ScopeBody):
     """When some or all branches under a closure reopen, and under what terms."""
 
-    reopened_on: dt.date = Field(description="First open day.")
+    reopened_on: dt.date | None = Field(
+        description="First open day; null: what was announced is taken back before it came."
+    )
     services: list[Line] = Field(default=[], max_length=50)
     measures: list[Line] = Field(default=[], max_length=50)
     hours: WeekBody | None = Field(default=None, description="Special hours from that day on.")
     capacity: int | None = Field(default=None, ge=0, le=1_000_000)
+    stagger_days: int = Field(
+        default=1,
+        ge=1,
+        le=60,
+        description="Over how many of its first open days the due dates are spread that it moves.",
+    )
+
+    @model_validator(mode="after")
+    def _terms_need_a_day(self) -> "ReopeningBody":
+        if self.reopened_on is None and self.model_fields_set - {
+            "reopened_on",
+            "branches",
+            "kinds",
+        }:
+            raise ValueError("what is taken back has no terms")
+        return self
+
+
+class AmendmentBody(Body):
+    """What of a closure was wrong: its first day, its reason or both."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+    from_: dt.date | None = Field(default=None, alias="from", description="First closed day.")
+    reason: Line | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "AmendmentBody":
+        if self.from_ is None and self.reason is None:
+            raise ValueError("say the first day, the reason or both")
+        return self
+
+
+class WithdrawalBody(_ScopeBody):
+    """The withdrawal of a closure, for the branches named or for all."""
+
+    in_error: bool = Field(
+        description="True: it never should have been recorded, and the due dates that it moved "
+        "are restored. False: it counts no longer from today on, and they stay."
+    )
+    reason: Line
 
 
 class NoticeBody(_ScopeBody):
@@ -143,9 +198,9 @@ class DayClosureOut(BaseModel):
         """As answered."""
         return cls(
             id=closure.closure_id,
-            from_=closure.starts_on,
-            reopened_on=closure.reopened_on,
-            reason=closure.reason,
+            from_=closure.now.starts_on,
+            reopened_on=closure.now.reopened_on,
+            reason=closure.now.reason,
         )
 
 
@@ -193,6 +248,7 @@ class CoveredOut(BaseModel):
     name: str
     kind: str
     reopened_on: dt.date | None
+    withdrawn: rules.Withdrawal | None
 
 
 class ClosureOut(BaseModel):
@@ -208,6 +264,7 @@ class ClosureOut(BaseModel):
     reason: str
     relief: ReliefBody | None
     recorded_at: dt.datetime
+    withdrawn: bool = Field(description="Whether it was withdrawn for all its branches.")
     covered: list[CoveredOut]
 
     @classmethod
@@ -224,10 +281,8 @@ class ClosureOut(BaseModel):
             reason=closure.reason,
             relief=None if extra is None else ReliefBody(extra_renewals=extra),
             recorded_at=closure.recorded_at,
-            covered=[
-                CoveredOut(branch=c.branch, name=c.name, kind=c.kind, reopened_on=c.reopened_on)
-                for c in state.covered
-            ],
+            withdrawn=state.withdrawn,
+            covered=[CoveredOut(**vars(one)) for one in state.covered],
         )
 
 
@@ -320,7 +375,8 @@ async def patch_branch(
 ) -> BranchOut:
     """Change the weekly hours; special hours in force end. 404, 422 `bad-hours`."""
     today = library_day(now, run.settings.zone)
-    command = ChangeHours(code, tuple(one.hours() for one in body.hours), today)
+    hours = tuple(one.hours() for one in body.hours)
+    command = ChangeHours(code, hours, body.from_ or today)
     return BranchOut.of(await run(change_hours, command), today)
 
 
@@ -347,7 +403,10 @@ async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None =
 
 @router.post("/closures", status_code=201, tags=["closures"])
 async def post_closure(body: ClosureBody, caller: Staff, now: BusinessTime, run: Run) -> ClosureOut:
-    """Close branches. 404 `no-such-branch`; 409 `closure-overlaps` naming the branches."""
+    """Close branches, also over each other's days or days past.
+
+    404 `no-such-branch`; 409 `closed-already` naming the branches.
+    """
     codes, kinds = body.codes_and_kinds
     command = CloseBranches(
         branches=codes,
@@ -356,17 +415,31 @@ async def post_closure(body: ClosureBody, caller: Staff, now: BusinessTime, run:
         reopened_on=body.reopened_on,
         reason=body.reason,
         extra_renewals=body.relief.extra_renewals if body.relief else None,
-        today=library_day(now, run.settings.zone),
     )
     return ClosureOut.of(await run(close_branches, command))
+
+
+@router.patch("/closures/{closure_id}", tags=["closures"])
+async def patch_closure(closure_id: Id, body: AmendmentBody, caller: Staff, run: Run) -> ClosureOut:
+    """Put right a closure's first day or reason. 409 `closure-withdrawn`."""
+    command = AmendClosure(closure_id, body.from_, body.reason)
+    return ClosureOut.of(await run(amend_closure, command))
 
 
 @router.post("/closures/{closure_id}/reopening", tags=["closures"])
 async def post_reopening(
     closure_id: Id, body: ReopeningBody, caller: Staff, now: BusinessTime, run: Run
 ) -> ClosureOut:
-    """Announce when branches under a closure reopen: those named, or all still closed."""
+    """Announce when branches under a closure reopen: those named, or all still closed.
+
+    With `reopened_on` null an announced reopening that has not come is taken back: 409
+    `reopened-already` for a branch named that has reopened.
+    """
     codes, kinds = body.codes_and_kinds
+    today = library_day(now, run.settings.zone)
+    if body.reopened_on is None:
+        taken_back = TakeBackReopening(closure_id, codes, kinds, today)
+        return ClosureOut.of(await run(take_back_reopening, taken_back))
     terms = Terms(
         closure_id=closure_id,
         starts_on=body.reopened_on,
@@ -374,11 +447,22 @@ async def post_reopening(
         measures=tuple(body.measures),
         capacity=body.capacity,
         hours=None if body.hours is None else tuple(one.hours() for one in body.hours),
+        stagger_days=body.stagger_days,
     )
-    today = library_day(now, run.settings.zone)
     return ClosureOut.of(
         await run(announce_reopening, AnnounceReopening(terms, codes, kinds, today))
     )
+
+
+@router.post("/closures/{closure_id}/withdrawal", tags=["closures"])
+async def post_withdrawal(
+    closure_id: Id, body: WithdrawalBody, caller: Staff, now: BusinessTime, run: Run
+) -> ClosureOut:
+    """Withdraw a closure, for branches named or for all. 409 `closure-over`."""
+    codes, kinds = body.codes_and_kinds
+    today = library_day(now, run.settings.zone)
+    command = WithdrawClosure(closure_id, codes, kinds, body.in_error, body.reason, today)
+    return ClosureOut.of(await run(withdraw_closure, command))
 
 
 @router.get("/closures", tags=["closures"])

@@ -95,6 +95,11 @@ async def add_closure(work: Work, closure: Closure) -> None:
     await work.add(CLOSURES, closure)
 
 
+async def save_closure(work: Work, closure: Closure) -> None:
+    """Keep the next version of a closure."""
+    await work.save(CLOSURES, closure)
+
+
 async def add_notice(work: Work, notice: Notice) -> None:
     """Keep a new notice."""
     await work.add(NOTICES, notice)

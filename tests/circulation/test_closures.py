@@ -13,13 +13,8 @@ from services.circulation.domain.policy import Policy
 from services.circulation.usecases.note_calendar import note_calendar
 from services.notices.domain import branch as notices
 from services.notices.domain.refusals import Refusal
-from shared.contracts.notices import (
-    Announcement,
-    BranchHoursChanged,
-    BranchSnapshot,
-    ClosureOut,
-    Hours,
-)
+from services.notices.usecases.publish_branch import hours_changed
+from shared.contracts.notices import BranchSnapshot, Hours
 from shared.mongo import from_document, to_document
 from shared.unit_of_work import Origin, Run
 from tests.circulation.desk import STAFF, Desk, closure, noon
@@ -34,32 +29,22 @@ START = date(2020, 11, 1)
 
 
 def history(chance: random.Random) -> list[notices.Branch]:
-    """A branch at each of its versions: closed, reopened, dates amended and taken back."""
-    open_on = chance.choice([range(7), (0, 1, 2, 4, 5, 6)])  # some close on Thursdays
-    hours = tuple(notices.Hours(day, "09:00", "20:00") for day in open_on)
-    branch = notices.Branch("X", 1, "X", "central", hours, START)
+    """A branch at each of its versions: closed, reopened, amended, taken back, withdrawn."""
+    branch = notices.register("X", "X", "central", hours(chance), START)
     versions = [branch]
     for step in range(chance.randint(4, 10)):
         at = datetime(2020, 11, 1 + step, 4, tzinfo=UTC)
-        first = START + timedelta(days=chance.randint(5, 90))
-        end = first + timedelta(days=chance.randint(1, 40))
         try:
-            if branch.closures and chance.random() < 0.6:
-                again = chance.choice(branch.closures)
-                day = again.starts_on + timedelta(days=chance.randint(0, 60))
-                branch = notices.reopen(branch, notices.Terms(again.closure_id, day), at=at)
+            if branch.closures and chance.random() < 0.65:
+                branch = changed(branch, chance, at)
             elif chance.random() < 0.15:
-                branch = notices.change_hours(branch, hours, at.date())
+                from_ = START + timedelta(days=chance.randint(0, 90))
+                branch = notices.change_hours(branch, hours(chance), from_)
             else:
-                branch = notices.close(
-                    branch,
-                    f"c{step}",
-                    first,
-                    chance.choice([None, end]),
-                    "epidemic",
-                    at=at,
-                    today=at.date(),
-                )
+                first = START + timedelta(days=chance.randint(5, 90))
+                end = first + timedelta(days=chance.randint(1, 40))
+                reopened_on = chance.choice([None, end])
+                branch = notices.close(branch, f"c{step}", first, reopened_on, "epidemic", at=at)
         except Refusal:
             continue
         if branch.version > versions[-1].version:
@@ -67,26 +52,38 @@ def history(chance: random.Random) -> list[notices.Branch]:
     return versions
 
 
-def snapshot(branch: notices.Branch, code: str) -> BranchSnapshot:
-    return BranchHoursChanged(
-        version=branch.version,
-        branch=code,
-        name=code,
-        kind=branch.kind,
-        hours=tuple(Hours(weekday=h.weekday, opens=h.opens, closes=h.closes) for h in branch.hours),
-        closures=tuple(
-            ClosureOut(
-                closure_id=c.closure_id,
-                from_=c.starts_on,
-                reason=c.reason,
-                announcements=tuple(
-                    Announcement(version=a.version, at=a.at, reopened_on=a.reopened_on)
-                    for a in c.announcements
-                ),
-            )
-            for c in branch.closures
-        ),
+def hours(chance: random.Random) -> tuple[notices.Hours, ...]:
+    """Open every day, or closed on Thursdays or Sundays."""
+    shut = chance.choice([7, 3, 6])
+    return tuple(notices.Hours(day, "09:00", "20:00") for day in range(7) if day != shut)
+
+
+def changed(branch: notices.Branch, chance: random.Random, at: datetime) -> notices.Branch:
+    """The branch with one of its closures amended, ended, taken back or withdrawn."""
+    closure = chance.choice(branch.closures)
+    name, first = closure.closure_id, closure.now.starts_on
+    match chance.randrange(8):
+        case 0:
+            later = first + timedelta(days=chance.randint(-5, 5))
+            return notices.amend(branch, name, starts_on=later, reason=None, at=at)
+        case 1:
+            return notices.take_back_reopening(branch, name, at=at, today=at.date())
+        case 2:
+            return notices.withdraw(branch, name, in_error=False, at=at, today=at.date())
+        case 3 | 4:
+            return notices.withdraw(branch, name, in_error=True, at=at, today=at.date())
+    terms = notices.Terms(
+        name,
+        first + timedelta(days=chance.randint(0, 60)),
+        hours=chance.choice([None, hours(chance)]),
+        stagger_days=chance.choice([1, 1, 4]),
     )
+    return notices.reopen(branch, terms, at=at)
+
+
+def snapshot(branch: notices.Branch, code: str) -> BranchSnapshot:
+    """As notices publishes it, under another name."""
+    return hours_changed(branch).model_copy(update={"branch": code})
 
 
 def run_of(desk: Desk, event_id: str) -> Run:
@@ -112,6 +109,7 @@ async def lend_some(desk: Desk, code: str, chance: random.Random) -> None:
             policy=Policy(id="default"),
             borrowed_on=START,
             due_on=due,
+            set_under=1,
             calendar_version=1,
         )
         for number, due in enumerate(dues)

@@ -99,10 +99,12 @@ async def test_only_staff_change_branches_closures_and_notices(
         "branches": hours,
         "closures": closure,
         "closures/x/reopening": reopen,
+        "closures/x/withdrawal": {"in_error": True, "reason": "r"},
         "notices": notice,
     }.items():
         assert (await api.post(f"/v1/{path}", body, as_=as_)).status == status, path
     assert (await api.patch("/v1/branches/HKCL", {"hours": []}, as_=as_)).status == status
+    assert (await api.patch("/v1/closures/x", {"reason": "r"}, as_=as_)).status == status
     assert (await api.get("/v1/closures", as_=as_)).status == status
     assert (await api.get("/v1/closures/x", as_=as_)).status == status
 
@@ -197,10 +199,11 @@ async def test_the_closures_of_december_and_the_reopening_of_2021(api: Api) -> N
     ]
     first, again = (e for e in told if e["topic"] == "branch.reopened" and e["branch"] == "HKCL")
     assert (first["version"], first["reopened_on"], first["capacity"]) == (3, "2021-02-19", 600)
-    assert again["closures"][0]["announcements"] == [
-        {"version": 2, "at": "2020-12-09T10:00:00Z", "reopened_on": None},
-        {"version": 3, "at": "2021-02-17T08:00:00Z", "reopened_on": "2021-02-19"},
-        {"version": 4, "at": "2021-02-17T08:00:00Z", "reopened_on": "2021-02-20"},
+    said = again["closures"][0]["announcements"]
+    assert [(a["version"], a["at"], a["reopened_on"]) for a in said] == [
+        (2, "2020-12-09T10:00:00Z", None),
+        (3, "2021-02-17T08:00:00Z", "2021-02-19"),
+        (4, "2021-02-17T08:00:00Z", "2021-02-20"),
     ]
     assert again["services"] == []
 
@@ -231,40 +234,174 @@ async def test_what_has_reopened_stays_open_when_the_rest_of_the_closure_is_anno
     assert ends(put_right.json()) == {"LFU": "2021-04-03", "ML1": "2021-05-03"}
 
 
-async def test_a_later_closure_takes_an_announced_reopening_back(api: Api) -> None:
+JULY_1 = "2020-07-01T10:00:00+08:00"
+EVERYWHERE = ["central", "major", "district", "small", "mobile"]
+
+
+async def test_the_resumption_of_july_2020_is_taken_back_by_a_closure_of_everything(
+    api: Api,
+) -> None:
     await register(api)
-    first = await closed(
-        api, "2020-07-01T10:00:00+08:00", branches=["TPO"], **{"from": "2020-07-02"}
-    )
+    first = await closed(api, JULY_1, branches=["TPO"], **{"from": "2020-07-02"})
     await reopening(api, first["id"], "2020-07-10T10:00:00+08:00", reopened_on="2020-07-20")
     everything = await closed(
-        api,
-        "2020-07-14T10:00:00+08:00",
-        kinds=["central", "major", "district", "small", "mobile"],
-        **{"from": "2020-07-15"},
+        api, "2020-07-14T10:00:00+08:00", kinds=EVERYWHERE, **{"from": "2020-07-15"}
     )
     assert len(everything["branches"]) == 5
     assert not (await branch(api, "TPO", "2020-07-20"))["open"]
     told = (await events(api, "branch.closed"))[-1]
-    assert told["branch"] == "TPO"
     assert [
         (closure["from"], [a["reopened_on"] for a in closure["announcements"]])
         for closure in told["closures"]
-    ] == [("2020-07-02", [None, "2020-07-20", "2020-07-15"]), ("2020-07-15", [None])]
-    assert [a["version"] for c in told["closures"] for a in c["announcements"]] == [2, 3, 4, 4]
+    ] == [("2020-07-02", [None, "2020-07-20"]), ("2020-07-15", [None])]
+    assert [a["version"] for c in told["closures"] for a in c["announcements"]] == [2, 3, 4]
 
 
-async def test_an_overlapping_closure_is_refused_whole_and_says_which(api: Api) -> None:
+async def test_a_resumption_can_be_taken_back_by_itself(api: Api) -> None:
+    await register(api)
+    first = await closed(api, JULY_1, kinds=["district", "small"], **{"from": "2020-07-02"})
+    at = "2020-07-14T10:00:00+08:00"
+    await reopening(api, first["id"], JULY_1, reopened_on="2020-07-20", services=["lending"])
+    answer = await reopening(api, first["id"], at, branches=["TPO"], reopened_on=None)
+    assert ends(answer.json()) == {"LFU": "2020-07-20", "TPO": None}
+    (told,) = await events(api, "branch.closure-changed")
+    assert (told["branch"], told["change"], told["services"]) == ("TPO", "reopening-taken-back", [])
+    assert [a["reopened_on"] for a in told["closures"][0]["announcements"]] == [
+        None,
+        "2020-07-20",
+        None,
+    ]
+    with_terms = await reopening(api, first["id"], at, reopened_on=None, services=["lending"])
+    assert with_terms.status == 422
+    too_late = await reopening(
+        api, first["id"], "2020-07-20T10:00:00+08:00", branches=["LFU"], reopened_on=None
+    )
+    assert (too_late.status, too_late.json()["code"]) == (409, "reopened-already")
+
+
+async def test_a_typhoon_day_within_a_long_closure(api: Api) -> None:
+    await register(api)
+    await closed(api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"})
+    typhoon = await closed(
+        api,
+        DECEMBER_9,
+        kinds=["central", "small"],
+        reason="Typhoon signal no. 8",
+        **{"from": "2020-12-10", "reopened_on": "2020-12-11"},
+    )
+    assert typhoon["branches"] == ["HKCL", "LFU"]
+    assert not (await branch(api, "HKCL", "2020-12-10"))["open"]
+    assert (await branch(api, "HKCL", "2020-12-11"))["open"]
+    assert not (await branch(api, "LFU", "2020-12-11"))["open"]
+
+
+async def test_the_same_closure_twice_is_refused_whole_and_says_for_which(api: Api) -> None:
     await register(api)
     await closed(api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"})
     answer = await close(
-        api, DECEMBER_9, kinds=["central"], branches=["LFU", "ML1"], **{"from": "2020-12-10"}
+        api, DECEMBER_9, kinds=["central"], branches=["LFU", "ML1"], **{"from": "2020-12-02"}
     )
     problem = answer.json()
-    assert (answer.status, problem["code"]) == (409, "closure-overlaps")
+    assert (answer.status, problem["code"]) == (409, "closed-already")
     assert problem["branches"] == ["LFU", "ML1"]
     assert (await branch(api, "HKCL", "2020-12-10"))["open"]
     assert len(await events(api, "branch.closed")) == 2
+
+
+async def withdrawal(api: Api, closure_id: str, at: str, **body: Any) -> Answer:
+    body = {"reason": "A slip of the pen", "in_error": False, **body}
+    return await api.post(f"/v1/closures/{closure_id}/withdrawal", body, as_=STAFF, at=at)
+
+
+async def test_a_closure_is_withdrawn_for_some_branches_then_for_all(api: Api) -> None:
+    await register(api)
+    closure = await closed(api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"})
+    some = await withdrawal(api, closure["id"], DECEMBER_9, branches=["LFU"])
+    assert some.status == 200, some.body
+    assert ends(some.json()) == {"LFU": "2020-12-09", "ML1": None}
+    assert not some.json()["withdrawn"]
+    assert (await branch(api, "LFU", "2020-12-09"))["open"]
+    assert not (await branch(api, "LFU", "2020-12-08"))["open"]  # it was closed, after all
+    rest = await withdrawal(api, closure["id"], DECEMBER_9, in_error=True)
+    assert [c["withdrawn"] for c in rest.json()["covered"]] == ["in-error", "in-error"]
+    assert rest.json()["withdrawn"]
+    assert (await branch(api, "LFU", "2020-12-08"))["open"]
+    told = await events(api, "branch.closure-changed")
+    assert [(e["branch"], e["change"], e["change_reason"]) for e in told] == [
+        ("LFU", "withdrawn", "A slip of the pen"),
+        ("LFU", "withdrawn-in-error", "A slip of the pen"),
+        ("ML1", "withdrawn-in-error", "A slip of the pen"),
+    ]
+    assert told[-1]["closures"][0]["announcements"][-1]["in_error"]
+    nothing = await withdrawal(api, closure["id"], DECEMBER_9, in_error=True)
+    assert (nothing.status, nothing.json()["code"]) == (409, "nothing-to-withdraw")
+    unknown = await withdrawal(api, "none", DECEMBER_9)
+    assert (unknown.status, unknown.json()["code"]) == (404, "no-such-closure")
+
+
+async def test_a_closure_that_is_over_is_withdrawn_only_as_an_error(api: Api) -> None:
+    await register(api, "LFU")
+    span = {"from": "2020-12-02", "reopened_on": "2020-12-05"}
+    closure = await closed(api, DECEMBER_1, kinds=["small"], **span)
+    over = await withdrawal(api, closure["id"], DECEMBER_9, branches=["LFU"])
+    assert (over.status, over.json()["code"]) == (409, "closure-over")
+    error = await withdrawal(api, closure["id"], DECEMBER_9, in_error=True)
+    assert error.status == 200
+
+
+async def test_a_closure_is_amended_for_all_its_branches(api: Api) -> None:
+    await register(api)
+    closure = await closed(api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"})
+    path = f"/v1/closures/{closure['id']}"
+    answer = await api.patch(path, {"from": "2020-12-04"}, as_=STAFF, at=DECEMBER_1)
+    assert (answer.status, answer.json()["from"]) == (200, "2020-12-04")
+    assert (await branch(api, "LFU", "2020-12-03"))["open"]
+    answer = await api.patch(path, {"reason": "Works"}, as_=STAFF, at=DECEMBER_1)
+    assert answer.json()["reason"] == "Works"
+    told = await events(api, "branch.closure-changed")
+    assert [(e["branch"], e["version"], e["change"]) for e in told] == [
+        ("LFU", 3, "amended"),
+        ("ML1", 3, "amended"),
+        ("LFU", 4, "amended"),
+        ("ML1", 4, "amended"),
+    ]
+    assert [(a["from"], a["reason"]) for a in told[-1]["closures"][0]["announcements"]] == [
+        ("2020-12-02", "Prevention of COVID-19"),
+        ("2020-12-04", "Prevention of COVID-19"),
+        ("2020-12-04", "Works"),
+    ]
+    assert (await api.patch(path, {}, as_=STAFF)).status == 422
+    await withdrawal(api, closure["id"], DECEMBER_9)
+    gone = await api.patch(path, {"reason": "Other"}, as_=STAFF)
+    assert (gone.status, gone.json()["code"]) == (409, "closure-withdrawn")
+
+
+async def test_a_snapshot_has_all_that_circulation_needs(api: Api) -> None:
+    await register(api, "LFU")
+    relief = {"extra_renewals": 2}
+    closure = await closed(
+        api, DECEMBER_1, kinds=["small"], relief=relief, **{"from": "2020-12-02"}
+    )
+    await reopening(
+        api,
+        closure["id"],
+        DECEMBER_9,
+        reopened_on="2020-12-20",
+        stagger_days=5,
+        hours=WEEK[:2],
+    )
+    await api.patch(
+        "/v1/branches/LFU", {"hours": WEEK[:1], "from": "2021-01-01"}, as_=STAFF, at=DECEMBER_9
+    )
+    told = (await events(api, "branch.hours-changed"))[-1]
+    assert [(w["version"], w["from"], w["hours"]) for w in told["hours_history"]] == [
+        (1, "2020-11-01", WEEK),
+        (4, "2021-01-01", WEEK[:1]),
+    ]
+    (shut,) = told["closures"]
+    assert shut["extra_renewals"] == 2
+    said = shut["announcements"][-1]
+    assert (said["stagger_days"], said["special_hours"], said["on_terms"]) == (5, WEEK[:2], True)
 
 
 @pytest.mark.parametrize(

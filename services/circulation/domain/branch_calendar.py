@@ -1,39 +1,87 @@
-"""A branch's calendar with its past: every end that was ever announced for each closure."""
+"""A branch's calendar with its past: every closure and all weekly hours as they were announced."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 
-from services.circulation.domain.calendar import Calendar, Closure
+from services.circulation.domain.calendar import Calendar, Closure, Week
 from services.circulation.domain.period import NO_END, merge
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What was said, once, of when a closure ends."""
+    """A closure as it was announced, once."""
 
     version: int
     """The branch's version that this announcement made."""
     at: datetime
     reopened_on: date | None
     """The first open day; None: no end announced."""
+    starts_on: date | None = None
+    """The first closed day; None: as the closure says."""
+    reason: str | None = None
+    """None: as the closure says."""
+    in_error: bool = False
+    """That it never should have been recorded: due dates that it moved are restored."""
+    stagger_days: int = 1
+    """Over how many of the first open days the due dates are spread that it moves."""
+    on_terms: bool = False
+    """Whether the reopening is on terms, with which earlier special hours end."""
+    special_closed: frozenset[int] | None = None
+    """ISO weekdays without hours under these terms; None: the weekly closing days."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedClosure:
-    """A closure with all announcements of its end, oldest first. The last one is in force."""
+    """A closure with all announcements of it, oldest first. The last one is in force."""
 
     id: str
     starts_on: date
     reason: str
     announcements: tuple[Announcement, ...]
+    extra_renewals: int = 0
+
+    def said(self, version: int) -> Announcement | None:
+        """What was in force of it at a version of the branch; None before its first."""
+        heard = [a for a in self.announcements if a.version <= version]
+        return heard[-1] if heard else None
 
     def as_of(self, version: int) -> Closure | None:
         """The closure as it was announced at a version of the branch; None before its first."""
-        heard = [a for a in self.announcements if a.version <= version]
-        if not heard:
+        said = self.said(version)
+        if said is None:
             return None
-        return Closure(self.id, self.starts_on, heard[-1].reopened_on, self.reason, len(heard))
+        return Closure(
+            self.id,
+            said.starts_on or self.starts_on,
+            said.reopened_on,
+            self.reason if said.reason is None else said.reason,
+            self.announcements.index(said) + 1,
+            said.stagger_days,
+            self.extra_renewals,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedWeek:
+    """Weekly closing days as they were announced."""
+
+    version: int
+    """The branch's version that announced them."""
+    from_: date
+    closed: frozenset[int]
+    """ISO weekdays: 1 is Monday, 7 is Sunday."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movable:
+    """Due dates, `first` to `last`, of which announcements may move some."""
+
+    first: date
+    last: date
+    moved_only: bool = False
+    """Whether only those can move that have moved before: an error is put right."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +93,64 @@ class BranchCalendar:
     version: int
     kind: str
     weekly_closed: frozenset[int] = frozenset()
-    """ISO weekdays: 1 is Monday, 7 is Sunday."""
+    """ISO weekdays: 1 is Monday, 7 is Sunday. They hold where `weeks` says nothing."""
     closures: tuple[AnnouncedClosure, ...] = ()
+    weeks: tuple[AnnouncedWeek, ...] = ()
+    """All weekly closing days, in the order of announcement. Before the first day of any, the
+    first of them hold."""
 
-    @cached_property
+    @property
     def now(self) -> Calendar:
         """The calendar in force."""
         return self.as_of(self.version)
 
-    def as_of(self, version: int) -> Calendar:
-        """The calendar as it was announced at `version`, with the weekly hours of today."""
-        closures = (closure.as_of(version) for closure in self.closures)
+    def as_of(self, version: int, without: frozenset[str] = frozenset()) -> Calendar:
+        """The calendar as it was announced at `version`; `without` names closures to leave out."""
+        key = (version, without)
+        if key not in self._calendars:
+            self._calendars[key] = self._calendar(version, without)
+        return self._calendars[key]
+
+    @cached_property
+    def _calendars(self) -> dict[tuple[int, frozenset[str]], Calendar]:
+        return {}  # a sweep asks the same of thousands of loans
+
+    def _calendar(self, version: int, without: frozenset[str]) -> Calendar:
+        standing = [closure for closure in self.closures if closure.id not in without]
+        closures = (closure.as_of(version) for closure in standing)
+        said = (closure.said(version) for closure in standing)
+        first, *changes = self._weeks(version, [a for a in said if a is not None])
         return Calendar(
             branch_code=self.id,
             branch_kind=self.kind,
-            weekly_closed=self.weekly_closed,
+            weekly_closed=first.closed,
             closures=tuple(closure for closure in closures if closure is not None),
             version=version,
+            weeks=tuple(changes),
         )
+
+    def _weeks(self, version: int, said: Collection[Announcement]) -> list[Week]:
+        """The weekly closing days one after another; of the first it does not matter from when."""
+        weekly = sorted(
+            (week for week in self.weeks if week.version <= version),
+            key=lambda week: (week.from_, week.version),
+        )
+        special = sorted(
+            (a.reopened_on, a.version, a.special_closed)
+            for a in said
+            if a.on_terms and a.reopened_on is not None
+        )
+        first = min(weekly, key=lambda week: week.version, default=None)
+        found = [Week(date.min, first.closed if first else self.weekly_closed)]
+        for day in sorted({*(week.from_ for week in weekly), *(begins for begins, *_ in special)}):
+            begun = [week for week in weekly if week.from_ <= day]
+            terms = [one for one in special if one[0] <= day]
+            closed = begun[-1].closed if begun else found[0].closed
+            if terms and terms[-1][2] is not None:
+                overruled = begun and begun[-1].from_ >= terms[-1][0]
+                closed = closed if overruled else terms[-1][2]
+            found.append(Week(day, closed))
+        return found
 
     def announced_since(self, version: int) -> tuple[Announcement, ...]:
         """What was announced after `version`, in order; of several at once, one stands for all."""
@@ -74,18 +162,36 @@ class BranchCalendar:
         }
         return tuple(later[made] for made in sorted(later))
 
-    def movable(self) -> tuple[tuple[date, date], ...]:
-        """Spans, first and last day, that hold each due date which an announcement can move.
-
-        They are the stretches of closed days, with an end, of the calendar at each announcement.
-        """
-        return tuple(
-            sorted(
-                {
-                    (stretch.first, stretch.last)
-                    for announced in self.announced_since(0)
-                    for stretch in merge(self.as_of(announced.version).closures)
-                    if stretch.last != NO_END
-                }
-            )
+    def errors(self, version: int) -> frozenset[str]:
+        """The closures that were known at `version` to be recorded in error."""
+        return frozenset(
+            closure.id
+            for closure in self.closures
+            if (said := closure.said(version)) is not None and said.in_error
         )
+
+    def error_announced(self, version: int) -> Closure | None:
+        """The closure that was declared an error at `version`; None if none was."""
+        for closure in self.closures:
+            if any(a.in_error and a.version == version for a in closure.announcements):
+                return closure.as_of(version)
+        return None
+
+    def movable(self, since: int = 0) -> tuple[Movable, ...]:
+        """Spans that hold each due date which an announcement after `since` can move.
+
+        They are the stretches of closed days, with an end, of the calendar at each announcement;
+        and, for a closure in error, the days from its first on: what it moved lies behind it.
+        """
+        spans = {
+            Movable(stretch.first, stretch.last)
+            for announced in self.announced_since(since)
+            for stretch in merge(self.as_of(announced.version).closures)
+            if stretch.last != NO_END
+        }
+        errors = {
+            Movable(min(a.starts_on or c.starts_on for a in c.announcements), NO_END, True)
+            for c in self.closures
+            if any(a.in_error and a.version > since for a in c.announcements)
+        }
+        return tuple(sorted(spans | errors, key=lambda span: (span.first, span.last)))

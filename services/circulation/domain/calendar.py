@@ -1,6 +1,6 @@
 """The open days of one branch."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -22,6 +22,10 @@ class Closure:
     """The first open day; None: no end announced."""
     reason: str = ""
     version: int = 1
+    stagger_days: int = 1
+    """Over how many of the first open days after it the due dates are spread that it moves."""
+    extra_renewals: int = 0
+    """How many more renewals it grants for as long as it lasts."""
 
     @property
     def first(self) -> date:
@@ -39,6 +43,15 @@ class Closure:
         return Cause("closure", self.id, self.version, self.reason)
 
 
+@dataclass(frozen=True, slots=True)
+class Week:
+    """The weekdays on which a branch is closed, from a day on."""
+
+    from_: date
+    closed: frozenset[int]
+    """ISO weekdays: 1 is Monday, 7 is Sunday."""
+
+
 @dataclass(frozen=True)
 class Calendar:
     """The days on which one branch is closed: some weekdays, and its closures."""
@@ -46,45 +59,67 @@ class Calendar:
     branch_code: str
     branch_kind: str
     weekly_closed: frozenset[int] = frozenset()
-    """ISO weekdays: 1 is Monday, 7 is Sunday."""
+    """ISO weekdays: 1 is Monday, 7 is Sunday. Until the first of `weeks`."""
     closures: tuple[Closure, ...] = ()
     version: int = 1
+    weeks: tuple[Week, ...] = ()
+    """Other weekly closing days, each from its day until the next begins, in that order."""
 
     def is_open(self, day: date) -> bool:
         """Whether the branch opens on `day`."""
-        return day.isoweekday() not in self.weekly_closed and self._stretch_over(day) is None
+        return day.isoweekday() not in self._week(day).closed and self._stretch_over(day) is None
 
     def next_open(self, day: date) -> date | None:
         """The first open day on or after `day`; None if no reopening is announced."""
-        if len(self.weekly_closed) == len(WEEKDAYS):
-            return None
         while not self.is_open(day):
             stretch = self._stretch_over(day)
-            closed_to = stretch.last if stretch else day
+            closed_to = stretch.last if stretch else self._shut_weeks_to(day)
             if closed_to == NO_END:
                 return None
             day = closed_to + DAY
         return day
 
+    def next_due(self, day: date, lot: int) -> date | None:
+        """Where a due date on `day` moves to; None if no reopening is announced.
+
+        That is `next_open`, unless the closure that ends there spreads the dates that it moves
+        over its first open days: then the one of them that `lot`, any number, falls on.
+        """
+        due = self.next_open(day)
+        stretch = self._stretch_over(day)
+        if due is None or stretch is None:
+            return due
+        ending = (closure for closure in stretch.periods if closure.last == stretch.last)
+        days = max(closure.stagger_days for closure in ending)
+        for _ in range(lot % days):
+            later = self.next_open(due + DAY)
+            if later is None:  # closed again before the last of these days
+                break
+            due = later
+        return due
+
     def previous_open(self, day: date) -> date | None:
-        """The last open day on or before `day`; None if the branch never opens."""
-        if len(self.weekly_closed) == len(WEEKDAYS):
-            return None
+        """The last open day on or before `day`; None if the branch never opened."""
         while not self.is_open(day):
             stretch = self._stretch_over(day)
-            day = (stretch.first if stretch else day) - DAY
+            first = stretch.first if stretch else self._shut_weeks_from(day)
+            if first == date.min:
+                return None
+            day = first - DAY
         return day
 
     def next_closed(self, day: date) -> date | None:
         """The first closed day on or after `day`; None if there is none."""
-        waits = [(weekday - day.isoweekday()) % 7 for weekday in self.weekly_closed]
         at = self._find(day)
-        if at < len(self._shut):
-            waits.append(max((self._shut[at].first - day).days, 0))
-        wait = min(waits, default=None)
-        if wait is None or wait > (NO_END - day).days:
-            return None
-        return day + timedelta(days=wait)
+        closure = max(self._shut[at].first, day) if at < len(self._shut) else None
+        weekday = self._next_closed_weekday(day, closure or NO_END)
+        return min((d for d in (closure, weekday) if d is not None), default=None)
+
+    def extra_renewals(self, day: date) -> int:
+        """How many renewals the closures in force on `day` grant beyond the policy's."""
+        stretch = self._stretch_over(day)
+        granted = stretch.within(day, day) if stretch else ()
+        return max((closure.extra_renewals for closure in granted), default=0)
 
     def closure_on(self, day: date) -> Closure | None:
         """The closure in force on `day`, the one that began first; None if there is none."""
@@ -113,13 +148,53 @@ class Calendar:
             causes += [closure.cause for closure in stretch.within(first, last)]
             days_by_closure += (min(last, stretch.last) - max(first, stretch.first)).days + 1
         if days_by_closure <= (last - first).days:
-            causes.append(self._weekly_cause)
+            causes += self._weekly_causes(first, last)
         return tuple(causes)
 
+    def _weekly_causes(self, first: date, last: date) -> list[Cause]:
+        """What is closed each week at some time from `first` to `last`."""
+        begun = self._weeks[self._week_at(first) : self._week_at(last) + 1]
+        named = dict.fromkeys(week.closed for week in begun if week.closed)
+        return [
+            Cause("weekly-closing", self.branch_code, self.version, f"closed every {days}")
+            for days in (
+                ", ".join(WEEKDAYS[weekday - 1] for weekday in sorted(closed)) for closed in named
+            )
+        ]
+
     @cached_property
-    def _weekly_cause(self) -> Cause:
-        days = ", ".join(WEEKDAYS[weekday - 1] for weekday in sorted(self.weekly_closed))
-        return Cause("weekly-closing", self.branch_code, self.version, f"closed every {days}")
+    def _weeks(self) -> tuple[Week, ...]:
+        return (Week(date.min, self.weekly_closed), *self.weeks)
+
+    def _week_at(self, day: date) -> int:
+        return bisect_right(self._weeks, day, key=lambda week: week.from_) - 1
+
+    def _week(self, day: date) -> Week:
+        return self._weeks[self._week_at(day)]
+
+    def _shut_weeks_to(self, day: date) -> date:
+        """The last day that is closed with `day`, a closed weekday, where whole weeks are."""
+        at = self._week_at(day)
+        if len(self._weeks[at].closed) < len(WEEKDAYS):
+            return day
+        return self._weeks[at + 1].from_ - DAY if at + 1 < len(self._weeks) else NO_END
+
+    def _shut_weeks_from(self, day: date) -> date:
+        """The first day that is closed with `day`, a closed weekday, where whole weeks are."""
+        week = self._week(day)
+        return day if len(week.closed) < len(WEEKDAYS) else week.from_
+
+    def _next_closed_weekday(self, day: date, last: date) -> date | None:
+        """The first closed weekday from `day` to `last`."""
+        for at in range(self._week_at(day), len(self._weeks)):
+            day = max(day, self._weeks[at].from_)
+            ends = self._weeks[at + 1].from_ - DAY if at + 1 < len(self._weeks) else NO_END
+            waits = [(weekday - day.isoweekday()) % 7 for weekday in self._weeks[at].closed]
+            if waits and min(waits) <= (min(ends, last) - day).days:
+                return day + timedelta(days=min(waits))
+            if ends >= last:
+                break
+        return None
 
     @cached_property
     def _shut(self) -> tuple[Stretch[Closure], ...]:

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-CauseKind = Literal["closure", "weekly-closing", "suspension", "policy"]
+CauseKind = Literal["closure", "weekly-closing", "suspension", "policy", "withdrawal"]
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A closure, a branch's weekly closing, a fine suspension or a policy row, as it stood."""
+    """A closure, a branch's weekly closing, a fine suspension or a policy row, as it stood; or the
+    withdrawal of a closure that was recorded in error, under the closure's id.
+    """
 
     kind: CauseKind
     id: str

@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from services.circulation.domain.branch_calendar import BranchCalendar
-from services.circulation.domain.calendar import Calendar
+from services.circulation.domain.branch_calendar import Announcement, BranchCalendar
+from services.circulation.domain.calendar import Calendar, Closure
 from services.circulation.domain.cause import Cause
 from services.circulation.domain.copy import Copy, lend
 from services.circulation.domain.fines import Statement, statement
@@ -63,6 +63,8 @@ class DueMove:
     to: date
     cause: Cause
     at: datetime
+    announced: int = 0
+    """The version of the branch's calendar that made it move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,9 @@ class Loan:
     """The date last told to the patron. What is overdue is decided by the rule: `is_overdue`."""
     renewals: int = 0
     moves: tuple[DueMove, ...] = ()
+    set_under: int = 0
+    """The version of the branch's calendar under which the due date was set, at check-out or last
+    renewal: what was announced after it moves the date, and of its errors those are put right."""
     calendar_version: int = 0
     """The version of the branch's calendar that the due date takes account of; see `catch_up`."""
     overdue_noticed_on: date | None = None
@@ -135,6 +140,7 @@ def check_out(
         policy=policy,
         borrowed_on=on,
         due_on=_due(on, policy.loan_days, calendar),
+        set_under=calendar.version,
         calendar_version=calendar.version,
     )
     return loan, lend(copy, on, branch_code=calendar.branch_code)
@@ -144,7 +150,8 @@ def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool
     """The loan after renewal on `on`; `queue` counts the patrons who wait for its title.
 
     The new period counts from the day of renewal, but never ends before the present due date. The
-    fine of an overdue loan is to be assessed first, on the same day.
+    fine of an overdue loan is to be assessed first, on the same day. A closure in force on `on`
+    may grant more renewals than the policy does.
     Raises LoanLost, LoanNotOpen, PatronBlocked, HoldWaiting or RenewalLimit.
     """
     state = _after(loan, Step.RENEW)
@@ -152,13 +159,15 @@ def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool
         raise PatronBlocked
     if queue:
         raise HoldWaiting
-    if not loan.renewals_left:
-        raise RenewalLimit(limit=loan.policy.renewals_allowed)
+    allowed = loan.policy.renewals_allowed + calendar.extra_renewals(on)
+    if loan.renewals >= allowed:
+        raise RenewalLimit(limit=allowed)
     return replace(
         loan,
         state=state,
         due_on=max(loan.due_on, _due(on, loan.policy.renewal_days, calendar)),
         renewals=loan.renewals + 1,
+        set_under=calendar.version,
         calendar_version=calendar.version,
         overdue_noticed_on=None,
         version=loan.version + 1,
@@ -168,23 +177,13 @@ def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool
 def move_due(loan: Loan, *, calendar: Calendar, cause: Cause, at: datetime) -> Loan:
     """The loan with its due date on the next open day of a calendar that has changed.
 
-    The same loan if the branch is open that day, or no reopening is announced: then the stored
-    date waits for the announcement, and the loan is not overdue meanwhile.
-    Raises LoanLost or LoanNotOpen.
+    Where the reopening spreads the dates that it moves, on one of its first open days, always the
+    same for the same loan. The same loan if the branch is open that day, or no reopening is
+    announced: then the stored date waits for the announcement, and the loan is not overdue
+    meanwhile. Raises LoanLost or LoanNotOpen.
     """
-    state = _after(loan, Step.MOVE_DUE)
-    due_on = calendar.next_open(loan.due_on)
-    if due_on is None or due_on == loan.due_on:
-        return loan
-    return replace(
-        loan,
-        state=state,
-        due_on=due_on,
-        moves=(*loan.moves, DueMove(loan.due_on, due_on, cause, at)),
-        calendar_version=calendar.version,
-        overdue_noticed_on=None,
-        version=loan.version + 1,
-    )
+    due_on = calendar.next_due(loan.due_on, _lot(loan.id))
+    return _moved(loan, due_on or loan.due_on, calendar.version, cause, at)
 
 
 def catch_up(loan: Loan, branch: BranchCalendar) -> tuple[Loan, ...]:
@@ -199,15 +198,61 @@ def catch_up(loan: Loan, branch: BranchCalendar) -> tuple[Loan, ...]:
     if loan.state is not LoanState.OPEN:
         return ()
     for announced in branch.announced_since(loan.calendar_version):
-        calendar = branch.as_of(announced.version)
-        closure = calendar.closure_on(loan.due_on)
-        if closure is None:
-            continue
-        moved = move_due(loan, calendar=calendar, cause=closure.cause, at=announced.at)
+        moved = loan
+        if error := branch.error_announced(announced.version):
+            moved = _put_right(loan, branch, announced, error)
+        if moved is loan:
+            calendar = branch.as_of(announced.version)
+            closure = calendar.closure_on(loan.due_on)
+            if closure is None:
+                continue
+            moved = move_due(loan, calendar=calendar, cause=closure.cause, at=announced.at)
         if moved is not loan:
             steps.append(moved)
             loan = moved
     return tuple(steps)
+
+
+def _put_right(loan: Loan, branch: BranchCalendar, announced: Announcement, error: Closure) -> Loan:
+    """The loan with the due date that it would have had without the closures in error so far.
+
+    Worked out from the date set at check-out or last renewal, through all that was announced
+    since: so what another closure would have moved stays moved. Never later than it is now.
+    """
+    moves = [move for move in loan.moves if move.announced > loan.set_under]
+    if not moves:
+        return loan
+    without = branch.errors(announced.version)
+    due_on = moves[0].from_
+    for heard in branch.announced_since(loan.set_under):
+        if heard.version > announced.version:
+            break
+        calendar = branch.as_of(heard.version, without)
+        if calendar.closure_on(due_on) is not None:
+            due_on = calendar.next_due(due_on, _lot(loan.id)) or due_on
+    cause = replace(error.cause, kind="withdrawal")
+    return _moved(loan, min(due_on, loan.due_on), announced.version, cause, announced.at)
+
+
+def _moved(loan: Loan, due_on: date, announced: int, cause: Cause, at: datetime) -> Loan:
+    """The loan with another due date, and what moved it; the same loan if it is the same date."""
+    state = _after(loan, Step.MOVE_DUE)
+    if due_on == loan.due_on:
+        return loan
+    return replace(
+        loan,
+        state=state,
+        due_on=due_on,
+        moves=(*loan.moves, DueMove(loan.due_on, due_on, cause, at, announced)),
+        calendar_version=announced,
+        overdue_noticed_on=None,
+        version=loan.version + 1,
+    )
+
+
+def _lot(loan_id: str) -> int:
+    """A number that is always the same for a loan, and spreads loans evenly."""
+    return int.from_bytes(hashlib.sha256(loan_id.encode()).digest()[:8])
 
 
 def renewal_reference(loan: Loan) -> str:

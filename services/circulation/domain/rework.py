@@ -36,7 +36,7 @@ def newly_closed(branch: BranchCalendar, since: int) -> tuple[date, date] | None
     Only days in it can have become free since.
     """
     spans = [
-        (closure.starts_on, last_before(said.reopened_on))
+        (said.starts_on or closure.starts_on, last_before(said.reopened_on))
         for closure in branch.closures
         for said in closure.announcements
         if said.version > since

@@ -128,8 +128,11 @@ async def to_move(db: Database, calendar: BranchCalendar) -> AsyncIterator[str]:
         "branch_code": calendar.id,
         "calendar_version": {"$lt": calendar.version},
         "$or": [
-            {"due_on": {"$gte": first.isoformat(), "$lte": last.isoformat()}}
-            for first, last in calendar.movable()
+            {
+                "due_on": {"$gte": span.first.isoformat(), "$lte": span.last.isoformat()},
+                **({"moves": {"$ne": []}} if span.moved_only else {}),
+            }
+            for span in calendar.movable()
         ],
         **OPEN,
     }

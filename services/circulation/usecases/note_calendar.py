@@ -3,10 +3,12 @@
 from services.circulation import store
 from services.circulation.domain.branch_calendar import (
     AnnouncedClosure,
+    AnnouncedWeek,
     Announcement,
     BranchCalendar,
 )
 from services.circulation.domain.rework import branch_rework_id
+from shared.contracts import notices
 from shared.contracts.notices import BranchSnapshot
 from shared.unit_of_work import Work
 
@@ -20,26 +22,48 @@ async def note_calendar(work: Work, event: BranchSnapshot) -> None:
 
 
 def calendar_of(event: BranchSnapshot) -> BranchCalendar:
-    """The calendar that a snapshot tells.
-
-    A branch without any hours has none published; it is closed by its closures only.
-    """
-    opens = {hours.weekday + 1 for hours in event.hours}
+    """The calendar that a snapshot tells."""
     return BranchCalendar(
         id=event.branch,
         version=event.version,
         kind=event.kind,
-        weekly_closed=WEEK - opens if opens else frozenset(),
-        closures=tuple(
-            AnnouncedClosure(
-                id=closure.closure_id,
-                starts_on=closure.from_,
-                reason=closure.reason,
-                announcements=tuple(
-                    Announcement(said.version, said.at, said.reopened_on)
-                    for said in closure.announcements
+        weekly_closed=_closed(event.hours),
+        closures=tuple(_closure(closure) for closure in event.closures),
+        weeks=tuple(
+            AnnouncedWeek(week.version, week.from_, _closed(week.hours))
+            for week in event.hours_history
+        ),
+    )
+
+
+def _closed(hours: tuple[notices.Hours, ...]) -> frozenset[int]:
+    """The ISO weekdays without hours. A branch without any has none published: it is never closed
+    by the week, only by its closures.
+    """
+    opens = {one.weekday + 1 for one in hours}
+    return WEEK - opens if opens else frozenset()
+
+
+def _closure(closure: notices.ClosureOut) -> AnnouncedClosure:
+    return AnnouncedClosure(
+        id=closure.closure_id,
+        starts_on=closure.from_,
+        reason=closure.reason,
+        announcements=tuple(
+            Announcement(
+                version=said.version,
+                at=said.at,
+                reopened_on=said.reopened_on,
+                starts_on=said.from_,
+                reason=said.reason,
+                in_error=said.in_error,
+                stagger_days=said.stagger_days,
+                on_terms=said.on_terms,
+                special_closed=(
+                    None if said.special_hours is None else _closed(said.special_hours)
                 ),
             )
-            for closure in event.closures
+            for said in closure.announcements
         ),
+        extra_renewals=closure.extra_renewals,
     )

@@ -1,14 +1,14 @@
 """A closure as staff record it: one reason and one first day, for any number of branches.
 
-When it ends is said for each branch, and kept with the branch.
+When it ends, and whether it was withdrawn, is said for each branch, and kept with the branch.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from services.notices.domain.branch import Branch
-from services.notices.domain.refusals import NothingToReopen, NotInClosure
+from services.notices.domain.branch import Branch, BranchClosure, Withdrawal
+from services.notices.domain.refusals import NotInClosure
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Closure:
     extra_renewals: int | None
     """How many more renewals it grants for as long as it lasts."""
     recorded_at: datetime
+    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class CoveredBranch:
     name: str
     kind: str
     reopened_on: date | None
-    announced: int
-    """How many times an end, or that there is none yet, was announced."""
+    withdrawn: Withdrawal | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class ClosureState:
         known = [end for end in ends if end is not None]
         return max(known) if known and len(known) == len(ends) else None
 
+    @property
+    def withdrawn(self) -> bool:
+        """Whether it was withdrawn for all its branches."""
+        return all(branch.withdrawn for branch in self.covered)
+
 
 def state_of(closure: Closure, branches: Iterable[Branch]) -> ClosureState:
     """The closure with the end that each of `branches` has for it."""
@@ -62,24 +67,38 @@ def state_of(closure: Closure, branches: Iterable[Branch]) -> ClosureState:
         if here is not None:
             covered.append(
                 CoveredBranch(
-                    branch.id, branch.name, branch.kind, here.reopened_on, len(here.announcements)
+                    branch.id,
+                    branch.name,
+                    branch.kind,
+                    here.now.reopened_on,
+                    here.now.withdrawn,
                 )
             )
     return ClosureState(closure, tuple(covered))
 
 
-def to_reopen(
+def amended(closure: Closure, starts_on: date | None, reason: str | None) -> Closure:
+    """The closure with another first day or reason; None leaves it as it is."""
+    return replace(
+        closure,
+        starts_on=starts_on or closure.starts_on,
+        reason=reason or closure.reason,
+        version=closure.version + 1,
+    )
+
+
+def concerned(
     closure: Closure,
     covered: Iterable[Branch],
     codes: frozenset[str],
     kinds: frozenset[str],
-    today: date,
+    stands: Callable[[BranchClosure], bool],
 ) -> list[Branch]:
-    """Which of the covered branches a reopening is about.
+    """Which of the covered branches a change of the closure is about.
 
-    Those named by code, whatever was announced for them (so that a date can be put right after
-    the fact); of those named by kind, or of all where neither is given, the ones that have not
-    reopened by `today`. Raises NotInClosure and NothingToReopen.
+    Those named by code, however it stands with them (so that a date can be put right after the
+    fact); of those named by kind, or of all where neither is given, the ones for which it
+    `stands`. Raises NotInClosure.
     """
     if strangers := codes - set(closure.branches):
         raise NotInClosure(strangers)
@@ -89,8 +108,6 @@ def to_reopen(
         if here is None:
             continue
         by_kind = branch.kind in kinds or not (codes or kinds)
-        if branch.id in codes or (by_kind and not here.over(today)):
+        if branch.id in codes or (by_kind and stands(here)):
             chosen.append(branch)
-    if not chosen:
-        raise NothingToReopen
     return chosen

@@ -57,15 +57,52 @@ class NoBranchCovered(Refusal):
         super().__init__("No library is of the kinds that were named.")
 
 
-class ClosureOverlaps(Refusal):
-    """A span in which a branch is closed already by another closure."""
+class ClosedAlready(Refusal):
+    """A closure that is recorded already, for the same days and the same reason."""
 
-    code = "closure-overlaps"
+    code = "closed-already"
+
+    def __init__(self, codes: Iterable[str]) -> None:
+        named = sorted(codes)
+        super().__init__(f"This closure is recorded already for {_listed(named)}.", branches=named)
+
+
+class ClosureWithdrawn(Refusal):
+    """A change of a closure that was withdrawn."""
+
+    code = "closure-withdrawn"
 
     def __init__(self, codes: Iterable[str]) -> None:
         named = sorted(codes)
         super().__init__(
-            f"Another closure covers a part of these days: {_listed(named)}.", branches=named
+            f"This closure was withdrawn for {_listed(named)}. Record a new one.", branches=named
+        )
+
+
+class ClosureOver(Refusal):
+    """The withdrawal of a closure that has ended, and was no error."""
+
+    code = "closure-over"
+
+    def __init__(self, codes: Iterable[str]) -> None:
+        named = sorted(codes)
+        super().__init__(
+            f"This closure has ended for {_listed(named)}. Only as recorded in error can it still "
+            "be withdrawn.",
+            branches=named,
+        )
+
+
+class ReopenedAlready(Refusal):
+    """The taking back of a reopening that has come."""
+
+    code = "reopened-already"
+
+    def __init__(self, codes: Iterable[str]) -> None:
+        named = sorted(codes)
+        super().__init__(
+            f"These have reopened already: {_listed(named)}. Record a new closure.",
+            branches=named,
         )
 
 
@@ -104,6 +141,15 @@ class NothingToReopen(Refusal):
 
     def __init__(self) -> None:
         super().__init__("All these libraries have reopened. Name those whose date is to change.")
+
+
+class NothingToWithdraw(Refusal):
+    """The withdrawal of a closure that has ended, or was withdrawn, for all these branches."""
+
+    code = "nothing-to-withdraw"
+
+    def __init__(self) -> None:
+        super().__init__("This closure has ended or was withdrawn for all these libraries.")
 
 
 class NoSuchNotification(Refusal):

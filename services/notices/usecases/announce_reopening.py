@@ -1,14 +1,14 @@
-"""Announce when branches under a closure reopen, and under what terms."""
+"""Announce when branches under a closure reopen, and under what terms; or take that back."""
 
 from dataclasses import dataclass
 from datetime import date
 
-from services.notices import store
 from services.notices.domain import branch as rules
-from services.notices.domain.branch import Branch, Terms
-from services.notices.domain.closure import ClosureState, state_of, to_reopen
-from services.notices.domain.refusals import ClosureOverlaps, NoSuchClosure
-from services.notices.usecases.publish_branch import reopened
+from services.notices.domain.branch import Terms
+from services.notices.domain.closure import ClosureState, concerned
+from services.notices.domain.refusals import NothingToReopen
+from services.notices.usecases.change_closure import carry_out, closure_and_branches
+from services.notices.usecases.publish_branch import closure_changed, reopened
 from shared.unit_of_work import Work
 
 
@@ -22,32 +22,62 @@ class AnnounceReopening:
     today: date
 
 
+@dataclass(frozen=True)
+class TakeBackReopening:
+    """No end any more for some or all branches of a closure whose reopening has not come."""
+
+    closure_id: str
+    branches: frozenset[str]
+    kinds: frozenset[str]
+    today: date
+
+
 async def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureState:
     """The closure as it stands then.
 
-    Raises NoSuchClosure, NotInClosure, NothingToReopen, NeverClosed, BadHours, or ClosureOverlaps
-    for all that would run into their next closure.
+    Raises NoSuchClosure, NotInClosure, NothingToReopen, NeverClosed, ClosureWithdrawn or BadHours.
     """
-    closure = await store.closure(work, command.terms.closure_id)
-    if closure is None:
-        raise NoSuchClosure
-    covered = {branch.id: branch for branch in await store.branches(work, closure.branches)}
-    opening: list[Branch] = []
-    overlapping: list[str] = []
-    for branch in to_reopen(
-        closure, covered.values(), command.branches, command.kinds, command.today
-    ):
-        try:
-            open_again = rules.reopen(branch, command.terms, at=work.now)
-        except ClosureOverlaps:
-            overlapping.append(branch.id)
-            continue
-        if open_again is not branch:
-            opening.append(open_again)
-    if overlapping:
-        raise ClosureOverlaps(overlapping)
-    for branch in opening:
-        covered[branch.id] = branch
-        await store.save_branch(work, branch)
-        work.record(reopened(branch, closure.id, command.terms.starts_on))
-    return state_of(closure, covered.values())
+    closure, covered = await closure_and_branches(work, command.terms.closure_id)
+    opening = concerned(
+        closure,
+        covered,
+        command.branches,
+        command.kinds,
+        lambda here: not (here.over(command.today) or here.now.withdrawn),
+    )
+    if not opening:
+        raise NothingToReopen
+    return await carry_out(
+        work,
+        closure,
+        covered,
+        [rules.reopen(branch, command.terms, at=work.now) for branch in opening],
+        lambda branch: reopened(branch, closure.id, command.terms.starts_on),
+    )
+
+
+async def take_back_reopening(work: Work, command: TakeBackReopening) -> ClosureState:
+    """The closure as it stands then, without an end for those branches.
+
+    Raises NoSuchClosure, NotInClosure, ReopenedAlready or ClosureWithdrawn.
+    """
+    closure, covered = await closure_and_branches(work, command.closure_id)
+    waiting = concerned(
+        closure,
+        covered,
+        command.branches,
+        command.kinds,
+        lambda here: not (here.over(command.today) or here.now.withdrawn),
+    )
+    if not waiting:
+        raise NothingToReopen
+    return await carry_out(
+        work,
+        closure,
+        covered,
+        [
+            rules.take_back_reopening(branch, closure.id, at=work.now, today=command.today)
+            for branch in waiting
+        ],
+        lambda branch: closure_changed(branch, closure.id, "reopening-taken-back"),
+    )

@@ -13,11 +13,11 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ChangeHours:
-    """New weekly hours of one branch, from `today` on."""
+    """New weekly hours of one branch, from a day on."""
 
     code: str
     hours: tuple[Hours, ...]
-    today: date
+    from_: date
 
 
 async def change_hours(work: Work, command: ChangeHours) -> Branch:
@@ -25,7 +25,7 @@ async def change_hours(work: Work, command: ChangeHours) -> Branch:
     branch = await store.branch(work, command.code)
     if branch is None:
         raise NoSuchBranch([command.code])
-    changed = rules.change_hours(branch, command.hours, command.today)
+    changed = rules.change_hours(branch, command.hours, command.from_)
     await store.save_branch(work, changed)
     work.record(hours_changed(changed))
     return changed

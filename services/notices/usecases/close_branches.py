@@ -7,7 +7,7 @@ from services.notices import store
 from services.notices.domain import branch as rules
 from services.notices.domain.branch import Branch
 from services.notices.domain.closure import Closure, ClosureState, state_of
-from services.notices.domain.refusals import ClosureOverlaps, NoBranchCovered, NoSuchBranch
+from services.notices.domain.refusals import ClosedAlready, NoBranchCovered, NoSuchBranch
 from services.notices.usecases.publish_branch import closed
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -23,11 +23,10 @@ class CloseBranches:
     reopened_on: date | None
     reason: str
     extra_renewals: int | None
-    today: date
 
 
 async def close_branches(work: Work, command: CloseBranches) -> ClosureState:
-    """The closure. Raises NoSuchBranch, NoBranchCovered, NeverClosed, or ClosureOverlaps for all.
+    """The closure. Raises NoSuchBranch, NoBranchCovered, NeverClosed, or ClosedAlready for all.
 
     Two closures of one branch at once write its record both: the second runs again and finds
     the first.
@@ -47,7 +46,7 @@ async def close_branches(work: Work, command: CloseBranches) -> ClosureState:
         recorded_at=work.now,
     )
     shut: list[Branch] = []
-    overlapping: list[str] = []
+    recorded: list[str] = []
     for branch in covered:
         try:
             shut.append(
@@ -58,13 +57,13 @@ async def close_branches(work: Work, command: CloseBranches) -> ClosureState:
                     command.reopened_on,
                     command.reason,
                     at=work.now,
-                    today=command.today,
+                    extra_renewals=command.extra_renewals or 0,
                 )
             )
-        except ClosureOverlaps:
-            overlapping.append(branch.id)
-    if overlapping:
-        raise ClosureOverlaps(overlapping)
+        except ClosedAlready:
+            recorded.append(branch.id)
+    if recorded:
+        raise ClosedAlready(recorded)
     await store.add_closure(work, closure)
     for branch in shut:
         await store.save_branch(work, branch)

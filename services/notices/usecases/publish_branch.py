@@ -3,12 +3,14 @@
 from datetime import date
 from typing import Any
 
-from services.notices.domain.branch import Branch, Hours
+from services.notices.domain.branch import Announcement, Branch, Hours
 from shared.contracts.notices import (
     BranchClosed,
+    BranchClosureChanged,
     BranchHoursChanged,
     BranchRegistered,
     BranchReopened,
+    ClosureChange,
 )
 
 
@@ -34,6 +36,15 @@ def reopened(branch: Branch, closure_id: str, reopened_on: date) -> BranchReopen
     )
 
 
+def closure_changed(
+    branch: Branch, closure_id: str, change: ClosureChange, reason: str | None = None
+) -> BranchClosureChanged:
+    """That a closure of a branch is another now; `reason` says why it was withdrawn."""
+    return BranchClosureChanged.model_validate(
+        _snapshot(branch) | {"closure_id": closure_id, "change": change, "change_reason": reason}
+    )
+
+
 def _snapshot(branch: Branch) -> dict[str, Any]:
     latest = branch.terms[-1] if branch.terms else None
     return {
@@ -41,16 +52,18 @@ def _snapshot(branch: Branch) -> dict[str, Any]:
         "branch": branch.id,
         "name": branch.name,
         "kind": branch.kind,
-        "hours": [_hours(hours) for hours in branch.hours],
+        "hours": _hours(branch.hours),
+        "hours_history": [
+            {"version": week.version, "from": week.from_, "hours": _hours(week.hours)}
+            for week in branch.weekly
+        ],
         "closures": [
             {
                 "closure_id": closure.closure_id,
-                "from": closure.starts_on,
-                "reason": closure.reason,
-                "announcements": [
-                    {"version": a.version, "at": a.at, "reopened_on": a.reopened_on}
-                    for a in closure.announcements
-                ],
+                "from": closure.now.starts_on,
+                "reason": closure.now.reason,
+                "extra_renewals": closure.extra_renewals,
+                "announcements": [_announcement(said) for said in closure.announcements],
             }
             for closure in branch.closures
         ],
@@ -60,5 +73,20 @@ def _snapshot(branch: Branch) -> dict[str, Any]:
     }
 
 
-def _hours(hours: Hours) -> dict[str, Any]:
-    return {"weekday": hours.weekday, "opens": hours.opens, "closes": hours.closes}
+def _announcement(said: Announcement) -> dict[str, Any]:
+    special = said.terms.hours if said.terms else None
+    return {
+        "version": said.version,
+        "at": said.at,
+        "from": said.starts_on,
+        "reopened_on": said.reopened_on,
+        "reason": said.reason,
+        "in_error": said.withdrawn == "in-error",
+        "stagger_days": said.terms.stagger_days if said.terms else 1,
+        "on_terms": said.terms is not None,
+        "special_hours": None if special is None else _hours(special),
+    }
+
+
+def _hours(hours: tuple[Hours, ...]) -> list[dict[str, Any]]:
+    return [{"weekday": h.weekday, "opens": h.opens, "closes": h.closes} for h in hours]

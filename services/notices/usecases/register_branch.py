@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.notices import store
-from services.notices.domain.branch import Branch, Hours, checked_hours
+from services.notices.domain.branch import Branch, Hours, register
 from services.notices.domain.refusals import BranchExists
 from services.notices.usecases.publish_branch import registered
 from shared.unit_of_work import Work
@@ -25,14 +25,7 @@ async def register_branch(work: Work, command: RegisterBranch) -> Branch:
     """The new branch. Raises BranchExists or BadHours."""
     if await store.branch(work, command.code):
         raise BranchExists(command.code)
-    branch = Branch(
-        id=command.code,
-        version=1,
-        name=command.name,
-        kind=command.kind,
-        hours=checked_hours(command.hours),
-        hours_set_on=command.today,
-    )
+    branch = register(command.code, command.name, command.kind, command.hours, command.today)
     await store.add_branch(work, branch)
     work.record(registered(branch))
     return branch

@@ -1,5 +1,6 @@
 """The rules of a branch's calendar: closing, reopening, and what a visitor finds."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
 import pytest
@@ -8,22 +9,29 @@ from services.notices.domain.branch import (
     Branch,
     Hours,
     Terms,
+    amend,
     change_hours,
     checked_hours,
     close,
     day_of,
+    register,
     reopen,
+    take_back_reopening,
+    withdraw,
 )
 from services.notices.domain.refusals import (
     BadHours,
-    ClosureOverlaps,
+    ClosedAlready,
+    ClosureOver,
+    ClosureWithdrawn,
     NeverClosed,
     NotInClosure,
+    ReopenedAlready,
 )
 
 WEEK = tuple(Hours(weekday, "09:00", "20:00") for weekday in range(6))
 SHORT = tuple(Hours(weekday, "10:00", "18:00") for weekday in range(6))
-BRANCH = Branch("TPO", 1, "Tai Po", "district", WEEK, date(2020, 11, 1))
+BRANCH = register("TPO", "Tai Po", "district", WEEK, date(2020, 11, 1))
 AT = datetime(2020, 12, 9, 10, tzinfo=UTC)
 
 
@@ -31,13 +39,17 @@ def dec(day: int) -> date:
     return date(2020, 12, day)
 
 
-def closed(
-    branch: Branch, closure_id: str, start: int, end: int | None, *, today: date | None = None
-) -> Branch:
+def closed(branch: Branch, closure_id: str, start: int, end: int | None) -> Branch:
     until = None if end is None else dec(end)
-    return close(
-        branch, closure_id, dec(start), until, "", at=AT, today=today or min(dec(9), dec(start))
-    )
+    return close(branch, closure_id, dec(start), until, "", at=AT)
+
+
+def open_days(branch: Branch) -> list[int]:
+    """Of the weekdays from 1 to 26 December."""
+    return [n for n in range(1, 27) if day_of(branch, dec(n)).open]
+
+
+ALL = [n for n in range(1, 27) if dec(n).isoweekday() != 7]
 
 
 def test_hours_and_closures_are_counted_by_one_version() -> None:
@@ -49,62 +61,110 @@ def test_hours_and_closures_are_counted_by_one_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("earlier", "later"),
+    ("earlier", "later", "shut"),
     [
-        ((10, None), (10, None)),
-        ((10, None), (15, None)),
-        ((10, None), (15, 20)),
-        ((10, 20), (12, 15)),
-        ((10, 20), (5, 11)),
-        ((10, 20), (5, None)),
-        ((10, 20), (10, 25)),
-    ],
-    ids=[
-        "the same",
-        "no end announced",
-        "within one without end",
-        "within",
-        "into its beginning",
-        "all over it",
-        "from its first day",
+        pytest.param((10, None), (15, None), range(10, 27), id="no end announced"),
+        pytest.param((10, None), (15, 20), range(10, 27), id="within one without end"),
+        pytest.param((10, 20), (12, 15), range(10, 20), id="a typhoon day within"),
+        pytest.param((10, 20), (5, 11), range(5, 20), id="into its beginning"),
+        pytest.param((10, 20), (5, None), range(5, 27), id="all over it"),
+        pytest.param((10, 20), (10, 25), range(10, 25), id="from its first day"),
+        pytest.param((10, 20), (20, 25), range(10, 25), id="after it"),
+        pytest.param((10, 20), (5, 10), range(5, 20), id="before it"),
     ],
 )
-def test_a_closure_that_overlaps_another_is_refused(
-    earlier: tuple[int, int | None], later: tuple[int, int | None]
+def test_a_branch_is_closed_while_one_of_its_closures_lasts(
+    earlier: tuple[int, int | None], later: tuple[int, int | None], shut: range
 ) -> None:
-    branch = closed(BRANCH, "a", *earlier)
-    with pytest.raises(ClosureOverlaps):
-        closed(branch, "b", *later)
-
-
-@pytest.mark.parametrize("later", [(20, None), (5, 10), (25, 28)])
-def test_closures_may_adjoin(later: tuple[int, int | None]) -> None:
-    branch = closed(closed(BRANCH, "a", 10, 20), "b", *later)
+    branch = closed(closed(BRANCH, "a", *earlier), "b", *later)
+    assert open_days(branch) == [n for n in ALL if n not in shut]
     assert [len(c.announcements) for c in branch.closures] == [1, 1]
 
 
-def test_a_later_closure_takes_an_announced_reopening_back() -> None:
+def test_the_same_closure_again_is_refused_unless_the_first_was_withdrawn() -> None:
+    branch = closed(BRANCH, "a", 10, None)
+    with pytest.raises(ClosedAlready):
+        closed(branch, "b", 10, None)
+    again = withdraw(branch, "a", in_error=True, at=AT, today=dec(9))
+    assert open_days(closed(again, "b", 10, None)) == [n for n in ALL if n < 10]
+
+
+def test_a_later_closure_takes_an_announced_reopening_back_for_as_long_as_it_stands() -> None:
     """In July 2020 a resumption announced for the 20th was revoked on the 15th."""
     branch = closed(BRANCH, "a", 2, None)
     branch = reopen(branch, Terms("a", dec(20), services=("lending",)), at=AT)
-    branch = closed(branch, "b", 15, None, today=dec(14))
-    first, second = branch.closures
-    assert [(a.version, a.reopened_on) for a in first.announcements] == [
-        (2, None),
-        (3, dec(20)),
-        (4, dec(15)),
-    ]
-    assert [(a.version, a.reopened_on) for a in second.announcements] == [(4, None)]
-    assert branch.terms == ()
+    branch = closed(branch, "b", 15, None)
     assert not day_of(branch, dec(20)).open
-    with pytest.raises(ClosureOverlaps):
-        reopen(branch, Terms("a", dec(20)), at=AT)
+    branch = withdraw(branch, "b", in_error=True, at=AT, today=dec(16))
+    assert day_of(branch, dec(21)).services == ("lending",)
+    assert not day_of(branch, dec(19)).open
 
 
-def test_an_end_that_has_come_is_not_taken_back_by_back_dating() -> None:
-    branch = closed(BRANCH, "a", 2, 10)
-    with pytest.raises(ClosureOverlaps):
-        closed(branch, "b", 8, None, today=dec(12))
+def test_an_announced_reopening_is_taken_back_before_it_comes() -> None:
+    branch = reopen(closed(BRANCH, "a", 2, None), Terms("a", dec(20), ("lending",)), at=AT)
+    branch = take_back_reopening(branch, "a", at=AT, today=dec(19))
+    assert [a.reopened_on for a in branch.closures[0].announcements] == [None, dec(20), None]
+    assert branch.terms == ()
+    assert take_back_reopening(branch, "a", at=AT, today=dec(25)) is branch
+    with pytest.raises(ReopenedAlready):
+        take_back_reopening(reopen(branch, Terms("a", dec(20)), at=AT), "a", at=AT, today=dec(20))
+
+
+@pytest.mark.parametrize(
+    ("span", "today", "in_error", "shut"),
+    [
+        pytest.param((10, None), 15, False, range(10, 15), id="from today on"),
+        pytest.param((10, 20), 15, False, range(10, 15), id="before its end"),
+        pytest.param((10, 20), 5, False, (), id="before it began"),
+        pytest.param((10, None), 15, True, (), id="in error, begun"),
+        pytest.param((10, 20), 25, True, (), id="in error, over"),
+    ],
+)
+def test_a_closure_that_is_withdrawn_closes_no_day_any_more(
+    span: tuple[int, int | None], today: int, in_error: bool, shut: Iterable[int]
+) -> None:
+    branch = withdraw(closed(BRANCH, "a", *span), "a", in_error=in_error, at=AT, today=dec(today))
+    assert open_days(branch) == [n for n in ALL if n not in shut]
+    assert branch.closures[0].now.withdrawn == ("in-error" if in_error else "ended")
+
+
+def test_a_withdrawal_again_changes_nothing_but_an_error_may_turn_out_later() -> None:
+    branch = closed(BRANCH, "a", 10, None)
+    ended = withdraw(branch, "a", in_error=False, at=AT, today=dec(15))
+    assert withdraw(ended, "a", in_error=False, at=AT, today=dec(16)) is ended
+    error = withdraw(ended, "a", in_error=True, at=AT, today=dec(16))
+    assert open_days(error) == ALL
+    assert withdraw(error, "a", in_error=True, at=AT, today=dec(17)) is error
+    assert withdraw(error, "a", in_error=False, at=AT, today=dec(17)) is error
+
+
+def test_what_is_over_or_withdrawn_is_not_changed() -> None:
+    with pytest.raises(ClosureOver):
+        withdraw(closed(BRANCH, "a", 10, 12), "a", in_error=False, at=AT, today=dec(12))
+    with pytest.raises(NotInClosure):
+        withdraw(BRANCH, "a", in_error=True, at=AT, today=dec(12))
+    gone = withdraw(closed(BRANCH, "a", 10, 12), "a", in_error=True, at=AT, today=dec(9))
+    with pytest.raises(ClosureWithdrawn):
+        reopen(gone, Terms("a", dec(20)), at=AT)
+    with pytest.raises(ClosureWithdrawn):
+        amend(gone, "a", starts_on=dec(9), reason=None, at=AT)
+    with pytest.raises(ClosureWithdrawn):
+        take_back_reopening(gone, "a", at=AT, today=dec(9))
+
+
+def test_a_first_day_or_a_reason_is_put_right_and_what_was_announced_is_kept() -> None:
+    branch = closed(BRANCH, "a", 10, 20)
+    branch = amend(branch, "a", starts_on=dec(12), reason=None, at=AT)
+    branch = amend(branch, "a", starts_on=None, reason="typhoon", at=AT)
+    assert open_days(branch) == [n for n in ALL if n not in range(12, 20)]
+    assert [(a.starts_on, a.reason) for a in branch.closures[0].announcements] == [
+        (dec(10), ""),
+        (dec(12), ""),
+        (dec(12), "typhoon"),
+    ]
+    assert amend(branch, "a", starts_on=dec(12), reason="typhoon", at=AT) is branch
+    with pytest.raises(NeverClosed):
+        amend(branch, "a", starts_on=dec(20), reason=None, at=AT)
 
 
 @pytest.mark.parametrize("end", [9, 10])
@@ -119,7 +179,7 @@ def test_every_announced_end_is_kept_and_the_last_is_in_force() -> None:
         branch = reopen(branch, Terms("a", dec(day)), at=AT)
     (closure,) = branch.closures
     assert [a.reopened_on for a in closure.announcements] == [None, dec(20), dec(28), dec(15)]
-    assert closure.reopened_on == dec(15)
+    assert closure.now.reopened_on == dec(15)
     assert [terms.starts_on for terms in branch.terms] == [dec(15)]
 
 
@@ -140,13 +200,6 @@ def test_a_branch_is_not_reopened_before_its_closure_nor_from_one_that_is_not_it
     revoked = reopen(branch, Terms("a", dec(10)), at=AT)
     assert day_of(revoked, dec(10)).open
     assert len(closed(revoked, "b", 10, None).closures) == 2
-
-
-def test_a_reopening_does_not_run_into_the_next_closure() -> None:
-    branch = closed(closed(BRANCH, "a", 2, 5), "b", 10, None)
-    with pytest.raises(ClosureOverlaps):
-        reopen(branch, Terms("a", dec(12)), at=AT)
-    assert reopen(branch, Terms("a", dec(10)), at=AT).closures[0].reopened_on == dec(10)
 
 
 def test_terms_are_in_force_from_the_reopening_on() -> None:
@@ -176,6 +229,15 @@ def test_new_weekly_hours_end_the_special_ones_in_force_but_not_those_to_come() 
     after = change_hours(branch, later, dec(16))
     assert day_of(after, dec(15)).hours[0].opens == "10:00"
     assert day_of(after, dec(16)).hours[0].opens == "11:00"
+
+
+def test_new_weekly_hours_leave_the_days_before_their_first_as_they_were() -> None:
+    mondays_only = tuple(Hours(0, "11:00", "15:00") for _ in range(1))
+    branch = change_hours(BRANCH, mondays_only, dec(14))
+    assert open_days(branch) == [n for n in ALL if n < 14 or n in {14, 21}]
+    branch = change_hours(branch, WEEK, dec(14))  # put right
+    assert open_days(branch) == ALL
+    assert branch.hours == WEEK
 
 
 def test_a_day_may_have_a_pause_at_noon() -> None:

@@ -1,0 +1,53 @@
+"""Put right the first day or the reason of a closure."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.notices import store
+from services.notices.domain import branch as rules
+from services.notices.domain.closure import ClosureState, amended, concerned
+from services.notices.domain.refusals import ClosureWithdrawn
+from services.notices.usecases.change_closure import carry_out, closure_and_branches
+from services.notices.usecases.publish_branch import closure_changed
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AmendClosure:
+    """Which closure, and what of it changes; None leaves it as it is."""
+
+    closure_id: str
+    starts_on: date | None
+    reason: str | None
+
+
+async def amend_closure(work: Work, command: AmendClosure) -> ClosureState:
+    """The closure as it stands then, for all branches for which it was not withdrawn.
+
+    Due dates that it has moved stay. Raises NoSuchClosure, ClosureWithdrawn or NeverClosed.
+    """
+    closure, covered = await closure_and_branches(work, command.closure_id)
+    everywhere: frozenset[str] = frozenset()
+    standing = concerned(
+        closure, covered, everywhere, everywhere, lambda here: not here.now.withdrawn
+    )
+    if not standing:
+        raise ClosureWithdrawn(closure.branches)
+    closure = amended(closure, command.starts_on, command.reason)
+    await store.save_closure(work, closure)
+    return await carry_out(
+        work,
+        closure,
+        covered,
+        [
+            rules.amend(
+                branch,
+                closure.id,
+                starts_on=command.starts_on,
+                reason=command.reason,
+                at=work.now,
+            )
+            for branch in standing
+        ],
+        lambda branch: closure_changed(branch, closure.id, "amended"),
+    )

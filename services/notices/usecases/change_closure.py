@@ -1,0 +1,36 @@
+"""What every change of a recorded closure has in common: some of its branches, saved and told."""
+
+from collections.abc import Callable, Iterable
+
+from services.notices import store
+from services.notices.domain.branch import Branch
+from services.notices.domain.closure import Closure, ClosureState, state_of
+from services.notices.domain.refusals import NoSuchClosure
+from shared.contracts import Event
+from shared.unit_of_work import Work
+
+
+async def closure_and_branches(work: Work, closure_id: str) -> tuple[Closure, list[Branch]]:
+    """The closure and the branches that it covers. Raises NoSuchClosure."""
+    closure = await store.closure(work, closure_id)
+    if closure is None:
+        raise NoSuchClosure
+    return closure, await store.branches(work, closure.branches)
+
+
+async def carry_out(
+    work: Work,
+    closure: Closure,
+    covered: Iterable[Branch],
+    changed: Iterable[Branch],
+    told: Callable[[Branch], Event],
+) -> ClosureState:
+    """The closure once some of its branches are changed. Those that are as before are left."""
+    branches = {branch.id: branch for branch in covered}
+    for branch in changed:
+        if branch is branches[branch.id]:
+            continue
+        branches[branch.id] = branch
+        await store.save_branch(work, branch)
+        work.record(told(branch))
+    return state_of(closure, branches.values())
