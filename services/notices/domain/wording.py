@@ -47,6 +47,7 @@ class _Phrases:
     accrued: str
     nothing_accrued: str
     moved: str
+    restored: str
     fine: str
     fine_settled: str
     fine_suspended: str
@@ -85,6 +86,8 @@ _PHRASES: Mapping[str, _Phrases] = {
         nothing_accrued="Up to {as_of} there is no fine.",
         moved="{title} is now due on {due_on} instead of {previous_due_on}, because the library "
         "is closed.",
+        restored="{title} is due on {due_on} again instead of {previous_due_on}: a closure of the "
+        "library was announced in error.",
         fine="{title}: a fine of {amount} was recorded. {outstanding} of it is still to be paid.",
         fine_settled="{title}: a fine of {amount} was recorded. It is settled.",
         fine_suspended="{title}: a fine from the time before fines were suspended was recorded. "
@@ -109,6 +112,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         accrued="截至{as_of}的逾期罰款為{amount}，請於歸還或續借後繳付。",
         nothing_accrued="截至{as_of}並無罰款。",
         moved="由於圖書館關閉，{title}的到期日由{previous_due_on}改為{due_on}。",
+        restored="早前誤發圖書館關閉的消息，{title}的到期日由{previous_due_on}改回{due_on}。",
         fine="{title}：已記錄罰款{amount}，尚待繳付{outstanding}。",
         fine_settled="{title}：已記錄罰款{amount}，並已結清。",
         fine_suspended="{title}：已記錄暫停計算罰款之前的罰款，詳情見您的帳戶。",
@@ -130,6 +134,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         accrued="截至{as_of}的逾期罚款为{amount}，请于归还或续借后缴付。",
         nothing_accrued="截至{as_of}并无罚款。",
         moved="由于图书馆关闭，{title}的到期日由{previous_due_on}改为{due_on}。",
+        restored="早前误发图书馆关闭的消息，{title}的到期日由{previous_due_on}改回{due_on}。",
         fine="{title}：已记录罚款{amount}，尚待缴付{outstanding}。",
         fine_settled="{title}：已记录罚款{amount}，并已结清。",
         fine_suspended="{title}：已记录暂停计算罚款之前的罚款，详情见您的账户。",
@@ -169,6 +174,8 @@ def _sentences(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
             return [phrases.overdue, phrases.not_counted, *again]
         case "loan.overdue":
             return [phrases.overdue, phrases.accrued if facts.amount else phrases.nothing_accrued]
+        case "loan.due-date-changed" if _earlier(facts):
+            return [phrases.restored]
         case "loan.due-date-changed":
             return [phrases.moved]
         case "fine.assessed" if facts.suspended:
@@ -184,3 +191,8 @@ def _sentences(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
         case "recording.released":
             return [phrases.released]
     return [phrases.other]
+
+
+def _earlier(facts: Facts) -> bool:
+    """Whether a due date moved back, as it does only where an error is put right."""
+    return bool(facts.due_on and facts.previous_due_on and facts.due_on < facts.previous_due_on)

@@ -7,12 +7,13 @@ import pytest
 
 from services.circulation.domain.branch_calendar import (
     AnnouncedClosure,
+    AnnouncedWeek,
     Announcement,
     BranchCalendar,
     Movable,
 )
 from services.circulation.domain.calendar import Calendar
-from services.circulation.domain.loan import Loan, LoanState, catch_up, renewal_reference
+from services.circulation.domain.loan import Loan, LoanState, catch_up, renew, renewal_reference
 from services.circulation.domain.policy import Policy
 
 
@@ -50,6 +51,7 @@ LOAN = Loan(
     policy=Policy(id="default"),
     borrowed_on=day("2020-11-20"),
     due_on=day("2020-12-04"),
+    set_under=1,
     calendar_version=1,
 )
 WINTER = closed("c1", "2020-12-02", (2, None), (3, "2021-02-19"), (4, "2021-01-10"))
@@ -100,6 +102,149 @@ def test_what_can_move_lies_within_a_stretch_with_an_end() -> None:
     assert branch(4, WINTER).movable(since=3) == (Movable(day("2020-12-02"), day("2021-01-09")),)
     taken_back = closed("c1", "2020-12-02", (2, "2020-12-02"))
     assert branch(2, taken_back).movable() == ()
+
+
+# ---- closures over each other, amended, withdrawn -----------------------------------------------
+
+TYPHOON = closed("t", "2020-12-04", (5, "2020-12-05"))
+
+
+def error(closure: AnnouncedClosure, version: int) -> AnnouncedClosure:
+    """The closure, withdrawn at a version as recorded in error."""
+    said = Announcement(version, at(version), closure.starts_on, in_error=True)
+    return replace(closure, announcements=(*closure.announcements, said))
+
+
+def moves(loan: Loan) -> list[tuple[str, str, str]]:
+    return [(str(move.from_)[5:], str(move.to)[5:], move.cause.kind) for move in loan.moves]
+
+
+@pytest.mark.parametrize(
+    ("closures", "expected"),
+    [
+        pytest.param(
+            [error(closed("c1", "2020-12-02", (2, "2021-02-19")), 3)],
+            [("12-04", "02-19", "closure"), ("02-19", "12-04", "withdrawal")],
+            id="in error: restored, and both are told",
+        ),
+        pytest.param(
+            [error(closed("c1", "2020-12-02", (2, None)), 3)],
+            [],
+            id="in error before it moved anything",
+        ),
+        pytest.param(
+            [error(closed("c1", "2020-12-02", (2, "2021-02-19")), 6), TYPHOON],
+            [("12-04", "02-19", "closure"), ("02-19", "12-05", "withdrawal")],
+            id="a typhoon day within it still moves it",
+        ),
+        pytest.param(
+            [closed("c1", "2020-12-02", (2, "2021-02-19")), error(TYPHOON, 6)],
+            [("12-04", "02-19", "closure")],
+            id="an error within a longer closure moved nothing",
+        ),
+        pytest.param(
+            [error(TYPHOON, 7), closed("c2", "2020-12-05", (6, "2020-12-08"))],
+            [
+                ("12-04", "12-05", "closure"),
+                ("12-05", "12-08", "closure"),
+                ("12-08", "12-04", "withdrawal"),
+            ],
+            id="what followed from the error is put right with it",
+        ),
+        pytest.param(
+            [
+                closed("c1", "2020-12-02", (2, "2020-12-10")),
+                error(closed("c2", "2020-12-10", (3, "2021-02-19")), 4),
+            ],
+            [
+                ("12-04", "12-10", "closure"),
+                ("12-10", "02-19", "closure"),
+                ("02-19", "12-10", "withdrawal"),
+            ],
+            id="of two that adjoin only the error's part",
+        ),
+        pytest.param(
+            [
+                closed(
+                    "c1", "2020-12-02", (2, None), (3, "2020-12-20"), (4, None), (5, "2021-02-19")
+                )
+            ],
+            [("12-04", "12-20", "closure"), ("12-20", "02-19", "closure")],
+            id="an announced end taken back, then another",
+        ),
+        pytest.param(
+            [closed("c1", "2020-12-02", (2, "2021-02-19"), (3, "2020-12-03"))],
+            [("12-04", "02-19", "closure")],
+            id="withdrawn, but no error: the later date stays",
+        ),
+    ],
+)
+def test_closures_over_each_other_amended_and_withdrawn(
+    closures: list[AnnouncedClosure], expected: list[tuple[str, str, str]]
+) -> None:
+    loan = (LOAN, *catch_up(LOAN, branch(9, *closures)))[-1]
+    assert moves(loan) == expected
+    assert loan.version == 1 + len(expected)
+
+
+def test_a_first_day_put_right_counts_from_then_on() -> None:
+    said = closed("c1", "2020-12-02", (2, "2021-02-19"))
+    later = Announcement(3, at(3), day("2021-02-19"), starts_on=day("2020-12-10"))
+    amended = replace(said, announcements=(*said.announcements, later))
+    calendar = branch(3, amended)
+    assert calendar.as_of(2).next_open(day("2020-12-04")) == day("2021-02-19")
+    assert calendar.now.next_open(day("2020-12-04")) == day("2020-12-04")
+    [moved] = catch_up(LOAN, calendar)  # as announced first; a due date never moves earlier
+    assert moved.due_on == day("2021-02-19")
+
+
+def test_an_error_found_after_a_renewal_leaves_the_renewed_date() -> None:
+    shut = closed("c1", "2020-12-02", (2, "2021-02-19"))
+    [moved] = catch_up(LOAN, branch(2, shut))
+    renewed = renew(
+        moved, on=day("2021-01-05"), calendar=branch(2, shut).now, queue=0, blocked=False
+    )
+    assert catch_up(renewed, branch(3, error(shut, 3))) == ()
+
+
+def test_an_error_lets_dates_from_its_first_day_on_move_that_have_moved() -> None:
+    wrong = error(closed("c1", "2020-12-02", (2, "2021-02-19")), 3)
+    assert branch(3, wrong).movable(since=2) == (
+        Movable(day("2020-12-02"), date.max, moved_only=True),
+    )
+
+
+def test_weekly_hours_are_as_they_were_announced() -> None:
+    calendar = replace(
+        branch(3),
+        weeks=(
+            AnnouncedWeek(1, day("2020-11-01"), frozenset({4})),
+            AnnouncedWeek(3, day("2020-12-07"), frozenset({5})),
+        ),
+    )
+    thursday, friday = day("2020-12-10"), day("2020-12-11")
+    assert [calendar.as_of(2).is_open(d) for d in (thursday, friday)] == [False, True]
+    assert [calendar.now.is_open(d) for d in (thursday, friday)] == [True, False]
+    assert not calendar.now.is_open(day("2020-12-03"))
+    assert not calendar.now.is_open(day("2020-10-01"))  # before the first of them
+
+
+def test_special_hours_close_the_weekdays_that_they_leave_out() -> None:
+    special = Announcement(
+        2, at(2), day("2021-02-19"), on_terms=True, special_closed=frozenset({1, 7})
+    )
+    calendar = replace(
+        branch(3, AnnouncedClosure("c1", day("2020-12-02"), "", (special,))),
+        weeks=(
+            AnnouncedWeek(1, day("2020-11-01"), frozenset({4})),
+            AnnouncedWeek(3, day("2021-03-01"), frozenset({4})),
+        ),
+    )
+    monday, thursday = day("2021-02-22"), day("2021-02-25")
+    assert [calendar.now.is_open(d) for d in (monday, thursday)] == [False, True]
+    # New weekly hours end the special ones.
+    monday, thursday = day("2021-03-01"), day("2021-03-04")
+    assert [calendar.now.is_open(d) for d in (monday, thursday)] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -199,13 +199,25 @@ def test_five_renewals_are_allowed_and_no_sixth() -> None:
         renewed(loan, DEC_19)
 
 
+def test_a_closure_grants_more_renewals_while_it_lasts() -> None:
+    relief = calendar(replace(WINTER, extra_renewals=1))
+    loan = replace(lent(), renewals=5)
+    within, after = WINTER.starts_on, FEB_19
+    with pytest.raises(refusals.RenewalLimit, match="5 times"):
+        renewed(loan, after, cal=relief)
+    once_more = renewed(loan, within, cal=relief)
+    assert (once_more.renewals, once_more.renewals_left) == (6, 0)
+    with pytest.raises(refusals.RenewalLimit, match="6 times"):
+        renewed(once_more, within, cal=relief)
+
+
 # ---- due dates that move ------------------------------------------------------------------------
 
 
 def test_a_closure_moves_a_due_date_to_the_reopening_and_keeps_the_move() -> None:
     loan = moved(lent(), calendar(WINTER))
     assert loan.due_on == FEB_19
-    assert loan.moves == (DueMove(DEC_19, FEB_19, WINTER.cause, NOW),)
+    assert loan.moves == (DueMove(DEC_19, FEB_19, WINTER.cause, NOW, announced=1),)
 
 
 @pytest.mark.parametrize(

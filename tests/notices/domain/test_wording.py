@@ -102,3 +102,18 @@ def test_a_title_with_braces_is_quoted_as_it_is() -> None:
 
 def test_a_language_that_is_not_known_is_told_in_english() -> None:
     assert text("branch.reopened", FACTS, "pt") == text("branch.reopened", FACTS, "en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_date_that_is_restored_is_told_in_other_words_than_one_that_moves_on(
+    language: str,
+) -> None:
+    restored = replace(FACTS, due_on=date(2020, 12, 1), previous_due_on=date(2020, 12, 4))
+    moved, back = (text("loan.due-date-changed", facts, language) for facts in (FACTS, restored))
+    assert said(date(2020, 12, 1), language) in back
+    assert said(date(2020, 12, 4), language) in back
+    assert "{" not in back
+    dates = [said(date(2020, 12, day), language) for day in (1, 4)]
+    for one in dates:
+        moved, back = moved.replace(one, ""), back.replace(one, "")
+    assert moved != back

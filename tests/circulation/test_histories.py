@@ -1,0 +1,139 @@
+"""What holds of due dates whatever a branch announces, amends, takes back and withdraws."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from services.circulation.domain.branch_calendar import BranchCalendar
+from services.circulation.domain.loan import Loan, catch_up, renew
+from services.circulation.domain.policy import Policy
+from services.circulation.usecases.note_calendar import calendar_of
+from services.notices.domain import branch as notices
+from tests.circulation.branch_story import START, history, snapshot
+
+AT = datetime(2021, 3, 1, tzinfo=UTC)
+
+
+def stories(count: int) -> Iterator[tuple[random.Random, list[notices.Branch]]]:
+    for seed in range(count):
+        chance = random.Random(seed)  # noqa: S311
+        yield chance, history(chance)
+
+
+def loan(due_on: date, lot: int) -> Loan:
+    """A loan made before anything was announced."""
+    return Loan(
+        id=f"l{lot}",
+        patron_id="p1",
+        patron_category="adult",
+        title_id="t1",
+        copy_id="k1",
+        barcode="b1",
+        copy_category="adult",
+        branch_code="X",
+        branch_kind="central",
+        policy=Policy(id="default"),
+        borrowed_on=START,
+        due_on=due_on,
+        set_under=1,
+        calendar_version=1,
+    )
+
+
+def loans() -> list[Loan]:
+    return [loan(START + timedelta(days=day), day) for day in range(1, 130, 4)]
+
+
+def followed(before: Loan, *calendars: BranchCalendar) -> Loan:
+    for calendar in calendars:
+        before = (before, *catch_up(before, calendar))[-1]
+    return before
+
+
+def calendars(versions: list[notices.Branch]) -> list[BranchCalendar]:
+    return [calendar_of(snapshot(branch)) for branch in versions]
+
+
+def test_the_newest_snapshot_alone_gives_the_same_dates_and_moves_as_all_of_them() -> None:
+    moved = restored = 0
+    for _, versions in stories(60):
+        known = calendars(versions)
+        for one in loans():
+            after = followed(one, *known)
+            assert after == followed(one, known[-1])
+            assert followed(after, known[-1]) is after
+            moved += len(after.moves)
+            restored += sum(move.cause.kind == "withdrawal" for move in after.moves)
+    assert moved > 100
+    assert restored > 10
+
+
+def test_a_due_date_moves_earlier_only_where_an_error_is_put_right() -> None:
+    for _, versions in stories(60):
+        last = calendar_of(snapshot(versions[-1]))
+        for one in loans():
+            after = followed(one, last)
+            assert after.due_on >= one.due_on
+            for move in after.moves:
+                assert (move.to < move.from_) == (move.cause.kind == "withdrawal")
+
+
+def test_all_closures_withdrawn_as_errors_restore_every_date() -> None:
+    restored = 0
+    for _, versions in stories(60):
+        branch = versions[-1]
+        known = calendars(versions)
+        for closure in branch.closures:
+            branch = notices.withdraw(
+                branch, closure.closure_id, in_error=True, at=AT, today=AT.date()
+            )
+            known.append(calendar_of(snapshot(branch)))
+        for one in loans():
+            before, after = followed(one, *known[: len(versions)]), followed(one, *known)
+            assert after.due_on == one.due_on
+            restored += before.due_on != one.due_on
+    assert restored > 50
+
+
+def test_an_error_put_right_leaves_the_dates_as_if_it_had_never_been_recorded() -> None:
+    """Or earlier: where it kept a date from moving to an end that has been taken back since."""
+    different = 0
+    for chance, versions in stories(60):
+        branch = versions[-1]
+        if not branch.closures:
+            continue
+        error = chance.choice(branch.closures)
+        gone = notices.withdraw(branch, error.closure_id, in_error=True, at=AT, today=AT.date())
+        others = tuple(c for c in branch.closures if c is not error)
+        always_ended = all(a.reopened_on for c in branch.closures for a in c.announcements)
+        known = calendar_of(snapshot(branch))
+        without_it = calendar_of(snapshot(replace(branch, closures=others)))
+        for one in loans():
+            before = followed(one, known)
+            after = followed(before, calendar_of(snapshot(gone)))
+            as_if_never = followed(one, without_it)
+            assert after.due_on <= as_if_never.due_on
+            if always_ended:
+                assert after.due_on == as_if_never.due_on
+            different += before.due_on != after.due_on
+    assert different > 20
+
+
+def test_a_renewal_settles_what_was_moved_before_it() -> None:
+    settled = 0
+    for _, versions in stories(40):
+        branch = versions[-1]
+        known = calendar_of(snapshot(branch))
+        for one in loans():
+            before = followed(one, known)
+            renewed = renew(before, on=before.due_on, calendar=known.now, queue=0, blocked=False)
+            gone = branch
+            for closure in branch.closures:
+                gone = notices.withdraw(
+                    gone, closure.closure_id, in_error=True, at=AT, today=AT.date()
+                )
+            after = followed(renewed, calendar_of(snapshot(gone)))
+            assert after.due_on >= renewed.due_on
+            settled += before.due_on != one.due_on
+    assert settled > 30
