@@ -146,6 +146,7 @@ def services(
         "CARREL_KAFKA": infrastructure.kafka,
         "CARREL_HOST": ports.LOOPBACK,
         "CARREL_SIMULATION": "1" if simulation else "0",
+        "CARREL_PAYMENT_PROVIDER": "double",
         **infrastructure.told,
         **({"CARREL_ROLES": roles} if roles else {}),
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},

@@ -20,9 +20,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             refusal=Refusal,
             statuses={
                 "no-such-card": 404,
+                "no-such-charge": 404,
                 "no-such-loan": 404,
                 "no-such-policy": 404,
                 "no-such-title": 404,
+                "no-such-payment": 404,
                 "no-such-suspension": 404,
                 "unknown-branch": 404,
             },

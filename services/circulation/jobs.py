@@ -1,14 +1,22 @@
 """What circulation does because time has come. Each job may run twice, and on any replica."""
 
+from datetime import timedelta
+
 from services.circulation import queries
+from services.circulation.provider import provider_of
 from services.circulation.usecases.move_due_dates import move_due_dates_of
 from services.circulation.usecases.notice_overdue import NoticeOverdue, notice_overdue
+from services.circulation.usecases.pay_charges import resume_payment
+from services.circulation.usecases.refund_charge import give_refund
 from services.circulation.usecases.resume_fines import ResumeFines, resume_fines
 from shared.clock import library_day
 from shared.jobs import Jobs
 from shared.unit_of_work import Run
 
 jobs = Jobs()
+
+PATIENCE = timedelta(minutes=1)
+"""How long a payment is left to the call that began it."""
 
 
 @jobs.every(minutes=10)
@@ -42,3 +50,18 @@ async def due_dates(run: Run) -> int:
     return sum(
         [await move_due_dates_of(branch, run) for branch in await queries.branches(run.database)]
     )
+
+
+@jobs.every(minutes=1)
+async def payments(run: Run) -> int:
+    """Bring to an end the payments and refunds that a crash or a silent provider left under way."""
+    day = library_day(run.now, run.settings.zone)
+    begun_by = run.now - PATIENCE
+    done = 0
+    for payment in await queries.payments_under_way(run.database, begun_by):
+        provider = provider_of(run.settings, run.database)
+        done += await resume_payment(run, provider, payment, day)
+    for refund in await queries.refunds_under_way(run.database, begun_by):
+        provider = provider_of(run.settings, run.database)
+        done += (await give_refund(run, provider, refund, day)).settled
+    return done

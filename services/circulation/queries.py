@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from services.circulation import store
 from services.circulation.domain.branch_calendar import BranchCalendar
@@ -12,11 +12,15 @@ from services.circulation.domain.effect import Effect, World, effect
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.ledger import Entry
 from services.circulation.domain.loan import Loan, LoanState, catch_up, fine, is_overdue
+from services.circulation.domain.payment import Payment, Refund
 from services.circulation.domain.policy import Policy, PolicyChange
 from services.circulation.domain.rework import newly_closed
 from services.circulation.domain.suspension import FineSuspension, relief_on
 from services.circulation.domain.title import Title
 from shared.mongo import Database
+
+MOST_AT_ONCE = 1000
+"""Payments that one run of the job looks at."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,21 @@ async def charges_of(db: Database, patron_id: str, limit: int, after: str | None
 async def entries(db: Database, charge_id: str) -> list[Entry]:
     """The ledger of one charge, oldest entry first."""
     return await store.charges.find_entries(db, charge_id)
+
+
+async def payment(db: Database, payment_id: str) -> Payment | None:
+    """One payment."""
+    return await store.payments.find(db, payment_id)
+
+
+async def payments_under_way(db: Database, begun_by: datetime) -> list[Payment]:
+    """Payments that were begun by then and are not over; some, if they are many."""
+    return await store.payments.find_under_way(db, begun_by, MOST_AT_ONCE)
+
+
+async def refunds_under_way(db: Database, begun_by: datetime) -> list[Refund]:
+    """Refunds that were begun by then and are not given; some, if they are many."""
+    return await store.payments.find_refunds_under_way(db, begun_by, MOST_AT_ONCE)
 
 
 async def policies(db: Database) -> list[Policy]:

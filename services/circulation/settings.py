@@ -1,5 +1,16 @@
-"""Settings of circulation: those of every service."""
+"""Settings of circulation: those of every service, and who moves money."""
 
-from shared.settings import Settings
+from typing import Literal
 
-__all__ = ["Settings"]
+from pydantic import Field
+
+from shared import settings
+
+
+class Settings(settings.Settings):
+    """What circulation is told by its environment."""
+
+    payment_provider: Literal["none", "double"] = Field(
+        default="none",
+        description="`double`: a stand-in that moves no money, for tests and demonstrations.",
+    )

@@ -27,6 +27,9 @@ hears = Hears()
     circulation.LoanOverdue,
     circulation.LoanReturned,
     circulation.FineAssessed,
+    circulation.FineAdjusted,
+    circulation.FinePaid,
+    circulation.FineWaived,
     notices.NotificationDelivered,
     notices.NotificationRead,
 )

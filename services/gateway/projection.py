@@ -83,10 +83,12 @@ def _(event: LoanSnapshot, at: datetime) -> Sequence[Change]:
 @fold.register
 def _(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
     content: Document = {"version": event.version, "outstanding_cents": event.outstanding_cents}
-    if event.outstanding_cents:
+    if event.outstanding_cents or event.refund_due_cents:
         content |= {
-            "kind": event.kind,
-            "loan_id": event.loan_id,
+            "kind": "lost-processing" if event.processing else event.kind,
+            "loan_id": event.loan_id or None,
+            "hold_id": event.hold_id,
+            "refund_due_cents": event.refund_due_cents,
             "amount_cents": event.amount_cents,
             "assessed_on": event.assessed_on.isoformat(),
         }
@@ -207,12 +209,14 @@ def overview(
             "id": charge_id,
             "kind": charge["kind"],
             "loan_id": charge["loan_id"],
+            "hold_id": charge.get("hold_id"),
             "amount_cents": charge["amount_cents"],
             "outstanding_cents": charge["outstanding_cents"],
-            "statement_url": f"/v1/loans/{charge['loan_id']}/fine-statement",
+            "refund_due_cents": charge.get("refund_due_cents", 0),
+            "statement_url": _statement_url(charge_id, charge),
         }
         for charge_id, charge in sorted(view.get("charges", {}).items())
-        if charge["outstanding_cents"]
+        if charge["outstanding_cents"] or charge.get("refund_due_cents")
     ]
     counted = [
         {
@@ -245,6 +249,7 @@ def overview(
             "overdue": sum(loan["overdue"] for loan in loans),
             "holds": 0,
             "outstanding_cents": sum(charge["outstanding_cents"] for charge in charges),
+            "refund_due_cents": sum(charge["refund_due_cents"] for charge in charges),
             "accruing_cents": sum(item["amount_cents"] for item in counted),
         },
         "activities": [],
@@ -259,6 +264,12 @@ def overview(
             for source in SOURCES
         },
     }
+
+
+def _statement_url(charge_id: str, charge: Mapping[str, Any]) -> str:
+    """Where a charge is explained: a fine by its statement as assessed, others by their ledger."""
+    path = f"/v1/charges/{charge_id}"
+    return f"{path}/statement" if charge["kind"] == "fine" else path
 
 
 def my_info(

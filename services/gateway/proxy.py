@@ -44,12 +44,15 @@ DOCUMENT_SECONDS = 5.0
 JOBS = "/v1/ops/jobs"
 
 # A path belongs to the owner of its prefix: itself and what is below it. What is not here is not
-# forwarded: `/v1/service-sessions` and `/v1/me/accruing` are between the services.
+# forwarded: `/v1/service-sessions` and `/v1/me/accruing` are between the services. A `*` stands for
+# an id in the third place.
 _OWNERS = {
     "/v1/sessions": "accounts",
     "/v1/patrons": "accounts",
+    "/v1/patrons/*/charges": "circulation",
     "/v1/staff": "accounts",
     "/v1/me/preferences": "accounts",
+    "/v1/me/charges": "circulation",
     "/v1/keys": "accounts",
     "/v1/ops/keys": "accounts",
     "/v1/titles": "circulation",
@@ -155,9 +158,10 @@ def owner_of(raw_path: str) -> str | None:
         if segment in ("", ".", "..") or re.search(r"[\x00-\x1f\x7f/\\]", segment):
             return None
     for depth in range(len(segments), 1, -1):
-        owner = _OWNERS.get("/" + "/".join(segments[:depth]))
-        if owner:
-            return owner
+        for named in (segments[:depth], [*segments[:2], "*", *segments[3:depth]]):
+            owner = _OWNERS.get("/" + "/".join(named))
+            if owner:
+                return owner
     return None
 
 

@@ -60,13 +60,15 @@ class LoanOut(BaseModel):
 
 
 class ChargeOut(BaseModel):
-    """Money owed, in cents."""
+    """Money owed, by the patron or to them, in cents."""
 
     id: str
     kind: str
-    loan_id: str
+    loan_id: str | None
+    hold_id: str | None
     amount_cents: int
     outstanding_cents: int
+    refund_due_cents: int
     statement_url: str
 
 
@@ -87,6 +89,7 @@ class TotalsOut(BaseModel):
     overdue: int
     holds: int
     outstanding_cents: int
+    refund_due_cents: int
     accruing_cents: int
 
 

@@ -33,6 +33,7 @@ def settings_for(mongo_url: str, database: str) -> Settings:
         roles=("api",),
         simulation=True,
         card_key=KEY,
+        payment_provider="double",
         accounts_url="http://127.0.0.1:9",  # nobody is there
     )
 

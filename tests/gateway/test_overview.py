@@ -88,7 +88,9 @@ async def test_the_account_is_shown_from_what_was_heard(
             "loan_id": "loan-2",
             "amount_cents": 450,
             "outstanding_cents": 450,
-            "statement_url": "/v1/loans/loan-2/fine-statement",
+            "hold_id": None,
+            "refund_due_cents": 0,
+            "statement_url": "/v1/charges/charge-1/statement",
         }
     ]
     assert account["totals"] == {
@@ -96,6 +98,7 @@ async def test_the_account_is_shown_from_what_was_heard(
         "overdue": 0,
         "holds": 0,
         "outstanding_cents": 450,
+        "refund_due_cents": 0,
         "accruing_cents": 0,
     }
     assert account["inbox"] == {"unread": 1}

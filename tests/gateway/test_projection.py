@@ -10,11 +10,13 @@ import pytest
 
 from services.gateway import store
 from services.gateway.consumers import hears
+from services.gateway.projection import SOURCES, overview
 from shared.contracts import Event, accounts, circulation
 from shared.mongo import Database
 from tests.gateway import story
 
 Hear = Callable[..., Awaitable[None]]
+LIVE = dict.fromkeys(SOURCES, True)
 
 
 async def everything(views: Database) -> dict[str, Any]:
@@ -153,6 +155,44 @@ async def test_a_settled_charge_is_no_longer_kept_in_full(views: Database, hear:
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view is not None
     assert view["charges"] == {"charge-1": {"version": 2, "outstanding_cents": 0}}
+
+
+async def test_a_settled_charge_is_kept_in_full_while_a_part_of_it_is_due_back(
+    views: Database, hear: Hear
+) -> None:
+    await hear(story.fine(1))
+    await hear(story.fine(2, outstanding_cents=0, refund_due_cents=150))
+    view = await views.account_views.find_one({"_id": "patron-1"})
+    shown = overview(
+        view, patron_id="patron-1", name="", today=date(2021, 3, 1), accruing=(), live=LIVE
+    )
+    [charge] = shown["charges"]
+    assert (charge["outstanding_cents"], charge["refund_due_cents"]) == (0, 150)
+    assert shown["totals"]["outstanding_cents"] == 0
+    assert shown["totals"]["refund_due_cents"] == 150
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "statement_url"),
+    [
+        ({"kind": "fine"}, "fine", "/v1/charges/charge-1/statement"),
+        ({"kind": "lost"}, "lost", "/v1/charges/charge-1"),
+        ({"kind": "lost", "processing": True}, "lost-processing", "/v1/charges/charge-1"),
+        ({"kind": "hold-fee", "loan_id": "", "hold_id": "h1"}, "hold-fee", "/v1/charges/charge-1"),
+    ],
+)
+async def test_each_kind_of_charge_is_shown_with_what_explains_it(
+    views: Database, hear: Hear, told: dict[str, Any], kind: str, statement_url: str
+) -> None:
+    await hear(story.fine(1, **told))
+    view = await views.account_views.find_one({"_id": "patron-1"})
+    shown = overview(
+        view, patron_id="patron-1", name="", today=date(2021, 3, 1), accruing=(), live=LIVE
+    )
+    [charge] = shown["charges"]
+    assert (charge["kind"], charge["statement_url"]) == (kind, statement_url)
+    assert charge["loan_id"] == (told.get("loan_id", "loan-1") or None)
+    assert charge["hold_id"] == told.get("hold_id")
 
 
 async def test_a_title_that_comes_late_is_put_into_the_loans_that_wait_for_it(

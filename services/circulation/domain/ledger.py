@@ -185,14 +185,14 @@ def lower(
     )
 
 
-def refund(charge: Charge, occasion: Occasion) -> Posting:
-    """The charge after all that is due back was given back. Raises NoRefundDue."""
-    if not charge.refund_due_cents:
+def refund(charge: Charge, cents: int, occasion: Occasion) -> Posting:
+    """The charge after `cents` of what is due back were given back. Raises NoRefundDue."""
+    if cents > charge.refund_due_cents:
         raise NoRefundDue
-    refunded = replace(charge, refund_due_cents=0, version=charge.version + 1)
-    return _posting(
-        Change.REFUNDED, refunded, occasion, {EntryKind.REFUND: charge.refund_due_cents}
+    refunded = replace(
+        charge, refund_due_cents=charge.refund_due_cents - cents, version=charge.version + 1
     )
+    return _posting(Change.REFUNDED, refunded, occasion, {EntryKind.REFUND: cents})
 
 
 def _posting(

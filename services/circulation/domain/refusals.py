@@ -116,6 +116,55 @@ class NoRefundDue(Refusal):
     says = "Nothing of this charge is to be given back."
 
 
+class NoSuchCharge(Refusal):
+    """There is no such charge, or none that the caller may know of."""
+
+    code = "no-such-charge"
+    says = "There is no such charge."
+
+
+class NoSuchPayment(Refusal):
+    """There is no such payment, or none that the caller may know of."""
+
+    code = "no-such-payment"
+    says = "There is no such payment."
+
+
+class NothingToPay(Refusal):
+    """A payment for a charge that is settled."""
+
+    code = "nothing-to-pay"
+    says = "One of these charges is settled already. Nothing was paid."
+
+
+class PaymentUnderWay(Refusal):
+    """A change of a charge while money for it is under way."""
+
+    code = "payment-under-way"
+    says = "A payment or refund of this charge is under way. Please try again in a few minutes."
+
+
+class PaymentDeclined(Refusal):
+    """The provider did not take the money."""
+
+    code = "payment-declined"
+    says = "The payment was declined. Nothing was taken."
+
+
+class PaymentOver(Refusal):
+    """A step of a payment that was released or settled meanwhile."""
+
+    code = "payment-over"
+    says = "This payment is over. Please begin a new one."
+
+
+class NoPaymentProvider(Refusal):
+    """No provider is set up to move money."""
+
+    code = "no-payment-provider"
+    says = "Payments cannot be made here. Please pay at a library."
+
+
 class RenewalLimit(Refusal):
     """The loan has been renewed as often as its policy allows."""
 

@@ -2,10 +2,18 @@
 
 from fastapi import APIRouter
 
-from services.circulation.routes import charges, effects, loans, policies, suspensions, titles
+from services.circulation.routes import (
+    charges,
+    effects,
+    loans,
+    payments,
+    policies,
+    suspensions,
+    titles,
+)
 
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (titles, loans, charges, suspensions, effects, policies):
+for subject in (titles, loans, charges, payments, suspensions, effects, policies):
     router.include_router(subject.router)

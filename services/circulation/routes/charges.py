@@ -12,10 +12,12 @@ from services.circulation import queries
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.fines import Statement, as_document
 from services.circulation.domain.ledger import Entry
-from services.circulation.routes.fields import Id, Today
+from services.circulation.domain.refusals import NoSuchCharge
+from services.circulation.routes.fields import Id, Line, Today
+from services.circulation.usecases.waive_charge import WaiveCharge, waive_charge
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.contracts.circulation import SpanOut
-from shared.http import Db, NotFound, Page, PageQuery, page_of
+from shared.http import Body, Db, Page, PageQuery, Run, page_of
 from shared.mongo import Database
 
 router = APIRouter(prefix="/v1")
@@ -148,6 +150,13 @@ class ChargeInFull(ChargeOut):
     entries: list[EntryOut]
 
 
+class WaiverIn(Body):
+    """How much is waived, in cents, and why."""
+
+    amount_cents: int = Field(ge=1, le=10_000_000)
+    reason: Line
+
+
 class ChargePage(BaseModel):
     """Some charges, and where the next ones begin."""
 
@@ -174,13 +183,31 @@ async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
     )
 
 
+@router.post("/charges/{charge_id}/waiver")
+async def post_waiver(
+    charge_id: Id, body: WaiverIn, caller: Staff, run: Run, today: Today
+) -> ChargeOut:
+    """Waive a charge or a part of it. 409 `more-than-outstanding` or `payment-under-way`."""
+    command = WaiveCharge(charge_id, body.amount_cents, body.reason, caller.id, today)
+    return ChargeOut.of(await run(waive_charge, command))
+
+
 @router.get("/charges/{charge_id}")
 async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFull:
     """A charge with its statement and its ledger."""
     charge = await queries.charge(db, charge_id)
     if charge is None or not may_see(caller, charge.patron_id):
-        raise NotFound("charge")
+        raise NoSuchCharge
     return await _in_full(db, charge)
+
+
+@router.get("/charges/{charge_id}/statement")
+async def get_charge_statement(charge_id: Id, caller: PatronOrStaff, db: Db) -> StatementOut:
+    """A fine's statement as it was assessed, or worked out again since. 404 for other charges."""
+    charge = await queries.charge(db, charge_id)
+    if charge is None or charge.statement is None or not may_see(caller, charge.patron_id):
+        raise NoSuchCharge
+    return StatementOut.of(charge.statement)
 
 
 @router.get("/me/charges")

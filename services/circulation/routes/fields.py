@@ -34,6 +34,13 @@ def distinct(barcodes: tuple[str, ...]) -> tuple[str, ...]:
     return barcodes
 
 
+def once_each(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """The ids, if none comes twice. Raises ValueError."""
+    if len(set(ids)) < len(ids):
+        raise ValueError("an id is given twice")
+    return ids
+
+
 def _line(text: str) -> str:
     """With single spaces, whichever of Unicode's it had (Chinese has its own)."""
     line = " ".join(text.split())
@@ -52,6 +59,12 @@ Barcode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,40}$")]
 
 Barcodes = Annotated[
     tuple[Barcode, ...], Field(min_length=1, max_length=50), AfterValidator(distinct)
+]
+
+ChargeIds = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...],
+    Field(min_length=1, max_length=50),
+    AfterValidator(once_each),
 ]
 
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]

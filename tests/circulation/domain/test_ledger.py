@@ -67,7 +67,7 @@ STEPS: dict[str, Callable[[Charge, int], Posting | None]] = {
     "pay": lambda charge, cents: pay(charge, cents, THEN),
     "waive": lambda charge, cents: waive(charge, cents, THEN),
     "lower": lambda charge, cents: lower(charge, cents, THEN),
-    "refund": lambda charge, _: refund(charge, THEN),
+    "refund": lambda charge, cents: refund(charge, cents, THEN),
 }
 
 
@@ -158,11 +158,11 @@ def test_a_payment_under_way_while_the_charge_was_lowered_is_paid_first() -> Non
 def test_a_refund_gives_back_what_is_due_and_once() -> None:
     lowered = lower(pay(charge(), 1000, THEN).charge, 300, THEN)
     assert lowered is not None
-    refunded = refund(lowered.charge, THEN)
+    refunded = refund(lowered.charge, 700, THEN)
     assert amounts(refunded) == {"refund": 700}
     assert refunded.owed_cents == 0
     with pytest.raises(NoRefundDue):
-        refund(refunded.charge, THEN)
+        refund(refunded.charge, 700, THEN)
 
 
 def test_an_entry_says_when_by_whom_and_why() -> None:

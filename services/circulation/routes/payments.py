@@ -1,0 +1,129 @@
+"""Payments and refunds."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from services.circulation import queries
+from services.circulation.domain.payment import Payment, PaymentState, Refund
+from services.circulation.domain.refusals import NoSuchPayment
+from services.circulation.provider import Provider, provider_of
+from services.circulation.routes.fields import ChargeIds, Id, day_of
+from services.circulation.usecases.begin_payment import BeginPayment
+from services.circulation.usecases.begin_refund import BeginRefund
+from services.circulation.usecases.pay_charges import pay_charges
+from services.circulation.usecases.refund_charge import refund_charge
+from shared.auth import Patron, PatronOrStaff, Staff, may_see
+from shared.http import Body, Db, Run
+
+router = APIRouter(prefix="/v1")
+
+
+class PaymentIn(Body):
+    """Charges to be paid in full."""
+
+    charge_ids: ChargeIds
+
+
+class PartOut(BaseModel):
+    """What is paid of one charge, in cents."""
+
+    charge_id: str
+    amount_cents: int
+
+
+class PaymentOut(BaseModel):
+    """A payment. While it is pending, its charges can't be paid or waived."""
+
+    id: str
+    patron_id: str
+    state: str = Field(description="`pending`, `paid` or `declined`.")
+    amount_cents: int
+    currency: str = "HKD"
+    parts: list[PartOut]
+    begun_at: datetime
+
+    @classmethod
+    def of(cls, payment: Payment) -> "PaymentOut":
+        """From the payment. Whether its money is reserved is not the patron's concern."""
+        reserved = payment.state is PaymentState.AUTHORISED
+        return cls(
+            id=payment.id,
+            patron_id=payment.patron_id,
+            state=(PaymentState.PENDING if reserved else payment.state).value,
+            amount_cents=payment.cents,
+            parts=[
+                PartOut(charge_id=part.charge_id, amount_cents=part.cents) for part in payment.parts
+            ],
+            begun_at=payment.begun_at,
+        )
+
+
+class RefundOut(BaseModel):
+    """Money that goes back for a charge."""
+
+    id: str
+    payment_id: str
+    charge_id: str
+    amount_cents: int
+    currency: str = "HKD"
+    state: str = Field(description="`pending` or `given`.")
+
+    @classmethod
+    def of(cls, refund: Refund) -> "RefundOut":
+        """From the refund."""
+        return cls(
+            id=refund.id,
+            payment_id=refund.payment_id,
+            charge_id=refund.charge_id,
+            amount_cents=refund.cents,
+            state="given" if refund.settled else "pending",
+        )
+
+
+async def _provider(request: Request, db: Db) -> Provider:
+    return provider_of(request.app.state.settings, db)
+
+
+Pays = Annotated[Provider, Depends(_provider)]
+"""Who moves money. 409 `no-payment-provider` where nobody does."""
+
+
+@router.post("/payments", status_code=201, responses={202: {"model": PaymentOut}})
+async def post_payment(
+    body: PaymentIn, caller: Patron, run: Run, provider: Pays, response: Response
+) -> PaymentOut:
+    """Pay charges, each in full. 202: the provider has not answered yet; see it later.
+
+    404 `no-such-charge`, 409 `nothing-to-pay`, `payment-under-way`, `payment-declined`.
+    """
+    command = BeginPayment(body.charge_ids, caller.id)
+    payment = await pay_charges(run, provider, command, day_of(None, run))
+    response.status_code = 201 if payment.state is PaymentState.PAID else 202
+    return PaymentOut.of(payment)
+
+
+@router.get("/payments/{payment_id}")
+async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentOut:
+    """A payment. 404 `no-such-payment`."""
+    payment = await queries.payment(db, payment_id)
+    if payment is None or not may_see(caller, payment.patron_id):
+        raise NoSuchPayment
+    return PaymentOut.of(payment)
+
+
+@router.post("/charges/{charge_id}/refund", status_code=201, responses={202: {"model": RefundOut}})
+async def post_refund(
+    charge_id: Id, caller: Staff, run: Run, provider: Pays, response: Response
+) -> RefundOut:
+    """Give back what is due of a charge. 202: the provider has not answered yet.
+
+    404 `no-such-charge`, 409 `no-refund-due` or `payment-under-way`.
+    """
+    refund = await refund_charge(
+        run, provider, BeginRefund(charge_id, caller.id), day_of(None, run)
+    )
+    response.status_code = 201 if refund.settled else 202
+    return RefundOut.of(refund)

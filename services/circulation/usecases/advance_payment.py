@@ -1,0 +1,49 @@
+"""Advance a payment: record that its money is reserved, taken, or not to be had."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain.ledger import Occasion, Posting, pay
+from services.circulation.domain.payment import Payment, PaymentState, Step, take_step
+from services.circulation.domain.refusals import NoSuchPayment
+from services.circulation.usecases.post_to_ledger import post
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AdvancePayment:
+    """Which payment, what has happened to it, and on which day."""
+
+    payment_id: str
+    step: Step
+    on: date
+
+
+async def advance_payment(work: Work, command: AdvancePayment) -> Payment:
+    """The payment after the step; a step that was taken before changes nothing.
+
+    Once the money was taken, its charges are paid. Raises NoSuchPayment or PaymentOver.
+    """
+    payment = await store.payments.get(work, command.payment_id)
+    if payment is None:
+        raise NoSuchPayment
+    advanced = take_step(payment, command.step)
+    if advanced is payment:
+        return payment
+    if advanced.state is PaymentState.PAID:
+        postings = await _paid(work, payment, command.on)
+        await post(work, await store.patrons.borrower(work, payment.patron_id), postings)
+    await store.payments.save(work, advanced)
+    return advanced
+
+
+async def _paid(work: Work, payment: Payment, on: date) -> list[Posting]:
+    occasion = Occasion(on=on, at=work.now, reference=payment.id, by=payment.patron_id)
+    postings = []
+    for part in payment.parts:
+        charge = await store.charges.get(work, part.charge_id)
+        if charge is None:
+            raise ValueError(f"payment {payment.id} is for a charge that is gone")
+        postings.append(pay(charge, part.cents, occasion))
+    return postings

@@ -1,0 +1,42 @@
+"""Refund what was paid for a charge above what is charged now."""
+
+from datetime import date
+
+import structlog
+
+from services.circulation import store
+from services.circulation.domain.payment import Refund
+from services.circulation.domain.refusals import NoSuchPayment
+from services.circulation.provider import Provider, ProviderAway
+from services.circulation.usecases.begin_refund import BeginRefund, begin_refund
+from services.circulation.usecases.settle_refund import SettleRefund, settle_refund
+from shared.unit_of_work import Run
+
+log = structlog.get_logger()
+
+
+async def refund_charge(run: Run, provider: Provider, command: BeginRefund, on: date) -> Refund:
+    """The refund: given, or still under way where the provider does not answer.
+
+    Raises what refuses to begin one.
+    """
+    begun = await run(begin_refund, command)
+    refund = await store.payments.find_refund(run.database, begun.id)
+    if refund is None:
+        raise NoSuchPayment
+    steps = run.in_steps()
+    refund = await give_refund(steps, provider, refund, on)
+    run.events.extend(steps.events)
+    return refund
+
+
+async def give_refund(run: Run, provider: Provider, refund: Refund, on: date) -> Refund:
+    """The refund, given if the provider answers. Asked again, the provider gives it once."""
+    if refund.settled:
+        return refund
+    try:
+        await provider.refund(refund.payment_id, refund.id, refund.cents)
+    except ProviderAway:
+        log.warning("provider away", refund_id=refund.id)
+        return refund
+    return await run(settle_refund, SettleRefund(refund.id, on))

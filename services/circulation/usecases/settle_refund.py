@@ -1,0 +1,37 @@
+"""Settle a refund: record that the money was given back."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain import ledger
+from services.circulation.domain import payment as rules
+from services.circulation.domain.ledger import Occasion
+from services.circulation.domain.payment import Refund
+from services.circulation.domain.refusals import NoSuchPayment
+from services.circulation.usecases.post_to_ledger import post
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class SettleRefund:
+    """Which refund the provider has given, and on which day."""
+
+    refund_id: str
+    on: date
+
+
+async def settle_refund(work: Work, command: SettleRefund) -> Refund:
+    """The refund, settled; one that was settled before stays as it is. Raises NoSuchPayment."""
+    refund = await store.payments.get_refund(work, command.refund_id)
+    charge = await store.charges.get(work, refund.charge_id) if refund else None
+    if refund is None or charge is None:
+        raise NoSuchPayment
+    settled = rules.settle_refund(refund)
+    if settled is refund:
+        return refund
+    occasion = Occasion(on=command.on, at=work.now, reference=refund.id, by=refund.by)
+    borrower = await store.patrons.borrower(work, refund.patron_id)
+    await post(work, borrower, [ledger.refund(charge, refund.cents, occasion)])
+    await store.payments.save_refund(work, settled)
+    return settled

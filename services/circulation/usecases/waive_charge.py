@@ -1,0 +1,36 @@
+"""Waive a charge, or a part of it."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain.charge import Charge
+from services.circulation.domain.ledger import Occasion, waive
+from services.circulation.domain.refusals import NoSuchCharge, PaymentUnderWay
+from services.circulation.usecases.post_to_ledger import post
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class WaiveCharge:
+    """How much of which charge, in cents; by whom of the staff, and why."""
+
+    charge_id: str
+    cents: int
+    reason: str
+    by: str
+    on: date
+
+
+async def waive_charge(work: Work, command: WaiveCharge) -> Charge:
+    """The charge after it. Raises NoSuchCharge, MoreThanOutstanding or PaymentUnderWay."""
+    charge = await store.charges.get(work, command.charge_id)
+    if charge is None:
+        raise NoSuchCharge
+    if await store.payments.claimed(work, [charge.id]):
+        raise PaymentUnderWay
+    borrower = await store.patrons.borrower(work, charge.patron_id)
+    occasion = Occasion(on=command.on, at=work.now, by=command.by, reason=command.reason)
+    waived = waive(charge, command.cents, occasion)
+    await post(work, borrower, [waived])
+    return waived.charge
