@@ -97,6 +97,23 @@ def fine(version: int, charge_id: str = "charge-1", cents: int = 450, **more: An
     return circulation.FineAssessed.model_validate({**fields, "version": version, **more})
 
 
+def charge(kind: type[Event], version: int, **more: Any) -> Event:
+    """The second charge of the story, after a change."""
+    fields = {
+        "charge_id": "charge-2",
+        "patron_id": "patron-1",
+        "loan_id": "loan-1",
+        "kind": "fine",
+        "assessed_on": date(2021, 2, 18),
+        "lowered_cents": 150,
+        "waived_cents": 100,
+        "paid_cents": 200,
+        "payment_id": "payment-1",
+        "cause": "closure-1",
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
 def notification(
     kind: type[notices.NotificationSnapshot], version: int, read: bool, key: str = "told-1"
 ) -> Event:
@@ -191,5 +208,9 @@ def whole_story() -> list[tuple[Event, datetime]]:
             language="",
             card_digest="",
         ),
+        fine(1, "charge-2"),
+        charge(circulation.FineAdjusted, 2, amount_cents=300, outstanding_cents=300),
+        charge(circulation.FineWaived, 3, amount_cents=300, outstanding_cents=200),
+        charge(circulation.FinePaid, 4, amount_cents=300, outstanding_cents=0),
     ]
     return [(event, at(hours)) for hours, event in enumerate(told)]

@@ -58,6 +58,7 @@ async def test_a_patron_nobody_heard_of_yet_has_an_empty_account(
                 "overdue": 0,
                 "holds": 0,
                 "outstanding_cents": 0,
+                "refund_due_cents": 0,
                 "accruing_cents": 0,
             },
             "activities": [],
