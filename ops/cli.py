@@ -29,6 +29,7 @@ SUB_COMMANDS = (
     "lag",
     "outbox",
     "policies",
+    "rebuild",
     "replay",
     "staff",
     "topics",

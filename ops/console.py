@@ -102,6 +102,7 @@ def counted(what: str) -> Progress:
     """A bar with a count on standard error; on no terminal it shows nothing."""
     return Progress(
         TextColumn(what),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         console=errors,

@@ -57,8 +57,8 @@ def replay_command(
     Whoever took an event in already bears the double. Events are kept for
     CARREL_OUTBOX_DAYS; `carrel outbox` says what there is.
 
-    It does not rebuild the gateway's views: they stand on older events too, and
-    no command refills them yet.
+    It does not rebuild the gateway's views, which stand on older events too:
+    that is `carrel rebuild gateway`.
     """
     if topic and topic not in published(service):
         known = ", ".join(published(service)) or "none"

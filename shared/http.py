@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,9 +27,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import unit_of_work
-from shared.auth import FetchKeys, Forbidden, StaffOrOps, Unauthenticated, Verifier, keys_from
+from shared.auth import (
+    FetchKeys,
+    Forbidden,
+    OtherService,
+    StaffOrOps,
+    Unauthenticated,
+    Verifier,
+    keys_from,
+)
 from shared.bus import Hears, Listener
 from shared.clock import parse_instant, wall_clock
+from shared.contracts import Event
 from shared.ids import new_id
 from shared.jobs import Jobs, keep_schedule
 from shared.mongo import Client, Database, Indexes, connect, ensure_indexes, is_away
@@ -74,6 +83,12 @@ class NotFound(Exception):
         self.what = what
 
 
+Told = tuple[Sequence[Event], str | None]
+"""Resources as their events would tell them, and the id to go on after; None: these were all."""
+Snapshot = Callable[[Database, str], Awaitable[Told]]
+"""Reads the resources of one kind that come after an id ("": from the first), a chunk at a time."""
+
+
 @dataclass(frozen=True)
 class Service:
     """What one service is made of; its `app.py` says it once."""
@@ -88,6 +103,8 @@ class Service:
     """HTTP status by refusal code, where it is not 409."""
     hears: Hears = field(default_factory=Hears)
     jobs: Jobs = field(default_factory=Jobs)
+    snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
+    """What it has now, by kind, for another service that builds its view of it anew."""
     keys: Callable[[Database], FetchKeys] | None = None
     """How accounts reads its own public keys; the others ask accounts."""
     background: tuple[Callable[[FastAPI], Any], ...] = ()
@@ -233,6 +250,7 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         for router in service.routers:
             app.include_router(router)
         _add_jobs(app, service)
+        _add_snapshots(app, service)
     _add_health(app, service, settings)
     _add_problems(app, service)
     app.add_middleware(_Edge, service=service.name, answers_within=service.answers_within)
@@ -305,6 +323,23 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         done = await service.jobs.by_name[job].run(patient)
         run.events.extend(patient.events)
         return {"job": f"{service.name}/{job}", "done": done}
+
+
+def _add_snapshots(app: FastAPI, service: Service) -> None:
+    if not service.snapshots:
+        return
+
+    @app.get("/v1/snapshots/{kind}", tags=["operations"])
+    async def get_snapshot(
+        kind: str, _caller: OtherService, now: BusinessTime, db: Db, after: str = ""
+    ) -> Response:
+        """The resources of a kind as they are, a chunk at a time: `next` is the next `after`."""
+        if kind not in service.snapshots:
+            raise NotFound("kind of resource")
+        events, more = await service.snapshots[kind](db, after)
+        items = [orjson.Fragment(event.body()) for event in events]
+        body = orjson.dumps({"as_of": now, "items": items, "next": more})
+        return Response(body, media_type="application/json")
 
 
 def _add_health(app: FastAPI, service: Service, settings: Settings) -> None:

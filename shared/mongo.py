@@ -116,6 +116,27 @@ def from_document(kind: type[V], document: Mapping[str, Any]) -> V:
     return cast(V, _adapter(cast(Any, kind)).validate_python(fields))
 
 
+CHUNK = 1000
+"""How many documents are looked at for one answer, whether they are wanted or not."""
+
+
+async def chunk_after(
+    collection: Collection, kind: type[V], after: str, where: Mapping[str, Any] | None = None
+) -> tuple[list[V], str | None]:
+    """Of the CHUNK documents after an id those that match, and the last id; None: no more follow.
+
+    The chunk is of what is looked at, not of what is found: an answer comes in good time also
+    where few match.
+    """
+    ids = collection.find({"_id": {"$gt": after}}, {"_id": 1}).sort("_id").skip(CHUNK - 1).limit(1)
+    last: list[Document] = await ids.to_list(1)
+    span = {"$gt": after, **({"$lte": last[0]["_id"]} if last else {})}
+    found = collection.find({**(where or {}), "_id": span}).sort("_id").limit(CHUNK)
+    return [from_document(kind, document) async for document in found], (
+        last[0]["_id"] if last else None
+    )
+
+
 def to_document(value: Any) -> Document:
     """A dataclass or model as a document: `id` becomes `_id`, a date its ISO text."""
     document = plain(value)

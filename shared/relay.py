@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -10,10 +9,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import PyMongoError
 
 from shared.clock import wall_clock
 from shared.failpoint import failpoint
+from shared.lease import give_up_lease, hold_lease
 from shared.mongo import Database, Document
 from shared.tracing import begin
 
@@ -22,7 +22,6 @@ log = structlog.get_logger()
 BATCH = 500
 LEASE_SECONDS = 5
 SWEEP_SECONDS = 1.0
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 RELAYED = Counter(
     "carrel_outbox_relayed_total", "Outbox rows acknowledged by the broker", ["topic"]
@@ -60,14 +59,14 @@ class Relay:
         finally:
             watcher.cancel()
             with contextlib.suppress(Exception):
-                await self._database.leases.delete_one({"_id": "relay", "holder": self._holder})
+                await give_up_lease(self._database, "relay", self._holder)
 
     async def _run_connected(self) -> None:
         producer = outbox_producer(self._bootstrap, f"{self._holder}-relay")
         await producer.start()
         try:
             while True:
-                if await self._hold_lease():
+                if await hold_lease(self._database, "relay", self._holder, LEASE_SECONDS):
                     while await self.drain(producer) == BATCH:
                         pass
                 await self._wait()
@@ -97,37 +96,6 @@ class Relay:
         for row in rows:
             RELAYED.labels(row["topic"]).inc()
         return len(rows)
-
-    async def _hold_lease(self) -> bool:
-        """Take or renew the lease, by the database's clock."""
-        leases = self._database.leases
-        expired = {"$lt": ["$until", "$$NOW"]}
-        mine = {"$eq": ["$holder", self._holder]}
-        taken: Document | None = await leases.find_one_and_update(
-            {"_id": "relay", "$expr": {"$or": [expired, mine]}},
-            [
-                {
-                    "$set": {
-                        "holder": self._holder,
-                        "until": {
-                            "$dateAdd": {
-                                "startDate": "$$NOW",
-                                "unit": "second",
-                                "amount": LEASE_SECONDS,
-                            }
-                        },
-                    }
-                }
-            ],
-        )
-        if taken is not None:
-            return True
-        with contextlib.suppress(DuplicateKeyError):
-            # An upsert whose filter has $expr is refused, so the document is seeded; the next
-            # round takes it.
-            await leases.insert_one({"_id": "relay", "holder": "", "until": _LONG_AGO})
-            self._wake.set()
-        return False
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -1,5 +1,6 @@
 """Collections and indexes of accounts."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from services.accounts.domain.lockout import LOCKED_FOR, MOST_ATTEMPTS, WINDOW
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
-from shared.mongo import Database, Indexes, from_document, to_document
+from shared.mongo import Database, Indexes, chunk_after, from_document, to_document
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -109,6 +110,25 @@ async def find_preferences(db: Database, patron_id: str) -> Preferences | None:
     """As `preferences`, outside any transaction."""
     found = await db.preferences.find_one({"_id": patron_id})
     return None if found is None else from_document(Preferences, found)
+
+
+# ---- all of them, for a view that is built anew --------------------------------------------------
+
+
+async def find_patrons_after(db: Database, after: str) -> tuple[list[Patron], str | None]:
+    """A chunk of the patrons, tombstones included, and where to go on."""
+    return await chunk_after(db.patrons, Patron, after)
+
+
+async def find_preferences_after(db: Database, after: str) -> tuple[list[Preferences], str | None]:
+    """A chunk of the preferences that were ever chosen, and where to go on."""
+    return await chunk_after(db.preferences, Preferences, after, {"version": {"$gt": 0}})
+
+
+async def find_languages(db: Database, patron_ids: Sequence[str]) -> dict[str, str]:
+    """The languages that these patrons were registered with, by id."""
+    found = db.patrons.find({"_id": {"$in": list(patron_ids)}}, {"language": 1})
+    return {patron["_id"]: patron["language"] async for patron in found}
 
 
 # ---- attempts to log in -------------------------------------------------------------------------

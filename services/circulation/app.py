@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.circulation import consumers, jobs, routes, store
+from services.circulation import consumers, jobs, routes, snapshots, store
 from services.circulation.domain.refusals import Refusal
 from services.circulation.settings import Settings
 from shared.http import Service, create_service_app
@@ -17,6 +17,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             title="Circulation",
             routers=(routes.router,),
             indexes=store.INDEXES,
+            snapshots=snapshots.SNAPSHOTS,
             refusal=Refusal,
             statuses={
                 "no-such-card": 404,

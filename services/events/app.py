@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.events import jobs, routes, store
+from services.events import jobs, routes, snapshots, store
 from services.events.domain.refusals import Refusal
 from services.events.settings import Settings
 from shared.http import Service, create_service_app
@@ -17,6 +17,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             title="Events",
             routers=(routes.router,),
             indexes=store.INDEXES,
+            snapshots=snapshots.SNAPSHOTS,
             refusal=Refusal,
             statuses={
                 "no-such-activity": 404,

@@ -7,7 +7,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 
 from services.events.domain.activity import Activity, Recording
-from shared.mongo import Database, Indexes, from_document
+from shared.mongo import Database, Indexes, chunk_after, from_document
 from shared.unit_of_work import Work
 
 _IN_ORDER = [("starts_at", ASCENDING), ("_id", ASCENDING)]
@@ -69,6 +69,11 @@ async def find_recording(db: Database, activity_id: str) -> Recording | None:
     """Where the recording of an activity is."""
     found = await db.recordings.find_one({"_id": activity_id})
     return None if found is None else from_document(Recording, found)
+
+
+async def find_activities_after(db: Database, after: str) -> tuple[list[Activity], str | None]:
+    """A chunk of the activities and where to go on."""
+    return await chunk_after(db.activities, Activity, after)
 
 
 async def list_activities(

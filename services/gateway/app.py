@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.gateway import consumers, proxy, routes, store
+from services.gateway import consumers, proxy, rebuild, routes, store
 from services.gateway.settings import Settings
 from shared.http import Service, create_service_app
 from shared.settings import load
@@ -17,7 +17,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=(routes.router,),
             indexes=store.INDEXES,
             hears=consumers.hears,
-            background=(proxy.watch_owners,),
+            background=(proxy.watch_owners, rebuild.keep_whole),
             answers_within=proxy.ANSWER_SECONDS,
         ),
         settings or load(Settings),

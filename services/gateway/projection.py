@@ -11,7 +11,7 @@ from typing import Any
 
 from services.gateway.store import Change, Erasure, Row, ViewChange
 from shared.contracts import Event
-from shared.contracts.accounts import PatronErased, PatronSnapshot, PreferencesChanged
+from shared.contracts.accounts import PatronSnapshot, PreferencesChanged
 from shared.contracts.circulation import ChargeSnapshot, LoanSnapshot, TitleCatalogued
 from shared.contracts.events import ActivitySnapshot
 from shared.contracts.notices import BranchSnapshot, NoticePublished, NotificationSnapshot
@@ -36,6 +36,8 @@ def fold(event: Event, at: datetime) -> Sequence[Change]:
 
 @fold.register
 def _(event: PatronSnapshot, at: datetime) -> Sequence[Change]:
+    if event.status == "erased":
+        return [Erasure(event.patron_id, event.version)]
     content = {
         "version": event.version,
         "category": event.category,
@@ -44,11 +46,6 @@ def _(event: PatronSnapshot, at: datetime) -> Sequence[Change]:
         "status": event.status,
     }
     return [ViewChange(event.patron_id, "patron", content, event.publisher, at)]
-
-
-@fold.register
-def _(event: PatronErased, at: datetime) -> Sequence[Change]:
-    return [Erasure(event.patron_id, event.version)]
 
 
 @fold.register

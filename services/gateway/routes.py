@@ -226,11 +226,14 @@ async def _info(request: Request, patron_id: str, now: datetime, db: Db) -> Resp
 
 
 async def _in_time(read: Awaitable[T]) -> T:
-    """A read of the gateway's own database, or a 503 well before a client gives up."""
+    """A read of the gateway's own database, or a 503 well before a client gives up.
+
+    Views that are not whole give a 503 too: what they lack would look like nothing owed.
+    """
     try:
         async with asyncio.timeout(READ_SECONDS):
             return await read
-    except TimeoutError:
+    except (TimeoutError, store.NotWhole):
         raise OwnerAway("gateway") from None
 
 

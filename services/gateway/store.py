@@ -11,11 +11,12 @@ server itself tries an upsert again that lost such a race.)
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateMany, UpdateOne
 
-from shared.mongo import Database, Document, Indexes
+from shared.clock import wall_clock
+from shared.mongo import Collection, Database, Document, Indexes, ensure_indexes
 
 INDEXES: Indexes = {
     # Finds the views whose loans show a title, when the title comes late or is corrected.
@@ -69,8 +70,46 @@ _TABLES = {
     "notice": "notices",
 }
 
+WHOLE = "#whole"
+"""The document among the views which says since when they show all that the owners have.
 
-async def apply(database: Database, changes: Sequence[Change]) -> None:
+It stands in their collection, so that it goes where they go: views that were lost, and begin to
+fill again with what happens now, are not taken for accounts.
+"""
+
+
+class Collections(Protocol):
+    """The views that are served (a database is that), or those that are being built."""
+
+    def __getitem__(self, name: str, /) -> Collection: ...
+
+
+@dataclass(frozen=True)
+class Building:
+    """Views that are being built: the same collections under other names."""
+
+    database: Database
+    build: str
+
+    def __getitem__(self, name: str, /) -> Collection:
+        """The collection that is to be `name`."""
+        return self.database[f"{self.prefix}{name}"]
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its collections begin with."""
+        return f"{_BUILDS}{self.build}_"
+
+
+class NotWhole(Exception):
+    """The views do not show all that the owners have: they have to be built first."""
+
+
+class BuildLost(Exception):
+    """Another process has dropped what was being built here, or the whole database is gone."""
+
+
+async def apply(views: Collections, changes: Sequence[Change]) -> None:
     """Keep each change unless the same or a newer version is stored. Safe to repeat.
 
     A loan is stored with its title. The title may come at the same moment, so titles are read
@@ -78,7 +117,7 @@ async def apply(database: Database, changes: Sequence[Change]) -> None:
     whichever came second sees the other.
     """
     lent = {title_id for change in changes if (title_id := _lent_title(change))}
-    known = await _titles(database, lent)
+    known = await _titles(views, lent)
     writes: dict[str, list[UpdateOne]] = {}
     for change in changes:
         if isinstance(change, Row):
@@ -89,11 +128,11 @@ async def apply(database: Database, changes: Sequence[Change]) -> None:
             title = known.get(_lent_title(change) or "")
             writes.setdefault("account_views", []).append(_view_write(change, title))
     for collection, updates in writes.items():
-        await database[collection].bulk_write(updates, ordered=False)
+        await views[collection].bulk_write(updates, ordered=False)
     told = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}
-    current = await _titles(database, lent | told)
+    current = await _titles(views, lent | told)
     await _show_titles(
-        database,
+        views,
         [
             title
             for title_id, title in current.items()
@@ -103,8 +142,12 @@ async def apply(database: Database, changes: Sequence[Change]) -> None:
 
 
 async def account_view(database: Database, patron_id: str) -> Document | None:
-    """The view of a patron, or None if nothing was heard of the patron yet."""
-    return await database.account_views.find_one({"_id": patron_id})
+    """The view of a patron, or None if nothing was heard of the patron yet. Raises NotWhole."""
+    found = await database.account_views.find({"_id": {"$in": [WHOLE, patron_id]}}).to_list(2)
+    by_id = {document["_id"]: document for document in found}
+    if WHOLE not in by_id:
+        raise NotWhole
+    return by_id.get(patron_id)
 
 
 async def keep_accruing(
@@ -143,6 +186,49 @@ async def branch_names(database: Database, branches: Sequence[str]) -> dict[str,
     return {row["_id"]: row["name"] async for row in found}
 
 
+# ---- building anew ------------------------------------------------------------------------------
+
+_BUILDS = "next_"
+
+
+async def are_whole(database: Database) -> bool:
+    """Whether the views show all that the owners have, but for what is on its way."""
+    return await database.account_views.find_one({"_id": WHOLE}) is not None
+
+
+async def begin_build(database: Database, build: str) -> Building:
+    """New, empty views beside those that are served. What others had begun is dropped."""
+    await _drop(database, _BUILDS)
+    building = Building(database, build)
+    await ensure_indexes(
+        database, {f"{building.prefix}{name}": models for name, models in INDEXES.items()}
+    )
+    await building["account_views"].insert_one({"_id": WHOLE, "since": None})
+    return building
+
+
+async def finish_build(building: Building) -> None:
+    """Put what was built in the place of what was served, the accounts last. Raises BuildLost."""
+    finished = await building["account_views"].update_one(
+        {"_id": WHOLE}, {"$set": {"since": wall_clock()}}
+    )
+    if not finished.matched_count:
+        raise BuildLost
+    for name in sorted(INDEXES, key=lambda name: name == "account_views"):
+        await building[name].rename(name, dropTarget=True)
+
+
+async def drop_build(database: Database, build: str) -> None:
+    """Drop what is left of a build."""
+    await _drop(database, Building(database, build).prefix)
+
+
+async def _drop(database: Database, prefix: str) -> None:
+    for name in await database.list_collection_names():
+        if name.startswith(prefix):
+            await database.drop_collection(name)
+
+
 # ---- writes -------------------------------------------------------------------------------------
 
 _ERASED = {"$eq": ["$patron.status", "erased"]}
@@ -152,10 +238,10 @@ def _lent_title(change: Change) -> str | None:
     return change.content.get("title_id") if isinstance(change, ViewChange) else None
 
 
-async def _titles(database: Database, ids: set[str]) -> dict[str, Document]:
+async def _titles(views: Collections, ids: set[str]) -> dict[str, Document]:
     if not ids:
         return {}
-    return {row["_id"]: row async for row in database.titles.find({"_id": {"$in": list(ids)}})}
+    return {row["_id"]: row async for row in views["titles"].find({"_id": {"$in": list(ids)}})}
 
 
 def _row_write(row: Row) -> UpdateOne:
@@ -200,7 +286,7 @@ def _shown_titles() -> Document:
     return {"$setDifference": [{"$setUnion": [titles, []]}, [None]]}
 
 
-async def _show_titles(database: Database, titles: Sequence[Document]) -> None:
+async def _show_titles(views: Collections, titles: Sequence[Document]) -> None:
     """Put these titles into the loans that show an older version of them, or none yet."""
     updates = []
     for title in titles:
@@ -221,4 +307,4 @@ async def _show_titles(database: Database, titles: Sequence[Document]) -> None:
         pipeline = [{"$set": {"loans": {"$arrayToObject": loans}}}]
         updates.append(UpdateMany({"title_ids": title["_id"]}, pipeline))
     if updates:
-        await database.account_views.bulk_write(updates, ordered=False)
+        await views["account_views"].bulk_write(updates, ordered=False)

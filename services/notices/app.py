@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.notices import consumers, routes, store
+from services.notices import consumers, routes, snapshots, store
 from services.notices.domain.refusals import Refusal
 from services.notices.settings import Settings
 from shared.http import Service, create_service_app
@@ -17,6 +17,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             title="Notices",
             routers=(routes.router,),
             indexes=store.INDEXES,
+            snapshots=snapshots.SNAPSHOTS,
             refusal=Refusal,
             statuses={
                 "no-such-branch": 404,

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from services.gateway.app import create_app
 from services.gateway.consumers import hears
-from services.gateway.store import INDEXES
+from services.gateway.store import INDEXES, WHOLE
 from shared.auth import Patron
 from shared.contracts import Event
 from shared.contracts.circulation import LoanCheckedOut, LoanRenewed
@@ -203,6 +203,12 @@ async def views(settings: Settings) -> AsyncIterator[Database]:
     client.close()
 
 
+@pytest.fixture
+async def whole(views: Database) -> None:
+    """Views that show all that the owners have, which here is nothing."""
+    await views.account_views.insert_one({"_id": WHOLE})
+
+
 Tell = Callable[[Sequence[tuple[Event, datetime]]], Awaitable[None]]
 
 
@@ -223,6 +229,6 @@ async def hear(
 
 
 @pytest.fixture
-def gateway() -> Callable[[Settings], contextlib.AbstractAsyncContextManager[Api]]:
-    """Runs a gateway: `async with gateway(settings) as api`."""
+def gateway(whole: None) -> Callable[[Settings], contextlib.AbstractAsyncContextManager[Api]]:
+    """Runs a gateway whose views are whole: `async with gateway(settings) as api`."""
     return lambda settings: served(create_app, settings)

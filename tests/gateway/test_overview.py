@@ -32,6 +32,17 @@ def accruing(loan_id: str, cents: int, **more: Any) -> dict[str, Any]:
     }
 
 
+async def test_views_that_are_not_whole_are_not_shown(
+    settings: Settings, gateway: Gateway, views: Database, hear: Hear
+) -> None:
+    async with gateway(settings) as api:
+        await views.client.drop_database(views.name)
+        await hear(story.loan(circulation.LoanRenewed, 2))  # goes on, and tells of one loan only
+        answers = [await api.get(path, as_=PATRON) for path in ("/v1/me", "/v1/me/info")]
+    assert [answer.status for answer in answers] == [503, 503]
+    assert answers[0].headers["Retry-After"] == "2"
+
+
 async def test_a_patron_nobody_heard_of_yet_has_an_empty_account(
     settings: Settings, gateway: Gateway
 ) -> None:

@@ -46,15 +46,19 @@ async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
     setting = Setting(chosen, chosen.language or patron.language)
     if chosen != preferences:
         await store.save_preferences(work, chosen)
-        work.record(
-            PreferencesChanged(
-                patron_id=chosen.id,
-                followed_branches=chosen.followed_branches,
-                activity_types=chosen.activity_types,
-                language=setting.language,
-                channels=chosen.channels,
-                keep_history=chosen.keep_history,
-                version=chosen.version,
-            )
-        )
+        work.record(tell(setting))
     return setting
+
+
+def tell(setting: Setting) -> PreferencesChanged:
+    """The event that tells a choice."""
+    chosen = setting.preferences
+    return PreferencesChanged(
+        patron_id=chosen.id,
+        followed_branches=chosen.followed_branches,
+        activity_types=chosen.activity_types,
+        language=setting.language,
+        channels=chosen.channels,
+        keep_history=chosen.keep_history,
+        version=chosen.version,
+    )

@@ -11,7 +11,7 @@ from services.circulation.domain.effect import Alike
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, from_document
+from shared.mongo import Database, Indexes, chunk_after, from_document
 from shared.unit_of_work import Work
 
 OPEN = {"state": LoanState.OPEN.value}
@@ -90,6 +90,11 @@ async def find_of(
     """A patron's loans, in the order of borrowing."""
     query = {"patron_id": patron_id, **(OPEN if only_open else {})}
     return await reading.page(db, Loan, "loans", query, limit=limit, after=after)
+
+
+async def find_open_after(db: Database, after: str) -> tuple[list[Loan], str | None]:
+    """The open ones of a chunk of the loans and where to go on."""
+    return await chunk_after(db.loans, Loan, after, OPEN)
 
 
 async def find_due_before(db: Database, patron_id: str, day: date) -> list[Loan]:

@@ -9,7 +9,7 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.domain.copy import Copy
 from services.circulation.domain.title import Title, search_terms, sought
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, from_document, plain
+from shared.mongo import Database, Indexes, chunk_after, from_document, plain
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -68,6 +68,20 @@ async def search(db: Database, text: str, limit: int, after: str | None) -> list
     if words := sought(text):
         query["$and"] = [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in words]
     return await reading.page(db, Title, "titles", query, limit=limit, after=after)
+
+
+async def find_after(db: Database, after: str) -> tuple[list[Title], str | None]:
+    """A chunk of the titles and where to go on."""
+    return await chunk_after(db.titles, Title, after)
+
+
+async def find_copies(db: Database, title_ids: Sequence[str]) -> dict[str, list[Copy]]:
+    """The copies of each of these titles, in the order of their barcodes."""
+    found = await reading.every(db, Copy, "copies", {"title_id": {"$in": list(title_ids)}})
+    by_title: dict[str, list[Copy]] = {title_id: [] for title_id in title_ids}
+    for copy in sorted(found, key=lambda copy: copy.barcode):
+        by_title[copy.title_id].append(copy)
+    return by_title
 
 
 async def find(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:

@@ -51,7 +51,7 @@ async def _standing(work: Work, borrower: Borrower) -> Standing:
 
 
 def _event(posting: Posting, standing: Standing) -> ChargeSnapshot:
-    fields = _snapshot(posting.charge, standing)
+    fields = snapshot(posting.charge, standing)
     reference = posting.entries[0].reference if posting.entries else ""
     match posting.change:
         case Change.ASSESSED:
@@ -68,7 +68,8 @@ def _event(posting: Posting, standing: Standing) -> ChargeSnapshot:
             )
 
 
-def _snapshot(charge: Charge, standing: Standing) -> dict[str, Any]:
+def snapshot(charge: Charge, standing: Standing | None = None) -> dict[str, Any]:
+    """The fields that every event of a charge has."""
     processing = charge.kind is ChargeKind.LOST_PROCESSING
     return {
         "version": charge.version,

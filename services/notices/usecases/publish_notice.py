@@ -42,14 +42,17 @@ async def publish_notice(work: Work, command: PublishNotice) -> Notice:
         published_at=work.now,
     )
     await store.add_notice(work, notice)
-    work.record(
-        NoticePublished(
-            version=notice.version,
-            notice_id=notice.id,
-            branches=notice.branches,
-            title=notice.title,
-            content=notice.content,
-            date=notice.date,
-        )
-    )
+    work.record(published(notice))
     return notice
+
+
+def published(notice: Notice) -> NoticePublished:
+    """That a notice was published."""
+    return NoticePublished(
+        version=notice.version,
+        notice_id=notice.id,
+        branches=notice.branches,
+        title=notice.title,
+        content=notice.content,
+        date=notice.date,
+    )

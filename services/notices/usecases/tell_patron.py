@@ -5,7 +5,11 @@ from datetime import datetime
 
 from services.notices import store
 from services.notices.domain.notification import About, Notification, notification
-from shared.contracts.notices import NotificationDelivered, NotificationRead
+from shared.contracts.notices import (
+    NotificationDelivered,
+    NotificationRead,
+    NotificationSnapshot,
+)
 from shared.unit_of_work import Work
 
 
@@ -37,13 +41,15 @@ async def tell_patron(work: Work, command: TellPatron) -> None:
 async def deliver(work: Work, told: Notification) -> None:
     """Keep a notification and publish that it was delivered (or taken back: then as read)."""
     await store.save_notification(work, told)
-    event = NotificationRead if told.withdrawn else NotificationDelivered
-    work.record(
-        event(
-            version=told.version,
-            notification_id=told.id,
-            patron_id=told.patron_id,
-            kind=told.kind,
-            read=not told.unread,
-        )
+    work.record(snapshot(NotificationRead if told.withdrawn else NotificationDelivered, told))
+
+
+def snapshot(kind: type[NotificationSnapshot], told: Notification) -> NotificationSnapshot:
+    """That a patron was told something, and whether it was read."""
+    return kind(
+        version=told.version,
+        notification_id=told.id,
+        patron_id=told.patron_id,
+        kind=told.kind,
+        read=not told.unread,
     )

@@ -1,0 +1,132 @@
+"""`carrel rebuild gateway`: the account views built anew from what the owners have now."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.progress import Progress as Bar
+from rich.progress import TaskID
+
+from ops.console import (
+    DATA,
+    AsJson,
+    Data,
+    counted,
+    errors,
+    print_json,
+    print_table,
+    refuse,
+    settings_of,
+    told_in_words,
+)
+from services.gateway.rebuild import Progress, Underway, rebuild
+from services.gateway.store import BuildLost
+from shared.mongo import Database, connect
+from shared.owners import OwnerAway, Owners
+from shared.settings import Settings
+
+PATIENCE_SECONDS = 600
+LOOK_SECONDS = 1.0
+
+app = typer.Typer()
+
+
+def _gateway(value: str) -> str:
+    if value != "gateway":
+        raise typer.BadParameter("only gateway has views that can be built anew")
+    return value
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What was done, and in how many seconds."""
+
+    progress: Progress
+    seconds: float
+
+
+@app.callback(
+    invoke_without_command=True,
+    subcommand_metavar="",
+    # Else an option after the argument would be taken for a sub-command.
+    context_settings={"allow_interspersed_args": True},
+)
+def rebuild_command(
+    service: Annotated[str, typer.Argument(callback=_gateway, metavar="gateway")],  # noqa: ARG001 - says which; there is one
+    as_json: AsJson = False,
+    data: Data = DATA,
+) -> None:
+    """Build the account views anew, and serve them once they are complete.
+
+    For views that were lost or are wrong, and after a change of what they show.
+    The services have to run: each is asked for what it has. Until the new views
+    are complete the old ones are served; where there are none, accounts are
+    answered with 503. Safe to run again, and beside itself.
+    """
+    settings = settings_of(data)
+    with told_in_words(settings):
+        done = asyncio.run(_rebuilt(settings))
+    if as_json:
+        print_json(
+            {
+                "resources": dict(done.progress.resources),
+                "events": done.progress.events,
+                "seconds": round(done.seconds, 1),
+            }
+        )
+        return
+    print_table(("built from", "resources"), list(done.progress.resources.items()))
+    typer.echo(f"And {done.progress.events} events. The views of {done.seconds:.1f} s are served.")
+
+
+async def _rebuilt(settings: Settings) -> Rebuilt:
+    client = connect(settings.mongo_url)
+    owners = Owners(settings, "gateway")
+    try:
+        return await _once_free(client[f"{settings.database_prefix}_gateway"], settings, owners)
+    except OwnerAway as away:
+        refuse(
+            f"{away.service} does not answer, and only it knows what it has. The views are as they "
+            f"were. Start it, see that CARREL_{away.service.upper()}_URL and "
+            "CARREL_SERVICE_SECRET are those of the services, and run this again."
+        )
+    except BuildLost:
+        refuse("The database was dropped meanwhile, or another rebuild took over. Run this again.")
+    finally:
+        await owners.close()
+        client.close()
+
+
+def _shown_on(bar: Bar) -> Callable[[Progress], None]:
+    """A row for each kind of resource, as soon as there are any."""
+    rows: dict[str, TaskID] = {}
+
+    def show(progress: Progress) -> None:
+        for what, count in {**progress.resources, "events": progress.events}.items():
+            if what not in rows:
+                rows[what] = bar.add_task(what, total=None)
+            bar.update(rows[what], completed=count)
+
+    return show
+
+
+async def _once_free(database: Database, settings: Settings, owners: Owners) -> Rebuilt:
+    """Rebuild as soon as no other process does."""
+    patient_until = time.monotonic() + PATIENCE_SECONDS
+    told = False
+    while True:
+        started = time.monotonic()
+        try:
+            with counted("Building the views") as bar:
+                progress = await rebuild(database, settings, owners, _shown_on(bar))
+            return Rebuilt(progress, time.monotonic() - started)
+        except Underway:
+            if time.monotonic() > patient_until:
+                refuse("Another process still builds the views. See the log of the gateways.")
+            if not told:
+                errors.print("Another process builds the views; this waits for it.")
+            told = True
+            await asyncio.sleep(LOOK_SECONDS)

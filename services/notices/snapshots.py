@@ -1,0 +1,36 @@
+"""What notices has now, as its events would tell it: for a view that is built anew."""
+
+from collections.abc import Mapping
+
+from services.notices import store
+from services.notices.usecases.publish_branch import hours_changed
+from services.notices.usecases.publish_notice import published
+from services.notices.usecases.tell_patron import snapshot
+from shared.contracts.notices import NotificationSnapshot
+from shared.http import Snapshot, Told
+from shared.mongo import Database
+
+
+async def branches(db: Database, after: str) -> Told:
+    """Every branch with its hours and closures."""
+    found, more = await store.find_branches_after(db, after)
+    return [hours_changed(branch) for branch in found], more
+
+
+async def notices(db: Database, after: str) -> Told:
+    """Every notice."""
+    found, more = await store.find_notices_after(db, after)
+    return [published(notice) for notice in found], more
+
+
+async def notifications(db: Database, after: str) -> Told:
+    """The notifications that were not read."""
+    found, more = await store.find_unread_after(db, after)
+    return [snapshot(NotificationSnapshot, told) for told in found], more
+
+
+SNAPSHOTS: Mapping[str, Snapshot] = {
+    "branches": branches,
+    "notices": notices,
+    "notifications": notifications,
+}

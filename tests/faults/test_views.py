@@ -1,0 +1,169 @@
+"""The account views lost, or built anew, while the library goes about its day."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from ops.audit import audit
+from ops.processes import System
+from services.gateway.store import INDEXES
+from shared.mongo import Database, connect
+from shared.settings import Settings
+from tests.faults.test_kills import day_at_the_library
+from tests.library import Library
+from tests.ops.command import Ran, carrel
+from tests.support import until
+
+
+@pytest.fixture
+async def views(running: System) -> AsyncIterator[Database]:
+    """The gateway's database."""
+    settings = running.settings(Settings)
+    client = connect(settings.mongo_url)
+    yield client[f"{settings.database_prefix}_gateway"]
+    client.close()
+
+
+@pytest.fixture
+async def patrons(library: Library) -> list[str]:
+    """Patrons with loans, charges, notifications and preferences; all events are at rest."""
+    before = set(library.tokens)
+    await day_at_the_library(library, date(2020, 11, 2))
+    talk = {"title": "A talk", "type": "talk", "venue": "Hall", "organiser": "The library"}
+    await library.post("/v1/activities", talk | {"starts_at": "2021-01-02T10:00:00Z"}, by="staff")
+    await library.post("/v1/notices", {"title": "News", "content": "Longer hours"}, by="staff")
+    await library.flow.settle(within=60)
+    return sorted(set(library.tokens) - before)
+
+
+async def rebuild(running: System, **more: str) -> Ran:
+    settings = running.settings(Settings)
+    return await carrel(settings, "rebuild", "gateway", "--json", **running.environment, **more)
+
+
+async def shown(library: Library, cards: list[str]) -> dict[str, Any]:
+    """What each patron is shown, but for how fresh it is."""
+    pages = {}
+    for card in cards:
+        account = await library.get("/v1/me", by=card)
+        pages[card] = (account | {"sources": None}, await library.get("/v1/me/info", by=card))
+    return pages
+
+
+@contextlib.asynccontextmanager
+async def never_wrong(library: Library, truth: dict[str, Any]) -> AsyncIterator[list[int]]:
+    """Patrons look at their accounts all the time: they see the truth, or a 503."""
+    statuses: list[int] = []
+    end = asyncio.Event()
+
+    async def look() -> None:
+        while not end.is_set():
+            for card, (account, _) in truth.items():
+                status, answer = await library.try_("GET", "/v1/me", by=card)
+                statuses.append(status)
+                if status == 200:
+                    assert answer | {"sources": None} == account
+                else:
+                    assert status == 503
+
+    looking = asyncio.create_task(look())
+    try:
+        yield statuses
+    finally:
+        end.set()
+        await looking
+
+
+async def test_views_that_are_lost_are_built_by_themselves_from_what_the_owners_have(
+    running: System, library: Library, patrons: list[str], views: Database
+) -> None:
+    truth = await shown(library, patrons)
+    assert any(account["charges"] for account, _ in truth.values())
+    assert any(account["loans"] for account, _ in truth.values())
+    assert any(account["inbox"]["unread"] for account, _ in truth.values())
+    assert any(info["activities"] for _, info in truth.values())
+    assert any(info["library_information"] for _, info in truth.values())
+
+    async with never_wrong(library, truth) as statuses:
+        await views.client.drop_database(views.name)
+        await library.patron(await library.branch())  # something happens meanwhile
+
+        async def served() -> bool:
+            return statuses[-1] == 200
+
+        await until(served, within=60)
+    assert 503 in statuses
+    assert await shown(library, patrons) == truth
+    await library.flow.settle()
+    assert (await audit(running.settings(Settings))).findings == []
+    for name, models in INDEXES.items():
+        present = await views[name].index_information()
+        assert {model.document["name"] for model in models} <= set(present)
+
+
+async def test_views_are_built_anew_while_the_old_ones_are_served(
+    running: System, library: Library, patrons: list[str], views: Database
+) -> None:
+    truth = await shown(library, patrons)
+    branch = await library.branch()
+    await library.flow.settle()
+    # A ghost that no event would ever mend.
+    ghost = {"version": 9, "state": "open", "due_on": "2020-12-01", "title_id": None}
+    await views.account_views.insert_one({"_id": "nobody", "loans": {"ghost": ghost}})
+
+    async def go_on() -> str:
+        card = await library.patron(branch)
+        await library.lend(card, await library.copies(branch, 3), branch)
+        return card
+
+    async with never_wrong(library, truth) as statuses:
+        rebuilding = asyncio.create_task(rebuild(running))
+        others = [await go_on()]
+        while not rebuilding.done():
+            others.append(await go_on())
+        done = await rebuilding
+        others.append(await go_on())
+
+    assert done.code == 0, done.err
+    assert set(statuses) == {200}
+    built = done.json()
+    assert built["resources"]["patrons"] >= len(patrons)
+    assert {"preferences", "titles", "loans", "charges", "branches"} <= set(built["resources"])
+    await library.flow.settle(within=60)
+    found = await audit(running.settings(Settings))
+    assert found.findings == []
+    for card in others:
+        assert len((await library.get("/v1/me", by=card))["loans"]) == 3
+
+
+async def test_a_rebuild_that_was_killed_changes_nothing_and_can_be_run_again(
+    running: System, library: Library, patrons: list[str], views: Database
+) -> None:
+    truth = await shown(library, patrons)
+    killed = await rebuild(running, CARREL_FAILPOINT="rebuild.built")
+    assert killed.code == -9
+    assert [name for name in await views.list_collection_names() if name.startswith("next_")]
+    assert await shown(library, patrons) == truth
+
+    await views.leases.delete_one({"_id": "rebuild"})  # it would be free in half a minute
+    assert (await rebuild(running)).code == 0
+    assert not [name for name in await views.list_collection_names() if name.startswith("next_")]
+    assert await shown(library, patrons) == truth
+    assert (await audit(running.settings(Settings))).findings == []
+
+
+async def test_without_an_owner_the_views_stay_as_they_are(
+    running: System, library: Library, patrons: list[str]
+) -> None:
+    truth = await shown(library, patrons)
+    nowhere = {"CARREL_EVENTS_URL": "http://127.0.0.1:1"}
+    settings = running.settings(Settings)
+    told = {**running.environment, **nowhere}
+    refused = await carrel(settings, "rebuild", "gateway", **told)
+    assert refused.code == 1
+    assert "events does not answer" in refused.err
+    assert await shown(library, patrons) == truth

@@ -1,0 +1,22 @@
+"""What the views are built from is all that they are made of."""
+
+from importlib import import_module
+
+import pytest
+
+from services.gateway.consumers import hears
+from services.gateway.rebuild import PARTS
+
+ASKED = {(service, kind) for service, kind, _ in PARTS}
+
+
+@pytest.mark.parametrize("topic", sorted(hears.handlers))
+def test_what_is_heard_of_is_asked_for_too_when_the_views_are_built_anew(topic: str) -> None:
+    contract, _ = hears.handlers[topic]
+    assert any(issubclass(contract, form) for _, _, form in PARTS)
+
+
+@pytest.mark.parametrize("service", ["accounts", "circulation", "events", "notices"])
+def test_what_is_asked_for_is_what_the_owner_tells(service: str) -> None:
+    told = import_module(f"services.{service}.snapshots").SNAPSHOTS
+    assert {kind for owner, kind in ASKED if owner == service} == set(told)
