@@ -26,6 +26,7 @@ SUB_COMMANDS = (
     "dead-letters",
     "doctor",
     "fines",
+    "import",
     "lag",
     "outbox",
     "policies",
@@ -39,6 +40,8 @@ DATA = RUNS / "up"
 
 
 def _module(name: str) -> str:
+    if name == "import":  # a module can't have this name
+        return "ops.imports"
     return f"ops.{name.replace('-', '_')}"
 
 

@@ -1,9 +1,13 @@
 """Commands that carry out use cases at the database of a service itself, as its routes would."""
 
 import getpass
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
 
+from ops.console import refuse
 from shared.mongo import Indexes, connect, ensure_indexes
 from shared.owners import Owners
 from shared.settings import Settings
@@ -24,6 +28,22 @@ async def unit_of_work_at(
     finally:
         await owners.close()
         client.close()
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def with_card_key(settings: S, data: Path) -> S:
+    """The settings with the key under which the running services know cards."""
+    if settings.card_key:
+        return settings
+    kept = data / "secrets.json"
+    if not kept.is_file():
+        refuse(
+            "The services know cards under a key: set CARREL_CARD_KEY to theirs, or give --data "
+            "with the folder of `carrel up`."
+        )
+    return settings.model_copy(update={"card_key": json.loads(kept.read_text())["CARREL_CARD_KEY"]})
 
 
 def who_runs_this() -> str:

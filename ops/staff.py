@@ -4,7 +4,6 @@ The first operator can't be made through the API, which asks for one.
 """
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -13,7 +12,7 @@ import typer
 from pymongo.errors import PyMongoError
 from rich.console import Console
 
-from ops.direct import unit_of_work_at
+from ops.direct import unit_of_work_at, with_card_key
 from services.accounts import store
 from services.accounts.domain.cardholder import acceptable_card, acceptable_pin
 from services.accounts.domain.refusals import CardTaken
@@ -52,7 +51,7 @@ def add(
     """Make an account. The database is CARREL_MONGO_URL, and must be running."""
     if not acceptable_card(card):
         raise typer.BadParameter("3 to 40 characters of ASCII", param_hint="CARD")
-    settings = _with_card_key(load(Settings), data)
+    settings = with_card_key(load(Settings), data)
     pin = (
         sys.stdin.readline().rstrip("\r\n")
         if pin_stdin
@@ -84,19 +83,6 @@ async def add_account(settings: Settings, card: str, pin: str, name: str, role: 
     async with unit_of_work_at(settings, "accounts", store.INDEXES) as unit_of_work:
         account_id, _ = await unit_of_work.run(add_staff, command, Origin(now=wall_clock()))
         return str(account_id)
-
-
-def _with_card_key(settings: Settings, data: Path) -> Settings:
-    """The settings with the key under which the running services know cards."""
-    if settings.card_key:
-        return settings
-    kept = data / "secrets.json"
-    if not kept.is_file():
-        _refuse(
-            "The services know cards under a key: set CARREL_CARD_KEY to theirs, or give --data "
-            "with the folder of `carrel up`."
-        )
-    return settings.model_copy(update={"card_key": json.loads(kept.read_text())["CARREL_CARD_KEY"]})
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -1,6 +1,6 @@
 """Collections and indexes of accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,25 +47,38 @@ async def card_is_taken(work: Work, card_digest: str) -> bool:
     return bool(await work.count("cardholders", {"card_digest": card_digest}))
 
 
-async def add_patron(work: Work, patron: Patron) -> None:
-    """A new patron, with preferences that none has chosen yet."""
-    await work.add("patrons", patron)
-    await work.add("preferences", Preferences(id=patron.id))
+async def holders_of_cards(work: Work, card_digests: Collection[str]) -> dict[str, Cardholder]:
+    """Who has these cards, by the card's digest."""
+    query = {"card_digest": {"$in": sorted(card_digests)}}
+    found = await work.all(Cardholder, "cardholders", query)
+    return {holder.card_digest: holder for holder in found}
 
 
-async def add_cardholder(work: Work, cardholder: Cardholder) -> None:
-    """A new cardholder."""
-    await work.add("cardholders", cardholder)
+async def patrons(work: Work, patron_ids: Collection[str]) -> dict[str, Patron]:
+    """Some patrons, by id."""
+    found = await work.all(Patron, "patrons", {"_id": {"$in": sorted(patron_ids)}})
+    return {patron.id: patron for patron in found}
 
 
-async def save_patron(work: Work, patron: Patron) -> None:
-    """The patron after a change."""
-    await work.save("patrons", patron)
+async def add_patrons(work: Work, *patrons: Patron) -> None:
+    """New patrons, with preferences that none has chosen yet."""
+    await work.add("patrons", *patrons)
+    await work.add("preferences", *(Preferences(id=patron.id) for patron in patrons))
 
 
-async def save_cardholder(work: Work, cardholder: Cardholder) -> None:
-    """The cardholder after a change."""
-    await work.save("cardholders", cardholder)
+async def add_cardholders(work: Work, *cardholders: Cardholder) -> None:
+    """New cardholders."""
+    await work.add("cardholders", *cardholders)
+
+
+async def save_patrons(work: Work, *patrons: Patron) -> None:
+    """Patrons after a change."""
+    await work.save("patrons", *patrons)
+
+
+async def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
+    """Cardholders after a change."""
+    await work.save("cardholders", *cardholders)
 
 
 async def forget_person(work: Work, patron: Patron) -> None:
@@ -169,6 +182,12 @@ async def take_attempt(db: Database, card_digest: str, now: datetime) -> bool:
         except DuplicateKeyError:
             continue  # another one made the document in this moment: count in that
         return bool(attempt["taken"])
+
+
+async def find_known_cards(db: Database, card_digests: Collection[str]) -> set[str]:
+    """Those of these cards that someone has, as digests."""
+    query = {"card_digest": {"$in": sorted(card_digests)}}
+    return {found["card_digest"] async for found in db.cardholders.find(query, {"card_digest": 1})}
 
 
 async def clear_attempts(db: Database, card_digest: str) -> None:

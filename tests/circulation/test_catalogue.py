@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from services.circulation import store
 from services.circulation.domain.title import MOST_COPIES
 from tests.circulation.desk import STAFF, Desk
 from tests.support import Answer
@@ -102,3 +103,19 @@ async def test_copies_added_by_twenty_at_once_are_all_there(desk: Desk) -> None:
     events = await told(desk)
     assert [event["version"] for event in events] == list(range(1, 22))
     assert [len(event["copies"]) for event in events] == list(range(1, 22))
+
+
+async def test_a_search_reads_the_titles_of_its_rarest_word_and_no_others(desk: Desk) -> None:
+    titles = desk.run().database.titles
+    await titles.insert_many(
+        [
+            {"_id": f"t{n:04}", "terms": ["common", f"rare{n:04}", "城邦" if n % 2 else "邦"]}
+            for n in range(2000)
+        ]
+    )
+    for text, most in (("rare0042", 5), ("common rare0042", 5), ("rare0042 城", 5), ("none", 1)):
+        plan = {"find": "titles", "filter": store.titles.matching(text), "sort": {"_id": 1}}
+        explained = await titles.database.command(
+            "explain", {**plan, "limit": 51}, verbosity="executionStats"
+        )
+        assert explained["executionStats"]["totalDocsExamined"] <= most, text

@@ -32,5 +32,5 @@ async def add_staff(work: Work, command: AddStaff) -> str:
         name=command.name,
         pin_hash=command.pin_hash,
     )
-    await store.add_cardholder(work, cardholder)
+    await store.add_cardholders(work, cardholder)
     return cardholder.id

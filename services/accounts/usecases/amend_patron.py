@@ -58,7 +58,7 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
         pin_hash=command.pin_hash or holder.pin_hash,
     )
     if changed != holder:
-        await store.save_cardholder(work, replace(changed, version=holder.version + 1))
+        await store.save_cardholders(work, replace(changed, version=holder.version + 1))
     if command.pin_hash:
         await store.unlock(work, changed.card_digest)
     amended = amend(
@@ -69,6 +69,6 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
         card_digest=command.card_digest,
     )
     if amended != patron:
-        await store.save_patron(work, amended)
+        await store.save_patrons(work, amended)
         tell(work, PatronUpdated, amended)
     return amended

@@ -25,8 +25,8 @@ async def block_patron(work: Work, command: BlockPatron) -> Patron:
     if patron is None or holder is None:
         raise NoSuchPatron
     blocked = block(patron)
-    await store.save_patron(work, blocked)
-    await store.save_cardholder(
+    await store.save_patrons(work, blocked)
+    await store.save_cardholders(
         work, replace(holder, status_reason=command.reason, version=holder.version + 1)
     )
     tell(work, PatronBlocked, blocked)

@@ -23,7 +23,7 @@ async def erase_patron(work: Work, command: ErasePatron) -> Patron:
     if patron is None:
         raise NoSuchPatron
     erased = erase(patron)
-    await store.save_patron(work, erased)
+    await store.save_patrons(work, erased)
     await store.forget_person(work, patron)
     tell(work, PatronErased, erased)
     return erased

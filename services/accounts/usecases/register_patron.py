@@ -42,8 +42,8 @@ async def register_patron(work: Work, command: RegisterPatron) -> Patron:
         language=command.language,
         card_digest=command.card_digest,
     )
-    await store.add_patron(work, patron)
-    await store.add_cardholder(
+    await store.add_patrons(work, patron)
+    await store.add_cardholders(
         work,
         Cardholder(
             id=patron.id,

@@ -25,8 +25,8 @@ async def unblock_patron(work: Work, command: UnblockPatron) -> Patron:
     if patron is None or holder is None:
         raise NoSuchPatron
     unblocked = unblock(patron)
-    await store.save_patron(work, unblocked)
-    await store.save_cardholder(
+    await store.save_patrons(work, unblocked)
+    await store.save_cardholders(
         work, replace(holder, status_reason=command.reason, version=holder.version + 1)
     )
     tell(work, PatronUnblocked, unblocked)

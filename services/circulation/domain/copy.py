@@ -179,6 +179,15 @@ def recover(copy: Copy, branch_code: str) -> Copy:
     return _moved(copy, _after(copy, CopyStep.RECOVER), at_branch=branch_code)
 
 
+def describe(copy: Copy, *, category: str, branch_code: str, price_cents: int | None) -> Copy:
+    """The copy as another system describes it; the same value if nothing differs.
+
+    Where it is does not change with where it belongs: it goes there when it next comes back.
+    """
+    described = replace(copy, category=category, branch_code=branch_code, price_cents=price_cents)
+    return copy if described == copy else replace(described, version=copy.version + 1)
+
+
 def _moved(
     copy: Copy,
     state: CopyState,

@@ -13,7 +13,14 @@ from shared.mongo import Database, Indexes, chunk_after, from_document, plain
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "titles": [IndexModel([("terms", ASCENDING)])],
+    "titles": [
+        IndexModel([("terms", ASCENDING)]),
+        IndexModel(
+            [("control_number", ASCENDING)],
+            unique=True,
+            partialFilterExpression={"control_number": {"$type": "string"}},
+        ),
+    ],
     "copies": [
         IndexModel([("barcode", ASCENDING)], unique=True),
         IndexModel([("title_id", ASCENDING)]),
@@ -45,6 +52,13 @@ async def get(work: Work, title_id: str) -> Title | None:
     return await work.find(Title, "titles", {"_id": title_id})
 
 
+async def imported_as(work: Work, control_numbers: Collection[str]) -> dict[str, Title]:
+    """The titles that were imported under these control numbers, by control number."""
+    query = {"control_number": {"$in": sorted(control_numbers)}}
+    found = await work.all(Title, "titles", query)
+    return {str(title.control_number): title for title in found}
+
+
 async def copies_of(work: Work, title_ids: Collection[str]) -> list[Copy]:
     """All copies of some titles, in the order of cataloguing."""
     query = {"title_id": {"$in": sorted(title_ids)}}
@@ -64,10 +78,14 @@ async def save_copies(work: Work, copies: Iterable[Copy]) -> None:
 
 async def search(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
     """The titles that every word of `text` begins a term of, in the order of cataloguing."""
-    query: dict[str, Any] = {}
+    return await reading.page(db, Title, "titles", matching(text), limit=limit, after=after)
+
+
+def matching(text: str) -> dict[str, Any]:
+    """The query for `search`. The index finds the titles of its rarest word; the others filter."""
     if words := sought(text):
-        query["$and"] = [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in words]
-    return await reading.page(db, Title, "titles", query, limit=limit, after=after)
+        return {"$and": [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in words]}
+    return {}
 
 
 async def find_after(db: Database, after: str) -> tuple[list[Title], str | None]:

@@ -1,0 +1,188 @@
+"""From a MARC 21 record to what the catalogue keeps of it.
+
+Fields and subfields are those of the MARC 21 Format for Bibliographic Data (Library of Congress);
+items in 952 are as Koha exports them, in 852 as the MARC 21 Format for Holdings Data has them.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pymarc import Field, Record
+
+from services.circulation.domain.title import normal_isbn
+from services.circulation.routes.titles import TitleIn
+from services.circulation.usecases.import_titles import ImportedTitle
+
+MOST_LETTERS = 500
+"""Of a title or a name; a longer one is cut."""
+
+# Leader 06 and 07: what kind of thing is described.
+_KINDS = {
+    "c": "score",
+    "d": "score",
+    "e": "map",
+    "f": "map",
+    "g": "video",
+    "i": "audiobook",
+    "j": "music",
+    "k": "picture",
+    "m": "software",
+    "o": "kit",
+    "p": "kit",
+    "r": "object",
+    "t": "manuscript",
+}
+_SERIALS = ("b", "i", "s")
+
+# 008/22: for whom it was made. Preschool, primary, pre-adolescent and juvenile are for children.
+_CHILDREN, _YOUNG_ADULT = "abcj", "d"
+
+
+def count(path: Path) -> int:
+    """How many records a file has."""
+    with path.open("rb") as file:
+        return sum(block.count(_END) for block in iter(lambda: file.read(_BLOCK), b""))
+
+
+def records(file: BinaryIO) -> Iterator[Record | Exception]:
+    """Each record of a file, or what is wrong with it.
+
+    Records are told apart by the byte that ends each, not by the length that each claims: one with
+    a wrong length is then one that can't be read, and not the end of the file.
+    """
+    left = b""
+    while block := file.read(_BLOCK):
+        *whole, left = (left + block).split(_END)
+        yield from (_record(piece) for piece in whole if piece.strip())
+        if len(left) > _LONGEST:
+            yield ValueError("no end of the record")
+            return
+    if left.strip():
+        yield _record(left)
+
+
+_END = b"\x1d"
+_BLOCK = 1 << 20
+_LONGEST = 10 * _BLOCK  # a record may have 99,999 bytes
+
+
+def _record(piece: bytes) -> Record | Exception:
+    try:
+        return Record(piece.lstrip(b"\r\n") + _END)
+    except Exception as error:  # noqa: BLE001 - whatever stops the parser is wrong with the record
+        return error
+
+
+def title_of(record: Record) -> ImportedTitle:
+    """What the catalogue keeps of a record. Raises ValueError, pydantic's for a field of the API's.
+
+    A parallel title or name in the other script (880) stands beside the romanised one, so that it
+    is found by both.
+    """
+    numbers = [field.data.strip() for field in record.get_fields("001") if field.data]
+    if not numbers or not 0 < len(numbers[0]) <= 100:
+        raise ValueError("no control number (001)")
+    source = [field.data.strip() for field in record.get_fields("003") if field.data]
+    described = TitleIn.model_validate(
+        {
+            "title": _title(record),
+            "authors": _authors(record)[:50],
+            "isbn": _isbn(record),
+            "kind": _kind(record),
+            "copies": _copies(record),
+        }
+    )
+    return ImportedTitle(
+        control_number=f"{source[0]}/{numbers[0]}" if source else numbers[0],
+        title=described.title,
+        authors=described.authors,
+        isbn=described.isbn,
+        kind=described.kind,
+        copies=tuple(copy.new() for copy in described.copies),
+    )
+
+
+def _title(record: Record) -> str:
+    written = [_joined(field, "abnp") for field in _both_scripts(record, "245")]
+    if not any(written):
+        raise ValueError("no title (245)")
+    return " = ".join(dict.fromkeys(text for text in written if text))[:MOST_LETTERS]
+
+
+def _authors(record: Record) -> list[str]:
+    names = [
+        _joined(field, "a")
+        for tag in ("100", "110", "111", "700", "710", "711")
+        for field in _both_scripts(record, tag)
+    ]
+    return list(dict.fromkeys(name[:MOST_LETTERS] for name in names if name))
+
+
+def _both_scripts(record: Record, tag: str) -> list[Field]:
+    """The fields of a tag, each followed by those in the other script that are linked to it."""
+    linked = [
+        field for field in record.get_fields("880") if (field.get("6") or "").startswith(f"{tag}-")
+    ]
+    return [*record.get_fields(tag), *linked]
+
+
+def _joined(field: Field, codes: str) -> str:
+    """Subfields in one line, without the punctuation of ISBD that leads on to the next one."""
+    text = " ".join(field.get_subfields(*codes))
+    text = "".join(letter for letter in text if letter.isprintable() or letter.isspace())
+    return re.sub(r"[\s/:;,=]+$", "", " ".join(text.split()))
+
+
+def _isbn(record: Record) -> str | None:
+    """The first that is right: a wrong one was printed in many a book, and is no fault here."""
+    for field in record.get_fields("020"):
+        for written in field.get_subfields("a"):
+            try:
+                return normal_isbn(re.split(r"[\s(:]", written.strip(), maxsplit=1)[0])
+            except ValueError:
+                continue
+    return None
+
+
+def _kind(record: Record) -> str:
+    leader = str(record.leader)
+    if leader[6] == "a":
+        return "periodical" if leader[7] in _SERIALS else "book"
+    return _KINDS.get(leader[6], "other")
+
+
+def _audience(record: Record) -> str:
+    coded = [field.data or "" for field in record.get_fields("008")]
+    letter = coded[0][22:23] if coded else ""
+    if letter and letter in _CHILDREN:
+        return "children"
+    return "young-adult" if letter == _YOUNG_ADULT else "adult"
+
+
+def _copies(record: Record) -> list[dict[str, Any]]:
+    audience = _audience(record)
+    found = []
+    for field in record.get_fields("952", "852"):
+        barcode, branch = field.get("p"), field.get("a" if field.tag == "952" else "b")
+        if not barcode:
+            continue  # holdings without an item
+        if not branch:
+            raise ValueError(f"no library of the item {barcode} ({field.tag})")
+        price = field.get("v") if field.tag == "952" else None
+        found.append(
+            {
+                "barcode": barcode.strip(),
+                "branch": branch.strip(),
+                "category": audience,
+                "price_cents": _cents(price),
+            }
+        )
+    return found
+
+
+def _cents(price: str | None) -> int | None:
+    """Dollars and cents, as `128.00`; None where no price can be read."""
+    written = re.search(r"\d+(\.\d{1,2})?", price or "")
+    return round(float(written[0]) * 100) if written else None

@@ -1,0 +1,99 @@
+"""From a line of a CSV file to a patron."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import SecretStr
+
+from services.accounts import store
+from services.accounts.routes import PatronIn
+from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.register_patron import RegisterPatron
+from shared.ids import card_digest
+from shared.mongo import Database
+
+COLUMNS = ("card_number", "name", "category", "home_branch", "language")
+OPTIONAL = ("pin", "email", "phone")
+NO_PIN = SecretStr("")
+
+
+def count(path: Path) -> int:
+    """How many lines a file has, its heading left out. A name with a line break counts twice."""
+    with path.open("rb") as file:
+        return max(sum(1 for _ in file) - 1, 0)
+
+
+def check_heading(path: Path) -> None:
+    """Raises ValueError if a column is missing or means nothing here."""
+    with _opened(path) as file:
+        heading = set(csv.DictReader(file).fieldnames or ())
+    if missing := set(COLUMNS) - heading:
+        raise ValueError(f"the heading lacks {', '.join(sorted(missing))}")
+    if unknown := heading - {*COLUMNS, *OPTIONAL}:
+        raise ValueError(f"the heading has {', '.join(sorted(unknown))}, which mean nothing")
+
+
+def rows(path: Path) -> Iterator[tuple[int, dict[str, str] | None]]:
+    """The number of each line, and what it says by column; None: it is no line of the heading's."""
+    with _opened(path) as file:
+        reader = csv.DictReader(file)
+        while True:
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:  # a field that never ends, or a byte of nothing
+                yield reader.line_num, None
+            else:
+                fits = None not in row and None not in row.values()
+                yield reader.line_num, row if fits else None
+
+
+def _opened(path: Path) -> TextIO:
+    """UTF-8, with or without a byte order mark. What is no text is refused with its line."""
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def patron_of(row: dict[str, str]) -> PatronIn:
+    """The patron of a line, by the rules of the API; a PIN may be missing. Raises ValueError."""
+    pin = row.get("pin", "").strip()
+    checked = PatronIn.model_validate(
+        {
+            **{name: row[name].strip() for name in COLUMNS},
+            "pin": pin or "000000",
+            "contact": {
+                name: row[name].strip() for name in ("email", "phone") if row.get(name, "").strip()
+            },
+        }
+    )
+    return checked if pin else checked.model_copy(update={"pin": NO_PIN})
+
+
+async def commands_for(
+    db: Database, patrons: list[PatronIn], card_key: str
+) -> tuple[RegisterPatron, ...]:
+    """What to import. A PIN is hashed only for a card that nobody has yet, for that takes long."""
+    digests = [card_digest(patron.card_number, card_key) for patron in patrons]
+    known = await store.find_known_cards(db, digests)
+    return tuple(
+        [
+            RegisterPatron(
+                card_number=patron.card_number,
+                card_digest=digest,
+                pin_hash=(
+                    await hash_pin(patron.pin.get_secret_value())
+                    if patron.pin.get_secret_value() and digest not in known
+                    else ""
+                ),
+                name=patron.name,
+                category=patron.category,
+                home_branch=patron.home_branch,
+                language=patron.language,
+                email=patron.contact.email,
+                phone=patron.contact.phone,
+            )
+            for patron, digest in zip(patrons, digests, strict=True)
+        ]
+    )

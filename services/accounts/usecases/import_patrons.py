@@ -1,0 +1,92 @@
+"""Take in patrons from another system, many in one transaction; again, only what changed."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from services.accounts import store
+from services.accounts.domain.cardholder import Cardholder, normal_card
+from services.accounts.domain.patron import Patron, amend
+from services.accounts.usecases.register_patron import RegisterPatron
+from services.accounts.usecases.tell_of_patron import tell
+from shared.contracts.accounts import PatronRegistered, PatronUpdated
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+Outcome = Literal["added", "changed", "unchanged", "taken"]
+"""`taken`: the card is that of staff, a station or an operator."""
+
+
+@dataclass(frozen=True)
+class ImportPatrons:
+    """Patrons, of which no two have one card.
+
+    An empty `pin_hash` is one that no PIN fits: the patron gets a PIN at the desk.
+    """
+
+    patrons: tuple[RegisterPatron, ...] = field(repr=False)
+
+
+async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
+    """What became of each patron, in the order of the command. Each stands or falls alone.
+
+    A patron is known again by the card. The PIN of a known patron stays: it may be another by now.
+    """
+    digests = [given.card_digest for given in command.patrons]
+    holders = await store.holders_of_cards(work, digests)
+    patrons = await store.patrons(work, [holder.id for holder in holders.values()])
+    outcomes: list[Outcome] = []
+    new: list[tuple[Patron, Cardholder]] = []
+    changed: list[Cardholder] = []
+    amended: list[Patron] = []
+    for given in command.patrons:
+        holder = holders.get(given.card_digest)
+        if holder is None:
+            new.append(_new(given))
+            outcomes.append("added")
+            continue
+        if holder.id not in patrons:
+            outcomes.append("taken")
+            continue
+        before = patrons[holder.id]
+        patron = amend(
+            before,
+            category=given.category,
+            home_branch=given.home_branch,
+            language=given.language,
+        )
+        person = replace(holder, name=given.name, email=given.email, phone=given.phone)
+        if person != holder:
+            changed.append(replace(person, version=holder.version + 1))
+        if patron != before:
+            amended.append(patron)
+        outcomes.append("unchanged" if (patron, person) == (before, holder) else "changed")
+    await store.add_patrons(work, *(patron for patron, _ in new))
+    await store.add_cardholders(work, *(holder for _, holder in new))
+    await store.save_cardholders(work, *changed)
+    await store.save_patrons(work, *amended)
+    for patron, _ in new:
+        tell(work, PatronRegistered, patron)
+    for patron in amended:
+        tell(work, PatronUpdated, patron)
+    return outcomes
+
+
+def _new(given: RegisterPatron) -> tuple[Patron, Cardholder]:
+    patron = Patron(
+        id=new_id(),
+        category=given.category,
+        home_branch=given.home_branch,
+        language=given.language,
+        card_digest=given.card_digest,
+    )
+    holder = Cardholder(
+        id=patron.id,
+        role="patron",
+        card_digest=given.card_digest,
+        card_number=normal_card(given.card_number),
+        name=given.name,
+        pin_hash=given.pin_hash,
+        email=given.email,
+        phone=given.phone,
+    )
+    return patron, holder

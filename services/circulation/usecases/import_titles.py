@@ -1,0 +1,131 @@
+"""Take in titles from another system, many in one transaction; again, only what changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from services.circulation import store
+from services.circulation.domain.copy import Copy, describe
+from services.circulation.domain.refusals import BarcodeTaken, Refusal
+from services.circulation.domain.title import Title, amend, check_copies, next_version
+from services.circulation.usecases.catalogue_title import NewCopy, new_copies
+from services.circulation.usecases.check_out import Refused
+from services.circulation.usecases.tell_of_title import tell
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ImportedTitle:
+    """A title as another system has it, with the copies that it knows."""
+
+    control_number: str
+    title: str
+    authors: tuple[str, ...]
+    isbn: str | None
+    kind: str
+    copies: tuple[NewCopy, ...]
+
+
+@dataclass(frozen=True)
+class ImportTitles:
+    """Titles, of which no two have one control number, nor two copies one barcode."""
+
+    titles: tuple[ImportedTitle, ...]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of one title."""
+
+    outcome: Literal["added", "changed", "unchanged", "refused"]
+    refused: Refused | None = None
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A title after its import, with all its copies, of which some are new or changed."""
+
+    title: Title
+    copies: tuple[Copy, ...]
+    new: tuple[Copy, ...]
+    changed: tuple[Copy, ...]
+    outcome: Literal["added", "changed", "unchanged"]
+
+
+async def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
+    """What became of each title, in the order of the command. Each stands or falls alone.
+
+    A title is known again by its control number, a copy by its barcode. Copies that the other
+    system no longer names stay: whether they are withdrawn is for the staff to say.
+    """
+    known = await store.titles.imported_as(work, [title.control_number for title in command.titles])
+    barcodes = [copy.barcode for title in command.titles for copy in title.copies]
+    by_barcode = await store.titles.copies_with(work, barcodes)
+    by_title: dict[str, list[Copy]] = {title.id: [] for title in known.values()}
+    for copy in await store.titles.copies_of(work, by_title.keys()):
+        by_title[copy.title_id].append(copy)
+
+    results: list[Imported] = []
+    steps: list[_Step] = []
+    for given in command.titles:
+        present = known.get(given.control_number)
+        try:
+            copies = by_title[present.id] if present else []
+            step = _step(given, present, copies, by_barcode)
+        except Refusal as refusal:
+            results.append(Imported("refused", Refused.by(refusal)))
+        else:
+            steps.append(step)
+            results.append(Imported(step.outcome))
+
+    steps = [step for step in steps if step.outcome != "unchanged"]
+    await store.titles.add(work, [step.title for step in steps if step.outcome == "added"])
+    await store.titles.save(work, [step.title for step in steps if step.outcome == "changed"])
+    await store.titles.add_copies(work, [copy for step in steps for copy in step.new])
+    await store.titles.save_copies(work, [copy for step in steps for copy in step.changed])
+    for step in steps:
+        tell(work, step.title, step.copies)
+    return results
+
+
+def _step(
+    given: ImportedTitle,
+    present: Title | None,
+    before: Sequence[Copy],
+    by_barcode: Mapping[str, Copy],
+) -> _Step:
+    """What one title becomes. Raises BarcodeTaken or TooManyCopies."""
+    title = present or Title(
+        id=new_id(),
+        title=given.title,
+        authors=given.authors,
+        isbn=given.isbn,
+        kind=given.kind,
+        control_number=given.control_number,
+    )
+    named = {copy.barcode: copy for copy in given.copies}
+    for barcode in named:
+        if barcode in by_barcode and by_barcode[barcode].title_id != title.id:
+            raise BarcodeTaken(barcode=barcode)
+    after = tuple(_described(copy, named.pop(copy.barcode, None)) for copy in before)
+    new = new_copies(title.id, named.values())
+    check_copies(len(after) + len(new))
+    changed = tuple(copy for copy in after if copy not in before)
+    if present is None:
+        return _Step(title, new, new, (), "added")
+    fields = ("title", "authors", "isbn", "kind")
+    title = amend(present, {name: getattr(given, name) for name in fields})
+    if title is present and (new or changed):
+        title = next_version(title)
+    return _Step(
+        title, (*after, *new), new, changed, "unchanged" if title is present else "changed"
+    )
+
+
+def _described(copy: Copy, given: NewCopy | None) -> Copy:
+    if given is None:
+        return copy
+    return describe(
+        copy, category=given.category, branch_code=given.branch, price_cents=given.price_cents
+    )
