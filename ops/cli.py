@@ -142,6 +142,9 @@ def serve(
         access_log=False,
         log_config=None,  # the chassis sets up logs
         server_header=False,
+        # Seconds, longer than the gateway keeps an idle connection: closed from this end, one could
+        # take a command with it that nobody may send again.
+        timeout_keep_alive=60,
         timeout_graceful_shutdown=5,  # seconds; an open event stream would hold it for ever
     )
 

@@ -617,6 +617,20 @@ def _serving(scope: Scope, headers: Mapping[bytes, bytes]) -> AbstractContextMan
     return span(scope["method"], SpanKind.SERVER, parent=parent, attributes=about)
 
 
+def takes_long(scope: Scope) -> bool:
+    """Whether staff wait for it longer than others for an answer: a job, or a preview.
+
+    Both look at the loans of many branches.
+    """
+    path: str = scope["path"]
+    if path.startswith(_PREVIEWED):
+        return b"preview=" in scope["query_string"]
+    return path.startswith(JOBS)
+
+
+_PREVIEWED = ("/v1/closures", "/v1/fine-suspensions")
+
+
 class _Prompt:
     """Answers 503 for an app that has not begun to answer in time since it had the request."""
 
@@ -625,7 +639,7 @@ class _Prompt:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(JOBS):
+        if scope["type"] != "http" or takes_long(scope):
             await self._app(scope, receive, send)
             return
         begun = False

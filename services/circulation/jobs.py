@@ -9,6 +9,7 @@ from services.circulation.usecases.notice_overdue import NoticeOverdue, notice_o
 from services.circulation.usecases.pay_charges import resume_payment
 from services.circulation.usecases.refund_charge import give_refund
 from services.circulation.usecases.resume_fines import ResumeFines, resume_fines
+from services.circulation.usecases.rework_fines import rework_wanted
 from shared.clock import library_day
 from shared.jobs import Jobs
 from shared.unit_of_work import Run
@@ -37,6 +38,12 @@ async def fines_resumed(run: Run) -> int:
     for suspension_id in await queries.suspensions_to_resume(run.database, day):
         done += await run(resume_fines, ResumeFines(suspension_id, day))
     return done
+
+
+@jobs.every(seconds=10)
+async def rework_fines(run: Run) -> int:
+    """Lower assessed fines of which days have turned out to be free since."""
+    return await rework_wanted(run, library_day(run.now, run.settings.zone))
 
 
 @jobs.every(minutes=5)

@@ -25,7 +25,7 @@ from yarl import URL
 from services.gateway import store
 from services.gateway.projection import SOURCES, fold
 from shared.contracts import published
-from shared.http import AWAY, problem
+from shared.http import AWAY, problem, takes_long
 from shared.mongo import Database
 from shared.owners import OwnerAway, Owners, asking
 from shared.settings import Settings
@@ -35,7 +35,8 @@ log = structlog.get_logger()
 # A client has an answer within two seconds; what is left is for a busy machine.
 DEADLINE_SECONDS = 1.6
 ANSWER_SECONDS = 1.75
-JOB_DEADLINE_SECONDS = 30.0
+LONG_SECONDS = 30.0
+"""For what `takes_long`."""
 ACCRUING_SECONDS = 1.0
 FOLD_SECONDS = 0.8
 PROBE_SECONDS = 1.0
@@ -168,8 +169,7 @@ def owner_of(raw_path: str) -> str | None:
 async def forward(request: Request, owner: str, now: datetime) -> Response:
     """The owner's answer to this request, or a 503 that names the owner. Never raises for it."""
     body = await request.body()
-    job = request.url.path.startswith(f"{JOBS}/")
-    seconds = JOB_DEADLINE_SECONDS if job else DEADLINE_SECONDS
+    seconds = LONG_SECONDS if takes_long(request.scope) else DEADLINE_SECONDS
     started = time.monotonic()
     liveness: Liveness = request.app.state.liveness
     try:

@@ -1,7 +1,7 @@
 """A library for the tests of circulation: branches, patrons and titles, and a desk to lend at."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from services.circulation.consumers import keep_calendar, keep_patron
@@ -75,19 +75,16 @@ class Desk:
 
     api: Api
 
-    def run(self) -> Run:
-        """As a consumer's or a job's, not from any event."""
-        return Run(
-            self.api.app.state.unit_of_work,
-            Origin(now=datetime(2020, 12, 1, tzinfo=UTC)),
-            within=30,
-        )
+    def run(self, on: date = date(2020, 12, 1)) -> Run:
+        """As a consumer's or a job's of a day, not from any event."""
+        now = datetime.combine(on, time(4), UTC)
+        return Run(self.api.app.state.unit_of_work, Origin(now=now), within=30)
 
-    async def hear(self, *events: Any) -> None:
-        """Take in events of branches and patrons."""
+    async def hear(self, *events: Any, on: date = date(2020, 12, 1)) -> None:
+        """Take in events of branches and patrons, that happened on a day."""
         for event in events:
             handler = keep_calendar if hasattr(event, "branch") else keep_patron
-            await handler(event, self.run())
+            await handler(event, self.run(on))
 
     async def patron(self, patron_id: str = "p1", category: str = "adult", **more: Any) -> str:
         """A patron; the card number is that of `card_of`. Gives the patron's token."""

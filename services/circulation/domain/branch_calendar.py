@@ -152,6 +152,11 @@ class BranchCalendar:
             found.append(Week(day, closed))
         return found
 
+    @property
+    def staggers(self) -> bool:
+        """Whether a reopening spreads due dates by loan."""
+        return any(a.stagger_days > 1 for c in self.closures for a in c.announcements)
+
     def announced_since(self, version: int) -> tuple[Announcement, ...]:
         """What was announced after `version`, in order; of several at once, one stands for all."""
         later = {

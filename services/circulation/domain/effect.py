@@ -4,7 +4,7 @@ It is worked out by the functions that later carry the change out, so the two ca
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -34,10 +34,13 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Loans that due dates and fines treat alike: one of them, and how many there are."""
+    """Loans that due dates and fines treat alike, but for the lot that a staggered reopening draws.
+
+    They are told by one of them, and the ids of all.
+    """
 
     loan: Loan
-    count: int
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,14 +82,14 @@ def effect(
     """What the step from one world to another does to open loans and to assessed fines."""
     open_loans = accruing_before = accruing_after = 0
     moves: Counter[tuple[date, date]] = Counter()
-    for alike in loans:
-        was = _caught_up(alike.loan, before)
-        is_ = _caught_up(alike.loan, after)
-        open_loans += alike.count
+    for loan, count in _told_apart(loans, before, after):
+        was = _caught_up(loan, before)
+        is_ = _caught_up(loan, after)
+        open_loans += count
         if was.due_on != is_.due_on:
-            moves[was.due_on, is_.due_on] += alike.count
-        accruing_before += alike.count * _accrued(was, before, as_of)
-        accruing_after += alike.count * _accrued(is_, after, as_of)
+            moves[was.due_on, is_.due_on] += count
+        accruing_before += count * _accrued(was, before, as_of)
+        accruing_after += count * _accrued(is_, after, as_of)
     lowered = [credit for charge in fines if (credit := _credit(charge, after))]
     return Effect(
         as_of=as_of,
@@ -98,6 +101,22 @@ def effect(
         fines_lowered=len(lowered),
         credited_cents=sum(lowered),
     )
+
+
+def _told_apart(loans: Iterable[Alike], before: World, after: World) -> Iterator[tuple[Loan, int]]:
+    """Each loan where dates are staggered, for there each has its lot; else one for all alike."""
+    staggered = {
+        code
+        for world in (before, after)
+        for code, branch in world.calendars.items()
+        if branch.staggers
+    }
+    for alike in loans:
+        if alike.loan.branch_code in staggered:
+            for loan_id in alike.ids:
+                yield replace(alike.loan, id=loan_id), 1
+        else:
+            yield alike.loan, len(alike.ids)
 
 
 def _caught_up(loan: Loan, world: World) -> Loan:

@@ -17,6 +17,8 @@ class Rework:
     """The version of it that they are to be worked out for."""
     done: int
     """The version that they have been worked out for."""
+    settled: int
+    """The version for which this was done once more, when nothing of before was under way."""
 
     @property
     def subject(self) -> tuple[str, str]:

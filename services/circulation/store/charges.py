@@ -40,6 +40,11 @@ async def get(work: Work, charge_id: str) -> Charge | None:
     return await work.find(Charge, "charges", {"_id": charge_id})
 
 
+async def some(work: Work, charge_ids: Collection[str]) -> list[Charge]:
+    """Some charges."""
+    return await work.all(Charge, "charges", {"_id": {"$in": sorted(charge_ids)}})
+
+
 async def of_loan(work: Work, loan_id: str) -> list[Charge]:
     """What was charged for a loan, in the order of assessment."""
     return await work.all(Charge, "charges", {"loan_id": loan_id}, sort=[("_id", 1)])

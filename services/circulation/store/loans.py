@@ -8,10 +8,11 @@ from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.effect import Alike
+from services.circulation.domain.fines import Statement
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, chunk_after, from_document
+from shared.mongo import Database, Indexes, chunk_after, from_document, plain
 from shared.unit_of_work import Work
 
 OPEN = {"state": LoanState.OPEN.value}
@@ -55,6 +56,14 @@ async def add(work: Work, loans: Iterable[Loan]) -> None:
 async def save(work: Work, steps: Iterable[Loan]) -> None:
     """Loans after each of one or more changes, in their order."""
     await work.save("loans", *steps)
+
+
+async def correct_fine(work: Work, loan: Loan, statement: Statement) -> None:
+    """Another statement of the fine of a loan that has ended.
+
+    Its version stays: it counts what is published, and a loan's events say nothing of its fine.
+    """
+    await work.update("loans", {"_id": loan.id}, {"$set": {"final_fine": plain(statement)}})
 
 
 async def get(work: Work, loan_id: str) -> Loan | None:
@@ -166,9 +175,13 @@ async def to_notice(db: Database, due_by: Mapping[date, Collection[str]]) -> Asy
 async def find_alike(db: Database, branch_codes: Collection[str]) -> list[Alike]:
     """The open loans of some branches, those together whose due dates and fines are alike.
 
-    A hundred thousand loans are some thousands of groups: as many as days, calendars and rows.
+    A hundred thousand loans are some thousands of groups: as many as days, calendars and rows. A
+    group may have some 300,000: its ids are one document.
     """
-    same = ("branch_code", "due_on", "calendar_version", "moves", "policy", "claimed_returned_on")
+    same = (
+        *("branch_code", "due_on", "set_under", "calendar_version", "moves"),
+        *("policy", "claimed_returned_on"),
+    )
     groups = await db.loans.aggregate(
         [
             {"$match": {"branch_code": {"$in": sorted(branch_codes)}, **OPEN}},
@@ -176,14 +189,14 @@ async def find_alike(db: Database, branch_codes: Collection[str]) -> list[Alike]
                 "$group": {
                     "_id": {name: f"${name}" for name in same},
                     "loan": {"$first": "$$ROOT"},
-                    "count": {"$sum": 1},
+                    "ids": {"$push": "$_id"},
                 }
             },
         ],
         hint="open_by_due_date",
         allowDiskUse=True,
     ).to_list(None)
-    return [Alike(from_document(Loan, group["loan"]), group["count"]) for group in groups]
+    return [Alike(from_document(Loan, group["loan"]), tuple(group["ids"])) for group in groups]
 
 
 async def find_borrowers(db: Database, branch_codes: Collection[str]) -> int:

@@ -1,0 +1,106 @@
+"""Work assessed fines out again, after days that they charged turned out to be free."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain.charge import Charge, worked_out_again
+from services.circulation.domain.ledger import Occasion, Posting, lower
+from services.circulation.domain.rework import Rework, newly_closed
+from services.circulation.usecases.post_to_ledger import post
+from shared.mongo import Database
+from shared.unit_of_work import Run, Work
+
+CHUNK = 50
+"""Fines worked out again in one transaction."""
+
+
+@dataclass(frozen=True)
+class ReworkFines:
+    """Some assessed fines: few, for they are one transaction."""
+
+    charge_ids: tuple[str, ...]
+    cause: str
+    """What changed, as `suspension/<id>` or `branch/<code>`."""
+    on: date
+
+
+async def rework_fines(work: Work, command: ReworkFines) -> int:
+    """How many of the fines are lower now; what was paid of the difference is due back.
+
+    Safe to run twice: a fine that is as low as it can be is left.
+    """
+    charges = await store.charges.some(work, command.charge_ids)
+    codes = {charge.basis.branch_code for charge in charges if charge.basis}
+    calendars = await store.calendars.some(work, codes)
+    suspensions = await store.suspensions.every(work)
+    occasion = Occasion(
+        on=command.on,
+        at=work.now,
+        reason="worked out again: days that it charged are free",
+        reference=command.cause,
+    )
+    lowered: dict[str, list[Posting]] = {}
+    for charge in charges:
+        if charge.basis is None:
+            continue
+        again = worked_out_again(charge, calendars[charge.basis.branch_code].now, suspensions)
+        posting = again and lower(charge, again.amount_cents, occasion, statement=again)
+        if posting:
+            lowered.setdefault(charge.patron_id, []).append(posting)
+    borrowers = await store.patrons.borrowers(work, lowered)
+    for patron_id, postings in lowered.items():
+        await post(work, borrowers[patron_id], postings)
+    changed = [posting.charge for postings in lowered.values() for posting in postings]
+    await _show_at_loans(work, changed)
+    return len(changed)
+
+
+async def _show_at_loans(work: Work, charges: list[Charge]) -> None:
+    """Let a loan that has ended show its fine as it is now.
+
+    An open loan shows what accrues; the fine of its former due date stands with its charge.
+    """
+    by_loan = {charge.loan_id: charge for charge in charges if charge.loan_id}
+    for loan in await store.loans.some(work, by_loan):
+        charge = by_loan[loan.id]
+        ended_with_it = charge.basis is not None and charge.basis.until == loan.returned_on
+        if loan.final_fine and charge.statement and ended_with_it:
+            await store.loans.correct_fine(work, loan, charge.statement)
+
+
+async def rework_wanted(run: Run, on: date) -> int:
+    """How many fines are lower after everything that has changed. Ended in the middle, and by
+    several replicas at once, it can be run again.
+    """
+    done = 0
+    for rework in await store.reworks.find_wanted(run.database):
+        chunk: list[str] = []
+        async for charge in _charges_of(run.database, rework):
+            chunk.append(charge.id)
+            if len(chunk) == CHUNK:
+                done += await run(rework_fines, ReworkFines(tuple(chunk), rework.id, on))
+                chunk.clear()
+        if chunk:
+            done += await run(rework_fines, ReworkFines(tuple(chunk), rework.id, on))
+        await run(store.reworks.finish, rework)
+    return done
+
+
+async def _charges_of(db: Database, rework: Rework) -> AsyncIterator[Charge]:
+    """The fines that what changed may have lowered, among them all that it did."""
+    calendars = await store.calendars.find(db)
+    kind, which = rework.subject
+    if kind == "branch":
+        codes = {which}
+        span = newly_closed(calendars[which], rework.settled)
+    else:
+        suspension = await store.suspensions.find_one(db, which)
+        if suspension is None:
+            return
+        codes = {c for c, branch in calendars.items() if suspension.concerns(c, branch.kind)}
+        span = suspension.first, suspension.last
+    if span:
+        async for charge in store.charges.find_fines_over(db, codes, *span):
+            yield charge

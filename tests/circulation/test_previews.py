@@ -1,0 +1,244 @@
+"""What a preview says is what then happens: for due dates, accruing and assessed fines alike."""
+
+import random
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.circulation import queries, store
+from services.circulation.domain.loan import Loan, LoanState
+from services.circulation.domain.policy import HONG_KONG
+from services.notices.domain import branch as notices
+from services.notices.domain.refusals import Refusal
+from services.notices.usecases.publish_branch import hours_changed
+from shared.mongo import from_document, to_document
+from tests.circulation.desk import SERVICE, STAFF, Desk, noon
+
+TODAY = date(2021, 1, 10)
+FIRST = date(2020, 11, 1)
+LOANS = 2_000
+CLOSURES = 50
+BRANCHES = {"A1": "central", "B1": "major", "C1": "small"}
+
+
+async def lend_many(desk: Desk, chance: random.Random) -> None:
+    """Two thousand loans of three branches, due on days of a hundred, some of them renewed."""
+    rows = HONG_KONG.rows
+    loans = []
+    for number in range(LOANS):
+        code = chance.choice(list(BRANCHES))
+        borrowed = FIRST + timedelta(days=chance.randint(0, 60))
+        loans.append(
+            Loan(
+                id=f"loan-{number:04}",
+                patron_id=f"p{number % 300}",
+                patron_category="adult",
+                title_id="t",
+                copy_id=f"copy-{number}",
+                barcode=f"N{number}",
+                copy_category="adult",
+                branch_code=code,
+                branch_kind=BRANCHES[code],
+                policy=chance.choice(rows),
+                borrowed_on=borrowed,
+                due_on=borrowed + timedelta(days=14 * chance.randint(1, 3)),
+                calendar_version=1,
+            )
+        )
+    await desk.api.app.state.database.loans.insert_many([to_document(loan) for loan in loans])
+
+
+async def take_back_some(desk: Desk, chance: random.Random) -> None:
+    """Sixty overdue loans come back, each with a fine."""
+    database = desk.api.app.state.database
+    for number in range(6):
+        patron = f"q{number}"
+        await desk.patron(patron)
+        code = chance.choice(list(BRANCHES))
+        barcodes = await desk.copies(10)
+        lent = await desk.lend(*barcodes, to=patron, on="2020-11-10", branch=code)
+        assert all(result["ok"] for result in lent)
+        for barcode in barcodes:
+            day = date(2020, 11, 28) + timedelta(days=chance.randint(0, 40))
+            await desk.take_back(barcode, on=day.isoformat(), branch=code)
+    assert await database.charges.count_documents({"kind": "fine"}) == 60
+
+
+async def due_dates(desk: Desk) -> dict[str, str]:
+    """The due date of every open loan, by its id."""
+    found = desk.api.app.state.database.loans.find({"state": "open"}, {"due_on": 1})
+    return {loan["_id"]: loan["due_on"] async for loan in found}
+
+
+async def accruing(desk: Desk, day: date) -> int:
+    """What all open loans would cost if they came back on `day`, one after the other, in cents."""
+    database = desk.api.app.state.database
+    found = [from_document(Loan, one) async for one in database.loans.find({"state": "open"})]
+    assert all(loan.state is LoanState.OPEN for loan in found)
+    calendars = await store.calendars.find(database)
+    suspensions = await store.suspensions.find(database)
+    return sum(
+        queries.account_of(
+            loan, calendars[loan.branch_code], suspensions, day
+        ).statement.amount_cents
+        for loan in found
+    )
+
+
+async def charged(desk: Desk) -> int:
+    """The sum of all fines as they stand, in cents."""
+    found = desk.api.app.state.database.charges.find({"kind": "fine"}, {"amount_cents": 1})
+    return sum([charge["amount_cents"] async for charge in found])
+
+
+async def rework(desk: Desk, day: date) -> int:
+    answer = await desk.api.post(
+        "/v1/ops/jobs/circulation/rework-fines", as_=STAFF, at=noon(day.isoformat())
+    )
+    assert answer.status == 200, answer.json()
+    return int(answer.json()["done"])
+
+
+def close_or_reopen(
+    branch: notices.Branch, chance: random.Random, number: int
+) -> notices.Branch | None:
+    """The branch after one random announcement; None if notices refuses it."""
+    at = datetime(2021, 1, 10, 4, tzinfo=UTC) + timedelta(seconds=number)
+    first = TODAY + timedelta(days=chance.randint(-60, 30))
+    closures, chosen = branch.closures, chance.random()
+    try:
+        if closures and chosen < 0.3:
+            closure = chance.choice(closures)
+            day = closure.now.starts_on + timedelta(days=chance.randint(1, 40))
+            stagger = chance.choice((1, 1, 3))
+            terms = notices.Terms(closure.closure_id, day, stagger_days=stagger)
+            changed = notices.reopen(branch, terms, at=at)
+        elif closures and chosen < 0.45:
+            name, wrong = chance.choice(closures).closure_id, chance.random() < 0.5
+            changed = notices.withdraw(branch, name, in_error=wrong, at=at, today=TODAY)
+        else:
+            end = None if chosen > 0.95 else first + timedelta(days=chance.randint(1, 25))
+            changed = notices.close(branch, f"c{number}", first, end, "typhoon", at=at)
+    except Refusal:
+        return None
+    return changed if changed.version > branch.version else None
+
+
+@pytest.fixture
+async def busy(desk: Desk) -> dict[str, notices.Branch]:
+    """Three branches with their loans, none of them closed yet."""
+    chance = random.Random(2021)  # noqa: S311
+    week = tuple(notices.Hours(day, "09:00", "20:00") for day in range(7))
+    branches = {
+        code: notices.register(code, code, kind, week, FIRST) for code, kind in BRANCHES.items()
+    }
+    await desk.hear(*(hours_changed(branch) for branch in branches.values()))
+    await lend_many(desk, chance)
+    await take_back_some(desk, chance)
+    return branches
+
+
+async def test_fifty_closures_do_what_their_previews_said(
+    desk: Desk, busy: dict[str, notices.Branch]
+) -> None:
+    chance = random.Random(7)  # noqa: S311
+    done = moved = credited = 0
+    accrued = await accruing(desk, TODAY)
+    for number in range(1_000):
+        branch = chance.choice(list(busy.values()))
+        changed = close_or_reopen(branch, chance, number)
+        if changed is None:
+            continue
+        dates, fines, accrued = (
+            await due_dates(desk),
+            await charged(desk),
+            await accruing(desk, TODAY),
+        )
+        answer = await desk.api.post(
+            "/v1/effects",
+            {"branches": [hours_changed(changed).model_dump(mode="json", by_alias=True)]},
+            as_=SERVICE,
+            at=noon(TODAY.isoformat()),
+        )
+        assert answer.status == 200, answer.json()
+        assert (await due_dates(desk), await charged(desk)) == (dates, fines)
+
+        busy[branch.id] = changed
+        await desk.hear(hours_changed(changed))
+        lowered = await rework(desk, TODAY)
+        freed, accrued = accrued - (now := await accruing(desk, TODAY)), now
+        credit = fines - await charged(desk)
+        after = await due_dates(desk)
+        moves = Counter((dates[one], after[one]) for one in dates if dates[one] != after[one])
+        said = answer.json()
+        assert said == {
+            "as_of": TODAY.isoformat(),
+            "open_loans": await open_loans(desk, branch.id),
+            "loans_moved": moves.total(),
+            "due_date_moves": [
+                {"from": from_, "to": to, "loans": loans}
+                for (from_, to), loans in sorted(moves.items())
+            ],
+            "accruing_before_cents": said["accruing_before_cents"],
+            "accruing_after_cents": said["accruing_before_cents"] - freed,
+            "fines_lowered": lowered,
+            "credited_cents": credit,
+            "not_charged_cents": freed + credit,
+            "currency": "HKD",
+        }
+        done += 1
+        moved += moves.total()
+        credited += credit
+        if done == CLOSURES:
+            break
+    assert done == CLOSURES
+    assert moved > LOANS / 2
+    assert credited > 0
+
+
+async def open_loans(desk: Desk, code: str) -> int:
+    query = {"state": "open", "branch_code": code}
+    return int(await desk.api.app.state.database.loans.count_documents(query))
+
+
+@pytest.mark.parametrize(
+    ("body", "frees"),
+    [
+        pytest.param({"starts_on": "2020-11-20", "resumes_on": "2020-12-20"}, True, id="past"),
+        pytest.param({"starts_on": "2020-12-01", "kinds": ["small"]}, True, id="of a kind"),
+        pytest.param({"starts_on": "2021-02-01"}, False, id="to come"),
+    ],
+)
+async def test_a_suspension_frees_what_its_preview_said(
+    desk: Desk, busy: dict[str, notices.Branch], body: dict[str, Any], frees: bool
+) -> None:
+    assert busy
+    at = noon(TODAY.isoformat())
+    fines, accrued = await charged(desk), await accruing(desk, TODAY)
+    body = {**body, "reason": "epidemic"}
+
+    preview = await desk.api.post("/v1/fine-suspensions?preview=true", body, as_=STAFF, at=at)
+    assert preview.status == 200, preview.json()
+    assert await desk.api.app.state.database.suspensions.count_documents({}) == 0
+    said = preview.json()
+
+    made = await desk.api.post("/v1/fine-suspensions", body, as_=STAFF, at=at)
+    assert made.status == 201, made.json()
+    assert said["fines_lowered"] == await rework(desk, TODAY)
+    assert said["credited_cents"] == fines - await charged(desk)
+    freed = accrued - await accruing(desk, TODAY)
+    assert said["not_charged_cents"] == freed + said["credited_cents"]
+    assert (said["not_charged_cents"] > 0) is frees
+    assert said["loans_moved"] == 0
+
+    # Taken back as recorded in error, days count again; what was credited stays credited.
+    path = f"/v1/fine-suspensions/{made.json()['id']}/withdrawal"
+    withdrawal = {"reason": "the wrong year", "in_error": True}
+    undo = await desk.api.post(f"{path}?preview=true", withdrawal, as_=STAFF, at=at)
+    assert undo.json()["not_charged_cents"] == -freed
+    assert (await desk.api.post(path, withdrawal, as_=STAFF, at=at)).status == 200
+    assert await rework(desk, TODAY) == 0
+    assert await accruing(desk, TODAY) == accrued
+    assert await charged(desk) == fines - said["credited_cents"]
