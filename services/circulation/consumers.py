@@ -1,9 +1,13 @@
 """What circulation hears."""
 
+from services.circulation.usecases.forget_holds import ForgetHolds, forget_holds
 from services.circulation.usecases.move_due_dates import move_due_dates_of
+from services.circulation.usecases.move_shelf_dates import move_shelf_dates_of
 from services.circulation.usecases.note_calendar import note_calendar
 from services.circulation.usecases.note_patron import note_patron
+from services.circulation.usecases.serve_holds import serve_waiting
 from shared.bus import Hears
+from shared.clock import library_day
 from shared.contracts.accounts import (
     PatronBlocked,
     PatronErased,
@@ -27,13 +31,22 @@ hears = Hears()
 
 @hears(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
 async def keep_patron(event: PatronSnapshot, run: Run) -> None:
-    """Keep what accounts says of a patron."""
+    """Keep what accounts says of a patron, then serve or end their holds.
+
+    Both are transactions after the one that takes the event in; if this process ends between
+    them the event comes again, and they do what is left to do.
+    """
     await run(note_patron, event)
+    day = library_day(run.now, run.settings.zone)
+    if event.status == "erased":
+        await run.in_steps()(forget_holds, ForgetHolds(event.patron_id, day))
+    elif event.status == "active":
+        await serve_waiting(run.in_steps(), day, patron_id=event.patron_id)
 
 
 @hears(BranchRegistered, BranchClosed, BranchReopened, BranchClosureChanged, BranchHoursChanged)
 async def keep_calendar(event: BranchSnapshot, run: Run) -> None:
-    """Keep a branch's calendar, then move the due dates of its open loans.
+    """Keep a branch's calendar, then move the due dates and the holds that it concerns.
 
     The moves are many transactions after the one that takes the event in. If this process ends
     between them the event comes again: its calendar is known then, and the moves go on. So they
@@ -41,3 +54,6 @@ async def keep_calendar(event: BranchSnapshot, run: Run) -> None:
     """
     await run(note_calendar, event)
     await move_due_dates_of(event.branch, run.in_steps())
+    await move_shelf_dates_of(event.branch, run.in_steps())
+    day = library_day(run.now, run.settings.zone)
+    await serve_waiting(run.in_steps(), day, branch=event.branch)

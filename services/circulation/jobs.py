@@ -4,12 +4,15 @@ from datetime import timedelta
 
 from services.circulation import queries
 from services.circulation.provider import provider_of
+from services.circulation.usecases.expire_hold import ExpireHold, expire_hold
 from services.circulation.usecases.move_due_dates import move_due_dates_of
+from services.circulation.usecases.move_shelf_dates import move_shelf_dates_of
 from services.circulation.usecases.notice_overdue import NoticeOverdue, notice_overdue
 from services.circulation.usecases.pay_charges import resume_payment
 from services.circulation.usecases.refund_charge import give_refund
 from services.circulation.usecases.resume_fines import ResumeFines, resume_fines
 from services.circulation.usecases.rework_fines import rework_wanted
+from services.circulation.usecases.serve_holds import serve_waiting
 from shared.clock import library_day
 from shared.jobs import Jobs
 from shared.unit_of_work import Run
@@ -44,6 +47,23 @@ async def fines_resumed(run: Run) -> int:
 async def rework_fines(run: Run) -> int:
     """Lower assessed fines of which days have turned out to be free since."""
     return await rework_wanted(run, library_day(run.now, run.settings.zone))
+
+
+@jobs.every(minutes=10)
+async def holds(run: Run) -> int:
+    """End the holds whose time was over before the library day of `now`; serve who can be served.
+
+    What a hold waits for is given to it at once by whatever makes it free. This finds what no call
+    brings about: a freeze that ends, a debt that is paid, a branch that opened in the same moment
+    as a copy came back.
+    """
+    day = library_day(run.now, run.settings.zone)
+    done = 0
+    async for hold_id in queries.holds_to_end(run.database, day):
+        done += await run(expire_hold, ExpireHold(hold_id, day))
+    for branch in await queries.branches(run.database):
+        done += await move_shelf_dates_of(branch, run)
+    return done + await serve_waiting(run, day)
 
 
 @jobs.every(minutes=5)

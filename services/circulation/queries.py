@@ -1,6 +1,6 @@
 """What circulation can be asked. Fines are worked out when asked; nothing accrues in the store."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -10,6 +10,7 @@ from services.circulation.domain.charge import Charge
 from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.effect import Effect, World, effect
 from services.circulation.domain.fines import Statement
+from services.circulation.domain.hold import Hold
 from services.circulation.domain.ledger import Entry
 from services.circulation.domain.loan import Loan, LoanState, catch_up, fine, is_overdue
 from services.circulation.domain.payment import Payment, Refund
@@ -196,6 +197,48 @@ async def loans_to_notice(db: Database, day: date) -> AsyncIterator[str]:
             due_by.setdefault(last_open, set()).add(code)
     async for loan_id in store.loans.to_notice(db, due_by):
         yield loan_id
+
+
+async def holds_to_end(db: Database, day: date) -> AsyncIterator[str]:
+    """Ids of the holds that are over on `day`: not served in the time chosen, or not collected.
+
+    By the day that was last told. Whether a closure has moved it since, `expire_hold` asks.
+    """
+    async for hold_id in store.holds.unwanted(db, day):
+        yield hold_id
+    async for hold_id in store.holds.left(db, day):
+        yield hold_id
+
+
+async def hold(db: Database, hold_id: str) -> Hold | None:
+    """One hold."""
+    return await store.holds.find(db, hold_id)
+
+
+async def holds_of(db: Database, patron_id: str) -> list[Hold]:
+    """A patron's open holds, in the order of placing."""
+    return await store.holds.find_open_of(db, patron_id)
+
+
+async def positions(db: Database, holds: Sequence[Hold]) -> dict[str, int]:
+    """By hold, of those that wait: how many wait for its title up to and with it."""
+    return await store.holds.positions(db, holds)
+
+
+async def queue(db: Database, title_id: str, limit: int, after: str | None) -> list[Hold]:
+    """One more than `limit` of a title's open holds, in turn."""
+    place = int(after) if after and after.isdecimal() else 0
+    return await store.holds.find_queue(db, title_id, limit, place)
+
+
+async def shelf(db: Database, branch: str, limit: int, after: str | None) -> list[Hold]:
+    """One more than `limit` of the holds that can be collected at a branch."""
+    return await store.holds.find_shelf(db, branch, limit, after)
+
+
+async def copy(db: Database, barcode: str) -> Copy | None:
+    """The copy with a barcode."""
+    return await store.titles.find_copy(db, barcode)
 
 
 async def suspensions_to_resume(db: Database, day: date) -> list[str]:

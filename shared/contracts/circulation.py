@@ -1,6 +1,6 @@
 """Published by circulation: titles, loans, fines and fine suspensions. Money in cents of HKD."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -215,6 +215,87 @@ class FineWaived(
     """Published when staff waive a charge or part of it. Their reason stays in the ledger."""
 
     waived_cents: int = Field(ge=0, description="What was waived now.")
+
+
+class HoldSnapshot(Event):
+    """A hold after a change."""
+
+    hold_id: str
+    patron_id: str
+    title_id: str
+    pickup_branch: str
+    state: Literal["waiting", "in-transit", "ready", "collected", "cancelled", "expired"]
+    place: int = Field(
+        description="Counts the holds placed on the title. Of those that wait, as many come "
+        "before this one as have a lower place: that is its position."
+    )
+    placed_at: datetime
+    expires_on: date | None = Field(description="Last day on which the patron wants to wait.")
+    frozen: bool = Field(description="Whether it is passed over, at its patron's wish.")
+    frozen_until: date | None = Field(description="First day after that; null: until told.")
+    copy_id: str | None = Field(description="The copy that is on its way, kept or collected.")
+    ready_on: date | None = Field(description="Since when the copy is on the shelf.")
+    shelf_until: date | None = Field(
+        description="Last day to collect it; null: not ready, or no reopening is announced."
+    )
+
+
+class HoldPlaced(
+    HoldSnapshot, topic="hold.placed", publisher="circulation", key="patron_id", subject="hold_id"
+):
+    """Published when a patron reserves a title."""
+
+
+class HoldChanged(
+    HoldSnapshot, topic="hold.changed", publisher="circulation", key="patron_id", subject="hold_id"
+):
+    """Published for changes that have no topic of their own.
+
+    A copy was sent to the pick-up branch; the pick-up branch, the last day or a freeze was changed;
+    the copy could not be had, so the hold waits again; a closure moved the last day on the shelf.
+    """
+
+    previous_shelf_until: date | None = Field(
+        default=None, description="Set where a closure moved the last day on the shelf."
+    )
+
+
+class HoldReady(
+    HoldSnapshot, topic="hold.ready", publisher="circulation", key="patron_id", subject="hold_id"
+):
+    """Published when a copy is put on the hold shelf of the pick-up branch."""
+
+
+class HoldCollected(
+    HoldSnapshot,
+    topic="hold.collected",
+    publisher="circulation",
+    key="patron_id",
+    subject="hold_id",
+):
+    """Published when the copy that was kept is lent to the patron."""
+
+
+class HoldCancelled(
+    HoldSnapshot,
+    topic="hold.cancelled",
+    publisher="circulation",
+    key="patron_id",
+    subject="hold_id",
+):
+    """Published when a hold is given up."""
+
+    by: Literal["patron", "staff", "borrowed", "erased"] = Field(
+        description="`borrowed`: the patron borrowed another copy. `erased`: the patron was."
+    )
+
+
+class HoldExpired(
+    HoldSnapshot, topic="hold.expired", publisher="circulation", key="patron_id", subject="hold_id"
+):
+    """Published by the holds job for what was not collected, or was not served in time."""
+
+    uncollected: bool = Field(description="Whether a copy had been kept for it.")
 
 
 class SuspensionSnapshot(Event):

@@ -41,6 +41,7 @@ class CopyStep(StrEnum):
     HAND_ON = "give to another hold"
     ARRIVE = "arrive"
     LOSE = "lose"
+    MISS = "miss"
     DAMAGE = "find damaged"
     WITHDRAW = "withdraw"
     RECOVER = "find again"
@@ -57,18 +58,14 @@ COPY_LIFE: Mapping[tuple[CopyState, CopyStep], CopyState] = {
     (CopyState.ON_SHELF, CopyStep.HAND_ON): CopyState.AVAILABLE,
     (CopyState.IN_TRANSIT, CopyStep.HAND_ON): CopyState.IN_TRANSIT,
     (CopyState.IN_TRANSIT, CopyStep.ARRIVE): CopyState.AVAILABLE,
+    (CopyState.ON_LOAN, CopyStep.LOSE): CopyState.LOST,
     **{
-        (state, CopyStep.LOSE): CopyState.LOST
-        for state in (
-            CopyState.AVAILABLE,
-            CopyState.ON_LOAN,
-            CopyState.ON_SHELF,
-            CopyState.IN_TRANSIT,
-        )
-    },
-    **{
-        (state, CopyStep.DAMAGE): CopyState.DAMAGED
+        (state, step): gone
         for state in (CopyState.AVAILABLE, CopyState.ON_SHELF, CopyState.IN_TRANSIT)
+        for step, gone in (
+            (CopyStep.MISS, CopyState.LOST),
+            (CopyStep.DAMAGE, CopyState.DAMAGED),
+        )
     },
     **{
         (state, CopyStep.WITHDRAW): CopyState.WITHDRAWN
@@ -160,8 +157,13 @@ def arrive(copy: Copy, branch_code: str) -> Copy:
 
 
 def lose(copy: Copy) -> Copy:
-    """The copy, recorded as lost: by the patron who has it, or missing from its place."""
+    """The copy, lost by the patron who has it."""
     return _moved(copy, _after(copy, CopyStep.LOSE))
+
+
+def miss(copy: Copy) -> Copy:
+    """The copy, recorded as lost because it is not where it should be."""
+    return _moved(copy, _after(copy, CopyStep.MISS))
 
 
 def damage(copy: Copy) -> Copy:

@@ -118,10 +118,12 @@ def check_out(
     policy: Policy,
     calendar: Calendar,
     on: date,
+    hold_id: str | None = None,
 ) -> tuple[Loan, Copy]:
     """The new loan, and the copy as it leaves. `calendar` is the lending branch's.
 
-    Raises PatronBlocked, LoanLimit, CopyOnLoan, CopyLost or LentBeforeReturn.
+    `hold_id` is the patron's hold on the title. Raises PatronBlocked, LoanLimit, CopyKept,
+    LentBeforeReturn or another refusal that names the copy's state.
     """
     if blocked:
         raise PatronBlocked
@@ -143,11 +145,11 @@ def check_out(
         set_under=calendar.version,
         calendar_version=calendar.version,
     )
-    return loan, lend(copy, on, branch_code=calendar.branch_code)
+    return loan, lend(copy, on, branch_code=calendar.branch_code, hold_id=hold_id)
 
 
 def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool) -> Loan:
-    """The loan after renewal on `on`; `queue` counts the patrons who wait for its title.
+    """The loan after renewal on `on`; `queue` counts the holds that its copy could serve.
 
     The new period counts from the day of renewal, but never ends before the present due date. The
     fine of an overdue loan is to be assessed first, on the same day. A closure in force on `on`

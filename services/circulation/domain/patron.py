@@ -26,15 +26,17 @@ class Borrower:
 
     id: str
     open_loans: int = 0
+    open_holds: int = 0
     outstanding_cents: int = 0
     version: int = 0
     """0: nothing is counted yet."""
 
-    def after(self, *, loans: int = 0, cents: int = 0) -> "Borrower":
-        """With `loans` more open loans (fewer, if negative) and `cents` more owed."""
+    def after(self, *, loans: int = 0, holds: int = 0, cents: int = 0) -> "Borrower":
+        """With `loans` and `holds` more open ones (fewer, if negative) and `cents` more owed."""
         return replace(
             self,
             open_loans=self.open_loans + loans,
+            open_holds=self.open_holds + holds,
             outstanding_cents=self.outstanding_cents + cents,
             version=self.version + 1,
         )

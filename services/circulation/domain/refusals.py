@@ -88,6 +88,13 @@ class NotInThisState(Refusal):
     says = "This cannot be done to an item that is {state}."
 
 
+class LostByPatron(Refusal):
+    """A copy is found that a patron had lost."""
+
+    code = "lost-by-patron"
+    says = "A reader had lost this item. Please return it, so that their account is settled."
+
+
 class LoanLimit(Refusal):
     """The patron has as many loans as the policy allows."""
 
@@ -177,6 +184,62 @@ class HoldWaiting(Refusal):
 
     code = "hold-waiting"
     says = "Another reader is waiting for this title, so it cannot be renewed."
+
+
+class NoSuchPatron(Refusal):
+    """No patron has this id, or none that circulation has heard of."""
+
+    code = "no-such-patron"
+    says = "There is no such reader."
+
+
+class NoSuchHold(Refusal):
+    """There is no such hold, or none that the caller may know of."""
+
+    code = "no-such-hold"
+    says = "There is no such reservation."
+
+
+class HoldLimit(Refusal):
+    """The patron has as many holds as the policy allows."""
+
+    code = "hold-limit"
+    says = "You have as many reservations as you may have at one time: {limit}."
+
+
+class HoldExists(Refusal):
+    """The patron waits for the title already."""
+
+    code = "hold-exists"
+    says = "You have reserved this title already."
+
+
+class TitleOnLoan(Refusal):
+    """The patron has a copy of the title on loan."""
+
+    code = "title-on-loan"
+    says = "You have this title on loan, so you cannot reserve it."
+
+
+class HoldEnded(Refusal):
+    """The hold was collected, cancelled or has expired."""
+
+    code = "hold-ended"
+    says = "This reservation has ended."
+
+
+class HoldNotWaiting(Refusal):
+    """A copy is kept or on its way for the hold already."""
+
+    code = "hold-not-waiting"
+    says = "An item is kept or on its way for this reservation already."
+
+
+class EndsBeforeToday(Refusal):
+    """A day that a patron chose for a hold, and that has passed."""
+
+    code = "ends-before-today"
+    says = "{on} has passed already."
 
 
 class LoanLost(Refusal):

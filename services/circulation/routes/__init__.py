@@ -4,7 +4,9 @@ from fastapi import APIRouter
 
 from services.circulation.routes import (
     charges,
+    copies,
     effects,
+    holds,
     loans,
     payments,
     policies,
@@ -15,5 +17,15 @@ from services.circulation.routes import (
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (titles, loans, charges, payments, suspensions, effects, policies):
+for subject in (
+    titles,
+    copies,
+    loans,
+    holds,
+    charges,
+    payments,
+    suspensions,
+    effects,
+    policies,
+):
     router.include_router(subject.router)

@@ -72,6 +72,8 @@ BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 """Of patrons or of copies, as `adult`, `young-adult`, `children`; a library may have others."""
 
+BarcodePath = Annotated[str, Path(max_length=40)]
+
 BranchKind = Literal["central", "major", "district", "small", "mobile", "station"]
 
 When = Annotated[

@@ -12,10 +12,12 @@ from pydantic import (
 
 from services.circulation import queries
 from services.circulation.domain.loan import Channel, DueMove, Loan
-from services.circulation.domain.patron import Patron as KnownPatron
 from services.circulation.domain.refusals import NoSuchCard, NoSuchLoan
 from services.circulation.routes.charges import ChargeOut, FineStatementOut, StatementOut
+from services.circulation.routes.copies import CopyDetail
 from services.circulation.routes.fields import Barcodes, BranchCode, Day, Id, Today, When, day_of
+from services.circulation.routes.holds import HoldOut
+from services.circulation.routes.patrons import ask_for_card
 from services.circulation.usecases.check_out import CheckOut, Lent, Refused, check_out
 from services.circulation.usecases.renew_all_loans import (
     Attempt,
@@ -29,7 +31,6 @@ from shared.auth import Desk, Patron, PatronOrStaff, Staff, may_see
 from shared.http import Body, Db, Page, PageQuery, Run, page_of
 from shared.ids import card_digest
 from shared.mongo import Database
-from shared.owners import Owners
 
 router = APIRouter(prefix="/v1")
 
@@ -167,6 +168,8 @@ class ReturnedOut(BaseModel):
     loan: LoanOut | None = None
     charge: ChargeOut | None = None
     statement: StatementOut | None = None
+    hold: HoldOut | None = Field(default=None, description="What the copy is kept or sent for.")
+    copy_: CopyDetail | None = Field(default=None, serialization_alias="copy")
     problem: Refusal | None = None
 
     @classmethod
@@ -178,6 +181,8 @@ class ReturnedOut(BaseModel):
             loan=LoanOut.of(returned.loan) if returned.loan else None,
             charge=ChargeOut.of(returned.charge) if returned.charge else None,
             statement=StatementOut.of(returned.statement) if returned.statement else None,
+            hold=HoldOut.of(returned.hold, None) if returned.hold else None,
+            copy_=CopyDetail.of(returned.copy) if returned.copy else None,
             problem=Refusal.of(returned.refused),
         )
 
@@ -237,20 +242,6 @@ class RenewAllOut(BaseModel):
     results: list[AttemptOut]
 
 
-async def _ask_accounts(owners: Owners, card_number: str, now: datetime) -> KnownPatron | None:
-    """The patron of a card not heard of yet: registered a moment ago, or nobody."""
-    answer = await owners.get("accounts", "/v1/patrons", now=now, params={"card": card_number})
-    for found in (answer or {}).get("items", ()):
-        return KnownPatron(
-            id=found["id"],
-            category=found["category"],
-            blocked=found["status"] != "active",
-            version=found["version"],
-            card_digest=found["card_digest"],
-        )
-    return None
-
-
 async def _loan(db: Database, loan_id: str, caller: auth.Caller) -> Loan:
     loan = await queries.loan(db, loan_id)
     if loan is None or not may_see(caller, loan.patron_id):
@@ -281,7 +272,7 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
         results = await run(check_out, command)
     except NoSuchCard:
         # Registered a moment ago, perhaps, and the event is under way: accounts knows.
-        patron = await _ask_accounts(run.owners, body.card_number, run.now)
+        patron = await ask_for_card(run.owners, body.card_number, run.now)
         if patron is None:
             raise
         results = await run(check_out, replace(command, patron=patron))

@@ -20,6 +20,7 @@ from services.circulation.routes.fields import (
     Id,
     Isbn,
     Line,
+    day_of,
     distinct,
 )
 from services.circulation.usecases.add_copies import AddCopies, add_copies
@@ -192,7 +193,8 @@ async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run
 @router.post("/titles/{title_id}/copies", status_code=201)
 async def post_copies(title_id: Id, body: CopiesIn, _caller: Staff, run: Run) -> TitleInFull:
     """Add copies to a title. 404 `no-such-title`, 409 `barcode-taken` or `too-many-copies`."""
-    command = AddCopies(title_id, tuple(copy.new() for copy in body.copies))
+    copies = tuple(copy.new() for copy in body.copies)
+    command = AddCopies(title_id, copies, day_of(None, run))
     catalogued = await run(add_copies, command)
     return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
 

@@ -8,6 +8,7 @@ from services.circulation.store import (
     calendars,
     charges,
     double,
+    holds,
     loans,
     patrons,
     payments,
@@ -23,6 +24,7 @@ __all__ = [
     "calendars",
     "charges",
     "double",
+    "holds",
     "loans",
     "patrons",
     "payments",
@@ -41,6 +43,7 @@ INDEXES: Indexes = {
     **charges.INDEXES,
     **payments.INDEXES,
     **double.INDEXES,
+    **holds.INDEXES,
     **suspensions.INDEXES,
     **reworks.INDEXES,
 }

@@ -16,6 +16,7 @@ from shared.mongo import Database, Indexes, chunk_after, from_document, plain
 from shared.unit_of_work import Work
 
 OPEN = {"state": LoanState.OPEN.value}
+LOST = {"state": LoanState.LOST.value}
 
 INDEXES: Indexes = {
     "loans": [
@@ -28,6 +29,7 @@ INDEXES: Indexes = {
             name="open_of_patron",
             partialFilterExpression=OPEN,
         ),
+        IndexModel([("copy_id", ASCENDING)], name="lost_by_copy", partialFilterExpression=LOST),
         # What an announcement moves.
         IndexModel(
             [("branch_code", ASCENDING), ("due_on", ASCENDING)],
@@ -80,6 +82,11 @@ async def open_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loa
     """The open loans of some copies, by copy."""
     found = await work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **OPEN})
     return {loan.copy_id: loan for loan in found}
+
+
+async def is_lost(work: Work, copy_id: str) -> bool:
+    """Whether a patron lost the copy, so that its loan waits to be settled."""
+    return await work.count("loans", {"copy_id": copy_id, **LOST}) > 0
 
 
 async def open_of_patron(work: Work, patron_id: str) -> list[Loan]:

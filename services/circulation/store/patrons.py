@@ -24,6 +24,12 @@ async def get(work: Work, patron_id: str) -> Patron | None:
     return await work.find(Patron, "patrons", {"_id": patron_id})
 
 
+async def some(work: Work, patron_ids: Collection[str]) -> dict[str, Patron]:
+    """What accounts has said of some patrons, by patron."""
+    found = await work.all(Patron, "patrons", {"_id": {"$in": sorted(patron_ids)}})
+    return {patron.id: patron for patron in found}
+
+
 async def holder_of_card(work: Work, card_digest: str) -> Patron | None:
     """Whose card this is, if it is one patron's, as far as circulation has heard.
 

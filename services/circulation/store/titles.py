@@ -6,11 +6,16 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation.domain.copy import Copy
+from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.title import Title, search_terms, sought
 from services.circulation.store import reading
 from shared.mongo import Database, Indexes, chunk_after, from_document, plain
 from shared.unit_of_work import Work
+
+FREE = {
+    "state": {"$in": [CopyState.AVAILABLE.value, CopyState.IN_TRANSIT.value]},
+    "hold_id": None,
+}
 
 INDEXES: Indexes = {
     "titles": [
@@ -76,6 +81,24 @@ async def save_copies(work: Work, copies: Iterable[Copy]) -> None:
     await work.save("copies", *copies)
 
 
+async def some_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Copy]:
+    """Some copies, by id."""
+    found = await work.all(Copy, "copies", {"_id": {"$in": sorted(copy_ids)}})
+    return {copy.id: copy for copy in found}
+
+
+async def free_copies(work: Work, title_ids: Collection[str]) -> list[Copy]:
+    """The copies of these titles that are not lent and are for no hold."""
+    return await work.all(Copy, "copies", {"title_id": {"$in": sorted(title_ids)}, **FREE})
+
+
+async def with_free_copies(db: Database, title_ids: Collection[str]) -> list[str]:
+    """Those of some titles that have a copy which is not lent and is for no hold."""
+    query = {"title_id": {"$in": sorted(title_ids)}, **FREE}
+    found: list[str] = await db.copies.distinct("title_id", query)
+    return sorted(found)
+
+
 async def search(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
     """The titles that every word of `text` begins a term of, in the order of cataloguing."""
     return await reading.page(db, Title, "titles", matching(text), limit=limit, after=after)
@@ -100,6 +123,12 @@ async def find_copies(db: Database, title_ids: Sequence[str]) -> dict[str, list[
     for copy in sorted(found, key=lambda copy: copy.barcode):
         by_title[copy.title_id].append(copy)
     return by_title
+
+
+async def find_copy(db: Database, barcode: str) -> Copy | None:
+    """The copy with a barcode."""
+    found = await reading.every(db, Copy, "copies", {"barcode": barcode})
+    return found[0] if found else None
 
 
 async def find(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:

@@ -1,11 +1,13 @@
-"""Add copies to a title."""
+"""Add copies to a title, and serve who waits for it."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.refusals import BarcodeTaken, NoSuchTitle
 from services.circulation.domain.title import check_copies, next_version
 from services.circulation.usecases.catalogue_title import Catalogued, NewCopy, new_copies
+from services.circulation.usecases.serve_holds import serve
 from services.circulation.usecases.tell_of_title import tell
 from shared.unit_of_work import Work
 
@@ -16,6 +18,7 @@ class AddCopies:
 
     title_id: str
     copies: tuple[NewCopy, ...]
+    on: date
 
 
 async def add_copies(work: Work, command: AddCopies) -> Catalogued:
@@ -33,4 +36,6 @@ async def add_copies(work: Work, command: AddCopies) -> Catalogued:
     await store.titles.save(work, [title])
     await store.titles.add_copies(work, added)
     tell(work, title, copies)
-    return Catalogued(title, copies)
+    served = await serve(work, [title.id], command.on)
+    now = tuple(served[copy.id].copy if copy.id in served else copy for copy in copies)
+    return Catalogued(title, now)

@@ -1,13 +1,17 @@
 """Lend copies to the holder of a card."""
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from services.circulation import store
 from services.circulation.domain import loan as rules
+from services.circulation.domain.charge import Charge, ChargeKind, new_charge
 from services.circulation.domain.copy import Copy
+from services.circulation.domain.hold import Hold, HoldState, cancel, collect
+from services.circulation.domain.ledger import assessed
 from services.circulation.domain.loan import Loan
-from services.circulation.domain.patron import Patron, is_blocked
+from services.circulation.domain.patron import Borrower, Patron, is_blocked
 from services.circulation.domain.refusals import (
     InTheFuture,
     NoSuchBranch,
@@ -16,6 +20,8 @@ from services.circulation.domain.refusals import (
     Refusal,
     TooLongAgo,
 )
+from services.circulation.usecases.end_hold import let_go
+from services.circulation.usecases.post_to_ledger import post
 from services.circulation.usecases.tell_of_loan import snapshot
 from shared.contracts.circulation import LoanCheckedOut
 from shared.ids import new_id
@@ -75,6 +81,7 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
     policies = await store.policies.matrix(work)
     copies = await store.titles.copies_with(work, command.barcodes)
     borrower = await store.patrons.borrower(work, patron.id)
+    holds = await _holds(work, borrower, copies.values())
 
     results: list[Lent] = []
     taken: list[tuple[Loan, Copy]] = []
@@ -92,6 +99,7 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
                 policy=policy,
                 calendar=branch.now,
                 on=command.on,
+                hold_id=hold.id if (hold := holds.get(copy.title_id)) else None,
             )
         except Refusal as refusal:
             results.append(Lent(barcode, None, Refused.by(refusal)))
@@ -99,14 +107,60 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
             taken.append((loan, copy))
             results.append(Lent(barcode, loan, None))
 
-    if taken:
-        # First, for it is what two stations at once meet in: the later one loses little work.
-        await store.patrons.save_borrower(work, borrower.after(loans=len(taken)))
+    if not taken:
+        return results
+    ended = list(_ended(holds.values(), [loan for loan, _ in taken], command.today))
+    # First, for it is what two stations at once meet in: the later one loses little work.
+    fees = _fees(ended, [loan for loan, _ in taken], command.on)
+    await post(
+        work,
+        borrower,
+        [assessed(fee, work.now) for fee in fees],
+        loans=len(taken),
+        holds=-len(ended),
+    )
     await store.titles.save_copies(work, (copy for _, copy in taken))
     await store.loans.add(work, (loan for loan, _ in taken))
     for loan, _ in taken:
         work.record(LoanCheckedOut(**snapshot(loan)))
+    for hold, after in ended:
+        await let_go(work, hold, after)
     return results
+
+
+async def _holds(work: Work, borrower: Borrower, copies: Collection[Copy]) -> dict[str, Hold]:
+    """The patron's holds on the titles of the copies, by title."""
+    if not borrower.open_holds:
+        return {}
+    titles = {copy.title_id for copy in copies}
+    holds = await store.holds.open_of_patron(work, borrower.id, titles)
+    return {hold.title_id: hold for hold in holds}
+
+
+def _fees(
+    ended: Collection[tuple[Hold, Hold]], loans: Collection[Loan], on: date
+) -> Iterator[Charge]:
+    """What collecting costs, by the policy rows of the loans."""
+    for _, hold in ended:
+        for loan in loans:
+            fee = loan.policy.hold_fee_cents
+            if fee and hold.state is HoldState.COLLECTED and loan.copy_id == hold.copy_id:
+                yield new_charge(
+                    new_id(), hold.patron_id, ChargeKind.HOLD_FEE, fee, on, hold_id=hold.id
+                )
+
+
+def _ended(holds: Collection[Hold], loans: Sequence[Loan], on: date) -> Iterator[tuple[Hold, Hold]]:
+    """The holds that the loans end, before and after.
+
+    Who takes another copy than the one that was kept has collected nothing, and pays no fee: the
+    copy that was kept goes to the next in line.
+    """
+    for hold in holds:
+        if any(loan.copy_id == hold.copy_id for loan in loans):
+            yield hold, collect(hold, on)
+        elif any(loan.title_id == hold.title_id for loan in loans):
+            yield hold, cancel(hold, on, "borrowed")
 
 
 async def _holder(work: Work, command: CheckOut) -> Patron:

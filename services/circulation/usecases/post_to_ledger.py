@@ -21,16 +21,22 @@ from shared.unit_of_work import Work
 
 
 async def post(
-    work: Work, borrower: Borrower, postings: Sequence[Posting], *, loans: int = 0
+    work: Work,
+    borrower: Borrower,
+    postings: Sequence[Posting],
+    *,
+    loans: int = 0,
+    holds: int = 0,
 ) -> Borrower:
-    """What is counted of the patron after `postings` and with `loans` more open loans.
+    """What is counted of the patron after `postings`, with `loans` and `holds` more open ones.
 
     All the postings that a transaction makes for one patron are given at once, for each event says
     how the patron stands after all of them. Of two calls at once for one patron one is run again,
     so what `borrower` was read for still holds.
     """
     # First, for it is what two calls at once meet in: the later one loses little work.
-    counted = borrower.after(loans=loans, cents=sum(posting.owed_cents for posting in postings))
+    owed = sum(posting.owed_cents for posting in postings)
+    counted = borrower.after(loans=loans, holds=holds, cents=owed)
     await store.patrons.save_borrower(work, counted)
     if postings:
         await store.charges.post(work, postings)

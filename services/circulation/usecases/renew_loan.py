@@ -8,12 +8,15 @@ from services.circulation import store
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge, assess
 from services.circulation.domain.fines import Statement
+from services.circulation.domain.hold import Waiting
 from services.circulation.domain.ledger import assessed
 from services.circulation.domain.loan import Loan, catch_up, fine, renew, renewal_reference
 from services.circulation.domain.patron import Borrower, Patron, is_blocked
+from services.circulation.domain.policy import PolicyMatrix
 from services.circulation.domain.refusals import NoSuchLoan
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.usecases.post_to_ledger import post
+from services.circulation.usecases.serve_holds import queues_of
 from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
 from shared.contracts.circulation import LoanRenewed
 from shared.ids import new_id
@@ -47,6 +50,9 @@ class Terms:
     borrower: Borrower
     """As it was before: what these renewals themselves assess refuses none of them."""
     calendars: dict[str, BranchCalendar]
+    queues: dict[str, list[Waiting]]
+    """Who waits for the titles of the loans."""
+    policies: PolicyMatrix
     suspensions: list[FineSuspension]
 
 
@@ -62,7 +68,7 @@ async def renew_loan(work: Work, command: RenewLoan) -> Renewal:
 
 
 async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Terms:
-    """What the renewal of some loans of one patron is decided by, in four reads."""
+    """What the renewal of some loans of one patron is decided by, in a few reads."""
     patron = await store.patrons.get(work, patron_id)
     if patron is None:
         raise NoSuchLoan
@@ -70,6 +76,8 @@ async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Te
         patron,
         await store.patrons.borrower(work, patron_id),
         await store.calendars.some(work, {loan.branch_code for loan in loans}),
+        await queues_of(work, {loan.title_id for loan in loans}),
+        await store.policies.matrix(work),
         await store.suspensions.every(work),
     )
 
@@ -86,7 +94,10 @@ async def renew_one(work: Work, loan: Loan, terms: Terms, on: date) -> Renewal:
         loan,
         on=on,
         calendar=calendar.now,
-        queue=0,
+        queue=sum(
+            waiting.can_be_served(loan.copy_category, terms.policies, on)
+            for waiting in terms.queues.get(loan.title_id, ())
+        ),
         blocked=is_blocked(terms.patron, terms.borrower.outstanding_cents, loan.policy),
     )
     statement = fine(loan, calendar.now, terms.suspensions, on)

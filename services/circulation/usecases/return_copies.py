@@ -1,13 +1,15 @@
-"""Take copies back, and assess what their lateness costs."""
+"""Take copies back, assess what their lateness costs, and serve who waits for them."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.charge import Charge, assess
 from services.circulation.domain.copy import Copy, take_back
 from services.circulation.domain.fines import Statement
+from services.circulation.domain.hold import Hold
 from services.circulation.domain.ledger import Posting, assessed
 from services.circulation.domain.loan import Channel, Loan, catch_up, fine, give_back
 from services.circulation.domain.refusals import (
@@ -19,6 +21,7 @@ from services.circulation.domain.refusals import (
 )
 from services.circulation.usecases.check_out import Refused
 from services.circulation.usecases.post_to_ledger import post
+from services.circulation.usecases.serve_holds import Served, serve
 from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
 from shared.contracts.circulation import LoanReturned
 from shared.ids import new_id
@@ -38,13 +41,16 @@ class ReturnCopies:
 
 @dataclass(frozen=True)
 class Returned:
-    """What became of one copy: the loan as it ended, with its fine; or a refusal."""
+    """What became of one copy: the loan as it ended, its fine, and who gets it; or a refusal."""
 
     barcode: str
     loan: Loan | None = None
     charge: Charge | None = None
     statement: Statement | None = None
     refused: Refused | None = None
+    copy: Copy | None = None
+    hold: Hold | None = None
+    """What the copy is kept or sent for."""
 
 
 async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
@@ -99,9 +105,18 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
         work.record(
             LoanReturned(**snapshot(ended), return_branch=command.branch, channel=command.channel)
         )
-        results.append(Returned(barcode, ended, charge, statement))
+        results.append(Returned(barcode, ended, charge, statement, copy=copy))
     await store.titles.save_copies(work, copies_back)
     await store.loans.save(work, steps)
     for patron_id, count in came_back.items():
         await post(work, borrowers[patron_id], postings[patron_id], loans=-count)
-    return results
+    served = await serve(work, {copy.title_id for copy in copies_back}, command.today)
+    return [_served(returned, served) for returned in results]
+
+
+def _served(returned: Returned, served: Mapping[str, Served]) -> Returned:
+    """With the copy on the hold shelf or on its way, if it went there."""
+    if returned.copy is None or returned.copy.id not in served:
+        return returned
+    now = served[returned.copy.id]
+    return replace(returned, copy=now.copy, hold=now.hold)

@@ -18,7 +18,7 @@ STATES: dict[CopyState, Copy] = {
     CopyState.ON_LOAN: rules.lend(COPY, DAY, branch_code=HOME),
     CopyState.ON_SHELF: rules.keep(COPY, "h1"),
     CopyState.IN_TRANSIT: rules.send(COPY, AWAY, "h1"),
-    CopyState.LOST: rules.lose(COPY),
+    CopyState.LOST: rules.miss(COPY),
     CopyState.DAMAGED: rules.damage(COPY),
     CopyState.WITHDRAWN: rules.withdraw(COPY),
 }
@@ -38,9 +38,10 @@ STEPS: dict[str, tuple[Callable[[Copy], Copy], dict[str, str]]] = {
         {"on-shelf": "available", "in-transit": "in-transit"},
     ),
     "received": (lambda copy: rules.arrive(copy, AWAY), {"in-transit": "available"}),
-    "lost": (
-        rules.lose,
-        dict.fromkeys(("available", "on-loan", "on-shelf", "in-transit"), "lost"),
+    "lost": (rules.lose, {"on-loan": "lost"}),
+    "missing": (
+        rules.miss,
+        dict.fromkeys(("available", "on-shelf", "in-transit"), "lost"),
     ),
     "damaged": (
         rules.damage,

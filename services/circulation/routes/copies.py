@@ -1,0 +1,117 @@
+"""Copies: where each is, and what becomes of it between loans."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from services.circulation import queries
+from services.circulation.domain.copy import Copy, CopyState
+from services.circulation.routes.fields import BarcodePath, BranchCode, day_of
+from services.circulation.routes.holds import HoldOut
+from services.circulation.usecases.receive_copy import ReceiveCopy, receive_copy
+from services.circulation.usecases.recover_copy import RecoverCopy, recover_copy
+from services.circulation.usecases.serve_holds import Served
+from services.circulation.usecases.take_out_copy import Fault, TakeOutCopy, take_out_copy
+from shared.auth import Desk, Staff
+from shared.http import Body, Db, NotFound, Run
+
+router = APIRouter(prefix="/v1")
+
+
+class Place(Body):
+    """Where the copy is."""
+
+    branch: BranchCode
+
+
+class Removal(Body):
+    """Why the copy cannot be lent."""
+
+    fault: Fault
+
+
+class CopyDetail(BaseModel):
+    """A copy, where it is and what it is for."""
+
+    copy_id: str
+    title_id: str
+    barcode: str
+    category: str
+    branch: str = Field(description="The branch that owns it.")
+    state: CopyState
+    at_branch: str = Field(description="Where it is; on loan or in transit, where it left from.")
+    bound_for: str | None = Field(description="Where it travels to.")
+    hold_id: str | None = Field(description="The hold that it is kept, or travels, for.")
+    version: int
+
+    @classmethod
+    def of(cls, copy: Copy) -> "CopyDetail":
+        """From the copy."""
+        return cls(
+            copy_id=copy.id,
+            title_id=copy.title_id,
+            barcode=copy.barcode,
+            category=copy.category,
+            branch=copy.branch_code,
+            state=copy.state,
+            at_branch=copy.at_branch,
+            bound_for=copy.bound_for,
+            hold_id=copy.hold_id,
+            version=copy.version,
+        )
+
+
+class PlacedOut(BaseModel):
+    """A copy after a change, and the hold that it is for now, if any."""
+
+    copy_: CopyDetail = Field(serialization_alias="copy")
+    hold: HoldOut | None
+
+    @classmethod
+    def of(cls, served: Served) -> "PlacedOut":
+        """From the outcome."""
+        return cls(
+            copy_=CopyDetail.of(served.copy),
+            hold=HoldOut.of(served.hold, None) if served.hold else None,
+        )
+
+
+@router.get("/copies/{barcode}")
+async def get_copy(barcode: BarcodePath, _caller: Staff, db: Db) -> CopyDetail:
+    """A copy."""
+    copy = await queries.copy(db, barcode)
+    if copy is None:
+        raise NotFound("copy")
+    return CopyDetail.of(copy)
+
+
+@router.post("/copies/{barcode}/arrival")
+async def post_arrival(barcode: BarcodePath, body: Place, _caller: Desk, run: Run) -> PlacedOut:
+    """Receive a copy that was in transit: to the hold shelf, its own shelf, or on to elsewhere.
+
+    404 `unknown-branch`; 409 `no-such-copy`, or `copy-state` where it was not in transit.
+    """
+    return PlacedOut.of(
+        await run(receive_copy, ReceiveCopy(barcode, body.branch, day_of(None, run)))
+    )
+
+
+@router.post("/copies/{barcode}/removal")
+async def post_removal(barcode: BarcodePath, body: Removal, _caller: Staff, run: Run) -> PlacedOut:
+    """Take a copy out of lending. Its hold waits again at its place, or gets another copy.
+
+    409 `no-such-copy`, or `copy-state`, as for a copy on loan.
+    """
+    return PlacedOut.of(
+        await run(take_out_copy, TakeOutCopy(barcode, body.fault, day_of(None, run)))
+    )
+
+
+@router.post("/copies/{barcode}/recovery")
+async def post_recovery(barcode: BarcodePath, body: Place, _caller: Staff, run: Run) -> PlacedOut:
+    """Lend a copy again that was damaged, withdrawn or missing.
+
+    404 `unknown-branch`; 409 `no-such-copy`, `copy-state`, or `lost-by-patron`: return it instead.
+    """
+    return PlacedOut.of(
+        await run(recover_copy, RecoverCopy(barcode, body.branch, day_of(None, run)))
+    )

@@ -1,0 +1,29 @@
+"""Cancel a hold."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain.hold import Hold, cancel
+from services.circulation.domain.refusals import NoSuchHold
+from services.circulation.usecases.end_hold import end
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class CancelHold:
+    """Which hold is given up, and when. `patron_id` is who asks; None: staff."""
+
+    hold_id: str
+    patron_id: str | None
+    on: date
+
+
+async def cancel_hold(work: Work, command: CancelHold) -> Hold:
+    """The hold as it ends. Raises NoSuchHold (also for another patron's) or HoldEnded."""
+    hold = await store.holds.get(work, command.hold_id)
+    if hold is None or command.patron_id not in (None, hold.patron_id):
+        raise NoSuchHold
+    ended = cancel(hold, command.on, "staff" if command.patron_id is None else "patron")
+    await end(work, hold, ended)
+    return ended

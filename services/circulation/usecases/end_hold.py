@@ -1,0 +1,26 @@
+"""What follows the end of a hold, whatever ended it."""
+
+from services.circulation import store
+from services.circulation.domain import copy as copies
+from services.circulation.domain.hold import Hold, HoldState
+from services.circulation.usecases.serve_holds import serve
+from services.circulation.usecases.tell_of_hold import tell_change
+from shared.unit_of_work import Work
+
+
+async def end(work: Work, hold: Hold, ended: Hold) -> None:
+    """Keep that a hold has ended, and count it; its copy goes to the next in line."""
+    borrower = await store.patrons.borrower(work, hold.patron_id)
+    await store.patrons.save_borrower(work, borrower.after(holds=-1))
+    await let_go(work, hold, ended)
+
+
+async def let_go(work: Work, hold: Hold, ended: Hold) -> None:
+    """As `end`, where what is counted of the patron is kept by the caller."""
+    await store.holds.save(work, [ended])
+    tell_change(work, hold, ended)
+    if hold.copy_id is None or ended.ended_on is None or ended.state is HoldState.COLLECTED:
+        return
+    kept = (await store.titles.some_copies(work, [hold.copy_id]))[hold.copy_id]
+    await store.titles.save_copies(work, [copies.hand_on(kept, None)])
+    await serve(work, [hold.title_id], ended.ended_on)

@@ -1,0 +1,39 @@
+"""End a hold whose time is over."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain.hold import expire, is_left, is_unwanted, move_shelf
+from services.circulation.usecases.end_hold import end
+from services.circulation.usecases.tell_of_hold import tell_change
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ExpireHold:
+    """Which hold may be over, and the day that is looked at."""
+
+    hold_id: str
+    on: date
+
+
+async def expire_hold(work: Work, command: ExpireHold) -> bool:
+    """Whether its time was over, by the rule.
+
+    Where a closure has moved its last day on the shelf meanwhile, that is told instead.
+    """
+    hold = await store.holds.get(work, command.hold_id)
+    if hold is None or not hold.is_open:
+        return False
+    branch = await store.calendars.get(work, hold.pickup_branch)
+    if branch is None:
+        return False
+    if is_unwanted(hold, command.on) or is_left(hold, branch.now, command.on):
+        await end(work, hold, expire(hold, command.on))
+        return True
+    moved = move_shelf(hold, branch.now)
+    if moved is not hold:
+        await store.holds.save(work, [moved])
+        tell_change(work, hold, moved)
+    return False

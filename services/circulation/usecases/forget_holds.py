@@ -1,0 +1,25 @@
+"""End the holds of a patron who was erased."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain.hold import cancel
+from services.circulation.usecases.end_hold import end
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ForgetHolds:
+    """The patron, and when they were erased."""
+
+    patron_id: str
+    on: date
+
+
+async def forget_holds(work: Work, command: ForgetHolds) -> int:
+    """How many holds they had."""
+    holds = await store.holds.open_of_patron(work, command.patron_id)
+    for hold in holds:
+        await end(work, hold, cancel(hold, command.on, "erased"))
+    return len(holds)

@@ -1,0 +1,89 @@
+"""Reserve a title."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain import hold as rules
+from services.circulation.domain.hold import Hold
+from services.circulation.domain.patron import Patron, is_blocked
+from services.circulation.domain.refusals import NoSuchBranch, NoSuchPatron, NoSuchTitle
+from services.circulation.usecases.serve_holds import hand_out
+from services.circulation.usecases.tell_of_hold import tell_placed
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class PlaceHold:
+    """Who wants which title, to collect it where, until when it is wanted."""
+
+    patron_id: str
+    title_id: str
+    pickup_branch: str
+    expires_on: date | None
+    on: date
+    patron: Patron | None = None
+    """What accounts said of a patron not known here."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A hold and its place in the queue: 1 is next; None: it waits no longer."""
+
+    hold: Hold
+    position: int | None
+
+
+async def place_hold(work: Work, command: PlaceHold) -> Place:
+    """The hold; where a copy is free it is kept or sent at once.
+
+    Raises NoSuchTitle, NoSuchBranch, NoSuchPatron, or what refuses a hold.
+    """
+    # First, for it is what two patrons at once meet in: the later one loses little work.
+    place = await store.holds.take_place(work, command.title_id)
+    if await store.titles.get(work, command.title_id) is None:
+        raise NoSuchTitle
+    branch = await store.calendars.get(work, command.pickup_branch)
+    if branch is None:
+        raise NoSuchBranch(branch=command.pickup_branch)
+    patron = await _patron(work, command)
+    borrower = await store.patrons.borrower(work, patron.id)
+    loans = await store.loans.open_of_patron(work, patron.id)
+    copies = await store.titles.copies_of(work, [command.title_id])
+    policy = rules.policy_at_placing(
+        patron,
+        {copy.category for copy in copies},
+        branch.kind,
+        await store.policies.matrix(work),
+    )
+    hold = rules.place(
+        hold_id=new_id(),
+        patron=patron,
+        title_id=command.title_id,
+        pickup_branch=command.pickup_branch,
+        place=place,
+        at=work.now,
+        on=command.on,
+        expires_on=command.expires_on,
+        policy=policy,
+        blocked=is_blocked(patron, borrower.outstanding_cents, policy),
+        open_holds=borrower.open_holds,
+        holds_title=bool(await store.holds.open_of_patron(work, patron.id, [command.title_id])),
+        has_title=any(loan.title_id == command.title_id for loan in loans),
+    )
+    await store.patrons.save_borrower(work, borrower.after(holds=1))
+    await store.holds.add(work, hold)
+    tell_placed(work, hold)
+    served = await hand_out(work, [command.title_id], command.on)
+    now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), hold)
+    return Place(now, await store.holds.position(work, now))
+
+
+async def _patron(work: Work, command: PlaceHold) -> Patron:
+    if command.patron is not None:
+        await store.patrons.note(work, command.patron)
+    patron = await store.patrons.get(work, command.patron_id)
+    if patron is None:
+        raise NoSuchPatron
+    return patron

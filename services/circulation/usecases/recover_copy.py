@@ -1,0 +1,38 @@
+"""Take a copy back into lending: it was found again or repaired."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain.copy import recover
+from services.circulation.domain.refusals import LostByPatron, NoSuchBranch, NoSuchCopy
+from services.circulation.usecases.serve_holds import Served, hand_out
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class RecoverCopy:
+    """Which copy, and the branch where it is."""
+
+    barcode: str
+    branch: str
+    on: date
+
+
+async def recover_copy(work: Work, command: RecoverCopy) -> Served:
+    """The copy: for who waits for it, at home, or on its way home.
+
+    Raises NoSuchCopy, NoSuchBranch, NotInThisState, or LostByPatron: a return settles its loan.
+    """
+    copy = (await store.titles.copies_with(work, [command.barcode])).get(command.barcode)
+    if copy is None:
+        raise NoSuchCopy(barcode=command.barcode)
+    if await store.calendars.get(work, command.branch) is None:
+        raise NoSuchBranch(branch=command.branch)
+    if await store.loans.is_lost(work, copy.id):
+        raise LostByPatron
+    await store.holds.take_turn(work, [copy.title_id])
+    back = recover(copy, command.branch)
+    await store.titles.save_copies(work, [back])
+    served = await hand_out(work, [copy.title_id], command.on)
+    return served.get(copy.id, Served(back, None))

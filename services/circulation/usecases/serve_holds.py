@@ -1,0 +1,130 @@
+"""Give the free copies of a title to those who wait for it, in turn, and send the others home."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation import store
+from services.circulation.domain import copy as copies
+from services.circulation.domain.copy import Copy, CopyState
+from services.circulation.domain.hold import Hold, Waiting, allot, matches
+from services.circulation.usecases.tell_of_hold import tell_change
+from shared.unit_of_work import Run, Work
+
+TITLES_AT_ONCE = 200
+"""Titles of which one query asks whether a copy is free."""
+
+
+@dataclass(frozen=True)
+class ServeTitle:
+    """Which title's queue to look at, on which day."""
+
+    title_id: str
+    on: date
+
+
+@dataclass(frozen=True)
+class Served:
+    """A copy that was free, as it is now: for a hold, or on its way home."""
+
+    copy: Copy
+    hold: Hold | None
+
+
+async def serve_title(work: Work, command: ServeTitle) -> int:
+    """How many holds were given a copy."""
+    served = await serve(work, {command.title_id}, command.on)
+    return sum(each.hold is not None for each in served.values())
+
+
+async def serve(work: Work, title_ids: Collection[str], on: date) -> dict[str, Served]:
+    """What became of the free copies of some titles, by copy; those that stay are left out.
+
+    To be called once all that makes a copy free, or a hold wait, is written.
+    """
+    await store.holds.take_turn(work, title_ids)
+    return await hand_out(work, title_ids, on)
+
+
+async def hand_out(work: Work, title_ids: Collection[str], on: date) -> dict[str, Served]:
+    """As `serve`, where the queues of the titles have been written already."""
+    free = await store.titles.free_copies(work, title_ids)
+    queues = await queues_of(work, {copy.title_id for copy in free})
+    given = await _give(work, free, queues, on) if queues else {}
+    homeward = [
+        copies.send(copy, copy.branch_code)
+        for copy in free
+        if copy.id not in given
+        and copy.state is CopyState.AVAILABLE
+        and copy.at_branch != copy.branch_code
+    ]
+    await store.titles.save_copies(work, homeward)
+    return given | {copy.id: Served(copy, None) for copy in homeward}
+
+
+async def _give(
+    work: Work, free: Sequence[Copy], queues: dict[str, list[Waiting]], on: date
+) -> dict[str, Served]:
+    policies = await store.policies.matrix(work)
+    given = []
+    for title_id, queue in queues.items():
+        of_title = [copy for copy in free if copy.title_id == title_id]
+        for match in matches(of_title, queue, policies, on):
+            hold, copy = allot(
+                match.waiting.hold,
+                match.copy,
+                on=on,
+                shelf_days=match.policy.hold_shelf_days,
+                calendar=match.calendar,
+            )
+            tell_change(work, match.waiting.hold, hold)
+            given.append(Served(copy, hold))
+    await store.titles.save_copies(work, [each.copy for each in given])
+    await store.holds.save(work, [each.hold for each in given if each.hold])
+    return {each.copy.id: each for each in given}
+
+
+async def queues_of(work: Work, title_ids: Collection[str]) -> dict[str, list[Waiting]]:
+    """The queues of some titles, in turn, with what decides who can be served."""
+    holds = await store.holds.waiting(work, title_ids) if title_ids else []
+    if not holds:
+        return {}
+    patron_ids = {hold.patron_id for hold in holds}
+    patrons = await store.patrons.some(work, patron_ids)
+    borrowers = await store.patrons.borrowers(work, patron_ids)
+    calendars = await store.calendars.some(work, {hold.pickup_branch for hold in holds})
+    queues: dict[str, list[Waiting]] = {}
+    for hold in holds:
+        calendar = calendars.get(hold.pickup_branch)
+        queues.setdefault(hold.title_id, []).append(
+            Waiting(
+                hold,
+                patrons.get(hold.patron_id),
+                borrowers[hold.patron_id].outstanding_cents,
+                calendar.now if calendar else None,
+            )
+        )
+    return queues
+
+
+async def serve_waiting(
+    run: Run, on: date, *, branch: str | None = None, patron_id: str | None = None
+) -> int:
+    """How many holds were given a copy that was free, title by title, each in its transaction.
+
+    Of the titles that somebody waits for: at a branch, one patron, or anybody. Begun again, it
+    finds only what is left to do.
+    """
+    done = 0
+    batch: list[str] = []
+    async for title_id in store.holds.waited_for(run.database, branch=branch, patron_id=patron_id):
+        batch.append(title_id)
+        if len(batch) == TITLES_AT_ONCE:
+            done += await _serve_batch(run, batch, on)
+            batch.clear()
+    return done + await _serve_batch(run, batch, on)
+
+
+async def _serve_batch(run: Run, title_ids: Collection[str], on: date) -> int:
+    free = await store.titles.with_free_copies(run.database, title_ids)
+    return sum([await run(serve_title, ServeTitle(title_id, on)) for title_id in free])

@@ -1,0 +1,45 @@
+"""Take a copy out of lending: it is damaged, withdrawn, or not where it should be."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from services.circulation import store
+from services.circulation.domain import copy as copies
+from services.circulation.domain.hold import put_back
+from services.circulation.domain.refusals import NoSuchCopy
+from services.circulation.usecases.serve_holds import Served, hand_out
+from services.circulation.usecases.tell_of_hold import tell_change
+from shared.unit_of_work import Work
+
+Fault = Literal["damaged", "withdrawn", "missing"]
+
+_TAKE_OUT = {"damaged": copies.damage, "withdrawn": copies.withdraw, "missing": copies.miss}
+
+
+@dataclass(frozen=True)
+class TakeOutCopy:
+    """Which copy cannot be lent, and why."""
+
+    barcode: str
+    fault: Fault
+    on: date
+
+
+async def take_out_copy(work: Work, command: TakeOutCopy) -> Served:
+    """The copy. The hold that it was for waits again at its place, or gets another copy at once.
+
+    Raises NoSuchCopy, or NotInThisState, as for a copy on loan.
+    """
+    copy = (await store.titles.copies_with(work, [command.barcode])).get(command.barcode)
+    if copy is None:
+        raise NoSuchCopy(barcode=command.barcode)
+    await store.holds.take_turn(work, [copy.title_id])
+    out = _TAKE_OUT[command.fault](copy)
+    await store.titles.save_copies(work, [out])
+    if copy.hold_id and (hold := await store.holds.get(work, copy.hold_id)):
+        waits = put_back(hold)
+        await store.holds.save(work, [waits])
+        tell_change(work, hold, waits)
+        await hand_out(work, [copy.title_id], command.on)
+    return Served(out, None)

@@ -1,0 +1,57 @@
+"""Publish a hold's snapshot after each change."""
+
+from typing import Any
+
+from services.circulation.domain.hold import Hold, HoldState
+from shared.contracts.circulation import (
+    HoldCancelled,
+    HoldChanged,
+    HoldCollected,
+    HoldExpired,
+    HoldPlaced,
+    HoldReady,
+)
+from shared.unit_of_work import Work
+
+
+def tell_placed(work: Work, hold: Hold) -> None:
+    """Record the event of a new hold."""
+    work.record(HoldPlaced(**_snapshot(hold)))
+
+
+def tell_change(work: Work, before: Hold, hold: Hold) -> None:
+    """Record the event of one change: what it is, the two states say."""
+    fields = _snapshot(hold)
+    match hold.state:
+        case HoldState.READY if before.state is HoldState.READY:
+            work.record(HoldChanged(**fields, previous_shelf_until=before.shelf_until))
+        case HoldState.READY:
+            work.record(HoldReady(**fields))
+        case HoldState.COLLECTED:
+            work.record(HoldCollected(**fields))
+        case HoldState.CANCELLED:
+            work.record(HoldCancelled(**fields, by=hold.ended_by or "staff"))
+        case HoldState.EXPIRED:
+            uncollected = before.state is HoldState.READY
+            work.record(HoldExpired(**fields, uncollected=uncollected))
+        case _:
+            work.record(HoldChanged(**fields))
+
+
+def _snapshot(hold: Hold) -> dict[str, Any]:
+    return {
+        "version": hold.version,
+        "hold_id": hold.id,
+        "patron_id": hold.patron_id,
+        "title_id": hold.title_id,
+        "pickup_branch": hold.pickup_branch,
+        "state": hold.state.value,
+        "place": hold.place,
+        "placed_at": hold.placed_at,
+        "expires_on": hold.expires_on,
+        "frozen": hold.frozen,
+        "frozen_until": hold.frozen_until,
+        "copy_id": hold.copy_id,
+        "ready_on": hold.ready_on,
+        "shelf_until": hold.shelf_until,
+    }

@@ -1,0 +1,142 @@
+"""What the tests of holds do at a desk, and what must be true of holds and copies at any moment."""
+
+from collections import Counter
+from datetime import date
+from typing import Any
+
+from services.circulation.domain.branch_calendar import BranchCalendar
+from services.circulation.domain.hold import Hold, Waiting
+from services.circulation.domain.patron import Patron
+from services.circulation.domain.policy import HONG_KONG
+from shared.mongo import from_document
+from tests.circulation.desk import OPS, STAFF, Desk, noon
+from tests.support import Answer, token
+
+DAY = "2020-11-20"
+
+
+async def title_of(desk: Desk, barcode: str) -> str:
+    """The title of a copy."""
+    answer = await desk.api.get(f"/v1/copies/{barcode}", as_=STAFF)
+    return str(answer.json()["title_id"])
+
+
+async def copy_of(desk: Desk, barcode: str) -> tuple[str, str, str | None]:
+    """State of a copy, where it is and where it is bound for."""
+    copy = (await desk.api.get(f"/v1/copies/{barcode}", as_=STAFF)).json()
+    return copy["state"], copy["at_branch"], copy["bound_for"]
+
+
+async def reserve(
+    desk: Desk, patron: str, title: str, *, at: str = "HKCL", on: str = DAY, **more: Any
+) -> Answer:
+    """A hold of a patron, to be collected at a branch."""
+    body = {"title_id": title, "pickup_branch": at, **more}
+    return await desk.api.post("/v1/holds", body, as_=token(patron), at=noon(on))
+
+
+async def hold(desk: Desk, patron: str, title: str, **more: Any) -> dict[str, Any]:
+    """As `reserve`, and it is not refused."""
+    answer = await reserve(desk, patron, title, **more)
+    assert answer.status == 201, answer.json()
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def now(desk: Desk, held: dict[str, Any]) -> dict[str, Any]:
+    """A hold as it is now."""
+    answer = await desk.api.get(f"/v1/holds/{held['id']}", as_=STAFF)
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def amend(desk: Desk, held: dict[str, Any], *, on: str = DAY, **change: Any) -> Answer:
+    """A change by its patron."""
+    as_ = token(held["patron_id"])
+    return await desk.api.patch(f"/v1/holds/{held['id']}", change, as_=as_, at=noon(on))
+
+
+async def arrive(desk: Desk, barcode: str, branch: str, on: str = DAY) -> dict[str, Any]:
+    """What becomes of a copy that is received."""
+    body = {"branch": branch}
+    answer = await desk.api.post(f"/v1/copies/{barcode}/arrival", body, as_=STAFF, at=noon(on))
+    assert answer.status == 200, answer.json()
+    placed: dict[str, Any] = answer.json()
+    return placed
+
+
+async def run_job(desk: Desk, on: str) -> int:
+    """How much the job of the holds did on a day."""
+    answer = await desk.api.post("/v1/ops/jobs/circulation/holds", as_=OPS, at=noon(on))
+    assert answer.status == 200, answer.json()
+    return int(answer.json()["done"])
+
+
+async def faults(desk: Desk, on: str = DAY) -> list[str]:
+    """What is wrong with holds and copies on a day: nothing, at any moment between two commands.
+
+    Never two patrons for one copy, never a copy for nobody's hold, never one idle while somebody
+    waits who can have it, and what is counted of each patron is true.
+    """
+    db = desk.api.app.state.database
+    holds = [from_document(Hold, row) async for row in db.holds.find()]
+    copies = [row async for row in db.copies.find()]
+    found = _pairs(holds, copies)
+    found += await _idle(db, holds, copies, on)
+    loans = Counter([row["copy_id"] async for row in db.loans.find({"state": "open"})])
+    for copy in copies:
+        if loans[copy["_id"]] != (copy["state"] == "on-loan"):
+            found.append(f"copy {copy['barcode']} is {copy['state']} with {loans[copy['_id']]}")
+    waits = Counter(one.patron_id for one in holds if one.is_open)
+    counted = {row["_id"]: row["open_holds"] async for row in db.borrowers.find()}
+    for patron in {*waits, *counted}:
+        if waits[patron] != counted.get(patron, 0):
+            found.append(f"{patron} has {waits[patron]} holds, not {counted.get(patron)}")
+    places = Counter((one.title_id, one.place) for one in holds)
+    found += [
+        f"place {place} was given {count} times" for place, count in places.items() if count > 1
+    ]
+    return found
+
+
+def _pairs(holds: list[Hold], copies: list[dict[str, Any]]) -> list[str]:
+    """Each copy that is kept or travels for a hold, and each such hold, have each other."""
+    for_hold = {
+        (copy["hold_id"], copy["_id"], {"on-shelf": "ready"}.get(copy["state"], copy["state"]))
+        for copy in copies
+        if copy["hold_id"]
+    }
+    of_hold = {
+        (one.id, one.copy_id, one.state.value)
+        for one in holds
+        if one.state.value in ("in-transit", "ready")
+    }
+    kept = [copy["hold_id"] for copy in copies if copy["hold_id"]]
+    found = [f"hold {one} has {kept.count(one)} copies" for one in kept if kept.count(one) > 1]
+    return found + [f"not for each other: {pair}" for pair in for_hold ^ of_hold]
+
+
+async def _idle(db: Any, holds: list[Hold], copies: list[dict[str, Any]], on: str) -> list[str]:
+    day = date.fromisoformat(on)
+    patrons = {row["_id"]: from_document(Patron, row) async for row in db.patrons.find()}
+    owed = {row["_id"]: row["outstanding_cents"] async for row in db.borrowers.find()}
+    calendars = {
+        row["_id"]: from_document(BranchCalendar, row).now async for row in db.calendars.find()
+    }
+    free = {
+        copy["title_id"]: copy
+        for copy in copies
+        if copy["state"] in ("available", "in-transit") and not copy["hold_id"]
+    }
+    return [
+        f"copy {free[one.title_id]['barcode']} is free while {one.patron_id} waits"
+        for one in holds
+        if one.state.value == "waiting"
+        and one.title_id in free
+        and Waiting(
+            one,
+            patrons.get(one.patron_id),
+            owed.get(one.patron_id, 0),
+            calendars.get(one.pickup_branch),
+        ).can_be_served(free[one.title_id]["category"], HONG_KONG, day)
+    ]

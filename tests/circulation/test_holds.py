@@ -1,0 +1,451 @@
+"""Holds: first come, first served by title; a copy goes to who waits for it as soon as it can."""
+
+from typing import Any
+
+import pytest
+
+from shared.contracts.accounts import PatronBlocked, PatronErased, PatronUnblocked
+from shared.ids import card_digest
+from tests.circulation.desk import KEY, STAFF, STATION, Desk, card_of, closure, noon
+from tests.circulation.desk import branch as told
+from tests.circulation.shelf import (
+    amend,
+    arrive,
+    copy_of,
+    faults,
+    hold,
+    now,
+    reserve,
+    run_job,
+    title_of,
+)
+from tests.support import token
+
+
+async def people(desk: Desk, *names: str) -> None:
+    for name in names:
+        await desk.patron(name)
+
+
+async def lent_title(desk: Desk, to: str = "p1") -> tuple[str, str]:
+    """A title whose only copy is on loan: its id and the barcode."""
+    [barcode] = await desk.copies(1)
+    [result] = await desk.lend(barcode, to=to)
+    assert result["ok"]
+    return await title_of(desk, barcode), barcode
+
+
+async def account(desk: Desk, kind: Any, patron: str, version: int, status: str) -> None:
+    await desk.hear(
+        kind(
+            version=version,
+            patron_id=patron,
+            category="adult",
+            home_branch="HKCL",
+            language="en",
+            status=status,
+            card_digest="" if status == "erased" else card_digest(card_of(patron), KEY),
+        )
+    )
+
+
+# ---- placing ------------------------------------------------------------------------------------
+
+
+async def test_who_comes_first_is_served_first(desk: Desk) -> None:
+    await people(desk, "p2", "p3", "p4")
+    title, barcode = await lent_title(desk)
+    second = await hold(desk, "p2", title)
+    third = await hold(desk, "p3", title)
+    assert (second["state"], second["position"], third["position"]) == ("waiting", 1, 2)
+    [returned] = await desk.take_back(barcode, on="2020-11-21")
+    assert (returned["hold"]["id"], returned["hold"]["state"]) == (second["id"], "ready")
+    assert returned["copy"]["state"] == "on-shelf"
+    assert (await now(desk, third))["position"] == 1
+    assert await faults(desk) == []
+
+
+async def test_a_copy_on_the_open_shelf_is_kept_at_once_for_who_reserves_it(desk: Desk) -> None:
+    [barcode] = await desk.copies(1)
+    held = await hold(desk, "p1", await title_of(desk, barcode))
+    assert (held["state"], held["position"]) == ("ready", None)
+    assert (held["ready_on"], held["shelf_until"]) == ("2020-11-20", "2020-11-27")
+    assert await copy_of(desk, barcode) == ("on-shelf", "HKCL", None)
+    assert [await desk.count(topic) for topic in ("hold.placed", "hold.ready")] == [1, 1]
+
+
+async def test_a_copy_of_another_branch_travels_to_the_pick_up_branch(desk: Desk) -> None:
+    [barcode] = await desk.copies(1)
+    held = await hold(desk, "p1", await title_of(desk, barcode), at="LFU")
+    assert held["state"] == "in-transit"
+    assert await copy_of(desk, barcode) == ("in-transit", "HKCL", "LFU")
+    placed = await arrive(desk, barcode, "LFU", on="2020-11-23")
+    assert (placed["hold"]["state"], placed["hold"]["shelf_until"]) == ("ready", "2020-11-30")
+    assert await copy_of(desk, barcode) == ("on-shelf", "LFU", None)
+    assert await faults(desk) == []
+
+
+async def test_of_several_copies_the_nearest_is_taken(desk: Desk) -> None:
+    near, far = await desk.copies(1, branch="LFU"), await desk.copies(1)
+    title = await title_of(desk, near[0])
+    body = {"copies": [{"barcode": f"{far[0]}-2", "category": "adult", "branch": "HKCL"}]}
+    added = await desk.api.post(f"/v1/titles/{title}/copies", body, as_=STAFF)
+    assert added.status == 201
+    held = await hold(desk, "p1", title, at="LFU")
+    assert held["state"] == "ready"
+    assert await copy_of(desk, near[0]) == ("on-shelf", "LFU", None)
+
+
+async def test_new_copies_go_to_who_waits(desk: Desk) -> None:
+    await people(desk, "p2")
+    title, barcode = await lent_title(desk)
+    held = await hold(desk, "p2", title)
+    body = {"copies": [{"barcode": f"{barcode}-2", "category": "adult", "branch": "HKCL"}]}
+    added = await desk.api.post(f"/v1/titles/{title}/copies", body, as_=STAFF)
+    assert [copy["state"] for copy in added.json()["copies"]] == ["on-loan", "on-shelf"]
+    assert (await now(desk, held))["state"] == "ready"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"title_id": "none"}, 404, "no-such-title"),
+        ({"pickup_branch": "NONE"}, 404, "unknown-branch"),
+        ({"expires_on": "2020-11-19"}, 409, "ends-before-today"),
+        ({"expires_on": "tomorrow"}, 422, "malformed"),
+        ({"colour": "red"}, 422, "malformed"),
+    ],
+)
+async def test_a_hold_that_makes_no_sense_is_refused(
+    desk: Desk, change: dict[str, Any], status: int, code: str
+) -> None:
+    title = await title_of(desk, (await desk.copies(1))[0])
+    body = {"title_id": title, "pickup_branch": "HKCL", **change}
+    answer = await desk.api.post("/v1/holds", body, as_=token("p1"), at=noon("2020-11-20"))
+    assert (answer.status, answer.json()["code"]) == (status, code)
+    assert await faults(desk) == []
+
+
+async def test_a_hold_is_refused_to_who_has_the_title_already(desk: Desk) -> None:
+    await people(desk, "p2")
+    title, _ = await lent_title(desk)
+    assert (await reserve(desk, "p1", title)).json()["code"] == "title-on-loan"
+    await hold(desk, "p2", title)
+    again = await reserve(desk, "p2", title)
+    assert (again.status, again.json()["code"]) == (409, "hold-exists")
+
+
+async def test_a_hold_is_refused_to_who_is_blocked_or_owes_money(desk: Desk) -> None:
+    title, _ = await lent_title(desk)
+    await people(desk, "p2", "p3")
+    await account(desk, PatronBlocked, "p2", 2, "blocked")
+    late = await desk.loan(to="p3", on="2020-10-01")
+    await desk.take_back(late["barcode"], on="2020-11-01")
+    for patron in ("p2", "p3"):
+        assert (await reserve(desk, patron, title)).json()["code"] == "patron-blocked"
+
+
+async def test_the_eleventh_hold_is_refused(desk: Desk) -> None:
+    titles = [await title_of(desk, (await desk.copies(1))[0]) for _ in range(11)]
+    for title in titles[:10]:
+        await hold(desk, "p1", title)
+    assert (await reserve(desk, "p1", titles[10])).json()["code"] == "hold-limit"
+    assert await faults(desk) == []
+
+
+# ---- collecting ---------------------------------------------------------------------------------
+
+
+async def test_who_collects_pays_the_fee(desk: Desk) -> None:
+    [barcode] = await desk.copies(1)
+    held = await hold(desk, "p1", await title_of(desk, barcode))
+    [lent] = await desk.lend(barcode, on="2020-11-21")
+    assert lent["ok"]
+    assert (await now(desk, held))["state"] == "collected"
+    charges = (await desk.api.get("/v1/me/charges", as_=token("p1"))).json()["items"]
+    assert [(one["kind"], one["amount_cents"]) for one in charges] == [("hold-fee", 330)]
+    assert await desk.count("hold.collected") == 1
+    assert await faults(desk) == []
+
+
+async def test_what_is_kept_is_lent_to_nobody_else(desk: Desk) -> None:
+    await people(desk, "p2")
+    [barcode] = await desk.copies(1)
+    await hold(desk, "p1", await title_of(desk, barcode))
+    [refused] = await desk.lend(barcode, to="p2")
+    assert refused["problem"]["code"] == "copy-kept"
+
+
+async def test_who_borrows_another_copy_has_collected_nothing_and_pays_nothing(desk: Desk) -> None:
+    await people(desk, "p2")
+    kept, free = await desk.copies(2)
+    title = await title_of(desk, kept)
+    held = await hold(desk, "p1", title)
+    kept, free = (kept, free) if (await copy_of(desk, kept))[0] == "on-shelf" else (free, kept)
+    await desk.lend(free, to="p2")
+    await people(desk, "p3")
+    waits = await hold(desk, "p3", title)
+    await desk.take_back(free, on="2020-11-21")  # p3's
+    [lent] = await desk.lend(free, to="p3", on="2020-11-21")
+    assert lent["ok"]
+    assert (await now(desk, waits))["state"] == "collected"
+    body = {"copies": [{"barcode": f"{kept}-3", "category": "adult", "branch": "HKCL"}]}
+    await desk.api.post(f"/v1/titles/{title}/copies", body, as_=STAFF)
+    [lent] = await desk.lend(f"{kept}-3", to="p1", on="2020-11-22")
+    assert lent["ok"]
+    ended = await now(desk, held)
+    assert ended["state"] == "cancelled"
+    assert await copy_of(desk, kept) == ("available", "HKCL", None)
+    assert (await desk.api.get("/v1/me/charges", as_=token("p1"))).json()["items"] == []
+    assert await faults(desk) == []
+
+
+async def test_a_renewal_is_refused_while_somebody_waits_who_can_be_served(desk: Desk) -> None:
+    await people(desk, "p2")
+    loan = await desk.loan()
+    title = loan["title_id"]
+    path, p1 = f"/v1/loans/{loan['id']}/renewals", token("p1")
+    held = await hold(desk, "p2", title)
+    refused = await desk.api.post(path, as_=p1, at=noon("2020-11-25"))
+    assert refused.json()["code"] == "hold-waiting"
+    each = await desk.api.post("/v1/me/renewals", as_=p1, at=noon("2020-11-25"))
+    assert each.json()["results"][0]["problem"]["code"] == "hold-waiting"
+    await amend(desk, held, frozen=True)
+    assert (await desk.api.post(path, as_=p1, at=noon("2020-11-25"))).status == 200
+
+
+# ---- passed over --------------------------------------------------------------------------------
+
+
+async def test_who_cannot_be_served_is_passed_over_and_keeps_the_place(desk: Desk) -> None:
+    await people(desk, "blocked", "shut", "frozen", "late", "next")
+    title, barcode = await lent_title(desk)
+    await desk.hear(told("SHUT", "district"))
+    blocked = await hold(desk, "blocked", title)
+    shut = await hold(desk, "shut", title, at="SHUT")
+    frozen = await hold(desk, "frozen", title)
+    late = await hold(desk, "late", title, expires_on="2020-11-20")
+    following = await hold(desk, "next", title)
+    await account(desk, PatronBlocked, "blocked", 2, "blocked")
+    no_end = closure("c1", "2020-11-10", (2, None))
+    await desk.hear(told("SHUT", "district", version=2, closures=(no_end,)))
+    assert (await amend(desk, frozen, frozen=True, frozen_until="2020-12-05")).status == 200
+    [returned] = await desk.take_back(barcode, on="2020-11-21")
+    assert returned["hold"]["id"] == following["id"]
+    assert await faults(desk, "2020-11-21") == []
+
+    # Each is served at its place as soon as it can be.
+    await desk.lend(barcode, to="next", on="2020-11-22")
+    await desk.take_back(barcode, on="2020-11-23")
+    assert (await copy_of(desk, barcode))[0] == "available"
+    await account(desk, PatronUnblocked, "blocked", 3, "active")
+    assert (await now(desk, blocked))["state"] == "ready"
+    await desk.lend(barcode, to="blocked", on="2020-11-24")
+    await desk.take_back(barcode, on="2020-11-25")
+    reopens = closure("c1", "2020-11-10", (2, None), (3, "2020-12-01"))
+    await desk.hear(told("SHUT", "district", version=3, closures=(reopens,)))
+    assert (await now(desk, shut))["state"] == "in-transit"
+    await arrive(desk, barcode, "SHUT", on="2020-12-01")
+    await desk.lend(barcode, to="shut", on="2020-12-02", branch="SHUT")
+    await desk.take_back(barcode, on="2020-12-03")
+    assert (await now(desk, late))["state"] == "waiting"
+    assert await run_job(desk, "2020-12-04") == 1
+    assert (await now(desk, late))["state"] == "expired"
+    assert await run_job(desk, "2020-12-05") == 1
+    assert (await now(desk, frozen))["state"] == "ready"
+    assert await faults(desk, "2020-12-05") == []
+
+
+async def test_a_frozen_hold_that_is_wanted_again_is_served_at_once(desk: Desk) -> None:
+    await people(desk, "p2")
+    title, barcode = await lent_title(desk)
+    held = await hold(desk, "p2", title)
+    await amend(desk, held, frozen=True)
+    await desk.take_back(barcode, on="2020-11-21")
+    assert (await copy_of(desk, barcode))[0] == "available"
+    answer = await amend(desk, held, frozen=False, on="2020-11-22")
+    assert (answer.json()["state"], answer.json()["frozen"]) == ("ready", False)
+    again = await amend(desk, held, frozen=True)
+    assert (again.status, again.json()["code"]) == (409, "hold-not-waiting")
+
+
+# ---- where it is collected ----------------------------------------------------------------------
+
+
+async def test_another_pick_up_branch_sends_what_is_ready_on(desk: Desk) -> None:
+    [barcode] = await desk.copies(1)
+    held = await hold(desk, "p1", await title_of(desk, barcode))
+    moved = await amend(desk, held, pickup_branch="LFU")
+    assert moved.json()["state"] == "in-transit"
+    assert (moved.json()["ready_on"], moved.json()["shelf_until"]) == (None, None)
+    assert await copy_of(desk, barcode) == ("in-transit", "HKCL", "LFU")
+    # It changes once more while the copy is on its way: from there it is sent on.
+    back = await amend(desk, held, pickup_branch="HKCL")
+    assert back.json()["state"] == "in-transit"
+    placed = await arrive(desk, barcode, "LFU")
+    assert (placed["copy"]["bound_for"], placed["hold"]["state"]) == ("HKCL", "in-transit")
+    placed = await arrive(desk, barcode, "HKCL")
+    assert placed["hold"]["state"] == "ready"
+    assert (await amend(desk, held, pickup_branch="NONE")).json()["code"] == "unknown-branch"
+    assert await faults(desk) == []
+
+
+async def test_a_copy_without_a_hold_travels_home(desk: Desk) -> None:
+    title, barcode = await lent_title(desk)
+    [returned] = await desk.take_back(barcode, on="2020-11-21", branch="LFU")
+    assert (returned["hold"], returned["copy"]["state"]) == (None, "in-transit")
+    assert await copy_of(desk, barcode) == ("in-transit", "LFU", "HKCL")
+    await people(desk, "p2")
+    held = await hold(desk, "p2", title, at="LFU", on="2020-11-21")
+    assert held["state"] == "in-transit"  # to HKCL first, and back: the box is under way
+    placed = await arrive(desk, barcode, "HKCL", on="2020-11-22")
+    assert placed["copy"]["bound_for"] == "LFU"
+    await desk.api.delete(f"/v1/holds/{held['id']}", as_=token("p2"))
+    placed = await arrive(desk, barcode, "LFU", on="2020-11-23")
+    assert (placed["hold"], placed["copy"]["bound_for"]) == (None, "HKCL")
+    await arrive(desk, barcode, "HKCL", on="2020-11-24")
+    assert await copy_of(desk, barcode) == ("available", "HKCL", None)
+    assert await faults(desk) == []
+
+
+async def test_what_did_not_travel_cannot_arrive(desk: Desk) -> None:
+    [barcode] = await desk.copies(1)
+    path, body = f"/v1/copies/{barcode}/arrival", {"branch": "HKCL"}
+    answer = await desk.api.post(path, body, as_=STATION)
+    assert (answer.status, answer.json()["code"]) == (409, "copy-state")
+    none = await desk.api.post("/v1/copies/NONE/arrival", body, as_=STAFF)
+    assert none.json()["code"] == "no-such-copy"
+
+
+# ---- ends ---------------------------------------------------------------------------------------
+
+
+async def test_a_cancelled_hold_gives_its_copy_to_the_next_in_line(desk: Desk) -> None:
+    await people(desk, "p2", "p3")
+    [barcode] = await desk.copies(1)
+    title = await title_of(desk, barcode)
+    first = await hold(desk, "p1", title)
+    second = await hold(desk, "p2", title)
+    ended = await desk.api.delete(f"/v1/holds/{first['id']}", as_=token("p1"))
+    assert (ended.status, ended.json()["state"]) == (200, "cancelled")
+    assert (await now(desk, second))["state"] == "ready"
+    again = await desk.api.delete(f"/v1/holds/{first['id']}", as_=token("p1"))
+    assert (again.status, again.json()["code"]) == (409, "hold-ended")
+    assert await faults(desk) == []
+
+
+async def test_what_nobody_collects_goes_to_the_next_in_line(desk: Desk) -> None:
+    await people(desk, "p2")
+    [barcode] = await desk.copies(1)
+    title = await title_of(desk, barcode)
+    first = await hold(desk, "p1", title)  # kept until the 27th
+    second = await hold(desk, "p2", title)
+    assert await run_job(desk, "2020-11-27") == 0
+    assert await run_job(desk, "2020-11-28") == 1
+    assert await run_job(desk, "2020-11-28") == 0
+    assert (await now(desk, first))["state"] == "expired"
+    served = await now(desk, second)
+    assert (served["state"], served["shelf_until"]) == ("ready", "2020-12-05")
+    assert await desk.count("hold.expired") == 1
+    assert await faults(desk, "2020-11-28") == []
+
+
+async def test_a_hold_of_an_erased_patron_ends(desk: Desk) -> None:
+    await people(desk, "p2")
+    [barcode] = await desk.copies(1)
+    title = await title_of(desk, barcode)
+    first = await hold(desk, "p1", title)
+    second = await hold(desk, "p2", title)
+    await account(desk, PatronErased, "p1", 2, "erased")
+    assert (await now(desk, first))["state"] == "cancelled"
+    assert (await now(desk, second))["state"] == "ready"
+    assert await faults(desk) == []
+
+
+@pytest.mark.parametrize("fault", ["damaged", "withdrawn", "missing"])
+async def test_a_hold_whose_copy_cannot_be_had_waits_again_at_its_place(
+    desk: Desk, fault: str
+) -> None:
+    await people(desk, "p2")
+    [barcode] = await desk.copies(1)
+    title = await title_of(desk, barcode)
+    first = await hold(desk, "p1", title)
+    second = await hold(desk, "p2", title)
+    path = f"/v1/copies/{barcode}"
+    out = await desk.api.post(f"{path}/removal", {"fault": fault}, as_=STAFF)
+    assert out.json()["copy"]["state"] == {"missing": "lost"}.get(fault, fault)
+    waits = await now(desk, first)
+    assert (waits["state"], waits["position"], waits["copy_id"]) == ("waiting", 1, None)
+    found = await desk.api.post(f"{path}/recovery", {"branch": "LFU"}, as_=STAFF)
+    assert found.json()["hold"]["id"] == first["id"]
+    assert (await now(desk, second))["position"] == 1
+    assert await faults(desk) == []
+
+
+async def test_a_copy_on_loan_is_not_taken_out(desk: Desk) -> None:
+    _, barcode = await lent_title(desk)
+    out = await desk.api.post(f"/v1/copies/{barcode}/removal", {"fault": "damaged"}, as_=STAFF)
+    assert (out.status, out.json()["code"]) == (409, "copy-state")
+
+
+# ---- closures -----------------------------------------------------------------------------------
+
+
+async def test_a_closure_of_the_pick_up_branch_extends_the_time_on_the_shelf(desk: Desk) -> None:
+    [barcode] = await desk.copies(1)
+    held = await hold(desk, "p1", await title_of(desk, barcode))  # kept until the 27th
+    no_end = closure("c1", "2020-11-25", (2, None))
+    await desk.hear(told(version=2, closures=(no_end,)))
+    assert (await now(desk, held))["shelf_until"] is None
+    assert await run_job(desk, "2021-01-01") == 0
+    reopens = closure("c1", "2020-11-25", (2, None), (3, "2021-02-19"))
+    await desk.hear(told(version=3, closures=(reopens,)))
+    assert (await now(desk, held))["shelf_until"] == "2021-02-21"
+    assert await desk.count("hold.changed") == 2
+    assert await run_job(desk, "2021-02-21") == 0
+    assert await run_job(desk, "2021-02-22") == 1
+
+
+async def test_the_rule_decides_before_the_shelf_date_has_moved(desk: Desk) -> None:
+    [barcode] = await desk.copies(1)
+    held = await hold(desk, "p1", await title_of(desk, barcode))  # kept until the 27th
+    ends = closure("c1", "2020-11-25", (2, "2020-12-05"))
+    await desk.hear(told(version=2, closures=(ends,)))
+    stored = {"$set": {"shelf_until": "2020-11-27"}}
+    await desk.api.app.state.database.holds.update_one({"_id": held["id"]}, stored)
+    assert await run_job(desk, "2020-11-30") == 0  # not ended, though the stored day has passed
+    assert (await now(desk, held))["shelf_until"] == "2020-12-07"
+
+
+# ---- what is seen -------------------------------------------------------------------------------
+
+
+async def test_a_patron_sees_their_own_holds_and_staff_see_queues_and_shelves(desk: Desk) -> None:
+    await people(desk, "p2", "p3")
+    title, barcode = await lent_title(desk)
+    second, third = await hold(desk, "p2", title), await hold(desk, "p3", title)
+    mine = (await desk.api.get("/v1/me/holds", as_=token("p3"))).json()["items"]
+    assert [(one["id"], one["position"]) for one in mine] == [(third["id"], 2)]
+    first_page = (await desk.api.get(f"/v1/titles/{title}/holds?limit=1", as_=STAFF)).json()
+    rest = (
+        await desk.api.get(f"/v1/titles/{title}/holds?after={first_page['next']}", as_=STAFF)
+    ).json()
+    seen = [one["id"] for one in first_page["items"] + rest["items"]]
+    assert seen == [second["id"], third["id"]]
+    await desk.take_back(barcode, on="2020-11-21")
+    shelf = (await desk.api.get("/v1/holds/shelves/HKCL", as_=STAFF)).json()["items"]
+    assert [one["patron_id"] for one in shelf] == ["p2"]
+    of_patron = (await desk.api.get("/v1/holds?patron=p3", as_=STAFF)).json()["items"]
+    assert [one["id"] for one in of_patron] == [third["id"]]
+
+
+async def test_another_patrons_hold_does_not_exist(desk: Desk) -> None:
+    await people(desk, "p2")
+    title, _ = await lent_title(desk)
+    held = await hold(desk, "p2", title)
+    path = f"/v1/holds/{held['id']}"
+    for method, body in (("GET", None), ("PATCH", {"frozen": True}), ("DELETE", None)):
+        answer = await desk.api.call(method, path, body, as_=token("p1"))
+        assert (answer.status, answer.json()["code"]) == (404, "no-such-hold")
+    assert (await now(desk, held))["version"] == 1
+    assert (await desk.api.delete(path, as_=STAFF)).json()["state"] == "cancelled"
