@@ -1,23 +1,33 @@
 """What notices answers to questions."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.notices import store
 from services.notices.domain import wording
 from services.notices.domain.branch import Branch
 from services.notices.domain.closure import ClosureState, state_of
 from services.notices.domain.notice import Notice
-from services.notices.domain.notification import Cause, Notification
+from services.notices.domain.notification import Cause, Notification, whole_milliseconds
 from services.notices.domain.patron import DEFAULT_LANGUAGE
 from services.notices.domain.refusals import BadCursor, NoSuchBranch, NoSuchClosure
 from services.notices.domain.wording import Facts
-from shared.clock import parse_instant
+from shared.clock import library_day, parse_instant
+from shared.contracts.notices import BranchReopened, BranchSnapshot
 from shared.http import Page, page_of
 from shared.money import dollars
 from shared.mongo import Database
+from shared.unit_of_work import Run
+
+EFFECT_SECONDS = 25.0
+"""In which circulation looks at the loans of some branches."""
+QUESTION_BYTES = 150_000
+"""Of snapshots in one question; a request may have 256 KiB."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,63 @@ class Told:
     text: str
     title: str | None
     """What it is about: the title of the book or activity, or the branch's name, if known."""
+
+
+class DueDateMoves(BaseModel):
+    """How many due dates move from one day to another."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: date = Field(alias="from")
+    to: date
+    loans: int
+
+
+class LendingEffect(BaseModel):
+    """Circulation's answer: what a change does to loans and fines. Money in cents."""
+
+    as_of: date = Field(description="The day for which accruing fines are worked out.")
+    open_loans: int = Field(default=0, description="Of the branches that it concerns.")
+    loans_moved: int = 0
+    due_date_moves: list[DueDateMoves] = []
+    accruing_before_cents: int = 0
+    accruing_after_cents: int = 0
+    fines_lowered: int = Field(default=0, description="Assessed fines of which less is owed.")
+    credited_cents: int = 0
+    not_charged_cents: int = Field(
+        default=0, description="What no longer accrues, and what is credited."
+    )
+    currency: str = "HKD"
+
+    def plus(self, other: "LendingEffect") -> "LendingEffect":
+        """The effects on different branches together."""
+        moves: Counter[tuple[date, date]] = Counter()
+        for move in (*self.due_date_moves, *other.due_date_moves):
+            moves[move.from_, move.to] += move.loans
+        sums = {
+            name: getattr(self, name) + getattr(other, name)
+            for name, field in type(self).model_fields.items()
+            if field.annotation is int
+        }
+        return self.model_copy(
+            update={
+                **sums,
+                "due_date_moves": [
+                    DueDateMoves(from_=from_, to=to, loans=loans)
+                    for (from_, to), loans in sorted(moves.items())
+                ],
+            }
+        )
+
+
+@dataclass(frozen=True)
+class ClosureEffect:
+    """What a change of a closure would do."""
+
+    state: ClosureState
+    lending: LendingEffect
+    notifications: int
+    """For loans whose due date moves, and for followers of branches that reopen."""
 
 
 async def branch(db: Database, code: str) -> Branch:
@@ -130,6 +197,40 @@ async def in_words(db: Database, patron_id: str, found: Sequence[Notification]) 
 
 def _sum(cents: int | None) -> str | None:
     return dollars(cents) if cents else None
+
+
+async def effect(run: Run, state: ClosureState, events: Sequence[BranchSnapshot]) -> ClosureEffect:
+    """What a change of closures would do that would publish `events`.
+
+    Circulation says what becomes of loans and fines, by the functions that carry it out. A branch's
+    loans are its own, so branches are asked about some at a time and added up. Raises OwnerAway.
+    """
+    latest = {event.branch: event for event in events}
+    lending = LendingEffect(as_of=library_day(run.now, run.settings.zone))
+    for some in _portions([event.body() for event in latest.values()]):
+        question = b'{"branches":[' + b",".join(some) + b"]}"
+        answer = await run.owners.ask(
+            "circulation", "/v1/effects", question, now=run.now, within=EFFECT_SECONDS
+        )
+        lending = lending.plus(LendingEffect.model_validate(answer))
+    followers = [
+        await store.followers_now(run.database, event.branch, whole_milliseconds(run.now))
+        for event in latest.values()
+        if isinstance(event, BranchReopened)
+    ]
+    return ClosureEffect(state, lending, lending.loans_moved + sum(followers))
+
+
+def _portions(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The bodies in as many questions as the limit of a request's size makes of them."""
+    portion: list[bytes] = []
+    for body in bodies:
+        if portion and sum(map(len, portion)) + len(body) > QUESTION_BYTES:
+            yield portion
+            portion = []
+        portion.append(body)
+    if portion:
+        yield portion
 
 
 async def telling(db: Database, event_id: str) -> Cause | None:

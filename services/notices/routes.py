@@ -1,7 +1,7 @@
 """Door 1: branches, closures, notices and the inbox, over HTTP."""
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -27,9 +27,13 @@ from services.notices.usecases.register_branch import RegisterBranch, register_b
 from services.notices.usecases.withdraw_closure import WithdrawClosure, withdraw_closure
 from shared.auth import Patron, Staff
 from shared.clock import library_day
-from shared.http import Body, BusinessTime, Db, PageQuery, Run
+from shared.contracts.notices import BranchSnapshot
+from shared.http import Body, BusinessTime, Db, PageQuery, Preview, Run
+from shared.unit_of_work import UseCase
 
 router = APIRouter(prefix="/v1")
+
+C = TypeVar("C")
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,10}$")]
 Kind = Literal["central", "major", "district", "small", "mobile", "station"]
@@ -286,6 +290,25 @@ class ClosureOut(BaseModel):
         )
 
 
+class ClosureEffectOut(BaseModel):
+    """What a change of a closure would do; nothing has changed."""
+
+    closure: ClosureOut = Field(description="As it would be; a new one has no lasting id yet.")
+    lending: queries.LendingEffect
+    notifications: int = Field(
+        description="To patrons whose due date moves and to followers of branches that reopen."
+    )
+
+    @classmethod
+    def of(cls, effect: queries.ClosureEffect) -> "ClosureEffectOut":
+        """As answered."""
+        return cls(
+            closure=ClosureOut.of(effect.state),
+            lending=effect.lending,
+            notifications=effect.notifications,
+        )
+
+
 class NoticeOut(BaseModel):
     """A notice."""
 
@@ -402,7 +425,9 @@ async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None =
 
 
 @router.post("/closures", status_code=201, tags=["closures"])
-async def post_closure(body: ClosureBody, caller: Staff, now: BusinessTime, run: Run) -> ClosureOut:
+async def post_closure(
+    body: ClosureBody, caller: Staff, run: Run, preview: Preview
+) -> ClosureOut | ClosureEffectOut:
     """Close branches, also over each other's days or days past.
 
     404 `no-such-branch`; 409 `closed-already` naming the branches.
@@ -416,30 +441,36 @@ async def post_closure(body: ClosureBody, caller: Staff, now: BusinessTime, run:
         reason=body.reason,
         extra_renewals=body.relief.extra_renewals if body.relief else None,
     )
-    return ClosureOut.of(await run(close_branches, command))
+    return await _done(close_branches, command, run, preview)
 
 
 @router.patch("/closures/{closure_id}", tags=["closures"])
-async def patch_closure(closure_id: Id, body: AmendmentBody, caller: Staff, run: Run) -> ClosureOut:
+async def patch_closure(
+    closure_id: Id, body: AmendmentBody, caller: Staff, run: Run, preview: Preview
+) -> ClosureOut | ClosureEffectOut:
     """Put right a closure's first day or reason. 409 `closure-withdrawn`."""
     command = AmendClosure(closure_id, body.from_, body.reason)
-    return ClosureOut.of(await run(amend_closure, command))
+    return await _done(amend_closure, command, run, preview)
 
 
 @router.post("/closures/{closure_id}/reopening", tags=["closures"])
 async def post_reopening(
-    closure_id: Id, body: ReopeningBody, caller: Staff, now: BusinessTime, run: Run
-) -> ClosureOut:
+    closure_id: Id,
+    body: ReopeningBody,
+    caller: Staff,
+    run: Run,
+    preview: Preview,
+) -> ClosureOut | ClosureEffectOut:
     """Announce when branches under a closure reopen: those named, or all still closed.
 
     With `reopened_on` null an announced reopening that has not come is taken back: 409
     `reopened-already` for a branch named that has reopened.
     """
     codes, kinds = body.codes_and_kinds
-    today = library_day(now, run.settings.zone)
+    today = library_day(run.now, run.settings.zone)
     if body.reopened_on is None:
         taken_back = TakeBackReopening(closure_id, codes, kinds, today)
-        return ClosureOut.of(await run(take_back_reopening, taken_back))
+        return await _done(take_back_reopening, taken_back, run, preview)
     terms = Terms(
         closure_id=closure_id,
         starts_on=body.reopened_on,
@@ -449,20 +480,34 @@ async def post_reopening(
         hours=None if body.hours is None else tuple(one.hours() for one in body.hours),
         stagger_days=body.stagger_days,
     )
-    return ClosureOut.of(
-        await run(announce_reopening, AnnounceReopening(terms, codes, kinds, today))
-    )
+    command = AnnounceReopening(terms, codes, kinds, today)
+    return await _done(announce_reopening, command, run, preview)
 
 
 @router.post("/closures/{closure_id}/withdrawal", tags=["closures"])
 async def post_withdrawal(
-    closure_id: Id, body: WithdrawalBody, caller: Staff, now: BusinessTime, run: Run
-) -> ClosureOut:
+    closure_id: Id,
+    body: WithdrawalBody,
+    caller: Staff,
+    run: Run,
+    preview: Preview,
+) -> ClosureOut | ClosureEffectOut:
     """Withdraw a closure, for branches named or for all. 409 `closure-over`."""
     codes, kinds = body.codes_and_kinds
-    today = library_day(now, run.settings.zone)
+    today = library_day(run.now, run.settings.zone)
     command = WithdrawClosure(closure_id, codes, kinds, body.in_error, body.reason, today)
-    return ClosureOut.of(await run(withdraw_closure, command))
+    return await _done(withdraw_closure, command, run, preview)
+
+
+async def _done(
+    use_case: UseCase[C, ClosureState], command: C, run: Run, preview: bool
+) -> ClosureOut | ClosureEffectOut:
+    """What was done; or what it would do, and then nothing changes."""
+    if not preview:
+        return ClosureOut.of(await run(use_case, command))
+    state, events = await run.try_out(use_case, command)
+    snapshots = [event for event in events if isinstance(event, BranchSnapshot)]
+    return ClosureEffectOut.of(await queries.effect(run, state, snapshots))
 
 
 @router.get("/closures", tags=["closures"])

@@ -223,6 +223,16 @@ async def followers(db: Database, cause: Cause, limit: int) -> list[str]:
     return [document["_id"] async for document in found]
 
 
+async def followers_now(db: Database, branch_code: str, at: datetime) -> int:
+    """How many patrons follow a branch at an instant."""
+    query = {"preferences.branches": branch_code, "erased": False}
+    found = 0
+    async for document in db[PATRONS].find(query):
+        then = from_document(Patron, document).in_force(at)
+        found += then is not None and branch_code in then.branches
+    return found
+
+
 async def read_branch(db: Database, code: str) -> Branch | None:
     """The branch with this code."""
     found = await db[BRANCHES].find_one({"_id": code})
