@@ -2,14 +2,16 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka check bench clean
+.PHONY: help demo up test test-kafka test-faults check bench clean
 
 PY := .venv/bin/python
+SEEDS := 1-200
 
 help:
 	@echo "make demo   the reopening of 2021, played on the whole system, checked"
 	@echo "make test   every test that needs nothing but Python"
-	@echo "make test-kafka  the bus, the journeys and the faults on Apache Kafka; needs Java 17 and Maven"
+	@echo "make test-kafka   the bus and the journeys on Apache Kafka; needs Java 17 and Maven"
+	@echo "make test-faults  the faults on Apache Kafka, 200 seeds of kill -9 among them; shows the table of all"
 	@echo "make check  lint, format, types, import rules"
 	@echo "make up     the system on embedded infrastructure, until Ctrl-C"
 	@echo "make bench  the hot paths against the bare driver"
@@ -26,7 +28,12 @@ test: .venv/project.stamp
 
 test-kafka: .venv/project.stamp
 	@mkdir -p .data && CARREL_TEST_KAFKA=apache PYTEST_DEBUG_TEMPROOT=.data \
-		$(PY) -m pytest $(AGAIN) -m "" tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys tests/faults
+		$(PY) -m pytest $(AGAIN) -m "" tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys
+
+# What stands on the embedded broker is in make test; its rows of the table are kept from there.
+test-faults: .venv/project.stamp
+	@mkdir -p .data && CARREL_TEST_KAFKA=apache CARREL_SEEDS=$(SEEDS) PYTEST_DEBUG_TEMPROOT=.data \
+		$(PY) -m pytest $(AGAIN) -m "not embedded" tests/faults
 
 check: .venv/project.stamp
 	@$(PY) -m ruff check .

@@ -15,7 +15,7 @@ from tests.faults.kills import armable
 from tests.library import Library
 
 BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
-"""What the fixtures take for a broker: embedded, or apache (`make test-kafka`)."""
+"""What the fixtures take for a broker: embedded, or apache (make test-kafka, make test-faults)."""
 
 CONTAINERS = os.environ.get("CARREL_TEST_INFRA") == "containers"
 """Whether stores and brokers of tests come from containers, where an engine and images are."""

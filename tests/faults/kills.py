@@ -72,6 +72,16 @@ class Death:
     """When it was started again and could be used."""
 
     @property
+    def service(self) -> str:
+        """Whose process it was."""
+        return self.name.rpartition("-")[0]
+
+    @property
+    def serving(self) -> bool:
+        """Whether the others call it: the first replica of its service."""
+        return self.name.endswith("-0")
+
+    @property
     def away(self) -> float:
         """Seconds."""
         return self.ready_at - self.at

@@ -1,8 +1,8 @@
 """The fault matrix: a row for each fault that was tried, and what came of it.
 
-A fault test calls `record` once it has audited. Rows are shown when the run ends and kept in
-`.data/faults.json`, where those of other runs stay; `python -m tests.faults.report` writes them
-into docs/reliability.md.
+A fault test calls `record` once it has audited. When the run ends its rows are kept in
+`.data/faults.json`, where those of other runs stay, and all are shown;
+`python -m tests.faults.report` writes them into docs/reliability.md.
 """
 
 import json
@@ -113,16 +113,16 @@ def _broker_of(system: System) -> str:
 
 
 def finish(write: Callable[[str], object]) -> None:
-    """At the end of a run: show its rows, and keep them with those of other runs."""
+    """At the end of a run that tried faults: keep its rows with those of other runs, show all."""
     if not _rows:
         return
-    write("fault matrix of this run")
-    for line in as_text(_rows.values()):
-        write(line)
     kept = {(row.fault, row.broker): row for row in load()}
+    rows = sorted((kept | _rows).values(), key=lambda row: (row.fault, row.broker))
     KEPT.parent.mkdir(exist_ok=True)
-    rows = [asdict(row) for row in (kept | _rows).values()]
-    KEPT.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    KEPT.write_text(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n")
+    write("fault matrix")
+    for line in as_text(rows):
+        write(line)
 
 
 def load() -> list[Row]:
@@ -154,8 +154,8 @@ def as_text(rows: Iterable[Row]) -> list[str]:
 
 
 def as_markdown(rows: Iterable[Row]) -> str:
-    """For docs/reliability.md: when and where, then the table in order of fault and broker."""
-    rows = sorted(rows, key=lambda row: (row.fault, row.broker))
+    """For docs/reliability.md: when and where, then the table."""
+    rows = list(rows)
     days = sorted({row.on for row in rows})
     day = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     cores = "two shared cores" if os.cpu_count() == 2 else f"{os.cpu_count()} cores"

@@ -13,6 +13,8 @@ from shared.settings import Settings
 from tests.faults.test_kills import day_at_the_library
 from tests.library import Library
 
+pytestmark = pytest.mark.embedded
+
 Stores = Callable[[str], Database]
 Harm = Callable[[Stores], Awaitable[object]]
 

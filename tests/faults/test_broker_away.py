@@ -1,10 +1,12 @@
 """While the broker is away commands succeed; when it is back their events flow."""
 
 import asyncio
+import time
 
 from ops.audit import audit
 from ops.processes import System
 from shared.settings import Settings
+from tests.faults.report import record
 from tests.library import Library
 
 
@@ -33,5 +35,15 @@ async def test_commands_succeed_without_the_broker_and_events_follow(
     assert seen["loans"][0]["renewals_left"] == 4
     assert waiting == ["outbox of circulation"]
 
+    back = time.monotonic()
     await library.flow.settle(within=30)
-    assert (await audit(running.settings(Settings))).findings == []
+    settled_after = time.monotonic() - back
+    found = await audit(running.settings(Settings))
+    record(
+        "broker stopped, and started again",
+        running,
+        invariant="commands succeed without it; their events follow",
+        found=found,
+        recovery=settled_after,
+    )
+    assert found.findings == []

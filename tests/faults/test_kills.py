@@ -16,6 +16,8 @@ from tests.faults.kills import LISTENER, RELAY, STEPS, WORK, doomed
 from tests.faults.report import record
 from tests.library import Library
 
+pytestmark = pytest.mark.embedded
+
 FAULTS = {
     WORK: "kill -9 around a commit",
     RELAY: "kill -9 of a relay: rows read, sent, acknowledged, marked",

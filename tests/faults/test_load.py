@@ -9,6 +9,8 @@ from tests.faults.load import ANSWER_SECONDS, UNANSWERED, Attempt, Load
 from tests.library import Library
 from tests.support import until
 
+pytestmark = pytest.mark.embedded
+
 
 @pytest.mark.parametrize(
     ("status", "seconds", "says"),

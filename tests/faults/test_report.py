@@ -7,6 +7,8 @@ import pytest
 from ops.audit import Audit
 from tests.faults import report
 
+pytestmark = pytest.mark.embedded
+
 
 @pytest.fixture(autouse=True)
 def own_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

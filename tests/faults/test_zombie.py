@@ -1,53 +1,74 @@
 """A process that stands still for a while and then goes on writes nothing stale."""
 
 import asyncio
-from collections.abc import Iterator
-from datetime import date
+import time
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from ops.audit import audit
 from ops.processes import System, system
-from shared.settings import Settings
-from tests.faults.test_kills import day_at_the_library
+from tests.faults.load import KINDS, Load
+from tests.faults.report import record
 from tests.library import Library
 
 pytestmark = pytest.mark.kafka  # the embedded broker never hands a silent member's partitions on
 
-STILL_SECONDS = 15
+STILL_SECONDS = 30
 """Longer than a session (10 s), a relay's lease and a transaction (5 s each)."""
+BEFORE_SECONDS = AFTER_SECONDS = 5
+"""Of load."""
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The system with two replicas of circulation."""
+    """The system with two replicas of those who consume and serve."""
     folder = tmp_path_factory.mktemp("system")
-    replicas = {"circulation": 2}
+    replicas = {"circulation": 2, "notices": 2}
     with system(
         folder, simulation=True, usual_ports=False, broker="apache", replicas=replicas
     ) as started:
         yield started
 
 
-@pytest.mark.parametrize("replica", [0, 1])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("names", "gateway_goes_on"),
+    [
+        # Side by side where each leaves something to do for the rest.
+        pytest.param(
+            ["accounts-0", "events-0", "circulation-1", "notices-1"], True, id="accounts, events"
+        ),
+        pytest.param(["circulation-0", "notices-0"], True, id="circulation, notices"),
+        pytest.param(["gateway-0"], False, id="gateway"),
+    ],
+)
 async def test_a_process_that_stood_still_writes_nothing_stale(
-    running: System, library: Library, replica: int
+    running: System, library: Library, names: Sequence[str], gateway_goes_on: bool
 ) -> None:
-    process = running.process("circulation", replica)
-
-    async def stand_still() -> None:
-        await asyncio.to_thread(process.suspend)
+    processes = [running.processes[name] for name in names]
+    async with Load(library) as load:
+        await asyncio.sleep(BEFORE_SECONDS)
+        stopped = time.monotonic()
         try:
+            for process in processes:
+                process.suspend()
             await asyncio.sleep(STILL_SECONDS)
         finally:
-            await asyncio.to_thread(process.resume)
-
-    still = asyncio.create_task(stand_still())
-    await day_at_the_library(library, date(2020, 11, 2))
-    await still
-    await day_at_the_library(library, date(2020, 12, 2))
-    await library.flow.settle(within=60)
-
-    found = await audit(running.settings(Settings))
+            for process in processes:
+                process.resume()
+        resumed = time.monotonic()
+        await asyncio.sleep(AFTER_SECONDS)
+    found = await load.audited()
+    record(
+        f"SIGSTOP for {STILL_SECONDS} s, then on it goes",
+        running,
+        invariant="nothing stale is written; each answer within 2 s or a 503",
+        found=found,
+        counts={"processes": len(names)},
+        recovery=max(load.first_success(resumed, *kinds) or 0.0 for kinds in KINDS.values()),
+    )
     assert found.findings == []
     assert found.counts["fines"] > 0
+    load.check_answers(gateway_away=() if gateway_goes_on else [(stopped, resumed)])
+    if gateway_goes_on:
+        assert load.succeeded(stopped) - load.succeeded(resumed) > STILL_SECONDS
