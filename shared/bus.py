@@ -35,7 +35,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 from faststream.specification import AsyncAPI
 from opentelemetry.trace import Span, SpanKind
-from prometheus_client import REGISTRY, Counter
+from prometheus_client import REGISTRY, Counter, Gauge
 from pydantic import ValidationError
 
 from shared.clock import parse_instant, wall_clock
@@ -63,9 +63,14 @@ STUCK_SECONDS = 15
 MAX_POLL_INTERVAL_MS = 300_000
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 500
+LAG_SECONDS = 1.0
 
 BURIED = Counter("carrel_dead_letters_total", "Messages buried", ["topic"])
 RETRIED = Counter("carrel_event_retries_total", "Tries after the first", ["topic", "reason"])
+
+LAG = Gauge(
+    "carrel_consumer_lag_events", "Events of this process's partitions to take in", ["topic"]
+)
 
 
 def dead_letter_topic(service: str) -> str:
@@ -297,6 +302,23 @@ class Listener:
         if self._busy_since and time.monotonic() - self._busy_since > 2 * PATIENCE_SECONDS:
             return False, "one message has been in hand for minutes"
         return True, "listening"
+
+    async def measure_lag(self) -> None:
+        """Set the metric of what is still to be taken in; to nothing while the broker is away."""
+        consumer = self._subscriber.consumer if self._subscriber else None
+        if consumer is None:
+            return
+        lags: dict[str, int] = {}
+        with contextlib.suppress(TimeoutError, KafkaError, IllegalStateError):
+            async with asyncio.timeout(LAG_SECONDS):
+                # Not by the highwater mark, which is of the last fetch: while a message is in hand
+                # for long there is none.
+                for partition, end in (await consumer.end_offsets(consumer.assignment())).items():
+                    behind = end - await consumer.position(partition)
+                    lags[partition.topic] = lags.get(partition.topic, 0) + max(behind, 0)
+        LAG.clear()  # of partitions that went to another replica too
+        for topic, lag in lags.items():
+            LAG.labels(topic).set(lag)
 
     def specification(self) -> Any:
         """The AsyncAPI document of what this service publishes and hears."""

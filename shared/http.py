@@ -43,9 +43,9 @@ from shared.ids import new_id
 from shared.jobs import Jobs, keep_schedule
 from shared.mongo import Client, Database, Indexes, connect, ensure_indexes, is_away
 from shared.owners import OwnerAway, Owners
-from shared.relay import Relay, outbox_age
+from shared.relay import Relay, outbox_age, outbox_pending
 from shared.settings import Settings
-from shared.telemetry import REQUESTS, configure_logs, correlated
+from shared.telemetry import IN_FLIGHT, REQUESTS, configure_logs, correlated
 from shared.tracing import configure_tracing, fail, span, well_formed
 from shared.unit_of_work import Busy, KeyReused, Once, Origin, UnitOfWork, chassis_indexes
 
@@ -56,6 +56,7 @@ MAX_PAGE = 200
 OUTBOX_AGE_LIMIT = 60.0
 JOBS = "/v1/ops/jobs/"
 PENDING_AGE = Gauge("carrel_outbox_age_seconds", "Age of the oldest row not yet published")
+PENDING = Gauge("carrel_outbox_pending_events", "Rows not yet published, counted up to 10,000")
 
 
 class Body(BaseModel):
@@ -357,6 +358,8 @@ def _add_health(app: FastAPI, service: Service, settings: Settings) -> None:
     async def metrics() -> Response:
         with contextlib.suppress(PyMongoError):
             PENDING_AGE.set(await outbox_age(app.state.database))
+            PENDING.set(await outbox_pending(app.state.database))
+        await app.state.listener.measure_lag()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/asyncapi", include_in_schema=False)
@@ -573,7 +576,8 @@ class _Edge:
                 return
             await send(message)
 
-        with correlated(request_id), _serving(scope, headers) as serving:
+        in_flight = IN_FLIGHT.labels(self._service).track_inprogress()
+        with in_flight, correlated(request_id), _serving(scope, headers) as serving:
             try:
                 if not declared.isdigit() or int(declared) > MAX_BODY:
                     raise _TooLarge

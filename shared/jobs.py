@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
+from prometheus_client import Counter
 
 from shared.clock import wall_clock
 from shared.telemetry import correlated
@@ -13,6 +14,8 @@ from shared.tracing import span
 from shared.unit_of_work import Origin, Run, UnitOfWork
 
 log = structlog.get_logger()
+
+ROUNDS = Counter("carrel_job_rounds_total", "Rounds of a scheduled job", ["job", "outcome"])
 
 JobFunction = Callable[[Run], Awaitable[int]]
 
@@ -67,7 +70,9 @@ async def _run(job: Job, run: Run) -> None:
         with span(f"job {job.name}"):
             done = await job.run(run)
     except Exception as error:  # noqa: BLE001 - as above
+        ROUNDS.labels(job.name, "failed").inc()
         log.warning("job failed", job=job.name, error=type(error).__name__)
     else:
+        ROUNDS.labels(job.name, "done").inc()
         if done:
             log.info("job done", job=job.name, count=done)

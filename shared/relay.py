@@ -8,7 +8,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
 
 from shared.clock import wall_clock
@@ -26,6 +26,8 @@ SWEEP_SECONDS = 1.0
 RELAYED = Counter(
     "carrel_outbox_relayed_total", "Outbox rows acknowledged by the broker", ["topic"]
 )
+
+LEASED = Gauge("carrel_relay_lease_held", "1 where this process relays the service's outbox")
 
 
 class Relay:
@@ -66,11 +68,14 @@ class Relay:
         await producer.start()
         try:
             while True:
-                if await hold_lease(self._database, "relay", self._holder, LEASE_SECONDS):
+                held = await hold_lease(self._database, "relay", self._holder, LEASE_SECONDS)
+                LEASED.set(held)
+                if held:
                     while await self.drain(producer) == BATCH:
                         pass
                 await self._wait()
         finally:
+            LEASED.set(0)
             await producer.stop()
 
     async def drain(self, producer: AIOKafkaProducer) -> int:
@@ -161,6 +166,12 @@ async def send_row(producer: AIOKafkaProducer, row: Document) -> asyncio.Future[
         timestamp_ms=int(row["recorded_at"].timestamp() * 1000),
     )
     return ack
+
+
+async def outbox_pending(database: Database) -> int:
+    """How many rows wait to be published, counted up to 10,000."""
+    query = {"pending": True}
+    return int(await database.outbox.count_documents(query, hint=[("pending", 1)], limit=10_000))
 
 
 async def outbox_age(database: Database) -> float:

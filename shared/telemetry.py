@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 import structlog
-from prometheus_client import Histogram
+from prometheus_client import Gauge, Histogram
 from structlog.typing import EventDict, WrappedLogger
 
 from shared import tracing
@@ -24,6 +24,8 @@ REQUESTS = Histogram(
     ["service", "method", "route", "status"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0),
 )
+
+IN_FLIGHT = Gauge("carrel_http_requests_in_flight", "Requests that are being answered", ["service"])
 
 
 def configure_logs(service: str, replica: str, level: str) -> None:

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
+from prometheus_client import Gauge
 from pydantic import BaseModel
 from pymongo.errors import PyMongoError
 
@@ -34,6 +35,8 @@ from shared.owners import OwnerAway, Owners
 from shared.settings import Settings
 
 log = structlog.get_logger()
+
+VIEWS_WHOLE = Gauge("carrel_views_whole", "1 where the account views can be shown")
 
 LEASE = "rebuild"
 LEASE_SECONDS = 30
@@ -89,7 +92,7 @@ async def keep_whole(app: FastAPI) -> None:
     while True:
         if "consumers" in settings.roles:
             try:
-                if not await store.are_whole(database):
+                if not await _are_whole(database):
                     done = await rebuild(database, settings, app.state.owners)
                     log.info("views built", resources=done.resources.total(), events=done.events)
             except (Underway, store.BuildLost):
@@ -98,6 +101,12 @@ async def keep_whole(app: FastAPI) -> None:
                 what = error.service if isinstance(error, OwnerAway) else type(error).__name__
                 log.warning("views are not whole; they wait to be built", waits_for=what)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _are_whole(database: Database) -> bool:
+    whole = await store.are_whole(database)
+    VIEWS_WHOLE.set(whole)
+    return whole
 
 
 async def rebuild(

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from prometheus_client import REGISTRY
+from pymongo.errors import AutoReconnect
 
 from shared.bus import Hears, Listener, dead_letter_topic, ensure_topics
 from shared.contracts.circulation import FinesResumed, FinesSuspended
-from shared.relay import Relay, outbox_age
+from shared.relay import Relay, outbox_age, outbox_pending
 from shared.settings import Settings
 from shared.unit_of_work import Run, UnitOfWork
 from tests.shared.things import ORIGIN, Raise, raise_count, take_in
@@ -246,3 +248,27 @@ async def test_a_stopped_listener_goes_on_where_it_was(
             await until(lambda: _true(len(heard.events) == 2))
 
     assert [event.version for event in heard.events] == [1, 2]
+
+
+async def test_what_waits_behind_an_event_in_hand_is_measured(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    heard = Heard(failures=[AutoReconnect() for _ in range(100)])
+
+    async def lag_is(count: int) -> bool:
+        await listener.measure_lag()
+        topic = {"topic": "fines.suspended"}
+        return REGISTRY.get_sample_value("carrel_consumer_lag_events", topic) == count
+
+    async with listening(unit_of_work, settings, heard) as listener:
+        async with relaying(unit_of_work, settings):
+            for _ in range(5):
+                await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+            assert await outbox_pending(unit_of_work.database) <= 5
+            await until(lambda: lag_is(4))  # the first is in hand
+            assert REGISTRY.get_sample_value("carrel_relay_lease_held") == 1
+            heard.failures.clear()
+            await until(lambda: lag_is(0))
+            await until(lambda: _true(len(heard.events) == 5))
+        assert REGISTRY.get_sample_value("carrel_relay_lease_held") == 0
+        assert await outbox_pending(unit_of_work.database) == 0

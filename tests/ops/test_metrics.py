@@ -1,0 +1,36 @@
+"""The page about metrics has every one that is exposed, and no other."""
+
+import re
+from pathlib import Path
+
+from services.gateway.app import create_app
+from shared.settings import Settings
+from tests.support import served
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+
+def family(name: str) -> str:
+    """A metric without what its type adds to its series."""
+    return re.sub(r"_(bucket|count|sum)$", "", name)
+
+
+async def exposed(settings: Settings) -> set[str]:
+    async with served(create_app, settings) as api:
+        answer = await api.get("/metrics")
+    assert answer.status == 200
+    told = re.findall(r"^# TYPE (carrel_\w+) \w+$", answer.body.decode(), re.MULTILINE)
+    return {name for name in told if not name.endswith("_created")}
+
+
+async def test_every_metric_is_explained_and_every_explained_one_is_there(
+    mongo_url: str, database: str
+) -> None:
+    settings = Settings(mongo_url=mongo_url, database_prefix=database, roles=("api",))
+    names = await exposed(settings)
+    text = PAGE.read_text()
+    explained = re.findall(r"^\| `(carrel_\w+)` \|", text, re.MULTILINE)
+    assert set(explained) == names
+    assert len(explained) == len(set(explained))
+    alerts = text[text.index("```yaml") :]
+    assert {family(name) for name in re.findall(r"carrel_\w+", alerts)} <= names
