@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.accounts import routes, snapshots, store
+from services.accounts import consumers, routes, snapshots, store
 from services.accounts.domain.refusals import Refusal
 from services.accounts.settings import Settings
 from services.accounts.usecases.publish_keys import public_keys
@@ -26,6 +26,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             snapshots=snapshots.SNAPSHOTS,
             refusal=Refusal,
             statuses={"bad-credentials": 401, "locked": 429, "no-such-patron": 404},
+            hears=consumers.hears,
             keys=_own_keys,
         ),
         settings or load(Settings),

@@ -18,7 +18,7 @@ from services.accounts.domain.cardholder import (
     acceptable_pin,
     normal_card,
 )
-from services.accounts.domain.patron import Patron, Status
+from services.accounts.domain.patron import BlockedBy, Patron, Status
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.refusals import NoSuchPatron
 from services.accounts.settings import Settings
@@ -128,6 +128,7 @@ class PatronOut(BaseModel):
     home_branch: str
     language: str
     status: Status
+    blocked_by: tuple[BlockedBy, ...] = Field(description="`staff`, `money`; empty: not blocked.")
     version: int
     contact: ContactOut
     status_reason: str | None = None
@@ -143,6 +144,7 @@ class PatronOut(BaseModel):
             home_branch=patron.home_branch,
             language=patron.language,
             status=patron.status,
+            blocked_by=patron.blocked_by,
             version=patron.version,
             contact=ContactOut(email=holder.email, phone=holder.phone),
             status_reason=holder.status_reason,
@@ -157,6 +159,7 @@ class PatronRef(BaseModel):
     home_branch: str
     language: str
     status: Status
+    blocked_by: tuple[BlockedBy, ...]
     card_digest: str
     version: int
 
@@ -169,6 +172,7 @@ class PatronRef(BaseModel):
             home_branch=patron.home_branch,
             language=patron.language,
             status=patron.status,
+            blocked_by=patron.blocked_by,
             card_digest=patron.card_digest,
             version=patron.version,
         )

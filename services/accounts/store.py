@@ -12,6 +12,7 @@ from services.accounts.domain.lockout import LOCKED_FOR, MOST_ATTEMPTS, WINDOW
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
+from services.accounts.domain.standing import Standing
 from shared.mongo import Database, Indexes, chunk_after, from_document, to_document
 from shared.unit_of_work import Work
 
@@ -19,6 +20,7 @@ INDEXES: Indexes = {
     "patrons": [],
     "cardholders": [IndexModel([("card_digest", ASCENDING)], unique=True)],
     "preferences": [],
+    "standings": [],
     # The card's digest is the id. What no longer counts goes by itself, so that made-up card
     # numbers can't fill the disk.
     "attempts": [IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0)],
@@ -85,7 +87,13 @@ async def forget_person(work: Work, patron: Patron) -> None:
     """Delete everything personal of a patron."""
     await work.delete("cardholders", {"_id": patron.id})
     await work.delete("preferences", {"_id": patron.id})
+    await work.delete("standings", {"_id": patron.id})
     await work.delete("attempts", {"_id": patron.card_digest})
+
+
+async def note_standing(work: Work, standing: Standing) -> bool:
+    """Keep what circulation says of a patron's debts; False if something newer is known."""
+    return await work.save_if_newer("standings", standing)
 
 
 async def find_patron(db: Database, patron_id: str) -> Patron | None:

@@ -15,6 +15,10 @@ class PatronSnapshot(Event):
     home_branch: str = Field(description="Branch code.")
     language: str = Field(description="`en`, `zh-Hant` or `zh-Hans`.")
     status: Literal["active", "blocked", "erased"]
+    blocked_by: tuple[Literal["staff", "money"], ...] = Field(
+        default=(),
+        description="Who or what blocks them. Empty if blocked: by the staff (an older event).",
+    )
     card_digest: str = Field(
         description="Keyed digest of the card number (hex HMAC-SHA256 under CARREL_CARD_KEY): "
         "who holds the key can recognise a card, nobody can read it. Empty once erased."
@@ -38,7 +42,7 @@ class PatronUpdated(
     key="patron_id",
     subject="patron_id",
 ):
-    """Published when category, home branch, language or card of a patron changes."""
+    """Published when category, home branch, language, card or the reasons of a block change."""
 
 
 class PatronBlocked(
@@ -48,7 +52,7 @@ class PatronBlocked(
     key="patron_id",
     subject="patron_id",
 ):
-    """Published when a patron may no longer borrow, renew or reserve."""
+    """Published when a patron may no longer borrow, renew or reserve: by the staff, or by debt."""
 
 
 class PatronUnblocked(

@@ -35,6 +35,7 @@ async def test_a_patron_is_registered_with_a_normalised_card_and_an_event(
                 "home_branch": "KPL",
                 "language": "zh-Hant",
                 "status": "active",
+                "blocked_by": [],
                 "card_digest": card_digest("HK0001A", settings.card_key),
                 "version": 1,
             },
@@ -122,6 +123,7 @@ async def test_machines_learn_nothing_personal(api: Api, settings: Settings, as_
         "home_branch": "KPL",
         "language": "zh-Hant",
         "status": "active",
+        "blocked_by": [],
         "card_digest": card_digest("HK0001A", settings.card_key),
         "version": 1,
     }

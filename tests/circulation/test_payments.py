@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import orjson
 import pytest
 
 from services.circulation import store
@@ -125,6 +126,40 @@ async def test_a_payment_pays_each_charge_in_full_and_the_patron_borrows_at_once
     assert await desk.count("fine.paid") == 2
     [lent] = await desk.lend(copy, on=PAID_ON)
     assert lent["ok"]
+
+
+async def test_accounts_word_that_a_debt_blocks_does_not_outlast_the_debt(desk: Desk) -> None:
+    """Accounts hears of what is owed from here, and says so later than it is paid."""
+    charge = await fine(desk)
+    [copy] = await desk.copies(1)
+    await desk.patron(version=2, status="blocked", blocked_by=("money",))
+    assert (await desk.lend(copy, on=PAID_ON))[0]["problem"]["code"] == "patron-blocked"
+    await pay(desk, charge)
+    assert (await desk.lend(copy, on=PAID_ON))[0]["ok"]
+    for version, by in ((3, ("money", "staff")), (4, ("staff",)), (5, ())):
+        await desk.patron(version=version, status="blocked", blocked_by=by)
+        [other] = await desk.copies(1)
+        [refused] = await desk.lend(other, on=PAID_ON)
+        assert refused["problem"]["code"] == "patron-blocked", by
+
+
+@pytest.mark.parametrize(
+    ("does", "cents", "blocked"),
+    [("assessed", 450, True), ("waived", 300, True), ("paid", 0, False)],
+)
+async def test_each_event_says_how_the_patron_stands(
+    desk: Desk, does: str, cents: int, blocked: bool
+) -> None:
+    charge = await fine(desk)
+    if does == "waived":
+        await waive(desk, charge, 150)
+    if does == "paid":
+        await pay(desk, charge)
+    row = await desk.api.app.state.database.outbox.find_one({"topic": f"fine.{does}"})
+    standing = orjson.loads(row["body"])["standing"]
+    assert (standing["outstanding_cents"], standing["blocked"]) == (cents, blocked)
+    borrower = await desk.api.app.state.database.borrowers.find_one({"_id": "p1"})
+    assert standing["version"] == borrower["version"]
 
 
 async def test_another_patrons_charge_is_not_found(desk: Desk) -> None:

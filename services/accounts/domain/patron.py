@@ -6,6 +6,7 @@ from typing import Literal
 from services.accounts.domain.refusals import AlreadyBlocked, NotBlocked
 
 Status = Literal["active", "blocked", "erased"]
+BlockedBy = Literal["staff", "money"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Patron:
     card_digest: str
     """Keyed digest of the card number; empty once erased."""
     status: Status = "active"
+    blocked_by: tuple[BlockedBy, ...] = ()
+    """Who or what blocks a blocked patron: the staff, or what they owe. Either is lifted alone."""
     version: int = 1
     """Counts the changes of what is published."""
 
@@ -46,22 +49,36 @@ def amend(
 
 
 def block(patron: Patron) -> Patron:
-    """The patron, who may no longer borrow. Raises AlreadyBlocked."""
-    if patron.status == "blocked":
+    """The patron, whom the staff no longer let borrow. Raises AlreadyBlocked."""
+    if "staff" in patron.blocked_by:
         raise AlreadyBlocked
-    return _next(replace(patron, status="blocked"))
+    return _blocked(patron, {*patron.blocked_by, "staff"})
 
 
 def unblock(patron: Patron) -> Patron:
-    """The patron, who may borrow again. Raises NotBlocked."""
-    if patron.status != "blocked":
+    """The patron, whom the staff let borrow again, unless they owe too much. Raises NotBlocked."""
+    if "staff" not in patron.blocked_by:
         raise NotBlocked
-    return _next(replace(patron, status="active"))
+    return _blocked(patron, {*patron.blocked_by} - {"staff"})
+
+
+def stand(patron: Patron, *, owes_too_much: bool) -> Patron:
+    """The patron, blocked by money or not; the same value if that changes nothing."""
+    blocked: set[BlockedBy] = {*patron.blocked_by} - {"money"}
+    if owes_too_much:
+        blocked.add("money")
+    return patron if blocked == {*patron.blocked_by} else _blocked(patron, blocked)
 
 
 def erase(patron: Patron) -> Patron:
     """The tombstone: it says that there was a patron of this id, and not which card they had."""
-    return _next(replace(patron, status="erased", card_digest=""))
+    return _next(replace(patron, status="erased", blocked_by=(), card_digest=""))
+
+
+def _blocked(patron: Patron, by: set[BlockedBy]) -> Patron:
+    return _next(
+        replace(patron, status="blocked" if by else "active", blocked_by=tuple(sorted(by)))
+    )
 
 
 def _next(patron: Patron) -> Patron:

@@ -42,14 +42,16 @@ class NoSuchPatron(Refusal):
 
 
 class AlreadyBlocked(Refusal):
-    """The patron is blocked as it is."""
+    """The staff have blocked the patron before."""
 
     code = "already-blocked"
-    reason = "This patron is blocked already."
+    reason = "This patron is blocked by the staff already."
 
 
 class NotBlocked(Refusal):
-    """There is no block to lift."""
+    """There is no block of the staff's to lift."""
 
     code = "not-blocked"
-    reason = "This patron is not blocked."
+    reason = (
+        "This patron is not blocked by the staff. Who owes too much may borrow once it is paid."
+    )

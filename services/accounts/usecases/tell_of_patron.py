@@ -1,7 +1,12 @@
 """Publish a patron's snapshot."""
 
 from services.accounts.domain.patron import Patron
-from shared.contracts.accounts import PatronSnapshot
+from shared.contracts.accounts import (
+    PatronBlocked,
+    PatronSnapshot,
+    PatronUnblocked,
+    PatronUpdated,
+)
 from shared.unit_of_work import Work
 
 
@@ -18,6 +23,15 @@ def snapshot(kind: type[PatronSnapshot], patron: Patron) -> PatronSnapshot:
         home_branch=patron.home_branch,
         language=patron.language,
         status=patron.status,
+        blocked_by=patron.blocked_by,
         card_digest=patron.card_digest,
         version=patron.version,
     )
+
+
+def tell_of_block(work: Work, before: Patron, after: Patron) -> None:
+    """Record that a patron was blocked or unblocked, or that others than before block them."""
+    if before.status == after.status:
+        tell(work, PatronUpdated, after)
+    else:
+        tell(work, PatronBlocked if after.status == "blocked" else PatronUnblocked, after)

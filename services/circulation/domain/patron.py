@@ -1,5 +1,6 @@
 """A patron, as far as lending goes. Who the person is stays with accounts."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from services.circulation.domain.policy import Policy, PolicyMatrix
@@ -12,6 +13,8 @@ class Patron:
     id: str
     category: str
     blocked: bool = False
+    """By the staff, or erased. What they owe is counted here, so accounts' word on it is not taken:
+    it follows ours, and would still block a patron who has just paid."""
     version: int = 1
     card_digest: str = ""
     """What their card is recognised by; empty once they are erased."""
@@ -40,6 +43,11 @@ class Borrower:
             outstanding_cents=self.outstanding_cents + cents,
             version=self.version + 1,
         )
+
+
+def blocked_elsewhere(status: str, blocked_by: Collection[str]) -> bool:
+    """Whether accounts says that a patron is blocked, for another reason than what they owe."""
+    return status != "active" and set(blocked_by) != {"money"}
 
 
 def is_blocked(patron: Patron, outstanding_cents: int, policy: Policy) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from services.circulation.domain.patron import Patron
+from services.circulation.domain.patron import Patron, blocked_elsewhere
 from shared.owners import Owners
 
 
@@ -26,7 +26,7 @@ def _patron(found: Mapping[str, Any]) -> Patron:
     return Patron(
         id=found["id"],
         category=found["category"],
-        blocked=found["status"] != "active",
+        blocked=blocked_elsewhere(found["status"], found.get("blocked_by", ())),
         version=found["version"],
         card_digest=found["card_digest"],
     )

@@ -1,7 +1,7 @@
 """Note what accounts says of a patron."""
 
 from services.circulation import store
-from services.circulation.domain.patron import Patron
+from services.circulation.domain.patron import Patron, blocked_elsewhere
 from shared.contracts.accounts import PatronSnapshot
 from shared.unit_of_work import Work
 
@@ -14,7 +14,7 @@ async def note_patron(work: Work, event: PatronSnapshot) -> None:
         Patron(
             id=event.patron_id,
             category="" if erased else event.category,
-            blocked=event.status != "active",
+            blocked=blocked_elsewhere(event.status, event.blocked_by),
             version=event.version,
             card_digest="" if erased else event.card_digest,
         ),

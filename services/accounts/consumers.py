@@ -1,0 +1,20 @@
+"""Door 2: what accounts hears."""
+
+from services.accounts.usecases.note_standing import note_standing
+from shared.bus import Hears
+from shared.contracts.circulation import (
+    ChargeSnapshot,
+    FineAdjusted,
+    FineAssessed,
+    FinePaid,
+    FineWaived,
+)
+from shared.unit_of_work import Run
+
+hears = Hears()
+
+
+@hears(FineAssessed, FineAdjusted, FinePaid, FineWaived)
+async def block_or_unblock(event: ChargeSnapshot, run: Run) -> None:
+    """Block a patron who owes too much, and unblock one who does not any more."""
+    await run(note_standing, event)

@@ -1,0 +1,22 @@
+"""Note what a patron owes: too much blocks them, and they are unblocked once it is paid."""
+
+from services.accounts import store
+from services.accounts.domain.patron import stand
+from services.accounts.domain.standing import Standing
+from services.accounts.usecases.tell_of_patron import tell_of_block
+from shared.contracts.circulation import ChargeSnapshot
+from shared.unit_of_work import Work
+
+
+async def note_standing(work: Work, event: ChargeSnapshot) -> None:
+    """Block or unblock the patron by the newest standing. A block of the staff's stays."""
+    patron = await store.patron(work, event.patron_id)
+    if patron is None or event.standing is None:
+        return
+    standing = Standing(patron.id, event.standing.version, event.standing.blocked)
+    if not await store.note_standing(work, standing):
+        return
+    standing_now = stand(patron, owes_too_much=standing.owes_too_much)
+    if standing_now is not patron:
+        await store.save_patrons(work, standing_now)
+        tell_of_block(work, patron, standing_now)
