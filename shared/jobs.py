@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -46,6 +46,24 @@ class Jobs:
             return function
 
         return register
+
+
+async def in_any_order(ids: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The ids, a few hundred at a time shuffled.
+
+    Replicas that run a job at once share its work so: they meet on few of them.
+    """
+    some: list[str] = []
+    async for found in ids:
+        some.append(found)
+        if len(some) == 500:
+            random.shuffle(some)
+            for each in some:
+                yield each
+            some.clear()
+    random.shuffle(some)
+    for each in some:
+        yield each
 
 
 async def keep_schedule(jobs: Jobs, unit_of_work: UnitOfWork) -> None:

@@ -3,9 +3,9 @@
 Owns titles and copies, policy rows, loans, charges with their ledger, and fine suspensions; its own
 copies of branch calendars and of what accounts says of patrons.
 
-Publishes title.catalogued, loan.checked-out, loan.renewed, loan.due-date-changed, loan.overdue,
-loan.returned, fine.assessed, fine.adjusted, fine.paid, fine.waived, fines.suspended and
-fines.resumed.
+Publishes title.catalogued, loan.checked-out, loan.renewed, loan.due-date-changed,
+loan.due-soon, loan.overdue, loan.returned, fine.assessed, fine.adjusted, fine.paid, fine.waived,
+fines.suspended and fines.resumed.
 
 Hears patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
 branch.registered, branch.closed, branch.reopened, branch.closure-changed and

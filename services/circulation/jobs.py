@@ -1,12 +1,15 @@
 """What circulation does because time has come. Each job may run twice, and on any replica."""
 
 from datetime import timedelta
+from typing import cast
 
 from services.circulation import queries
 from services.circulation.provider import provider_of
+from services.circulation.settings import Settings
 from services.circulation.usecases.expire_hold import ExpireHold, expire_hold
 from services.circulation.usecases.move_due_dates import move_due_dates_of
 from services.circulation.usecases.move_shelf_dates import move_shelf_dates_of
+from services.circulation.usecases.notice_due_soon import NoticeDueSoon, notice_due_soon
 from services.circulation.usecases.notice_overdue import NoticeOverdue, notice_overdue
 from services.circulation.usecases.pay_charges import resume_payment
 from services.circulation.usecases.refund_charge import give_refund
@@ -14,10 +17,16 @@ from services.circulation.usecases.resume_fines import ResumeFines, resume_fines
 from services.circulation.usecases.rework_fines import rework_wanted
 from services.circulation.usecases.serve_holds import serve_waiting
 from shared.clock import library_day
-from shared.jobs import Jobs
+from shared.jobs import Jobs, in_any_order
 from shared.unit_of_work import Run
 
 jobs = Jobs()
+
+
+def settings_of(run: Run) -> Settings:
+    """The settings of circulation, with which its runs are made."""
+    return cast(Settings, run.settings)
+
 
 PATIENCE = timedelta(minutes=1)
 """How long a payment is left to the call that began it."""
@@ -25,11 +34,23 @@ PATIENCE = timedelta(minutes=1)
 
 @jobs.every(minutes=10)
 async def overdue(run: Run) -> int:
-    """Tell, once for each due date, of the loans that are overdue on the library day of `now`."""
+    """Tell of the loans that are overdue on the library day of `now`: first, and on later days."""
     day = library_day(run.now, run.settings.zone)
+    days = settings_of(run).overdue_days
     done = 0
-    async for loan_id in queries.loans_to_notice(run.database, day):
-        done += await run(notice_overdue, NoticeOverdue(loan_id, day))
+    async for loan_id in in_any_order(queries.loans_to_notice(run.database, day, days)):
+        done += await run(notice_overdue, NoticeOverdue(loan_id, day, days))
+    return done
+
+
+@jobs.every(minutes=10)
+async def due_soon(run: Run) -> int:
+    """Tell, once for each due date, of the loans that are due in the days to come."""
+    day = library_day(run.now, run.settings.zone)
+    days = settings_of(run).due_soon_days
+    done = 0
+    async for loan_id in in_any_order(queries.loans_to_remind(run.database, day, days)):
+        done += await run(notice_due_soon, NoticeDueSoon(loan_id, day, days))
     return done
 
 

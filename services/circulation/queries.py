@@ -184,17 +184,21 @@ def account_of(
     )
 
 
-async def loans_to_notice(db: Database, day: date) -> AsyncIterator[str]:
-    """Ids of the loans that are overdue on `day` and have not been noticed for their due date.
+async def loans_to_notice(db: Database, day: date, days: Sequence[int]) -> AsyncIterator[str]:
+    """Ids of the loans whose patrons may be due an overdue notice on `day`.
 
-    A loan is overdue once its branch has been open on a day between its due date and `day`: so it
-    is due on or before the branch's last open day before `day`.
+    `days` says on which day after the due date each notice is given. A loan is overdue once its
+    branch has been open on a day between its due date and `day`: so it is due on or before the
+    branch's last open day before `day`.
     """
-    due_by: dict[date, set[str]] = {}
+    due_by: dict[tuple[int, date], set[str]] = {}
     for code, branch in (await store.calendars.find(db)).items():
         last_open = branch.now.previous_open(day - timedelta(days=1))
-        if last_open is not None:
-            due_by.setdefault(last_open, set()).add(code)
+        if last_open is None:
+            continue
+        for had, after in enumerate(days):
+            due_on = min(last_open, day - timedelta(days=after))
+            due_by.setdefault((had, due_on), set()).add(code)
     async for loan_id in store.loans.to_notice(db, due_by):
         yield loan_id
 
@@ -239,6 +243,12 @@ async def shelf(db: Database, branch: str, limit: int, after: str | None) -> lis
 async def copy(db: Database, barcode: str) -> Copy | None:
     """The copy with a barcode."""
     return await store.titles.find_copy(db, barcode)
+
+
+async def loans_to_remind(db: Database, day: date, days: int) -> AsyncIterator[str]:
+    """Ids of the loans that are due on `day` or up to `days` after it, not noticed yet."""
+    async for loan_id in store.loans.to_remind(db, day, day + timedelta(days=days)):
+        yield loan_id
 
 
 async def suspensions_to_resume(db: Database, day: date) -> list[str]:

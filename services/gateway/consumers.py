@@ -24,6 +24,7 @@ hears = Hears()
     circulation.LoanCheckedOut,
     circulation.LoanRenewed,
     circulation.LoanDueDateChanged,
+    circulation.LoanDueSoon,
     circulation.LoanOverdue,
     circulation.LoanReturned,
     circulation.FineAssessed,

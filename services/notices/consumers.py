@@ -33,6 +33,7 @@ from shared.contracts.circulation import (
     FinesResumed,
     FinesSuspended,
     LoanDueDateChanged,
+    LoanDueSoon,
     LoanOverdue,
     SuspensionSnapshot,
     TitleCatalogued,
@@ -72,6 +73,13 @@ class Loan(BaseModel):
     """Circulation's answer: a loan, as far as its charge does not say it."""
 
     title_id: str
+
+
+class LoanNow(BaseModel):
+    """Circulation's answer: a loan as it stands."""
+
+    state: str
+    due_on: date
 
 
 class PatronPage(BaseModel):
@@ -139,11 +147,25 @@ async def warn_patron(event: LoanOverdue, run: Run) -> None:
         loan_id=event.loan_id,
         title_id=event.title_id,
         due_on=event.due_on,
+        notice=event.notice if event.notice > 1 else None,
         as_of=statement.as_of,
         suspended=statement.suspended,
         amount_cents=None if statement.suspended else statement.amount_cents,
         resumes_on=statement.resumes_on if statement.suspended else None,
     )
+    await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
+@hears(LoanDueSoon)
+async def remind_patron(event: LoanDueSoon, run: Run) -> None:
+    """Tell of a loan that is due soon, unless it is back or due on another day by now."""
+    answer = await run.owners.get("circulation", f"/v1/loans/{event.loan_id}", now=run.now)
+    if answer is None:
+        return
+    loan = LoanNow.model_validate(answer)
+    if (loan.state, loan.due_on) != ("open", event.due_on):
+        return
+    about = About(loan_id=event.loan_id, title_id=event.title_id, due_on=event.due_on)
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 

@@ -182,6 +182,7 @@ async def in_words(db: Database, patron_id: str, found: Sequence[Notification]) 
             branch=names.get(about.branch or "", about.branch),
             due_on=about.due_on,
             previous_due_on=about.previous_due_on,
+            notice=about.notice or 1,
             as_of=about.as_of,
             suspended=bool(about.suspended),
             amount=_sum(about.amount_cents),

@@ -92,9 +92,21 @@ class LoanDueDateChanged(
 class LoanOverdue(
     LoanSnapshot, topic="loan.overdue", publisher="circulation", key="patron_id", subject="loan_id"
 ):
-    """Published by the overdue job, once for each due date, when a loan is overdue by the rule."""
+    """Published by the overdue job when a loan is overdue by the rule: first, and on later days.
+
+    Each notice comes once for each due date.
+    """
 
     overdue_on: date = Field(description="The day for which the job ran.")
+    notice: int = Field(default=1, ge=1, description="The how manieth of this due date: 1, 2 …")
+
+
+class LoanDueSoon(
+    LoanSnapshot, topic="loan.due-soon", publisher="circulation", key="patron_id", subject="loan_id"
+):
+    """Published by the due-soon job, once for each due date, in the last days before it."""
+
+    noticed_on: date = Field(description="The day for which the job ran.")
 
 
 class LoanReturned(

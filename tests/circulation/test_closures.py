@@ -4,6 +4,7 @@ import random
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from services.circulation.consumers import keep_calendar
@@ -180,6 +181,37 @@ async def test_a_moved_due_date_is_noticed_again_when_it_passes(desk: Desk) -> N
     assert await desk.count("loan.overdue") == 2
 
 
+async def test_later_notices_come_on_set_days_after_the_due_date(desk: Desk) -> None:
+    await desk.loan(on="2020-11-20")  # due 4 December
+    days = ("2020-12-05", "2020-12-10", "2020-12-11", "2020-12-12", "2020-12-25")
+    assert [await overdue(desk, day) for day in days] == [1, 0, 1, 0, 1]
+    assert await overdue(desk, "2021-03-01") == 0
+    missed = await desk.loan(on="2021-01-01")  # due on the 15th; the job did not run for weeks
+    assert await overdue(desk, "2021-02-10") == 1
+    assert (await desk.stored(missed))["version"] == 2
+    told_as = desk.run().database.outbox.find({"topic": "loan.overdue"})
+    numbers = [orjson.loads(row["body"])["notice"] async for row in told_as]
+    assert numbers == [1, 2, 3, 3]
+
+
+async def test_a_patron_is_reminded_once_of_each_due_date_that_comes(desk: Desk) -> None:
+    loan = await desk.loan(on="2020-11-20")  # due 4 December
+    days = ("2020-11-30", "2020-12-01", "2020-12-02", "2020-12-05")
+    assert [await due_soon(desk, day) for day in days] == [0, 1, 0, 0]
+    await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=STAFF, at=noon("2020-12-04"))
+    assert await due_soon(desk, "2020-12-18") == 1  # the day itself
+    assert await desk.count("loan.due-soon") == 2
+
+
+async def test_nobody_is_reminded_of_a_day_on_which_the_library_is_closed(desk: Desk) -> None:
+    await desk.loan(on="2020-11-20")
+    await desk.hear(told(version=2, closures=(closure("c1", "2020-12-02", (2, None)),)))
+    assert await due_soon(desk, "2020-12-01") == 0
+    said = closure("c1", "2020-12-02", (2, None), (3, "2020-12-10"))
+    await desk.hear(told(version=3, closures=(said,)))
+    assert [await due_soon(desk, day) for day in ("2020-12-04", "2020-12-08")] == [0, 1]
+
+
 async def test_the_overdue_job_reads_nothing_of_branches_closed_without_an_end(
     desk: Desk,
 ) -> None:
@@ -195,6 +227,11 @@ async def test_the_overdue_job_reads_nothing_of_branches_closed_without_an_end(
 
 async def overdue(desk: Desk, day: str) -> int:
     answer = await desk.api.post("/v1/ops/jobs/circulation/overdue", as_=STAFF, at=noon(day))
+    return int(answer.json()["done"])
+
+
+async def due_soon(desk: Desk, day: str) -> int:
+    answer = await desk.api.post("/v1/ops/jobs/circulation/due-soon", as_=STAFF, at=noon(day))
     return int(answer.json()["done"])
 
 

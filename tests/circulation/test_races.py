@@ -142,23 +142,33 @@ async def test_one_return_at_two_desks_at_once_is_one(desk: Desk, second: Desk) 
     assert await desk.count("fine.assessed") == 1
 
 
-async def test_the_overdue_job_on_two_replicas_tells_of_each_loan_once(
-    desk: Desk, second: Desk
+@pytest.mark.parametrize(
+    ("job", "day", "topic"),
+    [
+        ("due-soon", "2020-11-13", "loan.due-soon"),
+        ("overdue", "2020-11-16", "loan.overdue"),
+        ("overdue", "2020-11-22", "loan.overdue"),
+    ],
+    ids=["due soon", "overdue", "overdue for a week"],
+)
+async def test_a_job_on_two_replicas_tells_of_each_loan_once(
+    desk: Desk, second: Desk, job: str, day: str, topic: str
 ) -> None:
-    loans = []
     for number in range(5):
         await desk.patron(f"o{number}")
-        loans += await desk.lend(*await desk.copies(5), to=f"o{number}", on="2020-11-01")
-    in_time = await desk.loan(on="2020-11-10")
+        await desk.lend(*await desk.copies(5), to=f"o{number}", on="2020-11-01")
+    in_time = await desk.loan(on="2020-11-12")
     answers = await asyncio.gather(
         *(
-            one.api.post("/v1/ops/jobs/circulation/overdue", as_=OPS, at=noon("2020-11-16"))
+            one.api.post(f"/v1/ops/jobs/circulation/{job}", as_=OPS, at=noon(day))
             for one in (desk, second, desk, second)
         )
     )
     assert {answer.status for answer in answers} == {200}
     assert sum(answer.json()["done"] for answer in answers) == 25
-    assert await desk.count("loan.overdue") == 25
+    assert await desk.count(topic) == 25
+    again = await desk.api.post(f"/v1/ops/jobs/circulation/{job}", as_=OPS, at=noon(day))
+    assert again.json()["done"] == 0
     assert (await desk.stored(in_time))["version"] == 1
 
 

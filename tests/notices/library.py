@@ -9,7 +9,12 @@ from services.notices.consumers import hears
 from shared.clock import parse_instant
 from shared.contracts import Event
 from shared.contracts.accounts import PatronErased, PatronRegistered, PreferencesChanged
-from shared.contracts.circulation import LoanDueDateChanged, LoanOverdue, TitleCatalogued
+from shared.contracts.circulation import (
+    LoanDueDateChanged,
+    LoanDueSoon,
+    LoanOverdue,
+    TitleCatalogued,
+)
 from shared.contracts.events import RecordingReleased
 from shared.contracts.notices import BranchReopened
 from shared.unit_of_work import Origin, Run
@@ -134,6 +139,12 @@ LOAN: dict[str, Any] = {
 def overdue(loan_id: str, patron_id: str) -> LoanOverdue:
     return LoanOverdue.model_validate(
         {**LOAN, "loan_id": loan_id, "patron_id": patron_id, "overdue_on": date(2020, 12, 9)}
+    )
+
+
+def due_soon(loan_id: str, patron_id: str) -> LoanDueSoon:
+    return LoanDueSoon.model_validate(
+        {**LOAN, "loan_id": loan_id, "patron_id": patron_id, "noticed_on": date(2020, 12, 2)}
     )
 
 

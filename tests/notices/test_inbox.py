@@ -24,6 +24,7 @@ from shared.owners import OwnerAway
 from shared.unit_of_work import Busy, Origin, Run
 from tests.notices.lending import Lending
 from tests.notices.library import (
+    due_soon,
     erased,
     events,
     hear,
@@ -189,6 +190,20 @@ async def test_an_overdue_notice_says_what_the_statement_says(api: Api, lending:
     )
     assert (item["about"]["amount_cents"], item["about"]["suspended"]) == (750, False)
     assert lending.asked == [("/v1/loans/loan-1/fine-statement", {"as_of": "2020-12-09"})]
+
+
+async def test_a_loan_that_is_due_soon_is_told_unless_it_is_back_or_renewed(
+    api: Api, lending: Lending
+) -> None:
+    for number, (state, due_on) in enumerate(
+        (("open", "2020-12-04"), ("returned", "2020-12-04"), ("open", "2020-12-16")), 1
+    ):
+        lending.loans[f"loan-{number}"] = {"state": state, "due_on": due_on}
+        await hear(api, due_soon(f"loan-{number}", "p"), f"e-{number}", "2020-12-02T08:00:00+08:00")
+    await hear(api, due_soon("none", "p"), "e-4", "2020-12-02T08:00:00+08:00")
+    assert await texts(api, "p") == [
+        "An item that you borrowed is due on 4 December 2020. Please return or renew it by then."
+    ]
 
 
 async def test_an_overdue_notice_names_no_money_while_fines_are_suspended(
@@ -462,6 +477,7 @@ def story() -> list[Happened]:
         prefers("a", 1, ("HKCL",), ("talk",)),
         prefers("b", 1, ("HKCL", "TPO")),
         prefers("c", 1, ("HKCL",), ("talk",)),
+        due_soon("loan-b", "b"),
         overdue("loan-a", "a"),
         overdue("loan-b", "b"),
         fine("charge-a", "a"),
@@ -498,6 +514,7 @@ def answers(lending: Lending) -> None:
     lending.owes("loan-c", 150)
     lending.charges["charge-a"] = {"amount_cents": 750, "outstanding_cents": 750}
     lending.loans["loan-1"] = {"id": "loan-1", "title_id": "title-1"}
+    lending.loans["loan-b"] = {"state": "open", "due_on": "2020-12-04"}
     lending.borrowers["s-1"] = ["a", "b", "c", "d"]
 
 
@@ -562,6 +579,7 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
             "branch.reopened",
             "fines.suspended",
             "loan.overdue",
+            "loan.due-soon",
         ],
         [],
         ["fines.resumed", "fines.suspended"],

@@ -1,7 +1,7 @@
 """A loan: one copy with one patron, from check-out to return."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -41,6 +41,7 @@ class Step(StrEnum):
 
     RENEW = "renew"
     MOVE_DUE = "move due date"
+    NOTICE_DUE_SOON = "notice due soon"
     NOTICE_OVERDUE = "notice overdue"
     GIVE_BACK = "give back"
 
@@ -48,6 +49,7 @@ class Step(StrEnum):
 LIFE: Mapping[tuple[LoanState, Step], LoanState] = {
     (LoanState.OPEN, Step.RENEW): LoanState.OPEN,
     (LoanState.OPEN, Step.MOVE_DUE): LoanState.OPEN,
+    (LoanState.OPEN, Step.NOTICE_DUE_SOON): LoanState.OPEN,
     (LoanState.OPEN, Step.NOTICE_OVERDUE): LoanState.OPEN,
     (LoanState.OPEN, Step.GIVE_BACK): LoanState.RETURNED,
     (LoanState.LOST, Step.GIVE_BACK): LoanState.RETURNED,
@@ -93,7 +95,11 @@ class Loan:
     calendar_version: int = 0
     """The version of the branch's calendar that the due date takes account of; see `catch_up`."""
     overdue_noticed_on: date | None = None
-    """When the overdue job noticed that this due date has passed."""
+    """When the overdue job last noticed that this due date has passed."""
+    overdue_notices: int = 0
+    """How many notices there were of this due date; see `overdue_notice`."""
+    due_soon_noticed_on: date | None = None
+    """When the due-soon job noticed that this due date is near."""
     state: LoanState = LoanState.OPEN
     returned_on: date | None = None
     returned_branch: str | None = None
@@ -172,6 +178,8 @@ def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool
         set_under=calendar.version,
         calendar_version=calendar.version,
         overdue_noticed_on=None,
+        overdue_notices=0,
+        due_soon_noticed_on=None,
         version=loan.version + 1,
     )
 
@@ -248,6 +256,8 @@ def _moved(loan: Loan, due_on: date, announced: int, cause: Cause, at: datetime)
         moves=(*loan.moves, DueMove(loan.due_on, due_on, cause, at, announced)),
         calendar_version=announced,
         overdue_noticed_on=None,
+        overdue_notices=0,
+        due_soon_noticed_on=None,
         version=loan.version + 1,
     )
 
@@ -270,10 +280,43 @@ def renewal_reference(loan: Loan) -> str:
 _QUOTABLE = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # nothing that is read as another over the telephone
 
 
-def notice_overdue(loan: Loan, *, on: date) -> Loan:
+def is_due_soon(loan: Loan, calendar: Calendar, on: date, days: int) -> bool:
+    """Whether the loan is due on `on` or up to `days` after it, and this was not noticed yet."""
+    due_on = calendar.next_open(loan.due_on)
+    if loan.state is not LoanState.OPEN or loan.due_soon_noticed_on or due_on is None:
+        return False
+    return on <= due_on <= on + timedelta(days=days)
+
+
+def notice_due_soon(loan: Loan, *, on: date) -> Loan:
     """The loan, marked so that its patron is told once for each due date."""
+    state = _after(loan, Step.NOTICE_DUE_SOON)
+    return replace(loan, state=state, due_soon_noticed_on=on, version=loan.version + 1)
+
+
+def overdue_notice(loan: Loan, calendar: Calendar, on: date, days: Sequence[int]) -> int | None:
+    """Which notice the patron of an overdue loan is to have by `on`: 1 is the first; None: no new.
+
+    `days` says on which day after the due date each is given, as 1, 7, 21. Of several that were
+    missed only the last is given.
+    """
+    due_on = calendar.next_open(loan.due_on)
+    if due_on is None or not is_overdue(loan, calendar, on):
+        return None
+    number = sum(day <= (on - due_on).days for day in days)
+    return number if number > loan.overdue_notices else None
+
+
+def notice_overdue(loan: Loan, *, on: date, number: int) -> Loan:
+    """The loan, marked so that its patron has each notice once for each due date."""
     state = _after(loan, Step.NOTICE_OVERDUE)
-    return replace(loan, state=state, overdue_noticed_on=on, version=loan.version + 1)
+    return replace(
+        loan,
+        state=state,
+        overdue_noticed_on=on,
+        overdue_notices=number,
+        version=loan.version + 1,
+    )
 
 
 def give_back(

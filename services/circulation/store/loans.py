@@ -40,10 +40,16 @@ INDEXES: Indexes = {
         IndexModel(
             [
                 ("branch_code", ASCENDING),
-                ("overdue_noticed_on", ASCENDING),
+                ("overdue_notices", ASCENDING),
                 ("due_on", ASCENDING),
             ],
             name="open_to_notice",
+            partialFilterExpression=OPEN,
+        ),
+        # What the due-soon job has to notice, and nothing else.
+        IndexModel(
+            [("due_soon_noticed_on", ASCENDING), ("due_on", ASCENDING)],
+            name="open_to_remind",
             partialFilterExpression=OPEN,
         ),
     ],
@@ -163,20 +169,34 @@ async def to_move(db: Database, calendar: BranchCalendar) -> AsyncIterator[str]:
         yield found["_id"]
 
 
-async def to_notice(db: Database, due_by: Mapping[date, Collection[str]]) -> AsyncIterator[str]:
-    """Ids of the open loans that are overdue and not noticed yet.
+async def to_notice(
+    db: Database, due_by: Mapping[tuple[int, date], Collection[str]]
+) -> AsyncIterator[str]:
+    """Ids of the open loans that are overdue and have not had the notice that is due.
 
-    `due_by` gives, for the last due date that makes a loan overdue, the branches it holds for.
+    `due_by` gives, for a number of notices had and the last due date that makes another one due,
+    the branches it holds for.
     """
-    for due_on, branch_codes in due_by.items():
+    for (notices, due_on), branch_codes in due_by.items():
         query = {
             "branch_code": {"$in": sorted(branch_codes)},
-            "overdue_noticed_on": None,
+            "overdue_notices": notices,
             "due_on": {"$lte": due_on.isoformat()},
             **OPEN,
         }
         async for found in db.loans.find(query, {"_id": 1}, hint="open_to_notice").batch_size(200):
             yield found["_id"]
+
+
+async def to_remind(db: Database, first: date, last: date) -> AsyncIterator[str]:
+    """Ids of the open loans due on a day of this span of which nobody has been reminded."""
+    query = {
+        "due_soon_noticed_on": None,
+        "due_on": {"$gte": first.isoformat(), "$lte": last.isoformat()},
+        **OPEN,
+    }
+    async for found in db.loans.find(query, {"_id": 1}, hint="open_to_remind").batch_size(200):
+        yield found["_id"]
 
 
 async def find_alike(db: Database, branch_codes: Collection[str]) -> list[Alike]:

@@ -1,4 +1,4 @@
-"""Notice that a loan is overdue, once for each due date."""
+"""Notice that a loan is overdue: first, and again on set days, each once for each due date."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,14 +12,15 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class NoticeOverdue:
-    """Which loan, and the day that is looked at."""
+    """Which loan, the day that is looked at, and the days on which notices are given."""
 
     loan_id: str
     on: date
+    days: tuple[int, ...]
 
 
 async def notice_overdue(work: Work, command: NoticeOverdue) -> bool:
-    """Whether it was overdue by the rule and not noticed before; of two at once one is told so."""
+    """Whether a notice was due by the rule and not given before; of two at once one is told so."""
     loan = await store.loans.get(work, command.loan_id)
     if loan is None:
         return False
@@ -30,9 +31,10 @@ async def notice_overdue(work: Work, command: NoticeOverdue) -> bool:
     loan = moved[-1] if moved else loan
     await store.loans.save(work, moved)
     tell_moves(work, moved)
-    if loan.overdue_noticed_on or not rules.is_overdue(loan, calendar.now, command.on):
+    number = rules.overdue_notice(loan, calendar.now, command.on, command.days)
+    if number is None:
         return False
-    noticed = rules.notice_overdue(loan, on=command.on)
+    noticed = rules.notice_overdue(loan, on=command.on, number=number)
     await store.loans.save(work, [noticed])
-    work.record(LoanOverdue(**snapshot(noticed), overdue_on=command.on))
+    work.record(LoanOverdue(**snapshot(noticed), overdue_on=command.on, notice=number))
     return True

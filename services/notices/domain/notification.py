@@ -17,6 +17,8 @@ class About:
     title_id: str | None = None
     due_on: date | None = None
     previous_due_on: date | None = None
+    notice: int | None = None
+    """The how manieth of an overdue loan; None: the first."""
     as_of: date | None = None
     """The day for which the money is worked out."""
     suspended: bool | None = None

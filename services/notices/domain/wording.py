@@ -21,6 +21,8 @@ class Facts:
     branch: str | None = None
     due_on: date | None = None
     previous_due_on: date | None = None
+    notice: int = 1
+    """The how manieth of an overdue loan."""
     as_of: date | None = None
     suspended: bool = False
     amount: str | None = None
@@ -41,7 +43,9 @@ class _Phrases:
     quoted: str
     day: Callable[[date], str]
     between: str
+    due_soon: str
     overdue: str
+    still_overdue: str
     not_counted: str
     counted_again: str
     accrued: str
@@ -79,7 +83,10 @@ _PHRASES: Mapping[str, _Phrases] = {
         quoted="“{}”",
         day=_english,
         between=" ",
+        due_soon="{title} is due on {due_on}. Please return or renew it by then.",
         overdue="{title} was due on {due_on} and is overdue. Please return or renew it.",
+        still_overdue="Reminder {notice}: {title} was due on {due_on} and is still overdue. Please "
+        "return or renew it.",
         not_counted="Fines are suspended: none is being counted for it now.",
         counted_again="They are counted again from {resumes_on}.",
         accrued="The fine up to {as_of} is {amount}, payable after its return or renewal.",
@@ -106,7 +113,9 @@ _PHRASES: Mapping[str, _Phrases] = {
         quoted="《{}》",
         day=_chinese,
         between="",
+        due_soon="{title}將於{due_on}到期，請於當日或之前歸還或續借。",
         overdue="{title}已於{due_on}到期，現已逾期。請歸還或續借。",
+        still_overdue="第{notice}次通知：{title}已於{due_on}到期，至今仍逾期未還。請歸還或續借。",
         not_counted="現正暫停計算罰款，此項資料目前不計逾期罰款。",
         counted_again="將由{resumes_on}起恢復計算。",
         accrued="截至{as_of}的逾期罰款為{amount}，請於歸還或續借後繳付。",
@@ -128,7 +137,9 @@ _PHRASES: Mapping[str, _Phrases] = {
         quoted="《{}》",
         day=_chinese,
         between="",
+        due_soon="{title}将于{due_on}到期，请于当日或之前归还或续借。",
         overdue="{title}已于{due_on}到期，现已逾期。请归还或续借。",
+        still_overdue="第{notice}次通知：{title}已于{due_on}到期，至今仍逾期未还。请归还或续借。",
         not_counted="现正暂停计算罚款，此项资料目前不计逾期罚款。",
         counted_again="将由{resumes_on}起恢复计算。",
         accrued="截至{as_of}的逾期罚款为{amount}，请于归还或续借后缴付。",
@@ -169,11 +180,14 @@ def _said(value: object, phrases: _Phrases) -> str:
 
 def _sentences(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
     again = [phrases.counted_again] if facts.resumes_on else []
+    overdue = phrases.overdue if facts.notice == 1 else phrases.still_overdue
     match kind:
+        case "loan.due-soon":
+            return [phrases.due_soon]
         case "loan.overdue" if facts.suspended:
-            return [phrases.overdue, phrases.not_counted, *again]
+            return [overdue, phrases.not_counted, *again]
         case "loan.overdue":
-            return [phrases.overdue, phrases.accrued if facts.amount else phrases.nothing_accrued]
+            return [overdue, phrases.accrued if facts.amount else phrases.nothing_accrued]
         case "loan.due-date-changed" if _earlier(facts):
             return [phrases.restored]
         case "loan.due-date-changed":

@@ -240,10 +240,10 @@ def test_a_due_date_moved_by_a_longer_closure_stays_when_it_is_cut_short() -> No
 
 
 def test_a_moved_due_date_is_noticed_anew() -> None:
-    noticed = notice_overdue(lent(), on=date(2020, 12, 20))
+    noticed = notice_overdue(lent(), on=date(2020, 12, 20), number=2)
     assert noticed.overdue_noticed_on == date(2020, 12, 20)
-    assert moved(noticed, calendar(WINTER)).overdue_noticed_on is None
-    assert renewed(noticed, date(2020, 12, 21)).overdue_noticed_on is None
+    for afresh in (moved(noticed, calendar(WINTER)), renewed(noticed, date(2020, 12, 21))):
+        assert (afresh.overdue_noticed_on, afresh.overdue_notices) == (None, 0)
 
 
 # ---- overdue and back ---------------------------------------------------------------------------
@@ -305,7 +305,7 @@ def test_a_loan_that_ended_is_neither_moved_nor_noticed(state: LoanState) -> Non
     with pytest.raises((refusals.LoanNotOpen, refusals.LoanLost)):
         moved(ended, calendar(WINTER))
     with pytest.raises((refusals.LoanNotOpen, refusals.LoanLost)):
-        notice_overdue(ended, on=DEC_19)
+        notice_overdue(ended, on=DEC_19, number=1)
 
 
 def test_a_suspension_of_other_branches_frees_nothing() -> None:

@@ -22,6 +22,7 @@ FACTS = Facts(
     reopened_on=date(2021, 2, 19),
 )
 SAYS = {
+    "loan.due-soon": {"title", "due_on"},
     "loan.overdue": {"title", "due_on", "as_of", "amount"},
     "loan.due-date-changed": {"title", "due_on", "previous_due_on"},
     "fine.assessed": {"title", "amount", "outstanding"},
@@ -51,7 +52,7 @@ def test_every_language_says_the_same_facts(kind: str, language: str) -> None:
     found = {
         name
         for name in vars(FACTS)
-        if name != "suspended" and said(getattr(FACTS, name), language) in words
+        if name not in ("suspended", "notice") and said(getattr(FACTS, name), language) in words
     }
     assert found == SAYS[kind]
     assert "{" not in words
@@ -117,3 +118,12 @@ def test_a_date_that_is_restored_is_told_in_other_words_than_one_that_moves_on(
     for one in dates:
         moved, back = moved.replace(one, ""), back.replace(one, "")
     assert moved != back
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_later_overdue_notice_says_that_it_is_one(language: str) -> None:
+    first, third = (text("loan.overdue", replace(FACTS, notice=n), language) for n in (1, 3))
+    assert first != third
+    assert "3" in third.replace(said(FACTS.due_on, language), "")
+    assert all(said(fact, language) in third for fact in (FACTS.title, FACTS.due_on, "$7.50"))
+    assert "$" not in text("loan.overdue", replace(FACTS, notice=3, suspended=True), language)
