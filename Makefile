@@ -5,7 +5,6 @@
 .PHONY: help demo up test test-kafka test-faults check bench clean
 
 PY := .venv/bin/python
-SEEDS := 1-200
 
 help:
 	@echo "make demo   the reopening of 2021, played on the whole system, checked"
@@ -32,7 +31,7 @@ test-kafka: .venv/project.stamp
 
 # What stands on the embedded broker is in make test; its rows of the table are kept from there.
 test-faults: .venv/project.stamp
-	@mkdir -p .data && CARREL_TEST_KAFKA=apache CARREL_SEEDS=$(SEEDS) PYTEST_DEBUG_TEMPROOT=.data \
+	@mkdir -p .data && CARREL_TEST_KAFKA=apache CARREL_SEEDS=1-200 PYTEST_DEBUG_TEMPROOT=.data \
 		$(PY) -m pytest $(AGAIN) -m "not embedded" tests/faults
 
 check: .venv/project.stamp
