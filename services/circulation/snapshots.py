@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from services.circulation import store
 from services.circulation.usecases.post_to_ledger import snapshot as charge_fields
+from services.circulation.usecases.tell_of_hold import snapshot as hold_fields
 from services.circulation.usecases.tell_of_loan import snapshot as loan_fields
 from services.circulation.usecases.tell_of_title import catalogued
-from shared.contracts.circulation import ChargeSnapshot, LoanSnapshot
+from shared.contracts.circulation import ChargeSnapshot, HoldSnapshot, LoanSnapshot
 from shared.http import Snapshot, Told
 from shared.mongo import Database
 
@@ -24,10 +25,21 @@ async def loans(db: Database, after: str) -> Told:
     return [LoanSnapshot(**loan_fields(loan)) for loan in found], more
 
 
+async def holds(db: Database, after: str) -> Told:
+    """The holds that are open."""
+    found, more = await store.holds.find_open_after(db, after)
+    return [HoldSnapshot(**hold_fields(hold)) for hold in found], more
+
+
 async def charges(db: Database, after: str) -> Told:
     """The charges of which something is unpaid, or due back."""
     found, more = await store.charges.find_unpaid_after(db, after)
     return [ChargeSnapshot(**charge_fields(charge)) for charge in found], more
 
 
-SNAPSHOTS: Mapping[str, Snapshot] = {"titles": titles, "loans": loans, "charges": charges}
+SNAPSHOTS: Mapping[str, Snapshot] = {
+    "titles": titles,
+    "loans": loans,
+    "holds": holds,
+    "charges": charges,
+}

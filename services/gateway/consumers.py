@@ -27,6 +27,12 @@ hears = Hears()
     circulation.LoanDueSoon,
     circulation.LoanOverdue,
     circulation.LoanReturned,
+    circulation.HoldPlaced,
+    circulation.HoldChanged,
+    circulation.HoldReady,
+    circulation.HoldCollected,
+    circulation.HoldCancelled,
+    circulation.HoldExpired,
     circulation.FineAssessed,
     circulation.FineAdjusted,
     circulation.FinePaid,
@@ -41,7 +47,7 @@ async def show_in_account(event: Event, run: Run) -> None:
 
 @hears(circulation.TitleCatalogued)
 async def show_title(event: circulation.TitleCatalogued, run: Run) -> None:
-    """Keep the title, and show it in the loans that wait for it or show an older wording."""
+    """Keep the title, and show it where it is waited for or an older wording is shown."""
     await store.apply(run.database, fold(event, run.now))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from services.gateway.store import Change, Erasure, Row, ViewChange
 from shared.contracts import Event
 from shared.contracts.accounts import PatronSnapshot, PreferencesChanged
-from shared.contracts.circulation import ChargeSnapshot, LoanSnapshot, TitleCatalogued
+from shared.contracts.circulation import ChargeSnapshot, HoldSnapshot, LoanSnapshot, TitleCatalogued
 from shared.contracts.events import ActivitySnapshot
 from shared.contracts.notices import BranchSnapshot, NoticePublished, NotificationSnapshot
 
@@ -94,6 +94,31 @@ def _(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
 
 
 @fold.register
+def _(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "state": event.state}
+    if event.state in _OPEN_HOLDS:
+        until = event.shelf_until if event.state == "ready" else event.expires_on
+        content |= {
+            "title_id": event.title_id,
+            "pickup_branch": event.pickup_branch,
+            "place": event.place,
+            "frozen": event.frozen,
+            "expires_on": until.isoformat() if until else None,
+        }
+    place: Document = {"version": event.version, "waiting": event.state == "waiting"}
+    if place["waiting"]:
+        place |= {"title_id": event.title_id, "place": event.place}
+    path = f"holds.{_field(event.hold_id)}"
+    return [
+        ViewChange(event.patron_id, path, content, event.publisher, at),
+        Row("hold", event.hold_id, place),
+    ]
+
+
+_OPEN_HOLDS = ("waiting", "in-transit", "ready")
+
+
+@fold.register
 def _(event: NotificationSnapshot, at: datetime) -> Sequence[Change]:
     content = {"version": event.version, "read": event.read}
     path = f"notifications.{_field(event.notification_id)}"
@@ -151,6 +176,17 @@ def open_loans(view: Mapping[str, Any] | None) -> dict[str, Document]:
     return dict(sorted(open_ones, key=lambda pair: (pair[1]["due_on"], pair[0])))
 
 
+def open_holds(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """The holds of a view that have not ended, by id, in the order of placing."""
+    holds = (view or {}).get("holds", {})
+    return {key: hold for key, hold in sorted(holds.items()) if hold["state"] in _OPEN_HOLDS}
+
+
+def waiting_holds(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """Those of them that have a position in a queue."""
+    return {key: hold for key, hold in open_holds(view).items() if hold["state"] == "waiting"}
+
+
 def past_due(loans: Mapping[str, Document], today: date) -> bool:
     """Whether a loan's due date has passed. Only circulation knows whether it is overdue."""
     return any(loan["due_on"] < today.isoformat() for loan in loans.values())
@@ -173,11 +209,13 @@ def overview(
     patron_id: str,
     name: str,
     today: date,
+    positions: Mapping[str, int],
     accruing: Sequence[Mapping[str, Any]],
     live: Mapping[str, bool],
 ) -> Document:
     """What `GET /v1/me` answers. Money in cents, days in the library's zone.
 
+    `positions` are those of the holds that wait: 1 is next in line.
     `accruing` is circulation's word on the loans past their due date, each with `loan_id`,
     `overdue`, `amount_cents`, `as_of`, `suspended` and `resumes_on`. A loan it doesn't mention is
     overdue if its due date has passed.
@@ -200,6 +238,19 @@ def overview(
             "version": loan["version"],
         }
         for loan_id, loan in open_loans(view).items()
+    ]
+    holds = [
+        {
+            "id": hold_id,
+            "title": hold["title"],
+            "position": positions.get(hold_id),
+            "pickup_branch": hold["pickup_branch"],
+            "state": hold["state"],
+            "frozen": hold["frozen"],
+            "expires_on": hold["expires_on"],
+            "version": hold["version"],
+        }
+        for hold_id, hold in open_holds(view).items()
     ]
     charges = [
         {
@@ -238,13 +289,13 @@ def overview(
             "status": patron.get("status"),
         },
         "loans": loans,
-        "holds": [],
+        "holds": holds,
         "charges": charges,
         "accruing": counted,
         "totals": {
             "loans": len(loans),
             "overdue": sum(loan["overdue"] for loan in loans),
-            "holds": 0,
+            "holds": len(holds),
             "outstanding_cents": sum(charge["outstanding_cents"] for charge in charges),
             "refund_due_cents": sum(charge["refund_due_cents"] for charge in charges),
             "accruing_cents": sum(item["amount_cents"] for item in counted),

@@ -53,6 +53,7 @@ PARTS: Sequence[tuple[str, str, type[Event]]] = (
     ("accounts", "preferences", accounts.PreferencesChanged),
     ("circulation", "titles", circulation.TitleCatalogued),
     ("circulation", "loans", circulation.LoanSnapshot),
+    ("circulation", "holds", circulation.HoldSnapshot),
     ("circulation", "charges", circulation.ChargeSnapshot),
     ("events", "activities", events.ActivitySnapshot),
     ("notices", "branches", notices.BranchSnapshot),

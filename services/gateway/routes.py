@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pymongo.errors import PyMongoError
 
 from services.gateway import proxy, store
@@ -20,6 +20,7 @@ from services.gateway.projection import (
     open_loans,
     overview,
     past_due,
+    waiting_holds,
 )
 from shared.auth import Patron
 from shared.clock import library_day
@@ -56,6 +57,21 @@ class LoanOut(BaseModel):
     due_on: date
     renewals_left: int
     overdue: bool
+    version: int
+
+
+class HoldOut(BaseModel):
+    """A hold that is open. `title` is null until the title was heard of."""
+
+    id: str
+    title: str | None
+    position: int | None = Field(description="1 is next in line; null: it waits no longer.")
+    pickup_branch: str
+    state: str
+    frozen: bool
+    expires_on: date | None = Field(
+        description="Last day to collect it once it is ready; before, last day it is wanted."
+    )
     version: int
 
 
@@ -120,7 +136,7 @@ class OverviewOut(BaseModel):
 
     patron: PatronOut
     loans: list[LoanOut]
-    holds: list[dict[str, Any]]
+    holds: list[HoldOut]
     charges: list[ChargeOut]
     accruing: list[AccruingOut]
     totals: TotalsOut
@@ -170,6 +186,7 @@ async def get_overview(request: Request, caller: Patron, now: BusinessTime, db: 
     today = library_day(now, app.state.settings.zone)
     view = await _in_time(store.account_view(db, caller.id))
     loans = open_loans(view)
+    positions = await _in_time(store.positions(db, waiting_holds(view)))
     live = app.state.liveness.report()
     accruing: list[dict[str, Any]] = []
     if past_due(loans, today):
@@ -191,6 +208,7 @@ async def get_overview(request: Request, caller: Patron, now: BusinessTime, db: 
             patron_id=caller.id,
             name=caller.name,
             today=today,
+            positions=positions,
             accruing=accruing,
             live=live,
         )

@@ -21,6 +21,8 @@ from shared.mongo import Collection, Database, Document, Indexes, ensure_indexes
 INDEXES: Indexes = {
     # Finds the views whose loans show a title, when the title comes late or is corrected.
     "account_views": [IndexModel([("title_ids", ASCENDING)], sparse=True)],
+    # Counts who waits before a hold: no row says whose it is.
+    "holds": [IndexModel([("title_id", ASCENDING), ("waiting", ASCENDING), ("place", ASCENDING)])],
     "titles": [],
     "branches": [],
     "activities": [IndexModel([("type", ASCENDING), ("last_at", ASCENDING)])],
@@ -34,7 +36,7 @@ class ViewChange:
 
     patron_id: str
     path: str
-    """`patron`, `preferences`, or `loans.<id>`, `charges.<id>`, `notifications.<id>`."""
+    """`patron`, `preferences`, or `<kind>.<id>` of loans, holds, charges, notifications."""
     content: Mapping[str, Any]
     """With its `version`. What has ended keeps its version and loses the rest."""
     source: str
@@ -53,9 +55,9 @@ class Erasure:
 
 @dataclass(frozen=True)
 class Row:
-    """A title, branch, activity or notice: the same for every patron."""
+    """A title, branch, activity, notice or place in a queue: the same for every patron."""
 
-    kind: Literal["title", "branch", "activity", "notice"]
+    kind: Literal["title", "branch", "activity", "notice", "hold"]
     id: str
     content: Mapping[str, Any]
     """With its `version`."""
@@ -68,6 +70,7 @@ _TABLES = {
     "branch": "branches",
     "activity": "activities",
     "notice": "notices",
+    "hold": "holds",
 }
 
 WHOLE = "#whole"
@@ -148,6 +151,24 @@ async def account_view(database: Database, patron_id: str) -> Document | None:
     if WHOLE not in by_id:
         raise NotWhole
     return by_id.get(patron_id)
+
+
+async def positions(database: Database, holds: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """How many wait for its title up to and with each of a patron's holds, by its id.
+
+    Counted when asked, for it changes with the holds of others, of which this patron hears nothing.
+    """
+    if not holds:
+        return {}
+    before = [{"title_id": h["title_id"], "place": {"$lte": h["place"]}} for h in holds.values()]
+    cursor = database.holds.aggregate(
+        [
+            {"$match": {"waiting": True, "$or": before}},
+            {"$group": {"_id": "$title_id", "count": {"$sum": 1}}},
+        ]
+    )
+    by_title = {row["_id"]: row["count"] async for row in cursor}
+    return {hold_id: by_title.get(hold["title_id"], 1) for hold_id, hold in holds.items()}
 
 
 async def keep_accruing(
@@ -265,7 +286,7 @@ def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
         heard: {"$max": [f"${heard}", change.at]},
     }
     pipeline: list[Document] = [{"$set": kept}]
-    if change.path.startswith("loans."):
+    if change.path.startswith(("loans.", "holds.")):
         pipeline.append({"$set": {"title_ids": _shown_titles()}})
     pipeline.append(
         {"$replaceWith": {"$cond": [_ERASED, {"_id": "$_id", "patron": "$patron"}, "$$ROOT"]}}
@@ -280,14 +301,24 @@ def _erasure_write(change: Erasure) -> UpdateOne:
 
 
 def _shown_titles() -> Document:
-    """The titles of the open loans: one that has ended has no `title_id` any more."""
-    loans = {"$objectToArray": {"$ifNull": ["$loans", {}]}}
-    titles = {"$map": {"input": loans, "in": "$$this.v.title_id"}}
-    return {"$setDifference": [{"$setUnion": [titles, []]}, [None]]}
+    """The titles of open loans and holds: one that has ended has no `title_id` any more."""
+    titles = [
+        {
+            "$map": {
+                "input": {"$objectToArray": {"$ifNull": [f"${kind}", {}]}},
+                "in": "$$this.v.title_id",
+            }
+        }
+        for kind in _WITH_TITLES
+    ]
+    return {"$setDifference": [{"$setUnion": titles}, [None]]}
+
+
+_WITH_TITLES = ("loans", "holds")
 
 
 async def _show_titles(views: Collections, titles: Sequence[Document]) -> None:
-    """Put these titles into the loans that show an older version of them, or none yet."""
+    """Put these titles where an older version of them is shown, or none yet."""
     updates = []
     for title in titles:
         waits = {
@@ -297,14 +328,18 @@ async def _show_titles(views: Collections, titles: Sequence[Document]) -> None:
             ]
         }
         shown = {"$literal": {"title": title["title"], "title_version": title["version"]}}
-        loan = {"k": "$$this.k", "v": {"$mergeObjects": ["$$this.v", shown]}}
-        loans = {
-            "$map": {
-                "input": {"$objectToArray": "$loans"},
-                "in": {"$cond": [waits, loan, "$$this"]},
+        corrected = {"k": "$$this.k", "v": {"$mergeObjects": ["$$this.v", shown]}}
+        put = {}
+        for kind in _WITH_TITLES:
+            all_ = {
+                "$map": {
+                    "input": {"$objectToArray": f"${kind}"},
+                    "in": {"$cond": [waits, corrected, "$$this"]},
+                }
             }
-        }
-        pipeline = [{"$set": {"loans": {"$arrayToObject": loans}}}]
+            there = {"$eq": [{"$type": f"${kind}"}, "object"]}
+            put[kind] = {"$cond": [there, {"$arrayToObject": all_}, "$$REMOVE"]}
+        pipeline = [{"$set": put}]
         updates.append(UpdateMany({"title_ids": title["_id"]}, pipeline))
     if updates:
         await views["account_views"].bulk_write(updates, ordered=False)

@@ -69,6 +69,29 @@ def returned(version: int, loan_id: str = "loan-1", **more: Any) -> Event:
     return loan(circulation.LoanReturned, version, loan_id, **fields)
 
 
+def hold(
+    kind: type[circulation.HoldSnapshot], version: int, hold_id: str = "hold-1", **more: Any
+) -> Event:
+    fields = {
+        "hold_id": hold_id,
+        "patron_id": "patron-1",
+        "title_id": "title-1",
+        "pickup_branch": "HKCL",
+        "state": "waiting",
+        "place": 1,
+        "placed_at": START,
+        "expires_on": date(2021, 6, 30),
+        "frozen": False,
+        "frozen_until": None,
+        "copy_id": None,
+        "ready_on": None,
+        "shelf_until": None,
+        "by": "patron",
+        "uncollected": False,
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
 def title(version: int, text: str, title_id: str = "title-1") -> Event:
     return circulation.TitleCatalogued(
         version=version,
@@ -208,6 +231,18 @@ def whole_story() -> list[tuple[Event, datetime]]:
             language="",
             card_digest="",
         ),
+        hold(circulation.HoldPlaced, 1),
+        hold(circulation.HoldPlaced, 1, "hold-2", title_id="title-3", place=3),
+        hold(circulation.HoldPlaced, 1, "hold-3", title_id="title-2", place=4),
+        hold(circulation.HoldPlaced, 1, "hold-4", title_id="title-3", patron_id="patron-3"),
+        hold(circulation.HoldPlaced, 1, "hold-5"),
+        hold(circulation.HoldPlaced, 1, "hold-6"),
+        title(1, "A reserved book", "title-3"),
+        hold(circulation.HoldReady, 2, state="ready", shelf_until=date(2021, 2, 9)),
+        hold(circulation.HoldCollected, 3, state="collected"),
+        hold(circulation.HoldChanged, 2, "hold-3", title_id="title-2", state="in-transit"),
+        hold(circulation.HoldCancelled, 2, "hold-5", state="cancelled"),
+        hold(circulation.HoldExpired, 2, "hold-6", state="expired"),
         fine(1, "charge-2"),
         charge(circulation.FineAdjusted, 2, amount_cents=300, outstanding_cents=300),
         charge(circulation.FineWaived, 3, amount_cents=300, outstanding_cents=200),

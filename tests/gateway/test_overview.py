@@ -105,10 +105,32 @@ async def test_the_account_is_shown_from_what_was_heard(
             "statement_url": "/v1/charges/charge-1/statement",
         }
     ]
+    assert account["holds"] == [
+        {
+            "id": "hold-2",
+            "title": "A reserved book",
+            "position": 2,
+            "pickup_branch": "HKCL",
+            "state": "waiting",
+            "frozen": False,
+            "expires_on": "2021-06-30",
+            "version": 1,
+        },
+        {
+            "id": "hold-3",
+            "title": "Another book",
+            "position": None,
+            "pickup_branch": "HKCL",
+            "state": "in-transit",
+            "frozen": False,
+            "expires_on": "2021-06-30",
+            "version": 2,
+        },
+    ]
     assert account["totals"] == {
         "loans": 2,
         "overdue": 0,
-        "holds": 0,
+        "holds": 2,
         "outstanding_cents": 450,
         "refund_due_cents": 0,
         "accruing_cents": 0,
@@ -317,3 +339,21 @@ async def test_an_account_is_answered_in_time_while_the_keys_of_accounts_hang(
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
     assert "too long" in answer.json()["detail"]  # asking for the keys takes 2 s by itself
     assert answer.headers["Retry-After"] == "2"
+
+
+async def test_the_position_moves_up_when_others_leave_the_queue(
+    settings: Settings, gateway: Gateway, hear: Hear
+) -> None:
+    async def position(api: Api) -> Any:
+        [hold] = (await api.get("/v1/me", as_=PATRON)).json()["holds"]
+        return hold["position"]
+
+    placed, gone = circulation.HoldPlaced, circulation.HoldCancelled
+    async with gateway(settings) as api:
+        for place, who in ((1, "patron-7"), (2, "patron-8"), (3, "patron-1")):
+            await hear(story.hold(placed, 1, f"hold-{place}", patron_id=who, place=place))
+        assert await position(api) == 3
+        await hear(story.hold(gone, 2, "hold-2", patron_id="patron-8", state="cancelled"))
+        assert await position(api) == 2
+        await hear(story.hold(placed, 1, "hold-2", patron_id="patron-8", place=2))  # comes late
+        assert await position(api) == 2

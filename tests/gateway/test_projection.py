@@ -21,7 +21,7 @@ LIVE = dict.fromkeys(SOURCES, True)
 
 async def everything(views: Database) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in ("account_views", "titles", "branches", "activities", "notices"):
+    for name in ("account_views", "holds", "titles", "branches", "activities", "notices"):
         rows = [row async for row in views[name].find().sort("_id")]
         for row in rows:
             if "title_ids" in row:
@@ -31,7 +31,7 @@ async def everything(views: Database) -> dict[str, Any]:
 
 
 async def forget(views: Database) -> None:
-    for name in ("account_views", "titles", "branches", "activities", "notices"):
+    for name in ("account_views", "holds", "titles", "branches", "activities", "notices"):
         await views[name].delete_many({})
 
 
@@ -50,7 +50,7 @@ def test_the_story_has_every_event_that_the_gateway_hears() -> None:
 
 
 async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
-    view, erased = in_order["account_views"]
+    view, erased, _ = in_order["account_views"]
     assert view["patron"] == {
         "version": 4,
         "category": "adult",
@@ -86,7 +86,19 @@ async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
             "renewals_left": 5,
         },
     }
-    assert view["title_ids"] == ["title-1", "title-2"]
+    assert view["holds"]["hold-1"] == {"version": 3, "state": "collected"}
+    assert view["holds"]["hold-2"] == {
+        "version": 1,
+        "state": "waiting",
+        "title_id": "title-3",
+        "title": "A reserved book",
+        "title_version": 1,
+        "pickup_branch": "HKCL",
+        "place": 3,
+        "frozen": False,
+        "expires_on": "2021-06-30",
+    }
+    assert view["title_ids"] == ["title-1", "title-2", "title-3"]
     assert view["charges"]["charge-1"]["outstanding_cents"] == 450
     assert view["notifications"] == {
         "told-1": {"version": 2, "read": True},
@@ -164,7 +176,13 @@ async def test_a_settled_charge_is_kept_in_full_while_a_part_of_it_is_due_back(
     await hear(story.fine(2, outstanding_cents=0, refund_due_cents=150))
     view = await views.account_views.find_one({"_id": "patron-1"})
     shown = overview(
-        view, patron_id="patron-1", name="", today=date(2021, 3, 1), accruing=(), live=LIVE
+        view,
+        patron_id="patron-1",
+        name="",
+        today=date(2021, 3, 1),
+        positions={},
+        accruing=(),
+        live=LIVE,
     )
     [charge] = shown["charges"]
     assert (charge["outstanding_cents"], charge["refund_due_cents"]) == (0, 150)
@@ -187,7 +205,13 @@ async def test_each_kind_of_charge_is_shown_with_what_explains_it(
     await hear(story.fine(1, **told))
     view = await views.account_views.find_one({"_id": "patron-1"})
     shown = overview(
-        view, patron_id="patron-1", name="", today=date(2021, 3, 1), accruing=(), live=LIVE
+        view,
+        patron_id="patron-1",
+        name="",
+        today=date(2021, 3, 1),
+        positions={},
+        accruing=(),
+        live=LIVE,
     )
     [charge] = shown["charges"]
     assert (charge["kind"], charge["statement_url"]) == (kind, statement_url)

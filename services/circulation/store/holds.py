@@ -8,7 +8,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.hold import OPEN_STATES, Hold, HoldState, Queue
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, from_document
+from shared.mongo import Database, Indexes, chunk_after, from_document
 from shared.unit_of_work import Work
 
 WAITING = {"state": HoldState.WAITING.value}
@@ -120,6 +120,11 @@ async def find_open_of(db: Database, patron_id: str) -> list[Hold]:
     """A patron's open holds, in the order of placing. The policy keeps them few."""
     found = await reading.every(db, Hold, "holds", {"patron_id": patron_id, **OPEN})
     return sorted(found, key=lambda hold: hold.id)
+
+
+async def find_open_after(db: Database, after: str) -> tuple[list[Hold], str | None]:
+    """The open ones of a chunk of the holds and where to go on."""
+    return await chunk_after(db.holds, Hold, after, OPEN)
 
 
 async def find_queue(db: Database, title_id: str, limit: int, after: int) -> list[Hold]:

@@ -16,12 +16,12 @@ from shared.unit_of_work import Work
 
 def tell_placed(work: Work, hold: Hold) -> None:
     """Record the event of a new hold."""
-    work.record(HoldPlaced(**_snapshot(hold)))
+    work.record(HoldPlaced(**snapshot(hold)))
 
 
 def tell_change(work: Work, before: Hold, hold: Hold) -> None:
     """Record the event of one change: what it is, the two states say."""
-    fields = _snapshot(hold)
+    fields = snapshot(hold)
     match hold.state:
         case HoldState.READY if before.state is HoldState.READY:
             work.record(HoldChanged(**fields, previous_shelf_until=before.shelf_until))
@@ -38,7 +38,8 @@ def tell_change(work: Work, before: Hold, hold: Hold) -> None:
             work.record(HoldChanged(**fields))
 
 
-def _snapshot(hold: Hold) -> dict[str, Any]:
+def snapshot(hold: Hold) -> dict[str, Any]:
+    """The fields that every event of a hold has."""
     return {
         "version": hold.version,
         "hold_id": hold.id,
