@@ -93,6 +93,7 @@ async def audit(settings: Settings) -> Audit:
         events = await _events(result, stores, settings.kafka, expired + timedelta(hours=1))
         await _copies_and_limits(result, stores["circulation"])
         await _charges(result, stores["circulation"])
+        await _holds(result, stores["circulation"])
         await _views(result, stores)
         await _notifications(result, stores["notices"], events)
     finally:
@@ -232,6 +233,72 @@ async def _charges(result: Audit, store: Database) -> None:
         )
 
 
+async def _holds(result: Audit, store: Database) -> None:
+    """A copy is kept for one hold, whose own it is, and none is free while somebody waits for it.
+
+    Whether a patron can be served is the rules' business; here those count who can in every case.
+    """
+    waiting: list[Document] = []
+    given: dict[str, Document] = {}
+    open_by_patron: Counter[str] = Counter()
+    async for hold in store.holds.find({"state": {"$in": ["waiting", "in-transit", "ready"]}}):
+        result.counts["open holds"] += 1
+        open_by_patron[hold["patron_id"]] += 1
+        if hold["state"] == "waiting":
+            waiting.append(hold)
+            continue
+        twice = hold["copy_id"] in given
+        result.expect(not twice, f"copy {hold['copy_id']} is given to 2 holds", doubled=1)
+        given[hold["copy_id"]] = hold
+    free: dict[str, str] = {}
+    async for copy in store.copies.find({"state": {"$nin": ["on-loan", "lost"]}}):
+        hold = given.pop(copy["_id"], None)
+        kept_for = copy.get("hold_id")
+        result.expect(
+            kept_for == (hold["_id"] if hold else None),
+            f"copy {copy['barcode']} is {copy['state']} for hold {kept_for}, which is not so",
+            lost=1,
+        )
+        if copy["state"] in ("available", "in-transit") and not kept_for:
+            free[copy["title_id"]] = copy["barcode"]
+    for hold in given.values():
+        result.expect(False, f"hold {hold['_id']} is {hold['state']} with no such copy", lost=1)
+    await _waiting(result, store, waiting, free)
+    async for borrower in store.borrowers.find({}):
+        true, counted = open_by_patron.pop(borrower["_id"], 0), borrower.get("open_holds", 0)
+        result.expect(
+            counted == true, f"patron {borrower['_id']} is counted {counted} holds, but has {true}"
+        )
+    for patron, true in open_by_patron.items():
+        result.expect(False, f"patron {patron} is counted no holds, but has {true}")
+
+
+async def _waiting(
+    result: Audit, store: Database, waiting: list[Document], free: dict[str, str]
+) -> None:
+    """Nobody waits for a copy that is free, unless there may be a reason to pass them over."""
+    shut = {
+        branch["_id"]
+        async for branch in store.calendars.find({})
+        if any(
+            closure["announcements"][-1]["reopened_on"] is None for closure in branch["closures"]
+        )
+    }
+    stopped = {patron["_id"] async for patron in store.patrons.find({"blocked": True})}
+    owing = {one["_id"] async for one in store.borrowers.find({"outstanding_cents": {"$gt": 0}})}
+    for hold in waiting:
+        may_be_passed_over = (
+            hold["frozen"]
+            or hold["expires_on"]
+            or hold["pickup_branch"] in shut
+            or hold["patron_id"] in stopped | owing
+        )
+        result.expect(
+            bool(may_be_passed_over) or hold["title_id"] not in free,
+            f"copy {free.get(hold['title_id'])} is free while patron {hold['patron_id']} waits",
+        )
+
+
 async def _views(result: Audit, stores: dict[str, Database]) -> None:
     """Each account view shows what the owners have."""
     views = {
@@ -243,10 +310,13 @@ async def _views(result: Audit, stores: dict[str, Database]) -> None:
     charges = await _by_patron(
         stores["circulation"].charges.find({"outstanding_cents": {"$gt": 0}})
     )
+    holds = await _by_patron(
+        stores["circulation"].holds.find({"state": {"$in": ["waiting", "in-transit", "ready"]}})
+    )
     unread = await _by_patron(
         stores["notices"].notifications.find({"read": False, "withdrawn": False})
     )
-    for patron in {*views, *loans, *charges, *unread}:
+    for patron in {*views, *loans, *holds, *charges, *unread}:
         view = views.get(patron, {})
         shown = {
             (key, loan["version"], loan["due_on"])
@@ -255,6 +325,16 @@ async def _views(result: Audit, stores: dict[str, Database]) -> None:
         }
         true = {(loan["_id"], loan["version"], loan["due_on"]) for loan in loans[patron]}
         result.expect(shown == true, f"patron {patron} is shown other loans: {shown ^ true}")
+        awaited = {
+            (key, hold["version"], hold["state"])
+            for key, hold in view.get("holds", {}).items()
+            if hold["state"] in ("waiting", "in-transit", "ready")
+        }
+        truly_awaited = {(hold["_id"], hold["version"], hold["state"]) for hold in holds[patron]}
+        result.expect(
+            awaited == truly_awaited,
+            f"patron {patron} is shown other holds: {awaited ^ truly_awaited}",
+        )
         owed = {
             (key, charge["outstanding_cents"])
             for key, charge in view.get("charges", {}).items()

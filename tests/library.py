@@ -134,6 +134,13 @@ class Library:
         assert all(result["ok"] for result in answer["results"]), answer
         return [result["loan"] for result in answer["results"]]
 
+    async def reserve(self, card: str, barcode: str, branch: str) -> dict[str, Any]:
+        """Reserve the title of a copy; the hold."""
+        copy = await self.get(f"/v1/copies/{barcode}", by="staff")
+        body = {"title_id": copy["title_id"], "pickup_branch": branch}
+        hold: dict[str, Any] = await self.post("/v1/holds", body, by=card)
+        return hold
+
     async def take_back(self, barcodes: list[str], branch: str) -> list[dict[str, Any]]:
         """Take copies back at the desk; the results."""
         body = {"barcodes": barcodes, "branch": branch, "channel": "desk"}

@@ -52,6 +52,25 @@ async def twin_of_a_loan(stores: Stores) -> None:
     await loans.insert_one({**twin, "_id": "twin"})
 
 
+async def copy_given_twice(stores: Stores) -> None:
+    holds = stores("circulation").holds
+    await holds.drop_index("copy_id_1")
+    ready = await holds.find_one({"state": "ready"})
+    assert ready is not None
+    given = {"$set": {"state": "ready", "copy_id": ready["copy_id"]}}
+    assert (await holds.update_one({"state": "waiting"}, given)).modified_count == 1
+
+
+async def copy_left_on_the_shelf(stores: Stores) -> None:
+    holds, copies = stores("circulation").holds, stores("circulation").copies
+    ready = await holds.find_one_and_update(
+        {"state": "ready"}, {"$set": {"state": "cancelled", "copy_id": None}}
+    )
+    assert ready is not None
+    left = {"$set": {"state": "available", "hold_id": None}}
+    assert (await copies.update_one({"_id": ready["copy_id"]}, left)).modified_count == 1
+
+
 async def row_of_the_outbox_again(stores: Stores) -> None:
     outbox = stores("circulation").outbox
     row = await outbox.find_one({"topic": "loan.returned"})
@@ -105,6 +124,31 @@ def delete_one(service: str, collection: str, query: Any) -> Harm:
             set_one("circulation", "borrowers", {}, {"$inc": {"open_loans": 1}}),
             "is counted",
             id="a loan miscounted",
+        ),
+        pytest.param(copy_given_twice, "is given to 2 holds", id="a copy for two patrons"),
+        pytest.param(copy_left_on_the_shelf, "is free while", id="a copy idle while one waits"),
+        pytest.param(
+            delete_one("circulation", "holds", {"state": "ready"}), "is not so", id="a hold lost"
+        ),
+        pytest.param(
+            set_one("circulation", "copies", {"state": "on-shelf"}, {"$set": {"state": "lost"}}),
+            "with no such copy",
+            id="a copy that was kept lost",
+        ),
+        pytest.param(
+            set_one("circulation", "borrowers", {"open_holds": 1}, {"$inc": {"open_holds": 1}}),
+            "is counted 2 holds",
+            id="a hold miscounted",
+        ),
+        pytest.param(
+            set_one(
+                "gateway",
+                "account_views",
+                {"holds": {"$exists": True}},
+                {"$unset": {"holds": ""}},
+            ),
+            "is shown other holds",
+            id="a hold not shown",
         ),
         pytest.param(
             delete_one("gateway", "account_views", {"loans": {"$exists": True}}),

@@ -26,7 +26,7 @@ FAULTS = {
 
 
 async def day_at_the_library(library: Library, first: date) -> None:
-    """Something of everything: patrons, loans, a closure, moved dates, fines, news."""
+    """Something of everything: patrons, loans, holds, a closure, moved dates, fines, news."""
 
     def on(days: int) -> None:
         library.now = f"{first + timedelta(days=days)}T10:00:00+08:00"
@@ -50,6 +50,9 @@ async def day_at_the_library(library: Library, first: date) -> None:
     await library.job("events/releases")
     await library.lend(late, books[:2], branch)
     [kept] = await library.lend(early, books[2:3], branch)
+    [wanted] = await library.copies(branch, 1)
+    await library.reserve(early, wanted, branch)
+    await library.reserve(await library.patron(branch), wanted, branch)
 
     on(13)
     closure = {"branches": [branch], "from": str(first + timedelta(days=14)), "reason": "Typhoon"}
