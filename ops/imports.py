@@ -33,7 +33,7 @@ from services.accounts.usecases.import_patrons import ImportPatrons
 from services.accounts.usecases.import_patrons import import_patrons as take_in_patrons
 from services.circulation import store as circulation
 from services.circulation.usecases.import_titles import ImportedTitle, ImportTitles, import_titles
-from shared.clock import wall_clock
+from shared.clock import library_day, wall_clock
 from shared.settings import Settings
 from shared.unit_of_work import Origin, UnitOfWork
 
@@ -176,8 +176,9 @@ async def _marc(settings: Settings, file: Path, report: Report) -> None:
 async def _save_titles(unit: UnitOfWork, batch: dict[int, ImportedTitle], report: Report) -> None:
     if not batch:
         return
-    command = ImportTitles(tuple(batch.values()))
-    results, _ = await unit.run(import_titles, command, Origin(now=wall_clock()), within=60)
+    now = wall_clock()
+    command = ImportTitles(tuple(batch.values()), library_day(now, unit.settings.zone))
+    results, _ = await unit.run(import_titles, command, Origin(now=now), within=60)
     for (number, title), result in zip(batch.items(), results or (), strict=True):
         if result.refused:
             report.refuse(number, title.control_number, result.refused.reason)

@@ -25,6 +25,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "no-such-hold": 404,
                 "no-such-loan": 404,
                 "no-such-patron": 404,
+                "no-such-conflict": 404,
                 "no-such-payment": 404,
                 "no-such-policy": 404,
                 "no-such-suspension": 404,

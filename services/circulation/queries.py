@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from services.circulation import store
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge
+from services.circulation.domain.conflict import Conflict
 from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.effect import Effect, World, effect
 from services.circulation.domain.fines import Statement
@@ -131,6 +132,13 @@ async def policy_changes(
 ) -> list[PolicyChange]:
     """One more than `limit` of the versions of a row, in their order."""
     return await store.policies.find_changes(db, policy_id, limit, after)
+
+
+async def conflicts(
+    db: Database, limit: int, after: str | None, *, only_open: bool
+) -> list[Conflict]:
+    """One more than `limit` of what stations lent offline against the rules."""
+    return await store.conflicts.find(db, limit, after, only_open=only_open)
 
 
 async def suspensions(db: Database) -> list[FineSuspension]:

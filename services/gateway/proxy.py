@@ -65,6 +65,7 @@ _OWNERS = {
     "/v1/fine-suspensions": "circulation",
     "/v1/charges": "circulation",
     "/v1/policies": "circulation",
+    "/v1/offline-conflicts": "circulation",
     "/v1/holds": "circulation",
     "/v1/me/holds": "circulation",
     "/v1/payments": "circulation",

@@ -25,6 +25,8 @@ STAFF_ONLY: list[tuple[str, str, Any]] = [
     ("POST", "/v1/charges/x/waiver", {"amount_cents": 1, "reason": "asked"}),
     ("POST", "/v1/charges/x/refund", None),
     ("GET", "/v1/policies", None),
+    ("GET", "/v1/offline-conflicts", None),
+    ("POST", "/v1/offline-conflicts/x/resolution", {"note": "found"}),
     ("PUT", "/v1/policies/atlas", {"copy_category": "atlas", "reason": "new"}),
     ("DELETE", "/v1/policies/atlas?reason=over", None),
     ("GET", "/v1/policies/default/history", None),

@@ -350,6 +350,20 @@ class PolicyNeeded(Refusal):
     says = "One policy has to be for any patron, item and library. This is the one."
 
 
+class NoSuchConflict(Refusal):
+    """There is no such conflict."""
+
+    code = "no-such-conflict"
+    says = "There is no such conflict."
+
+
+class ConflictResolved(Refusal):
+    """The staff have settled the conflict."""
+
+    code = "conflict-resolved"
+    says = "This conflict has been settled already."
+
+
 class NoSuchTitle(Refusal):
     """The catalogue has no title of this id."""
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.circulation.routes import (
     charges,
+    conflicts,
     copies,
     effects,
     holds,
@@ -21,6 +22,7 @@ for subject in (
     titles,
     copies,
     loans,
+    conflicts,
     holds,
     charges,
     payments,

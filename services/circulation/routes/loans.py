@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import (
     BaseModel,
     Field,
+    model_validator,
 )
 
 from services.circulation import queries
@@ -44,6 +45,16 @@ class CheckOutIn(Body):
     barcodes: Barcodes
     branch: BranchCode
     at: When | None = None
+    offline: bool = Field(
+        default=False,
+        description="The copies have left the library already, at `at`: the station could not ask.",
+    )
+
+    @model_validator(mode="after")
+    def _when_it_was(self) -> "CheckOutIn":
+        if self.offline and self.at is None:
+            raise ValueError("an offline check-out says when it was (`at`)")
+        return self
 
 
 class ReturnIn(Body):
@@ -259,6 +270,8 @@ def _loan_page(found: list[Loan], page: Page) -> LoanPage:
 async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOut:
     """Lend copies; each stands or falls alone.
 
+    With `offline` a station reports what it has lent: a copy that is free is on loan from then on,
+    and what the rules say against it is the `problem` beside the loan, and a conflict for staff.
     404 `no-such-card` or `unknown-branch`, 409 `in-the-future` or `too-long-ago` refuse all.
     """
     command = CheckOut(
@@ -267,6 +280,7 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
         branch=body.branch,
         on=day_of(body.at, run),
         today=day_of(None, run),
+        offline=body.offline,
     )
     try:
         results = await run(check_out, command)

@@ -7,6 +7,7 @@ begin with `find` read outside any.
 from services.circulation.store import (
     calendars,
     charges,
+    conflicts,
     double,
     holds,
     loans,
@@ -23,6 +24,7 @@ __all__ = [
     "INDEXES",
     "calendars",
     "charges",
+    "conflicts",
     "double",
     "holds",
     "loans",
@@ -41,6 +43,7 @@ INDEXES: Indexes = {
     **calendars.INDEXES,
     **loans.INDEXES,
     **charges.INDEXES,
+    **conflicts.INDEXES,
     **payments.INDEXES,
     **double.INDEXES,
     **holds.INDEXES,

@@ -1,12 +1,14 @@
 """Lend copies to the holder of a card."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 
 from services.circulation import store
 from services.circulation.domain import loan as rules
 from services.circulation.domain.charge import Charge, ChargeKind, new_charge
+from services.circulation.domain.conflict import Conflict
 from services.circulation.domain.copy import Copy
 from services.circulation.domain.hold import Hold, HoldState, cancel, collect
 from services.circulation.domain.ledger import assessed
@@ -14,9 +16,11 @@ from services.circulation.domain.loan import Loan
 from services.circulation.domain.patron import Borrower, Patron, is_blocked
 from services.circulation.domain.refusals import (
     InTheFuture,
+    LoanLimit,
     NoSuchBranch,
     NoSuchCard,
     NoSuchCopy,
+    PatronBlocked,
     Refusal,
     TooLongAgo,
 )
@@ -41,6 +45,8 @@ class CheckOut:
     on: date
     today: date
     patron: Patron | None = None
+    offline: bool = False
+    """Whether the copies have left the library already, lent by a station that could not ask."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Lent:
-    """What became of one copy: a loan, or a refusal."""
+    """What became of one copy: a loan, or a refusal; both if it was lent offline in spite of it."""
 
     barcode: str
     loan: Loan | None
@@ -68,6 +74,8 @@ class Lent:
 async def check_out(work: Work, command: CheckOut) -> list[Lent]:
     """What became of each copy, in the order of the command. Each stands or falls alone.
 
+    What was lent offline is recorded where the copy is free, also to a patron who is blocked or
+    at the limit; whatever the rules say against it is kept as a conflict for the staff.
     Raises InTheFuture, TooLongAgo, NoSuchCard or NoSuchBranch, about all of them.
     """
     if command.on > command.today:
@@ -90,23 +98,31 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
             if (copy := copies.get(barcode)) is None:
                 raise NoSuchCopy(barcode=barcode)
             policy = policies.pick(patron.category, copy.category, branch.kind)
-            loan, copy = rules.check_out(
+            lend = partial(
+                rules.check_out,
                 loan_id=new_id(),
                 copy=copy,
                 patron=patron,
-                blocked=is_blocked(patron, borrower.outstanding_cents, policy),
-                open_loans=borrower.open_loans + len(taken),
                 policy=policy,
                 calendar=branch.now,
                 on=command.on,
                 hold_id=hold.id if (hold := holds.get(copy.title_id)) else None,
             )
+            loan, copy, against = _lend(
+                lend,
+                blocked=is_blocked(patron, borrower.outstanding_cents, policy),
+                open_loans=borrower.open_loans + len(taken),
+                offline=command.offline,
+            )
         except Refusal as refusal:
             results.append(Lent(barcode, None, Refused.by(refusal)))
         else:
             taken.append((loan, copy))
-            results.append(Lent(barcode, loan, None))
+            results.append(Lent(barcode, loan, against))
 
+    if command.offline:
+        results = await _reported_before(work, command, patron, copies, results)
+        await _keep_conflicts(work, command, patron, results)
     if not taken:
         return results
     ended = list(_ended(holds.values(), [loan for loan, _ in taken], command.today))
@@ -126,6 +142,64 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
     for hold, after in ended:
         await let_go(work, hold, after)
     return results
+
+
+def _lend(
+    lend: Callable[..., tuple[Loan, Copy]], *, blocked: bool, open_loans: int, offline: bool
+) -> tuple[Loan, Copy, Refused | None]:
+    """The loan, the copy as it leaves, and what would have stopped its patron, were it not gone."""
+    try:
+        return *lend(blocked=blocked, open_loans=open_loans), None
+    except (PatronBlocked, LoanLimit) as refusal:
+        if not offline:
+            raise
+        return *lend(blocked=False, open_loans=-1), Refused.by(refusal)
+
+
+async def _reported_before(
+    work: Work,
+    command: CheckOut,
+    patron: Patron,
+    copies: Mapping[str, Copy],
+    results: Sequence[Lent],
+) -> list[Lent]:
+    """The results, with the loans that an earlier report of the same check-outs has made."""
+    refused = [
+        copies[each.barcode].id for each in results if each.loan is None and each.barcode in copies
+    ]
+    made = await store.loans.open_of_copies(work, refused)
+    same = {
+        loan.barcode: loan
+        for loan in made.values()
+        if (loan.patron_id, loan.borrowed_on) == (patron.id, command.on)
+    }
+    return [
+        Lent(each.barcode, same[each.barcode], None) if each.barcode in same else each
+        for each in results
+    ]
+
+
+async def _keep_conflicts(
+    work: Work, command: CheckOut, patron: Patron, results: Sequence[Lent]
+) -> None:
+    """Keep what the rules say against what has left the library, once for each copy."""
+    known = await store.conflicts.known(work, patron.id, command.on)
+    conflicts = [
+        Conflict(
+            id=new_id(),
+            patron_id=patron.id,
+            barcode=each.barcode,
+            branch_code=command.branch,
+            lent_on=command.on,
+            code=each.refused.code,
+            reason=each.refused.reason,
+            loan_id=each.loan.id if each.loan else None,
+            reported_at=work.now,
+        )
+        for each in results
+        if each.refused is not None and each.barcode not in known
+    ]
+    await store.conflicts.add(work, conflicts)
 
 
 async def _holds(work: Work, borrower: Borrower, copies: Collection[Copy]) -> dict[str, Hold]:

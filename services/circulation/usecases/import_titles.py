@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from services.circulation import store
@@ -10,6 +11,7 @@ from services.circulation.domain.refusals import BarcodeTaken, Refusal
 from services.circulation.domain.title import Title, amend, check_copies, next_version
 from services.circulation.usecases.catalogue_title import NewCopy, new_copies
 from services.circulation.usecases.check_out import Refused
+from services.circulation.usecases.serve_holds import serve
 from services.circulation.usecases.tell_of_title import tell
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -29,9 +31,10 @@ class ImportedTitle:
 
 @dataclass(frozen=True)
 class ImportTitles:
-    """Titles, of which no two have one control number, nor two copies one barcode."""
+    """Titles, of which no two have one control number, nor two copies one barcode; and the day."""
 
     titles: tuple[ImportedTitle, ...]
+    on: date
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,9 @@ async def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
     await store.titles.save_copies(work, [copy for step in steps for copy in step.changed])
     for step in steps:
         tell(work, step.title, step.copies)
+    grown = {step.title.id for step in steps if step.outcome == "changed" and step.new}
+    if grown:  # someone may wait for a title that was known; for a new one nobody does
+        await serve(work, grown, command.on)
     return results
 
 

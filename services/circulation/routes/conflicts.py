@@ -1,0 +1,93 @@
+"""What stations lent while they were offline, against the rules as they stand."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from services.circulation import queries
+from services.circulation.domain.conflict import Conflict
+from services.circulation.routes.fields import Id, Line
+from services.circulation.usecases.resolve_conflict import ResolveConflict, resolve_conflict
+from shared.auth import Staff
+from shared.http import Body, Db, PageQuery, Run, page_of
+
+router = APIRouter(prefix="/v1")
+
+
+class ResolutionIn(Body):
+    """What staff found and did."""
+
+    note: Line
+
+
+class ResolutionOut(BaseModel):
+    """What staff found and did, who and when."""
+
+    by: str
+    at: datetime
+    note: str
+
+
+class ConflictOut(BaseModel):
+    """A check-out that was reported later and that the rules would have refused."""
+
+    id: str
+    patron_id: str
+    barcode: str
+    branch: str
+    lent_on: date
+    code: str
+    detail: str
+    loan_id: str | None = Field(description="The loan that is recorded all the same, if it is.")
+    reported_at: datetime
+    resolution: ResolutionOut | None
+
+    @classmethod
+    def of(cls, conflict: Conflict) -> "ConflictOut":
+        """From the conflict."""
+        settled = conflict.resolution
+        return cls(
+            id=conflict.id,
+            patron_id=conflict.patron_id,
+            barcode=conflict.barcode,
+            branch=conflict.branch_code,
+            lent_on=conflict.lent_on,
+            code=conflict.code,
+            detail=conflict.reason,
+            loan_id=conflict.loan_id,
+            reported_at=conflict.reported_at,
+            resolution=(
+                ResolutionOut(by=settled.by, at=settled.at, note=settled.note) if settled else None
+            ),
+        )
+
+
+class ConflictPage(BaseModel):
+    """Some conflicts, and where the next ones begin."""
+
+    items: list[ConflictOut]
+    next: str | None
+
+
+@router.get("/offline-conflicts")
+async def get_conflicts(
+    _caller: Staff,
+    db: Db,
+    page: PageQuery,
+    all_: Annotated[bool, Query(alias="all", description="Those that are settled too.")] = False,
+) -> ConflictPage:
+    """What stations lent offline against the rules and staff have not settled."""
+    found = await queries.conflicts(db, page.limit, page.after, only_open=not all_)
+    items = [ConflictOut.of(conflict) for conflict in found]
+    return ConflictPage(**page_of(items, page, lambda item: str(item.id)))
+
+
+@router.post("/offline-conflicts/{conflict_id}/resolution")
+async def post_resolution(
+    conflict_id: Id, body: ResolutionIn, caller: Staff, run: Run
+) -> ConflictOut:
+    """Settle a conflict. 404 `no-such-conflict`, 409 `conflict-resolved`."""
+    command = ResolveConflict(conflict_id, caller.id, body.note)
+    return ConflictOut.of(await run(resolve_conflict, command))

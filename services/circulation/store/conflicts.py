@@ -1,0 +1,50 @@
+"""Check-outs of an offline station that the rules would have refused."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+
+from services.circulation.domain.conflict import Conflict
+from services.circulation.store import reading
+from shared.mongo import Database, Indexes
+from shared.unit_of_work import Work
+
+INDEXES: Indexes = {
+    "conflicts": [
+        # A report that is sent again is the same conflict.
+        IndexModel(
+            [("patron_id", ASCENDING), ("barcode", ASCENDING), ("lent_on", ASCENDING)],
+            unique=True,
+        ),
+        IndexModel([("resolution", ASCENDING), ("_id", ASCENDING)]),
+    ],
+}
+
+
+async def add(work: Work, conflicts: Iterable[Conflict]) -> None:
+    """New conflicts."""
+    await work.add("conflicts", *conflicts)
+
+
+async def known(work: Work, patron_id: str, lent_on: date) -> set[str]:
+    """The barcodes of a patron's check-outs of a day that are kept as conflicts already."""
+    query = {"patron_id": patron_id, "lent_on": lent_on.isoformat()}
+    return {found.barcode for found in await work.all(Conflict, "conflicts", query)}
+
+
+async def get(work: Work, conflict_id: str) -> Conflict | None:
+    """One conflict."""
+    return await work.find(Conflict, "conflicts", {"_id": conflict_id})
+
+
+async def save(work: Work, conflict: Conflict) -> None:
+    """A conflict after it was settled."""
+    await work.save("conflicts", conflict)
+
+
+async def find(db: Database, limit: int, after: str | None, *, only_open: bool) -> list[Conflict]:
+    """One more than `limit` of the conflicts, in the order in which they were reported."""
+    query: dict[str, Any] = {"resolution": None} if only_open else {}
+    return await reading.page(db, Conflict, "conflicts", query, limit=limit, after=after)

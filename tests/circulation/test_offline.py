@@ -1,0 +1,141 @@
+"""What a station lent while it was offline is known later, and nothing of it is lost."""
+
+import asyncio
+from typing import Any
+
+from shared.contracts.accounts import PatronBlocked
+from shared.ids import card_digest
+from tests.circulation.desk import KEY, STAFF, STATION, Desk, card_of, noon
+from tests.support import Answer
+
+NIGHT = "2020-11-19T21:30:00+08:00"
+
+
+async def report(desk: Desk, *barcodes: str, of: str = "p1", **more: Any) -> Answer:
+    """What the station sends in the morning of the 20th."""
+    body = {"card_number": card_of(of), "barcodes": barcodes, "branch": "HKCL", "at": NIGHT}
+    return await desk.api.post(
+        "/v1/checkouts", {**body, "offline": True, **more}, as_=STATION, at=noon("2020-11-20")
+    )
+
+
+async def results(desk: Desk, *barcodes: str, **more: Any) -> list[dict[str, Any]]:
+    answer = await report(desk, *barcodes, **more)
+    assert answer.status == 200, answer.json()
+    found: list[dict[str, Any]] = answer.json()["results"]
+    return found
+
+
+async def conflicts(desk: Desk, query: str = "") -> list[dict[str, Any]]:
+    answer = await desk.api.get(f"/v1/offline-conflicts{query}", as_=STAFF)
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+async def block(desk: Desk) -> None:
+    await desk.hear(
+        PatronBlocked(
+            version=2,
+            patron_id="p1",
+            category="adult",
+            home_branch="HKCL",
+            language="en",
+            status="blocked",
+            card_digest=card_digest(card_of("p1"), KEY),
+        )
+    )
+
+
+async def test_what_the_rules_allow_is_lent_from_its_true_day_without_a_conflict(
+    desk: Desk,
+) -> None:
+    [barcode] = await desk.copies(1)
+    [result] = await results(desk, barcode)
+    assert (result["ok"], result["problem"]) == (True, None)
+    assert (result["loan"]["borrowed_on"], result["loan"]["due_on"]) == ("2020-11-19", "2020-12-03")
+    assert await conflicts(desk) == []
+
+
+async def test_a_copy_that_a_blocked_patron_carried_out_is_on_loan_and_staff_are_told(
+    desk: Desk,
+) -> None:
+    [barcode] = await desk.copies(1)
+    await block(desk)
+    [result] = await results(desk, barcode)
+    assert (result["ok"], result["problem"]["code"]) == (True, "patron-blocked")
+    [conflict] = await conflicts(desk)
+    assert conflict["loan_id"] == result["loan"]["id"]
+    assert (conflict["code"], conflict["lent_on"]) == ("patron-blocked", "2020-11-19")
+    # Only what has left the library already is lent so.
+    [another] = await desk.copies(1)
+    online = {"card_number": card_of("p1"), "barcodes": [another], "branch": "HKCL", "at": NIGHT}
+    answer = await desk.api.post("/v1/checkouts", online, as_=STATION, at=noon("2020-11-20"))
+    assert answer.json()["results"][0]["ok"] is False
+
+
+async def test_the_eleventh_copy_carried_out_is_on_loan_and_staff_are_told(desk: Desk) -> None:
+    barcodes = await desk.copies(12)
+    found = await results(desk, *barcodes)
+    assert [result["ok"] for result in found] == [True] * 12
+    assert [result["problem"]["code"] for result in found[10:]] == ["loan-limit"] * 2
+    assert [conflict["barcode"] for conflict in await conflicts(desk)] == barcodes[10:]
+    assert await desk.count("loan.checked-out") == 12
+
+
+async def test_a_copy_lent_to_another_since_stays_with_them_and_the_report_is_kept(
+    desk: Desk,
+) -> None:
+    await desk.patron("p2")
+    [barcode] = await desk.copies(1)
+    await desk.lend(barcode, to="p2")
+    lent, unknown = await results(desk, barcode, "NONE")
+    assert (lent["ok"], lent["problem"]["code"]) == (False, "copy-on-loan")
+    assert unknown["problem"]["code"] == "no-such-copy"
+    first, second = await conflicts(desk)
+    assert (first["patron_id"], first["barcode"], first["loan_id"]) == ("p1", barcode, None)
+    assert second["barcode"] == "NONE"
+
+
+async def test_a_report_sent_again_changes_nothing(desk: Desk) -> None:
+    await desk.patron("p2")
+    mine, other = await desk.copies(2)
+    await desk.lend(other, to="p2")
+    before = await results(desk, mine, other)
+    again = await results(desk, mine, other)
+    assert again[0]["loan"] == before[0]["loan"]
+    assert [result["ok"] for result in again] == [True, False]
+    assert len(await conflicts(desk)) == 1
+    assert await desk.count("loan.checked-out") == 2
+
+
+async def test_a_report_that_ten_replicas_get_at_once_is_kept_once(desk: Desk) -> None:
+    await desk.patron("p2")
+    mine, other = await desk.copies(2)
+    await desk.lend(other, to="p2")
+
+    async def until_answered() -> None:
+        while (await report(desk, mine, other)).status == 503:
+            pass  # the station was told to try again
+
+    await asyncio.gather(*(until_answered() for _ in range(10)))
+    assert len(await conflicts(desk)) == 1
+    assert await desk.count("loan.checked-out") == 2
+
+
+async def test_staff_settle_a_conflict_once(desk: Desk) -> None:
+    await results(desk, "NONE")
+    [conflict] = await conflicts(desk)
+    path = f"/v1/offline-conflicts/{conflict['id']}/resolution"
+    body = {"note": "Found on the shelf; the station was misread."}
+    settled = await desk.api.post(path, body, as_=STAFF, at=noon("2020-11-21"))
+    assert settled.json()["resolution"] == {**body, "by": "s1", "at": "2020-11-21T04:00:00Z"}
+    assert await conflicts(desk) == []
+    assert [each["id"] for each in await conflicts(desk, "?all=true")] == [conflict["id"]]
+    again = await desk.api.post(path, body, as_=STAFF)
+    assert (again.status, again.json()["code"]) == (409, "conflict-resolved")
+    missing = await desk.api.post("/v1/offline-conflicts/none/resolution", body, as_=STAFF)
+    assert (missing.status, missing.json()["code"]) == (404, "no-such-conflict")
+
+
+async def test_an_offline_check_out_says_when_it_was(desk: Desk) -> None:
+    assert (await report(desk, "B1", at=None)).status == 422
