@@ -4,8 +4,8 @@ Owns titles and copies, policy rows, loans, charges with their ledger, and fine 
 copies of branch calendars and of what accounts says of patrons.
 
 Publishes title.catalogued, loan.checked-out, loan.renewed, loan.due-date-changed,
-loan.due-soon, loan.overdue, loan.returned, fine.assessed, fine.adjusted, fine.paid, fine.waived,
-fines.suspended and fines.resumed.
+loan.due-soon, loan.overdue, loan.returned, loan.lost, loan.claimed, fine.assessed, fine.adjusted,
+fine.paid, fine.waived, fines.suspended and fines.resumed.
 
 Hears patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
 branch.registered, branch.closed, branch.reopened, branch.closure-changed and

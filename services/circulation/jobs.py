@@ -6,6 +6,7 @@ from typing import cast
 from services.circulation import queries
 from services.circulation.provider import provider_of
 from services.circulation.settings import Settings
+from services.circulation.usecases.declare_lost import DeclareLost, give_up
 from services.circulation.usecases.expire_hold import ExpireHold, expire_hold
 from services.circulation.usecases.move_due_dates import move_due_dates_of
 from services.circulation.usecases.move_shelf_dates import move_shelf_dates_of
@@ -98,6 +99,16 @@ async def due_dates(run: Run) -> int:
     return sum(
         [await move_due_dates_of(branch, run) for branch in await queries.branches(run.database)]
     )
+
+
+@jobs.every(minutes=60)
+async def lost(run: Run) -> int:
+    """Declare lost what is overdue for as many days as its policy allows, on the day of `now`."""
+    day = library_day(run.now, run.settings.zone)
+    done = 0
+    async for loan_id in queries.loans_to_give_up(run.database, day):
+        done += await run(give_up, DeclareLost(loan_id, day, "rule"))
+    return done
 
 
 @jobs.every(minutes=1)

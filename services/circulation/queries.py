@@ -179,8 +179,8 @@ def account_of(
     """As `account`, of what has been read. Announcements not yet swept up are taken account of."""
     moved = catch_up(loan, branch)
     loan = moved[-1] if moved else loan
-    if loan.state is LoanState.RETURNED and loan.returned_on is not None:
-        day = loan.returned_on
+    if loan.state is not LoanState.OPEN:
+        day = loan.returned_on or loan.lost_on or day
     relief = relief_on(suspensions, loan.branch_code, loan.branch_kind, day)
     return Account(
         loan=loan,
@@ -256,6 +256,12 @@ async def copy(db: Database, barcode: str) -> Copy | None:
 async def loans_to_remind(db: Database, day: date, days: int) -> AsyncIterator[str]:
     """Ids of the loans that are due on `day` or up to `days` after it, not noticed yet."""
     async for loan_id in store.loans.to_remind(db, day, day + timedelta(days=days)):
+        yield loan_id
+
+
+async def loans_to_give_up(db: Database, day: date) -> AsyncIterator[str]:
+    """Ids of the loans that may be lost by the rule on `day`."""
+    async for loan_id in store.loans.to_lose(db, day, await branches(db)):
         yield loan_id
 
 

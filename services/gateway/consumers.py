@@ -33,6 +33,8 @@ hears = Hears()
     circulation.HoldCollected,
     circulation.HoldCancelled,
     circulation.HoldExpired,
+    circulation.LoanLost,
+    circulation.LoanClaimed,
     circulation.FineAssessed,
     circulation.FineAdjusted,
     circulation.FinePaid,

@@ -72,6 +72,7 @@ def _(event: LoanSnapshot, at: datetime) -> Sequence[Change]:
             "borrowed_on": event.borrowed_on.isoformat(),
             "due_on": event.due_on.isoformat(),
             "renewals_left": event.renewals_left,
+            "claimed_returned_on": _day(event.claimed_returned_on),
         }
     path = f"loans.{_field(event.loan_id)}"
     return [ViewChange(event.patron_id, path, content, event.publisher, at)]
@@ -160,6 +161,10 @@ def _(event: NoticePublished, at: datetime) -> Sequence[Change]:
     return [Row("notice", event.notice_id, content)]
 
 
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
 def _field(identifier: str) -> str:
     if not _ID.fullmatch(identifier):
         raise ValueError("an id has letters, digits, dashes and underscores")
@@ -232,6 +237,7 @@ def overview(
             "borrowed_on": loan["borrowed_on"],
             "due_on": loan["due_on"],
             "renewals_left": loan["renewals_left"],
+            "claimed_returned_on": loan.get("claimed_returned_on"),
             "overdue": bool(
                 said[loan_id]["overdue"] if loan_id in said else loan["due_on"] < today.isoformat()
             ),

@@ -56,6 +56,7 @@ class LoanOut(BaseModel):
     borrowed_on: date
     due_on: date
     renewals_left: int
+    claimed_returned_on: date | None
     overdue: bool
     version: int
 

@@ -55,6 +55,10 @@ class LoanSnapshot(Event):
     renewals_left: int
     state: Literal["open", "returned", "lost"]
     returned_on: date | None = None
+    claimed_returned_on: date | None = Field(
+        default=None,
+        description="Since when the patron says that it is back, while it is looked for.",
+    )
 
 
 class LoanCheckedOut(
@@ -116,6 +120,29 @@ class LoanReturned(
 
     return_branch: str
     channel: Literal["desk", "station", "book-drop"]
+
+
+class LoanLost(
+    LoanSnapshot, topic="loan.lost", publisher="circulation", key="patron_id", subject="loan_id"
+):
+    """Published when a loan is declared lost. What it costs is published by `fine.assessed`.
+
+    If the copy is found, `loan.returned` follows, and `fine.adjusted` with the price credited.
+    """
+
+    lost_on: date
+    declared_by: Literal["patron", "staff", "rule"] = Field(
+        description="`rule`: it was overdue for as many days as its policy allows."
+    )
+
+
+class LoanClaimed(
+    LoanSnapshot, topic="loan.claimed", publisher="circulation", key="patron_id", subject="loan_id"
+):
+    """Published when a patron says that a copy was returned which is still on loan to them.
+
+    Published again, without `claimed_returned_on`, when it was looked for and not found.
+    """
 
 
 class CauseOut(BaseModel):

@@ -71,6 +71,7 @@ async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
             "borrowed_on": "2021-02-01",
             "due_on": "2021-03-05",
             "renewals_left": 4,
+            "claimed_returned_on": None,
         },
         "loan-2": {"version": 2, "state": "returned"},
         "loan-3": {
@@ -84,7 +85,9 @@ async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
             "borrowed_on": "2021-02-01",
             "due_on": "2021-02-15",
             "renewals_left": 5,
+            "claimed_returned_on": None,
         },
+        "loan-4": {"version": 3, "state": "lost"},
     }
     assert view["holds"]["hold-1"] == {"version": 3, "state": "collected"}
     assert view["holds"]["hold-2"] == {

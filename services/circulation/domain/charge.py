@@ -106,6 +106,28 @@ def assess(charge_id: str, loan: Loan, fine: Statement, on: date) -> Charge | No
     )
 
 
+def loss_charges(
+    price_id: str, processing_id: str, loan: Loan, price_cents: int, on: date
+) -> tuple[Charge, ...]:
+    """What a lost copy costs: its price, and for the work of replacing it a part of the price.
+
+    The part is `lost_processing_percent` of the loan's policy row, rounded half up.
+    """
+    work_cents = (price_cents * loan.policy.lost_processing_percent + 50) // 100
+    charges = (
+        new_charge(price_id, loan.patron_id, ChargeKind.LOST, price_cents, on, loan_id=loan.id),
+        new_charge(
+            processing_id,
+            loan.patron_id,
+            ChargeKind.LOST_PROCESSING,
+            work_cents,
+            on,
+            loan_id=loan.id,
+        ),
+    )
+    return tuple(charge for charge in charges if charge.amount_cents)
+
+
 def worked_out_again(
     charge: Charge, calendar: Calendar, suspensions: Iterable[FineSuspension]
 ) -> Statement | None:

@@ -11,14 +11,16 @@ from services.circulation.domain.branch_calendar import Announcement, BranchCale
 from services.circulation.domain.calendar import Calendar, Closure
 from services.circulation.domain.cause import Cause
 from services.circulation.domain.copy import Copy, lend
-from services.circulation.domain.fines import Statement, statement
+from services.circulation.domain.fines import Disposition, Statement, statement
 from services.circulation.domain.patron import Patron
 from services.circulation.domain.policy import Policy
 from services.circulation.domain.refusals import (
     HoldWaiting,
+    LoanClaimed,
     LoanLimit,
     LoanLost,
     LoanNotOpen,
+    NoClaim,
     PatronBlocked,
     RenewalLimit,
     ReturnedBeforeBorrowed,
@@ -44,6 +46,9 @@ class Step(StrEnum):
     NOTICE_DUE_SOON = "notice due soon"
     NOTICE_OVERDUE = "notice overdue"
     GIVE_BACK = "give back"
+    LOSE = "lose"
+    CLAIM = "claim returned"
+    REJECT_CLAIM = "reject claim"
 
 
 LIFE: Mapping[tuple[LoanState, Step], LoanState] = {
@@ -53,6 +58,9 @@ LIFE: Mapping[tuple[LoanState, Step], LoanState] = {
     (LoanState.OPEN, Step.NOTICE_OVERDUE): LoanState.OPEN,
     (LoanState.OPEN, Step.GIVE_BACK): LoanState.RETURNED,
     (LoanState.LOST, Step.GIVE_BACK): LoanState.RETURNED,
+    (LoanState.OPEN, Step.LOSE): LoanState.LOST,
+    (LoanState.OPEN, Step.CLAIM): LoanState.OPEN,
+    (LoanState.OPEN, Step.REJECT_CLAIM): LoanState.OPEN,
 }
 """The loan's life: the state that each step leads to. A step that is not here is refused."""
 
@@ -100,12 +108,17 @@ class Loan:
     """How many notices there were of this due date; see `overdue_notice`."""
     due_soon_noticed_on: date | None = None
     """When the due-soon job noticed that this due date is near."""
+    claimed_returned_on: date | None = None
+    """The day on which the patron says that it came back; until that is settled, its fine stands as
+    of that day, and it can't be renewed."""
     state: LoanState = LoanState.OPEN
+    lost_on: date | None = None
+    """When it was declared lost; it stays so where the copy is found again."""
     returned_on: date | None = None
     returned_branch: str | None = None
     returned_through: Channel | None = None
     final_fine: Statement | None = None
-    """How the fine stood at return; None while the loan is open."""
+    """How the fine stood at return or loss; None while the loan is open."""
     version: int = 1
 
     @property
@@ -160,9 +173,11 @@ def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool
     The new period counts from the day of renewal, but never ends before the present due date. The
     fine of an overdue loan is to be assessed first, on the same day. A closure in force on `on`
     may grant more renewals than the policy does.
-    Raises LoanLost, LoanNotOpen, PatronBlocked, HoldWaiting or RenewalLimit.
+    Raises LoanLost, LoanNotOpen, LoanClaimed, PatronBlocked, HoldWaiting or RenewalLimit.
     """
     state = _after(loan, Step.RENEW)
+    if loan.claimed_returned_on:
+        raise LoanClaimed
     if blocked:
         raise PatronBlocked
     if queue:
@@ -329,7 +344,8 @@ def give_back(
 ) -> Loan:
     """The loan as it ends: at any branch, by anyone, on a day that may be past.
 
-    `final_fine` is its fine as assessed that day: what becomes known later does not change it.
+    `final_fine` is its fine as assessed that day: what becomes known later does not change it. A
+    copy that was lost is found by it. One that was claimed returned is back since `back_on`.
 
     Raises LoanNotOpen or ReturnedBeforeBorrowed.
     """
@@ -347,13 +363,81 @@ def give_back(
     )
 
 
+def back_on(loan: Loan, on: date) -> date:
+    """The day since which a copy that turns up on `on` counts as returned."""
+    return min(on, loan.claimed_returned_on or on)
+
+
+def settled(loan: Loan, at_return: Statement) -> Statement:
+    """The fine with which a loan ends. What was assessed at its loss is lowered, never raised."""
+    at_loss = loan.final_fine
+    return at_loss if at_loss and at_loss.amount_cents <= at_return.amount_cents else at_return
+
+
+def claim_returned(loan: Loan, on: date) -> Loan:
+    """The loan whose patron says that it came back on `on`; the same, if they have said so before.
+
+    Raises LoanLost, LoanNotOpen or ReturnedBeforeBorrowed.
+    """
+    state = _after(loan, Step.CLAIM)
+    if on < loan.borrowed_on:
+        raise ReturnedBeforeBorrowed(borrowed_on=loan.borrowed_on)
+    if loan.claimed_returned_on:
+        return loan
+    return replace(loan, state=state, claimed_returned_on=on, version=loan.version + 1)
+
+
+def reject_claim(loan: Loan) -> Loan:
+    """The loan after its copy was looked for and not found: its fine is counted as if nothing had
+    been said. Raises LoanLost, LoanNotOpen or NoClaim.
+    """
+    state = _after(loan, Step.REJECT_CLAIM)
+    if not loan.claimed_returned_on:
+        raise NoClaim
+    return replace(loan, state=state, claimed_returned_on=None, version=loan.version + 1)
+
+
+def lose(loan: Loan, on: date, final_fine: Statement) -> Loan:
+    """The loan, declared lost on `on`, with its fine up to that day. Raises LoanLost, LoanNotOpen.
+
+    A claim that it was returned is given up by it.
+    """
+    return replace(
+        loan,
+        state=_after(loan, Step.LOSE),
+        claimed_returned_on=None,
+        lost_on=on,
+        final_fine=final_fine,
+        version=loan.version + 1,
+    )
+
+
+def is_given_up(loan: Loan, overdue: Statement) -> bool:
+    """Whether an open loan with this statement is lost by the rule.
+
+    The policy's days are overdue days on which it could have come back: neither suspended nor
+    closed (unless the policy counts those). So nothing is declared lost because of a closure.
+    Koha's long-overdue job and Evergreen's count every day; their libraries close for days.
+    """
+    counted = sum(span.days for span in overdue.spans if span.disposition in _COUNTED)
+    return (
+        loan.state is LoanState.OPEN
+        and loan.claimed_returned_on is None
+        and counted >= max(loan.policy.lost_after_days, 1)
+    )
+
+
+_COUNTED = (Disposition.CHARGED, Disposition.CAPPED, Disposition.GRACE)
+
+
 def is_overdue(loan: Loan, calendar: Calendar, on: date) -> bool:
     """Whether the loan is overdue on `on`: later than the first open day on or after its due date.
 
-    By the rule, not the stored date, so it is right while a closure's sweep is still under way.
+    By the rule, not the stored date, so it is right while a closure's sweep is still under way. One
+    that is claimed returned is as it was on the day of the claim.
     """
     due_on = calendar.next_open(loan.due_on)
-    return loan.state is LoanState.OPEN and due_on is not None and on > due_on
+    return loan.state is LoanState.OPEN and due_on is not None and back_on(loan, on) > due_on
 
 
 def fine(
@@ -361,11 +445,12 @@ def fine(
 ) -> Statement:
     """The fine of the loan's present due date if it came back on `until`.
 
-    Of `suspensions`, those that concern the lending branch are taken.
+    Of `suspensions`, those that concern the lending branch are taken. While the loan is claimed
+    returned its fine does not grow.
     """
     return statement(
         due_on=loan.due_on,
-        until=until,
+        until=back_on(loan, until),
         policy=loan.policy,
         calendar=calendar,
         suspensions=concerning(suspensions, loan.branch_code, loan.branch_kind),

@@ -249,6 +249,27 @@ class LoanLost(Refusal):
     says = "This item is declared lost. Please ask the staff."
 
 
+class LoanClaimed(Refusal):
+    """A renewal of a loan that its patron says they have returned."""
+
+    code = "loan-claimed"
+    says = "You said that this item was returned. The library is looking for it."
+
+
+class NoClaim(Refusal):
+    """An answer to a claim that nobody has made."""
+
+    code = "no-claim"
+    says = "Nobody has said that this item was returned."
+
+
+class PriceUnknown(Refusal):
+    """A loss of a copy of which no price is recorded, and none was given."""
+
+    code = "price-unknown"
+    says = "The price of this item is not recorded. Please ask the staff."
+
+
 class LoanNotOpen(Refusal):
     """The loan has ended."""
 

@@ -20,6 +20,9 @@ from services.circulation.routes.fields import Barcodes, BranchCode, Day, Id, To
 from services.circulation.routes.holds import HoldOut
 from services.circulation.routes.patrons import ask_for_card
 from services.circulation.usecases.check_out import CheckOut, Lent, Refused, check_out
+from services.circulation.usecases.claim_returned import ClaimReturned, claim_returned
+from services.circulation.usecases.declare_lost import DeclareLost, Loss, declare_lost
+from services.circulation.usecases.reject_claim import RejectClaim, reject_claim
 from services.circulation.usecases.renew_all_loans import (
     Attempt,
     RenewAllLoans,
@@ -96,6 +99,8 @@ class LoanOut(BaseModel):
     renewals: int
     renewals_left: int
     state: str
+    claimed_returned_on: date | None
+    lost_on: date | None
     returned_on: date | None
     policy_id: str
     policy_version: int
@@ -119,11 +124,42 @@ class LoanOut(BaseModel):
             renewals=loan.renewals,
             renewals_left=loan.renewals_left,
             state=loan.state.value,
+            claimed_returned_on=loan.claimed_returned_on,
+            lost_on=loan.lost_on,
             returned_on=loan.returned_on,
             policy_id=loan.policy.id,
             policy_version=loan.policy.version,
             moves=[MoveOut.of(move) for move in loan.moves],
             version=loan.version,
+        )
+
+
+class LossIn(Body):
+    """A price in cents, where the copy has none or another; staff only."""
+
+    price_cents: int | None = Field(default=None, ge=0, le=10_000_000)
+
+
+class ClaimIn(Body):
+    """Since when it is said to be back, if that is another day than today; staff only."""
+
+    at: When | None = None
+
+
+class LossOut(BaseModel):
+    """A lost loan, and what it costs."""
+
+    loan: LoanOut
+    charges: list[ChargeOut]
+    statement: StatementOut
+
+    @classmethod
+    def of(cls, loss: Loss) -> "LossOut":
+        """From the loss."""
+        return cls(
+            loan=LoanOut.of(loss.loan),
+            charges=[ChargeOut.of(charge) for charge in loss.charges],
+            statement=StatementOut.of(loss.statement),
         )
 
 
@@ -327,6 +363,52 @@ async def post_renewals(caller: Patron, run: Run) -> RenewAllOut:
     command = RenewAllLoans(caller.id, day_of(None, run))
     attempts = await run(renew_all_loans, command)
     return RenewAllOut(results=[AttemptOut.of(attempt) for attempt in attempts])
+
+
+@router.post("/loans/{loan_id}/loss")
+async def post_loss(
+    loan_id: Id, caller: PatronOrStaff, run: Run, body: LossIn | None = None
+) -> LossOut:
+    """Declare a loan lost: the patron their own, staff anyone's, who may also give its price.
+
+    409 `price-unknown`, `loan-lost` or `loan-not-open`.
+    """
+    staff = "staff" in caller.roles
+    command = DeclareLost(
+        loan_id=loan_id,
+        on=day_of(None, run),
+        declared_by="staff" if staff else "patron",
+        patron_id=None if staff else caller.id,
+        price_cents=body.price_cents if body and staff else None,
+    )
+    return LossOut.of(await run(declare_lost, command))
+
+
+@router.post("/loans/{loan_id}/claim")
+async def post_claim(
+    loan_id: Id, caller: PatronOrStaff, run: Run, body: ClaimIn | None = None
+) -> LoanOut:
+    """Say that a loan was returned: the patron their own, staff anyone's, who may say since when.
+
+    409 `loan-lost`, `loan-not-open`, `in-the-future` or `returned-before-borrowed`.
+    """
+    staff = "staff" in caller.roles
+    command = ClaimReturned(
+        loan_id=loan_id,
+        patron_id=None if staff else caller.id,
+        on=day_of(body.at if body and staff else None, run),
+        today=day_of(None, run),
+    )
+    return LoanOut.of(await run(claim_returned, command))
+
+
+@router.delete("/loans/{loan_id}/claim")
+async def delete_claim(loan_id: Id, _caller: Staff, run: Run) -> LoanOut:
+    """Reject a claim: it was looked for and not found. If it is found, it is taken back instead.
+
+    409 `no-claim`.
+    """
+    return LoanOut.of(await run(reject_claim, RejectClaim(loan_id)))
 
 
 @router.get("/loans")

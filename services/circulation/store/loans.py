@@ -1,7 +1,7 @@
 """Loans, and which of them the jobs and sweeps have to look at."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -87,6 +87,12 @@ async def some(work: Work, loan_ids: Collection[str]) -> list[Loan]:
 async def open_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
     """The open loans of some copies, by copy."""
     found = await work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **OPEN})
+    return {loan.copy_id: loan for loan in found}
+
+
+async def lost_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
+    """The loans in which some copies were lost, by copy."""
+    found = await work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **LOST})
     return {loan.copy_id: loan for loan in found}
 
 
@@ -235,3 +241,24 @@ async def find_borrowers(db: Database, branch_codes: Collection[str]) -> int:
         allowDiskUse=True,
     ).to_list(None)
     return int(found[0]["patrons"]) if found else 0
+
+
+async def to_lose(db: Database, day: date, branch_codes: Collection[str]) -> AsyncIterator[str]:
+    """Ids of the open loans so long past their due dates that they may be lost by the rule."""
+    day_of_loss = {
+        "$dateSubtract": {
+            "startDate": datetime(day.year, day.month, day.day, tzinfo=UTC),
+            "unit": "day",
+            "amount": "$policy.lost_after_days",
+        }
+    }
+    latest_due = {"$dateToString": {"date": day_of_loss, "format": "%Y-%m-%d"}}
+    query = {
+        "branch_code": {"$in": sorted(branch_codes)},
+        "due_on": {"$lt": day.isoformat()},
+        "claimed_returned_on": None,
+        "$expr": {"$lte": ["$due_on", latest_due]},
+        **OPEN,
+    }
+    async for found in db.loans.find(query, {"_id": 1}, hint="open_by_due_date").batch_size(200):
+        yield found["_id"]

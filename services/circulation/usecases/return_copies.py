@@ -6,12 +6,21 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.charge import Charge, assess
-from services.circulation.domain.copy import Copy, take_back
+from services.circulation.domain.charge import Charge, ChargeKind, assess
+from services.circulation.domain.copy import Copy, CopyState, take_back
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.hold import Hold
-from services.circulation.domain.ledger import Posting, assessed
-from services.circulation.domain.loan import Channel, Loan, catch_up, fine, give_back
+from services.circulation.domain.ledger import Occasion, Posting, assessed, lower
+from services.circulation.domain.loan import (
+    Channel,
+    Loan,
+    LoanState,
+    back_on,
+    catch_up,
+    fine,
+    give_back,
+    settled,
+)
 from services.circulation.domain.refusals import (
     CopyNotOnLoan,
     InTheFuture,
@@ -62,6 +71,8 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
         raise InTheFuture(on=command.on)
     copies = await store.titles.copies_with(work, command.barcodes)
     loans = await store.loans.open_of_copies(work, [copy.id for copy in copies.values()])
+    if lost := [copy.id for copy in copies.values() if copy.state is CopyState.LOST]:
+        loans |= await store.loans.lost_of_copies(work, lost)
     lenders = {loan.branch_code for loan in loans.values()}
     calendars = await store.calendars.some(work, lenders | {command.branch})
     if command.branch not in calendars:
@@ -83,25 +94,29 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
             calendar = calendars[loan.branch_code]
             moved = catch_up(loan, calendar)
             loan = moved[-1] if moved else loan
-            statement = fine(loan, calendar.now, suspensions, command.on)
+            on = back_on(loan, command.on)
+            statement = settled(loan, fine(loan, calendar.now, suspensions, on))
             ended = give_back(
                 loan,
-                on=command.on,
+                on=on,
                 branch_code=command.branch,
                 channel=command.channel,
                 final_fine=statement,
             )
-            copy = take_back(copy, command.on, branch_code=command.branch)
+            copy = take_back(copy, on, branch_code=command.branch)
         except Refusal as refusal:
             results.append(Returned(barcode, refused=Refused.by(refusal)))
             continue
-        charge = assess(new_id(), ended, statement, command.on)
+        if loan.state is LoanState.LOST:
+            charge, posted = None, await _credit_found(work, ended, statement, command.on)
+        else:
+            charge = assess(new_id(), ended, statement, on)
+            posted = [assessed(charge, work.now)] if charge else []
+        postings[ended.patron_id] += posted
+        came_back[ended.patron_id] += loan.state is LoanState.OPEN
         copies_back.append(copy)
         steps += [*moved, ended]
         tell_moves(work, moved)
-        if charge:
-            postings[ended.patron_id].append(assessed(charge, work.now))
-        came_back[ended.patron_id] += 1
         work.record(
             LoanReturned(**snapshot(ended), return_branch=command.branch, channel=command.channel)
         )
@@ -112,6 +127,25 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
         await post(work, borrowers[patron_id], postings[patron_id], loans=-count)
     served = await serve(work, {copy.title_id for copy in copies_back}, command.today)
     return [_served(returned, served) for returned in results]
+
+
+async def _credit_found(work: Work, found: Loan, statement: Statement, on: date) -> list[Posting]:
+    """What is credited of a lost loan whose copy is back: its price, and a part of its fine if it
+    came back before it was declared lost.
+
+    The work of replacing it was done, so its charge stays, as it does in Evergreen by default.
+    """
+    occasion = Occasion(on=on, at=work.now, reason="found again", reference=found.id)
+    postings = []
+    for charge in await store.charges.of_loan(work, found.id):
+        credited = None
+        if charge.kind is ChargeKind.LOST:
+            credited = lower(charge, 0, occasion)
+        elif charge.basis and charge.basis.until == found.lost_on:
+            credited = lower(charge, statement.amount_cents, occasion, statement=statement)
+        if credited:
+            postings.append(credited)
+    return postings
 
 
 def _served(returned: Returned, served: Mapping[str, Served]) -> Returned:

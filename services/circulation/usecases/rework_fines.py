@@ -65,7 +65,10 @@ async def _show_at_loans(work: Work, charges: list[Charge]) -> None:
     by_loan = {charge.loan_id: charge for charge in charges if charge.loan_id}
     for loan in await store.loans.some(work, by_loan):
         charge = by_loan[loan.id]
-        ended_with_it = charge.basis is not None and charge.basis.until == loan.returned_on
+        ended_with_it = charge.basis is not None and charge.basis.until in (
+            loan.lost_on,
+            loan.returned_on,
+        )
         if loan.final_fine and charge.statement and ended_with_it:
             await store.loans.correct_fine(work, loan, charge.statement)
 

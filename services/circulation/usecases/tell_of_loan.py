@@ -26,6 +26,7 @@ def snapshot(loan: Loan) -> dict[str, Any]:
         "renewals_left": loan.renewals_left,
         "state": loan.state.value,
         "returned_on": loan.returned_on,
+        "claimed_returned_on": loan.claimed_returned_on,
     }
 
 

@@ -1,0 +1,29 @@
+"""Reject a claim that an item was returned: it was looked for, and not found."""
+
+from dataclasses import dataclass
+
+from services.circulation import store
+from services.circulation.domain import loan as rules
+from services.circulation.domain.loan import Loan
+from services.circulation.domain.refusals import NoSuchLoan
+from services.circulation.usecases.tell_of_loan import snapshot
+from shared.contracts.circulation import LoanClaimed
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class RejectClaim:
+    """Which loan."""
+
+    loan_id: str
+
+
+async def reject_claim(work: Work, command: RejectClaim) -> Loan:
+    """The loan, on which fines are counted again. Raises NoSuchLoan, LoanNotOpen or NoClaim."""
+    loan = await store.loans.get(work, command.loan_id)
+    if loan is None:
+        raise NoSuchLoan
+    rejected = rules.reject_claim(loan)
+    await store.loans.save(work, [rejected])
+    work.record(LoanClaimed(**snapshot(rejected)))
+    return rejected

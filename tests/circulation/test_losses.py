@@ -1,0 +1,244 @@
+"""Lost, found again, and said to be returned."""
+
+import asyncio
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from tests.circulation.desk import OPS, STAFF, Desk, branch, closure, noon
+from tests.support import Answer, token
+
+P1 = token("p1")
+DUE = date(2020, 12, 4)
+"""Of what was lent on 20 November, for 14 days."""
+
+
+def late(days: int) -> str:
+    """So many days after the due date."""
+    return (DUE + timedelta(days=days)).isoformat()
+
+
+async def priced(desk: Desk, cents: int | None = 12_345) -> dict[str, Any]:
+    """A loan of 20 November of a copy with a price."""
+    loan = await desk.loan(on="2020-11-20")
+    await desk.api.app.state.database.copies.update_one(
+        {"_id": loan["copy_id"]}, {"$set": {"price_cents": cents}}
+    )
+    return loan
+
+
+async def lose(desk: Desk, loan: dict[str, Any], on: str, as_: str = P1, **body: Any) -> Answer:
+    path = f"/v1/loans/{loan['id']}/loss"
+    return await desk.api.post(path, body or None, as_=as_, at=noon(on))
+
+
+async def claim(desk: Desk, loan: dict[str, Any], on: str, as_: str = P1, **body: Any) -> Answer:
+    path = f"/v1/loans/{loan['id']}/claim"
+    return await desk.api.post(path, body or None, as_=as_, at=noon(on))
+
+
+async def fine(desk: Desk, loan: dict[str, Any], on: str) -> dict[str, Any]:
+    path = f"/v1/loans/{loan['id']}/fine-statement?as_of={on}"
+    found: dict[str, Any] = (await desk.api.get(path, as_=STAFF, at=noon(on))).json()
+    return found
+
+
+async def job(desk: Desk, on: str) -> int:
+    answer = await desk.api.post("/v1/ops/jobs/circulation/lost", as_=OPS, at=noon(on))
+    assert answer.status == 200, answer.json()
+    return int(answer.json()["done"])
+
+
+async def owed(desk: Desk) -> dict[str, int]:
+    """Of each kind, what is outstanding."""
+    charges = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
+    borrower = await desk.api.app.state.database.borrowers.find_one({"_id": "p1"})
+    found = {charge["kind"]: charge["outstanding_cents"] for charge in charges}
+    assert borrower["outstanding_cents"] == sum(found.values())
+    return found
+
+
+async def open_loans(desk: Desk) -> int:
+    borrower = await desk.api.app.state.database.borrowers.find_one({"_id": "p1"})
+    return int(borrower["open_loans"])
+
+
+async def pay_all(desk: Desk) -> None:
+    charges = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
+    ids = [charge["id"] for charge in charges if charge["outstanding_cents"]]
+    answer = await desk.api.post("/v1/payments", {"charge_ids": ids}, as_=P1, at=noon(late(20)))
+    assert answer.status == 201, answer.json()
+
+
+# ---- lost ---------------------------------------------------------------------------------------
+
+
+async def test_a_loss_costs_the_fine_so_far_the_price_and_the_work(desk: Desk) -> None:
+    loan = await priced(desk)
+    lost = await lose(desk, loan, late(10))
+    assert lost.status == 200, lost.json()
+    assert (lost.json()["loan"]["state"], lost.json()["loan"]["lost_on"]) == ("lost", late(10))
+    assert await owed(desk) == {"fine": 1500, "lost": 12_345, "lost-processing": 2469}
+    assert await open_loans(desk) == 0
+    assert await desk.count("loan.lost") == 1
+    assert await desk.count("fine.assessed") == 3
+    again = await lose(desk, loan, late(11))
+    assert (again.status, again.json()["code"]) == (409, "loan-lost")
+    renewal = await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon(late(11)))
+    assert renewal.json()["code"] == "loan-lost"
+    assert (await fine(desk, loan, late(50)))["amount_cents"] == 1500
+
+
+async def test_a_loss_without_a_known_price_needs_one_from_the_staff(desk: Desk) -> None:
+    loan = await priced(desk, None)
+    for price in (None, 1):  # a patron can't set a price
+        refused = await lose(desk, loan, late(0), price_cents=price)
+        assert (refused.status, refused.json()["code"]) == (409, "price-unknown")
+    assert (await lose(desk, loan, late(0), STAFF, price_cents=5000)).status == 200
+    assert await owed(desk) == {"lost": 5000, "lost-processing": 1000}
+
+
+async def test_a_patron_loses_only_what_is_theirs(desk: Desk) -> None:
+    await desk.patron("p2")
+    loan = await priced(desk)
+    for call in (lose, claim):
+        assert (await call(desk, loan, late(0), token("p2"))).json()["code"] == "no-such-loan"
+    assert (await desk.api.delete(f"/v1/loans/{loan['id']}/claim", as_=P1)).status == 403
+
+
+@pytest.mark.parametrize("paid", [False, True], ids=["unpaid", "paid"])
+async def test_found_again_the_price_is_credited_and_the_work_is_not(
+    desk: Desk, paid: bool
+) -> None:
+    loan = await priced(desk)
+    await lose(desk, loan, late(10))
+    if paid:
+        await pay_all(desk)
+    [result] = await desk.take_back(loan["barcode"], on=late(60))
+    assert result["ok"], result
+    assert result["charge"] is None, "the fine up to the loss is not raised"
+    assert result["statement"]["amount_cents"] == 1500
+    assert (result["loan"]["state"], result["loan"]["returned_on"]) == ("returned", late(60))
+    charges = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
+    due_back = {charge["kind"]: charge["refund_due_cents"] for charge in charges}
+    assert due_back == {"fine": 0, "lost": 12_345 if paid else 0, "lost-processing": 0}
+    left = {"fine": 1500, "lost": 0, "lost-processing": 2469}
+    assert await owed(desk) == (dict.fromkeys(left, 0) if paid else left)
+    assert await open_loans(desk) == 0
+    assert await desk.count("fine.adjusted") == 1
+    [lent] = await desk.lend(loan["barcode"], to="p1", on=late(61))
+    assert lent["ok"] is paid
+
+
+async def test_found_to_have_come_back_before_the_loss_the_fine_ends_that_day(desk: Desk) -> None:
+    loan = await priced(desk)
+    await lose(desk, loan, late(10))
+    [result] = await desk.take_back(loan["barcode"], on=late(20), at=late(4))
+    assert result["statement"]["amount_cents"] == 600
+    assert await owed(desk) == {"fine": 600, "lost": 0, "lost-processing": 2469}
+
+
+# ---- lost by the rule ---------------------------------------------------------------------------
+
+
+async def test_a_loan_is_lost_after_the_days_of_its_policy_and_once(desk: Desk) -> None:
+    loan = await priced(desk)
+    assert await job(desk, late(89)) == 0
+    done = await asyncio.gather(*(job(desk, late(90)) for _ in range(4)))
+    assert sum(done) == 1
+    assert await job(desk, late(91)) == 0
+    assert (await desk.stored(loan))["state"] == "lost"
+    assert await owed(desk) == {"fine": 13_000, "lost": 12_345, "lost-processing": 2469}
+    assert await desk.count("loan.lost") == 1
+
+
+async def test_days_on_which_it_could_not_come_back_count_for_nothing(desk: Desk) -> None:
+    loan = await priced(desk)
+    await desk.hear(branch(version=2, closures=(closure("c1", late(31), (2, late(41))),)))
+    await desk.api.post(
+        "/v1/fine-suspensions",
+        {"starts_on": late(61), "resumes_on": late(81), "reason": "epidemic"},
+        as_=STAFF,
+        at=noon(late(0)),
+    )
+    assert await job(desk, late(119)) == 0
+    assert await job(desk, late(120)) == 1
+    assert (await desk.stored(loan))["lost_on"] == late(120)
+
+
+async def test_nothing_is_lost_while_the_library_is_closed_with_no_end(desk: Desk) -> None:
+    loan = await priced(desk)
+    await desk.hear(branch(version=2, closures=(closure("c1", late(89), (2, None)),)))
+    assert await job(desk, late(500)) == 0
+    assert (await desk.stored(loan))["state"] == "open"
+
+
+async def test_one_without_a_price_is_left_to_the_staff(desk: Desk) -> None:
+    loan = await priced(desk, None)
+    assert await job(desk, late(100)) == 0
+    assert (await desk.stored(loan))["state"] == "open"
+
+
+async def test_a_loss_and_a_return_at_once_are_one_after_the_other(desk: Desk) -> None:
+    for number in range(8):
+        patron = f"q{number}"
+        await desk.patron(patron)
+        loan = await desk.loan(on="2020-11-20", to=patron)
+        declared, [returned] = await asyncio.gather(
+            lose(desk, loan, late(2), STAFF, price_cents=1000),
+            desk.take_back(loan["barcode"], on=late(2)),
+        )
+        assert returned["ok"]
+        path = f"/v1/patrons/{patron}/charges"
+        charges = (await desk.api.get(path, as_=STAFF)).json()["items"]
+        left = {charge["kind"]: charge["outstanding_cents"] for charge in charges}
+        if declared.status == 200:  # lost, then found
+            assert left == {"fine": 300, "lost": 0, "lost-processing": 200}
+        else:
+            assert declared.json()["code"] == "loan-not-open"
+            assert left == {"fine": 300}
+        borrower = await desk.api.app.state.database.borrowers.find_one({"_id": patron})
+        found = (borrower["open_loans"], borrower["outstanding_cents"])
+        assert found == (0, sum(left.values()))
+
+
+# ---- claimed returned ---------------------------------------------------------------------------
+
+
+async def test_while_a_loan_is_said_to_be_back_its_fine_stands(desk: Desk) -> None:
+    loan = await priced(desk)
+    claimed = await claim(desk, loan, late(3))
+    assert claimed.json()["claimed_returned_on"] == late(3)
+    assert (await claim(desk, loan, late(4))).json() == claimed.json(), "said again, it is the same"
+    assert (await fine(desk, loan, late(30)))["amount_cents"] == 450
+    renewal = await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon(late(4)))
+    assert renewal.json()["code"] == "loan-claimed"
+    assert await job(desk, late(200)) == 0
+    assert await desk.count("loan.claimed") == 1
+
+
+async def test_found_on_the_shelf_it_is_back_since_the_claim(desk: Desk) -> None:
+    loan = await priced(desk)
+    await claim(desk, loan, late(30), STAFF, at=late(2))
+    [result] = await desk.take_back(loan["barcode"], on=late(40))
+    assert result["loan"]["returned_on"] == late(2)
+    assert result["charge"]["amount_cents"] == 300
+
+
+async def test_looked_for_and_not_found_the_fine_is_counted_on(desk: Desk) -> None:
+    loan = await priced(desk)
+    path = f"/v1/loans/{loan['id']}/claim"
+    assert (await desk.api.delete(path, as_=STAFF)).json()["code"] == "no-claim"
+    await claim(desk, loan, late(3))
+    rejected = await desk.api.delete(path, as_=STAFF)
+    assert rejected.json()["claimed_returned_on"] is None
+    assert (await fine(desk, loan, late(30)))["amount_cents"] == 4500
+    assert await job(desk, late(90)) == 1
+
+
+async def test_no_claim_before_the_loan_or_after_today(desk: Desk) -> None:
+    loan = await priced(desk)
+    for at, code in ((late(4), "in-the-future"), ("2020-11-19", "returned-before-borrowed")):
+        refused = await claim(desk, loan, late(3), STAFF, at=at)
+        assert (refused.status, refused.json()["code"]) == (409, code)
