@@ -215,6 +215,10 @@ async def test_while_a_loan_is_said_to_be_back_its_fine_stands(desk: Desk) -> No
     renewal = await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon(late(4)))
     assert renewal.json()["code"] == "loan-claimed"
     assert await job(desk, late(200)) == 0
+    overdue = await desk.api.post("/v1/ops/jobs/circulation/overdue", as_=OPS, at=noon(late(40)))
+    assert overdue.json()["done"] == 1, "the notice of the day after, and none of later days"
+    told = await desk.api.app.state.database.outbox.find_one({"topic": "loan.overdue"})
+    assert b'"notice":1' in told["body"]
     assert await desk.count("loan.claimed") == 1
 
 

@@ -318,7 +318,7 @@ def overdue_notice(loan: Loan, calendar: Calendar, on: date, days: Sequence[int]
     due_on = calendar.next_open(loan.due_on)
     if due_on is None or not is_overdue(loan, calendar, on):
         return None
-    number = sum(day <= (on - due_on).days for day in days)
+    number = sum(day <= (back_on(loan, on) - due_on).days for day in days)
     return number if number > loan.overdue_notices else None
 
 
