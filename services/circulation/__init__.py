@@ -8,6 +8,6 @@ loan.due-soon, loan.overdue, loan.returned, loan.lost, loan.claimed, fine.assess
 fine.paid, fine.waived, fines.suspended and fines.resumed.
 
 Hears patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
-branch.registered, branch.closed, branch.reopened, branch.closure-changed and
+preferences.changed, branch.registered, branch.closed, branch.reopened, branch.closure-changed and
 branch.hours-changed.
 """

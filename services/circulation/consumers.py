@@ -5,6 +5,7 @@ from services.circulation.usecases.move_due_dates import move_due_dates_of
 from services.circulation.usecases.move_shelf_dates import move_shelf_dates_of
 from services.circulation.usecases.note_calendar import note_calendar
 from services.circulation.usecases.note_patron import note_patron
+from services.circulation.usecases.note_reader import note_reader
 from services.circulation.usecases.serve_holds import serve_waiting
 from shared.bus import Hears
 from shared.clock import library_day
@@ -15,6 +16,7 @@ from shared.contracts.accounts import (
     PatronSnapshot,
     PatronUnblocked,
     PatronUpdated,
+    PreferencesChanged,
 )
 from shared.contracts.notices import (
     BranchClosed,
@@ -42,6 +44,12 @@ async def keep_patron(event: PatronSnapshot, run: Run) -> None:
         await run.in_steps()(forget_holds, ForgetHolds(event.patron_id, day))
     elif event.status == "active":
         await serve_waiting(run.in_steps(), day, patron_id=event.patron_id)
+
+
+@hears(PreferencesChanged)
+async def keep_reader(event: PreferencesChanged, run: Run) -> None:
+    """Keep whether a patron wants their reading history kept; who wants none has none."""
+    await run(note_reader, event)
 
 
 @hears(BranchRegistered, BranchClosed, BranchReopened, BranchClosureChanged, BranchHoursChanged)

@@ -8,6 +8,7 @@ from services.circulation.provider import provider_of
 from services.circulation.settings import Settings
 from services.circulation.usecases.declare_lost import DeclareLost, give_up
 from services.circulation.usecases.expire_hold import ExpireHold, expire_hold
+from services.circulation.usecases.forget_loan import ForgetLoan, forget_loan
 from services.circulation.usecases.move_due_dates import move_due_dates_of
 from services.circulation.usecases.move_shelf_dates import move_shelf_dates_of
 from services.circulation.usecases.notice_due_soon import NoticeDueSoon, notice_due_soon
@@ -52,6 +53,15 @@ async def due_soon(run: Run) -> int:
     done = 0
     async for loan_id in in_any_order(queries.loans_to_remind(run.database, day, days)):
         done += await run(notice_due_soon, NoticeDueSoon(loan_id, day, days))
+    return done
+
+
+@jobs.every(minutes=10)
+async def forget_loans(run: Run) -> int:
+    """Forget the loans that are over and settled; who asked for it has them as history."""
+    done = 0
+    async for loan_id in in_any_order(queries.loans_to_forget(run.database)):
+        done += await run(forget_loan, ForgetLoan(loan_id))
     return done
 
 

@@ -11,6 +11,7 @@ from services.circulation.domain.conflict import Conflict
 from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.effect import Effect, World, effect
 from services.circulation.domain.fines import Statement
+from services.circulation.domain.history import PastLoan
 from services.circulation.domain.hold import Hold
 from services.circulation.domain.ledger import Entry
 from services.circulation.domain.loan import Loan, LoanState, catch_up, fine, is_overdue
@@ -44,6 +45,14 @@ class SuspensionEffect:
     effect: Effect
     patrons_told: int
     """Those with an open loan in its scope, who are told of it."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A past loan, and what its title is called; empty if the catalogue no longer has it."""
+
+    loan: PastLoan
+    title: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,31 @@ async def policy_changes(
 ) -> list[PolicyChange]:
     """One more than `limit` of the versions of a row, in their order."""
     return await store.policies.find_changes(db, policy_id, limit, after)
+
+
+async def loans_to_forget(db: Database) -> AsyncIterator[str]:
+    """Ids of the loans that have come back and of which nothing is unpaid, or due back."""
+    chunk: list[str] = []
+    async for loan_id in store.loans.returned(db):
+        chunk.append(loan_id)
+        if len(chunk) == MOST_AT_ONCE:
+            for settled in await _settled(db, chunk):
+                yield settled
+            chunk.clear()
+    for settled in await _settled(db, chunk):
+        yield settled
+
+
+async def _settled(db: Database, loan_ids: list[str]) -> list[str]:
+    unsettled = await store.charges.unsettled_loans(db, loan_ids)
+    return [loan_id for loan_id in loan_ids if loan_id not in unsettled]
+
+
+async def history_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Read]:
+    """One more than `limit` of a patron's past loans, if they keep any."""
+    loans = await store.history.find_of(db, patron_id, limit, after)
+    names = await store.titles.find_names(db, {loan.title_id for loan in loans})
+    return [Read(loan, names.get(loan.title_id, "")) for loan in loans]
 
 
 async def conflicts(

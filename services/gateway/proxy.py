@@ -66,6 +66,7 @@ _OWNERS = {
     "/v1/charges": "circulation",
     "/v1/policies": "circulation",
     "/v1/offline-conflicts": "circulation",
+    "/v1/me/history": "circulation",
     "/v1/holds": "circulation",
     "/v1/me/holds": "circulation",
     "/v1/payments": "circulation",

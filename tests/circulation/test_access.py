@@ -40,6 +40,7 @@ OF_A_PATRON = [
     ("POST", "/v1/me/renewals"),
     ("GET", "/v1/me/loans"),
     ("GET", "/v1/me/charges"),
+    ("GET", "/v1/me/history"),
     ("GET", "/v1/me/accruing"),
 ]
 

@@ -9,6 +9,7 @@ from services.circulation.store import (
     charges,
     conflicts,
     double,
+    history,
     holds,
     loans,
     patrons,
@@ -26,6 +27,7 @@ __all__ = [
     "charges",
     "conflicts",
     "double",
+    "history",
     "holds",
     "loans",
     "patrons",
@@ -47,6 +49,7 @@ INDEXES: Indexes = {
     **payments.INDEXES,
     **double.INDEXES,
     **holds.INDEXES,
+    **history.INDEXES,
     **suspensions.INDEXES,
     **reworks.INDEXES,
 }

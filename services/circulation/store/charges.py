@@ -50,6 +50,15 @@ async def of_loan(work: Work, loan_id: str) -> list[Charge]:
     return await work.all(Charge, "charges", {"loan_id": loan_id}, sort=[("_id", 1)])
 
 
+async def unsettled_loans(db: Database, loan_ids: Collection[str]) -> set[str]:
+    """Those of these loans of which something is unpaid, or due back."""
+    query = {
+        "loan_id": {"$in": sorted(loan_ids)},
+        "$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}],
+    }
+    return {found["loan_id"] async for found in db.charges.find(query, {"loan_id": 1})}
+
+
 async def find(db: Database, charge_id: str) -> Charge | None:
     """One charge."""
     found = await reading.every(db, Charge, "charges", {"_id": charge_id})

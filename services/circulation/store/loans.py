@@ -13,9 +13,10 @@ from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.store import reading
 from shared.mongo import Database, Indexes, chunk_after, from_document, plain
-from shared.unit_of_work import Work
+from shared.unit_of_work import Stale, Work
 
 OPEN = {"state": LoanState.OPEN.value}
+RETURNED = {"state": LoanState.RETURNED.value}
 LOST = {"state": LoanState.LOST.value}
 
 INDEXES: Indexes = {
@@ -45,6 +46,12 @@ INDEXES: Indexes = {
             ],
             name="open_to_notice",
             partialFilterExpression=OPEN,
+        ),
+        # What may be forgotten: little, for what was forgotten is gone.
+        IndexModel(
+            [("state", ASCENDING), ("_id", ASCENDING)],
+            name="returned",
+            partialFilterExpression=RETURNED,
         ),
         # What the due-soon job has to notice, and nothing else.
         IndexModel(
@@ -104,6 +111,18 @@ async def is_lost(work: Work, copy_id: str) -> bool:
 async def open_of_patron(work: Work, patron_id: str) -> list[Loan]:
     """A patron's open loans, in the order of borrowing."""
     return await work.all(Loan, "loans", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])
+
+
+async def forget(work: Work, loan: Loan) -> None:
+    """Delete a loan as it was read; raises Stale if it has changed since."""
+    if not await work.delete("loans", {"_id": loan.id, "version": loan.version}):
+        raise Stale(f"loan {loan.id} is no longer at its version")
+
+
+async def returned(db: Database) -> AsyncIterator[str]:
+    """Ids of the loans that have come back, in the order of borrowing."""
+    async for found in db.loans.find(RETURNED, {"_id": 1}, hint="returned").batch_size(200):
+        yield found["_id"]
 
 
 async def find(db: Database, loan_id: str) -> Loan | None:

@@ -116,6 +116,12 @@ async def find_after(db: Database, after: str) -> tuple[list[Title], str | None]
     return await chunk_after(db.titles, Title, after)
 
 
+async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]:
+    """What some titles are called, by id."""
+    found = db.titles.find({"_id": {"$in": sorted(title_ids)}}, {"title": 1})
+    return {title["_id"]: title["title"] async for title in found}
+
+
 async def find_copies(db: Database, title_ids: Sequence[str]) -> dict[str, list[Copy]]:
     """The copies of each of these titles, in the order of their barcodes."""
     found = await reading.every(db, Copy, "copies", {"title_id": {"$in": list(title_ids)}})

@@ -7,7 +7,9 @@ from shared.unit_of_work import Work
 
 
 async def note_patron(work: Work, event: PatronSnapshot) -> None:
-    """Keep the snapshot, unless a newer one is known. Of an erased patron a tombstone stays."""
+    """Keep the snapshot, unless a newer one is known. Of an erased patron a tombstone stays,
+    and nothing of what they read.
+    """
     erased = event.status == "erased"
     await store.patrons.note(
         work,
@@ -19,3 +21,5 @@ async def note_patron(work: Work, event: PatronSnapshot) -> None:
             card_digest="" if erased else event.card_digest,
         ),
     )
+    if erased:
+        await store.history.forget_reader(work, event.patron_id)

@@ -1,0 +1,50 @@
+"""A patron's reading history."""
+
+from datetime import date
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from services.circulation import queries
+from shared.auth import Patron
+from shared.http import Db, PageQuery, page_of
+
+router = APIRouter(prefix="/v1")
+
+
+class PastLoanOut(BaseModel):
+    """A loan that is over."""
+
+    id: str
+    title_id: str
+    title: str
+    branch: str
+    borrowed_on: date
+    returned_on: date
+
+    @classmethod
+    def of(cls, read: queries.Read) -> "PastLoanOut":
+        """From the loan and its title."""
+        return cls(
+            id=read.loan.id,
+            title_id=read.loan.title_id,
+            title=read.title,
+            branch=read.loan.branch_code,
+            borrowed_on=read.loan.borrowed_on,
+            returned_on=read.loan.returned_on,
+        )
+
+
+class PastLoanPage(BaseModel):
+    """Some past loans, and where the next ones begin."""
+
+    items: list[PastLoanOut]
+    next: str | None
+
+
+@router.get("/me/history")
+async def get_my_history(caller: Patron, db: Db, page: PageQuery) -> PastLoanPage:
+    """What the patron has read since they asked that it be kept (`keep_history` in My Setting)."""
+    found = await queries.history_of(db, caller.id, page.limit, page.after)
+    items = [PastLoanOut.of(read) for read in found]
+    return PastLoanPage(**page_of(items, page, lambda item: str(item.id)))

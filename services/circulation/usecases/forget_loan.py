@@ -1,0 +1,40 @@
+"""Forget a loan that is over, or keep it as history if its patron asked for that."""
+
+from dataclasses import dataclass
+
+from services.circulation import store
+from services.circulation.domain.history import past
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ForgetLoan:
+    """Which loan may be over."""
+
+    loan_id: str
+
+
+async def forget_loan(work: Work, command: ForgetLoan) -> bool:
+    """Whether the loan was over, with nothing open about its charges, and is gone now.
+
+    Its charges stay, with their statements and what they were worked out from: none of that says
+    what was lent. Of two that forget it at once one is told so.
+    """
+    loan = await store.loans.get(work, command.loan_id)
+    if loan is None:
+        return False
+    charges = await store.charges.of_loan(work, loan.id)
+    over = past(loan, charges)
+    if over is None or await store.payments.claimed(work, [charge.id for charge in charges]):
+        return False
+    if await _keeps_history(work, loan.patron_id):
+        await store.history.add(work, over)
+    await store.loans.forget(work, loan)
+    return True
+
+
+async def _keeps_history(work: Work, patron_id: str) -> bool:
+    reader = await store.history.get(work, patron_id)
+    patron = await store.patrons.get(work, patron_id)
+    erased = patron is None or not patron.card_digest
+    return reader is not None and reader.keeps_history and not erased

@@ -1,0 +1,157 @@
+"""What a patron has read is forgotten, unless they asked for it to be kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services.circulation.app import create_app
+from services.circulation.consumers import keep_reader
+from shared.contracts.accounts import PatronErased, PreferencesChanged
+from tests.circulation.desk import OPS, STAFF, Desk, noon, settings_for
+from tests.support import served, token
+
+P1 = token("p1")
+
+
+@pytest.fixture
+async def second(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[Desk]:
+    """Another replica on the same database."""
+    async with served(create_app, settings_for(mongo_url, database)) as api:
+        yield Desk(api)
+
+
+async def choose(desk: Desk, version: int, *, keep: bool, patron_id: str = "p1") -> None:
+    event = PreferencesChanged(
+        version=version,
+        patron_id=patron_id,
+        followed_branches=(),
+        activity_types=(),
+        language="en",
+        channels=("inbox",),
+        keep_history=keep,
+    )
+    await keep_reader(event, desk.run())
+
+
+async def over(desk: Desk, on: str = "2020-12-01") -> dict[str, Any]:
+    """A loan of 20 November that has come back."""
+    loan = await desk.loan(on="2020-11-20")
+    await desk.take_back(loan["barcode"], on=on)
+    return loan
+
+
+async def forget(desk: Desk) -> int:
+    answer = await desk.api.post("/v1/ops/jobs/circulation/forget-loans", as_=OPS)
+    return int(answer.json()["done"])
+
+
+async def history(desk: Desk, as_: str = P1) -> list[str]:
+    answer = await desk.api.get("/v1/me/history", as_=as_)
+    return [item["id"] for item in answer.json()["items"]]
+
+
+async def mentions(desk: Desk, loan: dict[str, Any]) -> list[str]:
+    """The collections, but for the outbox of the last days, that still link loan or title to p1."""
+    found = []
+    for name in await desk.run().database.list_collection_names():
+        if name in ("outbox", "answers"):
+            continue
+        link = {"patron_id": "p1", "title_id": loan["title_id"]}
+        if await desk.run().database[name].count_documents(link):
+            found.append(name)
+    return found
+
+
+async def test_a_loan_that_is_over_is_forgotten_unless_its_patron_asked_otherwise(
+    desk: Desk,
+) -> None:
+    loan = await over(desk)
+    still_out = await desk.loan(on="2020-11-21")
+    assert await mentions(desk, loan) == ["loans"]
+    assert (await forget(desk), await forget(desk)) == (1, 0)
+    assert await mentions(desk, loan) == []
+    assert (await desk.api.get(f"/v1/loans/{loan['id']}", as_=STAFF)).status == 404
+    assert (await desk.stored(still_out))["state"] == "open"
+    assert await history(desk) == []
+    [again] = await desk.lend(loan["barcode"], on="2020-12-02")
+    assert again["ok"]
+
+
+async def test_who_asked_for_it_sees_what_they_have_read_since(desk: Desk) -> None:
+    before = await over(desk)
+    await forget(desk)
+    await choose(desk, 1, keep=True)
+    loans = [await over(desk) for _ in range(3)]
+    await forget(desk)
+    answer = await desk.api.get("/v1/me/history?limit=2", as_=P1)
+    assert [item["id"] for item in answer.json()["items"]] == [loan["id"] for loan in loans[:2]]
+    first = answer.json()["items"][0]
+    assert (first["title"], first["branch"]) == ("Factory In and Out", "HKCL")
+    assert (first["borrowed_on"], first["returned_on"]) == ("2020-11-20", "2020-12-01")
+    assert len(await history(desk)) == 3
+    assert before["id"] not in await history(desk)
+    assert await history(desk, token("p2")) == []
+
+
+async def test_who_changes_their_mind_has_no_history_from_then_on(desk: Desk) -> None:
+    await choose(desk, 1, keep=True)
+    loan = await over(desk)
+    await forget(desk)
+    await choose(desk, 2, keep=False)
+    await choose(desk, 1, keep=True)  # late, and older
+    assert (await history(desk), await mentions(desk, loan)) == ([], [])
+    await over(desk)
+    await forget(desk)
+    assert await history(desk) == []
+
+
+async def test_a_loan_stays_while_something_about_its_fine_is_open(desk: Desk) -> None:
+    loan = await over(desk, on="2020-12-06")  # two days late, $3
+    assert await forget(desk) == 0
+    [charge] = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
+    assert charge["outstanding_cents"] == 300
+    body = {"amount_cents": 300, "reason": "The lift was broken"}
+    waived = await desk.api.post(
+        f"/v1/charges/{charge['id']}/waiver", body, as_=STAFF, at=noon("2020-12-07")
+    )
+    assert waived.status == 200, waived.json()
+    assert await forget(desk) == 1
+    assert await mentions(desk, loan) == []
+    after = (await desk.api.get(f"/v1/charges/{charge['id']}", as_=P1)).json()
+    assert after["statement"] == charge["statement"]  # every day is still accounted for
+
+
+async def test_an_erased_patron_has_no_history(desk: Desk) -> None:
+    await choose(desk, 1, keep=True)
+    kept, out = await over(desk), await desk.loan(on="2020-11-21")
+    await forget(desk)
+    await desk.hear(
+        PatronErased(
+            version=2,
+            patron_id="p1",
+            category="adult",
+            home_branch="HKCL",
+            language="en",
+            status="erased",
+            card_digest="",
+        )
+    )
+    await choose(desk, 2, keep=True)  # late: it was on its way when they were erased
+    await desk.take_back(out["barcode"], on="2020-12-01")
+    assert await forget(desk) == 1
+    assert [await mentions(desk, loan) for loan in (kept, out)] == [[], []]
+
+
+async def test_two_replicas_forget_each_loan_once_while_its_patron_changes_their_mind(
+    desk: Desk, second: Desk
+) -> None:
+    """Whichever comes first: nothing is left of what they no longer want kept."""
+    await choose(desk, 1, keep=True)
+    for _ in range(10):
+        await over(desk)
+    done = await asyncio.gather(forget(desk), forget(second), choose(desk, 2, keep=False))
+    assert done[0] + done[1] == 10
+    assert await history(desk) == []
+    assert await desk.run().database.loans.count_documents({}) == 0
