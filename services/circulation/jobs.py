@@ -8,6 +8,7 @@ from services.circulation.provider import provider_of
 from services.circulation.settings import Settings
 from services.circulation.usecases.declare_lost import DeclareLost, give_up
 from services.circulation.usecases.expire_hold import ExpireHold, expire_hold
+from services.circulation.usecases.forget_hold import ForgetHold, forget_hold
 from services.circulation.usecases.forget_loan import ForgetLoan, forget_loan
 from services.circulation.usecases.move_due_dates import move_due_dates_of
 from services.circulation.usecases.move_shelf_dates import move_shelf_dates_of
@@ -58,8 +59,15 @@ async def due_soon(run: Run) -> int:
 
 @jobs.every(minutes=10)
 async def forget_loans(run: Run) -> int:
-    """Forget the loans that are over and settled; who asked for it has them as history."""
+    """Forget the loans that are over and settled, and the holds that ended before today.
+
+    Who asked for it has the loans as history.
+    """
     done = 0
+    async for hold_id in in_any_order(
+        queries.holds_to_forget(run.database, library_day(run.now, run.settings.zone))
+    ):
+        done += await run(forget_hold, ForgetHold(hold_id))
     async for loan_id in in_any_order(queries.loans_to_forget(run.database)):
         done += await run(forget_loan, ForgetLoan(loan_id))
     return done

@@ -161,6 +161,12 @@ async def _settled(db: Database, loan_ids: list[str]) -> list[str]:
     return [loan_id for loan_id in loan_ids if loan_id not in unsettled]
 
 
+async def holds_to_forget(db: Database, day: date) -> AsyncIterator[str]:
+    """Ids of the holds that ended before `day`: until then whoever was told may ask."""
+    async for hold_id in store.holds.ended(db, day):
+        yield hold_id
+
+
 async def history_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Read]:
     """One more than `limit` of a patron's past loans, if they keep any."""
     loans = await store.history.find_of(db, patron_id, limit, after)

@@ -10,6 +10,7 @@ from services.circulation.app import create_app
 from services.circulation.consumers import keep_reader
 from shared.contracts.accounts import PatronErased, PreferencesChanged
 from tests.circulation.desk import OPS, STAFF, Desk, noon, settings_for
+from tests.circulation.shelf import hold
 from tests.support import served, token
 
 P1 = token("p1")
@@ -42,8 +43,8 @@ async def over(desk: Desk, on: str = "2020-12-01") -> dict[str, Any]:
     return loan
 
 
-async def forget(desk: Desk) -> int:
-    answer = await desk.api.post("/v1/ops/jobs/circulation/forget-loans", as_=OPS)
+async def forget(desk: Desk, on: str = "2020-12-01") -> int:
+    answer = await desk.api.post("/v1/ops/jobs/circulation/forget-loans", as_=OPS, at=noon(on))
     return int(answer.json()["done"])
 
 
@@ -121,6 +122,26 @@ async def test_a_loan_stays_while_something_about_its_fine_is_open(desk: Desk) -
     assert await mentions(desk, loan) == []
     after = (await desk.api.get(f"/v1/charges/{charge['id']}", as_=P1)).json()
     assert after["statement"] == charge["statement"]  # every day is still accounted for
+
+
+async def test_a_hold_that_ended_is_forgotten_on_the_next_day(desk: Desk) -> None:
+    await desk.patron("p2")
+    out = await desk.loan(on="2020-11-20", to="p2")
+    waiting = await desk.loan(on="2020-11-20", to="p2")
+    for loan in (out, waiting):
+        await hold(desk, "p1", loan["title_id"])
+    await desk.take_back(out["barcode"], on="2020-11-30")
+    [lent] = await desk.lend(out["barcode"], on="2020-12-01")
+    await desk.take_back(out["barcode"], on="2020-12-01")
+    assert lent["ok"]
+    assert sorted(await mentions(desk, out)) == ["holds", "loans"]
+    await forget(desk, on="2020-12-01")
+    assert await mentions(desk, out) == ["holds"]  # who was told of its end may still ask
+    await forget(desk, on="2020-12-02")
+    assert await mentions(desk, out) == []
+    assert await mentions(desk, waiting) == ["holds"]
+    [fee] = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
+    assert (fee["kind"], fee["outstanding_cents"]) == ("hold-fee", 330)
 
 
 async def test_an_erased_patron_has_no_history(desk: Desk) -> None:

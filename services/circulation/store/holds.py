@@ -9,11 +9,12 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.domain.hold import OPEN_STATES, Hold, HoldState, Queue
 from services.circulation.store import reading
 from shared.mongo import Database, Indexes, chunk_after, from_document
-from shared.unit_of_work import Work
+from shared.unit_of_work import Stale, Work
 
 WAITING = {"state": HoldState.WAITING.value}
 READY = {"state": HoldState.READY.value}
 OPEN = {"state": {"$in": [state.value for state in OPEN_STATES]}}
+ENDED = {"state": {"$in": [state.value for state in HoldState if state not in OPEN_STATES]}}
 SERVED = {"state": {"$in": [HoldState.IN_TRANSIT.value, HoldState.READY.value]}}
 
 INDEXES: Indexes = {
@@ -35,6 +36,8 @@ INDEXES: Indexes = {
         # What the job has to end.
         IndexModel([("expires_on", ASCENDING)], name="unwanted", partialFilterExpression=WAITING),
         IndexModel([("shelf_until", ASCENDING)], name="left", partialFilterExpression=READY),
+        # What may be forgotten.
+        IndexModel([("ended_on", ASCENDING)], name="ended", partialFilterExpression=ENDED),
     ],
     "queues": [],
 }
@@ -108,6 +111,19 @@ async def position(work: Work, hold: Hold) -> int | None:
     return await work.count(
         "holds", {"title_id": hold.title_id, "place": {"$lte": hold.place}, **WAITING}
     )
+
+
+async def forget(work: Work, hold: Hold) -> None:
+    """Delete a hold as it was read; raises Stale if it has changed since."""
+    if not await work.delete("holds", {"_id": hold.id, "version": hold.version}):
+        raise Stale(f"hold {hold.id} is no longer at its version")
+
+
+async def ended(db: Database, before: date) -> AsyncIterator[str]:
+    """Ids of the holds that ended before a day."""
+    query = {"ended_on": {"$lt": before.isoformat()}, **ENDED}
+    async for found in db.holds.find(query, {"_id": 1}, hint="ended").batch_size(200):
+        yield found["_id"]
 
 
 async def find(db: Database, hold_id: str) -> Hold | None:
