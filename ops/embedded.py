@@ -28,6 +28,8 @@ from ops.child import Child, StartFailed, start_all, stop_all
 MONGO_PORT = 27017
 KAFKA_PORT = 9092
 REPLICA_SET = "rs0"
+ELECTION_TIMEOUT_MS = 5000
+"""How long the nodes of a set wait for their primary before they elect another (decision 011)."""
 BROKERS: Mapping[str, Mapping[str, str]] = {
     # One process for one machine: more partitions only cost it. It answers an empty fetch at once.
     "embedded": {"CARREL_PARTITIONS": "3", "CARREL_IDLE_POLL_MS": "40"},
@@ -48,6 +50,8 @@ class Infrastructure:
     """Bootstrap servers, `host:port` with commas between; empty if none was asked for."""
     mongod: Child | None
     broker: Child | None
+    more_mongods: Sequence[Child] = ()
+    """The other nodes where the replica set has several."""
     more_brokers: Sequence[Child] = ()
     """The other nodes where Kafka is a cluster."""
     told: Mapping[str, str] = field(default_factory=dict)
@@ -56,7 +60,8 @@ class Infrastructure:
     @property
     def children(self) -> list[Child]:
         """What was started here."""
-        return [child for child in (self.mongod, self.broker, *self.more_brokers) if child]
+        nodes = (self.mongod, *self.more_mongods, self.broker, *self.more_brokers)
+        return [child for child in nodes if child]
 
 
 @contextmanager
@@ -68,12 +73,14 @@ def embedded(
     mongo_port: int | None = MONGO_PORT,
     kafka_port: int | None = KAFKA_PORT,
     broker: str = "embedded",
+    mongo_nodes: int = 1,
 ) -> Iterator[Infrastructure]:
     """Starts the database and the broker side by side, and ends both when left.
 
-    `broker` is one of BROKERS: noida-db, Apache Kafka, or three nodes of it. A port that is taken
-    is replaced by a free one (None: any free one); what was there before in `data` is found again
-    even so. Raises StartFailed, with what to do, if either does not come up.
+    `broker` is one of BROKERS: noida-db, Apache Kafka, or three nodes of it. `mongo_nodes` is how
+    many the replica set has. A port that is taken is replaced by a free one (None: any free one);
+    what was there before in `data` is found again even so. Raises StartFailed, with what to do, if
+    either does not come up.
     """
     data = data.resolve()
     mongo_url = os.environ.get("CARREL_MONGO_URL", "") if mongo else ""
@@ -82,13 +89,14 @@ def embedded(
         _check_replica_set(mongo_url)
     if bootstrap:
         _check_bootstrap(bootstrap)
-    mongod = mongod_child(data, mongo_port) if mongo and not mongo_url else None
+    mongods = mongod_children(data, mongo_port, mongo_nodes) if mongo and not mongo_url else []
     brokers = _brokers(broker, data, kafka_port) if kafka and not bootstrap else []
     infrastructure = Infrastructure(
-        mongo_url=_mongo_url(mongod.port) if mongod else mongo_url,
+        mongo_url=_mongo_url(mongods) if mongods else mongo_url,
         kafka=",".join(f"{ports.LOOPBACK}:{child.port}" for child in brokers) or bootstrap,
-        mongod=mongod,
+        mongod=mongods[0] if mongods else None,
         broker=brokers[0] if brokers else None,
+        more_mongods=mongods[1:],
         more_brokers=brokers[1:],
         told=BROKERS[broker] if brokers else {},
     )
@@ -96,7 +104,7 @@ def embedded(
         try:
             start_all(infrastructure.children)
         except StartFailed as error:
-            raise StartFailed(explained(error, mongod)) from None
+            raise StartFailed(explained(error, infrastructure.mongod)) from None
         yield infrastructure
     finally:
         stop_all(infrastructure.children)
@@ -111,10 +119,22 @@ def _brokers(kind: str, data: Path, port: int | None) -> list[Child]:
     return apache_children(data, port, nodes=3 if kind == "apache-3" else 1)
 
 
-def mongod_child(data: Path, port: int | None = None) -> Child:
-    """A one-node replica set with its data in `data/mongo`, not started yet."""
-    port = ports.reserve(port)
-    folder = data / "mongo"
+def mongod_children(data: Path, port: int | None = None, nodes: int = 1) -> list[Child]:
+    """The nodes of a replica set with its data in `data/mongo`, not started yet.
+
+    `port` is that of the first node, which founds the set. A single node keeps its data in the
+    folder itself, each of several in one of its own.
+    """
+    listening = [ports.reserve(port if node == 0 else None) for node in range(nodes)]
+    if nodes == 1:
+        return [_mongod("mongod", data, data / "mongo", listening[0], listening)]
+    return [
+        _mongod(f"mongod-{node}", data, data / "mongo" / str(node), own, listening)
+        for node, own in enumerate(listening, 1)
+    ]
+
+
+def _mongod(name: str, data: Path, folder: Path, port: int, members: Sequence[int]) -> Child:
     folder.mkdir(parents=True, exist_ok=True)
     command = [
         str(find_mongod()),
@@ -129,10 +149,12 @@ def mongod_child(data: Path, port: int | None = None) -> Child:
         # What a process that was killed held in a transaction stays locked this long (60 s is
         # the default); a transaction of ours takes milliseconds.
         *("--setParameter", "transactionLifetimeLimitSeconds=5"),
+        # One of several would go on for 15 s after SIGTERM, for its clients to find another.
+        *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
         "--nounixsocket",
     ]
-    log = data / "logs" / "mongod.log"
-    return Child("mongod", command, log, lambda: _is_primary(port), port)
+    log = data / "logs" / f"{name}.log"
+    return Child(name, command, log, lambda: _serves(port, members), port)
 
 
 def broker_child(data: Path, port: int | None = None) -> Child:
@@ -213,8 +235,9 @@ def _find_noida() -> Path:
     return Path(spec.origin).parent / "noida-db"
 
 
-def _mongo_url(port: int) -> str:
-    return f"mongodb://{ports.LOOPBACK}:{port}/?replicaSet={REPLICA_SET}"
+def _mongo_url(mongods: Sequence[Child]) -> str:
+    hosts = ",".join(f"{ports.LOOPBACK}:{child.port}" for child in mongods)
+    return f"mongodb://{hosts}/?replicaSet={REPLICA_SET}"
 
 
 def _listens(port: int) -> bool:
@@ -223,8 +246,12 @@ def _listens(port: int) -> bool:
         return probe.connect_ex((ports.LOOPBACK, port)) == 0
 
 
-def _is_primary(port: int) -> bool:
-    """Whether the node takes writes; founds its replica set, or renews its address, if it is to."""
+def _serves(port: int, members: Sequence[int]) -> bool:
+    """Whether the node at `port` is primary, or secondary to one.
+
+    The first of `members` founds the set, or gives one that lived at other ports its new addresses,
+    and stands for election at once where there is no primary: it would wait some seconds first.
+    """
     if not _listens(port):
         return False
     client: MongoClient[dict[str, object]] = MongoClient(
@@ -233,27 +260,36 @@ def _is_primary(port: int) -> bool:
     with client:
         try:
             hello = client.admin.command("hello")
-            if hello.get("isWritablePrimary"):
-                return True
-            if "setName" not in hello:
-                _configure(client, f"{ports.LOOPBACK}:{port}")
-            return bool(client.admin.command("hello").get("isWritablePrimary"))
+            if port == members[0] and all(map(_listens, members)):
+                if "setName" not in hello:
+                    _configure(client, [f"{ports.LOOPBACK}:{member}" for member in members])
+                elif hello.get("secondary") and not hello.get("primary"):
+                    client.admin.command("replSetStepUp")
+                hello = client.admin.command("hello")
         except PyMongoError:
             return False
+    return bool(hello.get("isWritablePrimary") or (hello.get("secondary") and hello.get("primary")))
 
 
-def _configure(client: MongoClient[dict[str, object]], host: str) -> None:
-    """Founds the replica set; one that lived at another port before is given its new address."""
+def _configure(client: MongoClient[dict[str, object]], hosts: Sequence[str]) -> None:
+    """Founds the replica set; one that lived at other ports before is given its new addresses."""
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:
         if error.code != 94:  # NotYetInitialized
             raise
-        config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": host}]}
+        config = {
+            "_id": REPLICA_SET,
+            "members": [{"_id": number, "host": host} for number, host in enumerate(hosts)],
+            "settings": {"electionTimeoutMillis": ELECTION_TIMEOUT_MS},
+        }
         client.admin.command("replSetInitiate", config)
         return
+    if [member["host"] for member in config["members"]] == list(hosts):
+        return  # it has only just started
     config["version"] += 1
-    config["members"][0]["host"] = host
+    for member, host in zip(config["members"], hosts, strict=True):
+        member["host"] = host
     client.admin.command("replSetReconfig", config, force=True)
 
 

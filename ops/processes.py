@@ -90,16 +90,21 @@ def system(
     gateway_port: int = USUAL_PORTS["gateway"],
     usual_ports: bool = True,
     broker: str = "embedded",
+    mongo_nodes: int = 1,
 ) -> Iterator[System]:
     """Starts the infrastructure and the services, and ends all when left.
 
-    The parameters are those of `services`; `broker` is one of BROKERS. Raises StartFailed if
-    anything does not come up.
+    The parameters are those of `services` and of `embedded`. Raises StartFailed if anything does
+    not come up.
     """
     mongo_port, kafka_port = (MONGO_PORT, KAFKA_PORT) if usual_ports else (None, None)
     with (
         embedded(
-            data, mongo_port=mongo_port, kafka_port=kafka_port, broker=broker
+            data,
+            mongo_port=mongo_port,
+            kafka_port=kafka_port,
+            broker=broker,
+            mongo_nodes=mongo_nodes,
         ) as infrastructure,
         services(
             infrastructure,

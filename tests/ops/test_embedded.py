@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 from ops import ports
 from ops.child import StartFailed
@@ -43,6 +44,14 @@ def exists(pid: int) -> bool:
 
 def client(infrastructure: Infrastructure) -> "MongoClient[dict[str, Any]]":
     return MongoClient(infrastructure.mongo_url, serverSelectionTimeoutMS=5000)
+
+
+def inserted(mongo: "MongoClient[dict[str, Any]]", loan: str) -> bool:
+    try:
+        mongo.library.loans.insert_one({"_id": loan})
+    except PyMongoError:
+        return False
+    return True
 
 
 async def send(servers: str, value: bytes) -> None:
@@ -107,6 +116,27 @@ def test_a_killed_database_comes_back_at_its_port_with_what_it_acknowledged(tmp_
             mongod.start()
             assert mongod.pid != before
             assert mongo.library.loans.count_documents({}) == 1
+
+
+def test_of_three_databases_one_may_be_lost_and_all_are_found_again_at_other_ports(
+    tmp_path: Path,
+) -> None:
+    with embedded(tmp_path, kafka=False, mongo_port=None, mongo_nodes=3) as first:
+        with client(first) as mongo:
+            mongo.library.loans.insert_one({"_id": "l1"})
+            primary = mongo.primary
+            lost = next(node for node in first.children if primary == ("127.0.0.1", node.port))
+            lost.kill()
+            until(lambda: inserted(mongo, "l2"), limit=30)
+            lost.start()
+        assert len({node.pid for node in first.children}) == 3
+
+    with (
+        embedded(tmp_path, kafka=False, mongo_port=None, mongo_nodes=3) as second,
+        client(second) as mongo,
+    ):
+        assert second.mongo_url != first.mongo_url
+        assert mongo.library.loans.count_documents({}) == 2
 
 
 def test_a_suspended_process_answers_nothing_until_resumed_and_can_be_stopped(
