@@ -1,7 +1,6 @@
 """`carrel doctor`: what is well, what is not, and what to do for each."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -20,9 +19,8 @@ from ops.lag import outbox_ages
 from ops.letters import Filter, letters
 from ops.offsets import Positions
 from shared.bus import SERVICES
-from shared.clock import wall_clock
 from shared.http import OUTBOX_AGE_LIMIT
-from shared.mongo import Client, Database, connect
+from shared.mongo import Client, Database, clock_skew, connect
 from shared.settings import Settings, load
 from shared.unit_of_work import chassis_indexes
 
@@ -141,9 +139,7 @@ def _modes(settings: Settings) -> list[Finding]:
 async def _mongodb(client: Client) -> AsyncIterator[Finding]:
     """What the database says of itself; the first is named `database` and means that it answers."""
     await client.admin.command("ping")
-    before, started = wall_clock(), time.monotonic()
     hello = await client.admin.command("hello")
-    middle = before.timestamp() + (time.monotonic() - started) / 2
     version = (await client.admin.command("buildInfo"))["version"]
     old = int(version.partition(".")[0]) < OLDEST_MONGODB
     remedy = f"upgrade MongoDB to {OLDEST_MONGODB} or newer" if old else ""
@@ -156,7 +152,7 @@ async def _mongodb(client: Client) -> AsyncIterator[Finding]:
     else:
         remedy = "start mongod with --replSet and initiate it: one node alone has no transactions"
         yield Finding("replica set", "fail", "there is none", remedy)
-    yield _skew(hello["localTime"].timestamp() - middle)
+    yield _skew(await clock_skew(client))
     yield await _lifetime(client)
 
 

@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from shared.clock import SKEW_SECONDS
 from shared.mongo import Database
 from shared.owners import OwnerAway
 
@@ -69,8 +70,11 @@ class Verifier:
             kid = _key_id(token)
             keys = await self._keys_with(kid)
             decoded = jwt.decode(token, keys, algorithms=[ALGORITHM])
-            _claims.validate(decoded.claims)
             claims = decoded.claims
+            issued_at = int(claims.pop("iat", 0))
+            _claims.validate(claims)
+            if issued_at > time.time() + SKEW_SECONDS:
+                raise Unauthenticated
             caller = Caller(
                 id=str(claims["sub"]),
                 roles=frozenset(claims["roles"]) & frozenset(ROLES),

@@ -525,7 +525,12 @@ def all_topics() -> list[str]:
 
 def declared_topics(settings: Settings) -> list[NewTopic]:
     """Every topic as it is to be. What is there already keeps its own partitions and settings."""
-    safe = {"min.insync.replicas": "2" if settings.replication >= 3 else "1"}
+    safe = {
+        "min.insync.replicas": "2" if settings.replication >= 3 else "1",
+        # An event bears the time of its recording. Kafka 4 refuses one of more than an hour ahead,
+        # and a service whose clock was wrong could publish nothing until that time has come.
+        "message.timestamp.after.max.ms": str(2**63 - 1),
+    }
     events = {**safe, "retention.ms": str(settings.retention_days * 86_400_000)}
     # A dead letter waits for a person, however long; and it is larger than its message was.
     letters = {**safe, "retention.ms": "-1", "max.message.bytes": str(DEAD_LETTER_BYTES)}

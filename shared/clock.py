@@ -3,6 +3,9 @@
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+SKEW_SECONDS = 30
+"""How far apart two clocks may be: of two services, and of a process and its database."""
+
 
 def wall_clock() -> datetime:
     """The present instant, UTC."""

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
+import pymongo
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -37,11 +38,11 @@ from shared.auth import (
     keys_from,
 )
 from shared.bus import Hears, Listener
-from shared.clock import parse_instant, wall_clock
+from shared.clock import SKEW_SECONDS, parse_instant, wall_clock
 from shared.contracts import Event
 from shared.ids import new_id
 from shared.jobs import Jobs, keep_schedule
-from shared.mongo import Client, Database, Indexes, connect, ensure_indexes, is_away
+from shared.mongo import Client, Database, Indexes, clock_skew, connect, ensure_indexes, is_away
 from shared.owners import OwnerAway, Owners
 from shared.relay import Relay, outbox_age, outbox_pending
 from shared.settings import Settings
@@ -53,6 +54,8 @@ log = structlog.get_logger()
 
 MAX_BODY = 256 * 1024
 MAX_PAGE = 200
+STORE_SECONDS = 1.5
+"""What the database may take for one request."""
 OUTBOX_AGE_LIMIT = 60.0
 JOBS = "/v1/ops/jobs/"
 PENDING_AGE = Gauge("carrel_outbox_age_seconds", "Age of the oldest row not yet published")
@@ -133,7 +136,10 @@ BusinessTime = Annotated[datetime, Depends(_business_time)]
 
 async def _run(request: Request, now: BusinessTime) -> unit_of_work.Run:
     run = unit_of_work.Run(
-        request.app.state.unit_of_work, _origin(request, now), once=await _once(request), within=1.5
+        request.app.state.unit_of_work,
+        _origin(request, now),
+        once=await _once(request),
+        within=STORE_SECONDS,
     )
     request.state.run = run
     return run
@@ -162,9 +168,10 @@ async def _once(request: Request) -> Once | None:
     return Once(key=f"{caller.id if caller else '-'}:{key}", fingerprint=digest.hexdigest())
 
 
-async def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
+async def _database(request: Request) -> AsyncIterator[Database]:
+    # Of all reads together: one that hangs holds a thread of the driver's, of which there are few.
+    with pymongo.timeout(STORE_SECONDS):
+        yield request.app.state.database
 
 
 async def _owners(request: Request) -> Owners:
@@ -356,7 +363,7 @@ def _add_health(app: FastAPI, service: Service, settings: Settings) -> None:
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        with contextlib.suppress(PyMongoError):
+        with contextlib.suppress(PyMongoError), pymongo.timeout(STORE_SECONDS):
             PENDING_AGE.set(await outbox_age(app.state.database))
             PENDING.set(await outbox_pending(app.state.database))
         await app.state.listener.measure_lag()
@@ -376,14 +383,18 @@ async def _readiness(
     wait in the outbox. It does make a process unready that only consumes or relays.
     """
     checks: dict[str, str] = {}
-    age = 0.0
+    age = skew = 0.0
     try:
-        async with asyncio.timeout(2):
+        with pymongo.timeout(STORE_SECONDS):
             age = await outbox_age(app.state.database)
+            skew = await clock_skew(app.state.client)
         checks["database"] = "ok" if app.state.stored else "preparing indexes"
-    except (PyMongoError, TimeoutError):
+    except PyMongoError:
         checks["database"] = "away"
-    fit = checks["database"] == "ok"
+    right = abs(skew) < SKEW_SECONDS
+    way = "ahead of" if skew > 0 else "behind"
+    checks["clock"] = "ok" if right else f"{abs(skew):.0f} s {way} the database's"
+    fit = right and checks["database"] == "ok"
     tasks: list[asyncio.Task[Any]] = getattr(app.state, "tasks", [])
     if any(task.done() for task in tasks):
         checks["tasks"], fit = "a background task has ended", False

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import Counter
 
-from shared.clock import wall_clock
+from shared.clock import SKEW_SECONDS, wall_clock
+from shared.mongo import clock_skew
 from shared.telemetry import correlated
 from shared.tracing import span
 from shared.unit_of_work import Origin, Run, UnitOfWork
@@ -67,7 +68,7 @@ async def in_any_order(ids: AsyncIterator[str]) -> AsyncIterator[str]:
 
 
 async def keep_schedule(jobs: Jobs, unit_of_work: UnitOfWork) -> None:
-    """Run every job at its interval by the wall clock, until cancelled."""
+    """Run every job at its interval by the wall clock, while that is right, until cancelled."""
     async with asyncio.TaskGroup() as group:
         for job in jobs.by_name.values():
             group.create_task(_repeat(job, unit_of_work))
@@ -85,6 +86,11 @@ async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
 async def _run(job: Job, run: Run) -> None:
     """A round of a job. Its failure ends here, for the next round tries again."""
     try:
+        skew = await clock_skew(run.database.client)
+        if abs(skew) > SKEW_SECONDS:  # it would tell patrons what is not so yet
+            ROUNDS.labels(job.name, "waits").inc()
+            log.warning("job waits", job=job.name, clock_off_seconds=round(skew))
+            return
         with span(f"job {job.name}"):
             done = await job.run(run)
     except Exception as error:  # noqa: BLE001 - as above

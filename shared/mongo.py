@@ -1,6 +1,7 @@
 """MongoDB: the client, and how values become documents. Motor is named here and nowhere else."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from datetime import UTC, date, datetime
@@ -27,6 +28,8 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from shared.clock import wall_clock
+
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
@@ -35,6 +38,11 @@ ClientSession = AsyncIOMotorClientSession
 Indexes = Mapping[str, Sequence[IndexModel]]
 """Collection name → its indexes; a collection without any is listed with an empty sequence."""
 
+SILENCE_MS = 15_000
+"""How long a call waits for a word from the database, where no `pymongo.timeout` says less.
+
+A connection that a firewall forgot is silent for ever; a change stream answers every two seconds.
+"""
 _NAMESPACE_EXISTS = 48
 _OUT_OF_DISK = 14031
 V = TypeVar("V")
@@ -56,6 +64,7 @@ def connect(url: str, *, timeout_ms: int = 800) -> Client:
         tzinfo=UTC,
         serverSelectionTimeoutMS=timeout_ms,
         connectTimeoutMS=timeout_ms,
+        socketTimeoutMS=SILENCE_MS,
         maxPoolSize=64,
         appname="carrel",
     )
@@ -84,6 +93,14 @@ async def _create(database: Database, name: str) -> None:
     except OperationFailure as error:
         if error.code != _NAMESPACE_EXISTS:  # another replica made it
             raise
+
+
+async def clock_skew(client: Client) -> float:
+    """Seconds by which this machine's clock is ahead of the database's; half a round trip exact."""
+    before, started = wall_clock(), time.monotonic()
+    hello = await client.admin.command("hello")
+    middle = before.timestamp() + (time.monotonic() - started) / 2
+    return float(middle - hello["localTime"].timestamp())
 
 
 def is_away(error: BaseException) -> bool:

@@ -95,7 +95,7 @@ class Relay:
         failpoint("relay.acknowledged")
         await self._database.outbox.update_many(
             {"_id": {"$in": [row["_id"] for row in rows]}},
-            {"$set": {"published_at": wall_clock()}, "$unset": {"pending": ""}},
+            {"$currentDate": {"published_at": True}, "$unset": {"pending": ""}},
         )
         failpoint("relay.marked")
         for row in rows:

@@ -228,10 +228,12 @@ class UnitOfWork:
         `work`. Raises what the use case raises (nothing is kept then), KeyReused, Busy after
         `within` seconds of conflicts, or the driver's error when the database is away.
         """
+        deadline = time.monotonic() + within
         # The timeout is of all the driver's calls together.
         with span(use_case.__name__), pymongo.timeout(within):
             return await self._until_committed(
-                lambda: self._attempt(use_case, command, origin, once, inbox), within
+                lambda: self._attempt(use_case, command, origin, once, inbox, deadline=deadline),
+                deadline,
             )
 
     async def try_out(
@@ -250,12 +252,11 @@ class UnitOfWork:
                         await session.abort_transaction()
 
         with pymongo.timeout(within):
-            return await self._until_committed(attempt_once, within)
+            return await self._until_committed(attempt_once, time.monotonic() + within)
 
     async def _until_committed(
-        self, attempt_once: Callable[[], Awaitable[tuple[S, list[Event]]]], within: float
+        self, attempt_once: Callable[[], Awaitable[tuple[S, list[Event]]]], deadline: float
     ) -> tuple[S, list[Event]]:
-        deadline = time.monotonic() + within
         attempt = duplicates = 0
         while True:
             try:
@@ -279,7 +280,7 @@ class UnitOfWork:
                     raise
             attempt += 1
             if time.monotonic() > deadline:
-                raise Busy(f"other writers got in the way for {within} s")
+                raise Busy("other writers got in the way for too long")
             await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.1)))  # noqa: S311
 
     async def _attempt(
@@ -289,6 +290,8 @@ class UnitOfWork:
         origin: Origin,
         once: Once | None,
         inbox: str | None,
+        *,
+        deadline: float,
     ) -> tuple[R | None, list[Event]]:
         client = self.database.client
         async with await client.start_session() as session:
@@ -318,7 +321,7 @@ class UnitOfWork:
                     await session.abort_transaction()
                 raise
             failpoint("work.before-commit")
-            await _commit(session)
+            await _commit(session, deadline)
             failpoint("work.after-commit")
             return result, work.recorded
 
@@ -365,14 +368,16 @@ class UnitOfWork:
         events: list[Event],
         session: ClientSession,
     ) -> None:
-        await self.database.answers.insert_one(
-            {
-                "_id": once.key,
-                "fingerprint": once.fingerprint,
-                "at": wall_clock(),
-                "result": Binary(_result_adapter(use_case).dump_json(result)),
-                "events": [{"topic": event.topic, "body": event.body()} for event in events],
-            },
+        answer = {
+            "fingerprint": once.fingerprint,
+            "result": Binary(_result_adapter(use_case).dump_json(result)),
+            "events": [{"topic": event.topic, "body": event.body()} for event in events],
+        }
+        # By the database's clock, which also ends its time: ours may be wrong.
+        await self.database.answers.update_one(
+            {"_id": once.key},
+            {"$setOnInsert": answer, "$currentDate": {"at": True}},
+            upsert=True,
             session=session,
         )
 
@@ -390,9 +395,8 @@ def is_conflict(error: PyMongoError) -> bool:
     return getattr(error, "code", None) == 112  # WriteConflict
 
 
-async def _commit(session: ClientSession) -> None:
+async def _commit(session: ClientSession, deadline: float) -> None:
     """Commit, asking again while the outcome is unknown: a commit may be repeated safely."""
-    deadline = time.monotonic() + 5
     while True:
         try:
             await session.commit_transaction()

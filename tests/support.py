@@ -28,6 +28,7 @@ def token(
     *,
     name: str = "Test",
     expires_in: float = 3600,
+    issued_in: float = 0,
     audience: str = AUDIENCE,
     key: OKPKey = KEY,
 ) -> str:
@@ -39,7 +40,7 @@ def token(
         "sub": sub,
         "roles": list(roles),
         "name": name,
-        "iat": now,
+        "iat": int(now + issued_in),
         "exp": int(now + expires_in),
     }
     return jwt.encode({"alg": ALGORITHM, "kid": KEY.kid}, claims, key, algorithms=[ALGORITHM])

@@ -41,6 +41,13 @@ async def test_without_ever_having_heard_accounts_nobody_is_known(
             await never.caller(token())
 
 
+async def test_a_token_may_come_from_a_clock_that_is_a_little_ahead() -> None:
+    verifier = Verifier(test_keys)
+    assert (await verifier.caller(token(issued_in=10))).id == "patron-1"
+    with pytest.raises(Unauthenticated):
+        await verifier.caller(token(issued_in=86_400, expires_in=90_000))
+
+
 async def test_a_verified_token_is_not_known_beyond_its_time() -> None:
     verifier = Verifier(test_keys)
     short = token(expires_in=1)

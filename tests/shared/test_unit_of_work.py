@@ -1,9 +1,11 @@
 """State, outbox, inbox and stored answers commit together."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from shared.clock import wall_clock
 from shared.mongo import Document
 from shared.unit_of_work import KeyReused, Once, UnitOfWork
 from tests.shared.things import (
@@ -73,6 +75,19 @@ async def test_the_outbox_keeps_the_order_of_an_aggregates_changes(
         counted = int(row["body"].decode().split("count ")[1].split('"')[0])
         seen.setdefault(row["key"], []).append(counted)
     assert seen == {name: list(range(1, 21)) for name in "abc"}
+
+
+async def test_a_stored_answer_ages_by_the_databases_clock(
+    unit_of_work: UnitOfWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = wall_clock()
+    monkeypatch.setattr("shared.unit_of_work.wall_clock", lambda: now - timedelta(days=1))
+    await unit_of_work.run(raise_count, Raise("a"), ORIGIN, once=Once("patron-1:k", "f"))
+
+    answer = await only(unit_of_work, "answers", {})
+    row = await only(unit_of_work, "outbox", {})
+    assert abs(answer["at"] - now) < timedelta(minutes=1)
+    assert row["recorded_at"] < now - timedelta(hours=23)
 
 
 async def test_a_request_retried_with_its_key_happens_once(unit_of_work: UnitOfWork) -> None:

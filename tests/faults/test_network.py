@@ -1,0 +1,237 @@
+"""The network between circulation and its store, and between gateway and circulation, broken.
+
+Each of the two connections goes through a proxy of ours. Circulation reaches its store through it
+and no other way: `directConnection` keeps the driver from asking the set for its members.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from ops.audit import audit
+from ops.embedded import embedded
+from ops.processes import System, services
+from shared.settings import Settings
+from tests.conftest import BROKER
+from tests.faults.load import ANSWER_SECONDS, Load
+from tests.faults.proxy import Proxy, proxied
+from tests.faults.report import record
+from tests.library import Library, unique
+from tests.support import until
+
+BEFORE = 2.0
+"""Seconds of load before the fault."""
+FAULT_SECONDS = 6.0
+GIVES_UP_WITHIN = 4.0
+"""Seconds of a service by itself: it does after 1.5, and the rest is for a busy machine."""
+BACK_WITHIN = 20.0
+"""Seconds after the network is whole, without a restart of anything."""
+
+KINDS = ("check-out", "return", "activity", "closure", "registration")
+NAMES = {"store": "circulation and MongoDB", "circulation": "gateway and circulation"}
+
+
+@dataclass(frozen=True)
+class Wires:
+    """The connections that can be broken."""
+
+    store: Proxy
+    """Circulation to MongoDB."""
+    circulation: Proxy
+    """Gateway to circulation."""
+
+
+@pytest.fixture(scope="module")
+def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Wires]]:
+    """The whole system, with a proxy in each of the two connections."""
+    folder = tmp_path_factory.mktemp("system")
+    with ExitStack() as stack:
+        infrastructure = stack.enter_context(
+            embedded(folder, mongo_port=None, kafka_port=None, broker=BROKER)
+        )
+        assert infrastructure.mongod
+        store = stack.enter_context(proxied(infrastructure.mongod.port))
+        direct = f"mongodb://127.0.0.1:{store.port}/?directConnection=true"
+        running = stack.enter_context(
+            services(
+                infrastructure,
+                folder,
+                simulation=True,
+                usual_ports=False,
+                environment={"circulation": {"CARREL_MONGO_URL": direct}},
+            )
+        )
+        circulation = stack.enter_context(proxied(running.process("circulation").port))
+        gateway = running.process("gateway")
+        gateway.stop()
+        gateway.environment = {
+            **gateway.environment,
+            "CARREL_CIRCULATION_URL": f"http://127.0.0.1:{circulation.port}",
+        }
+        gateway.start()
+        yield running, Wires(store, circulation)
+
+
+@pytest.fixture
+def running(wired: tuple[System, Wires]) -> System:
+    return wired[0]
+
+
+@pytest.fixture
+def wires(wired: tuple[System, Wires]) -> Iterator[Wires]:
+    yield wired[1]
+    wired[1].store.heal()
+    wired[1].circulation.heal()
+
+
+async def restored(load: Load, since: float) -> float:
+    """Wait until commands of every owner succeed that began after `since`; seconds until then."""
+
+    async def all_succeed() -> bool:
+        return all(load.first_success(since, kind) is not None for kind in KINDS)
+
+    await until(all_succeed, within=60)
+    return max(load.first_success(since, kind) or 0.0 for kind in KINDS)
+
+
+def partition(wire: Proxy) -> None:
+    wire.partition()
+
+
+def delay(wire: Proxy) -> None:
+    wire.delay(1.0)
+
+
+def trickle(wire: Proxy) -> None:
+    wire.trickle(2000)
+
+
+def forget(wire: Proxy) -> None:
+    wire.forget()
+
+
+def reset(wire: Proxy) -> None:
+    wire.reset()
+
+
+async def ask_for_titles(library: Library) -> list[int]:
+    """The statuses of many requests at once."""
+    asked = [library.try_("GET", "/v1/titles?q=Title") for _ in range(40)]
+    return [status for status, _ in await asyncio.gather(*asked)]
+
+
+FAULTS: dict[Callable[[Proxy], None], str] = {
+    partition: "partition",
+    delay: "1 s of delay",
+    trickle: "2 kB a second",
+    forget: "connections forgotten",
+    reset: "connections reset",
+}
+
+
+@pytest.mark.parametrize("fault", [partition, delay, trickle, forget, reset])
+@pytest.mark.parametrize("wire", ["store", "circulation"])
+async def test_the_rest_works_nothing_is_lost_and_it_heals_by_itself(
+    running: System, library: Library, wires: Wires, wire: str, fault: Callable[[Proxy], None]
+) -> None:
+    broken: Proxy = getattr(wires, wire)
+    patron = await library.patron(await library.branch())
+    async with Load(library) as load:
+        await asyncio.sleep(BEFORE)
+        broken.delay(0.1)
+        await ask_for_titles(library)  # slowly, so that there are many connections to break
+        broken.heal()
+        began = time.monotonic()
+        fault(broken)
+        # What hangs must not keep others from being served, however many there are.
+        answers = await ask_for_titles(library)
+        overview, _ = await library.try_("GET", "/v1/me", by=patron)
+        await asyncio.sleep(max(0.0, FAULT_SECONDS - (time.monotonic() - began)))
+        others = load.succeeded(began, "activity")
+        broken.heal()
+        recovery = await restored(load, time.monotonic())
+    found = await load.audited()
+    record(
+        f"{NAMES[wire]}: {FAULTS[fault]}",
+        running,
+        invariant="answers in 2 s or 503; the rest works; heals by itself",
+        found=found,
+        recovery=recovery,
+    )
+    load.check_answers()
+    assert overview == 200
+    assert set(answers) <= {200, 503}
+    assert others > FAULT_SECONDS / 2
+    assert recovery < BACK_WITHIN
+    assert found.findings == []
+
+
+async def test_a_service_answers_by_itself_while_its_store_is_silent(
+    running: System, library: Library, wires: Wires
+) -> None:
+    url = f"{running.url('circulation')}/v1/titles?q=Title"
+    async with aiohttp.ClientSession() as session:
+
+        async def answer() -> tuple[int, float]:
+            began = time.monotonic()
+            async with session.get(url) as response:
+                return response.status, time.monotonic() - began
+
+        wires.store.partition()
+        answers = await asyncio.gather(*(answer() for _ in range(20)))
+        wires.store.heal()
+        assert {status for status, _ in answers} == {503}
+        assert max(seconds for _, seconds in answers) < GIVES_UP_WITHIN
+        assert await until(lambda: succeeds(answer), within=BACK_WITHIN)
+
+
+async def succeeds(answer: Callable[[], Awaitable[tuple[int, float]]]) -> bool:
+    return (await answer())[0] == 200
+
+
+async def test_a_commit_whose_answer_is_lost_gives_its_first_answer_to_a_retry(
+    running: System, library: Library, wires: Wires
+) -> None:
+    branch = await library.branch()
+    card = await library.patron(branch)
+    barcodes = await library.copies(branch, 5)
+    await library.flow.settle(within=60)
+    kept = []
+    for barcode in barcodes:
+        body = {"card_number": card, "barcodes": [barcode], "branch": branch}
+        key = unique("K")
+        wires.store.lose_answer_to(b"commitTransaction")
+        began = time.monotonic()
+        status, answer = await library.try_("POST", "/v1/checkouts", body, by="staff", key=key)
+        seconds = time.monotonic() - began
+        wires.store.heal()
+        assert status == 503, answer
+        assert seconds < ANSWER_SECONDS
+
+        async def again(body: Any = body, key: str = key) -> Any:
+            status, answer = await library.try_("POST", "/v1/checkouts", body, by="staff", key=key)
+            return answer if status < 400 else None
+
+        first = await until(again, within=BACK_WITHIN)
+        assert await again() == first
+        [result] = first["results"]
+        assert result["ok"], result
+        kept.append(result["loan"]["id"])
+    loans = (await library.get("/v1/me", by=card))["loans"]
+    await library.flow.settle(within=60)
+    found = await audit(running.settings(Settings))
+    record(
+        "answer to a commit lost",
+        running,
+        invariant="503, and the first answer for the retry with the same key",
+        found=found,
+        counts={"commands": len(barcodes)},
+    )
+    assert sorted(loan["id"] for loan in loans) == sorted(kept)
+    assert found.findings == []
