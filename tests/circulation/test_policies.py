@@ -149,3 +149,11 @@ async def test_a_check_out_does_not_read_a_thousand_rows(
     read.clear()
     [result] = await desk.lend(barcodes[3])
     assert (result["loan"]["due_on"], read.count("policies")) == ("2020-12-20", 1)
+
+
+async def test_rows_from_before_versions_were_kept_stay_in_force(desk: Desk) -> None:
+    row = {"_id": "default", "version": 1, "loan_days": 10}
+    await desk.run().database.policies.insert_one(row)
+    loan = await desk.loan()
+    assert loan["due_on"] == "2020-11-30"
+    assert [change["row"]["loan_days"] for change in await history(desk, "default")] == [10]

@@ -56,14 +56,17 @@ async def matrix(work: Work) -> PolicyMatrix:
 
 async def _first(work: Work) -> PolicyMatrix:
     await work.add("policy_editions", _Edition(_CURRENT, 1, new_id()))
-    await work.add("policies", *HONG_KONG.rows)
-    why = "The Hong Kong Public Libraries' figures, with which the system comes."
+    found = await work.all(Policy, "policies", {})  # of a version that kept no history
+    rows = found or HONG_KONG.rows
+    if not found:
+        await work.add("policies", *rows)
+    began = "In force when this history began."
     changes = (
-        policy_change(row.id, row.version, row, by="carrel", at=work.now, reason=why)
-        for row in HONG_KONG.rows
+        policy_change(row.id, row.version, row, by="carrel", at=work.now, reason=began)
+        for row in rows
     )
     await work.add("policy_changes", *changes)
-    return HONG_KONG
+    return PolicyMatrix(rows)
 
 
 async def last_version(work: Work, policy_id: str) -> int:
