@@ -91,7 +91,7 @@ def apache_children(data: Path, port: int | None = None, nodes: int = 1) -> list
                 name,
                 [*_java(libraries), "kafka.Kafka", str(settings)],
                 data / "logs" / f"{name}.log",
-                lambda port=own: _known_brokers(port) == nodes,  # type: ignore[misc]
+                lambda port=own: port in _known_brokers(port),  # type: ignore[misc]
                 own,
                 more_ports=(controller,),
             )
@@ -198,8 +198,8 @@ def _run(command: Sequence[str], otherwise: str) -> None:
         raise StartFailed("\n".join([otherwise, *said.splitlines()[-10:]]))
 
 
-def _known_brokers(port: int) -> int:
-    """How many brokers the one at `port` knows to be in service; 0 while it answers nothing.
+def _known_brokers(port: int) -> list[int]:
+    """The ports of the brokers that the one at `port` knows to be in service; none while it starts.
 
     It listens some time before it works, so it is asked: a Metadata request, version 1, no topics.
     """
@@ -208,8 +208,16 @@ def _known_brokers(port: int) -> int:
     try:
         with socket.create_connection((ports.LOOPBACK, port), timeout=2.0) as connection:
             connection.sendall(struct.pack(">i", len(request)) + request)
-            answer = connection.makefile("rb").read(12)
-    except OSError:
-        return 0
-    # its length, the request's number, and the count of brokers
-    return int(struct.unpack(">iii", answer)[2]) if len(answer) == 12 else 0
+            answer = connection.makefile("rb")
+            # its length, the request's number, and the count of brokers
+            _, _, count = struct.unpack(">iii", answer.read(12))
+            found = []
+            for _ in range(count):
+                _, length = struct.unpack(">ih", answer.read(6))
+                answer.read(length)  # the host
+                found.append(struct.unpack(">i", answer.read(4))[0])
+                (rack,) = struct.unpack(">h", answer.read(2))
+                answer.read(max(rack, 0))
+            return found
+    except (OSError, struct.error):
+        return []

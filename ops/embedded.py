@@ -34,7 +34,7 @@ BROKERS: Mapping[str, Mapping[str, str]] = {
     # One process for one machine: more partitions only cost it. It answers an empty fetch at once.
     "embedded": {"CARREL_PARTITIONS": "3", "CARREL_IDLE_POLL_MS": "40"},
     "apache": {"CARREL_PARTITIONS": "3"},
-    "apache-3": {"CARREL_REPLICATION": "3"},
+    "apache-3": {"CARREL_PARTITIONS": "3", "CARREL_REPLICATION": "3"},
 }
 """The brokers that can be started here, and what services are told to suit each."""
 _INSTEAD = "put a mongod 6 or newer on the PATH, or set CARREL_MONGO_URL to a running replica set"

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import aiohttp
 from aiokafka import TopicPartition
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from ops.offsets import Positions
 from ops.processes import SERVICES, System
@@ -54,7 +55,11 @@ class Flow:
     async def waiting(self) -> list[str]:
         """What is on its way, in words; empty if nothing is."""
         waiting = await self.pending()
-        for lag in await self._positions.lags():
+        try:
+            lags = await self._positions.lags()
+        except GroupCoordinatorNotAvailableError:  # a broker that was started just now
+            return [*waiting, "no broker knows how far the services have read"]
+        for lag in lags:
             if lag.lag:
                 waiting.append(f"{lag.service} has not taken in all of {lag.topic}")
         return waiting

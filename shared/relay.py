@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 BATCH = 500
 LEASE_SECONDS = 5
 SWEEP_SECONDS = 1.0
+CALM_SECONDS = 30.0
 
 RELAYED = Counter(
     "carrel_outbox_relayed_total", "Outbox rows acknowledged by the broker", ["topic"]
@@ -50,14 +52,15 @@ class Relay:
         pause = 0.1
         try:
             while True:
+                began = time.monotonic()
                 try:
                     await self._run_connected()
                 except (KafkaError, PyMongoError, OSError) as error:
+                    if time.monotonic() - began > CALM_SECONDS:
+                        pause = 0.1  # it worked for a while: this is another fault
                     log.warning("relay waits", error=type(error).__name__, seconds=pause)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, 2.0)
-                else:
-                    pause = 0.1
         finally:
             watcher.cancel()
             with contextlib.suppress(Exception):

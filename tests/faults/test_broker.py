@@ -1,24 +1,25 @@
-"""Apache Kafka killed and started again under load: nothing is lost, nothing is doubled.
+"""Apache Kafka stopped, killed and started again under load: nothing is lost, nothing is doubled.
 
 Commands go on while it is away; their events wait in the outbox.
 """
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from ops.audit import audit
+from ops.child import Child
 from ops.processes import System, system
-from shared.settings import Settings
+from tests.faults.load import Load
+from tests.faults.report import record
 from tests.library import Library
 from tests.support import until
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
-AWAY = 5.0
-"""Seconds that the broker is down."""
+BEFORE = 2.0
+"""Seconds of load before a fault, and after it."""
 DRAINED_WITHIN = 30.0
 
 
@@ -30,58 +31,43 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield started
 
 
-async def test_a_broker_that_is_killed_loses_and_doubles_nothing(
-    running: System, library: Library
+@pytest.mark.parametrize(
+    ("fault", "end", "away"),
+    [
+        pytest.param("broker stopped with SIGTERM", Child.stop, 5.0, id="stopped"),
+        pytest.param("broker killed with SIGKILL", Child.kill, 5.0, id="killed"),
+        pytest.param("broker restarted", Child.stop, 0.0, id="restarted"),
+    ],
+)
+async def test_commands_go_on_without_the_broker_and_their_events_follow(
+    running: System, library: Library, fault: str, end: Callable[[Child], None], away: float
 ) -> None:
     broker = running.infrastructure.broker
     assert broker
-    branch = await library.branch()
-    card = await library.patron(branch)
-    barcodes = await library.copies(branch, 4)
-    await library.flow.settle(within=60)
-    done: list[float] = []
-
-    async def lend_and_take_back(barcode: str) -> None:
-        while True:
-            for path, body in (
-                ("/v1/checkouts", {"card_number": card, "barcodes": [barcode], "branch": branch}),
-                ("/v1/returns", {"barcodes": [barcode], "branch": branch, "channel": "desk"}),
-            ):
-                answer = await library.post(path, body, by="staff")
-                assert answer["results"][0]["ok"], answer
-                done.append(time.monotonic())
-
-    async def lend_until(end: asyncio.Event) -> None:
-        work = [asyncio.create_task(lend_and_take_back(barcode)) for barcode in barcodes]
-        await end.wait()
-        for task in work:
-            task.cancel()
-        for outcome in await asyncio.gather(*work, return_exceptions=True):
-            assert isinstance(outcome, asyncio.CancelledError), outcome
-
-    end = asyncio.Event()
-    load = asyncio.create_task(lend_until(end))
-    await asyncio.sleep(2)
-    await asyncio.to_thread(broker.kill)
-    killed = time.monotonic()
-    await asyncio.sleep(AWAY)
-    succeeded = sum(moment > killed for moment in done)
-    await asyncio.to_thread(broker.start)
-    back = time.monotonic()
-    await asyncio.sleep(2)
-    end.set()
-    await load
+    async with Load(library) as load:
+        await asyncio.sleep(BEFORE)
+        gone = time.monotonic()
+        await asyncio.to_thread(end, broker)
+        await asyncio.sleep(away)
+        await asyncio.to_thread(broker.start)
+        back = time.monotonic()
+        meanwhile = load.succeeded(gone)
+        await asyncio.sleep(BEFORE)
 
     async def drained() -> bool:
         return not await library.flow.pending()
 
     await until(drained, within=DRAINED_WITHIN)
-    drained_after = time.monotonic() - back
-    await library.flow.settle(within=60)
-    found = await audit(running.settings(Settings))
-    print(  # noqa: T201 - pytest -s shows the figures
-        f"broker killed: {succeeded} commands in {AWAY:.0f} s without it, outbox empty "
-        f"{drained_after:.1f} s after its return, {found.counts['events recorded']} events"
+    recovery = time.monotonic() - back
+    found = await load.audited()
+    record(
+        f"{fault} under load",
+        running,
+        invariant="commands go on, their events wait in the outbox and follow within 30 s",
+        found=found,
+        counts={"commands meanwhile": meanwhile},
+        recovery=recovery,
     )
-    assert succeeded > 20
+    load.check_answers()
+    assert meanwhile > 10
     assert found.findings == []

@@ -1,0 +1,157 @@
+"""Three brokers, two of which must have an event before it counts as published.
+
+Each node is broker and controller. One that is lost is not missed; where two are, the cluster takes
+nothing in, commands go on, and their events wait in the outboxes.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from ops.apache import format_storage
+from ops.audit import PUBLISHERS
+from ops.child import Child
+from ops.processes import System, system
+from shared.clock import wall_clock
+from shared.mongo import Database, connect
+from shared.settings import Settings
+from tests.faults.load import Load
+from tests.faults.report import record
+from tests.library import Library
+from tests.support import until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+LOAD = 3.0
+"""Seconds of load before a fault, and after it."""
+AWAY = 8.0
+DRAINED_WITHIN = 30.0
+PAUSE_AT_MOST = 5.0
+"""Seconds between two commands that succeed; a lane's own pace leaves some 0.1 s."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("three")
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[System]:
+    """The whole system on three nodes of Apache Kafka."""
+    with system(folder, simulation=True, usual_ports=False, broker="apache-3") as started:
+        yield started
+
+
+def nodes(running: System) -> list[Child]:
+    broker = running.infrastructure.broker
+    assert broker
+    return [broker, *running.infrastructure.more_brokers]
+
+
+@asynccontextmanager
+async def stores(running: System) -> AsyncIterator[dict[str, Database]]:
+    """The databases of those that publish."""
+    settings = running.settings(Settings)
+    client = connect(settings.mongo_url)
+    yield {name: client[f"{settings.database_prefix}_{name}"] for name in PUBLISHERS}
+    client.close()
+
+
+async def drain(library: Library) -> None:
+    async def drained() -> bool:
+        return not await library.flow.pending()
+
+    await until(drained, within=DRAINED_WITHIN)
+
+
+@pytest.mark.parametrize("wiped", [False, True], ids=["its log kept", "its log lost"])
+async def test_one_of_three_is_not_missed(
+    running: System, library: Library, folder: Path, wiped: bool
+) -> None:
+    """It was the first controller, or the second: a new one is elected on the way."""
+    node = 1 if wiped else 0
+    lost = nodes(running)[node]
+    async with Load(library) as load:
+        await asyncio.sleep(LOAD)
+        killed = time.monotonic()
+        await asyncio.to_thread(lost.kill)
+        await asyncio.sleep(AWAY)
+        await drain(library)  # two of three are enough
+        if wiped:
+            shutil.rmtree(folder / "apache" / str(node + 1) / "log")
+            await asyncio.to_thread(format_storage, folder)
+        await asyncio.to_thread(lost.start)
+        await asyncio.sleep(LOAD)
+    pause = load.longest_gap(killed)
+    found = await load.audited()
+    record(
+        f"one broker of three killed under load, its log {'lost' if wiped else 'kept'}",
+        running,
+        invariant="commands go on without a pause, and events are published by the other two",
+        found=found,
+        counts={"commands meanwhile": load.succeeded(killed)},
+        recovery=pause,
+    )
+    load.check_answers()
+    assert found.findings == []
+    assert pause < PAUSE_AT_MOST
+
+
+async def test_without_two_of_three_nothing_counts_as_published(
+    running: System, library: Library
+) -> None:
+    first, second, _ = nodes(running)
+    relays = [running.process(service) for service in PUBLISHERS]
+    async with Load(library) as load:
+        await asyncio.sleep(LOAD)
+        await asyncio.gather(*(asyncio.to_thread(node.kill) for node in (first, second)))
+        gone, lost_at = time.monotonic(), wall_clock()
+        before = [complaints(relay) for relay in relays]
+        await asyncio.sleep(AWAY)
+        meanwhile = load.succeeded(gone)
+        published = await published_since(running, lost_at)
+        waiting = await library.flow.pending()
+        told = [complaints(relay) - count for relay, count in zip(relays, before, strict=True)]
+        await asyncio.to_thread(second.start)
+        back = time.monotonic()
+        await drain(library)
+        recovery = time.monotonic() - back
+        await asyncio.to_thread(first.start)
+    found = await load.audited()
+    record(
+        "two brokers of three killed under load",
+        running,
+        invariant="commands go on, nothing counts as published that is not, events follow in 30 s",
+        found=found,
+        counts={"commands meanwhile": meanwhile},
+        recovery=recovery,
+    )
+    load.check_answers()
+    assert meanwhile > 10
+    assert published == 0
+    assert waiting
+    assert max(told) < 2 * AWAY, "a relay that waits says so now and then, not all the time"
+    assert found.findings == []
+
+
+def complaints(relay: Child) -> int:
+    """How often a process has said, itself or by its client, that something is not as it should."""
+    lines = relay.log.read_text(errors="replace").splitlines()
+    return sum('"level": "warning"' in line or '"level": "error"' in line for line in lines)
+
+
+async def published_since(running: System, moment: datetime) -> int:
+    """How many events were marked as published since then."""
+    async with stores(running) as databases:
+        return sum(
+            [
+                await store.outbox.count_documents({"published_at": {"$gt": moment}})
+                for store in databases.values()
+            ]
+        )
