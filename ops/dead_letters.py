@@ -114,7 +114,7 @@ def show(
         print_json(
             {
                 **letter.document(),
-                "key": text_of(record.key or b""),
+                "key": text_of(record.key),
                 "headers": headers,
                 "payload": _decoded(value),
                 "payload_bytes": len(value),
@@ -122,7 +122,7 @@ def show(
             }
         )
         return
-    rows = [("key", printable(text_of(record.key or b"")))]
+    rows = [("key", printable(text_of(record.key)))]
     rows += [(name, printable(text)) for name, text in headers.items()]
     print_table((letter.id, letter.dealt_with or "waiting"), rows)
     out.print()
@@ -223,6 +223,11 @@ def _check(named: frozenset[str], found: list[Letter], outcome: Outcome) -> None
             refuse(
                 f"{letter.id} was {letter.dealt_with} by {letter.dealt_by} at {letter.dealt_at}. "
                 "Nothing was done."
+            )
+        if outcome == "retried" and letter.left_out:
+            refuse(
+                f"{letter.id} was too large to be kept and lies on {letter.topic} only, so it "
+                "can't be sent back: discard it, or leave it out. Nothing was done."
             )
         if outcome == "retried" and letter.topic not in published():
             refuse(

@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from ops.console import counted
 from ops.offsets import Positions
-from shared.bus import DEAD_LETTER_BYTES, SERVICES, dead_letter_topic
+from shared.bus import DEAD_LETTER_BYTES, LEFT_OUT, SERVICES, dead_letter_topic
 from shared.mongo import Client, Document, connect
 from shared.settings import Settings
 
@@ -34,6 +34,8 @@ class Letter:
     """Where it came from; empty if it does not say."""
     error: str
     tries: str
+    left_out: bool
+    """Whether the message was too large for a letter: it is on its topic only."""
     buried_at: str
     dealt_with: str
     """`retried` or `discarded`; `sending` while that is done; empty for one that waits."""
@@ -184,6 +186,7 @@ async def _read(
                 topic=headers.get("carrel-topic", ""),
                 error=headers.get("carrel-error", ""),
                 tries=headers.get("carrel-tries", "?"),
+                left_out=LEFT_OUT in headers,
                 buried_at=headers.get("carrel-buried-at", "") or _instant(record.timestamp),
                 dealt_with="",
                 dealt_by="",
@@ -231,6 +234,6 @@ def _instant(milliseconds: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)).isoformat()
 
 
-def text_of(raw: bytes) -> str:
+def text_of(raw: bytes | None) -> str:
     """Bytes of a header or key as text; what is no UTF-8 is spelled out."""
-    return raw.decode(errors="backslashreplace")
+    return (raw or b"").decode(errors="backslashreplace")

@@ -27,6 +27,7 @@ from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
     KafkaError,
+    MessageSizeTooLargeError,
     TopicAlreadyExistsError,
     for_code,
 )
@@ -44,6 +45,7 @@ from shared.failpoint import failpoint
 from shared.ids import new_id
 from shared.mongo import is_away
 from shared.owners import OwnerAway
+from shared.progress import Progress
 from shared.settings import Settings
 from shared.telemetry import correlated
 from shared.tracing import fail, span
@@ -60,6 +62,10 @@ COMMIT_SECONDS = 0.2
 FETCH_SECONDS = 0.005
 PATIENCE_SECONDS = 60
 STUCK_SECONDS = 15
+LOOK_SECONDS = 5
+POSITION_SECONDS = 0.1
+NOWHERE = -1
+"""The position of a partition that has none yet."""
 MAX_POLL_INTERVAL_MS = 300_000
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 500
@@ -219,21 +225,25 @@ class Listener:
     async def run(self) -> None:
         """Listen until cancelled; a broker that is away is waited for.
 
-        A consumer that can't commit for long is started again: after a broker was killed, aiokafka
-        at times waits for ever for metadata, goes on fetching, and is no member any more.
+        A consumer that can't commit for long is started again, and so is one that passes over a
+        partition: after a broker was away, aiokafka at times waits for ever for metadata, goes on
+        fetching, and is no member any more; or never fetches one partition again.
         """
         while True:
             await self._start()
             resting = asyncio.create_task(self._rest_when_idle())
+            reading = asyncio.create_task(self._read_all())
             try:
-                while True:
+                while not reading.done():
                     await asyncio.sleep(COMMIT_SECONDS)
                     async with asyncio.timeout(STUCK_SECONDS):
                         await self.offsets.flush()
+                log.warning("listener starts again", reason=reading.result())
             except TimeoutError:
                 log.warning("listener starts again", reason="offsets can't be committed")
             finally:
                 resting.cancel()
+                reading.cancel()
                 await self._stop()
             self._stopping = False
 
@@ -252,6 +262,35 @@ class Listener:
         if self._subscriber is not None:
             self.offsets.consumer = self._subscriber.consumer
         self._state = "listening"
+
+    async def _read_all(self) -> str:
+        """Ends when a partition is passed over; says which."""
+        progress = Progress(STUCK_SECONDS)
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            # Who waits for a database or another service reads nothing meanwhile, and rightly so.
+            if self._busy_since is None and (seen := await self._seen()):
+                passed_over = progress.look(time.monotonic(), *seen, self._taken_in)
+                if passed_over:
+                    return f"{passed_over[0].topic} {passed_over[0].partition} is not read"
+
+    async def _seen(self) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]] | None:
+        """How far each partition is read, and where it ends; None if the broker does not say."""
+        if self._subscriber is None or self._subscriber.consumer is None:
+            return None
+        consumer = self._subscriber.consumer
+        positions = {}
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                ends = await consumer.end_offsets(consumer.assignment())
+            for partition in ends:
+                positions[partition] = NOWHERE
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POSITION_SECONDS):
+                        positions[partition] = await consumer.position(partition)
+        except (KafkaError, TimeoutError):
+            return None
+        return positions, ends
 
     async def _rest_when_idle(self) -> None:
         """Pause between empty fetches where the broker does not hold them back.
@@ -399,26 +438,19 @@ class Listener:
     async def bury(self, record: ConsumerRecord[Any, Any], error: Exception, tries: int) -> None:
         """Send a message to the dead letters; waits as long as the broker is away."""
         reason = describe(error)
-        headers = [
-            *record.headers,
-            ("carrel-topic", record.topic.encode()),
-            ("carrel-partition", str(record.partition).encode()),
-            ("carrel-offset", str(record.offset).encode()),
-            ("carrel-error", reason.encode()),
-            ("carrel-tries", str(tries).encode()),
-            ("carrel-buried-at", wall_clock().isoformat().encode()),
-        ]
+        burial = _burial(record, reason, tries)
+        # aiokafka sends no message without key and value: then an empty value stands for none.
+        value = b"" if record.value is None and record.key is None else record.value
+        letter = {"value": value, "key": record.key, "headers": [*record.headers, *burial]}
         while True:
             try:
                 producer = await self._undertaking()
-                await producer.send_and_wait(
-                    dead_letter_topic(self.service),
-                    value=record.value,
-                    key=record.key,
-                    headers=headers,
-                )
+                await producer.send_and_wait(dead_letter_topic(self.service), **letter)
                 break
-            except (KafkaError, OSError) as failure:
+            except MessageSizeTooLargeError:
+                # The partition must go on; the message lies where the letter says.
+                letter = {"value": b"", "headers": [*burial, (LEFT_OUT, b"too large")]}
+            except Exception as failure:  # noqa: BLE001 - what is not buried must not be passed over
                 log.warning("can't bury yet", error=type(failure).__name__)
                 await asyncio.sleep(1)
         BURIED.labels(record.topic).inc()
@@ -492,6 +524,19 @@ def describe(error: Exception) -> str:
     return f"{type(error).__module__}.{type(error).__name__}"
 
 
+def _burial(record: ConsumerRecord[Any, Any], reason: str, tries: int) -> list[tuple[str, bytes]]:
+    """The headers that a letter has besides those of its message."""
+    told = {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "error": reason,
+        "tries": tries,
+        "buried-at": wall_clock().isoformat(),
+    }
+    return [(f"carrel-{name}", str(value).encode()) for name, value in told.items()]
+
+
 def _of_topic(topic: str) -> Callable[[Any], Awaitable[bool]]:
     async def matches(message: Any) -> bool:
         return bool(message.raw_message.topic == topic)
@@ -501,10 +546,14 @@ def _of_topic(topic: str) -> Callable[[Any], Awaitable[bool]]:
 
 def _origin_of(record: ConsumerRecord[Any, Any]) -> tuple[str, Origin]:
     """The event's id, and the origin of what it causes. Raises ValueError for bad headers."""
-    headers = {name: value.decode() for name, value in record.headers}
+    headers = {name: (value or b"").decode() for name, value in record.headers}
     event_id, instant = headers.get("ce_id", ""), headers.get("ce_time", "")
     if not event_id or not instant:
         raise ValueError("the headers ce_id and ce_time are missing")
+    # Another type, or a version to come, may look like ours and mean something else.
+    ours = {"ce_type": record.topic, "ce_dataschema": f"{record.topic}.v1"}
+    if any(headers.get(name, value) != value for name, value in ours.items()):
+        raise ValueError("the message is of another type or version than its topic")
     origin = Origin(
         now=parse_instant(instant),
         correlation_id=headers.get("ce_correlationid") or new_id(),
@@ -516,6 +565,8 @@ def _origin_of(record: ConsumerRecord[Any, Any]) -> tuple[str, Origin]:
 
 SERVICES = ("accounts", "circulation", "events", "notices", "gateway")
 DEAD_LETTER_BYTES = 16 * 1024 * 1024
+LEFT_OUT = "carrel-left-out"
+"""Header of a letter whose message is larger than that, and therefore not in it."""
 
 
 def all_topics() -> list[str]:

@@ -231,6 +231,22 @@ async def test_a_consumer_that_cannot_commit_is_started_again(
     assert await unit_of_work.database.things.find_one({"_id": "in-a", "n": 2})
 
 
+async def test_a_consumer_that_passes_over_a_partition_is_started_again(
+    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.STUCK_SECONDS", 1)
+    monkeypatch.setattr("shared.bus.LOOK_SECONDS", 0.2)
+    heard = Heard()
+    async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard) as one:
+        first = one.offsets.consumer
+        assert first is not None
+        first.pause(*first.assignment())  # as if it had forgotten them
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(heard.events), within=20)
+        assert one.offsets.consumer is not first
+        await until(lambda: _committed(settings, 1))
+
+
 async def _committed(settings: Settings, count: int) -> bool:
     return await committed(settings, "fines.suspended") >= count
 

@@ -1,0 +1,196 @@
+"""Messages that nobody can take in, under load: each is buried, and the others go on.
+
+Every kind goes to a topic that all three hearers hear, while a library goes about its day.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from ops.audit import Audit
+from ops.offsets import Positions, heard
+from ops.processes import System
+from shared.bus import LEFT_OUT, dead_letter_topic
+from shared.settings import Settings
+from tests.faults.load import Load
+from tests.faults.report import record
+from tests.faults.waits import Waits
+from tests.library import Library
+from tests.ops.command import carrel
+from tests.support import until
+
+pytestmark = pytest.mark.timeout(300)
+
+TOPIC = "patron.registered"
+DELAYED_AT_MOST = 30.0
+"""Seconds that another message may wait behind all of these: most take milliseconds, the large ones
+a second or two where two cores do all there is to do, sending included."""
+LARGE = 5 * 1024 * 1024
+LARGER_THAN_A_LETTER = 17 * 1024 * 1024
+NO_VALUE = b"no value"
+GOOD = {"ce_id": b"poison", "ce_time": b"2021-02-19T04:00:00Z", "content-type": b"application/json"}
+BODY = orjson.dumps(
+    {
+        "version": 1,
+        "patron_id": "nobody",
+        "category": "adult",
+        "home_branch": "B",
+        "language": "en",
+        "status": "active",
+        "card_digest": "d",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A message at fault."""
+
+    name: str
+    value: bytes | None = b"{}"
+    key: bytes | None = b"nobody"
+    headers: tuple[tuple[str, bytes | None], ...] = tuple(GOOD.items())
+
+
+def told(**headers: bytes | None) -> tuple[tuple[str, bytes | None], ...]:
+    """The good headers with these in their place."""
+    return tuple((GOOD | headers).items())
+
+
+POISONS = (
+    Poison("bad JSON", b"{not json"),
+    Poison("wrong schema", b'{"version": "x"}'),
+    Poison("no text", b"\xff\xfe"),
+    Poison("empty", b""),
+    Poison("tombstone", None),
+    Poison("nothing", None, key=None),
+    Poison("no key and wrong schema", key=None),
+    Poison("key that is no text", key=b"\xff\xfe"),
+    Poison("no headers", BODY, headers=()),
+    Poison("no event id", BODY, headers=tuple(GOOD.items())[1:]),
+    Poison("time that is none", BODY, headers=told(ce_time=b"yesterday")),
+    Poison("header that is no text", BODY, headers=told(ce_source=b"\xff\xfe")),
+    Poison("header without value", BODY, headers=told(ce_source=None)),
+    Poison("huge header", headers=told(ce_source=b"x" * 500_000)),
+    Poison("of another type", BODY, headers=told(ce_type=b"loan.overdue")),
+    Poison("of a version to come", BODY, headers=told(ce_dataschema=b"patron.registered.v2")),
+    Poison("5 MB", b'{"version": 1, "fill": "' + b"x" * LARGE + b'"}'),
+    Poison("more than a letter holds", b"x" * LARGER_THAN_A_LETTER),
+)
+
+
+async def test_what_nobody_can_take_in_is_buried_and_the_others_go_on(
+    running: System, library: Library
+) -> None:
+    settings = running.settings(Settings)
+    await allow_large_messages(settings)
+    async with Waits(running) as waits, Load(library) as load:
+        sent = await send_all(settings)
+        await all_buried(settings, len(sent))
+    found = without_the_poison(await load.audited())
+    buried = {service: await letters(settings, service) for service in heard()}
+    longest = max(waits.longest.values())
+    print(f"poison: others waited {longest:.1f} s at most")  # noqa: T201
+    record(
+        f"{len(POISONS)} kinds of messages at fault, into each service",
+        running,
+        invariant="each is buried with its bytes and headers; the others are taken in",
+        found=found,
+        counts={"messages": len(sent) * len(buried)},
+        recovery=longest,
+    )
+    for service, found_letters in buried.items():
+        for place, poison in sent.items():
+            assert as_it_came(found_letters[place], poison), (service, poison.name)
+    listed = await carrel(settings, "dead-letters", "list", "--json")
+    assert len(listed.json()["dead_letters"]) == len(sent) * len(buried)
+    refused = await carrel(settings, "dead-letters", "retry", "--all", "--yes")
+    assert refused.code == 1
+    assert "was too large to be kept" in refused.err
+    load.check_answers()
+    assert found.findings == []
+    assert longest < DELAYED_AT_MOST
+
+
+def without_the_poison(found: Audit) -> Audit:
+    """An audit without what it rightly says of these messages: nobody recorded them."""
+    for event_id in ("poison", "?"):  # under its id, and under none
+        found.findings.remove(f"{TOPIC} {event_id} is on its topic, but nobody recorded it")
+        found.lost -= 1
+    return found
+
+
+async def allow_large_messages(settings: Settings) -> None:
+    """As an operator might, who has large events of another publisher on the same brokers."""
+    async with Positions(settings.kafka) as positions:
+        limit = {"max.message.bytes": str(2 * LARGER_THAN_A_LETTER)}
+        resource = ConfigResource(ConfigResourceType.TOPIC, TOPIC, limit)
+        await positions.admin.alter_configs([resource])
+
+
+async def send_all(settings: Settings) -> dict[tuple[int, int], Poison]:
+    """Every kind, over all partitions; partition and offset of each."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka,
+        acks="all",
+        max_request_size=2 * LARGER_THAN_A_LETTER,
+        # It refuses to be given neither key nor value.
+        value_serializer=lambda value: None if value == NO_VALUE else value,
+    )
+    await producer.start()
+    try:
+        sent = {}
+        partitions = sorted(await producer.partitions_for(TOPIC))
+        for poison, partition in zip(POISONS, itertools.cycle(partitions), strict=False):
+            place = await producer.send_and_wait(
+                TOPIC,
+                NO_VALUE if poison.value is None else poison.value,
+                key=poison.key,
+                headers=list(poison.headers),
+                partition=partition,
+            )
+            sent[partition, place.offset] = poison
+        return sent
+    finally:
+        await producer.stop()
+
+
+async def all_buried(settings: Settings, count: int) -> None:
+    """Wait until each service has buried as many."""
+    async with Positions(settings.kafka) as positions:
+
+        async def buried() -> bool:
+            ends = await positions.ends()
+            topics = {dead_letter_topic(service) for service in heard()}
+            return sum(ends[p] for p in ends if p.topic in topics) >= count * len(topics)
+
+        await until(buried, within=60, every=0.1)
+
+
+async def letters(
+    settings: Settings, service: str
+) -> dict[tuple[int, int], ConsumerRecord[bytes, bytes]]:
+    """What a service buried, by where it lay."""
+    found = {}
+    async with Positions(settings.kafka) as positions:
+        async for letter in positions.records(dead_letter_topic(service)):
+            headers = dict(letter.headers)
+            assert headers["carrel-topic"] == TOPIC.encode()
+            place = int(headers["carrel-partition"]), int(headers["carrel-offset"])
+            assert place not in found, f"buried twice: {place}"
+            found[place] = letter
+    return found
+
+
+def as_it_came(letter: ConsumerRecord[bytes, bytes], poison: Poison) -> bool:
+    """Whether a letter holds its message; one that is larger than any letter only says so."""
+    kept = tuple(header for header in letter.headers if not header[0].startswith("carrel-"))
+    if poison.value and len(poison.value) >= LARGER_THAN_A_LETTER:
+        return (LEFT_OUT, b"too large") in letter.headers and not (letter.value or kept)
+    if poison.value is None and poison.key is None:
+        return (letter.value, letter.key, kept) == (b"", None, poison.headers)
+    return (letter.value, letter.key, kept) == (poison.value, poison.key, poison.headers)

@@ -1,0 +1,79 @@
+"""How long events wait on their topics for the services that hear them, seen from outside."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from ops.offsets import Positions, heard
+from ops.processes import System
+from tests.support import until
+
+SAMPLE_SECONDS = 0.25
+
+Marks = deque[tuple[float, dict[TopicPartition, int]]]
+"""Where the topics ended at moments past, the oldest first."""
+
+
+class Waits:
+    """While the block runs, the longest time from an event's arrival to its committed offset.
+
+    It is looked at four times a second, so a wait is told up to a quarter of a second too long, and
+    what came and went between two looks is not seen. Leaving the block waits until all that came
+    before has been taken in.
+    """
+
+    def __init__(self, system: System) -> None:
+        self.longest: dict[str, float] = dict.fromkeys(heard(), 0.0)
+        """Seconds, by service."""
+        self._positions = Positions(system.infrastructure.kafka)
+        self._marks: dict[str, Marks] = {service: deque() for service in heard()}
+
+    async def __aenter__(self) -> Self:
+        await self._positions.__aenter__()
+        self._watching = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        left = time.monotonic()
+
+        async def caught_up() -> bool:
+            return self._watching.done() or all(
+                not marks or marks[0][0] > left for marks in self._marks.values()
+            )
+
+        try:
+            if error is None:
+                await until(caught_up, within=60)
+        finally:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+            await self._positions.__aexit__(kind, error, trace)
+
+    async def _watch(self) -> None:
+        while True:
+            with contextlib.suppress(KafkaError):  # a coordinator may be on its way elsewhere
+                await self._look()
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    async def _look(self) -> None:
+        began, ends = time.monotonic(), await self._positions.ends()
+        for service, marks in self._marks.items():
+            mine = {p: end for p, end in ends.items() if p.topic in heard()[service] and end}
+            marks.append((began, mine))
+            stored = await self._positions.admin.list_consumer_group_offsets(service)
+            taken_in = {partition: at.offset for partition, at in stored.items()}
+            now = time.monotonic()
+            while marks and all(taken_in.get(p, 0) >= end for p, end in marks[0][1].items()):
+                self.longest[service] = max(self.longest[service], now - marks.popleft()[0])
