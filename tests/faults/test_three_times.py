@@ -1,0 +1,96 @@
+"""Every message comes three times, in any order, into the running system: nothing changes."""
+
+import asyncio
+import random
+from datetime import date
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from ops.offsets import Positions
+from ops.processes import System
+from shared.contracts import published
+from shared.mongo import connect
+from shared.settings import Settings
+from tests.faults.load import Load
+from tests.faults.report import record
+from tests.faults.test_kills import day_at_the_library
+from tests.library import Library
+
+pytestmark = pytest.mark.timeout(300)
+
+SEED = 20210219
+
+
+async def test_every_message_three_times_in_any_order_changes_nothing(
+    running: System, library: Library
+) -> None:
+    settings = running.settings(Settings)
+    for month in (11, 12):
+        await day_at_the_library(library, date(2020, month, 2))
+    await library.flow.settle(within=60)
+    before = await told(settings)
+    async with Load(library) as load:
+        again = await publish_twice_more(settings)
+    found = await load.audited()
+    after = await told(settings)
+    record(
+        "every message twice more, shuffled within its partition, under load",
+        running,
+        invariant="nothing that was there changes: no view, no notification, no loan",
+        found=found,
+        counts={"messages": again},
+    )
+    load.check_answers()
+    assert again > 100
+    assert found.findings == []
+    assert {key: after.get(key) for key in before} == before
+
+
+async def publish_twice_more(settings: Settings) -> int:
+    """Publish what is on the topics two times more, in random order; how many messages."""
+    order = random.Random(SEED)  # noqa: S311 - no secret
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True
+    )
+    await producer.start()
+    try:
+        async with Positions(settings.kafka) as positions:
+            records = [
+                record for topic in published() async for record in positions.records(topic)
+            ] * 2
+        order.shuffle(records)
+        sent = [
+            await producer.send(
+                record.topic,
+                record.value,
+                key=record.key,
+                partition=record.partition,
+                headers=list(record.headers),
+                timestamp_ms=record.timestamp,
+            )
+            for record in records
+        ]
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+    return len(records)
+
+
+async def told(settings: Settings) -> dict[tuple[str, str, Any], Any]:
+    """What the hearers made of events: every view and notification, and what circulation keeps."""
+    client = connect(settings.mongo_url)
+    try:
+        return {
+            (service, collection, document["_id"]): document
+            for service, collections in (
+                ("gateway", ("account_views", "titles", "branches", "activities", "notices")),
+                ("notices", ("notifications",)),
+                ("circulation", ("loans", "charges", "patrons", "calendars")),
+            )
+            for collection in collections
+            async for document in client[f"{settings.database_prefix}_{service}"][collection].find()
+        }
+    finally:
+        client.close()

@@ -1,0 +1,159 @@
+"""Two relays of one service at once: a row may go out twice, never out of order, never not at all.
+
+The lease keeps the others from the same work; it does not fence. A relay that stood still for
+longer than its lease sends what it had read before; and one may not ask for the lease at all.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+
+import orjson
+import pytest
+
+from ops.audit import PUBLISHERS
+from ops.offsets import Positions
+from ops.processes import System, system
+from shared.contracts import published
+from shared.mongo import connect
+from shared.relay import Relay, outbox_producer
+from shared.settings import Settings
+from tests.conftest import BROKER
+from tests.faults.load import Load
+from tests.faults.report import record
+from tests.library import Library
+from tests.support import until
+
+pytestmark = pytest.mark.timeout(300)
+
+INVARIANT = "rows go out twice at most in the order of their versions; consumers bear it"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The system with two processes that only relay what circulation publishes.
+
+    The first is made to stand still between reading its rows and sending them.
+    """
+    relay = {"CARREL_ROLES": "relay"}
+    with system(
+        tmp_path_factory.mktemp("relays"),
+        simulation=True,
+        usual_ports=False,
+        broker=BROKER,
+        replicas={"circulation": 3},
+        environment={
+            "circulation-0": {"CARREL_ROLES": "api,consumers,jobs"},
+            "circulation-1": {**relay, "CARREL_FAILPOINT": "relay.fetched:40:stop"},
+            "circulation-2": relay,
+        },
+    ) as started:
+        yield started
+
+
+async def test_a_relay_that_stood_still_past_its_lease_sends_again_and_harms_nothing(
+    running: System, library: Library
+) -> None:
+    stalled, other = (running.process("circulation", replica) for replica in (1, 2))
+    await asyncio.to_thread(other.stop)  # so that the first holds the lease
+    async with Load(library) as load:
+        await until(lambda: holder_is(running, "circulation-1"), within=30)
+        await asyncio.to_thread(other.start)
+        # The first stops at its failpoint with rows in hand; its lease runs out.
+        await until(lambda: holder_is(running, "circulation-2"), within=60)
+        await asyncio.sleep(2)
+        await asyncio.to_thread(stalled.resume)
+        await asyncio.sleep(2)
+    found = await load.audited()
+    doubles = await doubles_in_order(running)
+    record(
+        "a relay stopped between reading and sending for longer than its lease, then continued",
+        running,
+        invariant=INVARIANT,
+        found=found,
+        counts={"doubles": doubles},
+    )
+    load.check_answers()
+    assert doubles > 0
+    assert found.findings == []
+
+
+async def test_a_second_relay_that_asks_for_no_lease_harms_nothing(
+    running: System, library: Library
+) -> None:
+    before = await doubles_in_order(running)
+    async with Load(library) as load, relays_without_lease(running):
+        await asyncio.sleep(8)
+    found = await load.audited()
+    doubles = await doubles_in_order(running) - before
+    record(
+        "two relays at once for each service, all the time",
+        running,
+        invariant=INVARIANT,
+        found=found,
+        counts={"doubles": doubles},
+    )
+    load.check_answers()
+    assert doubles > 10
+    assert found.findings == []
+
+
+async def holder_is(running: System, name: str) -> bool:
+    """Whether this process holds the lease of circulation's relay."""
+    settings = running.settings(Settings)
+    client = connect(settings.mongo_url)
+    try:
+        lease = await client[f"{settings.database_prefix}_circulation"].leases.find_one("relay")
+    finally:
+        client.close()
+    return bool(lease and lease["holder"] == name)
+
+
+@asynccontextmanager
+async def relays_without_lease(running: System) -> AsyncIterator[None]:
+    """One more relay for each service, which drains its outbox all the time."""
+    settings = running.settings(Settings)
+    client = connect(settings.mongo_url)
+
+    async def relay(service: str) -> None:
+        producer = outbox_producer(settings.kafka, f"{service}-second")
+        await producer.start()
+        try:
+            database = client[f"{settings.database_prefix}_{service}"]
+            second = Relay(database, settings.kafka, service, "second")
+            while True:
+                await second.drain(producer)
+                await asyncio.sleep(0.001)
+        finally:
+            await producer.stop()
+
+    tasks = [asyncio.create_task(relay(service)) for service in PUBLISHERS]
+    try:
+        yield
+        assert not any(task.done() for task in tasks), tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        client.close()
+
+
+async def doubles_in_order(running: System) -> int:
+    """How many messages repeat another; each resource's versions first appear in their order."""
+    seen: Counter[str] = Counter()
+    newest: dict[tuple[str, str], int] = {}
+    async with Positions(running.settings(Settings).kafka) as positions:
+        for topic in published():
+            async for message in positions.records(topic):
+                headers = {name: (value or b"").decode() for name, value in message.headers}
+                seen[headers["ce_id"]] += 1
+                if seen[headers["ce_id"]] > 1:
+                    continue
+                resource = topic, headers["ce_subject"]
+                version = orjson.loads(message.value)["version"]
+                assert version > newest.get(resource, 0), (resource, version, newest[resource])
+                newest[resource] = version
+    return seen.total() - len(seen)
