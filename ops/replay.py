@@ -12,11 +12,13 @@ from ops.console import (
     Data,
     TheService,
     counted,
+    errors,
     print_table,
     refuse,
     settings_of,
     told_in_words,
 )
+from ops.rewind import rewind
 from shared.bus import ensure_topics
 from shared.clock import parse_instant
 from shared.contracts import published
@@ -95,6 +97,8 @@ async def replay(
         if not total:
             return sent
         await ensure_topics(settings)
+        if taken_back := await rewind(settings):
+            errors.print(f"{taken_back} positions of a log that was lost were taken back.")
         await producer.start()
         with counted(f"Publishing {service} again") as bar:
             task = bar.add_task("", total=total)

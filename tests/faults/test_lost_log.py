@@ -1,0 +1,119 @@
+"""Apache Kafka that lost its log: refilled by `carrel replay`, all that hear it converge.
+
+The services may be at work meanwhile; and the positions of their groups may have outlived the log.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.apache import format_storage
+from ops.audit import PUBLISHERS
+from ops.child import start_all
+from ops.processes import System, system
+from ops.replay import replay
+from shared.contracts import published
+from shared.settings import Settings
+from tests.faults.load import Load
+from tests.faults.report import record
+from tests.library import Library
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lost")
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[System]:
+    """The whole system on one node of Apache Kafka, which creates no topic by itself."""
+    with system(folder, simulation=True, usual_ports=False, broker="apache") as started:
+        yield started
+
+
+async def test_services_at_work_converge_after_the_whole_log_was_lost(
+    running: System, library: Library, folder: Path
+) -> None:
+    broker = running.infrastructure.broker
+    assert broker
+    settings = running.settings(Settings)
+    async with Load(library) as load:
+        await asyncio.sleep(5)
+        lost = time.monotonic()
+        await asyncio.to_thread(broker.kill)
+        shutil.rmtree(folder / "apache" / "1" / "log")
+        await asyncio.to_thread(format_storage, folder)
+        await asyncio.to_thread(broker.start)
+        sent = await replay_all(settings)
+        await asyncio.sleep(2)
+    meanwhile = load.succeeded(lost)
+    # What was acknowledged just before the loss, but marked just after the first replay.
+    sent += await replay_all(settings)
+    found = await load.audited(within=90)
+    record(
+        "broker that lost its log under load, the services at work",
+        running,
+        invariant="refilled by replay, topics, views and databases agree",
+        found=found,
+        counts={"events replayed": sent, "commands meanwhile": meanwhile},
+        recovery=time.monotonic() - lost,
+    )
+    load.check_answers()
+    assert sent > 100
+    assert found.findings == []
+
+
+async def test_events_are_heard_again_where_positions_outlived_the_log(
+    running: System, library: Library, folder: Path
+) -> None:
+    """Consumers die before they took in what was lost; their groups remember the old log."""
+    broker = running.infrastructure.broker
+    assert broker
+    settings = running.settings(Settings)
+    async with Load(library) as load:
+        await asyncio.sleep(5)
+        # The services go first, in the middle of their work: not all was taken in.
+        consumers = [running.process(service) for service in ("notices", "gateway")]
+        await asyncio.gather(*(asyncio.to_thread(process.kill) for process in consumers))
+        await asyncio.to_thread(running.process("circulation").kill)
+        await asyncio.to_thread(broker.stop)
+        lost = time.monotonic()
+        wiped = wipe_events(folder)
+        await asyncio.to_thread(broker.start)
+        sent = await replay_all(settings)
+        await asyncio.to_thread(start_all, [*consumers, running.process("circulation")])
+        await asyncio.sleep(2)
+    found = await load.audited(within=90)
+    record(
+        "broker that lost its events and kept the positions of the groups",
+        running,
+        invariant="replay takes the groups back to the beginning; topics, views, databases agree",
+        found=found,
+        counts={"events replayed": sent},
+        recovery=time.monotonic() - lost,
+    )
+    assert wiped
+    assert found.findings == []
+
+
+def wipe_events(folder: Path) -> int:
+    """Delete the log of each event topic, and of nothing else; how many partitions."""
+    partitions = [
+        path
+        for topic in published()
+        for path in (folder / "apache" / "1" / "log").glob(f"{topic}-*")
+    ]
+    for partition in partitions:
+        shutil.rmtree(partition)
+    return len(partitions)
+
+
+async def replay_all(settings: Settings) -> int:
+    """Publish again what each service keeps; how many events."""
+    return sum([(await replay(settings, service)).total() for service in PUBLISHERS])
