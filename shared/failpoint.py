@@ -13,8 +13,8 @@ def failpoint(name: str) -> None:
     """End this process with SIGKILL, or stop it with SIGSTOP, if it is armed for this place.
 
     CARREL_FAILPOINT is the path of a file that says `NAME:N`: the process dies at its Nth pass of
-    NAME since the file says so. `NAME:N:stop` makes it stand still there, until SIGCONT. The file may come, change and go while the process runs; without
-    the variable nothing is looked at.
+    NAME since the file says so. `NAME:N:stop` makes it stand still there, until SIGCONT. The file
+    may come, change and go while the process runs; without the variable nothing is looked at.
     """
     if not _armed:
         return

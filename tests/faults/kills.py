@@ -45,11 +45,11 @@ def armable(
     return {name: {"CARREL_FAILPOINT": str(folder / f"{name}.failpoint")} for name in names}
 
 
-def arm(process: Child, point: str, passes: int) -> None:
-    """From now on the process dies at the `passes`-th pass of `point`."""
+def arm(process: Child, point: str, passes: int, *, stop: bool = False) -> None:
+    """From now on the process dies, or stands still, at the `passes`-th pass of `point`."""
     file = _file(process)
     partial = file.with_suffix(".partial")
-    partial.write_text(f"{point}:{passes}")
+    partial.write_text(f"{point}:{passes}" + (":stop" if stop else ""))
     partial.rename(file)
 
 

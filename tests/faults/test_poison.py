@@ -1,6 +1,6 @@
 """Messages that nobody can take in, under load: each is buried, and the others go on.
 
-Every kind goes to a topic that all three hearers hear, while a library goes about its day.
+Every kind goes to a topic that most services hear, while a library goes about its day.
 """
 
 import itertools
@@ -26,6 +26,7 @@ from tests.support import until
 pytestmark = pytest.mark.timeout(300)
 
 TOPIC = "patron.registered"
+HEARERS = [service for service, topics in heard().items() if TOPIC in topics]
 DELAYED_AT_MOST = 30.0
 """Seconds that another message may wait behind all of these: most take milliseconds, the large ones
 a second or two where two cores do all there is to do, sending included."""
@@ -92,7 +93,7 @@ async def test_what_nobody_can_take_in_is_buried_and_the_others_go_on(
         sent = await send_all(settings)
         await all_buried(settings, len(sent))
     found = without_the_poison(await load.audited())
-    buried = {service: await letters(settings, service) for service in heard()}
+    buried = {service: await letters(settings, service) for service in HEARERS}
     longest = max(waits.longest.values())
     print(f"poison: others waited {longest:.1f} s at most")  # noqa: T201
     record(
@@ -165,7 +166,7 @@ async def all_buried(settings: Settings, count: int) -> None:
 
         async def buried() -> bool:
             ends = await positions.ends()
-            topics = {dead_letter_topic(service) for service in heard()}
+            topics = {dead_letter_topic(service) for service in HEARERS}
             return sum(ends[p] for p in ends if p.topic in topics) >= count * len(topics)
 
         await until(buried, within=60, every=0.1)

@@ -20,6 +20,7 @@ from shared.mongo import connect
 from shared.relay import Relay, outbox_producer
 from shared.settings import Settings
 from tests.conftest import BROKER
+from tests.faults.kills import arm, armable, disarm
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
@@ -32,20 +33,19 @@ INVARIANT = "rows go out twice at most in the order of their versions; consumers
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The system with two processes that only relay what circulation publishes.
-
-    The first is made to stand still between reading its rows and sending them.
-    """
+    """The system with two processes that only relay what circulation publishes."""
+    folder = tmp_path_factory.mktemp("relays")
     relay = {"CARREL_ROLES": "relay"}
+    armed = armable(folder, {"circulation": 3})["circulation-1"]
     with system(
-        tmp_path_factory.mktemp("relays"),
+        folder,
         simulation=True,
         usual_ports=False,
         broker=BROKER,
         replicas={"circulation": 3},
         environment={
             "circulation-0": {"CARREL_ROLES": "api,consumers,jobs"},
-            "circulation-1": {**relay, "CARREL_FAILPOINT": "relay.fetched:40:stop"},
+            "circulation-1": {**relay, **armed},
             "circulation-2": relay,
         },
     ) as started:
@@ -60,9 +60,11 @@ async def test_a_relay_that_stood_still_past_its_lease_sends_again_and_harms_not
     async with Load(library) as load:
         await until(lambda: holder_is(running, "circulation-1"), within=30)
         await asyncio.to_thread(other.start)
-        # The first stops at its failpoint with rows in hand; its lease runs out.
+        arm(stalled, "relay.fetched", 20, stop=True)
+        # It stands still with rows in hand, and its lease runs out.
         await until(lambda: holder_is(running, "circulation-2"), within=60)
         await asyncio.sleep(2)
+        disarm(stalled)
         await asyncio.to_thread(stalled.resume)
         await asyncio.sleep(2)
     found = await load.audited()
