@@ -97,7 +97,7 @@ async def test_a_second_relay_that_asks_for_no_lease_harms_nothing(
         counts={"doubles": doubles},
     )
     load.check_answers()
-    assert doubles > 10
+    assert doubles > 0
     assert found.findings == []
 
 
