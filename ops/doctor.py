@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from aiokafka.errors import KafkaError
@@ -18,9 +18,12 @@ from ops.console import DATA, AsJson, Data, out, print_json, settings_of, workin
 from ops.lag import outbox_ages
 from ops.letters import Filter, letters
 from ops.offsets import Positions
+from ops.views import compare
+from services.gateway.store import are_whole
 from shared.bus import SERVICES
 from shared.http import OUTBOX_AGE_LIMIT
 from shared.mongo import Client, Database, clock_skew, connect
+from shared.owners import OwnerAway, Owners
 from shared.settings import Settings, load
 from shared.unit_of_work import chassis_indexes
 
@@ -29,6 +32,7 @@ TRANSACTION_SECONDS = 5
 SECRET_LENGTH = 16
 SKEW_SECONDS = 2.0
 LAG_LIMIT = 1000
+SAFE_COPIES = 3
 OPTIONS = ("unique", "sparse", "expireAfterSeconds")
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -48,14 +52,21 @@ class Finding:
 
 
 @app.callback(invoke_without_command=True, subcommand_metavar="")
-def doctor_command(as_json: AsJson = False, data: Data = DATA) -> None:
+def doctor_command(
+    as_json: AsJson = False,
+    data: Data = DATA,
+    with_views: Annotated[
+        bool, typer.Option("--views", help="Compare the account views with what the owners have.")
+    ] = False,
+) -> None:
     """Check settings, database, broker and the flow of events; exit 1 if anything fails.
 
-    Run it with the environment of a service. It changes nothing.
+    Run it with the environment of a service. It changes nothing. --views asks the
+    services for all that they have, which takes minutes for a million loans.
     """
     settings = settings_of(data)
     with working("Looking at everything"):
-        findings = asyncio.run(examine(settings))
+        findings = asyncio.run(examine(settings, with_views=with_views))
     failed = any(finding.level == "fail" for finding in findings)
     if as_json:
         print_json({"healthy": not failed, "findings": [asdict(f) for f in findings]})
@@ -72,7 +83,7 @@ def doctor_command(as_json: AsJson = False, data: Data = DATA) -> None:
     raise typer.Exit(1 if failed else 0)
 
 
-async def examine(settings: Settings) -> list[Finding]:
+async def examine(settings: Settings, *, with_views: bool = False) -> list[Finding]:
     """Everything that can be looked at. What is away hides what stands on it."""
     findings = [*_secrets(settings), *_modes(settings)]
     client = connect(settings.mongo_url, timeout_ms=3000)
@@ -83,6 +94,7 @@ async def examine(settings: Settings) -> list[Finding]:
             stored = stored or finding.check == "database"
         if stored:
             findings += [await _indexes(client, settings), await _outboxes(settings)]
+            findings.append(await _views(client, settings, with_views=with_views))
     except PyMongoError as error:
         findings.append(
             Finding(
@@ -234,6 +246,39 @@ async def _outboxes(settings: Settings) -> Finding:
     return Finding("outboxes", "warn", f"{service}: oldest row has waited {age:.0f} s", remedy)
 
 
+async def _views(client: Client, settings: Settings, *, with_views: bool) -> Finding:
+    remedy = "see in the gateways' logs which service they wait for, or: carrel rebuild gateway"
+    database = client[f"{settings.database_prefix}_gateway"]
+    if not await are_whole(database):
+        return Finding("views", "fail", "are not whole: accounts are not shown", remedy)
+    if not with_views:
+        return Finding("views", "ok", "are whole")
+    owners = Owners(settings, "gateway")
+    try:
+        compared = await compare(database, owners)
+    except OwnerAway as away:
+        remedy = f"start {away.service}, and see that its URL and the service secret are right"
+        return Finding("views", "warn", f"not compared: {away.service} is away", remedy)
+    finally:
+        await owners.close()
+    if compared.differences:
+        return Finding("views", "fail", _first(compared.differences), "carrel rebuild gateway")
+    told = f"{compared.accounts} accounts show {compared.resources} resources as their owners do"
+    return Finding("views", "ok", told)
+
+
+def _copies(found: list[topics.Topic]) -> Finding:
+    """Whether events survive the loss of a broker."""
+    copies = min((topic.replication for topic in found if topic.partitions), default=0)
+    if copies >= SAFE_COPIES:
+        return Finding("copies", "ok", f"{copies} of each topic")
+    remedy = (
+        "for production have three brokers, and CARREL_REPLICATION=3 before topics are created; "
+        "for those that are there, kafka-reassign-partitions and min.insync.replicas=2"
+    )
+    return Finding("copies", "warn", f"{copies} of a topic: its loss is the events' loss", remedy)
+
+
 async def _kafka(settings: Settings) -> list[Finding]:
     async with Positions(settings.kafka) as positions:
         brokers = len((await positions.admin.describe_cluster())["brokers"])
@@ -249,6 +294,7 @@ async def _kafka(settings: Settings) -> list[Finding]:
         findings.append(Finding("topics", "warn", _first(notes), "carrel topics check tells all"))
     else:
         findings.append(Finding("topics", "ok", f"{len(found)} as declared"))
+    findings.append(_copies(found))
     behind = sorted((lag for lag in lags if lag.lag), key=lambda lag: -lag.lag)
     total = sum(lag.lag for lag in behind)
     if total <= LAG_LIMIT:

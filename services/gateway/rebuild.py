@@ -158,24 +158,10 @@ class _Builder:
 
     async def ask(self, owners: Owners, service: str, kind: str, contract: type[Event]) -> None:
         """Take over all that an owner has of one kind."""
-        after: str | None = ""
-        while after is not None:
-            answer = await _asked(owners, service, f"/v1/snapshots/{kind}", after)
-            try:
-                page = _Page.model_validate(answer)
-                told = [contract.model_validate(item) for item in page.items]
-            except ValueError as error:
-                log.warning("owner answers garbage", owner=service, kind=kind)
-                raise OwnerAway(service) from error
-            changes = [
-                replace(change, source=service) if isinstance(change, store.ViewChange) else change
-                for event in told
-                for change in fold(event, page.as_of)
-            ]
+        async for changes in told_by(owners, service, kind, contract):
             await self._apply(changes)
-            self.progress.resources[kind] += len(told)
+            self.progress.resources[kind] += len(changes)
             self._tell(self.progress)
-            after = page.next
 
     async def read(self, topics: "_Topics") -> None:
         """Take over what has happened, up to the end of the topics as it is now."""
@@ -188,6 +174,27 @@ class _Builder:
         if not await hold_lease(self._database, LEASE, self._build, LEASE_SECONDS):
             raise Underway
         await store.apply(self.views, changes)
+
+
+async def told_by(
+    owners: Owners, service: str, kind: str, contract: type[Event]
+) -> AsyncIterator[list[store.Change]]:
+    """All that an owner has of one kind, a chunk at a time. Raises OwnerAway."""
+    after: str | None = ""
+    while after is not None:
+        answer = await _asked(owners, service, f"/v1/snapshots/{kind}", after)
+        try:
+            page = _Page.model_validate(answer)
+            told = [contract.model_validate(item) for item in page.items]
+        except ValueError as error:
+            log.warning("owner answers garbage", owner=service, kind=kind)
+            raise OwnerAway(service) from error
+        yield [
+            replace(change, source=service) if isinstance(change, store.ViewChange) else change
+            for event in told
+            for change in fold(event, page.as_of)
+        ]
+        after = page.next
 
 
 async def _asked(owners: Owners, service: str, path: str, after: str) -> object:

@@ -65,7 +65,7 @@ class Row:
 
 Change = ViewChange | Erasure | Row
 
-_TABLES = {
+TABLES = {
     "title": "titles",
     "branch": "branches",
     "activity": "activities",
@@ -124,7 +124,7 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
     writes: dict[str, list[UpdateOne]] = {}
     for change in changes:
         if isinstance(change, Row):
-            writes.setdefault(_TABLES[change.kind], []).append(_row_write(change))
+            writes.setdefault(TABLES[change.kind], []).append(_row_write(change))
         elif isinstance(change, Erasure):
             writes.setdefault("account_views", []).append(_erasure_write(change))
         else:

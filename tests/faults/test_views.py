@@ -10,8 +10,10 @@ import pytest
 
 from ops.audit import audit
 from ops.processes import System
+from ops.views import compare
 from services.gateway.store import INDEXES
 from shared.mongo import Database, connect
+from shared.owners import Owners
 from shared.settings import Settings
 from tests.faults.test_kills import day_at_the_library
 from tests.library import Library
@@ -154,6 +156,38 @@ async def test_a_rebuild_that_was_killed_changes_nothing_and_can_be_run_again(
     assert not [name for name in await views.list_collection_names() if name.startswith("next_")]
     assert await shown(library, patrons) == truth
     assert (await audit(running.settings(Settings))).findings == []
+
+
+async def test_what_differs_from_what_the_owners_have_is_found(
+    running: System,
+    library: Library,
+    patrons: list[str],
+    views: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ops.views.ON_ITS_WAY_SECONDS", 0.1)  # all events are at rest
+    settings = running.settings(Settings)
+    told = await carrel(settings, "doctor", "--views", "--json", **running.environment)
+    [finding] = [found for found in told.json()["findings"] if found["check"] == "views"]
+    assert (finding["level"], "as their owners do" in finding["found"]) == ("ok", True)
+
+    view = await views.account_views.find_one({"charges": {"$gt": {}}})
+    assert view is not None
+    loan = {"version": 9, "state": "open", "due_on": "2020-12-01", "title_id": None}
+    charge = f"charges.{next(iter(view['charges']))}"
+    owners = Owners(settings, "gateway")
+    for harm, words in (
+        ({"$set": {"loans.ghost": loan}}, "loans.ghost of patron"),
+        ({"$unset": {charge: ""}}, f"{charge} of patron"),
+        ({"$set": {f"{charge}.outstanding_cents": 1}}, "has another outstanding_cents"),
+        ({"$set": {"patron.version": 0}}, "is at version 0, not"),
+    ):
+        await views.account_views.update_one({"_id": view["_id"]}, harm)
+        [difference] = (await compare(views, owners)).differences
+        assert words in difference
+        await views.account_views.replace_one({"_id": view["_id"]}, view)
+    assert (await compare(views, owners)).differences == []
+    await owners.close()
 
 
 async def test_without_an_owner_the_views_stay_as_they_are(
