@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.gateway.projection import open_holds, open_loans
 from services.gateway.rebuild import PARTS, told_by
 from services.gateway.store import TABLES, WHOLE, Change, Erasure, Row, ViewChange
 from shared.mongo import Database, Document
@@ -42,8 +43,8 @@ async def compare(database: Database, owners: Owners) -> Compared:
         shown |= {(view["_id"], path) for path in _shown_in(view)}
     doubtful: list[Change] = []
     for service, kind, contract in PARTS:
-        async for changes in told_by(owners, service, kind, contract):
-            result.resources += len(changes)
+        async for count, changes in told_by(owners, service, kind, contract):
+            result.resources += count
             shown -= {(c.patron_id, c.path) for c in changes if isinstance(c, ViewChange)}
             doubtful += [change for change, _ in await _differing(database, changes)]
     if doubtful or shown:
@@ -58,10 +59,10 @@ async def compare(database: Database, owners: Owners) -> Compared:
 
 def _shown_in(view: Mapping[str, Any]) -> set[str]:
     """The paths of what a patron is shown as open, owed or unread."""
-    loans, charges = view.get("loans", {}), view.get("charges", {})
-    told = view.get("notifications", {})
+    charges, told = view.get("charges", {}), view.get("notifications", {})
     return {
-        *(f"loans.{key}" for key, loan in loans.items() if loan["state"] == "open"),
+        *(f"loans.{key}" for key in open_loans(view)),
+        *(f"holds.{key}" for key in open_holds(view)),
         *(f"charges.{key}" for key, charge in charges.items() if charge["outstanding_cents"]),
         *(f"notifications.{key}" for key, one in told.items() if not one["read"]),
     }

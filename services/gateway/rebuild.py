@@ -158,9 +158,9 @@ class _Builder:
 
     async def ask(self, owners: Owners, service: str, kind: str, contract: type[Event]) -> None:
         """Take over all that an owner has of one kind."""
-        async for changes in told_by(owners, service, kind, contract):
+        async for count, changes in told_by(owners, service, kind, contract):
             await self._apply(changes)
-            self.progress.resources[kind] += len(changes)
+            self.progress.resources[kind] += count
             self._tell(self.progress)
 
     async def read(self, topics: "_Topics") -> None:
@@ -178,8 +178,8 @@ class _Builder:
 
 async def told_by(
     owners: Owners, service: str, kind: str, contract: type[Event]
-) -> AsyncIterator[list[store.Change]]:
-    """All that an owner has of one kind, a chunk at a time. Raises OwnerAway."""
+) -> AsyncIterator[tuple[int, list[store.Change]]]:
+    """All that an owner has of a kind, in chunks: how many, and their changes. Raises OwnerAway."""
     after: str | None = ""
     while after is not None:
         answer = await _asked(owners, service, f"/v1/snapshots/{kind}", after)
@@ -189,11 +189,12 @@ async def told_by(
         except ValueError as error:
             log.warning("owner answers garbage", owner=service, kind=kind)
             raise OwnerAway(service) from error
-        yield [
+        changes = [
             replace(change, source=service) if isinstance(change, store.ViewChange) else change
             for event in told
             for change in fold(event, page.as_of)
         ]
+        yield len(told), changes
         after = page.next
 
 
