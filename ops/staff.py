@@ -24,7 +24,7 @@ from shared.ids import card_digest
 from shared.settings import load
 from shared.unit_of_work import Origin
 
-DATA = Path(".data")
+DATA = Path(".data/up")
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
