@@ -24,7 +24,10 @@ from tests.library import PIN, Library
 from tests.support import until
 
 FAKER = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-pytestmark = pytest.mark.skipif(FAKER is None, reason="there is no libfaketime here")
+pytestmark = [
+    pytest.mark.embedded,
+    pytest.mark.skipif(FAKER is None, reason="there is no libfaketime here"),
+]
 
 DAYS = [pytest.param("+1d", id="a day ahead"), pytest.param("-1d", id="a day behind")]
 AT_ITS_DOOR = {

@@ -25,6 +25,8 @@ from tests.faults.report import record
 from tests.library import Library, unique
 from tests.support import until
 
+pytestmark = pytest.mark.embedded
+
 BEFORE = 2.0
 """Seconds of load before the fault."""
 FAULT_SECONDS = 6.0

@@ -21,6 +21,8 @@ from tests.faults.report import record
 from tests.library import Library
 from tests.support import until
 
+pytestmark = pytest.mark.embedded
+
 GAP_SECONDS = 15.0
 BEFORE = 3.0
 """Seconds of load before the fault."""

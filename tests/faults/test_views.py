@@ -20,6 +20,8 @@ from tests.library import Library
 from tests.ops.command import Ran, carrel
 from tests.support import until
 
+pytestmark = pytest.mark.embedded
+
 
 @pytest.fixture
 async def views(running: System) -> AsyncIterator[Database]:
