@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
 from services.gateway.store import WHOLE
+from ops.sweeps import sweeping
 from shared.clock import wall_clock
 from shared.contracts import published
 from shared.mongo import Client, Database, Document, connect
@@ -91,6 +92,8 @@ async def audit(settings: Settings) -> Audit:
         }
         expired = wall_clock() - timedelta(days=settings.outbox_days)
         events = await _events(result, stores, settings.kafka, expired + timedelta(hours=1))
+        for branch in await sweeping(settings):
+            result.expect(False, f"the due dates of {branch} are still being moved")
         await _copies_and_limits(result, stores["circulation"])
         await _charges(result, stores["circulation"])
         await _holds(result, stores["circulation"])

@@ -33,6 +33,7 @@ SUB_COMMANDS = (
     "rebuild",
     "replay",
     "staff",
+    "sweeps",
     "topics",
 )
 RUNS = Path(".data")

@@ -1,4 +1,4 @@
-"""Whether events are still on their way: outboxes that are not empty, messages not taken in."""
+"""Whether events are still on their way: outboxes not empty, messages not taken in, sweeps."""
 
 import asyncio
 import time
@@ -11,6 +11,8 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from ops.offsets import Positions
 from ops.processes import SERVICES, System
+from ops.sweeps import sweeping
+from shared.settings import Settings
 
 
 class Flow:
@@ -38,7 +40,10 @@ class Flow:
         await self._positions.__aexit__(kind, error, trace)
 
     async def settle(self, within: float = 20.0) -> None:
-        """Wait until every event has been relayed and taken in. Raises TimeoutError."""
+        """Wait until every event has been relayed and taken in, and all that it sets off is done.
+
+        Raises TimeoutError.
+        """
         deadline = time.monotonic() + within
         before: dict[TopicPartition, int] | None = None
         while True:
@@ -62,6 +67,8 @@ class Flow:
         for lag in lags:
             if lag.lag:
                 waiting.append(f"{lag.service} has not taken in all of {lag.topic}")
+        for branch in await sweeping(self._system.settings(Settings)):
+            waiting.append(f"due dates of {branch}")
         return waiting
 
     async def pending(self) -> list[str]:

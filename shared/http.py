@@ -302,9 +302,11 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
         tasks.append(asyncio.create_task(relay.run()))
     if "consumers" in settings.roles and service.hears.handlers:
         tasks.append(asyncio.create_task(app.state.listener.run()))
-    if "jobs" in settings.roles and service.jobs.by_name and not settings.simulation:
-        # In a simulation the wall clock means nothing; jobs run when they are told to.
-        tasks.append(asyncio.create_task(keep_schedule(service.jobs, app.state.unit_of_work)))
+    if "jobs" in settings.roles and service.jobs.by_name:
+        schedule = keep_schedule(
+            service.jobs, app.state.unit_of_work, simulation=settings.simulation
+        )
+        tasks.append(asyncio.create_task(schedule))
     app.state.tasks = tasks
     try:
         await asyncio.gather(*tasks)

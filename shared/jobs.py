@@ -1,6 +1,7 @@
 """What a service does because time has come: run on a schedule, or now, for a given time."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ class Job:
     name: str
     every_seconds: float
     run: JobFunction
+    steady: bool = False
+    """Whether it goes on with work that is waiting, in a simulation as well."""
 
 
 class Jobs:
@@ -40,10 +43,16 @@ class Jobs:
         self, *, minutes: float = 0, seconds: float = 0
     ) -> Callable[[JobFunction], JobFunction]:
         """Register a job under its function's name, with dashes for underscores."""
+        return self._register(minutes * 60 + seconds, steady=False)
 
+    def steadily(self, *, seconds: float) -> Callable[[JobFunction], JobFunction]:
+        """Register a job that goes on with whatever is waiting, and looks again after `seconds`."""
+        return self._register(seconds, steady=True)
+
+    def _register(self, seconds: float, *, steady: bool) -> Callable[[JobFunction], JobFunction]:
         def register(function: JobFunction) -> JobFunction:
             name = function.__name__.replace("_", "-")
-            self.by_name[name] = Job(name, minutes * 60 + seconds, function)
+            self.by_name[name] = Job(name, seconds, function, steady)
             return function
 
         return register
@@ -67,11 +76,17 @@ async def in_any_order(ids: AsyncIterator[str]) -> AsyncIterator[str]:
         yield each
 
 
-async def keep_schedule(jobs: Jobs, unit_of_work: UnitOfWork) -> None:
-    """Run every job at its interval by the wall clock, while that is right, until cancelled."""
+async def keep_schedule(jobs: Jobs, unit_of_work: UnitOfWork, *, simulation: bool = False) -> None:
+    """Run every job at its interval by the wall clock, while that is right, until cancelled.
+
+    In a simulation the wall clock means nothing: there only the steady ones run, and the others
+    when they are told to.
+    """
     async with asyncio.TaskGroup() as group:
         for job in jobs.by_name.values():
-            group.create_task(_repeat(job, unit_of_work))
+            if job.steady or not simulation:
+                group.create_task(_repeat(job, unit_of_work))
+        await asyncio.Event().wait()
 
 
 async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
@@ -86,12 +101,14 @@ async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
 async def _run(job: Job, run: Run) -> None:
     """A round of a job. Its failure ends here, for the next round tries again."""
     try:
-        skew = await clock_skew(run.database.client)
+        # A steady one does not go by the clock, and finds nothing nearly always: only its use
+        # cases leave a trace.
+        skew = 0.0 if job.steady else await clock_skew(run.database.client)
         if abs(skew) > SKEW_SECONDS:  # it would tell patrons what is not so yet
             ROUNDS.labels(job.name, "waits").inc()
             log.warning("job waits", job=job.name, clock_off_seconds=round(skew))
             return
-        with span(f"job {job.name}"):
+        with contextlib.nullcontext() if job.steady else span(f"job {job.name}"):
             done = await job.run(run)
     except Exception as error:  # noqa: BLE001 - as above
         ROUNDS.labels(job.name, "failed").inc()

@@ -474,6 +474,10 @@ class Run:
         """
         return Run(self._unit_of_work, self.origin, within=self._within)
 
+    def because_of(self, origin: Origin) -> "Run":
+        """For work that something else set off, at another time."""
+        return Run(self._unit_of_work, origin, within=self._within)
+
     @property
     def settings(self) -> Settings:
         """The settings of the service."""

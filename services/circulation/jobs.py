@@ -1,5 +1,6 @@
 """What circulation does because time has come. Each job may run twice, and on any replica."""
 
+import random
 from datetime import timedelta
 from typing import cast
 
@@ -10,7 +11,7 @@ from services.circulation.usecases.declare_lost import DeclareLost, give_up
 from services.circulation.usecases.expire_hold import ExpireHold, expire_hold
 from services.circulation.usecases.forget_hold import ForgetHold, forget_hold
 from services.circulation.usecases.forget_loan import ForgetLoan, forget_loan
-from services.circulation.usecases.move_due_dates import move_due_dates_of
+from services.circulation.usecases.move_due_dates import MoveDueDates, move_due_dates
 from services.circulation.usecases.move_shelf_dates import move_shelf_dates_of
 from services.circulation.usecases.notice_due_soon import NoticeDueSoon, notice_due_soon
 from services.circulation.usecases.notice_overdue import NoticeOverdue, notice_overdue
@@ -19,9 +20,11 @@ from services.circulation.usecases.refund_charge import give_refund
 from services.circulation.usecases.resume_fines import ResumeFines, resume_fines
 from services.circulation.usecases.rework_fines import rework_wanted
 from services.circulation.usecases.serve_holds import serve_waiting
-from shared.clock import library_day
+from services.circulation.usecases.take_chunk import TakeChunk, Taken, take_chunk
+from shared.clock import library_day, wall_clock
+from shared.failpoint import failpoint
 from shared.jobs import Jobs, in_any_order
-from shared.unit_of_work import Run
+from shared.unit_of_work import Origin, Run
 
 jobs = Jobs()
 
@@ -108,15 +111,40 @@ async def holds(run: Run) -> int:
 
 @jobs.every(minutes=5)
 async def due_dates(run: Run) -> int:
-    """Move the due dates that a sweep has missed.
+    """Carry every sweep on until none is left, and look once more at those that are through.
 
     A loan made in the same moment as its branch's calendar changed may be committed after the
     sweep and know only the calendar before. Until this finds it, what is asked of it is answered
     by the rule, and any change of the loan moves its due date first.
     """
-    return sum(
-        [await move_due_dates_of(branch, run) for branch in await queries.branches(run.database)]
-    )
+    branches = await queries.branches_to_sweep(run.database, wall_clock(), all_settling=True)
+    return sum([await _sweep_branch(run, branch) for branch in branches])
+
+
+@jobs.steadily(seconds=0.2)
+async def sweep(run: Run) -> int:
+    """Move due dates as soon as their branch has announced something, on any replica."""
+    branches = await queries.branches_to_sweep(run.database, wall_clock(), all_settling=False)
+    random.shuffle(branches)  # so that one that fails keeps no other waiting for ever
+    return sum([await _sweep_branch(run, branch) for branch in branches])
+
+
+async def _sweep_branch(run: Run, branch: str) -> int:
+    """How many loans of a branch moved, chunk by chunk, until no chunk is left to take."""
+    moved = 0
+    finished: int | None = None
+    while taken := await run(take_chunk, TakeChunk(branch, wall_clock(), finished)):
+        moved += await _move_chunk(run, taken)
+        failpoint("sweep.moved")
+        finished = taken.chunk.number
+    return moved
+
+
+async def _move_chunk(run: Run, taken: Taken) -> int:
+    """How many loans of a chunk moved. What is published names the announcement as its cause."""
+    cause = taken.sweep.cause
+    because = run.because_of(Origin(cause.at, cause.correlation_id, cause.causation_id))
+    return await because(move_due_dates, MoveDueDates(taken.chunk.loan_ids))
 
 
 @jobs.every(minutes=60)

@@ -19,6 +19,7 @@ from services.circulation.domain.payment import Payment, Refund
 from services.circulation.domain.policy import Policy, PolicyChange
 from services.circulation.domain.rework import newly_closed
 from services.circulation.domain.suspension import FineSuspension, relief_on
+from services.circulation.domain.sweep import Sweep
 from services.circulation.domain.title import Title
 from shared.mongo import Database
 
@@ -310,9 +311,14 @@ async def suspensions_to_resume(db: Database, day: date) -> list[str]:
     return await store.suspensions.to_resume(db, day)
 
 
-async def branches(db: Database) -> list[str]:
-    """The codes of all branches that circulation has heard of."""
-    return sorted(await store.calendars.find(db))
+async def sweeps(db: Database) -> list[Sweep]:
+    """The last sweep of each branch, in order of code."""
+    return sorted(await store.sweeps.find(db), key=lambda sweep: sweep.id)
+
+
+async def branches_to_sweep(db: Database, at: datetime, *, all_settling: bool) -> list[str]:
+    """The branches with a sweep to carry on at an instant of the wall clock; see the store."""
+    return await store.sweeps.find_waiting(db, at, all_settling=all_settling)
 
 
 async def effect_of_calendars(

@@ -56,6 +56,7 @@ _OWNERS = {
     "/v1/me/charges": "circulation",
     "/v1/keys": "accounts",
     "/v1/ops/keys": "accounts",
+    "/v1/ops/sweeps": "circulation",
     "/v1/titles": "circulation",
     "/v1/copies": "circulation",
     "/v1/checkouts": "circulation",

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from services.circulation.consumers import keep_calendar, keep_patron
+from services.circulation.jobs import due_dates
 from services.circulation.settings import Settings
 from shared.contracts.accounts import PatronRegistered
 from shared.contracts.notices import Announcement, BranchRegistered, ClosureOut, Hours
@@ -81,10 +82,11 @@ class Desk:
         return Run(self.api.app.state.unit_of_work, Origin(now=now), within=30)
 
     async def hear(self, *events: Any, on: date = date(2020, 12, 1)) -> None:
-        """Take in events of branches and patrons, that happened on a day."""
+        """Take in events of branches and patrons, that happened on a day; due dates follow."""
         for event in events:
             handler = keep_calendar if hasattr(event, "branch") else keep_patron
             await handler(event, self.run(on))
+            await due_dates(self.run(on))
 
     async def patron(self, patron_id: str = "p1", category: str = "adult", **more: Any) -> str:
         """A patron; the card number is that of `card_of`. Gives the patron's token."""

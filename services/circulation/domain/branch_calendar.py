@@ -188,15 +188,18 @@ class BranchCalendar:
         They are the stretches of closed days, with an end, of the calendar at each announcement;
         and, for a closure in error, the days from its first on: what it moved lies behind it.
         """
-        spans = {
-            Movable(stretch.first, stretch.last)
+        closed = merge(
+            stretch
             for announced in self.announced_since(since)
             for stretch in merge(self.as_of(announced.version).closures)
             if stretch.last != NO_END
-        }
+        )
         errors = {
             Movable(min(a.starts_on or c.starts_on for a in c.announcements), NO_END, True)
             for c in self.closures
             if any(a.in_error and a.version > since for a in c.announcements)
         }
-        return tuple(sorted(spans | errors, key=lambda span: (span.first, span.last)))
+        return (
+            *(Movable(stretch.first, stretch.last) for stretch in closed),
+            *sorted(errors, key=lambda span: span.first),
+        )

@@ -13,6 +13,7 @@ from services.circulation.routes import (
     payments,
     policies,
     suspensions,
+    sweeps,
     titles,
 )
 
@@ -31,5 +32,6 @@ for subject in (
     suspensions,
     effects,
     policies,
+    sweeps,
 ):
     router.include_router(subject.router)

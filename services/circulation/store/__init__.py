@@ -17,6 +17,7 @@ from services.circulation.store import (
     policies,
     reworks,
     suspensions,
+    sweeps,
     titles,
 )
 from shared.mongo import Indexes
@@ -35,6 +36,7 @@ __all__ = [
     "policies",
     "reworks",
     "suspensions",
+    "sweeps",
     "titles",
 ]
 
@@ -52,4 +54,5 @@ INDEXES: Indexes = {
     **history.INDEXES,
     **suspensions.INDEXES,
     **reworks.INDEXES,
+    **sweeps.INDEXES,
 }

@@ -10,9 +10,9 @@ from shared.unit_of_work import Work
 INDEXES: Indexes = {"calendars": []}
 
 
-async def note(work: Work, calendar: BranchCalendar) -> None:
-    """Keep a branch's calendar, unless a newer one is known."""
-    await work.save_if_newer("calendars", calendar)
+async def note(work: Work, calendar: BranchCalendar) -> bool:
+    """Keep a branch's calendar, unless it or a newer one is known. Says whether it was kept."""
+    return await work.save_if_newer("calendars", calendar)
 
 
 async def get(work: Work, branch_code: str) -> BranchCalendar | None:

@@ -1,16 +1,18 @@
 """Loans, and which of them the jobs and sweeps have to look at."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation.domain.branch_calendar import BranchCalendar
+from services.circulation.domain.branch_calendar import Movable
 from services.circulation.domain.effect import Alike
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.suspension import FineSuspension
+from services.circulation.domain.sweep import Place, Sweep
 from services.circulation.store import reading
 from shared.mongo import Database, Indexes, chunk_after, from_document, plain
 from shared.unit_of_work import Stale, Work
@@ -31,10 +33,10 @@ INDEXES: Indexes = {
             partialFilterExpression=OPEN,
         ),
         IndexModel([("copy_id", ASCENDING)], name="lost_by_copy", partialFilterExpression=LOST),
-        # What an announcement moves.
+        # What an announcement moves, in an order in which a sweep knows its place.
         IndexModel(
-            [("branch_code", ASCENDING), ("due_on", ASCENDING)],
-            name="open_by_due_date",
+            [("branch_code", ASCENDING), ("due_on", ASCENDING), ("_id", ASCENDING)],
+            name="open_of_branch_by_due_date",
             partialFilterExpression=OPEN,
         ),
         # What the overdue job has to notice, and nothing else.
@@ -174,24 +176,64 @@ async def find_borrowing_patrons(
     return list(patrons)
 
 
-async def to_move(db: Database, calendar: BranchCalendar) -> AsyncIterator[str]:
-    """Ids of loans that announcements may move, among them all that they do move."""
-    query = {
-        "branch_code": calendar.id,
-        "calendar_version": {"$lt": calendar.version},
-        "$or": [
-            {
-                "due_on": {"$gte": span.first.isoformat(), "$lte": span.last.isoformat()},
-                **({"moves": {"$ne": []}} if span.moved_only else {}),
-            }
-            for span in calendar.movable()
-        ],
+@dataclass(frozen=True, slots=True)
+class _Due:
+    id: str
+    due_on: date
+
+
+async def next_to_move(
+    work: Work, sweep: Sweep, spans: Sequence[Movable], *, limit: int
+) -> tuple[Place, ...]:
+    """The loans after the place of a sweep that announcements may move, at most `limit`."""
+    places: list[Place] = []
+    here = sweep.place
+    for number, span in enumerate(spans):
+        ranges: list[dict[str, Any]] = [{"due_on": _days(span)}]
+        if here is not None:
+            if number < here.span:
+                continue
+            if number == here.span:
+                due_on = here.due_on.isoformat()
+                ranges = [
+                    {"due_on": due_on, "_id": {"$gt": here.loan_id}},
+                    {"due_on": {**_days(span), "$gt": due_on}},
+                ]
+        for days in ranges:
+            if len(places) < limit:
+                found = await work.all(
+                    _Due,
+                    "loans",
+                    {**_behind(sweep, span), **days},
+                    sort=[("due_on", ASCENDING), ("_id", ASCENDING)],
+                    limit=limit - len(places),
+                )
+                places += [Place(number, one.due_on, one.id) for one in found]
+    return tuple(places)
+
+
+async def count_to_move(work: Work, sweep: Sweep, spans: Sequence[Movable]) -> int:
+    """How many loans announcements may move."""
+    return sum(
+        [
+            await work.count("loans", {**_behind(sweep, span), "due_on": _days(span)})
+            for span in spans
+        ]
+    )
+
+
+def _days(span: Movable) -> dict[str, str]:
+    return {"$gte": span.first.isoformat(), "$lte": span.last.isoformat()}
+
+
+def _behind(sweep: Sweep, span: Movable) -> dict[str, Any]:
+    """Open loans that may not follow a branch's calendar yet."""
+    return {
+        "branch_code": sweep.id,
+        "calendar_version": {"$lt": sweep.calendar_version},
+        **({"moves": {"$ne": []}} if span.moved_only else {}),
         **OPEN,
     }
-    if not query["$or"]:
-        return
-    async for found in db.loans.find(query, {"_id": 1}, hint="open_by_due_date").batch_size(200):
-        yield found["_id"]
 
 
 async def to_notice(
@@ -245,7 +287,7 @@ async def find_alike(db: Database, branch_codes: Collection[str]) -> list[Alike]
                 }
             },
         ],
-        hint="open_by_due_date",
+        hint="open_of_branch_by_due_date",
         allowDiskUse=True,
     ).to_list(None)
     return [Alike(from_document(Loan, group["loan"]), tuple(group["ids"])) for group in groups]

@@ -6,10 +6,7 @@ from itertools import chain
 from services.circulation import store
 from services.circulation.domain.loan import catch_up
 from services.circulation.usecases.tell_of_loan import tell_moves
-from shared.unit_of_work import Run, Work
-
-CHUNK = 20
-"""Loans moved in one transaction."""
+from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
@@ -28,20 +25,3 @@ async def move_due_dates(work: Work, command: MoveDueDates) -> int:
     for steps in moves:
         tell_moves(work, steps)
     return len(moves)
-
-
-async def move_due_dates_of(branch_code: str, run: Run) -> int:
-    """How many loans of a branch moved, chunk by chunk. Begun again, it goes on where it ended."""
-    calendar = (await store.calendars.find(run.database, {branch_code})).get(branch_code)
-    if calendar is None:
-        return 0
-    moved = 0
-    chunk: list[str] = []
-    async for loan_id in store.loans.to_move(run.database, calendar):
-        chunk.append(loan_id)
-        if len(chunk) == CHUNK:
-            moved += await run(move_due_dates, MoveDueDates(tuple(chunk)))
-            chunk.clear()
-    if chunk:
-        moved += await run(move_due_dates, MoveDueDates(tuple(chunk)))
-    return moved

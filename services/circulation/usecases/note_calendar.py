@@ -8,6 +8,7 @@ from services.circulation.domain.branch_calendar import (
     BranchCalendar,
 )
 from services.circulation.domain.rework import branch_rework_id
+from services.circulation.domain.sweep import Cause, begin
 from shared.contracts import notices
 from shared.contracts.notices import BranchSnapshot
 from shared.unit_of_work import Work
@@ -16,8 +17,16 @@ WEEK = frozenset(range(1, 8))
 
 
 async def note_calendar(work: Work, event: BranchSnapshot) -> None:
-    """Keep the branch's calendar, unless a newer one is known. `move_due_dates` goes on from it."""
-    await store.calendars.note(work, calendar_of(event))
+    """Keep the branch's calendar, unless a newer one is known.
+
+    Workers then sweep over its loans and fines; until they are through, the rule decides.
+    """
+    calendar = calendar_of(event)
+    if await store.calendars.note(work, calendar):
+        known = await store.sweeps.get(work, calendar.id)
+        origin = work.origin
+        cause = Cause(origin.now, origin.correlation_id, origin.causation_id)
+        await store.sweeps.save(work, begin(known, calendar.id, calendar.version, cause))
     await store.reworks.want(work, branch_rework_id(event.branch), event.version)
 
 

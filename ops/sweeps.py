@@ -1,0 +1,50 @@
+"""`carrel sweeps`: how far due dates have followed what branches announced."""
+
+import asyncio
+from collections.abc import Sequence
+
+import typer
+
+from ops.console import DATA, AsJson, Data, print_json, print_table, settings_of, told_in_words
+from services.circulation.domain.sweep import Sweep, SweepState
+from services.circulation.store import sweeps as store
+from shared.mongo import connect
+from shared.settings import Settings
+
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True, subcommand_metavar="")
+def sweeps_command(as_json: AsJson = False, data: Data = DATA) -> None:
+    """How far the due dates of each branch have followed its closures and reopenings.
+
+    Until a sweep is through, every answer goes by the calendar, not by the
+    stored dates, so nothing is wrong meanwhile. One that does not go on means
+    that no process of circulation has the role `jobs`, or that its log says
+    why a chunk fails.
+    """
+    settings = settings_of(data)
+    with told_in_words(settings):
+        found = asyncio.run(_look(settings))
+    rows = [
+        (s.id, s.calendar_version, s.state.value, s.done, s.total, len(s.in_hand)) for s in found
+    ]
+    columns = ("branch", "calendar_version", "state", "done", "total", "workers")
+    if as_json:
+        print_json({"sweeps": [dict(zip(columns, row, strict=True)) for row in rows]})
+        return
+    print_table(columns, rows)
+
+
+async def _look(settings: Settings) -> Sequence[Sweep]:
+    client = connect(settings.mongo_url)
+    try:
+        found = await store.find(client[f"{settings.database_prefix}_circulation"])
+        return sorted(found, key=lambda sweep: sweep.id)
+    finally:
+        client.close()
+
+
+async def sweeping(settings: Settings) -> list[str]:
+    """The branches whose due dates have still to move."""
+    return [sweep.id for sweep in await _look(settings) if sweep.state is SweepState.MOVING]

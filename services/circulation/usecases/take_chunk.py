@@ -1,0 +1,58 @@
+"""Take the next loans of a sweep, so that this worker and no other moves their due dates."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.circulation import store
+from services.circulation.domain import sweep as rules
+from services.circulation.domain.sweep import Chunk, Sweep, SweepState
+from shared.unit_of_work import Work
+
+CHUNK = 100
+"""Loans moved in one transaction; docs/performance.md has the measurements."""
+
+
+@dataclass(frozen=True)
+class TakeChunk:
+    """Of which branch, and the chunk that this worker has moved before. `at`: the wall clock."""
+
+    branch_code: str
+    at: datetime
+    finished: int | None = None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A chunk, and the sweep that it is of."""
+
+    sweep: Sweep
+    chunk: Chunk
+
+
+async def take_chunk(work: Work, command: TakeChunk) -> Taken | None:
+    """The next chunk; None if there is none now. Where none is left the sweep comes to an end."""
+    before = await store.sweeps.get(work, command.branch_code)
+    if before is None or before.state is SweepState.DONE:
+        return None
+    sweep = before if command.finished is None else rules.finish(before, command.finished)
+    sweep, chunk = await _next_chunk(work, sweep, command.at)
+    if sweep is not before:
+        # Several steps at once are one version.
+        await store.sweeps.save(work, rules.one_version_after(sweep, before))
+    return Taken(sweep, chunk) if chunk else None
+
+
+async def _next_chunk(work: Work, sweep: Sweep, at: datetime) -> tuple[Sweep, Chunk | None]:
+    if abandoned := rules.abandoned(sweep, at):
+        again = rules.take_again(sweep, abandoned, at)
+        return again, again.in_hand[-1]
+    calendar = await store.calendars.get(work, sweep.id)
+    spans = calendar.movable(sweep.since) if calendar else ()
+    places = await store.loans.next_to_move(work, sweep, spans, limit=CHUNK)
+    if not places:
+        return rules.come_to_an_end(sweep, at), None
+    total = sweep.total
+    if total is None or sweep.place is None:
+        total = sweep.done + await store.loans.count_to_move(work, sweep, spans)
+    taken = rules.take(sweep, places, total, at)
+    return taken, taken.in_hand[-1]
