@@ -19,8 +19,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
-from services.gateway.store import WHOLE
 from ops.sweeps import sweeping
+from services.gateway.store import WHOLE
 from shared.clock import wall_clock
 from shared.contracts import published
 from shared.mongo import Client, Database, Document, connect

@@ -16,6 +16,7 @@ from tests.support import until
 WORK = ("work.before-commit", "work.after-commit")
 RELAY = ("relay.fetched", "relay.sent", "relay.acknowledged", "relay.marked")
 LISTENER = ("listener.received", "listener.taken-in", "listener.committed")
+SWEEP = ("sweep.moved",)
 
 STEPS = (
     *((service, point) for service in ("accounts", "events") for point in (*WORK, *RELAY)),
@@ -25,6 +26,7 @@ STEPS = (
         for point in (*WORK, *RELAY, *LISTENER)
     ),
     *(("gateway", point) for point in LISTENER),
+    *(("circulation", point) for point in SWEEP),
 )
 """Each service with each step that it takes."""
 

@@ -12,7 +12,7 @@ import pytest
 from ops.audit import audit
 from ops.processes import System
 from shared.settings import Settings
-from tests.faults.kills import LISTENER, RELAY, STEPS, WORK, doomed
+from tests.faults.kills import LISTENER, RELAY, STEPS, SWEEP, WORK, doomed
 from tests.faults.report import record
 from tests.library import Library
 
@@ -22,6 +22,7 @@ FAULTS = {
     WORK: "kill -9 around a commit",
     RELAY: "kill -9 of a relay: rows read, sent, acknowledged, marked",
     LISTENER: "kill -9 of a consumer: event received, taken in, offset committed",
+    SWEEP: "kill -9 of a worker that moves due dates: moved, not yet said so",
 }
 
 

@@ -1,0 +1,80 @@
+"""The life of a sweep: taken chunk by chunk, by many workers, some of whom never finish."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from services.circulation.domain.sweep import (
+    HOLD,
+    SETTLE,
+    Cause,
+    Place,
+    Sweep,
+    SweepState,
+    abandoned,
+    begin,
+    come_to_an_end,
+    finish,
+    take,
+    take_again,
+)
+
+NOON = datetime(2021, 2, 17, 12, tzinfo=UTC)
+CAUSE = Cause(NOON, "r1", "e1")
+NEW = begin(None, "HKCL", 3, CAUSE)
+
+
+def places(*names: str) -> tuple[Place, ...]:
+    return tuple(Place(0, date(2020, 12, 4), name) for name in names)
+
+
+def taken(sweep: Sweep = NEW, *names: str, at: datetime = NOON) -> Sweep:
+    return take(sweep, places(*(names or ("a", "b"))), 5, at)
+
+
+def test_a_worker_takes_a_chunk_and_finishes_it() -> None:
+    sweep = taken(taken(NEW, "a", "b"), "c")
+    assert [chunk.number for chunk in sweep.in_hand] == [1, 2]
+    assert sweep.place == places("c")[0]
+    sweep = finish(finish(sweep, 1), 2)
+    assert (sweep.done, sweep.total, sweep.in_hand) == (3, 5, ())
+
+
+def test_what_a_worker_never_finished_is_taken_again_and_counted_once() -> None:
+    sweep = taken()
+    assert abandoned(sweep, NOON + HOLD - timedelta(seconds=1)) is None
+    chunk = abandoned(sweep, NOON + HOLD)
+    assert chunk is not None
+    again = take_again(sweep, chunk, NOON + HOLD)
+    assert again.in_hand[0].loan_ids == ("a", "b")
+    assert abandoned(again, NOON + HOLD) is None
+    done = finish(again, 1)
+    assert done.done == 2
+    assert finish(done, 1) is done  # the first worker comes back to life
+
+
+def test_it_ends_once_no_chunk_is_in_hand_and_looks_once_more() -> None:
+    sweep = taken()
+    assert come_to_an_end(sweep, NOON) is sweep
+    settling = come_to_an_end(finish(sweep, 1), NOON)
+    assert (settling.state, settling.place) == (SweepState.SETTLING, None)
+    early = come_to_an_end(settling, NOON + SETTLE - timedelta(seconds=1))
+    assert early is settling
+    done = come_to_an_end(settling, NOON + SETTLE)
+    assert (done.state, done.since) == (SweepState.DONE, 3)
+
+
+def test_a_look_that_came_too_early_is_no_end() -> None:
+    settling = come_to_an_end(finish(taken(), 1), NOON)
+    looked = finish(taken(settling, "late"), 2)
+    again = come_to_an_end(looked, NOON)
+    assert (again.state, again.place, again.done) == (SweepState.SETTLING, None, 3)
+
+
+def test_a_newer_announcement_begins_it_again_from_what_all_loans_follow() -> None:
+    under_way = taken()
+    newer = begin(under_way, "HKCL", 4, CAUSE)
+    assert (newer.calendar_version, newer.since) == (4, 0)
+    assert (newer.in_hand, newer.place, newer.done) == ((), None, 0)
+    assert newer.version == under_way.version + 1
+    assert taken(newer).in_hand[0].number == 2  # none is taken for one of before
+    done = come_to_an_end(come_to_an_end(finish(under_way, 1), NOON), NOON + SETTLE)
+    assert begin(done, "HKCL", 4, CAUSE).since == 3

@@ -1,0 +1,180 @@
+"""Due dates follow announcements off the path of events, on any number of replicas."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.circulation.app import create_app
+from services.circulation.consumers import keep_calendar
+from services.circulation.domain.sweep import HOLD, SETTLE
+from services.circulation.jobs import due_dates, sweep
+from services.circulation.usecases.move_due_dates import MoveDueDates, move_due_dates
+from services.circulation.usecases.take_chunk import CHUNK, TakeChunk, take_chunk
+from shared.clock import wall_clock
+from shared.mongo import to_document
+from tests.circulation.desk import OPS, Desk, closure, settings_for
+from tests.circulation.desk import branch as told
+from tests.circulation.test_histories import loan
+from tests.support import served, token, until
+
+REOPENS = told(version=2, closures=(closure("c1", "2020-12-02", (2, "2021-02-19")),))
+AGAIN = told(
+    version=3, closures=(closure("c1", "2020-12-02", (2, "2021-02-19"), (3, "2021-03-01")),)
+)
+
+
+@pytest.fixture
+async def second(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[Desk]:
+    """Another replica."""
+    async with served(create_app, settings_for(mongo_url, database)) as api:
+        yield Desk(api)
+
+
+async def lend_many(desk: Desk, count: int) -> None:
+    """Open loans of the central library, due on days of its closure, several on each."""
+    documents = []
+    for number in range(count):
+        one = to_document(loan(REOPENS.closures[0].from_ + timedelta(days=number % 30), number))
+        documents.append({**one, "branch_code": "HKCL", "copy_id": f"k{number}"})
+    await desk.api.app.state.database.loans.insert_many(documents)
+
+
+async def announce(desk: Desk, event: Any = REOPENS) -> None:
+    """The event is taken in; no worker has seen it yet."""
+    await keep_calendar(event, desk.run())
+
+
+async def where(desk: Desk) -> dict[str, int]:
+    """How many loans are due on each day."""
+    groups = desk.api.app.state.database.loans.aggregate(
+        [{"$group": {"_id": "$due_on", "count": {"$sum": 1}}}]
+    )
+    return {group["_id"]: group["count"] async for group in groups}
+
+
+async def progress(desk: Desk) -> dict[str, Any]:
+    """Of the central library, as an operator sees it."""
+    answer = await desk.api.get("/v1/ops/sweeps", as_=OPS)
+    assert answer.status == 200, answer.body
+    [found] = [one for one in answer.json()["items"] if one["branch"] == "HKCL"]
+    return dict(found)
+
+
+async def test_an_announcement_is_taken_in_at_once_and_its_loans_follow(desk: Desk) -> None:
+    await lend_many(desk, 2 * CHUNK + 50)
+    await announce(desk)
+    assert "2021-02-19" not in await where(desk)
+    assert (await progress(desk))["state"] == "moving"
+    assert await sweep(desk.run()) == 2 * CHUNK + 50
+    assert await where(desk) == {"2021-02-19": 2 * CHUNK + 50}
+    assert await progress(desk) == {
+        "branch": "HKCL",
+        "calendar_version": 2,
+        "state": "settling",
+        "done": 2 * CHUNK + 50,
+        "total": 2 * CHUNK + 50,
+        "workers": 0,
+    }
+    assert await sweep(desk.run()) == 0
+
+
+async def test_replicas_share_a_sweep_and_move_each_loan_once(desk: Desk, second: Desk) -> None:
+    count = 6 * CHUNK
+    await lend_many(desk, count)
+    await announce(desk)
+    moved = await asyncio.gather(*(sweep(one.run()) for one in (desk, second, desk, second)))
+    assert sum(moved) == count
+    assert sum(one > 0 for one in moved) > 1
+    assert await where(desk) == {"2021-02-19": count}
+    assert await desk.count("loan.due-date-changed") == count
+    assert (await progress(desk))["done"] == count
+
+
+@pytest.mark.parametrize("moved_before_it_died", [False, True])
+async def test_what_a_dead_worker_had_in_hand_is_moved_by_another(
+    desk: Desk, moved_before_it_died: bool
+) -> None:
+    await lend_many(desk, CHUNK + 20)
+    await announce(desk)
+    taken = await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock() - HOLD))
+    assert taken is not None
+    if moved_before_it_died:
+        await desk.run()(move_due_dates, MoveDueDates(taken.chunk.loan_ids))
+    await sweep(desk.run())
+    assert await where(desk) == {"2021-02-19": CHUNK + 20}
+    assert await desk.count("loan.due-date-changed") == CHUNK + 20
+    assert (await progress(desk))["done"] == CHUNK + 20
+
+
+async def test_a_chunk_in_the_hands_of_a_living_worker_is_left_to_it(desk: Desk) -> None:
+    await lend_many(desk, CHUNK + 20)
+    await announce(desk)
+    assert await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock()))
+    assert await sweep(desk.run()) == 20
+    found = await progress(desk)
+    assert (found["state"], found["done"], found["workers"]) == ("moving", 20, 1)
+
+
+async def test_another_announcement_in_the_middle_begins_it_again(desk: Desk) -> None:
+    await lend_many(desk, CHUNK + 20)
+    await announce(desk)
+    taken = await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock()))
+    assert taken is not None
+    await announce(desk, AGAIN)
+    await desk.run()(move_due_dates, MoveDueDates(taken.chunk.loan_ids))  # by either calendar
+    await sweep(desk.run())
+    assert await where(desk) == {"2021-03-01": CHUNK + 20}
+    assert await desk.count("loan.due-date-changed") == 2 * (CHUNK + 20)
+
+
+async def test_a_loan_committed_after_the_sweep_had_passed_is_found_by_its_last_look(
+    desk: Desk,
+) -> None:
+    await announce(desk)
+    await sweep(desk.run())
+    await lend_many(desk, 3)  # made under the calendar of before
+    assert await sweep(desk.run()) == 0
+    later = wall_clock() + SETTLE
+    taken = await desk.run()(take_chunk, TakeChunk("HKCL", later))
+    assert taken is not None
+    await desk.run()(move_due_dates, MoveDueDates(taken.chunk.loan_ids))
+    assert await desk.run()(take_chunk, TakeChunk("HKCL", later, taken.chunk.number)) is None
+    assert await where(desk) == {"2021-02-19": 3}
+    assert (await progress(desk))["state"] == "done"
+    # What all follow by now is not looked at again.
+    await announce(desk, told(version=3, closures=REOPENS.closures))
+    assert await due_dates(desk.run()) == 0
+
+
+async def test_events_of_a_sweep_name_the_announcement_as_their_cause(desk: Desk) -> None:
+    await lend_many(desk, 1)
+    run = desk.run()
+    await keep_calendar(REOPENS, run)
+    await sweep(desk.run())
+    [row] = [
+        row
+        async for row in desk.api.app.state.database.outbox.find({"topic": "loan.due-date-changed"})
+    ]
+    assert row["headers"]["ce_correlationid"] == run.origin.correlation_id
+    assert row["headers"]["ce_time"] == "2020-12-01T00:00:00Z"
+
+
+async def test_the_role_jobs_sweeps_in_a_simulation_as_well(
+    desk: Desk, mongo_url: str, database: str
+) -> None:
+    await lend_many(desk, 20)
+    await announce(desk)
+    settings = settings_for(mongo_url, database).model_copy(update={"roles": ("jobs",)})
+
+    async def moved() -> bool:
+        return await where(desk) == {"2021-02-19": 20}
+
+    async with served(create_app, settings):
+        await until(moved, within=30)
+
+
+async def test_progress_is_for_staff_and_operators(desk: Desk) -> None:
+    assert (await desk.api.get("/v1/ops/sweeps", as_=token("p1"))).status == 403
