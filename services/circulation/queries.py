@@ -311,6 +311,11 @@ async def suspensions_to_resume(db: Database, day: date) -> list[str]:
     return await store.suspensions.to_resume(db, day)
 
 
+async def branches(db: Database) -> list[str]:
+    """The codes of all branches that circulation has heard of."""
+    return sorted(await store.calendars.find(db))
+
+
 async def sweeps(db: Database) -> list[Sweep]:
     """The last sweep of each branch, in order of code."""
     return sorted(await store.sweeps.find(db), key=lambda sweep: sweep.id)

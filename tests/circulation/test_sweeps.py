@@ -159,7 +159,7 @@ async def test_events_of_a_sweep_name_the_announcement_as_their_cause(desk: Desk
         async for row in desk.api.app.state.database.outbox.find({"topic": "loan.due-date-changed"})
     ]
     assert row["headers"]["ce_correlationid"] == run.origin.correlation_id
-    assert row["headers"]["ce_time"] == "2020-12-01T00:00:00Z"
+    assert row["headers"]["ce_time"] == "2020-12-01T04:00:00Z"
 
 
 async def test_the_role_jobs_sweeps_in_a_simulation_as_well(
