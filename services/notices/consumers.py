@@ -5,6 +5,7 @@ away the listener waits, so that no notification says of money what the account 
 """
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import date
 
 from pydantic import BaseModel
@@ -29,11 +30,16 @@ from shared.contracts.accounts import (
     PreferencesChanged,
 )
 from shared.contracts.circulation import (
+    ChargeSnapshot,
+    FineAdjusted,
     FineAssessed,
+    FinePaid,
     FinesResumed,
     FinesSuspended,
+    FineWaived,
     LoanDueDateChanged,
     LoanDueSoon,
+    LoanLost,
     LoanOverdue,
     SuspensionSnapshot,
     TitleCatalogued,
@@ -67,6 +73,7 @@ class Charge(BaseModel):
 
     amount_cents: int
     outstanding_cents: int
+    refund_due_cents: int = 0
 
 
 class Loan(BaseModel):
@@ -181,6 +188,16 @@ async def tell_new_due_date(event: LoanDueDateChanged, run: Run) -> None:
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
+@hears(LoanLost)
+async def tell_loss(event: LoanLost, run: Run) -> None:
+    """Tell that a loan is recorded as lost, unless it was found by now."""
+    answer = await run.owners.get("circulation", f"/v1/loans/{event.loan_id}", now=run.now)
+    if answer is None or LoanNow.model_validate(answer).state != "lost":
+        return
+    about = About(loan_id=event.loan_id, title_id=event.title_id)
+    await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
 @hears(FineAssessed)
 async def tell_fine(event: FineAssessed, run: Run) -> None:
     """Tell of a charge as it stands at this moment.
@@ -188,22 +205,68 @@ async def tell_fine(event: FineAssessed, run: Run) -> None:
     Where its last day was a suspended one, fines are suspended for the loan: the sum is left to
     the account, as no letter names money then.
     """
-    answer = await run.owners.get("circulation", f"/v1/charges/{event.charge_id}", now=run.now)
-    if answer is None:
+    charge = await _charge(event, run)
+    if charge is None:
         return
-    charge = Charge.model_validate(answer)
-    loan = await run.owners.get("circulation", f"/v1/loans/{event.loan_id}", now=run.now)
     suspended = bool(event.spans) and event.spans[-1].disposition == "suspended"
-    about = About(
-        loan_id=event.loan_id,
-        title_id=None if loan is None else Loan.model_validate(loan).title_id,
-        charge_id=event.charge_id,
-        due_on=event.due_on,
+    about = replace(
+        await _about(event, run),
+        due_on=event.due_on if event.kind == "fine" else None,
         suspended=suspended,
         amount_cents=None if suspended else charge.amount_cents,
         outstanding_cents=None if suspended else charge.outstanding_cents,
     )
     await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
+@hears(FineAdjusted)
+async def tell_adjustment(event: FineAdjusted, run: Run) -> None:
+    """Tell of a charge that was lowered, as it stands at this moment; or of money given back."""
+    charge = await _charge(event, run)
+    if charge is None:
+        return
+    refunded = event.refunded_cents > 0
+    about = replace(
+        await _about(event, run),
+        amount_cents=event.refunded_cents if refunded else charge.amount_cents,
+        refunded=refunded or None,
+        refund_due_cents=charge.refund_due_cents or None,
+    )
+    await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
+@hears(FinePaid)
+async def acknowledge_payment(event: FinePaid, run: Run) -> None:
+    """Tell of a payment, as a receipt: what was paid then, whatever became of the charge since."""
+    about = replace(await _about(event, run), amount_cents=event.paid_cents)
+    await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
+@hears(FineWaived)
+async def tell_waiver(event: FineWaived, run: Run) -> None:
+    """Tell of what was waived."""
+    about = replace(await _about(event, run), amount_cents=event.waived_cents)
+    await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
+async def _charge(event: ChargeSnapshot, run: Run) -> Charge | None:
+    """The charge as it stands at this moment."""
+    answer = await run.owners.get("circulation", f"/v1/charges/{event.charge_id}", now=run.now)
+    return None if answer is None else Charge.model_validate(answer)
+
+
+async def _about(event: ChargeSnapshot, run: Run) -> About:
+    """What a charge is for. The title is known by its loan; a hold fee has none."""
+    loan = None
+    if event.loan_id:
+        loan = await run.owners.get("circulation", f"/v1/loans/{event.loan_id}", now=run.now)
+    kind = "lost-processing" if event.processing else event.kind
+    return About(
+        loan_id=event.loan_id or None,
+        title_id=None if loan is None else Loan.model_validate(loan).title_id,
+        charge_id=event.charge_id,
+        charge_kind=None if kind == "fine" else kind,
+    )
 
 
 # ---- what concerns many -------------------------------------------------------------------------

@@ -18,7 +18,17 @@ from shared.bus import Hears
 from shared.clock import parse_instant
 from shared.contracts import Event
 from shared.contracts.accounts import PatronBlocked, PatronUnblocked, PatronUpdated
-from shared.contracts.circulation import FineAssessed, FinesResumed, FinesSuspended, SpanOut
+from shared.contracts.circulation import (
+    ChargeSnapshot,
+    FineAdjusted,
+    FineAssessed,
+    FinePaid,
+    FinesResumed,
+    FinesSuspended,
+    FineWaived,
+    LoanLost,
+    SpanOut,
+)
 from shared.contracts.events import ActivityPublished
 from shared.owners import OwnerAway
 from shared.unit_of_work import Busy, Origin, Run
@@ -80,6 +90,32 @@ def fine(charge_id: str, patron_id: str, last: str = "charged") -> FineAssessed:
         charged_days=5,
         spans=(SpanOut.model_validate({**span, "disposition": last, "cause": CAUSE}),),
     )
+
+
+def charge(kind: type[ChargeSnapshot], patron_id: str, **more: Any) -> ChargeSnapshot:
+    """The charge of the last test, after a change."""
+    fields = {
+        "version": 2,
+        "charge_id": "charge-1",
+        "patron_id": patron_id,
+        "loan_id": "loan-1",
+        "kind": "fine",
+        "amount_cents": 750,
+        "outstanding_cents": 0,
+        "assessed_on": date(2020, 12, 9),
+        "lowered_cents": 300,
+        "cause": "closure-1",
+        "paid_cents": 750,
+        "payment_id": "payment-1",
+        "waived_cents": 200,
+    }
+    return kind.model_validate({**fields, **more})
+
+
+def lost(loan_id: str, patron_id: str) -> LoanLost:
+    snapshot = overdue(loan_id, patron_id).model_dump()
+    facts = {"state": "lost", "lost_on": date(2020, 12, 9), "declared_by": "patron"}
+    return LoanLost.model_validate({**snapshot, "version": 3, **facts})
 
 
 async def texts(api: Api, patron_id: str) -> list[str]:
@@ -268,6 +304,51 @@ async def test_a_fine_assessed_under_a_suspension_is_told_without_its_sum(
     (item,) = await inbox(api, "p")
     assert "$" not in item["text"]
     assert "amount_cents" not in item["about"]
+
+
+async def test_what_becomes_of_a_charge_is_told_as_it_stands_then(
+    api: Api, lending: Lending
+) -> None:
+    now = {"amount_cents": 450, "outstanding_cents": 0, "refund_due_cents": 300}
+    lending.charges["charge-1"] = now
+    lending.loans["loan-1"] = {"id": "loan-1", "title_id": "title-1"}
+    await hear(api, title(), "e-0", DECEMBER_9)
+    events = [
+        charge(FinePaid, "p"),
+        charge(FineWaived, "p"),
+        charge(FineAdjusted, "p"),
+        charge(FineAdjusted, "p", lowered_cents=0, refunded_cents=300),
+    ]
+    for number, event in enumerate(events):
+        await hear(api, event, f"e-{number + 1}", f"2020-12-09T1{number}:00:00+08:00")
+    refunded, adjusted, waived, paid = await texts(api, "p")
+    assert paid == "“Jane Eyre”: your payment of $7.50 was received. Thank you."
+    assert waived == "“Jane Eyre”: $2.00 of a charge was waived."
+    assert adjusted == (
+        "“Jane Eyre”: a charge was lowered and is now $4.50. "
+        "$3.00 of what you paid is due back to you."
+    )
+    assert refunded == "“Jane Eyre”: $3.00 was given back to you."
+
+
+async def test_a_hold_fee_is_told_without_a_loan(api: Api, lending: Lending) -> None:
+    lending.charges["charge-1"] = {"amount_cents": 330, "outstanding_cents": 330}
+    event = fine("charge-1", "p").model_copy(
+        update={"kind": "hold-fee", "loan_id": "", "hold_id": "h", "spans": ()}
+    )
+    await hear(api, event, "e-1", DECEMBER_9)
+    [told] = await texts(api, "p")
+    assert told.startswith("A fee of $3.30 for collecting a reserved item was charged.")
+    assert [path for path, _ in lending.asked] == ["/v1/charges/charge-1"]
+
+
+async def test_a_loss_is_told_unless_it_was_found_by_then(api: Api, lending: Lending) -> None:
+    lending.loans["loan-1"] = {"state": "lost", "due_on": "2020-12-04"}
+    lending.loans["loan-2"] = {"state": "returned", "due_on": "2020-12-04"}
+    await hear(api, lost("loan-1", "p"), "e-1", DECEMBER_9)
+    await hear(api, lost("loan-2", "p"), "e-2", DECEMBER_9)
+    [told] = await texts(api, "p")
+    assert "recorded as lost" in told
 
 
 # ---- whom it concerns ---------------------------------------------------------------------------
@@ -500,6 +581,10 @@ def story() -> list[Happened]:
         erased("c"),
         reopened("HKCL", 5),
         overdue("loan-c", "c"),
+        charge(FineWaived, "e"),
+        charge(FineAdjusted, "e"),
+        charge(FinePaid, "e"),
+        lost("loan-e", "e"),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -514,6 +599,8 @@ def answers(lending: Lending) -> None:
     lending.owes("loan-c", 150)
     lending.charges["charge-a"] = {"amount_cents": 750, "outstanding_cents": 750}
     lending.loans["loan-1"] = {"id": "loan-1", "title_id": "title-1"}
+    lending.charges["charge-1"] = {"amount_cents": 450, "outstanding_cents": 0}
+    lending.loans["loan-e"] = {"state": "lost", "due_on": "2020-12-04"}
     lending.loans["loan-b"] = {"state": "open", "due_on": "2020-12-04"}
     lending.borrowers["s-1"] = ["a", "b", "c", "d"]
 
@@ -540,7 +627,7 @@ async def play(
             )
             for name in ("a", "b", "d")
         }
-        inboxes = {name: await inbox(api, name) for name in ("a", "b", "c", "d")}
+        inboxes = {name: await inbox(api, name) for name in ("a", "b", "c", "d", "e")}
         # The published events say of each living patron what the inbox shows.
         assert unread == {name: sorted(i["id"] for i in inboxes[name]) for name in unread}
         left = api.app.state.database.notifications
@@ -561,7 +648,7 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
     in_order = await play(settings, list)
     prefix = f"{settings.database_prefix}_x"
     assert await play(settings.model_copy(update={"database_prefix": prefix}), thrice) == in_order
-    kinds = [[item["kind"] for item in in_order[name]] for name in ("a", "b", "c", "d")]
+    kinds = [[item["kind"] for item in in_order[name]] for name in ("a", "b", "c", "d", "e")]
     assert kinds == [
         [
             "fines.resumed",
@@ -583,6 +670,7 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
         ],
         [],
         ["fines.resumed", "fines.suspended"],
+        ["loan.lost", "fine.paid", "fine.adjusted", "fine.waived"],
     ]
 
 

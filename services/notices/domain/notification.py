@@ -25,7 +25,12 @@ class About:
     """Whether fines are suspended for this loan; then no amount is named."""
     amount_cents: int | None = None
     outstanding_cents: int | None = None
+    refund_due_cents: int | None = None
+    refunded: bool | None = None
+    """Whether the amount was given back; None: it was not."""
     charge_id: str | None = None
+    charge_kind: str | None = None
+    """`lost`, `lost-processing` or `hold-fee`; None: a fine."""
     suspension_id: str | None = None
     starts_on: date | None = None
     resumes_on: date | None = None

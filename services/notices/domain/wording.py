@@ -1,7 +1,8 @@
 """The words of a notification in each language: the same facts, whichever it is.
 
-While fines are suspended no sentence names a sum, and none in any language asks for money: the
-account shows what accrued before, and the letter does not.
+While fines are suspended no sentence about one names a sum, and none in any language asks for
+money: the account shows what accrued before, and the letter does not. What was paid, waived,
+lowered or given back is named always: that asks for nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,6 +29,11 @@ class Facts:
     amount: str | None = None
     """As `$7.50`; None: nothing is owed."""
     outstanding: str | None = None
+    refund: str | None = None
+    """What is due back of what was paid."""
+    refunded: bool = False
+    """Whether the amount was given back."""
+    charge_kind: str = "fine"
     starts_on: date | None = None
     resumes_on: date | None = None
     reopened_on: date | None = None
@@ -55,6 +61,18 @@ class _Phrases:
     fine: str
     fine_settled: str
     fine_suspended: str
+    lost: str
+    price: str
+    processing: str
+    hold_fee: str
+    left_to_pay: str
+    nothing_left: str
+    lowered: str
+    dropped: str
+    refund_due: str
+    refunded: str
+    paid: str
+    waived: str
     suspended: str
     resumed: str
     reopened: str
@@ -99,6 +117,18 @@ _PHRASES: Mapping[str, _Phrases] = {
         fine_settled="{title}: a fine of {amount} was recorded. It is settled.",
         fine_suspended="{title}: a fine from the time before fines were suspended was recorded. "
         "Your account shows it.",
+        lost="{title} is recorded as lost. If you find it, please bring it back.",
+        price="{title} is lost: its price of {amount} was charged.",
+        processing="{title} is lost: {amount} was charged for the work of replacing it.",
+        hold_fee="A fee of {amount} for collecting a reserved item was charged.",
+        left_to_pay="{outstanding} of it is still to be paid.",
+        nothing_left="It is settled.",
+        lowered="{title}: a charge was lowered and is now {amount}.",
+        dropped="{title}: a charge was taken back. Nothing is charged any more.",
+        refund_due="{refund} of what you paid is due back to you.",
+        refunded="{title}: {amount} was given back to you.",
+        paid="{title}: your payment of {amount} was received. Thank you.",
+        waived="{title}: {amount} of a charge was waived.",
         suspended="Fines are suspended from {starts_on} for loans from the libraries concerned, "
         "yours among them.",
         resumed="Fines are counted again from {resumes_on} for overdue loans from the libraries "
@@ -125,6 +155,18 @@ _PHRASES: Mapping[str, _Phrases] = {
         fine="{title}：已記錄罰款{amount}，尚待繳付{outstanding}。",
         fine_settled="{title}：已記錄罰款{amount}，並已結清。",
         fine_suspended="{title}：已記錄暫停計算罰款之前的罰款，詳情見您的帳戶。",
+        lost="{title}已記錄為遺失。如您尋回，請交還圖書館。",
+        price="{title}已遺失，須賠償書價{amount}。",
+        processing="{title}已遺失，另收補購手續費{amount}。",
+        hold_fee="已收取領取預約資料的費用{amount}。",
+        left_to_pay="尚待繳付{outstanding}。",
+        nothing_left="款項已結清。",
+        lowered="{title}：一項收費已調低，現為{amount}。",
+        dropped="{title}：一項收費已撤銷，無須繳付。",
+        refund_due="您已付款項中的{refund}將退還給您。",
+        refunded="{title}：已退還{amount}。",
+        paid="{title}：已收到您繳付的{amount}，謝謝。",
+        waived="{title}：一項收費中的{amount}已獲豁免。",
         suspended="由{starts_on}起，從有關圖書館借出的資料（包括您所借的）暫停計算逾期罰款。",
         resumed="由{resumes_on}起，從有關圖書館借出的逾期資料（包括您所借的）恢復計算罰款。",
         reopened="{branch}將於{reopened_on}重新開放。",
@@ -149,6 +191,18 @@ _PHRASES: Mapping[str, _Phrases] = {
         fine="{title}：已记录罚款{amount}，尚待缴付{outstanding}。",
         fine_settled="{title}：已记录罚款{amount}，并已结清。",
         fine_suspended="{title}：已记录暂停计算罚款之前的罚款，详情见您的账户。",
+        lost="{title}已记录为遗失。如您寻回，请交还图书馆。",
+        price="{title}已遗失，须赔偿书价{amount}。",
+        processing="{title}已遗失，另收补购手续费{amount}。",
+        hold_fee="已收取领取预约资料的费用{amount}。",
+        left_to_pay="尚待缴付{outstanding}。",
+        nothing_left="款项已结清。",
+        lowered="{title}：一项收费已调低，现为{amount}。",
+        dropped="{title}：一项收费已撤销，无须缴付。",
+        refund_due="您已付款项中的{refund}将退还给您。",
+        refunded="{title}：已退还{amount}。",
+        paid="{title}：已收到您缴付的{amount}，谢谢。",
+        waived="{title}：一项收费中的{amount}已获豁免。",
         suspended="由{starts_on}起，从有关图书馆借出的资料（包括您所借的）暂停计算逾期罚款。",
         resumed="由{resumes_on}起，从有关图书馆借出的逾期资料（包括您所借的）恢复计算罚款。",
         reopened="{branch}将于{reopened_on}重新开放。",
@@ -179,25 +233,13 @@ def _said(value: object, phrases: _Phrases) -> str:
 
 
 def _sentences(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
-    again = [phrases.counted_again] if facts.resumes_on else []
-    overdue = phrases.overdue if facts.notice == 1 else phrases.still_overdue
+    if kind.startswith("loan."):
+        return _of_loan(kind, facts, phrases)
+    if kind.startswith("fine."):
+        return _of_charge(kind, facts, phrases)
     match kind:
-        case "loan.due-soon":
-            return [phrases.due_soon]
-        case "loan.overdue" if facts.suspended:
-            return [overdue, phrases.not_counted, *again]
-        case "loan.overdue":
-            return [overdue, phrases.accrued if facts.amount else phrases.nothing_accrued]
-        case "loan.due-date-changed" if _earlier(facts):
-            return [phrases.restored]
-        case "loan.due-date-changed":
-            return [phrases.moved]
-        case "fine.assessed" if facts.suspended:
-            return [phrases.fine_suspended]
-        case "fine.assessed":
-            return [phrases.fine if facts.outstanding else phrases.fine_settled]
         case "fines.suspended":
-            return [phrases.suspended, *again]
+            return [phrases.suspended, *_again(facts, phrases)]
         case "fines.resumed":
             return [phrases.resumed]
         case "branch.reopened":
@@ -205,6 +247,57 @@ def _sentences(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
         case "recording.released":
             return [phrases.released]
     return [phrases.other]
+
+
+def _of_loan(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
+    overdue = phrases.overdue if facts.notice == 1 else phrases.still_overdue
+    match kind:
+        case "loan.due-soon":
+            return [phrases.due_soon]
+        case "loan.overdue" if facts.suspended:
+            return [overdue, phrases.not_counted, *_again(facts, phrases)]
+        case "loan.overdue":
+            return [overdue, phrases.accrued if facts.amount else phrases.nothing_accrued]
+        case "loan.due-date-changed" if _earlier(facts):
+            return [phrases.restored]
+        case "loan.due-date-changed":
+            return [phrases.moved]
+        case "loan.lost":
+            return [phrases.lost]
+    return [phrases.other]
+
+
+def _of_charge(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
+    match kind:
+        case "fine.assessed" if facts.charge_kind != "fine":
+            left = phrases.left_to_pay if facts.outstanding else phrases.nothing_left
+            return [_charged(facts.charge_kind, phrases), left]
+        case "fine.assessed" if facts.suspended:
+            return [phrases.fine_suspended]
+        case "fine.assessed":
+            return [phrases.fine if facts.outstanding else phrases.fine_settled]
+        case "fine.adjusted" if facts.refunded:
+            return [phrases.refunded]
+        case "fine.adjusted":
+            due_back = [phrases.refund_due] if facts.refund else []
+            return [phrases.lowered if facts.amount else phrases.dropped, *due_back]
+        case "fine.paid":
+            return [phrases.paid]
+        case "fine.waived":
+            return [phrases.waived]
+    return [phrases.other]
+
+
+def _again(facts: Facts, phrases: _Phrases) -> list[str]:
+    return [phrases.counted_again] if facts.resumes_on else []
+
+
+def _charged(kind: str, phrases: _Phrases) -> str:
+    return {
+        "lost": phrases.price,
+        "lost-processing": phrases.processing,
+        "hold-fee": phrases.hold_fee,
+    }[kind]
 
 
 def _earlier(facts: Facts) -> bool:

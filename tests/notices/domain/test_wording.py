@@ -17,6 +17,7 @@ FACTS = Facts(
     as_of=date(2020, 12, 9),
     amount="$7.50",
     outstanding="$6.00",
+    refund="$1.23",
     starts_on=date(2020, 12, 10),
     resumes_on=date(2021, 3, 5),
     reopened_on=date(2021, 2, 19),
@@ -26,6 +27,10 @@ SAYS = {
     "loan.overdue": {"title", "due_on", "as_of", "amount"},
     "loan.due-date-changed": {"title", "due_on", "previous_due_on"},
     "fine.assessed": {"title", "amount", "outstanding"},
+    "fine.adjusted": {"title", "amount", "refund"},
+    "fine.paid": {"title", "amount"},
+    "fine.waived": {"title", "amount"},
+    "loan.lost": {"title"},
     "fines.suspended": {"starts_on", "resumes_on"},
     "fines.resumed": {"resumes_on"},
     "branch.reopened": {"branch", "reopened_on"},
@@ -52,7 +57,8 @@ def test_every_language_says_the_same_facts(kind: str, language: str) -> None:
     found = {
         name
         for name in vars(FACTS)
-        if name not in ("suspended", "notice") and said(getattr(FACTS, name), language) in words
+        if name not in ("suspended", "notice", "refunded", "charge_kind")
+        and said(getattr(FACTS, name), language) in words
     }
     assert found == SAYS[kind]
     assert "{" not in words
@@ -127,3 +133,26 @@ def test_a_later_overdue_notice_says_that_it_is_one(language: str) -> None:
     assert "3" in third.replace(said(FACTS.due_on, language), "")
     assert all(said(fact, language) in third for fact in (FACTS.title, FACTS.due_on, "$7.50"))
     assert "$" not in text("loan.overdue", replace(FACTS, notice=3, suspended=True), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["lost", "lost-processing", "hold-fee"])
+def test_each_kind_of_charge_has_its_own_words_and_says_what_is_left(
+    kind: str, language: str
+) -> None:
+    facts = replace(FACTS, charge_kind=kind)
+    words = text("fine.assessed", facts, language)
+    assert words != text("fine.assessed", FACTS, language)
+    assert "$7.50" in words
+    assert "$6.00" in words
+    assert ("Jane Eyre" in words) == (kind != "hold-fee")
+    assert "$6.00" not in text("fine.assessed", replace(facts, outstanding=None), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_adjustment_says_what_is_charged_now_and_what_comes_back(language: str) -> None:
+    dropped = text("fine.adjusted", replace(FACTS, amount=None, refund=None), language)
+    assert "$" not in dropped
+    given_back = text("fine.adjusted", replace(FACTS, refunded=True), language)
+    assert "$7.50" in given_back
+    assert given_back != text("fine.adjusted", FACTS, language)
