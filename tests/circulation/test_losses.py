@@ -38,6 +38,14 @@ async def claim(desk: Desk, loan: dict[str, Any], on: str, as_: str = P1, **body
     return await desk.api.post(path, body or None, as_=as_, at=noon(on))
 
 
+async def until_done(desk: Desk, path: str, body: dict[str, Any]) -> Answer:
+    """A call by staff on the second day, tried again with its key while it is told to (503)."""
+    while True:
+        answer = await desk.api.post(path, body, as_=STAFF, key=f"{path}{body}", at=noon(late(2)))
+        if answer.status != 503:
+            return answer
+
+
 async def fine(desk: Desk, loan: dict[str, Any], on: str) -> dict[str, Any]:
     path = f"/v1/loans/{loan['id']}/fine-statement?as_of={on}"
     found: dict[str, Any] = (await desk.api.get(path, as_=STAFF, at=noon(on))).json()
@@ -185,11 +193,12 @@ async def test_a_loss_and_a_return_at_once_are_one_after_the_other(desk: Desk) -
         patron = f"q{number}"
         await desk.patron(patron)
         loan = await desk.loan(on="2020-11-20", to=patron)
-        declared, [returned] = await asyncio.gather(
-            lose(desk, loan, late(2), STAFF, price_cents=1000),
-            desk.take_back(loan["barcode"], on=late(2)),
+        back = {"barcodes": [loan["barcode"]], "branch": "HKCL", "channel": "desk"}
+        declared, returned = await asyncio.gather(
+            until_done(desk, f"/v1/loans/{loan['id']}/loss", {"price_cents": 1000}),
+            until_done(desk, "/v1/returns", back),
         )
-        assert returned["ok"]
+        assert returned.json()["results"][0]["ok"]
         path = f"/v1/patrons/{patron}/charges"
         charges = (await desk.api.get(path, as_=STAFF)).json()["items"]
         left = {charge["kind"]: charge["outstanding_cents"] for charge in charges}

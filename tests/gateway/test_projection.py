@@ -87,7 +87,7 @@ async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
             "renewals_left": 5,
             "claimed_returned_on": None,
         },
-        "loan-4": {"version": 3, "state": "lost"},
+        "loan-4": {"version": 4, "state": "lost"},
     }
     assert view["holds"]["hold-1"] == {"version": 3, "state": "collected"}
     assert view["holds"]["hold-2"] == {
