@@ -9,6 +9,7 @@ from services.circulation.provider import provider_of
 from services.circulation.settings import Settings
 from services.circulation.usecases.declare_lost import DeclareLost, give_up
 from services.circulation.usecases.expire_hold import ExpireHold, expire_hold
+from services.circulation.usecases.forget_conflicts import ForgetConflicts, forget_conflicts
 from services.circulation.usecases.forget_hold import ForgetHold, forget_hold
 from services.circulation.usecases.forget_loan import ForgetLoan, forget_loan
 from services.circulation.usecases.move_due_dates import MoveDueDates, move_due_dates
@@ -33,6 +34,9 @@ def settings_of(run: Run) -> Settings:
     """The settings of circulation, with which its runs are made."""
     return cast(Settings, run.settings)
 
+
+CONFLICTS_ARE_KEPT = timedelta(days=31)
+"""After they were settled."""
 
 PATIENCE = timedelta(minutes=1)
 """How long a payment is left to the call that began it."""
@@ -62,7 +66,7 @@ async def due_soon(run: Run) -> int:
 
 @jobs.every(minutes=10)
 async def forget_loans(run: Run) -> int:
-    """Forget the loans that are over and settled, and the holds that ended before today.
+    """Forget the loans that are over and settled, the holds that ended before today, and conflicts.
 
     Who asked for it has the loans as history.
     """
@@ -73,6 +77,8 @@ async def forget_loans(run: Run) -> int:
         done += await run(forget_hold, ForgetHold(hold_id))
     async for loan_id in in_any_order(queries.loans_to_forget(run.database)):
         done += await run(forget_loan, ForgetLoan(loan_id))
+    settled = ForgetConflicts(run.now - CONFLICTS_ARE_KEPT)
+    done += await run(forget_conflicts, settled)
     return done
 
 

@@ -9,7 +9,7 @@ import pytest
 from services.circulation.app import create_app
 from services.circulation.consumers import keep_reader
 from shared.contracts.accounts import PatronErased, PreferencesChanged
-from tests.circulation.desk import OPS, STAFF, Desk, noon, settings_for
+from tests.circulation.desk import OPS, STAFF, Desk, card_of, noon, settings_for
 from tests.circulation.shelf import hold
 from tests.support import served, token
 
@@ -142,6 +142,20 @@ async def test_a_hold_that_ended_is_forgotten_on_the_next_day(desk: Desk) -> Non
     assert await mentions(desk, waiting) == ["holds"]
     [fee] = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
     assert (fee["kind"], fee["outstanding_cents"]) == ("hold-fee", 330)
+
+
+async def test_a_conflict_is_forgotten_a_month_after_it_was_settled(desk: Desk) -> None:
+    body = {"card_number": card_of("p1"), "barcodes": ["NONE"], "branch": "HKCL", "offline": True}
+    await desk.api.post(
+        "/v1/checkouts", {**body, "at": "2020-11-20"}, as_=STAFF, at=noon("2020-11-21")
+    )
+    [conflict] = (await desk.api.get("/v1/offline-conflicts", as_=STAFF)).json()["items"]
+    assert await forget(desk, on="2021-02-01") == 0  # nobody has looked into it
+    path = f"/v1/offline-conflicts/{conflict['id']}/resolution"
+    await desk.api.post(path, {"note": "misread"}, as_=STAFF, at=noon("2021-02-01"))
+    assert [await forget(desk, on=day) for day in ("2021-03-03", "2021-03-05")] == [0, 1]
+    all_ = await desk.api.get("/v1/offline-conflicts?all=true", as_=STAFF)
+    assert all_.json()["items"] == []
 
 
 async def test_an_erased_patron_has_no_history(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """Check-outs of an offline station that the rules would have refused."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -19,6 +19,7 @@ INDEXES: Indexes = {
             unique=True,
         ),
         IndexModel([("resolution", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("resolution.at", ASCENDING)], sparse=True),
     ],
 }
 
@@ -42,6 +43,11 @@ async def get(work: Work, conflict_id: str) -> Conflict | None:
 async def save(work: Work, conflict: Conflict) -> None:
     """A conflict after it was settled."""
     await work.save("conflicts", conflict)
+
+
+async def forget_settled(work: Work, before: datetime) -> int:
+    """Delete the conflicts settled before an instant; says how many."""
+    return await work.delete("conflicts", {"resolution.at": {"$lt": before}})
 
 
 async def find(db: Database, limit: int, after: str | None, *, only_open: bool) -> list[Conflict]:
