@@ -1,6 +1,7 @@
 """Apache Kafka as child processes: what is missing is said, what was acknowledged is kept."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from ops import apache
 from ops.child import StartFailed
 from ops.embedded import embedded
+from shared.bus import ensure_topics
+from shared.clock import wall_clock
+from shared.relay import outbox_producer, send_row
+from shared.settings import Settings
 
 
 @pytest.mark.parametrize("missing", ["java", "mvn"])
@@ -58,6 +63,19 @@ async def test_what_was_acknowledged_is_there_after_a_kill_and_at_another_port(
         assert await read(infrastructure.kafka, 3) == values
     with embedded(tmp_path, mongo=False, kafka_port=None, broker="apache") as infrastructure:
         assert await read(infrastructure.kafka, 3) == values
+
+
+@pytest.mark.kafka
+async def test_an_event_recorded_by_a_clock_that_was_ahead_is_published(tmp_path: Path) -> None:
+    with embedded(tmp_path, mongo=False, kafka_port=None, broker="apache") as infrastructure:
+        await ensure_topics(Settings(kafka=infrastructure.kafka, partitions=1))
+        producer = outbox_producer(infrastructure.kafka, "relay")
+        await producer.start()
+        tomorrow = wall_clock() + timedelta(days=1)
+        row = {"topic": "loan.overdue", "key": "p", "body": b"{}", "headers": {}}
+        sent = await (await send_row(producer, {**row, "recorded_at": tomorrow}))
+        await producer.stop()
+        assert sent.offset == 0
 
 
 @pytest.mark.kafka
