@@ -29,7 +29,7 @@ from shared.settings import Settings, load
 app = typer.Typer(help="Compare every database, topic and view.")
 
 PUBLISHERS = ("accounts", "circulation", "events", "notices")
-TELLS_ONE_PATRON = ("loan.due-date-changed", "fine.assessed")
+TELLS_ONE_PATRON = ("loan.due-date-changed", "fine.assessed", "hold.ready", "hold.expired")
 """Events of which one patron is told in every case: one notification each."""
 
 

@@ -37,6 +37,11 @@ from shared.contracts.circulation import (
     FinesResumed,
     FinesSuspended,
     FineWaived,
+    HoldCancelled,
+    HoldChanged,
+    HoldExpired,
+    HoldReady,
+    HoldSnapshot,
     LoanDueDateChanged,
     LoanDueSoon,
     LoanLost,
@@ -266,6 +271,42 @@ async def _about(event: ChargeSnapshot, run: Run) -> About:
         title_id=None if loan is None else Loan.model_validate(loan).title_id,
         charge_id=event.charge_id,
         charge_kind=None if kind == "fine" else kind,
+    )
+
+
+@hears(HoldReady)
+async def call_patron(event: HoldReady, run: Run) -> None:
+    """Tell that a reserved item can be collected, and until when."""
+    await run(tell_patron, _telling(event, event.patron_id, _of_hold(event), run))
+
+
+@hears(HoldChanged)
+async def tell_new_last_day(event: HoldChanged, run: Run) -> None:
+    """Tell that a closure has moved the last day to collect an item; of other changes nothing."""
+    if event.state == "ready":
+        await run(tell_patron, _telling(event, event.patron_id, _of_hold(event), run))
+
+
+@hears(HoldExpired)
+async def tell_end(event: HoldExpired, run: Run) -> None:
+    """Tell that a hold is over: nobody came for the item, or it could not be had in time."""
+    about = replace(_of_hold(event), uncollected=event.uncollected)
+    await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
+@hears(HoldCancelled)
+async def tell_cancellation(event: HoldCancelled, run: Run) -> None:
+    """Tell of a hold that the staff cancelled. What the patron did they know."""
+    if event.by == "staff":
+        await run(tell_patron, _telling(event, event.patron_id, _of_hold(event), run))
+
+
+def _of_hold(event: HoldSnapshot) -> About:
+    return About(
+        hold_id=event.hold_id,
+        title_id=event.title_id,
+        branch=event.pickup_branch,
+        shelf_until=event.shelf_until,
     )
 
 

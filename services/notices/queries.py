@@ -193,6 +193,8 @@ async def in_words(db: Database, patron_id: str, found: Sequence[Notification]) 
             starts_on=about.starts_on,
             resumes_on=about.resumes_on,
             reopened_on=about.reopened_on,
+            shelf_until=about.shelf_until,
+            uncollected=bool(about.uncollected),
         )
         title = facts.title or facts.activity or facts.branch
         told.append(Told(one, wording.text(one.kind, facts, language), title))

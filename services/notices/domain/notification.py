@@ -37,6 +37,11 @@ class About:
     branch: str | None = None
     reopened_on: date | None = None
     activity_id: str | None = None
+    hold_id: str | None = None
+    shelf_until: date | None = None
+    """The last day on which an item that is kept can be collected; None: no end is announced."""
+    uncollected: bool | None = None
+    """Whether a hold ended because nobody came for the item."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ class Facts:
     starts_on: date | None = None
     resumes_on: date | None = None
     reopened_on: date | None = None
+    shelf_until: date | None = None
+    """The last day on which a reserved item is kept; None: no end is announced."""
+    uncollected: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,15 @@ class _Phrases:
     resumed: str
     reopened: str
     released: str
+    reserved: str
+    """Stands for the title of a reservation that is not known."""
+    ready: str
+    ready_until: str
+    kept_on: str
+    kept_until: str
+    uncollected: str
+    unserved: str
+    cancelled: str
     other: str
 
 
@@ -135,6 +147,16 @@ _PHRASES: Mapping[str, _Phrases] = {
         "concerned, yours among them.",
         reopened="{branch} reopens on {reopened_on}.",
         released="The recording of {activity} can be watched now.",
+        reserved="An item that you reserved",
+        ready="{title} can be collected at {branch} once the library is open again.",
+        ready_until="{title} can be collected at {branch} until {shelf_until}.",
+        kept_on="{title} is kept for you at {branch} for as long as the library is closed.",
+        kept_until="{title} is kept for you at {branch} until {shelf_until}, because the library "
+        "is closed for a time.",
+        uncollected="{title} was not collected at {branch} in time. The reservation has ended.",
+        unserved="{title} did not become free by the day that you chose. The reservation has "
+        "ended.",
+        cancelled="The library has cancelled your reservation: {title}.",
         other="There is news in your account.",
     ),
     "zh-Hant": _Phrases(
@@ -171,6 +193,14 @@ _PHRASES: Mapping[str, _Phrases] = {
         resumed="由{resumes_on}起，從有關圖書館借出的逾期資料（包括您所借的）恢復計算罰款。",
         reopened="{branch}將於{reopened_on}重新開放。",
         released="{activity}的錄影現可觀看。",
+        reserved="您預約的一項資料",
+        ready="圖書館重開後，您可到{branch}領取{title}。",
+        ready_until="您可於{shelf_until}或之前到{branch}領取{title}。",
+        kept_on="圖書館關閉期間，{branch}會繼續為您保留{title}。",
+        kept_until="由於圖書館暫時關閉，{branch}會為您保留{title}至{shelf_until}。",
+        uncollected="您未有於期限內到{branch}領取{title}，預約已終止。",
+        unserved="{title}未能於您所選的日期或之前備妥，預約已終止。",
+        cancelled="圖書館已取消您的預約：{title}。",
         other="您的帳戶有新消息。",
     ),
     "zh-Hans": _Phrases(
@@ -207,6 +237,14 @@ _PHRASES: Mapping[str, _Phrases] = {
         resumed="由{resumes_on}起，从有关图书馆借出的逾期资料（包括您所借的）恢复计算罚款。",
         reopened="{branch}将于{reopened_on}重新开放。",
         released="{activity}的录像现可观看。",
+        reserved="您预约的一项资料",
+        ready="图书馆重开后，您可到{branch}领取{title}。",
+        ready_until="您可于{shelf_until}或之前到{branch}领取{title}。",
+        kept_on="图书馆关闭期间，{branch}会继续为您保留{title}。",
+        kept_until="由于图书馆暂时关闭，{branch}会为您保留{title}至{shelf_until}。",
+        uncollected="您未在期限内到{branch}领取{title}，预约已终止。",
+        unserved="{title}未能于您所选的日期或之前备妥，预约已终止。",
+        cancelled="图书馆已取消您的预约：{title}。",
         other="您的账户有新消息。",
     ),
 }
@@ -216,7 +254,8 @@ def text(kind: str, facts: Facts, language: str) -> str:
     """What a notification of `kind` (a topic) says. An unknown language is told in English."""
     phrases = _PHRASES.get(language, _PHRASES["en"])
     said = {name: _said(getattr(facts, name), phrases) for name in _NAMES}
-    said["title"] = phrases.quoted.format(facts.title) if facts.title else phrases.item
+    item = phrases.reserved if kind.startswith("hold.") else phrases.item
+    said["title"] = phrases.quoted.format(facts.title) if facts.title else item
     said["activity"] = phrases.quoted.format(facts.activity) if facts.activity else phrases.activity
     return phrases.between.join(
         sentence.format(**said) for sentence in _sentences(kind, facts, phrases)
@@ -246,7 +285,21 @@ def _sentences(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
             return [phrases.reopened]
         case "recording.released":
             return [phrases.released]
-    return [phrases.other]
+    return [_of_hold(kind, facts, phrases) or phrases.other]
+
+
+def _of_hold(kind: str, facts: Facts, phrases: _Phrases) -> str:
+    """The sentence of a notification about a hold; empty for any other."""
+    match kind:
+        case "hold.ready":
+            return phrases.ready_until if facts.shelf_until else phrases.ready
+        case "hold.changed":
+            return phrases.kept_until if facts.shelf_until else phrases.kept_on
+        case "hold.expired":
+            return phrases.uncollected if facts.uncollected else phrases.unserved
+        case "hold.cancelled":
+            return phrases.cancelled
+    return ""
 
 
 def _of_loan(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:

@@ -21,6 +21,7 @@ FACTS = Facts(
     starts_on=date(2020, 12, 10),
     resumes_on=date(2021, 3, 5),
     reopened_on=date(2021, 2, 19),
+    shelf_until=date(2021, 2, 27),
 )
 SAYS = {
     "loan.due-soon": {"title", "due_on"},
@@ -35,6 +36,10 @@ SAYS = {
     "fines.resumed": {"resumes_on"},
     "branch.reopened": {"branch", "reopened_on"},
     "recording.released": {"activity"},
+    "hold.ready": {"title", "branch", "shelf_until"},
+    "hold.changed": {"title", "branch", "shelf_until"},
+    "hold.expired": {"title"},
+    "hold.cancelled": {"title"},
 }
 DEMANDS = re.compile(
     r"\$|\d\.\d\d|pay|owe|settle|outstanding|charge|fee|remit|[繳缴付欠結结元]",
@@ -57,7 +62,7 @@ def test_every_language_says_the_same_facts(kind: str, language: str) -> None:
     found = {
         name
         for name in vars(FACTS)
-        if name not in ("suspended", "notice", "refunded", "charge_kind")
+        if name not in ("suspended", "notice", "refunded", "charge_kind", "uncollected")
         and said(getattr(FACTS, name), language) in words
     }
     assert found == SAYS[kind]
@@ -156,3 +161,16 @@ def test_an_adjustment_says_what_is_charged_now_and_what_comes_back(language: st
     given_back = text("fine.adjusted", replace(FACTS, refunded=True), language)
     assert "$7.50" in given_back
     assert given_back != text("fine.adjusted", FACTS, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_reserved_item_without_a_last_day_is_kept_and_one_nobody_came_for_is_not(
+    language: str,
+) -> None:
+    open_end = replace(FACTS, shelf_until=None)
+    for kind in ("hold.ready", "hold.changed"):
+        assert "None" not in text(kind, open_end, language)
+        assert text(kind, open_end, language) != text(kind, FACTS, language)
+    left = text("hold.expired", replace(FACTS, uncollected=True), language)
+    assert str(FACTS.branch) in left
+    assert left != text("hold.expired", FACTS, language)
