@@ -1,0 +1,55 @@
+"""Payloads that were published once can be read for ever."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from ops.contracts import FOLDER
+from shared.contracts import Event, published
+
+SAMPLES = FOLDER / "samples"
+
+
+def samples_of(topic: str) -> list[dict[str, Any]]:
+    """What was published, the oldest first."""
+    file = SAMPLES / f"{topic}.v1.json"
+    found: list[dict[str, Any]] = orjson.loads(file.read_bytes()) if file.exists() else []
+    return found
+
+
+def read(contract: type[Event], payload: dict[str, Any]) -> dict[str, Any]:
+    """A payload as a reader of today has it, written out again."""
+    event = contract.model_validate_json(orjson.dumps(payload))
+    written: dict[str, Any] = orjson.loads(event.body())
+    return written
+
+
+def keeps(old: Any, new: Any) -> bool:
+    """Whether all that was said is still said; optional fields may have come."""
+    if isinstance(old, dict):
+        return isinstance(new, dict) and all(keeps(old[name], new.get(name)) for name in old)
+    if isinstance(old, list):
+        return isinstance(new, list) and len(old) == len(new) and all(map(keeps, old, new))
+    return bool(old == new)
+
+
+@pytest.mark.parametrize("topic", sorted(published()))
+def test_every_payload_that_was_ever_published_is_read_whole(topic: str) -> None:
+    samples = samples_of(topic)
+    assert samples, f"keep a real payload in {SAMPLES / topic}.v1.json"
+    for sample in samples:
+        assert keeps(sample, read(published()[topic], sample))
+
+
+@pytest.mark.parametrize("topic", sorted(published()))
+def test_the_newest_sample_has_every_field(topic: str) -> None:
+    names = set(read(published()[topic], samples_of(topic)[-1]))
+    missing = names - set(samples_of(topic)[-1])
+    assert not missing, "a field was added: add a payload that has it, and keep the old ones"
+
+
+def test_no_sample_is_of_an_event_that_nobody_publishes() -> None:
+    kept = {Path(file).name for file in SAMPLES.glob("*.json")}
+    assert kept <= {f"{topic}.v1.json" for topic in published()}
