@@ -29,7 +29,15 @@ from shared.settings import Settings, load
 app = typer.Typer(help="Compare every database, topic and view.")
 
 PUBLISHERS = ("accounts", "circulation", "events", "notices")
-TELLS_ONE_PATRON = ("loan.due-date-changed", "fine.assessed", "hold.ready", "hold.expired")
+TELLS_ONE_PATRON = (
+    "loan.due-date-changed",
+    "fine.assessed",
+    "fine.adjusted",
+    "fine.paid",
+    "fine.waived",
+    "hold.ready",
+    "hold.expired",
+)
 """Events of which one patron is told in every case: one notification each."""
 
 
@@ -96,6 +104,8 @@ async def audit(settings: Settings) -> Audit:
             result.expect(False, f"the due dates of {branch} are still being moved")
         await _copies_and_limits(result, stores["circulation"])
         await _charges(result, stores["circulation"])
+        await _ledger(result, stores["circulation"])
+        await _payments(result, stores["circulation"])
         await _holds(result, stores["circulation"])
         await _views(result, stores)
         await _notifications(result, stores["notices"], events)
@@ -302,6 +312,73 @@ async def _waiting(
         )
 
 
+async def _ledger(result: Audit, store: Database) -> None:
+    """The entries of each charge add up to what the charge says, and none is anyone else's."""
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
+    patrons: dict[str, set[str]] = defaultdict(set)
+    async for entry in store.entries.find({}):
+        result.counts["ledger entries"] += 1
+        sums[entry["charge_id"]][entry["kind"]] += entry["amount_cents"]
+        patrons[entry["charge_id"]].add(entry["patron_id"])
+    charges = {charge["_id"]: charge async for charge in store.charges.find({})}
+    for charge_id in {*charges, *sums}:
+        charge, kinds = charges.get(charge_id), sums[charge_id]
+        if charge is None:
+            result.expect(False, f"charge {charge_id} has entries, and is not there", lost=1)
+            continue
+        refunds = kinds["refund-due"] + kinds["refund"]
+        found = {
+            "amount_cents": kinds["charge"] + kinds["credit"] + kinds["refund-due"],
+            "outstanding_cents": kinds.total() - refunds,
+            "paid_cents": kinds["refund-due"] - kinds["payment"],
+            "waived_cents": -kinds["waiver"],
+            "refund_due_cents": -refunds,
+        }
+        told = {name: charge[name] for name in found}
+        result.expect(
+            found == told and min(told.values()) >= 0,
+            f"charge {charge_id} says {told}, its ledger {found}",
+        )
+        result.expect(
+            patrons[charge_id] <= {charge["patron_id"]},
+            f"charge {charge_id} has entries of another patron",
+        )
+
+
+async def _payments(result: Audit, store: Database) -> None:
+    """What was paid and given back is booked once; what is under way has claimed its charges."""
+    booked: Counter[tuple[str, str, int]] = Counter()
+    async for entry in store.entries.find({"kind": {"$in": ["payment", "refund"]}}):
+        booked[entry["reference"], entry["charge_id"], abs(entry["amount_cents"])] += 1
+    true: Counter[tuple[str, str, int]] = Counter()
+    claims = {claim["_id"]: claim["of"] async for claim in store.claims.find({})}
+    claimed: dict[str, str] = {}
+    async for payment in store.payments.find({}):
+        result.counts["payments"] += 1
+        for part in payment["parts"]:
+            if payment["state"] == "paid":
+                true[payment["_id"], part["charge_id"], part["cents"]] += 1
+            elif payment["state"] != "declined":
+                claimed[part["charge_id"]] = payment["_id"]
+    async for refund in store.refunds.find({}):
+        result.counts["refunds"] += 1
+        if refund["settled"]:
+            true[refund["_id"], refund["charge_id"], refund["cents"]] += 1
+        else:
+            claimed[refund["charge_id"]] = refund["_id"]
+    for part in {*booked, *true}:
+        result.expect(
+            booked[part] == true[part],
+            f"payment {part[0]} is booked {booked[part]} times for charge {part[1]}, "
+            f"and was made {true[part]} times",
+            lost=max(true[part] - booked[part], 0),
+            doubled=max(booked[part] - true[part], 0),
+        )
+    result.expect(
+        claims == claimed, f"charges are claimed by {claims}, but money is under way by {claimed}"
+    )
+
+
 async def _views(result: Audit, stores: dict[str, Database]) -> None:
     """Each account view shows what the owners have."""
     views = {
@@ -311,7 +388,9 @@ async def _views(result: Audit, stores: dict[str, Database]) -> None:
     result.counts["account views"] = len(views)
     loans = await _by_patron(stores["circulation"].loans.find({"state": "open"}))
     charges = await _by_patron(
-        stores["circulation"].charges.find({"outstanding_cents": {"$gt": 0}})
+        stores["circulation"].charges.find(
+            {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]}
+        )
     )
     holds = await _by_patron(
         stores["circulation"].holds.find({"state": {"$in": ["waiting", "in-transit", "ready"]}})
@@ -339,11 +418,14 @@ async def _views(result: Audit, stores: dict[str, Database]) -> None:
             f"patron {patron} is shown other holds: {awaited ^ truly_awaited}",
         )
         owed = {
-            (key, charge["outstanding_cents"])
+            (key, charge["outstanding_cents"], charge.get("refund_due_cents", 0))
             for key, charge in view.get("charges", {}).items()
-            if charge["outstanding_cents"]
+            if charge["outstanding_cents"] or charge.get("refund_due_cents")
         }
-        truly = {(charge["_id"], charge["outstanding_cents"]) for charge in charges[patron]}
+        truly = {
+            (charge["_id"], charge["outstanding_cents"], charge["refund_due_cents"])
+            for charge in charges[patron]
+        }
         result.expect(owed == truly, f"patron {patron} is shown other charges: {owed ^ truly}")
         told = {key for key, one in view.get("notifications", {}).items() if not one["read"]}
         inbox = {notification["_id"] for notification in unread[patron]}

@@ -100,6 +100,16 @@ def delete_one(service: str, collection: str, query: Any) -> Harm:
     return harm
 
 
+def add_one(service: str, collection: str, document: dict[str, Any]) -> Harm:
+    async def harm(stores: Stores) -> None:
+        await stores(service)[collection].insert_one(dict(document))
+
+    return harm
+
+
+PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", "cents": 450}]}
+
+
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
@@ -119,6 +129,41 @@ def delete_one(service: str, collection: str, query: Any) -> Harm:
             set_one("circulation", "charges", {}, {"$inc": {"amount_cents": 50}}),
             "has a statement of",
             id="a fine of another sum than its statement",
+        ),
+        pytest.param(
+            delete_one("circulation", "entries", {"kind": "charge"}),
+            "its ledger",
+            id="an entry of the ledger lost",
+        ),
+        pytest.param(
+            set_one("circulation", "entries", {}, {"$inc": {"amount_cents": 50}}),
+            "its ledger",
+            id="an entry of another sum",
+        ),
+        pytest.param(
+            set_one("circulation", "entries", {}, {"$set": {"charge_id": "nobody's"}}),
+            "has entries, and is not there",
+            id="an entry of no charge",
+        ),
+        pytest.param(
+            set_one("circulation", "entries", {}, {"$set": {"patron_id": "another"}}),
+            "has entries of another patron",
+            id="an entry of another patron",
+        ),
+        pytest.param(
+            add_one("circulation", "payments", PAYMENT),
+            "is booked 0 times",
+            id="a payment that no charge shows",
+        ),
+        pytest.param(
+            add_one("circulation", "payments", {**PAYMENT, "state": "pending"}),
+            "charges are claimed by {}",
+            id="a payment under way that has claimed nothing",
+        ),
+        pytest.param(
+            add_one("circulation", "claims", {"_id": "charge", "of": "payment"}),
+            "money is under way by {}",
+            id="a claim that nothing is under way for",
         ),
         pytest.param(
             set_one("circulation", "borrowers", {}, {"$inc": {"open_loans": 1}}),
