@@ -1,0 +1,82 @@
+"""Replicas that come and go every three seconds for two minutes, some of them without a word."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ops.child import Child
+from ops.processes import System, system
+from shared.bus import SESSION_TIMEOUT_MS
+from tests.faults.load import Load
+from tests.faults.report import record
+from tests.faults.waits import Waits
+from tests.library import Library
+
+pytestmark = pytest.mark.kafka
+
+HEARERS = ("circulation", "notices", "gateway")
+MINUTES = 2
+EVERY = 3.0
+"""Seconds between two arrivals or departures."""
+SEED = 3
+WAITS_AT_MOST = 3 * SESSION_TIMEOUT_MS / 1000
+"""Seconds. A member that dies keeps its partitions until its session ends, and holds up whoever
+joins meanwhile; one that dies just before may add its own; the rest is for a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The system with one more consumer of each hearer."""
+    with system(
+        tmp_path_factory.mktemp("churn"),
+        simulation=True,
+        usual_ports=False,
+        broker="apache",
+        replicas=dict.fromkeys(HEARERS, 2),
+        environment={f"{service}-1": {"CARREL_ROLES": "consumers"} for service in HEARERS},
+    ) as started:
+        yield started
+
+
+@pytest.mark.timeout(500)
+async def test_replicas_that_come_and_go_lose_and_double_nothing(
+    running: System, library: Library
+) -> None:
+    async with Waits(running) as waits, Load(library, rate=10) as load:
+        changes = await come_and_go([running.process(service, 1) for service in HEARERS])
+    ended = time.monotonic()
+    found = await load.audited()
+    settled = time.monotonic() - ended
+    longest = max(waits.longest.values())
+    print(f"come and go: {changes} changes, {waits.longest}, settled in {settled:.1f} s")  # noqa: T201
+    record(
+        "a replica of one of three services comes, goes or is killed every 3 s for two minutes",
+        running,
+        invariant=f"no event waits longer than {WAITS_AT_MOST:.0f} s",
+        found=found,
+        counts={"changes": changes},
+        recovery=longest,
+    )
+    load.check_answers()
+    assert found.findings == []
+    assert longest < WAITS_AT_MOST
+
+
+async def come_and_go(processes: list[Child]) -> int:
+    """Start, stop or kill one of them every few seconds; how often. Then all are there again."""
+    order = random.Random(SEED)  # noqa: S311 - no secret
+    changes = 0
+    end = time.monotonic() + 60 * MINUTES
+    while time.monotonic() < end:
+        process = order.choice(processes)
+        change = order.choice([Child.stop, Child.kill]) if process.running else Child.launch
+        began = time.monotonic()
+        await asyncio.to_thread(change, process)
+        changes += 1
+        await asyncio.sleep(max(0.0, EVERY - (time.monotonic() - began)))
+    for process in processes:
+        await asyncio.to_thread(process.start)
+    return changes
