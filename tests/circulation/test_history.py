@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from services.circulation import store
 from services.circulation.app import create_app
 from services.circulation.consumers import keep_reader
+from services.circulation.usecases.forget_loan import ForgetLoan, forget_loan
 from shared.contracts.accounts import PatronErased, PreferencesChanged
+from shared.unit_of_work import Work
 from tests.circulation.desk import OPS, STAFF, Desk, card_of, noon, settings_for
 from tests.circulation.shelf import hold
 from tests.support import served, token
@@ -177,6 +180,25 @@ async def test_an_erased_patron_has_no_history(desk: Desk) -> None:
     await desk.take_back(out["barcode"], on="2020-12-01")
     assert await forget(desk) == 1
     assert [await mentions(desk, loan) for loan in (kept, out)] == [[], []]
+
+
+async def test_a_loan_on_its_way_into_the_history_as_its_patron_wants_none_does_not_stay_there(
+    desk: Desk,
+) -> None:
+    await choose(desk, 1, keep=True)
+    loan = await over(desk)
+    tries = 0
+
+    async def forget_meanwhile(work: Work, command: ForgetLoan) -> bool:
+        nonlocal tries
+        tries += 1
+        await store.history.get(work, "p1")  # as it stood when this transaction began
+        if tries == 1:
+            await choose(desk, 2, keep=False)
+        return await forget_loan(work, command)
+
+    assert await desk.run()(forget_meanwhile, ForgetLoan(loan["id"]))
+    assert (tries, await history(desk)) == (2, [])
 
 
 async def test_two_replicas_forget_each_loan_once_while_its_patron_changes_their_mind(

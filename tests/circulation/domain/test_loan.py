@@ -16,9 +16,12 @@ from services.circulation.domain.loan import (
     check_out,
     fine,
     give_back,
+    is_due_soon,
     is_overdue,
     move_due,
+    notice_due_soon,
     notice_overdue,
+    overdue_notice,
     renew,
 )
 from services.circulation.domain.patron import Patron, is_blocked
@@ -329,3 +332,34 @@ def test_a_fine_is_a_charge_with_its_statement() -> None:
 
 def test_no_fine_is_no_charge() -> None:
     assert assess("f1", lent(), fine(lent(), OPEN, (), DEC_19), DEC_19) is None
+
+
+@pytest.mark.parametrize(
+    ("on", "had", "number"),
+    [
+        (date(2020, 12, 19), 0, None),  # the due date itself
+        (date(2020, 12, 20), 0, 1),
+        (date(2020, 12, 25), 1, None),
+        (date(2020, 12, 26), 1, 2),
+        (date(2020, 12, 26), 2, None),
+        (date(2021, 1, 9), 0, 3),  # of those missed only the last
+        (date(2021, 6, 1), 3, None),
+    ],
+)
+def test_each_overdue_notice_is_given_once_on_its_day(
+    on: date, had: int, number: int | None
+) -> None:
+    loan = replace(lent(), overdue_notices=had)  # due on 19 December
+    assert overdue_notice(loan, OPEN, on, (1, 7, 21)) == number
+    assert overdue_notice(loan, calendar(WINTER), on, (1, 7, 21)) is None  # closed till February
+
+
+@pytest.mark.parametrize(
+    ("on", "soon"),
+    [(date(2020, 12, day), soon) for day, soon in ((15, False), (16, True), (19, True))]
+    + [(date(2020, 12, 20), False)],
+)
+def test_a_loan_is_due_soon_in_the_last_days_before_it_is(on: date, soon: bool) -> None:
+    assert is_due_soon(lent(), OPEN, on, 3) is soon
+    assert not is_due_soon(notice_due_soon(lent(), on=on), OPEN, on, 3)
+    assert not is_due_soon(lent(), calendar(WINTER), on, 3)
