@@ -9,7 +9,7 @@ from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.conflict import Conflict
 from services.circulation.domain.copy import Copy, CopyState
-from services.circulation.domain.effect import Effect, World, effect
+from services.circulation.domain.effect import Concerned, Effect, World, effect
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.history import PastLoan
 from services.circulation.domain.hold import Hold
@@ -339,7 +339,9 @@ async def effect_of_calendars(
         if span:
             fines += [f async for f in store.charges.find_fines_over(db, {calendar.id}, *span)]
     loans = await store.loans.find_alike(db, {calendar.id for calendar in known})
-    return effect(loans, fines, before, before.with_calendars(known), as_of)
+    shelved = [hold for one in known async for hold in store.holds.on_shelf(db, one.id)]
+    concerned = Concerned(loans, fines, shelved)
+    return effect(concerned, before, before.with_calendars(known), as_of)
 
 
 async def effect_of_suspension(
@@ -359,7 +361,7 @@ async def effect_of_suspension(
     loans = await store.loans.find_alike(db, codes)
     patrons = await store.loans.find_borrowers(db, codes)
     after = before.with_suspension(suspension)
-    return SuspensionEffect(effect(loans, fines, before, after, as_of), patrons)
+    return SuspensionEffect(effect(Concerned(loans, fines), before, after, as_of), patrons)
 
 
 async def _world(db: Database) -> World:

@@ -57,6 +57,7 @@ class LendingEffect(BaseModel):
     open_loans: int = Field(default=0, description="Of the branches that it concerns.")
     loans_moved: int = 0
     due_date_moves: list[DueDateMoves] = []
+    shelf_dates_moved: int = Field(default=0, description="Holds that are kept until another day.")
     accruing_before_cents: int = 0
     accruing_after_cents: int = 0
     fines_lowered: int = Field(default=0, description="Assessed fines of which less is owed.")
@@ -94,7 +95,7 @@ class ClosureEffect:
     state: ClosureState
     lending: LendingEffect
     notifications: int
-    """For loans whose due date moves, and for followers of branches that reopen."""
+    """For loans and ready holds whose last day moves, and for followers of branches that reopen."""
 
 
 async def branch(db: Database, code: str) -> Branch:
@@ -224,7 +225,8 @@ async def effect(run: Run, state: ClosureState, events: Sequence[BranchSnapshot]
         for event in latest.values()
         if isinstance(event, BranchReopened)
     ]
-    return ClosureEffect(state, lending, lending.loans_moved + sum(followers))
+    told = lending.loans_moved + lending.shelf_dates_moved + sum(followers)
+    return ClosureEffect(state, lending, told)
 
 
 def _portions(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -296,7 +296,7 @@ class ClosureEffectOut(BaseModel):
     closure: ClosureOut = Field(description="As it would be; a new one has no lasting id yet.")
     lending: queries.LendingEffect
     notifications: int = Field(
-        description="To patrons whose due date moves and to followers of branches that reopen."
+        description="Of last days that move, and to followers of branches that reopen."
     )
 
     @classmethod

@@ -181,6 +181,7 @@ async def test_fifty_closures_do_what_their_previews_said(
                 {"from": from_, "to": to, "loans": loans}
                 for (from_, to), loans in sorted(moves.items())
             ],
+            "shelf_dates_moved": 0,
             "accruing_before_cents": said["accruing_before_cents"],
             "accruing_after_cents": said["accruing_before_cents"] - freed,
             "fines_lowered": lowered,

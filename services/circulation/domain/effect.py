@@ -10,6 +10,7 @@ from datetime import date
 
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge, worked_out_again
+from services.circulation.domain.hold import Hold, shelf_end
 from services.circulation.domain.loan import Loan, catch_up, fine
 from services.circulation.domain.suspension import FineSuspension
 
@@ -63,6 +64,8 @@ class Effect:
     loans_moved: int
     due_date_moves: tuple[DueDateMoves, ...]
     """From the due date before the change to that after it, earliest first."""
+    shelf_dates_moved: int
+    """Holds that are kept for their patrons until another day."""
     accruing_before_cents: int
     accruing_after_cents: int
     fines_lowered: int
@@ -76,13 +79,23 @@ class Effect:
         return self.accruing_before_cents - self.accruing_after_cents + self.credited_cents
 
 
-def effect(
-    loans: Iterable[Alike], fines: Iterable[Charge], before: World, after: World, as_of: date
-) -> Effect:
-    """What the step from one world to another does to open loans and to assessed fines."""
+@dataclass(frozen=True)
+class Concerned:
+    """What a change may do something to."""
+
+    loans: Sequence[Alike]
+    """All open ones."""
+    fines: Sequence[Charge]
+    """Assessed."""
+    holds: Sequence[Hold] = ()
+    """Ready to be collected."""
+
+
+def effect(concerned: Concerned, before: World, after: World, as_of: date) -> Effect:
+    """What the step from one world to another does."""
     open_loans = accruing_before = accruing_after = 0
     moves: Counter[tuple[date, date]] = Counter()
-    for loan, count in _told_apart(loans, before, after):
+    for loan, count in _told_apart(concerned.loans, before, after):
         was = _caught_up(loan, before)
         is_ = _caught_up(loan, after)
         open_loans += count
@@ -90,12 +103,17 @@ def effect(
             moves[was.due_on, is_.due_on] += count
         accruing_before += count * _accrued(was, before, as_of)
         accruing_after += count * _accrued(is_, after, as_of)
-    lowered = [credit for charge in fines if (credit := _credit(charge, after))]
+    lowered = [credit for charge in concerned.fines if (credit := _credit(charge, after))]
     return Effect(
         as_of=as_of,
         open_loans=open_loans,
         loans_moved=moves.total(),
         due_date_moves=tuple(sorted(DueDateMoves(*days, n) for days, n in moves.items())),
+        shelf_dates_moved=sum(
+            shelf_end(hold, before.calendars[hold.pickup_branch].now)
+            != shelf_end(hold, after.calendars[hold.pickup_branch].now)
+            for hold in concerned.holds
+        ),
         accruing_before_cents=accruing_before,
         accruing_after_cents=accruing_after,
         fines_lowered=len(lowered),

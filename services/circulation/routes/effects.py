@@ -38,6 +38,7 @@ class EffectOut(BaseModel):
     open_loans: int = Field(description="Of the branches that it concerns.")
     loans_moved: int
     due_date_moves: list[DueDateMovesOut]
+    shelf_dates_moved: int = Field(description="Holds that are kept until another day.")
     accruing_before_cents: int
     accruing_after_cents: int
     fines_lowered: int = Field(description="Assessed fines of which less is owed.")
@@ -56,6 +57,7 @@ class EffectOut(BaseModel):
                 DueDateMovesOut(from_=moves.from_, to=moves.to, loans=moves.loans)
                 for moves in effect.due_date_moves
             ],
+            shelf_dates_moved=effect.shelf_dates_moved,
             accruing_before_cents=effect.accruing_before_cents,
             accruing_after_cents=effect.accruing_after_cents,
             fines_lowered=effect.fines_lowered,
