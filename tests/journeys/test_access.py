@@ -41,6 +41,8 @@ async def test_another_patrons_things_are_not_found(library: Library) -> None:
         ("POST", "/v1/returns"),
         ("POST", "/v1/branches"),
         ("POST", "/v1/closures"),
+        ("PATCH", "/v1/closures/any"),
+        ("POST", "/v1/closures/any/withdrawal"),
         ("POST", "/v1/fine-suspensions"),
         ("POST", "/v1/notices"),
         ("POST", "/v1/activities"),

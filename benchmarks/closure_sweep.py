@@ -1,0 +1,220 @@
+"""What moving the due dates of one closure costs, and what it does to check-outs meanwhile.
+
+    .venv/bin/python -m benchmarks.closure_sweep [--json] [LOANS …]
+
+Circulation's API runs here and its worker as a process of its own, on one embedded database. For
+each number of open loans (10,000, 30,000 and 100,000) check-outs are timed at a steady pace, first
+without a sweep, then while one goes on, in one run: what counts is the ratio. No test asserts it.
+"""
+
+import asyncio
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ops.embedded import embedded
+from ops.ports import reserve
+from services.circulation.app import create_app
+from services.circulation.consumers import keep_calendar
+from services.circulation.domain.loan import Loan
+from services.circulation.domain.policy import Policy
+from shared.ids import new_id
+from shared.mongo import to_document
+from shared.unit_of_work import Origin, Run
+from tests.circulation.desk import Desk, branch, closure, settings_for
+from tests.support import served, until
+
+SIZES = (10_000, 30_000, 100_000)
+CALLERS = 4
+PAUSE = 0.1
+"""Seconds between two check-outs of a caller: some forty a second in all, as in a busy city."""
+QUIET = 10.0
+"""Seconds of check-outs without a sweep."""
+PATIENCE = 3600.0
+"""Seconds that a sweep may take."""
+DAY = "2021-03-01"
+CLOSED = date(2020, 12, 2)
+
+
+class Lending:
+    """Check-outs at the branch whose loans are swept, and how long each took."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._patrons = 0
+        self._copies: list[str] = []
+
+    async def prepare(self, count: int) -> None:
+        """Copies for `count` more check-outs, and patrons who may have ten each."""
+        while len(self._copies) < count:
+            self._copies += await self._desk.copies(40)
+        self._patrons += 1
+        self._cards = [f"w{self._patrons}-{n}" for n in range(count // 9 + CALLERS)]
+        for card in self._cards:
+            await self._desk.patron(card)
+
+    async def go_on(self, stop: asyncio.Event) -> list[float]:
+        """Seconds of each check-out, at a steady pace until told to stop, or nothing is left."""
+        took: list[float] = []
+
+        async def caller() -> None:
+            while not stop.is_set() and self._copies and self._cards:
+                card = self._cards.pop()
+                for _ in range(9):
+                    if stop.is_set() or not self._copies:
+                        return
+                    started = time.perf_counter()
+                    [result] = await self._desk.lend(self._copies.pop(), to=card, on=DAY)
+                    took.append(time.perf_counter() - started)
+                    if not result["ok"]:
+                        raise RuntimeError(result)
+                    await asyncio.sleep(PAUSE)
+
+        await asyncio.gather(*(caller() for _ in range(CALLERS)))
+        return took
+
+
+def p95(took: list[float]) -> float:
+    """Milliseconds."""
+    return round(statistics.quantiles(took, n=20)[-1] * 1000, 1) if len(took) > 20 else 0.0
+
+
+async def lend_before(desk: Desk, count: int) -> None:
+    """Open loans, due on the days of a closure, lent before anything was announced."""
+    loans = desk.api.app.state.database.loans
+    await loans.delete_many({})
+    for first in range(0, count, 5000):
+        await loans.insert_many(
+            [
+                to_document(
+                    Loan(
+                        id=new_id(),
+                        patron_id=f"p{number // 10}",
+                        patron_category="adult",
+                        title_id=f"t{number}",
+                        copy_id=f"k{number}",
+                        barcode=f"b{number}",
+                        copy_category="adult",
+                        branch_code="HKCL",
+                        branch_kind="central",
+                        policy=Policy(id="default"),
+                        borrowed_on=CLOSED - timedelta(days=14),
+                        due_on=CLOSED + timedelta(days=number % 14),
+                        set_under=1,
+                        calendar_version=1,
+                    )
+                )
+                for number in range(first, min(first + 5000, count))
+            ]
+        )
+
+
+async def measure(desk: Desk, lending: Lending, size: int, version: int) -> dict[str, Any]:
+    """Check-outs without and with a sweep over `size` loans."""
+    database = desk.api.app.state.database
+    await lend_before(desk, size)
+    await lending.prepare(400 + size // 40)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(QUIET, stop.set)
+    quiet = await lending.go_on(stop)
+
+    stop = asyncio.Event()
+    said = closure(f"c{version}", CLOSED.isoformat(), (version, "2021-02-19"))
+    event = branch(version=version, closures=(said,))
+    started = time.perf_counter()
+    await keep_calendar(event, Run(desk.api.app.state.unit_of_work, _now(), within=30))
+    going_on = asyncio.create_task(lending.go_on(stop))
+
+    async def moved_all() -> bool:
+        return not await database.sweeps.find_one({"_id": "HKCL", "state": "moving"})
+
+    await until(moved_all, within=PATIENCE, every=0.1)
+    took = time.perf_counter() - started
+    stop.set()
+    swept = await going_on
+    moved = await database.loans.count_documents({"due_on": "2021-02-19"})
+    if moved != size:
+        raise RuntimeError(f"{moved} of {size} loans moved")
+    return {
+        "loans": size,
+        "seconds": round(took, 1),
+        "loans_per_second": round(size / took),
+        "checkouts_quiet": len(quiet),
+        "checkouts_meanwhile": len(swept),
+        "p95_quiet_ms": p95(quiet),
+        "p95_meanwhile_ms": p95(swept),
+        "p95_ratio": round(p95(swept) / p95(quiet), 2) if p95(quiet) and p95(swept) else None,
+    }
+
+
+def _now() -> Origin:
+    return Origin(now=datetime(2020, 12, 1, tzinfo=UTC))
+
+
+@contextmanager
+def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
+    """Circulation with the role jobs alone, as a process."""
+    told = {
+        "CARREL_MONGO_URL": mongo_url,
+        "CARREL_DATABASE_PREFIX": prefix,
+        "CARREL_PORT": str(reserve()),
+        "CARREL_SIMULATION": "1",
+    }
+    command = [sys.executable, "-m", "ops", "serve", "circulation", "--role", "jobs"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=os.environ | told, stdout=out, stderr=out)  # noqa: S603
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@asynccontextmanager
+async def a_desk(mongo_url: str, prefix: str) -> AsyncIterator[Desk]:
+    """At an open central library, of which nothing was announced yet."""
+    async with served(create_app, settings_for(mongo_url, prefix)) as api:
+        desk = Desk(api)
+        await desk.hear(branch())
+        yield desk
+
+
+async def run(sizes: tuple[int, ...], mongo_url: str, folder: Path) -> list[dict[str, Any]]:
+    """Each size on a database of its own."""
+    found = []
+    for at, size in enumerate(sizes):
+        prefix = f"sweep{at}"
+        async with a_desk(mongo_url, prefix) as desk:
+            with worker(mongo_url, prefix, folder / f"worker-{at}.log"):
+                found.append(await measure(desk, Lending(desk), size, 2))
+                sys.stderr.write(f"{found[-1]}\n")
+    return found
+
+
+def main() -> None:
+    """Print a table, or with --json a document."""
+    sizes = tuple(int(text) for text in sys.argv[1:] if text.isdecimal()) or SIZES
+    Path(".data").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=".data") as name:
+        folder = Path(name)
+        with embedded(folder, kafka=False, mongo_port=None) as infrastructure:
+            found = asyncio.run(run(sizes, infrastructure.mongo_url, folder))
+    if "--json" in sys.argv:
+        told = json.dumps({"machine": platform.machine(), "sweeps": found}, indent=2)
+    else:
+        told = "\n".join("  ".join(f"{k} {v}" for k, v in row.items()) for row in found)
+    sys.stdout.write(told + "\n")
+
+
+if __name__ == "__main__":
+    main()
