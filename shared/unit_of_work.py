@@ -128,11 +128,14 @@ class Work:
         *,
         sort: Sequence[tuple[str, int]] = (),
         limit: int = 0,
+        hint: str = "",
     ) -> list[V]:
-        """Every value that matches, sorted, at most `limit` (0: no limit)."""
+        """Every value that matches, sorted, at most `limit` (0: no limit), by the index `hint`."""
         cursor = self._database[collection].find(query, session=self._session, limit=limit)
         if sort:
             cursor = cursor.sort(list(sort))
+        if hint:
+            cursor = cursor.hint(hint)
         return [from_document(kind, document) async for document in cursor]
 
     async def count(self, collection: str, query: Mapping[str, Any]) -> int:
