@@ -19,7 +19,7 @@ from ops.embedded import embedded
 from ops.processes import System, services
 from shared.settings import Settings
 from tests.conftest import BROKER
-from tests.faults.load import ANSWER_SECONDS, Load
+from tests.faults.load import ANSWER_SECONDS, KINDS, Load
 from tests.faults.proxy import Proxy, proxied
 from tests.faults.report import record
 from tests.library import Library, unique
@@ -35,7 +35,6 @@ GIVES_UP_WITHIN = 4.0
 BACK_WITHIN = 20.0
 """Seconds after the network is whole, without a restart of anything."""
 
-KINDS = ("check-out", "return", "activity", "closure", "registration")
 NAMES = {"store": "circulation and MongoDB", "circulation": "gateway and circulation"}
 
 
@@ -96,10 +95,10 @@ async def restored(load: Load, since: float) -> float:
     """Wait until commands of every owner succeed that began after `since`; seconds until then."""
 
     async def all_succeed() -> bool:
-        return all(load.first_success(since, kind) is not None for kind in KINDS)
+        return all(load.first_success(since, *kinds) is not None for kinds in KINDS.values())
 
     await until(all_succeed, within=60)
-    return max(load.first_success(since, kind) or 0.0 for kind in KINDS)
+    return max(load.first_success(since, *kinds) or 0.0 for kinds in KINDS.values())
 
 
 def partition(wire: Proxy) -> None:

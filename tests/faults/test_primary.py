@@ -16,7 +16,7 @@ from pymongo.errors import AutoReconnect, PyMongoError
 from ops.child import Child
 from ops.processes import System, system
 from tests.conftest import BROKER
-from tests.faults.load import Load
+from tests.faults.load import KINDS, Load
 from tests.faults.report import record
 from tests.library import Library
 from tests.support import until
@@ -83,14 +83,13 @@ async def caught_up(running: System, mongo: Mongo) -> None:
 
 
 async def recovered(load: Load, since: float) -> float:
-    """Wait for a success of every kind of owner after `since`; seconds until the last of them."""
-    kinds = ("check-out", "overview", "activity", "closure", "registration")
+    """Wait for a success of every service after `since`; seconds until the last of them."""
 
     async def all_succeed() -> bool:
-        return all(load.first_success(since, kind) is not None for kind in kinds)
+        return all(load.first_success(since, *kinds) is not None for kinds in KINDS.values())
 
     await until(all_succeed, within=60)
-    return max(load.first_success(since, kind) or 0.0 for kind in kinds)
+    return max(load.first_success(since, *kinds) or 0.0 for kinds in KINDS.values())
 
 
 async def test_a_killed_primary_is_replaced_and_comes_back(
