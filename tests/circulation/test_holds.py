@@ -449,3 +449,18 @@ async def test_another_patrons_hold_does_not_exist(desk: Desk) -> None:
         assert (answer.status, answer.json()["code"]) == (404, "no-such-hold")
     assert (await now(desk, held))["version"] == 1
     assert (await desk.api.delete(path, as_=STAFF)).json()["state"] == "cancelled"
+
+
+async def test_a_copy_that_a_patron_lost_comes_back_by_a_return(desk: Desk) -> None:
+    loan = await desk.loan()
+    path, price = f"/v1/loans/{loan['id']}/loss", {"price_cents": 5000}
+    lost = await desk.api.post(path, price, as_=STAFF, at=noon("2020-11-21"))
+    assert lost.status == 200, lost.json()
+    path = f"/v1/copies/{loan['barcode']}/recovery"
+    refused = await desk.api.post(path, {"branch": "HKCL"}, as_=STAFF)
+    assert (refused.status, refused.json()["code"]) == (409, "lost-by-patron")
+    await desk.patron("p2")
+    held = await hold(desk, "p2", loan["title_id"])
+    [returned] = await desk.take_back(loan["barcode"], on="2020-11-23")
+    assert returned["hold"]["id"] == held["id"]
+    assert await faults(desk) == []

@@ -105,11 +105,6 @@ async def lost_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loa
     return {loan.copy_id: loan for loan in found}
 
 
-async def is_lost(work: Work, copy_id: str) -> bool:
-    """Whether a patron lost the copy, so that its loan waits to be settled."""
-    return await work.count("loans", {"copy_id": copy_id, **LOST}) > 0
-
-
 async def open_of_patron(work: Work, patron_id: str) -> list[Loan]:
     """A patron's open loans, in the order of borrowing."""
     return await work.all(Loan, "loans", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])

@@ -29,7 +29,7 @@ async def recover_copy(work: Work, command: RecoverCopy) -> Served:
         raise NoSuchCopy(barcode=command.barcode)
     if await store.calendars.get(work, command.branch) is None:
         raise NoSuchBranch(branch=command.branch)
-    if await store.loans.is_lost(work, copy.id):
+    if await store.loans.lost_of_copies(work, [copy.id]):
         raise LostByPatron
     await store.holds.take_turn(work, [copy.title_id])
     back = recover(copy, command.branch)

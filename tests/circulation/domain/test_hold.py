@@ -1,0 +1,169 @@
+"""The life of a hold, whose turn it is, and how long a copy is kept."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from services.circulation.domain import copy as copies
+from services.circulation.domain import hold as rules
+from services.circulation.domain import refusals
+from services.circulation.domain.calendar import Calendar, Closure
+from services.circulation.domain.copy import Copy
+from services.circulation.domain.hold import Hold, HoldState, Waiting, last_shelf_day, matches
+from services.circulation.domain.patron import Patron
+from services.circulation.domain.policy import HONG_KONG
+
+DAY = date(2021, 2, 19)  # a Friday
+OPEN = Calendar("HKCL", "central")
+HOLD = Hold(
+    id="h1",
+    patron_id="p1",
+    title_id="t1",
+    pickup_branch="HKCL",
+    place=1,
+    placed_at=datetime(2021, 2, 1, tzinfo=UTC),
+)
+COPY = Copy("c1", "t1", "B1", "adult", "HKCL")
+
+
+def closed(first: date, reopened_on: date | None) -> Calendar:
+    return Calendar("HKCL", "central", closures=(Closure("c1", first, reopened_on),))
+
+
+def ready(on: date = DAY, days: int = 7, calendar: Calendar = OPEN) -> Hold:
+    held, _ = rules.allot(HOLD, COPY, on=on, shelf_days=days, calendar=calendar)
+    return held
+
+
+def waiting(place: int, *, at: str = "HKCL", calendar: Calendar = OPEN, **more: object) -> Waiting:
+    hold = replace(HOLD, id=f"h{place}", place=place, pickup_branch=at)
+    hold = replace(hold, **{k: v for k, v in more.items() if k in hold.__dataclass_fields__})  # type: ignore[arg-type]
+    patron = Patron(f"p{place}", "adult", blocked=bool(more.get("blocked")))
+    return Waiting(hold, patron, int(str(more.get("owed", 0))), calendar)
+
+
+# ---- the last day on the shelf ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("calendar", "last"),
+    [
+        pytest.param(OPEN, date(2021, 2, 26), id="open daily"),
+        pytest.param(
+            Calendar("HKCL", "central", frozenset({7})), date(2021, 2, 27), id="a Sunday is closed"
+        ),
+        pytest.param(
+            closed(date(2021, 2, 22), date(2021, 3, 1)), date(2021, 3, 5), id="a closure within"
+        ),
+        pytest.param(
+            closed(date(2021, 2, 26), date(2021, 3, 1)), date(2021, 3, 1), id="closed on the last"
+        ),
+        pytest.param(closed(date(2021, 2, 22), None), None, id="no end announced"),
+        pytest.param(closed(date(2021, 2, 27), None), date(2021, 2, 26), id="a later closure"),
+    ],
+)
+def test_seven_open_days_follow_the_day_that_a_copy_is_put_on_the_shelf(
+    calendar: Calendar, last: date | None
+) -> None:
+    assert last_shelf_day(DAY, 7, calendar) == last
+
+
+def test_the_last_day_is_never_earlier_than_was_told() -> None:
+    ends_later = closed(date(2021, 2, 22), date(2021, 3, 1))
+    told = rules.move_shelf(ready(), ends_later)
+    assert told.shelf_until == date(2021, 3, 5)
+    assert rules.move_shelf(told, OPEN) is told  # the closure was withdrawn
+    assert not rules.is_left(told, OPEN, date(2021, 3, 5))
+    assert rules.is_left(told, OPEN, date(2021, 3, 6))
+
+
+# ---- whose turn it is ---------------------------------------------------------------------------
+
+PASSED_OVER = {
+    "blocked": waiting(1, blocked=True),
+    "owes": waiting(1, owed=1),
+    "frozen": waiting(1, frozen=True),
+    "frozen until tomorrow": waiting(1, frozen=True, frozen_until=date(2021, 2, 20)),
+    "no longer wanted": waiting(1, expires_on=date(2021, 2, 18)),
+    "its branch is closed with no end": waiting(1, calendar=closed(DAY, None)),
+}
+SERVED = {
+    "waits": waiting(1),
+    "frozen until today": waiting(1, frozen=True, frozen_until=DAY),
+    "wanted until today": waiting(1, expires_on=DAY),
+    "its branch reopens": waiting(1, calendar=closed(DAY, date(2021, 6, 1))),
+}
+
+
+@pytest.mark.parametrize("why", PASSED_OVER)
+def test_who_cannot_be_served_is_passed_over(why: str) -> None:
+    [match] = matches([COPY], [PASSED_OVER[why], waiting(2)], HONG_KONG, DAY)
+    assert match.waiting.hold.place == 2
+
+
+@pytest.mark.parametrize("why", SERVED)
+def test_who_can_be_served_is_served_in_turn(why: str) -> None:
+    [match] = matches([COPY], [SERVED[why], waiting(2)], HONG_KONG, DAY)
+    assert match.waiting.hold.place == 1
+
+
+def test_each_is_given_the_copy_nearest_to_them() -> None:
+    away = Calendar("LFU", "small")
+    queue = [waiting(1, at="LFU", calendar=away), waiting(2)]
+    far = Copy("c2", "t1", "B2", "adult", "LFU")
+    given = {m.waiting.hold.place: m.copy.id for m in matches([COPY, far], queue, HONG_KONG, DAY)}
+    assert given == {1: "c2", 2: "c1"}
+    bound = copies.send(replace(COPY, id="c3", barcode="B0"), "LFU")
+    [first, _] = matches([COPY, bound], queue, HONG_KONG, DAY)
+    assert first.copy.id == "c3"  # on its way there already
+
+
+# ---- its life -----------------------------------------------------------------------------------
+
+
+def test_a_copy_that_comes_to_another_branch_goes_on_and_the_hold_stays_as_it_is() -> None:
+    away = replace(HOLD, pickup_branch="LFU")
+    sent, copy = rules.allot(away, COPY, on=DAY, shelf_days=7, calendar=Calendar("LFU", "small"))
+    assert (sent.state, copy.bound_for) == (HoldState.IN_TRANSIT, "LFU")
+    again, copy = rules.allot(
+        sent,
+        copies.arrive(copy, "STPL"),
+        on=DAY,
+        shelf_days=7,
+        calendar=Calendar("LFU", "small"),
+    )
+    assert again is sent
+    assert (copy.at_branch, copy.bound_for, copy.hold_id) == ("STPL", "LFU", "h1")
+
+
+@pytest.mark.parametrize("state", ["collected", "cancelled", "expired"])
+def test_what_has_ended_does_not_begin_again(state: str) -> None:
+    over = replace(HOLD, state=HoldState(state))
+    steps: tuple[Callable[[], Hold], ...] = (
+        lambda: rules.cancel(over, DAY, "patron"),
+        lambda: rules.redirect(over, "LFU"),
+        lambda: rules.freeze(over, True, None, DAY),
+        lambda: rules.put_back(over),
+        lambda: rules.expire(over, DAY),
+        lambda: rules.collect(over, DAY),
+    )
+    for step in steps:
+        with pytest.raises(refusals.HoldEnded):
+            step()
+
+
+def test_what_is_kept_already_is_not_frozen() -> None:
+    with pytest.raises(refusals.HoldNotWaiting):
+        rules.freeze(ready(), True, None, DAY)
+
+
+def test_a_hold_keeps_its_place_when_its_copy_cannot_be_had() -> None:
+    waits = rules.put_back(ready())
+    assert (waits.state, waits.place, waits.copy_id, waits.shelf_until) == (
+        HoldState.WAITING,
+        1,
+        None,
+        None,
+    )
