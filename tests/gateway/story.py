@@ -244,7 +244,7 @@ def whole_story() -> list[tuple[Event, datetime]]:
         hold(circulation.HoldCancelled, 2, "hold-5", state="cancelled"),
         hold(circulation.HoldExpired, 2, "hold-6", state="expired"),
         loan(circulation.LoanCheckedOut, 1, "loan-4"),
-        loan(circulation.LoanDueSoon, 2, "loan-4"),
+        loan(circulation.LoanDueSoon, 2, "loan-4", noticed_on=date(2021, 2, 13)),
         loan(circulation.LoanClaimed, 3, "loan-4", claimed_returned_on=date(2021, 2, 20)),
         loan(
             circulation.LoanLost,

@@ -318,5 +318,7 @@ async def to_lose(db: Database, day: date, branch_codes: Collection[str]) -> Asy
         "$expr": {"$lte": ["$due_on", latest_due]},
         **OPEN,
     }
-    async for found in db.loans.find(query, {"_id": 1}, hint="open_by_due_date").batch_size(200):
+    async for found in db.loans.find(
+        query, {"_id": 1}, hint="open_of_branch_by_due_date"
+    ).batch_size(200):
         yield found["_id"]
