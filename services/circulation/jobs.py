@@ -1,6 +1,8 @@
 """What circulation does because time has come. Each job may run twice, and on any replica."""
 
+import asyncio
 import random
+import time
 from datetime import timedelta
 from typing import cast
 
@@ -28,6 +30,10 @@ from shared.jobs import Jobs, in_any_order
 from shared.unit_of_work import Origin, Run
 
 jobs = Jobs()
+
+REST = 2.0
+"""How long a sweep rests after a chunk, in times of what the chunk took: check-outs go first. The
+rule decides meanwhile, so nothing hurries; docs/performance.md has the measurements."""
 
 
 def settings_of(run: Run) -> Settings:
@@ -132,16 +138,21 @@ async def sweep(run: Run) -> int:
     """Move due dates as soon as their branch has announced something, on any replica."""
     branches = await queries.branches_to_sweep(run.database, wall_clock(), all_settling=False)
     random.shuffle(branches)  # so that one that fails keeps no other waiting for ever
-    return sum([await _sweep_branch(run, branch) for branch in branches])
+    return sum([await _sweep_branch(run, branch, REST) for branch in branches])
 
 
-async def _sweep_branch(run: Run, branch: str) -> int:
-    """How many loans of a branch moved, chunk by chunk, until no chunk is left to take."""
+async def _sweep_branch(run: Run, branch: str, rest: float = 0.0) -> int:
+    """How many loans of a branch moved, chunk by chunk, until no chunk is left to take.
+
+    After each it rests for `rest` times as long as the chunk took.
+    """
     moved = 0
     finished: int | None = None
     while taken := await run(take_chunk, TakeChunk(branch, wall_clock(), finished)):
+        began = time.perf_counter()
         moved += await _move_chunk(run, taken)
         failpoint("sweep.moved")
+        await asyncio.sleep(rest * (time.perf_counter() - began))
         finished = taken.chunk.number
     return moved
 

@@ -8,7 +8,7 @@ from services.circulation.domain import sweep as rules
 from services.circulation.domain.sweep import Chunk, Sweep, SweepState
 from shared.unit_of_work import Work
 
-CHUNK = 100
+CHUNK = 20
 """Loans moved in one transaction; docs/performance.md has the measurements."""
 
 
