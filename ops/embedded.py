@@ -113,6 +113,9 @@ def embedded(
                 ports.release(port)
 
 
+_CLOSE_IDLE_FILES = "file_manager=(close_idle_time=5,close_scan_interval=2,close_handle_minimum=50)"
+
+
 def _brokers(kind: str, data: Path, port: int | None) -> list[Child]:
     if kind == "embedded":
         return [broker_child(data, port)]
@@ -144,6 +147,10 @@ def _mongod(name: str, data: Path, folder: Path, port: int, members: Sequence[in
         *("--port", str(port)),
         *("--wiredTigerCacheSizeGB", "0.25"),
         *("--oplogSize", "256"),
+        # Files that nobody uses are closed after seconds, not ten minutes: hundreds of tests, each
+        # with databases of its own, would have more open than a process may.
+        *("--wiredTigerEngineConfigString", _CLOSE_IDLE_FILES),
+        *("--setParameter", "minSnapshotHistoryWindowInSeconds=5"),  # what is dropped goes soon
         # It would write a sample of every counter each second, for a support that nobody has here.
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         # What a process that was killed held in a transaction stays locked this long (60 s is
