@@ -27,6 +27,9 @@ from shared.money import dollars
 SCENARIO = Path(__file__).parent / "scenarios" / "reopening-2021.yaml"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+OF_HOLDS = ("hold.ready", "hold.changed")
+"""Notifications that a close or reopen step, or a return, lists as `ready` and `kept`."""
+
 Step = dict[str, Any]
 
 
@@ -137,6 +140,8 @@ class _Player:
             patron["card_number"]: patron for patron in plot["patrons"]
         }
         self._kinds = {branch["code"]: branch["kind"] for branch in plot["branches"]}
+        self._titles: dict[str, str] = {}  # ISBN → id
+        self._holds: dict[tuple[str, str], str] = {}  # card and ISBN → hold id
         self._activities: dict[str, str] = {}
         self._closures: dict[str, str] = {}
         self._suspensions: dict[str, dict[str, Any]] = {}
@@ -209,6 +214,14 @@ class _Player:
             "check-out": self._check_out,
             "return": self._return,
             "renew": self._renew,
+            "place-hold": self._place_hold,
+            "cancel-hold": self._cancel_hold,
+            "declare-loss": self._declare_loss,
+            "return-found": self._return_found,
+            "pay": self._pay,
+            "refund": self._refund,
+            "ask-statement": self._ask_statement,
+            "preview-closure": self._preview_closure,
             "close": self._close,
             "reopen": self._reopen,
             "suspend-fines": self._suspend_fines,
@@ -244,9 +257,10 @@ class _Player:
         return []
 
     async def _add_titles(self, _: Step) -> list[Check]:
-        await asyncio.gather(
+        added = await asyncio.gather(
             *(self._post("/v1/titles", title, by="staff") for title in self._plot["titles"])
         )
+        self._titles = {title["isbn"]: title["id"] for title in added}
         await self._flow.settle()
         return []
 
@@ -288,11 +302,17 @@ class _Player:
                 if result["ok"]
                 else {"refused": result["problem"]["code"]}
             )
-            checks.append(Check(f"{barcode} lent", expected, found))
+            terms = {name: value for name, value in expected.items() if name != "fee_cents"}
+            checks.append(Check(f"{barcode} lent", terms, found))
         view = await self._get("/v1/me", by=step["card"])
         lent = {loan["barcode"] for loan in view["loans"]}
         wanted = {row["barcode"] for row in step["expect"] if "due_on" in row}
         checks.append(Check("the patron sees it at once", sorted(wanted), sorted(wanted & lent)))
+        if fees := [row["fee_cents"] for row in step["expect"] if "fee_cents" in row]:
+            told = await self._told("fine.assessed", {step["card"]: len(fees)})
+            checks.append(
+                Check("told of the fee", fees, [t.about.get("amount_cents") for t in told])
+            )
         return checks
 
     async def _return(self, step: Step) -> list[Check]:
@@ -306,6 +326,9 @@ class _Player:
                 checks.append(Check(f"{result['barcode']} returned", "ok", result["problem"]))
                 continue
             checks += await self._fine_checks(expected, result)
+        if "ready" in step:
+            await self._flow.settle()
+            checks += _hold_checks(step, await self._all_new())
         return checks
 
     async def _renew(self, step: Step) -> list[Check]:
@@ -356,10 +379,13 @@ class _Player:
         answer = await self._post("/v1/closures", body, by="staff")
         self._closures[step["as"]] = answer["id"]
         covered = [code for code, kind in self._kinds.items() if kind in step.get("kinds", ())]
+        covered += step.get("branches", ())
         await self._flow.settle()
+        told = await self._all_new()
         return [
             Check("branches closed", sorted(covered), sorted(answer["branches"])),
-            *await self._nobody_told(),
+            *_hold_checks(step, told),
+            Check("nobody else is told", [], [t.kind for t in told if t.kind not in OF_HOLDS]),
         ]
 
     async def _reopen(self, step: Step) -> list[Check]:
@@ -391,9 +417,10 @@ class _Player:
                 [
                     t.kind
                     for t in told
-                    if t.kind not in ("loan.due-date-changed", "branch.reopened")
+                    if t.kind not in ("loan.due-date-changed", "branch.reopened", *OF_HOLDS)
                 ],
             ),
+            *_hold_checks(step, told),
         ]
         for row in expected["due_moved"]:
             view = await self._get("/v1/me", by=row["card"])
@@ -433,6 +460,11 @@ class _Player:
         return [
             Check("borrowers told", sorted(concerned), sorted(t.card for t in told)),
             Check("of nothing else", {kind} if told else set(), {t.kind for t in told}),
+            Check(
+                "told when fines are counted again",
+                {suspension["resumes_on"]} if told else set(),
+                {t.about.get("resumes_on") for t in told},
+            ),
         ]
 
     async def _notice(self, step: Step) -> list[Check]:
@@ -455,6 +487,8 @@ class _Player:
                     Check("told of the recording", expected["told"], [t.card for t in told]),
                     Check("and of nothing else", {"recording.released"}, {t.kind for t in told}),
                 ]
+            case "circulation/rework-fines":
+                return await self._lowered_checks(expected, told)
             case _:
                 return await self._resumed_checks(expected, told)
 
@@ -484,7 +518,8 @@ class _Player:
         return checks
 
     async def _resumed_checks(self, expected: dict[str, Any], told: list[Told]) -> list[Check]:
-        checks = [Check("told", {"fines.resumed"}, {t.kind for t in told})]
+        kinds = {"fines.resumed"} if expected["accruing"] else set()
+        checks = [Check("told", kinds, {t.kind for t in told})]
         for row in expected["accruing"]:
             view = await self._get("/v1/me", by=row["card"])
             loan = self._loans[row["barcode"]]["id"]
@@ -509,6 +544,143 @@ class _Player:
             if side.get("available_from"):
                 side["available_from"] = datetime.fromisoformat(side["available_from"]).timestamp()
         return [Check("recording", expected, found)]
+
+    # -- holds ------------------------------------------------------------------------------------
+
+    async def _place_hold(self, step: Step) -> list[Check]:
+        card, title = step["card"], step["title"]
+        body = {"title_id": self._titles[title], "pickup_branch": step["branch"]}
+        hold = await self._post("/v1/holds", body, by=card)
+        self._holds[card, title] = hold["id"]
+        await self._flow.settle()
+        found = {"state": hold["state"], "position": hold["position"]}
+        return [Check(f"{card} waits", step["expect"], found), *await self._nobody_told()]
+
+    async def _cancel_hold(self, step: Step) -> list[Check]:
+        hold = self._holds[step["card"], step["title"]]
+        answer = (await self._call("DELETE", f"/v1/holds/{hold}", by=step["card"]))[1]
+        await self._flow.settle()
+        state = Check(f"{step['card']} waits no longer", "cancelled", answer["state"])
+        return [state, *await self._nobody_told()]
+
+    # -- money ------------------------------------------------------------------------------------
+
+    async def _charges(self, card: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await self._get("/v1/me/charges?limit=200", by=card))[
+            "items"
+        ]
+        return found
+
+    async def _charge(self, barcode: str, kind: str) -> dict[str, Any]:
+        loan = self._loans[barcode]["id"]
+        charges = await self._charges(self._borrower[loan])
+        return next(c for c in charges if c["loan_id"] == loan and c["kind"] == kind)
+
+    async def _declare_loss(self, step: Step) -> list[Check]:
+        barcode, card = step["barcode"], step["card"]
+        answer = await self._post(f"/v1/loans/{self._loans[barcode]['id']}/loss", by=card)
+        self._loans[barcode] = answer["loan"]
+        await self._flow.settle()
+        told = await self._all_new()
+        expected = step["expect"]
+        found = {charge["kind"]: charge["amount_cents"] for charge in answer["charges"]}
+        return [
+            Check(f"{barcode} charged", expected["charges"], found),
+            Check("days charged", expected["charged_days"], answer["statement"]["charged_days"]),
+            Check(
+                "told of the loss and of each charge",
+                ["fine.assessed"] * len(found) + ["loan.lost"],
+                sorted(t.kind for t in told if t.card == card),
+            ),
+        ]
+
+    async def _pay(self, step: Step) -> list[Check]:
+        card = step["card"]
+        owed = [c["id"] for c in await self._charges(card) if c["outstanding_cents"]]
+        payment = await self._post("/v1/payments", {"charge_ids": owed}, by=card)
+        told = await self._told("fine.paid", {card: len(owed)})
+        overview = await self._get("/v1/me", by=card)
+        return [
+            Check("paid", (step["cents"], "paid"), (payment["amount_cents"], payment["state"])),
+            Check(
+                "told of what was paid",
+                step["cents"],
+                sum(t.about.get("amount_cents", 0) for t in told),
+            ),
+            Check("nothing is owed", 0, overview["totals"]["outstanding_cents"]),
+        ]
+
+    async def _return_found(self, step: Step) -> list[Check]:
+        """A lost copy comes back: no new fine, and its price is credited."""
+        barcode, card = step["barcode"], step["card"]
+        body = {"barcodes": [barcode], "branch": step["branch"], "channel": step["channel"]}
+        [result] = (await self._post("/v1/returns", body, by="staff"))["results"]
+        checks = [Check(f"{barcode} charged", (True, None), (result["ok"], result.get("charge")))]
+        told = await self._told("fine.adjusted", {card: 1})
+        expected = step["expect"]
+        charges = {kind: await self._charge(barcode, kind) for kind in expected["charges"]}
+        price = charges["lost"]
+        return [
+            *checks,
+            Check(
+                f"{barcode} is charged now",
+                expected["charges"],
+                {kind: charge["amount_cents"] for kind, charge in charges.items()},
+            ),
+            Check("due back", expected["refund_due_cents"], price["refund_due_cents"]),
+            Check("told what is due back", True, _names(told, expected["refund_due_cents"])),
+        ]
+
+    async def _refund(self, step: Step) -> list[Check]:
+        charge = await self._charge(step["barcode"], step["kind"])
+        refund = await self._post(f"/v1/charges/{charge['id']}/refund", by="staff")
+        told = await self._told("fine.adjusted", {step["card"]: 1})
+        left = (await self._charge(step["barcode"], step["kind"]))["refund_due_cents"]
+        found = (refund["amount_cents"], refund["state"])
+        return [
+            Check("given back", (step["cents"], "given"), found),
+            Check("due back", 0, left),
+            Check("told of what is given back", True, _names(told, step["cents"])),
+        ]
+
+    async def _ask_statement(self, step: Step) -> list[Check]:
+        """The patron asks what a fine is made of: every day, and why it is charged or free."""
+        barcode, expected = step["barcode"], step["expect"]
+        charge = await self._charge(barcode, "fine")
+        statement = await self._get(f"/v1/charges/{charge['id']}/statement", by=step["card"])
+        causes = [
+            {"kind": span["cause"]["kind"], "reason": span["cause"]["reason"]}
+            for span in statement["spans"]
+            if span["disposition"] != "charged"
+        ]
+        return [
+            Check(f"{barcode} fine", expected["fine_cents"], statement["amount_cents"]),
+            *_statement_checks(barcode, expected, statement, due=True),
+            Check(f"{barcode} why days are free", expected["causes"], causes),
+        ]
+
+    async def _preview_closure(self, step: Step) -> list[Check]:
+        fields = ("branches", "from", "reopened_on", "reason")
+        body = {name: step[name] for name in fields}
+        answer = await self._post("/v1/closures?preview=true", body, by="staff")
+        listed = await self._get(f"/v1/closures?branch={step['branches'][0]}", by="staff")
+        reasons = [closure["reason"] for closure in listed["items"]]
+        found = {name: answer["lending"][name] for name in step["expect"]}
+        return [
+            Check("would change", step["expect"], found),
+            Check("nothing has changed", False, step["reason"] in reasons),
+            *await self._nobody_told(),
+        ]
+
+    async def _lowered_checks(self, expected: dict[str, Any], told: list[Told]) -> list[Check]:
+        checks = []
+        for row in expected["lowered"]:
+            charge = await self._charge(row["barcode"], "fine")
+            checks.append(Check(f"{row['barcode']} fine", row["cents"], charge["amount_cents"]))
+            named = _names([t for t in told if t.card == row["card"]], row["cents"])
+            checks.append(Check(f"{row['card']} told", True, named))
+        kinds = ["fine.adjusted"] * len(expected["lowered"])
+        return [*checks, Check("told of nothing else", kinds, [t.kind for t in told])]
 
     # -- checks on their own ----------------------------------------------------------------------
 
@@ -656,6 +828,22 @@ def _weekly(week: dict[str, str]) -> list[dict[str, Any]]:
         {"weekday": WEEKDAYS.index(day), "opens": span[:5], "closes": span[6:]}
         for day, span in week.items()
     ]
+
+
+def _names(told: list[Told], cents: int) -> bool:
+    """Whether something was told, and all of it names the sum."""
+    return bool(told) and all(dollars(cents) in t.text for t in told)
+
+
+def _hold_checks(step: Step, told: list[Told]) -> list[Check]:
+    """Exactly these are told that a copy is ready, or kept until another day."""
+    checks = []
+    for name, kind in (("ready", "hold.ready"), ("kept", "hold.changed")):
+        expected = {row["card"]: row["until"] for row in step.get(name, ())}
+        found = {t.card: t.about.get("shelf_until") for t in told if t.kind == kind}
+        if expected or found:
+            checks.append(Check(f"a copy is {name}, until", expected, found))
+    return checks
 
 
 def _statement_checks(
