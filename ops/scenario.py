@@ -702,7 +702,7 @@ class _Player:
         overview = await self._get("/v1/me", by=view["card"])
         checks = []
         if "loans" in view:
-            fields = {name for row in view["loans"] for name in row}
+            fields = sorted({name for row in view["loans"] for name in row})
             found = [
                 {name: loan[name] for name in fields if name in loan} for loan in overview["loans"]
             ]
