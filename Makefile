@@ -30,8 +30,10 @@ test-kafka: .venv/project.stamp
 		$(PY) -m pytest $(AGAIN) -m "" tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys
 
 # What stands on the embedded broker is in make test; its rows of the table are kept from there.
+# Which seeds of kills are played: make test-faults SEEDS=1-40
+SEEDS ?= 1-200
 test-faults: .venv/project.stamp
-	@mkdir -p .data && CARREL_TEST_KAFKA=apache CARREL_SEEDS=1-200 PYTEST_DEBUG_TEMPROOT=.data \
+	@mkdir -p .data && CARREL_TEST_KAFKA=apache CARREL_SEEDS=$(SEEDS) PYTEST_DEBUG_TEMPROOT=.data \
 		$(PY) -m pytest $(AGAIN) -m "not embedded" tests/faults
 
 check: .venv/project.stamp
