@@ -136,7 +136,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         left_to_pay="{outstanding} of it is still to be paid.",
         nothing_left="It is settled.",
         lowered="{title}: a charge was lowered and is now {amount}.",
-        dropped="{title}: a charge was taken back. Nothing is charged any more.",
+        dropped="{title}: a charge was taken back in full.",
         refund_due="{refund} of what you paid is due back to you.",
         refunded="{title}: {amount} was given back to you.",
         paid="{title}: your payment of {amount} was received. Thank you.",
@@ -184,7 +184,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         left_to_pay="尚待繳付{outstanding}。",
         nothing_left="款項已結清。",
         lowered="{title}：一項收費已調低，現為{amount}。",
-        dropped="{title}：一項收費已撤銷，無須繳付。",
+        dropped="{title}：其中一項收費已全數撤銷。",
         refund_due="您已付款項中的{refund}將退還給您。",
         refunded="{title}：已退還{amount}。",
         paid="{title}：已收到您繳付的{amount}，謝謝。",
@@ -228,7 +228,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         left_to_pay="尚待缴付{outstanding}。",
         nothing_left="款项已结清。",
         lowered="{title}：一项收费已调低，现为{amount}。",
-        dropped="{title}：一项收费已撤销，无须缴付。",
+        dropped="{title}：其中一项收费已全数撤销。",
         refund_due="您已付款项中的{refund}将退还给您。",
         refunded="{title}：已退还{amount}。",
         paid="{title}：已收到您缴付的{amount}，谢谢。",
@@ -254,7 +254,8 @@ def text(kind: str, facts: Facts, language: str) -> str:
     """What a notification of `kind` (a topic) says. An unknown language is told in English."""
     phrases = _PHRASES.get(language, _PHRASES["en"])
     said = {name: _said(getattr(facts, name), phrases) for name in _NAMES}
-    item = phrases.reserved if kind.startswith("hold.") else phrases.item
+    of_hold = kind.startswith("hold.") or facts.charge_kind == "hold-fee"
+    item = phrases.reserved if of_hold else phrases.item
     said["title"] = phrases.quoted.format(facts.title) if facts.title else item
     said["activity"] = phrases.quoted.format(facts.activity) if facts.activity else phrases.activity
     return phrases.between.join(
