@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,10 +146,11 @@ async def test_views_are_built_anew_while_the_old_ones_are_served(
 
 
 async def test_a_rebuild_that_was_killed_changes_nothing_and_can_be_run_again(
-    running: System, library: Library, patrons: list[str], views: Database
+    running: System, library: Library, patrons: list[str], views: Database, tmp_path: Path
 ) -> None:
     truth = await shown(library, patrons)
-    killed = await rebuild(running, CARREL_FAILPOINT="rebuild.built")
+    (tmp_path / "failpoint").write_text("rebuild.built:1")
+    killed = await rebuild(running, CARREL_FAILPOINT=str(tmp_path / "failpoint"))
     assert killed.code == -9
     assert [name for name in await views.list_collection_names() if name.startswith("next_")]
     assert await shown(library, patrons) == truth

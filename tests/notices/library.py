@@ -10,6 +10,7 @@ from shared.clock import parse_instant
 from shared.contracts import Event
 from shared.contracts.accounts import PatronErased, PatronRegistered, PreferencesChanged
 from shared.contracts.circulation import (
+    HoldSnapshot,
     LoanDueDateChanged,
     LoanDueSoon,
     LoanOverdue,
@@ -179,3 +180,23 @@ def released(activity_id: str, type_: str = "talk", version: int = 2) -> Recordi
         starts_at=parse_instant("2020-11-20T19:00:00+08:00"),
         organiser="Hong Kong Public Libraries",
     )
+
+
+def hold(kind: type[HoldSnapshot], version: int, **more: Any) -> HoldSnapshot:
+    """A hold of patron p on title-1, to be collected at TPO."""
+    fields = {
+        "hold_id": "hold-1",
+        "patron_id": "p",
+        "title_id": "title-1",
+        "pickup_branch": "TPO",
+        "state": "waiting",
+        "place": 1,
+        "placed_at": parse_instant("2021-02-20T10:00:00+08:00"),
+        "expires_on": None,
+        "frozen": False,
+        "frozen_until": None,
+        "copy_id": None,
+        "ready_on": None,
+        "shelf_until": None,
+    }
+    return kind.model_validate({**fields, "version": version, **more})

@@ -1,34 +1,12 @@
 """What a patron is told of a reservation, and of what nothing is said."""
 
 from datetime import date
-from typing import Any
 
-from shared.clock import parse_instant
 from shared.contracts import circulation
-from shared.contracts.circulation import HoldSnapshot
-from tests.notices.library import hear, inbox, register, registered, title
+from tests.notices.library import hear, hold, inbox, register, registered, title
 from tests.support import Api
 
 DAY = "2021-02-20T10:00:00+08:00"
-
-
-def hold(kind: type[HoldSnapshot], version: int, **more: Any) -> HoldSnapshot:
-    fields = {
-        "hold_id": "hold-1",
-        "patron_id": "p",
-        "title_id": "title-1",
-        "pickup_branch": "TPO",
-        "state": "waiting",
-        "place": 1,
-        "placed_at": parse_instant(DAY),
-        "expires_on": None,
-        "frozen": False,
-        "frozen_until": None,
-        "copy_id": None,
-        "ready_on": None,
-        "shelf_until": None,
-    }
-    return kind.model_validate({**fields, "version": version, **more})
 
 
 async def test_a_patron_is_told_that_a_reserved_item_waits_and_when_it_does_no_longer(

@@ -26,6 +26,10 @@ from shared.contracts.circulation import (
     FinesResumed,
     FinesSuspended,
     FineWaived,
+    HoldCancelled,
+    HoldChanged,
+    HoldExpired,
+    HoldReady,
     LoanLost,
     SpanOut,
 )
@@ -38,6 +42,7 @@ from tests.notices.library import (
     erased,
     events,
     hear,
+    hold,
     inbox,
     moved,
     overdue,
@@ -585,6 +590,10 @@ def story() -> list[Happened]:
         charge(FineAdjusted, "e"),
         charge(FinePaid, "e"),
         lost("loan-e", "e"),
+        hold(HoldReady, 2, patron_id="e", state="ready"),
+        hold(HoldChanged, 3, patron_id="e", state="ready"),
+        hold(HoldExpired, 4, patron_id="e", state="expired", uncollected=True),
+        hold(HoldCancelled, 2, patron_id="e", hold_id="hold-2", state="cancelled", by="staff"),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -670,7 +679,10 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
         ],
         [],
         ["fines.resumed", "fines.suspended"],
-        ["loan.lost", "fine.paid", "fine.adjusted", "fine.waived"],
+        [
+            *("hold.cancelled", "hold.expired", "hold.changed", "hold.ready"),
+            *("loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
+        ],
     ]
 
 
