@@ -48,8 +48,9 @@ def configure_logs(service: str, replica: str, level: str) -> None:
     structlog.contextvars.bind_contextvars(service=service, replica=replica)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
+    handler.addFilter(_NowAndThen())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    # Its client libraries speak of every reconnection; readiness and the relay say it once.
+    # Of a broker's client the errors are enough; readiness and the relay say what they come to.
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
 
 
@@ -83,6 +84,26 @@ def passed(trace: TracebackType | None) -> list[str]:
         f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(trace)[-12:]
     ]
+
+
+REPEATED_AFTER = 10.0
+"""Seconds for which a library says the same thing once: in an outage it says it ten times each."""
+
+
+class _NowAndThen(logging.Filter):
+    """Lets what libraries log through once in a while from each place in their code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this place has said nothing for a while."""
+        place = (record.name, record.lineno)
+        if record.created - self._said.get(place, 0.0) < REPEATED_AFTER:
+            return False
+        self._said[place] = record.created
+        return True
 
 
 class _Lines(logging.Formatter):

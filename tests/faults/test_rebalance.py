@@ -180,7 +180,7 @@ async def test_a_killed_replica_that_returns_has_its_partitions_at_once(replicas
         await again(process)
         await listening(replicas, "circulation", 1)
         away = time.monotonic() - killed
-    assert stream.longest < away + 1.0
+    assert stream.longest < away + 3.0  # others would have them 10 s after its death
 
 
 async def test_a_killed_replica_that_stays_away_is_replaced_after_its_session(

@@ -73,3 +73,15 @@ def test_an_exception_is_logged_without_its_message(capsys: pytest.CaptureFixtur
     for line in (ours, theirs):
         assert "C1000001" not in json.dumps(line)
         assert "test_an_exception_is_logged" in line["places"][-1]
+
+
+@pytest.mark.usefixtures("_logs_as_before")
+def test_a_library_that_repeats_itself_is_heard_now_and_then(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("circulation", "0", "info")
+    for attempt in range(5):
+        logging.getLogger("aiokafka.client").error("Unable to connect: %s", attempt)
+    logging.getLogger("aiokafka.client").error("Another matter")
+    said = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert said == ["Unable to connect: 0", "Another matter"]
