@@ -24,6 +24,7 @@ async def played(folder: Path, broker: str) -> str:
     return IDS.sub("id", orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
 
 
+@pytest.mark.timeout(600)
 async def test_both_brokers_end_in_the_same_state(tmp_path: Path) -> None:
     embedded = await played(tmp_path / "embedded", "embedded")
     apache = await played(tmp_path / "apache", "apache")

@@ -86,6 +86,7 @@ async def test_a_closure_recorded_in_error_gives_the_due_date_back_and_says_so(
     at(library, "2020-11-25")
     wrong = await closed(library, branch, "2020-12-01", reopened_on="2020-12-08")
     assert await shown(library, card) == ("2020-12-08", False)
+    at(library, "2020-11-26")
     body = {"in_error": True, "reason": "Meant another library"}
     await library.post(f"/v1/closures/{wrong}/withdrawal", body, by="staff")
     assert await shown(library, card) == ("2020-12-04", False)
