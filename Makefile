@@ -23,7 +23,7 @@ up: .venv/project.stamp
 	@$(PY) -m ops up
 
 test: .venv/project.stamp
-	@mkdir -p .data && PYTEST_DEBUG_TEMPROOT=.data $(PY) -m pytest tests
+	@mkdir -p .data && PYTEST_DEBUG_TEMPROOT=.data $(PY) -m pytest $(AGAIN) tests
 
 test-kafka: .venv/project.stamp
 	@mkdir -p .data && CARREL_TEST_KAFKA=apache PYTEST_DEBUG_TEMPROOT=.data \
