@@ -90,7 +90,8 @@ async def replay(
         wanted["topic"] = topic
     sent: Counter[str] = Counter()
     client = connect(settings.mongo_url)
-    producer = outbox_producer(settings.kafka, f"{service}-replay")
+    # The services' own producers may be older than the broker's log.
+    producer = outbox_producer(settings.kafka, f"{service}-replay", idempotent=False)
     try:
         outbox = client[f"{settings.database_prefix}_{service}"].outbox
         total = await outbox.count_documents(wanted)

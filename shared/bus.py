@@ -328,9 +328,7 @@ class Listener:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(10):
                 await self.broker.stop()
-        if self._undertaker is not None:
-            await self._undertaker.stop()
-            self._undertaker = None
+        await self._dismiss_undertaker()
 
     def health(self) -> tuple[bool, str]:
         """Whether the consumer is alive, and what it is doing."""
@@ -452,6 +450,8 @@ class Listener:
                 letter = {"value": b"", "headers": [*burial, (LEFT_OUT, b"too large")]}
             except Exception as failure:  # noqa: BLE001 - what is not buried must not be passed over
                 log.warning("can't bury yet", error=type(failure).__name__)
+                # One that was refused a number in its sequence is refused all that follow.
+                await self._dismiss_undertaker()
                 await asyncio.sleep(1)
         BURIED.labels(record.topic).inc()
         log.error(
@@ -475,6 +475,11 @@ class Listener:
             await producer.start()
             self._undertaker = producer
         return self._undertaker
+
+    async def _dismiss_undertaker(self) -> None:
+        dismissed, self._undertaker = self._undertaker, None
+        if dismissed is not None:
+            await dismissed.stop()
 
 
 class _Delivery(BaseMiddleware):

@@ -146,13 +146,18 @@ async def _traced(producer: AIOKafkaProducer, row: Document) -> asyncio.Future[A
     return ack
 
 
-def outbox_producer(bootstrap: str, client_id: str) -> AIOKafkaProducer:
-    """A producer, not started, that publishes outbox rows in order and fast."""
+def outbox_producer(bootstrap: str, client_id: str, *, idempotent: bool = True) -> AIOKafkaProducer:
+    """A producer, not started, that publishes outbox rows in order and fast.
+
+    A broker knows an idempotent one by a number. One that lost its log, and its numbers with it,
+    gives them out anew while producers of before still use theirs: of two with one number it
+    refuses what one sends, or takes it for a double and drops it.
+    """
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap.split(","),
         client_id=client_id,
         acks="all",
-        enable_idempotence=True,
+        enable_idempotence=idempotent,
         linger_ms=2,
         max_batch_size=256 * 1024,
         request_timeout_ms=10_000,
