@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults check bench clean
+.PHONY: help demo up test test-kafka test-faults test-web check bench clean
 
 PY := .venv/bin/python
 
@@ -11,6 +11,7 @@ help:
 	@echo "make test   every test that needs nothing but Python"
 	@echo "make test-kafka   the bus and the journeys on Apache Kafka; needs Java 17 and Maven"
 	@echo "make test-faults  the faults on Apache Kafka, 200 seeds of kill -9 among them; shows the table of all"
+	@echo "make test-web   the pages in a real browser; needs chromium and npm, on Debian with fonts-noto-cjk"
 	@echo "make check  lint, format, types, import rules"
 	@echo "make up     the system on embedded infrastructure, until Ctrl-C"
 	@echo "make bench  the hot paths against the bare driver"
@@ -36,6 +37,15 @@ test-faults: .venv/project.stamp
 	@mkdir -p .data && CARREL_TEST_KAFKA=apache CARREL_SEEDS=$(SEEDS) PYTEST_DEBUG_TEMPROOT=.data \
 		$(PY) -m pytest $(AGAIN) -m "not embedded" tests/faults
 
+# Screenshots of the main pages are left in .data/screenshots.
+test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json
+	@mkdir -p .data && PYTEST_DEBUG_TEMPROOT=.data $(PY) -m pytest $(AGAIN) -m web tests/web
+
+# axe-core, which looks at the pages in the tests. npm writes the target itself.
+tests/web/node_modules/.package-lock.json: tests/web/package.json tests/web/package-lock.json
+	@cd tests/web && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 check: .venv/project.stamp
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -47,7 +57,7 @@ bench: .venv/project.stamp
 	@$(PY) -m benchmarks.hot_paths
 
 clean:
-	@rm -rf .venv .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info
+	@rm -rf .venv .data tests/web/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # "compat" puts this folder itself on the path: packages that appear later are found without a new install.

@@ -1,0 +1,48 @@
+"""What axe-core finds on a page: the part of WCAG 2.2 that a program can judge."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import orjson
+from playwright.async_api import Page
+
+SCRIPT = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+SERIOUS = ("serious", "critical")
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+
+
+async def no_serious_findings(page: Page) -> None:
+    """Fails with every serious finding of axe-core, each with the elements that it is about.
+
+    The script comes in by the debugger's door, past the page's Content-Security-Policy, which
+    stays in force for the page itself.
+    """
+    client = await page.context.new_cdp_session(page)
+    try:
+        await client.send("Runtime.evaluate", {"expression": _script()})
+        run = f"axe.run(document, {orjson.dumps(RULES).decode()}).then(found => found.violations)"
+        answer = await client.send(
+            "Runtime.evaluate", {"expression": run, "awaitPromise": True, "returnByValue": True}
+        )
+    finally:
+        await client.detach()
+    assert "exceptionDetails" not in answer, answer
+    found: list[dict[str, Any]] = answer["result"]["value"]
+    serious = [_told(one) for one in found if one["impact"] in SERIOUS]
+    assert not serious, f"{page.url}\n" + "\n".join(serious)
+
+
+@functools.cache
+def _script() -> str:
+    return SCRIPT.read_text()
+
+
+def _told(finding: dict[str, Any]) -> str:
+    nodes = "\n".join(
+        f"    {node['html']}\n      {node['failureSummary']}" for node in finding["nodes"]
+    )
+    return f"  {finding['impact']} {finding['id']}: {finding['help']}\n{nodes}"

@@ -1,0 +1,119 @@
+"""Debian's Chromium as the tests drive it, and what a page must not do while they look."""
+
+import shutil
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
+
+from ops.ports import LOOPBACK
+from tests.library import Library
+
+Scheme = Literal["light", "dark"]
+
+LIMIT_MS = 15_000
+"""How long a step may take on a busy machine."""
+
+ARGUMENTS = (
+    # No name is resolved: whatever would leave the machine fails, and is seen.
+    f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {LOOPBACK}",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--renderer-process-limit=2",
+)
+
+
+def chromium() -> str | None:
+    """The browser's path, or None where there is none."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@dataclass
+class Watch:
+    """What went wrong on the pages of one context.
+
+    A script's error, anything written to the console as one, a request for another machine, and an
+    answer that is an error: of a page only those in `expected`, of anything else always.
+    """
+
+    expected: set[int] = field(default_factory=set)
+    """Statuses that a page may have in this test, as 404 where it is about that page."""
+    faults: list[str] = field(default_factory=list)
+
+    def over(self, context: BrowserContext) -> None:
+        """Look at all pages of the context from now on."""
+        context.on("console", self._said)
+        context.on("weberror", lambda error: self.faults.append(f"script: {error.error}"))
+        context.on("request", self._asked)
+        context.on("response", self._answered)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # Chromium repeats an answer's status there; `_answered` has seen it.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.faults.append(f"console: {message.text} ({message.location})")
+
+    def _asked(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob", "about") and parts.hostname != LOOPBACK:
+            self.faults.append(f"left the machine: {request.url}")
+
+    def _answered(self, response: Response) -> None:
+        page = response.request.resource_type in ("document", "xhr", "fetch")
+        if response.status >= 400 and not (page and response.status in self.expected):
+            self.faults.append(f"{response.status}: {response.request.method} {response.url}")
+
+
+class Windows:
+    """Windows on the system, each with cookies of its own, all watched, closed at the end."""
+
+    def __init__(self, browser: Browser, url: str, library: Library, watch: Watch) -> None:
+        self._browser = browser
+        self._url = url
+        self._library = library
+        self._watch = watch
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def open(
+        self,
+        language: str = "en",
+        *,
+        width: int = 1280,
+        scheme: Scheme = "light",
+        scripts: bool = True,
+    ) -> Page:
+        """A new window whose reader asks for `language`, at the story's time."""
+        context = await self._browser.new_context(
+            base_url=self._url,
+            locale=language,
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            java_script_enabled=scripts,
+            extra_http_headers={"Carrel-Time": self._library.now},
+        )
+        self._stack.push_async_callback(context.close)
+        context.set_default_timeout(LIMIT_MS)
+        self._watch.over(context)
+        return await context.new_page()
+
+
+async def scrolls_sideways(page: Page) -> bool:
+    """Whether the page is wider than the window."""
+    wider: bool = await page.evaluate(
+        "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    )
+    return wider

@@ -1,0 +1,61 @@
+"""The whole system with a small story, and a browser on it, once for all tests of the pages."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+from pytest_asyncio import fixture
+
+from ops.processes import System, system
+from tests.library import Library
+from tests.web.browser import ARGUMENTS, Watch, Windows, chromium
+from tests.web.story import Story, told
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Database, broker and the five services on free ports; a call says what time it is."""
+    folder = tmp_path_factory.mktemp("web")
+    with system(folder, simulation=True, usual_ports=False) as started:
+        yield started
+
+
+@fixture(scope="session", loop_scope="session")
+async def story(running: System) -> AsyncIterator[Story]:
+    """A library that was told through the public API."""
+    async with Library(running) as library:
+        yield await told(library)
+
+
+@fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium, without a window."""
+    path = chromium()
+    if path is None:
+        pytest.skip("no Chromium; on Debian: apt-get install chromium fonts-noto-cjk")
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(
+            executable_path=path,
+            args=[*ARGUMENTS],
+            chromium_sandbox=os.geteuid() != 0,  # it refuses to be root in a sandbox
+        )
+        yield started
+        await started.close()
+
+
+@fixture(loop_scope="session")
+async def watch() -> AsyncIterator[Watch]:
+    """What goes wrong in the test's windows; it fails the test at its end."""
+    looking = Watch()
+    yield looking
+    assert looking.faults == []
+
+
+@fixture(loop_scope="session")
+async def windows(
+    running: System, story: Story, browser: Browser, watch: Watch
+) -> AsyncIterator[Windows]:
+    """Opens windows on the system: `page = await windows.open("zh-Hant", width=320)`."""
+    async with Windows(browser, running.gateway_url, story.library, watch) as opened:
+        yield opened

@@ -1,0 +1,160 @@
+"""A small library on the eve of its fines being counted again, told through the public API."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.library import PIN, WEEK, Library, unique
+
+OPENING = "2020-11-02T10:00:00+08:00"
+BEFORE = "2020-11-25T10:00:00+08:00"
+TODAY = "2021-02-26T10:00:00+08:00"
+
+CENTRAL, SMALL = "HKCL", "NLCPL"
+BRANCHES = {
+    CENTRAL: ("Hong Kong Central Library", "central"),
+    "STPL": ("Sha Tin Public Library", "major"),
+    SMALL: ("North Lamma Public Library", "small"),
+}
+TITLES = {
+    "factory": ("Factory In and Out", "Lui, Tai-lok"),
+    "dream": ("紅樓夢", "曹雪芹"),
+    "markup": ("<b>Tags</b> & how to read them", "O'Brien, Ann"),
+    "wanted": ("A book that everybody wants", "Chan, Mei"),
+}
+CLOSURE = {
+    "kinds": ["central", "major", "small"],
+    "from": "2020-12-10",
+    "reason": "Disease prevention and control",
+}
+REOPENING = {
+    "branches": [CENTRAL, "STPL"],
+    "reopened_on": "2021-02-19",
+    "services": ["Lending and returning", "Collection of reserved items"],
+    "measures": ["Hand hygiene", "LeaveHomeSafe or registration"],
+    "capacity": 200,
+    "hours": [{"weekday": day, "opens": "09:00", "closes": "19:00"} for day in range(7)],
+}
+SUSPENSION = {
+    "starts_on": "2020-12-02",
+    "resumes_on": "2021-03-05",
+    "kinds": ["central", "major", "small"],
+    "reason": "Libraries are closed",
+}
+NOTICE = {
+    "title": "Partial reopening",
+    "content": "Lending and returning resume on 19 February.",
+    "branches": [CENTRAL],
+}
+TALK = {
+    "title": "Factory In and Out: Small Subcontractors and Outworkers",
+    "type": "talk",
+    "venue": "Online",
+    "starts_at": "2021-03-20T19:00:00+08:00",
+    "speaker": "Prof. LUI Tai-lok",
+    "organiser": "Hong Kong Public Libraries",
+    "language": "Cantonese",
+    "enquiries": "2921 0388",
+}
+RECORDED = {
+    **TALK,
+    "title": "Outworkers of the New Towns",
+    "starts_at": "2020-11-20T19:00:00+08:00",
+    "recording": {
+        "available_from": "2020-11-20T19:00:00+08:00",
+        "url": "https://recordings.example/outworkers",
+    },
+}
+EXHIBITION = {
+    **TALK,
+    "title": "Paper and Ink",
+    "type": "exhibition",
+    "venue": "Exhibition Gallery",
+    "branch": CENTRAL,
+    "starts_at": "2021-03-01T09:00:00+08:00",
+    "ends_at": "2021-03-28T19:00:00+08:00",
+}
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the pages are about. It is TODAY in it."""
+
+    library: Library
+    librarian: str
+    """Card number."""
+    titles: dict[str, str]
+    """Ids, by the keys of TITLES."""
+    activities: dict[str, str]
+    """Ids of `talk`, `recorded` and `exhibition`."""
+    closure_id: str
+    suspension_id: str
+
+    async def reader(self, language: str = "en") -> str:
+        """A new patron with a loan that fell due in November's wake, one of last week, and a hold.
+
+        Nothing is owed, for fines are suspended. Answers the card number.
+        """
+        card = await self.library.patron(CENTRAL, language=language)
+        for day in (BEFORE, "2021-02-20T10:00:00+08:00"):
+            [barcode] = await self.library.copies(CENTRAL, 1)
+            with at(self.library, day):
+                await self.library.lend(card, [barcode], CENTRAL)
+        body = {"title_id": self.titles["wanted"], "pickup_branch": CENTRAL}
+        await self.library.post("/v1/holds", body, by=card)
+        return card
+
+    async def debtor(self, language: str = "en") -> str:
+        """A new patron who owes a fine of four days; the card number."""
+        card = await self.library.patron(CENTRAL, language=language)
+        [barcode] = await self.library.copies(CENTRAL, 1)
+        with at(self.library, OPENING):
+            await self.library.lend(card, [barcode], CENTRAL)
+        with at(self.library, "2020-11-20T10:00:00+08:00"):
+            await self.library.take_back([barcode], CENTRAL)
+        return card
+
+
+async def told(library: Library) -> Story:
+    """Tells the story on a new system; all of it has been taken in."""
+    library.now = OPENING
+    librarian = unique("LIBRARIAN")
+    account = {"card_number": librarian, "pin": PIN, "name": "A. Librarian", "role": "staff"}
+    await library.post("/v1/staff", account, by="ops")
+    for code, (name, kind) in BRANCHES.items():
+        body = {"code": code, "name": name, "kind": kind, "hours": WEEK}
+        await library.post("/v1/branches", body, by="staff")
+    titles = {key: await _title(library, key) for key in TITLES}
+    activities = {
+        key: (await library.post("/v1/activities", body, by="staff"))["id"]
+        for key, body in (("talk", TALK), ("recorded", RECORDED), ("exhibition", EXHIBITION))
+    }
+    await library.flow.settle()
+    with at(library, "2020-12-08T10:00:00+08:00"):
+        closure = await library.post("/v1/closures", CLOSURE, by="staff")
+        suspension = await library.post("/v1/fine-suspensions", SUSPENSION, by="staff")
+    with at(library, "2021-02-16T10:00:00+08:00"):
+        await library.post(f"/v1/closures/{closure['id']}/reopening", REOPENING, by="staff")
+        await library.post("/v1/notices", NOTICE, by="staff")
+    library.now = TODAY
+    keeper = await library.patron(CENTRAL)
+    await library.flow.settle()
+    await library.lend(keeper, ["K-wanted-1"], CENTRAL)
+    return Story(library, librarian, titles, activities, closure["id"], suspension["id"])
+
+
+async def _title(library: Library, key: str) -> str:
+    name, author = TITLES[key]
+    copies = [{"barcode": f"K-{key}-1", "category": "adult", "branch": CENTRAL}]
+    body = {"title": name, "authors": [author], "kind": "book", "copies": copies}
+    return str((await library.post("/v1/titles", body, by="staff"))["id"])
+
+
+@contextmanager
+def at(library: Library, now: str) -> Iterator[None]:
+    """The library at another business time, while the block lasts."""
+    before, library.now = library.now, now
+    try:
+        yield
+    finally:
+        library.now = before

@@ -1,0 +1,26 @@
+"""The page of the API's operations."""
+
+import pytest
+
+from tests.support import until
+from tests.web.axe import no_serious_findings
+from tests.web.browser import Scheme, Watch, Windows, scrolls_sideways
+
+pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_operations_can_be_read_on_a_phone(
+    windows: Windows, watch: Watch, scheme: Scheme
+) -> None:
+    page = await windows.open(width=320, scheme=scheme)
+    watch.expected.add(503)
+
+    async def listed() -> bool:
+        """Whether all services have said what they do; a busy one is listed later."""
+        await page.goto("/docs")
+        return await page.get_by_text("/v1/titles/{title_id}").first.is_visible()
+
+    await until(listed, within=60, every=0.5)
+    assert not await scrolls_sideways(page)
+    await no_serious_findings(page)
