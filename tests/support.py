@@ -16,6 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER, Verifier
+from shared.ids import new_id
 from shared.settings import Settings
 
 KEY = OKPKey.generate_key("Ed25519", auto_kid=True)
@@ -100,6 +101,22 @@ class Api:
             method, self.url + path, json=json, data=data, headers=sent
         ) as response:
             return Answer(response.status, response.headers, await response.read())
+
+    async def insist(
+        self, method: str, path: str, json: Any = None, *, within: float = 60.0, **more: Any
+    ) -> Answer:
+        """As a client that may try again: under one key, while it is told to (503).
+
+        On a machine that stands still, or among many callers, the first try may take too long.
+        """
+        once = {"key": new_id(), **more}
+
+        async def answered() -> Answer | None:
+            answer = await self.call(method, path, json, **once)
+            return None if answer.status == 503 else answer
+
+        answer: Answer = await until(answered, within=within)
+        return answer
 
     async def get(self, path: str, **more: Any) -> Answer:
         """GET."""

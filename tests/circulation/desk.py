@@ -109,7 +109,8 @@ class Desk:
     async def copies(self, count: int, category: str = "adult", branch: str = "HKCL") -> list[str]:
         """Barcodes of new copies of one new title."""
         barcodes = [f"B{new_id()[-12:]}" for _ in range(count)]
-        answer = await self.api.post(
+        answer = await self.api.insist(
+            "POST",
             "/v1/titles",
             {
                 "title": "Factory In and Out",
@@ -129,7 +130,8 @@ class Desk:
         self, *barcodes: str, to: str = "p1", on: str = "2020-11-20", branch: str = "HKCL"
     ) -> list[dict[str, Any]]:
         """The results of a check-out."""
-        answer = await self.api.post(
+        answer = await self.api.insist(
+            "POST",
             "/v1/checkouts",
             {"card_number": card_of(to), "barcodes": barcodes, "branch": branch},
             as_=STAFF,
@@ -152,7 +154,8 @@ class Desk:
         self, *barcodes: str, on: str, branch: str = "HKCL", **more: Any
     ) -> list[dict[str, Any]]:
         """The results of a return."""
-        answer = await self.api.post(
+        answer = await self.api.insist(
+            "POST",
             "/v1/returns",
             {"barcodes": barcodes, "branch": branch, "channel": "desk", **more},
             as_=STAFF,
@@ -164,7 +167,7 @@ class Desk:
 
     async def stored(self, loan: dict[str, Any]) -> dict[str, Any]:
         """A loan as it is now."""
-        answer = await self.api.get(f"/v1/loans/{loan['id']}", as_=STAFF)
+        answer = await self.api.insist("GET", f"/v1/loans/{loan['id']}", as_=STAFF)
         found: dict[str, Any] = answer.json()
         return found
 

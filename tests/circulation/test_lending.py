@@ -96,7 +96,7 @@ async def test_a_malformed_title_is_refused(desk: Desk) -> None:
 async def test_a_barcode_is_given_once_however_many_ask(desk: Desk) -> None:
     copy = {"barcode": "K1", "category": "adult", "branch": "HKCL"}
     answers = await asyncio.gather(
-        *(desk.api.post("/v1/titles", title(copies=[copy]), as_=STAFF) for _ in range(10))
+        *(desk.api.insist("POST", "/v1/titles", title(copies=[copy]), as_=STAFF) for _ in range(10))
     )
     assert sorted(answer.status for answer in answers) == [201] + [409] * 9
     assert {a.json()["code"] for a in answers if a.status == 409} == {"barcode-taken"}

@@ -111,9 +111,8 @@ class Story(RuleBasedStateMachine):
         self, path: str, body: Any = None, *, method: str = "POST", as_: str = STAFF
     ) -> Any:
         """The answer, or the code of the refusal."""
-        answer = await self.world.api.call(
-            method, path, body, as_=as_, at=noon(self.day.isoformat())
-        )
+        at = noon(self.day.isoformat())
+        answer = await self.world.api.insist(method, path, body, as_=as_, at=at)
         told = answer.json() if answer.body else {}
         assert answer.status < 500, told
         return told if answer.status < 400 else told["code"]
