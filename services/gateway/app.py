@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from services.gateway import consumers, proxy, rebuild, routes, store
+from services.gateway.liveness import Liveness
 from services.gateway.settings import Settings
 from shared.http import Service, create_service_app
 from shared.settings import load
@@ -26,7 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "name", "") != "openapi"
     ]
-    app.state.liveness = proxy.Liveness()
+    app.state.liveness = Liveness()
     app.state.documents = proxy.Documents()
     app.state.writing = set()
     return app

@@ -1,4 +1,4 @@
-"""Calls to the services that own the answers: forwarding, who is live, and the merged OpenAPI.
+"""Calls to the services that own the answers: forwarding, the probe, and the merged OpenAPI.
 
 A forwarded call ends within its deadline with the owner's answer or with a 503 that names the
 owner. What a command changed is folded into the views before the client has its answer, through
@@ -23,6 +23,7 @@ from pymongo.errors import PyMongoError
 from yarl import URL
 
 from services.gateway import store
+from services.gateway.liveness import UNANSWERED, Liveness
 from services.gateway.projection import SOURCES, fold
 from shared.contracts import published
 from shared.http import AWAY, problem, takes_long
@@ -109,27 +110,6 @@ class Garbage(Exception):
     """An owner answered what no client can use."""
 
 
-class Liveness:
-    """Which owners answer, as the probe and the forwarded calls saw it last."""
-
-    def __init__(self) -> None:
-        self._live: dict[str, bool] = {}
-
-    def saw(self, service: str, answers: bool) -> None:
-        """Note that an owner answered, or did not."""
-        if self._live.get(service) != answers:
-            log.info("owner", owner=service, live=answers)
-        self._live[service] = answers
-
-    def away(self, service: str) -> bool:
-        """Whether the owner was seen not to answer."""
-        return self._live.get(service) is False
-
-    def report(self) -> dict[str, bool]:
-        """By owner, whether it is known to answer."""
-        return {service: self._live.get(service, False) for service in SOURCES}
-
-
 async def watch_owners(app: FastAPI) -> None:
     """Ask each owner about every second whether it lives, until cancelled."""
     while True:
@@ -145,9 +125,9 @@ async def _probe(app: FastAPI, service: str) -> None:
             asyncio.timeout(PROBE_SECONDS),
             owners.session.get(f"{settings.url_of(service)}/health/live") as response,
         ):
-            app.state.liveness.saw(service, response.status == 200)
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        app.state.liveness.saw(service, False)
+            app.state.liveness.probed(service, response.status == 200)
+    except UNANSWERED:
+        app.state.liveness.probed(service, False)
 
 
 # ---- forwarding ---------------------------------------------------------------------------------
@@ -178,17 +158,18 @@ async def forward(request: Request, owner: str, now: datetime) -> Response:
     started = time.monotonic()
     liveness: Liveness = request.app.state.liveness
     try:
-        async with asyncio.timeout(seconds):
-            status, headers, content = await _ask(request, owner, body)
+        with liveness.calling(owner):
+            async with asyncio.timeout(seconds):
+                status, headers, content = await _ask(request, owner, body)
         answer, changes = _unwrapped(status, headers, content)
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        liveness.saw(owner, False)
+    except OwnerAway:
+        return _unavailable(owner)
+    except UNANSWERED as error:
         log.warning("owner away", owner=owner, error=type(error).__name__)
         return _unavailable(owner)
     except Garbage as error:
         log.warning("owner answers garbage", owner=owner, error=str(error))
         return _unavailable(owner)
-    liveness.saw(owner, True)
     if changes:
         left = max(seconds - (time.monotonic() - started), 0.1)
         await _fold(request.app.state.database, changes, now, within=min(left, FOLD_SECONDS))

@@ -165,11 +165,25 @@ class NewsRow(BaseModel):
     content: str
 
 
+class LiveOut(BaseModel):
+    """Whether a service answers; while it does not, its part may be out of date."""
+
+    live: bool
+
+
+class InfoSourcesOut(BaseModel):
+    """The services that My Info is built from."""
+
+    events: LiveOut
+    notices: LiveOut
+
+
 class InfoOut(BaseModel):
     """My Info."""
 
     activities: list[ActivityRow]
     library_information: list[NewsRow]
+    sources: InfoSourcesOut
 
 
 @router.get(
@@ -240,7 +254,10 @@ async def _info(request: Request, patron_id: str, now: datetime, db: Db) -> Resp
     activities = await store.activities(db, types, midnight, ROWS) if types else []
     notices = await store.notices(db, followed, ROWS) if followed else []
     names = await store.branch_names(db, followed) if notices else {}
-    body = orjson.dumps(my_info(activities, notices, followed, names, ROWS))
+    live = request.app.state.liveness.report()
+    sources = {service: {"live": live[service]} for service in ("events", "notices")}
+    info = my_info(activities, notices, followed, names, ROWS)
+    body = orjson.dumps({**info, "sources": sources})
     return Response(body, headers=_PRIVATE, media_type="application/json")
 
 

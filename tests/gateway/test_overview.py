@@ -314,7 +314,8 @@ async def test_my_info_has_what_the_patron_follows(
         {"library": "Central Library", "date": "2021-02-02", "content": "What both says"},
         {"library": "STPL", "date": "2021-02-02", "content": "What both says"},
     ]
-    assert nobody == {"activities": [], "library_information": []}
+    away = {"events": {"live": False}, "notices": {"live": False}}
+    assert nobody == {"activities": [], "library_information": [], "sources": away}
 
 
 async def test_my_info_is_at_most_fifty_rows(

@@ -1,0 +1,120 @@
+"""Each owner away in turn, dead or standing still: what goes on, what is refused, what heals."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ops.child import Child
+from ops.processes import System
+from services.gateway.liveness import FAILURES
+from tests.faults.load import ANSWER_SECONDS, crowding
+from tests.faults.report import record
+from tests.library import PIN, Library, unique
+from tests.support import until
+
+pytestmark = pytest.mark.embedded
+
+OWNERS = ("accounts", "circulation", "events", "notices")
+FAULTS: dict[str, tuple[Callable[[Child], None], Callable[[Child], None]]] = {
+    "killed": (Child.kill, Child.start),
+    "stopped": (Child.suspend, Child.resume),
+}
+
+
+def commands(library: Library, card: str, branch: str, barcode: str) -> dict[str, Any]:
+    """A command to each owner: who gives it, its path and its body."""
+    patron = {
+        "card_number": unique("C"),
+        "pin": PIN,
+        "name": "Somebody",
+        "category": "adult",
+        "home_branch": branch,
+        "language": "en",
+    }
+    talk = {"title": "A talk", "type": "talk", "venue": "Hall", "organiser": "The library"}
+    return {
+        "accounts": ("staff", "/v1/patrons", patron),
+        "circulation": (
+            "staff",
+            "/v1/checkouts",
+            {"card_number": card, "barcodes": [barcode], "branch": branch},
+        ),
+        "events": ("staff", "/v1/activities", {**talk, "starts_at": library.now}),
+        "notices": ("staff", "/v1/notices", {"title": "News", "content": "Longer hours"}),
+    }
+
+
+async def attempt(library: Library, command: Any, key: str) -> tuple[int, float]:
+    """The status of one attempt at a command, and the seconds it took; a 503 says when to retry."""
+    by, path, body = command
+    headers = {
+        "Authorization": f"Bearer {library.tokens[by]}",
+        "Idempotency-Key": key,
+        "Carrel-Time": library.now,
+    }
+    started = time.monotonic()
+    url = library.system.gateway_url + path
+    async with library._session.post(url, json=body, headers=headers) as answer:
+        said = await answer.json(content_type=None)
+    took = time.monotonic() - started
+    assert took < ANSWER_SECONDS * crowding()
+    if answer.status >= 400:
+        assert (answer.status, said["code"]) == (503, "unavailable"), said
+        assert int(answer.headers["Retry-After"]) > 0
+    return answer.status, took
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("owner", OWNERS)
+async def test_the_account_is_shown_marked_and_all_else_goes_on(
+    running: System, library: Library, owner: str, fault: str
+) -> None:
+    harm, heal = FAULTS[fault]
+    branch = await library.branch()
+    await library.flow.settle(within=60)
+    card = await library.patron(branch)
+    lent, wanted = await library.copies(branch, 2)
+    await library.lend(card, [lent], branch)
+    assert (await library.get("/v1/me", by=card))["loans"]  # the gateway knows the keys from here
+    asked = commands(library, card, branch, wanted)
+    key = unique("K")
+    process = running.process(owner)
+    harm(process)
+    try:
+
+        async def marked() -> bool:
+            account = await library.get("/v1/me", by=card)
+            info = await library.get("/v1/me/info", by=card)
+            assert [loan["barcode"] for loan in account["loans"]] == [lent]
+            assert account["sources"].keys() == set(OWNERS)
+            live = account["sources"] | info["sources"]
+            return all(live[name]["live"] is (name != owner) for name in live)
+
+        await until(marked)
+        # As many at once as open the circuit; those after them are refused without being tried.
+        tries = [attempt(library, asked[owner], key) for _ in range(FAILURES)]
+        assert {status for status, _ in await asyncio.gather(*tries)} == {503}
+        status, took = await attempt(library, asked[owner], key)
+        assert status == 503
+        assert took < 1.4 * crowding()
+        for other in set(OWNERS) - {owner}:
+            if (owner, other) != ("accounts", "circulation"):  # it asks whose the card is
+                by, path, body = asked[other]
+                await library.post(path, body, by=by)
+    finally:
+        heal(process)
+    healed = time.monotonic()
+
+    async def done() -> bool:
+        return (await attempt(library, asked[owner], key))[0] < 400
+
+    await until(done, within=30)
+    record(
+        f"each of the four services {fault} in turn",
+        running,
+        invariant="the account is shown, marked; commands to it have 503 in 2 s; the rest works",
+        recovery=time.monotonic() - healed,
+    )

@@ -1,0 +1,117 @@
+"""The circuit to an owner: when calls are no longer tried, and when they are again."""
+
+import asyncio
+import time
+
+import pytest
+
+from services.gateway.liveness import (
+    FAILURES,
+    REST_SECONDS,
+    WINDOW_SECONDS,
+    Circuit,
+    Liveness,
+    State,
+)
+from shared.owners import OwnerAway
+from shared.settings import Settings
+from tests.gateway.conftest import says
+from tests.gateway.test_proxy import Gateway
+
+
+def opened(at: float = 0.0) -> Circuit:
+    """A circuit that failures have opened."""
+    circuit = Circuit()
+    for _ in range(FAILURES):
+        assert circuit.admits(at)
+        circuit.failed(at)
+    return circuit
+
+
+def test_after_five_failures_in_a_row_no_call_is_tried() -> None:
+    assert not opened().admits(0.1)
+
+
+def test_an_answer_between_them_keeps_the_circuit_closed() -> None:
+    circuit = Circuit()
+    for _ in range(FAILURES - 1):
+        circuit.failed(0.0)
+    circuit.answered()
+    for _ in range(FAILURES - 1):
+        circuit.failed(0.0)
+    assert circuit.admits(0.0)
+
+
+def test_failures_of_long_ago_do_not_count() -> None:
+    circuit = Circuit()
+    for number in range(3 * FAILURES):
+        circuit.failed(number * WINDOW_SECONDS / (FAILURES - 1))
+    assert circuit.admits(3 * FAILURES * WINDOW_SECONDS)
+
+
+@pytest.mark.parametrize("probe", [True, False], ids=["the probe is answered", "time has passed"])
+def test_one_call_is_the_test_for_all_others(probe: bool) -> None:
+    circuit = opened()
+    now = 1.0 if probe else REST_SECONDS
+    if probe:
+        circuit.alive()
+    assert [circuit.admits(now) for _ in range(3)] == [True, False, False]
+    circuit.answered()
+    assert [circuit.admits(now) for _ in range(3)] == [True, True, True]
+
+
+def test_a_test_that_fails_opens_the_circuit_again() -> None:
+    circuit = opened()
+    assert circuit.admits(REST_SECONDS)
+    circuit.failed(REST_SECONDS + 1)
+    assert not circuit.admits(2 * REST_SECONDS)
+    assert circuit.admits(2 * REST_SECONDS + 1)
+
+
+def test_a_test_that_its_caller_gave_up_is_made_by_another() -> None:
+    circuit = opened()
+    assert circuit.admits(REST_SECONDS)
+    circuit.given_up(REST_SECONDS)
+    assert circuit.state is State.OPEN
+    circuit.alive()
+    assert circuit.admits(REST_SECONDS)
+
+
+async def test_a_client_that_leaves_says_nothing_of_the_owner() -> None:
+    liveness = Liveness()
+    for _ in range(2 * FAILURES):
+        with pytest.raises(asyncio.CancelledError), liveness.calling("events"):
+            raise asyncio.CancelledError
+    assert not liveness.away("events")
+    with liveness.calling("events"):
+        pass
+
+
+async def test_each_owner_has_a_circuit_of_its_own() -> None:
+    liveness = Liveness()
+    for _ in range(FAILURES):
+        with pytest.raises(TimeoutError), liveness.calling("events"):
+            raise TimeoutError
+    with pytest.raises(OwnerAway), liveness.calling("events"):
+        pass
+    with liveness.calling("notices"):
+        pass
+
+
+async def test_who_comes_after_those_who_waited_in_vain_waits_no_more(
+    settings: Settings, gateway: Gateway
+) -> None:
+    async with (
+        says(b"") as silent,
+        gateway(settings.model_copy(update={"events_url": silent})) as api,
+    ):
+        await asyncio.gather(*(api.post("/v1/activities", {}) for _ in range(FAILURES)))
+        started = time.monotonic()
+        for _ in range(3):
+            answer = await api.post("/v1/activities", {})
+            assert (answer.status, answer.json()["code"]) == (503, "unavailable")
+            assert answer.headers["Retry-After"] == "2"
+        assert time.monotonic() - started < 1.4  # each would wait for 1.5 s
+        metrics = (await api.get("/metrics")).body.decode()
+        assert 'carrel_owner_circuit_open{owner="events"} 1.0' in metrics
+        assert 'carrel_owner_circuit_open{owner="notices"} 0.0' in metrics
