@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-web check bench clean
+.PHONY: help demo up test test-kafka test-faults test-web check bench translations clean
 
 PY := .venv/bin/python
 
@@ -14,6 +14,7 @@ help:
 	@echo "make test-web   the pages in a real browser; needs chromium and npm, on Debian with fonts-noto-cjk"
 	@echo "make check  lint, format, types, import rules"
 	@echo "make up     the system on embedded infrastructure, until Ctrl-C"
+	@echo "make translations   the page's words into services/gateway/web/translations, to be translated there"
 	@echo "make bench  the hot paths against the bare driver"
 	@echo "make clean  remove .venv, caches, and the data of make up"
 
@@ -55,6 +56,15 @@ check: .venv/project.stamp
 
 bench: .venv/project.stamp
 	@$(PY) -m benchmarks.hot_paths
+
+# Sorted and without places, so that two who add words seldom touch the same lines.
+translations: .venv/project.stamp
+	@mkdir -p .data && cd services/gateway/web \
+		&& ../../../.venv/bin/pybabel -q extract -F babel.cfg -k marked --no-location --sort-output --no-wrap \
+			-o ../../../.data/page.pot . \
+		&& for code in zh-Hant zh-Hans; do ../../../.venv/bin/pybabel -q update -i ../../../.data/page.pot \
+			-l $$(echo $$code | tr - _) -o translations/$$code.po --no-wrap --no-fuzzy-matching --ignore-obsolete \
+			--omit-header; done
 
 clean:
 	@rm -rf .venv .data tests/web/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from services.gateway import consumers, proxy, rebuild, routes, store
 from services.gateway.liveness import Liveness
 from services.gateway.settings import Settings
+from services.gateway.web import site
 from shared.http import Service, create_service_app
 from shared.settings import load
 
@@ -15,7 +16,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         Service(
             name="gateway",
             title="Carrel",
-            routers=(routes.router,),
+            routers=(routes.router, *site.ROUTERS),
             indexes=store.INDEXES,
             hears=consumers.hears,
             background=(proxy.watch_owners, rebuild.keep_whole),
@@ -27,6 +28,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "name", "") != "openapi"
     ]
+    site.add_pages(app)
     app.state.liveness = Liveness()
     app.state.documents = proxy.Documents()
     app.state.writing = set()

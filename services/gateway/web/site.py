@@ -1,0 +1,68 @@
+"""The page's wiring: its routes, and problems told as pages to who asked for one."""
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+from fastapi import FastAPI, Request, Response
+
+from services.gateway.web import account, files, sign_in
+from services.gateway.web.api import Failure
+from services.gateway.web.session import SESSION, ForgedForm, Said, cookie
+from services.gateway.web.sign_in import log_in_address
+from services.gateway.web.visit import LogInFirst, guest_of
+
+ROUTERS = (files.router, sign_in.router, account.router)
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def add_pages(app: FastAPI) -> None:
+    """Tell browsers of problems in pages. The routes themselves are among the service's routers."""
+    for kind, handler in list(app.exception_handlers.items()):
+        app.add_exception_handler(kind, _for_browsers(handler))  # type: ignore[arg-type]
+    app.add_exception_handler(LogInFirst, _log_in_first)
+    app.add_exception_handler(ForgedForm, _forged)
+    app.add_exception_handler(Failure, _failed)  # type: ignore[arg-type]
+
+
+def _for_browsers(handler: Handler) -> Handler:
+    async def tell(request: Request, error: Exception) -> Response:
+        answer = await handler(request, error)
+        if not _wants_a_page(request):
+            return answer
+        told = orjson.loads(answer.body)
+        response = await problem_page(request, answer.status_code, told["code"])
+        if "retry-after" in answer.headers:
+            response.headers["Retry-After"] = answer.headers["Retry-After"]
+        return response
+
+    return tell
+
+
+def _wants_a_page(request: Request) -> bool:
+    accepts = "text/html" in request.headers.get("accept", "")
+    return (accepts or "hx-request" in request.headers) and not request.url.path.startswith("/v1/")
+
+
+async def problem_page(request: Request, status: int, code: str) -> Response:
+    """A page that says what went wrong."""
+    return (await guest_of(request)).page("problem.html", status=status, code=code)
+
+
+async def _log_in_first(request: Request, _: Exception) -> Response:
+    visit = await guest_of(request)
+    ended = [Said("session-ended", {}, went_well=False)] if cookie(request, SESSION) else []
+    return visit.go(log_in_address(request), *ended)
+
+
+async def _forged(request: Request, _: Exception) -> Response:
+    return await problem_page(request, 403, "forged-form")
+
+
+async def _failed(request: Request, failure: Failure) -> Response:
+    if failure.status == 401:
+        return await _log_in_first(request, failure)
+    response = await problem_page(request, failure.status, failure.code)
+    if failure.status in (429, 503):
+        response.headers["Retry-After"] = "2"
+    return response

@@ -1,0 +1,261 @@
+"""A visit: one request of a browser, who sent it, in which language; and how a page answers it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.datastructures import FormData
+
+from services.gateway.web import files, session
+from services.gateway.web.api import Api
+from services.gateway.web.languages import LANGUAGES, Language, language_of, marked
+from services.gateway.web.session import Said
+from services.gateway.web.words import ANY_PROBLEM, PROBLEMS, SAID
+from shared.auth import Caller, Forbidden, Unauthenticated, Verifier
+from shared.clock import library_day
+from shared.http import BusinessTime
+from shared.ids import new_id
+
+MAX_FIELDS = 300
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+# Where a visitor can go from any page, by who it is.
+PATRON_PAGES = (("/", marked("My Account")),)
+DESK_PAGES: tuple[tuple[str, str], ...] = ()
+OPEN_PAGES: tuple[tuple[str, str], ...] = ()
+
+
+class LogInFirst(Exception):
+    """A page for who has logged in."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request of a browser."""
+
+    request: Request
+    language: Language
+    caller: Caller | None
+    form: FormData = field(default_factory=FormData)
+    """What was typed; checked to come from a page of ours. Empty for a GET."""
+
+    @property
+    def api(self) -> Api:
+        """The gateway's routes, as this visitor."""
+        return Api(self.request, self.caller.token if self.caller else None)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The library's time zone."""
+        zone: ZoneInfo = self.request.app.state.settings.zone
+        return zone
+
+    @property
+    def key(self) -> str:
+        """The Idempotency-Key of the form: sent twice, it is done once."""
+        return self.text("key")
+
+    def text(self, name: str) -> str:
+        """What was typed into a field, without blanks around it; "" if nothing."""
+        return str(self.form.get(name, "")).strip()
+
+    def texts(self, name: str) -> list[str]:
+        """All values of a field that may be there several times."""
+        return [str(value) for value in self.form.getlist(name)]
+
+    def page(self, template: str, *, status: int = 200, **shown: Any) -> Response:
+        """A page, with the messages of the last command."""
+        context = _Context(self)
+        said = session.heard(self.request, self.secret)
+        html = (
+            _ENVIRONMENTS[self.language.code]
+            .get_template(template)
+            .render(page=context, visit=self, language=self.language, said=said, **shown)
+        )
+        response = HTMLResponse(html, status, HEADERS | {"Content-Language": self.language.code})
+        if context.new_guest:
+            session.keep(self.request, response, session.GUEST, context.new_guest)
+        if said:
+            session.drop(self.request, response, session.SAID)
+        return self._remember(response)
+
+    def go(self, path: str, *said: Said) -> Response:
+        """Send the browser on to a page of ours, which tells what came of a command."""
+        response = RedirectResponse(path, 303, HEADERS)
+        if said:
+            session.say(self.request, response, self.secret, said)
+        return self._remember(response)
+
+    @property
+    def secret(self) -> str:
+        """What the services share; digests of cookies and forms are made with a key from it."""
+        return str(self.request.app.state.settings.service_secret)
+
+    def _remember(self, response: Response) -> Response:
+        if self.request.query_params.get("lang") == self.language.code:
+            session.keep_language(self.request, response, self.language.code)
+        return response
+
+
+class _Context:
+    """What every template is handed beside its own."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self.new_guest = ""
+
+    @property
+    def here(self) -> str:
+        """The path of this page."""
+        return self._visit.request.url.path
+
+    @property
+    def pages(self) -> Sequence[tuple[str, str]]:
+        """Where this visitor can go, and what that is called."""
+        caller = self._visit.caller
+        if caller is None:
+            return OPEN_PAGES
+        own = PATRON_PAGES if "patron" in caller.roles else DESK_PAGES
+        return (*own, *OPEN_PAGES)
+
+    @property
+    def languages(self) -> list[tuple[Language, str]]:
+        """Each language, and this page in it."""
+        request = self._visit.request
+        path = request.url.path if request.method == "GET" else "/"
+        query = {name: value for name, value in request.query_params.items() if name != "lang"}
+        return [
+            (language, f"{path}?{urlencode({**query, 'lang': code})}")
+            for code, language in LANGUAGES.items()
+        ]
+
+    def fields(self, *, keyed: bool = False) -> Markup:
+        """The hidden fields of a form; `keyed` with an Idempotency-Key, so that it is done once."""
+        fields = _HIDDEN.format("form", self._form_token())
+        return fields + _HIDDEN.format("key", new_id()) if keyed else fields
+
+    def _form_token(self) -> str:
+        request = self._visit.request
+        binding = session.bound_to(request) or self.new_guest
+        if not binding:
+            binding = self.new_guest = session.new_guest()
+        return session.form_token(self._visit.secret, binding)
+
+
+_HIDDEN = Markup('<input type="hidden" name="{}" value="{}">')
+
+
+def _fill(text: str, facts: Mapping[str, Any]) -> str:
+    """A message with its facts in it."""
+    return text % facts if facts else text
+
+
+def _environment(language: Language) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_translations(language.words, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals |= {
+        "address": files.address,
+        "SAID": SAID,
+        "PROBLEMS": PROBLEMS,
+        "ANY_PROBLEM": ANY_PROBLEM,
+    }
+    environment.filters |= {
+        "day": language.day,
+        "money": language.money,
+        "moment": language.moment,
+        "say": language.say,
+        "fill": _fill,
+    }
+    return environment
+
+
+_ENVIRONMENTS: Mapping[str, Environment] = {
+    code: _environment(language) for code, language in LANGUAGES.items()
+}
+
+
+# ---- what routes are handed ---------------------------------------------------------------------
+
+
+async def guest_of(request: Request) -> Visit:
+    """The visit as nobody's, for a page that tells what went wrong."""
+    return Visit(request, _language(request), None)
+
+
+async def _visit(request: Request) -> Visit:
+    caller = await _caller(request)
+    form = FormData()
+    if request.method == "POST":
+        form = await request.form(max_files=0, max_fields=MAX_FIELDS)
+        secret = request.app.state.settings.service_secret
+        session.check_form(request, secret, str(form.get("form", "")))
+    return Visit(request, _language(request), caller, form)
+
+
+def _language(request: Request) -> Language:
+    return language_of(
+        request.query_params.get("lang", ""),
+        session.cookie(request, session.LANGUAGE),
+        request.headers.get("accept-language", ""),
+    )
+
+
+async def _caller(request: Request) -> Caller | None:
+    token = session.cookie(request, session.SESSION)
+    verifier: Verifier = request.app.state.verifier
+    try:
+        return await verifier.caller(token) if token else None
+    except Unauthenticated:
+        return None
+
+
+Anyone = Annotated[Visit, Depends(_visit)]
+"""Whoever visits."""
+
+
+def _signed_in(role: str) -> Any:
+    async def check(visit: Anyone) -> Visit:
+        if visit.caller is None:
+            raise LogInFirst
+        if role not in visit.caller.roles:
+            raise Forbidden
+        return visit
+
+    return Depends(check)
+
+
+PatronVisit = Annotated[Visit, _signed_in("patron")]
+"""A patron who has logged in."""
+DeskVisit = Annotated[Visit, _signed_in("staff")]
+"""A librarian who has logged in."""
+
+
+async def _today(visit: Anyone, now: BusinessTime) -> Any:
+    return library_day(now, visit.zone)
+
+
+Today = Annotated[Any, Depends(_today)]
+"""The library day of the visit."""

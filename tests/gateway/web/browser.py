@@ -1,0 +1,176 @@
+"""A browser without scripts: cookies, links, forms and redirects, as a page has to work with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from yarl import URL
+
+
+@dataclass
+class Form:
+    """A form of a page, as it would be sent if nothing were typed."""
+
+    action: str
+    method: str
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    buttons: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Page:
+    """What the browser shows."""
+
+    status: int
+    path: str
+    """With its query."""
+    headers: Mapping[str, str]
+    html: str
+    cookies: list[str]
+    """Set-Cookie as they came, of all answers on the way here."""
+    forms: list[Form] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    language: str = ""
+    text: str = ""
+    """What is read, with single spaces."""
+
+    def form(self, action: str) -> Form:
+        """The form with this action."""
+        found = [form for form in self.forms if form.action == action]
+        assert found, f"{self.path} has no form for {action}, only {self.forms}"
+        return found[0]
+
+
+class _Reading(HTMLParser):
+    def __init__(self, page: Page) -> None:
+        super().__init__(convert_charrefs=True)
+        self._page = page
+        self._form: Form | None = None
+        self._words: list[str] = []
+        self._select = ""
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        have = {name: value or "" for name, value in attrs}
+        if tag == "html":
+            self._page.language = have.get("lang", "")
+        elif tag == "a" and "href" in have:
+            self._page.links.append(have["href"])
+        elif tag == "form":
+            self._form = Form(have.get("action", ""), have.get("method", "get"))
+            self._page.forms.append(self._form)
+        elif tag in ("script", "style", "title"):
+            self._silent += 1
+        if self._form is not None and "disabled" not in have:
+            self._take(self._form, tag, have)
+
+    def _take(self, form: Form, tag: str, have: dict[str, str]) -> None:
+        if tag == "button":
+            form.buttons.append((have.get("name", ""), have.get("value", "")))
+        elif tag == "textarea":
+            form.fields.append((have["name"], ""))
+        elif tag == "select":
+            self._select = have["name"]
+        elif tag == "option" and "selected" in have:
+            form.fields.append((self._select, have.get("value", "")))
+        elif tag == "input" and "name" in have:
+            if have.get("type") in ("checkbox", "radio") and "checked" not in have:
+                return
+            form.fields.append((have["name"], have.get("value", "on")))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._form = None
+        elif tag in ("script", "style", "title"):
+            self._silent -= 1
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self._words.append(data)
+
+    def close(self) -> None:
+        super().close()
+        self._page.text = " ".join(" ".join(self._words).split())
+
+
+class Browser:
+    """Visits one site. Every request is sent as a browser sends it."""
+
+    def __init__(self, site: str, *, language: str = "en", at: str = "") -> None:
+        self.site = site
+        self.at = at
+        """Business time (Carrel-Time), in a simulation."""
+        self._language = language
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    def has(self, cookie: str) -> str:
+        """The value of a cookie, or ""."""
+        return next((one.value for one in self._session.cookie_jar if one.key == cookie), "")
+
+    def give(self, cookie: str, value: str) -> None:
+        """Put a cookie into the jar."""
+        self._session.cookie_jar.update_cookies({cookie: value}, URL(self.site))
+
+    async def get(self, path: str, **headers: str) -> Page:
+        """Visit an address, and follow where it leads."""
+        return await self._follow("GET", path, None, headers)
+
+    async def submit(self, page: Page, action: str, **typed: str | list[str]) -> Page:
+        """Fill in a form of a page and send it."""
+        form = page.form(action)
+        sent = [(name, value) for name, value in form.fields if name not in typed]
+        for name, value in typed.items():
+            sent += [(name, one) for one in ([value] if isinstance(value, str) else value)]
+        return await self.post(form.action or page.path, sent)
+
+    async def post(self, path: str, fields: list[tuple[str, str]], **headers: str) -> Page:
+        """Send fields as a form does."""
+        sent = {"Origin": self.site, "Sec-Fetch-Site": "same-origin", **headers}
+        return await self._follow("POST", path, fields, sent)
+
+    async def _follow(
+        self, method: str, path: str, fields: list[tuple[str, str]] | None, more: Mapping[str, str]
+    ) -> Page:
+        headers = {"Accept": "text/html", "Accept-Language": self._language, **more}
+        if self.at:
+            headers["Carrel-Time"] = self.at
+        cookies: list[str] = []
+        for _ in range(5):
+            data = None if fields is None else aiohttp.FormData(fields)
+            async with self._session.request(
+                method,
+                urljoin(self.site, path),
+                data=data,
+                headers=headers,
+                allow_redirects=False,
+            ) as answer:
+                cookies += answer.headers.getall("Set-Cookie", [])
+                html = await answer.text()
+                if answer.status != 303:
+                    return _read(answer, path, html, cookies)
+                method, path, fields = "GET", answer.headers["Location"], None
+                assert not urlsplit(path).netloc, f"led away to {path}"
+        raise AssertionError(f"led in circles, to {path} at last")
+
+
+def _read(answer: aiohttp.ClientResponse, path: str, html: str, cookies: list[str]) -> Page:
+    page = Page(answer.status, path, answer.headers, html, cookies)
+    reading = _Reading(page)
+    reading.feed(html)
+    reading.close()
+    return page

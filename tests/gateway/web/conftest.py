@@ -1,0 +1,64 @@
+"""A gateway with real accounts behind it, and browsers that visit its pages."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.accounts.app import create_app as create_accounts
+from services.accounts.settings import Settings as AccountsSettings
+from services.gateway.app import create_app
+from shared.auth import Verifier
+from shared.settings import Settings
+from tests.gateway.web.browser import Browser
+from tests.support import Api, served, test_keys, token
+
+SECRETS = {"service_secret": "between-us", "card_key": "for-cards"}
+CARD, PIN = "HK0001", "135790"
+
+
+@pytest.fixture
+async def accounts(settings: Settings) -> AsyncIterator[Api]:
+    """Accounts, with one patron."""
+    told = settings.model_copy(update=SECRETS).model_dump()
+    async with served(create_accounts, AccountsSettings(**told), trust_test_keys=False) as api:
+        own, api.app.state.verifier = api.app.state.verifier, Verifier(test_keys)
+        body = {
+            "card_number": CARD,
+            "pin": PIN,
+            "name": "Chan Mei-ling",
+            "category": "adult",
+            "home_branch": "HKCL",
+            "language": "zh-Hant",
+        }
+        as_staff = token("staff-1", ["staff"])
+        assert (await api.post("/v1/patrons", body, as_=as_staff)).status == 201
+        api.app.state.verifier = own
+        yield api
+
+
+@pytest.fixture
+async def site(whole: None, settings: Settings, accounts: Api) -> AsyncIterator[Api]:
+    """The gateway with its pages, which knows those whom accounts let in."""
+    told = settings.model_copy(update={**SECRETS, "accounts_url": accounts.url})
+    async with served(create_app, told, trust_test_keys=False) as api:
+        yield api
+
+
+@pytest.fixture
+async def lone_site(whole: None, settings: Settings) -> AsyncIterator[Api]:
+    """The gateway with its pages and nobody behind it, which trusts tokens of this test run."""
+    async with served(create_app, settings.model_copy(update=SECRETS)) as api:
+        yield api
+
+
+@pytest.fixture
+async def browser(site: Api) -> AsyncIterator[Browser]:
+    """A browser at the page."""
+    async with Browser(site.url) as opened:
+        yield opened
+
+
+async def log_in(browser: Browser, card: str = CARD, pin: str = PIN) -> None:
+    """Log in by the form."""
+    page = await browser.submit(await browser.get("/log-in"), "/log-in", card_number=card, pin=pin)
+    assert page.path == "/", page.text

@@ -1,0 +1,126 @@
+"""The page in three languages, whole in each."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+from services.gateway.web import languages
+from services.gateway.web.languages import LANGUAGES, TRANSLATIONS, language_of
+from tests.gateway.web.browser import Browser
+from tests.gateway.web.conftest import CARD, PIN
+
+WEB = TRANSLATIONS.parent
+TEMPLATES = sorted((WEB / "templates").glob("*.html"))
+CHINESE = ["zh-Hant", "zh-Hans"]
+
+
+def _wanted() -> set[str]:
+    """Every text that the page marks, in templates and code."""
+    methods = [("**.py", "python"), ("**.html", "jinja2")]
+    keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "marked": None}
+    found = extract_from_dir(
+        WEB, methods, {"**.html": {"trimmed": "true"}}, keywords=keywords, strip_comment_tags=True
+    )
+    return {text[0] if isinstance(text, tuple) else text for _, _, text, _, _ in found}
+
+
+def _strings(message: Message) -> list[str]:
+    string: Any = message.string
+    return [string] if isinstance(string, str) else list(string)
+
+
+@pytest.mark.parametrize("code", CHINESE)
+def test_every_text_is_translated(code: str) -> None:
+    with (TRANSLATIONS / f"{code}.po").open("rb") as file:
+        catalog = read_po(file, locale=code.replace("-", "_"))
+    translated = {
+        message.id[0] if isinstance(message.id, tuple) else message.id
+        for message in catalog
+        if message.id and not message.fuzzy and all(_strings(message))
+    }
+    assert _wanted() - translated == set(), "run make translations, then translate these"
+    assert translated - _wanted() == set(), "run make translations: these are gone"
+    broken = [message.id for message in catalog if list(message.check())]
+    assert broken == [], "their %(…)s differ from the English"
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_has_no_text_that_is_not_marked(template: Path) -> None:
+    text = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", " ", template.read_text(), flags=re.DOTALL)
+    spoken = re.findall(r'(?:alt|title|aria-label|placeholder)="([^"]*)"', text)
+    read = re.sub(r"<[^>]*>", " ", text)
+    assert re.findall(r"[^\W\d_]{2,}", " ".join([read, *spoken])) == []
+
+
+def test_simplified_words_are_not_in_the_traditional_ones() -> None:
+    """Signs that are written otherwise in Hong Kong, of the words of a library."""
+    traditional = (TRANSLATIONS / "zh-Hant.po").read_text()
+    simplified = (TRANSLATIONS / "zh-Hans.po").read_text()
+    assert set("书馆馆续阅约这时们页语费数还迟类记请账罚历") & set(traditional) == set()
+    assert set("書館續閱約這時們頁語費數還遲類記請帳罰曆") & set(simplified) == set()
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept", "accepted", "answered"),
+    [
+        ("zh-Hans", "zh-Hant", "en", "zh-Hans"),
+        ("xx", "zh-Hant", "en", "zh-Hant"),
+        ("", "", "zh-HK,zh;q=0.9,en;q=0.8", "zh-Hant"),
+        ("", "", "zh-TW", "zh-Hant"),
+        ("", "", "zh-Hant-HK", "zh-Hant"),
+        ("", "", "yue-Hant-HK", "zh-Hant"),
+        ("", "", "zh-CN,zh;q=0.9", "zh-Hans"),
+        ("", "", "zh", "zh-Hans"),
+        ("", "", "fr-FR, en-GB;q=0.7", "en"),
+        ("", "", "", "en"),
+        ("", "", ";;,=\x00", "en"),
+    ],
+)
+def test_the_language_is_the_one_asked_for_then_kept_then_the_browsers(
+    asked: str, kept: str, accepted: str, answered: str
+) -> None:
+    assert language_of(asked, kept, accepted).code == answered
+
+
+@pytest.mark.parametrize(
+    ("code", "day", "money"),
+    [
+        ("en", "Friday, 5 March 2021", "HK$1,234.50"),
+        ("zh-Hant", "2021年3月5日星期五", "HK$1,234.50"),
+        ("zh-Hans", "2021年3月5日星期五", "HK$1,234.50"),
+    ],
+)
+def test_days_and_money_are_written_as_each_language_does(code: str, day: str, money: str) -> None:
+    language = LANGUAGES[code]
+    assert (language.day("2021-03-05", weekday=True), language.money(123450)) == (day, money)
+
+
+def test_words_that_are_not_there_stop_the_process_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(languages, "TRANSLATIONS", tmp_path)
+    with pytest.raises(FileNotFoundError):
+        languages._words("zh-Hant")
+
+
+async def test_a_link_changes_the_language_and_the_browser_keeps_it(browser: Browser) -> None:
+    entrance = await browser.get("/log-in")
+    assert entrance.language == "en"
+    (link,) = [link for link in entrance.links if "zh-Hans" in link]
+    page = await browser.get(link)
+    assert (page.language, page.headers["Content-Language"]) == ("zh-Hans", "zh-Hans")
+    assert "登录" in page.text
+    assert (await browser.get("/log-in")).language == "zh-Hans"
+
+
+async def test_a_patron_who_logs_in_is_answered_in_the_language_of_the_account(
+    browser: Browser,
+) -> None:
+    entrance = await browser.get("/log-in")
+    page = await browser.submit(entrance, "/log-in", card_number=CARD, pin=PIN)
+    assert (page.language, "我的帳戶" in page.text) == ("zh-Hant", True)

@@ -1,0 +1,164 @@
+"""Logging in and out by the page, and what its cookies and forms withstand."""
+
+from urllib.parse import quote
+
+import pytest
+
+from services.gateway.web.session import own_path
+from tests.gateway.web.browser import Browser, Page
+from tests.gateway.web.conftest import CARD, PIN, log_in
+from tests.support import Api, token
+
+TYPED = {"card_number": CARD, "pin": PIN}
+
+
+async def test_a_patron_logs_in_sees_the_account_and_logs_out(browser: Browser) -> None:
+    entrance = await browser.get("/")
+    assert (entrance.status, entrance.path) == (200, "/log-in")
+
+    account = await browser.submit(entrance, "/log-in", **TYPED)
+    assert (account.status, account.path) == (200, "/")
+    assert "Chan Mei-ling" in account.text
+
+    left = await browser.submit(account, "/log-out")
+    assert (left.path, browser.has("carrel_session")) == ("/log-in", "")
+    assert (await browser.get("/")).path == "/log-in"
+
+
+async def test_the_token_is_in_a_cookie_that_no_script_reads_and_in_no_page(
+    browser: Browser,
+) -> None:
+    account = await browser.submit(await browser.get("/"), "/log-in", **TYPED)
+    (set_cookie,) = [c for c in account.cookies if c.startswith("carrel_session=")]
+    attributes = {part.strip().lower() for part in set_cookie.split(";")[1:]}
+    assert {"httponly", "samesite=lax", "path=/"} <= attributes
+    assert not any(part.startswith(("max-age", "expires", "domain")) for part in attributes)
+    assert browser.has("carrel_session") not in account.html
+
+
+async def test_away_from_loopback_cookies_are_for_this_host_over_tls_only(site: Api) -> None:
+    answer = await site.get("/log-in", headers={"Host": "library.example"})
+    guest = answer.headers["Set-Cookie"]
+    assert guest.startswith("__Host-carrel_guest=")
+    assert "Secure" in guest
+
+
+async def test_a_wrong_pin_is_told_beside_the_form_without_saying_which_was_wrong(
+    browser: Browser,
+) -> None:
+    page = await browser.submit(await browser.get("/"), "/log-in", card_number=CARD, pin="000000")
+    assert (page.status, page.path) == (401, "/log-in")
+    assert "The card number or the PIN is not right." in page.text
+    assert f'value="{CARD}"' in page.html
+    assert "000000" not in page.html
+
+
+async def test_after_five_wrong_pins_the_card_is_locked_and_the_page_says_for_how_long(
+    browser: Browser,
+) -> None:
+    page = await browser.get("/log-in")
+    for _ in range(6):
+        page = await browser.submit(page, "/log-in", card_number=CARD, pin="000000")
+    assert page.status == 429
+    assert "try again in 15 minutes" in page.text
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "//evil.example",
+        "https://evil.example/",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/\t/evil.example",
+        "javascript:alert(1)",
+        "/ok\r\nSet-Cookie: a=b",
+        "",
+    ],
+)
+def test_what_might_lead_elsewhere_is_no_path_of_ours(wanted: str) -> None:
+    assert own_path(wanted) == "/"
+
+
+async def test_after_log_in_nobody_is_led_to_another_site(browser: Browser) -> None:
+    entrance = await browser.get(f"/log-in?next={quote('//evil.example')}")
+    assert (await browser.submit(entrance, "/log-in", **TYPED)).path == "/"
+    assert (await browser.get(f"/log-in?next={quote('//evil.example')}")).path == "/"
+
+
+async def test_a_page_that_needs_a_session_leads_there_and_back(browser: Browser) -> None:
+    entrance = await browser.get("/?lang=zh-Hant")
+    assert entrance.path == "/log-in?next=%2F%3Flang%3Dzh-Hant"
+    page = await browser.submit(entrance, "/log-in", **TYPED)
+    assert (page.path, page.language) == ("/?lang=zh-Hant", "zh-Hant")
+
+
+async def test_a_session_that_has_ended_is_told_so(lone_site: Api) -> None:
+    async with Browser(lone_site.url) as browser:
+        browser.give("carrel_session", token(expires_in=-1))
+        page = await browser.get("/")
+        assert page.path == "/log-in"
+        assert "Your session has ended. Please log in again." in page.text
+        again = await browser.get("/log-in")
+        assert "Your session has ended" not in again.text  # said once
+
+
+# ---- forged forms -------------------------------------------------------------------------------
+
+
+async def _posted(browser: Browser, page: Page, **headers: str) -> Page:
+    form = page.form("/log-out")
+    return await browser.post("/log-out", form.fields, **headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+    ids=lambda headers: "{}: {}".format(*next(iter(headers.items()))),
+)
+async def test_a_form_from_another_site_does_nothing(
+    browser: Browser, headers: dict[str, str]
+) -> None:
+    await log_in(browser)
+    page = await _posted(browser, await browser.get("/"), **headers)
+    assert page.status == 403
+    assert browser.has("carrel_session")
+
+
+async def test_a_form_without_its_token_or_with_that_of_another_session_does_nothing(
+    browser: Browser, site: Api
+) -> None:
+    await log_in(browser)
+    async with Browser(site.url) as other:
+        theirs = (await other.get("/log-in")).form("/log-in").fields
+    for fields in ([], [("form", "")], [("form", "a.b")], theirs):
+        page = await browser.post("/log-out", fields)
+        assert (page.status, bool(browser.has("carrel_session"))) == (403, True)
+
+
+async def test_nobody_can_be_logged_in_by_another_site(browser: Browser) -> None:
+    page = await browser.post("/log-in", list(TYPED.items()))
+    assert (page.status, browser.has("carrel_session")) == (403, "")
+
+
+async def test_a_form_of_before_log_in_is_of_no_use_after_it(browser: Browser) -> None:
+    before = (await browser.get("/log-in")).form("/log-in").fields
+    await log_in(browser)
+    assert (await browser.post("/log-out", before)).status == 403
+
+
+async def test_the_same_form_is_written_differently_each_time(browser: Browser) -> None:
+    tokens = {dict((await browser.get("/log-in")).form("/log-in").fields)["form"] for _ in range(2)}
+    assert len(tokens) == 2
+
+
+async def test_a_message_that_we_have_not_written_is_not_shown(lone_site: Api) -> None:
+    async with Browser(lone_site.url) as browser:
+        browser.give("carrel_said", "W1siZm9yZ2VkIix7fSx0cnVlXV0=.00")
+        page = await browser.get("/log-in")
+    assert (page.status, 'id="said"' in page.html) == (200, False)
