@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -126,15 +126,17 @@ def serve(
     role: Roles = "",
 ) -> None:
     """Run one service in this process until SIGTERM; its settings are CARREL_… variables."""
-    import uvicorn
+    from uvicorn import Config
 
+    from shared.server import Server
     from shared.settings import load
 
     if role:
         os.environ["CARREL_ROLES"] = role
     settings = load(import_module(f"services.{service}.settings").Settings)
-    uvicorn.run(
-        import_module(f"services.{service}.app").create_app(settings),
+    served = import_module(f"services.{service}.app").create_app(settings)
+    config = Config(
+        served,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -146,8 +148,13 @@ def serve(
         # Seconds, longer than the gateway keeps an idle connection: closed from this end, one could
         # take a command with it that nobody may send again.
         timeout_keep_alive=60,
-        timeout_graceful_shutdown=5,  # seconds; an open event stream would hold it for ever
+        timeout_graceful_shutdown=5,  # seconds; a reader that takes nothing would hold it for ever
     )
+    server = Server(served, config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -42,6 +42,8 @@ class Caller:
     roles: frozenset[str]
     name: str
     token: str
+    expires_at: float
+    """Of the token, in seconds since 1970."""
 
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
@@ -54,7 +56,7 @@ class Verifier:
         self._fetch = fetch
         self._keys: KeySet | None = None
         self._fetched_at = -60.0
-        self._known: dict[str, tuple[Caller, float]] = {}
+        self._known: dict[str, Caller] = {}
         self._lock = asyncio.Lock()
 
     async def caller(self, token: str) -> Caller:
@@ -64,8 +66,8 @@ class Verifier:
         than all else that a read does here.
         """
         known = self._known.get(token)
-        if known and known[1] > time.time():
-            return known[0]
+        if known and known.expires_at > time.time():
+            return known
         try:
             kid = _key_id(token)
             keys = await self._keys_with(kid)
@@ -80,10 +82,11 @@ class Verifier:
                 roles=frozenset(claims["roles"]) & frozenset(ROLES),
                 name=str(claims.get("name", "")),
                 token=token,
+                expires_at=float(claims["exp"]),
             )
             if len(self._known) >= KNOWN_TOKENS:
                 self._known.clear()
-            self._known[token] = caller, float(claims["exp"])
+            self._known[token] = caller
             return caller
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise Unauthenticated from error

@@ -561,8 +561,11 @@ class _Edge:
         status = 500
         taken = 0
         declared = headers.get(b"content-length", b"0")
-        wants_changes = b"carrel-changes" in headers
+        # What is only read has none, and a stream of events must not be kept back for them.
+        wants_changes = b"carrel-changes" in headers and scope["method"] not in ("GET", "HEAD")
         start: Message | None = None
+        begun: float | None = None
+        """When a stream of events began: how long it goes on is not how long it took to answer."""
         chunks: list[bytes] = []
 
         async def limited() -> Message:
@@ -574,9 +577,11 @@ class _Edge:
             return message
 
         async def observed(message: Message) -> None:
-            nonlocal status, start
+            nonlocal status, start, begun
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if _is_stream(message):
+                    begun = asyncio.get_running_loop().time()
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
                 if wants_changes:
                     start = message
@@ -600,7 +605,7 @@ class _Edge:
                 answer = problem(413, "too-large", f"A body may have {MAX_BODY} bytes.")
                 await answer(scope, receive, observed)
             finally:
-                elapsed = asyncio.get_running_loop().time() - started
+                elapsed = (begun or asyncio.get_running_loop().time()) - started
                 self._tell(scope, serving, status, elapsed)
 
     def _tell(self, scope: Scope, serving: Span, status: int, seconds: float) -> None:
@@ -632,6 +637,12 @@ def _serving(scope: Scope, headers: Mapping[bytes, bytes]) -> AbstractContextMan
     parent = headers.get(b"traceparent", b"").decode("latin-1")
     about = {"http.request.method": scope["method"]}
     return span(scope["method"], SpanKind.SERVER, parent=parent, attributes=about)
+
+
+def _is_stream(start: Message) -> bool:
+    """Whether an answer that starts is a stream of events."""
+    kind: bytes = dict(start["headers"]).get(b"content-type", b"")
+    return kind.startswith(b"text/event-stream")
 
 
 def takes_long(scope: Scope) -> bool:

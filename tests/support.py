@@ -17,6 +17,7 @@ from joserfc.jwk import OKPKey
 
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER, Verifier
 from shared.ids import new_id
+from shared.server import Server
 from shared.settings import Settings
 
 KEY = OKPKey.generate_key("Ed25519", auto_kid=True)
@@ -148,7 +149,7 @@ async def loopback_server(app: FastAPI) -> AsyncIterator[str]:
         lifespan="on",
         timeout_keep_alive=60,  # longer than a client keeps an idle connection
     )
-    server = uvicorn.Server(config)
+    server = Server(app, config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.gateway import consumers, proxy, rebuild, routes, store
+from services.gateway import consumers, proxy, rebuild, routes, store, stream
 from services.gateway.liveness import Liveness
 from services.gateway.settings import Settings
 from services.gateway.web import site
@@ -19,7 +19,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=(routes.router, *site.ROUTERS),
             indexes=store.INDEXES,
             hears=consumers.hears,
-            background=(proxy.watch_owners, rebuild.keep_whole),
+            background=(
+                proxy.watch_owners,
+                rebuild.keep_whole,
+                stream.watch,
+                stream.stop_in_time,
+            ),
             answers_within=proxy.ANSWER_SECONDS,
         ),
         settings or load(Settings),
@@ -31,5 +36,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     site.add_pages(app)
     app.state.liveness = Liveness()
     app.state.documents = proxy.Documents()
+    app.state.streams = stream.Streams()
     app.state.writing = set()
     return app

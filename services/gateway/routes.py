@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Awaitable
 from datetime import date, datetime, time
 from html import escape
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import orjson
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Header, Request, Response
 from pydantic import BaseModel, Field
 from pymongo.errors import PyMongoError
 
-from services.gateway import proxy, store
+from services.gateway import proxy, store, stream
 from services.gateway.projection import (
     last_accruing,
     my_info,
@@ -232,6 +232,32 @@ async def get_overview(request: Request, caller: Patron, now: BusinessTime, db: 
     if _has(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers={**_PRIVATE, "ETag": tag})
     return Response(body, headers={**_PRIVATE, "ETag": tag}, media_type="application/json")
+
+
+@router.get(
+    "/v1/me/stream",
+    tags=["my account"],
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Events `account` and, at last, `end`.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def get_stream(
+    request: Request,
+    caller: Patron,
+    now: BusinessTime,
+    last_event_id: Annotated[str, Header()] = "",
+) -> Response:
+    """The account as it changes, as server-sent events.
+
+    `account` has those parts of `GET /v1/me` that changed, each whole; the first has all of them.
+    Who comes back with Last-Event-ID is sent what they missed. `end` says why the stream ends
+    (`token-expired`, `stopping`, `slow`); `retry` in it, when to come back.
+    """
+    return stream.stream(request.app, caller, now, last_event_id)
 
 
 @router.get("/v1/me/info", tags=["my account"], response_model=InfoOut)

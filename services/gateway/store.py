@@ -8,7 +8,7 @@ be told from two writers that create the document at once. (With `_id` alone in 
 server itself tries an upsert again that lost such a race.)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -151,6 +151,19 @@ async def account_view(database: Database, patron_id: str) -> Document | None:
     if WHOLE not in by_id:
         raise NotWhole
     return by_id.get(patron_id)
+
+
+async def written(database: Database) -> AsyncGenerator[str, None]:
+    """The id of each patron whose view is written, from now on; first "", once it is watched.
+
+    Ends when the views are dropped or replaced.
+    """
+    pipeline: list[Document] = [{"$project": {"documentKey": 1}}]
+    async with database.account_views.watch(pipeline, max_await_time_ms=2000) as changes:
+        yield ""
+        async for change in changes:
+            if "documentKey" in change:
+                yield change["documentKey"]["_id"]
 
 
 async def positions(database: Database, holds: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:

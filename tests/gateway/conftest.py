@@ -209,6 +209,13 @@ async def whole(views: Database) -> None:
     await views.account_views.insert_one({"_id": WHOLE})
 
 
+@contextlib.asynccontextmanager
+async def gateways(settings: Settings, count: int) -> AsyncIterator[list[Api]]:
+    """So many replicas of the gateway."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(served(create_app, settings)) for _ in range(count)]
+
+
 Tell = Callable[[Sequence[tuple[Event, datetime]]], Awaitable[None]]
 
 

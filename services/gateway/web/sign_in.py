@@ -53,7 +53,7 @@ async def _keep_preference(visit: Visit, response: Response, token: str) -> None
     """Go on in the patron's language, unless this browser was told of another one."""
     if session.cookie(visit.request, session.LANGUAGE):
         return
-    as_patron = Visit(visit.request, visit.language, Caller("", frozenset(), "", token))
+    as_patron = Visit(visit.request, visit.language, Caller("", frozenset(), "", token, 0.0))
     reply = await as_patron.api.get("/v1/me/preferences")
     if reply.done and reply.json()["language"] in LANGUAGES:
         session.keep_language(visit.request, response, reply.json()["language"])

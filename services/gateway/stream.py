@@ -1,0 +1,315 @@
+"""The account as it changes: server-sent events for whoever looks at it.
+
+One change stream of the replica says whose view was written. That account is looked at again, and
+each of its readers is sent the parts that differ from what it has. What a reader has is said by the
+id of its last event, which is a digest of each part. So nothing has to be remembered of those who
+went: whoever comes back, to whichever replica, is sent what it missed and no more. And a change
+stream that broke needs no token to go on from: once it is open again, all that is read is looked
+at again.
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import pymongo
+import structlog
+from fastapi import FastAPI, Response
+from prometheus_client import Counter, Gauge
+from pymongo.errors import PyMongoError
+from starlette.types import Receive, Scope, Send
+
+from services.gateway import store
+from services.gateway.projection import (
+    last_accruing,
+    open_loans,
+    overview,
+    past_due,
+    waiting_holds,
+)
+from shared.auth import Caller
+from shared.clock import library_day, wall_clock
+from shared.http import STORE_SECONDS, problem
+from shared.owners import OwnerAway
+
+log = structlog.get_logger()
+
+OPEN = Gauge("carrel_streams_open", "Streams of accounts that are being read")
+ENDED = Counter("carrel_streams_ended", "Streams of accounts that ended, by reason", ["reason"])
+
+EACH = 6
+"""Streams of one patron at a replica."""
+MOST = 800
+"""Streams at a replica: below the 1024 files that a process may usually have open."""
+LOOKS_AT_ONCE = 8
+BEAT_SECONDS = 15.0
+"""A proxy ends what is silent for a minute, and some for less."""
+LOOK_SECONDS = 60.0
+"""What changes without the view (a day, a place in a queue, who is live) is seen by then."""
+AGAIN_SECONDS = 1.0
+"""After a look that failed."""
+SLOW_SECONDS = 5.0
+"""For which a reader may take nothing of an event."""
+LAST_WORD_SECONDS = 20.0
+"""For which it may take nothing of the last one."""
+RETRY_MS = 2000
+_NOTHING = b": all is as it was\n\n"
+_DIGEST = 8
+"""Letters for each part."""
+
+
+class Streams:
+    """Who reads which account at this replica."""
+
+    def __init__(self, *, each: int = EACH, most: int = MOST) -> None:
+        self.each = each
+        self.most = most
+        self.read = asyncio.Event()
+        """Set while there are readers."""
+        self.looking = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self.stopping = False
+        self._readers: dict[str, set[asyncio.Event]] = {}
+        self._count = 0
+
+    def refusal(self, patron_id: str) -> Response | None:
+        """Why a patron may not have another stream now; None if they may."""
+        if self.stopping or self._count >= self.most:
+            detail = "Too many accounts are followed at the moment. Try again."
+            return problem(503, "unavailable", detail, headers={"Retry-After": "5"})
+        if len(self._readers.get(patron_id, ())) >= self.each:
+            detail = f"An account may be followed {self.each} times at once. Close another."
+            return problem(429, "too-many-streams", detail, headers={"Retry-After": "30"})
+        return None
+
+    @contextlib.contextmanager
+    def reading(self, patron_id: str) -> Iterator[asyncio.Event]:
+        """A reader for the block: the event is set when the account may have changed."""
+        wake = asyncio.Event()
+        self._readers.setdefault(patron_id, set()).add(wake)
+        self._count += 1
+        OPEN.set(self._count)
+        self.read.set()
+        try:
+            yield wake
+        finally:
+            self._readers[patron_id].discard(wake)
+            if not self._readers[patron_id]:
+                del self._readers[patron_id]
+            self._count -= 1
+            OPEN.set(self._count)
+            if not self._readers:
+                self.read.clear()
+
+    def changed(self, patron_id: str) -> None:
+        """An account was written."""
+        for wake in self._readers.get(patron_id, ()):
+            wake.set()
+
+    def all_changed(self) -> None:
+        """Any account may have been written."""
+        for patron_id in self._readers:
+            self.changed(patron_id)
+
+    def stop(self) -> None:
+        """The replica stops: each reader is told."""
+        self.stopping = True
+        self.all_changed()
+
+
+async def watch(app: FastAPI) -> None:
+    """Wake the readers of each account that is written, until cancelled."""
+    streams: Streams = app.state.streams
+    while True:
+        await streams.read.wait()
+        try:
+            async with contextlib.aclosing(store.written(app.state.database)) as written:
+                async for patron_id in written:
+                    if patron_id:
+                        streams.changed(patron_id)
+                    else:
+                        streams.all_changed()  # what was written before it was watched
+                    if not streams.read.is_set():
+                        break
+        except PyMongoError as error:
+            log.warning("accounts are not watched", error=type(error).__name__)
+        await asyncio.sleep(0.1)  # the views were replaced, or the store is away
+
+
+async def stop_in_time(app: FastAPI) -> None:
+    """Tell the readers once the server is told to stop: it waits for answers to end."""
+    await app.state.stopping.wait()
+    app.state.streams.stop()
+
+
+def stream(app: FastAPI, caller: Caller, now: datetime, last_event_id: str) -> Response:
+    """The caller's account from now on, as server-sent events, until their token expires.
+
+    `last_event_id` says what the reader has: the id of its last event, or `event_id` of an account
+    that `GET /v1/me` answered. With none, or one that nobody knows any more, the first event has
+    all parts. Business time goes on from `now`. Too many streams are a 429 or 503, views that can't
+    be read now a 503.
+    """
+    opened = time.monotonic()
+
+    async def look() -> dict[str, Any]:
+        passed = timedelta(seconds=time.monotonic() - opened)
+        return await _account(app, caller, now + passed)
+
+    return _Stream(app.state.streams, look, caller, last_event_id)
+
+
+def event_id(account: Mapping[str, Any]) -> str:
+    """What stands for an account, as `GET /v1/me` shows it: a digest of each part, in order."""
+    return "".join(_digest(orjson.dumps(part)) for part in account.values())
+
+
+def _digest(part: bytes) -> str:
+    digest = hashlib.blake2b(part, digest_size=_DIGEST * 6 // 8).digest()
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+async def _account(app: FastAPI, caller: Caller, now: datetime) -> dict[str, Any]:
+    """As `GET /v1/me` shows it; of what accrues, what circulation said when it was asked last."""
+    database = app.state.database
+    today = library_day(now, app.state.settings.zone)
+    with pymongo.timeout(STORE_SECONDS):
+        try:
+            view = await store.account_view(database, caller.id)
+        except store.NotWhole:
+            raise OwnerAway("gateway") from None
+        positions = await store.positions(database, waiting_holds(view))
+    return overview(
+        view,
+        patron_id=caller.id,
+        name=caller.name,
+        today=today,
+        positions=positions,
+        accruing=last_accruing(view) if past_due(open_loans(view), today) else [],
+        live=app.state.liveness.report(),
+    )
+
+
+class _Slow(Exception):
+    """The reader takes nothing."""
+
+
+class _Stream(Response):
+    """One reader's stream. Nothing waits in it: who reads late is sent the newest, once."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        look: Callable[[], Awaitable[dict[str, Any]]],
+        caller: Caller,
+        last_event_id: str,
+    ) -> None:
+        super().__init__(
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+            media_type="text/event-stream",
+        )
+        del self.headers["content-length"]
+        self._streams = streams
+        self._account = look
+        self._caller = caller
+        self._has = last_event_id
+        self._wake = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the stream, or with why there is none."""
+        refusal = self._streams.refusal(self._caller.id)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        with self._streams.reading(self._caller.id) as self._wake:
+            first = await self._changes()
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            writing = asyncio.create_task(self._write(send, first))
+            gone = asyncio.create_task(_gone(receive))
+            try:
+                await asyncio.wait((writing, gone), return_when=asyncio.FIRST_COMPLETED)
+                ENDED.labels(writing.result() if writing.done() else "gone").inc()
+            finally:
+                writing.cancel()
+                gone.cancel()
+
+    async def _write(self, send: Send, first: bytes) -> str:
+        """Everything up to the last word; why it ended."""
+        try:
+            reason = await self._tell(send, first)
+        except _Slow:
+            reason = "slow"
+        wait = RETRY_MS + secrets.randbelow(RETRY_MS)  # not all of them at the same moment
+        word = f'retry: {wait}\nevent: end\ndata: {{"reason":"{reason}"}}\n\n'.encode()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORD_SECONDS):
+                await send({"type": "http.response.body", "body": word})
+        return reason
+
+    async def _tell(self, send: Send, first: bytes) -> str:
+        """What changes, as it changes; why it may not go on. Raises _Slow."""
+        await self._say(send, b"retry: %d\n\n%s" % (RETRY_MS, first or _NOTHING))
+        look_at = time.monotonic() + LOOK_SECONDS
+        while True:
+            left = self._caller.expires_at - wall_clock().timestamp()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(BEAT_SECONDS, left)):
+                    await self._wake.wait()
+            if self._streams.stopping:
+                return "stopping"
+            if wall_clock().timestamp() >= self._caller.expires_at:
+                return "token-expired"
+            woken = self._wake.is_set()
+            event = b""
+            if woken or time.monotonic() >= look_at:
+                look_at = time.monotonic() + LOOK_SECONDS
+                event = await self._look()
+            if event or not woken:
+                await self._say(send, event or _NOTHING)
+
+    async def _say(self, send: Send, message: bytes) -> None:
+        try:
+            async with asyncio.timeout(SLOW_SECONDS):
+                await send({"type": "http.response.body", "body": message, "more_body": True})
+        except TimeoutError:
+            raise _Slow from None
+
+    async def _look(self) -> bytes:
+        """The changes; none while they can't be read, and another look soon."""
+        self._wake.clear()
+        try:
+            async with self._streams.looking:
+                return await self._changes()
+        except (PyMongoError, OwnerAway):
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._wake.set)
+            return b""
+
+    async def _changes(self) -> bytes:
+        """An event of the parts that the reader does not have; empty if it has all."""
+        bodies = {part: orjson.dumps(value) for part, value in (await self._account()).items()}
+        digests = {part: _digest(body) for part, body in bodies.items()}
+        new = "".join(digests.values())
+        known = self._has if len(self._has) == len(new) else ""
+        starts = range(0, len(new), _DIGEST)
+        changed = {
+            part: orjson.Fragment(bodies[part])
+            for start, (part, digest) in zip(starts, digests.items(), strict=True)
+            if known[start : start + _DIGEST] != digest
+        }
+        self._has = new
+        if not changed:
+            return b""
+        data = orjson.dumps(changed)
+        return b"id: %s\nevent: account\ndata: %s\n\n" % (new.encode(), data)
+
+
+async def _gone(receive: Receive) -> None:
+    """Ends when the reader is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
