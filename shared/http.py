@@ -656,7 +656,7 @@ def takes_long(scope: Scope) -> bool:
     return path.startswith(JOBS)
 
 
-_PREVIEWED = ("/v1/closures", "/v1/fine-suspensions")
+_PREVIEWED = ("/v1/closures", "/v1/fine-suspensions", "/desk/closures", "/desk/suspensions")
 
 
 class _Prompt:

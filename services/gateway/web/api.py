@@ -47,6 +47,12 @@ class Reply:
             raise self.failure()
         return orjson.loads(self.content) if self.content else None
 
+    def faults(self) -> dict[str, str]:
+        """What is wrong with the fields that were sent, by name; "" stands for all together."""
+        told = self.failure().errors if self.status == 422 else []
+        paths = [(*str(one.get("field", "")).split("."), "", "") for one in told]
+        return {path[1]: str(one.get("message", "")) for path, one in zip(paths, told, strict=True)}
+
     def failure(self) -> Failure:
         """The problem that it is."""
         try:
@@ -79,9 +85,11 @@ class Api:
         except TimeoutError:
             return _TOO_SLOW
 
-    async def send(self, method: str, path: str, body: Any = None, *, key: str = "") -> Reply:
+    async def send(
+        self, method: str, path: str, body: Any = None, *, key: str = "", **query: str
+    ) -> Reply:
         """What came of a command; the same `key` again gives the first answer again."""
-        return await self._call(method, path, "", body, key)
+        return await self._call(method, path, urlencode(query), body, key)
 
     async def _call(
         self, method: str, path: str, query: str, body: Any = None, key: str = ""

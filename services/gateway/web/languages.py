@@ -43,6 +43,10 @@ class Language:
         pattern = _DAYS[self.code][1 if weekday else 0]
         return dates.format_date(given, pattern, locale=self.locale)
 
+    def weekday(self, number: int) -> str:
+        """The name of a day of the week; 0 is Monday."""
+        return str(self.locale.days["format"]["wide"][number])
+
     def moment(self, value: datetime | str, zone: ZoneInfo) -> str:
         """An instant in the library's time zone."""
         given = datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -5,13 +5,35 @@ from collections.abc import Awaitable, Callable
 import orjson
 from fastapi import FastAPI, Request, Response
 
-from services.gateway.web import account, files, sign_in
+from services.gateway.web import (
+    account,
+    activities,
+    branches,
+    catalogue,
+    files,
+    notices,
+    sign_in,
+)
 from services.gateway.web.api import Failure
+from services.gateway.web.desk import closures, lending, news, patrons, suspensions
 from services.gateway.web.session import SESSION, ForgedForm, Said, cookie
 from services.gateway.web.sign_in import log_in_address
 from services.gateway.web.visit import LogInFirst, guest_of
 
-ROUTERS = (files.router, sign_in.router, account.router)
+ROUTERS = (
+    files.router,
+    sign_in.router,
+    account.router,
+    catalogue.router,
+    activities.router,
+    branches.router,
+    notices.router,
+    lending.router,
+    patrons.router,
+    closures.router,
+    suspensions.router,
+    news.router,
+)
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -62,7 +84,4 @@ async def _forged(request: Request, _: Exception) -> Response:
 async def _failed(request: Request, failure: Failure) -> Response:
     if failure.status == 401:
         return await _log_in_first(request, failure)
-    response = await problem_page(request, failure.status, failure.code)
-    if failure.status in (429, 503):
-        response.headers["Retry-After"] = "2"
-    return response
+    return await problem_page(request, failure.status, failure.code)

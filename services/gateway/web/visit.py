@@ -14,7 +14,7 @@ from markupsafe import Markup
 from starlette.datastructures import FormData
 
 from services.gateway.web import files, session
-from services.gateway.web.api import Api
+from services.gateway.web.api import Api, Reply
 from services.gateway.web.languages import LANGUAGES, Language, language_of, marked
 from services.gateway.web.session import Said
 from services.gateway.web.words import ANY_PROBLEM, PROBLEMS, SAID
@@ -37,8 +37,20 @@ HEADERS = {
 
 # Where a visitor can go from any page, by who it is.
 PATRON_PAGES = (("/", marked("My Account")),)
-DESK_PAGES: tuple[tuple[str, str], ...] = ()
-OPEN_PAGES: tuple[tuple[str, str], ...] = ()
+DESK_PAGES = (
+    ("/desk", marked("Lend")),
+    ("/desk/returns", marked("Take back")),
+    ("/desk/patrons", marked("Register")),
+    ("/desk/closures", marked("Closures")),
+    ("/desk/suspensions", marked("Suspensions of fines")),
+    ("/desk/notices", marked("Publish a notice")),
+)
+OPEN_PAGES = (
+    ("/catalogue", marked("Catalogue")),
+    ("/activities", marked("Activities")),
+    ("/libraries", marked("Libraries")),
+    ("/notices", marked("Notices")),
+)
 
 
 class LogInFirst(Exception):
@@ -81,7 +93,7 @@ class Visit:
 
     def page(self, template: str, *, status: int = 200, **shown: Any) -> Response:
         """A page, with the messages of the last command."""
-        context = _Context(self)
+        context = _Context(self, again=status == 503)
         said = session.heard(self.request, self.secret)
         html = (
             _ENVIRONMENTS[self.language.code]
@@ -89,6 +101,8 @@ class Visit:
             .render(page=context, visit=self, language=self.language, said=said, **shown)
         )
         response = HTMLResponse(html, status, HEADERS | {"Content-Language": self.language.code})
+        if status in (429, 503):
+            response.headers["Retry-After"] = "2"
         if context.new_guest:
             session.keep(self.request, response, session.GUEST, context.new_guest)
         if said:
@@ -101,6 +115,11 @@ class Visit:
         if said:
             session.say(self.request, response, self.secret, said)
         return self._remember(response)
+
+    def refusal(self, reply: Reply) -> Said:
+        """Why a command was refused, for the next page."""
+        code = reply.failure().code
+        return Said(code if code in PROBLEMS else "malformed", {}, went_well=False)
 
     @property
     def secret(self) -> str:
@@ -116,8 +135,9 @@ class Visit:
 class _Context:
     """What every template is handed beside its own."""
 
-    def __init__(self, visit: Visit) -> None:
+    def __init__(self, visit: Visit, *, again: bool) -> None:
         self._visit = visit
+        self._again = again
         self.new_guest = ""
 
     @property
@@ -146,9 +166,13 @@ class _Context:
         ]
 
     def fields(self, *, keyed: bool = False) -> Markup:
-        """The hidden fields of a form; `keyed` with an Idempotency-Key, so that it is done once."""
+        """The hidden fields of a form; `keyed` with an Idempotency-Key, so that it is done once.
+
+        Where nobody knows whether it was done, the form that can be sent again has the same key.
+        """
         fields = _HIDDEN.format("form", self._form_token())
-        return fields + _HIDDEN.format("key", new_id()) if keyed else fields
+        key = (self._visit.key if self._again else "") or new_id()
+        return fields + _HIDDEN.format("key", key) if keyed else fields
 
     def _form_token(self) -> str:
         request = self._visit.request

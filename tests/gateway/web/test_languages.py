@@ -15,7 +15,7 @@ from tests.gateway.web.browser import Browser
 from tests.gateway.web.conftest import CARD, PIN
 
 WEB = TRANSLATIONS.parent
-TEMPLATES = sorted((WEB / "templates").glob("*.html"))
+TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
 CHINESE = ["zh-Hant", "zh-Hans"]
 
 

@@ -1,0 +1,65 @@
+"""The catalogue: search, a title with its copies, and a place in its queue."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from services.gateway.web.api import Reply, segment
+from services.gateway.web.branches import branch_names
+from services.gateway.web.session import Said
+from services.gateway.web.visit import Anyone, PatronVisit, Visit
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/catalogue")
+async def get_catalogue(visit: Anyone, q: str = "", after: str = "") -> Response:
+    """The search, and what it found."""
+    sought = q.strip()[:200]
+    found: dict[str, Any] = {"items": [], "next": None}
+    if sought:
+        query = {"q": sought, **({"after": after} if after else {})}
+        found = (await visit.api.get("/v1/titles", **query)).json()
+    return visit.page(
+        "catalogue.html", q=sought, titles=found["items"], next=found["next"], first=not after
+    )
+
+
+@router.get("/catalogue/{title_id}")
+async def get_title(visit: Anyone, title_id: str) -> Response:
+    """A title, where its copies are, and a form to reserve it."""
+    return await _title(visit, title_id)
+
+
+@router.post("/catalogue/{title_id}")
+async def post_hold(visit: PatronVisit, title_id: str) -> Response:
+    """Reserve the title."""
+    wanted = {
+        "title_id": title_id,
+        "pickup_branch": visit.text("pickup_branch"),
+        "expires_on": visit.text("expires_on") or None,
+    }
+    reply = await visit.api.send("POST", "/v1/holds", wanted, key=visit.key)
+    here = f"/catalogue/{segment(title_id)}"
+    if reply.status == 422:
+        return await _title(visit, title_id, refused=reply)
+    if not reply.done:
+        return visit.go(here, visit.refusal(reply))
+    hold = reply.json()
+    if hold["position"] is None:
+        return visit.go(here, Said("hold-kept", {}))
+    return visit.go(here, Said("hold-placed", {"position": hold["position"]}))
+
+
+async def _title(visit: Visit, title_id: str, *, refused: Reply | None = None) -> Response:
+    asked, names = await asyncio.gather(
+        visit.api.get(f"/v1/titles/{segment(title_id)}"), branch_names(visit.api)
+    )
+    return visit.page(
+        "title.html",
+        status=refused.status if refused else 200,
+        title=asked.json(),
+        branches=names,
+        faults=refused.faults() if refused else {},
+    )

@@ -1,0 +1,54 @@
+"""Changes whose effect is shown before they are made.
+
+A form is sent with `?preview=true` first. The page that answers has the numbers and the same form
+again, filled in, without that and with an Idempotency-Key: only this one changes anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Response
+
+from services.gateway.web.api import Reply
+from services.gateway.web.session import Said
+from services.gateway.web.visit import Visit
+
+
+@dataclass(frozen=True)
+class Change:
+    """A command that can be previewed."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any]
+    back: str
+    """The page that shows what was changed."""
+    said: str
+    """Code of the message that tells of it."""
+
+
+async def carry_out(visit: Visit, change: Change) -> Response | Reply:
+    """Shows what the change would do, or makes it; the reply where it is refused."""
+    if visit.request.query_params.get("preview"):
+        reply = await visit.api.send(change.method, change.path, change.body, preview="true")
+        return _shown(visit, change, reply.json()) if reply.done else reply
+    reply = await visit.api.send(change.method, change.path, change.body, key=visit.key)
+    return visit.go(change.back, Said(change.said, {})) if reply.done else reply
+
+
+def _shown(visit: Visit, change: Change, effect: dict[str, Any]) -> Response:
+    # A closure's effect has its parts apart, a suspension's is one: the page shows both as one.
+    typed = [
+        (name, value)
+        for name, value in visit.form.multi_items()
+        if name not in ("form", "key") and isinstance(value, str)
+    ]
+    return visit.page(
+        "desk/preview.html",
+        effect=effect.get("lending", effect),
+        notifications=effect["notifications"],
+        typed=typed,
+        action=visit.request.url.path,
+        back=change.back,
+    )

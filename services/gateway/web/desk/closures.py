@@ -1,0 +1,120 @@
+"""Closures and reopenings."""
+
+import asyncio
+from collections.abc import Mapping
+
+from fastapi import APIRouter, Response
+
+from services.gateway.web.api import Reply, segment
+from services.gateway.web.branches import branch_names
+from services.gateway.web.desk import forms
+from services.gateway.web.desk.changes import Change, carry_out
+from services.gateway.web.desk.words import KINDS
+from services.gateway.web.visit import DeskVisit, Visit
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/desk/closures")
+async def get_closures(visit: DeskVisit) -> Response:
+    """Closures, the last recorded first, and the form for a new one."""
+    return await _closures(visit)
+
+
+@router.post("/desk/closures")
+async def post_closure(visit: DeskVisit) -> Response:
+    """Close libraries."""
+    relief = visit.text("extra_renewals")
+    body = {
+        **forms.scope(visit),
+        **forms.given(visit, "from", "reopened_on", "reason"),
+        **({"relief": {"extra_renewals": relief}} if relief else {}),
+    }
+    change = Change("POST", "/v1/closures", body, "/desk/closures", "closure-recorded")
+    done = await carry_out(visit, change)
+    return done if isinstance(done, Response) else await _closures(visit, done)
+
+
+@router.get("/desk/closures/{closure_id}")
+async def get_closure(visit: DeskVisit, closure_id: str) -> Response:
+    """A closure with the forms that change it."""
+    return await _closure(visit, closure_id)
+
+
+@router.post("/desk/closures/{closure_id}/reopening")
+async def post_reopening(visit: DeskVisit, closure_id: str) -> Response:
+    """Announce when libraries reopen, and how; without a day, take an announced one back."""
+    terms = forms.given(visit, "capacity", "stagger_days")
+    listed = {name: forms.lines(visit, name) for name in ("services", "measures")}
+    body = {
+        **forms.scope(visit),
+        "reopened_on": visit.text("reopened_on") or None,
+        **terms,
+        **{name: values for name, values in listed.items() if values},
+        **_hours(visit),
+    }
+    return await _changed(visit, closure_id, "POST", "/reopening", body)
+
+
+@router.post("/desk/closures/{closure_id}/amendment")
+async def post_amendment(visit: DeskVisit, closure_id: str) -> Response:
+    """Put right a closure's first day or its reason."""
+    return await _changed(visit, closure_id, "PATCH", "", forms.given(visit, "from", "reason"))
+
+
+@router.post("/desk/closures/{closure_id}/withdrawal")
+async def post_withdrawal(visit: DeskVisit, closure_id: str) -> Response:
+    """Withdraw a closure, or declare that it was recorded in error."""
+    body = {
+        **forms.scope(visit),
+        "in_error": bool(visit.text("in_error")),
+        "reason": visit.text("reason"),
+    }
+    return await _changed(visit, closure_id, "POST", "/withdrawal", body)
+
+
+async def _changed(
+    visit: Visit, closure_id: str, method: str, below: str, body: Mapping[str, object]
+) -> Response:
+    one = segment(closure_id)
+    change = Change(
+        method, f"/v1/closures/{one}{below}", body, f"/desk/closures/{one}", "closure-changed"
+    )
+    done = await carry_out(visit, change)
+    return done if isinstance(done, Response) else await _closure(visit, closure_id, done)
+
+
+def _hours(visit: Visit) -> dict[str, object]:
+    """Special hours, the same on each day of the week, if they were given."""
+    opens, closes = visit.text("opens"), visit.text("closes")
+    if not (opens or closes):
+        return {}
+    week = [{"weekday": day, "opens": opens, "closes": closes} for day in range(7)]
+    return {"hours": week}
+
+
+async def _closures(visit: Visit, refused: Reply | None = None) -> Response:
+    asked, names = await asyncio.gather(visit.api.get("/v1/closures"), branch_names(visit.api))
+    return visit.page(
+        "desk/closures.html",
+        closures=asked.json()["items"],
+        branches=names,
+        kinds=KINDS,
+        **forms.outcome(refused),
+    )
+
+
+async def _closure(visit: Visit, closure_id: str, refused: Reply | None = None) -> Response:
+    asked = await visit.api.get(f"/v1/closures/{segment(closure_id)}")
+    closure = asked.json()
+    return visit.page(
+        "desk/closure.html",
+        closure=closure,
+        branches={one["branch"]: one["name"] for one in closure["covered"]},
+        kinds={kind: KINDS[kind] for kind in KINDS if kind in _kinds(closure)},
+        **forms.outcome(refused),
+    )
+
+
+def _kinds(closure: dict[str, list[dict[str, str]]]) -> set[str]:
+    return {one["kind"] for one in closure["covered"]}

@@ -1,0 +1,97 @@
+"""Lending and taking back.
+
+What came of each item is answered at once, not after a redirect: fifty results are more than a
+message can carry, and the form's key makes sending it again harmless.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from services.gateway.web.api import Api, Reply, segment
+from services.gateway.web.branches import branch_names
+from services.gateway.web.desk import forms
+from services.gateway.web.visit import DeskVisit, Visit
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/desk")
+async def get_lending(visit: DeskVisit) -> Response:
+    """The form to lend."""
+    return await _lending(visit)
+
+
+@router.post("/desk")
+async def post_lending(visit: DeskVisit) -> Response:
+    """Lend copies to the holder of a card; each stands or falls alone."""
+    card = visit.text("card_number")
+    lent = {
+        "card_number": card,
+        "barcodes": forms.barcodes(visit),
+        "branch": visit.text("branch"),
+    }
+    reply, patron = await asyncio.gather(
+        visit.api.send("POST", "/v1/checkouts", lent, key=visit.key), _patron(visit.api, card)
+    )
+    return forms.stay(visit, await _lending(visit, reply, patron))
+
+
+@router.get("/desk/returns")
+async def get_returns(visit: DeskVisit) -> Response:
+    """The form to take back."""
+    return await _returns(visit)
+
+
+@router.post("/desk/returns")
+async def post_returns(visit: DeskVisit) -> Response:
+    """Take copies back, on an earlier day if one is said."""
+    back = {
+        "barcodes": forms.barcodes(visit),
+        "branch": visit.text("branch"),
+        "channel": "desk",
+        **forms.given(visit, "at"),
+    }
+    reply = await visit.api.send("POST", "/v1/returns", back, key=visit.key)
+    return forms.stay(visit, await _returns(visit, reply))
+
+
+async def _lending(
+    visit: Visit, reply: Reply | None = None, patron: dict[str, Any] | None = None
+) -> Response:
+    return await _page(visit, "desk/lending.html", reply, patron=patron)
+
+
+async def _returns(visit: Visit, reply: Reply | None = None) -> Response:
+    return await _page(visit, "desk/returns.html", reply)
+
+
+async def _page(visit: Visit, template: str, reply: Reply | None, **shown: Any) -> Response:
+    results = reply.json()["results"] if reply and reply.done else []
+    names, titles = await asyncio.gather(branch_names(visit.api), _titles(visit.api, results))
+    return visit.page(
+        template,
+        branches=names,
+        place=forms.place(visit),
+        results=results,
+        titles=titles,
+        **forms.outcome(reply),
+        **shown,
+    )
+
+
+async def _patron(api: Api, card: str) -> dict[str, Any] | None:
+    reply = await api.get("/v1/patrons", card=card) if card else None
+    found = reply.json()["items"] if reply and reply.done else []
+    return found[0] if found else None
+
+
+async def _titles(api: Api, results: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Titles by id; one that can't be told is shown by its barcode."""
+    ids = sorted({loan["title_id"] for result in results if (loan := result["loan"])})
+    replies = await asyncio.gather(*(api.get(f"/v1/titles/{segment(one)}") for one in ids))
+    return {
+        one: reply.json()["title"] for one, reply in zip(ids, replies, strict=True) if reply.done
+    }

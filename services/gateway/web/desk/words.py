@@ -1,0 +1,60 @@
+"""What the desk's pages name things, and what they say of what was refused there."""
+
+from services.gateway.web.languages import marked
+
+KINDS = {
+    "central": marked("Central Library"),
+    "major": marked("Major libraries"),
+    "district": marked("District libraries"),
+    "small": marked("Small libraries"),
+    "mobile": marked("Mobile libraries"),
+    "station": marked("Self-service stations"),
+}
+"""Kinds of libraries, of which a closure or suspension can name all."""
+
+CATEGORIES = {"adult": marked("Adult"), "junior": marked("Junior")}
+"""Kinds of patrons that the desk registers."""
+
+SAID = {
+    "closure-recorded": marked("The closure is recorded. Due dates follow it in the next minutes."),
+    "closure-changed": marked("The closure is changed. Due dates follow it in the next minutes."),
+    "suspension-recorded": marked("The suspension of fines is recorded."),
+    "suspension-changed": marked("The suspension of fines is changed."),
+    "notice-published": marked("The notice is published."),
+}
+"""After a command at the desk."""
+
+PROBLEMS = {
+    "no-such-card": marked("No library card has this number."),
+    "no-such-copy": marked("No item of the library has this barcode."),
+    "copy-on-loan": marked(
+        "This item is on loan. It has to be returned before it can be borrowed again."
+    ),
+    "not-on-loan": marked("This item is not on loan."),
+    "copy-lost": marked("This item is recorded as lost."),
+    "copy-kept": marked("This item is kept for another reader."),
+    "copy-damaged": marked("This item is recorded as damaged."),
+    "copy-withdrawn": marked("This item is no longer lent."),
+    "lost-by-patron": marked("A reader had lost this item. Return it first."),
+    "loan-limit": marked("The reader has as many items on loan as they may have at one time."),
+    "in-the-future": marked("This day is still to come."),
+    "returned-before-borrowed": marked("The item was borrowed after that day."),
+    "card-taken": marked("This card number belongs to another account."),
+    "no-branch-covered": marked("No library is of the kinds that were named."),
+    "closed-already": marked("This closure is recorded already."),
+    "closure-withdrawn": marked("This closure was withdrawn. Record a new one."),
+    "closure-over": marked(
+        "This closure has ended. It can still be withdrawn as recorded in error only."
+    ),
+    "reopened-already": marked("Some of these libraries have reopened. Record a new closure."),
+    "reopened-before-closed": marked("The first open day has to be after the first closed day."),
+    "not-in-closure": marked("This closure does not cover all of these libraries."),
+    "nothing-to-reopen": marked("All these libraries have reopened already."),
+    "nothing-to-withdraw": marked("This closure has ended or was withdrawn already."),
+    "resumes-before-start": marked("Fines can only be counted again after the first free day."),
+    "suspension-withdrawn": marked("This suspension was withdrawn. Record a new one."),
+    "suspension-over": marked(
+        "This suspension has ended. It can still be withdrawn as recorded in error only."
+    ),
+}
+"""By the code of a problem."""

@@ -1,0 +1,63 @@
+"""Who gets to the desk, and what its forms do when an owner is away."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi.routing import APIRoute
+
+from services.gateway.web import site
+from tests.gateway.web.browser import Browser
+from tests.support import Api, token
+
+ROUTES = [
+    (method, route.path.format_map({"closure_id": "any", "suspension_id": "any"}))
+    for router in site.ROUTERS
+    for route in router.routes
+    if isinstance(route, APIRoute) and route.path.startswith("/desk")
+    for method in sorted(route.methods or ())
+]
+PAGES = [path for method, path in ROUTES if method == "GET"]
+COMMANDS = [path for method, path in ROUTES if method == "POST"]
+
+
+@pytest.fixture
+async def librarian(lone_site: Api) -> AsyncIterator[Browser]:
+    """A librarian's browser at a gateway with nobody behind it."""
+    async with Browser(lone_site.url) as browser:
+        browser.give("carrel_session", token("staff-1", ["staff"]))
+        yield browser
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_the_desk_is_for_who_works_there(lone_site: Api, path: str) -> None:
+    async with Browser(lone_site.url) as browser:
+        entrance = await browser.get(path)
+        assert entrance.path.startswith("/log-in")
+        browser.give("carrel_session", token())
+        assert (await browser.get(path)).status == 403
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+async def test_no_other_site_can_send_a_form_of_the_desk(librarian: Browser, path: str) -> None:
+    page = await librarian.post(path, [("reason", "made up"), ("key", "k")])
+    assert (page.status, "too old" in page.text) == (403, True)
+
+
+async def test_what_was_typed_stays_while_nobody_can_do_it_and_can_be_sent_again(
+    librarian: Browser,
+) -> None:
+    form = await librarian.get("/desk/returns")
+    key = dict(form.form("/desk/returns").fields)["key"]
+    page = await librarian.submit(form, "/desk/returns", branch="HKCL", barcodes="A1\r\nA2\r\nA1")
+    assert (page.status, page.headers["Retry-After"]) == (503, "2")
+    assert ">A1\r\nA2\r\nA1</textarea>" in page.html
+    assert dict(page.form("/desk/returns").fields)["key"] == key
+
+
+async def test_what_was_typed_is_shown_as_text(librarian: Browser) -> None:
+    nasty = '"><script>alert(1)</script></textarea>'
+    form = await librarian.get("/desk")
+    typed = {"card_number": nasty, "barcodes": nasty, "branch": nasty}
+    page = await librarian.submit(form, "/desk", **typed)
+    assert page.status == 503
+    assert "<script>alert" not in page.html

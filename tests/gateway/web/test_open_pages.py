@@ -1,0 +1,56 @@
+"""Pages that need no card: what they say of hours, and that they bear what is typed."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from services.gateway.web.branches import is_open
+from tests.gateway.web.browser import Browser
+from tests.support import Api
+
+HOURS = [{"opens": "09:00", "closes": "13:00"}, {"opens": "14:00", "closes": "24:00"}]
+
+
+@pytest.mark.parametrize(
+    ("clock", "branch", "is_it"),
+    [
+        ("08:59", {"open": True, "hours": HOURS}, False),
+        ("09:00", {"open": True, "hours": HOURS}, True),
+        ("13:00", {"open": True, "hours": HOURS}, False),
+        ("23:59", {"open": True, "hours": HOURS}, True),
+        ("10:00", {"open": False, "hours": HOURS}, False),
+        ("10:00", {"open": True, "hours": []}, False),
+    ],
+    ids=["before", "from", "at noon", "until midnight", "closure", "no hours"],
+)
+def test_a_library_is_open_in_its_hours_and_from_their_first_minute(
+    clock: str, branch: dict[str, Any], is_it: bool
+) -> None:
+    assert is_open(branch, datetime.fromisoformat(f"2021-02-19T{clock}+08:00")) is is_it
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/catalogue?q=%22%3E%3Cscript%3Ealert(1)",
+        "/catalogue/%22%3E%3Cscript%3E",
+        "/activities?type=%22%3E%3Cscript%3E&past=1",
+        "/activities/none",
+        "/libraries",
+        "/libraries/NONE?on=tomorrow",
+        "/notices?branch=%22%3E%3Cscript%3E&after=x",
+    ],
+)
+async def test_a_page_whose_owner_is_away_says_so_and_runs_nothing_that_was_typed(
+    lone_site: Api, path: str
+) -> None:
+    async with Browser(lone_site.url) as browser:
+        page = await browser.get(path)
+    assert (page.status, page.headers.get("Retry-After")) == (503, "2")
+    assert "<script>" not in page.html
+
+
+async def test_the_search_can_be_seen_while_the_catalogue_is_away(lone_site: Api) -> None:
+    async with Browser(lone_site.url) as browser:
+        assert (await browser.get("/catalogue")).status == 200
