@@ -1,6 +1,7 @@
 """Collections and indexes of accounts."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -155,11 +156,20 @@ async def find_languages(db: Database, patron_ids: Sequence[str]) -> dict[str, s
 # ---- attempts to log in -------------------------------------------------------------------------
 
 
-async def take_attempt(db: Database, card_digest: str, now: datetime) -> bool:
-    """Count one more attempt on a card, or say that it is locked (False).
+@dataclass(frozen=True)
+class Taken:
+    """Whether an attempt was let in, and whether others on the same card are being looked at."""
+
+    taken: bool
+    under_way: bool
+
+
+async def take_attempt(db: Database, card_digest: str, now: datetime) -> Taken:
+    """Count one more attempt on a card, unless it is locked.
 
     One atomic write, so that any number of replicas together allow MOST_ATTEMPTS. The attempt
-    counts from here on, before the PIN is looked at: those under way at once count as well.
+    counts from here on, before the PIN is looked at: those under way at once count as well. How
+    many these are is kept beside it, for who is refused on their account.
     """
     recent = {
         "$filter": {
@@ -179,6 +189,7 @@ async def take_attempt(db: Database, card_digest: str, now: datetime) -> bool:
                     "$cond": [{"$and": ["$taken", full]}, now + LOCKED_FOR, "$locked_until"]
                 },
                 "forgotten_at": {"$cond": ["$taken", now + WINDOW + LOCKED_FOR, "$forgotten_at"]},
+                "under_way": {"$add": [{"$ifNull": ["$under_way", 0]}, {"$toInt": "$taken"}]},
             }
         },
     ]
@@ -189,7 +200,20 @@ async def take_attempt(db: Database, card_digest: str, now: datetime) -> bool:
             )
         except DuplicateKeyError:
             continue  # another one made the document in this moment: count in that
-        return bool(attempt["taken"])
+        return Taken(bool(attempt["taken"]), under_way=attempt["under_way"] > 0)
+
+
+async def attempts_are_under_way(db: Database, card_digest: str) -> bool:
+    """Whether attempts on a card are being looked at."""
+    query = {"_id": card_digest, "under_way": {"$gt": 0}}
+    return await db.attempts.find_one(query, {"_id": 1}) is not None
+
+
+async def note_failure(db: Database, card_digest: str) -> None:
+    """An attempt was looked at and failed: it stays counted, and is no longer under way."""
+    await db.attempts.update_one(
+        {"_id": card_digest, "under_way": {"$gt": 0}}, {"$inc": {"under_way": -1}}
+    )
 
 
 async def find_known_cards(db: Database, card_digests: Collection[str]) -> set[str]:

@@ -30,7 +30,6 @@ CROWDED = 4.0
 """Processes that want a core, for each there is, from which on all that runs is late."""
 NOT_YET = {
     "unknown-branch": "circulation has yet to hear of it",
-    "locked": "of several attempts with one card at once the first to end takes the lock off",
 }
 """Refusals that are no fault, and why another attempt will succeed."""
 KINDS = {
@@ -412,7 +411,7 @@ class Load:
             self.attempts.append(attempt)
             if attempt.succeeded:
                 return answer
-            if status in (404, 429) and answer["code"] in NOT_YET:
+            if status == 404 and answer["code"] in NOT_YET:
                 self.attempts.pop()
                 status = 503
             assert status in (UNANSWERED, 503), f"{attempt}: {answer}"
