@@ -130,6 +130,7 @@ def serve(
 
     from shared.server import Server
     from shared.settings import load
+    from shared.wire import BoundedProtocol
 
     if role:
         os.environ["CARREL_ROLES"] = role
@@ -140,7 +141,10 @@ def serve(
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
+        # Whose X-Forwarded-For is believed: by it callers without a token are counted.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         lifespan="on",
         access_log=False,
         log_config=None,  # the chassis sets up logs

@@ -32,6 +32,8 @@ USUAL_PORTS = {
     "notices": 8104,
 }
 SERVICES = tuple(USUAL_PORTS)
+UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN")}
+"""In a simulation one caller plays months in seconds, and a load comes from one address."""
 LEFT = "environment.json"
 """In the data folder while a system runs there: what its services were told, for operators."""
 
@@ -152,6 +154,7 @@ def services(
         "CARREL_HOST": ports.LOOPBACK,
         "CARREL_SIMULATION": "1" if simulation else "0",
         "CARREL_PAYMENT_PROVIDER": "double",
+        **(UNLIMITED if simulation else {}),
         **infrastructure.told,
         **({"CARREL_ROLES": roles} if roles else {}),
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},

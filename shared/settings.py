@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     events_url: str = "http://127.0.0.1:8103"
     notices_url: str = "http://127.0.0.1:8104"
     gateway_url: str = "http://127.0.0.1:8080"
+    trusted_proxies: str = Field(
+        default="", description="Addresses, comma-separated, whose X-Forwarded-For is believed."
+    )
     partitions: int = Field(default=12, ge=1, description="Of a topic that has to be created.")
     replication: int = Field(default=1, ge=1, le=7, description="Of a topic to be created.")
     retention_days: int = Field(

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.gateway import consumers, proxy, rebuild, routes, store, stream
+from services.gateway import consumers, edge, proxy, rebuild, routes, store, stream
 from services.gateway.liveness import Liveness
 from services.gateway.settings import Settings
 from services.gateway.web import site
@@ -12,6 +12,7 @@ from shared.settings import load
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The gateway as one ASGI app."""
+    settings = settings or load(Settings)
     app = create_service_app(
         Service(
             name="gateway",
@@ -27,8 +28,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             ),
             answers_within=proxy.ANSWER_SECONDS,
         ),
-        settings or load(Settings),
+        settings,
     )
+    edge.protect(app, settings)
     # FastAPI's own document is of this process alone; routes.py answers with the merged one.
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "name", "") != "openapi"

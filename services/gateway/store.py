@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateMany, UpdateOne
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateMany, UpdateOne
+from pymongo.write_concern import WriteConcern
 
 from shared.clock import wall_clock
 from shared.mongo import Collection, Database, Document, Indexes, ensure_indexes
 
-INDEXES: Indexes = {
+VIEWS: Indexes = {
     # Finds the views whose loans show a title, when the title comes late or is corrected.
     "account_views": [IndexModel([("title_ids", ASCENDING)], sparse=True)],
     # Counts who waits before a hold: no row says whose it is.
@@ -27,6 +28,11 @@ INDEXES: Indexes = {
     "branches": [],
     "activities": [IndexModel([("type", ASCENDING), ("last_at", ASCENDING)])],
     "notices": [IndexModel([("branches", ASCENDING), ("date", DESCENDING)])],
+}
+INDEXES: Indexes = {
+    **VIEWS,
+    # A bucket that nobody has drawn from for a minute is full again, as one that is not there.
+    "buckets": [IndexModel([("at", ASCENDING)], expireAfterSeconds=90)],
 }
 
 
@@ -235,7 +241,7 @@ async def begin_build(database: Database, build: str) -> Building:
     await _drop(database, _BUILDS)
     building = Building(database, build)
     await ensure_indexes(
-        database, {f"{building.prefix}{name}": models for name, models in INDEXES.items()}
+        database, {f"{building.prefix}{name}": models for name, models in VIEWS.items()}
     )
     await building["account_views"].insert_one({"_id": WHOLE, "since": None})
     return building
@@ -248,7 +254,7 @@ async def finish_build(building: Building) -> None:
     )
     if not finished.matched_count:
         raise BuildLost
-    for name in sorted(INDEXES, key=lambda name: name == "account_views"):
+    for name in sorted(VIEWS, key=lambda name: name == "account_views"):
         await building[name].rename(name, dropTarget=True)
 
 
@@ -356,3 +362,30 @@ async def _show_titles(views: Collections, titles: Sequence[Document]) -> None:
         updates.append(UpdateMany({"title_ids": title["_id"]}, pipeline))
     if updates:
         await views["account_views"].bulk_write(updates, ordered=False)
+
+
+# ---- buckets of requests ------------------------------------------------------------------------
+
+
+async def lend(db: Database, whose: str, wanted: int, per_minute: int) -> int:
+    """Draw up to `wanted` requests from a caller's bucket: how many there were.
+
+    It holds `per_minute` and fills at that pace, by the database's clock. What is drawn need not
+    outlive a failover, so no majority is waited for.
+    """
+    passed = {"$subtract": ["$$NOW", {"$ifNull": ["$at", "$$NOW"]}]}
+    filled = {"$multiply": [passed, per_minute / 60_000]}
+    held = {"$min": [per_minute, {"$add": [{"$ifNull": ["$held", per_minute]}, filled]}]}
+    drawn = {"$min": [wanted, {"$floor": "$held"}]}
+    buckets = db.get_collection("buckets", write_concern=WriteConcern(w=1))
+    bucket = await buckets.find_one_and_update(
+        {"_id": whose},
+        [
+            {"$set": {"held": held, "at": "$$NOW"}},
+            {"$set": {"drawn": drawn}},
+            {"$set": {"held": {"$subtract": ["$held", "$drawn"]}}},
+        ],
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    return int(bucket["drawn"])

@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from services.gateway.app import create_app
 from services.gateway.consumers import hears
+from services.gateway.settings import Settings
 from services.gateway.store import INDEXES, WHOLE
 from shared.auth import Patron
 from shared.contracts import Event
@@ -20,7 +21,6 @@ from shared.contracts.circulation import LoanCheckedOut, LoanRenewed
 from shared.http import NotFound, Run, Service, create_service_app
 from shared.mongo import Database, connect, ensure_indexes
 from shared.owners import Owners
-from shared.settings import Settings
 from shared.unit_of_work import Origin, UnitOfWork, Work
 from shared.unit_of_work import Run as Running
 from tests.gateway import story

@@ -13,8 +13,8 @@ from services.gateway.liveness import (
     Liveness,
     State,
 )
+from services.gateway.settings import Settings
 from shared.owners import OwnerAway
-from shared.settings import Settings
 from tests.gateway.conftest import says
 from tests.gateway.test_proxy import Gateway
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from services.gateway.proxy import merge, owner_of
+from services.gateway.settings import Settings
 from shared.contracts.circulation import LoanCheckedOut
 from shared.mongo import Database, connect
-from shared.settings import Settings
 from tests.gateway import story
 from tests.gateway.conftest import Owner, circulation, says
 from tests.support import Api, served, token, until

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from services.gateway.app import create_app
-from shared.settings import Settings
+from services.gateway.settings import Settings
 from tests.support import served
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"

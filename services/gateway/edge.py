@@ -1,0 +1,124 @@
+"""The outermost layer: what is refused unread, and what every answer bears.
+
+The limits of body and time, request ids and trace context are the chassis' (`shared/http.py`), for
+every service has them; how often a caller may ask is `limits.py`.
+"""
+
+from collections import Counter
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.gateway.limits import Limits
+from services.gateway.settings import Settings
+from shared.http import problem
+
+MAX_URL = 8 * 1024
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 16 * 1024
+COMPRESSED_FROM = 1400
+"""Bytes: what fits into one packet gains nothing."""
+
+_ONCE = {b"host", b"content-length", b"authorization", b"content-type"}
+"""Two of these, and whoever passes the request on may go by the other one."""
+_BETWEEN_SERVICES = {b"carrel-changes"}
+"""What a service asks of another, and a client may not."""
+
+_SECURITY = {
+    b"x-content-type-options": b"nosniff",
+    # Not "no-referrer": with it browsers say of a form of ours that it came from nowhere.
+    b"referrer-policy": b"same-origin",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+}
+"""Unless a route says otherwise."""
+
+
+class Edge:
+    """Refuses heads that are too large or ambiguous; adds the headers of security."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._headers = dict(_SECURITY)
+        if settings.hsts_seconds:
+            value = f"max-age={settings.hsts_seconds}; includeSubDomains"
+            self._headers[b"strict-transport-security"] = value.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                said = {name.lower() for name, _ in message["headers"]}
+                more = [(name, value) for name, value in self._headers.items() if name not in said]
+                message["headers"] = [*message["headers"], *more]
+            await send(message)
+
+        refused = _refused(scope)
+        if refused is not None:
+            await refused(scope, receive, secured)
+            return
+        dropped = _BETWEEN_SERVICES | ({b"accept-encoding"} if _has_secret(scope) else set())
+        kept = [(name, value) for name, value in scope["headers"] if name not in dropped]
+        await self._app({**scope, "headers": kept}, receive, secured)
+
+
+def protect(app: FastAPI, settings: Settings) -> None:
+    """Put the edge around an app: outside of the chassis' layer, and the limits by caller inside.
+
+    HTML is not compressed: a page that shows what was typed beside the secret of a form would give
+    that secret away by its length (BREACH). What else is compressed either has no secret or
+    repeats nothing of the request.
+    """
+    app.add_middleware(
+        GZipMiddleware,
+        minimum_size=COMPRESSED_FROM,
+        compresslevel=3,
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "text/html"),
+    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-None-Match",
+                "Last-Event-ID",
+                "Traceparent",
+                "X-Request-Id",
+            ],
+            expose_headers=["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
+        )
+    app.add_middleware(Edge, settings=settings)
+    # Inside the chassis' layer, which logs and counts what is refused here.
+    app.user_middleware.append(Middleware(Limits, settings=settings))
+
+
+def _refused(scope: Scope) -> ASGIApp | None:
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL:
+        return problem(414, "address-too-long", f"An address may have {MAX_URL} bytes.")
+    headers = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in headers)
+    if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+        detail = f"{MAX_HEADERS} header fields of together {MAX_HEADER_BYTES} bytes may be sent."
+        return problem(431, "headers-too-large", detail)
+    names = Counter(name for name, _ in headers)
+    twice = sorted(name.decode() for name in _ONCE if names[name] > 1)
+    if twice:
+        return problem(400, "ambiguous", f"More than one header field {', '.join(twice)}.")
+    return None
+
+
+def _has_secret(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path == "/v1/sessions"

@@ -1,0 +1,191 @@
+"""How often a caller may ask: a bucket of requests for each, which all replicas share.
+
+A replica does not ask the store for each request. It takes a share of the shared bucket at a time,
+and gives the first share of a minute on trust: who asks now and then costs no round trip at all.
+So a caller may have up to one share more a minute on each replica.
+"""
+
+import asyncio
+import ipaddress
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from pymongo.errors import PyMongoError
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.gateway import store
+from services.gateway.settings import Settings
+from shared.auth import Unauthenticated, Verifier
+from shared.http import problem
+from shared.owners import OwnerAway
+
+MINUTE = 60.0
+SHARES = 20
+"""A twentieth of a bucket is taken at a time."""
+STORE_SECONDS = 0.2
+"""What the store may take to lend a share; after that callers are let through for a while."""
+VERIFY_SECONDS = 0.3
+"""What a token may take whose key has to be fetched; until it is known its address counts."""
+KNOWN_CALLERS = 20_000
+"""Whose shares are remembered; the one known longest gives way."""
+
+Lend = Callable[[str, int, int], Awaitable[int]]
+"""(whose, wanted, by the minute): how many requests the shared bucket gives, 0 to `wanted`."""
+
+
+@dataclass
+class Share:
+    """What a replica may still give to one caller without asking."""
+
+    left: int
+    since: float
+    empty_until: float = 0.0
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Buckets:
+    """The shares of this replica."""
+
+    def __init__(self, lend: Lend) -> None:
+        self._lend = lend
+        self._shares: dict[str, Share] = {}
+        self._store_rests_until = 0.0
+
+    async def take(self, whose: str, per_minute: int) -> int | None:
+        """Take one request: how many the caller has without asking again, or None: too many."""
+        size = max(1, per_minute // SHARES)
+        share = self._share(whose, size)
+        if not share.left:
+            async with share.asking:
+                await self._refill(share, whose, size, per_minute)
+        if not share.left:
+            return None
+        share.left -= 1
+        return share.left
+
+    def _share(self, whose: str, size: int) -> Share:
+        now = time.monotonic()
+        share = self._shares.get(whose)
+        if share is None or now - share.since >= MINUTE:
+            if share is None and len(self._shares) >= KNOWN_CALLERS:
+                del self._shares[next(iter(self._shares))]
+            share = self._shares[whose] = Share(size, now)
+        return share
+
+    async def _refill(self, share: Share, whose: str, size: int, per_minute: int) -> None:
+        now = time.monotonic()
+        if share.left or now < share.empty_until:
+            return  # another request of the same caller has asked meanwhile
+        if now < self._store_rests_until:
+            share.left = size
+            return
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                share.left = await self._lend(whose, size, per_minute)
+        except (PyMongoError, TimeoutError):
+            # Without the store nobody can be counted, and readers are not to suffer from that.
+            self._store_rests_until = time.monotonic() + 1
+            share.left = size
+        if not share.left:
+            share.empty_until = time.monotonic() + MINUTE / per_minute
+
+
+class Limits:
+    """Around all routes but probes: 429 for who asks too often."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._buckets: Buckets | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http" or _is_probe(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        left: dict[str, tuple[int, int]] = {}
+        for name, whose, per_minute in await self._limits(scope):
+            taken = await self._bucket(scope).take(whose, per_minute) if per_minute else 0
+            if taken is None:
+                await _too_many(name, per_minute)(scope, receive, send)
+                return
+            if per_minute:
+                left[name] = (taken, per_minute)
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_policies(left)]
+            await send(message)
+
+        await self._app(scope, receive, told if left else send)
+
+    def _bucket(self, scope: Scope) -> Buckets:
+        if self._buckets is None:
+            database = scope["app"].state.database
+            self._buckets = Buckets(
+                lambda whose, wanted, per_minute: store.lend(database, whose, wanted, per_minute)
+            )
+        return self._buckets
+
+    async def _limits(self, scope: Scope) -> list[tuple[str, str, int]]:
+        """Name, whose bucket and requests a minute of each limit that a request falls under."""
+        settings = self._settings
+        client = scope.get("client")
+        address = network_of(client[0]) if client else "unknown"
+        caller = await _caller(scope)
+        limits = [
+            ("caller", f"caller {caller}", settings.caller_per_minute)
+            if caller
+            else ("address", f"address {address}", settings.address_per_minute)
+        ]
+        if scope["path"] == "/v1/sessions":
+            limits.append(("log-in", f"log-in {address}", settings.login_per_minute))
+        return limits
+
+
+def network_of(address: str) -> str:
+    """What counts as one address: of IPv6 the half that a household is given."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address
+
+
+async def _caller(scope: Scope) -> str | None:
+    """Whom a good token speaks for. Made-up ones must not open buckets of their own."""
+    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token or len(token) > 4096:
+        return None
+    verifier: Verifier = scope["app"].state.verifier
+    try:
+        async with asyncio.timeout(VERIFY_SECONDS):
+            return (await verifier.caller(token.strip())).id
+    except (Unauthenticated, OwnerAway, PyMongoError, TimeoutError):
+        return None
+
+
+def _is_probe(path: str) -> bool:
+    return path.startswith("/health/") or path == "/metrics"
+
+
+def _policies(left: dict[str, tuple[int, int]]) -> list[tuple[bytes, bytes]]:
+    policy = ", ".join(f'"{name}";q={each};w=60' for name, (_, each) in left.items())
+    rest = ", ".join(f'"{name}";r={taken}' for name, (taken, _) in left.items())
+    return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", rest.encode())]
+
+
+def _too_many(name: str, per_minute: int) -> ASGIApp:
+    wait = math.ceil(MINUTE / per_minute)
+    headers = {
+        "Retry-After": str(wait),
+        "RateLimit-Policy": f'"{name}";q={per_minute};w=60',
+        "RateLimit": f'"{name}";r=0;t={wait}',
+    }
+    detail = f"More than {per_minute} requests a minute. Try again later."
+    return problem(429, "too-many-requests", detail, headers=headers)

@@ -1,0 +1,132 @@
+"""What the gateway refuses unread, and what each of its answers bears."""
+
+import gzip
+
+import pytest
+
+from services.gateway.edge import MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL
+from services.gateway.settings import Settings
+from tests.gateway.conftest import Owner, says
+from tests.gateway.test_proxy import Echoes, Gateway
+from tests.support import token
+
+PATRON = token()
+SITE = "https://library.example"
+
+
+async def test_every_answer_has_the_headers_of_security(
+    settings: Settings, gateway: Gateway
+) -> None:
+    async with gateway(settings) as api:
+        for path in ("/v1/me", "/v1/titles", "/nothing", "/health/live", "/openapi.json"):
+            headers = (await api.get(path)).headers
+            assert headers["X-Content-Type-Options"] == "nosniff", path
+            assert headers["Referrer-Policy"] == "same-origin"
+            assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+            assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+            assert headers["X-Request-Id"]
+            assert "Strict-Transport-Security" not in headers
+        docs = (await api.get("/docs")).headers
+        assert "style-src" in docs["Content-Security-Policy"]  # its own is kept
+
+
+async def test_browsers_are_told_of_tls_where_that_is_set(
+    settings: Settings, gateway: Gateway
+) -> None:
+    async with gateway(settings.model_copy(update={"hsts_seconds": 600})) as api:
+        said = (await api.get("/v1/me")).headers["Strict-Transport-Security"]
+        assert said == "max-age=600; includeSubDomains"
+
+
+async def test_addresses_and_headers_have_a_limit(echoes: Echoes, gateway: Gateway) -> None:
+    settings, owners = echoes
+    many = {f"X-{number}": "x" for number in range(MAX_HEADERS)}
+    # The client itself splits nothing and the server reads up to 64 KiB in one field.
+    large = {f"X-{number}": "x" * (MAX_HEADER_BYTES // 4) for number in range(4)}
+    async with gateway(settings) as api:
+        long = await api.get("/v1/titles?q=" + "x" * MAX_URL)
+        assert (long.status, long.json()["code"]) == (414, "address-too-long")
+        for headers in (many, large):
+            answer = await api.get("/v1/titles", headers=headers)
+            assert (answer.status, answer.json()["code"]) == (431, "headers-too-large")
+    assert owners["circulation"].asked == []
+
+
+async def test_no_page_of_another_site_may_call_unless_it_is_named(
+    settings: Settings, gateway: Gateway
+) -> None:
+    asks = {
+        "Origin": SITE,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,idempotency-key",
+    }
+    async with gateway(settings) as api:
+        answer = await api.call("OPTIONS", "/v1/holds", headers=asks)
+        assert answer.status == 405
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    async with gateway(settings.model_copy(update={"cors_origins": (SITE,)})) as api:
+        answer = await api.call("OPTIONS", "/v1/holds", headers=asks)
+        assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, SITE)
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+        other = await api.call("OPTIONS", "/v1/holds", headers=asks | {"Origin": "https://x.test"})
+        assert "Access-Control-Allow-Origin" not in other.headers
+        refused = await api.get("/v1/me", headers={"Origin": SITE})
+        assert (refused.status, refused.headers["Access-Control-Allow-Origin"]) == (401, SITE)
+
+
+LONG = b'{"items": "' + b"x" * 5000 + b'"}'
+
+
+def answer_of(kind: bytes) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+    return head % (kind, len(LONG)) + LONG
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "compressed"),
+    [
+        (b"application/json", "/v1/titles", True),
+        (b"text/calendar", "/v1/titles", True),
+        (b"text/html", "/v1/titles", False),
+        (b"text/event-stream", "/v1/titles", False),
+        (b"application/json", "/v1/sessions", False),
+    ],
+    ids=["data", "calendar", "a page", "a stream", "a token"],
+)
+async def test_what_is_long_is_compressed_unless_it_has_secrets(
+    kind: bytes, path: str, compressed: bool, settings: Settings, gateway: Gateway
+) -> None:
+    async with says(answer_of(kind)) as url:
+        all_there = settings.model_copy(update={"circulation_url": url, "accounts_url": url})
+        async with (
+            gateway(all_there) as api,
+            api._session.get(
+                api.url + path, headers={"Accept-Encoding": "gzip"}, auto_decompress=False
+            ) as answer,
+        ):
+            body = await answer.read()
+            assert answer.headers.get("Content-Encoding") == ("gzip" if compressed else None)
+            assert (gzip.decompress(body) if compressed else body) == LONG
+
+
+async def test_what_services_ask_of_each_other_no_client_asks(
+    lending: tuple[Settings, Owner], gateway: Gateway
+) -> None:
+    settings, _ = lending
+    async with gateway(settings) as api:
+        lent = await api.post(
+            "/v1/checkouts?loan_id=loan-1", as_=PATRON, headers={"Carrel-Changes": "1"}
+        )
+        assert lent.json() == {"lent": "loan-1"}
+        assert "Carrel-Changes" not in lent.headers
+
+
+async def test_a_request_id_and_a_trace_go_through(echoes: Echoes, gateway: Gateway) -> None:
+    settings, owners = echoes
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with gateway(settings) as api:
+        answer = await api.get("/v1/titles", headers={"X-Request-Id": "mine", "traceparent": trace})
+    assert answer.headers["X-Request-Id"] == "mine"
+    asked = owners["circulation"].asked[-1]["headers"]
+    assert asked["x-request-id"] == "mine"
+    assert asked["traceparent"].split("-")[1] == trace.split("-")[1]

@@ -1,0 +1,153 @@
+"""Limits by caller: who is counted as whom, on all replicas together, and without the store."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.gateway import store
+from services.gateway.limits import Buckets, network_of
+from services.gateway.settings import Settings
+from shared.mongo import Database, connect
+from tests.gateway.conftest import Owner
+from tests.gateway.test_proxy import Echoes, Gateway
+from tests.support import Answer, Api, token, until
+
+PATRON, OTHER = token("patron-1"), token("patron-2")
+
+
+def limited(settings: Settings, **limits: int) -> Settings:
+    return settings.model_copy(update={f"{name}_per_minute": at for name, at in limits.items()})
+
+
+async def asked(api: Api, times: int, path: str = "/v1/titles", **more: Any) -> list[Answer]:
+    return [await api.get(path, **more) for _ in range(times)]
+
+
+def allowed(answers: list[Answer]) -> int:
+    return sum(answer.status != 429 for answer in answers)
+
+
+async def test_who_asks_too_often_is_told_when_to_ask_again(
+    echoes: Echoes, gateway: Gateway
+) -> None:
+    settings, owners = echoes
+    async with gateway(limited(settings, caller=20)) as api:
+        answers = await asked(api, 60, as_=PATRON)
+        refused = answers[-1]
+        assert (refused.status, refused.json()["code"]) == (429, "too-many-requests")
+        assert refused.headers["Retry-After"] == "3"
+        assert refused.headers["RateLimit-Policy"] == '"caller";q=20;w=60'
+        assert refused.headers["RateLimit"] == '"caller";r=0;t=3'
+        assert refused.headers["X-Request-Id"]
+        assert answers[0].headers["RateLimit-Policy"] == '"caller";q=20;w=60'
+        # One more on trust, and what the bucket has gained meanwhile: one in three seconds.
+        assert 20 <= allowed(answers) <= 30
+        assert len(owners["circulation"].asked) == allowed(answers)
+        assert (await api.get("/v1/titles", as_=OTHER)).status == 201
+        assert (await api.get("/v1/titles")).status == 201
+
+
+async def test_all_replicas_draw_from_one_bucket(echoes: Echoes, gateway: Gateway) -> None:
+    settings, _ = echoes
+    few = limited(settings, caller=40)
+    async with gateway(few) as here, gateway(few) as there:
+        answers = [
+            answer
+            for replies in await asyncio.gather(
+                asked(here, 60, as_=PATRON), asked(there, 60, as_=PATRON)
+            )
+            for answer in replies
+        ]
+        assert 40 <= allowed(answers) <= 60
+
+
+async def test_made_up_tokens_open_no_buckets_of_their_own(
+    echoes: Echoes, gateway: Gateway
+) -> None:
+    settings, _ = echoes
+    async with gateway(limited(settings, address=10)) as api:
+        head, _, signature = token().rpartition(".")
+        forged = [f"{head}.{signature[:-6]}{number:06}" for number in range(40)]
+        answers = [await api.get("/v1/titles", as_=one) for one in forged]
+        assert 10 <= allowed(answers) <= 20
+        assert (await api.get("/v1/titles", as_=PATRON)).status == 201
+
+
+async def test_attempts_to_log_in_have_a_limit_of_their_own(
+    echoes: Echoes, gateway: Gateway
+) -> None:
+    settings, _ = echoes
+    async with gateway(limited(settings, login=5)) as api:
+        answers = [await api.post("/v1/sessions", {}) for _ in range(20)]
+        assert 5 <= allowed(answers) <= 8
+        assert answers[-1].headers["RateLimit"] == '"log-in";r=0;t=12'
+        assert (await api.get("/v1/titles")).status == 201
+
+
+async def test_probes_are_not_counted(settings: Settings, gateway: Gateway) -> None:
+    async with gateway(limited(settings, address=1)) as api:
+        answers = await asked(api, 5, "/health/live")
+        assert [answer.status for answer in answers] == [200] * 5
+
+
+async def test_without_the_store_everyone_is_let_through(echoes: Echoes, gateway: Gateway) -> None:
+    settings, _ = echoes
+    async with gateway(limited(settings, caller=20)) as api:
+        away = connect("mongodb://127.0.0.1:1/?replicaSet=rs0")
+        present, api.app.state.database = api.app.state.database, away["t_gateway"]
+        assert allowed(await asked(api, 60, as_=PATRON)) == 60
+        api.app.state.database = present
+        away.close()
+
+
+async def test_who_asks_now_and_then_costs_no_round_trip(
+    echoes: tuple[Settings, dict[str, Owner]], gateway: Gateway, views: Database
+) -> None:
+    settings, _ = echoes
+    async with gateway(limited(settings, caller=200)) as api:
+        await asked(api, 10, as_=PATRON)
+        assert await views.buckets.find_one({}) is None
+        await asked(api, 1, as_=PATRON)
+        await until(lambda: views.buckets.find_one({"_id": "caller patron-1"}))
+
+
+async def test_a_bucket_gives_what_it_has_and_fills_with_time(views: Database) -> None:
+    assert await store.lend(views, "x", 40, 60) == 40
+    assert await store.lend(views, "x", 40, 60) == 20
+    assert await store.lend(views, "x", 40, 60) <= 1
+    await views.buckets.update_one(
+        {"_id": "x"}, [{"$set": {"at": {"$subtract": ["$$NOW", 10_000]}}}]
+    )
+    assert 10 <= await store.lend(views, "x", 40, 60) <= 11
+
+
+async def test_fifty_at_once_get_no_more_than_the_bucket_holds(views: Database) -> None:
+    drawn = await asyncio.gather(*(store.lend(views, "x", 3, 60) for _ in range(50)))
+    assert 60 <= sum(drawn) <= 90  # with what it gains in up to 30 s
+
+
+async def test_an_empty_bucket_is_not_asked_again_at_once() -> None:
+    questions = []
+
+    async def lend(whose: str, wanted: int, per_minute: int) -> int:
+        questions.append(wanted)
+        return 0
+
+    buckets = Buckets(lend)
+    assert await buckets.take("x", 20) == 0
+    assert [await buckets.take("x", 20) for _ in range(50)] == [None] * 50
+    assert questions == [1]
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("unix", "unix"),
+    ],
+)
+def test_an_ipv6_household_is_one_address(address: str, network: str) -> None:
+    assert network_of(address) == network
