@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 
 from pymongo.errors import PyMongoError
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway import store
 from services.gateway.settings import Settings
+from services.gateway.web.session import SESSION
 from shared.auth import Unauthenticated, Verifier
 from shared.http import problem
 from shared.owners import OwnerAway
@@ -159,15 +161,24 @@ def network_of(address: str) -> str:
 
 async def _caller(scope: Scope) -> str | None:
     """Whom a good token speaks for. Made-up ones must not open buckets of their own."""
-    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token or len(token) > 4096:
+    token = _token(Headers(scope=scope))
+    if not token or len(token) > 4096:
         return None
     verifier: Verifier = scope["app"].state.verifier
     try:
         async with asyncio.timeout(VERIFY_SECONDS):
-            return (await verifier.caller(token.strip())).id
+            return (await verifier.caller(token)).id
     except (Unauthenticated, OwnerAway, PyMongoError, TimeoutError):
         return None
+
+
+def _token(headers: Headers) -> str:
+    """Of a client, or of a browser that has logged in on our pages."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if token:
+        return token.strip() if scheme.lower() == "bearer" else ""
+    cookies = cookie_parser(headers.get("cookie", ""))
+    return cookies.get(SESSION) or cookies.get(f"__Host-{SESSION}", "")
 
 
 def _is_probe(path: str) -> bool:

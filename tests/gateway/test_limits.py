@@ -74,6 +74,16 @@ async def test_made_up_tokens_open_no_buckets_of_their_own(
         assert (await api.get("/v1/titles", as_=PATRON)).status == 201
 
 
+async def test_a_browser_that_has_logged_in_is_counted_as_its_patron(
+    echoes: Echoes, gateway: Gateway
+) -> None:
+    settings, _ = echoes
+    async with gateway(limited(settings, caller=10, address=1)) as api:
+        cookie = {"Cookie": f"carrel_session={PATRON}"}
+        assert 10 <= allowed(await asked(api, 30, headers=cookie)) <= 20
+        assert (await api.get("/v1/titles", as_=PATRON)).status == 429
+
+
 async def test_attempts_to_log_in_have_a_limit_of_their_own(
     echoes: Echoes, gateway: Gateway
 ) -> None:

@@ -15,10 +15,10 @@ import orjson
 import pytest
 
 from services.gateway import stream
+from services.gateway.settings import Settings
 from services.gateway.store import WHOLE, begin_build, finish_build
 from shared.contracts import accounts, circulation, notices
 from shared.mongo import Database
-from shared.settings import Settings
 from shared.telemetry import REQUESTS
 from tests.gateway import story
 from tests.gateway.conftest import gateways
