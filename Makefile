@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-web check bench translations clean
+.PHONY: help demo up test test-kafka test-faults test-web test-mutants check bench translations clean
 
 PY := .venv/bin/python
 
@@ -12,6 +12,7 @@ help:
 	@echo "make test-kafka   the bus and the journeys on Apache Kafka; needs Java 17 and Maven"
 	@echo "make test-faults  the faults on Apache Kafka, 200 seeds of kill -9 among them; shows the table of all"
 	@echo "make test-web   the pages in a real browser; needs chromium and npm, on Debian with fonts-noto-cjk"
+	@echo "make test-mutants  rules made wrong, to see the state model test find each"
 	@echo "make check  lint, format, types, import rules"
 	@echo "make up     the system on embedded infrastructure, until Ctrl-C"
 	@echo "make translations   the page's words into services/gateway/web/translations, to be translated there"
@@ -37,6 +38,9 @@ SEEDS ?= 1-200
 test-faults: .venv/project.stamp
 	@mkdir -p .data && CARREL_TEST_KAFKA=apache CARREL_SEEDS=$(SEEDS) PYTEST_DEBUG_TEMPROOT=.data \
 		$(PY) -m pytest $(AGAIN) -m "not embedded" tests/faults
+
+test-mutants: .venv/project.stamp
+	@mkdir -p .data && PYTEST_DEBUG_TEMPROOT=.data $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
 
 # Screenshots of the main pages are left in .data/screenshots.
 test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json
