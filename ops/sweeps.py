@@ -1,4 +1,4 @@
-"""`carrel sweeps`: how far due dates have followed what branches announced."""
+"""`carrel sweeps`: how far due dates and holds have followed what branches announced."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.callback(invoke_without_command=True, subcommand_metavar="")
 def sweeps_command(as_json: AsJson = False, data: Data = DATA) -> None:
-    """How far the due dates of each branch have followed its closures and reopenings.
+    """How far due dates and holds of each branch have followed its closures and reopenings.
 
     Until a sweep is through, every answer goes by the calendar, not by the
     stored dates, so nothing is wrong meanwhile. One that does not go on means
@@ -46,5 +46,5 @@ async def _look(settings: Settings) -> Sequence[Sweep]:
 
 
 async def sweeping(settings: Settings) -> list[str]:
-    """The branches whose due dates have still to move."""
+    """The branches whose due dates or holds have still to move."""
     return [sweep.id for sweep in await _look(settings) if sweep.state is SweepState.MOVING]

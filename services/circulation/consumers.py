@@ -1,7 +1,6 @@
 """What circulation hears."""
 
 from services.circulation.usecases.forget_holds import ForgetHolds, forget_holds
-from services.circulation.usecases.move_shelf_dates import move_shelf_dates_of
 from services.circulation.usecases.note_calendar import note_calendar
 from services.circulation.usecases.note_patron import note_patron
 from services.circulation.usecases.note_reader import note_reader
@@ -53,13 +52,5 @@ async def keep_reader(event: PreferencesChanged, run: Run) -> None:
 
 @hears(BranchRegistered, BranchClosed, BranchReopened, BranchClosureChanged, BranchHoursChanged)
 async def keep_calendar(event: BranchSnapshot, run: Run) -> None:
-    """Keep a branch's calendar, then move the holds that it concerns.
-
-    Due dates follow in a sweep, off the path of other events. The holds are many transactions
-    after the one that takes the event in: if this process ends between them the event comes
-    again, so they must not pass the inbox, and each changes only what has not moved.
-    """
+    """Keep a branch's calendar. Holds and due dates follow in a sweep, off the path of events."""
     await run(note_calendar, event)
-    await move_shelf_dates_of(event.branch, run.in_steps())
-    day = library_day(run.now, run.settings.zone)
-    await serve_waiting(run.in_steps(), day, branch=event.branch)

@@ -14,8 +14,7 @@ from services.circulation.usecases.expire_hold import ExpireHold, expire_hold
 from services.circulation.usecases.forget_conflicts import ForgetConflicts, forget_conflicts
 from services.circulation.usecases.forget_hold import ForgetHold, forget_hold
 from services.circulation.usecases.forget_loan import ForgetLoan, forget_loan
-from services.circulation.usecases.move_due_dates import MoveDueDates, move_due_dates
-from services.circulation.usecases.move_shelf_dates import move_shelf_dates_of
+from services.circulation.usecases.move_chunk import move_chunk
 from services.circulation.usecases.notice_due_soon import NoticeDueSoon, notice_due_soon
 from services.circulation.usecases.notice_overdue import NoticeOverdue, notice_overdue
 from services.circulation.usecases.pay_charges import resume_payment
@@ -23,11 +22,11 @@ from services.circulation.usecases.refund_charge import give_refund
 from services.circulation.usecases.resume_fines import ResumeFines, resume_fines
 from services.circulation.usecases.rework_fines import rework_wanted
 from services.circulation.usecases.serve_holds import serve_waiting
-from services.circulation.usecases.take_chunk import TakeChunk, Taken, take_chunk
+from services.circulation.usecases.take_chunk import TakeChunk, take_chunk
 from shared.clock import library_day, wall_clock
 from shared.failpoint import failpoint
 from shared.jobs import Jobs, in_any_order
-from shared.unit_of_work import Origin, Run
+from shared.unit_of_work import Run
 
 jobs = Jobs()
 
@@ -110,14 +109,12 @@ async def holds(run: Run) -> int:
 
     What a hold waits for is given to it at once by whatever makes it free. This finds what no call
     brings about: a freeze that ends, a debt that is paid, a branch that opened in the same moment
-    as a copy came back.
+    as a copy came back. Last days on the shelf that a sweep has missed, its last look finds.
     """
     day = library_day(run.now, run.settings.zone)
     done = 0
     async for hold_id in queries.holds_to_end(run.database, day):
         done += await run(expire_hold, ExpireHold(hold_id, day))
-    for branch in await queries.branches(run.database):
-        done += await move_shelf_dates_of(branch, run)
     return done + await serve_waiting(run, day)
 
 
@@ -135,14 +132,14 @@ async def due_dates(run: Run) -> int:
 
 @jobs.steadily(seconds=0.2)
 async def sweep(run: Run) -> int:
-    """Move due dates as soon as their branch has announced something, on any replica."""
+    """Move due dates and holds as soon as their branch has announced something, on any replica."""
     branches = await queries.branches_to_sweep(run.database, wall_clock(), all_settling=False)
     random.shuffle(branches)  # so that one that fails keeps no other waiting for ever
     return sum([await _sweep_branch(run, branch, REST) for branch in branches])
 
 
 async def _sweep_branch(run: Run, branch: str, rest: float = 0.0) -> int:
-    """How many loans of a branch moved, chunk by chunk, until no chunk is left to take.
+    """How many loans and holds of a branch moved, chunk by chunk, until no chunk is left to take.
 
     After each it rests for `rest` times as long as the chunk took.
     """
@@ -150,18 +147,11 @@ async def _sweep_branch(run: Run, branch: str, rest: float = 0.0) -> int:
     finished: int | None = None
     while taken := await run(take_chunk, TakeChunk(branch, wall_clock(), finished)):
         began = time.perf_counter()
-        moved += await _move_chunk(run, taken)
+        moved += await move_chunk(run, taken)
         failpoint("sweep.moved")
         await asyncio.sleep(rest * (time.perf_counter() - began))
         finished = taken.chunk.number
     return moved
-
-
-async def _move_chunk(run: Run, taken: Taken) -> int:
-    """How many loans of a chunk moved. What is published names the announcement as its cause."""
-    cause = taken.sweep.cause
-    because = run.because_of(Origin(cause.at, cause.correlation_id, cause.causation_id))
-    return await because(move_due_dates, MoveDueDates(taken.chunk.loan_ids))
 
 
 @jobs.every(minutes=60)

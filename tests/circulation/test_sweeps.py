@@ -1,4 +1,4 @@
-"""Due dates follow announcements off the path of events, on any number of replicas."""
+"""Due dates and holds follow announcements off the path of events, on any number of replicas."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,12 +11,14 @@ from services.circulation.app import create_app
 from services.circulation.consumers import keep_calendar
 from services.circulation.domain.sweep import HOLD, SETTLE
 from services.circulation.jobs import due_dates, sweep
+from services.circulation.usecases.move_chunk import move_chunk
 from services.circulation.usecases.move_due_dates import MoveDueDates, move_due_dates
 from services.circulation.usecases.take_chunk import CHUNK, TakeChunk, take_chunk
 from shared.clock import wall_clock
 from shared.mongo import to_document
 from tests.circulation.desk import OPS, Desk, closure, settings_for
 from tests.circulation.desk import branch as told
+from tests.circulation.shelf import faults, hold, now, run_job, title_of
 from tests.circulation.test_histories import loan
 from tests.support import served, token, until
 
@@ -102,7 +104,7 @@ async def test_what_a_dead_worker_had_in_hand_is_moved_by_another(
     taken = await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock() - HOLD))
     assert taken is not None
     if moved_before_it_died:
-        await desk.run()(move_due_dates, MoveDueDates(taken.chunk.loan_ids))
+        await desk.run()(move_due_dates, MoveDueDates(taken.chunk.ids))
     await sweep(desk.run())
     assert await where(desk) == {"2021-02-19": CHUNK + 20}
     assert await desk.count("loan.due-date-changed") == CHUNK + 20
@@ -124,7 +126,7 @@ async def test_another_announcement_in_the_middle_begins_it_again(desk: Desk) ->
     taken = await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock()))
     assert taken is not None
     await announce(desk, AGAIN)
-    await desk.run()(move_due_dates, MoveDueDates(taken.chunk.loan_ids))  # by either calendar
+    await desk.run()(move_due_dates, MoveDueDates(taken.chunk.ids))  # by either calendar
     await sweep(desk.run())
     assert await where(desk) == {"2021-03-01": CHUNK + 20}
     assert await desk.count("loan.due-date-changed") == 2 * (CHUNK + 20)
@@ -140,13 +142,82 @@ async def test_a_loan_committed_after_the_sweep_had_passed_is_found_by_its_last_
     later = wall_clock() + SETTLE
     taken = await desk.run()(take_chunk, TakeChunk("HKCL", later))
     assert taken is not None
-    await desk.run()(move_due_dates, MoveDueDates(taken.chunk.loan_ids))
+    await desk.run()(move_due_dates, MoveDueDates(taken.chunk.ids))
     assert await desk.run()(take_chunk, TakeChunk("HKCL", later, taken.chunk.number)) is None
     assert await where(desk) == {"2021-02-19": 3}
     assert (await progress(desk))["state"] == "done"
     # What all follow by now is not looked at again.
     await announce(desk, told(version=3, closures=REOPENS.closures))
     assert await due_dates(desk.run()) == 0
+
+
+# ---- holds --------------------------------------------------------------------------------------
+
+
+async def shelved(desk: Desk, count: int) -> list[dict[str, Any]]:
+    """Holds that are ready at the central library, to be collected until 8 December."""
+    for number in range(count):
+        await desk.patron(f"h{number}")
+    titles = [
+        await title_of(desk, barcode) for n in range(count) for barcode in await desk.copies(1)
+    ]
+    return [
+        await hold(desk, f"h{number}", title, on="2020-12-01")
+        for number, title in enumerate(titles)
+    ]
+
+
+async def days_on_shelf(desk: Desk) -> set[str | None]:
+    holds = desk.api.app.state.database.holds
+    return {found["shelf_until"] async for found in holds.find({"state": "ready"})}
+
+
+async def test_shelf_dates_follow_in_the_sweep_and_the_rule_decides_before(desk: Desk) -> None:
+    await shelved(desk, 3)
+    await announce(desk)  # closed from the 2nd: the seventh open day is 25 February
+    assert await days_on_shelf(desk) == {"2020-12-08"}
+    assert await run_job(desk, "2020-12-20") == 0  # by the stored date they were left long ago
+    assert await days_on_shelf(desk) == {"2021-02-25"}
+
+
+async def test_replicas_share_the_shelf_and_move_each_hold_once(desk: Desk, second: Desk) -> None:
+    await shelved(desk, CHUNK + 3)
+    await announce(desk)
+    moved = await asyncio.gather(*(sweep(one.run()) for one in (desk, second)))
+    assert sum(moved) == CHUNK + 3
+    assert await days_on_shelf(desk) == {"2021-02-25"}
+    assert await desk.count("hold.changed") == CHUNK + 3
+    assert (await progress(desk))["done"] == CHUNK + 3
+
+
+@pytest.mark.parametrize("moved_before_it_died", [False, True])
+async def test_shelf_dates_in_the_hands_of_a_dead_worker_are_moved_by_another(
+    desk: Desk, moved_before_it_died: bool
+) -> None:
+    await shelved(desk, 3)
+    await announce(desk)
+    taken = await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock() - HOLD))
+    assert taken is not None
+    if moved_before_it_died:
+        assert await move_chunk(desk.run(), taken) == 3
+    await sweep(desk.run())
+    assert await days_on_shelf(desk) == {"2021-02-25"}
+    assert await desk.count("hold.changed") == 3
+
+
+async def test_who_waits_at_a_branch_that_reopens_is_served_by_the_sweep(desk: Desk) -> None:
+    no_end = closure("c1", "2020-12-02", (2, None))
+    await announce(desk, told(version=2, closures=(no_end,)))
+    await sweep(desk.run())
+    title = await title_of(desk, (await desk.copies(1, branch="LFU"))[0])
+    held = await hold(desk, "p1", title, on="2020-12-03")
+    assert held["state"] == "waiting"  # with no end announced nothing is sent there
+    ends = closure("c1", "2020-12-02", (2, None), (3, "2020-12-20"))
+    await announce(desk, told(version=3, closures=(ends,)))
+    assert (await now(desk, held))["state"] == "waiting"
+    assert await sweep(desk.run()) == 1
+    assert (await now(desk, held))["state"] == "in-transit"
+    assert await faults(desk, "2020-12-03") == []
 
 
 async def test_events_of_a_sweep_name_the_announcement_as_their_cause(desk: Desk) -> None:

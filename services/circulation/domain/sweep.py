@@ -1,4 +1,4 @@
-"""A sweep: a branch has announced something, and the due dates of its loans are to follow.
+"""A sweep: a branch has announced something, and its queues, its shelf and its loans are to follow.
 
 Any number of workers share it, chunk by chunk. Whoever takes a chunk holds it for a time; one that
 was not finished by then is taken again by another. To carry a chunk out twice changes nothing.
@@ -25,22 +25,36 @@ class SweepState(StrEnum):
     DONE = "done"
 
 
+class Stage(StrEnum):
+    """What a sweep passes over, in this order: who waits for a copy comes first."""
+
+    QUEUES = "queues"
+    """Holds to be collected at the branch that wait: some may be served now."""
+    SHELF = "shelf"
+    """Holds that are ready there: the last day to collect them follows."""
+    LOANS = "loans"
+    """Open loans of the branch: their due dates follow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A loan on the way of a sweep."""
+    """A hold or a loan on the way of a sweep."""
 
-    span: int
-    """In which of the calendar's movable spans."""
-    due_on: date
-    loan_id: str
+    stage: Stage
+    id: str
+    span: int = 0
+    """Of a loan: in which of the calendar's movable spans."""
+    due_on: date | None = None
+    """Of a loan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Loans in the hands of one worker. Instants are by the wall clock."""
+    """Holds or loans in the hands of one worker. Instants are by the wall clock."""
 
     number: int
-    loan_ids: tuple[str, ...]
+    stage: Stage
+    ids: tuple[str, ...]
     until: datetime
 
 
@@ -61,13 +75,13 @@ class Sweep:
     id: str
     """The branch code."""
     calendar_version: int
-    """Due dates are to follow all that was announced up to this version of the branch."""
+    """All is to follow what was announced up to this version of the branch."""
     since: int
     """All loans follow what was announced up to this one."""
     cause: Cause
     state: SweepState = SweepState.MOVING
     total: int | None = None
-    """How many loans may have to move; None: not counted yet."""
+    """How many holds and loans may have to follow; None: not counted yet."""
     done: int = 0
     """How many of them have been looked at."""
     place: Place | None = None
@@ -102,9 +116,18 @@ def abandoned(sweep: Sweep, at: datetime) -> Chunk | None:
     return next((chunk for chunk in sweep.in_hand if chunk.until <= at), None)
 
 
+def stages_left(sweep: Sweep) -> tuple[Stage, ...]:
+    """The stage that a sweep has come to, and those after it."""
+    stages = tuple(Stage)
+    return stages if sweep.place is None else stages[stages.index(sweep.place.stage) :]
+
+
 def take(sweep: Sweep, places: tuple[Place, ...], total: int, at: datetime) -> Sweep:
-    """With the loans at the next `places` in the hands of a worker: the last of `in_hand`."""
-    chunk = Chunk(sweep.taken + 1, tuple(place.loan_id for place in places), at + HOLD)
+    """With what is at the next `places`, all of one stage, in the hands of a worker: the last of
+    `in_hand`.
+    """
+    stage, ids = places[0].stage, tuple(place.id for place in places)
+    chunk = Chunk(sweep.taken + 1, stage, ids, at + HOLD)
     return replace(
         sweep,
         total=total,
@@ -125,14 +148,14 @@ def take_again(sweep: Sweep, chunk: Chunk, at: datetime) -> Sweep:
 def finish(sweep: Sweep, number: int) -> Sweep:
     """Without a chunk that has moved. The same sweep if another worker has finished it."""
     left = tuple(chunk for chunk in sweep.in_hand if chunk.number != number)
-    finished = sum(len(chunk.loan_ids) for chunk in sweep.in_hand if chunk.number == number)
+    finished = sum(len(chunk.ids) for chunk in sweep.in_hand if chunk.number == number)
     if not finished:
         return sweep
     return replace(sweep, in_hand=left, done=sweep.done + finished, version=sweep.version + 1)
 
 
 def come_to_an_end(sweep: Sweep, at: datetime) -> Sweep:
-    """The sweep once no loan is left to take; the same while a chunk is in hand."""
+    """The sweep once nothing is left to take; the same while a chunk is in hand."""
     if sweep.in_hand:
         return sweep
     ended = replace(sweep, place=None, total=sweep.done, version=sweep.version + 1)

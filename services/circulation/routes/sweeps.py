@@ -1,4 +1,4 @@
-"""How far due dates have followed what branches announced."""
+"""How far due dates and holds have followed what branches announced."""
 
 from typing import Annotated, Literal
 
@@ -14,14 +14,14 @@ router = APIRouter(prefix="/v1/ops/sweeps", tags=["operations"])
 
 
 class SweepOut(BaseModel):
-    """The last sweep over the loans of one branch."""
+    """The last sweep over the loans and holds of one branch."""
 
     branch: str
-    calendar_version: int = Field(description="The branch's version that due dates follow.")
+    calendar_version: int = Field(description="The branch's version that they follow.")
     state: Literal["moving", "settling", "done"] = Field(
         description="Settling: all that was there has moved, and it looks once more a little later."
     )
-    done: int = Field(description="Loans looked at.")
+    done: int = Field(description="Loans and holds looked at.")
     total: Annotated[int | None, Field(description="Of how many; null: not counted yet.")]
     workers: int = Field(description="How many work on it at this moment.")
 

@@ -1,12 +1,14 @@
 """Holds, and the queue of each title."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.hold import OPEN_STATES, Hold, HoldState, Queue
+from services.circulation.domain.sweep import Place, Stage, Sweep
 from services.circulation.store import reading
 from shared.mongo import Database, Indexes, chunk_after, from_document
 from shared.unit_of_work import Stale, Work
@@ -113,6 +115,37 @@ async def position(work: Work, hold: Hold) -> int | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    id: str
+
+
+async def next_to_follow(
+    work: Work, sweep: Sweep, stage: Stage, *, limit: int
+) -> tuple[Place, ...]:
+    """The holds after the place of a sweep that are of one of its stages, at most `limit`."""
+    query = _of_stage(sweep, stage)
+    if sweep.place and sweep.place.stage is stage:
+        query["_id"] = {"$gt": sweep.place.id}
+    found = await work.all(_Held, "holds", query, sort=[("_id", ASCENDING)], limit=limit)
+    return tuple(Place(stage, one.id) for one in found)
+
+
+async def count_to_follow(work: Work, sweep: Sweep, stage: Stage) -> int:
+    """How many holds a stage of a sweep passes over."""
+    return await work.count("holds", _of_stage(sweep, stage))
+
+
+def _of_stage(sweep: Sweep, stage: Stage) -> dict[str, Any]:
+    return {"pickup_branch": sweep.id, **(WAITING if stage is Stage.QUEUES else READY)}
+
+
+async def titles_of(db: Database, hold_ids: Collection[str]) -> set[str]:
+    """The titles of some holds."""
+    query = {"_id": {"$in": sorted(hold_ids)}}
+    return {found["title_id"] async for found in db.holds.find(query, {"title_id": 1})}
+
+
 async def forget(work: Work, hold: Hold) -> None:
     """Delete a hold as it was read; raises Stale if it has changed since."""
     if not await work.delete("holds", {"_id": hold.id, "version": hold.version}):
@@ -188,13 +221,9 @@ async def on_shelf(db: Database, branch: str) -> AsyncIterator[Hold]:
         yield from_document(Hold, found)
 
 
-async def waited_for(
-    db: Database, *, branch: str | None = None, patron_id: str | None = None
-) -> AsyncIterator[str]:
-    """Titles with a hold that waits, each once: at a branch, of a patron, or any."""
+async def waited_for(db: Database, *, patron_id: str | None = None) -> AsyncIterator[str]:
+    """Titles with a hold that waits, each once: of a patron, or any."""
     query: dict[str, Any] = {**WAITING}
-    if branch is not None:
-        query["pickup_branch"] = branch
     if patron_id is not None:
         query["patron_id"] = patron_id
     pipeline = [{"$match": query}, {"$group": {"_id": "$title_id"}}]

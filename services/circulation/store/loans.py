@@ -12,7 +12,7 @@ from services.circulation.domain.effect import Alike
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.suspension import FineSuspension
-from services.circulation.domain.sweep import Place, Sweep
+from services.circulation.domain.sweep import Place, Stage, Sweep
 from services.circulation.store import reading
 from shared.mongo import Database, Indexes, chunk_after, from_document, plain
 from shared.unit_of_work import Stale, Work
@@ -182,16 +182,16 @@ async def next_to_move(
 ) -> tuple[Place, ...]:
     """The loans after the place of a sweep that announcements may move, at most `limit`."""
     places: list[Place] = []
-    here = sweep.place
+    here = sweep.place if sweep.place and sweep.place.stage is Stage.LOANS else None
     for number, span in enumerate(spans):
         ranges: list[dict[str, Any]] = [{"due_on": _days(span)}]
-        if here is not None:
+        if here is not None and here.due_on is not None:
             if number < here.span:
                 continue
             if number == here.span:
                 due_on = here.due_on.isoformat()
                 ranges = [
-                    {"due_on": due_on, "_id": {"$gt": here.loan_id}},
+                    {"due_on": due_on, "_id": {"$gt": here.id}},
                     {"due_on": {**_days(span), "$gt": due_on}},
                 ]
         for days in ranges:
@@ -205,7 +205,7 @@ async def next_to_move(
                     # Within one due date the index of ids has the same order, and all the loans.
                     hint="open_of_branch_by_due_date",
                 )
-                places += [Place(number, one.due_on, one.id) for one in found]
+                places += [Place(Stage.LOANS, one.id, number, one.due_on) for one in found]
     return tuple(places)
 
 

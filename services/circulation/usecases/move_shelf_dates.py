@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from services.circulation import store
 from services.circulation.domain.hold import move_shelf
 from services.circulation.usecases.tell_of_hold import tell_change
-from shared.unit_of_work import Run, Work
-
-CHUNK = 20
-"""Holds moved in one transaction."""
+from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
@@ -35,21 +32,3 @@ async def move_shelf_dates(work: Work, command: MoveShelfDates) -> int:
     for hold, moved in moves:
         tell_change(work, hold, moved)
     return len(moves)
-
-
-async def move_shelf_dates_of(branch: str, run: Run) -> int:
-    """How many holds of a branch moved, chunk by chunk. Begun again, it goes on where it ended."""
-    calendar = (await store.calendars.find(run.database, {branch})).get(branch)
-    if calendar is None:
-        return 0
-    moved = 0
-    chunk: list[str] = []
-    async for hold in store.holds.on_shelf(run.database, branch):
-        if move_shelf(hold, calendar.now) is not hold:
-            chunk.append(hold.id)
-        if len(chunk) == CHUNK:
-            moved += await run(move_shelf_dates, MoveShelfDates(branch, tuple(chunk)))
-            chunk.clear()
-    if chunk:
-        moved += await run(move_shelf_dates, MoveShelfDates(branch, tuple(chunk)))
-    return moved

@@ -107,24 +107,23 @@ async def queues_of(work: Work, title_ids: Collection[str]) -> dict[str, list[Wa
     return queues
 
 
-async def serve_waiting(
-    run: Run, on: date, *, branch: str | None = None, patron_id: str | None = None
-) -> int:
+async def serve_waiting(run: Run, on: date, *, patron_id: str | None = None) -> int:
     """How many holds were given a copy that was free, title by title, each in its transaction.
 
-    Of the titles that somebody waits for: at a branch, one patron, or anybody. Begun again, it
-    finds only what is left to do.
+    Of the titles that one patron waits for, or anybody. Begun again, it finds only what is left to
+    do.
     """
     done = 0
     batch: list[str] = []
-    async for title_id in store.holds.waited_for(run.database, branch=branch, patron_id=patron_id):
+    async for title_id in store.holds.waited_for(run.database, patron_id=patron_id):
         batch.append(title_id)
         if len(batch) == TITLES_AT_ONCE:
-            done += await _serve_batch(run, batch, on)
+            done += await serve_titles(run, batch, on)
             batch.clear()
-    return done + await _serve_batch(run, batch, on)
+    return done + await serve_titles(run, batch, on)
 
 
-async def _serve_batch(run: Run, title_ids: Collection[str], on: date) -> int:
+async def serve_titles(run: Run, title_ids: Collection[str], on: date) -> int:
+    """As `serve_waiting`, of some titles."""
     free = await store.titles.with_free_copies(run.database, title_ids)
     return sum([await run(serve_title, ServeTitle(title_id, on)) for title_id in free])

@@ -1,15 +1,17 @@
-"""Take the next loans of a sweep, so that this worker and no other moves their due dates."""
+"""Take the next holds or loans of a sweep, so that this worker and no other moves them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from services.circulation import store
 from services.circulation.domain import sweep as rules
-from services.circulation.domain.sweep import Chunk, Sweep, SweepState
+from services.circulation.domain.branch_calendar import Movable
+from services.circulation.domain.sweep import Chunk, Place, Stage, Sweep, SweepState
 from shared.unit_of_work import Work
 
 CHUNK = 20
-"""Loans moved in one transaction; docs/performance.md has the measurements."""
+"""Loans or holds moved in one transaction; docs/performance.md has the measurements."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,27 @@ async def _next_chunk(work: Work, sweep: Sweep, at: datetime) -> tuple[Sweep, Ch
         return again, again.in_hand[-1]
     calendar = await store.calendars.get(work, sweep.id)
     spans = calendar.movable(sweep.since) if calendar else ()
-    places = await store.loans.next_to_move(work, sweep, spans, limit=CHUNK)
-    if not places:
-        return rules.come_to_an_end(sweep, at), None
-    total = sweep.total
-    if total is None or sweep.place is None:
-        total = sweep.done + await store.loans.count_to_move(work, sweep, spans)
-    taken = rules.take(sweep, places, total, at)
-    return taken, taken.in_hand[-1]
+    for stage in rules.stages_left(sweep):
+        if places := await _next_places(work, sweep, stage, spans):
+            total = sweep.total
+            if total is None or sweep.place is None:
+                total = sweep.done + await _count(work, sweep, spans)
+            taken = rules.take(sweep, places, total, at)
+            return taken, taken.in_hand[-1]
+    return rules.come_to_an_end(sweep, at), None
+
+
+async def _next_places(
+    work: Work, sweep: Sweep, stage: Stage, spans: Sequence[Movable]
+) -> tuple[Place, ...]:
+    if stage is Stage.LOANS:
+        return await store.loans.next_to_move(work, sweep, spans, limit=CHUNK)
+    return await store.holds.next_to_follow(work, sweep, stage, limit=CHUNK)
+
+
+async def _count(work: Work, sweep: Sweep, spans: Sequence[Movable]) -> int:
+    holds = [
+        await store.holds.count_to_follow(work, sweep, stage)
+        for stage in (Stage.QUEUES, Stage.SHELF)
+    ]
+    return sum(holds) + await store.loans.count_to_move(work, sweep, spans)

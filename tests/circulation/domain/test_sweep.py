@@ -7,12 +7,14 @@ from services.circulation.domain.sweep import (
     SETTLE,
     Cause,
     Place,
+    Stage,
     Sweep,
     SweepState,
     abandoned,
     begin,
     come_to_an_end,
     finish,
+    stages_left,
     take,
     take_again,
 )
@@ -23,7 +25,7 @@ NEW = begin(None, "HKCL", 3, CAUSE)
 
 
 def places(*names: str) -> tuple[Place, ...]:
-    return tuple(Place(0, date(2020, 12, 4), name) for name in names)
+    return tuple(Place(Stage.LOANS, name, 0, date(2020, 12, 4)) for name in names)
 
 
 def taken(sweep: Sweep = NEW, *names: str, at: datetime = NOON) -> Sweep:
@@ -38,13 +40,21 @@ def test_a_worker_takes_a_chunk_and_finishes_it() -> None:
     assert (sweep.done, sweep.total, sweep.in_hand) == (3, 5, ())
 
 
+def test_who_waits_for_a_copy_comes_before_dates_and_no_stage_is_passed_over() -> None:
+    assert stages_left(NEW) == (Stage.QUEUES, Stage.SHELF, Stage.LOANS)
+    shelf = take(NEW, (Place(Stage.SHELF, "h"),), 5, NOON)
+    assert stages_left(shelf) == (Stage.SHELF, Stage.LOANS)
+    assert (shelf.in_hand[0].stage, shelf.in_hand[0].ids) == (Stage.SHELF, ("h",))
+    assert stages_left(come_to_an_end(finish(shelf, 1), NOON)) == tuple(Stage)
+
+
 def test_what_a_worker_never_finished_is_taken_again_and_counted_once() -> None:
     sweep = taken()
     assert abandoned(sweep, NOON + HOLD - timedelta(seconds=1)) is None
     chunk = abandoned(sweep, NOON + HOLD)
     assert chunk is not None
     again = take_again(sweep, chunk, NOON + HOLD)
-    assert again.in_hand[0].loan_ids == ("a", "b")
+    assert again.in_hand[0].ids == ("a", "b")
     assert abandoned(again, NOON + HOLD) is None
     done = finish(again, 1)
     assert done.done == 2
