@@ -222,8 +222,8 @@ def overview(
 
     `positions` are those of the holds that wait: 1 is next in line.
     `accruing` is circulation's word on the loans past their due date, each with `loan_id`,
-    `overdue`, `amount_cents`, `as_of`, `suspended` and `resumes_on`. A loan it doesn't mention is
-    overdue if its due date has passed.
+    `overdue`, `amount_cents`, `per_day_cents`, `as_of`, `suspended` and `resumes_on`. A loan it
+    doesn't mention is overdue if its due date has passed.
     """
     view = view or {}
     patron = view.get("patron", {})
@@ -276,6 +276,7 @@ def overview(
         {
             "loan_id": item["loan_id"],
             "amount_cents": item["amount_cents"],
+            "per_day_cents": item.get("per_day_cents"),  # kept before circulation said it
             "as_of": item["as_of"],
             "suspended": item["suspended"],
             "resumes_on": item["resumes_on"],

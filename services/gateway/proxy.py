@@ -267,6 +267,7 @@ class _Accruing(BaseModel):
     loan_id: str
     overdue: bool
     amount_cents: int
+    per_day_cents: int | None = None
     as_of: str
     suspended: bool
     resumes_on: str | None

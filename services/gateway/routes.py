@@ -94,6 +94,7 @@ class AccruingOut(BaseModel):
 
     loan_id: str
     amount_cents: int
+    per_day_cents: int | None = Field(description="What a charged day costs; null: not known.")
     as_of: str
     suspended: bool
     resumes_on: date | None

@@ -25,6 +25,7 @@ def accruing(loan_id: str, cents: int, **more: Any) -> dict[str, Any]:
         "loan_id": loan_id,
         "overdue": True,
         "amount_cents": cents,
+        "per_day_cents": 150,
         "as_of": "2021-02-18",
         "suspended": False,
         "resumes_on": None,
@@ -159,6 +160,7 @@ async def test_circulation_is_asked_only_once_a_due_date_has_passed(
         {
             "loan_id": "loan-1",
             "amount_cents": 450,
+            "per_day_cents": 150,
             "as_of": "2021-02-18",
             "suspended": False,
             "resumes_on": None,

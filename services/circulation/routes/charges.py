@@ -68,6 +68,7 @@ class AccruingOut(BaseModel):
     loan_id: str
     overdue: bool
     amount_cents: int
+    per_day_cents: int = Field(description="What a charged day costs.")
     as_of: date
     suspended: bool
     resumes_on: date | None
@@ -174,6 +175,7 @@ async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
                 loan_id=account.loan.id,
                 overdue=account.overdue,
                 amount_cents=account.statement.amount_cents,
+                per_day_cents=account.loan.policy.fine_per_day_cents,
                 as_of=account.as_of,
                 suspended=account.suspended,
                 resumes_on=account.resumes_on,
