@@ -47,6 +47,11 @@ class Language:
         """The name of a day of the week; 0 is Monday."""
         return str(self.locale.days["format"]["wide"][number])
 
+    def short_day(self, value: str) -> str:
+        """A day of ISO 8601 in little room, as "5/3"."""
+        given = date.fromisoformat(value)
+        return f"{given.day}/{given.month}" if self.code == "en" else f"{given.month}/{given.day}"
+
     def moment(self, value: datetime | str, zone: ZoneInfo) -> str:
         """An instant in the library's time zone."""
         given = datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +118,7 @@ def check_origin(request: Request) -> None:
 def say(request: Request, response: Response, secret: str, said: Sequence[Said]) -> None:
     """Let the next page show these messages, once."""
     body = orjson.dumps([[one.code, one.facts, one.went_well] for one in said])
-    text = base64.urlsafe_b64encode(body).decode()
+    text = base64.urlsafe_b64encode(zlib.compress(body)).decode()
     digest = _digest(secret, "said", text)
     keep(request, response, SAID, f"{text}.{digest}", seconds=_SAID_SECONDS)
 
@@ -128,7 +129,7 @@ def heard(request: Request, secret: str) -> list[Said]:
     ours = _digest(secret, "said", text)
     if not text or not hmac.compare_digest(ours.encode(), digest.encode()):
         return []
-    return [Said(*one) for one in orjson.loads(base64.urlsafe_b64decode(text))]
+    return [Said(*one) for one in orjson.loads(zlib.decompress(base64.urlsafe_b64decode(text)))]
 
 
 # ---- within -------------------------------------------------------------------------------------

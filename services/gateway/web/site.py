@@ -10,8 +10,15 @@ from services.gateway.web import (
     activities,
     branches,
     catalogue,
+    charges,
     files,
+    history,
+    holds,
+    inbox,
+    info,
+    loans,
     notices,
+    setting,
     sign_in,
 )
 from services.gateway.web.api import Failure
@@ -20,19 +27,13 @@ from services.gateway.web.session import SESSION, ForgedForm, Said, cookie
 from services.gateway.web.sign_in import log_in_address
 from services.gateway.web.visit import LogInFirst, guest_of
 
-ROUTERS = (
-    files.router,
-    sign_in.router,
-    account.router,
-    catalogue.router,
-    activities.router,
-    branches.router,
-    notices.router,
-    lending.router,
-    patrons.router,
-    closures.router,
-    suspensions.router,
-    news.router,
+ROUTERS = tuple(
+    subject.router
+    for subject in (
+        *(files, sign_in, account, loans, holds, charges, info, inbox, setting, history),
+        *(catalogue, activities, branches, notices),
+        *(lending, patrons, closures, suspensions, news),
+    )
 )
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -13,11 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.datastructures import FormData
 
-from services.gateway.web import files, session
+from services.gateway.web import files, session, words
 from services.gateway.web.api import Api, Reply
 from services.gateway.web.languages import LANGUAGES, Language, language_of, marked
 from services.gateway.web.session import Said
-from services.gateway.web.words import ANY_PROBLEM, PROBLEMS, SAID
+from services.gateway.web.words import PROBLEMS
 from shared.auth import Caller, Forbidden, Unauthenticated, Verifier
 from shared.clock import library_day
 from shared.http import BusinessTime
@@ -36,7 +37,12 @@ HEADERS = {
 }
 
 # Where a visitor can go from any page, by who it is.
-PATRON_PAGES = (("/", marked("My Account")),)
+PATRON_PAGES = (
+    ("/", marked("My Account")),
+    ("/info", marked("My Info")),
+    ("/inbox", marked("Messages")),
+    ("/setting", marked("My Setting")),
+)
 DESK_PAGES = (
     ("/desk", marked("Lend")),
     ("/desk/returns", marked("Take back")),
@@ -88,8 +94,8 @@ class Visit:
         return str(self.form.get(name, "")).strip()
 
     def texts(self, name: str) -> list[str]:
-        """All values of a field that may be there several times."""
-        return [str(value) for value in self.form.getlist(name)]
+        """All values of a field that may be there several times, each once."""
+        return list(dict.fromkeys(str(value) for value in self.form.getlist(name) if value))
 
     def page(self, template: str, *, status: int = 200, **shown: Any) -> Response:
         """A page, with the messages of the last command."""
@@ -120,6 +126,12 @@ class Visit:
         """Why a command was refused, for the next page."""
         code = reply.failure().code
         return Said(code if code in PROBLEMS else "malformed", {}, went_well=False)
+
+    def refused(self, path: str, reply: Reply) -> Response:
+        """Send the browser back with the reason of a refusal; any other problem has a page."""
+        if reply.status not in (409, 422):
+            raise reply.failure()
+        return self.go(path, self.refusal(reply))
 
     @property
     def secret(self) -> str:
@@ -185,9 +197,19 @@ class _Context:
 _HIDDEN = Markup('<input type="hidden" name="{}" value="{}">')
 
 
-def _fill(text: str, facts: Mapping[str, Any]) -> str:
-    """A message with its facts in it."""
-    return text % facts if facts else text
+def _told(language: Language, said: Said) -> str:
+    """A message in words, its facts written as the language does."""
+    text = words.SAID.get(said.code) or PROBLEMS[said.code]
+    facts = {name: _fact(language, name, fact) for name, fact in said.facts.items()}
+    return language.say(text) % facts
+
+
+def _fact(language: Language, name: str, fact: Any) -> str:
+    if name.endswith("_on"):
+        return language.day(fact)
+    if name.endswith("_cents"):
+        return language.money(fact)
+    return language.say(PROBLEMS.get(fact, words.ANY_PROBLEM)) if name == "problem" else str(fact)
 
 
 def _environment(language: Language) -> Environment:
@@ -202,16 +224,15 @@ def _environment(language: Language) -> Environment:
     environment.install_gettext_translations(language.words, newstyle=True)  # type: ignore[attr-defined]
     environment.globals |= {
         "address": files.address,
-        "SAID": SAID,
-        "PROBLEMS": PROBLEMS,
-        "ANY_PROBLEM": ANY_PROBLEM,
+        "words": words,
     }
     environment.filters |= {
         "day": language.day,
         "money": language.money,
         "moment": language.moment,
         "say": language.say,
-        "fill": _fill,
+        "short_day": language.short_day,
+        "told": partial(_told, language),
     }
     return environment
 

@@ -9,30 +9,77 @@ SAID = {
     "hold-kept": marked("Reserved. A copy is kept for you; you are told when you can collect it."),
     "session-ended": marked("Your session has ended. Please log in again."),
     "logged-out": marked("You have logged out."),
+    "renewed": marked("%(title)s: renewed until %(due_on)s. Reference %(reference)s."),
+    "renewed-charged": marked(
+        "%(title)s: renewed until %(due_on)s. Reference %(reference)s. "
+        "A fine of %(fine_cents)s was charged for the days before."
+    ),
+    "not-renewed": marked("%(title)s: not renewed. %(problem)s"),
+    "nothing-chosen": marked("Nothing was selected."),
+    "nothing-to-renew": marked("There is nothing to renew."),
+    "and-more": marked("%(count)s more were renewed; the list below has their due dates."),
+    "claimed": marked("Thank you. The library is looking for it; no fine is added meanwhile."),
+    "declared-lost": marked("Recorded as lost. What it costs is among your charges."),
+    "hold-changed": marked("Your reservation was changed."),
+    "hold-frozen": marked("Your reservation is paused. It keeps its place."),
+    "hold-resumed": marked("Your reservation goes on."),
+    "hold-cancelled": marked("Your reservation was cancelled."),
+    "paid": marked("Paid: %(paid_cents)s. Thank you."),
+    "payment-pending": marked(
+        "Your payment is under way: %(paid_cents)s. It will show here within minutes."
+    ),
+    "preferences-saved": marked("Saved."),
 }
-"""After a command. `%(…)s` are its facts."""
+"""After a command. `%(…)s` are its facts: `…_on` a day, `…_cents` money, `problem` a code."""
 
 PROBLEMS = {
     **desk.PROBLEMS,
-    "patron-blocked": marked(
-        "This account is blocked until what is owed is paid, or the staff lift the block."
-    ),
-    "hold-limit": marked("There are as many reservations as there may be at one time."),
-    "hold-exists": marked("You have reserved this title already."),
-    "title-on-loan": marked("You have this title on loan, so you cannot reserve it."),
-    "ends-before-today": marked("This day has passed already."),
-    "unknown-branch": marked("There is no such library."),
-    "bad-credentials": marked("The card number or the PIN is not right."),
-    "locked": marked(
-        "There were too many attempts with this card number. Please try again in 15 minutes."
-    ),
+    # of the page and of the way to it
     "unavailable": marked("This part of the system is away for a moment. Please try again."),
     "rate-limited": marked("Those were a lot of requests in a short time. Please wait a little."),
     "forbidden": marked("This page is not for your kind of account."),
     "forged-form": marked("This form is too old. Please go back, reload the page and try again."),
     "not-found": marked("There is no such page. Perhaps what it was about has ended."),
+    "method-not-allowed": marked("There is no such page. Perhaps what it was about has ended."),
     "too-large": marked("What you sent is too long."),
     "malformed": marked("Something is missing or not as it should be."),
+    "idempotency-key-reused": marked(
+        "This form was sent before, with something else in it. Please reload the page."
+    ),
+    # of logging in
+    "bad-credentials": marked("The card number or the PIN is not right."),
+    "locked": marked(
+        "There were too many attempts with this card number. Please try again in 15 minutes."
+    ),
+    # of loans
+    "no-such-loan": marked("There is no such loan. Perhaps it has ended."),
+    "loan-not-open": marked("This item has been returned already."),
+    "loan-lost": marked("This item is declared lost. Please ask the staff."),
+    "loan-claimed": marked("You said that it was returned. The library is looking for it."),
+    "renewal-limit": marked("It has been renewed as often as it may be."),
+    "hold-waiting": marked("Another reader is waiting for it."),
+    "patron-blocked": marked(
+        "This account is blocked until what is owed is paid, or the staff lift the block."
+    ),
+    "price-unknown": marked("The price of this item is not recorded. Please ask the staff."),
+    # of reservations
+    "no-such-hold": marked("There is no such reservation. Perhaps it has ended."),
+    "no-such-title": marked("There is no such title."),
+    "unknown-branch": marked("There is no such library."),
+    "hold-limit": marked("There are as many reservations as there may be at one time."),
+    "hold-exists": marked("You have reserved this title already."),
+    "title-on-loan": marked("You have this title on loan, so you cannot reserve it."),
+    "hold-ended": marked("This reservation has ended."),
+    "hold-not-waiting": marked("An item is kept or on its way for this reservation already."),
+    "ends-before-today": marked("This day has passed already."),
+    # of money
+    "no-such-charge": marked("There is no such charge."),
+    "nothing-to-pay": marked("One of these charges is settled already. Nothing was paid."),
+    "payment-under-way": marked(
+        "A payment for this is under way. Please try again in a few minutes."
+    ),
+    "payment-declined": marked("The payment was declined. Nothing was taken."),
+    "no-payment-provider": marked("Payments cannot be made here. Please pay at a library."),
 }
 """By the code of a problem."""
 
@@ -44,3 +91,38 @@ ACTIVITY_TYPES = {
     "workshop": marked("Workshop"),
 }
 """What activities are, by the code that they have in the API."""
+
+CHARGES = {
+    "fine": marked("Overdue fine"),
+    "lost": marked("Price of a lost item"),
+    "lost-processing": marked("Replacing a lost item"),
+    "hold-fee": marked("Reservation fee"),
+}
+"""By the kind of a charge."""
+
+ENTRIES = {
+    "charge": marked("Charged"),
+    "payment": marked("Paid"),
+    "waiver": marked("Waived"),
+    "credit": marked("Lowered"),
+    "refund-due": marked("To be given back"),
+    "refund": marked("Given back"),
+}
+"""By the kind of an entry of a charge's ledger."""
+
+DAYS = {
+    "charged": marked("charged"),
+    "suspended": marked("free: fines were suspended"),
+    "closed": marked("free: the library was closed"),
+    "grace": marked("free: days of grace"),
+    "capped": marked("free: the most that a fine can be was reached"),
+}
+"""By the disposition of overdue days."""
+
+SOURCES = {
+    "accounts": marked("your particulars"),
+    "circulation": marked("loans, reservations and charges"),
+    "events": marked("activities"),
+    "notices": marked("libraries and messages"),
+}
+"""What of a page comes from which service."""

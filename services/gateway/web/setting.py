@@ -1,0 +1,64 @@
+"""My Setting: what to follow, how to be told, in which language, and whether to keep a history."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from services.gateway.web import session
+from services.gateway.web.api import Failure
+from services.gateway.web.branches import branch_names
+from services.gateway.web.languages import LANGUAGES
+from services.gateway.web.session import Said
+from services.gateway.web.visit import PatronVisit, Visit
+from services.gateway.web.words import ACTIVITY_TYPES
+
+router = APIRouter(include_in_schema=False)
+
+CHANNELS = ("email", "sms")
+
+
+@router.get("/setting")
+async def get_setting(visit: PatronVisit) -> Response:
+    """My Setting, to be changed."""
+    return await _setting(visit, None)
+
+
+async def _setting(visit: Visit, failure: Failure | None) -> Response:
+    reply, names = await asyncio.gather(
+        visit.api.get("/v1/me/preferences"), branch_names(visit.api)
+    )
+    setting = reply.json()
+    followed = {code: code for code in setting["followed_branches"]}
+    return visit.page(
+        "setting.html",
+        status=failure.status if failure else 200,
+        setting=setting,
+        branches=followed | names,
+        types=sorted({*ACTIVITY_TYPES, *setting["activity_types"]}),
+        languages=LANGUAGES,
+        channels=CHANNELS,
+        failure=failure,
+    )
+
+
+@router.post("/setting")
+async def post_setting(visit: PatronVisit) -> Response:
+    """Change My Setting. The page goes on in the language that was chosen."""
+    chosen: dict[str, Any] = {
+        "followed_branches": visit.texts("branch"),
+        "activity_types": visit.texts("type"),
+        "channels": visit.texts("channel"),
+        "keep_history": visit.text("keep_history") == "yes",
+    }
+    if visit.text("language"):
+        chosen["language"] = visit.text("language")
+    reply = await visit.api.send("PATCH", "/v1/me/preferences", chosen, key=visit.key)
+    if not reply.done:
+        failure = reply.failure()
+        if failure.status == 422:
+            return await _setting(visit, failure)
+        raise failure
+    response = visit.go("/setting", Said("preferences-saved", {}))
+    session.keep_language(visit.request, response, reply.json()["language"])
+    return response
