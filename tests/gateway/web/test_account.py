@@ -1,0 +1,202 @@
+"""My Account without a script, on the whole system, as a patron uses it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.gateway.web.browser import Browser
+from tests.library import PIN, Library
+
+OPENING = "2020-11-02T10:00:00+08:00"
+LATER = "2020-11-09T10:00:00+08:00"
+OVERDUE = "2020-11-20T10:00:00+08:00"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A patron with two loans of the second of November, logged in."""
+
+    library: Library
+    browser: Browser
+    card: str
+    branch: str
+
+
+@pytest.fixture
+async def reader(library: Library) -> AsyncIterator[Reader]:
+    """A new one."""
+    library.now = OPENING
+    branch = await library.branch("central")
+    card = await library.patron(branch)
+    barcodes = [*await library.copies(branch, 1), *await library.copies(branch, 1)]
+    await library.flow.settle()
+    await library.lend(card, barcodes, branch)
+    async with Browser(library.system.gateway_url, at=OPENING) as browser:
+        page = await browser.get("/log-in")
+        await browser.submit(page, "/log-in", card_number=card, pin=PIN)
+        yield Reader(library, browser, card, branch)
+
+
+async def test_one_loan_is_renewed_or_all_and_each_has_its_reference(
+    reader: Reader,
+) -> None:
+    browser = reader.browser
+    account = await browser.get("/")
+    assert account.text.count("16 November 2020") == 2
+    loans = [value for link in account.links if (value := link.removeprefix("/loans/")) != link]
+
+    browser.at = LATER
+    chosen = await browser.submit(account, "/renewals", loan=loans[0])
+    assert chosen.path == "/"
+    assert chosen.text.count("renewed until 23 November 2020. Reference ") == 1
+    assert "renewed until" not in (await browser.get("/")).text  # Reload tells nothing again
+
+    none = await browser.submit(await browser.get("/"), "/renewals")
+    assert "Nothing was selected." in none.text
+
+    both = await browser.submit(await browser.get("/"), "/renewals", all="1")
+    assert both.text.count("renewed until 23 November 2020. Reference ") == 2
+
+
+async def test_a_form_that_is_sent_twice_is_done_once(
+    reader: Reader,
+) -> None:
+    browser = reader.browser
+    account = await browser.get("/")
+    browser.at = LATER
+    first = await browser.submit(account, "/renewals", all="1")
+    again = await browser.submit(account, "/renewals", all="1")
+    assert first.text.split("On loan")[0] == again.text.split("On loan")[0]
+    assert again.text.count("Renewals left 4") == first.text.count("Renewals left 4")
+
+
+async def test_what_is_refused_is_said_in_the_readers_language(
+    reader: Reader,
+) -> None:
+    library, browser, branch = reader.library, reader.browser, reader.branch
+    account = await browser.get("/?lang=zh-Hant")
+    loans = (await library.get("/v1/me", by=reader.card))["loans"]
+    await library.reserve(await library.patron(branch), loans[0]["barcode"], branch)
+    page = await browser.submit(account, "/renewals", all="1")
+    assert "未能續借。另有讀者預約此項資料。" in page.text
+    assert page.text.count("已續借至") == 1
+
+
+async def test_a_fine_is_explained_day_by_day_and_paid(
+    reader: Reader,
+) -> None:
+    library, browser, branch = reader.library, reader.browser, reader.branch
+    browser.at = library.now = OVERDUE
+    account = await browser.get("/")
+    assert "Overdue" in account.text
+    assert "HK$1.50 for each day that the library is open. So far: HK$6.00." in account.text
+    loan = next(link for link in account.links if link.startswith("/loans/"))
+    detail = await browser.get(loan)
+    assert "17 November 2020 to 20 November 2020 4 days · charged HK$6.00" in detail.text
+
+    for item in (await library.get("/v1/me", by=reader.card))["loans"]:
+        await library.take_back([item["barcode"]], branch)
+    await library.flow.settle()
+    owing = await browser.get("/")
+    assert "To pay HK$12.00" in owing.text
+    assert "Your account is blocked" in owing.text
+    charge = await browser.get(next(link for link in owing.links if "/charges/" in link))
+    assert "4 days · charged HK$6.00" in charge.text
+
+    paid = await browser.submit(owing, "/payments")
+    assert "Paid: HK$12.00. Thank you." in paid.text
+    assert "You owe nothing." in paid.text
+
+
+async def test_a_reservation_is_changed_paused_and_cancelled(
+    reader: Reader,
+) -> None:
+    library, browser, branch = reader.library, reader.browser, reader.branch
+    other = await library.branch("district")
+    [wanted] = await library.copies(branch, 1)
+    await library.flow.settle()
+    await library.lend(await library.patron(branch), [wanted], branch)
+    hold = await library.reserve(reader.card, wanted, branch)
+    address = f"/holds/{hold['id']}"
+    assert "Next in line" in (await browser.get("/")).text
+
+    change = await browser.get(address)
+    past = await browser.submit(change, address, expires_on="2020-01-01")
+    assert (past.status, "This day has passed already." in past.text) == (409, True)
+    wrong = await browser.submit(change, address, expires_on="soon")
+    assert (wrong.status, "This is not as it should be." in wrong.text) == (422, True)
+    done = await browser.submit(
+        change, address, expires_on="2020-12-31", pickup_branch=other, key="another"
+    )
+    assert "Your reservation was changed." in done.text
+    assert "Wanted until 31 December 2020." in done.text
+    assert f"Library {other}" in done.text
+
+    paused = await browser.submit(await browser.get(address), f"{address}/pause", frozen="yes")
+    assert "Paused; it keeps its place" in paused.text
+    on = await browser.submit(await browser.get(address), f"{address}/pause", frozen="no")
+    assert "Next in line" in on.text
+
+    gone = await browser.submit(await browser.get(address), f"{address}/cancellation")
+    assert "Your reservation was cancelled." in gone.text
+    assert "You have reserved nothing." in gone.text
+    assert (await browser.get(address)).status == 404
+
+
+async def test_an_item_is_said_to_be_returned_or_lost(
+    reader: Reader,
+) -> None:
+    browser = reader.browser
+    loans = [link for link in (await browser.get("/")).links if link.startswith("/loans/")]
+    claimed = await browser.submit(await browser.get(loans[0]), f"{loans[0]}/claim")
+    assert "You said that it was returned." in claimed.text
+    lost = await browser.submit(await browser.get(loans[1]), f"{loans[1]}/loss")
+    assert "The price of this item is not recorded. Please ask the staff." in lost.text
+
+
+async def test_another_patrons_things_are_not_there(
+    reader: Reader,
+) -> None:
+    library, browser, branch = reader.library, reader.browser, reader.branch
+    stranger = await library.patron(branch)
+    [barcode] = await library.copies(branch, 1)
+    await library.flow.settle()
+    [loan] = await library.lend(stranger, [barcode], branch)
+    page = await browser.get(f"/loans/{loan['id']}")
+    assert page.status == 404
+    own = await browser.get("/")
+    refused = await browser.submit(own, "/renewals", loan=loan["id"])
+    assert "There is no such loan. Perhaps it has ended." in refused.text
+
+
+async def test_my_setting_is_chosen_and_my_info_and_messages_follow_it(
+    reader: Reader,
+) -> None:
+    library, browser, branch = reader.library, reader.browser, reader.branch
+    notice = {"title": "News", "content": "Hand hygiene <i>please</i>", "branches": [branch]}
+    await library.post("/v1/notices", notice, by="staff")
+    setting = await browser.get("/setting")
+    saved = await browser.submit(
+        setting, "/setting", branch=branch, type="talk", language="zh-Hans", keep_history="yes"
+    )
+    assert (saved.path, saved.language, "已保存。" in saved.text) == ("/setting", "zh-Hans", True)
+    kept = dict(saved.form("/setting").fields)
+    assert (kept["branch"], kept["type"], kept["keep_history"]) == (branch, "talk", "yes")
+    await library.flow.settle()
+    info = await browser.get("/info")
+    assert "Hand hygiene <i>please</i>" in info.text
+
+    inbox = await browser.get("/inbox")
+    assert (inbox.status, (await browser.get("/history")).status) == (200, 200)
+
+
+async def test_messages_are_read(reader: Reader) -> None:
+    library, browser = reader.library, reader.browser
+    browser.at = library.now = OVERDUE
+    await library.job("circulation/overdue")
+    await library.flow.settle()
+    assert "messages that you have not read" in (await browser.get("/")).text
+    read = await browser.submit(await browser.get("/inbox"), "/inbox/read")
+    assert (read.path, "New" in read.text) == ("/inbox", False)
+    assert "that you have not read" not in (await browser.get("/")).text
