@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
 from ops.ports import LOOPBACK
+from services.gateway.web.session import SESSION
 from tests.library import Library
 
 Scheme = Literal["light", "dark"]
@@ -94,8 +95,12 @@ class Windows:
         width: int = 1280,
         scheme: Scheme = "light",
         scripts: bool = True,
+        card: str = "",
     ) -> Page:
-        """A new window whose reader asks for `language`, at the story's time."""
+        """A new window whose reader asks for `language`, at the story's time.
+
+        With a `card` it is the window of who has logged in with it.
+        """
         context = await self._browser.new_context(
             base_url=self._url,
             locale=language,
@@ -106,6 +111,9 @@ class Windows:
             extra_http_headers={"Carrel-Time": self._library.now},
         )
         self._stack.push_async_callback(context.close)
+        if card:
+            token = self._library.tokens[card]
+            await context.add_cookies([{"name": SESSION, "value": token, "url": self._url}])
         context.set_default_timeout(LIMIT_MS)
         self._watch.over(context)
         return await context.new_page()

@@ -82,7 +82,7 @@ class Story:
 
     library: Library
     librarian: str
-    """Card number."""
+    """Card number; those who have logged in are in `library.tokens`."""
     titles: dict[str, str]
     """Ids, by the keys of TITLES."""
     activities: dict[str, str]
@@ -121,6 +121,7 @@ async def told(library: Library) -> Story:
     librarian = unique("LIBRARIAN")
     account = {"card_number": librarian, "pin": PIN, "name": "A. Librarian", "role": "staff"}
     await library.post("/v1/staff", account, by="ops")
+    library.tokens[librarian] = await library._log_in(librarian)
     for code, (name, kind) in BRANCHES.items():
         body = {"code": code, "name": name, "kind": kind, "hours": WEEK}
         await library.post("/v1/branches", body, by="staff")

@@ -1,0 +1,101 @@
+"""What holds for every page that links lead to, in each language: found as a reader finds them."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from tests.web.axe import no_serious_findings
+from tests.web.browser import Windows, scrolls_sideways
+from tests.web.story import Story
+
+pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
+
+LANGUAGES = ("en", "zh-Hant", "zh-Hans")
+AN_ID = re.compile(r"/[^/]*[A-Z0-9][^/]*")
+
+
+def kind_of(path: str) -> str:
+    """The path with ids left out: of each kind of page one is looked at."""
+    return AN_ID.sub("/one", path.partition("?")[0].partition("#")[0])
+
+
+async def walked(page: Page, starts: list[str], within: str = "/") -> AsyncIterator[str]:
+    """Goes to a page of each kind that links lead to from `starts`; its kind, once it is shown."""
+    seen: set[str] = set()
+    paths = list(starts)
+    while paths:
+        path = paths.pop(0)
+        kind = kind_of(path)
+        if kind in seen:
+            continue
+        seen.add(kind)
+        answer = await page.goto(path)
+        assert answer is not None
+        assert answer.ok, f"{path}: {answer.status}"
+        yield kind
+        found = await page.eval_on_selector_all(
+            "a[href]", "links => links.map(link => link.getAttribute('href'))"
+        )
+        paths += [link for link in found if link.startswith(within)]
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Path:
+    """Where screenshots are left for people to look at."""
+    folder = request.config.rootpath / ".data" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+async def looked_at(page: Page, folder: Path, name: str) -> None:
+    """Fails if the page is wider than a small phone, or axe-core objects to it, light or dark."""
+    await page.set_viewport_size({"width": 320, "height": 800})
+    assert not await scrolls_sideways(page), f"{page.url} is wider than 320 px"
+    for width in (390, 1280):
+        await page.set_viewport_size({"width": width, "height": 800})
+        await page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+    await no_serious_findings(page)
+    if await page.locator("html").get_attribute("lang") == "en":  # colours know no language
+        await page.emulate_media(color_scheme="dark")
+        await page.screenshot(path=folder / f"{name}-dark.png", full_page=True)
+        await no_serious_findings(page)
+        await page.emulate_media(color_scheme="light")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_patrons_pages(
+    windows: Windows, story: Story, language: str, pictures: Path
+) -> None:
+    card = await story.reader(language)
+    page = await windows.open(language, card=card)
+    starts = ["/", f"/catalogue/{story.titles['factory']}", "/catalogue?q=factory"]
+    kinds = []
+    async for kind in walked(page, starts):
+        kinds.append(kind)
+        assert await page.locator("html").get_attribute("lang") == language
+        assert await page.locator("h1").count() == 1
+        await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
+    assert {"/catalogue/one", "/activities/one", "/libraries/one", "/notices"} <= set(kinds)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_desks_pages(
+    windows: Windows, story: Story, language: str, pictures: Path
+) -> None:
+    page = await windows.open(language, card=story.librarian)
+    kinds = []
+    async for kind in walked(page, ["/desk"], within="/desk"):
+        kinds.append(kind)
+        assert await page.locator("html").get_attribute("lang") == language
+        assert await page.locator("h1").count() == 1
+        await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
+    assert {"/desk/closures/one", "/desk/suspensions/one", "/desk/returns"} <= set(kinds)
+
+
+async def test_a_guests_pages(windows: Windows, pictures: Path) -> None:
+    page = await windows.open()
+    async for kind in walked(page, ["/catalogue?q=factory"]):
+        await looked_at(page, pictures, f"guest{kind.replace('/', '-')}")
