@@ -10,10 +10,10 @@ OPENING = "2020-11-02T10:00:00+08:00"
 BEFORE = "2020-11-25T10:00:00+08:00"
 TODAY = "2021-02-26T10:00:00+08:00"
 
-CENTRAL, SMALL = "HKCL", "NLCPL"
+CENTRAL, MAJOR, SMALL = "HKCL", "STPL", "NLCPL"
 BRANCHES = {
     CENTRAL: ("Hong Kong Central Library", "central"),
-    "STPL": ("Sha Tin Public Library", "major"),
+    MAJOR: ("Sha Tin Public Library", "major"),
     SMALL: ("North Lamma Public Library", "small"),
 }
 TITLES = {
@@ -28,7 +28,7 @@ CLOSURE = {
     "reason": "Disease prevention and control",
 }
 REOPENING = {
-    "branches": [CENTRAL, "STPL"],
+    "branches": [CENTRAL, MAJOR],
     "reopened_on": "2021-02-19",
     "services": ["Lending and returning", "Collection of reserved items"],
     "measures": ["Hand hygiene", "LeaveHomeSafe or registration"],

@@ -1,0 +1,160 @@
+"""A librarian's day at the desk, by keyboard as a scanner types."""
+
+import pytest
+from playwright.async_api import Page
+
+from tests.library import PIN, unique
+from tests.support import until
+from tests.web.browser import Watch, Windows
+from tests.web.story import CENTRAL, MAJOR, OPENING, Story, at
+
+pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def scan(page: Page, *barcodes: str) -> None:
+    """What a scanner sends for each: its letters, then Enter."""
+    for barcode in barcodes:
+        await page.keyboard.type(barcode)
+        await page.keyboard.press("Enter")
+
+
+async def at_the_desk(windows: Windows, story: Story, path: str, *, scripts: bool = True) -> Page:
+    page = await windows.open(card=story.librarian, scripts=scripts)
+    await page.goto(path)
+    return page
+
+
+async def test_a_scanner_lends_and_takes_back_without_a_mouse(
+    windows: Windows, story: Story
+) -> None:
+    library = story.library
+    card = await library.patron(CENTRAL)
+    first, second = await library.copies(CENTRAL, 2)
+    page = await at_the_desk(windows, story, "/desk")
+    await page.keyboard.type(card)
+    await page.keyboard.press("Tab")
+    await scan(page, first, "NOSUCHTHING", second)
+    await page.keyboard.press("Enter")
+    rows = page.locator("main table tbody tr")
+    await rows.nth(2).wait_for()
+    told = [await row.inner_text() for row in await rows.all()]
+    assert ["12 March 2021" in told[0], "12 March 2021" in told[2]] == [True, True]
+    assert "No item of the library has this barcode" in told[1]
+
+    await page.get_by_role("link", name="Take back").click()
+    await page.locator("#barcodes").wait_for()
+    await scan(page, second, first)
+    await page.keyboard.press("Enter")
+    await rows.nth(1).wait_for()
+    assert "Back to its shelf" in await rows.first.inner_text()
+    assert (await library.get("/v1/me", by=card))["totals"]["loans"] == 0
+
+
+async def test_a_return_tells_the_fine_and_for_whom_the_copy_is_kept(
+    windows: Windows, story: Story
+) -> None:
+    library = story.library
+    late, waiting = [await library.patron(CENTRAL) for _ in range(2)]
+    [barcode] = await library.copies(CENTRAL, 1)
+    with at(library, OPENING):
+        await library.lend(late, [barcode], CENTRAL)
+    await library.reserve(waiting, barcode, MAJOR)
+    page = await at_the_desk(windows, story, "/desk/returns", scripts=False)
+    await page.locator("#barcodes").fill(barcode)
+    await page.locator("#at").fill("2020-11-20")
+    await page.get_by_role("button", name="Take back").click()
+    told = await page.locator("main table tbody tr").inner_text()
+    assert "HK$6.00" in told
+    assert "To Sha Tin Public Library, for a reader" in told
+
+
+async def test_a_patron_is_registered_and_can_log_in(windows: Windows, story: Story) -> None:
+    page = await at_the_desk(windows, story, "/desk/patrons", scripts=False)
+    card = unique("NEW")
+    typed = {"card_number": card, "name": "Wong Ka-yan", "pin": PIN, "phone": "2921 0388"}
+    for name, value in typed.items():
+        await page.locator(f"#{name}").fill(value)
+    await page.locator("#home_branch").select_option(CENTRAL)
+    await page.get_by_role("button", name="Register").click()
+    assert "Wong Ka-yan" in await page.locator("main dl").inner_text()
+    assert await story.library._log_in(card)
+
+
+async def test_a_field_that_is_not_right_is_told_beside_it(
+    windows: Windows, story: Story, watch: Watch
+) -> None:
+    watch.expected.add(422)
+    page = await at_the_desk(windows, story, "/desk/patrons")
+    typed = {"card_number": unique("NEW"), "name": "Wong Ka-yan", "pin": PIN, "phone": "x"}
+    for name, value in typed.items():
+        await page.locator(f"#{name}").fill(value)
+    await page.get_by_role("button", name="Register").click()
+    await page.locator("#contact-fault").wait_for()
+    assert await page.locator("#phone").get_attribute("aria-invalid") == "true"
+    assert await page.locator("#name").input_value() == "Wong Ka-yan"
+
+
+async def test_a_closure_is_seen_before_it_is_made(windows: Windows, story: Story) -> None:
+    library = story.library
+    reader = await library.patron(CENTRAL)
+    [barcode] = await library.copies(CENTRAL, 1)
+    [loan] = await library.lend(reader, [barcode], CENTRAL)  # due on 12 March
+    before = len((await library.get("/v1/closures", by="staff"))["items"])
+    page = await at_the_desk(windows, story, "/desk/closures", scripts=False)
+    await page.get_by_text("One by one").click()
+    await page.locator(f"input[name=branches][value={CENTRAL}]").check()
+    await page.locator("#from").fill("2021-03-12")
+    await page.locator("#reopened_on").fill("2021-03-15")
+    await page.locator("#reason").fill("Black rainstorm")
+    await page.get_by_role("button", name="Show what it would do").click()
+    moves = page.get_by_role("row", name="12 March 2021")
+    assert "15 March 2021" in await moves.inner_text()
+    assert len((await library.get("/v1/closures", by="staff"))["items"]) == before
+
+    await page.get_by_role("button", name="Do it").click()
+    assert "The closure is recorded" in await page.locator("#said").inner_text()
+
+    async def moved() -> bool:
+        shown = await library.get(f"/v1/loans/{loan['id']}", by=reader)
+        return bool(shown["due_on"] == "2021-03-15")
+
+    await until(moved, within=60)
+
+    await page.get_by_role("link", name="Black rainstorm").click()
+    await page.locator("input[name=in_error]").check()
+    await page.locator("#withdrawal-reason").fill("It did not come")
+    await page.get_by_role("button", name="Show what it would do").last.click()
+    await page.get_by_role("button", name="Do it").click()
+    assert "The closure is changed" in await page.locator("#said").inner_text()
+
+
+async def test_a_suspension_of_fines_is_made_changed_and_taken_back(
+    windows: Windows, story: Story
+) -> None:
+    page = await at_the_desk(windows, story, "/desk/suspensions")
+    await page.get_by_label("Small libraries").check()
+    await page.locator("#starts_on").fill("2021-06-01")
+    await page.locator("#reason").fill("A trial")
+    await page.get_by_role("button", name="Show what it would do").click()
+    await page.get_by_role("button", name="Do it").press("Enter")
+    await page.get_by_role("link", name="A trial").click()
+    await page.locator("#resumes_on").fill("2021-06-15")
+    await page.get_by_role("button", name="Show what it would do").first.click()
+    await page.get_by_role("button", name="Do it").press("Enter")
+    assert "15 June 2021" in await page.locator("main dl").inner_text()
+    await page.locator("#withdrawal-reason").fill("It is over")
+    await page.get_by_role("button", name="Show what it would do").last.click()
+    await page.get_by_role("button", name="Do it").press("Enter")
+    await page.get_by_text("The suspension of fines is changed.").first.wait_for()
+    assert "It is over" in await page.locator("main dl").inner_text()
+
+
+async def test_a_notice_is_published_for_all_to_read(windows: Windows, story: Story) -> None:
+    page = await at_the_desk(windows, story, "/desk/notices")
+    await page.locator("#title").fill("A talk is moved")
+    await page.locator("#content").fill("It begins at 8 pm.\n<b>Not</b> at 7.")
+    await page.get_by_role("button", name="Publish").click()
+    await page.get_by_role("heading", name="A talk is moved").wait_for()
+    guest = await windows.open("zh-Hant")
+    await guest.goto("/notices")
+    assert "<b>Not</b> at 7." in await guest.locator("main").inner_text()
