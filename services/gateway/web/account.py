@@ -4,6 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Response
 
+from services.gateway.stream import event_id
 from services.gateway.web.branches import branch_names
 from services.gateway.web.visit import Anyone, LogInFirst, Today, Visit
 
@@ -29,4 +30,5 @@ async def _account(visit: Visit, today: str) -> Response:
         accruing={item["loan_id"]: item for item in account["accruing"]},
         branches=names,
         today=today,
+        has=event_id(account),
     )

@@ -95,8 +95,18 @@ class Api:
         self, method: str, path: str, query: str, body: Any = None, key: str = ""
     ) -> Reply:
         sent = b"" if body is None else orjson.dumps(body)
-        headers = self._headers(key, sent)
-        scope = {
+        more = {"idempotency-key": key} if key else {}
+        if sent:
+            more |= {"content-type": "application/json", "content-length": str(len(sent))}
+        scope = self.scope(method, path, query, more=more)
+        return await _answered(self._request.app, scope, sent)
+
+    def scope(
+        self, method: str, path: str, query: str = "", *, more: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """A request of the visitor's to a route of the API; `more` are its own headers."""
+        headers = self._headers() | dict(more)
+        return {
             **{name: self._request.scope.get(name) for name in ("scheme", "client", "server")},
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -106,22 +116,19 @@ class Api:
             "raw_path": path.encode("ascii"),
             "query_string": query.encode("ascii"),
             "root_path": "",
-            "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
+            "headers": [
+                (name.encode(), value.encode("latin-1")) for name, value in headers.items() if value
+            ],
         }
-        return await _answered(self._request.app, scope, sent)
 
-    def _headers(self, key: str, body: bytes) -> list[tuple[str, str]]:
+    def _headers(self) -> dict[str, str]:
         came = self._request.headers
         headers: dict[str, str] = {name: came[name] for name in _CARRIED if name in came}
         headers["x-request-id"] = self._request.scope["carrel.request_id"]
         headers["traceparent"] = traceparent()
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
-        if key:
-            headers["idempotency-key"] = key
-        if body:
-            headers |= {"content-type": "application/json", "content-length": str(len(body))}
-        return [(name, value) for name, value in headers.items() if value]
+        return headers
 
 
 async def _answered(app: Any, scope: Mapping[str, Any], body: bytes) -> Reply:

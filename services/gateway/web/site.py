@@ -16,6 +16,7 @@ from services.gateway.web import (
     holds,
     inbox,
     info,
+    live,
     loans,
     notices,
     setting,
@@ -30,7 +31,7 @@ from services.gateway.web.visit import LogInFirst, guest_of
 ROUTERS = tuple(
     subject.router
     for subject in (
-        *(files, sign_in, account, loans, holds, charges, info, inbox, setting, history),
+        *(files, sign_in, account, live, loans, holds, charges, info, inbox, setting, history),
         *(catalogue, activities, branches, notices),
         *(lending, patrons, closures, suspensions, news),
     )

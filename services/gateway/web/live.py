@@ -1,0 +1,28 @@
+"""The account as it changes, for a page that is open: a browser's stream can't send a token."""
+
+from fastapi import APIRouter, Response
+from starlette.types import Receive, Scope, Send
+
+from services.gateway.web.visit import PatronVisit, Visit
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/me/stream")
+async def get_stream(visit: PatronVisit, has: str = "") -> Response:
+    """What `GET /v1/me/stream` says to this visitor; `has` is what the page shows already."""
+    return _HandedOn(visit, has)
+
+
+class _HandedOn(Response):
+    """The answer of the API's own route, message by message, to the same connection."""
+
+    def __init__(self, visit: Visit, has: str) -> None:
+        super().__init__()
+        self._visit = visit
+        self._has = has
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        last = self._visit.request.headers.get("last-event-id", self._has)
+        asked = self._visit.api.scope("GET", "/v1/me/stream", more={"last-event-id": last})
+        await self._visit.request.app(asked, receive, send)
