@@ -159,6 +159,9 @@ async def _caller(request: Request) -> Caller:
 AnyCaller = Annotated[Caller, Depends(_caller)]
 
 
+_required: dict[Callable[..., Any], frozenset[str]] = {_caller: frozenset(ROLES)}
+
+
 def _require(*roles: str) -> Any:
     allowed = frozenset(roles)
 
@@ -167,7 +170,16 @@ def _require(*roles: str) -> Any:
             raise Forbidden
         return caller
 
+    _required[check] = allowed
     return Depends(check)
+
+
+def roles_required(dependency: Callable[..., Any]) -> frozenset[str]:
+    """The roles of which a caller has to have one where a route depends on this; none: no matter.
+
+    What a route asks is said in the OpenAPI document from here.
+    """
+    return _required.get(dependency, frozenset())
 
 
 Patron = Annotated[Caller, _require("patron")]

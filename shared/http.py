@@ -19,7 +19,6 @@ import pymongo
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from pydantic import BaseModel, ConfigDict
@@ -43,6 +42,7 @@ from shared.contracts import Event
 from shared.ids import new_id
 from shared.jobs import Jobs, keep_schedule
 from shared.mongo import Client, Database, Indexes, clock_skew, connect, ensure_indexes, is_away
+from shared.openapi import document_of
 from shared.owners import OwnerAway, Owners
 from shared.relay import Relay, outbox_age, outbox_pending
 from shared.settings import Settings
@@ -731,9 +731,7 @@ async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Se
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document, made once."""
+    """The document of this service, made once."""
     if app.openapi_schema is None:
-        app.openapi_schema = get_openapi(
-            title=app.title, version=app.version, routes=app.routes, description=app.description
-        )
+        app.openapi_schema = document_of(app)
     return app.openapi_schema
