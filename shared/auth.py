@@ -189,6 +189,8 @@ Desk = Annotated[Caller, _require("staff", "station")]
 """Where copies are lent and taken back."""
 Ops = Annotated[Caller, _require("ops")]
 StaffOrOps = Annotated[Caller, _require("staff", "ops")]
+StaffOrService = Annotated[Caller, _require("staff", "service")]
+DeskOrService = Annotated[Caller, _require("staff", "station", "service")]
 PatronOrStaff = Annotated[Caller, _require("patron", "staff", "service")]
 """A patron about their own things; staff and services about anyone's."""
 OtherService = Annotated[Caller, _require("service")]

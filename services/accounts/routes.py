@@ -36,7 +36,7 @@ from services.accounts.usecases.rotate_keys import RotateKeys, rotate_keys
 from services.accounts.usecases.sign_token import Session
 from services.accounts.usecases.unblock_patron import UnblockPatron, unblock_patron
 from shared import auth
-from shared.auth import AnyCaller, Forbidden, Ops, PatronOrStaff, Staff, may_see
+from shared.auth import DeskOrService, Ops, PatronOrStaff, Staff, may_see
 from shared.clock import wall_clock
 from shared.http import Body, Db, Run
 from shared.ids import card_digest
@@ -292,14 +292,7 @@ async def _settings(request: Request) -> Settings:
     return settings
 
 
-async def _desk_or_service(caller: AnyCaller) -> auth.Caller:
-    if not caller.roles & {"staff", "station", "service"}:
-        raise Forbidden
-    return caller
-
-
 OwnSettings = Annotated[Settings, Depends(_settings)]
-DeskOrService = Annotated[auth.Caller, Depends(_desk_or_service)]
 
 
 def _view(caller: auth.Caller) -> type[PatronOut] | type[PatronRef]:

@@ -12,8 +12,7 @@ from pydantic import (
 )
 
 from services.circulation.domain.title import normal_isbn
-from shared import auth, unit_of_work
-from shared.auth import AnyCaller, Forbidden
+from shared import unit_of_work
 from shared.clock import library_day, parse_instant
 from shared.http import BusinessTime
 
@@ -93,16 +92,8 @@ async def _today(request: Request, now: BusinessTime) -> date:
     return library_day(now, request.app.state.settings.zone)
 
 
-async def _staff_or_service(caller: AnyCaller) -> auth.Caller:
-    if not caller.roles & {"staff", "service"}:
-        raise Forbidden
-    return caller
-
-
 Today = Annotated[date, Depends(_today)]
 """The library day of business time."""
-
-StaffOrService = Annotated[auth.Caller, Depends(_staff_or_service)]
 
 
 def day_of(at: date | datetime | None, run: unit_of_work.Run) -> date:

@@ -19,7 +19,6 @@ from services.circulation.routes.fields import (
     Day,
     Id,
     Line,
-    StaffOrService,
     day_of,
 )
 from services.circulation.usecases.amend_suspension import AmendSuspension, amend_suspension
@@ -28,7 +27,7 @@ from services.circulation.usecases.withdraw_suspension import (
     WithdrawSuspension,
     withdraw_suspension,
 )
-from shared.auth import Staff
+from shared.auth import Staff, StaffOrService
 from shared.http import Body, Db, PageQuery, Preview, Run, page_of
 from shared.unit_of_work import UseCase
 

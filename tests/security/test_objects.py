@@ -1,0 +1,180 @@
+"""Whose is what: every route of the OpenAPI document, asked by someone whom it does not concern.
+
+The routes come from the document, so a new one is tested from the day it is there; one whose things
+are not known here fails the test until someone has said whose they are.
+"""
+
+from typing import Any
+
+from tests.library import PIN, Library
+from tests.security.conftest import Operation, operations
+
+PUBLIC = {"title_id", "code", "activity_id"}
+"""Things in the path of routes that anyone may call."""
+BODIES: dict[str, Any] = {
+    "PATCH /v1/holds/{hold_id}": {"frozen": True},
+    "PATCH /v1/patrons/{patron_id}": {"name": "Somebody else"},
+}
+"""What has to be sent so that a route looks for the thing at all."""
+
+
+async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
+    """An id of each kind of thing that a patron may have, by the name it has in paths."""
+    overdue, kept, wanted = [(await library.copies(branch, 1))[0] for _ in range(3)]
+    await library.flow.settle(within=60)
+    library.now = "2020-11-02T10:00:00+08:00"
+    await library.lend(card, [overdue], branch)
+    library.now = "2020-11-20T10:00:00+08:00"  # four days late
+    await library.job("circulation/overdue")
+    [returned] = await library.take_back([overdue], branch)
+    charge = returned["charge"]["id"]
+    payment = await library.post("/v1/payments", {"charge_ids": [charge]}, by=card)
+    await library.flow.settle(within=60)
+    [loan] = await library.lend(card, [kept], branch)
+    hold = await library.reserve(card, wanted, branch)
+    await library.flow.settle(within=60)
+    inbox = await library.get("/v1/me/inbox", by=card)
+    account = await library.get("/v1/me", by=card)
+    return {
+        "loan_id": loan["id"],
+        "hold_id": hold["id"],
+        "charge_id": charge,
+        "payment_id": payment["id"],
+        "notification_id": inbox["items"][0]["id"],
+        "patron_id": account["patron"]["id"],
+    }
+
+
+def placed(operation: Operation, things: dict[str, str]) -> str | None:
+    """The path with the owner's things in it; None where one of them is not known here."""
+    path = operation.path
+    for name in operation.parameters:
+        if name not in things:
+            return None
+        path = path.replace(f"{{{name}}}", things[name])
+    return path
+
+
+async def state(library: Library, card: str) -> Any:
+    """All that the owner can see of what is theirs, but for how fresh it is."""
+    paths = ("/v1/me", "/v1/me/holds", "/v1/me/charges", "/v1/me/inbox", "/v1/me/preferences")
+    seen = [await library.get(path, by=card) for path in paths]
+    return [seen[0] | {"sources": None}, *seen[1:]]
+
+
+async def test_another_patron_finds_nothing_changes_nothing_and_learns_nothing(
+    library: Library,
+) -> None:
+    branch = await library.branch()
+    owner, other = [await library.patron(branch) for _ in range(2)]
+    things = await things_of(library, owner, branch)
+    secrets = {*things.values(), owner, f"Patron {owner}"}
+    before = await state(library, owner)
+    objects = [one for one in await operations(library) if one.parameters and one.roles]
+    assert len(objects) > 25
+
+    for operation in objects:
+        path, told = placed(operation, things), operation.id
+        if "patron" not in operation.roles:
+            path = path or operation.path.replace("{", "").replace("}", "")
+        assert path is not None, f"whose are the things of {told}?"
+        body: Any = BODIES.get(told, {} if operation.has_body else None)
+        status, answer = await library.try_(operation.method, path, body, by=other)
+        assert status in (403, 404), f"{told}: {status} {answer}"
+        if "patron" in operation.roles:
+            assert status == 404, f"{told} says that there is such a thing"
+        learnt = [secret for secret in secrets if secret in str(answer)]
+        assert learnt == [], f"{told} tells {learnt}"
+        if operation.method == "GET" and "patron" in operation.roles:  # so the ids are real
+            if told == "GET /v1/charges/{charge_id}/statement":
+                continue  # what was paid has one as well, asked for by the loan
+            seen, answer = await library.try_("GET", path, by=owner)
+            assert seen == 200, f"{told}: its owner is answered {seen} {answer}"
+
+    assert await state(library, owner) == before
+
+
+async def test_things_that_anyone_may_see_are_of_the_library(library: Library) -> None:
+    found = [one for one in await operations(library) if one.parameters and not one.roles]
+    assert found
+    for operation in found:
+        assert set(operation.parameters) <= PUBLIC, f"whose are the things of {operation.id}?"
+        assert operation.method == "GET", f"anyone may change what {operation.id} is of"
+
+
+async def test_things_that_are_named_in_a_body_are_the_callers_own(library: Library) -> None:
+    branch = await library.branch()
+    owner, other = [await library.patron(branch) for _ in range(2)]
+    things = await things_of(library, owner, branch)
+    body = {"charge_ids": [things["charge_id"]]}
+    status, answer = await library.try_("POST", "/v1/payments", body, by=other)
+    assert (status, answer["code"]) == (404, "no-such-charge")
+
+
+async def test_nobody_does_what_their_role_does_not_allow(library: Library) -> None:
+    card = await library.patron(await library.branch())
+    callers = {"patron": card, "staff": "staff", "station": "station", "ops": "ops"}
+    for operation in await operations(library):
+        path = operation.path.replace("{", "").replace("}", "")
+        for role, name in callers.items():
+            if operation.roles and role not in operation.roles:
+                body: Any = {} if operation.has_body else None
+                status, answer = await library.try_(operation.method, path, body, by=name)
+                assert (status, answer["code"]) == (403, "forbidden"), f"{role}: {operation.id}"
+        if operation.roles:
+            status, answer = await library.try_(operation.method, path)
+            assert (status, answer["code"]) == (401, "unauthenticated"), operation.id
+
+
+async def test_what_one_patron_was_answered_is_not_kept_for_another(library: Library) -> None:
+    branch = await library.branch()
+    owner, other = [await library.patron(branch) for _ in range(2)]
+    url, session = library.system.gateway_url, library._session
+    headers = [{"Authorization": f"Bearer {library.tokens[card]}"} for card in (owner, other)]
+    async with session.get(f"{url}/v1/me", headers=headers[0]) as answer:
+        tag = answer.headers["ETag"]
+    async with session.get(f"{url}/v1/me", headers=headers[0] | {"If-None-Match": tag}) as answer:
+        assert answer.status == 304
+    async with session.get(f"{url}/v1/me", headers=headers[1] | {"If-None-Match": tag}) as answer:
+        assert answer.status == 200
+        assert (await answer.json())["patron"]["name"] == f"Patron {other}"
+        assert "Authorization" in answer.headers["Vary"]
+
+    for operation in await operations(library):
+        if operation.method == "GET" and "patron" in operation.roles and not operation.parameters:
+            async with session.get(url + operation.path, headers=headers[0]) as answer:
+                assert answer.status == 200, operation.id
+                kept = answer.headers["Cache-Control"]
+                assert "private" in kept or "no-store" in kept, operation.id
+                assert "public" not in kept, operation.id
+
+
+async def test_no_field_that_is_not_asked_for_is_taken(library: Library) -> None:
+    """Roles, owners, amounts and versions are nobody's to send."""
+    branch = await library.branch()
+    card = await library.patron(branch)
+    callers = {"patron": card, "staff": "staff", "station": "station", "ops": "ops", "": ""}
+    privileged = {"roles": ["ops"], "patron_id": "x", "version": 9, "$set": {"a": 1}, "a.b": 1}
+    for operation in await operations(library):
+        if not operation.has_body or operation.path == "/v1/me/stream":
+            continue
+        by = next(name for role, name in callers.items() if role in operation.roles or not role)
+        path = operation.path.replace("{", "").replace("}", "")
+        status, answer = await library.try_(operation.method, path, privileged, by=by)
+        assert (status, answer["code"]) == (422, "malformed"), f"{operation.id}: {answer}"
+        refused = {error["field"] for error in answer["errors"]}
+        missing = [name for name in privileged if f"body.{name}" not in refused]
+        known = str(operation.said["requestBody"])
+        assert [name for name in missing if name not in known] == [], f"{operation.id}: {refused}"
+
+    patron = {
+        "card_number": "MASS-1",
+        "pin": PIN,
+        "name": "Somebody",
+        "category": "adult",
+        "home_branch": branch,
+        "language": "en",
+    }
+    for more in ({"roles": ["ops"]}, {"role": "ops"}, {"status": "active"}, {"id": "x"}):
+        status, _ = await library.try_("POST", "/v1/patrons", patron | more, by="staff")
+        assert status == 422, more

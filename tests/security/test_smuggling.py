@@ -1,0 +1,180 @@
+"""Requests written byte by byte: none reaches what is between the services, none is two requests.
+
+And a gateway that is told to stop: what it has is answered, what comes is refused.
+"""
+
+import asyncio
+import contextlib
+import time
+
+import aiohttp
+import pytest
+
+from ops.child import Child
+from ops.processes import System
+from tests.library import Library
+from tests.support import until
+
+BODY = '{"service": "notices", "secret": "guess"}'
+INSIDE = "/v1/service-sessions"
+
+
+async def said(port: int, *lines: str, body: str = "") -> bytes:
+    """All that is answered before the connection ends, or goes quiet."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1"))
+    await writer.drain()
+    answer = b""
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(10):
+            while piece := await reader.read(65536):
+                answer += piece
+    writer.close()
+    return answer
+
+
+def statuses(answer: bytes) -> list[int]:
+    """The status of each answer that came."""
+    return [int(piece[:3]) for piece in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        INSIDE,
+        f"http://127.0.0.1{INSIDE}",
+        f"/{INSIDE}",
+        f"/v1/titles/..{INSIDE}",
+        "/v1/titles/../service-sessions",
+        "/v1/titles/%2e%2e/service-sessions",
+        "/v1/titles/%2e%2e%2fservice-sessions",
+        "/v1/titles%2f..%2fservice-sessions",
+        "/v1/%73ervice-sessions",
+        "/v1/service-sessions/",
+        "/v1/service-sessions;x=1",
+        "/v1/sessions/..;/service-sessions",
+        "/v1\\service-sessions",
+        "/V1/service-sessions",
+        "/v1/./service-sessions",
+        "/v1/service-sessions%00",
+        "/v1/service-sessions%20",
+        "/v1/service-sessions?",
+        "/v1/service-sessions#/v1/sessions",
+    ],
+)
+async def test_no_spelling_of_an_internal_route_reaches_it(running: System, target: str) -> None:
+    port = running.process("gateway").port
+    length = f"Content-Length: {len(BODY)}"
+    head = ("Host: x", "Content-Type: application/json", length, "Connection: close")
+    answer = await said(port, f"POST {target} HTTP/1.1", *head, body=BODY)
+    assert statuses(answer) in ([404], [400]), answer
+    assert b"bad-credentials" not in answer  # which is what accounts would say
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"X-Original-URL: {INSIDE}",
+        f"X-Rewrite-URL: {INSIDE}",
+        f"X-Forwarded-Prefix: {INSIDE}",
+        "X-HTTP-Method-Override: DELETE",
+        "X-Forwarded-Host: accounts",
+        "Carrel-Changes: 1",
+        "Connection: close, Authorization",
+    ],
+)
+async def test_no_header_leads_elsewhere(running: System, library: Library, header: str) -> None:
+    card = await library.patron(await library.branch())
+    answer = await said(
+        running.process("gateway").port,
+        "GET /v1/me/preferences HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {library.tokens[card]}",
+        "Accept-Encoding: identity",
+        header,
+        *([] if header.startswith("Connection") else ["Connection: close"]),
+    )
+    assert statuses(answer) == [200], answer
+    assert b"carrel-changes" not in answer.lower()
+    assert b"followed_branches" in answer
+
+
+SECOND = f"POST {INSIDE} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["Host: x", "Host: y"],
+        ["Host: x", "Content-Length: 0", f"Content-Length: {len(SECOND)}"],
+        ["Host: x", f"Content-Length: {len(SECOND)}", "Transfer-Encoding: chunked"],
+        ["Host: x", "Content-Length: 0", "Transfer-Encoding: chunked"],
+        ["Host: x", "Transfer-Encoding: identity, chunked, x"],
+        ["Host: x", "Content-Length: +0"],
+        ["Host: x", "Content-Length: 0x10"],
+        ["Host: x", "Authorization: Bearer a", "Authorization: Bearer b"],
+        ["Host: x", "X-Header : x"],
+        ["Host: x", "X-Header: a\x00b"],
+    ],
+    ids=str,
+)
+async def test_what_can_be_read_in_two_ways_is_refused(running: System, headers: list[str]) -> None:
+    port = running.process("gateway").port
+    answer = await said(port, "POST /v1/sessions HTTP/1.1", *headers, body=SECOND)
+    assert statuses(answer)[:1] == [400], answer
+    assert set(statuses(answer)) <= {400, 404}, answer
+
+
+async def test_a_head_without_an_end_ends_the_connection(running: System) -> None:
+    port = running.process("gateway").port
+    endless = [f"X-{number}: {'x' * 1000}" for number in range(200)]
+    started = time.monotonic()
+    answer = await said(port, "GET /v1/titles HTTP/1.1", "Host: x", *endless)
+    assert time.monotonic() - started < 9
+    assert statuses(answer) in ([431], [])  # reset where it had not read all that was sent
+
+
+async def gone(port: int) -> bool:
+    """Whether nobody takes a new connection."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return True
+    writer.close()
+    return False
+
+
+async def test_a_gateway_that_stops_answers_what_it_has_and_takes_no_more(
+    running: System, library: Library
+) -> None:
+    gateway, circulation = running.process("gateway"), running.process("circulation")
+    await library.get("/v1/titles")
+    circulation.suspend()
+    try:
+        async with aiohttp.ClientSession() as session:
+            in_hand = asyncio.create_task(session.get(f"{running.gateway_url}/v1/titles"))
+            await until(lambda: in_flight(gateway), within=5)
+            gateway.signal_stop()
+            await until(lambda: gone(gateway.port), within=5)
+            circulation.resume()
+            async with await in_hand as answer:
+                assert answer.status in (200, 503)  # as circulation was back in time or not
+                assert await answer.json(content_type=None)
+        gateway.wait(limit=15)
+    finally:
+        circulation.resume()
+        gateway.start()
+
+
+async def in_flight(gateway: Child) -> bool:
+    """Whether the gateway is answering another request than this one."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{gateway.port}/metrics") as answer,
+    ):
+        [line] = [
+            line
+            for line in (await answer.text()).splitlines()
+            if line.startswith('carrel_http_requests_in_flight{service="gateway"}')
+        ]
+    return float(line.split()[-1]) > 1

@@ -1,0 +1,150 @@
+"""Tokens that are not what they say: none of them is anybody's."""
+
+import base64
+import hashlib
+import hmac
+import time
+from typing import Any
+
+import orjson
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+
+from shared.auth import ALGORITHM, AUDIENCE, ISSUER
+from shared.mongo import connect
+from shared.settings import Settings
+from tests.library import Library
+
+
+def part(value: Any) -> str:
+    raw = value if isinstance(value, bytes) else orjson.dumps(value)
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    return f"{part(header)}.{part(claims)}"
+
+
+@pytest.fixture
+async def key(library: Library) -> dict[str, Any]:
+    """The key that accounts signs with, taken from its database: nobody could do more."""
+    settings = library.system.settings(Settings)
+    client = connect(settings.mongo_url)
+    database = client[f"{settings.database_prefix}_accounts"]
+    found = await database.signing_keys.find_one({"published_until": None})
+    client.close()
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+async def patron(library: Library) -> tuple[str, dict[str, Any]]:
+    """A patron's token, and what it says."""
+    card = await library.patron(await library.branch())
+    token = library.tokens[card]
+    body = token.split(".")[1]
+    return token, orjson.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+
+
+async def refused(library: Library, token: str, path: str = "/v1/me") -> tuple[int, str]:
+    library.tokens["forged"] = token
+    status, answer = await library.try_("GET", path, by="forged")
+    return status, answer["code"]
+
+
+GATEWAY, OWNER = "/v1/me", "/v1/me/charges"
+
+
+@pytest.mark.parametrize("path", [GATEWAY, OWNER], ids=["at the gateway", "at an owner"])
+async def test_no_token_is_good_that_accounts_did_not_sign(
+    library: Library, key: dict[str, Any], patron: tuple[str, dict[str, Any]], path: str
+) -> None:
+    token, claims = patron
+    library.tokens["good"] = token
+    assert (await library.try_("GET", path, by="good"))[0] == 200
+    kid, public = key["kid"], key["public"]
+    _, body, signature = token.split(".")
+    own = OKPKey.generate_key("Ed25519")
+    forged = {
+        "no algorithm": unsigned({"alg": "none", "kid": kid}, claims) + ".",
+        "no algorithm, old signature": f"{part({'alg': 'none', 'kid': kid})}.{body}.{signature}",
+        "another role": f"{token.split('.')[0]}.{part(claims | {'roles': ['ops']})}.{signature}",
+        "no signature": f"{token.split('.')[0]}.{body}.",
+        "a key of its own": jwt.encode(
+            {"alg": ALGORITHM, "kid": kid}, claims, own, algorithms=[ALGORITHM]
+        ),
+        "a key in its header": jwt.encode(
+            {"alg": ALGORITHM, "kid": kid, "jwk": own.as_dict(private=False)},
+            claims,
+            own,
+            algorithms=[ALGORITHM],
+        ),
+        "a key that nobody has": jwt.encode(
+            {"alg": ALGORITHM, "kid": "../../x"}, claims, own, algorithms=[ALGORITHM]
+        ),
+    }
+    for name, secret in {
+        "x": public["x"].encode(),
+        "bytes": base64.urlsafe_b64decode(public["x"] + "="),
+        "JWK": orjson.dumps(public),
+    }.items():
+        head = unsigned({"alg": "HS256", "kid": kid}, claims)
+        mac = hmac.new(secret, head.encode(), hashlib.sha256).digest()
+        forged[f"the public key as a secret ({name})"] = f"{head}.{part(mac)}"
+    for name, one in forged.items():
+        assert await refused(library, one, path) == (401, "unauthenticated"), name
+
+
+@pytest.mark.parametrize("path", [GATEWAY, OWNER], ids=["at the gateway", "at an owner"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iss": "another"},
+        {"aud": "another"},
+        {"aud": None},
+        {"exp": int(time.time()) - 60},
+        {"exp": None},
+        {"sub": None},
+        {"iat": int(time.time()) + 3600},
+        {"roles": "ops"},
+        {"roles": ["root"]},
+    ],
+    ids=str,
+)
+async def test_a_signature_is_not_enough(
+    library: Library,
+    key: dict[str, Any],
+    patron: tuple[str, dict[str, Any]],
+    change: dict[str, Any],
+    path: str,
+) -> None:
+    _, claims = patron
+    changed = {name: value for name, value in (claims | change).items() if value is not None}
+    private = OKPKey.import_key(key["private"])
+    header = {"alg": ALGORITHM, "kid": key["kid"]}
+    signed = jwt.encode(header, changed, private, algorithms=[ALGORITHM])
+    status, code = await refused(library, signed, path)
+    assert (status, code) in ((401, "unauthenticated"), (403, "forbidden"))
+    assert (claims["iss"], claims["aud"]) == (ISSUER, AUDIENCE)
+
+
+async def test_one_role_is_not_another(library: Library) -> None:
+    for role in ("staff", "station", "ops"):
+        library.tokens["forged"] = library.tokens[role]
+        assert await refused(library, library.tokens[role]) == (403, "forbidden")
+
+
+async def test_a_service_finds_no_more_through_the_gateway_than_anyone(
+    library: Library, key: dict[str, Any]
+) -> None:
+    now = int(time.time())
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "events", "roles": ["service"]}
+    header = {"alg": ALGORITHM, "kid": key["kid"]}
+    private = OKPKey.import_key(key["private"])
+    signed = jwt.encode(
+        header, claims | {"iat": now, "exp": now + 600}, private, algorithms=[ALGORITHM]
+    )
+    for path in ("/v1/snapshots/loans", "/v1/me/accruing", "/v1/effects"):
+        assert await refused(library, signed, path) == (404, "not-found")
+    assert await refused(library, signed) == (403, "forbidden")
