@@ -302,18 +302,13 @@ async def loans_to_remind(db: Database, day: date, days: int) -> AsyncIterator[s
 
 async def loans_to_give_up(db: Database, day: date) -> AsyncIterator[str]:
     """Ids of the loans that may be lost by the rule on `day`."""
-    async for loan_id in store.loans.to_lose(db, day, await branches(db)):
+    async for loan_id in store.loans.to_lose(db, day):
         yield loan_id
 
 
 async def suspensions_to_resume(db: Database, day: date) -> list[str]:
     """Ids of the suspensions that have ended by `day`, of which nobody has been told."""
     return await store.suspensions.to_resume(db, day)
-
-
-async def branches(db: Database) -> list[str]:
-    """The codes of all branches that circulation has heard of."""
-    return sorted(await store.calendars.find(db))
 
 
 async def sweeps(db: Database) -> list[Sweep]:

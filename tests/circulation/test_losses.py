@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.circulation import store
 from tests.circulation.desk import OPS, STAFF, Desk, branch, closure, noon
 from tests.support import Answer, token
 
@@ -179,6 +180,26 @@ async def test_nothing_is_lost_while_the_library_is_closed_with_no_end(desk: Des
     assert (await desk.stored(loan))["state"] == "open"
 
 
+async def test_the_job_reads_none_of_the_loans_that_are_overdue_for_less_long(desk: Desk) -> None:
+    loan = await priced(desk)
+    database = desk.api.app.state.database
+    stored = await database.loans.find_one({"_id": loan["id"]})
+    await database.loans.insert_many(
+        [
+            {**stored, "_id": f"l{n}", "copy_id": f"k{n}", "due_on": late(89 - n % 80)}
+            | {"policy": {**stored["policy"], "lost_after_days": 90 if n % 2 else 200}}
+            for n in range(200)
+        ]
+    )
+    query = store.loans.given_up_after(90, DUE + timedelta(days=90))
+    plan = {"find": "loans", "filter": query, "hint": store.loans.TO_LOSE}
+    explained = await database.command("explain", plan, verbosity="executionStats")
+    assert explained["executionStats"]["totalDocsExamined"] == 1
+    assert [one async for one in store.loans.to_lose(database, DUE + timedelta(days=90))] == [
+        loan["id"]
+    ]
+
+
 async def test_one_without_a_price_is_left_to_the_staff(desk: Desk) -> None:
     loan = await priced(desk, None)
     assert await job(desk, late(100)) == 0
@@ -210,6 +231,15 @@ async def test_a_loss_and_a_return_at_once_are_one_after_the_other(desk: Desk) -
 
 
 # ---- claimed returned ---------------------------------------------------------------------------
+
+
+async def test_who_says_that_it_is_back_is_not_reminded_unless_it_is_not_found(desk: Desk) -> None:
+    loan = await desk.loan(on="2020-11-20")
+    path = "/v1/ops/jobs/circulation/due-soon"
+    assert (await claim(desk, loan, late(-2))).status == 200
+    assert (await desk.api.post(path, as_=OPS, at=noon(late(-2)))).json()["done"] == 0
+    await desk.api.delete(f"/v1/loans/{loan['id']}/claim", as_=STAFF, at=noon(late(-1)))
+    assert (await desk.api.post(path, as_=OPS, at=noon(late(-1)))).json()["done"] == 1
 
 
 async def test_while_a_loan_is_said_to_be_back_its_fine_stands(desk: Desk) -> None:

@@ -5,12 +5,17 @@ started again, the callers try again with their keys, and in the end an audit co
 database, topic and view. A test fails as well if the failpoint was never reached.
 """
 
+import asyncio
+import contextlib
 from datetime import date, timedelta
+from typing import Any
 
+import aiohttp
 import pytest
 
 from ops.audit import audit
 from ops.processes import System
+from shared.mongo import connect
 from shared.settings import Settings
 from tests.faults.kills import LISTENER, RELAY, STEPS, SWEEP, WORK, doomed
 from tests.faults.report import record
@@ -94,3 +99,77 @@ async def test_nothing_is_lost_or_doubled(
     assert found.counts["open loans"] > 0
     assert found.counts["fines"] > 0
     assert found.counts["notifications"] > 0
+
+
+async def owed(library: Library) -> tuple[str, dict[str, Any]]:
+    """A patron, and the fine of 600 cents that they owe."""
+    library.now = "2020-11-02T10:00:00+08:00"
+    branch = await library.branch()
+    await library.flow.settle(within=60)
+    card = await library.patron(branch)
+    books = await library.copies(branch, 1)
+    await library.lend(card, books, branch)
+    library.now = "2020-11-20T10:00:00+08:00"  # due on the 16th
+    [result] = await library.take_back(books, branch)
+    assert result["charge"]["amount_cents"] == 600, result
+    return card, result["charge"]
+
+
+async def taken_for(system: System, charge_id: str) -> list[int]:
+    """What the provider's own books say was taken in payments of a charge, each in cents."""
+    settings = system.settings(Settings)
+    client = connect(settings.mongo_url)
+    try:
+        database = client[f"{settings.database_prefix}_circulation"]
+        begun = [one["_id"] async for one in database.payments.find({"parts.charge_id": charge_id})]
+        found = database.double_books.find({"_id": {"$in": begun}, "capture": True})
+        return [one["cents"] async for one in found]
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("tries_again", [True, False], ids=["tries again", "gives up"])
+@pytest.mark.parametrize(
+    ("point", "passes"),
+    [
+        ("work.after-commit", 1),
+        ("payment.authorised", 1),
+        ("work.after-commit", 2),
+        ("payment.captured", 1),
+        ("work.before-commit", 3),
+        ("work.after-commit", 3),
+    ],
+    ids=["begun", "reserved", "reserved, recorded", "taken", "settling", "settled"],
+)
+async def test_a_payment_is_taken_once_whenever_its_process_dies(
+    running: System, library: Library, point: str, passes: int, tries_again: bool
+) -> None:
+    card, charge = await owed(library)
+    body = {"charge_ids": [charge["id"]]}
+    async with doomed([running.process("circulation")], point, passes) as death:
+        if tries_again:
+            await library.call("POST", "/v1/payments", body, by=card, within=90)
+        else:
+            with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
+                await library.try_("POST", "/v1/payments", body, by=card)
+    killed = death.result()
+
+    async def left() -> int:
+        return int((await library.get(f"/v1/charges/{charge['id']}", by=card))["outstanding_cents"])
+
+    library.now = "2020-11-20T10:05:00+08:00"  # the call had its minute
+    await library.job("circulation/payments")
+    assert (await left(), await taken_for(running, charge["id"])) in ((0, [600]), (600, []))
+    if await left():  # the provider had never heard of it: it was released, and can be paid
+        await library.post("/v1/payments", body, by=card)
+    assert (await left(), await taken_for(running, charge["id"])) == (0, [600])
+    await library.flow.settle(within=60)
+    found = await audit(running.settings(Settings))
+    record(
+        "kill -9 in a payment: begun, reserved, taken, settled",
+        running,
+        invariant="the money is taken once, and what was taken is settled",
+        found=found,
+        recovery=killed.away,
+    )
+    assert found.findings == []

@@ -296,9 +296,13 @@ _QUOTABLE = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # nothing that is read as another 
 
 
 def is_due_soon(loan: Loan, calendar: Calendar, on: date, days: int) -> bool:
-    """Whether the loan is due on `on` or up to `days` after it, and this was not noticed yet."""
+    """Whether the loan is due on `on` or up to `days` after it, and this was not noticed yet.
+
+    Who says that it is back already is not reminded of it.
+    """
     due_on = calendar.next_open(loan.due_on)
-    if loan.state is not LoanState.OPEN or loan.due_soon_noticed_on or due_on is None:
+    noticed = loan.due_soon_noticed_on or loan.claimed_returned_on
+    if loan.state is not LoanState.OPEN or noticed or due_on is None:
         return False
     return on <= due_on <= on + timedelta(days=days)
 

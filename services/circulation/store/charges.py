@@ -11,13 +11,16 @@ from services.circulation.store import reading
 from shared.mongo import Database, Indexes, chunk_after, from_document
 from shared.unit_of_work import Work
 
+# Indexes that a query names as its hint.
+FINES = "fines_of_branch"
+
 INDEXES: Indexes = {
     "charges": [
         IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
         # The fines of a branch that days of a certain span are part of.
         IndexModel(
             [("basis.branch_code", ASCENDING), ("basis.until", ASCENDING)],
-            name="fines_of_branch",
+            name=FINES,
             partialFilterExpression={"kind": "fine"},
         ),
         IndexModel([("loan_id", ASCENDING)]),
@@ -88,7 +91,7 @@ async def find_fines_over(
         "basis.until": {"$gte": first.isoformat()},
         "basis.due_on": {"$lt": last.isoformat()},
     }
-    async for found in db.charges.find(query, hint="fines_of_branch").batch_size(500):
+    async for found in db.charges.find(query, hint=FINES).batch_size(500):
         yield from_document(Charge, found)
 
 

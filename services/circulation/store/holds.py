@@ -19,6 +19,11 @@ OPEN = {"state": {"$in": [state.value for state in OPEN_STATES]}}
 ENDED = {"state": {"$in": [state.value for state in HoldState if state not in OPEN_STATES]}}
 SERVED = {"state": {"$in": [HoldState.IN_TRANSIT.value, HoldState.READY.value]}}
 
+# Indexes that a query names as its hint.
+UNWANTED = "unwanted"
+LEFT = "left"
+TO_FORGET = "ended"
+
 INDEXES: Indexes = {
     "holds": [
         # One copy is kept for one patron, and a patron waits once for a title, whatever else
@@ -36,10 +41,10 @@ INDEXES: Indexes = {
         # What a branch has on its shelf and who waits to collect there.
         IndexModel([("pickup_branch", ASCENDING), ("state", ASCENDING), ("_id", ASCENDING)]),
         # What the job has to end.
-        IndexModel([("expires_on", ASCENDING)], name="unwanted", partialFilterExpression=WAITING),
-        IndexModel([("shelf_until", ASCENDING)], name="left", partialFilterExpression=READY),
+        IndexModel([("expires_on", ASCENDING)], name=UNWANTED, partialFilterExpression=WAITING),
+        IndexModel([("shelf_until", ASCENDING)], name=LEFT, partialFilterExpression=READY),
         # What may be forgotten.
-        IndexModel([("ended_on", ASCENDING)], name="ended", partialFilterExpression=ENDED),
+        IndexModel([("ended_on", ASCENDING)], name=TO_FORGET, partialFilterExpression=ENDED),
     ],
     "queues": [],
 }
@@ -155,7 +160,7 @@ async def forget(work: Work, hold: Hold) -> None:
 async def ended(db: Database, before: date) -> AsyncIterator[str]:
     """Ids of the holds that ended before a day."""
     query = {"ended_on": {"$lt": before.isoformat()}, **ENDED}
-    async for found in db.holds.find(query, {"_id": 1}, hint="ended").batch_size(200):
+    async for found in db.holds.find(query, {"_id": 1}, hint=TO_FORGET).batch_size(200):
         yield found["_id"]
 
 
@@ -203,14 +208,14 @@ async def positions(db: Database, holds: Sequence[Hold]) -> dict[str, int]:
 async def unwanted(db: Database, day: date) -> AsyncIterator[str]:
     """Ids of the holds that wait past the last day that their patron chose."""
     query = {"expires_on": {"$lt": day.isoformat()}, **WAITING}
-    async for found in db.holds.find(query, {"_id": 1}, hint="unwanted").batch_size(200):
+    async for found in db.holds.find(query, {"_id": 1}, hint=UNWANTED).batch_size(200):
         yield found["_id"]
 
 
 async def left(db: Database, day: date) -> AsyncIterator[str]:
     """Ids of the ready holds whose last day on the shelf, as last told, has passed."""
     query = {"shelf_until": {"$lt": day.isoformat()}, **READY}
-    async for found in db.holds.find(query, {"_id": 1}, hint="left").batch_size(200):
+    async for found in db.holds.find(query, {"_id": 1}, hint=LEFT).batch_size(200):
         yield found["_id"]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -21,6 +21,14 @@ OPEN = {"state": LoanState.OPEN.value}
 RETURNED = {"state": LoanState.RETURNED.value}
 LOST = {"state": LoanState.LOST.value}
 
+# Indexes that a query names as its hint.
+OF_PATRON = "open_of_patron"
+BY_DUE_DATE = "open_of_branch_by_due_date"
+TO_NOTICE = "open_to_notice"
+TO_REMIND = "open_to_remind"
+TO_LOSE = "open_to_lose"
+OVER = "returned"
+
 INDEXES: Indexes = {
     "loans": [
         # One copy has at most one open loan, whatever else goes wrong.
@@ -29,14 +37,14 @@ INDEXES: Indexes = {
         # Open loans of a patron, and the patrons with open loans of some branches, in order.
         IndexModel(
             [("patron_id", ASCENDING), ("branch_code", ASCENDING), ("branch_kind", ASCENDING)],
-            name="open_of_patron",
+            name=OF_PATRON,
             partialFilterExpression=OPEN,
         ),
         IndexModel([("copy_id", ASCENDING)], name="lost_by_copy", partialFilterExpression=LOST),
         # What an announcement moves, in an order in which a sweep knows its place.
         IndexModel(
             [("branch_code", ASCENDING), ("due_on", ASCENDING), ("_id", ASCENDING)],
-            name="open_of_branch_by_due_date",
+            name=BY_DUE_DATE,
             partialFilterExpression=OPEN,
         ),
         # What the overdue job has to notice, and nothing else.
@@ -46,19 +54,25 @@ INDEXES: Indexes = {
                 ("overdue_notices", ASCENDING),
                 ("due_on", ASCENDING),
             ],
-            name="open_to_notice",
+            name=TO_NOTICE,
+            partialFilterExpression=OPEN,
+        ),
+        # What the job of the lost looks at: overdue for as long as its policy says.
+        IndexModel(
+            [("policy.lost_after_days", ASCENDING), ("due_on", ASCENDING)],
+            name=TO_LOSE,
             partialFilterExpression=OPEN,
         ),
         # What may be forgotten: little, for what was forgotten is gone.
         IndexModel(
             [("state", ASCENDING), ("_id", ASCENDING)],
-            name="returned",
+            name=OVER,
             partialFilterExpression=RETURNED,
         ),
         # What the due-soon job has to notice, and nothing else.
         IndexModel(
             [("due_soon_noticed_on", ASCENDING), ("due_on", ASCENDING)],
-            name="open_to_remind",
+            name=TO_REMIND,
             partialFilterExpression=OPEN,
         ),
     ],
@@ -118,7 +132,7 @@ async def forget(work: Work, loan: Loan) -> None:
 
 async def returned(db: Database) -> AsyncIterator[str]:
     """Ids of the loans that have come back, in the order of borrowing."""
-    async for found in db.loans.find(RETURNED, {"_id": 1}, hint="returned").batch_size(200):
+    async for found in db.loans.find(RETURNED, {"_id": 1}, hint=OVER).batch_size(200):
         yield found["_id"]
 
 
@@ -160,9 +174,7 @@ async def find_borrowing_patrons(
     if after is not None:
         query["patron_id"] = {"$gt": after}
     # In the order of the index, so that it stops once the page is full.
-    cursor = (
-        db.loans.find(query, {"_id": 0, "patron_id": 1}).sort("patron_id").hint("open_of_patron")
-    )
+    cursor = db.loans.find(query, {"_id": 0, "patron_id": 1}).sort("patron_id").hint(OF_PATRON)
     patrons: dict[str, None] = {}
     async for found in cursor:
         patrons[found["patron_id"]] = None
@@ -203,7 +215,7 @@ async def next_to_move(
                     sort=[("due_on", ASCENDING), ("_id", ASCENDING)],
                     limit=limit - len(places),
                     # Within one due date the index of ids has the same order, and all the loans.
-                    hint="open_of_branch_by_due_date",
+                    hint=BY_DUE_DATE,
                 )
                 places += [Place(Stage.LOANS, one.id, number, one.due_on) for one in found]
     return tuple(places)
@@ -248,7 +260,7 @@ async def to_notice(
             "due_on": {"$lte": due_on.isoformat()},
             **OPEN,
         }
-        async for found in db.loans.find(query, {"_id": 1}, hint="open_to_notice").batch_size(200):
+        async for found in db.loans.find(query, {"_id": 1}, hint=TO_NOTICE).batch_size(200):
             yield found["_id"]
 
 
@@ -259,7 +271,7 @@ async def to_remind(db: Database, first: date, last: date) -> AsyncIterator[str]
         "due_on": {"$gte": first.isoformat(), "$lte": last.isoformat()},
         **OPEN,
     }
-    async for found in db.loans.find(query, {"_id": 1}, hint="open_to_remind").batch_size(200):
+    async for found in db.loans.find(query, {"_id": 1}, hint=TO_REMIND).batch_size(200):
         yield found["_id"]
 
 
@@ -284,7 +296,7 @@ async def find_alike(db: Database, branch_codes: Collection[str]) -> list[Alike]
                 }
             },
         ],
-        hint="open_of_branch_by_due_date",
+        hint=BY_DUE_DATE,
         allowDiskUse=True,
     ).to_list(None)
     return [Alike(from_document(Loan, group["loan"]), tuple(group["ids"])) for group in groups]
@@ -295,30 +307,36 @@ async def find_borrowers(db: Database, branch_codes: Collection[str]) -> int:
     query = {"branch_code": {"$in": sorted(branch_codes)}, **OPEN}
     found = await db.loans.aggregate(
         [{"$match": query}, {"$group": {"_id": "$patron_id"}}, {"$count": "patrons"}],
-        hint="open_of_patron",
+        hint=OF_PATRON,
         allowDiskUse=True,
     ).to_list(None)
     return int(found[0]["patrons"]) if found else 0
 
 
-async def to_lose(db: Database, day: date, branch_codes: Collection[str]) -> AsyncIterator[str]:
-    """Ids of the open loans so long past their due dates that they may be lost by the rule."""
-    day_of_loss = {
-        "$dateSubtract": {
-            "startDate": datetime(day.year, day.month, day.day, tzinfo=UTC),
-            "unit": "day",
-            "amount": "$policy.lost_after_days",
-        }
-    }
-    latest_due = {"$dateToString": {"date": day_of_loss, "format": "%Y-%m-%d"}}
-    query = {
-        "branch_code": {"$in": sorted(branch_codes)},
-        "due_on": {"$lt": day.isoformat()},
+async def to_lose(db: Database, day: date) -> AsyncIterator[str]:
+    """Ids of the open loans so long past their due dates that they may be lost by the rule.
+
+    For each number of days that a policy of an open loan gives, of which there are few.
+    """
+    days = -1
+    while found := await db.loans.find_one(
+        {"policy.lost_after_days": {"$gt": days}, **OPEN},
+        {"policy.lost_after_days": 1},
+        sort=[("policy.lost_after_days", ASCENDING)],
+        hint=TO_LOSE,
+    ):
+        days = found["policy"]["lost_after_days"]
+        query = given_up_after(days, day)
+        async for loan in db.loans.find(query, {"_id": 1}, hint=TO_LOSE).batch_size(200):
+            yield loan["_id"]
+
+
+def given_up_after(days: int, day: date) -> dict[str, Any]:
+    """The open loans under policies of so many days that may be lost on `day`."""
+    latest = day - timedelta(days=max(days, 1))
+    return {
+        "policy.lost_after_days": days,
+        "due_on": {"$lte": latest.isoformat()},
         "claimed_returned_on": None,
-        "$expr": {"$lte": ["$due_on", latest_due]},
         **OPEN,
     }
-    async for found in db.loans.find(
-        query, {"_id": 1}, hint="open_of_branch_by_due_date"
-    ).batch_size(200):
-        yield found["_id"]

@@ -10,6 +10,7 @@ from services.circulation.domain.refusals import NoSuchPayment, PaymentDeclined,
 from services.circulation.provider import Provider, ProviderAway
 from services.circulation.usecases.advance_payment import AdvancePayment, advance_payment
 from services.circulation.usecases.begin_payment import BeginPayment, begin_payment
+from shared.failpoint import failpoint
 from shared.unit_of_work import Run
 
 log = structlog.get_logger()
@@ -63,10 +64,12 @@ async def _carry_out(run: Run, provider: Provider, payment: Payment, on: date) -
     """The payment when it is over. Raises ProviderAway, or PaymentOver if it was released."""
     if payment.state is PaymentState.PENDING:
         accepted = await provider.authorise(payment.id, payment.cents)
+        failpoint("payment.authorised")
         step = Step.AUTHORISE if accepted else Step.RELEASE
         payment = await run(advance_payment, AdvancePayment(payment.id, step, on))
     if payment.state is PaymentState.AUTHORISED:
         taken = await provider.capture(payment.id)
+        failpoint("payment.captured")
         step = Step.SETTLE if taken else Step.RELEASE
         payment = await run(advance_payment, AdvancePayment(payment.id, step, on))
     return payment

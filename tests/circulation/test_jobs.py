@@ -1,0 +1,168 @@
+"""Every job: shared by replicas, safe to run twice, and for any day that is past."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.circulation.app import create_app
+from services.circulation.consumers import keep_calendar
+from services.circulation.jobs import jobs
+from services.circulation.provider import Double
+from services.circulation.usecases.begin_payment import BeginPayment, begin_payment
+from tests.circulation.desk import OPS, STAFF, Desk, branch, closure, noon, settings_for
+from tests.circulation.shelf import hold, title_of
+from tests.support import served
+
+WORK = 6
+"""How many things each job finds to do."""
+
+
+@pytest.fixture
+async def second(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[Desk]:
+    """Another replica on the same database."""
+    async with served(create_app, settings_for(mongo_url, database)) as api:
+        yield Desk(api)
+
+
+async def lend(desk: Desk) -> None:
+    """Due on 4 December."""
+    await desk.lend(*await desk.copies(WORK))
+
+
+async def lend_priced(desk: Desk) -> None:
+    await lend(desk)
+    copies = desk.api.app.state.database.copies
+    await copies.update_many({}, {"$set": {"price_cents": 5_000}})
+
+
+async def lend_and_close(desk: Desk) -> None:
+    """And no worker has seen it."""
+    await lend(desk)
+    ends = closure("c1", "2020-12-02", (2, "2020-12-10"))
+    await keep_calendar(branch(version=2, closures=(ends,)), desk.run())
+
+
+async def keep_on_the_shelf(desk: Desk) -> None:
+    """Until 27 November."""
+    for barcode in [one for _ in range(WORK) for one in await desk.copies(1)]:
+        await hold(desk, "p1", await title_of(desk, barcode))
+
+
+async def fine(desk: Desk) -> None:
+    """For two days each."""
+    barcodes = await desk.copies(WORK)
+    await desk.lend(*barcodes)
+    await desk.take_back(*barcodes, on="2020-12-06")
+
+
+async def fine_and_suspend(desk: Desk) -> None:
+    await fine(desk)
+    await suspend(desk, "2020-12-01")
+
+
+async def leave_payments(desk: Desk) -> None:
+    """Reserved by processes that ended then."""
+    await fine(desk)
+    database = desk.api.app.state.database
+    for charge in [one["_id"] async for one in database.charges.find()]:
+        run = desk.run(date(2020, 12, 7))
+        begun = await run(begin_payment, BeginPayment((charge,), "p1"))
+        await Double(database).authorise(begun.id, begun.cents)
+
+
+async def bring_back(desk: Desk) -> None:
+    barcodes = await desk.copies(WORK)
+    await desk.lend(*barcodes)
+    await desk.take_back(*barcodes, on="2020-12-01")
+
+
+async def suspend_often(desk: Desk) -> None:
+    for _ in range(WORK):
+        await suspend(desk, "2020-12-01")
+
+
+async def suspend(desk: Desk, first: str) -> None:
+    body = {"starts_on": first, "resumes_on": "2020-12-10", "reason": "epidemic"}
+    answer = await desk.api.insist(
+        "POST", "/v1/fine-suspensions", body, as_=STAFF, at=noon("2020-11-20")
+    )
+    assert answer.status == 201, answer.json()
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is there to do, on which day, and what it publishes; None: what it deletes of loans."""
+
+    arrange: Callable[[Desk], Awaitable[None]]
+    day: str
+    topic: str | None
+
+
+CASES = {
+    "due-soon": Case(lend, "2020-12-02", "loan.due-soon"),
+    "overdue": Case(lend, "2020-12-05", "loan.overdue"),
+    "lost": Case(lend_priced, "2021-03-04", "loan.lost"),
+    "holds": Case(keep_on_the_shelf, "2020-11-28", "hold.expired"),
+    "due-dates": Case(lend_and_close, "2020-12-01", "loan.due-date-changed"),
+    "sweep": Case(lend_and_close, "2020-12-01", "loan.due-date-changed"),
+    "rework-fines": Case(fine_and_suspend, "2020-12-08", "fine.adjusted"),
+    "payments": Case(leave_payments, "2020-12-08", "fine.paid"),
+    "fines-resumed": Case(suspend_often, "2020-12-10", "fines.resumed"),
+    "forget-loans": Case(bring_back, "2020-12-02", None),
+}
+
+
+def test_no_job_is_left_out() -> None:
+    assert set(CASES) == set(jobs.by_name)
+
+
+async def run_job(desk: Desk, job: str, day: str) -> None:
+    answer = await desk.api.post(f"/v1/ops/jobs/circulation/{job}", as_=OPS, at=noon(day))
+    assert answer.status == 200, answer.json()
+
+
+async def done(desk: Desk, case: Case) -> int:
+    if case.topic:
+        return await desk.count(case.topic)
+    return WORK - int(await desk.api.app.state.database.loans.count_documents({}))
+
+
+async def told(desk: Desk, case: Case) -> list[dict[str, Any]]:
+    found = desk.api.app.state.database.outbox.find({"topic": case.topic})
+    return [row["headers"] async for row in found]
+
+
+@pytest.mark.parametrize("job", CASES)
+async def test_replicas_share_a_job_and_what_is_done_is_done_once(
+    desk: Desk, second: Desk, job: str
+) -> None:
+    case = CASES[job]
+    await case.arrange(desk)
+    assert await done(desk, case) == 0
+    await asyncio.gather(*(run_job(one, job, case.day) for one in (desk, second, desk, second)))
+    assert await done(desk, case) == WORK
+    await run_job(second, job, case.day)
+    assert await done(desk, case) == WORK
+    # Years ago by the clock on the wall: what it tells is of the day that it was run for.
+    sweeps = job in ("due-dates", "sweep")  # theirs of the announcement's
+    day = "2020-12-01" if sweeps else case.day
+    assert {headers["ce_time"][:10] for headers in await told(desk, case)} <= {day}
+
+
+@pytest.mark.parametrize(
+    "job", ["due-soon", "overdue", "lost", "holds", "payments", "fines-resumed"]
+)
+async def test_a_job_run_for_a_day_on_which_nothing_was_due_does_nothing(
+    desk: Desk, job: str
+) -> None:
+    """Whatever has come about since: a late run for an earlier day foresees nothing."""
+    case = CASES[job]
+    await case.arrange(desk)
+    await run_job(desk, job, "2020-11-20")
+    assert await done(desk, case) == 0
+    await run_job(desk, job, case.day)
+    assert await done(desk, case) == WORK
