@@ -45,7 +45,7 @@ async def post_hold(visit: PatronVisit, title_id: str) -> Response:
     if reply.status == 422:
         return await _title(visit, title_id, refused=reply)
     if not reply.done:
-        return visit.go(here, visit.refusal(reply))
+        return visit.refused(here, reply)
     hold = reply.json()
     if hold["position"] is None:
         return visit.go(here, Said("hold-kept", {}))
@@ -56,10 +56,12 @@ async def _title(visit: Visit, title_id: str, *, refused: Reply | None = None) -
     asked, names = await asyncio.gather(
         visit.api.get(f"/v1/titles/{segment(title_id)}"), branch_names(visit.api)
     )
+    title = asked.json()
     return visit.page(
         "title.html",
         status=refused.status if refused else 200,
-        title=asked.json(),
-        branches=names,
+        title=title,
+        # Without names it can still be reserved, at the libraries that have a copy.
+        branches=names or {stock["branch"]: stock["branch"] for stock in title["availability"]},
         faults=refused.faults() if refused else {},
     )
