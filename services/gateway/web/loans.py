@@ -38,7 +38,10 @@ async def _renewed(visit: Visit, loan_id: str) -> dict[str, Any]:
     reply = await visit.api.send("POST", path, key=visit.key and f"{visit.key}-{loan_id}"[:200])
     if reply.done:
         return {"loan_id": loan_id, "ok": True, **reply.json()}
-    return {"loan_id": loan_id, "ok": False, "problem": {"code": reply.failure().code}}
+    failure = reply.failure()
+    if failure.status not in (404, 409):
+        raise failure
+    return {"loan_id": loan_id, "ok": False, "problem": {"code": failure.code}}
 
 
 def _told(results: list[dict[str, Any]], titles: Mapping[str, str]) -> list[Said]:

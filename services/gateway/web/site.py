@@ -26,7 +26,7 @@ from services.gateway.web.api import Failure
 from services.gateway.web.desk import closures, lending, news, patrons, suspensions
 from services.gateway.web.session import SESSION, ForgedForm, Said, cookie
 from services.gateway.web.sign_in import log_in_address
-from services.gateway.web.visit import LogInFirst, guest_of
+from services.gateway.web.visit import LogInFirst, visit_after
 
 ROUTERS = tuple(
     subject.router
@@ -70,11 +70,13 @@ def _wants_a_page(request: Request) -> bool:
 
 async def problem_page(request: Request, status: int, code: str) -> Response:
     """A page that says what went wrong."""
-    return (await guest_of(request)).page("problem.html", status=status, code=code)
+    return (await visit_after(request)).page(
+        "problem.html", status=status, problem=status, code=code
+    )
 
 
 async def _log_in_first(request: Request, _: Exception) -> Response:
-    visit = await guest_of(request)
+    visit = await visit_after(request)
     ended = [Said("session-ended", {}, went_well=False)] if cookie(request, SESSION) else []
     return visit.go(log_in_address(request), *ended)
 

@@ -1,5 +1,6 @@
 """A visit: one request of a browser, who sent it, in which language; and how a page answers it."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +13,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from pymongo.errors import PyMongoError
 from starlette.datastructures import FormData
 
 from services.gateway.web import files, session, words
@@ -23,6 +25,7 @@ from shared.auth import Caller, Forbidden, Unauthenticated, Verifier
 from shared.clock import library_day
 from shared.http import BusinessTime
 from shared.ids import new_id
+from shared.owners import OwnerAway
 
 MAX_FIELDS = 300
 
@@ -245,9 +248,12 @@ _ENVIRONMENTS: Mapping[str, Environment] = {
 # ---- what routes are handed ---------------------------------------------------------------------
 
 
-async def guest_of(request: Request) -> Visit:
-    """The visit as nobody's, for a page that tells what went wrong."""
-    return Visit(request, _language(request), None)
+async def visit_after(request: Request) -> Visit:
+    """The visit for a page that tells what went wrong: with what is known of it by then."""
+    caller = None
+    with contextlib.suppress(OwnerAway, PyMongoError):
+        caller = await _caller(request)
+    return Visit(request, _language(request), caller, getattr(request.state, "form", FormData()))
 
 
 async def _visit(request: Request) -> Visit:
@@ -257,6 +263,7 @@ async def _visit(request: Request) -> Visit:
         form = await request.form(max_files=0, max_fields=MAX_FIELDS)
         secret = request.app.state.settings.service_secret
         session.check_form(request, secret, str(form.get("form", "")))
+        request.state.form = form
     return Visit(request, _language(request), caller, form)
 
 

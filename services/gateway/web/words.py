@@ -92,6 +92,14 @@ ACTIVITY_TYPES = {
 }
 """What activities are, by the code that they have in the API."""
 
+_BY_STATUS = {403: "forbidden", 404: "not-found", 422: "malformed", 503: "unavailable"}
+
+
+def of_problem(code: str, status: int) -> str:
+    """What a page says of a problem, whether or not its code has words of its own."""
+    return PROBLEMS.get(code) or PROBLEMS.get(_BY_STATUS.get(status, ""), ANY_PROBLEM)
+
+
 CHARGES = {
     "fine": marked("Overdue fine"),
     "lost": marked("Price of a lost item"),

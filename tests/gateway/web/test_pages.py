@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from services.gateway.web import words
 from services.gateway.web.files import FILES, address
 from shared.contracts import circulation
 from tests.gateway import story
@@ -72,6 +73,12 @@ async def test_an_address_that_is_none_is_told_to_browsers_as_a_page_to_programs
     assert "找不到此网页" in page.text
     answer = await lone_site.get("/nowhere")
     assert (answer.status, answer.json()["code"]) == (404, "not-found")
+
+
+def test_a_problem_without_words_of_its_own_is_told_by_its_status() -> None:
+    assert words.of_problem("hold-waiting", 409) == "Another reader is waiting for it."
+    assert words.of_problem("made-up", 404) == words.PROBLEMS["not-found"]
+    assert words.of_problem("made-up", 418) == words.ANY_PROBLEM
 
 
 async def test_the_api_answers_a_browser_as_it_answers_everyone_and_takes_no_cookie(
