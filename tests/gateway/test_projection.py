@@ -26,6 +26,7 @@ async def everything(views: Database) -> dict[str, Any]:
         for row in rows:
             if "title_ids" in row:
                 row["title_ids"].sort()
+            row.pop("stamp", None)  # of each write its own
         found[name] = rows
     return found
 

@@ -1,0 +1,319 @@
+"""`GET /v1/me` against the bare driver's `find_one` that returns the same bytes from a minimal app.
+
+    .venv/bin/python -m benchmarks.overview [--json] [--views 1000000]
+
+Both are processes of one uvicorn each, on one mongod, asked by 32 callers in rounds that alternate,
+so that a noisy machine disturbs both. What counts are two ratios: of answers a second, and of the
+time of a processor that each takes for one, which bears a crowded machine better. No test asserts
+any of it.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from bson import ObjectId
+from starlette.types import Receive, Scope, Send
+
+from ops import ports
+from ops.embedded import embedded
+from services.gateway.store import INDEXES, WHOLE
+from shared.mongo import Database, Document, connect, ensure_indexes
+from tests.support import test_keys, token, until
+
+CALLERS = 32
+ROUNDS = 3
+SECONDS = 2.0
+ACCOUNTS = 64
+"""Of each kind, asked for in turn."""
+LOANS = (0, 10, 2000)
+NOW = datetime.now(UTC)
+
+
+# ---- the yardstick ------------------------------------------------------------------------------
+
+_bodies: Any = None
+
+
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers the stored bytes of the patron whose id is the path."""
+    global _bodies  # noqa: PLW0603 - the least that an app can be
+    if scope["type"] == "lifespan":
+        client = connect(os.environ["CARREL_MONGO_URL"])
+        _bodies = client[f"{os.environ['CARREL_DATABASE_PREFIX']}_gateway"].bodies
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        client.close()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    found = await _bodies.find_one({"_id": scope["path"][1:]}) or {"body": b""}
+    headers = [(b"content-type", b"application/json")]
+    body = found["body"]
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+# ---- accounts -----------------------------------------------------------------------------------
+
+
+def loan(number: int) -> Document:
+    """An open loan as the views have it, due in two weeks."""
+    return {
+        "version": 1,
+        "state": "open",
+        "title_id": f"title-{number % 50}",
+        "barcode": f"B{number:09}",
+        "branch": "HKCL",
+        "borrowed_on": NOW.date().isoformat(),
+        "due_on": (NOW.date() + timedelta(days=14 + number % 7)).isoformat(),
+        "renewals_left": 5,
+        "claimed_returned_on": None,
+        "title": f"A title of the usual length, number {number}",
+        "title_version": 1,
+    }
+
+
+def view(patron_id: str, loans: int) -> Document:
+    """A patron's view with so many loans."""
+    return {
+        "_id": patron_id,
+        "patron": {
+            "version": 1,
+            "category": "adult",
+            "home_branch": "HKCL",
+            "language": "en",
+            "status": "active",
+        },
+        "heard": {"accounts": NOW, "circulation": NOW},
+        "stamp": ObjectId(),
+        "loans": {secrets.token_hex(16): loan(number) for number in range(loans)},
+        "title_ids": [f"title-{number}" for number in range(min(loans, 50))],
+    }
+
+
+async def fill(database: Database, views: int) -> None:
+    """The accounts that are asked for, and as many more as there are to be."""
+    await database.account_views.insert_one({"_id": WHOLE, "since": NOW})
+    await database.known_keys.insert_one({"_id": "accounts", **await test_keys()})
+    for loans in LOANS:
+        await database.account_views.insert_many(
+            [view(f"p{loans}-{number}", loans) for number in range(ACCOUNTS)]
+        )
+    for start in range(0, views, 10_000):
+        await database.account_views.insert_many(
+            [view(f"many-{number}", 2) for number in range(start, min(start + 10_000, views))],
+            ordered=False,
+        )
+
+
+# ---- measuring ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def serving(command: list[str], environment: dict[str, str]) -> Iterator[int]:
+    """A process until the block ends; its number."""
+    process = subprocess.Popen(command, env={**os.environ, **environment})  # noqa: S603
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def processor(pid: int) -> float:
+    """Microseconds of processor time that a process has taken so far (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") * 1e6
+
+
+class Caller:
+    """Asks for accounts in turn."""
+
+    def __init__(self, session: aiohttp.ClientSession, servers: Sequence[tuple[int, str]]) -> None:
+        self.session = session
+        (self.gateway_pid, self.gateway), (self.bare_pid, self.bare_url) = servers
+        self.tokens: dict[str, str] = {}
+        self.refused = 0
+
+    async def ours(self, patron: str) -> bytes:
+        """The gateway's answer."""
+        if patron not in self.tokens:
+            self.tokens[patron] = token(patron, name="Chan Mei-ling")
+        headers = {
+            "Authorization": f"Bearer {self.tokens[patron]}",
+            "Accept-Encoding": "identity",  # the yardstick compresses nothing
+        }
+        async with self.session.get(f"{self.gateway}/v1/me", headers=headers) as answer:
+            body = await answer.read()
+            if answer.status != 200:
+                self.refused += 1  # a crowded machine is slower than an answer may be
+            return body
+
+    async def theirs(self, patron: str) -> bytes:
+        """The minimal app's answer."""
+        async with self.session.get(f"{self.bare_url}/{patron}") as answer:
+            return await answer.read()
+
+
+Ask = Callable[[str], Awaitable[bytes]]
+
+
+async def waits(ask: Ask, patrons: list[str], seconds: float) -> list[float]:
+    """How long each answer took, of CALLERS who ask for so long."""
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+
+    async def work(first: int) -> None:
+        number = first
+        while (started := time.perf_counter()) < end:
+            await ask(patrons[number % len(patrons)])
+            taken.append(time.perf_counter() - started)
+            number += CALLERS
+
+    await asyncio.gather(*(work(number) for number in range(CALLERS)))
+    return taken
+
+
+async def round_of(ask: Ask, pid: int, patrons: list[str]) -> tuple[float, float, float]:
+    """Answers a second, microseconds of processor for one, and the 95th percentile in ms."""
+    before, started = processor(pid), time.perf_counter()
+    taken = sorted(await waits(ask, patrons, SECONDS))
+    rate = len(taken) / (time.perf_counter() - started)
+    return rate, (processor(pid) - before) / len(taken), taken[int(len(taken) * 0.95)] * 1000
+
+
+async def compared(caller: Caller, database: Database, loans: int) -> Document:
+    """Medians of alternating rounds, and of their ratios."""
+    patrons = [f"p{loans}-{number}" for number in range(ACCOUNTS)]
+    for patron in patrons:
+        body = await caller.ours(patron)
+        await database.bodies.replace_one({"_id": patron}, {"body": body}, upsert=True)
+        if await caller.theirs(patron) != body:
+            raise RuntimeError("the yardstick answers something else")
+    caller.refused = 0
+    theirs, ours = [], []
+    for _ in range(ROUNDS):
+        theirs.append(await round_of(caller.theirs, caller.bare_pid, patrons))
+        ours.append(await round_of(caller.ours, caller.gateway_pid, patrons))
+    pairs = list(zip(ours, theirs, strict=True))
+    return {
+        "bytes": len(body),
+        "per_second": round(statistics.median(rate for rate, _, _ in ours)),
+        "bare_per_second": round(statistics.median(rate for rate, _, _ in theirs)),
+        "ratio": round(statistics.median(b[0] / o[0] for o, b in pairs), 2),
+        "processor_us": round(statistics.median(us for _, us, _ in ours)),
+        "bare_processor_us": round(statistics.median(us for _, us, _ in theirs)),
+        "processor_ratio": round(statistics.median(o[1] / b[1] for o, b in pairs), 2),
+        "p95_ms": round(statistics.median(p95 for _, _, p95 in ours), 1),
+        "bare_p95_ms": round(statistics.median(p95 for _, _, p95 in theirs), 1),
+        "refused": caller.refused,
+    }
+
+
+async def among_many(caller: Caller, views: int) -> Document:
+    """The answers to different patrons, none of whom was answered before, among so many views."""
+    picked = [f"many-{secrets.randbelow(views)}" for _ in range(min(views, 20_000))]
+    for patron in picked:
+        caller.tokens[patron] = token(patron, name="Chan Mei-ling")
+    rate, processor_us, p95 = await round_of(caller.ours, caller.gateway_pid, picked)
+    return {
+        "views": views,
+        "per_second": round(rate),
+        "processor_us": round(processor_us),
+        "p95_ms": round(p95, 1),
+    }
+
+
+@contextlib.asynccontextmanager
+async def callers(servers: Sequence[tuple[int, str]]) -> AsyncIterator[Caller]:
+    """Once both answer."""
+    async with aiohttp.ClientSession() as session:
+
+        async def ready(url: str) -> bool:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(url) as answer:
+                    return answer.status == 200
+            return False
+
+        await until(lambda: ready(f"{servers[0][1]}/health/ready"), within=60)
+        await until(lambda: ready(f"{servers[1][1]}/ready"), within=60)
+        yield Caller(session, servers)
+
+
+async def measure(
+    environment: dict[str, str], servers: Sequence[tuple[int, str]], views: int
+) -> Document:
+    """Every figure; `servers` are the processes and their addresses, the yardstick last."""
+    client = connect(environment["CARREL_MONGO_URL"])
+    database = client[f"{environment['CARREL_DATABASE_PREFIX']}_gateway"]
+    await ensure_indexes(database, INDEXES)
+    await fill(database, views)
+    async with callers(servers) as caller:
+        found = {str(loans): await compared(caller, database, loans) for loans in LOANS}
+        many = await among_many(caller, views) if views else None
+    client.close()
+    return {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
+        f"{platform.python_version()}, load {os.getloadavg()[0]:.0f}; callers, both servers and "
+        "database on it",
+        "loans": found,
+        "among": many,
+    }
+
+
+def main() -> None:
+    """Start a database and both servers, measure, print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--views", type=int, default=10_000)
+    asked = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(dir=".data") as folder,
+        embedded(Path(folder), kafka=False, mongo_port=None) as infrastructure,
+    ):
+        first, second = ports.reserve(), ports.reserve()
+        environment = {
+            "CARREL_MONGO_URL": infrastructure.mongo_url,
+            "CARREL_DATABASE_PREFIX": "bench",
+            "CARREL_ROLES": "api",
+            "CARREL_PORT": str(first),
+            "CARREL_LOG_LEVEL": "warning",
+            "CARREL_SERVICE_SECRET": secrets.token_hex(16),
+        }
+        command = [sys.executable, "-m"]
+        app = ["uvicorn", "benchmarks.overview:bare", "--port", str(second), "--loop", "uvloop"]
+        quiet = ["--http", "httptools", "--no-access-log", "--log-level", "error"]
+        with (
+            serving([*command, "ops", "serve", "gateway"], environment) as gateway,
+            serving([*command, *app, *quiet], environment) as yardstick,
+        ):
+            urls = [f"http://127.0.0.1:{port}" for port in (first, second)]
+            servers = list(zip((gateway, yardstick), urls, strict=True))
+            found = asyncio.run(measure(environment, servers, asked.views))
+    if asked.json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    sys.stdout.write(f"{found['machine']}\n")
+    for loans, figures in [*found["loans"].items(), ("many", found["among"] or {})]:
+        text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
+        sys.stdout.write(f"{loans:>5}: {text}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""An answer is given again only while it is right: whatever changes is shown at once."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.gateway import store
+from services.gateway.answers import NEVER, Answer, Answers
+from services.gateway.settings import Settings
+from services.gateway.store import WHOLE, begin_build, finish_build
+from shared.contracts import Event, accounts, circulation, notices
+from shared.mongo import Database
+from tests.gateway import story
+from tests.gateway.conftest import gateways
+from tests.support import Api, token
+
+PATRON = token("patron-1", name="Chan Mei-ling")
+DAY = "2021-02-10T10:00:00+08:00"
+
+Hear = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+async def two(settings: Settings, whole: None, hear: Hear) -> AsyncIterator[tuple[Api, Api]]:
+    """Two replicas; the patron has a loan and waits for a book."""
+    await hear(story.title(1, "A title"))
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(story.hold(circulation.HoldPlaced, 1, "h-1", patron_id="patron-7", place=1))
+    await hear(story.hold(circulation.HoldPlaced, 1, "h-2", place=2))
+    async with gateways(settings, 2) as (one, other):
+        yield one, other
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whose views were read."""
+    read: list[str] = []
+    account_view = store.account_view
+
+    async def counted(database: Database, patron_id: str) -> Any:
+        read.append(patron_id)
+        return await account_view(database, patron_id)
+
+    monkeypatch.setattr(store, "account_view", counted)
+    return read
+
+
+async def shown(api: Api, as_: str = PATRON, at: str = DAY) -> tuple[bytes, str]:
+    """What is answered, and its ETag."""
+    answer = await api.get("/v1/me", as_=as_, at=at)
+    assert answer.status == 200
+    return answer.body, answer.headers["ETag"]
+
+
+async def test_what_has_not_changed_is_answered_as_before(
+    two: tuple[Api, Api], hear: Hear, looked_up: list[str]
+) -> None:
+    first = await shown(two[0])
+    await hear(story.loan(circulation.LoanCheckedOut, 1))  # once more
+    assert [await shown(two[0]) for _ in range(3)] == [first] * 3
+    assert looked_up == ["patron-1"]
+
+
+CHANGES: dict[str, Event] = {
+    "a loan": story.loan(circulation.LoanCheckedOut, 1, "loan-2"),
+    "a renewal": story.loan(circulation.LoanRenewed, 2, due_on=date(2021, 3, 1), renewals_left=4),
+    "a corrected title": story.title(2, "A corrected title"),
+    "a place in the queue": story.hold(
+        circulation.HoldCancelled, 2, "h-1", patron_id="patron-7", state="cancelled"
+    ),
+    "a fine": story.fine(1),
+    "a notification": story.notification(notices.NotificationDelivered, 1, read=False),
+    "the patron": story.patron(accounts.PatronBlocked, 1, status="blocked"),
+    "the patron's end": story.patron(accounts.PatronErased, 9, status="erased"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+async def test_what_changes_is_shown_at_the_next_look(
+    two: tuple[Api, Api], hear: Hear, change: Event
+) -> None:
+    before, _ = await shown(two[0])
+    await hear(change, story.at(1))
+    after = await shown(two[0])
+    assert after == await shown(two[1])  # which has kept nothing
+    assert after[0] != before
+
+
+async def test_what_was_heard_and_changed_nothing_else_is_shown_as_the_sources_day(
+    two: tuple[Api, Api], hear: Hear
+) -> None:
+    await shown(two[0])
+    await hear(story.loan(circulation.LoanCheckedOut, 1), story.at(5))
+    assert b'"as_of":"2021-02-01T06:00:00Z"' in (await shown(two[0]))[0]
+
+
+async def test_views_that_are_replaced_are_shown_at_once(
+    two: tuple[Api, Api], views: Database
+) -> None:
+    await shown(two[0])
+    building = await begin_build(views, "b1")
+    await building["account_views"].insert_one({"_id": "patron-1", "patron": {"version": 1}})
+    await finish_build(building)
+    assert b'"loans":[]' in (await shown(two[0]))[0]
+
+
+async def test_views_that_were_lost_are_not_shown_from_memory(
+    two: tuple[Api, Api], views: Database, hear: Hear
+) -> None:
+    await shown(two[0])
+    await views.account_views.drop()
+    await hear(story.loan(circulation.LoanRenewed, 2))
+    assert (await two[0].get("/v1/me", as_=PATRON, at=DAY)).status == 503
+    await views.account_views.insert_one({"_id": WHOLE})
+    assert await shown(two[0]) == await shown(two[1])
+
+
+async def test_a_due_date_passes_for_an_answer_too(two: tuple[Api, Api]) -> None:
+    await shown(two[0])
+    last, next_ = "2021-02-15T23:59:00+08:00", "2021-02-16T00:01:00+08:00"
+    assert b'"overdue":1' not in (await shown(two[0], at=last))[0]
+    assert b'"overdue":1' in (await shown(two[0], at=next_))[0]
+
+
+async def test_a_name_and_who_is_live_are_those_of_now(two: tuple[Api, Api]) -> None:
+    await shown(two[0])
+    renamed, _ = await shown(two[0], as_=token("patron-1", name="Chan Siu-ling"))
+    assert b"Chan Siu-ling" in renamed
+    two[0].app.state.liveness.saw("events", True)
+    assert b'"events":{"as_of":null,"live":true}' in (await shown(two[0]))[0]
+
+
+async def test_nobody_is_given_the_answer_of_another(two: tuple[Api, Api]) -> None:
+    await shown(two[0])
+    other, _ = await shown(two[0], as_=token("patron-2", name="Chan Mei-ling"))
+    assert b'"loans":[]' in other
+
+
+def test_as_many_are_kept_as_there_is_room_for_the_longest_unused_go_first() -> None:
+    answers = Answers(most_bytes=10)
+    for patron, size in (("a", 4), ("b", 4), ("a", 5), ("c", 5)):
+        answers.keep(patron, Answer(b"x" * size, "", {}, 1, NEVER, {}, {}))
+        answers.get("a")
+    kept = [patron for patron in "abc" if answers.get(patron)]
+    assert kept == ["a", "c"]
+    answers.keep("d", Answer(b"x" * 11, "", {}, 1, NEVER, {}, {}))  # has no room at all
+    assert [patron for patron in "abcd" if answers.get(patron)] == []
