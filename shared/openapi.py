@@ -22,6 +22,7 @@ _WHY = {
     "403": "The caller may not do this.",
     "404": "There is no such thing, or none that the caller may know of.",
     "409": "The rules of the library are against it, or the state that things are in.",
+    "415": "The body is of another type than JSON.",
     "422": "Something is not as it should be.",
     "429": "Too often: `Retry-After` says when to try again.",
     "503": "A part of the system is away: `Retry-After` says when to try again.",
@@ -80,6 +81,7 @@ def _problems(
     codes: dict[str, list[str]] = {"429": ["too-many-requests"], "503": ["unavailable"]}
     if "requestBody" in operation:
         codes["400"] = ["not-json"]
+        codes["415"] = ["not-json"]
     if "requestBody" in operation or operation.get("parameters"):
         codes["422"] = ["malformed"]
     if method != "get":

@@ -107,7 +107,7 @@ def protect(app: FastAPI, settings: Settings) -> None:
 def _refused(scope: Scope) -> ASGIApp | None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL:
         return problem(414, "address-too-long", f"An address may have {MAX_URL} bytes.")
-    headers = scope["headers"]
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
     size = sum(len(name) + len(value) for name, value in headers)
     if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
         detail = f"{MAX_HEADERS} header fields of together {MAX_HEADER_BYTES} bytes may be sent."
@@ -116,7 +116,20 @@ def _refused(scope: Scope) -> ASGIApp | None:
     twice = sorted(name.decode() for name in _ONCE if names[name] > 1)
     if twice:
         return problem(400, "ambiguous", f"More than one header field {', '.join(twice)}.")
+    if scope["path"].startswith("/v1/") and not _is_json(dict(headers)):
+        return problem(415, "not-json", "A body is JSON: Content-Type: application/json.")
     return None
+
+
+def _is_json(headers: dict[bytes, bytes]) -> bool:
+    """Whether the body is JSON, or there is none: some clients name a type even then.
+
+    What is not JSON a page of another site can send without asking first.
+    """
+    if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
+        return True
+    kind = headers.get(b"content-type", b"application/json")
+    return kind.split(b";")[0].strip().lower() == b"application/json"
 
 
 def _has_secret(scope: Scope) -> bool:

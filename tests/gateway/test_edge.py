@@ -74,6 +74,20 @@ async def test_no_page_of_another_site_may_call_unless_it_is_named(
         assert (refused.status, refused.headers["Access-Control-Allow-Origin"]) == (401, SITE)
 
 
+async def test_a_body_is_json_whatever_a_client_says_of_none(
+    echoes: Echoes, gateway: Gateway
+) -> None:
+    settings, owners = echoes
+    async with gateway(settings) as api:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await api.call("POST", "/v1/titles", data=b"a=b", headers=form)
+        assert (answer.status, answer.json()["code"]) == (415, "not-json")
+        assert owners["circulation"].asked == []
+        assert (await api.call("POST", "/v1/titles", headers=form)).status == 201
+        typed = {"Content-Type": "Application/JSON; charset=utf-8"}
+        assert (await api.call("POST", "/v1/titles", data=b"{}", headers=typed)).status == 201
+
+
 LONG = b'{"items": "' + b"x" * 5000 + b'"}'
 
 

@@ -154,10 +154,11 @@ async def in_pieces() -> AsyncIterator[bytes]:
 async def test_a_body_over_the_limit_goes_no_further(echoes: Echoes, gateway: Gateway) -> None:
     settings, owners = echoes
     async with gateway(settings) as api:
-        answer = await api.call("POST", "/v1/titles", data=b"x" * 300_000)
+        json = {"Content-Type": "application/json"}
+        answer = await api.call("POST", "/v1/titles", data=b"x" * 300_000, headers=json)
         assert (answer.status, answer.json()["code"]) == (413, "too-large")
         pieces: Any = in_pieces()  # no length is declared
-        answer = await api.call("POST", "/v1/titles", data=pieces)
+        answer = await api.call("POST", "/v1/titles", data=pieces, headers=json)
         assert (answer.status, answer.json()["code"]) == (413, "too-large")
     assert owners["circulation"].asked == []
 
