@@ -14,11 +14,11 @@ from services.circulation.domain.policy import Policy
 from services.circulation.jobs import due_dates
 from services.circulation.usecases.note_calendar import note_calendar
 from services.notices.domain import branch as notices
-from shared.contracts.notices import Hours
+from shared.contracts.notices import Hours, WeeklyHours
 from shared.mongo import from_document, to_document
 from shared.unit_of_work import Origin, Run
 from tests.circulation.branch_story import START, history, snapshot
-from tests.circulation.desk import STAFF, Desk, closure, noon
+from tests.circulation.desk import DAILY, STAFF, Desk, closure, noon
 from tests.circulation.desk import branch as told
 from tests.support import token
 
@@ -239,3 +239,22 @@ async def test_weekly_closing_days_are_those_without_hours(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
     [lent] = await desk.lend(barcode, branch="ML1")
     assert lent["loan"]["due_on"] == "2020-12-04"
+
+
+async def test_hours_recorded_late_lower_the_fines_that_charged_their_closed_days(
+    desk: Desk,
+) -> None:
+    loan = await desk.loan(on="2020-11-20")  # due on Friday, 4 December
+    [returned] = await desk.take_back(loan["barcode"], on="2020-12-08")
+    assert returned["charge"]["amount_cents"] == 600
+    weekdays = tuple(hours for hours in DAILY if hours.weekday < 5)
+    weeks = (
+        WeeklyHours(version=1, from_=date(2020, 1, 1), hours=DAILY),
+        WeeklyHours(version=2, from_=date(2020, 12, 1), hours=weekdays),
+    )
+    event = told(version=2, hours=weekdays).model_copy(update={"hours_history": weeks})
+    await desk.hear(event, on=date(2020, 12, 10))
+    answer = await desk.api.post("/v1/ops/jobs/circulation/rework-fines", as_=STAFF)
+    assert answer.json()["done"] == 1
+    charge = await desk.api.get(f"/v1/charges/{returned['charge']['id']}", as_=STAFF)
+    assert charge.json()["amount_cents"] == 300  # Saturday and Sunday are free

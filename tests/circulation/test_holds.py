@@ -9,6 +9,7 @@ from shared.ids import card_digest
 from tests.circulation.desk import KEY, STAFF, STATION, Desk, card_of, closure, noon
 from tests.circulation.desk import branch as told
 from tests.circulation.shelf import (
+    DAY,
     amend,
     arrive,
     copy_of,
@@ -437,6 +438,21 @@ async def test_a_patron_sees_their_own_holds_and_staff_see_queues_and_shelves(de
     assert [one["patron_id"] for one in shelf] == ["p2"]
     of_patron = (await desk.api.get("/v1/holds?patron=p3", as_=STAFF)).json()["items"]
     assert [one["id"] for one in of_patron] == [third["id"]]
+
+
+async def test_staff_reserve_for_whom_they_name_and_a_patron_for_nobody_else(desk: Desk) -> None:
+    title, _ = await lent_title(desk)
+    await people(desk, "p2")
+    body = {"title_id": title, "pickup_branch": "HKCL"}
+    made = await desk.api.post("/v1/holds", {**body, "patron_id": "p2"}, as_=STAFF, at=noon(DAY))
+    assert (made.status, made.json()["patron_id"], made.json()["position"]) == (201, "p2", 1)
+    mine = (await desk.api.get("/v1/me/holds", as_=token("p2"))).json()["items"]
+    assert [one["id"] for one in mine] == [made.json()["id"]]
+    for as_, sent in ((token("p1"), {**body, "patron_id": "p2"}), (STAFF, body)):
+        refused = await desk.api.post("/v1/holds", sent, as_=as_, at=noon(DAY))
+        assert (refused.status, refused.json()["code"]) == (404, "no-such-patron")
+    again = await desk.api.post("/v1/holds", {**body, "patron_id": "p2"}, as_=STAFF, at=noon(DAY))
+    assert again.json()["code"] == "hold-exists"
 
 
 async def test_another_patrons_hold_does_not_exist(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.circulation.domain.branch_calendar import BranchCalendar
-from services.circulation.domain.period import last_before
+from services.circulation.domain.period import NO_END, last_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,26 @@ def branch_rework_id(branch_code: str) -> str:
 
 
 def newly_closed(branch: BranchCalendar, since: int) -> tuple[date, date] | None:
-    """The first and last day of all closures announced after version `since`; None: there is none.
+    """The first and last day that closures or hours announced after version `since` may close.
 
-    Only days in it can have become free since.
+    Only days in it can have become free since; None: there is none.
     """
-    spans = [
-        (said.starts_on or closure.starts_on, last_before(said.reopened_on))
+    said_since = [
+        (closure, said)
         for closure in branch.closures
         for said in closure.announcements
         if said.version > since
+    ]
+    spans = [
+        (said.starts_on or closure.starts_on, last_before(said.reopened_on))
+        for closure, said in said_since
+    ]
+    # Weekly hours, and those of a reopening, close days from their first on.
+    spans += [(week.from_, NO_END) for week in branch.weeks if week.version > since]
+    spans += [
+        (said.reopened_on, NO_END)
+        for _, said in said_since
+        if said.reopened_on is not None and said.special_closed
     ]
     if not spans:
         return None

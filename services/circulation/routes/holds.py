@@ -15,7 +15,7 @@ from services.circulation.routes.patrons import ask_for_patron
 from services.circulation.usecases.amend_hold import AmendHold, amend_hold
 from services.circulation.usecases.cancel_hold import CancelHold, cancel_hold
 from services.circulation.usecases.place_hold import Place, PlaceHold, place_hold
-from shared.auth import Patron, PatronOrStaff, Staff, may_see
+from shared.auth import Caller, Patron, PatronOrStaff, Staff, may_see
 from shared.http import Body, Db, Page, PageQuery, Run, page_of
 from shared.mongo import Database
 
@@ -28,6 +28,9 @@ class HoldIn(Body):
     title_id: str = Field(min_length=1, max_length=64)
     pickup_branch: BranchCode
     expires_on: Day | None = Field(default=None, description="Last day on which it is wanted.")
+    patron_id: str | None = Field(
+        default=None, min_length=1, max_length=64, description="For whom; staff say it."
+    )
 
 
 class HoldChange(Body):
@@ -106,23 +109,33 @@ async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
 
 
 @router.post("/holds", status_code=201)
-async def post_hold(body: HoldIn, caller: Patron, run: Run) -> HoldOut:
-    """Reserve a title. Where a copy is free it is kept, or sent to the pick-up branch, at once.
+async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
+    """Reserve a title: the patron for themselves, staff for whom they name.
 
-    404 `no-such-title` or `unknown-branch`; 409 `patron-blocked`, `hold-limit`, `hold-exists`,
+    Where a copy is free it is kept, or sent to the pick-up branch, at once. 404 `no-such-title`,
+    `no-such-patron` or `unknown-branch`; 409 `patron-blocked`, `hold-limit`, `hold-exists`,
     `title-on-loan` or `ends-before-today`.
     """
+    patron_id = _for_whom(body, caller)
     command = PlaceHold(
-        caller.id, body.title_id, body.pickup_branch, body.expires_on, day_of(None, run)
+        patron_id, body.title_id, body.pickup_branch, body.expires_on, day_of(None, run)
     )
     try:
         place = await run(place_hold, command)
     except NoSuchPatron:
-        patron = await ask_for_patron(run.owners, caller.id, run.now)
+        patron = await ask_for_patron(run.owners, patron_id, run.now)
         if patron is None:
             raise
         place = await run(place_hold, replace(command, patron=patron))
     return HoldOut.at(place)
+
+
+def _for_whom(body: HoldIn, caller: Caller) -> str:
+    """The patron's id. Raises NoSuchPatron, also where a patron names somebody else."""
+    patron_id = body.patron_id or (caller.id if "patron" in caller.roles else None)
+    if patron_id is None or not may_see(caller, patron_id):
+        raise NoSuchPatron
+    return patron_id
 
 
 @router.patch("/holds/{hold_id}")
