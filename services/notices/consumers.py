@@ -51,7 +51,7 @@ from shared.contracts.circulation import (
 )
 from shared.contracts.event import Event
 from shared.contracts.events import ActivityPublished, RecordingReleased
-from shared.contracts.notices import BranchReopened
+from shared.contracts.notices import BranchClosureChanged, BranchReopened
 from shared.unit_of_work import Busy, Run
 
 hears = Hears()
@@ -338,6 +338,17 @@ async def tell_followers(event: BranchReopened, run: Run) -> None:
     """Tell those who follow this branch, and nobody else."""
     about = About(branch=event.branch, reopened_on=event.reopened_on)
     await _tell_all(_cause(event, about, run, branch=event.branch), run)
+
+
+@hears(BranchClosureChanged)
+async def tell_that_it_stays_closed(event: BranchClosureChanged, run: Run) -> None:
+    """Tell those who follow this branch that it won't reopen as announced, if that is the change.
+
+    Another day is told by branch.reopened.
+    """
+    if queries.is_for_followers(event):
+        about = About(branch=event.branch)
+        await _tell_all(_cause(event, about, run, branch=event.branch), run)
 
 
 @hears(RecordingReleased)

@@ -18,7 +18,7 @@ from services.notices.domain.patron import DEFAULT_LANGUAGE
 from services.notices.domain.refusals import BadCursor, NoSuchBranch, NoSuchClosure
 from services.notices.domain.wording import Facts
 from shared.clock import library_day, parse_instant
-from shared.contracts.notices import BranchReopened, BranchSnapshot
+from shared.contracts.notices import BranchClosureChanged, BranchReopened, BranchSnapshot
 from shared.http import Page, page_of
 from shared.money import dollars
 from shared.mongo import Database
@@ -223,10 +223,17 @@ async def effect(run: Run, state: ClosureState, events: Sequence[BranchSnapshot]
     followers = [
         await store.followers_now(run.database, event.branch, whole_milliseconds(run.now))
         for event in latest.values()
-        if isinstance(event, BranchReopened)
+        if is_for_followers(event)
     ]
     told = lending.loans_moved + lending.shelf_dates_moved + sum(followers)
     return ClosureEffect(state, lending, told)
+
+
+def is_for_followers(event: BranchSnapshot) -> bool:
+    """Whether who follows the branch is told: of a reopening, and of one that was taken back."""
+    return isinstance(event, BranchReopened) or (
+        isinstance(event, BranchClosureChanged) and event.change == "reopening-taken-back"
+    )
 
 
 def _portions(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:

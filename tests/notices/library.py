@@ -17,7 +17,7 @@ from shared.contracts.circulation import (
     TitleCatalogued,
 )
 from shared.contracts.events import RecordingReleased
-from shared.contracts.notices import BranchReopened
+from shared.contracts.notices import BranchClosureChanged, BranchReopened, ClosureChange
 from shared.unit_of_work import Origin, Run
 from tests.support import Answer, Api, token
 
@@ -153,6 +153,19 @@ def moved(loan_id: str, patron_id: str) -> LoanDueDateChanged:
     change = {"due_on": date(2021, 2, 19), "previous_due_on": date(2020, 12, 4), "cause": "c"}
     return LoanDueDateChanged.model_validate(
         {**LOAN, "loan_id": loan_id, "patron_id": patron_id, **change}
+    )
+
+
+def changed(branch: str, change: ClosureChange, version: int = 4) -> BranchClosureChanged:
+    """A closure of a branch that is another now."""
+    return BranchClosureChanged(
+        version=version,
+        branch=branch,
+        name=branch,
+        kind="central",
+        hours=(),
+        closure_id="c-1",
+        change=change,
     )
 
 

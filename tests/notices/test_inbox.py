@@ -38,6 +38,7 @@ from shared.owners import OwnerAway
 from shared.unit_of_work import Busy, Origin, Run
 from tests.notices.lending import Lending
 from tests.notices.library import (
+    changed,
     due_soon,
     erased,
     events,
@@ -483,6 +484,21 @@ async def test_preferences_that_come_late_catch_up_with_what_happened_under_them
     assert (await inbox(api, "p"))[-1]["at"] == "2021-02-17T08:00:00Z"
 
 
+async def test_who_follows_a_branch_is_told_that_its_announced_reopening_was_taken_back(
+    api: Api,
+) -> None:
+    await register(api)
+    await hear(api, prefers("p", 1, ("TPO",)), "e-1", FEBRUARY_1)
+    await hear(api, prefers("q", 1, ("HKCL",)), "e-2", FEBRUARY_1)
+    await hear(api, reopened("TPO"), "e-3", FEBRUARY_17)
+    await hear(api, changed("TPO", "amended"), "e-4", FEBRUARY_17)
+    for _ in range(2):
+        await hear(api, changed("TPO", "reopening-taken-back", 5), "e-5", FEBRUARY_17)
+    kinds = [item["kind"] for item in await inbox(api, "p")]
+    assert sorted(kinds) == ["branch.closure-changed", "branch.reopened"]
+    assert await inbox(api, "q") == []
+
+
 async def test_what_was_not_followed_any_more_is_taken_back_when_that_becomes_known(
     api: Api,
 ) -> None:
@@ -574,6 +590,7 @@ def story() -> list[Happened]:
         reopened("HKCL", 4),
         moved("loan-a", "a"),
         reopened("TPO", 3),
+        changed("TPO", "reopening-taken-back"),
         PatronUpdated.model_validate({**snapshot, "patron_id": "b", "version": 2}),
         PatronBlocked.model_validate(
             {**snapshot, "patron_id": "b", "version": 3, "language": "zh-Hant"}
@@ -671,6 +688,7 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
         [
             "branch.reopened",
             "fines.resumed",
+            "branch.closure-changed",
             "branch.reopened",
             "branch.reopened",
             "fines.suspended",

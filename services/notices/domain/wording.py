@@ -79,6 +79,7 @@ class _Phrases:
     suspended: str
     resumed: str
     reopened: str
+    stays_closed: str
     released: str
     reserved: str
     """Stands for the title of a reservation that is not known."""
@@ -146,6 +147,8 @@ _PHRASES: Mapping[str, _Phrases] = {
         resumed="Fines are counted again from {resumes_on} for overdue loans from the libraries "
         "concerned, yours among them.",
         reopened="{branch} reopens on {reopened_on}.",
+        stays_closed="{branch} stays closed: it does not reopen on the day that was announced. "
+        "Another day will be announced.",
         released="The recording of {activity} can be watched now.",
         reserved="An item that you reserved",
         ready="{title} can be collected at {branch} once the library is open again.",
@@ -192,6 +195,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         suspended="由{starts_on}起，從有關圖書館借出的資料（包括您所借的）暫停計算逾期罰款。",
         resumed="由{resumes_on}起，從有關圖書館借出的逾期資料（包括您所借的）恢復計算罰款。",
         reopened="{branch}將於{reopened_on}重新開放。",
+        stays_closed="{branch}繼續關閉，不會於早前公布的日期重新開放。新的日期將另行公布。",
         released="{activity}的錄影現可觀看。",
         reserved="您預約的一項資料",
         ready="圖書館重開後，您可到{branch}領取{title}。",
@@ -236,6 +240,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         suspended="由{starts_on}起，从有关图书馆借出的资料（包括您所借的）暂停计算逾期罚款。",
         resumed="由{resumes_on}起，从有关图书馆借出的逾期资料（包括您所借的）恢复计算罚款。",
         reopened="{branch}将于{reopened_on}重新开放。",
+        stays_closed="{branch}继续关闭，不会于早前公布的日期重新开放。新的日期将另行公布。",
         released="{activity}的录像现可观看。",
         reserved="您预约的一项资料",
         ready="图书馆重开后，您可到{branch}领取{title}。",
@@ -284,6 +289,8 @@ def _sentences(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
             return [phrases.resumed]
         case "branch.reopened":
             return [phrases.reopened]
+        case "branch.closure-changed":
+            return [phrases.stays_closed]
         case "recording.released":
             return [phrases.released]
     return [_of_hold(kind, facts, phrases) or phrases.other]

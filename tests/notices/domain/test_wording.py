@@ -35,6 +35,7 @@ SAYS = {
     "fines.suspended": {"starts_on", "resumes_on"},
     "fines.resumed": {"resumes_on"},
     "branch.reopened": {"branch", "reopened_on"},
+    "branch.closure-changed": {"branch"},
     "recording.released": {"activity"},
     "hold.ready": {"title", "branch", "shelf_until"},
     "hold.changed": {"title", "branch", "shelf_until"},
