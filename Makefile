@@ -14,7 +14,7 @@ help:
 	@echo "make test-web   the pages in a real browser; needs chromium and npm, on Debian with fonts-noto-cjk"
 	@echo "make test-mutants  rules made wrong, to see the state model test find each"
 	@echo "make check  lint, format, types, import rules"
-	@echo "make up     the system on embedded infrastructure, until Ctrl-C"
+	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
 	@echo "make translations   the page's words into services/gateway/web/translations, to be translated there"
 	@echo "make bench  the hot paths against the bare driver"
 	@echo "make clean  remove .venv, caches, and the data of make up"
@@ -23,7 +23,7 @@ demo: .venv/project.stamp
 	@$(PY) -m ops demo
 
 up: .venv/project.stamp
-	@$(PY) -m ops up
+	@$(PY) -m ops up --demonstration
 
 test: .venv/project.stamp
 	@mkdir -p .data && PYTEST_DEBUG_TEMPROOT=.data $(PY) -m pytest $(AGAIN) tests

@@ -174,6 +174,14 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
         typer.Option(metavar="SERVICE=N", help="More processes of a service; may be repeated."),
     ] = None,
     kafka: Broker = "embedded",
+    demonstration: Annotated[
+        bool,
+        typer.Option(
+            "--demonstration",
+            help="Put a librarian, a patron and some books into an empty system; everybody knows "
+            "their PIN.",
+        ),
+    ] = False,
 ) -> None:
     """Run the whole system until Ctrl-C: database and broker (if none is named), services."""
     from ops.processes import system
@@ -196,6 +204,11 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
             _errors.print(sentence)
         for name, child in running.processes.items():
             typer.echo(f"{name:<15} {running.url(*_split(name))}  pid {child.pid}")
+        if demonstration:
+            first_look = import_module("ops.first_look")
+            first_look.prepare(running)
+            for who, card in (("patron", first_look.PATRON), ("librarian", first_look.LIBRARIAN)):
+                typer.echo(f"Log in as a {who}: card {card}, PIN {first_look.PIN}")
         typer.echo(f"Ready: {running.gateway_url}   logs: {data / 'logs'}   Ctrl-C stops it.")
         children = [*running.infrastructure.children, *running.processes.values()]
         try:
