@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from ops.audit import audit
@@ -205,3 +206,24 @@ async def test_without_an_owner_the_views_stay_as_they_are(
     assert refused.code == 1
     assert "events does not answer" in refused.err
     assert await shown(library, patrons) == truth
+
+
+async def test_who_follows_an_account_is_told_that_the_gateway_stops(
+    library: Library, running: System
+) -> None:
+    card = await library.patron(await library.branch())
+    headers = {"Authorization": f"Bearer {library.tokens[card]}"}
+    gateway = running.process("gateway")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{running.gateway_url}/v1/me/stream", headers=headers) as stream,
+    ):
+        assert stream.status == 200
+        await stream.content.readuntil(b"event: account\n")
+        stopping = asyncio.create_task(asyncio.to_thread(gateway.stop))
+        async with asyncio.timeout(20):
+            rest = await stream.content.read()
+        await stopping
+    assert rest.endswith(b'event: end\ndata: {"reason":"stopping"}\n\n')
+    assert b"retry: " in rest
+    gateway.start()
