@@ -65,8 +65,8 @@ class Verifier:
         A token that was verified is known until it expires: to verify it again would cost more
         than all else that a read does here.
         """
-        known = self._known.get(token)
-        if known and known.expires_at > time.time():
+        known = self.known(token)
+        if known is not None:
             return known
         try:
             kid = _key_id(token)
@@ -90,6 +90,11 @@ class Verifier:
             return caller
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise Unauthenticated from error
+
+    def known(self, token: str) -> Caller | None:
+        """The caller of a token that was verified before and has not expired since."""
+        known = self._known.get(token)
+        return known if known and known.expires_at > time.time() else None
 
     async def _keys_with(self, kid: str) -> KeySet:
         if self._keys is not None and _has(self._keys, kid):

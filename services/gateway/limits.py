@@ -135,17 +135,17 @@ class Limits:
     async def _limits(self, scope: Scope) -> list[tuple[str, str, int]]:
         """Name, whose bucket and requests a minute of each limit that a request falls under."""
         settings = self._settings
-        client = scope.get("client")
-        address = network_of(client[0]) if client else "unknown"
+        if scope["path"] == "/v1/sessions":  # with a token or without
+            return [("log-in", f"log-in {_address(scope)}", settings.login_per_minute)]
         caller = await _caller(scope)
-        limits = [
-            ("caller", f"caller {caller}", settings.caller_per_minute)
-            if caller
-            else ("address", f"address {address}", settings.address_per_minute)
-        ]
-        if scope["path"] == "/v1/sessions":
-            limits.append(("log-in", f"log-in {address}", settings.login_per_minute))
-        return limits
+        if caller:
+            return [("caller", f"caller {caller}", settings.caller_per_minute)]
+        return [("address", f"address {_address(scope)}", settings.address_per_minute)]
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return network_of(client[0]) if client else "unknown"
 
 
 def network_of(address: str) -> str:
@@ -165,6 +165,9 @@ async def _caller(scope: Scope) -> str | None:
     if not token or len(token) > 4096:
         return None
     verifier: Verifier = scope["app"].state.verifier
+    known = verifier.known(token)
+    if known is not None:
+        return known.id
     try:
         async with asyncio.timeout(VERIFY_SECONDS):
             return (await verifier.caller(token)).id
