@@ -1,0 +1,171 @@
+"""The image, run as docker-compose.yml says, on a MongoDB and an Apache Kafka of this machine.
+
+For a machine with a container engine: build the image, then `CARREL_IMAGE=carrel:latest` and
+`make test-kafka`, or this file alone. Containers share the host's network, so that nothing listens
+beyond the loopback address: names and published ports of the compose file are not tried here.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from ops import ports
+from ops.embedded import embedded
+from ops.processes import System
+from shared.bus import SERVICES
+from tests.library import Library
+
+ROOT = Path(__file__).parents[2]
+FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+IMAGE = os.environ.get("CARREL_IMAGE", "")
+COPIES = {"circulation": 3}
+"""As with `--scale circulation=3`."""
+
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        not IMAGE or not shutil.which("docker"),
+        reason="CARREL_IMAGE names the image that an engine here has",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The five services in containers, healthy by the compose file's own checks."""
+    folder = tmp_path_factory.mktemp("image")
+    with ExitStack() as stack:
+        infrastructure = stack.enter_context(
+            embedded(folder, mongo_port=None, kafka_port=None, broker="apache")
+        )
+        first = {service: ports.reserve() for service in SERVICES}
+        told = {
+            "CARREL_MONGO_URL": infrastructure.mongo_url,
+            "CARREL_KAFKA": infrastructure.kafka,
+            **infrastructure.told,
+            "CARREL_SIMULATION": "1",
+            "CARREL_SERVICE_SECRET": "a" * 64,
+            "CARREL_CARD_KEY": "b" * 64,
+            **{
+                f"CARREL_{service.upper()}_URL": f"http://{ports.LOOPBACK}:{port}"
+                for service, port in first.items()
+            },
+        }
+        containers = [
+            stack.enter_context(_container(service, port, told))
+            for service in SERVICES
+            for port in [first[service], *_more(service)]
+        ]
+        deadline = time.monotonic() + 240
+        for container in containers:
+            while (health := _docker("inspect", "-f", "{{.State.Health.Status}}", container)) != (
+                "healthy"
+            ):
+                assert time.monotonic() < deadline, (health, _docker("logs", container)[-2000:])
+                time.sleep(1)
+        yield _Contained(infrastructure, {}, told)
+
+
+class _Contained(System):
+    """A system whose processes are the engine's."""
+
+    def url(self, service: str, replica: int = 0) -> str:
+        assert replica == 0, "only the first is called"
+        return self.environment[f"CARREL_{service.upper()}_URL"]
+
+
+def _more(service: str) -> list[int]:
+    return [ports.reserve() for _ in range(COPIES.get(service, 1) - 1)]
+
+
+@contextmanager
+def _container(service: str, port: int, told: Mapping[str, str]) -> Iterator[str]:
+    """A service as its section of the compose file says, but for addresses."""
+    section = FILE["services"][service]
+    check = section["healthcheck"]
+    assert check["test"][0] == "CMD"
+    python, option, code = (part.replace(":8080/", f":{port}/") for part in check["test"][1:])
+    limits = section["deploy"]["resources"]["limits"]
+    settings = section["environment"] | told | {"CARREL_PORT": str(port)}
+    settings |= {"CARREL_HOST": ports.LOOPBACK}
+    container = _docker(
+        "run",
+        "--detach",
+        "--network=host",
+        f"--hostname={service}-{port}",
+        f"--user={section['user']}",
+        f"--memory={limits['memory']}",
+        f"--health-cmd={python} {option} '{code}'",
+        f"--health-interval={check['interval']}",
+        f"--health-timeout={check['timeout']}",
+        f"--health-retries={check['retries']}",
+        f"--health-start-period={check['start_period']}",
+        *(["--read-only"] if section["read_only"] else []),
+        *(f"--tmpfs={folder}" for folder in section["tmpfs"]),
+        *(f"--cap-drop={capability}" for capability in section["cap_drop"]),
+        *(f"--security-opt={option}" for option in section["security_opt"]),
+        *(f"--env={name}={value}" for name, value in settings.items()),
+        IMAGE,
+        *section["command"],
+    )
+    try:
+        yield container
+    finally:
+        _docker("stop", "--time=20", container)
+        _docker("rm", container)
+        ports.release(port)
+
+
+def _docker(*arguments: str) -> str:
+    done = subprocess.run(
+        ["docker", *arguments],  # noqa: S607 - whichever engine the machine has
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip() or done.stderr.strip()
+
+
+async def test_a_book_is_lent_and_the_account_shows_it(running: System) -> None:
+    async with Library(running) as library:
+        branch = await library.branch()
+        card = await library.patron(branch)
+        barcodes = await library.copies(branch, 2)
+        loans = await library.lend(card, barcodes, branch)
+        await library.flow.settle(within=60)
+        overview = await library.get("/v1/me", by=card)
+        assert {shown["id"] for shown in overview["loans"]} == {loan["id"] for loan in loans}
+        assert all(source["live"] for source in overview["sources"].values())
+
+
+async def test_the_page_is_in_it(running: System) -> None:
+    async with aiohttp.ClientSession(running.gateway_url) as browser:
+        async with browser.get("/") as answer:
+            page = await answer.text()
+        assert "<h1" in page
+        [script] = re.findall(r'src="(/[^"]*htmx[^"]*)"', page)
+        async with browser.get(script) as answer:
+            assert answer.status == 200
+
+
+def test_no_process_of_it_may_more_than_a_reader_can(running: System) -> None:
+    names = _docker("ps", "--quiet", f"--filter=ancestor={IMAGE}").split()
+    assert len(names) == len(SERVICES) + 2
+    for name in names:
+        [state] = json.loads(_docker("inspect", name))
+        assert state["Config"]["User"] == "10001"
+        assert state["HostConfig"]["ReadonlyRootfs"]
+        assert state["RestartCount"] == 0
