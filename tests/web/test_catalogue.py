@@ -12,7 +12,7 @@ RESERVED = {
     "zh-Hant": "你在輪候名單上排第",
     "zh-Hans": "你在轮候名单上排第",
 }
-TWICE = {"en": "reserved this title already", "zh-Hant": "你已預約此書", "zh-Hans": "你已预约此书"}
+TWICE = {"en": "reserved this title already", "zh-Hant": "已預約此書", "zh-Hans": "已预约此书"}
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])

@@ -89,8 +89,9 @@ class Visit:
 
     @property
     def key(self) -> str:
-        """The Idempotency-Key of the form: sent twice, it is done once."""
-        return self.text("key")
+        """The Idempotency-Key of the form: sent twice, it is done once. Not ours: none."""
+        key = self.text("key")
+        return key if key.isascii() and key.isprintable() else ""
 
     def text(self, name: str) -> str:
         """What was typed into a field, without blanks around it; "" if nothing."""

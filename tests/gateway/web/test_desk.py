@@ -61,3 +61,13 @@ async def test_what_was_typed_is_shown_as_text(librarian: Browser) -> None:
     page = await librarian.submit(form, "/desk", **typed)
     assert page.status == 503
     assert "<script>alert" not in page.html
+
+
+@pytest.mark.parametrize("path", ["/desk", "/desk/returns", "/desk/patrons", "/desk/notices"])
+async def test_fields_that_no_page_of_ours_has_break_nothing(librarian: Browser, path: str) -> None:
+    form = (await librarian.get(path)).form(path)
+    odd = "館\x00\n\ud7ff"
+    fields = [(name, value) for name, value in form.fields if name == "form"]
+    names = ("key", "branch", "barcodes", "card_number", "at", "name", "kinds", "branches")
+    page = await librarian.post(path, [*fields, *((name, odd) for name in names)])
+    assert page.status == 503  # nobody is there to refuse it

@@ -36,7 +36,8 @@ async def post_lending(visit: DeskVisit) -> Response:
     reply, patron = await asyncio.gather(
         visit.api.send("POST", "/v1/checkouts", lent, key=visit.key), _patron(visit.api, card)
     )
-    return forms.stay(visit, await _lending(visit, reply, patron))
+    response = await _lending(visit, reply, patron)
+    return forms.stay(visit, response) if reply.done else response
 
 
 @router.get("/desk/returns")
@@ -55,7 +56,8 @@ async def post_returns(visit: DeskVisit) -> Response:
         **forms.given(visit, "at"),
     }
     reply = await visit.api.send("POST", "/v1/returns", back, key=visit.key)
-    return forms.stay(visit, await _returns(visit, reply))
+    response = await _returns(visit, reply)
+    return forms.stay(visit, response) if reply.done else response
 
 
 async def _lending(
