@@ -9,8 +9,8 @@ pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 RESERVED = {
     "en": "You are number",
-    "zh-Hant": "你在輪候名單上排第",
-    "zh-Hans": "你在轮候名单上排第",
+    "zh-Hant": "在輪候名單上排第",
+    "zh-Hans": "在轮候名单上排第",
 }
 TWICE = {"en": "reserved this title already", "zh-Hant": "已預約此書", "zh-Hans": "已预约此书"}
 
