@@ -1,11 +1,11 @@
 """A reader without a mouse: log in, renew all, log out; and it can be seen where they are."""
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
 from tests.library import PIN
 from tests.web.browser import Windows
-from tests.web.story import Story
+from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -52,6 +52,27 @@ async def test_a_reader_without_a_mouse_logs_in_renews_all_and_logs_out(
     await page.wait_for_url("**/log-in")
     await page.goto("/")
     assert "/log-in" in page.url
+
+
+async def test_a_change_that_comes_while_a_form_is_on_its_way_does_not_take_the_form_away(
+    windows: Windows, story: Story
+) -> None:
+    """The answer to a form goes where the form says, so the form has to be there still."""
+    card = await story.reader()
+    [barcode] = await story.library.copies(CENTRAL, 1)
+    page = await windows.open(card=card)
+
+    async def held_up(route: Route) -> None:
+        async with page.expect_response(lambda answer: answer.request.resource_type == "fetch"):
+            await story.library.lend(card, [barcode], CENTRAL)
+        await route.continue_()
+
+    await page.route("**/renewals", held_up)
+    async with page.expect_request("**/me/stream*"):
+        await page.goto("/")
+    await page.locator("#renew-all").click()
+    await page.locator("#said").wait_for()
+    assert await page.locator("#announcer").count() == 1
 
 
 async def test_the_first_step_skips_to_the_content(windows: Windows, story: Story) -> None:

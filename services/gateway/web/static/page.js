@@ -68,7 +68,11 @@
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("[data-live]");
     const shown = account();
-    if (!fresh || !shown || fresh.textContent === shown.textContent) {
+    // A form that is on its way has to be there when its answer comes, which brings the account along.
+    if (!fresh || !shown || shown.querySelector(".htmx-request")) {
+      return;
+    }
+    if (fresh.textContent === shown.textContent) {
       return;
     }
     const focused = shown.contains(document.activeElement) ? document.activeElement.id : "";
