@@ -100,7 +100,7 @@ async def test_a_fine_is_explained_day_by_day_and_paid(
     await library.flow.settle()
     owing = await browser.get("/")
     assert "To pay HK$12.00" in owing.text
-    assert "Your account is blocked" in owing.text
+    assert "This account is blocked until what is owed is paid" in owing.text
     charge = await browser.get(next(link for link in owing.links if "/charges/" in link))
     assert "4 days · charged HK$6.00" in charge.text
 
