@@ -78,12 +78,15 @@ def _problems(
     path: str, method: str, operation: Mapping[str, Any], allowed: frozenset[str]
 ) -> dict[str, Any]:
     """The answers that are problems, by status, with their codes."""
-    codes: dict[str, list[str]] = {"429": ["too-many-requests"], "503": ["unavailable"]}
+    # 422 for each: a header may be malformed where there is nothing else.
+    codes: dict[str, list[str]] = {
+        "422": ["malformed"],
+        "429": ["too-many-requests"],
+        "503": ["unavailable"],
+    }
     if "requestBody" in operation:
         codes["400"] = ["not-json"]
         codes["415"] = ["not-json"]
-    if "requestBody" in operation or operation.get("parameters"):
-        codes["422"] = ["malformed"]
     if method != "get":
         codes["409"] = ["idempotency-key-reused"]
     if "{" in path:

@@ -4,6 +4,7 @@ Requests are made from the document, good and bad ones, and answers held against
 ours, no status that is not named, no other type or shape. What is drawn is the same in each run.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -20,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from ops.processes import System, system
 from tests.library import Library
 from tests.security.conftest import operations
 
@@ -36,6 +38,14 @@ LIMITS = hypothesis.settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system of its own: staff who do anything at all close libraries and suspend fines."""
+    folder = tmp_path_factory.mktemp("system")
+    with system(folder, simulation=True, usual_ports=False) as started:
+        yield started
 
 
 @pytest.fixture
