@@ -30,11 +30,11 @@ VIEWS: Indexes = {
     "activities": [IndexModel([("type", ASCENDING), ("last_at", ASCENDING)])],
     "notices": [IndexModel([("branches", ASCENDING), ("date", DESCENDING)])],
 }
-INDEXES: Indexes = {
-    **VIEWS,
+BUCKETS: Indexes = {
     # A bucket that nobody has drawn from for a minute is full again, as one that is not there.
     "buckets": [IndexModel([("at", ASCENDING)], expireAfterSeconds=90)],
 }
+INDEXES: Indexes = {**VIEWS, **BUCKETS}
 
 
 @dataclass(frozen=True)
@@ -260,9 +260,9 @@ async def begin_build(database: Database, build: str) -> Building:
     """New, empty views beside those that are served. What others had begun is dropped."""
     await _drop(database, _BUILDS)
     building = Building(database, build)
-    await ensure_indexes(
-        database, {f"{building.prefix}{name}": models for name, models in VIEWS.items()}
-    )
+    views = {f"{building.prefix}{name}": models for name, models in VIEWS.items()}
+    # With the views the whole database may have been lost.
+    await ensure_indexes(database, {**views, **BUCKETS})
     await building["account_views"].insert_one({"_id": WHOLE, "since": None})
     return building
 
