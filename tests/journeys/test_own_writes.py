@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from ops.processes import System, system
 from services.gateway.rebuild import rebuild
@@ -84,7 +85,15 @@ async def build(running: System) -> None:
     """The views as the owners would have them now: for what was told while nobody consumed."""
     settings = running.settings(Settings)
     client, owners = connect(settings.mongo_url), Owners(settings, "gateway")
-    await rebuild(client[f"{settings.database_prefix}_gateway"], settings, owners)
+
+    async def built() -> bool:
+        try:
+            await rebuild(client[f"{settings.database_prefix}_gateway"], settings, owners)
+        except GroupCoordinatorNotAvailableError:
+            return False  # nobody consumes: a new broker sets up its groups when first asked
+        return True
+
+    await until(built, within=30)
     await owners.close()
     client.close()
 
