@@ -153,22 +153,28 @@ class Caller:
 
     async def ours(self, patron: str) -> bytes:
         """The gateway's answer."""
-        if patron not in self.tokens:
-            self.tokens[patron] = token(patron, name="Chan Mei-ling")
-        headers = {
-            "Authorization": f"Bearer {self.tokens[patron]}",
-            "Accept-Encoding": "identity",  # the yardstick compresses nothing
-        }
-        async with self.session.get(f"{self.gateway}/v1/me", headers=headers) as answer:
+        async with self.session.get(
+            f"{self.gateway}/v1/me", headers=self._headers(patron)
+        ) as answer:
             body = await answer.read()
             if answer.status != 200:
                 self.refused += 1  # a crowded machine is slower than an answer may be
             return body
 
     async def theirs(self, patron: str) -> bytes:
-        """The minimal app's answer."""
-        async with self.session.get(f"{self.bare_url}/{patron}") as answer:
+        """The minimal app's answer to the same headers."""
+        async with self.session.get(
+            f"{self.bare_url}/{patron}", headers=self._headers(patron)
+        ) as answer:
             return await answer.read()
+
+    def _headers(self, patron: str) -> dict[str, str]:
+        if patron not in self.tokens:
+            self.tokens[patron] = token(patron, name="Chan Mei-ling")
+        return {
+            "Authorization": f"Bearer {self.tokens[patron]}",
+            "Accept-Encoding": "identity",  # the yardstick compresses nothing
+        }
 
 
 Ask = Callable[[str], Awaitable[bytes]]

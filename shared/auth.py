@@ -151,12 +151,24 @@ def keys_from(
     return fetch
 
 
-async def _caller(request: Request) -> Caller:
+def _token(request: Request) -> str:
+    """The token that a request bears; empty if it has none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token or len(token) > 4096:
+    return token.strip() if scheme.lower() == "bearer" and len(token) <= 4096 else ""
+
+
+def known_caller(request: Request) -> Caller | None:
+    """Who sends a request, if their token was verified before and is good still."""
+    verifier: Verifier = request.app.state.verifier
+    return verifier.known(_token(request))
+
+
+async def _caller(request: Request) -> Caller:
+    token = _token(request)
+    if not token:
         raise Unauthenticated
     verifier: Verifier = request.app.state.verifier
-    caller = await verifier.caller(token.strip())
+    caller = await verifier.caller(token)
     request.state.caller = caller
     return caller
 

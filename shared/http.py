@@ -256,6 +256,8 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # Spans and metrics of a request are made in _Edge: FastAPI's own would double them.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         # Said once for all routes; each has the codes it adds.
         responses={"default": {"model": Problem, "description": "A problem (RFC 9457)"}},
     )
@@ -455,6 +457,11 @@ def problem(
 AWAY = {"Retry-After": "2"}
 
 
+def unavailable(what: str) -> Response:
+    """503: a service, or a part of the system, is away."""
+    return problem(503, "unavailable", f"{what} is away for a moment. Try again.", headers=AWAY)
+
+
 def _add_problems(app: FastAPI, service: Service) -> None:
     async def refused(_: Request, error: Exception) -> Response:
         code = str(getattr(error, "code", "refused"))
@@ -492,8 +499,9 @@ def _add_problems(app: FastAPI, service: Service) -> None:
         return problem(403, "forbidden", "Your role does not allow this.")
 
     async def away(_: Request, error: Exception) -> Response:
-        what = error.service if isinstance(error, OwnerAway) else "A part of the system"
-        return problem(503, "unavailable", f"{what} is away for a moment. Try again.", headers=AWAY)
+        return unavailable(
+            error.service if isinstance(error, OwnerAway) else "A part of the system"
+        )
 
     async def database(request: Request, error: Exception) -> Response:
         if is_away(error) or isinstance(error, Busy):

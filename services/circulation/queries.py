@@ -1,6 +1,6 @@
 """What circulation can be asked. Fines are worked out when asked; nothing accrues in the store."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -37,6 +37,17 @@ class Account:
     overdue: bool
     suspended: bool
     resumes_on: date | None
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """The fines of a patron's loans past their stored due dates, and what they depend on."""
+
+    accounts: list[Account]
+    calendars: Mapping[str, BranchCalendar]
+    """By branch code."""
+    suspensions_version: int
+    """The sum of the versions of all fine suspensions: it grows with each change of any."""
 
 
 @dataclass(frozen=True)
@@ -204,14 +215,13 @@ async def account(db: Database, loan: Loan, day: date) -> Account:
     return account_of(loan, calendars[loan.branch_code], suspensions, day)
 
 
-async def overdue_accounts(db: Database, patron_id: str, day: date) -> list[Account]:
+async def overdue(db: Database, patron_id: str, day: date) -> Overdue:
     """The fines, on `day`, of a patron's open loans past their stored due dates."""
     loans = await store.loans.find_due_before(db, patron_id, day)
-    if not loans:
-        return []
     calendars = await store.calendars.find(db, {loan.branch_code for loan in loans})
     suspensions = await store.suspensions.find(db)
-    return [account_of(loan, calendars[loan.branch_code], suspensions, day) for loan in loans]
+    accounts = [account_of(loan, calendars[loan.branch_code], suspensions, day) for loan in loans]
+    return Overdue(accounts, calendars, sum(suspension.version for suspension in suspensions))
 
 
 def account_of(

@@ -6,8 +6,14 @@ from services.circulation import store
 from services.circulation.usecases.post_to_ledger import snapshot as charge_fields
 from services.circulation.usecases.tell_of_hold import snapshot as hold_fields
 from services.circulation.usecases.tell_of_loan import snapshot as loan_fields
+from services.circulation.usecases.tell_of_suspension import snapshot as suspension_snapshot
 from services.circulation.usecases.tell_of_title import catalogued
-from shared.contracts.circulation import ChargeSnapshot, HoldSnapshot, LoanSnapshot
+from shared.contracts.circulation import (
+    ChargeSnapshot,
+    HoldSnapshot,
+    LoanSnapshot,
+    SuspensionSnapshot,
+)
 from shared.http import Snapshot, Told
 from shared.mongo import Database
 
@@ -37,9 +43,16 @@ async def charges(db: Database, after: str) -> Told:
     return [ChargeSnapshot(**charge_fields(charge)) for charge in found], more
 
 
+async def suspensions(db: Database, after: str) -> Told:
+    """Every fine suspension."""
+    found, more = await store.suspensions.find_after(db, after)
+    return [suspension_snapshot(SuspensionSnapshot, each) for each in found], more
+
+
 SNAPSHOTS: Mapping[str, Snapshot] = {
     "titles": titles,
     "loans": loans,
     "holds": holds,
     "charges": charges,
+    "suspensions": suspensions,
 }

@@ -1,8 +1,8 @@
 """Answers to `GET /v1/me` that may still be right, as the bytes that were sent.
 
-A view has a stamp, which each change of it replaces. Whether an answer of before is right is asked
-of the database each time, by that stamp alone: so it is right at once at every replica, and the
-view itself is neither read nor put into words again.
+A view has a stamp, which each change of it replaces, and so has what all accounts are shown by.
+Whether an answer of before is right is asked of the database each time, by these stamps alone: so
+it is right at once at every replica, and the view itself is neither read nor put into words again.
 """
 
 import hashlib
@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from services.gateway.projection import open_loans, waiting_holds
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.gateway.store import Stamps
 
 MOST_BYTES = 64 * 2**20
 """Of the bodies that a process keeps."""
-NEVER = "9999-12-31"
+PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+"""Headers of what is one patron's own."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,9 @@ class Answer:
     name: str
     """Of the patron, as their token says it."""
     live: Mapping[str, bool]
-    stamp: object
-    """Of the view; None where it has none, as that of a patron of whom nothing was heard."""
-    last_day: str
-    """The last day on which none of the loans is past its due date."""
+    day: date
+    """In the library's zone: what is past its due date changes at midnight."""
+    stamps: Stamps
     waiting: Mapping[str, Mapping[str, Any]]
     """The holds that have a position in a queue, which changes without the view."""
     positions: Mapping[str, int]
@@ -42,19 +45,21 @@ class Answer:
         tag = f'W/"{hashlib.sha256(self.body).hexdigest()[:32]}"'
         object.__setattr__(self, "tag", tag)
 
-    def may_hold(self, name: str, live: Mapping[str, bool], today: date) -> bool:
-        """Whether it is right as long as the view and the positions are as they were."""
-        return self.name == name and self.live == live and today.isoformat() <= self.last_day
+    def to(self, request: Request) -> Response:
+        """As an answer to a request: none again where it is what the caller has."""
+        headers = {**PRIVATE, "ETag": self.tag}
+        if _has(request.headers.get("if-none-match", ""), self.tag):
+            return Response(status_code=304, headers=headers)
+        return Response(self.body, headers=headers, media_type="application/json")
+
+    def may_hold(self, name: str, live: Mapping[str, bool], day: date) -> bool:
+        """Whether it is right as long as the stamps and the positions are as they were."""
+        return self.name == name and self.live == live and self.day == day
 
 
-def depends_on(view: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the answer of a view depends on, as fields of Answer."""
-    days = [loan["due_on"] for loan in open_loans(view).values()]
-    return {
-        "stamp": (view or {}).get("stamp"),
-        "last_day": min(days, default=NEVER),
-        "waiting": waiting_holds(view),
-    }
+def _has(if_none_match: str, tag: str) -> bool:
+    tags = {item.strip().removeprefix("W/") for item in if_none_match.split(",")}
+    return "*" in tags or tag.removeprefix("W/") in tags
 
 
 class Answers:
@@ -74,13 +79,14 @@ class Answers:
 
     def keep(self, patron_id: str, answer: Answer) -> None:
         """Keep an answer in the place of the last; the longest unused make room for it."""
-        self._drop(patron_id)
+        self.drop(patron_id)
         self._kept[patron_id] = answer
         self._bytes += len(answer.body)
         while self._bytes > self._most:
-            self._drop(next(iter(self._kept)))
+            self.drop(next(iter(self._kept)))
 
-    def _drop(self, patron_id: str) -> None:
+    def drop(self, patron_id: str) -> None:
+        """Forget a patron's answer."""
         dropped = self._kept.pop(patron_id, None)
         if dropped is not None:
             self._bytes -= len(dropped.body)

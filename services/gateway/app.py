@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from services.gateway import consumers, edge, proxy, rebuild, routes, store, stream
-from services.gateway.answers import Answers
+from services.gateway.account import Accounts
 from services.gateway.liveness import Liveness
 from services.gateway.settings import Settings
 from services.gateway.web import site
@@ -39,7 +39,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     site.add_pages(app)
     app.state.liveness = Liveness()
     app.state.documents = proxy.Documents()
-    app.state.answers = Answers()
+    app.state.accounts = Accounts(app)
     app.state.streams = stream.Streams()
-    app.state.writing = set()
     return app

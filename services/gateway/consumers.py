@@ -58,9 +58,12 @@ async def show_title(event: circulation.TitleCatalogued, run: Run) -> None:
     notices.BranchRegistered,
     notices.BranchClosed,
     notices.BranchReopened,
+    notices.BranchClosureChanged,
     notices.BranchHoursChanged,
     notices.NoticePublished,
+    circulation.FinesSuspended,
+    circulation.FinesResumed,
 )
-async def list_in_my_info(event: Event, run: Run) -> None:
-    """Keep what My Info lists: activities, notices, and the names of branches."""
+async def show_to_all(event: Event, run: Run) -> None:
+    """Keep what is the same for all: activities, notices, branches, suspensions of fines."""
     await store.apply(run.database, fold(event, run.now))

@@ -13,6 +13,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.limits import Limits
+from services.gateway.quick import Quick
 from services.gateway.settings import Settings
 from shared.http import problem
 
@@ -70,6 +71,18 @@ class Edge:
         await self._app({**scope, "headers": kept}, receive, secured)
 
 
+class _Gzip(GZipMiddleware):
+    """Leaves alone what may not be compressed: also to look at that takes time."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Compress the answer if its reader takes that."""
+        taken = scope["type"] == "http" and dict(scope["headers"]).get(b"accept-encoding", b"")
+        if taken and b"gzip" in taken:
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
 def protect(app: FastAPI, settings: Settings) -> None:
     """Put the edge around an app: outside of the chassis' layer, and the limits by caller inside.
 
@@ -78,7 +91,7 @@ def protect(app: FastAPI, settings: Settings) -> None:
     repeats nothing of the request.
     """
     app.add_middleware(
-        GZipMiddleware,
+        _Gzip,
         minimum_size=COMPRESSED_FROM,
         compresslevel=3,
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "text/html"),
@@ -100,8 +113,8 @@ def protect(app: FastAPI, settings: Settings) -> None:
             expose_headers=["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
         )
     app.add_middleware(Edge, settings=settings)
-    # Inside the chassis' layer, which logs and counts what is refused here.
-    app.user_middleware.append(Middleware(Limits, settings=settings))
+    # Inside the chassis' layer, which logs and counts what is refused or answered here.
+    app.user_middleware += [Middleware(Limits, settings=settings), Middleware(Quick)]
 
 
 def _refused(scope: Scope) -> ASGIApp | None:

@@ -9,10 +9,16 @@ from datetime import date, datetime
 from functools import singledispatch
 from typing import Any
 
-from services.gateway.store import Change, Erasure, Row, ViewChange
+from services.gateway.store import Change, Common, Erasure, Row, ViewChange
 from shared.contracts import Event
 from shared.contracts.accounts import PatronSnapshot, PreferencesChanged
-from shared.contracts.circulation import ChargeSnapshot, HoldSnapshot, LoanSnapshot, TitleCatalogued
+from shared.contracts.circulation import (
+    ChargeSnapshot,
+    HoldSnapshot,
+    LoanSnapshot,
+    SuspensionSnapshot,
+    TitleCatalogued,
+)
 from shared.contracts.events import ActivitySnapshot
 from shared.contracts.notices import BranchSnapshot, NoticePublished, NotificationSnapshot
 
@@ -71,7 +77,9 @@ def _(event: LoanSnapshot, at: datetime) -> Sequence[Change]:
             "branch": event.branch,
             "borrowed_on": event.borrowed_on.isoformat(),
             "due_on": event.due_on.isoformat(),
+            "renewals": event.renewals,
             "renewals_left": event.renewals_left,
+            "renewals_allowed": event.renewals_allowed,
             "claimed_returned_on": _day(event.claimed_returned_on),
         }
     path = f"loans.{_field(event.loan_id)}"
@@ -133,7 +141,22 @@ def _(event: TitleCatalogued, at: datetime) -> Sequence[Change]:
 
 @fold.register
 def _(event: BranchSnapshot, at: datetime) -> Sequence[Change]:
-    return [Row("branch", event.branch, {"version": event.version, "name": event.name})]
+    relief = [
+        {
+            "from": closure.from_.isoformat(),
+            "reopened_on": _day(closure.reopened_on),
+            "extra_renewals": closure.extra_renewals,
+        }
+        for closure in event.closures
+        if closure.extra_renewals
+    ]
+    content = {"version": event.version, "name": event.name, "relief": relief}
+    return [Row("branch", event.branch, content)]
+
+
+@fold.register
+def _(event: SuspensionSnapshot, at: datetime) -> Sequence[Change]:
+    return [Row("suspension", event.suspension_id, {"version": event.version})]
 
 
 @fold.register
@@ -192,20 +215,41 @@ def waiting_holds(view: Mapping[str, Any] | None) -> dict[str, Document]:
     return {key: hold for key, hold in open_holds(view).items() if hold["state"] == "waiting"}
 
 
-def past_due(loans: Mapping[str, Document], today: date) -> bool:
-    """Whether a loan's due date has passed. Only circulation knows whether it is overdue."""
-    return any(loan["due_on"] < today.isoformat() for loan in loans.values())
+def past_due(loans: Mapping[str, Document], today: date) -> dict[str, Document]:
+    """Those loans whose due date has passed. Only circulation knows which of them are overdue."""
+    return {key: loan for key, loan in loans.items() if loan["due_on"] < today.isoformat()}
 
 
-def last_accruing(view: Mapping[str, Any] | None) -> list[Document]:
-    """What circulation said last of the open loans, leaving out those that were renewed since."""
-    loans = open_loans(view)
-    kept = ((view or {}).get("accruing") or {}).get("items", [])
+def last_accruing(
+    said: Mapping[str, Any] | None, loans: Mapping[str, Document]
+) -> Sequence[Document]:
+    """Of what circulation said the items of open loans, but of those that were renewed since."""
     return [
         item
-        for item in kept
+        for item in (said or {}).get("items", ())
         if item["loan_id"] in loans and loans[item["loan_id"]]["due_on"] == item["due_on"]
     ]
+
+
+def says_the_same(
+    said: Mapping[str, Any] | None, late: Mapping[str, Document], common: Common, today: date
+) -> bool:
+    """Whether circulation would say of these loans today what it said then.
+
+    A fine is a function of the loan, the calendar of its branch, the suspensions and the day: so
+    it would if all of these are the ones that it named.
+    """
+    if said is None or said.get("suspensions_version") != common.suspensions_version:
+        return False
+    items = {item["loan_id"]: item for item in said["items"]}
+    return all(
+        (item := items.get(loan_id)) is not None
+        and item["as_of"] == today.isoformat()
+        and item["loan_version"] == loan["version"]
+        and (branch := common.branches.get(loan["branch"])) is not None
+        and item["calendar_version"] == branch.calendar_version
+        for loan_id, loan in late.items()
+    )
 
 
 def overview(
@@ -214,6 +258,7 @@ def overview(
     patron_id: str,
     name: str,
     today: date,
+    common: Common,
     positions: Mapping[str, int],
     accruing: Sequence[Mapping[str, Any]],
     live: Mapping[str, bool],
@@ -236,7 +281,7 @@ def overview(
             "branch": loan["branch"],
             "borrowed_on": loan["borrowed_on"],
             "due_on": loan["due_on"],
-            "renewals_left": loan["renewals_left"],
+            "renewals_left": _renewals_left(loan, common, today),
             "claimed_returned_on": loan.get("claimed_returned_on"),
             "overdue": bool(
                 said[loan_id]["overdue"] if loan_id in said else loan["due_on"] < today.isoformat()
@@ -319,6 +364,21 @@ def overview(
             for source in SOURCES
         },
     }
+
+
+def _renewals_left(loan: Mapping[str, Any], common: Common, today: date) -> int:
+    """How often it may still be renewed, with what a closure grants while it lasts."""
+    allowed: int | None = loan.get("renewals_allowed")
+    if allowed is None:  # folded before circulation said it
+        return int(loan["renewals_left"])
+    branch = common.branches.get(loan["branch"])
+    day = today.isoformat()
+    granted = [
+        relief["extra_renewals"]
+        for relief in (branch.relief if branch else ())
+        if relief["from"] <= day and (relief["reopened_on"] is None or day < relief["reopened_on"])
+    ]
+    return max(allowed + max(granted, default=0) - int(loan["renewals"]), 0)
 
 
 def _statement_url(charge_id: str, charge: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ from services.gateway import store
 from services.gateway.liveness import UNANSWERED, Liveness
 from services.gateway.projection import SOURCES, fold
 from shared.contracts import published
-from shared.http import AWAY, problem, takes_long
+from shared.http import takes_long, unavailable
 from shared.mongo import Database
 from shared.owners import OwnerAway, Owners, asking
 from shared.settings import Settings
@@ -163,22 +163,17 @@ async def forward(request: Request, owner: str, now: datetime) -> Response:
                 status, headers, content = await _ask(request, owner, body)
         answer, changes = _unwrapped(status, headers, content)
     except OwnerAway:
-        return _unavailable(owner)
+        return unavailable(owner)
     except UNANSWERED as error:
         log.warning("owner away", owner=owner, error=type(error).__name__)
-        return _unavailable(owner)
+        return unavailable(owner)
     except Garbage as error:
         log.warning("owner answers garbage", owner=owner, error=str(error))
-        return _unavailable(owner)
+        return unavailable(owner)
     if changes:
         left = max(seconds - (time.monotonic() - started), 0.1)
         await _fold(request.app.state.database, changes, now, within=min(left, FOLD_SECONDS))
     return answer
-
-
-def _unavailable(owner: str) -> Response:
-    detail = f"{owner} is away for a moment. Try again."
-    return problem(503, "unavailable", detail, headers=AWAY)
 
 
 async def _ask(request: Request, owner: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
@@ -271,17 +266,24 @@ class _Accruing(BaseModel):
     as_of: str
     suspended: bool
     resumes_on: str | None
+    # What it was worked out by; none of a circulation that is still to be brought up to date.
+    loan_version: int | None = None
+    calendar_version: int | None = None
 
 
 class _AccruingAnswer(BaseModel):
     items: list[_Accruing]
+    suspensions_version: int | None = None
 
 
 _accruing_answer = TypeAdapter(_AccruingAnswer)
 
 
-async def accruing(app: FastAPI, token: str, now: datetime) -> list[dict[str, Any]] | None:
-    """What circulation says of the patron's loans past their due date; None while it is away."""
+async def accruing(app: FastAPI, token: str, now: datetime) -> dict[str, Any] | None:
+    """What circulation says of the patron's loans past their due date; None while it is away.
+
+    `items`, a loan each, and by which version of the suspensions it was worked out.
+    """
     liveness: Liveness = app.state.liveness
     owners: Owners = app.state.owners
     if liveness.away("circulation"):
@@ -289,7 +291,7 @@ async def accruing(app: FastAPI, token: str, now: datetime) -> list[dict[str, An
     try:
         async with asyncio.timeout(ACCRUING_SECONDS):
             answer = await owners.get("circulation", "/v1/me/accruing", now=now, token=token)
-        items = _accruing_answer.validate_python(answer).items
+        said = _accruing_answer.validate_python(answer)
     except (OwnerAway, TimeoutError):
         liveness.saw("circulation", False)
         return None
@@ -297,7 +299,7 @@ async def accruing(app: FastAPI, token: str, now: datetime) -> list[dict[str, An
         log.warning("owner answers garbage", owner="circulation", error=type(error).__name__)
         return None
     liveness.saw("circulation", True)
-    return [item.model_dump() for item in items]
+    return said.model_dump()
 
 
 # ---- OpenAPI ------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ PARTS: Sequence[tuple[str, str, type[Event]]] = (
     ("circulation", "loans", circulation.LoanSnapshot),
     ("circulation", "holds", circulation.HoldSnapshot),
     ("circulation", "charges", circulation.ChargeSnapshot),
+    ("circulation", "suspensions", circulation.SuspensionSnapshot),
     ("events", "activities", events.ActivitySnapshot),
     ("notices", "branches", notices.BranchSnapshot),
     ("notices", "notices", notices.NoticePublished),

@@ -1,39 +1,26 @@
 """Door 1: My Account's own routes; everything else goes to the service that owns it."""
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Mapping, Sequence
 from datetime import date, datetime, time
 from html import escape
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import orjson
-import pymongo
-from fastapi import APIRouter, FastAPI, Header, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field
-from pymongo.errors import PyMongoError
 
 from services.gateway import proxy, store, stream
-from services.gateway.answers import Answer, depends_on
-from services.gateway.projection import (
-    last_accruing,
-    my_info,
-    open_loans,
-    overview,
-    past_due,
-    waiting_holds,
-)
-from shared.auth import Caller, Patron
+from services.gateway.account import Accounts, in_time
+from services.gateway.answers import PRIVATE
+from services.gateway.projection import my_info
+from shared.auth import Patron
 from shared.clock import library_day
-from shared.http import STORE_SECONDS, BusinessTime, Db, NotFound, business_time
-from shared.owners import OwnerAway
+from shared.http import BusinessTime, Db, NotFound
 
 router = APIRouter()
-T = TypeVar("T")
 
-READ_SECONDS = 1.5
+OVERVIEW = "/v1/me"
 ROWS = 50
-_PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
 
 class PatronOut(BaseModel):
@@ -189,88 +176,18 @@ class InfoOut(BaseModel):
 
 
 @router.get(
-    "/v1/me",
+    OVERVIEW,
     tags=["my account"],
     response_model=OverviewOut,
     responses={304: {"description": "As the caller has it (If-None-Match)."}},
 )
-async def get_overview(request: Request, caller: Patron) -> Response:
+async def get_overview(request: Request, caller: Patron, now: BusinessTime) -> Response:
     """The account at a glance: one read of the view, and a question to circulation if one is due.
 
     It is answered while any other service is away; `sources` says how fresh each part is.
     """
-    # Of all routes the most used: a dependency costs more than what the database does for it.
-    now = business_time(request)
-    with pymongo.timeout(STORE_SECONDS):
-        today = library_day(now, request.app.state.settings.zone)
-        answer = await _kept_answer(request.app, caller, today)
-        if answer is None:
-            answer = await _new_answer(request.app, caller, now, today)
-    headers = {**_PRIVATE, "ETag": answer.tag}
-    if _has(request.headers.get("if-none-match", ""), answer.tag):
-        return Response(status_code=304, headers=headers)
-    return Response(answer.body, headers=headers, media_type="application/json")
-
-
-async def _kept_answer(app: FastAPI, caller: Caller, today: date) -> Answer | None:
-    """The last answer, if nothing that it depends on has changed."""
-    answer: Answer | None = app.state.answers.get(caller.id)
-    if answer is None or not answer.may_hold(caller.name, app.state.liveness.report(), today):
-        return None
-    database = app.state.database
-    try:
-        if await _in_time(store.stamp(database, caller.id)) != answer.stamp:
-            return None
-    except PyMongoError:
-        return None  # the driver asks again for what is read in whole
-    positions = await _in_time(store.positions(database, answer.waiting)) if answer.waiting else {}
-    return answer if positions == answer.positions else None
-
-
-async def _new_answer(app: FastAPI, caller: Caller, now: datetime, today: date) -> Answer:
-    """The answer from the view, and from circulation where loans are past their due date."""
-    database = app.state.database
-    view = await _in_time(store.account_view(database, caller.id))
-    positions = await _in_time(store.positions(database, waiting_holds(view)))
-    live = app.state.liveness.report()
-    overdue = past_due(open_loans(view), today)
-    accruing: Sequence[Mapping[str, Any]] = ()
-    if overdue:
-        accruing, live["circulation"] = await _accruing(app, caller, now, view)
-    account = overview(
-        view,
-        patron_id=caller.id,
-        name=caller.name,
-        today=today,
-        positions=positions,
-        accruing=accruing,
-        live=live,
-    )
-    answer = Answer(
-        orjson.dumps(account), caller.name, live, positions=positions, **depends_on(view)
-    )
-    if not overdue and answer.stamp is not None:  # what accrues is asked for each time
-        app.state.answers.keep(caller.id, answer)
-    return answer
-
-
-async def _accruing(
-    app: FastAPI, caller: Caller, now: datetime, view: Mapping[str, Any] | None
-) -> tuple[Sequence[Mapping[str, Any]], bool]:
-    """Circulation's word on the loans past their due date, and whether it is one of now."""
-    before = last_accruing(view)
-    said = await proxy.accruing(app, caller.token, now)
-    if said is None:
-        return before, False
-    loans = open_loans(view)
-    items = [
-        {**item, "due_on": loans[item["loan_id"]]["due_on"]}
-        for item in said
-        if item["loan_id"] in loans
-    ]
-    if items != before:
-        _beside(app, store.keep_accruing(app.state.database, caller.id, now, items))
-    return items, True
+    accounts: Accounts = request.app.state.accounts
+    return (await accounts.answer(caller, now)).to(request)
 
 
 @router.get(
@@ -307,13 +224,14 @@ async def get_info(request: Request, caller: Patron, now: BusinessTime, db: Db) 
     listed on its last day. Notices newest first, those of the whole library among them, for
     whoever follows a library.
     """
-    return await _in_time(_info(request, caller.id, now, db))
+    return await in_time(_info(request, caller.id, now, db))
 
 
 async def _info(request: Request, patron_id: str, now: datetime, db: Db) -> Response:
     zone = request.app.state.settings.zone
     midnight = datetime.combine(library_day(now, zone), time(), zone)
-    preferences = (await store.account_view(db, patron_id) or {}).get("preferences", {})
+    view, _ = await store.account_view(db, patron_id)
+    preferences = (view or {}).get("preferences", {})
     types = preferences.get("activity_types", [])
     followed = preferences.get("followed_branches", [])
     activities = await store.activities(db, types, midnight, ROWS) if types else []
@@ -323,38 +241,7 @@ async def _info(request: Request, patron_id: str, now: datetime, db: Db) -> Resp
     sources = {service: {"live": live[service]} for service in ("events", "notices")}
     info = my_info(activities, notices, followed, names, ROWS)
     body = orjson.dumps({**info, "sources": sources})
-    return Response(body, headers=_PRIVATE, media_type="application/json")
-
-
-async def _in_time(read: Awaitable[T]) -> T:
-    """A read of the gateway's own database, or a 503 well before a client gives up.
-
-    Views that are not whole give a 503 too: what they lack would look like nothing owed.
-    """
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            return await read
-    except (TimeoutError, store.NotWhole):
-        raise OwnerAway("gateway") from None
-
-
-def _beside(app: FastAPI, write: Awaitable[None]) -> None:
-    """Carry out a write that nobody waits for, and that may fail."""
-
-    async def attempt() -> None:
-        try:
-            await write
-        except PyMongoError:
-            return  # the next call that circulation answers writes it again
-
-    task = asyncio.create_task(attempt())
-    app.state.writing.add(task)
-    task.add_done_callback(app.state.writing.discard)
-
-
-def _has(if_none_match: str, tag: str) -> bool:
-    tags = {item.strip().removeprefix("W/") for item in if_none_match.split(",")}
-    return "*" in tags or tag.removeprefix("W/") in tags
+    return Response(body, headers=PRIVATE, media_type="application/json")
 
 
 @router.get("/health/owners", include_in_schema=False)

@@ -19,7 +19,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-import pymongo
 import structlog
 from fastapi import FastAPI, Response
 from prometheus_client import Counter, Gauge
@@ -27,16 +26,9 @@ from pymongo.errors import PyMongoError
 from starlette.types import Receive, Scope, Send
 
 from services.gateway import store
-from services.gateway.projection import (
-    last_accruing,
-    open_loans,
-    overview,
-    past_due,
-    waiting_holds,
-)
 from shared.auth import Caller
-from shared.clock import library_day, wall_clock
-from shared.http import STORE_SECONDS, problem
+from shared.clock import wall_clock
+from shared.http import problem
 from shared.owners import OwnerAway
 
 log = structlog.get_logger()
@@ -131,10 +123,10 @@ async def watch(app: FastAPI) -> None:
         try:
             async with contextlib.aclosing(store.written(app.state.database)) as written:
                 async for patron_id in written:
-                    if patron_id:
-                        streams.changed(patron_id)
+                    if patron_id in ("", store.WHOLE):  # "": what was written before it was watched
+                        streams.all_changed()
                     else:
-                        streams.all_changed()  # what was written before it was watched
+                        streams.changed(patron_id)
                     if not streams.read.is_set():
                         break
         except PyMongoError as error:
@@ -160,7 +152,8 @@ def stream(app: FastAPI, caller: Caller, now: datetime, last_event_id: str) -> R
 
     async def look() -> dict[str, Any]:
         passed = timedelta(seconds=time.monotonic() - opened)
-        return await _account(app, caller, now + passed)
+        account: dict[str, Any] = await app.state.accounts.look(caller, now + passed)
+        return account
 
     return _Stream(app.state.streams, look, caller, last_event_id)
 
@@ -173,27 +166,6 @@ def event_id(account: Mapping[str, Any]) -> str:
 def _digest(part: bytes) -> str:
     digest = hashlib.blake2b(part, digest_size=_DIGEST * 6 // 8).digest()
     return base64.urlsafe_b64encode(digest).decode()
-
-
-async def _account(app: FastAPI, caller: Caller, now: datetime) -> dict[str, Any]:
-    """As `GET /v1/me` shows it; of what accrues, what circulation said when it was asked last."""
-    database = app.state.database
-    today = library_day(now, app.state.settings.zone)
-    with pymongo.timeout(STORE_SECONDS):
-        try:
-            view = await store.account_view(database, caller.id)
-        except store.NotWhole:
-            raise OwnerAway("gateway") from None
-        positions = await store.positions(database, waiting_holds(view))
-    return overview(
-        view,
-        patron_id=caller.id,
-        name=caller.name,
-        today=today,
-        positions=positions,
-        accruing=last_accruing(view) if past_due(open_loans(view), today) else [],
-        live=app.state.liveness.report(),
-    )
 
 
 class _Slow(Exception):

@@ -52,7 +52,12 @@ class LoanSnapshot(Event):
     borrowed_on: date
     due_on: date
     renewals: int
-    renewals_left: int
+    renewals_left: int = Field(
+        description="By the policy. A closure of the branch may grant more while it lasts."
+    )
+    renewals_allowed: int | None = Field(
+        default=None, description="How many the policy of the loan allows in all."
+    )
     state: Literal["open", "returned", "lost"]
     returned_on: date | None = None
     claimed_returned_on: date | None = Field(

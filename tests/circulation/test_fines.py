@@ -133,6 +133,8 @@ async def test_what_accrues_is_said_of_loans_past_their_dates(desk: Desk) -> Non
             "as_of": "2020-12-08",
             "suspended": True,
             "resumes_on": "2021-03-05",
+            "loan_version": late["version"],
+            "calendar_version": 1,
         },
         {
             "loan_id": elsewhere["id"],
@@ -142,9 +144,14 @@ async def test_what_accrues_is_said_of_loans_past_their_dates(desk: Desk) -> Non
             "as_of": "2020-12-08",
             "suspended": False,
             "resumes_on": None,
+            "loan_version": elsewhere["version"],
+            "calendar_version": 2,
         },
     ]
-    assert (await desk.api.get("/v1/me/accruing", as_=token("p2"))).json() == {"items": []}
+    assert answer.json()["suspensions_version"] == 1
+    await suspend(desk, resumes_on="2020-12-20")
+    nothing = await desk.api.get("/v1/me/accruing", as_=token("p2"))
+    assert nothing.json() == {"items": [], "suspensions_version": 2}
 
 
 # ---- suspensions --------------------------------------------------------------------------------

@@ -89,7 +89,9 @@ def echo(service: str) -> Owner:
 
 
 async def renew(work: Work, loan_id: str) -> str:
-    work.record(story.loan(LoanRenewed, 2, loan_id, due_on=date(2021, 3, 1), renewals_left=4))
+    work.record(
+        story.loan(LoanRenewed, 2, loan_id, due_on=date(2021, 3, 1), renewals=1, renewals_left=4)
+    )
     return loan_id
 
 

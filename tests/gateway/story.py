@@ -53,6 +53,7 @@ def loan(
         "due_on": date(2021, 2, 15),
         "renewals": 0,
         "renewals_left": 5,
+        "renewals_allowed": 5,
         "state": "open",
         "previous_due_on": date(2021, 2, 15),
         "reference": "R-1",
@@ -165,6 +166,32 @@ def branch(
     return kind.model_validate({**fields, "version": version, **more})
 
 
+def suspension(kind: type[circulation.SuspensionSnapshot], version: int, **more: Any) -> Event:
+    fields = {
+        "suspension_id": "suspension-1",
+        "starts_on": date(2021, 2, 1),
+        "resumes_on": None,
+        "branches": (),
+        "kinds": (),
+        "reason": "Closed",
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
+def closed(
+    closure_id: str, first: date, reopened_on: date | None, extra_renewals: int = 0
+) -> dict[str, Any]:
+    """A closure as a branch's events have it."""
+    announced = {"version": 2, "at": START, "reopened_on": reopened_on}
+    return {
+        "closure_id": closure_id,
+        "from": first,
+        "reason": "Closed",
+        "announcements": [announced],
+        "extra_renewals": extra_renewals,
+    }
+
+
 def activity(activity_id: str = "talk-1", version: int = 1, **more: Any) -> Event:
     fields = {
         "activity_id": activity_id,
@@ -204,6 +231,7 @@ def whole_story() -> list[tuple[Event, datetime]]:
         notice(),
         loan(circulation.LoanDueDateChanged, 2, due_on=date(2021, 2, 19)),
         branch(notices.BranchReopened, 3),
+        suspension(circulation.FinesSuspended, 1),
         patron(accounts.PatronUpdated, 2, home_branch="STPL"),
         preferences(2, followed_branches=("HKCL", "STPL"), activity_types=()),
         loan(circulation.LoanOverdue, 3, due_on=date(2021, 2, 19)),
@@ -214,10 +242,12 @@ def whole_story() -> list[tuple[Event, datetime]]:
         patron(accounts.PatronBlocked, 3, home_branch="STPL", status="blocked"),
         title(1, "Another book", "title-2"),
         title(2, "A corrected title"),
-        loan(circulation.LoanRenewed, 4, due_on=date(2021, 3, 5), renewals_left=4),
+        loan(circulation.LoanRenewed, 4, due_on=date(2021, 3, 5), renewals=1, renewals_left=4),
         notification(notices.NotificationRead, 2, read=True),
         patron(accounts.PatronUnblocked, 4, home_branch="STPL"),
         branch(notices.BranchHoursChanged, 4, name="The Library"),
+        branch(notices.BranchClosureChanged, 5, name="The Library", change="amended"),
+        suspension(circulation.FinesResumed, 2, resumes_on=date(2021, 2, 19)),
         patron(accounts.PatronRegistered, 1, patron_id="patron-2"),
         loan(circulation.LoanCheckedOut, 1, "loan-9", patron_id="patron-2"),
         returned(2, "loan-9", patron_id="patron-2"),

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from services.gateway import store
-from services.gateway.answers import NEVER, Answer, Answers
+from services.gateway.answers import Answer, Answers
 from services.gateway.settings import Settings
-from services.gateway.store import WHOLE, begin_build, finish_build
+from services.gateway.store import WHOLE, Stamps, begin_build, finish_build
 from shared.contracts import Event, accounts, circulation, notices
 from shared.mongo import Database
 from tests.gateway import story
@@ -65,7 +65,9 @@ async def test_what_has_not_changed_is_answered_as_before(
 
 CHANGES: dict[str, Event] = {
     "a loan": story.loan(circulation.LoanCheckedOut, 1, "loan-2"),
-    "a renewal": story.loan(circulation.LoanRenewed, 2, due_on=date(2021, 3, 1), renewals_left=4),
+    "a renewal": story.loan(
+        circulation.LoanRenewed, 2, due_on=date(2021, 3, 1), renewals=1, renewals_left=4
+    ),
     "a corrected title": story.title(2, "A corrected title"),
     "a place in the queue": story.hold(
         circulation.HoldCancelled, 2, "h-1", patron_id="patron-7", state="cancelled"
@@ -86,6 +88,33 @@ async def test_what_changes_is_shown_at_the_next_look(
     after = await shown(two[0])
     assert after == await shown(two[1])  # which has kept nothing
     assert after[0] != before
+
+
+async def test_an_answer_that_is_given_again_looks_like_the_first(two: tuple[Api, Api]) -> None:
+    own = {"x-request-id", "date", "ratelimit"}
+    first, again = [await two[0].get("/v1/me", as_=PATRON, at=DAY) for _ in range(2)]
+    told = [{n.lower(): v for n, v in a.headers.items()} for a in (first, again)]
+    assert [{n: v for n, v in one.items() if n not in own} for one in told] == [
+        {n: v for n, v in told[0].items() if n not in own}
+    ] * 2
+    assert "x-request-id" in told[1]
+    metrics = (await two[0].get("/metrics")).body.decode()
+    assert 'route="/v1/me",service="gateway",status="200"' in metrics
+
+
+async def test_who_may_not_look_may_not_be_answered_from_memory_either(
+    two: tuple[Api, Api],
+) -> None:
+    await shown(two[0])
+    for as_, status in (
+        (token("patron-1", ("staff",)), 403),
+        (token("patron-1", expires_in=-60), 401),
+        (token("patron-1", audience="another"), 401),
+        (PATRON[:-4] + "AAAA", 401),
+        ("", 401),
+    ):
+        assert (await two[0].get("/v1/me", as_=as_, at=DAY)).status == status
+    assert (await two[0].call("DELETE", "/v1/me", as_=PATRON, at=DAY)).status == 404
 
 
 async def test_what_was_heard_and_changed_nothing_else_is_shown_as_the_sources_day(
@@ -138,12 +167,15 @@ async def test_nobody_is_given_the_answer_of_another(two: tuple[Api, Api]) -> No
     assert b'"loans":[]' in other
 
 
+def kept(size: int) -> Answer:
+    return Answer(b"x" * size, "", {}, date(2021, 2, 10), Stamps(1, 1), {}, {})
+
+
 def test_as_many_are_kept_as_there_is_room_for_the_longest_unused_go_first() -> None:
     answers = Answers(most_bytes=10)
     for patron, size in (("a", 4), ("b", 4), ("a", 5), ("c", 5)):
-        answers.keep(patron, Answer(b"x" * size, "", {}, 1, NEVER, {}, {}))
+        answers.keep(patron, kept(size))
         answers.get("a")
-    kept = [patron for patron in "abc" if answers.get(patron)]
-    assert kept == ["a", "c"]
-    answers.keep("d", Answer(b"x" * 11, "", {}, 1, NEVER, {}, {}))  # has no room at all
+    assert [patron for patron in "abc" if answers.get(patron)] == ["a", "c"]
+    answers.keep("d", kept(11))  # has no room at all
     assert [patron for patron in "abcd" if answers.get(patron)] == []

@@ -5,12 +5,14 @@ from contextlib import AbstractAsyncContextManager
 from datetime import date
 from typing import Any
 
+import pytest
+
 from services.gateway.app import create_app
-from shared.contracts import accounts, circulation, notices
+from services.gateway.settings import Settings
+from shared.contracts import Event, accounts, circulation, notices
 from shared.mongo import Database
-from shared.settings import Settings
 from tests.gateway import story
-from tests.gateway.conftest import Owner, says
+from tests.gateway.conftest import Owner, gateways, says
 from tests.support import Api, served, token, until
 
 Gateway = Callable[[Settings], AbstractAsyncContextManager[Api]]
@@ -21,7 +23,10 @@ AFTER_DUE = "2021-02-18T10:00:00+08:00"
 
 
 def accruing(loan_id: str, cents: int, **more: Any) -> dict[str, Any]:
+    """As circulation says it of a loan of version 1 at a library of which it has heard once."""
     return {
+        "loan_version": 1,
+        "calendar_version": 1,
         "loan_id": loan_id,
         "overdue": True,
         "amount_cents": cents,
@@ -137,7 +142,7 @@ async def test_the_account_is_shown_from_what_was_heard(
         "accruing_cents": 0,
     }
     assert account["inbox"] == {"unread": 1}
-    assert account["sources"]["accounts"]["as_of"] == "2021-02-02T01:00:00Z"
+    assert account["sources"]["accounts"]["as_of"] == "2021-02-02T02:00:00Z"
     assert account["sources"]["events"]["as_of"] is None
 
 
@@ -168,6 +173,122 @@ async def test_circulation_is_asked_only_once_a_due_date_has_passed(
     ]
     assert (account["totals"]["overdue"], account["totals"]["accruing_cents"]) == (1, 450)
     assert account["sources"]["circulation"]["live"] is True
+
+
+@pytest.fixture
+async def late(lending: tuple[Settings, Owner], hear: Hear) -> tuple[Settings, Owner]:
+    """A loan that was due at a library of which all have heard; and circulation's word on it."""
+    await hear(story.branch(notices.BranchRegistered, 1))
+    await hear(story.suspension(circulation.FinesSuspended, 1))
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    lending[1].accruing = {"items": [accruing("loan-1", 450)], "suspensions_version": 1}
+    return lending
+
+
+async def test_circulation_is_not_asked_twice_for_what_stays_all_day(
+    late: tuple[Settings, Owner], whole: None, views: Database
+) -> None:
+    settings, owner = late
+    async with gateways(settings, 2) as (one, other):
+        first = await one.get("/v1/me", as_=PATRON, at=AFTER_DUE)
+        assert first.json()["accruing"][0]["amount_cents"] == 450
+
+        async def kept() -> bool:
+            return bool(await views.account_views.find_one({"accruing.items.0": {"$exists": True}}))
+
+        await until(kept)
+        for api in (one, other, other):
+            again = await api.get("/v1/me", as_=PATRON, at="2021-02-18T23:00:00+08:00")
+            assert again.json()["accruing"] == first.json()["accruing"]
+        assert len(owner.asked) == 1
+        await one.get("/v1/me", as_=PATRON, at="2021-02-19T10:00:00+08:00")
+        assert len(owner.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        story.loan(circulation.LoanOverdue, 2),
+        story.loan(circulation.LoanCheckedOut, 1, "loan-2"),
+        story.branch(notices.BranchHoursChanged, 2),
+        story.suspension(circulation.FinesResumed, 2),
+        story.suspension(circulation.FinesSuspended, 1, suspension_id="suspension-2"),
+    ],
+    ids=["the loan", "another loan", "the calendar", "a suspension", "a new suspension"],
+)
+async def test_circulation_is_asked_again_once_its_word_may_be_another(
+    late: tuple[Settings, Owner], whole: None, hear: Hear, change: Event
+) -> None:
+    settings, owner = late
+    async with gateways(settings, 1) as (api,):
+        await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)
+        await hear(change)
+        owner.accruing = {"items": [accruing("loan-1", 300)], "suspensions_version": 1}
+        for _ in range(2):  # circulation has not heard of it yet, so its word does not hold
+            account = (await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)).json()
+            assert account["accruing"][0]["amount_cents"] == 300
+    assert len(owner.asked) == 3
+
+
+async def test_the_word_of_a_circulation_that_names_no_versions_holds_for_one_answer(
+    late: tuple[Settings, Owner], whole: None
+) -> None:
+    settings, owner = late
+    item = accruing("loan-1", 450)
+    del item["loan_version"], item["calendar_version"]
+    owner.accruing = {"items": [item]}
+    async with gateways(settings, 1) as (api,):
+        for _ in range(2):
+            account = (await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)).json()
+            assert account["accruing"][0]["amount_cents"] == 450
+    assert len(owner.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("day", "had_and_left"),
+    [
+        ("2021-02-09", (2, 3)),
+        ("2021-02-10", (2, 5)),
+        ("2021-02-10", (6, 1)),
+        ("2021-02-18", (7, 0)),
+        ("2021-02-19", (2, 3)),
+        ("2021-02-19", (6, 0)),
+        ("2021-03-01", (2, 4)),
+    ],
+    ids=[
+        "before",
+        "the first day",
+        "one of two is used",
+        "both are used",
+        "reopened",
+        "reopened, one was used",
+        "closed with no end",
+    ],
+)
+async def test_a_closure_grants_more_renewals_while_it_lasts(
+    settings: Settings, gateway: Gateway, hear: Hear, day: str, had_and_left: tuple[int, int]
+) -> None:
+    renewals, left = had_and_left
+    closures = [
+        story.closed("winter", date(2021, 2, 10), date(2021, 2, 19), 2),
+        story.closed("within", date(2021, 2, 12), date(2021, 2, 15), 1),
+        story.closed("works", date(2021, 3, 1), None, 1),
+    ]
+    await hear(
+        story.loan(
+            circulation.LoanCheckedOut,
+            1,
+            due_on=date(2021, 3, 8),
+            renewals=renewals,
+            renewals_left=max(5 - renewals, 0),
+        )
+    )
+    async with gateway(settings) as api:
+        at = f"{day}T10:00:00+08:00"
+        before = (await api.get("/v1/me", as_=PATRON, at=at)).json()["loans"]
+        await hear(story.branch(notices.BranchClosed, 2, closures=closures))
+        after = (await api.get("/v1/me", as_=PATRON, at=at)).json()["loans"]
+    assert (before[0]["renewals_left"], after[0]["renewals_left"]) == (max(5 - renewals, 0), left)
 
 
 async def test_a_loan_that_fell_due_in_a_closure_is_not_overdue(

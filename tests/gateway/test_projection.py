@@ -11,6 +11,7 @@ import pytest
 from services.gateway import store
 from services.gateway.consumers import hears
 from services.gateway.projection import SOURCES, overview
+from services.gateway.store import Common
 from shared.contracts import Event, accounts, circulation
 from shared.mongo import Database
 from tests.gateway import story
@@ -21,7 +22,7 @@ LIVE = dict.fromkeys(SOURCES, True)
 
 async def everything(views: Database) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in ("account_views", "holds", "titles", "branches", "activities", "notices"):
+    for name in store.VIEWS:
         rows = [row async for row in views[name].find().sort("_id")]
         for row in rows:
             if "title_ids" in row:
@@ -32,7 +33,7 @@ async def everything(views: Database) -> dict[str, Any]:
 
 
 async def forget(views: Database) -> None:
-    for name in ("account_views", "holds", "titles", "branches", "activities", "notices"):
+    for name in store.VIEWS:
         await views[name].delete_many({})
 
 
@@ -71,7 +72,9 @@ async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
             "branch": "HKCL",
             "borrowed_on": "2021-02-01",
             "due_on": "2021-03-05",
+            "renewals": 1,
             "renewals_left": 4,
+            "renewals_allowed": 5,
             "claimed_returned_on": None,
         },
         "loan-2": {"version": 2, "state": "returned"},
@@ -85,7 +88,9 @@ async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
             "branch": "HKCL",
             "borrowed_on": "2021-02-01",
             "due_on": "2021-02-15",
+            "renewals": 0,
             "renewals_left": 5,
+            "renewals_allowed": 5,
             "claimed_returned_on": None,
         },
         "loan-4": {"version": 4, "state": "lost"},
@@ -111,6 +116,7 @@ async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
     assert set(view["heard"]) == {"accounts", "circulation", "notices"}
     assert erased == {"_id": "patron-2", "patron": {"version": 2, "status": "erased"}}
     assert [branch["name"] for branch in in_order["branches"]] == ["The Library"]
+    assert in_order["suspensions"] == [{"_id": "suspension-1", "version": 2}]
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -184,6 +190,7 @@ async def test_a_settled_charge_is_kept_in_full_while_a_part_of_it_is_due_back(
         patron_id="patron-1",
         name="",
         today=date(2021, 3, 1),
+        common=Common({}, 0),
         positions={},
         accruing=(),
         live=LIVE,
@@ -213,6 +220,7 @@ async def test_each_kind_of_charge_is_shown_with_what_explains_it(
         patron_id="patron-1",
         name="",
         today=date(2021, 3, 1),
+        common=Common({}, 0),
         positions={},
         accruing=(),
         live=LIVE,
@@ -288,12 +296,12 @@ async def test_a_slow_writer_does_not_put_an_older_wording_back(
 
 async def test_what_circulation_said_later_is_kept(views: Database, hear: Hear) -> None:
     await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await store.keep_accruing(views, "patron-1", story.at(9), [{"amount_cents": 300}])
-    await store.keep_accruing(views, "patron-1", story.at(8), [{"amount_cents": 150}])
-    await store.keep_accruing(views, "patron-2", story.at(8), [{"amount_cents": 150}])
+    await store.keep_accruing(views, "patron-1", story.at(9), {"items": [300]})
+    await store.keep_accruing(views, "patron-1", story.at(8), {"items": [150]})
+    await store.keep_accruing(views, "patron-2", story.at(8), {"items": [150]})
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view is not None
-    assert view["accruing"]["items"] == [{"amount_cents": 300}]
+    assert view["accruing"]["items"] == [300]
     assert await views.account_views.count_documents({}) == 1
 
 

@@ -72,12 +72,17 @@ class AccruingOut(BaseModel):
     as_of: date
     suspended: bool
     resumes_on: date | None
+    loan_version: int
+    calendar_version: int = Field(description="Of the lending branch, as `branch.*` tells it.")
 
 
 class AccruingList(BaseModel):
-    """All of a patron's."""
+    """All of a patron's. They are the same all day while the versions that they name are."""
 
     items: list[AccruingOut]
+    suspensions_version: int = Field(
+        description="The sum of the versions of all fine suspensions, as `fines.*` tells them."
+    )
 
 
 class ChargeOut(BaseModel):
@@ -168,7 +173,7 @@ class ChargePage(BaseModel):
 @router.get("/me/accruing")
 async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
     """What the patron's open loans past their due dates would cost if they came back today."""
-    accounts = await queries.overdue_accounts(db, caller.id, today)
+    overdue = await queries.overdue(db, caller.id, today)
     return AccruingList(
         items=[
             AccruingOut(
@@ -179,9 +184,12 @@ async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
                 as_of=account.as_of,
                 suspended=account.suspended,
                 resumes_on=account.resumes_on,
+                loan_version=account.loan.version,
+                calendar_version=overdue.calendars[account.loan.branch_code].version,
             )
-            for account in accounts
-        ]
+            for account in overdue.accounts
+        ],
+        suspensions_version=overdue.suspensions_version,
     )
 
 

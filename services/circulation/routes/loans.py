@@ -97,7 +97,9 @@ class LoanOut(BaseModel):
     borrowed_on: date
     due_on: date
     renewals: int
-    renewals_left: int
+    renewals_left: int = Field(
+        description="By the policy. A closure of the branch may grant more while it lasts."
+    )
     state: str
     claimed_returned_on: date | None
     lost_on: date | None

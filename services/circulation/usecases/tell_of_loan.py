@@ -24,6 +24,7 @@ def snapshot(loan: Loan) -> dict[str, Any]:
         "due_on": loan.due_on,
         "renewals": loan.renewals,
         "renewals_left": loan.renewals_left,
+        "renewals_allowed": loan.policy.renewals_allowed,
         "state": loan.state.value,
         "returned_on": loan.returned_on,
         "claimed_returned_on": loan.claimed_returned_on,

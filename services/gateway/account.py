@@ -1,0 +1,178 @@
+"""A patron's account as it is shown: from its view, and what circulation says of late loans."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+import orjson
+import pymongo
+from fastapi import FastAPI
+from pymongo.errors import PyMongoError
+
+from services.gateway import proxy, store
+from services.gateway.answers import Answer, Answers
+from services.gateway.projection import (
+    Document,
+    last_accruing,
+    open_loans,
+    overview,
+    past_due,
+    says_the_same,
+    waiting_holds,
+)
+from services.gateway.together import Together
+from shared.auth import Caller
+from shared.clock import library_day
+from shared.http import STORE_SECONDS
+from shared.owners import OwnerAway
+
+T = TypeVar("T")
+
+READ_SECONDS = 1.5
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the database had of an account at one look."""
+
+    view: Document | None
+    stamps: store.Stamps
+    common: store.Common
+    waiting: Mapping[str, Document]
+    """The holds that have a position in a queue."""
+    positions: Mapping[str, int]
+
+
+class Accounts:
+    """The accounts that this process shows. Views that can't be read now raise OwnerAway."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._answers = Answers()
+        self._stamps: Together[str, store.Stamps] = Together(self._read_stamps)
+        self._common: tuple[object, store.Common] | None = None
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def kept(self, caller: Caller, now: datetime) -> Answer | None:
+        """What the caller's `GET /v1/me` was answered before, if that is still right."""
+        answer = self._answers.get(caller.id)
+        if answer is None:
+            return None
+        today = library_day(now, self._app.state.settings.zone)
+        if answer.may_hold(caller.name, self._app.state.liveness.report(), today):
+            try:
+                if await in_time(self._is_as_it_was(caller.id, answer)):
+                    return answer
+            except PyMongoError:
+                pass  # the driver asks again for what is read in whole
+        self._answers.drop(caller.id)
+        return None
+
+    async def answer(self, caller: Caller, now: datetime) -> Answer:
+        """What the caller's `GET /v1/me` is answered, worked out if need be."""
+        return await self.kept(caller, now) or await self._worked_out(caller, now)
+
+    async def look(self, caller: Caller, now: datetime) -> Document:
+        """The same for who is told of changes: of what accrues, what circulation said last."""
+        today = library_day(now, self._app.state.settings.zone)
+        seen = await in_time(self._seen(caller.id))
+        late = past_due(open_loans(seen.view), today)
+        said = (seen.view or {}).get("accruing") if late else None
+        return self._account(caller, today, seen, said, self._app.state.liveness.report())
+
+    async def _is_as_it_was(self, patron_id: str, answer: Answer) -> bool:
+        if await self._stamps.get(patron_id) != answer.stamps:
+            return False
+        return not answer.waiting or await self._positions(answer.waiting) == answer.positions
+
+    async def _worked_out(self, caller: Caller, now: datetime) -> Answer:
+        today = library_day(now, self._app.state.settings.zone)
+        seen = await in_time(self._seen(caller.id))
+        live = self._app.state.liveness.report()
+        late = past_due(open_loans(seen.view), today)
+        said = (seen.view or {}).get("accruing") if late else None
+        if late and not says_the_same(said, late, seen.common, today):
+            asked = await proxy.accruing(self._app, caller.token, now)
+            live["circulation"] = asked is not None
+            said = self._noted(caller.id, now, seen.view, asked) if asked else said
+        account = self._account(caller, today, seen, said, live)
+        body = orjson.dumps(account)
+        answer = Answer(body, caller.name, live, today, seen.stamps, seen.waiting, seen.positions)
+        if not late or says_the_same(said, late, seen.common, today):
+            self._answers.keep(caller.id, answer)
+        return answer
+
+    def _account(
+        self,
+        caller: Caller,
+        today: date,
+        seen: Seen,
+        said: Mapping[str, Any] | None,
+        live: Mapping[str, bool],
+    ) -> Document:
+        return overview(
+            seen.view,
+            patron_id=caller.id,
+            name=caller.name,
+            today=today,
+            common=seen.common,
+            positions=seen.positions,
+            accruing=last_accruing(said, open_loans(seen.view)),
+            live=live,
+        )
+
+    async def _seen(self, patron_id: str) -> Seen:
+        database = self._app.state.database
+        with pymongo.timeout(STORE_SECONDS):
+            view, stamps = await store.account_view(database, patron_id)
+            if self._common is None or self._common[0] != stamps.common:
+                # Read after their stamp, so never older than it says.
+                self._common = (stamps.common, await store.common(database))
+            common, waiting = self._common[1], waiting_holds(view)
+            return Seen(view, stamps, common, waiting, await store.positions(database, waiting))
+
+    async def _positions(self, waiting: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+        with pymongo.timeout(STORE_SECONDS):
+            return await store.positions(self._app.state.database, waiting)
+
+    async def _read_stamps(self, patron_ids: Sequence[str]) -> Mapping[str, store.Stamps]:
+        with pymongo.timeout(STORE_SECONDS):
+            return await store.stamps(self._app.state.database, patron_ids)
+
+    def _noted(
+        self, patron_id: str, now: datetime, view: Document | None, said: Document
+    ) -> Document:
+        """Circulation's word on the loans that are shown, kept for when it is asked next."""
+        loans = open_loans(view)
+        items = [
+            {**item, "due_on": loans[item["loan_id"]]["due_on"]}
+            for item in said["items"]
+            if item["loan_id"] in loans
+        ]
+        said = {**said, "items": items}
+        before = (view or {}).get("accruing") or {}
+        if said != {name: value for name, value in before.items() if name != "at"}:
+            task = asyncio.create_task(self._keep(patron_id, now, said))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+        return said
+
+    async def _keep(self, patron_id: str, now: datetime, said: Document) -> None:
+        """Nobody waits for it: if it fails, the next call that circulation answers does it."""
+        with contextlib.suppress(PyMongoError):
+            await store.keep_accruing(self._app.state.database, patron_id, now, said)
+
+
+async def in_time(read: Awaitable[T]) -> T:
+    """A read of the gateway's own database, or a 503 well before a client gives up.
+
+    Views that are not whole give a 503 too: what they lack would look like nothing owed.
+    """
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await read
+    except (TimeoutError, store.NotWhole):
+        raise OwnerAway("gateway") from None

@@ -1,0 +1,88 @@
+"""Those who ask at the same moment share a read, and none is answered by an earlier one."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from services.gateway.together import AT_ONCE, MOST, Together
+
+
+class Shelf:
+    """Answers how often it was read, once it is let; notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.let = asyncio.Event()
+        self.fault: Exception | None = None
+
+    async def read(self, keys: Sequence[str]) -> Mapping[str, str]:
+        self.asked.append(list(keys))
+        count = len(self.asked)
+        await self.let.wait()
+        if self.fault:
+            raise self.fault
+        return {key: f"{key} {count}" for key in keys}
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def asking(together: Together[str, str], *keys: str) -> list[asyncio.Task[str]]:
+    tasks = [asyncio.create_task(together.get(key)) for key in keys]
+    await turns()
+    return tasks
+
+
+async def test_who_asks_while_reads_are_under_way_is_answered_by_one_that_begins_later() -> None:
+    shelf = Shelf()
+    together = Together(shelf.read)
+    early = [task for n in range(AT_ONCE) for task in await asking(together, f"early-{n}")]
+    late = await asking(together, "a", "b", "a", "early-0")
+    assert shelf.asked == [[f"early-{n}"] for n in range(AT_ONCE)]
+    shelf.let.set()
+    assert await asyncio.gather(*early) == [f"early-{n} {n + 1}" for n in range(AT_ONCE)]
+    last = AT_ONCE + 1
+    assert await asyncio.gather(*late) == [f"{k} {last}" for k in ("a", "b", "a", "early-0")]
+    assert shelf.asked[AT_ONCE:] == [["a", "b", "early-0"]]
+
+
+async def test_who_gives_up_takes_the_answer_from_nobody_else() -> None:
+    shelf = Shelf()
+    together = Together(shelf.read)
+    one, other = await asking(together, "a", "a")
+    one.cancel()
+    shelf.let.set()
+    assert await other == "a 1"
+
+
+async def test_a_read_that_fails_fails_for_all_who_share_it_and_for_nobody_after() -> None:
+    shelf = Shelf()
+    shelf.fault = OSError("away")
+    shelf.let.set()
+    together = Together(shelf.read)
+    tasks = await asking(together, "a", "b")
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(error) for error in found] == [OSError, OSError]
+    shelf.fault = None
+    assert await together.get("a") == "a 2"
+
+
+async def test_a_read_that_leaves_a_key_out_is_an_error_and_no_waiting_for_ever() -> None:
+    async def nothing(_: Sequence[str]) -> Mapping[str, str]:
+        return {}
+
+    with pytest.raises(KeyError):
+        async with asyncio.timeout(5):
+            await Together(nothing).get("a")
+
+
+async def test_no_read_is_of_more_than_a_limit() -> None:
+    shelf = Shelf()
+    together = Together(shelf.read)
+    tasks = await asking(together, *(f"k-{n}" for n in range(MOST + 10)))
+    shelf.let.set()
+    await asyncio.gather(*tasks)
+    assert [len(keys) for keys in shelf.asked] == [MOST, 10]
