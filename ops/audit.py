@@ -107,6 +107,7 @@ async def audit(settings: Settings) -> Audit:
         await _ledger(result, stores["circulation"])
         await _payments(result, stores["circulation"])
         await _holds(result, stores["circulation"])
+        await _registrations(result, stores["events"], events)
         await _views(result, stores)
         await _notifications(result, stores["notices"], events)
     finally:
@@ -309,6 +310,39 @@ async def _waiting(
         result.expect(
             bool(may_be_passed_over) or hold["title_id"] not in free,
             f"copy {free.get(hold['title_id'])} is free while patron {hold['patron_id']} waits",
+        )
+
+
+async def _registrations(result: Audit, store: Database, events: dict[str, list[Document]]) -> None:
+    """Places are given to as many as there are, counted as they are, and told as they are.
+
+    A place may be free while somebody waits: once an activity has begun none is given on.
+    """
+    there = {one["_id"]: one async for one in store.registrations.find({})}
+    result.counts["registrations"] = len(there)
+    states: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in there.values():
+        states[one["activity_id"]][one["state"]] += 1
+    async for places in store.places.find({}):
+        true = states[places["_id"]]
+        counted = Counter(confirmed=places["taken"], waitlisted=places["waiting"])
+        result.expect(
+            counted == true,
+            f"activity {places['_id']} is counted {dict(counted)}, but has {dict(true)}",
+        )
+        more = true["confirmed"] - places["places"]
+        result.expect(
+            more <= 0, f"activity {places['_id']} gave {more} places too many", doubled=max(more, 0)
+        )
+    told = [
+        event for topic in events if topic.startswith("registration.") for event in events[topic]
+    ]
+    last = {event["registration_id"]: event for event in sorted(told, key=lambda e: e["version"])}
+    for key in last if result.aged else {*last, *there}:
+        said = last[key]["state"] if key in last else None
+        true_state = there[key]["state"] if key in there else "cancelled"
+        result.expect(
+            said == true_state, f"registration {key} is {true_state}, but told as {said}", lost=1
         )
 
 

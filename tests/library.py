@@ -134,6 +134,18 @@ class Library:
         assert all(result["ok"] for result in answer["results"]), answer
         return [result["loan"] for result in answer["results"]]
 
+    async def activity(self, places: int, starts_at: str = "2021-12-20T19:00:00+08:00") -> str:
+        """A new talk to which so many can come; its id."""
+        body = {
+            "title": "A talk",
+            "type": "talk",
+            "venue": "Hall",
+            "organiser": "The library",
+            "starts_at": starts_at,
+            "places": places,
+        }
+        return str((await self.post("/v1/activities", body, by="staff"))["id"])
+
     async def reserve(self, card: str, barcode: str, branch: str) -> dict[str, Any]:
         """Reserve the title of a copy; the hold."""
         copy = await self.get(f"/v1/copies/{barcode}", by="staff")

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.events import jobs, routes, snapshots, store
+from services.events import consumers, jobs, routes, snapshots, store
 from services.events.domain.refusals import Refusal
 from services.events.settings import Settings
 from shared.http import Service, create_service_app
@@ -22,9 +22,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             statuses={
                 "no-such-activity": 404,
                 "no-recording": 404,
+                "not-registered": 404,
+                "no-such-patron": 404,
                 "not-yet-released": 403,
                 "ends-before-it-starts": 422,
             },
+            hears=consumers.hears,
             jobs=jobs.jobs,
         ),
         settings or load(Settings),

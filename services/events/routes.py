@@ -1,17 +1,28 @@
-"""HTTP of events. What the public may see needs no token."""
+"""HTTP of events. What the public may see needs no token; to register needs a patron's."""
 
 from datetime import UTC, date, datetime, time
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 from starlette.exceptions import HTTPException
 
 from services.events import queries
-from services.events.domain.activity import Activity, is_released
+from services.events.domain.activity import is_released
+from services.events.domain.registration import Registration, RegistrationState
+from services.events.queries import Placed, Shown
 from services.events.settings import Settings
 from services.events.usecases.publish_activity import PublishActivity, publish_activity
-from shared.auth import Staff
+from services.events.usecases.register_for_activity import (
+    RegisterForActivity,
+    register_for_activity,
+)
+from services.events.usecases.withdraw_registration import (
+    WithdrawRegistration,
+    withdraw_registration,
+)
+from shared.auth import Patron, Staff
+from shared.clock import library_day
 from shared.http import Body, BusinessTime, Db, PageQuery, Run, page_of
 
 router = APIRouter(prefix="/v1", tags=["activities"])
@@ -56,6 +67,12 @@ class ActivityIn(Body):
     language: Line | None = Field(default=None, description="In which it is held.")
     enquiries: Line | None = Field(default=None, description="Telephone number.")
     recording: RecordingIn | None = None
+    places: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="How many can come; null: all, without registering.",
+    )
 
 
 class RecordingState(BaseModel):
@@ -87,11 +104,16 @@ class ActivityOut(BaseModel):
     language: str | None
     enquiries: str | None
     recording: RecordingState | None
+    places: int | None = Field(description="null: no registration is needed.")
+    places_left: int | None = Field(
+        description="How many who register now get a place: none while somebody waits for one."
+    )
     version: int
 
     @classmethod
-    def of(cls, activity: Activity, now: datetime) -> "ActivityOut":
+    def of(cls, shown: Shown, now: datetime) -> "ActivityOut":
         """From the activity, as it is at `now`."""
+        activity, places = shown.activity, shown.places
         return cls(
             id=activity.id,
             title=activity.title,
@@ -105,6 +127,8 @@ class ActivityOut(BaseModel):
             language=activity.language,
             enquiries=activity.enquiries,
             recording=RecordingState.of(activity.recording_from, now),
+            places=None if places is None else places.places,
+            places_left=None if places is None else places.left,
             version=activity.version,
         )
 
@@ -123,6 +147,69 @@ class RecordingOut(BaseModel):
     available_from: datetime
 
 
+class RegistrationOut(BaseModel):
+    """A patron's registration for an activity."""
+
+    id: str
+    activity_id: str
+    patron_id: str
+    state: RegistrationState
+    position: int | None = Field(description="1 is next in line; null: it does not wait.")
+    turn: int = Field(description="Counts the registrations for the activity.")
+    registered_at: datetime
+    version: int
+
+    @classmethod
+    def of(cls, registration: Registration, position: int | None) -> "RegistrationOut":
+        """From the registration."""
+        return cls(
+            id=registration.id,
+            activity_id=registration.activity_id,
+            patron_id=registration.patron_id,
+            state=registration.state,
+            position=position,
+            turn=registration.turn,
+            registered_at=registration.registered_at,
+            version=registration.version,
+        )
+
+
+class OwnRegistrationOut(RegistrationOut):
+    """A registration with what it is for."""
+
+    title: str
+    type: str
+    venue: str
+    starts_at: datetime
+    ends_at: datetime | None
+
+    @classmethod
+    def placed(cls, placed: Placed) -> "OwnRegistrationOut":
+        """From the registration and the activity."""
+        registration = RegistrationOut.of(placed.registration, placed.position)
+        return cls(
+            **registration.model_dump(),
+            title=placed.activity.title,
+            type=placed.activity.type,
+            venue=placed.activity.venue,
+            starts_at=placed.activity.starts_at,
+            ends_at=placed.activity.ends_at,
+        )
+
+
+class OwnRegistrations(BaseModel):
+    """A patron's registrations for what is not over, by the start of each."""
+
+    items: list[OwnRegistrationOut]
+
+
+class RegistrationPage(BaseModel):
+    """Who registered, first come first."""
+
+    items: list[RegistrationOut]
+    next: str | None = Field(description="Send it as `after` for the next page; null: no more.")
+
+
 def _cursor(item: ActivityOut) -> str:
     return f"{int(item.starts_at.timestamp())}.{item.id}"
 
@@ -137,6 +224,14 @@ def _after(cursor: str | None) -> tuple[datetime, str] | None:
         raise HTTPException(422, "after: not a `next` of this list") from None
 
 
+def _turn(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
+        raise HTTPException(422, "after: not a `next` of this list")
+    return int(cursor)
+
+
 # ---- routes -------------------------------------------------------------------------------------
 
 
@@ -145,7 +240,7 @@ async def post_activity(
     body: ActivityIn, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
     """Publish an activity. 422 `ends-before-it-starts`."""
-    activity = await run(
+    activity, places = await run(
         publish_activity,
         PublishActivity(
             title=body.title,
@@ -160,9 +255,10 @@ async def post_activity(
             enquiries=body.enquiries,
             recording_from=body.recording.available_from if body.recording else None,
             recording_url=body.recording.url if body.recording else None,
+            places=body.places,
         ),
     )
-    return ActivityOut.of(activity, now)
+    return ActivityOut.of(Shown(activity, places), now)
 
 
 @router.get("/activities")
@@ -193,7 +289,7 @@ async def get_activities(
         after=_after(page.after),
         limit=page.limit + 1,
     )
-    items = [ActivityOut.of(activity, now) for activity in found]
+    items = [ActivityOut.of(shown, now) for shown in found]
     return ActivityPage(**page_of(items, page, _cursor))
 
 
@@ -211,3 +307,67 @@ async def get_recording(activity_id: ActivityId, db: Db, now: BusinessTime) -> R
     """
     url, available_from = await queries.recording(db, activity_id, now)
     return RecordingOut(url=url, available_from=available_from)
+
+
+@router.post(
+    "/activities/{activity_id}/registration",
+    status_code=201,
+    responses={
+        201: {"description": "The patron has a place."},
+        202: {
+            "model": RegistrationOut,
+            "description": "All places are taken: the patron is on the waiting list.",
+        },
+    },
+)
+async def post_registration(
+    activity_id: ActivityId, caller: Patron, run: Run, response: Response
+) -> RegistrationOut:
+    """Register, first come, first served: with a place, or on the waiting list.
+
+    404 `no-such-activity`, `no-such-patron`; 409 `no-registration-needed`, `already-registered`,
+    `activity-begun`.
+    """
+    placed = await run(register_for_activity, RegisterForActivity(activity_id, caller.id))
+    if placed.position is not None:
+        response.status_code = 202
+    return RegistrationOut.of(placed.registration, placed.position)
+
+
+@router.delete("/activities/{activity_id}/registration")
+async def delete_registration(activity_id: ActivityId, caller: Patron, run: Run) -> RegistrationOut:
+    """Withdraw. The place goes to the first who waits.
+
+    404 `no-such-activity`, `not-registered`; 409 `activity-begun`.
+    """
+    ended = await run(withdraw_registration, WithdrawRegistration(activity_id, caller.id))
+    return RegistrationOut.of(ended, None)
+
+
+@router.get("/activities/{activity_id}/registration")
+async def get_registration(activity_id: ActivityId, caller: Patron, db: Db) -> OwnRegistrationOut:
+    """The patron's own registration. 404 `no-such-activity`, `not-registered`."""
+    return OwnRegistrationOut.placed(await queries.registration(db, activity_id, caller.id))
+
+
+@router.get("/activities/{activity_id}/registrations")
+async def get_registrations(
+    activity_id: ActivityId, caller: Staff, db: Db, page: PageQuery
+) -> RegistrationPage:
+    """Who registered, first come first: those with a place, then those who wait.
+
+    404 `no-such-activity`.
+    """
+    found = await queries.registrations(db, activity_id, _turn(page.after), page.limit + 1)
+    items = [RegistrationOut.of(registration, position) for registration, position in found]
+    return RegistrationPage(**page_of(items, page, lambda item: str(item.turn)))
+
+
+@router.get("/me/registrations")
+async def get_my_registrations(
+    request: Request, caller: Patron, db: Db, now: BusinessTime
+) -> OwnRegistrations:
+    """The patron's registrations for what is not over, by the start of each."""
+    zone = request.app.state.settings.zone
+    found = await queries.registrations_to_come(db, caller.id, library_day(now, zone), zone)
+    return OwnRegistrations(items=[OwnRegistrationOut.placed(placed) for placed in found])

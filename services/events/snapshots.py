@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from services.events import store
 from services.events.usecases.tell_of_activity import snapshot
-from shared.contracts.events import ActivitySnapshot
+from services.events.usecases.tell_of_registration import snapshot as registration_fields
+from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
 from shared.http import Snapshot, Told
 from shared.mongo import Database
 
@@ -15,4 +16,10 @@ async def activities(db: Database, after: str) -> Told:
     return [snapshot(ActivitySnapshot, activity) for activity in found], more
 
 
-SNAPSHOTS: Mapping[str, Snapshot] = {"activities": activities}
+async def registrations(db: Database, after: str) -> Told:
+    """The registrations that have not ended."""
+    found, more = await store.find_registrations_after(db, after)
+    return [RegistrationSnapshot(**registration_fields(one)) for one in found], more
+
+
+SNAPSHOTS: Mapping[str, Snapshot] = {"activities": activities, "registrations": registrations}

@@ -1,16 +1,19 @@
 """Collections and indexes of events."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
 from services.events.domain.activity import Activity, Recording
+from services.events.domain.registration import Places, Registration, RegistrationState
 from shared.mongo import Database, Indexes, chunk_after, from_document
-from shared.unit_of_work import Work
+from shared.unit_of_work import Stale, Work
 
 _IN_ORDER = [("starts_at", ASCENDING), ("_id", ASCENDING)]
+_WAITLISTED = {"state": RegistrationState.WAITLISTED.value}
 
 INDEXES: Indexes = {
     "activities": [
@@ -19,14 +22,39 @@ INDEXES: Indexes = {
         IndexModel([("branch", ASCENDING), *_IN_ORDER]),
     ],
     "recordings": [IndexModel([("announced", ASCENDING), ("available_from", ASCENDING)])],
+    "places": [],
+    "registrations": [
+        # One for each patron, and each turn once, whatever else goes wrong.
+        IndexModel([("patron_id", ASCENDING), ("activity_id", ASCENDING)], unique=True),
+        IndexModel([("activity_id", ASCENDING), ("turn", ASCENDING)], unique=True),
+        # Who waits, in turn.
+        IndexModel([("activity_id", ASCENDING), ("state", ASCENDING), ("turn", ASCENDING)]),
+    ],
+    "patrons": [],
 }
 
 
-async def add_activity(work: Work, activity: Activity, recording: Recording | None) -> None:
-    """A new activity, and where its recording is."""
+@dataclass(frozen=True)
+class _Patron:
+    """What a registration and an erasure at the same moment meet in."""
+
+    id: str
+    version: int
+    erased: bool = False
+
+
+# ---- activities, in a transaction ---------------------------------------------------------------
+
+
+async def add_activity(
+    work: Work, activity: Activity, recording: Recording | None, places: Places | None
+) -> None:
+    """A new activity, where its recording is, and its places, if it has any."""
     await work.add("activities", activity)
     if recording is not None:
         await work.add("recordings", recording)
+    if places is not None:
+        await work.add("places", places)
 
 
 async def activity(work: Work, activity_id: str) -> Activity | None:
@@ -47,6 +75,76 @@ async def claim_release(work: Work, activity_id: str) -> bool:
         {"$set": {"announced": True}},
     )
     return claimed == 1
+
+
+# ---- registrations, in a transaction ------------------------------------------------------------
+
+
+async def places(work: Work, activity_id: str) -> Places | None:
+    """The places of an activity; None: it has none to be given."""
+    return await work.find(Places, "places", {"_id": activity_id})
+
+
+async def save_places(work: Work, places: Places) -> None:
+    """The counts after a change. Of two changes at once one is run again, and sees the other."""
+    await work.save("places", places)
+
+
+async def registration(work: Work, registration_id: str) -> Registration | None:
+    """The registration of this id, unless it has ended."""
+    return await work.find(Registration, "registrations", {"_id": registration_id})
+
+
+async def registration_of(work: Work, activity_id: str, patron_id: str) -> Registration | None:
+    """A patron's registration for an activity, unless it has ended."""
+    query = {"patron_id": patron_id, "activity_id": activity_id}
+    return await work.find(Registration, "registrations", query)
+
+
+async def next_waiting(work: Work, activity_id: str, limit: int) -> list[Registration]:
+    """Those who stand first on the waiting list of an activity, in turn."""
+    query = {"activity_id": activity_id, **_WAITLISTED}
+    order = [("turn", ASCENDING)]
+    return await work.all(Registration, "registrations", query, sort=order, limit=limit)
+
+
+async def add_registration(work: Work, registration: Registration) -> None:
+    """A new registration."""
+    await work.add("registrations", registration)
+
+
+async def save_registrations(work: Work, registrations: Iterable[Registration]) -> None:
+    """Registrations after a change."""
+    await work.save("registrations", *registrations)
+
+
+async def delete_registration(work: Work, registration: Registration) -> None:
+    """Delete a registration as it was read; raises Stale if it has changed since."""
+    query = {"_id": registration.id, "version": registration.version}
+    if not await work.delete("registrations", query):
+        raise Stale(f"registration {registration.id} is no longer at its version")
+
+
+async def hold_patron(work: Work, patron_id: str) -> bool:
+    """Whether the patron may get a registration: not once erased.
+
+    Writes what is kept of them, so that nobody erases the patron until this transaction is over: a
+    read alone would not stop an erasure that commits meanwhile, and the registration would stay.
+    """
+    known = await work.find(_Patron, "patrons", {"_id": patron_id})
+    if known is not None and known.erased:
+        return False
+    await work.update("patrons", {"_id": patron_id}, {"$inc": {"version": 1}}, upsert=True)
+    return True
+
+
+async def erase_patron(work: Work, patron_id: str) -> None:
+    """Keep nothing of a patron but that they were erased."""
+    change = {"$set": {"erased": True}, "$inc": {"version": 1}}
+    await work.update("patrons", {"_id": patron_id}, change, upsert=True)
+
+
+# ---- reads outside transactions -----------------------------------------------------------------
 
 
 async def releases_due(db: Database, now: datetime, limit: int) -> list[str]:
@@ -104,3 +202,53 @@ async def list_activities(
         )
     cursor = db.activities.find({"$and": parts}).sort(_IN_ORDER).limit(limit)
     return [from_document(Activity, document) async for document in cursor]
+
+
+async def find_places(db: Database, activity_ids: Collection[str]) -> dict[str, Places]:
+    """The places of those of these activities that have any to be given, by activity."""
+    found = db.places.find({"_id": {"$in": sorted(activity_ids)}})
+    return {document["_id"]: from_document(Places, document) async for document in found}
+
+
+async def find_activities(db: Database, activity_ids: Collection[str]) -> dict[str, Activity]:
+    """Some activities, by id."""
+    found = db.activities.find({"_id": {"$in": sorted(activity_ids)}})
+    return {document["_id"]: from_document(Activity, document) async for document in found}
+
+
+async def find_registration_of(
+    db: Database, activity_id: str, patron_id: str
+) -> Registration | None:
+    """As `registration_of`, outside any transaction."""
+    found = await db.registrations.find_one({"patron_id": patron_id, "activity_id": activity_id})
+    return None if found is None else from_document(Registration, found)
+
+
+async def find_registrations_of(db: Database, patron_id: str) -> list[Registration]:
+    """A patron's registrations, in the order of registering."""
+    cursor = db.registrations.find({"patron_id": patron_id}).sort("_id", ASCENDING)
+    return [from_document(Registration, document) async for document in cursor]
+
+
+async def list_registrations(
+    db: Database, activity_id: str, after: int, limit: int
+) -> list[Registration]:
+    """Those of an activity after a turn, in turn."""
+    query = {"activity_id": activity_id, "turn": {"$gt": after}}
+    cursor = db.registrations.find(query).sort("turn", ASCENDING).limit(limit)
+    return [from_document(Registration, document) async for document in cursor]
+
+
+async def position(db: Database, registration: Registration) -> int | None:
+    """How many wait for a place up to and with this one; None: it waits no longer."""
+    if registration.state is not RegistrationState.WAITLISTED:
+        return None
+    query = {"activity_id": registration.activity_id, "turn": {"$lte": registration.turn}}
+    return await db.registrations.count_documents({**query, **_WAITLISTED})
+
+
+async def find_registrations_after(
+    db: Database, after: str
+) -> tuple[list[Registration], str | None]:
+    """A chunk of the registrations and where to go on."""
+    return await chunk_after(db.registrations, Registration, after)

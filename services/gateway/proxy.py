@@ -74,6 +74,7 @@ _OWNERS = {
     "/v1/payments": "circulation",
     "/v1/activities": "events",
     "/v1/activities.ics": "events",
+    "/v1/me/registrations": "events",
     "/v1/branches": "notices",
     "/v1/closures": "notices",
     "/v1/notices": "notices",

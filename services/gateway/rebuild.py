@@ -57,6 +57,7 @@ PARTS: Sequence[tuple[str, str, type[Event]]] = (
     ("circulation", "charges", circulation.ChargeSnapshot),
     ("circulation", "suspensions", circulation.SuspensionSnapshot),
     ("events", "activities", events.ActivitySnapshot),
+    ("events", "registrations", events.RegistrationSnapshot),
     ("notices", "branches", notices.BranchSnapshot),
     ("notices", "notices", notices.NoticePublished),
     ("notices", "notifications", notices.NotificationSnapshot),

@@ -1,6 +1,7 @@
-"""Published by the events service: public activities and their recordings."""
+"""Published by the events service: public activities, their recordings, and who registered."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -44,3 +45,54 @@ class RecordingReleased(
     subject="activity_id",
 ):
     """Published once, by a job, when the release time of a recording has come."""
+
+
+class RegistrationSnapshot(Event):
+    """A patron's registration for an activity after a change."""
+
+    registration_id: str
+    activity_id: str
+    patron_id: str
+    state: Literal["confirmed", "waitlisted", "cancelled"]
+    turn: int = Field(
+        description="Counts the registrations for the activity. Of those that are waitlisted, as "
+        "many come before this one as have a lower turn: that is its position."
+    )
+    registered_at: datetime
+
+
+class RegistrationConfirmed(
+    RegistrationSnapshot,
+    topic="registration.confirmed",
+    publisher="events",
+    key="patron_id",
+    subject="registration_id",
+):
+    """Published when a patron gets a place: at once, or from the waiting list."""
+
+    waited: bool = Field(description="Whether it was on the waiting list before.")
+
+
+class RegistrationWaitlisted(
+    RegistrationSnapshot,
+    topic="registration.waitlisted",
+    publisher="events",
+    key="patron_id",
+    subject="registration_id",
+):
+    """Published when a patron registers and all places are taken."""
+
+
+class RegistrationCancelled(
+    RegistrationSnapshot,
+    topic="registration.cancelled",
+    publisher="events",
+    key="patron_id",
+    subject="registration_id",
+):
+    """Published when a registration ends. It is the last that is told of it."""
+
+    by: Literal["patron", "activity", "erased"] = Field(
+        description="`patron`: withdrawn. `activity`: what it was for is cancelled. `erased`: the "
+        "patron was."
+    )

@@ -107,6 +107,13 @@ def add_one(service: str, collection: str, document: dict[str, Any]) -> Harm:
     return harm
 
 
+async def place_given_twice(stores: Stores) -> None:
+    given = await stores("events").registrations.find_one({"state": "confirmed"})
+    assert given is not None
+    twin = {**given, "_id": "twin", "patron_id": "another", "turn": 9}
+    await stores("events").registrations.insert_one(twin)
+
+
 PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", "cents": 450}]}
 
 
@@ -194,6 +201,17 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
             ),
             "is shown other holds",
             id="a hold not shown",
+        ),
+        pytest.param(place_given_twice, "gave 1 places too many", id="a place for two patrons"),
+        pytest.param(
+            delete_one("events", "registrations", {"state": "confirmed"}),
+            "is cancelled, but told as confirmed",
+            id="a registration lost",
+        ),
+        pytest.param(
+            set_one("events", "places", {}, {"$inc": {"waiting": 1}}),
+            "is counted",
+            id="who waits miscounted",
         ),
         pytest.param(
             delete_one("gateway", "account_views", {"loans": {"$exists": True}}),

@@ -32,7 +32,7 @@ FAULTS = {
 
 
 async def day_at_the_library(library: Library, first: date) -> None:
-    """Something of everything: patrons, loans, holds, a closure, moved dates, fines, news."""
+    """Something of everything: patrons, loans, holds, places, a closure, dates, fines, news."""
 
     def on(days: int) -> None:
         library.now = f"{first + timedelta(days=days)}T10:00:00+08:00"
@@ -54,6 +54,11 @@ async def day_at_the_library(library: Library, first: date) -> None:
     }
     await library.post("/v1/activities", talk, by="staff")
     await library.job("events/releases")
+    workshop = await library.activity(places=1, starts_at=f"{first + timedelta(days=30)}T10:00:00Z")
+    registration = f"/v1/activities/{workshop}/registration"
+    for card in (early, late):
+        await library.post(registration, by=card)
+    await library.call("DELETE", registration, by=early)
     await library.lend(late, books[:2], branch)
     [kept] = await library.lend(early, books[2:3], branch)
     [wanted] = await library.copies(branch, 1)
@@ -169,6 +174,51 @@ async def test_a_payment_is_taken_once_whenever_its_process_dies(
         "kill -9 in a payment: begun, reserved, taken, settled",
         running,
         invariant="the money is taken once, and what was taken is settled",
+        found=found,
+        recovery=killed.away,
+    )
+    assert found.findings == []
+
+
+@pytest.mark.parametrize(
+    ("point", "passes"),
+    [
+        ("listener.received", 1),
+        ("work.before-commit", 1),
+        ("work.after-commit", 1),
+        ("work.before-commit", 2),
+        ("work.after-commit", 2),
+        ("work.after-commit", 3),
+        ("listener.committed", 1),
+    ],
+    ids=["heard", "noting", "noted", "ending the first", "first", "second", "offset committed"],
+)
+async def test_an_erased_patron_s_places_go_on_whenever_events_dies(
+    running: System, library: Library, point: str, passes: int
+) -> None:
+    branch = await library.branch()
+    erased, waits = [await library.patron(branch) for _ in range(2)]
+    activities = [await library.activity(places=1) for _ in range(2)]
+    for activity in activities:
+        for card in (erased, waits):
+            await library.post(f"/v1/activities/{activity}/registration", by=card)
+    patron = (await library.get("/v1/me", by=erased))["patron"]["id"]
+    await library.flow.settle(within=60)
+
+    async with doomed([running.process("events")], point, passes) as death:
+        await library.call("DELETE", f"/v1/patrons/{patron}", by="staff")
+        killed = await death
+    await library.flow.settle(within=60)
+
+    for activity in activities:
+        listed = await library.get(f"/v1/activities/{activity}/registrations", by="staff")
+        assert [one["state"] for one in listed["items"]] == ["confirmed"]
+        assert listed["items"][0]["patron_id"] != patron
+    found = await audit(running.settings(Settings))
+    record(
+        FAULTS[LISTENER],
+        running,
+        invariant="after a restart nothing is lost, nothing doubled",
         found=found,
         recovery=killed.away,
     )

@@ -79,7 +79,7 @@ async def publish_twice_more(settings: Settings) -> int:
 
 
 async def told(settings: Settings) -> dict[tuple[str, str, Any], Any]:
-    """What the hearers made of events: every view and notification, and what circulation keeps."""
+    """What the hearers made of events: views, notifications, what circulation and events keep."""
     client = connect(settings.mongo_url)
     try:
         return {
@@ -87,6 +87,7 @@ async def told(settings: Settings) -> dict[tuple[str, str, Any], Any]:
             for service, collections in (
                 ("gateway", ("account_views", "titles", "branches", "activities", "notices")),
                 ("notices", ("notifications",)),
+                ("events", ("registrations", "places")),
                 ("circulation", ("loans", "charges", "patrons", "calendars")),
             )
             for collection in collections

@@ -1,9 +1,9 @@
 """Public activities and their recordings. Instants are UTC, to the second."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, tzinfo
 
-from services.events.domain.refusals import EndsBeforeItStarts, NotYetReleased
+from services.events.domain.refusals import ActivityBegun, EndsBeforeItStarts, NotYetReleased
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,22 @@ def check_times(activity: Activity) -> None:
     """Raises EndsBeforeItStarts."""
     if activity.ends_at is not None and activity.ends_at <= activity.starts_at:
         raise EndsBeforeItStarts
+
+
+def last_day(activity: Activity, zone: tzinfo) -> date:
+    """The day in the library's time zone after which it is over."""
+    return (activity.ends_at or activity.starts_at).astimezone(zone).date()
+
+
+def has_begun(activity: Activity, now: datetime) -> bool:
+    """Whether it is too late to register, to withdraw, and to give a place on."""
+    return now >= activity.starts_at
+
+
+def check_open(activity: Activity, now: datetime) -> None:
+    """Raises ActivityBegun where nobody may register or withdraw any more."""
+    if has_begun(activity, now):
+        raise ActivityBegun
 
 
 def announce(activity: Activity) -> Activity:

@@ -46,3 +46,38 @@ class EndsBeforeItStarts(Refusal):
 
     code = "ends-before-it-starts"
     reason = "An activity has to end after it starts."
+
+
+class NoRegistrationNeeded(Refusal):
+    """An activity that everybody may come to."""
+
+    code = "no-registration-needed"
+    reason = "Everybody may come to this activity. No registration is needed."
+
+
+class AlreadyRegistered(Refusal):
+    """The patron has a place, or waits for one."""
+
+    code = "already-registered"
+    reason = "You have registered for this activity already."
+
+
+class NotRegistered(Refusal):
+    """The patron neither has a place nor waits for one."""
+
+    code = "not-registered"
+    reason = "You are not registered for this activity."
+
+
+class ActivityBegun(Refusal):
+    """It is too late to register or to withdraw."""
+
+    code = "activity-begun"
+    reason = "This activity has begun."
+
+
+class NoSuchPatron(Refusal):
+    """A patron who was erased, with a token that is still good."""
+
+    code = "no-such-patron"
+    reason = "There is no such patron."

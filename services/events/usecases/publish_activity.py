@@ -5,6 +5,7 @@ from datetime import datetime
 
 from services.events import store
 from services.events.domain.activity import Activity, Recording, check_times
+from services.events.domain.registration import Places
 from services.events.usecases.tell_of_activity import tell
 from shared.contracts.events import ActivityPublished
 from shared.ids import new_id
@@ -27,10 +28,12 @@ class PublishActivity:
     enquiries: str | None
     recording_from: datetime | None
     recording_url: str | None = field(repr=False)
+    places: int | None
+    """How many can come; None: all, without registering."""
 
 
-async def publish_activity(work: Work, command: PublishActivity) -> Activity:
-    """The new activity. Raises EndsBeforeItStarts."""
+async def publish_activity(work: Work, command: PublishActivity) -> tuple[Activity, Places | None]:
+    """The new activity and its places, if it has any. Raises EndsBeforeItStarts."""
     activity = Activity(
         id=new_id(),
         title=command.title,
@@ -49,6 +52,7 @@ async def publish_activity(work: Work, command: PublishActivity) -> Activity:
     recording = None
     if command.recording_from is not None and command.recording_url is not None:
         recording = Recording(activity.id, command.recording_from, command.recording_url)
-    await store.add_activity(work, activity, recording)
+    places = None if command.places is None else Places(activity.id, command.places)
+    await store.add_activity(work, activity, recording, places)
     tell(work, ActivityPublished, activity)
-    return activity
+    return activity, places

@@ -1,0 +1,60 @@
+"""Register a patron for an activity."""
+
+from dataclasses import dataclass
+
+from services.events import store
+from services.events.domain import registration as rules
+from services.events.domain.activity import check_open
+from services.events.domain.refusals import (
+    AlreadyRegistered,
+    NoRegistrationNeeded,
+    NoSuchActivity,
+    NoSuchPatron,
+)
+from services.events.domain.registration import Registration, RegistrationState
+from services.events.usecases.tell_of_registration import tell_registered
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class RegisterForActivity:
+    """Who wants to come to what."""
+
+    activity_id: str
+    patron_id: str
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A registration and its position among those who wait: 1 is next; None: it has a place."""
+
+    registration: Registration
+    position: int | None
+
+
+async def register_for_activity(work: Work, command: RegisterForActivity) -> Placed:
+    """The registration: with a place, or at the end of the waiting list.
+
+    Raises NoSuchActivity, NoRegistrationNeeded, ActivityBegun, AlreadyRegistered or NoSuchPatron.
+    """
+    activity = await store.activity(work, command.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    places = await store.places(work, activity.id)
+    if places is None:
+        raise NoRegistrationNeeded
+    check_open(activity, work.now)
+    if await store.registration_of(work, activity.id, command.patron_id):
+        raise AlreadyRegistered
+    counted, registration = rules.register(
+        places, registration_id=new_id(), patron_id=command.patron_id, at=work.now
+    )
+    # First of what is written, for it is what two patrons at once meet in.
+    await store.save_places(work, counted)
+    if not await store.hold_patron(work, command.patron_id):
+        raise NoSuchPatron
+    await store.add_registration(work, registration)
+    tell_registered(work, registration)
+    waits = registration.state is RegistrationState.WAITLISTED
+    return Placed(registration, counted.waiting if waits else None)

@@ -1,0 +1,42 @@
+"""Publish a registration's snapshot after each change."""
+
+from typing import Any
+
+from services.events.domain.registration import Ending, Registration, RegistrationState
+from shared.contracts.events import (
+    RegistrationCancelled,
+    RegistrationConfirmed,
+    RegistrationWaitlisted,
+)
+from shared.unit_of_work import Work
+
+
+def tell_registered(work: Work, registration: Registration) -> None:
+    """Record the event of a new registration."""
+    if registration.state is RegistrationState.CONFIRMED:
+        work.record(RegistrationConfirmed(**snapshot(registration), waited=False))
+    else:
+        work.record(RegistrationWaitlisted(**snapshot(registration)))
+
+
+def tell_given(work: Work, registration: Registration) -> None:
+    """Record that one who waited has a place."""
+    work.record(RegistrationConfirmed(**snapshot(registration), waited=True))
+
+
+def tell_ended(work: Work, registration: Registration, by: Ending) -> None:
+    """Record the end of a registration."""
+    work.record(RegistrationCancelled(**snapshot(registration), by=by))
+
+
+def snapshot(registration: Registration) -> dict[str, Any]:
+    """The fields that every event of a registration has."""
+    return {
+        "version": registration.version,
+        "registration_id": registration.id,
+        "activity_id": registration.activity_id,
+        "patron_id": registration.patron_id,
+        "state": registration.state.value,
+        "turn": registration.turn,
+        "registered_at": registration.registered_at,
+    }

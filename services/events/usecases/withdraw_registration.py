@@ -1,0 +1,30 @@
+"""Withdraw from an activity."""
+
+from dataclasses import dataclass
+
+from services.events import store
+from services.events.domain.activity import check_open
+from services.events.domain.refusals import NoSuchActivity, NotRegistered
+from services.events.domain.registration import Registration
+from services.events.usecases.end_registration import end
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class WithdrawRegistration:
+    """Who does not want to come to what any more."""
+
+    activity_id: str
+    patron_id: str
+
+
+async def withdraw_registration(work: Work, command: WithdrawRegistration) -> Registration:
+    """The registration as it ends. Raises NoSuchActivity, NotRegistered or ActivityBegun."""
+    activity = await store.activity(work, command.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    registration = await store.registration_of(work, activity.id, command.patron_id)
+    if registration is None:
+        raise NotRegistered
+    check_open(activity, work.now)
+    return await end(work, activity, registration, "patron")

@@ -1,0 +1,141 @@
+"""Who gets a place and who waits: first come, first served."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.events.domain import registration as rules
+from services.events.domain.activity import Activity, check_open
+from services.events.domain.refusals import ActivityBegun, Refusal
+from services.events.domain.registration import Places, Registration, RegistrationState
+
+NOW = datetime(2021, 2, 26, 10, tzinfo=UTC)
+CONFIRMED, WAITLISTED = RegistrationState.CONFIRMED, RegistrationState.WAITLISTED
+
+
+def registered(places: Places, patron: str = "p") -> tuple[Places, Registration]:
+    return rules.register(places, registration_id=f"r-{patron}", patron_id=patron, at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("places", "left", "state"),
+    [
+        pytest.param(Places("a", 2), 2, CONFIRMED, id="nobody has come"),
+        pytest.param(Places("a", 2, taken=1, turns=1), 1, CONFIRMED, id="the last place"),
+        pytest.param(Places("a", 2, taken=2, turns=2), 0, WAITLISTED, id="all are taken"),
+        pytest.param(
+            Places("a", 2, taken=1, waiting=1, turns=3), 0, WAITLISTED, id="somebody waits before"
+        ),
+        pytest.param(Places("a", 1, taken=2, turns=2), 0, WAITLISTED, id="more than there are"),
+    ],
+)
+def test_who_comes_gets_a_place_that_is_left_or_waits(
+    places: Places, left: int, state: RegistrationState
+) -> None:
+    assert places.left == left
+    after, registration = registered(places)
+    assert registration.state is state
+    assert registration.turn == after.turns == places.turns + 1
+    assert (after.taken, after.waiting) == (
+        (places.taken + 1, places.waiting)
+        if state is CONFIRMED
+        else (places.taken, places.waiting + 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("places", "get_one"),
+    [
+        pytest.param(Places("a", 2, taken=2, waiting=3), 0, id="none is free"),
+        pytest.param(Places("a", 2, taken=1, waiting=3), 1, id="one is free"),
+        pytest.param(Places("a", 9, taken=1, waiting=3), 3, id="more than wait are free"),
+    ],
+)
+def test_those_who_stand_first_are_given_as_many_places_as_are_free(
+    places: Places, get_one: int
+) -> None:
+    waiting = [
+        Registration(
+            id=f"r{turn}",
+            activity_id="a",
+            patron_id=f"p{turn}",
+            turn=turn,
+            state=WAITLISTED,
+            registered_at=NOW,
+        )
+        for turn in (3, 4, 7)
+    ]
+    after, given = rules.give(places, waiting)
+    assert [(one.turn, one.state, one.version) for one in given] == [
+        (turn, CONFIRMED, 2) for turn in (3, 4, 7)[:get_one]
+    ]
+    assert (after.taken, after.waiting) == (places.taken + get_one, places.waiting - get_one)
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "refused"),
+    [
+        pytest.param(datetime(2021, 2, 26, 10, 0, 1, tzinfo=UTC), None, id="a second before"),
+        pytest.param(NOW, ActivityBegun, id="as it begins"),
+        pytest.param(datetime(2021, 2, 25, tzinfo=UTC), ActivityBegun, id="the day after"),
+    ],
+)
+def test_registering_ends_as_the_activity_begins(
+    starts_at: datetime, refused: type[Refusal] | None
+) -> None:
+    fields: dict[str, Any] = dict.fromkeys(
+        ("branch", "ends_at", "speaker", "language", "enquiries", "recording_from")
+    )
+    activity = Activity(
+        id="a",
+        title="A talk",
+        type="talk",
+        venue="Hall",
+        organiser="The library",
+        starts_at=starts_at,
+        **fields,
+    )
+    if refused is None:
+        check_open(activity, NOW)
+    else:
+        with pytest.raises(refused):
+            check_open(activity, NOW)
+
+
+@given(st.integers(1, 4), st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=40))
+def test_whatever_happens_places_go_in_turn_and_none_is_free_while_somebody_waits(
+    count: int, steps: list[int | None]
+) -> None:
+    """A step is one who registers (None), or which of those registered withdraws."""
+    places = Places("a", count)
+    there: list[Registration] = []
+    for number, step in enumerate(steps):
+        if step is None:
+            places, new = registered(places, str(number))
+            there.append(new)
+        elif there:
+            places, _ = rules.end(places, there.pop(step % len(there)))
+            waiting = [one for one in there if one.state is WAITLISTED]
+            places, given = rules.give(places, waiting)
+            there = [next((new for new in given if new.id == old.id), old) for old in there]
+        states = [one.state for one in there]  # in turn, for each comes to the end
+        assert states == sorted(states)  # "confirmed" before "waitlisted"
+        assert places.taken == states.count(CONFIRMED) <= count
+        assert places.waiting == states.count(WAITLISTED)
+        assert places.to_give == 0
+        assert places.left == (0 if places.waiting else count - places.taken)
+    assert len({one.turn for one in there}) == len(there)
+
+
+def test_an_ended_registration_is_counted_no_more() -> None:
+    places, first = registered(Places("a", 1), "1")
+    places, second = registered(places, "2")
+    after, ended = rules.end(places, second)
+    assert (ended.state, ended.version) == (RegistrationState.CANCELLED, 2)
+    assert after == replace(places, waiting=0, version=places.version + 1)
+    after, _ = rules.end(places, first)
+    assert (after.taken, after.to_give) == (0, 1)
