@@ -50,7 +50,7 @@ from shared.contracts.circulation import (
     TitleCatalogued,
 )
 from shared.contracts.event import Event
-from shared.contracts.events import ActivityPublished, RecordingReleased
+from shared.contracts.events import ActivityPublished, RecordingReleased, RegistrationConfirmed
 from shared.contracts.notices import BranchClosureChanged, BranchReopened
 from shared.unit_of_work import Busy, Run
 
@@ -130,7 +130,7 @@ async def know_title(event: TitleCatalogued, run: Run) -> None:
 
 @hears(ActivityPublished)
 async def know_activity(event: ActivityPublished, run: Run) -> None:
-    """Keep an activity's title."""
+    """Keep an activity's title, and when it begins."""
     await run(note_activity, event)
 
 
@@ -308,6 +308,17 @@ def _of_hold(event: HoldSnapshot) -> About:
         branch=event.pickup_branch,
         shelf_until=event.shelf_until,
     )
+
+
+# ---- one patron's places in activities ----------------------------------------------------------
+
+
+@hears(RegistrationConfirmed)
+async def tell_place(event: RegistrationConfirmed, run: Run) -> None:
+    """Tell who waited of their place. Who got one at once was answered so."""
+    if event.waited:
+        about = About(activity_id=event.activity_id)
+        await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
 # ---- what concerns many -------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -145,7 +146,7 @@ def _notice_cursor(notice: Notice) -> str:
     return f"{notice.date.isoformat()}_{notice.id}"
 
 
-async def inbox(db: Database, patron_id: str, page: Page) -> dict[str, Any]:
+async def inbox(db: Database, patron_id: str, page: Page, zone: ZoneInfo) -> dict[str, Any]:
     """A page of a patron's notifications in their language, newest first. Raises BadCursor."""
     after = None
     if page.after is not None:
@@ -155,7 +156,7 @@ async def inbox(db: Database, patron_id: str, page: Page) -> dict[str, Any]:
         except ValueError:
             raise BadCursor from None
     found = await store.inbox(db, patron_id, after, page.limit + 1)
-    return page_of(await in_words(db, patron_id, found), page, _inbox_cursor)
+    return page_of(await in_words(db, patron_id, found, zone), page, _inbox_cursor)
 
 
 def _inbox_cursor(told: Told) -> str:
@@ -164,22 +165,29 @@ def _inbox_cursor(told: Told) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z_{told.notification.id}"
 
 
-async def in_words(db: Database, patron_id: str, found: Sequence[Notification]) -> list[Told]:
-    """Notifications in the language of their patron, with the titles known by now."""
+async def in_words(
+    db: Database, patron_id: str, found: Sequence[Notification], zone: ZoneInfo
+) -> list[Told]:
+    """Notifications in the language of their patron, with the titles known by now.
+
+    Times are told as the clocks of the library's time zone show them.
+    """
     if not found:
         return []
     abouts = [one.about for one in found]
     patron = await store.read_patron(db, patron_id)
     titles = await store.title_names(db, {a.title_id for a in abouts if a.title_id})
-    activities = await store.activity_names(db, {a.activity_id for a in abouts if a.activity_id})
+    activities = await store.activities(db, {a.activity_id for a in abouts if a.activity_id})
     names = await store.branch_names(db, {a.branch for a in abouts if a.branch})
     language = patron.speaks if patron else DEFAULT_LANGUAGE
     told = []
     for one in found:
         about = one.about
+        activity = activities.get(about.activity_id or "")
         facts = Facts(
             title=titles.get(about.title_id or ""),
-            activity=activities.get(about.activity_id or ""),
+            activity=activity.name if activity else None,
+            begins_at=_here(activity.starts_at if activity else None, zone),
             branch=names.get(about.branch or "", about.branch),
             due_on=about.due_on,
             previous_due_on=about.previous_due_on,
@@ -200,6 +208,10 @@ async def in_words(db: Database, patron_id: str, found: Sequence[Notification]) 
         title = facts.title or facts.activity or facts.branch
         told.append(Told(one, wording.text(one.kind, facts, language), title))
     return told
+
+
+def _here(instant: datetime | None, zone: ZoneInfo) -> datetime | None:
+    return instant.astimezone(zone) if instant else None
 
 
 def _sum(cents: int | None) -> str | None:

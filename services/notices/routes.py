@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from services.notices import queries
@@ -550,9 +550,9 @@ async def get_notices(
 
 
 @router.get("/me/inbox", tags=["inbox"])
-async def get_inbox(caller: Patron, db: Db, page: PageQuery) -> InboxPage:
+async def get_inbox(request: Request, caller: Patron, db: Db, page: PageQuery) -> InboxPage:
     """What this patron was told, newest first."""
-    found = await queries.inbox(db, caller.id, page)
+    found = await queries.inbox(db, caller.id, page, request.app.state.settings.zone)
     return InboxPage(items=[InboxItemOut.of(t) for t in found["items"]], next=found["next"])
 
 
@@ -560,5 +560,5 @@ async def get_inbox(caller: Patron, db: Db, page: PageQuery) -> InboxPage:
 async def post_read(notification_id: Id, caller: Patron, run: Run) -> InboxItemOut:
     """Mark a notification as read; another patron's does not exist here."""
     one = await run(read_notification, ReadNotification(notification_id, caller.id))
-    told = await queries.in_words(run.database, caller.id, [one])
+    told = await queries.in_words(run.database, caller.id, [one], run.settings.zone)
     return InboxItemOut.of(told[0])

@@ -52,11 +52,19 @@ INDEXES: Indexes = {
 
 @dataclass(frozen=True)
 class Named:
-    """A title or an activity as another service last named it."""
+    """A title as another service last named it."""
 
     id: str
     version: int
     name: str
+
+
+@dataclass(frozen=True)
+class Activity(Named):
+    """An activity as events last told it."""
+
+    starts_at: datetime | None = None
+    """UTC; None: kept before this was."""
 
 
 # ---- branches, closures and notices, in a transaction -------------------------------------------
@@ -198,8 +206,8 @@ async def note_title(work: Work, title: Named) -> None:
     await work.save_if_newer(TITLES, title)
 
 
-async def note_activity(work: Work, activity: Named) -> None:
-    """Keep an activity's title by its highest version."""
+async def note_activity(work: Work, activity: Activity) -> None:
+    """Keep an activity by its highest version."""
     await work.save_if_newer(ACTIVITIES, activity)
 
 
@@ -329,9 +337,10 @@ async def title_names(db: Database, ids: Collection[str]) -> dict[str, str]:
     return await _names(db, TITLES, ids)
 
 
-async def activity_names(db: Database, ids: Collection[str]) -> dict[str, str]:
-    """Titles of activities by id, as far as they are known."""
-    return await _names(db, ACTIVITIES, ids)
+async def activities(db: Database, ids: Collection[str]) -> dict[str, Activity]:
+    """Activities by id, as far as they are known."""
+    found = db[ACTIVITIES].find({"_id": {"$in": sorted(ids)}})
+    return {document["_id"]: from_document(Activity, document) async for document in found}
 
 
 async def branch_names(db: Database, codes: Collection[str]) -> dict[str, str]:

@@ -16,7 +16,11 @@ from shared.contracts.circulation import (
     LoanOverdue,
     TitleCatalogued,
 )
-from shared.contracts.events import RecordingReleased
+from shared.contracts.events import (
+    ActivityPublished,
+    RecordingReleased,
+    RegistrationConfirmed,
+)
 from shared.contracts.notices import BranchClosureChanged, BranchReopened, ClosureChange
 from shared.unit_of_work import Origin, Run
 from tests.support import Answer, Api, token
@@ -192,6 +196,24 @@ def released(activity_id: str, type_: str = "talk", version: int = 2) -> Recordi
         branch=None,
         starts_at=parse_instant("2020-11-20T19:00:00+08:00"),
         organiser="Hong Kong Public Libraries",
+    )
+
+
+def announced(activity_id: str, title: str, version: int = 1) -> ActivityPublished:
+    fields = released(activity_id).model_dump()
+    return ActivityPublished.model_validate({**fields, "title": title, "version": version})
+
+
+def confirmed(activity_id: str, patron_id: str, *, waited: bool) -> RegistrationConfirmed:
+    return RegistrationConfirmed(
+        version=2 if waited else 1,
+        registration_id="registration-1",
+        activity_id=activity_id,
+        patron_id=patron_id,
+        state="confirmed",
+        turn=3,
+        registered_at=parse_instant("2020-11-02T10:00:00+08:00"),
+        waited=waited,
     )
 
 

@@ -33,12 +33,13 @@ from shared.contracts.circulation import (
     LoanLost,
     SpanOut,
 )
-from shared.contracts.events import ActivityPublished
 from shared.owners import OwnerAway
 from shared.unit_of_work import Busy, Origin, Run
 from tests.notices.lending import Lending
 from tests.notices.library import (
+    announced,
     changed,
+    confirmed,
     due_soon,
     erased,
     events,
@@ -568,14 +569,13 @@ class Happened:
 def story() -> list[Happened]:
     """Every event type that notices hears, in the order in which it happened."""
     snapshot = registered("a").model_dump()
-    activity = released("activity-1").model_dump()
     told: list[Event] = [
         registered("a", language="zh-Hant"),
         registered("b"),
         registered("c"),
         title(1, "Jane Eyr"),
         title(2),
-        ActivityPublished.model_validate({**activity, "title": "Factory", "version": 1}),
+        announced("activity-1", "Factory"),
         prefers("a", 1, ("HKCL",), ("talk",)),
         prefers("b", 1, ("HKCL", "TPO")),
         prefers("c", 1, ("HKCL",), ("talk",)),
@@ -611,6 +611,7 @@ def story() -> list[Happened]:
         hold(HoldChanged, 3, patron_id="e", state="ready"),
         hold(HoldExpired, 4, patron_id="e", state="expired", uncollected=True),
         hold(HoldCancelled, 2, patron_id="e", hold_id="hold-2", state="cancelled", by="staff"),
+        confirmed("activity-1", "e", waited=True),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -698,6 +699,7 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
         [],
         ["fines.resumed", "fines.suspended"],
         [
+            "registration.confirmed",
             *("hold.cancelled", "hold.expired", "hold.changed", "hold.ready"),
             *("loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
         ],

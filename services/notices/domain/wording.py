@@ -7,7 +7,7 @@ lowered or given back is named always: that asks for nothing.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, datetime
 
 LANGUAGES = ("en", "zh-Hant", "zh-Hans")
 
@@ -19,6 +19,8 @@ class Facts:
     title: str | None = None
     """Of the item on loan; None: not known here yet."""
     activity: str | None = None
+    begins_at: datetime | None = None
+    """When the activity begins, by the library's clocks."""
     branch: str | None = None
     due_on: date | None = None
     previous_due_on: date | None = None
@@ -49,8 +51,11 @@ class _Phrases:
     item: str
     """Stands for a title that is not known."""
     activity: str
+    joined: str
+    """Stands for the title of an activity that the patron registered for."""
     quoted: str
     day: Callable[[date], str]
+    moment: Callable[[datetime], str]
     between: str
     due_soon: str
     overdue: str
@@ -90,6 +95,9 @@ class _Phrases:
     uncollected: str
     unserved: str
     cancelled: str
+    placed: str
+    placed_at: str
+    withdraw: str
     other: str
 
 
@@ -103,16 +111,42 @@ _MONTHS = (
 )  # fmt: skip
 
 
+def _english_moment(at: datetime) -> str:
+    half = "am" if at.hour < 12 else "pm"
+    return f"{_english(at)} at {at.hour % 12 or 12}:{at.minute:02} {half}"
+
+
 def _chinese(day: date) -> str:
     return f"{day.year}年{day.month}月{day.day}日"
+
+
+def _traditional_moment(at: datetime) -> str:
+    return _chinese_moment(at, "時")
+
+
+def _simplified_moment(at: datetime) -> str:
+    return _chinese_moment(at, "时")
+
+
+def _chinese_moment(at: datetime, hour: str) -> str:
+    minutes = f"{at.minute}分" if at.minute else ""
+    return f"{_chinese(at)}{_part_of_day(at.hour)}{at.hour % 12 or 12}{hour}{minutes}"
+
+
+def _part_of_day(hour: int) -> str:
+    if hour == 12:
+        return "中午"
+    return "凌晨" if hour < 6 else "上午" if hour < 12 else "下午"
 
 
 _PHRASES: Mapping[str, _Phrases] = {
     "en": _Phrases(
         item="An item that you borrowed",
         activity="an activity of a kind that you follow",
+        joined="an activity that you registered for",
         quoted="“{}”",
         day=_english,
+        moment=_english_moment,
         between=" ",
         due_soon="{title} is due on {due_on}. Please return or renew it by then.",
         overdue="{title} was due on {due_on} and is overdue. Please return or renew it.",
@@ -160,13 +194,18 @@ _PHRASES: Mapping[str, _Phrases] = {
         unserved="{title} did not become free by the day that you chose. The reservation has "
         "ended.",
         cancelled="The library has cancelled your reservation: {title}.",
+        placed="A place has become free, and it is yours: {activity}.",
+        placed_at="A place has become free, and it is yours: {activity}, on {begins_at}.",
+        withdraw="If you cannot come, please withdraw, so that the next in line gets it.",
         other="There is news in your account.",
     ),
     "zh-Hant": _Phrases(
         item="您借閱的一項資料",
         activity="您所關注類別的一項活動",
+        joined="您報名參加的一項活動",
         quoted="《{}》",
         day=_chinese,
+        moment=_traditional_moment,
         between="",
         due_soon="{title}將於{due_on}到期，請於當日或之前歸還或續借。",
         overdue="{title}已於{due_on}到期，現已逾期。請歸還或續借。",
@@ -205,13 +244,18 @@ _PHRASES: Mapping[str, _Phrases] = {
         uncollected="您未有於期限內到{branch}領取{title}，預約已終止。",
         unserved="{title}未能於您所選的日期或之前備妥，預約已終止。",
         cancelled="圖書館已取消您的預約：{title}。",
+        placed="您已由候補名單獲得名額：{activity}。",
+        placed_at="您已由候補名單獲得名額：{activity}，{begins_at}舉行。",
+        withdraw="如未能出席，請取消報名，讓名額轉給下一位輪候者。",
         other="您的帳戶有新消息。",
     ),
     "zh-Hans": _Phrases(
         item="您借阅的一项资料",
         activity="您所关注类别的一项活动",
+        joined="您报名参加的一项活动",
         quoted="《{}》",
         day=_chinese,
+        moment=_simplified_moment,
         between="",
         due_soon="{title}将于{due_on}到期，请于当日或之前归还或续借。",
         overdue="{title}已于{due_on}到期，现已逾期。请归还或续借。",
@@ -250,6 +294,9 @@ _PHRASES: Mapping[str, _Phrases] = {
         uncollected="您未在期限内到{branch}领取{title}，预约已终止。",
         unserved="{title}未能于您所选的日期或之前备妥，预约已终止。",
         cancelled="图书馆已取消您的预约：{title}。",
+        placed="您已由候补名单获得名额：{activity}。",
+        placed_at="您已由候补名单获得名额：{activity}，{begins_at}举行。",
+        withdraw="如未能出席，请取消报名，让名额转给下一位轮候者。",
         other="您的账户有新消息。",
     ),
 }
@@ -262,7 +309,8 @@ def text(kind: str, facts: Facts, language: str) -> str:
     of_hold = kind.startswith("hold.") or facts.charge_kind == "hold-fee"
     item = phrases.reserved if of_hold else phrases.item
     said["title"] = phrases.quoted.format(facts.title) if facts.title else item
-    said["activity"] = phrases.quoted.format(facts.activity) if facts.activity else phrases.activity
+    one = phrases.joined if kind.startswith("registration.") else phrases.activity
+    said["activity"] = phrases.quoted.format(facts.activity) if facts.activity else one
     return phrases.between.join(
         sentence.format(**said) for sentence in _sentences(kind, facts, phrases)
     )
@@ -272,6 +320,8 @@ _NAMES = tuple(field.name for field in fields(Facts))
 
 
 def _said(value: object, phrases: _Phrases) -> str:
+    if isinstance(value, datetime):
+        return phrases.moment(value)
     if isinstance(value, date):
         return phrases.day(value)
     return "" if value is None else str(value)
@@ -293,6 +343,8 @@ def _sentences(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
             return [phrases.stays_closed]
         case "recording.released":
             return [phrases.released]
+        case "registration.confirmed":
+            return [phrases.placed_at if facts.begins_at else phrases.placed, phrases.withdraw]
     return [_of_hold(kind, facts, phrases) or phrases.other]
 
 

@@ -1,7 +1,7 @@
 """Note the title of a book or of an activity, so that notifications can name it."""
 
 from services.notices import store
-from services.notices.store import Named
+from services.notices.store import Activity, Named
 from shared.contracts.circulation import TitleCatalogued
 from shared.contracts.events import ActivitySnapshot
 from shared.unit_of_work import Work
@@ -13,5 +13,6 @@ async def note_title(work: Work, event: TitleCatalogued) -> None:
 
 
 async def note_activity(work: Work, event: ActivitySnapshot) -> None:
-    """Keep an activity's title."""
-    await store.note_activity(work, Named(event.activity_id, event.version, event.title))
+    """Keep an activity's title, and when it begins."""
+    activity = Activity(event.activity_id, event.version, event.title, event.starts_at)
+    await store.note_activity(work, activity)

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 
@@ -11,6 +11,7 @@ from services.notices.domain.wording import LANGUAGES, Facts, text
 FACTS = Facts(
     title="Jane Eyre",
     activity="Factory In and Out",
+    begins_at=datetime(2021, 3, 20, 19),  # noqa: DTZ001 - as the library's clocks show it
     branch="Tai Po Public Library",
     due_on=date(2020, 12, 4),
     previous_due_on=date(2020, 12, 1),
@@ -41,6 +42,7 @@ SAYS = {
     "hold.changed": {"title", "branch", "shelf_until"},
     "hold.expired": {"title"},
     "hold.cancelled": {"title"},
+    "registration.confirmed": {"activity", "begins_at"},
 }
 DEMANDS = re.compile(
     r"\$|\d\.\d\d|pay|owe|settle|outstanding|charge|fee|remit|[繳缴付欠結结元]",
@@ -175,3 +177,31 @@ def test_a_reserved_item_without_a_last_day_is_kept_and_one_nobody_came_for_is_n
     left = text("hold.expired", replace(FACTS, uncollected=True), language)
     assert str(FACTS.branch) in left
     assert left != text("hold.expired", FACTS, language)
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "told"),
+    [
+        (0, 0, ("12:00 am", "凌晨12時", "凌晨12时")),
+        (5, 30, ("5:30 am", "凌晨5時30分", "凌晨5时30分")),
+        (10, 5, ("10:05 am", "上午10時5分", "上午10时5分")),
+        (12, 0, ("12:00 pm", "中午12時", "中午12时")),
+        (19, 0, ("7:00 pm", "下午7時", "下午7时")),
+    ],
+)
+def test_the_hour_of_an_activity_is_told_as_people_say_it(
+    hour: int, minute: int, told: tuple[str, ...]
+) -> None:
+    begins_at = datetime(2021, 3, 20, hour, minute)  # noqa: DTZ001 - as above
+    for language, clock in zip(LANGUAGES, told, strict=True):
+        words = text("registration.confirmed", replace(FACTS, begins_at=begins_at), language)
+        between = " at " if language == "en" else ""
+        assert f"{said(begins_at, language)}{between}{clock}" in words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_place_is_told_also_where_nothing_else_is_known(language: str) -> None:
+    unknown = replace(FACTS, activity=None, begins_at=None)
+    words = text("registration.confirmed", unknown, language)
+    assert "2021" not in words
+    assert {"en": "registered for", "zh-Hant": "報名", "zh-Hans": "报名"}[language] in words
