@@ -433,7 +433,8 @@ async def _views(result: Audit, stores: dict[str, Database]) -> None:
     unread = await _by_patron(
         stores["notices"].notifications.find({"read": False, "withdrawn": False})
     )
-    for patron in {*views, *loans, *holds, *charges, *unread}:
+    registered = await _by_patron(stores["events"].registrations.find({}))
+    for patron in {*views, *loans, *holds, *charges, *unread, *registered}:
         view = views.get(patron, {})
         shown = {
             (key, loan["version"], loan["due_on"])
@@ -462,6 +463,16 @@ async def _views(result: Audit, stores: dict[str, Database]) -> None:
             for charge in charges[patron]
         }
         result.expect(owed == truly, f"patron {patron} is shown other charges: {owed ^ truly}")
+        joined = {
+            (key, one["version"], one["state"])
+            for key, one in view.get("registrations", {}).items()
+            if one["state"] != "cancelled"
+        }
+        truly_joined = {(one["_id"], one["version"], one["state"]) for one in registered[patron]}
+        result.expect(
+            joined == truly_joined,
+            f"patron {patron} is shown other registrations: {joined ^ truly_joined}",
+        )
         told = {key for key, one in view.get("notifications", {}).items() if not one["read"]}
         inbox = {notification["_id"] for notification in unread[patron]}
         result.expect(told == inbox, f"patron {patron} is shown other news: {told ^ inbox}")

@@ -19,7 +19,7 @@ from ops.lag import outbox_ages
 from ops.letters import Filter, letters
 from ops.offsets import Positions
 from ops.views import compare
-from services.gateway.store import are_whole
+from services.gateway import store
 from shared.bus import SERVICES
 from shared.http import OUTBOX_AGE_LIMIT
 from shared.mongo import Client, Database, clock_skew, connect
@@ -249,7 +249,7 @@ async def _outboxes(settings: Settings) -> Finding:
 async def _views(client: Client, settings: Settings, *, with_views: bool) -> Finding:
     remedy = "see in the gateways' logs which service they wait for, or: carrel rebuild gateway"
     database = client[f"{settings.database_prefix}_gateway"]
-    if not await are_whole(database):
+    if await store.form(database) is None:
         return Finding("views", "fail", "are not whole: accounts are not shown", remedy)
     if not with_views:
         return Finding("views", "ok", "are whole")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.gateway.projection import open_holds, open_loans
+from services.gateway.projection import open_holds, open_loans, open_registrations
 from services.gateway.rebuild import PARTS, told_by
 from services.gateway.store import TABLES, WHOLE, Change, Erasure, Row, ViewChange
 from shared.mongo import Database, Document
@@ -63,6 +63,7 @@ def _shown_in(view: Mapping[str, Any]) -> set[str]:
     return {
         *(f"loans.{key}" for key in open_loans(view)),
         *(f"holds.{key}" for key in open_holds(view)),
+        *(f"registrations.{key}" for key in open_registrations(view)),
         *(f"charges.{key}" for key, charge in charges.items() if charge["outstanding_cents"]),
         *(f"notifications.{key}" for key, one in told.items() if not one["read"]),
     }

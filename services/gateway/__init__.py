@@ -4,5 +4,5 @@ Owns nothing of its own but what it builds from events, and can build again from
 account views, and titles, branches, activities and notices as far as My Account shows them.
 Publishes nothing.
 Hears `patron.*`, `preferences.changed`, `title.catalogued`, `loan.*`, `fine.assessed`,
-`activity.published`, `branch.*`, `notice.published`, `notification.*`.
+`activity.published`, `registration.*`, `branch.*`, `notice.published`, `notification.*`.
 """

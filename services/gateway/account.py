@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any, TypeVar
 
 import orjson
@@ -18,10 +18,11 @@ from services.gateway.projection import (
     Document,
     last_accruing,
     open_loans,
+    open_registrations,
     overview,
     past_due,
     says_the_same,
-    waiting_holds,
+    waiting,
 )
 from services.gateway.together import Together
 from shared.auth import Caller
@@ -42,8 +43,10 @@ class Seen:
     stamps: store.Stamps
     common: store.Common
     waiting: Mapping[str, Document]
-    """The holds that have a position in a queue."""
+    """What has a position in a queue."""
     positions: Mapping[str, int]
+    activities: Mapping[str, Document]
+    """For which the patron registered."""
 
 
 class Accounts:
@@ -117,8 +120,9 @@ class Accounts:
             seen.view,
             patron_id=caller.id,
             name=caller.name,
-            today=today,
+            midnight=datetime.combine(today, time(), self._app.state.settings.zone),
             common=seen.common,
+            activities=seen.activities,
             positions=seen.positions,
             accruing=last_accruing(said, open_loans(seen.view)),
             live=live,
@@ -131,12 +135,19 @@ class Accounts:
             if self._common is None or self._common[0] != stamps.common:
                 # Read after their stamp, so never older than it says.
                 self._common = (stamps.common, await store.common(database))
-            common, waiting = self._common[1], waiting_holds(view)
-            return Seen(view, stamps, common, waiting, await store.positions(database, waiting))
+            wanted = {one["activity_id"] for one in open_registrations(view).values()}
+            return Seen(
+                view,
+                stamps,
+                self._common[1],
+                queued := waiting(view),
+                await store.positions(database, queued),
+                await store.some_activities(database, sorted(wanted)),
+            )
 
-    async def _positions(self, waiting: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    async def _positions(self, queued: Mapping[str, Document]) -> dict[str, int]:
         with pymongo.timeout(STORE_SECONDS):
-            return await store.positions(self._app.state.database, waiting)
+            return await store.positions(self._app.state.database, queued)
 
     async def _read_stamps(self, patron_ids: Sequence[str]) -> Mapping[str, store.Stamps]:
         with pymongo.timeout(STORE_SECONDS):

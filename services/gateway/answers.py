@@ -34,8 +34,8 @@ class Answer:
     day: date
     """In the library's zone: what is past its due date changes at midnight."""
     stamps: Stamps
-    waiting: Mapping[str, Mapping[str, Any]]
-    """The holds that have a position in a queue, which changes without the view."""
+    waiting: Mapping[str, dict[str, Any]]
+    """What has a position in a queue, which changes without the view."""
     positions: Mapping[str, int]
     tag: str = field(init=False)
     """Its ETag."""

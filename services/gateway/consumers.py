@@ -41,6 +41,9 @@ hears = Hears()
     circulation.FineWaived,
     notices.NotificationDelivered,
     notices.NotificationRead,
+    events.RegistrationConfirmed,
+    events.RegistrationWaitlisted,
+    events.RegistrationCancelled,
 )
 async def show_in_account(event: Event, run: Run) -> None:
     """Put what changed for one patron into the patron's view."""

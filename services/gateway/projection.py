@@ -19,7 +19,7 @@ from shared.contracts.circulation import (
     SuspensionSnapshot,
     TitleCatalogued,
 )
-from shared.contracts.events import ActivitySnapshot
+from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
 from shared.contracts.notices import BranchSnapshot, NoticePublished, NotificationSnapshot
 
 # ruff: noqa: ARG001 - every kind of event is folded by the same signature
@@ -28,6 +28,8 @@ Document = dict[str, Any]
 
 SOURCES = ("accounts", "circulation", "events", "notices")
 ALL_LIBRARIES = "All libraries"
+LAST = "9999"
+"""Sorts after each instant."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -114,17 +116,23 @@ def _(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
             "frozen": event.frozen,
             "expires_on": until.isoformat() if until else None,
         }
-    place: Document = {"version": event.version, "waiting": event.state == "waiting"}
-    if place["waiting"]:
-        place |= {"title_id": event.title_id, "place": event.place}
+    waits = event.state == "waiting"
     path = f"holds.{_field(event.hold_id)}"
     return [
         ViewChange(event.patron_id, path, content, event.publisher, at),
-        Row("hold", event.hold_id, place),
+        _place(event.hold_id, event.version, event.title_id, event.place if waits else None),
     ]
 
 
 _OPEN_HOLDS = ("waiting", "in-transit", "ready")
+
+
+def _place(key: str, version: int, queue: str, place: int | None) -> Row:
+    """Where somebody waits in the queue of a title or an activity; None: they do no longer."""
+    content: Document = {"version": version, "waiting": place is not None}
+    if place is not None:
+        content |= {"queue": queue, "place": place}
+    return Row("place", key, content)
 
 
 @fold.register
@@ -173,6 +181,24 @@ def _(event: ActivitySnapshot, at: datetime) -> Sequence[Change]:
 
 
 @fold.register
+def _(event: RegistrationSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "state": event.state}
+    if event.state in _OPEN_REGISTRATIONS:
+        content |= {"activity_id": event.activity_id, "turn": event.turn}
+    waits = event.state == "waitlisted"
+    path = f"registrations.{_field(event.registration_id)}"
+    return [
+        ViewChange(event.patron_id, path, content, event.publisher, at),
+        _place(
+            event.registration_id, event.version, event.activity_id, event.turn if waits else None
+        ),
+    ]
+
+
+_OPEN_REGISTRATIONS = ("confirmed", "waitlisted")
+
+
+@fold.register
 def _(event: NoticePublished, at: datetime) -> Sequence[Change]:
     content = {
         "version": event.version,
@@ -210,9 +236,26 @@ def open_holds(view: Mapping[str, Any] | None) -> dict[str, Document]:
     return {key: hold for key, hold in sorted(holds.items()) if hold["state"] in _OPEN_HOLDS}
 
 
-def waiting_holds(view: Mapping[str, Any] | None) -> dict[str, Document]:
-    """Those of them that have a position in a queue."""
-    return {key: hold for key, hold in open_holds(view).items() if hold["state"] == "waiting"}
+def open_registrations(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """The registrations for activities of a view that have not ended, by id."""
+    found = (view or {}).get("registrations", {})
+    return {key: one for key, one in sorted(found.items()) if one["state"] in _OPEN_REGISTRATIONS}
+
+
+def waiting(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """What has a position in a queue, by id: its `queue`, and its `place` in that."""
+    return {
+        **{
+            key: {"queue": hold["title_id"], "place": hold["place"]}
+            for key, hold in open_holds(view).items()
+            if hold["state"] == "waiting"
+        },
+        **{
+            key: {"queue": one["activity_id"], "place": one["turn"]}
+            for key, one in open_registrations(view).items()
+            if one["state"] == "waitlisted"
+        },
+    }
 
 
 def past_due(loans: Mapping[str, Document], today: date) -> dict[str, Document]:
@@ -257,20 +300,24 @@ def overview(
     *,
     patron_id: str,
     name: str,
-    today: date,
+    midnight: datetime,
     common: Common,
+    activities: Mapping[str, Mapping[str, Any]],
     positions: Mapping[str, int],
     accruing: Sequence[Mapping[str, Any]],
     live: Mapping[str, bool],
 ) -> Document:
     """What `GET /v1/me` answers. Money in cents, days in the library's zone.
 
-    `positions` are those of the holds that wait: 1 is next in line.
+    `midnight` is when the day began there.
+    `activities` are those that the patron registered for, by id, as far as they are known.
+    `positions` are those of the holds and registrations that wait: 1 is next in line.
     `accruing` is circulation's word on the loans past their due date, each with `loan_id`,
     `overdue`, `amount_cents`, `per_day_cents`, `as_of`, `suspended` and `resumes_on`. A loan it
     doesn't mention is overdue if its due date has passed.
     """
     view = view or {}
+    today = midnight.date()
     patron = view.get("patron", {})
     said = {item["loan_id"]: item for item in accruing}
     loans = [
@@ -352,7 +399,7 @@ def overview(
             "refund_due_cents": sum(charge["refund_due_cents"] for charge in charges),
             "accruing_cents": sum(item["amount_cents"] for item in counted),
         },
-        "activities": [],
+        "activities": _registered(view, activities, positions, midnight),
         "admission_cards": [],
         "enquiries": [],
         "inbox": {"unread": sum(not notification["read"] for notification in notifications)},
@@ -379,6 +426,35 @@ def _renewals_left(loan: Mapping[str, Any], common: Common, today: date) -> int:
         if relief["from"] <= day and (relief["reopened_on"] is None or day < relief["reopened_on"])
     ]
     return max(allowed + max(granted, default=0) - int(loan["renewals"]), 0)
+
+
+def _registered(
+    view: Mapping[str, Any],
+    activities: Mapping[str, Mapping[str, Any]],
+    positions: Mapping[str, int],
+    midnight: datetime,
+) -> list[Document]:
+    """What the patron registered for and is not over, the earliest first."""
+    found = []
+    for key, one in open_registrations(view).items():
+        activity = activities.get(one["activity_id"], {})
+        if activity and activity["last_at"] < midnight:
+            continue
+        starts_at = activity.get("starts_at")
+        found.append(
+            {
+                "id": key,
+                "activity_id": one["activity_id"],
+                "title": activity.get("title"),
+                "type": activity.get("type"),
+                "venue": activity.get("venue"),
+                "starts_at": instant(starts_at) if starts_at else None,
+                "state": one["state"],
+                "position": positions.get(key),
+                "version": one["version"],
+            }
+        )
+    return sorted(found, key=lambda one: (one["starts_at"] or LAST, one["id"]))
 
 
 def _statement_url(charge_id: str, charge: Mapping[str, Any]) -> str:

@@ -89,27 +89,27 @@ class _Page(BaseModel):
 
 
 async def keep_whole(app: FastAPI) -> None:
-    """Build the views where there are none: at the first start, or after their loss."""
+    """Build the views where there are none, as after their loss, or where a new form is needed."""
     settings: Settings = app.state.settings
     database: Database = app.state.database
     while True:
         if "consumers" in settings.roles:
             try:
-                if not await _are_whole(database):
+                if await _form(database) < store.FORM:
                     done = await rebuild(database, settings, app.state.owners)
                     log.info("views built", resources=done.resources.total(), events=done.events)
             except (Underway, store.BuildLost):
                 pass
             except (OwnerAway, PyMongoError, KafkaError, OSError) as error:
                 what = error.service if isinstance(error, OwnerAway) else type(error).__name__
-                log.warning("views are not whole; they wait to be built", waits_for=what)
+                log.warning("views wait to be built", waits_for=what)
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _are_whole(database: Database) -> bool:
-    whole = await store.are_whole(database)
-    VIEWS_WHOLE.set(whole)
-    return whole
+async def _form(database: Database) -> int:
+    found = await store.form(database)
+    VIEWS_WHOLE.set(found is not None)
+    return found or 0
 
 
 async def rebuild(

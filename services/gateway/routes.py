@@ -88,6 +88,20 @@ class AccruingOut(BaseModel):
     resumes_on: date | None
 
 
+class RegisteredOut(BaseModel):
+    """An activity that the patron registered for; what it is is null until it was heard of."""
+
+    id: str = Field(description="Of the registration.")
+    activity_id: str
+    title: str | None
+    type: str | None
+    venue: str | None
+    starts_at: datetime | None
+    state: str
+    position: int | None = Field(description="1 is next in line; null: it does not wait.")
+    version: int
+
+
 class TotalsOut(BaseModel):
     """Counts, and cents."""
 
@@ -130,7 +144,7 @@ class OverviewOut(BaseModel):
     charges: list[ChargeOut]
     accruing: list[AccruingOut]
     totals: TotalsOut
-    activities: list[dict[str, Any]]
+    activities: list[RegisteredOut]
     admission_cards: list[dict[str, Any]]
     enquiries: list[dict[str, Any]]
     inbox: InboxOut

@@ -23,8 +23,8 @@ from shared.mongo import Collection, Database, Document, Indexes, ensure_indexes
 VIEWS: Indexes = {
     # Finds the views whose loans show a title, when the title comes late or is corrected.
     "account_views": [IndexModel([("title_ids", ASCENDING)], sparse=True)],
-    # Counts who waits before a hold: no row says whose it is.
-    "holds": [IndexModel([("title_id", ASCENDING), ("waiting", ASCENDING), ("place", ASCENDING)])],
+    # Counts who waits before a hold or a registration: no row says whose it is.
+    "queues": [IndexModel([("queue", ASCENDING), ("waiting", ASCENDING), ("place", ASCENDING)])],
     "titles": [],
     "branches": [],
     "activities": [IndexModel([("type", ASCENDING), ("last_at", ASCENDING)])],
@@ -44,7 +44,8 @@ class ViewChange:
 
     patron_id: str
     path: str
-    """`patron`, `preferences`, or `<kind>.<id>` of loans, holds, charges, notifications."""
+    """`patron`, `preferences`, or `<kind>.<id>` of loans, holds, charges, notifications,
+    registrations."""
     content: Mapping[str, Any]
     """With its `version`. What has ended keeps its version and loses the rest."""
     source: str
@@ -65,7 +66,7 @@ class Erasure:
 class Row:
     """A title, branch, activity, notice, fine suspension or place in a queue: for every patron."""
 
-    kind: Literal["title", "branch", "activity", "notice", "suspension", "hold"]
+    kind: Literal["title", "branch", "activity", "notice", "suspension", "place"]
     id: str
     content: Mapping[str, Any]
     """With its `version`."""
@@ -79,9 +80,9 @@ TABLES = {
     "activity": "activities",
     "notice": "notices",
     "suspension": "suspensions",
-    "hold": "holds",
+    "place": "queues",
 }
-_SHOWN_TO_ALL = {"branch", "suspension"}
+_SHOWN_TO_ALL = {"branch", "suspension", "activity"}
 """Kinds of rows that many accounts are shown by, and that change seldom."""
 
 WHOLE = "#whole"
@@ -89,8 +90,11 @@ WHOLE = "#whole"
 
 It stands in their collection, so that it goes where they go: views that were lost, and begin to
 fill again with what happens now, are not taken for accounts. Its stamp is that of what all accounts
-are shown by.
+are shown by, its form that in which they are kept.
 """
+FORM = 2
+"""Raised when views have to be built anew to show all that they can: those of before serve until
+they are."""
 
 
 class Collections(Protocol):
@@ -127,7 +131,7 @@ class Stamps:
     view: object
     """Of the patron's view; None where there is none."""
     common: object
-    """Of branches and fine suspensions; None before the first of them changed."""
+    """Of branches, fine suspensions and activities; None before the first of them changed."""
 
 
 @dataclass(frozen=True)
@@ -243,22 +247,23 @@ async def written(database: Database) -> AsyncGenerator[str, None]:
                 yield change["documentKey"]["_id"]
 
 
-async def positions(database: Database, holds: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """How many wait for its title up to and with each of a patron's holds, by its id.
+async def positions(database: Database, waiting: Mapping[str, Document]) -> dict[str, int]:
+    """How many wait in its queue up to and with each of these, by its id.
 
-    Counted when asked, for it changes with the holds of others, of which this patron hears nothing.
+    Each has its `queue`, a title or an activity, and its `place` in that. Counted when asked, for
+    it changes with those of others, of which this patron hears nothing.
     """
-    if not holds:
+    if not waiting:
         return {}
-    before = [{"title_id": h["title_id"], "place": {"$lte": h["place"]}} for h in holds.values()]
-    cursor = database.holds.aggregate(
+    before = [{"queue": w["queue"], "place": {"$lte": w["place"]}} for w in waiting.values()]
+    cursor = database.queues.aggregate(
         [
             {"$match": {"waiting": True, "$or": before}},
-            {"$group": {"_id": "$title_id", "count": {"$sum": 1}}},
+            {"$group": {"_id": "$queue", "count": {"$sum": 1}}},
         ]
     )
-    by_title = {row["_id"]: row["count"] async for row in cursor}
-    return {hold_id: by_title.get(hold["title_id"], 1) for hold_id, hold in holds.items()}
+    by_queue = {row["_id"]: row["count"] async for row in cursor}
+    return {key: by_queue.get(each["queue"], 1) for key, each in waiting.items()}
 
 
 async def keep_accruing(
@@ -273,6 +278,14 @@ async def keep_accruing(
         },
         {"$set": {"accruing": {"at": at, **said}}},
     )
+
+
+async def some_activities(database: Database, ids: Sequence[str]) -> dict[str, Document]:
+    """Those of these activities that are known, by id."""
+    if not ids:
+        return {}
+    found = database.activities.find({"_id": {"$in": list(ids)}})
+    return {row["_id"]: row async for row in found}
 
 
 async def activities(
@@ -302,9 +315,10 @@ async def branch_names(database: Database, branches: Sequence[str]) -> dict[str,
 _BUILDS = "next_"
 
 
-async def are_whole(database: Database) -> bool:
-    """Whether the views show all that the owners have, but for what is on its way."""
-    return await database.account_views.find_one({"_id": WHOLE}) is not None
+async def form(database: Database) -> int | None:
+    """In which form the views are kept; None where they are not whole."""
+    found = await database.account_views.find_one({"_id": WHOLE})
+    return None if found is None else int(found.get("form", 1))
 
 
 async def begin_build(database: Database, build: str) -> Building:
@@ -314,7 +328,7 @@ async def begin_build(database: Database, build: str) -> Building:
     views = {f"{building.prefix}{name}": models for name, models in VIEWS.items()}
     # With the views the whole database may have been lost.
     await ensure_indexes(database, {**views, **BUCKETS})
-    await building["account_views"].insert_one({"_id": WHOLE, "since": None})
+    await building["account_views"].insert_one({"_id": WHOLE, "since": None, "form": FORM})
     return building
 
 

@@ -13,7 +13,7 @@ import pytest
 from ops.audit import audit
 from ops.processes import System
 from ops.views import compare
-from services.gateway.store import INDEXES
+from services.gateway.store import FORM, INDEXES, WHOLE, form
 from shared.mongo import Database, connect
 from shared.owners import Owners
 from shared.settings import Settings
@@ -90,6 +90,7 @@ async def test_views_that_are_lost_are_built_by_themselves_from_what_the_owners_
     truth = await shown(library, patrons)
     assert any(account["charges"] for account, _ in truth.values())
     assert any(account["loans"] for account, _ in truth.values())
+    assert any(account["activities"] for account, _ in truth.values())
     assert any(account["inbox"]["unread"] for account, _ in truth.values())
     assert any(info["activities"] for _, info in truth.values())
     assert any(info["library_information"] for _, info in truth.values())
@@ -144,6 +145,21 @@ async def test_views_are_built_anew_while_the_old_ones_are_served(
     assert found.findings == []
     for card in others:
         assert len((await library.get("/v1/me", by=card))["loans"]) == 3
+
+
+async def test_views_of_an_older_form_are_served_until_those_of_the_new_one_are_built(
+    library: Library, views: Database, patrons: list[str]
+) -> None:
+    truth = await shown(library, patrons)
+    await views.account_views.update_one({"_id": WHOLE}, {"$unset": {"form": ""}})
+    async with never_wrong(library, truth) as statuses:
+
+        async def renewed() -> bool:
+            return await form(views) == FORM
+
+        await until(renewed, within=60)
+    assert set(statuses) == {200}
+    assert await shown(library, patrons) == truth
 
 
 async def test_a_rebuild_that_was_killed_changes_nothing_and_can_be_run_again(

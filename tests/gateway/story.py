@@ -205,6 +205,22 @@ def activity(activity_id: str = "talk-1", version: int = 1, **more: Any) -> Even
     return events.ActivityPublished.model_validate({**fields, "version": version, **more})
 
 
+def registration(
+    kind: type[events.RegistrationSnapshot], version: int, key: str = "reg-1", **more: Any
+) -> Event:
+    fields = {
+        "registration_id": key,
+        "activity_id": "talk-1",
+        "patron_id": "patron-1",
+        "state": "confirmed",
+        "turn": 1,
+        "registered_at": START,
+        "waited": False,
+        "by": "patron",
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
 def notice(notice_id: str = "notice-1", version: int = 1, **more: Any) -> Event:
     fields = {
         "notice_id": notice_id,
@@ -284,6 +300,10 @@ def whole_story() -> list[tuple[Event, datetime]]:
             lost_on=date(2021, 2, 25),
             declared_by="patron",
         ),
+        registration(events.RegistrationConfirmed, 1),
+        registration(events.RegistrationWaitlisted, 1, "reg-2", state="waitlisted", turn=2),
+        registration(events.RegistrationConfirmed, 1, "reg-3", activity_id="talk-2"),
+        registration(events.RegistrationCancelled, 2, "reg-3", state="cancelled"),
         fine(1, "charge-2"),
         charge(circulation.FineAdjusted, 2, amount_cents=300, outstanding_cents=300),
         charge(circulation.FineWaived, 3, amount_cents=300, outstanding_cents=200),

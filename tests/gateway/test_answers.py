@@ -10,7 +10,7 @@ from services.gateway import store
 from services.gateway.answers import Answer, Answers
 from services.gateway.settings import Settings
 from services.gateway.store import WHOLE, Stamps, begin_build, finish_build
-from shared.contracts import Event, accounts, circulation, notices
+from shared.contracts import Event, accounts, circulation, events, notices
 from shared.mongo import Database
 from tests.gateway import story
 from tests.gateway.conftest import gateways
@@ -73,6 +73,7 @@ CHANGES: dict[str, Event] = {
         circulation.HoldCancelled, 2, "h-1", patron_id="patron-7", state="cancelled"
     ),
     "a fine": story.fine(1),
+    "a registration": story.registration(events.RegistrationConfirmed, 1),
     "a notification": story.notification(notices.NotificationDelivered, 1, read=False),
     "the patron": story.patron(accounts.PatronBlocked, 1, status="blocked"),
     "the patron's end": story.patron(accounts.PatronErased, 9, status="erased"),

@@ -9,7 +9,7 @@ import pytest
 
 from services.gateway.app import create_app
 from services.gateway.settings import Settings
-from shared.contracts import Event, accounts, circulation, notices
+from shared.contracts import Event, accounts, circulation, events, notices
 from shared.mongo import Database
 from tests.gateway import story
 from tests.gateway.conftest import Owner, gateways, says
@@ -143,7 +143,11 @@ async def test_the_account_is_shown_from_what_was_heard(
     }
     assert account["inbox"] == {"unread": 1}
     assert account["sources"]["accounts"]["as_of"] == "2021-02-02T02:00:00Z"
-    assert account["sources"]["events"]["as_of"] is None
+    assert [(one["id"], one["title"], one["position"]) for one in account["activities"]] == [
+        ("reg-1", "About talk-1", None),
+        ("reg-2", "About talk-1", 1),
+    ]
+    assert account["sources"]["events"]["as_of"] == "2021-02-03T05:00:00Z"
 
 
 async def test_circulation_is_asked_only_once_a_due_date_has_passed(
@@ -393,6 +397,50 @@ async def test_an_erased_patron_has_nothing_left(
     async with gateway(settings) as api:
         account = (await api.get("/v1/me", as_=PATRON)).json()
     assert (account["patron"]["status"], account["loans"]) == ("erased", [])
+
+
+async def test_what_a_patron_registered_for_is_shown_until_it_is_over(
+    settings: Settings, gateway: Gateway, hear: Hear
+) -> None:
+    placed, waits = events.RegistrationConfirmed, events.RegistrationWaitlisted
+    await hear(story.registration(placed, 1, "reg-1", activity_id="talk-1"))
+    await hear(story.registration(placed, 1, "reg-2", activity_id="over"))
+    await hear(story.registration(placed, 1, "reg-3", activity_id="never-heard-of"))
+    for turn, who in ((1, "patron-7"), (2, "patron-8"), (3, "patron-1")):
+        registered = {"activity_id": "full", "patron_id": who, "state": "waitlisted", "turn": turn}
+        await hear(story.registration(waits, 1, f"wait-{turn}", **registered))
+    await hear(story.activity("talk-1", starts_at="2021-02-12T19:00:00+08:00"))
+    await hear(story.activity("full", starts_at="2021-02-11T10:00:00+08:00", venue="Hall"))
+    starts_at, ends_at = "2021-02-09T10:00:00+08:00", "2021-02-09T23:59:00+08:00"
+    await hear(story.activity("over", starts_at=starts_at, ends_at=ends_at))
+
+    async def seen(api: Api, at: str = BEFORE_DUE) -> list[tuple[Any, ...]]:
+        rows = (await api.get("/v1/me", as_=PATRON, at=at)).json()["activities"]
+        return [(row["id"], row["title"], row["state"], row["position"]) for row in rows]
+
+    full = ("wait-3", "About full", "waitlisted", 3)
+    talk = ("reg-1", "About talk-1", "confirmed", None)
+    unknown = ("reg-3", None, "confirmed", None)
+    async with gateway(settings) as api:
+        assert await seen(api, "2021-02-09T12:00:00+08:00") == [
+            ("reg-2", "About over", "confirmed", None),
+            full,
+            talk,
+            unknown,
+        ]
+        assert await seen(api) == [full, talk, unknown]
+        row = (await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)).json()["activities"][0]
+        assert (row["starts_at"], row["venue"]) == ("2021-02-11T02:00:00Z", "Hall")
+        left = {"activity_id": "full", "patron_id": "patron-7", "state": "cancelled", "turn": 1}
+        await hear(story.registration(events.RegistrationCancelled, 2, "wait-1", **left))
+        await hear(story.activity("talk-1", 2, title="Corrected", starts_at="2021-02-10T19:00:00Z"))
+        assert await seen(api) == [
+            ("reg-1", "Corrected", "confirmed", None),
+            ("wait-3", "About full", "waitlisted", 2),
+            unknown,
+        ]
+        await hear(story.registration(events.RegistrationCancelled, 2, "reg-1", state="cancelled"))
+        assert [row[0] for row in await seen(api)] == ["wait-3", "reg-3"]
 
 
 # ---- My Info ------------------------------------------------------------------------------------

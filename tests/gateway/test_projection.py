@@ -113,7 +113,12 @@ async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
         "told-1": {"version": 2, "read": True},
         "told-2": {"version": 1, "read": False},
     }
-    assert set(view["heard"]) == {"accounts", "circulation", "notices"}
+    assert view["registrations"] == {
+        "reg-1": {"version": 1, "state": "confirmed", "activity_id": "talk-1", "turn": 1},
+        "reg-2": {"version": 1, "state": "waitlisted", "activity_id": "talk-1", "turn": 2},
+        "reg-3": {"version": 2, "state": "cancelled"},
+    }
+    assert set(view["heard"]) == {"accounts", "circulation", "events", "notices"}
     assert erased == {"_id": "patron-2", "patron": {"version": 2, "status": "erased"}}
     assert [branch["name"] for branch in in_order["branches"]] == ["The Library"]
     assert in_order["suspensions"] == [{"_id": "suspension-1", "version": 2}]
@@ -189,8 +194,9 @@ async def test_a_settled_charge_is_kept_in_full_while_a_part_of_it_is_due_back(
         view,
         patron_id="patron-1",
         name="",
-        today=date(2021, 3, 1),
+        midnight=story.at(28 * 24),
         common=Common({}, 0),
+        activities={},
         positions={},
         accruing=(),
         live=LIVE,
@@ -219,8 +225,9 @@ async def test_each_kind_of_charge_is_shown_with_what_explains_it(
         view,
         patron_id="patron-1",
         name="",
-        today=date(2021, 3, 1),
+        midnight=story.at(28 * 24),
         common=Common({}, 0),
+        activities={},
         positions={},
         accruing=(),
         live=LIVE,

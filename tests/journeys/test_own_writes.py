@@ -214,11 +214,18 @@ async def test_after_any_command_the_other_gateway_shows_it_at_once(
         "venue": "Online",
         "starts_at": "2020-12-20T10:00:00+08:00",
         "organiser": "The library",
+        "places": 1,
     }
-    await account.do("POST /v1/activities", talk, "staff")
+    activity = await account.do("POST /v1/activities", talk, "staff")
     info = await account.sees("/v1/me/info")
     assert [row["content"] for row in info["library_information"]] == ["It is open."]
     assert "A talk" in [row["title"] for row in info["activities"]]
+    registration = "/v1/activities/{activity_id}/registration"
+    await account.do(f"POST {registration}", activity_id=activity["id"])
+    [registered] = (await account.sees())["activities"]
+    assert (registered["title"], registered["state"]) == ("A talk", "confirmed")
+    await account.do(f"DELETE {registration}", activity_id=activity["id"])
+    assert (await account.sees())["activities"] == []
 
     async def told() -> Any:
         return (await library.get("/v1/me/inbox", by=card))["items"]
