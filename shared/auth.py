@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from fastapi import Depends, Request
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from pymongo.errors import PyMongoError
 
 from shared.clock import SKEW_SECONDS
 from shared.mongo import Database
@@ -22,6 +24,12 @@ ISSUER = "carrel-accounts"
 AUDIENCE = "carrel"
 ALGORITHM = "Ed25519"
 KNOWN_TOKENS = 10_000
+RENEW_SECONDS = 15.0
+"""Between two looks at the public keys: a new one is known by then, also after accounts is gone."""
+AGAIN_SECONDS = 1.0
+"""After a look that found none."""
+FETCH_SECONDS = 1.0
+"""For accounts to say its keys: what is kept must still be in time for the caller."""
 ROLES = ("patron", "staff", "station", "ops", "service")
 
 
@@ -50,12 +58,15 @@ FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class Verifier:
-    """Verifies tokens against a key set, which is fetched again when a token names a new key."""
+    """Verifies tokens against a key set, which is fetched again when a token names a new key.
+
+    While `keep_renewed` runs the keys are there before the first token, and a new one soon.
+    """
 
     def __init__(self, fetch: FetchKeys) -> None:
         self._fetch = fetch
         self._keys: KeySet | None = None
-        self._fetched_at = -60.0
+        self._asked_at = -60.0
         self._known: dict[str, Caller] = {}
         self._lock = asyncio.Lock()
 
@@ -101,10 +112,20 @@ class Verifier:
             return self._keys
         async with self._lock:
             # A made-up key id must not make this service call accounts for every request.
-            if self._keys is None or time.monotonic() - self._fetched_at > 2:
-                self._keys = KeySet.import_key_set(await self._fetch())  # type: ignore[arg-type]
-                self._fetched_at = time.monotonic()
+            if self._keys is None or time.monotonic() - self._asked_at > 2:
+                self._keys = _key_set(await self._fetch())
+                self._asked_at = time.monotonic()
         return self._keys
+
+    async def keep_renewed(self) -> None:
+        """Have the keys before a token asks for them, and a rotation's soon, until cancelled."""
+        while True:
+            try:
+                self._keys = _key_set(await self._fetch())
+            except (OwnerAway, PyMongoError):
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                await asyncio.sleep(RENEW_SECONDS)
 
 
 _claims = jwt.JWTClaimsRegistry(
@@ -119,6 +140,13 @@ def _key_id(token: str) -> str:
     head = token.partition(".")[0]
     header = orjson.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
     return str(header["kid"])
+
+
+def _key_set(said: dict[str, Any]) -> KeySet:
+    try:
+        return KeySet.import_key_set(said)  # type: ignore[arg-type]
+    except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OwnerAway("accounts") from error  # it answers, but not as accounts does
 
 
 def _has(keys: KeySet, kid: str) -> bool:
@@ -136,16 +164,21 @@ def keys_from(
 
     async def fetch() -> dict[str, Any]:
         try:
-            async with session().get(f"{accounts_url}/v1/keys") as response:
+            async with (
+                asyncio.timeout(FETCH_SECONDS),
+                session().get(f"{accounts_url}/v1/keys") as response,
+            ):
                 if response.status != 200:
                     raise OwnerAway("accounts")
                 keys: dict[str, Any] = await response.json()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                _key_set(keys)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, OwnerAway) as error:
             kept = await database.known_keys.find_one({"_id": "accounts"}, {"_id": 0})
             if kept is None:
                 raise OwnerAway("accounts") from error
             return kept
-        await database.known_keys.replace_one({"_id": "accounts"}, keys, upsert=True)
+        with contextlib.suppress(PyMongoError):  # the next look keeps them
+            await database.known_keys.replace_one({"_id": "accounts"}, keys, upsert=True)
         return keys
 
     return fetch

@@ -304,6 +304,7 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
             await asyncio.sleep(0.5)
     app.state.stored = True
     tasks = [asyncio.create_task(start(app)) for start in service.background]
+    tasks.append(asyncio.create_task(app.state.verifier.keep_renewed()))
     if "relay" in settings.roles:
         relay = Relay(database, settings.kafka, service.name, settings.replica)
         tasks.append(asyncio.create_task(relay.run()))

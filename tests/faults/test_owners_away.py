@@ -9,7 +9,9 @@ import pytest
 
 from ops.child import Child
 from ops.processes import System
+from services.accounts.settings import Settings
 from services.gateway.liveness import FAILURES
+from shared.mongo import connect
 from tests.faults.load import ANSWER_SECONDS, crowding
 from tests.faults.report import record
 from tests.library import PIN, Library, unique
@@ -78,7 +80,7 @@ async def test_the_account_is_shown_marked_and_all_else_goes_on(
     card = await library.patron(branch)
     lent, wanted = await library.copies(branch, 2)
     await library.lend(card, [lent], branch)
-    assert (await library.get("/v1/me", by=card))["loans"]  # the gateway knows the keys from here
+    assert (await library.get("/v1/me", by=card))["loans"]
     asked = commands(library, card, branch, wanted)
     key = unique("K")
     process = running.process(owner)
@@ -118,3 +120,49 @@ async def test_the_account_is_shown_marked_and_all_else_goes_on(
         invariant="the account is shown, marked; commands to it have 503 in 2 s; the rest works",
         recovery=time.monotonic() - healed,
     )
+
+
+async def test_a_gateway_that_no_token_was_shown_to_knows_who_calls_once_accounts_is_gone(
+    running: System, library: Library
+) -> None:
+    card = await library.patron(await library.branch())
+    await library.flow.settle(within=60)
+    settings = running.settings(Settings)
+    client = connect(settings.mongo_url)
+    known = client[f"{settings.database_prefix}_gateway"].known_keys
+    gateway, accounts = running.process("gateway"), running.process("accounts")
+
+    async def keys() -> list[str]:
+        kept = await known.find_one() or {"keys": []}
+        return [key["kid"] for key in kept["keys"]]
+
+    async def ask_accounts(path: str, body: Any = None, by: str = "") -> Any:
+        headers = {"Authorization": f"Bearer {library.tokens[by]}"} if by else {}
+        url = running.url("accounts") + path
+        async with library._session.post(url, json=body, headers=headers) as answer:
+            assert answer.status in (200, 201), await answer.text()
+            return await answer.json()
+
+    try:
+        await asyncio.to_thread(gateway.stop)
+        await known.delete_many({})  # as one that is new
+        await asyncio.to_thread(gateway.start)
+        await until(keys, within=30)
+        new = (await ask_accounts("/v1/ops/keys/rotate", by="ops"))["kid"]
+
+        async def knows_new() -> bool:
+            return new in await keys()
+
+        await until(knows_new, within=60)
+        session = await ask_accounts("/v1/sessions", {"card_number": card, "pin": PIN})
+        await asyncio.to_thread(accounts.kill)
+        try:
+            before = await library.get("/v1/me", by=card)
+            library.tokens[card] = session["access_token"]
+            after = await library.get("/v1/me", by=card)
+        finally:
+            await asyncio.to_thread(accounts.start)
+        assert before["patron"] == after["patron"]
+        assert after["patron"]["id"] == session["patron_id"]
+    finally:
+        client.close()

@@ -24,7 +24,7 @@ from shared.owners import Owners
 from shared.unit_of_work import Origin, UnitOfWork, Work
 from shared.unit_of_work import Run as Running
 from tests.gateway import story
-from tests.support import Api, served
+from tests.support import Api, served, test_keys
 
 SERVICES = ("accounts", "circulation", "events", "notices")
 
@@ -54,6 +54,8 @@ def echo(service: str) -> Owner:
     @app.get("/health/live")
     async def live() -> dict[str, str]:
         return {"status": "alive"}
+
+    app.get("/v1/keys")(test_keys)  # a gateway asks for them by itself
 
     @app.get("/v1/titles/hangs")
     async def hang() -> None:

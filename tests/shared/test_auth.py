@@ -4,12 +4,12 @@ import asyncio
 
 import aiohttp
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from shared.auth import Unauthenticated, Verifier, keys_from
 from shared.owners import OwnerAway
 from shared.unit_of_work import UnitOfWork
-from tests.support import loopback_server, test_keys, token
+from tests.support import loopback_server, test_keys, token, until
 
 
 @pytest.fixture
@@ -30,6 +30,40 @@ async def test_a_service_that_starts_without_accounts_knows_its_callers(
 
         restarted = Verifier(keys_from(lambda: session, url, unit_of_work.database))
         assert (await restarted.caller(token("patron-2"))).id == "patron-2"
+
+
+async def test_keys_are_there_before_any_token(unit_of_work: UnitOfWork, accounts: FastAPI) -> None:
+    async with aiohttp.ClientSession() as session:
+        async with loopback_server(accounts) as url:
+            fresh = Verifier(keys_from(lambda: session, url, unit_of_work.database))
+            renewing = asyncio.create_task(fresh.keep_renewed())
+            await until(unit_of_work.database.known_keys.find_one)
+        assert (await fresh.caller(token("patron-1"))).id == "patron-1"
+        renewing.cancel()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Response(status_code=503), id="503"),
+        pytest.param(Response("Traceback …"), id="no JSON"),
+        pytest.param(Response("[]", media_type="application/json"), id="no key set"),
+        pytest.param(Response('{"keys": []}', media_type="application/json"), id="no keys"),
+    ],
+)
+async def test_what_accounts_says_wrongly_replaces_no_keys(
+    unit_of_work: UnitOfWork, accounts: FastAPI, answer: Response
+) -> None:
+    confused = FastAPI()
+    confused.get("/v1/keys")(lambda: answer)
+    async with aiohttp.ClientSession() as session:
+        async with loopback_server(accounts) as url:
+            first = Verifier(keys_from(lambda: session, url, unit_of_work.database))
+            await first.caller(token("patron-1"))
+        async with loopback_server(confused) as url:
+            for _ in range(2):
+                restarted = Verifier(keys_from(lambda: session, url, unit_of_work.database))
+                assert (await restarted.caller(token("patron-2"))).id == "patron-2"
 
 
 async def test_without_ever_having_heard_accounts_nobody_is_known(
