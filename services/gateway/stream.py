@@ -227,23 +227,24 @@ class _Stream(Response):
     async def _tell(self, send: Send, first: bytes) -> str:
         """What changes, as it changes; why it may not go on. Raises _Slow."""
         await self._say(send, b"retry: %d\n\n%s" % (RETRY_MS, first or _NOTHING))
-        look_at = time.monotonic() + LOOK_SECONDS
+        said_at = time.monotonic()
+        look_at = said_at + LOOK_SECONDS
         while True:
             left = self._caller.expires_at - wall_clock().timestamp()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(BEAT_SECONDS, left)):
+                async with asyncio.timeout(min(said_at + BEAT_SECONDS - time.monotonic(), left)):
                     await self._wake.wait()
             if self._streams.stopping:
                 return "stopping"
             if wall_clock().timestamp() >= self._caller.expires_at:
                 return "token-expired"
-            woken = self._wake.is_set()
             event = b""
-            if woken or time.monotonic() >= look_at:
+            if self._wake.is_set() or time.monotonic() >= look_at:
                 look_at = time.monotonic() + LOOK_SECONDS
                 event = await self._look()
-            if event or not woken:
+            if event or time.monotonic() >= said_at + BEAT_SECONDS:
                 await self._say(send, event or _NOTHING)
+                said_at = time.monotonic()
 
     async def _say(self, send: Send, message: bytes) -> None:
         try:

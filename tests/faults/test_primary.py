@@ -13,12 +13,16 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import AutoReconnect, PyMongoError
 
+from ops.audit import audit
 from ops.child import Child
 from ops.processes import System, system
+from shared.settings import Settings
 from tests.conftest import BROKER
 from tests.faults.load import KINDS, Load
+from tests.faults.readers import Reader
 from tests.faults.report import record
-from tests.library import Library
+from tests.faults.test_owners_away import attempt
+from tests.library import Library, unique
 from tests.support import until
 
 pytestmark = pytest.mark.embedded
@@ -26,16 +30,23 @@ pytestmark = pytest.mark.embedded
 GAP_SECONDS = 15.0
 BEFORE = 3.0
 """Seconds of load before the fault."""
+BOOKS = 10
+"""Of one patron: as many as they may have."""
 
 Mongo = AsyncMongoClient[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The whole system on three nodes of MongoDB."""
+    """The whole system on three nodes of MongoDB, with two gateways."""
     folder = tmp_path_factory.mktemp("system")
     with system(
-        folder, simulation=True, usual_ports=False, broker=BROKER, mongo_nodes=3
+        folder,
+        replicas={"gateway": 2},
+        simulation=True,
+        usual_ports=False,
+        broker=BROKER,
+        mongo_nodes=3,
     ) as started:
         yield started
 
@@ -116,6 +127,95 @@ async def test_a_killed_primary_is_replaced_and_comes_back(
     load.check_answers()
     assert found.findings == []
     assert gap < GAP_SECONDS
+
+
+async def test_accounts_are_followed_through_the_loss_of_the_primary(
+    running: System, library: Library, mongo: Mongo
+) -> None:
+    await caught_up(running, mongo)
+    branch = await library.branch()
+    await library.flow.settle(within=60)  # circulation lends where it has heard of the branch
+    books = {await library.patron(branch): await library.copies(branch, BOOKS) for _ in range(4)}
+    here, there = running.url("gateway", 0), running.url("gateway", 1)
+    acknowledged: dict[str, float] = {}
+    gone = asyncio.Event()
+
+    async def borrow(card: str, *, on: bool) -> None:
+        """Half of them stop with their first success after the loss: no later one helps theirs."""
+        for barcode in books[card]:
+            body = {"card_number": card, "barcodes": [barcode], "branch": branch}
+            key = unique("K")
+
+            async def lent(body: Any = body, key: str = key) -> bool:
+                status, _ = await attempt(library, ("staff", "/v1/checkouts", body), key)
+                return status < 400
+
+            await until(lent, within=60, every=0.1)
+            acknowledged[barcode] = time.monotonic()
+            if gone.is_set() and not on:
+                return
+            await asyncio.sleep(0.5)
+
+    async with contextlib.AsyncExitStack() as stack:
+        readers = [
+            await stack.enter_async_context(reader)
+            for card in books
+            for reader in (
+                Reader(library, card, [here]),
+                Reader(library, card, [there]),
+                Reader(library, card, [here, there], restless=1.5),
+                Reader(library, card, [there], page=True),
+            )
+        ]
+        for reader in readers:
+            await until(reader.has_begun, within=30)
+        lost = await primary(running, mongo)
+        borrowing = asyncio.gather(*(borrow(card, on=bool(n % 2)) for n, card in enumerate(books)))
+
+        async def some_are_lent() -> bool:
+            return len(acknowledged) >= len(books) * 2
+
+        await until(some_are_lent, within=30)
+        killed = time.monotonic()
+        await asyncio.to_thread(lost.kill)
+        gone.set()
+        await borrowing
+        for card in books:
+
+            async def all_see_it(card: str = card) -> bool:
+                account = await library.get("/v1/me", by=card)
+                said = account | {"sources": None}
+                theirs = [one.account for one in readers if one.card == card]
+                return all(one | {"sources": None} == said for one in theirs)
+
+            await until(all_see_it, within=30)  # before they would look by themselves
+        await asyncio.to_thread(lost.start)
+    await caught_up(running, mongo)
+    await library.flow.settle(within=60)
+    found = await audit(running.settings(Settings))
+    after = [barcode for barcode, at in acknowledged.items() if at > killed]
+    known = {
+        barcode: max(one.seen[barcode] for one in readers if barcode in books[one.card])
+        for barcode in acknowledged
+    }
+    record(
+        "MongoDB primary killed while accounts are followed",
+        running,
+        invariant="each reader is told of all that was committed, and of nothing twice",
+        found=found,
+        counts={
+            "commands": len(acknowledged),
+            "readers": len(readers),
+            "connections": sum(one.lines for one in readers),
+        },
+        recovery=min(known[barcode] for barcode in after) - killed,
+    )
+    assert [fault for one in readers for fault in one.faults] == []
+    assert found.findings == []
+    assert len(after) > len(books)
+    for card, barcodes in books.items():
+        shown = {loan["barcode"] for loan in (await library.get("/v1/me", by=card))["loans"]}
+        assert shown == acknowledged.keys() & set(barcodes)
 
 
 async def test_a_primary_that_steps_down_is_replaced_at_once(

@@ -286,6 +286,19 @@ async def test_the_line_is_kept_open(api: Api, monkeypatch: pytest.MonkeyPatch) 
             await stream_.silent()
 
 
+async def test_the_line_is_kept_open_while_accounts_can_not_be_read(
+    api: Api, hear: Hear, views: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(stream, "AGAIN_SECONDS", 0.05)
+    async with reading(api) as stream_:
+        await stream_.told()
+        await views.account_views.delete_one({"_id": WHOLE})
+        await hear(story.loan(circulation.LoanCheckedOut, 1))
+        for _ in range(5):
+            await stream_.silent()
+
+
 async def test_it_ends_with_the_token(api: Api) -> None:
     async with reading(api, as_=token("patron-1", expires_in=2)) as stream_:
         await stream_.told()

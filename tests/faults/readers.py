@@ -1,0 +1,121 @@
+"""Who follows an account while something breaks, and whether all they are told is new and right."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from tests.library import Library
+
+SILENCE_SECONDS = 40.0
+"""After which a line is taken for dead: there is a sign of life about every 15 s."""
+
+
+class Reader:
+    """Follows the account of `card` while the block runs, and comes back as a browser does.
+
+    It comes back to the next of `gateways`, with the id of its last event. `page`: over the stream
+    of an open page, with a session's cookie. `restless`: hangs up by itself after so many seconds.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        card: str,
+        gateways: Sequence[str],
+        *,
+        page: bool = False,
+        restless: float | None = None,
+    ) -> None:
+        self.card = card
+        self.account: dict[str, Any] = {}
+        """As the events so far make it."""
+        self.seen: dict[str, float] = {}
+        """When a loan was seen first, by its barcode, by time.monotonic()."""
+        self.events = 0
+        self.lines = 0
+        """How often it was connected."""
+        self.refused = 0
+        self.faults: list[str] = []
+        """What it should not have been told."""
+        self._gateways = gateways
+        self._path = "/me/stream" if page else "/v1/me/stream"
+        self._headers = {"Carrel-Time": library.now} | (
+            {"Cookie": f"carrel_session={library.tokens[card]}"}
+            if page
+            else {"Authorization": f"Bearer {library.tokens[card]}"}
+        )
+        self._restless = restless
+        self._last = ""
+        self._retry = 2.0
+
+    async def __aenter__(self) -> Self:
+        limits = aiohttp.ClientTimeout(total=None, connect=5, sock_read=SILENCE_SECONDS)
+        self._session = aiohttp.ClientSession(timeout=limits, read_bufsize=2**22)
+        self._following = asyncio.create_task(self._follow())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._following.cancel()
+        ends = await asyncio.gather(self._following, return_exceptions=True)
+        await self._session.close()
+        if error is None and not isinstance(ends[0], asyncio.CancelledError):
+            raise AssertionError("it followed no longer") from ends[0]
+
+    async def has_begun(self) -> bool:
+        """Whether it has the account."""
+        return bool(self.account)
+
+    async def _follow(self) -> None:
+        turn = 0
+        while True:
+            url = self._gateways[turn % len(self._gateways)] + self._path
+            turn += 1
+            with contextlib.suppress(aiohttp.ClientError, asyncio.IncompleteReadError):
+                await self._read(url)
+            await asyncio.sleep(self._retry)
+
+    async def _read(self, url: str) -> None:
+        """One connection, to its end."""
+        headers = self._headers | ({"Last-Event-ID": self._last} if self._last else {})
+        async with self._session.get(url, headers=headers) as answer:
+            if answer.status != 200:
+                self.refused += 1
+                said = (answer.status, answer.headers.get("Retry-After"))
+                if answer.status != 503 or not said[1]:
+                    self.faults.append(f"refused with {said}")
+                return
+            self.lines += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._restless):
+                    while True:
+                        block = await answer.content.readuntil(b"\n\n")
+                        self._take_in(block.decode())
+
+    def _take_in(self, block: str) -> None:
+        fields = dict(
+            line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":")
+        )
+        if "retry" in fields:
+            self._retry = int(fields["retry"]) / 1000
+        if fields.get("event") != "account":
+            return
+        self.events += 1
+        self._last = fields["id"]
+        changed = orjson.loads(fields["data"])
+        old = [part for part, value in changed.items() if self.account.get(part) == value]
+        if old or not changed:
+            self.faults.append(f"told of {list(changed)}, of which it had {old} already")
+        self.account |= changed
+        for loan in self.account["loans"]:
+            self.seen.setdefault(loan["barcode"], time.monotonic())
