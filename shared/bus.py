@@ -296,14 +296,16 @@ class Listener:
         """Pause between empty fetches where the broker does not hold them back.
 
         A fetch that is answered at once, with nothing, is sent again at once: noida-db and aiokafka
-        keep a core busy with that.
+        keep a core busy with that. While there is more to read there is no rest: what comes in it
+        is thrown away, and where an answer takes longer than FETCH_SECONDS all would be.
         """
         rest = self._settings.idle_poll_ms / 1000
         while rest and self._subscriber is not None and self._subscriber.consumer is not None:
             consumer, taken = self._subscriber.consumer, self._taken_in
             consumer.resume(*consumer.paused())
             await asyncio.sleep(FETCH_SECONDS)
-            if self._busy_since is None and taken == self._taken_in:
+            idle = self._busy_since is None and taken == self._taken_in
+            if idle and not await _knows_of_more(consumer):
                 consumer.pause(*consumer.assignment())
                 await asyncio.sleep(rest)
 
@@ -510,6 +512,17 @@ class _Delivery(BaseMiddleware):
             await self._listener.take_in(self.msg, fail)
             return True
         return None
+
+
+async def _knows_of_more(consumer: AIOKafkaConsumer) -> bool:
+    """Whether the broker has said that there is more to read than was read."""
+    with contextlib.suppress(TimeoutError, KafkaError):
+        async with asyncio.timeout(POSITION_SECONDS):
+            for partition in consumer.assignment():
+                end = consumer.highwater(partition)
+                if end is not None and await consumer.position(partition) < end:
+                    return True
+    return False
 
 
 def describe(error: Exception) -> str:

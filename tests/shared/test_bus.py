@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
+from shared import bus
 from shared.bus import Hears, Listener, dead_letter_topic, ensure_topics
 from shared.contracts.circulation import FinesResumed, FinesSuspended
 from shared.relay import Relay, outbox_age, outbox_pending
@@ -264,6 +266,25 @@ async def test_a_stopped_listener_goes_on_where_it_was(
             await until(lambda: _true(len(heard.events) == 2))
 
     assert [event.version for event in heard.events] == [1, 2]
+
+
+async def test_a_broker_that_is_slow_to_answer_is_not_always_too_late(
+    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = Fetcher._proc_fetch_request
+
+    async def slowly(*asked: Any) -> Any:
+        await asyncio.sleep(5 * bus.FETCH_SECONDS)
+        return await fetch(*asked)
+
+    monkeypatch.setattr(Fetcher, "_proc_fetch_request", slowly)
+    heard = Heard()
+    resting = settings.model_copy(update={"idle_poll_ms": 1000})
+    async with relaying(unit_of_work, settings):
+        for _ in range(20):
+            await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        async with listening(unit_of_work, resting, heard):
+            await until(lambda: _true(len(heard.events) == 20))
 
 
 async def test_what_waits_behind_an_event_in_hand_is_measured(
