@@ -1,10 +1,16 @@
-"""Activities: what is on, by type, and recordings of what was."""
+"""Activities: what is on, by type, places in it, and recordings of what was."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
 
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import segment
-from services.gateway.web.visit import Anyone, Today
+from services.gateway.web.session import Said
+from services.gateway.web.visit import Anyone, PatronVisit, Today, Visit
 from services.gateway.web.words import ACTIVITY_TYPES
+from shared.http import BusinessTime
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,12 +38,59 @@ async def get_activities(
 
 
 @router.get("/activities/{activity_id}")
-async def get_activity(visit: Anyone, activity_id: str) -> Response:
-    """An activity; with the way to its recording, once that can be seen."""
-    path = f"/v1/activities/{segment(activity_id)}"
-    activity = (await visit.api.get(path)).json()
+async def get_activity(visit: Anyone, activity_id: str, now: BusinessTime) -> Response:
+    """An activity: its places, and the way to its recording, once that can be seen."""
+    path = _path(activity_id)
+    asked, registration = await asyncio.gather(
+        visit.api.get(path), _registration(visit, activity_id)
+    )
+    activity = asked.json()
     recording = None
     if activity["recording"] and activity["recording"]["released"]:
         reply = await visit.api.get(f"{path}/recording")
         recording = reply.json()["url"] if reply.done else None
-    return visit.page("activity.html", activity=activity, recording=recording)
+    return visit.page(
+        "activity.html",
+        activity=activity,
+        recording=recording,
+        registration=registration,
+        begun=datetime.fromisoformat(activity["starts_at"]) <= now,
+    )
+
+
+@router.post("/activities/{activity_id}/registration")
+async def post_registration(visit: PatronVisit, activity_id: str) -> Response:
+    """Register: with a place, or on the waiting list."""
+    path = f"{_path(activity_id)}/registration"
+    reply = await visit.api.send("POST", path, key=visit.key)
+    here = f"/activities/{segment(activity_id)}"
+    if not reply.done:
+        return visit.refused(here, reply)
+    position = reply.json()["position"]
+    if position is None:
+        return visit.go(here, Said("registered", {}))
+    return visit.go(here, Said("waitlisted", {"position": position}))
+
+
+@router.post("/activities/{activity_id}/withdrawal")
+async def post_withdrawal(visit: PatronVisit, activity_id: str) -> Response:
+    """Give a place up, or stop waiting for one."""
+    path = f"{_path(activity_id)}/registration"
+    reply = await visit.api.send("DELETE", path, key=visit.key)
+    here = f"/activities/{segment(activity_id)}"
+    # Who has withdrawn in another window already has what they want.
+    if reply.done or reply.failure().code == "not-registered":
+        return visit.go(here, Said("withdrawn", {}))
+    return visit.refused(here, reply)
+
+
+async def _registration(visit: Visit, activity_id: str) -> Any:
+    """The visitor's own; None: there is none."""
+    if visit.caller is None or "patron" not in visit.caller.roles:
+        return None
+    reply = await visit.api.get(f"{_path(activity_id)}/registration")
+    return None if reply.status == 404 else reply.json()
+
+
+def _path(activity_id: str) -> str:
+    return f"/v1/activities/{segment(activity_id)}"

@@ -29,6 +29,12 @@ SAID = {
         "Your payment is under way: %(paid_cents)s. It will show here within minutes."
     ),
     "preferences-saved": marked("Saved."),
+    "registered": marked("You have a place."),
+    "waitlisted": marked(
+        "All places are taken. You are number %(position)s on the waiting list; "
+        "you are told when a place is yours."
+    ),
+    "withdrawn": marked("You are not registered any more."),
 }
 """After a command. `%(…)s` are its facts: `…_on` a day, `…_cents` money, `problem` a code."""
 
@@ -80,6 +86,11 @@ PROBLEMS = {
     ),
     "payment-declined": marked("The payment was declined. Nothing was taken."),
     "no-payment-provider": marked("Payments cannot be made here. Please pay at a library."),
+    # of activities
+    "no-such-activity": marked("There is no such activity."),
+    "no-registration-needed": marked("Everybody may come to this. No registration is needed."),
+    "already-registered": marked("You have registered for this already."),
+    "activity-begun": marked("This has begun. Nobody can register or withdraw any more."),
 }
 """By the code of a problem."""
 

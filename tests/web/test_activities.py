@@ -1,0 +1,154 @@
+"""A reader registers for an activity, waits in line and withdraws, in each language."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.library import PIN
+from tests.web.axe import no_serious_findings
+from tests.web.browser import Windows, scrolls_sideways
+from tests.web.story import CENTRAL, Story
+
+pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
+
+LANGUAGES = ("en", "zh-Hant", "zh-Hans")
+LEFT = {"en": "1 of 1", "zh-Hant": "1 個（共 1 個）", "zh-Hans": "1 个（共 1 个）"}
+NONE_LEFT = {"en": "0 of 1", "zh-Hant": "0 個（共 1 個）", "zh-Hans": "0 个（共 1 个）"}
+PLACED = {"en": "You have a place.", "zh-Hant": "您已獲得名額", "zh-Hans": "您已获得名额"}
+SECOND = {
+    "en": "You are number 2 on the waiting list",
+    "zh-Hant": "您在候補名單上排第 2 位",
+    "zh-Hans": "您在候补名单上排第 2 位",
+}
+WITHDRAWN = {
+    "en": "You are not registered any more.",
+    "zh-Hant": "您已取消報名。",
+    "zh-Hans": "您已取消报名。",
+}
+
+
+async def press(page: Page) -> None:
+    """Sends the one form of the page."""
+    await page.locator("main form[method=post] button").click()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_reader_registers_and_withdraws_and_the_next_one_waits(
+    windows: Windows, story: Story, language: str, scripts: bool
+) -> None:
+    library = story.library
+    activity = await library.activity(places=1)
+    card, before, waits = [await library.patron(CENTRAL, language=language) for _ in range(3)]
+
+    page = await windows.open(language, card=card, scripts=scripts)
+    await page.goto(f"/activities/{activity}")
+    await expect(page.locator(".facts")).to_contain_text(LEFT[language])
+    await press(page)
+    await expect(page.locator("#said")).to_contain_text(PLACED[language])
+    await expect(page.locator(".facts")).to_contain_text(NONE_LEFT[language])
+
+    await library.post(f"/v1/activities/{activity}/registration", by=before)
+    later = await windows.open(language, card=waits, scripts=scripts)
+    await later.goto(f"/activities/{activity}")
+    await press(later)
+    await expect(later.locator("#said")).to_contain_text(SECOND[language])
+    await later.reload()
+    await expect(later.locator("#said")).to_have_count(0)
+    await expect(later.locator("section")).to_contain_text(SECOND[language])
+
+    await press(page)
+    await expect(page.locator("#said")).to_contain_text(WITHDRAWN[language])
+    listed = await library.get(f"/v1/activities/{activity}/registrations", by="staff")
+    assert [(one["state"], one["position"]) for one in listed["items"]] == [
+        ("confirmed", None),
+        ("waitlisted", 1),
+    ]
+
+
+async def test_a_guest_is_led_to_log_in_and_back_to_the_activity(
+    windows: Windows, story: Story
+) -> None:
+    activity = await story.library.activity(places=3)
+    page = await windows.open()
+    await page.goto(f"/activities/{activity}")
+    await page.get_by_role("link", name="Log in to register").click()
+    await page.locator("#card_number").fill(await story.library.patron(CENTRAL))
+    await page.locator("#pin").fill(PIN)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Register for this activity").click()
+    await expect(page.locator("#said")).to_contain_text("You have a place.")
+
+
+async def test_a_page_that_is_older_than_what_was_done_elsewhere_says_how_it_is(
+    windows: Windows, story: Story
+) -> None:
+    activity = await story.library.activity(places=3)
+    card = await story.library.patron(CENTRAL)
+    old, new = [await windows.open(card=card) for _ in range(2)]
+    for page in (old, new):
+        await page.goto(f"/activities/{activity}")
+    await press(new)
+    await press(old)
+    await expect(old.locator("#said")).to_contain_text("You have registered for this already.")
+    await expect(old.get_by_role("button", name="Withdraw")).to_be_visible()
+    await press(new)
+    await press(old)
+    await expect(old.locator("#said")).to_contain_text("You are not registered any more.")
+
+
+async def test_what_has_begun_and_what_needs_no_registration_have_no_form(
+    windows: Windows, story: Story
+) -> None:
+    begun = await story.library.activity(places=3, starts_at="2021-02-26T09:00:00+08:00")
+    page = await windows.open(card=await story.library.patron(CENTRAL))
+    await page.goto(f"/activities/{begun}")
+    await expect(page.get_by_text("This has begun.")).to_be_visible()
+    await expect(page.locator("main form")).to_have_count(0)
+    await page.goto(f"/activities/{story.activities['talk']}")
+    await expect(page.locator(".facts")).to_contain_text("Not needed")
+    await expect(page.locator("main form")).to_have_count(0)
+
+
+async def test_a_librarian_sees_the_places_and_registers_with_no_card_of_the_desk(
+    windows: Windows, story: Story
+) -> None:
+    activity = await story.library.activity(places=3)
+    page = await windows.open(card=story.librarian)
+    await page.goto(f"/activities/{activity}")
+    await expect(page.locator(".facts")).to_contain_text("3 of 3")
+    await expect(page.get_by_text("Registrations are made with a patron's card.")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_each_state_of_a_registration_is_fit_to_be_seen(
+    windows: Windows, story: Story, language: str, pytestconfig: pytest.Config
+) -> None:
+    folder = Path(pytestconfig.rootpath) / ".data" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    library = story.library
+    activity = await library.activity(places=1)
+    card, other = [await library.patron(CENTRAL, language=language) for _ in range(2)]
+    path = f"/v1/activities/{activity}/registration"
+
+    async def looked_at(name: str, card: str = "") -> None:
+        page = await windows.open(language, card=card, width=320)
+        await page.goto(f"/activities/{activity}")
+        assert not await scrolls_sideways(page)
+        for width in (390, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.screenshot(path=folder / f"{language}-{name}-{width}.png", full_page=True)
+        for scheme in ("dark", "light"):
+            await page.emulate_media(color_scheme=scheme)
+            await page.screenshot(path=folder / f"{language}-{name}-{scheme}.png", full_page=True)
+            await no_serious_findings(page)
+
+    await looked_at("activity-guest")
+    await looked_at("activity-free", card)
+    await library.post(path, by=other)
+    await looked_at("activity-full", card)
+    await library.post(path, by=card)
+    await looked_at("activity-waiting", card)
+    await library.call("DELETE", path, by=other)
+    await looked_at("activity-placed", card)
