@@ -31,12 +31,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ),
         settings,
     )
+    site.add_pages(app)
     edge.protect(app, settings)
     # FastAPI's own document is of this process alone; routes.py answers with the merged one.
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "name", "") != "openapi"
     ]
-    site.add_pages(app)
     app.state.liveness = Liveness()
     app.state.documents = proxy.Documents()
     app.state.accounts = Accounts(app)

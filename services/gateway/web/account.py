@@ -6,17 +6,15 @@ from fastapi import APIRouter, Response
 
 from services.gateway.stream import event_id
 from services.gateway.web.branches import branch_names
-from services.gateway.web.visit import Anyone, LogInFirst, Today, Visit
+from services.gateway.web.visit import Anyone, LoggedIn, Today, Visit
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def get_account(visit: Anyone, today: Today) -> Response:
+async def get_account(visit: Anyone, caller: LoggedIn, today: Today) -> Response:
     """My Account; the desk for who works there."""
-    if visit.caller is None:
-        raise LogInFirst
-    if "staff" in visit.caller.roles:
+    if "staff" in caller.roles:
         return visit.go("/desk")
     return await _account(visit, today.isoformat())
 

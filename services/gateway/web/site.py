@@ -1,9 +1,8 @@
 """The page's wiring: its routes, and problems told as pages to who asked for one."""
 
-from collections.abc import Awaitable, Callable
-
 import orjson
 from fastapi import FastAPI, Request, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.web import (
     account,
@@ -37,30 +36,65 @@ ROUTERS = tuple(
     )
 )
 
-Handler = Callable[[Request, Exception], Awaitable[Response]]
-
 
 def add_pages(app: FastAPI) -> None:
     """Tell browsers of problems in pages. The routes themselves are among the service's routers."""
-    for kind, handler in list(app.exception_handlers.items()):
-        app.add_exception_handler(kind, _for_browsers(handler))  # type: ignore[arg-type]
     app.add_exception_handler(LogInFirst, _log_in_first)
     app.add_exception_handler(ForgedForm, _forged)
     app.add_exception_handler(Failure, _failed)  # type: ignore[arg-type]
+    app.add_middleware(ProblemPages)
 
 
-def _for_browsers(handler: Handler) -> Handler:
-    async def tell(request: Request, error: Exception) -> Response:
-        answer = await handler(request, error)
-        if not _wants_a_page(request):
-            return answer
-        told = orjson.loads(answer.body)
-        response = await problem_page(request, answer.status_code, told["code"])
-        if "retry-after" in answer.headers:
-            response.headers["Retry-After"] = answer.headers["Retry-After"]
-        return response
+class ProblemPages:
+    """Around all that may refuse a request: who asked for a page is told of a problem by one.
 
-    return tell
+    Not only routes refuse: so do the limits of time, size and number around them.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; its answer as a page if it is a problem."""
+        if scope["type"] != "http" or not _wants_a_page(Request(scope)):
+            await self._app(scope, receive, send)
+            return
+        scope = {**scope, "state": {}}  # what the routes leave there is told from here
+        problem: Message | None = None
+        begun = False
+        body = b""
+
+        async def told(message: Message) -> None:
+            nonlocal begun, body, problem
+            begun = True
+            if message["type"] == "http.response.start" and _is_problem(message):
+                problem = message
+            elif problem is None:
+                await send(message)
+            else:
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    await (await self._page(scope, problem, body))(scope, receive, send)
+
+        try:
+            await self._app(scope, receive, told)
+        except Exception:
+            if not begun:
+                page = await problem_page(Request(scope), 500, "internal")
+                await page(scope, receive, send)
+            raise
+
+    @staticmethod
+    async def _page(scope: Scope, problem: Message, body: bytes) -> Response:
+        page = await problem_page(Request(scope), problem["status"], orjson.loads(body)["code"])
+        for name, value in problem["headers"]:
+            if name.lower() not in (b"content-type", b"content-length"):
+                page.headers[name.decode()] = value.decode("latin-1")
+        return page
+
+
+def _is_problem(start: Message) -> bool:
+    return (b"content-type", b"application/problem+json") in start["headers"]
 
 
 def _wants_a_page(request: Request) -> bool:

@@ -1,6 +1,6 @@
 """A visit: one request of a browser, who sent it, in which language; and how a page answers it."""
 
-import contextlib
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +28,8 @@ from shared.ids import new_id
 from shared.owners import OwnerAway
 
 MAX_FIELDS = 300
+_KNOW_SECONDS = 0.3
+"""What a page waits to know who visits: that is slow for a token whose key is yet to be fetched."""
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -75,6 +77,8 @@ class Visit:
     caller: Caller | None
     form: FormData = field(default_factory=FormData)
     """What was typed; checked to come from a page of ours. Empty for a GET."""
+    unknown: bool = False
+    """Somebody has logged in, and nobody can tell now who it is."""
 
     @property
     def api(self) -> Api:
@@ -164,11 +168,16 @@ class _Context:
     @property
     def pages(self) -> Sequence[tuple[str, str]]:
         """Where this visitor can go, and what that is called."""
-        caller = self._visit.caller
-        if caller is None:
-            return OPEN_PAGES
-        own = PATRON_PAGES if "patron" in caller.roles else DESK_PAGES
-        return (*own, *OPEN_PAGES)
+        return self._own_pages + OPEN_PAGES
+
+    @property
+    def _own_pages(self) -> tuple[tuple[str, str], ...]:
+        roles = self._visit.caller.roles if self._visit.caller else frozenset()
+        if "patron" in roles:
+            return PATRON_PAGES
+        if "staff" in roles:
+            return DESK_PAGES
+        return PATRON_PAGES[:1] if self._visit.unknown else ()
 
     @property
     def languages(self) -> list[tuple[Language, str]]:
@@ -251,21 +260,27 @@ _ENVIRONMENTS: Mapping[str, Environment] = {
 
 async def visit_after(request: Request) -> Visit:
     """The visit for a page that tells what went wrong: with what is known of it by then."""
-    caller = None
-    with contextlib.suppress(OwnerAway, PyMongoError):
-        caller = await _caller(request)
-    return Visit(request, _language(request), caller, getattr(request.state, "form", FormData()))
+    return await _visit_with(request, getattr(request.state, "form", FormData()))
 
 
 async def _visit(request: Request) -> Visit:
-    caller = await _caller(request)
     form = FormData()
     if request.method == "POST":
         form = await request.form(max_files=0, max_fields=MAX_FIELDS)
         secret = request.app.state.settings.service_secret
         session.check_form(request, secret, str(form.get("form", "")))
         request.state.form = form
-    return Visit(request, _language(request), caller, form)
+    return await _visit_with(request, form)
+
+
+async def _visit_with(request: Request, form: FormData) -> Visit:
+    caller, unknown = None, False
+    try:
+        async with asyncio.timeout(_KNOW_SECONDS):
+            caller = await _caller(request)
+    except (OwnerAway, PyMongoError, TimeoutError):
+        unknown = True
+    return Visit(request, _language(request), caller, form, unknown=unknown)
 
 
 def _language(request: Request) -> Language:
@@ -289,11 +304,21 @@ Anyone = Annotated[Visit, Depends(_visit)]
 """Whoever visits."""
 
 
+async def _logged_in(visit: Anyone) -> Caller:
+    if visit.unknown:
+        raise OwnerAway("accounts")
+    if visit.caller is None:
+        raise LogInFirst
+    return visit.caller
+
+
+LoggedIn = Annotated[Caller, Depends(_logged_in)]
+"""Who has logged in, whatever they may do here."""
+
+
 def _signed_in(role: str) -> Any:
-    async def check(visit: Anyone) -> Visit:
-        if visit.caller is None:
-            raise LogInFirst
-        if role not in visit.caller.roles:
+    async def check(visit: Anyone, caller: LoggedIn) -> Visit:
+        if role not in caller.roles:
             raise Forbidden
         return visit
 

@@ -42,7 +42,9 @@ PROBLEMS = {
     **desk.PROBLEMS,
     # of the page and of the way to it
     "unavailable": marked("This part of the system is away for a moment. Please try again."),
-    "rate-limited": marked("Those were a lot of requests in a short time. Please wait a little."),
+    "too-many-requests": marked(
+        "Those were a lot of requests in a short time. Please wait a little."
+    ),
     "forbidden": marked("This page is not for your kind of account."),
     "forged-form": marked("This form is too old. Please go back, reload the page and try again."),
     "not-found": marked("There is no such page. Perhaps what it was about has ended."),
@@ -103,7 +105,13 @@ ACTIVITY_TYPES = {
 }
 """What activities are, by the code that they have in the API."""
 
-_BY_STATUS = {403: "forbidden", 404: "not-found", 422: "malformed", 503: "unavailable"}
+_BY_STATUS = {
+    400: "malformed",
+    403: "forbidden",
+    404: "not-found",
+    422: "malformed",
+    503: "unavailable",
+}
 
 
 def of_problem(code: str, status: int) -> str:

@@ -1,16 +1,20 @@
 """What holds for every page: escaping, headers, problems as pages, files that are kept."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from services.gateway.app import create_app
+from services.gateway.settings import Settings
 from services.gateway.web import words
 from services.gateway.web.files import FILES, address
 from shared.contracts import circulation
 from tests.gateway import story
-from tests.gateway.web.browser import Browser
-from tests.support import Api, token
+from tests.gateway.web.browser import Browser, Page
+from tests.gateway.web.conftest import SECRETS
+from tests.support import Api, served, token, until
 
 Hear = Callable[..., Awaitable[None]]
 
@@ -103,6 +107,77 @@ async def test_views_that_are_not_whole_are_told_as_away(patron: Browser, lone_s
     assert "is away for a moment" in page.text
 
 
-async def test_a_form_that_is_no_form_is_refused(patron: Browser) -> None:
+# ---- problems -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def torn(lone_site: Api) -> None:
+    """A page that fails, and one that never comes, as no page of ours should."""
+
+    async def fail() -> None:
+        raise RuntimeError("torn")
+
+    lone_site.app.add_api_route("/torn", fail)
+    lone_site.app.add_api_route("/late", asyncio.Event().wait)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/nowhere", 404, "There is no such page"),
+        ("/log-out", 405, "There is no such page"),
+        ("/desk", 403, "not for your kind of account"),
+        ("/loans/loan-1", 503, "away for a moment"),
+        ("/late", 503, "away for a moment"),
+        ("/torn", 500, "Something went wrong here"),
+    ],
+)
+async def test_a_problem_is_a_page_of_who_has_logged_in(
+    patron: Browser, torn: None, path: str, status: int, said: str
+) -> None:
+    page = await patron.get(path)
+    assert (page.status, said in page.text) == (status, True)
+    assert "/inbox" in page.links
+    assert "/log-in" not in page.links
+    assert page.form("/log-out").method == "post"
+    if status == 503:
+        assert page.headers["Retry-After"] == "2"
+
+
+async def test_a_form_that_is_too_long_is_told_in_a_page(patron: Browser) -> None:
     page = await patron.post("/log-out", [("form", "x" * 300_000)])
-    assert page.status == 413
+    assert (page.status, "too long" in page.text, "/inbox" in page.links) == (413, True, True)
+
+
+async def test_who_asks_too_often_is_told_in_a_page_when_to_ask_again(
+    whole: None, settings: Settings
+) -> None:
+    few = settings.model_copy(update={**SECRETS, "caller_per_minute": 20})
+    async with served(create_app, few) as api, Browser(api.url) as browser:
+        browser.give("carrel_session", token())
+        await browser.get("/nowhere")  # from then on it is known who asks
+
+        async def refused() -> Page | None:
+            page = await browser.get("/nowhere")
+            return page if page.status == 429 else None
+
+        page = await until(refused)
+    assert "a lot of requests" in page.text
+    assert (page.headers["Retry-After"], "/inbox" in page.links) == ("3", True)
+
+
+async def test_who_has_logged_in_and_cannot_be_named_is_no_guest_and_may_go(
+    whole: None, settings: Settings
+) -> None:
+    told = settings.model_copy(update=SECRETS)
+    async with (
+        served(create_app, told, trust_test_keys=False) as api,
+        Browser(api.url) as browser,
+    ):
+        browser.give("carrel_session", token())
+        page = await browser.get("/")
+        assert (page.status, "/log-in" in page.links) == (503, False)
+        assert "/" in page.links
+        assert (await browser.get("/log-in")).status == 200
+        left = await browser.submit(page, "/log-out")
+        assert (left.status, left.path, browser.has("carrel_session")) == (200, "/log-in", "")
