@@ -69,14 +69,20 @@ async def test_a_return_tells_the_fine_and_for_whom_the_copy_is_kept(
 
 
 async def test_a_patron_is_registered_and_can_log_in(windows: Windows, story: Story) -> None:
+    policy = {"patron_category": "researcher", "max_loans": 20, "reason": "They read a lot"}
+    await story.library.call("PUT", "/v1/policies/researchers", policy, by="staff")
     page = await at_the_desk(windows, story, "/desk/patrons", scripts=False)
     card = unique("NEW")
     typed = {"card_number": card, "name": "Wong Ka-yan", "pin": PIN, "phone": "2921 0388"}
     for name, value in typed.items():
         await page.locator(f"#{name}").fill(value)
     await page.locator("#home_branch").select_option(CENTRAL)
+    assert (await page.locator("#category option").all_inner_texts())[:2] == ["Adult", "Junior"]
+    await page.locator("#category").select_option("researcher")
     await page.get_by_role("button", name="Register").click()
     assert "Wong Ka-yan" in await page.locator("main dl").inner_text()
+    [patron] = (await story.library.get(f"/v1/patrons?card={card}", by="staff"))["items"]
+    assert patron["category"] == "researcher"
     assert await story.library._log_in(card)
 
 

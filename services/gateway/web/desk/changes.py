@@ -4,7 +4,7 @@ A form is sent with `?preview=true` first. The page that answers has the numbers
 again, filled in, without that and with an Idempotency-Key: only this one changes anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,15 @@ class Change:
     """Code of the message that tells of it."""
 
 
-async def carry_out(visit: Visit, change: Change) -> Response | Reply:
-    """Shows what the change would do, or makes it; the reply where it is refused."""
+async def carry_out(
+    visit: Visit, change: Change, again: Callable[[Reply], Awaitable[Response]]
+) -> Response:
+    """Shows what the change would do, or makes it; where it is refused, the form `again`."""
     if visit.request.query_params.get("preview"):
         reply = await visit.api.send(change.method, change.path, change.body, preview="true")
-        return _shown(visit, change, reply.json()) if reply.done else reply
+        return _shown(visit, change, reply.json()) if reply.done else await again(reply)
     reply = await visit.api.send(change.method, change.path, change.body, key=visit.key)
-    return visit.go(change.back, Said(change.said, {})) if reply.done else reply
+    return visit.go(change.back, Said(change.said, {})) if reply.done else await again(reply)
 
 
 def _shown(visit: Visit, change: Change, effect: dict[str, Any]) -> Response:

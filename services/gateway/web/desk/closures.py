@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from fastapi import APIRouter, Response
 
@@ -31,8 +32,7 @@ async def post_closure(visit: DeskVisit) -> Response:
         **({"relief": {"extra_renewals": relief}} if relief else {}),
     }
     change = Change("POST", "/v1/closures", body, "/desk/closures", "closure-recorded")
-    done = await carry_out(visit, change)
-    return done if isinstance(done, Response) else await _closures(visit, done)
+    return await carry_out(visit, change, partial(_closures, visit))
 
 
 @router.get("/desk/closures/{closure_id}")
@@ -80,8 +80,7 @@ async def _changed(
     change = Change(
         method, f"/v1/closures/{one}{below}", body, f"/desk/closures/{one}", "closure-changed"
     )
-    done = await carry_out(visit, change)
-    return done if isinstance(done, Response) else await _closure(visit, closure_id, done)
+    return await carry_out(visit, change, partial(_closure, visit, closure_id))
 
 
 def _hours(visit: Visit) -> dict[str, object]:

@@ -1,8 +1,10 @@
 """Registering patrons."""
 
+import asyncio
+
 from fastapi import APIRouter, Response
 
-from services.gateway.web.api import Reply
+from services.gateway.web.api import Api, Reply
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
 from services.gateway.web.desk.words import CATEGORIES
@@ -10,6 +12,7 @@ from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)
 
+USUAL = ("adult", "junior")
 _FIELDS = ("card_number", "pin", "name", "category", "home_branch", "language")
 
 
@@ -29,11 +32,20 @@ async def post_registration(visit: DeskVisit) -> Response:
 
 
 async def _registration(visit: Visit, reply: Reply | None = None) -> Response:
+    names, categories = await asyncio.gather(branch_names(visit.api), _categories(visit.api))
     return visit.page(
         "desk/patrons.html",
-        branches=await branch_names(visit.api),
+        branches=names,
         place=forms.place(visit),
-        categories=CATEGORIES,
+        categories=categories,
         registered=reply.json() if reply and reply.done else None,
         **forms.outcome(reply),
     )
+
+
+async def _categories(api: Api) -> dict[str, str]:
+    """What the kinds of patrons are called: the usual ones, and those that policies name."""
+    reply = await api.get("/v1/policies")
+    rows = reply.json()["items"] if reply.done else []
+    others = {row["patron_category"] for row in rows if row["patron_category"]} - {*USUAL}
+    return {code: CATEGORIES.get(code, code) for code in (*USUAL, *sorted(others))}

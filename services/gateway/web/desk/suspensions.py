@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from fastapi import APIRouter, Response
 
@@ -29,8 +30,8 @@ async def get_suspensions(visit: DeskVisit) -> Response:
 async def post_suspension(visit: DeskVisit) -> Response:
     """Suspend fines, for the whole library where no part of it is named."""
     body = {**forms.scope(visit), **forms.given(visit, "starts_on", "resumes_on", "reason")}
-    done = await carry_out(visit, Change("POST", API, body, HOME, "suspension-recorded"))
-    return done if isinstance(done, Response) else await _suspensions(visit, done)
+    change = Change("POST", API, body, HOME, "suspension-recorded")
+    return await carry_out(visit, change, partial(_suspensions, visit))
 
 
 @router.get("/desk/suspensions/{suspension_id}")
@@ -61,8 +62,7 @@ async def _changed(
 ) -> Response:
     one = segment(suspension_id)
     change = Change(method, f"{API}/{one}{below}", body, f"{HOME}/{one}", "suspension-changed")
-    done = await carry_out(visit, change)
-    return done if isinstance(done, Response) else await _suspension(visit, suspension_id, done)
+    return await carry_out(visit, change, partial(_suspension, visit, suspension_id))
 
 
 async def _suspensions(visit: Visit, refused: Reply | None = None) -> Response:

@@ -12,8 +12,15 @@ KINDS = {
 }
 """Kinds of libraries, of which a closure or suspension can name all."""
 
-CATEGORIES = {"adult": marked("Adult"), "junior": marked("Junior")}
-"""Kinds of patrons that the desk registers."""
+CATEGORIES = {
+    "adult": marked("Adult"),
+    "junior": marked("Junior"),
+    "child": marked("Child"),
+    "young-adult": marked("Young adult"),
+    "senior": marked("Senior"),
+    "institution": marked("Institution"),
+}
+"""Kinds of patrons that have a name here; a library's policies may name others by their codes."""
 
 SAID = {
     "closure-recorded": marked("The closure is recorded. Due dates follow it in the next minutes."),
