@@ -17,11 +17,11 @@ from typing import Annotated, Any
 import orjson
 import pymongo
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -77,6 +77,13 @@ class Problem(BaseModel):
     detail: str = ""
     code: str
     errors: list[dict[str, Any]] | None = None
+
+
+class JobOut(BaseModel):
+    """What a job did."""
+
+    job: str
+    done: int = Field(description="How many things it dealt with.")
 
 
 class NotFound(Exception):
@@ -213,8 +220,10 @@ class Page:
 
 
 async def _page(
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-    after: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")] = 50,
+    after: Annotated[
+        str | None, Query(max_length=200, description="`next` of the page before.")
+    ] = None,
 ) -> Page:
     return Page(limit, after)
 
@@ -269,7 +278,7 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
     _add_health(app, service, settings)
     _add_problems(app, service)
     app.add_middleware(_Edge, service=service.name, answers_within=service.answers_within)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app, service)  # type: ignore[method-assign]
     return app
 
 
@@ -332,15 +341,24 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     if not service.jobs.by_name:
         return
 
-    @app.post(f"{JOBS}{service.name}/{{job}}", tags=["operations"])
-    async def run_job(job: str, _caller: StaffOrOps, run: Run) -> dict[str, Any]:
+    names = sorted(service.jobs.by_name)
+    example = {"job": f"{service.name}/{names[0]}", "done": 3}
+
+    @app.post(
+        f"{JOBS}{service.name}/{{job}}",
+        tags=["operations"],
+        responses={200: {"content": {"application/json": {"example": example}}}},
+    )
+    async def run_job(
+        job: Annotated[str, Path(json_schema_extra={"enum": names})], _caller: StaffOrOps, run: Run
+    ) -> JobOut:
         """Run a job now, for the business time of the request. Safe to repeat."""
         if job not in service.jobs.by_name:
             raise NotFound("job")
         patient = unit_of_work.Run(app.state.unit_of_work, run.origin, within=30.0)
         done = await service.jobs.by_name[job].run(patient)
         run.events.extend(patient.events)
-        return {"job": f"{service.name}/{job}", "done": done}
+        return JobOut(job=f"{service.name}/{job}", done=done)
 
 
 def _add_snapshots(app: FastAPI, service: Service) -> None:
@@ -526,7 +544,13 @@ def _add_problems(app: FastAPI, service: Service) -> None:
 
     async def plain_http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
-        codes = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 422: "malformed"}
+        codes = {
+            400: "not-json",
+            404: "not-found",
+            405: "method-not-allowed",
+            413: "too-large",
+            422: "malformed",
+        }
         return problem(
             error.status_code,
             codes.get(error.status_code, "refused"),
@@ -744,8 +768,9 @@ async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Se
     await send({"type": "http.response.body", "body": body})
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
+def _openapi(app: FastAPI, service: Service) -> dict[str, Any]:
     """The document of this service, made once."""
     if app.openapi_schema is None:
-        app.openapi_schema = document_of(app)
+        codes = {str(getattr(kind, "code", "")) for kind in service.refusal.__subclasses__()}
+        app.openapi_schema = document_of(app, keyed_by=_run, refusals=codes)
     return app.openapi_schema

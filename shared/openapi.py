@@ -1,11 +1,12 @@
 """A service's OpenAPI document: who may call what, and with which problems it answers.
 
 What FastAPI can't know is read from where it is said anyhow: roles from what a route asks of its
-caller, the codes of refusals from its docstring, which names them as "404 `no-such-title`".
+caller, the codes of refusals from its docstring, which names them as "404 `no-such-title`", and
+examples from the fields of a body (`shared/examples.py`).
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
 from shared.auth import ROLES, roles_required
+from shared.examples import NoWord, example_of, word_for
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _WHY = {
@@ -27,20 +29,42 @@ _WHY = {
     "429": "Too often: `Retry-After` says when to try again.",
     "503": "A part of the system is away: `Retry-After` says when to try again.",
 }
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same for every try of one command: the first answer is given again.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    "example": "5f3b1c0e-8d72-4a96-b1e4-7c9a2f6d0e83",
+}
 _SAID = re.compile(r"\b([45]\d\d)\b((?:[\s,;]|or|and|with|also|`[^`]*`)*)")
 
 
-def document_of(app: FastAPI) -> dict[str, Any]:
-    """The document of all routes of an app."""
+def document_of(
+    app: FastAPI, keyed_by: Callable[..., Any], refusals: Collection[str]
+) -> dict[str, Any]:
+    """The document of all routes of an app, of which `refusals` are the codes.
+
+    What depends on `keyed_by` takes an Idempotency-Key.
+    """
     document = get_openapi(
         title=app.title, version=app.version, routes=app.routes, description=app.description
     )
-    roles = dict(_roles(app))
+    routes = dict(_routes(app))
+    schemas = document.get("components", {}).get("schemas", {})
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            allowed = roles.get((path, method), frozenset())
+            calls = routes.get((path, method), ())
+            allowed = _allowed(calls)
+            keyed = keyed_by in calls and method in ("post", "patch", "delete")
+            if keyed:
+                operation["parameters"] = [*operation.get("parameters", ()), _KEY]
+            operation["operationId"] = _operation_id(method, path)
+            operation["summary"] = _summary(operation.get("description", ""))
+            _add_examples(f"{method.upper()} {path}", operation, schemas)
             operation["security"] = [{role: []} for role in ROLES if role in allowed]
-            operation["responses"] |= _problems(path, method, operation, allowed)
+            named = _not_found(path, refusals)
+            operation["responses"] |= _problems(operation, allowed, named, keyed=keyed)
             operation["responses"]["default"] = _response("default", "A problem (RFC 9457).", [])
     document.setdefault("components", {})["securitySchemes"] = {
         role: {
@@ -53,18 +77,65 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _roles(app: FastAPI) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:
-    """By path and method, the roles of which a caller has to have one; none: anyone may call."""
+def _operation_id(method: str, path: str) -> str:
+    """`post_loans_loan_id_renewals`: it stays while the route does, whatever its function is."""
+    return "_".join([method, *re.findall(r"[a-z0-9_]+", path.removeprefix("/v1/"))])
+
+
+def _summary(description: str) -> str:
+    """What comes before the first full stop, colon or semicolon, without a bracket it begins."""
+    first = re.split(r"[.:;](?:\s|$)", description, maxsplit=1)[0]
+    return re.sub(r"\s*\([^)]*$", "", first).replace("\n", " ")
+
+
+def _add_examples(place: str, operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """Of the body, of each good answer, and of what its path and query are given."""
+    for parameter in operation.get("parameters", ()):
+        said = parameter["schema"].get("examples") or parameter["schema"].get("enum")
+        example = said[0] if said else word_for(place, parameter["name"])
+        if example is not None:
+            parameter["example"] = example
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        _add_example(media, schemas, place)
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            for media in answer.get("content", {}).values():
+                _add_example(media, schemas, f"{place} {status}", place)
+
+
+def _add_example(media: dict[str, Any], schemas: Mapping[str, Any], *places: str) -> None:
+    """One for each model that the schema may be; where a word is missing, which."""
+    if "example" in media or "examples" in media:
+        return
+    kinds = [one for one in media["schema"].get("anyOf", [media["schema"]]) if "$ref" in one]
+    try:
+        found = [example_of(kind, schemas, *places) for kind in kinds or [media["schema"]]]
+    except NoWord as missing:
+        media["x-no-example"] = f"{missing} has no word in shared/examples.py"
+        return
+    if len(found) == 1:
+        media["example"] = found[0]
+    else:
+        names = [kind["$ref"].rpartition("/")[2] for kind in kinds]
+        media["examples"] = {
+            name: {"value": value} for name, value in zip(names, found, strict=True)
+        }
+
+
+def _routes(app: FastAPI) -> Iterator[tuple[tuple[str, str], tuple[Callable[..., Any], ...]]]:
+    """By path and method, all that a route depends on."""
     for route in iter_route_contexts(app.routes):
         dependant = getattr(route, "dependant", None)
         if dependant is not None:
-            required = [roles_required(call) for call in _calls(dependant)]
-            allowed = [roles for roles in required if roles]
             for method in route.methods or ():
-                yield (
-                    (str(getattr(route, "path_format", "")), method.lower()),
-                    frozenset.intersection(*allowed) if allowed else frozenset(),
-                )
+                path = str(getattr(route, "path_format", ""))
+                yield (path, method.lower()), tuple(_calls(dependant))
+
+
+def _allowed(calls: Iterable[Callable[..., Any]]) -> frozenset[str]:
+    """The roles of which a caller has to have one; none: anyone may call."""
+    asked = [roles for call in calls if (roles := roles_required(call))]
+    return frozenset.intersection(*asked) if asked else frozenset()
 
 
 def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
@@ -74,8 +145,18 @@ def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
         yield from _calls(one)
 
 
+def _not_found(path: str, refusals: Collection[str]) -> list[str]:
+    """How it is said that there is no such thing as the path names: `no-such-loan` of `loan_id`.
+
+    What can't be an id is `not-found`.
+    """
+    things = [name.removesuffix("_id") for name in re.findall(r"\{(\w+)\}", path)]
+    codes = [f"no-such-{thing.replace('_', '-')}" for thing in things]
+    return [*(code for code in codes if code in refusals), "not-found"] if things else []
+
+
 def _problems(
-    path: str, method: str, operation: Mapping[str, Any], allowed: frozenset[str]
+    operation: Mapping[str, Any], allowed: frozenset[str], not_found: list[str], *, keyed: bool
 ) -> dict[str, Any]:
     """The answers that are problems, by status, with their codes."""
     # 422 for each: a header may be malformed where there is nothing else.
@@ -87,10 +168,10 @@ def _problems(
     if "requestBody" in operation:
         codes["400"] = ["not-json"]
         codes["415"] = ["not-json"]
-    if method != "get":
+    if keyed:
         codes["409"] = ["idempotency-key-reused"]
-    if "{" in path:
-        codes["404"] = ["not-found"]
+    if not_found:
+        codes["404"] = not_found
     if allowed:
         codes["401"] = ["unauthenticated"]
     if allowed and allowed != set(ROLES):

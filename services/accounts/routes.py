@@ -5,7 +5,7 @@ lift a lock.
 """
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints
@@ -278,6 +278,21 @@ class PreferencesOut(BaseModel):
         )
 
 
+class PublicKeyOut(BaseModel):
+    """A key that verifies tokens, as a JWK."""
+
+    kty: str = Field(examples=["OKP"])
+    crv: str = Field(examples=["Ed25519"])
+    x: str = Field(examples=["11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"])
+    kid: str
+
+
+class KeysOut(BaseModel):
+    """A JWK set."""
+
+    keys: list[PublicKeyOut]
+
+
 class KeyOut(BaseModel):
     """The key that signs from now on."""
 
@@ -452,11 +467,11 @@ async def post_service_session(body: ServiceSessionIn, db: Db, settings: OwnSett
 
 
 @router.get("/keys", tags=["sessions"])
-async def get_keys(db: Db, response: Response) -> dict[str, Any]:
+async def get_keys(db: Db, response: Response) -> KeysOut:
     """The public keys, as a JWK set (RFC 7517)."""
     # An unknown key id makes a verifier ask again, so a minute's age does no harm.
     response.headers["Cache-Control"] = "public, max-age=60"
-    return dict(await public_keys(db, wall_clock()))
+    return KeysOut.model_validate(await public_keys(db, wall_clock()))
 
 
 @router.post("/ops/keys/rotate", status_code=201, tags=["operations"])

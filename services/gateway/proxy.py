@@ -338,7 +338,8 @@ def merge(own: Mapping[str, Any], owners: Mapping[str, Mapping[str, Any]]) -> di
     """`own` with the operations that are forwarded to each owner, and the schemas they need.
 
     Of two schemas with one name the later is renamed, its service's name in front, unless they
-    say the same. An owner's routes that are not forwarded are left out.
+    say the same. An owner's routes that are not forwarded are left out, and so is the role of a
+    service, which no client has.
     """
     merged: dict[str, Any] = {**own, "paths": dict(own["paths"])}
     schemas: dict[str, Any] = dict(own.get("components", {}).get("schemas", {}))
@@ -357,12 +358,27 @@ def merge(own: Mapping[str, Any], owners: Mapping[str, Mapping[str, Any]]) -> di
                 method: {**operation, "tags": operation.get("tags") or [service]}
                 for method, operation in operations.items()
             }
-    merged["paths"] = dict(sorted(merged["paths"].items()))
-    merged["components"] = {**own.get("components", {}), "schemas": dict(sorted(schemas.items()))}
+    components = {**own.get("components", {}), "schemas": dict(sorted(schemas.items()))}
+    merged["components"] = components
+    if "securitySchemes" in components:
+        components["securitySchemes"] = _but_services(components["securitySchemes"])
+    merged["paths"] = {
+        path: {method: _for_clients(operation) for method, operation in operations.items()}
+        for path, operations in sorted(merged["paths"].items())
+    }
     missing = [service for service in SOURCES if service not in owners]
     if missing:
         merged["x-missing"] = missing
     return merged
+
+
+def _for_clients(operation: Mapping[str, Any]) -> dict[str, Any]:
+    allowed = [_but_services(one) for one in operation.get("security", ())]
+    return {**operation, "security": [one for one in allowed if one]}
+
+
+def _but_services(roles: Mapping[str, Any]) -> dict[str, Any]:
+    return {role: said for role, said in roles.items() if role != "service"}
 
 
 _REFERENCE = "#/components/schemas/"

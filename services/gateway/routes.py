@@ -1,20 +1,19 @@
 """Door 1: My Account's own routes; everything else goes to the service that owns it."""
 
-from collections import defaultdict
 from datetime import date, datetime, time
-from html import escape
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field
 
-from services.gateway import proxy, store, stream
+from services.gateway import docs, proxy, store, stream
 from services.gateway.account import Accounts, in_time
 from services.gateway.answers import PRIVATE
 from services.gateway.projection import my_info
 from shared.auth import Patron
 from shared.clock import library_day
+from shared.examples import EVENT_ID
 from shared.http import BusinessTime, Db, NotFound
 
 router = APIRouter()
@@ -204,6 +203,22 @@ async def get_overview(request: Request, caller: Patron, now: BusinessTime) -> R
     return (await accounts.answer(caller, now)).to(request)
 
 
+_EVENTS = f"""\
+retry: 2000
+
+id: {EVENT_ID}
+event: account
+data: {{"inbox":{{"unread":1}}}}
+
+: all is as it was
+
+retry: 3187
+event: end
+data: {{"reason":"token-expired"}}
+
+"""
+
+
 @router.get(
     "/v1/me/stream",
     tags=["my account"],
@@ -211,7 +226,7 @@ async def get_overview(request: Request, caller: Patron, now: BusinessTime) -> R
     responses={
         200: {
             "description": "Events `account` and, at last, `end`.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EVENTS}},
         }
     },
 )
@@ -225,7 +240,7 @@ async def get_stream(
 
     `account` has those parts of `GET /v1/me` that changed, each whole; the first has all of them.
     Who comes back with Last-Event-ID is sent what they missed. `end` says why the stream ends
-    (`token-expired`, `stopping`, `slow`); `retry` in it, when to come back.
+    (`token-expired`, `stopping`, `slow`); `retry` in it, when to come back. 429 `too-many-streams`.
     """
     return stream.stream(request.app, caller, now, last_event_id)
 
@@ -273,11 +288,11 @@ async def merged_openapi(request: Request) -> Response:
 
 
 @router.get("/docs", include_in_schema=False)
-async def docs(request: Request) -> Response:
+async def docs_page(request: Request) -> Response:
     """The operations as a page that needs nothing from elsewhere."""
     document = await request.app.state.documents.merged(request.app)
     return Response(
-        _docs_page(document),
+        docs.page(document),
         headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
         media_type="text/html",
     )
@@ -294,46 +309,3 @@ async def forward(request: Request, now: BusinessTime) -> Response:
     if owner is None:
         raise NotFound("route")
     return await proxy.forward(request, owner, now)
-
-
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-code{overflow-wrap:anywhere}dt{margin-top:1rem}
-@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#9cf}}
-"""
-
-
-def _docs_page(document: dict[str, Any]) -> str:
-    groups: dict[str, list[str]] = defaultdict(list)
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            parameters = ", ".join(
-                f"{parameter['name']} ({parameter['in']})"
-                for parameter in operation.get("parameters", [])
-            )
-            body = orjson.dumps(operation.get("requestBody", {})).decode()
-            takes = body.rpartition("/schemas/")[2].partition('"')[0] if "/schemas/" in body else ""
-            lines = [
-                operation.get("description") or operation.get("summary", ""),
-                f"Takes: {parameters}" if parameters else "",
-                f"Body: {takes}" if takes else "",
-                f"Answers: {', '.join(operation.get('responses', {}))}",
-            ]
-            described = "<br>".join(escape(line) for line in lines if line)
-            groups[operation.get("tags", ["other"])[0]].append(
-                f"<dt><code>{escape(method.upper())} {escape(path)}</code></dt><dd>{described}</dd>"
-            )
-    sections = "".join(
-        f"<section><h2>{escape(group)}</h2><dl>{''.join(entries)}</dl></section>"
-        for group, entries in sorted(groups.items())
-    )
-    missing = ", ".join(document.get("x-missing", []))
-    away = f"<p>Away at the moment, and not listed: {escape(missing)}.</p>" if missing else ""
-    title = escape(document["info"]["title"])
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
-        f"<body><main><h1>{title}</h1>{away}"
-        f'<p>The whole of it, for programs: <a href="/openapi.json">/openapi.json</a></p>'
-        f"{sections}</main></body></html>"
-    )

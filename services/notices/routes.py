@@ -396,7 +396,10 @@ async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: R
 async def patch_branch(
     code: Id, body: HoursChangeBody, caller: Staff, now: BusinessTime, run: Run
 ) -> BranchOut:
-    """Change the weekly hours; special hours in force end. 404, 422 `bad-hours`."""
+    """Change the weekly hours; special hours in force end.
+
+    404 `no-such-branch`, 422 `bad-hours`.
+    """
     today = library_day(now, run.settings.zone)
     hours = tuple(one.hours() for one in body.hours)
     command = ChangeHours(code, hours, body.from_ or today)
@@ -416,7 +419,7 @@ async def get_branches(
 
 @router.get("/branches/{code}", tags=["branches"])
 async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None = None) -> BranchOut:
-    """A branch, and what a visitor finds there on a day (default: today)."""
+    """A branch, and what a visitor finds there on a day (default: today). 404 `no-such-branch`."""
     day = on or library_day(now, run.settings.zone)
     return BranchOut.of(await queries.branch(run.database, code), day)
 
@@ -430,7 +433,8 @@ async def post_closure(
 ) -> ClosureOut | ClosureEffectOut:
     """Close branches, also over each other's days or days past.
 
-    404 `no-such-branch`; 409 `closed-already` naming the branches.
+    404 `no-such-branch`; 409 `no-branch-covered`, `reopened-before-closed`, or `closed-already`
+    naming the branches.
     """
     codes, kinds = body.codes_and_kinds
     command = CloseBranches(
@@ -448,7 +452,10 @@ async def post_closure(
 async def patch_closure(
     closure_id: Id, body: AmendmentBody, caller: Staff, run: Run, preview: Preview
 ) -> ClosureOut | ClosureEffectOut:
-    """Put right a closure's first day or reason. 409 `closure-withdrawn`."""
+    """Put right a closure's first day or reason.
+
+    409 `closure-withdrawn` or `reopened-before-closed`.
+    """
     command = AmendClosure(closure_id, body.from_, body.reason)
     return await _done(amend_closure, command, run, preview)
 
@@ -464,7 +471,8 @@ async def post_reopening(
     """Announce when branches under a closure reopen: those named, or all still closed.
 
     With `reopened_on` null an announced reopening that has not come is taken back: 409
-    `reopened-already` for a branch named that has reopened.
+    `reopened-already` for a branch named that has reopened. 409 `not-in-closure`,
+    `nothing-to-reopen`, `closure-withdrawn` or `reopened-before-closed`; 422 `bad-hours`.
     """
     codes, kinds = body.codes_and_kinds
     today = library_day(run.now, run.settings.zone)
@@ -492,7 +500,10 @@ async def post_withdrawal(
     run: Run,
     preview: Preview,
 ) -> ClosureOut | ClosureEffectOut:
-    """Withdraw a closure, for branches named or for all. 409 `closure-over`."""
+    """Withdraw a closure, for branches named or for all.
+
+    409 `closure-over`, `not-in-closure` or `nothing-to-withdraw`.
+    """
     codes, kinds = body.codes_and_kinds
     today = library_day(run.now, run.settings.zone)
     command = WithdrawClosure(closure_id, codes, kinds, body.in_error, body.reason, today)
@@ -530,7 +541,7 @@ async def get_closure(closure_id: Id, caller: Staff, db: Db) -> ClosureOut:
 
 @router.post("/notices", status_code=201, tags=["notices"])
 async def post_notice(body: NoticeBody, caller: Staff, now: BusinessTime, run: Run) -> NoticeOut:
-    """Publish a notice."""
+    """Publish a notice. 404 `no-such-branch`, 409 `no-branch-covered`."""
     codes, kinds = body.codes_and_kinds
     day = body.date or library_day(now, run.settings.zone)
     command = PublishNotice(body.title, body.content, codes, kinds, day)
@@ -541,7 +552,10 @@ async def post_notice(body: NoticeBody, caller: Staff, now: BusinessTime, run: R
 async def get_notices(
     db: Db, page: PageQuery, branch: Annotated[Id | None, Query()] = None
 ) -> NoticePage:
-    """Notices, newest first; with `branch`, those of it and those of the whole library."""
+    """Notices, newest first; with `branch`, those of it and those of the whole library.
+
+    422 `bad-cursor`.
+    """
     found = await queries.notices(db, branch, page)
     return NoticePage(items=[NoticeOut.of(n) for n in found["items"]], next=found["next"])
 
@@ -551,7 +565,7 @@ async def get_notices(
 
 @router.get("/me/inbox", tags=["inbox"])
 async def get_inbox(request: Request, caller: Patron, db: Db, page: PageQuery) -> InboxPage:
-    """What this patron was told, newest first."""
+    """What this patron was told, newest first. 422 `bad-cursor`."""
     found = await queries.inbox(db, caller.id, page, request.app.state.settings.zone)
     return InboxPage(items=[InboxItemOut.of(t) for t in found["items"]], next=found["next"])
 

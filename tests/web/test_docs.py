@@ -24,3 +24,11 @@ async def test_the_operations_can_be_read_on_a_phone(
     await until(listed, within=60, every=0.5)
     assert not await scrolls_sideways(page)
     await no_serious_findings(page)
+
+    await page.get_by_text("/v1/holds").first.click()
+    line = page.locator("#post_holds pre.curl")
+    await line.scroll_into_view_if_needed()
+    assert 'curl -X POST "$CARREL/v1/holds"' in await line.inner_text()
+    await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert not await scrolls_sideways(page)
+    await no_serious_findings(page)

@@ -213,7 +213,10 @@ async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFu
 
 @router.get("/charges/{charge_id}/statement")
 async def get_charge_statement(charge_id: Id, caller: PatronOrStaff, db: Db) -> StatementOut:
-    """A fine's statement as it was assessed, or worked out again since. 404 for other charges."""
+    """A fine's statement as it was assessed, or worked out again since.
+
+    404 `no-such-charge` for charges that are no fine.
+    """
     charge = await queries.charge(db, charge_id)
     if charge is None or charge.statement is None or not may_see(caller, charge.patron_id):
         raise NoSuchCharge

@@ -310,7 +310,9 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
 
     With `offline` a station reports what it has lent: a copy that is free is on loan from then on,
     and what the rules say against it is the `problem` beside the loan, and a conflict for staff.
-    404 `no-such-card` or `unknown-branch`, 409 `in-the-future` or `too-long-ago` refuse all.
+    404 `no-such-card` or `unknown-branch`, 409 `in-the-future` or `too-long-ago` refuse all; a copy
+    is refused with `no-such-copy`, `copy-on-loan`, `copy-kept`, `copy-lost`, `copy-damaged`,
+    `copy-withdrawn`, `lent-before-return`, `loan-limit` or `patron-blocked`.
     """
     command = CheckOut(
         card_digest=card_digest(body.card_number, run.settings.card_key),
@@ -335,7 +337,8 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
 async def post_return(body: ReturnIn, _caller: Desk, run: Run) -> ReturnOut:
     """Take copies back, at any branch; each stands or falls alone.
 
-    404 `unknown-branch` and 409 `in-the-future` refuse all.
+    404 `unknown-branch` and 409 `in-the-future` refuse all; a copy is refused with `no-such-copy`,
+    `not-on-loan` or `returned-before-borrowed`.
     """
     command = ReturnCopies(
         barcodes=body.barcodes,
@@ -350,7 +353,11 @@ async def post_return(body: ReturnIn, _caller: Desk, run: Run) -> ReturnOut:
 
 @router.post("/loans/{loan_id}/renewals")
 async def post_renewal(loan_id: Id, caller: PatronOrStaff, run: Run) -> RenewalOut:
-    """Renew a loan: the patron their own, staff anyone's."""
+    """Renew a loan: the patron their own, staff anyone's.
+
+    409 `hold-waiting`, `renewal-limit`, `patron-blocked`, `loan-claimed`, `loan-lost` or
+    `loan-not-open`.
+    """
     command = RenewLoan(
         loan_id=loan_id,
         patron_id=None if "staff" in caller.roles else caller.id,

@@ -97,7 +97,8 @@ async def post_payment(
 ) -> PaymentOut:
     """Pay charges, each in full. 202: the provider has not answered yet; see it later.
 
-    404 `no-such-charge`, 409 `nothing-to-pay`, `payment-under-way`, `payment-declined`.
+    404 `no-such-charge`, 409 `nothing-to-pay`, `payment-under-way`, `payment-declined` or
+    `no-payment-provider`.
     """
     command = BeginPayment(body.charge_ids, caller.id)
     payment = await pay_charges(run, provider, command, day_of(None, run))
@@ -107,7 +108,7 @@ async def post_payment(
 
 @router.get("/payments/{payment_id}")
 async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentOut:
-    """A payment. 404 `no-such-payment`."""
+    """A payment."""
     payment = await queries.payment(db, payment_id)
     if payment is None or not may_see(caller, payment.patron_id):
         raise NoSuchPayment
@@ -120,7 +121,7 @@ async def post_refund(
 ) -> RefundOut:
     """Give back what is due of a charge. 202: the provider has not answered yet.
 
-    404 `no-such-charge`, 409 `no-refund-due` or `payment-under-way`.
+    404 `no-such-charge`, 409 `no-refund-due`, `payment-under-way` or `no-payment-provider`.
     """
     refund = await refund_charge(
         run, provider, BeginRefund(charge_id, caller.id), day_of(None, run)

@@ -142,7 +142,7 @@ async def patch_suspension(
     """Announce when fines are counted again, or amend the span or the reason.
 
     With `preview=true`, what that would do; nothing changes.
-    404, 409 `resumes-before-start` or `suspension-withdrawn`.
+    409 `resumes-before-start` or `suspension-withdrawn`.
     """
     command = AmendSuspension(suspension_id, body.resumes_on, body.starts_on, body.reason)
     if preview:
@@ -156,7 +156,7 @@ async def post_withdrawal(
 ) -> SuspensionOut | SuspensionEffectOut:
     """Withdraw a suspension. With `preview=true`, what that would do; nothing changes.
 
-    404, 409 `suspension-withdrawn` or `suspension-over`.
+    409 `suspension-withdrawn` or `suspension-over`.
     """
     command = WithdrawSuspension(suspension_id, day_of(None, run), body.in_error, body.reason)
     if preview:

@@ -1,0 +1,238 @@
+"""The merged OpenAPI document: valid, without leftovers, and with a true example of each body."""
+
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+
+from ops.processes import SERVICES
+from services.gateway.docs import curl
+from services.gateway.proxy import merge
+from shared import examples
+from shared.settings import Settings
+
+Operations = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return merged()
+
+
+@pytest.fixture(scope="module")
+def operations(document: dict[str, Any]) -> Operations:
+    """Each operation, with how people write it."""
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def merged() -> dict[str, Any]:
+    """What the gateway answers when all services are there."""
+    documents = {}
+    for service in SERVICES:
+        create_app = importlib.import_module(f"services.{service}.app").create_app
+        settings: type[Settings] = importlib.import_module(f"services.{service}.settings").Settings
+        documents[service] = create_app(settings()).openapi()
+    return merge(documents.pop("gateway"), documents)
+
+
+def bodies(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is sent and what is answered where all went well, each by what it is."""
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+        yield f"body as {kind}", content
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            for kind, content in answer.get("content", {}).items():
+                yield f"{status} as {kind}", content
+
+
+def shown(content: dict[str, Any]) -> list[Any]:
+    """The examples of a body."""
+    one = [content["example"]] if "example" in content else []
+    return one + [example["value"] for example in content.get("examples", {}).values()]
+
+
+def references(value: Any) -> set[str]:
+    """The names of all schemas that are referred to."""
+    return set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(value)))
+
+
+def test_it_is_openapi_3_1_and_each_schema_is_one(document: dict[str, Any]) -> None:
+    assert [error.message for error in OPENAPI_31_VALIDATOR.iter_errors(document)] == []
+    for name, schema in document["components"]["schemas"].items():
+        jsonschema_rs.meta.validate(schema)
+        assert schema.get("description"), f"{name} says nothing of itself"
+
+
+def test_nothing_is_left_over(document: dict[str, Any], operations: Operations) -> None:
+    assert references(document) == document["components"]["schemas"].keys()
+    roles = {role for _, operation in operations for one in operation["security"] for role in one}
+    assert roles == document["components"]["securitySchemes"].keys()
+
+
+def test_an_operation_has_one_name_that_stays(operations: Operations) -> None:
+    ids = [operation["operationId"] for _, operation in operations]
+    assert len(set(ids)) == len(ids)
+    by_place = {place: operation["operationId"] for place, operation in operations}
+    assert by_place["POST /v1/loans/{loan_id}/renewals"] == "post_loans_loan_id_renewals"
+    assert by_place["GET /v1/me"] == "get_me"
+
+
+def test_who_may_call_is_said_where_a_token_is_needed(operations: Operations) -> None:
+    for place, operation in operations:
+        assert bool(operation["security"]) == ("401" in operation["responses"]) or (
+            place == "POST /v1/sessions"
+        ), place
+
+
+def test_each_body_has_an_example(operations: Operations) -> None:
+    missing = [
+        f"{place}, {what}: {content.get('x-no-example', 'no example')}"
+        for place, operation in operations
+        for what, content in bodies(operation)
+        if not shown(content)
+    ]
+    assert missing == []
+
+
+def test_each_example_is_of_its_schema(document: dict[str, Any], operations: Operations) -> None:
+    faults = []
+    for place, operation in operations:
+        for what, content in bodies(operation):
+            schema = content["schema"] | {"components": document["components"]}
+            validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+            faults += [
+                f"{place}, {what}: {error.message} at {list(error.instance_path)}"
+                for example in shown(content)
+                for error in validator.iter_errors(example)
+            ]
+        for parameter in operation.get("parameters", ()):
+            if "example" in parameter:
+                validator = jsonschema_rs.Draft202012Validator(
+                    parameter["schema"], validate_formats=True
+                )
+                if not validator.is_valid(parameter["example"]):
+                    faults.append(f"{place}: {parameter['name']}")
+    assert faults == []
+
+
+def test_an_example_lacks_no_field(document: dict[str, Any], operations: Operations) -> None:
+    """Whatever an answer may have is in its example, be it as null."""
+    schemas = document["components"]["schemas"]
+    for place, operation in operations:
+        for what, content in bodies(operation):
+            schema = content["schema"]
+            if what.startswith("2") and "$ref" in schema:
+                fields = schemas[schema["$ref"].rpartition("/")[2]]["properties"]
+                assert shown(content)[0].keys() == fields.keys(), f"{place}, {what}"
+
+
+def test_what_a_path_or_a_query_needs_has_an_example(operations: Operations) -> None:
+    missing = [
+        f"{place}: {parameter['name']}"
+        for place, operation in operations
+        for parameter in operation.get("parameters", ())
+        if parameter.get("required") and "example" not in parameter
+    ]
+    assert missing == []
+
+
+def test_each_word_is_said_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: set[str] = set()
+
+    class Noted(dict[str, Any]):
+        def __getitem__(self, word: str) -> Any:
+            said.add(word)
+            return super().__getitem__(word)
+
+        def get(self, word: str, default: Any = None) -> Any:
+            said.add(word)
+            return super().get(word, default)
+
+    monkeypatch.setattr(examples, "WORDS", Noted(examples.WORDS))
+    merged()
+    assert sorted(examples.WORDS.keys() - said) == []
+
+
+def test_a_field_without_a_word_is_named() -> None:
+    schemas = {"Loan": {"properties": {"weight_grams": {"type": "integer"}}}}
+    with pytest.raises(examples.NoWord, match=r"Loan\.weight_grams"):
+        examples.example_of({"$ref": "#/components/schemas/Loan"}, schemas, "GET /v1/loans")
+
+
+def test_a_word_of_one_place_goes_before_one_of_a_model_and_that_before_one_of_a_field(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = {"due_on": 1, "Loan.due_on": 2, "Lent.loan.due_on": 3, "POST /x.loan.due_on": 4}
+    schemas = {
+        name: {"properties": {"due_on": {"type": "integer"}}} for name in ("Loan", "Other")
+    } | {"Lent": {"properties": {"loan": {"$ref": "#/components/schemas/Loan"}}}}
+    monkeypatch.setattr(examples, "WORDS", words)
+
+    def made(model: str, *places: str) -> Any:
+        return examples.example_of({"$ref": f"#/components/schemas/{model}"}, schemas, *places)
+
+    assert made("Other") == {"due_on": 1}
+    assert made("Loan") == {"due_on": 2}
+    assert made("Lent") == {"loan": {"due_on": 3}}
+    assert made("Lent", "POST /x") == {"loan": {"due_on": 4}}
+
+
+def test_a_curl_line_has_all_that_the_request_needs(document: dict[str, Any]) -> None:
+    holds = document["paths"]["/v1/holds/{hold_id}"]["patch"]
+    assert curl("patch", "/v1/holds/{hold_id}", holds) == (
+        'curl -X PATCH "$CARREL/v1/holds/01780d6c-4b20-7e47-92c1-8d5f0b3a7e06" \\\n'
+        '  -H "Authorization: Bearer $TOKEN" \\\n'
+        "  -H 'Content-Type: application/json' \\\n"
+        '  -d \'{\n  "pickup_branch": "HKCL",\n  "expires_on": "2021-06-30",\n'
+        '  "frozen": true,\n  "frozen_until": "2021-03-31"\n}\''
+    )
+    removal = document["paths"]["/v1/policies/{policy_id}"]["delete"]
+    assert curl("delete", "/v1/policies/{policy_id}", removal).startswith(
+        'curl -X DELETE "$CARREL/v1/policies/children?reason=Children%27s+copies'
+    )
+
+
+OF_NO_RULE = {
+    "forbidden",
+    "idempotency-key-reused",
+    "malformed",
+    "not-found",
+    "not-json",
+    "too-many-requests",
+    "too-many-streams",
+    "unauthenticated",
+    "unavailable",
+}
+NEVER_ANSWERED = {"payment-over"}
+"""What only one use case says to another."""
+
+
+def test_each_code_of_a_refusal_is_named_and_each_that_is_named_is_one(
+    operations: Operations,
+) -> None:
+    refusals = {
+        refusal.code
+        for service in SERVICES
+        if service != "gateway"
+        for refusal in importlib.import_module(
+            f"services.{service}.domain.refusals"
+        ).Refusal.__subclasses__()
+    }
+    named, told = set[str](), ""
+    for _, operation in operations:
+        told += operation["description"]
+        for answer in operation["responses"].values():
+            problem = answer.get("content", {}).get("application/problem+json", {})
+            named |= set(problem.get("examples", ()))
+    assert sorted(named - refusals - OF_NO_RULE) == []
+    silent = refusals - NEVER_ANSWERED - named
+    assert sorted(code for code in silent if f"`{code}`" not in told) == []
