@@ -427,7 +427,12 @@ async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None =
 # ---- closures -----------------------------------------------------------------------------------
 
 
-@router.post("/closures", status_code=201, tags=["closures"])
+@router.post(
+    "/closures",
+    status_code=201,
+    tags=["closures"],
+    responses={200: {"model": ClosureEffectOut, "description": "What it would do."}},
+)
 async def post_closure(
     body: ClosureBody, caller: Staff, run: Run, preview: Preview
 ) -> ClosureOut | ClosureEffectOut:

@@ -115,7 +115,11 @@ class PatronPage(BaseModel):
     next: str | None
 
 
-@router.post("/fine-suspensions", status_code=201)
+@router.post(
+    "/fine-suspensions",
+    status_code=201,
+    responses={200: {"model": SuspensionEffectOut, "description": "What it would do."}},
+)
 async def post_suspension(
     body: SuspensionIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
