@@ -38,8 +38,9 @@ TELLS_ONE_PATRON = (
     "hold.ready",
     "hold.expired",
     "registration.confirmed",
+    "registration.cancelled",
 )
-"""Events of which one patron is told in every case, of a place if they waited: one notification."""
+"""Events of which one patron is told: one notification each. See `_is_told`."""
 
 
 @dataclass
@@ -503,7 +504,7 @@ async def _notifications(result: Audit, store: Database, events: dict[str, list[
         wanted = Counter(
             e["patron_id"]
             for e in events[topic]
-            if e["patron_id"] not in erased and e.get("waited", True)
+            if e["patron_id"] not in erased and _is_told(topic, e)
         )
         for patron in {patron for kind, patron in told if kind == topic} | set(wanted):
             found, true = told[topic, patron], wanted[patron]
@@ -513,3 +514,13 @@ async def _notifications(result: Audit, store: Database, events: dict[str, list[
                 lost=max(true - found, 0),
                 doubled=max(found - true, 0),
             )
+
+
+def _is_told(topic: str, event: Document) -> bool:
+    """Not what the patron did a moment ago: that they were answered."""
+    match topic:
+        case "registration.confirmed":
+            return bool(event["waited"])
+        case "registration.cancelled":
+            return bool(event["by"] == "activity")
+    return True

@@ -3,8 +3,8 @@
 Owns activities, their recordings and from when those may be seen; their places, who has one and who
 waits for one.
 
-Publishes activity.published, recording.released, registration.confirmed, registration.waitlisted
-and registration.cancelled. Hears patron.erased.
+Publishes activity.published, activity.rescheduled, activity.cancelled, recording.released,
+registration.confirmed, registration.waitlisted and registration.cancelled. Hears patron.erased.
 
 The address of a recording is in a collection of its own, and no event, list or answer is made from
 that: it leaves by one query, which asks for the time.

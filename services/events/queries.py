@@ -123,3 +123,8 @@ async def _positions(db: Database, in_turn: Sequence[Registration]) -> list[int 
     first = await store.position(db, waiting[0]) if waiting else None
     places = {one.id: (first or 0) + number for number, one in enumerate(waiting)}
     return [places.get(one.id) for one in in_turn]
+
+
+async def unfinished(db: Database) -> dict[str, datetime]:
+    """Activities with a change that a job is to go on with, and its business time."""
+    return await store.unfinished(db)

@@ -12,6 +12,8 @@ from services.events.domain.activity import is_released
 from services.events.domain.registration import Registration, RegistrationState
 from services.events.queries import Placed, Shown
 from services.events.settings import Settings
+from services.events.usecases.amend_activity import AmendActivity, amend_activity
+from services.events.usecases.cancel_activity import CancelActivity, cancel_activity
 from services.events.usecases.publish_activity import PublishActivity, publish_activity
 from services.events.usecases.register_for_activity import (
     RegisterForActivity,
@@ -21,7 +23,7 @@ from services.events.usecases.withdraw_registration import (
     WithdrawRegistration,
     withdraw_registration,
 )
-from shared.auth import Patron, Staff
+from shared.auth import Patron, Staff, StaffOrService
 from shared.clock import library_day
 from shared.http import Body, BusinessTime, Db, PageQuery, Run, page_of
 
@@ -43,6 +45,7 @@ Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 ActivityType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
+PlaceCount = Annotated[int, Field(ge=1, le=100_000)]
 ActivityId = Annotated[str, Path(max_length=64)]
 
 
@@ -67,12 +70,25 @@ class ActivityIn(Body):
     language: Line | None = Field(default=None, description="In which it is held.")
     enquiries: Line | None = Field(default=None, description="Telephone number.")
     recording: RecordingIn | None = None
-    places: int | None = Field(
-        default=None,
-        ge=1,
-        le=100_000,
-        description="How many can come; null: all, without registering.",
+    places: PlaceCount | None = Field(
+        default=None, description="How many can come; null: all, without registering."
     )
+
+
+class ActivityChange(Body):
+    """What is to be changed; what is not given stays as it is."""
+
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    venue: Line | None = None
+    branch: BranchCode | None = None
+    places: PlaceCount | None = Field(default=None, description="More than there are.")
+
+
+class CancellationIn(Body):
+    """Why an activity does not take place, for all to read."""
+
+    reason: Line
 
 
 class RecordingState(BaseModel):
@@ -108,6 +124,8 @@ class ActivityOut(BaseModel):
     places_left: int | None = Field(
         description="How many who register now get a place: none while somebody waits for one."
     )
+    cancelled_at: datetime | None = Field(description="null: it takes place.")
+    cancelled_because: str | None
     version: int
 
     @classmethod
@@ -128,7 +146,9 @@ class ActivityOut(BaseModel):
             enquiries=activity.enquiries,
             recording=RecordingState.of(activity.recording_from, now),
             places=None if places is None else places.places,
-            places_left=None if places is None else places.left,
+            places_left=None if places is None else 0 if activity.cancelled_at else places.left,
+            cancelled_at=activity.cancelled_at,
+            cancelled_because=activity.cancelled_because,
             version=activity.version,
         )
 
@@ -299,6 +319,43 @@ async def get_activity(activity_id: ActivityId, db: Db, now: BusinessTime) -> Ac
     return ActivityOut.of(await queries.activity(db, activity_id), now)
 
 
+@router.patch("/activities/{activity_id}")
+async def patch_activity(
+    activity_id: ActivityId, body: ActivityChange, caller: Staff, now: BusinessTime, run: Run
+) -> ActivityOut:
+    """Change when or where it takes place, of which who registered is told, or add places.
+
+    404 `no-such-activity`; 409 `activity-cancelled`, `fewer-places`, `no-registration-needed`; 422
+    `ends-before-it-starts`.
+    """
+    activity, places = await run(
+        amend_activity,
+        AmendActivity(
+            activity_id=activity_id,
+            starts_at=body.starts_at,
+            ends_at=body.ends_at,
+            sets_end="ends_at" in body.model_fields_set,
+            venue=body.venue,
+            branch=body.branch,
+            sets_branch="branch" in body.model_fields_set,
+            places=body.places,
+        ),
+    )
+    return ActivityOut.of(Shown(activity, places), now)
+
+
+@router.post("/activities/{activity_id}/cancellation")
+async def post_cancellation(
+    activity_id: ActivityId, body: CancellationIn, caller: Staff, now: BusinessTime, run: Run
+) -> ActivityOut:
+    """Cancel it for good. Its registrations end, of which each patron is told.
+
+    404 `no-such-activity`; 409 `activity-cancelled`.
+    """
+    activity, places = await run(cancel_activity, CancelActivity(activity_id, body.reason))
+    return ActivityOut.of(Shown(activity, places), now)
+
+
 @router.get("/activities/{activity_id}/recording")
 async def get_recording(activity_id: ActivityId, db: Db, now: BusinessTime) -> RecordingOut:
     """Where the recording is to be seen.
@@ -326,7 +383,7 @@ async def post_registration(
     """Register, first come, first served: with a place, or on the waiting list.
 
     404 `no-such-activity`, `no-such-patron`; 409 `no-registration-needed`, `already-registered`,
-    `activity-begun`.
+    `activity-begun`, `activity-cancelled`.
     """
     placed = await run(register_for_activity, RegisterForActivity(activity_id, caller.id))
     if placed.position is not None:
@@ -338,7 +395,7 @@ async def post_registration(
 async def delete_registration(activity_id: ActivityId, caller: Patron, run: Run) -> RegistrationOut:
     """Withdraw. The place goes to the first who waits.
 
-    404 `no-such-activity`, `not-registered`; 409 `activity-begun`.
+    404 `no-such-activity`, `not-registered`; 409 `activity-begun`, `activity-cancelled`.
     """
     ended = await run(withdraw_registration, WithdrawRegistration(activity_id, caller.id))
     return RegistrationOut.of(ended, None)
@@ -352,7 +409,7 @@ async def get_registration(activity_id: ActivityId, caller: Patron, db: Db) -> O
 
 @router.get("/activities/{activity_id}/registrations")
 async def get_registrations(
-    activity_id: ActivityId, caller: Staff, db: Db, page: PageQuery
+    activity_id: ActivityId, caller: StaffOrService, db: Db, page: PageQuery
 ) -> RegistrationPage:
     """Who registered, first come first: those with a place, then those who wait.
 

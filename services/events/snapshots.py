@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from services.events import store
-from services.events.usecases.tell_of_activity import snapshot
+from services.events.usecases.tell_of_activity import snapshot as activity_fields
 from services.events.usecases.tell_of_registration import snapshot as registration_fields
 from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
 from shared.http import Snapshot, Told
@@ -13,7 +13,7 @@ from shared.mongo import Database
 async def activities(db: Database, after: str) -> Told:
     """Every activity."""
     found, more = await store.find_activities_after(db, after)
-    return [snapshot(ActivitySnapshot, activity) for activity in found], more
+    return [ActivitySnapshot(**activity_fields(activity)) for activity in found], more
 
 
 async def registrations(db: Database, after: str) -> Told:

@@ -1,6 +1,6 @@
 """Collections and indexes of events."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from shared.mongo import Database, Indexes, chunk_after, from_document
 from shared.unit_of_work import Stale, Work
 
 _IN_ORDER = [("starts_at", ASCENDING), ("_id", ASCENDING)]
+_UNFINISHED = {"unfinished_since": {"$type": "date"}}
 _WAITLISTED = {"state": RegistrationState.WAITLISTED.value}
 
 INDEXES: Indexes = {
@@ -22,7 +23,7 @@ INDEXES: Indexes = {
         IndexModel([("branch", ASCENDING), *_IN_ORDER]),
     ],
     "recordings": [IndexModel([("announced", ASCENDING), ("available_from", ASCENDING)])],
-    "places": [],
+    "places": [IndexModel([("unfinished_since", ASCENDING)], partialFilterExpression=_UNFINISHED)],
     "registrations": [
         # One for each patron, and each turn once, whatever else goes wrong.
         IndexModel([("patron_id", ASCENDING), ("activity_id", ASCENDING)], unique=True),
@@ -118,11 +119,18 @@ async def save_registrations(work: Work, registrations: Iterable[Registration]) 
     await work.save("registrations", *registrations)
 
 
-async def delete_registration(work: Work, registration: Registration) -> None:
-    """Delete a registration as it was read; raises Stale if it has changed since."""
-    query = {"_id": registration.id, "version": registration.version}
-    if not await work.delete("registrations", query):
-        raise Stale(f"registration {registration.id} is no longer at its version")
+async def first_registered(work: Work, activity_id: str, limit: int) -> list[Registration]:
+    """The registrations for an activity that have not ended, in turn."""
+    query = {"activity_id": activity_id}
+    order = [("turn", ASCENDING)]
+    return await work.all(Registration, "registrations", query, sort=order, limit=limit)
+
+
+async def delete_registrations(work: Work, registrations: Sequence[Registration]) -> None:
+    """Delete registrations as they were read; raises Stale if one has changed since."""
+    query = {"$or": [{"_id": one.id, "version": one.version} for one in registrations]}
+    if registrations and await work.delete("registrations", query) < len(registrations):
+        raise Stale(f"one of {len(registrations)} registrations is no longer at its version")
 
 
 async def hold_patron(work: Work, patron_id: str) -> bool:
@@ -208,6 +216,12 @@ async def find_places(db: Database, activity_ids: Collection[str]) -> dict[str, 
     """The places of those of these activities that have any to be given, by activity."""
     found = db.places.find({"_id": {"$in": sorted(activity_ids)}})
     return {document["_id"]: from_document(Places, document) async for document in found}
+
+
+async def unfinished(db: Database) -> dict[str, datetime]:
+    """Activities with a change that is not finished, and its business time."""
+    found = db.places.find(_UNFINISHED, {"unfinished_since": 1})
+    return {document["_id"]: document["unfinished_since"] async for document in found}
 
 
 async def find_activities(db: Database, activity_ids: Collection[str]) -> dict[str, Activity]:

@@ -58,6 +58,9 @@ async def show_title(event: circulation.TitleCatalogued, run: Run) -> None:
 
 @hears(
     events.ActivityPublished,
+    events.ActivityRescheduled,
+    events.ActivityCancelled,
+    events.RecordingReleased,
     notices.BranchRegistered,
     notices.BranchClosed,
     notices.BranchReopened,

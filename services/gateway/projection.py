@@ -176,6 +176,7 @@ def _(event: ActivitySnapshot, at: datetime) -> Sequence[Change]:
         "venue": event.venue,
         "starts_at": event.starts_at,
         "last_at": event.ends_at or event.starts_at,
+        "cancelled": event.cancelled,
     }
     return [Row("activity", event.activity_id, content)]
 

@@ -292,7 +292,7 @@ async def activities(
     database: Database, types: Sequence[str], since: datetime, limit: int
 ) -> list[Document]:
     """Activities of these types that are not over at `since`, the earliest first."""
-    query = {"type": {"$in": list(types)}, "last_at": {"$gte": since}}
+    query = {"type": {"$in": list(types)}, "last_at": {"$gte": since}, "cancelled": {"$ne": True}}
     order = [("starts_at", ASCENDING), ("_id", ASCENDING)]
     return await database.activities.find(query).sort(order).limit(limit).to_list(limit)
 

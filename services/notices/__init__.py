@@ -7,7 +7,8 @@ branch.hours-changed, notice.published, notification.delivered, notification.rea
 
 Hears: patron.*, preferences.changed, title.catalogued and activity.published, to know whom to tell
 and in what words; loan.due-soon, loan.overdue, loan.due-date-changed, fine.assessed,
-fines.suspended, fines.resumed, branch.reopened, branch.closure-changed, recording.released and
-registration.confirmed, of which it tells them. What a notification says of money is asked of
-circulation at that moment.
+fines.suspended, fines.resumed, branch.reopened, branch.closure-changed, recording.released,
+activity.rescheduled, registration.confirmed and registration.cancelled, of which it tells them.
+What a notification says of money is asked of circulation at that moment, and who registered for an
+activity of events.
 """

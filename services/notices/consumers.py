@@ -50,7 +50,13 @@ from shared.contracts.circulation import (
     TitleCatalogued,
 )
 from shared.contracts.event import Event
-from shared.contracts.events import ActivityPublished, RecordingReleased, RegistrationConfirmed
+from shared.contracts.events import (
+    ActivityPublished,
+    ActivityRescheduled,
+    RecordingReleased,
+    RegistrationCancelled,
+    RegistrationConfirmed,
+)
 from shared.contracts.notices import BranchClosureChanged, BranchReopened
 from shared.unit_of_work import Busy, Run
 
@@ -95,7 +101,7 @@ class LoanNow(BaseModel):
 
 
 class PatronPage(BaseModel):
-    """Circulation's answer: patrons with open loans that a suspension is about."""
+    """An owner's answer: patrons whom something is about."""
 
     class Item(BaseModel):
         """One of them."""
@@ -321,6 +327,14 @@ async def tell_place(event: RegistrationConfirmed, run: Run) -> None:
         await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
+@hears(RegistrationCancelled)
+async def tell_called_off(event: RegistrationCancelled, run: Run) -> None:
+    """Tell that what the patron registered for is cancelled. Who withdrew knows of it."""
+    if event.by == "activity":
+        about = About(activity_id=event.activity_id)
+        await run(tell_patron, _telling(event, event.patron_id, about, run))
+
+
 # ---- what concerns many -------------------------------------------------------------------------
 
 
@@ -330,18 +344,17 @@ async def tell_borrowers(event: SuspensionSnapshot, run: Run) -> None:
     about = About(
         suspension_id=event.suspension_id, starts_on=event.starts_on, resumes_on=event.resumes_on
     )
-    await run(begin_telling, _cause(event, about, run))
-    async for cause, paged in _pages_to_tell(run):
-        params = {"limit": str(PAGE)} | ({"after": cause.after} if cause.after else {})
-        answer = await run.owners.get(
-            "circulation",
-            f"/v1/fine-suspensions/{event.suspension_id}/patrons",
-            now=run.now,
-            params=params,
-        )
-        page = PatronPage.model_validate(answer or {"items": []})
-        patron_ids = tuple(item.patron_id for item in page.items)
-        await paged(tell_patrons, TellPatrons(cause.id, cause.after, patron_ids, page.next))
+    listed = f"/v1/fine-suspensions/{event.suspension_id}/patrons"
+    await _tell_those_of(_cause(event, about, run), "circulation", listed, run)
+
+
+@hears(ActivityRescheduled)
+async def tell_registered(event: ActivityRescheduled, run: Run) -> None:
+    """Tell who has a place or waits for one when and where an activity takes place now."""
+    await run(note_activity, event)
+    about = About(activity_id=event.activity_id, begins_at=event.starts_at, venue=event.venue)
+    listed = f"/v1/activities/{event.activity_id}/registrations"
+    await _tell_those_of(_cause(event, about, run), "events", listed, run)
 
 
 @hears(BranchReopened)
@@ -368,6 +381,17 @@ async def tell_interested(event: RecordingReleased, run: Run) -> None:
     await run(note_activity, event)
     about = About(activity_id=event.activity_id)
     await _tell_all(_cause(event, about, run, activity_type=event.type), run)
+
+
+async def _tell_those_of(cause: Cause, owner: str, path: str, run: Run) -> None:
+    """Tell the patrons whom an owner lists at this moment."""
+    await run(begin_telling, cause)
+    async for told, paged in _pages_to_tell(run):
+        params = {"limit": str(PAGE)} | ({"after": told.after} if told.after else {})
+        answer = await run.owners.get(owner, path, now=run.now, params=params)
+        page = PatronPage.model_validate(answer or {"items": []})
+        patron_ids = tuple(item.patron_id for item in page.items)
+        await paged(tell_patrons, TellPatrons(told.id, told.after, patron_ids, page.next))
 
 
 async def _tell_all(cause: Cause, run: Run) -> None:

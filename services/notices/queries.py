@@ -187,7 +187,8 @@ async def in_words(
         facts = Facts(
             title=titles.get(about.title_id or ""),
             activity=activity.name if activity else None,
-            begins_at=_here(activity.starts_at if activity else None, zone),
+            begins_at=_here(about.begins_at or (activity.starts_at if activity else None), zone),
+            venue=about.venue,
             branch=names.get(about.branch or "", about.branch),
             due_on=about.due_on,
             previous_due_on=about.previous_due_on,

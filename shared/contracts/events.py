@@ -25,6 +25,7 @@ class ActivitySnapshot(Event):
     recording_from: datetime | None = Field(
         default=None, description="From when its recording may be seen; null: no recording."
     )
+    cancelled: bool = Field(default=False, description="Whether it does not take place.")
 
 
 class ActivityPublished(
@@ -35,6 +36,28 @@ class ActivityPublished(
     subject="activity_id",
 ):
     """Published when staff publish an activity."""
+
+
+class ActivityRescheduled(
+    ActivitySnapshot,
+    topic="activity.rescheduled",
+    publisher="events",
+    key="activity_id",
+    subject="activity_id",
+):
+    """Published when staff change when or where an activity takes place."""
+
+
+class ActivityCancelled(
+    ActivitySnapshot,
+    topic="activity.cancelled",
+    publisher="events",
+    key="activity_id",
+    subject="activity_id",
+):
+    """Published when staff cancel an activity. Its registrations end after it."""
+
+    reason: str
 
 
 class RecordingReleased(

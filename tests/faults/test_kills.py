@@ -15,11 +15,13 @@ import pytest
 
 from ops.audit import audit
 from ops.processes import System
+from services.events.usecases.give_places import CHUNK
 from shared.mongo import connect
 from shared.settings import Settings
 from tests.faults.kills import LISTENER, RELAY, STEPS, SWEEP, WORK, doomed
 from tests.faults.report import record
 from tests.library import Library
+from tests.support import until
 
 pytestmark = pytest.mark.embedded
 
@@ -223,3 +225,43 @@ async def test_an_erased_patron_s_places_go_on_whenever_events_dies(
         recovery=killed.away,
     )
     assert found.findings == []
+
+
+async def test_all_registrations_of_a_cancelled_activity_end_whenever_events_dies(
+    running: System, library: Library
+) -> None:
+    branch = await library.branch()
+    cards = [await library.patron(branch) for _ in range(CHUNK + 10)]  # two transactions
+    recovery = 0.0
+    for point, passes in (
+        ("work.before-commit", 1),
+        ("work.after-commit", 1),
+        ("work.before-commit", 2),
+        ("work.after-commit", 2),
+    ):
+        activity = await library.activity(places=5)
+        for card in cards:
+            await library.post(f"/v1/activities/{activity}/registration", by=card)
+        async with doomed([running.process("events")], point, passes) as death:
+            why = {"reason": "The hall is closed."}
+            await library.post(f"/v1/activities/{activity}/cancellation", why, by="staff")
+            recovery = max(recovery, (await death).away)
+        listed = f"/v1/activities/{activity}/registrations"
+
+        async def ended(listed: str = listed) -> bool:
+            return not (await library.get(listed, by="staff"))["items"]
+
+        await until(ended, within=60)
+    await library.flow.settle(within=60)
+    found = await audit(running.settings(Settings))  # each patron was told of each, once
+    record(
+        FAULTS[WORK],
+        running,
+        invariant="after a restart nothing is lost, nothing doubled",
+        found=found,
+        recovery=recovery,
+    )
+    assert found.findings == []
+    for card in cards:
+        told = (await library.get("/v1/me/inbox", by=card))["items"]
+        assert [one["kind"] for one in told].count("registration.cancelled") == 4

@@ -192,7 +192,13 @@ def closed(
     }
 
 
-def activity(activity_id: str = "talk-1", version: int = 1, **more: Any) -> Event:
+def activity(
+    activity_id: str = "talk-1",
+    version: int = 1,
+    *,
+    kind: type[events.ActivitySnapshot] = events.ActivityPublished,
+    **more: Any,
+) -> Event:
     fields = {
         "activity_id": activity_id,
         "title": f"About {activity_id}",
@@ -202,7 +208,7 @@ def activity(activity_id: str = "talk-1", version: int = 1, **more: Any) -> Even
         "starts_at": at(240),
         "organiser": "The library",
     }
-    return events.ActivityPublished.model_validate({**fields, "version": version, **more})
+    return kind.model_validate({**fields, "version": version, **more})
 
 
 def registration(
@@ -243,6 +249,10 @@ def whole_story() -> list[tuple[Event, datetime]]:
         loan(circulation.LoanCheckedOut, 1, "loan-2"),
         loan(circulation.LoanCheckedOut, 1, "loan-3", title_id="title-2"),
         activity(),
+        activity("talk-2"),
+        activity(version=2, kind=events.ActivityRescheduled, venue="Hall"),
+        activity("talk-2", 2, kind=events.ActivityCancelled, cancelled=True, reason="Closed"),
+        activity(version=3, kind=events.RecordingReleased, venue="Hall"),
         branch(notices.BranchClosed, 2),
         notice(),
         loan(circulation.LoanDueDateChanged, 2, due_on=date(2021, 2, 19)),

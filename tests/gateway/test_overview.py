@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.gateway.app import create_app
+from services.gateway.projection import instant
 from services.gateway.settings import Settings
 from shared.contracts import Event, accounts, circulation, events, notices
 from shared.mongo import Database
@@ -142,12 +143,17 @@ async def test_the_account_is_shown_from_what_was_heard(
         "accruing_cents": 0,
     }
     assert account["inbox"] == {"unread": 1}
-    assert account["sources"]["accounts"]["as_of"] == "2021-02-02T02:00:00Z"
+    for source in ("accounts", "events"):
+        newest = max(
+            when
+            for event, when in story.whole_story()
+            if event.publisher == source and event.key == "patron-1"
+        )
+        assert account["sources"][source]["as_of"] == instant(newest)
     assert [(one["id"], one["title"], one["position"]) for one in account["activities"]] == [
         ("reg-1", "About talk-1", None),
         ("reg-2", "About talk-1", 1),
     ]
-    assert account["sources"]["events"]["as_of"] == "2021-02-03T05:00:00Z"
 
 
 async def test_circulation_is_asked_only_once_a_due_date_has_passed(
@@ -461,6 +467,10 @@ async def test_my_info_has_what_the_patron_follows(
         ),
         story.activity("over", starts_at="2021-02-09T23:00:00+08:00"),
         story.activity("no-talk", type="workshop"),
+        story.activity("cancelled"),
+        story.activity(
+            "cancelled", 2, kind=events.ActivityCancelled, cancelled=True, reason="Typhoon"
+        ),
         story.notice("both", branches=("HKCL", "STPL", "HHM"), date=date(2021, 2, 2)),
         story.notice("all", branches=(), date=date(2021, 2, 5)),
         story.notice("elsewhere", branches=("HHM",)),
@@ -509,7 +519,7 @@ async def test_an_account_is_answered_in_time_while_the_keys_of_accounts_hang(
         async with served(create_app, settings, trust_test_keys=False) as api:
             answer = await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
-    assert "too long" in answer.json()["detail"]  # asking for the keys takes 2 s by itself
+    assert answer.json()["detail"].startswith("accounts is away")
     assert answer.headers["Retry-After"] == "2"
 
 

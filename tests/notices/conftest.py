@@ -1,4 +1,4 @@
-"""Notices on a real database, and circulation's answers over real HTTP."""
+"""Notices on a real database, and what circulation and events answer over real HTTP."""
 
 from collections.abc import AsyncIterator
 
@@ -25,6 +25,7 @@ def settings(mongo_url: str, database: str, lending: Lending) -> Settings:
         simulation=True,
         accounts_url=lending.url,
         circulation_url=lending.url,
+        events_url=lending.url,
     )
 
 

@@ -1,4 +1,4 @@
-"""A double of what notices asks of circulation (and of accounts: a token), over real HTTP."""
+"""A double of what notices asks of circulation and events (of accounts: a token), by real HTTP."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -20,6 +20,8 @@ class Lending:
     charges: dict[str, dict[str, Any]] = field(default_factory=dict)
     borrowers: dict[str, list[str]] = field(default_factory=dict)
     """Patron ids with loans in the scope of a suspension, sorted."""
+    registered: dict[str, list[str]] = field(default_factory=dict)
+    """Patron ids by activity, in turn."""
     away: bool = False
     away_after_pages: int | None = None
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -57,6 +59,16 @@ class Lending:
             more = page[-1] if len(rest) > limit else None
             items = [{"patron_id": patron} for patron in page]
             return self._answer(request, {"items": items, "next": more})
+
+        @app.get("/v1/activities/{activity_id}/registrations")
+        async def registrations(
+            activity_id: str, request: Request, limit: int, after: int = 0
+        ) -> Any:
+            found = self.registered.get(activity_id, [])
+            items = [{"patron_id": patron, "turn": turn} for turn, patron in enumerate(found, 1)]
+            page = items[after : after + limit]
+            more = str(page[-1]["turn"]) if len(items) > after + limit else None
+            return self._answer(request, {"items": page, "next": more})
 
         return app
 

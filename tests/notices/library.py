@@ -1,7 +1,7 @@
 """A small library: its branches, and what notices has told and published."""
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -18,7 +18,9 @@ from shared.contracts.circulation import (
 )
 from shared.contracts.events import (
     ActivityPublished,
+    ActivityRescheduled,
     RecordingReleased,
+    RegistrationCancelled,
     RegistrationConfirmed,
 )
 from shared.contracts.notices import BranchClosureChanged, BranchReopened, ClosureChange
@@ -204,16 +206,40 @@ def announced(activity_id: str, title: str, version: int = 1) -> ActivityPublish
     return ActivityPublished.model_validate({**fields, "title": title, "version": version})
 
 
+def rescheduled(activity_id: str, version: int = 2) -> ActivityRescheduled:
+    fields = released(activity_id).model_dump()
+    moved_to = {"starts_at": "2020-11-27T14:30:00+08:00", "venue": "Hall", "version": version}
+    return ActivityRescheduled.model_validate({**fields, **moved_to})
+
+
+REGISTRATION: dict[str, Any] = {
+    "registration_id": "registration-1",
+    "turn": 3,
+    "registered_at": parse_instant("2020-11-02T10:00:00+08:00"),
+}
+
+
 def confirmed(activity_id: str, patron_id: str, *, waited: bool) -> RegistrationConfirmed:
     return RegistrationConfirmed(
+        **REGISTRATION,
         version=2 if waited else 1,
-        registration_id="registration-1",
         activity_id=activity_id,
         patron_id=patron_id,
         state="confirmed",
-        turn=3,
-        registered_at=parse_instant("2020-11-02T10:00:00+08:00"),
         waited=waited,
+    )
+
+
+def called_off(
+    activity_id: str, patron_id: str, by: Literal["patron", "activity", "erased"] = "activity"
+) -> RegistrationCancelled:
+    return RegistrationCancelled(
+        **REGISTRATION,
+        version=3,
+        activity_id=activity_id,
+        patron_id=patron_id,
+        state="cancelled",
+        by=by,
     )
 
 

@@ -38,6 +38,7 @@ from shared.unit_of_work import Busy, Origin, Run
 from tests.notices.lending import Lending
 from tests.notices.library import (
     announced,
+    called_off,
     changed,
     confirmed,
     due_soon,
@@ -54,6 +55,7 @@ from tests.notices.library import (
     registered,
     released,
     reopened,
+    rescheduled,
     title,
 )
 from tests.support import Api, served, token
@@ -611,7 +613,9 @@ def story() -> list[Happened]:
         hold(HoldChanged, 3, patron_id="e", state="ready"),
         hold(HoldExpired, 4, patron_id="e", state="expired", uncollected=True),
         hold(HoldCancelled, 2, patron_id="e", hold_id="hold-2", state="cancelled", by="staff"),
-        confirmed("activity-1", "e", waited=True),
+        confirmed("activity-2", "e", waited=True),
+        rescheduled("activity-2"),
+        called_off("activity-2", "e"),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -630,6 +634,7 @@ def answers(lending: Lending) -> None:
     lending.loans["loan-e"] = {"state": "lost", "due_on": "2020-12-04"}
     lending.loans["loan-b"] = {"state": "open", "due_on": "2020-12-04"}
     lending.borrowers["s-1"] = ["a", "b", "c", "d"]
+    lending.registered["activity-2"] = ["e", "c"]
 
 
 async def play(
@@ -699,7 +704,7 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
         [],
         ["fines.resumed", "fines.suspended"],
         [
-            "registration.confirmed",
+            *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
             *("hold.cancelled", "hold.expired", "hold.changed", "hold.ready"),
             *("loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
         ],

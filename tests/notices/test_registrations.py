@@ -1,6 +1,18 @@
-"""What a patron is told of a place in an activity."""
+"""What a patron is told of an activity that they registered for."""
 
-from tests.notices.library import announced, confirmed, hear, inbox, registered
+import pytest
+
+from shared.owners import OwnerAway
+from tests.notices.lending import Lending
+from tests.notices.library import (
+    announced,
+    called_off,
+    confirmed,
+    hear,
+    inbox,
+    registered,
+    rescheduled,
+)
 from tests.support import Api
 
 DAY = "2020-11-03T10:00:00+08:00"
@@ -32,4 +44,45 @@ async def test_a_place_is_told_in_the_patron_s_language_with_what_is_known_by_no
     (item,) = await inbox(api, "p")
     assert item["text"] == (
         f"您已由候補名單獲得名額：《工廠》，2020年11月20日下午7時舉行。{withdraw}"
+    )
+
+
+async def test_all_who_registered_are_told_when_and_where_it_is_now(
+    api: Api, lending: Lending
+) -> None:
+    lending.registered["activity-1"] = [f"p{number:03}" for number in range(250)]
+    await hear(api, rescheduled("activity-1"), "e-1", DAY)
+    await hear(api, announced("activity-1", "As it was before"), "e-2", DAY)
+    await hear(api, rescheduled("activity-1"), "e-1", DAY)
+    for patron in ("p000", "p199", "p200", "p249"):
+        (item,) = await inbox(api, patron)
+        assert item["text"] == (
+            "There is a change to “Factory In and Out”: it begins on 27 November 2020 at 2:30 pm. "
+            "Venue: Hall. If you cannot come, please withdraw, so that the next in line gets it."
+        )
+    assert await inbox(api, "p250") == []
+
+
+async def test_it_is_told_on_where_events_went_away(api: Api, lending: Lending) -> None:
+    lending.registered["activity-1"] = ["p1"]
+    lending.away = True
+    with pytest.raises(OwnerAway):
+        await hear(api, rescheduled("activity-1"), "e-1", DAY)
+    assert await inbox(api, "p1") == []
+    lending.away = False
+    await hear(api, rescheduled("activity-1"), "e-1", DAY)
+    assert len(await inbox(api, "p1")) == 1
+
+
+async def test_who_registered_is_told_that_it_is_cancelled_and_who_withdrew_is_not(
+    api: Api,
+) -> None:
+    await hear(api, announced("activity-1", "Factory"), "e-1", DAY)
+    for patron, by in (("stays", "activity"), ("withdrew", "patron"), ("gone", "erased")):
+        for _ in range(2):
+            await hear(api, called_off("activity-1", patron, by), f"e-{patron}", DAY)  # type: ignore[arg-type]
+    assert await inbox(api, "withdrew") == await inbox(api, "gone") == []
+    (item,) = await inbox(api, "stays")
+    assert item["text"] == (
+        "Cancelled: “Factory”, on 20 November 2020 at 7:00 pm. Your registration has ended."
     )

@@ -3,7 +3,12 @@
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 
-from services.events.domain.refusals import ActivityBegun, EndsBeforeItStarts, NotYetReleased
+from services.events.domain.refusals import (
+    ActivityBegun,
+    ActivityCancelled,
+    EndsBeforeItStarts,
+    NotYetReleased,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,9 @@ class Activity:
     """Telephone number."""
     recording_from: datetime | None
     """From when its recording may be seen; None: no recording."""
+    cancelled_at: datetime | None = None
+    """Business time, UTC; None: it takes place."""
+    cancelled_because: str | None = None
     version: int = 1
 
 
@@ -64,15 +72,30 @@ def last_day(activity: Activity, zone: tzinfo) -> date:
     return (activity.ends_at or activity.starts_at).astimezone(zone).date()
 
 
-def has_begun(activity: Activity, now: datetime) -> bool:
-    """Whether it is too late to register, to withdraw, and to give a place on."""
-    return now >= activity.starts_at
+def is_open(activity: Activity, now: datetime) -> bool:
+    """Whether places are given: until it begins, if it takes place."""
+    return activity.cancelled_at is None and now < activity.starts_at
 
 
 def check_open(activity: Activity, now: datetime) -> None:
-    """Raises ActivityBegun where nobody may register or withdraw any more."""
-    if has_begun(activity, now):
+    """Raises ActivityCancelled or ActivityBegun where nobody may register or withdraw any more."""
+    check_takes_place(activity)
+    if not is_open(activity, now):
         raise ActivityBegun
+
+
+def check_takes_place(activity: Activity) -> None:
+    """Raises ActivityCancelled."""
+    if activity.cancelled_at is not None:
+        raise ActivityCancelled
+
+
+def cancel(activity: Activity, *, at: datetime, reason: str) -> Activity:
+    """The activity, cancelled for good. Raises ActivityCancelled if it is already."""
+    check_takes_place(activity)
+    return replace(
+        activity, cancelled_at=at, cancelled_because=reason, version=activity.version + 1
+    )
 
 
 def announce(activity: Activity) -> Activity:

@@ -76,6 +76,20 @@ class ActivityBegun(Refusal):
     reason = "This activity has begun."
 
 
+class ActivityCancelled(Refusal):
+    """It does not take place."""
+
+    code = "activity-cancelled"
+    reason = "This activity is cancelled."
+
+
+class FewerPlaces(Refusal):
+    """Places that are given are not taken away."""
+
+    code = "fewer-places"
+    reason = "An activity can be given more places, not fewer."
+
+
 class NoSuchPatron(Refusal):
     """A patron who was erased, with a token that is still good."""
 

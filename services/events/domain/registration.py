@@ -6,8 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-Ending = Literal["patron", "erased"]
-"""What ended a registration: its patron; or that the patron was erased."""
+from services.events.domain.refusals import FewerPlaces
+
+Ending = Literal["patron", "activity", "erased"]
+"""What ended a registration: its patron; that the activity is cancelled, or the patron erased."""
 
 
 class RegistrationState(StrEnum):
@@ -29,6 +31,9 @@ class Places:
     waiting: int = 0
     turns: int = 0
     """Registrations ever. Each has the count at its time as its turn."""
+    unfinished_since: datetime | None = None
+    """The business time of a change with more to give or to end than fits into one transaction: a
+    job goes on with it. None: there is nothing left to do."""
     version: int = 1
 
     @property
@@ -99,16 +104,41 @@ def end(places: Places, registration: Registration) -> tuple[Places, Registratio
     return counted, ended
 
 
-def give(places: Places, waiting: Sequence[Registration]) -> tuple[Places, list[Registration]]:
+def end_all(
+    places: Places, registrations: Sequence[Registration], *, at: datetime
+) -> tuple[Places, list[Registration]]:
+    """These registrations as they end, and the counts without them; others may be left to end."""
+    counted, ended = places, []
+    for registration in registrations:
+        counted, one = end(counted, registration)
+        ended.append(one)
+    are_left = counted.taken + counted.waiting > 0
+    return _step(places, counted, at if are_left else None), ended
+
+
+def give(
+    places: Places, waiting: Sequence[Registration], *, at: datetime
+) -> tuple[Places, list[Registration]]:
     """Those of `waiting` who get a place, and the counts after it; they stand first, in turn."""
     given = [
         replace(one, state=RegistrationState.CONFIRMED, version=one.version + 1)
         for one in waiting[: places.to_give]
     ]
-    counted = replace(
-        places,
-        taken=places.taken + len(given),
-        waiting=places.waiting - len(given),
-        version=places.version + 1,
-    )
-    return counted, given
+    counted = replace(places, taken=places.taken + len(given), waiting=places.waiting - len(given))
+    return _step(places, counted, at if counted.to_give else None), given
+
+
+def enlarge(places: Places, count: int) -> Places:
+    """With `count` places. Raises FewerPlaces."""
+    if count < places.places:
+        raise FewerPlaces
+    return replace(places, places=count, version=places.version + 1)
+
+
+def finish(places: Places) -> Places:
+    """With nothing left to do."""
+    return _step(places, places, None)
+
+
+def _step(before: Places, counted: Places, unfinished_since: datetime | None) -> Places:
+    return replace(counted, unfinished_since=unfinished_since, version=before.version + 1)

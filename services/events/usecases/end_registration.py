@@ -1,10 +1,11 @@
-"""What follows the end of a registration, whatever ended it."""
+"""What follows the end of registrations, whatever ended them."""
 
 from services.events import store
 from services.events.domain import registration as rules
-from services.events.domain.activity import Activity, has_begun
+from services.events.domain.activity import Activity
 from services.events.domain.registration import Ending, Places, Registration
-from services.events.usecases.tell_of_registration import tell_ended, tell_given
+from services.events.usecases.give_places import CHUNK, give_places
+from services.events.usecases.tell_of_registration import tell_ended
 from shared.unit_of_work import Work
 
 
@@ -17,19 +18,19 @@ async def end(
         raise LookupError(f"there is a registration for {activity.id}, which has no places")
     counted, ended = rules.end(places, registration)
     await store.save_places(work, counted)
-    await store.delete_registration(work, registration)
+    await store.delete_registrations(work, [registration])
     tell_ended(work, ended, by)
-    if not has_begun(activity, work.now):
-        await _give(work, counted)
+    await give_places(work, activity, counted)
     return ended
 
 
-async def _give(work: Work, places: Places) -> None:
-    if not places.to_give:
-        return
-    waiting = await store.next_waiting(work, places.id, places.to_give)
-    counted, given = rules.give(places, waiting)
+async def end_some(work: Work, places: Places) -> Places:
+    """The counts once the next registrations of a cancelled activity, at most CHUNK, have ended."""
+    registered = await store.first_registered(work, places.id, CHUNK)
+    counted, ended = rules.end_all(places, registered, at=work.now)
+    # Also where there are none: whoever registers at this moment is to meet in it.
     await store.save_places(work, counted)
-    await store.save_registrations(work, given)
-    for registration in given:
-        tell_given(work, registration)
+    await store.delete_registrations(work, registered)
+    for registration in ended:
+        tell_ended(work, registration, "activity")
+    return counted

@@ -36,7 +36,8 @@ class Placed:
 async def register_for_activity(work: Work, command: RegisterForActivity) -> Placed:
     """The registration: with a place, or at the end of the waiting list.
 
-    Raises NoSuchActivity, NoRegistrationNeeded, ActivityBegun, AlreadyRegistered or NoSuchPatron.
+    Raises NoSuchActivity, NoRegistrationNeeded, ActivityCancelled, ActivityBegun,
+    AlreadyRegistered or NoSuchPatron.
     """
     activity = await store.activity(work, command.activity_id)
     if activity is None:

@@ -19,7 +19,10 @@ class WithdrawRegistration:
 
 
 async def withdraw_registration(work: Work, command: WithdrawRegistration) -> Registration:
-    """The registration as it ends. Raises NoSuchActivity, NotRegistered or ActivityBegun."""
+    """The registration as it ends.
+
+    Raises NoSuchActivity, NotRegistered, ActivityCancelled or ActivityBegun.
+    """
     activity = await store.activity(work, command.activity_id)
     if activity is None:
         raise NoSuchActivity

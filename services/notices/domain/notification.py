@@ -37,6 +37,10 @@ class About:
     branch: str | None = None
     reopened_on: date | None = None
     activity_id: str | None = None
+    begins_at: datetime | None = None
+    """When a moved activity begins, UTC."""
+    venue: str | None = None
+    """Where it takes place then."""
     hold_id: str | None = None
     shelf_until: date | None = None
     """The last day on which an item that is kept can be collected; None: no end is announced."""

@@ -21,6 +21,7 @@ class Facts:
     activity: str | None = None
     begins_at: datetime | None = None
     """When the activity begins, by the library's clocks."""
+    venue: str | None = None
     branch: str | None = None
     due_on: date | None = None
     previous_due_on: date | None = None
@@ -98,6 +99,9 @@ class _Phrases:
     placed: str
     placed_at: str
     withdraw: str
+    rescheduled: str
+    called_off: str
+    called_off_at: str
     other: str
 
 
@@ -197,6 +201,9 @@ _PHRASES: Mapping[str, _Phrases] = {
         placed="A place has become free, and it is yours: {activity}.",
         placed_at="A place has become free, and it is yours: {activity}, on {begins_at}.",
         withdraw="If you cannot come, please withdraw, so that the next in line gets it.",
+        rescheduled="There is a change to {activity}: it begins on {begins_at}. Venue: {venue}.",
+        called_off="Cancelled: {activity}. Your registration has ended.",
+        called_off_at="Cancelled: {activity}, on {begins_at}. Your registration has ended.",
         other="There is news in your account.",
     ),
     "zh-Hant": _Phrases(
@@ -247,6 +254,9 @@ _PHRASES: Mapping[str, _Phrases] = {
         placed="您已由候補名單獲得名額：{activity}。",
         placed_at="您已由候補名單獲得名額：{activity}，{begins_at}舉行。",
         withdraw="如未能出席，請取消報名，讓名額轉給下一位輪候者。",
+        rescheduled="{activity}有所更改：現定於{begins_at}舉行，地點：{venue}。",
+        called_off="{activity}已取消，您的報名亦告失效。",
+        called_off_at="原定於{begins_at}舉行的{activity}已取消，您的報名亦告失效。",
         other="您的帳戶有新消息。",
     ),
     "zh-Hans": _Phrases(
@@ -297,6 +307,9 @@ _PHRASES: Mapping[str, _Phrases] = {
         placed="您已由候补名单获得名额：{activity}。",
         placed_at="您已由候补名单获得名额：{activity}，{begins_at}举行。",
         withdraw="如未能出席，请取消报名，让名额转给下一位轮候者。",
+        rescheduled="{activity}有所更改：现定于{begins_at}举行，地点：{venue}。",
+        called_off="{activity}已取消，您的报名亦告失效。",
+        called_off_at="原定于{begins_at}举行的{activity}已取消，您的报名亦告失效。",
         other="您的账户有新消息。",
     ),
 }
@@ -309,7 +322,7 @@ def text(kind: str, facts: Facts, language: str) -> str:
     of_hold = kind.startswith("hold.") or facts.charge_kind == "hold-fee"
     item = phrases.reserved if of_hold else phrases.item
     said["title"] = phrases.quoted.format(facts.title) if facts.title else item
-    one = phrases.joined if kind.startswith("registration.") else phrases.activity
+    one = phrases.activity if kind == "recording.released" else phrases.joined
     said["activity"] = phrases.quoted.format(facts.activity) if facts.activity else one
     return phrases.between.join(
         sentence.format(**said) for sentence in _sentences(kind, facts, phrases)
@@ -345,6 +358,10 @@ def _sentences(kind: str, facts: Facts, phrases: _Phrases) -> list[str]:
             return [phrases.released]
         case "registration.confirmed":
             return [phrases.placed_at if facts.begins_at else phrases.placed, phrases.withdraw]
+        case "registration.cancelled":
+            return [phrases.called_off_at if facts.begins_at else phrases.called_off]
+        case "activity.rescheduled":
+            return [phrases.rescheduled, phrases.withdraw]
     return [_of_hold(kind, facts, phrases) or phrases.other]
 
 

@@ -69,7 +69,7 @@ def test_those_who_stand_first_are_given_as_many_places_as_are_free(
         )
         for turn in (3, 4, 7)
     ]
-    after, given = rules.give(places, waiting)
+    after, given = rules.give(places, waiting, at=NOW)
     assert [(one.turn, one.state, one.version) for one in given] == [
         (turn, CONFIRMED, 2) for turn in (3, 4, 7)[:get_one]
     ]
@@ -120,7 +120,7 @@ def test_whatever_happens_places_go_in_turn_and_none_is_free_while_somebody_wait
         elif there:
             places, _ = rules.end(places, there.pop(step % len(there)))
             waiting = [one for one in there if one.state is WAITLISTED]
-            places, given = rules.give(places, waiting)
+            places, given = rules.give(places, waiting, at=NOW)
             there = [next((new for new in given if new.id == old.id), old) for old in there]
         states = [one.state for one in there]  # in turn, for each comes to the end
         assert states == sorted(states)  # "confirmed" before "waitlisted"

@@ -12,6 +12,7 @@ FACTS = Facts(
     title="Jane Eyre",
     activity="Factory In and Out",
     begins_at=datetime(2021, 3, 20, 19),  # noqa: DTZ001 - as the library's clocks show it
+    venue="Exhibition Gallery",
     branch="Tai Po Public Library",
     due_on=date(2020, 12, 4),
     previous_due_on=date(2020, 12, 1),
@@ -43,6 +44,8 @@ SAYS = {
     "hold.expired": {"title"},
     "hold.cancelled": {"title"},
     "registration.confirmed": {"activity", "begins_at"},
+    "registration.cancelled": {"activity", "begins_at"},
+    "activity.rescheduled": {"activity", "begins_at", "venue"},
 }
 DEMANDS = re.compile(
     r"\$|\d\.\d\d|pay|owe|settle|outstanding|charge|fee|remit|[繳缴付欠結结元]",
@@ -200,8 +203,9 @@ def test_the_hour_of_an_activity_is_told_as_people_say_it(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_place_is_told_also_where_nothing_else_is_known(language: str) -> None:
+@pytest.mark.parametrize("kind", ["registration.confirmed", "registration.cancelled"])
+def test_a_place_is_told_also_where_nothing_else_is_known(kind: str, language: str) -> None:
     unknown = replace(FACTS, activity=None, begins_at=None)
-    words = text("registration.confirmed", unknown, language)
+    words = text(kind, unknown, language)
     assert "2021" not in words
     assert {"en": "registered for", "zh-Hant": "報名", "zh-Hans": "报名"}[language] in words

@@ -1,0 +1,60 @@
+"""Change when or where an activity takes place, or how many can come."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from services.events import store
+from services.events.domain import registration as rules
+from services.events.domain.activity import Activity, check_takes_place, check_times
+from services.events.domain.refusals import NoRegistrationNeeded, NoSuchActivity
+from services.events.domain.registration import Places
+from services.events.usecases.give_places import give_places
+from services.events.usecases.tell_of_activity import tell
+from shared.contracts.events import ActivityRescheduled
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AmendActivity:
+    """What is to be another; None: it stays, but where `sets_…` says that None is meant."""
+
+    activity_id: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    sets_end: bool
+    venue: str | None
+    branch: str | None
+    sets_branch: bool
+    places: int | None
+
+
+async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, Places | None]:
+    """The activity and its places after the change; who waits gets places that are new.
+
+    Raises NoSuchActivity, ActivityCancelled, EndsBeforeItStarts, NoRegistrationNeeded or
+    FewerPlaces.
+    """
+    activity = await store.activity(work, command.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    check_takes_place(activity)
+    places = await store.places(work, activity.id)
+    amended = replace(
+        activity,
+        starts_at=command.starts_at or activity.starts_at,
+        ends_at=command.ends_at if command.sets_end else activity.ends_at,
+        venue=command.venue or activity.venue,
+        branch=command.branch if command.sets_branch else activity.branch,
+    )
+    if amended != activity:
+        check_times(amended)
+        amended = replace(amended, version=activity.version + 1)
+        await store.save_activity(work, amended)
+        tell(work, ActivityRescheduled, amended)
+    if command.places is not None:
+        if places is None:
+            raise NoRegistrationNeeded
+        places = rules.enlarge(places, command.places)
+        await store.save_places(work, places)
+    # Also where only the time is another: one that had begun may be still to come.
+    return amended, None if places is None else await give_places(work, amended, places)

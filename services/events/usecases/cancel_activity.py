@@ -1,0 +1,34 @@
+"""Cancel an activity."""
+
+from dataclasses import dataclass
+
+from services.events import store
+from services.events.domain.activity import Activity, cancel
+from services.events.domain.refusals import NoSuchActivity
+from services.events.domain.registration import Places
+from services.events.usecases.end_registration import end_some
+from services.events.usecases.tell_of_activity import tell_cancelled
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class CancelActivity:
+    """Which one, and why."""
+
+    activity_id: str
+    reason: str
+
+
+async def cancel_activity(work: Work, command: CancelActivity) -> tuple[Activity, Places | None]:
+    """The activity, cancelled, and its places. Its registrations end, the first of them at once.
+
+    Raises NoSuchActivity or ActivityCancelled.
+    """
+    activity = await store.activity(work, command.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    cancelled = cancel(activity, at=work.now, reason=command.reason)
+    places = await store.places(work, activity.id)
+    await store.save_activity(work, cancelled)
+    tell_cancelled(work, cancelled)
+    return cancelled, None if places is None else await end_some(work, places)

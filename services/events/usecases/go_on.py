@@ -1,0 +1,34 @@
+"""Go on with a change of an activity that was more than one transaction."""
+
+from dataclasses import dataclass
+
+from services.events import store
+from services.events.domain import registration as rules
+from services.events.domain.refusals import NoSuchActivity
+from services.events.usecases.end_registration import end_some
+from services.events.usecases.give_places import give_places
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """Which activity was changed."""
+
+    activity_id: str
+
+
+async def go_on(work: Work, command: GoOn) -> int:
+    """How many registrations ended, or got a place: 0 once nothing is left to do."""
+    activity = await store.activity(work, command.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    places = await store.places(work, activity.id)
+    if places is None or places.unfinished_since is None:
+        return 0
+    if activity.cancelled_at is not None:
+        counted = await end_some(work, places)
+        return (places.taken + places.waiting) - (counted.taken + counted.waiting)
+    counted = await give_places(work, activity, places)
+    if counted is places:  # others have done it, or the activity has begun meanwhile
+        await store.save_places(work, rules.finish(places))
+    return counted.taken - places.taken
