@@ -1,8 +1,9 @@
 """A reader finds a title and reserves it, in each language, with scripts and without."""
 
 import pytest
+from playwright.async_api import expect
 
-from tests.web.browser import Windows
+from tests.web.browser import Watch, Windows
 from tests.web.story import CENTRAL, SMALL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
@@ -10,7 +11,7 @@ pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 RESERVED = {
     "en": "You are number",
     "zh-Hant": "在輪候名單上排第",
-    "zh-Hans": "在轮候名单上排第",
+    "zh-Hans": "在排队名单上排第",
 }
 TWICE = {"en": "reserved this title already", "zh-Hant": "已預約此書", "zh-Hans": "已预约此书"}
 
@@ -18,8 +19,9 @@ TWICE = {"en": "reserved this title already", "zh-Hant": "已預約此書", "zh-
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 @pytest.mark.parametrize("language", list(RESERVED))
 async def test_a_reader_finds_a_title_and_reserves_it(
-    windows: Windows, story: Story, language: str, scripts: bool
+    windows: Windows, story: Story, watch: Watch, language: str, scripts: bool
 ) -> None:
+    watch.expected.add(409)
     card = await story.library.patron(CENTRAL, language=language)
     page = await windows.open(language, card=card, scripts=scripts)
     await page.goto("/catalogue")
@@ -35,14 +37,18 @@ async def test_a_reader_finds_a_title_and_reserves_it(
 
 
 async def test_a_day_that_has_passed_is_told_and_nothing_is_reserved(
-    windows: Windows, story: Story
+    windows: Windows, story: Story, watch: Watch
 ) -> None:
+    watch.expected.add(409)
     card = await story.library.patron(CENTRAL)
     page = await windows.open(card=card)
     await page.goto(f"/catalogue/{story.titles['wanted']}")
     await page.locator("#expires_on").fill("2021-02-01")
     await page.locator("main form[method=post] button").click()
     await page.locator("#said").get_by_text("This day has passed already").wait_for()
+    await page.locator("#said").get_by_role("link", name="Not needed after").click()
+    await expect(page.locator("#expires_on")).to_be_focused()
+    await expect(page.locator("#expires_on")).to_have_value("2021-02-01")
     assert (await story.library.get("/v1/me/holds", by=card))["items"] == []
 
 

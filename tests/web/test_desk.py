@@ -41,7 +41,7 @@ async def test_a_scanner_lends_and_takes_back_without_a_mouse(
     assert ["12 March 2021" in told[0], "12 March 2021" in told[2]] == [True, True]
     assert "No item of the library has this barcode" in told[1]
 
-    await page.get_by_role("link", name="Take back").click()
+    await page.get_by_role("link", name="Return").click()
     await page.locator("#barcodes").wait_for()
     await scan(page, second, first)
     await page.keyboard.press("Enter")
@@ -62,7 +62,7 @@ async def test_a_return_tells_the_fine_and_for_whom_the_copy_is_kept(
     page = await at_the_desk(windows, story, "/desk/returns", scripts=False)
     await page.locator("#barcodes").fill(barcode)
     await page.locator("#at").fill("2020-11-20")
-    await page.get_by_role("button", name="Take back").click()
+    await page.get_by_role("button", name="Return").click()
     told = await page.locator("main table tbody tr").inner_text()
     assert "HK$6.00" in told
     assert "To Sha Tin Public Library, for a reader" in told
@@ -95,7 +95,7 @@ async def test_a_field_that_is_not_right_is_told_beside_it(
     for name, value in typed.items():
         await page.locator(f"#{name}").fill(value)
     await page.get_by_role("button", name="Register").click()
-    await page.locator("#contact-fault").wait_for()
+    await page.locator("#phone-fault").wait_for()
     assert await page.locator("#phone").get_attribute("aria-invalid") == "true"
     assert await page.locator("#name").input_value() == "Wong Ka-yan"
 
@@ -107,17 +107,17 @@ async def test_a_closure_is_seen_before_it_is_made(windows: Windows, story: Stor
     [loan] = await library.lend(reader, [barcode], CENTRAL)  # due on 12 March
     before = len((await library.get("/v1/closures", by="staff"))["items"])
     page = await at_the_desk(windows, story, "/desk/closures", scripts=False)
-    await page.get_by_text("One by one").click()
+    await page.get_by_text("Choose libraries one by one").click()
     await page.locator(f"input[name=branches][value={CENTRAL}]").check()
     await page.locator("#from").fill("2021-03-12")
     await page.locator("#reopened_on").fill("2021-03-15")
     await page.locator("#reason").fill("Black rainstorm")
-    await page.get_by_role("button", name="Show what it would do").click()
+    await page.get_by_role("button", name="Preview the effect").click()
     moves = page.get_by_role("row", name="12 March 2021")
     assert "15 March 2021" in await moves.inner_text()
     assert len((await library.get("/v1/closures", by="staff"))["items"]) == before
 
-    await page.get_by_role("button", name="Do it").click()
+    await page.get_by_role("button", name="Confirm").click()
     assert "The closure is recorded" in await page.locator("#said").inner_text()
 
     async def moved() -> bool:
@@ -129,8 +129,8 @@ async def test_a_closure_is_seen_before_it_is_made(windows: Windows, story: Stor
     await page.get_by_role("link", name="Black rainstorm").click()
     await page.locator("input[name=in_error]").check()
     await page.locator("#withdrawal-reason").fill("It did not come")
-    await page.get_by_role("button", name="Show what it would do").last.click()
-    await page.get_by_role("button", name="Do it").click()
+    await page.get_by_role("button", name="Preview the effect").last.click()
+    await page.get_by_role("button", name="Confirm").click()
     assert "The closure is changed" in await page.locator("#said").inner_text()
 
 
@@ -141,16 +141,16 @@ async def test_a_suspension_of_fines_is_made_changed_and_taken_back(
     await page.get_by_label("Small libraries").check()
     await page.locator("#starts_on").fill("2021-06-01")
     await page.locator("#reason").fill("A trial")
-    await page.get_by_role("button", name="Show what it would do").click()
-    await page.get_by_role("button", name="Do it").press("Enter")
+    await page.get_by_role("button", name="Preview the effect").click()
+    await page.get_by_role("button", name="Confirm").press("Enter")
     await page.get_by_role("link", name="A trial").click()
     await page.locator("#resumes_on").fill("2021-06-15")
-    await page.get_by_role("button", name="Show what it would do").first.click()
-    await page.get_by_role("button", name="Do it").press("Enter")
+    await page.get_by_role("button", name="Preview the effect").first.click()
+    await page.get_by_role("button", name="Confirm").press("Enter")
     assert "15 June 2021" in await page.locator("main dl").inner_text()
     await page.locator("#withdrawal-reason").fill("It is over")
-    await page.get_by_role("button", name="Show what it would do").last.click()
-    await page.get_by_role("button", name="Do it").press("Enter")
+    await page.get_by_role("button", name="Preview the effect").last.click()
+    await page.get_by_role("button", name="Confirm").press("Enter")
     await page.get_by_text("The suspension of fines is changed.").first.wait_for()
     assert "It is over" in await page.locator("main dl").inner_text()
 

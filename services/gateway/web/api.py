@@ -28,6 +28,12 @@ class Failure(Exception):
         super().__init__(f"{status} {code}")
         self.status, self.code, self.detail, self.errors = status, code, detail, errors
 
+    @property
+    def fields(self) -> list[str]:
+        """The fields that are not as they should be; "body" stands for all of them together."""
+        paths = [str(one.get("field", "")).split(".") for one in self.errors]
+        return list(dict.fromkeys(next(p for p in path[::-1] if not p.isdigit()) for path in paths))
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -46,12 +52,6 @@ class Reply:
         if not self.done:
             raise self.failure()
         return orjson.loads(self.content) if self.content else None
-
-    def faults(self) -> dict[str, str]:
-        """What is wrong with the fields that were sent, by name; "" stands for all together."""
-        told = self.failure().errors if self.status == 422 else []
-        paths = [(*str(one.get("field", "")).split("."), "", "") for one in told]
-        return {path[1]: str(one.get("message", "")) for path, one in zip(paths, told, strict=True)}
 
     def failure(self) -> Failure:
         """The problem that it is."""

@@ -5,8 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from services.gateway.web.api import Reply, segment
+from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names
+from services.gateway.web.fields import filled
 from services.gateway.web.session import Said
 from services.gateway.web.visit import Anyone, PatronVisit, Visit
 
@@ -42,17 +43,15 @@ async def post_hold(visit: PatronVisit, title_id: str) -> Response:
     }
     reply = await visit.api.send("POST", "/v1/holds", wanted, key=visit.key)
     here = f"/catalogue/{segment(title_id)}"
-    if reply.status == 422:
-        return await _title(visit, title_id, refused=reply)
-    if not reply.done:
-        return visit.refused(here, reply)
+    if reply.status in (409, 422):
+        return await _title(visit, title_id, refused=reply.failure())
     hold = reply.json()
     if hold["position"] is None:
         return visit.go(here, Said("hold-kept", {}))
     return visit.go(here, Said("hold-placed", {"position": hold["position"]}))
 
 
-async def _title(visit: Visit, title_id: str, *, refused: Reply | None = None) -> Response:
+async def _title(visit: Visit, title_id: str, *, refused: Failure | None = None) -> Response:
     asked, names = await asyncio.gather(
         visit.api.get(f"/v1/titles/{segment(title_id)}"), branch_names(visit.api)
     )
@@ -63,5 +62,6 @@ async def _title(visit: Visit, title_id: str, *, refused: Reply | None = None) -
         title=title,
         # Without names it can still be reserved, at the libraries that have a copy.
         branches=names or {stock["branch"]: stock["branch"] for stock in title["availability"]},
-        faults=refused.faults() if refused else {},
+        refused=refused,
+        form=filled(visit, refused),
     )

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names
+from services.gateway.web.fields import filled
 from services.gateway.web.session import Said
 from services.gateway.web.visit import PatronVisit, Visit
 
@@ -16,16 +17,23 @@ router = APIRouter(include_in_schema=False)
 @router.get("/holds/{hold_id}")
 async def get_hold(visit: PatronVisit, hold_id: str) -> Response:
     """A reservation, and what can be changed of it."""
-    return await _hold(visit, hold_id, None)
+    return await _hold(visit, hold_id)
 
 
-async def _hold(visit: Visit, hold_id: str, failure: Failure | None) -> Response:
+async def _hold(visit: Visit, hold_id: str, refused: Failure | None = None) -> Response:
     overview, names = await asyncio.gather(visit.api.get("/v1/me"), branch_names(visit.api))
     hold = next((one for one in overview.json()["holds"] if one["id"] == hold_id), None)
     if hold is None:
         raise Failure(404, "no-such-hold", "", [])
-    status = failure.status if failure else 200
-    return visit.page("hold.html", status=status, hold=hold, branches=names, failure=failure)
+    status = refused.status if refused else 200
+    return visit.page(
+        "hold.html",
+        status=status,
+        hold=hold,
+        branches=names,
+        refused=refused,
+        form=filled(visit, refused),
+    )
 
 
 @router.post("/holds/{hold_id}")

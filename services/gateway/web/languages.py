@@ -5,6 +5,7 @@ Words are looked up in `translations/*.po`, which are read when the process star
 
 import gettext
 import io
+import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale, dates, numbers
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from markupsafe import Markup
 
 TRANSLATIONS = Path(__file__).parent / "translations"
 
@@ -37,6 +39,19 @@ class Language:
         """A text of the page, translated."""
         return self.words.gettext(text) if text else ""
 
+    def written(self, text: str) -> Markup:
+        """A text that somebody wrote, as HTML: what is in another script is marked with a language.
+
+        So a screen reader reads 紅樓夢 on an English page in Chinese, and what is English on a
+        Chinese one in English.
+        """
+        runs, code_of = (_CHINESE, _chinese) if self.code == "en" else (_ENGLISH, lambda _: "en")
+        marked_run = Markup('<span lang="{}">{}</span>')
+        return Markup("").join(
+            marked_run.format(code_of(piece), piece) if runs.match(piece) else piece
+            for piece in runs.split(text)
+        )
+
     def day(self, value: date | str, *, weekday: bool = False) -> str:
         """A day, as "5 March 2021"; a string is ISO 8601."""
         given = date.fromisoformat(value) if isinstance(value, str) else value
@@ -48,9 +63,9 @@ class Language:
         return str(self.locale.days["format"]["wide"][number])
 
     def short_day(self, value: str) -> str:
-        """A day of ISO 8601 in little room, as "5/3"."""
-        given = date.fromisoformat(value)
-        return f"{given.day}/{given.month}" if self.code == "en" else f"{given.month}/{given.day}"
+        """A day of ISO 8601 in little room, as "5 Mar"."""
+        pattern = "d MMM" if self.code == "en" else "M月d日"
+        return dates.format_date(date.fromisoformat(value), pattern, locale=self.locale)
 
     def moment(self, value: datetime | str, zone: ZoneInfo) -> str:
         """An instant in the library's time zone."""
@@ -65,11 +80,26 @@ class Language:
         return f"HK${amount}"
 
 
+_HAN = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
+_LATIN = "A-Za-z\u00c0-\u024f"
+# A word of three letters at least: HK$, PIN codes and numerals are of no language.
+_CHINESE = re.compile(f"([{_HAN}][\\s{_HAN}]*)")
+_ENGLISH = re.compile(f"((?:[{_LATIN}]{{1,2}} ){{0,3}}[{_LATIN}]{{3}}[{_LATIN}0-9'’ ,.:;&()/-]*)")
+
 _DAYS = {
     "en": ("d MMMM y", "EEEE, d MMMM y"),
     "zh-Hant": ("y年M月d日", "y年M月d日EEEE"),
     "zh-Hans": ("y年M月d日", "y年M月d日EEEE"),
 }
+
+
+def _chinese(text: str) -> str:
+    """Which Chinese it is: what the library's own city could not write is Simplified."""
+    try:
+        text.encode("big5hkscs")
+    except UnicodeEncodeError:
+        return "zh-Hans"
+    return "zh-Hant"
 
 
 def _words(code: str) -> gettext.NullTranslations:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web import session
 from services.gateway.web.api import Failure
 from services.gateway.web.branches import branch_names
+from services.gateway.web.fields import filled
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import Said
 from services.gateway.web.visit import PatronVisit, Visit
@@ -21,10 +22,10 @@ CHANNELS = ("email", "sms")
 @router.get("/setting")
 async def get_setting(visit: PatronVisit) -> Response:
     """My Setting, to be changed."""
-    return await _setting(visit, None)
+    return await _setting(visit)
 
 
-async def _setting(visit: Visit, failure: Failure | None) -> Response:
+async def _setting(visit: Visit, refused: Failure | None = None) -> Response:
     reply, names = await asyncio.gather(
         visit.api.get("/v1/me/preferences"), branch_names(visit.api)
     )
@@ -32,13 +33,14 @@ async def _setting(visit: Visit, failure: Failure | None) -> Response:
     followed = {code: code for code in setting["followed_branches"]}
     return visit.page(
         "setting.html",
-        status=failure.status if failure else 200,
+        status=refused.status if refused else 200,
         setting=setting,
         branches=followed | names,
         types=sorted({*ACTIVITY_TYPES, *setting["activity_types"]}),
         languages=LANGUAGES,
         channels=CHANNELS,
-        failure=failure,
+        refused=refused,
+        form=filled(visit, refused),
     )
 
 

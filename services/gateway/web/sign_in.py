@@ -1,6 +1,7 @@
 """Logging in and out, of patrons and of the desk."""
 
-from urllib.parse import urlencode
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Request, Response
 
@@ -8,17 +9,29 @@ from services.gateway.web import session
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import Said, own_path
 from services.gateway.web.visit import Anyone, Visit
-from shared.auth import Caller
 
 router = APIRouter(include_in_schema=False)
 
 
 def log_in_address(request: Request) -> str:
     """Where to log in, and to come back from to the page that was asked for."""
-    target = request.url.path if request.method == "GET" else "/"
-    if request.method == "GET" and request.url.query:
-        target += f"?{request.url.query}"
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return "/log-in" if target == "/" else f"/log-in?{urlencode({'next': target})}"
+
+
+def ask_again(visit: Visit) -> Response:
+    """The form to log in, for a form that came after its session had ended: it is kept meanwhile.
+
+    What was sent has not been done. After log-in it is there to be sent once more, but a PIN.
+    """
+    url = visit.request.url
+    kept = [
+        (name, value)
+        for name, value in visit.form.multi_items()
+        if name not in ("form", "pin") and isinstance(value, str)
+    ]
+    sent = {"again": f"{url.path}?{url.query}" if url.query else url.path, "kept": urlencode(kept)}
+    return visit.page("log-in.html", status=401, problem="session-ended-form", hidden=sent)
 
 
 @router.get("/log-in")
@@ -26,37 +39,46 @@ async def get_log_in(visit: Anyone, next: str = "/") -> Response:  # noqa: A002 
     """The form to log in."""
     if visit.caller:
         return visit.go(own_path(next))
-    return visit.page("log-in.html", next=own_path(next), problem=None)
+    return visit.page("log-in.html", problem=None, hidden={"next": own_path(next)})
 
 
 @router.post("/log-in")
 async def post_log_in(visit: Anyone) -> Response:
-    """Log in, and go to the page that was wanted."""
+    """Log in, and go to the page that was wanted, or to the form that was sent too late."""
     typed = {"card_number": visit.text("card_number"), "pin": visit.text("pin")}
-    target = own_path(visit.text("next"))
     reply = await visit.api.send("POST", "/v1/sessions", typed)
     if not reply.done:
         failure = reply.failure()
         code = "bad-credentials" if failure.code == "malformed" else failure.code
-        return visit.page("log-in.html", status=failure.status, next=target, problem=code)
+        hidden = {name: visit.text(name) for name in ("next", "again", "kept")}
+        return visit.page("log-in.html", status=failure.status, problem=code, hidden=hidden)
     opened = reply.json()
-    home = "/desk" if "staff" in opened["roles"] and target == "/" else target
-    response = visit.go(home)
+    token = opened["access_token"]
+    inside = replace(visit, caller=await visit.request.app.state.verifier.caller(token))
+    response = _after_log_in(inside)
     session.drop(visit.request, response, session.GUEST)
     # Without an end: it goes with the browser window, and its token ends by itself.
-    session.keep(visit.request, response, session.SESSION, opened["access_token"])
-    await _keep_preference(visit, response, opened["access_token"])
+    session.keep(visit.request, response, session.SESSION, token)
+    await _keep_preference(inside, response)
     return response
 
 
-async def _keep_preference(visit: Visit, response: Response, token: str) -> None:
+def _after_log_in(inside: Visit) -> Response:
+    if inside.text("again"):
+        fields = parse_qsl(inside.text("kept"), keep_blank_values=True)
+        return inside.page("again.html", action=own_path(inside.text("again")), kept=fields)
+    target = own_path(inside.text("next"))
+    at_desk = inside.caller is not None and "staff" in inside.caller.roles
+    return inside.go("/desk" if at_desk and target == "/" else target)
+
+
+async def _keep_preference(inside: Visit, response: Response) -> None:
     """Go on in the patron's language, unless this browser was told of another one."""
-    if session.cookie(visit.request, session.LANGUAGE):
+    if session.cookie(inside.request, session.LANGUAGE):
         return
-    as_patron = Visit(visit.request, visit.language, Caller("", frozenset(), "", token, 0.0))
-    reply = await as_patron.api.get("/v1/me/preferences")
+    reply = await inside.api.get("/v1/me/preferences")
     if reply.done and reply.json()["language"] in LANGUAGES:
-        session.keep_language(visit.request, response, reply.json()["language"])
+        session.keep_language(inside.request, response, reply.json()["language"])
 
 
 @router.post("/log-out")

@@ -24,7 +24,7 @@ from services.gateway.web import (
 from services.gateway.web.api import Failure
 from services.gateway.web.desk import closures, lending, news, patrons, suspensions
 from services.gateway.web.session import SESSION, ForgedForm, Said, cookie
-from services.gateway.web.sign_in import log_in_address
+from services.gateway.web.sign_in import ask_again, log_in_address
 from services.gateway.web.visit import LogInFirst, visit_after
 
 ROUTERS = tuple(
@@ -111,6 +111,8 @@ async def problem_page(request: Request, status: int, code: str) -> Response:
 
 async def _log_in_first(request: Request, _: Exception) -> Response:
     visit = await visit_after(request)
+    if visit.form:
+        return ask_again(visit)
     ended = [Said("session-ended", {}, went_well=False)] if cookie(request, SESSION) else []
     return visit.go(log_in_address(request), *ended)
 

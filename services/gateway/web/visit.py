@@ -50,7 +50,7 @@ PATRON_PAGES = (
 )
 DESK_PAGES = (
     ("/desk", marked("Lend")),
-    ("/desk/returns", marked("Take back")),
+    ("/desk/returns", marked("Return")),
     ("/desk/patrons", marked("Register")),
     ("/desk/closures", marked("Closures")),
     ("/desk/suspensions", marked("Suspensions of fines")),
@@ -166,12 +166,12 @@ class _Context:
         return self._visit.request.url.path
 
     @property
-    def pages(self) -> Sequence[tuple[str, str]]:
-        """Where this visitor can go, and what that is called."""
-        return self._own_pages + OPEN_PAGES
+    def pages(self) -> list[Sequence[tuple[str, str]]]:
+        """Where this visitor can go, and what that is called: their own pages, and everyone's."""
+        return [pages for pages in (self._own_pages, OPEN_PAGES) if pages]
 
     @property
-    def _own_pages(self) -> tuple[tuple[str, str], ...]:
+    def _own_pages(self) -> Sequence[tuple[str, str]]:
         roles = self._visit.caller.roles if self._visit.caller else frozenset()
         if "patron" in roles:
             return PATRON_PAGES
@@ -200,8 +200,9 @@ class _Context:
         return fields + _HIDDEN.format("key", key) if keyed else fields
 
     def _form_token(self) -> str:
-        request = self._visit.request
-        binding = session.bound_to(request) or self.new_guest
+        caller = self._visit.caller
+        binding = caller.token if caller else session.bound_to(self._visit.request)
+        binding = binding or self.new_guest
         if not binding:
             binding = self.new_guest = session.new_guest()
         return session.form_token(self._visit.secret, binding)
@@ -246,6 +247,7 @@ def _environment(language: Language) -> Environment:
         "say": language.say,
         "short_day": language.short_day,
         "told": partial(_told, language),
+        "written": language.written,
     }
     return environment
 

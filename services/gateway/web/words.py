@@ -5,7 +5,7 @@ from services.gateway.web.languages import marked
 
 SAID = {
     **desk.SAID,
-    "hold-placed": marked("Reserved. You are number %(position)s in line."),
+    "hold-placed": marked("Reserved. You are number %(position)s in the queue."),
     "hold-kept": marked("Reserved. A copy is kept for you; you are told when you can collect it."),
     "session-ended": marked("Your session has ended. Please log in again."),
     "logged-out": marked("You have logged out."),
@@ -22,7 +22,7 @@ SAID = {
     "declared-lost": marked("Recorded as lost. What it costs is among your charges."),
     "hold-changed": marked("Your reservation was changed."),
     "hold-frozen": marked("Your reservation is paused. It keeps its place."),
-    "hold-resumed": marked("Your reservation goes on."),
+    "hold-resumed": marked("Your reservation is active again."),
     "hold-cancelled": marked("Your reservation was cancelled."),
     "paid": marked("Paid: %(paid_cents)s. Thank you."),
     "payment-pending": marked(
@@ -41,20 +41,25 @@ SAID = {
 PROBLEMS = {
     **desk.PROBLEMS,
     # of the page and of the way to it
-    "unavailable": marked("This part of the system is away for a moment. Please try again."),
+    "unavailable": marked(
+        "This part of the service is not available at the moment. Please try again shortly."
+    ),
     "too-many-requests": marked(
-        "Those were a lot of requests in a short time. Please wait a little."
+        "That was a lot of requests in a short time. Please wait a little."
     ),
     "forbidden": marked("This page is not for your kind of account."),
     "forged-form": marked("This form is too old. Please go back, reload the page and try again."),
-    "not-found": marked("There is no such page. Perhaps what it was about has ended."),
-    "method-not-allowed": marked("There is no such page. Perhaps what it was about has ended."),
+    "not-found": marked("This page was not found. What it was about may have ended."),
+    "method-not-allowed": marked("This page was not found. What it was about may have ended."),
     "too-large": marked("What you sent is too long."),
     "malformed": marked("Something is missing or not as it should be."),
     "idempotency-key-reused": marked(
         "This form was sent before, with something else in it. Please reload the page."
     ),
     # of logging in
+    "session-ended-form": marked(
+        "Your session has ended, so what you sent has not been done. Log in, then send it again."
+    ),
     "bad-credentials": marked("The card number or the PIN is not right."),
     "locked": marked(
         "There were too many attempts with this card number. Please try again in 15 minutes."
@@ -74,7 +79,7 @@ PROBLEMS = {
     "no-such-hold": marked("There is no such reservation. Perhaps it has ended."),
     "no-such-title": marked("There is no such title."),
     "unknown-branch": marked("There is no such library."),
-    "hold-limit": marked("There are as many reservations as there may be at one time."),
+    "hold-limit": marked("You have as many reservations as you may have at one time."),
     "hold-exists": marked("You have reserved this title already."),
     "title-on-loan": marked("You have this title on loan, so you cannot reserve it."),
     "hold-ended": marked("This reservation has ended."),
@@ -95,6 +100,25 @@ PROBLEMS = {
     "activity-begun": marked("This has begun. Nobody can register or withdraw any more."),
 }
 """By the code of a problem."""
+
+AT_FAULT = {
+    **desk.AT_FAULT,
+    "unknown-branch": "pickup_branch",
+    "ends-before-today": "expires_on",
+}
+"""The field that a refusal is about, by its code."""
+
+FIELDS = {
+    **desk.FIELDS,
+    "pickup_branch": marked("To be collected at"),
+    "expires_on": marked("Not needed after"),
+    "body": marked("Which libraries"),
+}
+"""What fields are called where a list says which are not right."""
+
+FILL_IN = marked("Please fill this in.")
+CHECK_FIELD = marked("Please check this field.")
+CHOOSE_LIBRARIES = marked("Please choose at least one library.")
 
 ANY_PROBLEM = marked("Something went wrong here. It has been noted; please try again later.")
 
@@ -131,9 +155,9 @@ ENTRIES = {
     "charge": marked("Charged"),
     "payment": marked("Paid"),
     "waiver": marked("Waived"),
-    "credit": marked("Lowered"),
-    "refund-due": marked("To be given back"),
-    "refund": marked("Given back"),
+    "credit": marked("Credited"),
+    "refund-due": marked("To be refunded"),
+    "refund": marked("Refunded"),
 }
 """By the kind of an entry of a charge's ledger."""
 
@@ -141,13 +165,13 @@ DAYS = {
     "charged": marked("charged"),
     "suspended": marked("free: fines were suspended"),
     "closed": marked("free: the library was closed"),
-    "grace": marked("free: days of grace"),
-    "capped": marked("free: the most that a fine can be was reached"),
+    "grace": marked("free: grace period"),
+    "capped": marked("free: the highest fine was reached"),
 }
 """By the disposition of overdue days."""
 
 SOURCES = {
-    "accounts": marked("your particulars"),
+    "accounts": marked("your details"),
     "circulation": marked("loans, reservations and charges"),
     "events": marked("activities"),
     "notices": marked("libraries and messages"),

@@ -8,9 +8,9 @@ from tests.gateway.web.browser import Browser, Page
 from tests.library import PIN, Library
 from tests.support import until
 
-AWAY = "This part of the system is away for a moment. Please try again."
+AWAY = "This part of the service is not available at the moment."
 PARTS = {
-    "accounts": "your particulars: ",
+    "accounts": "your details: ",
     "circulation": "loans, reservations and charges: ",
     "notices": "libraries and messages: ",
     "events": "activities: ",

@@ -100,6 +100,24 @@ def test_days_and_money_are_written_as_each_language_does(code: str, day: str, m
     assert (language.day("2021-03-05", weekday=True), language.money(123450)) == (day, money)
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "html"),
+    [
+        ("en", "紅樓夢", '<span lang="zh-Hant">紅樓夢</span>'),
+        ("en", "红楼梦", '<span lang="zh-Hans">红楼梦</span>'),
+        ("en", "“紅樓夢” is due", '“<span lang="zh-Hant">紅樓夢</span>” is due'),
+        ("en", "Tom & <b>", "Tom &amp; &lt;b&gt;"),
+        ("zh-Hant", "紅樓夢", "紅樓夢"),
+        ("zh-Hant", "A Tale & so on：好", '<span lang="en">A Tale &amp; so on</span>：好'),
+        ("zh-Hans", "每天 HK$1.50", "每天 HK$1.50"),
+    ],
+)
+def test_what_is_in_another_script_is_marked_with_its_language(
+    code: str, text: str, html: str
+) -> None:
+    assert LANGUAGES[code].written(text) == html
+
+
 def test_words_that_are_not_there_stop_the_process_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

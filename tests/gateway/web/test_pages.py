@@ -53,9 +53,13 @@ async def test_a_page_names_no_script_style_or_image_of_others_and_has_none_inli
     assert re.findall(r"(?:src|href|action)=\"(?:https?:)?//", page.html) == []
 
 
-async def test_no_cache_keeps_a_page(patron: Browser) -> None:
-    for path in ("/", "/log-in", "/nowhere"):
-        assert (await patron.get(path)).headers["Cache-Control"] == "no-store"
+@pytest.mark.parametrize("path", ["/", "/log-in", "/catalogue", "/nowhere"])
+async def test_no_cache_keeps_a_page_and_no_other_page_holds_it_in_a_frame(
+    patron: Browser, path: str
+) -> None:
+    headers = (await patron.get(path)).headers
+    assert headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 
 
 async def test_files_are_kept_by_the_hash_in_their_address(lone_site: Api) -> None:
@@ -104,7 +108,7 @@ async def test_views_that_are_not_whole_are_told_as_away(patron: Browser, lone_s
     await database.account_views.delete_many({})
     page = await patron.get("/")
     assert (page.status, page.headers["Retry-After"]) == (503, "2")
-    assert "is away for a moment" in page.text
+    assert "not available at the moment" in page.text
 
 
 # ---- problems -----------------------------------------------------------------------------------
@@ -124,11 +128,11 @@ def torn(lone_site: Api) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        ("/nowhere", 404, "There is no such page"),
-        ("/log-out", 405, "There is no such page"),
+        ("/nowhere", 404, "This page was not found"),
+        ("/log-out", 405, "This page was not found"),
         ("/desk", 403, "not for your kind of account"),
-        ("/loans/loan-1", 503, "away for a moment"),
-        ("/late", 503, "away for a moment"),
+        ("/loans/loan-1", 503, "not available at the moment"),
+        ("/late", 503, "not available at the moment"),
         ("/torn", 500, "Something went wrong here"),
     ],
 )

@@ -1,15 +1,26 @@
 """Logging in and out by the page, and what its cookies and forms withstand."""
 
+from collections.abc import Callable
+from itertools import cycle
 from urllib.parse import quote
 
 import pytest
 
 from services.gateway.web.session import own_path
+from shared.auth import Verifier
 from tests.gateway.web.browser import Browser, Page
 from tests.gateway.web.conftest import CARD, PIN, log_in
-from tests.support import Api, token
+from tests.support import Api, test_keys, token
 
 TYPED = {"card_number": CARD, "pin": PIN}
+
+
+def attributes_of(cookies: list[str]) -> dict[str, set[str]]:
+    """What each cookie was set with, by its name."""
+    parts = [cookie.split(";") for cookie in cookies]
+    return {
+        name.partition("=")[0]: {part.strip().lower() for part in rest} for name, *rest in parts
+    }
 
 
 async def test_a_patron_logs_in_sees_the_account_and_logs_out(browser: Browser) -> None:
@@ -29,11 +40,21 @@ async def test_the_token_is_in_a_cookie_that_no_script_reads_and_in_no_page(
     browser: Browser,
 ) -> None:
     account = await browser.submit(await browser.get("/"), "/log-in", **TYPED)
-    (set_cookie,) = [c for c in account.cookies if c.startswith("carrel_session=")]
-    attributes = {part.strip().lower() for part in set_cookie.split(";")[1:]}
-    assert {"httponly", "samesite=lax", "path=/"} <= attributes
-    assert not any(part.startswith(("max-age", "expires", "domain")) for part in attributes)
+    attributes = attributes_of(account.cookies)
+    session = attributes["carrel_session"]
+    assert not any(part.startswith(("max-age", "expires", "domain")) for part in session)
     assert browser.has("carrel_session") not in account.html
+
+
+async def test_no_script_reads_a_cookie_and_no_other_site_sends_one(browser: Browser) -> None:
+    entrance = await browser.get("/?lang=en")
+    account = await browser.submit(entrance, "/log-in", **TYPED)
+    left = await browser.submit(account, "/log-out")
+    attributes = attributes_of([*entrance.cookies, *account.cookies, *left.cookies])
+    names = {"guest", "session", "language", "said"}
+    assert attributes.keys() == {f"carrel_{name}" for name in names}
+    for name, of in attributes.items():
+        assert {"httponly", "samesite=lax", "path=/"} <= of, name
 
 
 async def test_away_from_loopback_cookies_are_for_this_host_over_tls_only(site: Api) -> None:
@@ -101,6 +122,53 @@ async def test_a_session_that_has_ended_is_told_so(lone_site: Api) -> None:
         assert "Your session has ended. Please log in again." in page.text
         again = await browser.get("/log-in")
         assert "Your session has ended" not in again.text  # said once
+
+
+@pytest.fixture
+def ended(site: Api) -> Callable[[], None]:
+    """Ends all sessions when called: their tokens are good no longer, until the second call."""
+    verifiers = cycle([Verifier(test_keys), site.app.state.verifier])
+
+    def end() -> None:
+        site.app.state.verifier = next(verifiers)
+
+    return end
+
+
+async def test_what_was_sent_after_the_session_had_ended_is_kept_to_be_sent_after_log_in(
+    browser: Browser, ended: Callable[[], None]
+) -> None:
+    await log_in(browser)
+    setting = await browser.get("/setting?lang=en")
+    ended()
+    entrance = await browser.submit(setting, "/setting", type=["talk", "workshop"])
+    assert (entrance.status, "has not been done" in entrance.text) == (401, True)
+    ended()
+    wrong = await browser.submit(entrance, "/log-in", card_number=CARD, pin="000000")
+    again = await browser.submit(wrong, "/log-in", **TYPED)
+    assert "What you sent before has not been done." in again.text
+    untouched = (await browser.get("/setting")).form("/setting").fields
+    assert [value for name, value in untouched if name == "type"] == []
+
+    saved = await browser.submit(again, "/setting")
+    types = [value for name, value in saved.form("/setting").fields if name == "type"]
+    assert types == ["talk", "workshop"]
+
+
+async def test_no_pin_is_kept_when_a_session_has_ended(
+    browser: Browser, ended: Callable[[], None]
+) -> None:
+    await log_in(browser)
+    form = (await browser.get("/")).form("/log-out").fields
+    ended()
+    page = await browser.post("/desk/patrons", [*form, ("pin", "864209"), ("name", "Wong")])
+    assert (page.status, "Wong" in page.html, "864209" in page.html) == (401, True, False)
+
+
+async def test_what_leads_to_another_site_is_not_sent_again(browser: Browser) -> None:
+    entrance = await browser.get("/log-in")
+    page = await browser.submit(entrance, "/log-in", again="//evil.example", kept="a=b", **TYPED)
+    assert [form.action for form in page.forms] == ["/log-out", "/"]
 
 
 # ---- forged forms -------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ A form is sent with `?preview=true` first. The page that answers has the numbers
 again, filled in, without that and with an Idempotency-Key: only this one changes anything.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,11 @@ from typing import Any
 from fastapi import Response
 
 from services.gateway.web.api import Reply
+from services.gateway.web.desk.words import KINDS
 from services.gateway.web.session import Said
 from services.gateway.web.visit import Visit
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ def _shown(visit: Visit, change: Change, effect: dict[str, Any]) -> Response:
         effect=effect.get("lending", effect),
         notifications=effect["notifications"],
         typed=typed,
+        kinds=KINDS,
+        days={value for _, value in typed if _DAY.fullmatch(value)},
         action=visit.request.url.path,
         back=change.back,
     )

@@ -99,7 +99,7 @@ async def _closures(visit: Visit, refused: Reply | None = None) -> Response:
         closures=asked.json()["items"],
         branches=names,
         kinds=KINDS,
-        **forms.outcome(refused),
+        **forms.outcome(visit, refused),
     )
 
 
@@ -111,7 +111,7 @@ async def _closure(visit: Visit, closure_id: str, refused: Reply | None = None) 
         closure=closure,
         branches={one["branch"]: one["name"] for one in closure["covered"]},
         kinds={kind: KINDS[kind] for kind in KINDS if kind in _kinds(closure)},
-        **forms.outcome(refused),
+        **forms.outcomes(visit, refused, "reopening", "amendment", "withdrawal"),
     )
 
 

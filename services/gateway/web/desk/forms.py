@@ -5,7 +5,8 @@ from typing import Any
 from fastapi import Response
 
 from services.gateway.web import session
-from services.gateway.web.api import Reply
+from services.gateway.web.api import Failure, Reply
+from services.gateway.web.fields import filled
 from services.gateway.web.visit import Visit
 
 PLACE = "carrel_place"
@@ -44,14 +45,34 @@ def given(visit: Visit, *names: str) -> dict[str, str]:
     return {name: visit.text(name) for name in names if visit.text(name)}
 
 
-def outcome(reply: Reply | None) -> dict[str, Any]:
-    """What a page shows of a command that was refused: its status, why, and the fields at fault.
-
-    Raises Failure where the session has ended.
-    """
+def refusal(reply: Reply | None) -> Failure | None:
+    """Why a command was refused, if it was. Raises it where the session has ended."""
     if reply is None or reply.done:
-        return {"status": 200, "refused": None, "faults": {}}
+        return None
     failure = reply.failure()
     if failure.status == 401:
         raise failure
-    return {"status": failure.status, "refused": failure, "faults": reply.faults()}
+    return failure
+
+
+def outcomes(visit: Visit, reply: Reply | None, *names: str) -> dict[str, Any]:
+    """The same of a page with several forms, each named as its address ends.
+
+    A reason is asked for by two of them: the withdrawal's has an id of its own.
+    """
+    refused = refusal(reply)
+    sent = visit.request.url.path.rpartition("/")[2]
+    ids = {"withdrawal": {"reason": "withdrawal-reason"}}
+    filled_in = {
+        name: filled(visit, refused if name == sent else None, **ids.get(name, {}))
+        for name in names
+    }
+    status = refused.status if refused else 200
+    return {"status": status, "refused": refused, "forms": filled_in, "form": filled_in.get(sent)}
+
+
+def outcome(visit: Visit, reply: Reply | None) -> dict[str, Any]:
+    """What a page with one form shows of a command: its status, why it was refused, the form."""
+    refused = refusal(reply)
+    status = refused.status if refused else 200
+    return {"status": status, "refused": refused, "form": filled(visit, refused)}

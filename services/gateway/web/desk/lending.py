@@ -79,7 +79,7 @@ async def _page(visit: Visit, template: str, reply: Reply | None, **shown: Any) 
         place=forms.place(visit),
         results=results,
         titles=titles,
-        **forms.outcome(reply),
+        **forms.outcome(visit, reply),
         **shown,
     )
 

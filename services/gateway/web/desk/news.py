@@ -33,5 +33,5 @@ async def _form(visit: Visit, refused: Reply | None = None) -> Response:
         "desk/notices.html",
         branches=await branch_names(visit.api),
         kinds=KINDS,
-        **forms.outcome(refused),
+        **forms.outcome(visit, refused),
     )

@@ -39,7 +39,7 @@ async def _registration(visit: Visit, reply: Reply | None = None) -> Response:
         place=forms.place(visit),
         categories=categories,
         registered=reply.json() if reply and reply.done else None,
-        **forms.outcome(reply),
+        **forms.outcome(visit, reply),
     )
 
 

@@ -72,7 +72,7 @@ async def _suspensions(visit: Visit, refused: Reply | None = None) -> Response:
         suspensions=asked.json()["items"][::-1],
         branches=names,
         kinds=KINDS,
-        **forms.outcome(refused),
+        **forms.outcome(visit, refused),
     )
 
 
@@ -86,5 +86,5 @@ async def _suspension(visit: Visit, suspension_id: str, refused: Reply | None = 
         suspension=found[0],
         branches=names,
         kinds=KINDS,
-        **forms.outcome(refused),
+        **forms.outcomes(visit, refused, "amendment", "withdrawal"),
     )

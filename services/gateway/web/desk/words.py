@@ -47,6 +47,9 @@ PROBLEMS = {
     "in-the-future": marked("This day is still to come."),
     "returned-before-borrowed": marked("The item was borrowed after that day."),
     "card-taken": marked("This card number belongs to another account."),
+    "no-such-branch": marked("There is no such library."),
+    "no-such-closure": marked("There is no such closure."),
+    "bad-hours": marked("The hours have to end after they begin."),
     "no-branch-covered": marked("No library is of the kinds that were named."),
     "closed-already": marked("This closure is recorded already."),
     "closure-withdrawn": marked("This closure was withdrawn. Record a new one."),
@@ -65,3 +68,44 @@ PROBLEMS = {
     ),
 }
 """By the code of a problem."""
+
+AT_FAULT = {
+    "no-such-card": "card_number",
+    "card-taken": "card_number",
+    "in-the-future": "at",
+    "no-branch-covered": "kinds",
+    "not-in-closure": "kinds",
+    "nothing-to-reopen": "kinds",
+    "bad-hours": "opens",
+    "reopened-before-closed": "reopened_on",
+    "resumes-before-start": "resumes_on",
+}
+"""The field that a refusal is about, by its code."""
+
+FIELDS = {
+    "card_number": marked("Library card number"),
+    "barcodes": marked("Barcodes"),
+    "at": marked("Returned on"),
+    "name": marked("Name"),
+    "pin": marked("PIN"),
+    "email": marked("E-mail"),
+    "phone": marked("Telephone"),
+    "home_branch": marked("Home library"),
+    "kinds": marked("Which libraries"),
+    "branches": marked("Which libraries"),
+    "from": marked("First closed day"),
+    "reopened_on": marked("First open day"),
+    "extra_renewals": marked("Extra renewals"),
+    "services": marked("Open services"),
+    "measures": marked("Please note"),
+    "capacity": marked("Visitors at a time"),
+    "opens": marked("Special hours"),
+    "closes": marked("Special hours"),
+    "stagger_days": marked("Days to spread due dates over"),
+    "starts_on": marked("First free day"),
+    "resumes_on": marked("Fines resume on"),
+    "reason": marked("Reason"),
+    "title": marked("Heading"),
+    "content": marked("Text"),
+}
+"""What fields of the desk are called where a list says which are not right."""

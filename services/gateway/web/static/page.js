@@ -1,28 +1,27 @@
-// Enhances what works without it: tells a screen reader what came of a form, keeps the focus, and
-// shows an account as it changes.
+// Enhances what works without it: keeps the focus where the reader is, and shows an account as it
+// changes.
 "use strict";
 
 (function () {
-  const announcer = document.getElementById("announcer");
-
-  // What a command brought is read out, and has the focus: the button that was pressed is gone.
-  function tell() {
-    const said = document.getElementById("said");
-    if (said) {
-      announcer.textContent = said.textContent.trim();
-      said.focus();
-    }
-  }
-
-  // ---- the account as it changes ----
-
   const AGAIN_MS = 15000;
+  const QUIET_MS = 10000;
   let source = null;
   let timer = 0;
+  let quiet = 0;
   let has = "";
 
   function account() {
     return document.querySelector("[data-live]");
+  }
+
+  // Said once, however often it changes within some seconds.
+  function announce(text) {
+    const announcer = document.getElementById("announcer");
+    announcer.textContent = text;
+    clearTimeout(quiet);
+    quiet = setTimeout(function () {
+      announcer.textContent = "";
+    }, QUIET_MS);
   }
 
   function follow() {
@@ -62,7 +61,11 @@
   // focus stays where it is.
   async function refresh() {
     const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
-    if (!answer.ok || answer.redirected) {
+    if (answer.redirected) {
+      location.reload(); // logged out in another window
+      return;
+    }
+    if (!answer.ok) {
       return;
     }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -75,7 +78,7 @@
     if (fresh.textContent === shown.textContent) {
       return;
     }
-    const focused = shown.contains(document.activeElement) ? document.activeElement.id : "";
+    const held = shown.contains(document.activeElement) ? document.activeElement : null;
     for (const box of shown.querySelectorAll("input[type=checkbox][id]")) {
       const same = fresh.querySelector("#" + CSS.escape(box.id));
       if (same) {
@@ -84,14 +87,18 @@
     }
     shown.replaceWith(fresh);
     htmx.process(fresh);
-    if (focused) {
-      (document.getElementById(focused) || document.getElementById("main")).focus();
+    if (held) {
+      (document.getElementById(held.id) || document.getElementById("main")).focus({ preventScroll: true });
     }
-    announcer.textContent = fresh.dataset.changed;
+    announce(fresh.dataset.changed);
   }
 
+  // What a command brought has the focus (autofocus); without a word of it the content has it, for
+  // the button that was pressed is gone.
   document.addEventListener("htmx:afterSettle", function () {
-    tell();
+    if (document.activeElement === document.body) {
+      document.getElementById("main").focus();
+    }
     if (!account()) {
       leave();
     }
@@ -104,7 +111,12 @@
       follow();
     }
   });
+  // A page that a browser kept whole may be of somebody who has logged out since.
+  window.addEventListener("pageshow", function (event) {
+    if (event.persisted) {
+      location.reload();
+    }
+  });
   window.addEventListener("pagehide", leave);
-  tell();
   follow();
 })();
