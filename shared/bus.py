@@ -2,16 +2,20 @@
 
 An event's offset is committed after its effect. A database or broker that is away is waited for;
 a message that is itself at fault is tried a few times and then buried in `dead-letter.<service>`
-with its original bytes and headers, and its partition goes on.
+with its original bytes and headers, and its partition goes on. A service may take in what has come
+by the batch (docs/decisions/034); of that, too, only what is at fault is buried.
+
+FastStream holds the subscription, hands over what is read, and describes what is heard; reading a
+message and carrying it to its end is done here.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
-from typing import Any, TypeVar
+from collections import Counter as Count
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import structlog
 from aiokafka import (
@@ -33,9 +37,11 @@ from aiokafka.errors import (
 )
 from faststream import AckPolicy, BaseMiddleware, FastStream
 from faststream.kafka import KafkaBroker
-from faststream.kafka.prometheus import KafkaPrometheusMiddleware
+from faststream.prometheus.container import MetricsContainer
+from faststream.prometheus.manager import MetricsManager
+from faststream.prometheus.types import ProcessingStatus
 from faststream.specification import AsyncAPI
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import SpanKind
 from prometheus_client import REGISTRY, Counter, Gauge
 from pydantic import ValidationError
 
@@ -43,20 +49,23 @@ from shared.clock import parse_instant, wall_clock
 from shared.contracts import Event, published
 from shared.failpoint import failpoint
 from shared.ids import new_id
-from shared.mongo import is_away
+from shared.mongo import Database, is_away
 from shared.owners import OwnerAway
 from shared.progress import Progress
 from shared.settings import Settings
 from shared.telemetry import correlated
-from shared.tracing import fail, span
+from shared.tracing import begin, fail, under
 from shared.unit_of_work import Busy, Origin, Run, UnitOfWork
 
 log = structlog.get_logger()
 
-E = TypeVar("E", bound=Event)
-Handler = Callable[[E, Run], Awaitable[None]]
+Record: TypeAlias = ConsumerRecord[Any, Any]
+Apply = Callable[[Database, Sequence[Any]], Awaitable[None]]
+H = TypeVar("H", bound=Callable[..., Any])
 
 TRIES = 3
+BATCH = 200
+"""The most that is taken in at once."""
 COMMIT_EVERY = 200
 COMMIT_SECONDS = 0.2
 FETCH_SECONDS = 0.005
@@ -89,15 +98,20 @@ class Hears:
 
     A handler is `async def name(event, run)`: it runs one use case, or asks another service and
     then runs one. `run.now` is the event's business time.
+
+    With `apply` what has come is taken in by the batch. A handler is then `def name(event, at)`: it
+    gives what an event of that business time changes, and raises ValueError for one at fault.
+    `apply` makes all changes of a batch, and bears that it made some of them before, in any order.
     """
 
-    def __init__(self) -> None:
-        self.handlers: dict[str, tuple[type[Event], Handler[Any]]] = {}
+    def __init__(self, apply: Apply | None = None) -> None:
+        self.apply = apply
+        self.handlers: dict[str, tuple[type[Event], Callable[..., Any]]] = {}
 
-    def __call__(self, *contracts: type[Event]) -> Callable[[Handler[E]], Handler[E]]:
+    def __call__(self, *contracts: type[Event]) -> Callable[[H], H]:
         """Register a handler for each of these event types."""
 
-        def register(handler: Handler[E]) -> Handler[E]:
+        def register(handler: H) -> H:
             for contract in contracts:
                 if contract.topic in self.handlers:
                     raise TypeError(f"{contract.topic} has two handlers")
@@ -105,6 +119,22 @@ class Hears:
             return handler
 
         return register
+
+    def read(self, record: Record) -> tuple[Event, str, Origin]:
+        """The event of a message, its id, and the origin of what it causes.
+
+        Raises ValueError for a message at fault.
+        """
+        event_id, origin = _origin_of(record)
+        contract, _ = self.handlers[record.topic]
+        return contract.model_validate_json(record.value or b""), event_id, origin
+
+    def changes(self, record: Record) -> Sequence[Any]:
+        """What a message changes, where there is an `apply`. Raises ValueError for one at fault."""
+        event, _, origin = self.read(record)
+        _, handler = self.handlers[record.topic]
+        changes: Sequence[Any] = handler(event, origin.now)
+        return changes
 
 
 class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -115,7 +145,7 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
         self._count = 0
         self.consumer: AIOKafkaConsumer | None = None
 
-    def done(self, record: ConsumerRecord[Any, Any]) -> bool:
+    def done(self, record: Record) -> bool:
         """Note a finished message; says whether a commit is due by count."""
         self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
         self._count += 1
@@ -151,7 +181,37 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
         """Nothing to do: reading goes on from the committed offsets."""
 
 
-_origin: ContextVar[tuple[str, Origin]] = ContextVar("carrel_origin")
+class _InHand:
+    """A message in hand, and the span of what becomes of it."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        headers = {
+            name: (value or b"").decode("ascii", "replace") for name, value in record.headers
+        }
+        self._correlation_id = headers.get("ce_correlationid", "")
+        self.span = begin(
+            f"{record.topic} process",
+            SpanKind.CONSUMER,
+            parent=headers.get("traceparent", ""),
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.destination.name": record.topic,
+                "messaging.destination.partition.id": str(record.partition),
+                "messaging.kafka.offset": record.offset,
+                "messaging.message.id": headers.get("ce_id", ""),
+            },
+        )
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """What is done and logged in the block is for this message."""
+        with correlated(self._correlation_id), under(self.span):
+            yield
+
+
+_Fault = tuple[_InHand, Exception, int]
+"""A message, what is wrong with it, and how often it was tried."""
 
 
 class Listener:
@@ -163,11 +223,14 @@ class Listener:
         self.service = service
         self.offsets = Offsets()
         self._settings = settings
+        self._hears = hears
         self._unit_of_work = unit_of_work
         self._state = "starting"
         self._stopping = False
         self._busy_since: float | None = None
         self._taken_in = 0
+        self._alone = 0
+        """How many messages from here on are taken in one by one."""
         self._undertaker: AIOKafkaProducer | None = None
         logging.getLogger("faststream").setLevel(logging.WARNING)
         self.broker = KafkaBroker(
@@ -178,12 +241,12 @@ class Listener:
             allow_auto_create_topics=False,
             graceful_timeout=10.0,
             logger=None,
-            middlewares=[
-                KafkaPrometheusMiddleware(
-                    registry=REGISTRY, app_name=service, metrics_prefix="carrel"
-                ),
-                self._middleware,
-            ],
+            middlewares=[self._middleware],
+        )
+        # FastStream's own middleware for them would see the first message of each batch only.
+        self._metrics = MetricsManager(
+            MetricsContainer(REGISTRY, metrics_prefix="carrel", custom_label_names=()),
+            app_name=service,
         )
         for topic, contract in published(service).items():
             # Declared for the AsyncAPI document; the relay does the sending.
@@ -202,22 +265,11 @@ class Listener:
                 max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
                 fetch_max_wait_ms=100,
                 listener=self.offsets,
+                no_reply=True,  # a header of a message would have it send something else
                 title=service,
             )
-            for topic, (contract, handler) in hears.handlers.items():
-                self._subscriber(self._delivery(contract, handler), filter=_of_topic(topic))
-
-    def _delivery(self, contract: type[E], handler: Handler[E]) -> Callable[[E], Awaitable[None]]:
-        async def deliver(event: E) -> None:
-            event_id, origin = _origin.get()
-            await handler(event, Run(self._unit_of_work, origin, inbox=event_id, within=30.0))
-
-        # FastStream reads the type to decode from the signature; one plain parameter is all it
-        # can have without a thread hop for each message.
-        deliver.__annotations__ = {"event": contract, "return": None}
-        deliver.__name__ = getattr(handler, "__name__", "deliver")
-        deliver.__doc__ = handler.__doc__
-        return deliver
+            for contract, handler in hears.handlers.values():
+                self._subscriber(_described(contract, handler))
 
     def _middleware(self, msg: Any, /, *, context: Any) -> "_Delivery":
         return _Delivery(msg, context=context, listener=self)
@@ -364,78 +416,149 @@ class Listener:
         app = FastStream(self.broker, specification=AsyncAPI(title=self.service, version="1.0.0"))
         return app.schema.to_specification().to_jsonable()
 
-    async def take_in(
-        self, record: ConsumerRecord[Any, Any], call: Callable[[], Awaitable[Any]]
-    ) -> None:
-        """Carry one message to its end: taken in, buried, or put back to be read again."""
-        headers = {
-            name: (value or b"").decode("ascii", "replace") for name, value in record.headers
-        }
-        about = {
-            "messaging.system": "kafka",
-            "messaging.destination.name": record.topic,
-            "messaging.destination.partition.id": str(record.partition),
-            "messaging.kafka.offset": record.offset,
-            "messaging.message.id": headers.get("ce_id", ""),
-        }
-        with (
-            correlated(headers.get("ce_correlationid", "")),
-            span(
-                f"{record.topic} process",
-                SpanKind.CONSUMER,
-                parent=headers.get("traceparent", ""),
-                attributes=about,
-            ) as taking_in,
-        ):
-            await self._take_in(record, call, taking_in)
+    async def take_in(self, first: Record, unreadable: Exception | None = None) -> None:
+        """Carry a message to its end, and with it what else has come, where that is done at once.
 
-    async def _take_in(
-        self, record: ConsumerRecord[Any, Any], call: Callable[[], Awaitable[Any]], taking_in: Span
-    ) -> None:
+        Each is taken in, buried, or put back to be read again. `unreadable` says why FastStream
+        could not read it.
+        """
         self._busy_since = started = time.monotonic()
-        failpoint("listener.received")
-        tries = 0
-        pause = 0.1
+        batch = [_InHand(first)]
+        if unreadable is None:
+            batch += [_InHand(record) for record in await self._more()]
+        topics = Count(message.record.topic for message in batch)
         try:
-            while True:
-                try:
-                    _origin.set(_origin_of(record))
-                    await call()
-                    log.debug("taken in", topic=record.topic, offset=record.offset)
-                    break
-                except Exception as error:  # noqa: BLE001 - each failure has an end here
-                    if is_away(error) or isinstance(error, OwnerAway | Busy | KafkaError):
-                        RETRIED.labels(record.topic, "away").inc()
-                        log.warning("waiting", topic=record.topic, error=type(error).__name__)
-                        patient = time.monotonic() - started < PATIENCE_SECONDS
-                        if self._stopping or not patient:
-                            self._put_back(record)
-                            return
-                        await asyncio.sleep(pause)
-                        pause = min(pause * 2, 2.0)
-                        continue
-                    tries += 1
-                    if tries >= TRIES or isinstance(error, ValueError):
-                        fail(taking_in, type(error).__name__)
-                        await self.bury(record, error, tries)
-                        break
-                    RETRIED.labels(record.topic, "fault").inc()
-                    await asyncio.sleep(0.1 * 4**tries)
-            failpoint("listener.taken-in")
-            if self.offsets.done(record):
-                await self.offsets.flush()
+            failpoint("listener.received")
+            self._count_in(batch, topics)
+            with batch[0].told():
+                await self._take_in(batch, unreadable)
         finally:
             self._busy_since = None
-            self._taken_in += 1
+            self._taken_in += len(batch)
+            self._count_out(topics, time.monotonic() - started)
+            for message in batch:
+                message.span.end()
 
-    def _put_back(self, record: ConsumerRecord[Any, Any]) -> None:
-        """Read this message again later: its partition must not move past it."""
-        if self._subscriber is not None and self._subscriber.consumer is not None:
-            partition = TopicPartition(record.topic, record.partition)
+    async def _more(self) -> list[Record]:
+        """What has been fetched besides. Nothing is waited for."""
+        consumer = self._subscriber.consumer if self._subscriber else None
+        if self._hears.apply is None or consumer is None:
+            return []
+        if self._alone:
+            self._alone -= 1
+            return []
+        found: list[Record] = []
+        # One by one: of many at once, aiokafka loses those that it read before it came upon a
+        # damaged one. What it can't give now it says again to FastStream.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(0):
+                while len(found) < BATCH - 1:
+                    found.append(await consumer.getone())
+        return found
+
+    async def _take_in(self, batch: Sequence[_InHand], unreadable: Exception | None) -> None:
+        changes: list[Any] = []
+        good: list[_InHand] = []
+        at_fault: list[_Fault] = []
+        for message in batch:
+            try:
+                if unreadable is not None:
+                    raise unreadable
+                changes += self._changes(message.record)
+                good.append(message)
+            except Exception as error:  # noqa: BLE001 - each failure has an end here
+                at_fault.append((message, error, 1))
+        if good and not await self._apply(changes, good, at_fault):
+            self._put_back(batch)
+            return
+        for message in good:
+            with message.told():
+                log.debug("taken in", topic=message.record.topic, offset=message.record.offset)
+        for message, fault, tries in at_fault:
+            with message.told():
+                fail(message.span, type(fault).__name__)
+                await self.bury(message.record, fault, tries)
+        failpoint("listener.taken-in")
+        due = [self.offsets.done(message.record) for message in batch]
+        if any(due):
+            await self.offsets.flush()
+
+    def _changes(self, record: Record) -> Sequence[Any]:
+        """What a message changes: of a service without `apply` that is a call to make."""
+        if self._hears.apply is not None:
+            return self._hears.changes(record)
+        event, event_id, origin = self._hears.read(record)
+        _, handler = self._hears.handlers[record.topic]
+        work = self._unit_of_work
+        return [lambda: handler(event, Run(work, origin, inbox=event_id, within=30.0))]
+
+    async def _apply(
+        self, changes: Sequence[Any], good: list[_InHand], at_fault: list[_Fault]
+    ) -> bool:
+        """Make the changes of messages; false if all are to be put back.
+
+        One that is at fault goes over to those.
+        """
+        apply = self._hears.apply or _call
+        topic = good[0].record.topic
+        started = time.monotonic()
+        tries = 0
+        pause = 0.1
+        while True:
+            try:
+                await apply(self._unit_of_work.database, changes)
+                return True
+            except Exception as error:  # noqa: BLE001 - each failure has an end here
+                about = {"messages": len(good), "error": type(error).__name__}
+                if is_away(error) or isinstance(error, OwnerAway | Busy | KafkaError):
+                    RETRIED.labels(topic, "away").inc()
+                    log.warning("waiting", topic=topic, **about)
+                    if self._stopping or time.monotonic() - started >= PATIENCE_SECONDS:
+                        return False
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 2.0)
+                    continue
+                if len(good) > 1:
+                    # Each has its tries, and its time, once it is alone.
+                    log.warning("taken apart", **about)
+                    self._alone = len(good) + len(at_fault)
+                    return False
+                tries += 1
+                if tries >= TRIES or isinstance(error, ValueError):
+                    at_fault.append((good.pop(), error, tries))
+                    return True
+                RETRIED.labels(topic, "fault").inc()
+                await asyncio.sleep(0.1 * 4**tries)
+
+    def _put_back(self, batch: Sequence[_InHand]) -> None:
+        """Read these messages again later: their partitions must not move past them."""
+        consumer = self._subscriber.consumer if self._subscriber else None
+        if consumer is None:
+            return
+        first: dict[TopicPartition, int] = {}
+        for record in (message.record for message in batch):
+            first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        for partition, offset in first.items():
             with contextlib.suppress(IllegalStateError):
-                self._subscriber.consumer.seek(partition, record.offset)
+                consumer.seek(partition, offset)
 
-    async def bury(self, record: ConsumerRecord[Any, Any], error: Exception, tries: int) -> None:
+    def _count_in(self, batch: Sequence[_InHand], topics: Count[str]) -> None:
+        for topic, count in topics.items():
+            self._metrics.add_received_message("kafka", topic, count)
+            self._metrics.add_received_message_in_process("kafka", topic, count)
+        for record in (message.record for message in batch):
+            size = len(record.value or b"")
+            self._metrics.observe_received_messages_size("kafka", record.topic, size)
+
+    def _count_out(self, topics: Count[str], seconds: float) -> None:
+        for topic, count in topics.items():
+            self._metrics.remove_received_message_in_process("kafka", topic, count)
+            done = ProcessingStatus.acked
+            self._metrics.add_received_processed_message("kafka", topic, done, count)
+            for _ in range(count):
+                self._metrics.observe_received_processed_message_duration(seconds, "kafka", topic)
+
+    async def bury(self, record: Record, error: Exception, tries: int) -> None:
         """Send a message to the dead letters; waits as long as the broker is away."""
         reason = describe(error)
         burial = _burial(record, reason, tries)
@@ -485,33 +608,46 @@ class Listener:
 
 
 class _Delivery(BaseMiddleware):
-    """Stands around every message, decoding included."""
+    """Takes every message from FastStream, one that it can't read too."""
 
     def __init__(self, msg: Any, /, *, context: Any, listener: Listener) -> None:
         super().__init__(msg, context=context)
         self._listener = listener
 
-    async def consume_scope(self, call_next: Any, msg: Any) -> Any:
-        async def call() -> Any:
-            return await call_next(msg)
-
-        await self._listener.take_in(msg.raw_message, call)
+    async def consume_scope(
+        self,
+        call_next: Any,  # noqa: ARG002 - the signature is FastStream's; it would decode and call
+        msg: Any,
+    ) -> Any:
+        await self._listener.take_in(msg.raw_message)
 
     async def after_processed(
         self,
-        exc_type: Any = None,  # noqa: ARG002 - the signature is FastStream's
+        exc_type: Any = None,  # noqa: ARG002 - as above
         exc_val: Any = None,
         exc_tb: Any = None,  # noqa: ARG002 - as above
     ) -> bool | None:
-        """What fails before the handler is reached (headers that are no text) is buried too."""
+        """What fails before that (headers that are no text) is buried."""
         if isinstance(exc_val, Exception):
-
-            async def fail() -> None:
-                raise ValueError(describe(exc_val))
-
-            await self._listener.take_in(self.msg, fail)
+            await self._listener.take_in(self.msg, unreadable=exc_val)
             return True
         return None
+
+
+def _described(contract: type[Event], handler: Callable[..., Any]) -> Callable[..., Any]:
+    """What FastStream makes the AsyncAPI document from: a handler of its own kind, never called."""
+
+    async def described(event: Any) -> None: ...
+
+    described.__annotations__ = {"event": contract, "return": None}
+    described.__name__ = handler.__name__
+    described.__doc__ = handler.__doc__
+    return described
+
+
+async def _call(_: Database, calls: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    for call in calls:
+        await call()
 
 
 async def _knows_of_more(consumer: AIOKafkaConsumer) -> bool:
@@ -527,8 +663,6 @@ async def _knows_of_more(consumer: AIOKafkaConsumer) -> bool:
 
 def describe(error: Exception) -> str:
     """What went wrong, without a value of the message: it may hold what must not be logged."""
-    # FastStream's own wraps pydantic's.
-    error = getattr(error, "original_error", error)
     if isinstance(error, ValidationError):
         faults = error.errors(include_input=False, include_url=False, include_context=False)
         text = "; ".join(
@@ -542,7 +676,7 @@ def describe(error: Exception) -> str:
     return f"{type(error).__module__}.{type(error).__name__}"
 
 
-def _burial(record: ConsumerRecord[Any, Any], reason: str, tries: int) -> list[tuple[str, bytes]]:
+def _burial(record: Record, reason: str, tries: int) -> list[tuple[str, bytes]]:
     """The headers that a letter has besides those of its message."""
     told = {
         "topic": record.topic,
@@ -555,16 +689,11 @@ def _burial(record: ConsumerRecord[Any, Any], reason: str, tries: int) -> list[t
     return [(f"carrel-{name}", str(value).encode()) for name, value in told.items()]
 
 
-def _of_topic(topic: str) -> Callable[[Any], Awaitable[bool]]:
-    async def matches(message: Any) -> bool:
-        return bool(message.raw_message.topic == topic)
-
-    return matches
-
-
-def _origin_of(record: ConsumerRecord[Any, Any]) -> tuple[str, Origin]:
+def _origin_of(record: Record) -> tuple[str, Origin]:
     """The event's id, and the origin of what it causes. Raises ValueError for bad headers."""
-    headers = {name: (value or b"").decode() for name, value in record.headers}
+    if any(value is None for _, value in record.headers):
+        raise ValueError("a header has no value")
+    headers = {name: value.decode() for name, value in record.headers}
     event_id, instant = headers.get("ce_id", ""), headers.get("ce_time", "")
     if not event_id or not instant:
         raise ValueError("the headers ce_id and ce_time are missing")

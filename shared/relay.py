@@ -130,10 +130,13 @@ async def _traced(producer: AIOKafkaProducer, row: Document) -> asyncio.Future[A
 
     The message keeps the recorded `traceparent`, so a consumer's span stands beside this one.
     """
+    parent = row["headers"].get("traceparent", "")
+    if not parent:
+        return await send_row(producer, row)
     sending = begin(
         f"{row['topic']} publish",
         SpanKind.PRODUCER,
-        parent=row["headers"].get("traceparent", ""),
+        parent=parent,
         attributes={
             "messaging.system": "kafka",
             "messaging.destination.name": row["topic"],
@@ -141,8 +144,7 @@ async def _traced(producer: AIOKafkaProducer, row: Document) -> asyncio.Future[A
         },
     )
     ack = await send_row(producer, row)
-    if sending is not None:
-        ack.add_done_callback(lambda _: sending.end())
+    ack.add_done_callback(lambda _: sending.end())
     return ack
 
 

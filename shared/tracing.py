@@ -26,6 +26,7 @@ from opentelemetry.trace import (
     Tracer,
     get_current_span,
     set_span_in_context,
+    use_span,
 )
 
 Attributes = Mapping[str, str | int]
@@ -106,11 +107,21 @@ def span(
             raise
 
 
-def begin(name: str, kind: SpanKind, *, parent: str, attributes: Attributes) -> Span | None:
-    """A span that the caller ends; None if there is nothing to trace."""
-    if _tracer is None or not parent:
-        return None
+def begin(name: str, kind: SpanKind, *, parent: str, attributes: Attributes) -> Span:
+    """A span that the caller ends, below `parent` (a traceparent) or below nothing."""
+    if _tracer is None:
+        return INVALID_SPAN
     return _tracer.start_span(name, context=_context(parent), kind=kind, attributes=attributes)
+
+
+@contextmanager
+def under(begun: Span) -> Iterator[None]:
+    """What is done in the block belongs to a span that was begun before, and goes on after."""
+    if _tracer is None:
+        yield
+        return
+    with use_span(begun, record_exception=False, set_status_on_exception=False):
+        yield
 
 
 def fail(failed: Span, error_type: str) -> None:

@@ -1,17 +1,20 @@
 """Door 2: every patron-facing event, folded into the views.
 
 There is no inbox row and no transaction: each write is guarded by the version of what it changes,
-so an event that comes again, or late, changes nothing.
+so an event that comes again, or late, changes nothing, and all that has come is written at once.
 """
+
+from collections.abc import Sequence
+from datetime import datetime
 
 from services.gateway import store
 from services.gateway.projection import fold
+from services.gateway.store import Change
 from shared.bus import Hears
 from shared.contracts import accounts, circulation, events, notices
 from shared.contracts.event import Event
-from shared.unit_of_work import Run
 
-hears = Hears()
+hears = Hears(store.apply)
 
 
 @hears(
@@ -45,15 +48,15 @@ hears = Hears()
     events.RegistrationWaitlisted,
     events.RegistrationCancelled,
 )
-async def show_in_account(event: Event, run: Run) -> None:
+def show_in_account(event: Event, at: datetime) -> Sequence[Change]:
     """Put what changed for one patron into the patron's view."""
-    await store.apply(run.database, fold(event, run.now))
+    return fold(event, at)
 
 
 @hears(circulation.TitleCatalogued)
-async def show_title(event: circulation.TitleCatalogued, run: Run) -> None:
+def show_title(event: circulation.TitleCatalogued, at: datetime) -> Sequence[Change]:
     """Keep the title, and show it where it is waited for or an older wording is shown."""
-    await store.apply(run.database, fold(event, run.now))
+    return fold(event, at)
 
 
 @hears(
@@ -70,6 +73,6 @@ async def show_title(event: circulation.TitleCatalogued, run: Run) -> None:
     circulation.FinesSuspended,
     circulation.FinesResumed,
 )
-async def show_to_all(event: Event, run: Run) -> None:
+def show_to_all(event: Event, at: datetime) -> Sequence[Change]:
     """Keep what is the same for all: activities, notices, branches, suspensions of fines."""
-    await store.apply(run.database, fold(event, run.now))
+    return fold(event, at)

@@ -25,7 +25,6 @@ from pymongo.errors import PyMongoError
 from services.gateway import store
 from services.gateway.consumers import hears
 from services.gateway.projection import fold
-from shared.clock import parse_instant
 from shared.contracts import Event, accounts, circulation, events, notices
 from shared.failpoint import failpoint
 from shared.ids import new_id
@@ -213,11 +212,9 @@ async def _asked(owners: Owners, service: str, path: str, after: str) -> object:
 
 def _changes_of(record: ConsumerRecord[bytes, bytes]) -> Sequence[store.Change]:
     """As the consumers fold it. What they bury is passed over."""
-    contract, _ = hears.handlers[record.topic]
     try:
-        at = parse_instant(dict(record.headers)["ce_time"].decode())
-        return fold(contract.model_validate_json(record.value), at)
-    except (ValueError, KeyError):
+        return hears.changes(record)
+    except ValueError:
         return ()
 
 

@@ -366,7 +366,8 @@ def _lent_title(change: Change) -> str | None:
 async def _titles(views: Collections, ids: set[str]) -> dict[str, Document]:
     if not ids:
         return {}
-    return {row["_id"]: row async for row in views["titles"].find({"_id": {"$in": list(ids)}})}
+    found = await views["titles"].find({"_id": {"$in": list(ids)}}).to_list(len(ids))
+    return {row["_id"]: row for row in found}
 
 
 def _row_write(row: Row) -> UpdateOne:

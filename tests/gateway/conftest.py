@@ -14,15 +14,13 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from services.gateway.app import create_app
 from services.gateway.consumers import hears
 from services.gateway.settings import Settings
-from services.gateway.store import INDEXES, WHOLE
+from services.gateway.store import INDEXES, WHOLE, apply
 from shared.auth import Patron
 from shared.contracts import Event
 from shared.contracts.circulation import LoanCheckedOut, LoanRenewed
 from shared.http import NotFound, Run, Service, create_service_app
 from shared.mongo import Database, connect, ensure_indexes
-from shared.owners import Owners
-from shared.unit_of_work import Origin, UnitOfWork, Work
-from shared.unit_of_work import Run as Running
+from shared.unit_of_work import Work
 from tests.gateway import story
 from tests.support import Api, served, test_keys
 
@@ -224,19 +222,24 @@ Tell = Callable[[Sequence[tuple[Event, datetime]]], Awaitable[None]]
 
 
 @pytest.fixture
-async def hear(
-    settings: Settings, views: Database
-) -> AsyncIterator[Callable[..., Awaitable[None]]]:
-    """Hands one event to the consumer that hears it, as the listener would."""
-    owners = Owners(settings, "gateway")
-    unit_of_work = UnitOfWork(views, "gateway", settings, owners)
+def hear_all(views: Database) -> Tell:
+    """Hands events with their times to the consumers that hear them, as the listener a batch."""
+
+    async def deliver(told: Sequence[tuple[Event, datetime]]) -> None:
+        found = [hears.handlers[event.topic][1](event, when) for event, when in told]
+        await apply(views, [change for changes in found for change in changes])
+
+    return deliver
+
+
+@pytest.fixture
+def hear(hear_all: Tell) -> Callable[..., Awaitable[None]]:
+    """Hands one event to the consumer that hears it."""
 
     async def deliver(event: Event, when: datetime = story.START) -> None:
-        _, handler = hears.handlers[event.topic]
-        await handler(event, Running(unit_of_work, Origin(now=when)))
+        await hear_all([(event, when)])
 
-    yield deliver
-    await owners.close()
+    return deliver
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from services.gateway.store import Common
 from shared.contracts import Event, accounts, circulation
 from shared.mongo import Database
 from tests.gateway import story
+from tests.gateway.conftest import Tell
 
 Hear = Callable[..., Awaitable[None]]
 LIVE = dict.fromkeys(SOURCES, True)
@@ -135,6 +136,52 @@ async def test_three_times_in_any_order_is_as_once_in_order(
     assert await everything(views) == in_order
 
 
+@pytest.mark.parametrize("seed", range(25))
+async def test_three_times_in_any_order_by_the_batch_is_as_once_in_order(
+    seed: int, in_order: dict[str, Any], views: Database, hear_all: Tell
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - repeatable
+    deliveries = story.whole_story() * 3
+    chance.shuffle(deliveries)
+    while deliveries:
+        size = chance.choice([1, 2, 7, 40, 200])
+        await hear_all(deliveries[:size])
+        del deliveries[:size]
+    assert await everything(views) == in_order
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_many_versions_of_a_loan_and_its_title_in_one_batch_end_in_the_newest(
+    seed: int, views: Database, hear: Hear, hear_all: Tell
+) -> None:
+    renewed = [
+        story.loan(circulation.LoanRenewed, version, due_on=date(2021, 3, version))
+        for version in range(2, 15)
+    ]
+    told = [
+        (event, story.at(hours))
+        for hours, event in enumerate(
+            [
+                story.loan(circulation.LoanCheckedOut, 1),
+                *renewed,
+                *(story.title(version, f"Wording {version}") for version in range(1, 8)),
+            ]
+        )
+    ]
+    for event, when in told:
+        await hear(event, when)
+    expected = await everything(views)
+    [view] = expected["account_views"]
+    loan = view["loans"]["loan-1"]
+    assert (loan["version"], loan["title"]) == (14, "Wording 7")
+    await forget(views)
+
+    together = told * 3
+    random.Random(seed).shuffle(together)  # noqa: S311 - repeatable
+    await hear_all(together)
+    assert await everything(views) == expected
+
+
 @pytest.mark.parametrize("seed", range(10))
 async def test_three_times_by_many_replicas_at_once_is_as_once_in_order(
     seed: int, in_order: dict[str, Any], views: Database, hear: Hear
@@ -148,6 +195,16 @@ async def test_three_times_by_many_replicas_at_once_is_as_once_in_order(
             await hear(event, when)
 
     await asyncio.gather(*(replica(share) for share in replicas))
+    assert await everything(views) == in_order
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_batches_of_many_replicas_at_once_are_as_once_in_order(
+    seed: int, in_order: dict[str, Any], views: Database, hear_all: Tell
+) -> None:
+    deliveries = story.whole_story() * 3
+    random.Random(seed).shuffle(deliveries)  # noqa: S311 - repeatable
+    await asyncio.gather(*(hear_all(deliveries[number::12]) for number in range(12)))
     assert await everything(views) == in_order
 
 

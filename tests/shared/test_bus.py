@@ -18,7 +18,7 @@ from shared.contracts.circulation import FinesResumed, FinesSuspended
 from shared.relay import Relay, outbox_age, outbox_pending
 from shared.settings import Settings
 from shared.unit_of_work import Run, UnitOfWork
-from tests.shared.things import ORIGIN, Raise, raise_count, take_in
+from tests.shared.things import ORIGIN, Raise, Thing, event_of, raise_count, take_in
 from tests.support import until
 
 
@@ -186,6 +186,23 @@ async def test_a_message_at_fault_is_buried_as_it_came_and_its_partition_goes_on
     assert sent["carrel-topic"] == b"fines.suspended"
     assert sent["carrel-offset"] == b"0"
     assert await committed(settings, "fines.suspended") == 2
+
+
+async def test_a_message_can_have_nothing_published(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    heard = Heard()
+    await ensure_topics(settings)
+    asks = {**GOOD_HEADERS, **JSON, "reply_to": b"fine.paid"}
+    await send(settings, "fines.suspended", event_of(Thing("a", 1, 1)).body(), **asks)
+    async with listening(unit_of_work, settings, heard):
+        await until(lambda: _committed(settings, 1))
+
+    consumer = AIOKafkaConsumer("fine.paid", bootstrap_servers=settings.kafka)
+    await consumer.start()
+    ends = await consumer.end_offsets(list(consumer.assignment()))
+    await consumer.stop()
+    assert set(ends.values()) == {0}
 
 
 async def test_a_fault_that_passes_is_tried_again_without_burying(

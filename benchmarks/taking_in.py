@@ -1,0 +1,210 @@
+"""Events a second that the gateway takes in, against a bare `bulk_write` of the same updates.
+
+    .venv/bin/python -m benchmarks.taking_in [--json] [--events 20000] [--kafka apache]
+
+The events lie on their topics before a round begins. In each round a listener of a new group takes
+them in, one at a time and then by the batch, into empty views that know the titles already; and the
+driver writes the same updates in bulks of the same size, with nothing read, decoded or looked up.
+Rounds alternate, so that a noisy machine disturbs all three. No test asserts any of it.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+
+from ops.embedded import embedded
+from services.gateway import store
+from services.gateway.consumers import hears
+from shared import bus
+from shared.contracts import Event, accounts, circulation, notices
+from shared.ids import new_id
+from shared.mongo import Client, Database, Document, connect, ensure_indexes
+from shared.owners import Owners
+from shared.settings import Settings
+from shared.telemetry import configure_logs
+from shared.unit_of_work import UnitOfWork
+from tests.gateway import story
+from tests.support import until
+
+ROUNDS = 3
+TITLES = [f"title-{number}" for number in range(500)]
+FEW = 0.1
+"""Of the events one round one by one takes in: it is that much slower."""
+AT_ONCE = (1, bus.BATCH)
+
+
+def told(events: int) -> list[tuple[Event, datetime]]:
+    """A library's events: ten for each patron, all patrons side by side."""
+    patrons = [f"patron-{number}" for number in range(events // 10)]
+    days: list[list[Event]] = []
+
+    def loans(kind: type[circulation.LoanSnapshot], version: int, which: int) -> list[Event]:
+        return [
+            story.loan(
+                kind,
+                version,
+                f"{patron}-{which}",
+                patron_id=patron,
+                title_id=TITLES[(number + which) % len(TITLES)],
+            )
+            for number, patron in enumerate(patrons)
+        ]
+
+    days.append([story.patron(accounts.PatronRegistered, 1, patron_id=p) for p in patrons])
+    days.extend(loans(circulation.LoanCheckedOut, 1, which) for which in range(4))
+    days.append(loans(circulation.LoanDueDateChanged, 2, 0))
+    days.append([story.preferences(1, patron_id=p) for p in patrons])
+    days.append(loans(circulation.LoanRenewed, 3, 0))
+    days.append([story.returned(2, f"{p}-1", patron_id=p) for p in patrons])
+    days.append(
+        [
+            notices.NotificationDelivered(
+                version=1, notification_id=f"told-{p}", patron_id=p, kind="loan.overdue", read=False
+            )
+            for p in patrons
+        ]
+    )
+    return [(event, story.at(hours)) for hours, day in enumerate(days) for event in day]
+
+
+async def publish(settings: Settings, events: Sequence[tuple[Event, datetime]]) -> None:
+    """Put the events on their topics."""
+    await bus.ensure_topics(settings)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=2)
+    await producer.start()
+    try:
+        for event, at in events:
+            headers = [("ce_id", new_id().encode()), ("ce_time", at.isoformat().encode())]
+            await producer.send(event.topic, event.body(), key=event.key.encode(), headers=headers)
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+@contextlib.asynccontextmanager
+async def views(client: Client) -> AsyncIterator[Database]:
+    """Views that know the titles and nothing else."""
+    database = client[f"bench_{new_id().replace('-', '')}"]
+    await ensure_indexes(database, store.INDEXES)
+    known = [store.Row("title", key, {"version": 1, "title": f"Title {key}"}) for key in TITLES]
+    await store.apply(database, known)
+    yield database
+    await client.drop_database(database.name)
+
+
+async def taken_in(client: Client, settings: Settings, count: int, at_once: int) -> float:
+    """Events a second, of the first `count` that a new group takes in, once it has begun."""
+    bus.BATCH = at_once
+    async with views(client) as database:
+        owners = Owners(settings, "gateway")
+        work = UnitOfWork(database, "gateway", settings, owners)
+        listener = bus.Listener(f"gateway-{new_id()}", settings, hears, work)
+        running = asyncio.create_task(listener.run())
+
+        async def so_many(wanted: int) -> int:
+            taken = listener._taken_in  # noqa: SLF001 - no one else needs the count
+            return taken if taken >= wanted else 0
+
+        try:
+            first = await until(lambda: so_many(1), within=60, every=0.001)
+            started = time.perf_counter()
+            last = await until(lambda: so_many(count), within=600, every=0.001)
+            return (last - first) / (time.perf_counter() - started)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await owners.close()
+
+
+async def written(client: Client, events: Sequence[tuple[Event, datetime]]) -> float:
+    """Events a second, of their updates written by the bare driver."""
+    bulks: list[dict[str, list[object]]] = []
+    for start in range(0, len(events), AT_ONCE[-1]):
+        bulk: dict[str, list[object]] = {}
+        for event, at in events[start : start + AT_ONCE[-1]]:
+            for change in hears.handlers[event.topic][1](event, at):
+                if isinstance(change, store.Row):
+                    write = store._row_write(change)  # noqa: SLF001 - the same updates
+                    bulk.setdefault(store.TABLES[change.kind], []).append(write)
+                else:
+                    title = {"title": "A title", "version": 1}
+                    write = store._view_write(change, title)  # noqa: SLF001 - as above
+                    bulk.setdefault("account_views", []).append(write)
+        bulks.append(bulk)
+    async with views(client) as database:
+        started = time.perf_counter()
+        for bulk in bulks:
+            for name, updates in bulk.items():
+                await database[name].bulk_write(updates, ordered=False)  # type: ignore[arg-type]
+        return len(events) / (time.perf_counter() - started)
+
+
+async def measure(settings: Settings, count: int) -> Document:
+    """Medians of alternating rounds, and of their ratios."""
+    client = connect(settings.mongo_url)
+    events = told(count)
+    await publish(settings, events)
+    single, batches, bare = [], [], []
+    for _ in range(ROUNDS):
+        single.append(await taken_in(client, settings, int(len(events) * FEW), AT_ONCE[0]))
+        batches.append(await taken_in(client, settings, len(events), AT_ONCE[-1]))
+        bare.append(await written(client, events))
+    client.close()
+    return {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
+        f"{platform.python_version()}, load {os.getloadavg()[0]:.0f}; listener, database and "
+        "broker on it",
+        "events": len(events),
+        "one_by_one_per_second": round(statistics.median(single)),
+        "batches_per_second": round(statistics.median(batches)),
+        "bare_per_second": round(statistics.median(bare)),
+        "ratio_to_one_by_one": round(
+            statistics.median(b / s for b, s in zip(batches, single, strict=True)), 1
+        ),
+        "ratio_to_bare": round(
+            statistics.median(w / b for w, b in zip(bare, batches, strict=True)), 2
+        ),
+        "rounds": [
+            [round(rate) for rate in rates] for rates in zip(single, batches, bare, strict=True)
+        ],
+    }
+
+
+def main() -> None:
+    """Start a database and a broker, measure, print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--kafka", default="embedded")
+    asked = parser.parse_args()
+    configure_logs("benchmark", "0", "warning")
+    with (
+        tempfile.TemporaryDirectory(dir=".data") as folder,
+        embedded(
+            Path(folder), mongo_port=None, kafka_port=None, broker=asked.kafka
+        ) as infrastructure,
+    ):
+        told = {n.removeprefix("CARREL_").lower(): v for n, v in infrastructure.told.items()}
+        settings = Settings(mongo_url=infrastructure.mongo_url, kafka=infrastructure.kafka, **told)
+        found = asyncio.run(measure(settings, asked.events))
+    if asked.json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    for name, value in found.items():
+        sys.stdout.write(f"{name.replace('_', ' ')}: {value}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,343 @@
+"""What has come is taken in by the batch: what is at fault is buried alone, nothing is lost."""
+
+import asyncio
+import contextlib
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from ops.child import Child
+from ops.embedded import embedded
+from services.gateway import store
+from services.gateway.consumers import hears
+from services.gateway.projection import SOURCES
+from services.gateway.settings import Settings
+from services.gateway.store import INDEXES, Change
+from shared.bus import BATCH, COMMIT_EVERY, Hears, Listener, dead_letter_topic, ensure_topics
+from shared.contracts import Event, accounts, circulation
+from shared.ids import new_id
+from shared.mongo import Database, connect, ensure_indexes
+from shared.owners import Owners
+from shared.unit_of_work import UnitOfWork
+from tests.faults.kills import arm, disarm
+from tests.faults.test_poison import BODY, GOOD, LARGE, POISONS, TOPIC, Poison, as_it_came
+from tests.gateway import story
+from tests.gateway.test_projection import everything, forget
+from tests.support import until
+
+PATRONS = [f"patron-{number}" for number in range(200)]
+ID_THAT_IS_NO_FIELD = Poison(
+    "an id that can't be the name of a field",
+    story.loan(circulation.LoanCheckedOut, 1, "a.b").body(),
+)
+NUMBER_THAT_NO_DATABASE_HOLDS = Poison(
+    "seen when it is written", orjson.dumps(orjson.loads(BODY)).replace(b":1,", b":%d," % 2**70)
+)
+
+
+@pytest.fixture
+def settings(settings: Settings, kafka: str) -> Settings:
+    """A gateway with a broker."""
+    return settings.model_copy(update={"kafka": kafka, "partitions": 3})
+
+
+@dataclass
+class Writing:
+    """Stands between listener and store: how much was written at once, and what happens then."""
+
+    sizes: list[int] = field(default_factory=list)
+    before: Callable[[Database, Sequence[Change]], Any] | None = None
+
+    async def apply(self, database: Database, changes: Sequence[Change]) -> None:
+        """As the gateway does."""
+        if self.before is not None:
+            await self.before(database, changes)
+        await store.apply(database, changes)
+        self.sizes.append(len(changes))
+
+
+@contextlib.asynccontextmanager
+async def listening(settings: Settings, views: Database, writing: Writing) -> AsyncIterator[None]:
+    """The gateway's listener, until the block ends."""
+    heard = Hears(writing.apply)
+    heard.handlers = hears.handlers
+    owners = Owners(settings, "gateway")
+    listener = Listener("gateway", settings, heard, UnitOfWork(views, "gateway", settings, owners))
+    running = asyncio.create_task(listener.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await owners.close()
+
+
+def told(kind: type[accounts.PatronSnapshot], version: int) -> list[tuple[Event, datetime]]:
+    """A good event of each patron."""
+    events = [story.patron(kind, version, patron_id=patron) for patron in PATRONS]
+    return [(event, story.START) for event in events]
+
+
+async def publish(
+    settings: Settings,
+    events: Sequence[tuple[Event, datetime]],
+    poisons: Sequence[tuple[str, Poison]] = (),
+) -> dict[tuple[int, int], Poison]:
+    """Put events on their topics with poison among them; partition and offset of that."""
+    await ensure_topics(settings)
+    chance = random.Random(1)  # noqa: S311 - repeatable
+    messages: list[tuple[Event, datetime] | tuple[str, Poison]] = [*events]
+    for poison in poisons:
+        messages.insert(chance.randrange(len(messages)), poison)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka,
+        value_serializer=lambda value: value or None,  # it refuses to be given neither key nor one
+    )
+    await producer.start()
+    sent = {}
+    try:
+        for first, second in messages:
+            if isinstance(second, Poison):
+                place = await producer.send_and_wait(
+                    first,
+                    b"" if second.value is None else second.value,
+                    key=second.key,
+                    headers=list(second.headers),
+                    partition=chance.randrange(3),
+                )
+                # An empty value can't be told from none by this producer.
+                sent[place.partition, place.offset] = replace(second, value=second.value or None)
+            elif isinstance(first, Event):
+                about = {"ce_id": new_id().encode(), "ce_time": second.isoformat().encode()}
+                await producer.send(
+                    first.topic,
+                    first.body(),
+                    key=first.key.encode(),
+                    headers=list((GOOD | about).items()),
+                )
+        await producer.flush()
+    finally:
+        await producer.stop()
+    return sent
+
+
+async def committed(settings: Settings, *topics: str) -> int:
+    """How many messages of topics are done with."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id="gateway")
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic, number) for topic in topics for number in range(3)]
+        return sum([await consumer.committed(partition) or 0 for partition in partitions])
+    finally:
+        await consumer.stop()
+
+
+async def all_done(settings: Settings, count: int, *topics: str) -> None:
+    """Wait until so many messages are done with."""
+
+    async def done() -> bool:
+        return await committed(settings, *topics) == count
+
+    await until(done, within=60, every=0.1)
+
+
+async def letters(settings: Settings) -> dict[tuple[int, int], ConsumerRecord[bytes, bytes]]:
+    """What was buried, by where it lay."""
+    reader = AIOKafkaConsumer(
+        dead_letter_topic("gateway"),
+        bootstrap_servers=settings.kafka,
+        auto_offset_reset="earliest",
+    )
+    await reader.start()
+    try:
+        ends = sum((await reader.end_offsets(list(reader.assignment()))).values())
+        found = {}
+        async with asyncio.timeout(10):
+            for _ in range(ends):
+                letter = await reader.getone()
+                headers = dict(letter.headers)
+                place = int(headers["carrel-partition"]), int(headers["carrel-offset"])
+                assert place not in found, f"buried twice: {place}"
+                found[place] = letter
+        return found
+    finally:
+        await reader.stop()
+
+
+async def shown(views: Database) -> set[str]:
+    """The patrons who have a view."""
+    return {view["_id"] async for view in views.account_views.find()}
+
+
+async def test_each_kind_of_poison_is_buried_alone_and_the_rest_of_its_batch_taken_in(
+    settings: Settings, views: Database
+) -> None:
+    kinds = [(TOPIC, p) for p in POISONS if p.value is None or len(p.value) < LARGE]
+    kinds.append((circulation.LoanCheckedOut.topic, ID_THAT_IS_NO_FIELD))
+    sent = await publish(settings, told(accounts.PatronRegistered, 1), kinds)
+    writing = Writing()
+    async with listening(settings, views, writing):
+        count = len(PATRONS) + len(kinds)
+        await all_done(settings, count, TOPIC, circulation.LoanCheckedOut.topic)
+
+    buried = await letters(settings)
+    assert len(sent) == len(kinds)
+    assert {place: as_it_came(buried[place], poison) for place, poison in sent.items()} == (
+        dict.fromkeys(sent, True)
+    )
+    assert len(buried) == len(sent)
+    assert {dict(letter.headers)["carrel-tries"] for letter in buried.values()} == {b"1"}
+    assert await shown(views) == set(PATRONS)
+    assert sum(writing.sizes) == len(PATRONS), "something was written again"
+    assert len(writing.sizes) < len(PATRONS) / 10
+
+
+async def test_what_is_at_fault_only_when_it_is_written_is_found_by_taking_its_batch_apart(
+    settings: Settings, views: Database
+) -> None:
+    poisons = [(TOPIC, NUMBER_THAT_NO_DATABASE_HOLDS)] * 2
+    sent = await publish(settings, told(accounts.PatronRegistered, 1), poisons)
+    writing = Writing()
+    async with listening(settings, views, writing):
+        await all_done(settings, len(PATRONS) + 2, TOPIC)
+        await publish(settings, told(accounts.PatronUpdated, 2))
+        await all_done(settings, len(PATRONS), accounts.PatronUpdated.topic)
+
+    buried = await letters(settings)
+    assert set(buried) == set(sent)
+    assert all(as_it_came(buried[place], poison) for place, poison in sent.items())
+    assert {dict(letter.headers)["carrel-tries"] for letter in buried.values()} == {b"3"}
+    versions = [view["patron"]["version"] async for view in views.account_views.find()]
+    assert versions == [2] * len(PATRONS)
+    assert max(writing.sizes) > 1, "batches are not taken whole again"
+    assert max(writing.sizes) <= BATCH
+
+
+@pytest.fixture
+def mongod(tmp_path: Path) -> Iterator[tuple[str, Child]]:
+    """A database of the test's own, which may die."""
+    with embedded(tmp_path, kafka=False, mongo_port=None) as infrastructure:
+        if infrastructure.mongod is None:
+            pytest.skip("CARREL_MONGO_URL names a database that this test can't stop")
+        yield infrastructure.mongo_url, infrastructure.mongod
+
+
+@pytest.mark.parametrize("patience", [60.0, 0.2], ids=["held in hand", "put back"])
+async def test_a_database_that_dies_in_the_middle_of_a_batch_costs_nothing(
+    settings: Settings,
+    mongod: tuple[str, Child],
+    patience: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.bus.PATIENCE_SECONDS", patience)
+    url, process = mongod
+    settings = settings.model_copy(update={"mongo_url": url})
+    client = connect(url)
+    views = client[f"{settings.database_prefix}_gateway"]
+    await ensure_indexes(views, INDEXES)
+    died = asyncio.Event()
+
+    async def die(database: Database, changes: Sequence[Change]) -> None:
+        if len(changes) > 1 and not died.is_set():
+            await store.apply(database, changes[: len(changes) // 2])
+            await asyncio.to_thread(process.kill)
+            died.set()
+
+    await publish(settings, told(accounts.PatronRegistered, 1))
+    writing = Writing(before=die)
+    async with listening(settings, views, writing):
+        await asyncio.wait_for(died.wait(), 30)
+        assert await committed(settings, TOPIC) < len(PATRONS)
+        await asyncio.to_thread(process.start)
+        await all_done(settings, len(PATRONS), TOPIC)
+    assert await letters(settings) == {}
+    assert await shown(views) == set(PATRONS)
+    client.close()
+
+
+async def test_who_is_told_to_stop_finishes_the_batch_in_hand_and_leaves(
+    settings: Settings, views: Database
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: Database, changes: Sequence[Change]) -> None:
+        if len(changes) > 1:
+            begun.set()
+            await go_on.wait()
+
+    events = told(accounts.PatronRegistered, 1)[: COMMIT_EVERY // 2]  # nothing is due by count
+    await publish(settings, events)
+    writing = Writing(before=wait)
+    listening_once = listening(settings, views, writing)
+    await listening_once.__aenter__()
+    await asyncio.wait_for(begun.wait(), 30)
+    leaving = asyncio.create_task(listening_once.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    assert not leaving.done()
+    go_on.set()
+    await leaving
+    taken_in = sum(writing.sizes)
+    assert taken_in > 1
+    assert await committed(settings, TOPIC) == taken_in == len(await shown(views))
+    async with listening(settings, views, Writing()):
+        await all_done(settings, len(events), TOPIC)
+    assert await shown(views) == {event.key for event, _ in events}
+
+
+@pytest.fixture
+def gateway(settings: Settings, tmp_path: Path) -> Iterator[Child]:
+    """A process of the gateway that only takes in, on a whole set of views; not started."""
+    owners = {f"CARREL_{owner.upper()}_URL": settings.url_of(owner) for owner in SOURCES}
+    process = Child(
+        "gateway",
+        [sys.executable, "-m", "ops", "serve", "gateway"],
+        tmp_path / "gateway.log",
+        lambda: True,
+        0,
+        {
+            "CARREL_MONGO_URL": settings.mongo_url,
+            "CARREL_KAFKA": settings.kafka,
+            "CARREL_DATABASE_PREFIX": settings.database_prefix,
+            "CARREL_PARTITIONS": "3",
+            "CARREL_PORT": "0",
+            "CARREL_ROLES": "consumers",
+            "CARREL_FAILPOINT": str(tmp_path / "failpoint"),
+            **owners,
+        },
+    )
+    yield process
+    process.kill()
+
+
+async def test_a_batch_is_taken_in_once_though_the_gateway_dies_before_it_says_so(
+    settings: Settings, views: Database, whole: None, gateway: Child
+) -> None:
+    events = story.whole_story()
+    for event, when in events:
+        await store.apply(views, hears.handlers[event.topic][1](event, when))
+    expected = await everything(views)
+    await forget(views)
+    await views.account_views.insert_one({"_id": store.WHOLE})
+
+    await publish(settings, events)
+    arm(gateway, "listener.taken-in", passes=1)
+    await asyncio.to_thread(gateway.launch)
+    assert await asyncio.to_thread(gateway.wait, 60) == -signal.SIGKILL, gateway.tail()
+    topics = {event.topic for event, _ in events}
+    assert await committed(settings, *topics) == 0
+    assert len(await shown(views)) > 1, "what was taken in was no batch"
+
+    disarm(gateway)
+    await asyncio.to_thread(gateway.launch)
+    await all_done(settings, len(events), *topics)
+    assert await everything(views) == expected
+    assert await letters(settings) == {}
