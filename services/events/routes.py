@@ -1,6 +1,6 @@
 """HTTP of events. What the public may see needs no token; to register needs a patron's."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from services.events import queries
 from services.events.domain.activity import is_released
+from services.events.domain.feed import calendar
 from services.events.domain.registration import Registration, RegistrationState
 from services.events.queries import Placed, Shown
 from services.events.settings import Settings
@@ -29,6 +30,27 @@ from shared.http import Body, BusinessTime, Db, PageQuery, Run, page_of
 
 router = APIRouter(prefix="/v1", tags=["activities"])
 
+FEED_BACK = timedelta(days=31)
+"""A calendar takes the feed for all there is: what was yesterday is to stay in it for a while."""
+FEED_ENTRIES = 1000
+_FEED = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Carrel//Activities//EN
+BEGIN:VEVENT
+UID:01765b0e-1f40-77a3-9be5-5c8d0e4f7a14
+DTSTAMP:20210308T021500Z
+SEQUENCE:0
+DTSTART:20210327T070000Z
+DTEND:20210327T083000Z
+SUMMARY:Reading the Harbour: a Walk in Old Maps
+LOCATION:Lecture Theatre
+CATEGORIES:talk
+STATUS:CONFIRMED
+END:VEVENT
+END:VCALENDAR
+"""
+
 
 # ---- what is sent and answered ------------------------------------------------------------------
 
@@ -45,6 +67,8 @@ Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 ActivityType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
+ByType = Annotated[ActivityType | None, Query(alias="type")]
+ByBranch = Annotated[BranchCode | None, Query()]
 PlaceCount = Annotated[int, Field(ge=1, le=100_000)]
 ActivityId = Annotated[str, Path(max_length=64)]
 
@@ -288,8 +312,8 @@ async def get_activities(
     now: BusinessTime,
     page: PageQuery,
     *,
-    type_: Annotated[ActivityType | None, Query(alias="type")] = None,
-    branch: Annotated[BranchCode | None, Query()] = None,
+    type_: ByType = None,
+    branch: ByBranch = None,
     from_: Annotated[
         date | None,
         Query(
@@ -311,6 +335,27 @@ async def get_activities(
     )
     items = [ActivityOut.of(shown, now) for shown in found]
     return ActivityPage(**page_of(items, page, _cursor))
+
+
+@router.get(
+    "/activities.ics",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"text/calendar": {"schema": {"type": "string"}, "example": _FEED}},
+            "description": "iCalendar (RFC 5545).",
+        }
+    },
+)
+async def get_feed(
+    db: Db, now: BusinessTime, *, type_: ByType = None, branch: ByBranch = None
+) -> Response:
+    """Activities as a calendar to subscribe to: those of the last 31 days and to come."""
+    found = await queries.activities(
+        db, type_=type_, branch=branch, since=now - FEED_BACK, after=None, limit=FEED_ENTRIES
+    )
+    body = calendar([shown.activity for shown in found], now)
+    return Response(body, media_type="text/calendar")
 
 
 @router.get("/activities/{activity_id}")

@@ -132,3 +132,21 @@ async def test_no_such_activity(api: Api) -> None:
     for path in ("/v1/activities/none", "/v1/activities/none/recording"):
         answer = await api.get(path)
         assert (answer.status, answer.json()["code"]) == (404, "no-such-activity")
+
+
+async def test_the_programme_is_a_calendar_of_what_is_to_come_and_was_of_late(api: Api) -> None:
+    await published(api, title="Old", starts_at="2020-09-30T10:00:00+08:00")
+    await published(api, title="Late", starts_at="2020-10-20T10:00:00+08:00")
+    await published(api, title="Show", type="exhibition", branch="KPL")
+
+    async def summaries(query: str) -> list[str]:
+        answer = await api.get(f"/v1/activities.ics{query}", at=ANNOUNCED)
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/calendar")
+        lines = answer.body.decode().split("\r\n")
+        return [line.removeprefix("SUMMARY:") for line in lines if line.startswith("SUMMARY:")]
+
+    assert await summaries("") == ["Late", "Show"]
+    assert await summaries("?type=exhibition") == ["Show"]
+    assert await summaries("?branch=KPL&type=talk") == []
+    assert (await api.get("/v1/activities.ics?type=T")).status == 422

@@ -97,6 +97,7 @@ PROBLEMS = {
     "no-such-activity": marked("There is no such activity."),
     "no-registration-needed": marked("Everybody may come to this. No registration is needed."),
     "already-registered": marked("You have registered for this already."),
+    "activity-cancelled": marked("This activity is cancelled."),
     "activity-begun": marked("This has begun. Nobody can register or withdraw any more."),
 }
 """By the code of a problem."""
