@@ -6,7 +6,7 @@ Answers go to standard output, all else to standard error.
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -88,14 +88,17 @@ def told_in_words(settings: Settings) -> Iterator[None]:
         )
 
 
+Tell = Callable[[str], None]
+
+
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """Shows on a terminal that something goes on."""
+def working(what: str) -> Iterator[Tell]:
+    """Shows on a terminal that something goes on; what is given says what."""
     if not errors.is_terminal:
-        yield
+        yield lambda _: None
         return
-    with errors.status(f"{what}…"):
-        yield
+    with errors.status(f"{what}…") as status:
+        yield lambda now: status.update(f"{now}…")
 
 
 def counted(what: str) -> Progress:

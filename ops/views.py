@@ -1,14 +1,17 @@
 """Whether the account views show what the owners have, resource by resource."""
 
 import asyncio
+import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ops.console import Tell
 from services.gateway.projection import open_holds, open_loans, open_registrations
-from services.gateway.rebuild import PARTS, told_by
+from services.gateway.rebuild import PARTS, is_of_a_patron, told_by
 from services.gateway.store import TABLES, WHOLE, Change, Erasure, Row, ViewChange
+from shared.contracts.accounts import PatronSnapshot
 from shared.mongo import Database, Document
 from shared.owners import Owners
 
@@ -30,23 +33,28 @@ class Compared:
     differences: list[str] = field(default_factory=list)
 
 
-async def compare(database: Database, owners: Owners) -> Compared:
+async def compare(
+    database: Database, owners: Owners, *, sample: int | None = None, tell: Tell = lambda _: None
+) -> Compared:
     """The views against what the owners have now. Raises OwnerAway.
 
-    It remembers the id of each thing that is shown: some 200 MB for a million loans.
+    With a `sample` only what belongs to so many patrons, picked at random. It remembers the id of
+    each thing that is shown: some 200 MB for a million loans.
     """
     result = Compared()
+    chosen = None if sample is None else await _picked(database, owners, sample)
     shown: set[tuple[str, str]] = set()
+    which = {"$ne": WHOLE} if chosen is None else {"$in": chosen}
     # First, so that what ends meanwhile is seen to have ended below.
-    async for view in database.account_views.find({"_id": {"$ne": WHOLE}}):
+    async for view in database.account_views.find({"_id": which}):
         result.accounts += 1
         shown |= {(view["_id"], path) for path in _shown_in(view)}
     doubtful: list[Change] = []
-    for service, kind, contract in PARTS:
-        async for count, changes in told_by(owners, service, kind, contract):
-            result.resources += count
-            shown -= {(c.patron_id, c.path) for c in changes if isinstance(c, ViewChange)}
-            doubtful += [change for change, _ in await _differing(database, changes)]
+    async for where, count, changes in _told(owners, chosen):
+        result.resources += count
+        tell(f"Comparing the views: {where}, {result.resources} resources so far")
+        shown -= {(c.patron_id, c.path) for c in changes if isinstance(c, ViewChange)}
+        doubtful += [change for change, _ in await _differing(database, changes)]
     if doubtful or shown:
         await asyncio.sleep(ON_ITS_WAY_SECONDS)
     result.differences += [words for _, words in await _differing(database, doubtful)]
@@ -55,6 +63,33 @@ async def compare(database: Database, owners: Owners) -> Compared:
             words = f"{path} of patron {patron} is shown, and its owner has none such"
             result.differences.append(words)
     return result
+
+
+async def _picked(database: Database, owners: Owners, sample: int) -> list[str]:
+    """So many patrons: of those that have a view, and of those that accounts has."""
+    some = [{"$sample": {"size": sample + 1}}, {"$project": {"_id": 1}}]
+    found = {view["_id"] async for view in database.account_views.aggregate(some)} - {WHOLE}
+    async for _, changes in told_by(
+        owners, "accounts", "patrons", PatronSnapshot, sample=str(sample)
+    ):
+        found |= {change.patron_id for change in changes if not isinstance(change, Row)}
+    return random.sample(sorted(found), min(sample, len(found)))
+
+
+async def _told(
+    owners: Owners, chosen: Sequence[str] | None
+) -> AsyncIterator[tuple[str, int, list[Change]]]:
+    """What the owners have: of everyone, or what belongs to these patrons."""
+    if chosen is None:
+        for service, kind, contract in PARTS:
+            async for count, changes in told_by(owners, service, kind, contract):
+                yield kind, count, changes
+        return
+    for number, patron in enumerate(chosen, 1):
+        for service, kind, contract in PARTS:
+            if is_of_a_patron(contract):
+                async for count, changes in told_by(owners, service, kind, contract, patron=patron):
+                    yield f"{number} of {len(chosen)} patrons", count, changes
 
 
 def _shown_in(view: Mapping[str, Any]) -> set[str]:

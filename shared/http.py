@@ -41,7 +41,16 @@ from shared.clock import SKEW_SECONDS, parse_instant, wall_clock
 from shared.contracts import Event
 from shared.ids import new_id
 from shared.jobs import Jobs, keep_schedule
-from shared.mongo import Client, Database, Indexes, clock_skew, connect, ensure_indexes, is_away
+from shared.mongo import (
+    Client,
+    Database,
+    Indexes,
+    Part,
+    clock_skew,
+    connect,
+    ensure_indexes,
+    is_away,
+)
 from shared.openapi import document_of
 from shared.owners import OwnerAway, Owners
 from shared.relay import Relay, outbox_age, outbox_pending
@@ -96,8 +105,8 @@ class NotFound(Exception):
 
 Told = tuple[Sequence[Event], str | None]
 """Resources as their events would tell them, and the id to go on after; None: these were all."""
-Snapshot = Callable[[Database, str], Awaitable[Told]]
-"""Reads the resources of one kind that come after an id ("": from the first), a chunk at a time."""
+Snapshot = Callable[[Database, Part], Awaitable[Told]]
+"""Reads a part of the resources of one kind."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,8 @@ class Service:
     jobs: Jobs = field(default_factory=Jobs)
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     """What it has now, by kind, for another service that builds its view of it anew."""
+    snapshots_of_patrons: Mapping[str, Snapshot] = field(default_factory=dict)
+    """The same of what belongs to patrons: that of one, or of some, can be asked for too."""
     keys: Callable[[Database], FetchKeys] | None = None
     """How accounts reads its own public keys; the others ask accounts."""
     background: tuple[Callable[[FastAPI], Any], ...] = ()
@@ -362,17 +373,26 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
 
 
 def _add_snapshots(app: FastAPI, service: Service) -> None:
-    if not service.snapshots:
+    kinds = {**service.snapshots, **service.snapshots_of_patrons}
+    if not kinds:
         return
 
     @app.get("/v1/snapshots/{kind}", tags=["operations"])
     async def get_snapshot(
-        kind: str, _caller: OtherService, now: BusinessTime, db: Db, after: str = ""
+        kind: str,
+        _caller: OtherService,
+        now: BusinessTime,
+        db: Db,
+        *,
+        after: str = "",
+        patron: Annotated[str, Query(description="Of this patron only, and all.")] = "",
+        sample: Annotated[int, Query(ge=0, le=1000, description="So many, at random.")] = 0,
     ) -> Response:
         """The resources of a kind as they are, a chunk at a time: `next` is the next `after`."""
-        if kind not in service.snapshots:
+        asked = service.snapshots_of_patrons if patron or sample else kinds
+        if kind not in asked:
             raise NotFound("kind of resource")
-        events, more = await service.snapshots[kind](db, after)
+        events, more = await asked[kind](db, Part(after, patron, sample))
         items = [orjson.Fragment(event.body()) for event in events]
         body = orjson.dumps({"as_of": now, "items": items, "next": more})
         return Response(body, media_type="application/json")

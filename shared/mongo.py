@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
@@ -137,18 +137,44 @@ CHUNK = 1000
 """How many documents are looked at for one answer, whether they are wanted or not."""
 
 
-async def chunk_after(
-    collection: Collection, kind: type[V], after: str, where: Mapping[str, Any] | None = None
-) -> tuple[list[V], str | None]:
-    """Of the CHUNK documents after an id those that match, and the last id; None: no more follow.
+@dataclass(frozen=True)
+class Part:
+    """Which documents of a collection are asked for."""
 
-    The chunk is of what is looked at, not of what is found: an answer comes in good time also
-    where few match.
+    after: str = ""
+    """Those that come after this id, a chunk of them;"""
+    patron: str = ""
+    """or all of this patron;"""
+    sample: int = 0
+    """or so many, picked at random."""
+
+
+async def read_part(
+    collection: Collection,
+    kind: type[V],
+    part: Part,
+    where: Mapping[str, Any] | None = None,
+    *,
+    patron: str = "patron_id",
+) -> tuple[list[V], str | None]:
+    """Of a part those that match, and after which id the next chunk begins; None: no more follow.
+
+    A chunk is of what is looked at, not of what is found: an answer comes in good time also
+    where few match. `patron` is the field that says whose a document is: it needs an index.
     """
-    ids = collection.find({"_id": {"$gt": after}}, {"_id": 1}).sort("_id").skip(CHUNK - 1).limit(1)
+    where = where or {}
+    if part.patron:
+        mine = collection.find({**where, patron: part.patron})
+        return [from_document(kind, document) async for document in mine], None
+    if part.sample:
+        # By a random cursor; a collection of less than twenty times as many is read through.
+        some = collection.aggregate([{"$sample": {"size": part.sample}}, {"$match": where}])
+        return [from_document(kind, document) async for document in some], None
+    after = {"$gt": part.after}
+    ids = collection.find({"_id": after}, {"_id": 1}).sort("_id").skip(CHUNK - 1).limit(1)
     last: list[Document] = await ids.to_list(1)
-    span = {"$gt": after, **({"$lte": last[0]["_id"]} if last else {})}
-    found = collection.find({**(where or {}), "_id": span}).sort("_id").limit(CHUNK)
+    span = {**after, **({"$lte": last[0]["_id"]} if last else {})}
+    found = collection.find({**where, "_id": span}).sort("_id").limit(CHUNK)
     return [from_document(kind, document) async for document in found], (
         last[0]["_id"] if last else None
     )

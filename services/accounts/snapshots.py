@@ -1,4 +1,4 @@
-"""What accounts has now, as its events would tell it: for a view that is built anew."""
+"""What accounts has now, as its events would tell it: for a view that is built, or checked."""
 
 from collections.abc import Mapping
 
@@ -8,18 +8,18 @@ from services.accounts.usecases.choose_preferences import tell as preferences_ev
 from services.accounts.usecases.tell_of_patron import snapshot
 from shared.contracts.accounts import PatronSnapshot
 from shared.http import Snapshot, Told
-from shared.mongo import Database
+from shared.mongo import Database, Part
 
 
-async def patrons(db: Database, after: str) -> Told:
+async def patrons(db: Database, part: Part) -> Told:
     """Every patron, tombstones included."""
-    found, more = await store.find_patrons_after(db, after)
+    found, more = await store.find_patrons(db, part)
     return [snapshot(PatronSnapshot, patron) for patron in found], more
 
 
-async def preferences(db: Database, after: str) -> Told:
+async def preferences(db: Database, part: Part) -> Told:
     """What was chosen; not the defaults of those who have chosen nothing."""
-    found, more = await store.find_preferences_after(db, after)
+    found, more = await store.find_chosen_preferences(db, part)
     languages = await store.find_languages(db, [chosen.id for chosen in found])
     settings = [
         Setting(chosen, chosen.language or languages[chosen.id])
@@ -29,4 +29,4 @@ async def preferences(db: Database, after: str) -> Told:
     return [preferences_event(setting) for setting in settings], more
 
 
-SNAPSHOTS: Mapping[str, Snapshot] = {"patrons": patrons, "preferences": preferences}
+OF_PATRONS: Mapping[str, Snapshot] = {"patrons": patrons, "preferences": preferences}

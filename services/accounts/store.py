@@ -14,7 +14,7 @@ from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
 from services.accounts.domain.standing import Standing
-from shared.mongo import Database, Indexes, chunk_after, from_document, to_document
+from shared.mongo import Database, Indexes, Part, from_document, read_part, to_document
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -137,14 +137,15 @@ async def find_preferences(db: Database, patron_id: str) -> Preferences | None:
 # ---- all of them, for a view that is built anew --------------------------------------------------
 
 
-async def find_patrons_after(db: Database, after: str) -> tuple[list[Patron], str | None]:
-    """A chunk of the patrons, tombstones included, and where to go on."""
-    return await chunk_after(db.patrons, Patron, after)
+async def find_patrons(db: Database, part: Part) -> tuple[list[Patron], str | None]:
+    """A part of the patrons, tombstones included, and where to go on."""
+    return await read_part(db.patrons, Patron, part, patron="_id")
 
 
-async def find_preferences_after(db: Database, after: str) -> tuple[list[Preferences], str | None]:
-    """A chunk of the preferences that were ever chosen, and where to go on."""
-    return await chunk_after(db.preferences, Preferences, after, {"version": {"$gt": 0}})
+async def find_chosen_preferences(db: Database, part: Part) -> tuple[list[Preferences], str | None]:
+    """A part of the preferences that were ever chosen, and where to go on."""
+    chosen = {"version": {"$gt": 0}}
+    return await read_part(db.preferences, Preferences, part, chosen, patron="_id")
 
 
 async def find_languages(db: Database, patron_ids: Sequence[str]) -> dict[str, str]:

@@ -17,7 +17,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             title="Circulation",
             routers=(routes.router,),
             indexes=store.INDEXES,
-            snapshots=snapshots.SNAPSHOTS,
+            snapshots=snapshots.OF_ALL,
+            snapshots_of_patrons=snapshots.OF_PATRONS,
             refusal=Refusal,
             statuses={
                 "no-such-card": 404,

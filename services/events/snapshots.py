@@ -1,4 +1,4 @@
-"""What events has now, as its events would tell it: for a view that is built anew."""
+"""What events has now, as its events would tell it: for a view that is built, or checked."""
 
 from collections.abc import Mapping
 
@@ -7,19 +7,20 @@ from services.events.usecases.tell_of_activity import snapshot as activity_field
 from services.events.usecases.tell_of_registration import snapshot as registration_fields
 from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
 from shared.http import Snapshot, Told
-from shared.mongo import Database
+from shared.mongo import Database, Part
 
 
-async def activities(db: Database, after: str) -> Told:
+async def activities(db: Database, part: Part) -> Told:
     """Every activity."""
-    found, more = await store.find_activities_after(db, after)
+    found, more = await store.find_programme(db, part)
     return [ActivitySnapshot(**activity_fields(activity)) for activity in found], more
 
 
-async def registrations(db: Database, after: str) -> Told:
+async def registrations(db: Database, part: Part) -> Told:
     """The registrations that have not ended."""
-    found, more = await store.find_registrations_after(db, after)
+    found, more = await store.find_registrations(db, part)
     return [RegistrationSnapshot(**registration_fields(one)) for one in found], more
 
 
-SNAPSHOTS: Mapping[str, Snapshot] = {"activities": activities, "registrations": registrations}
+OF_PATRONS: Mapping[str, Snapshot] = {"registrations": registrations}
+OF_ALL: Mapping[str, Snapshot] = {"activities": activities}

@@ -9,7 +9,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.events.domain.activity import Activity, Recording
 from services.events.domain.registration import Places, Registration, RegistrationState
-from shared.mongo import Database, Indexes, chunk_after, from_document
+from shared.mongo import Database, Indexes, Part, from_document, read_part
 from shared.unit_of_work import Stale, Work
 
 _IN_ORDER = [("starts_at", ASCENDING), ("_id", ASCENDING)]
@@ -177,9 +177,9 @@ async def find_recording(db: Database, activity_id: str) -> Recording | None:
     return None if found is None else from_document(Recording, found)
 
 
-async def find_activities_after(db: Database, after: str) -> tuple[list[Activity], str | None]:
-    """A chunk of the activities and where to go on."""
-    return await chunk_after(db.activities, Activity, after)
+async def find_programme(db: Database, part: Part) -> tuple[list[Activity], str | None]:
+    """A part of the activities and where to go on."""
+    return await read_part(db.activities, Activity, part)
 
 
 async def list_activities(
@@ -261,8 +261,6 @@ async def position(db: Database, registration: Registration) -> int | None:
     return await db.registrations.count_documents({**query, **_WAITLISTED})
 
 
-async def find_registrations_after(
-    db: Database, after: str
-) -> tuple[list[Registration], str | None]:
-    """A chunk of the registrations and where to go on."""
-    return await chunk_after(db.registrations, Registration, after)
+async def find_registrations(db: Database, part: Part) -> tuple[list[Registration], str | None]:
+    """A part of the registrations and where to go on."""
+    return await read_part(db.registrations, Registration, part)

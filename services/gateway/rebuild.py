@@ -8,7 +8,7 @@ so it does not matter which of the two is ahead. Nothing is published and no own
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
@@ -177,13 +177,21 @@ class _Builder:
         await store.apply(self.views, changes)
 
 
+def is_of_a_patron(contract: type[Event]) -> bool:
+    """Whether such resources belong to patrons: their owner can be asked for those of one."""
+    return "patron_id" in contract.model_fields
+
+
 async def told_by(
-    owners: Owners, service: str, kind: str, contract: type[Event]
+    owners: Owners, service: str, kind: str, contract: type[Event], **only: str
 ) -> AsyncIterator[tuple[int, list[store.Change]]]:
-    """All that an owner has of a kind, in chunks: how many, and their changes. Raises OwnerAway."""
+    """All that an owner has of a kind, in chunks: how many, and their changes. Raises OwnerAway.
+
+    `only` may be a `patron`, or a `sample`: so many, picked at random.
+    """
     after: str | None = ""
     while after is not None:
-        answer = await _asked(owners, service, f"/v1/snapshots/{kind}", after)
+        answer = await _asked(owners, service, f"/v1/snapshots/{kind}", {"after": after, **only})
         try:
             page = _Page.model_validate(answer)
             told = [contract.model_validate(item) for item in page.items]
@@ -199,10 +207,10 @@ async def told_by(
         after = page.next
 
 
-async def _asked(owners: Owners, service: str, path: str, after: str) -> object:
+async def _asked(owners: Owners, service: str, path: str, params: Mapping[str, str]) -> object:
     for left in reversed(range(MOST_TRIES)):
         try:
-            return await owners.get(service, path, params={"after": after})
+            return await owners.get(service, path, params=params)
         except OwnerAway:
             if not left:
                 raise

@@ -1,4 +1,4 @@
-"""What notices has now, as its events would tell it: for a view that is built anew."""
+"""What notices has now, as its events would tell it: for a view that is built, or checked."""
 
 from collections.abc import Mapping
 
@@ -8,29 +8,26 @@ from services.notices.usecases.publish_notice import published
 from services.notices.usecases.tell_patron import snapshot
 from shared.contracts.notices import NotificationSnapshot
 from shared.http import Snapshot, Told
-from shared.mongo import Database
+from shared.mongo import Database, Part
 
 
-async def branches(db: Database, after: str) -> Told:
+async def branches(db: Database, part: Part) -> Told:
     """Every branch with its hours and closures."""
-    found, more = await store.find_branches_after(db, after)
+    found, more = await store.find_branches(db, part)
     return [hours_changed(branch) for branch in found], more
 
 
-async def notices(db: Database, after: str) -> Told:
+async def notices(db: Database, part: Part) -> Told:
     """Every notice."""
-    found, more = await store.find_notices_after(db, after)
+    found, more = await store.find_notices(db, part)
     return [published(notice) for notice in found], more
 
 
-async def notifications(db: Database, after: str) -> Told:
+async def notifications(db: Database, part: Part) -> Told:
     """The notifications that were not read."""
-    found, more = await store.find_unread_after(db, after)
+    found, more = await store.find_unread(db, part)
     return [snapshot(NotificationSnapshot, told) for told in found], more
 
 
-SNAPSHOTS: Mapping[str, Snapshot] = {
-    "branches": branches,
-    "notices": notices,
-    "notifications": notifications,
-}
+OF_PATRONS: Mapping[str, Snapshot] = {"notifications": notifications}
+OF_ALL: Mapping[str, Snapshot] = {"branches": branches, "notices": notices}

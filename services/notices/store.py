@@ -12,7 +12,7 @@ from services.notices.domain.closure import Closure
 from services.notices.domain.notice import Notice
 from services.notices.domain.notification import Cause, Notification
 from services.notices.domain.patron import Patron
-from shared.mongo import Database, Indexes, chunk_after, from_document
+from shared.mongo import Database, Indexes, Part, from_document, read_part
 from shared.unit_of_work import Work
 
 BRANCHES = "branches"
@@ -316,20 +316,20 @@ async def read_patron(db: Database, patron_id: str) -> Patron | None:
     return None if found is None else from_document(Patron, found)
 
 
-async def find_branches_after(db: Database, after: str) -> tuple[list[Branch], str | None]:
-    """A chunk of the branches and where to go on."""
-    return await chunk_after(db[BRANCHES], Branch, after)
+async def find_branches(db: Database, part: Part) -> tuple[list[Branch], str | None]:
+    """A part of the branches and where to go on."""
+    return await read_part(db[BRANCHES], Branch, part)
 
 
-async def find_notices_after(db: Database, after: str) -> tuple[list[Notice], str | None]:
-    """A chunk of the notices and where to go on."""
-    return await chunk_after(db[NOTICES], Notice, after)
+async def find_notices(db: Database, part: Part) -> tuple[list[Notice], str | None]:
+    """A part of the notices and where to go on."""
+    return await read_part(db[NOTICES], Notice, part)
 
 
-async def find_unread_after(db: Database, after: str) -> tuple[list[Notification], str | None]:
-    """The unread ones of a chunk of the notifications and where to go on."""
+async def find_unread(db: Database, part: Part) -> tuple[list[Notification], str | None]:
+    """The unread ones of a part of the notifications and where to go on."""
     where = {"read": False, "withdrawn": False}
-    return await chunk_after(db[NOTIFICATIONS], Notification, after, where)
+    return await read_part(db[NOTIFICATIONS], Notification, part, where)
 
 
 async def title_names(db: Database, ids: Collection[str]) -> dict[str, str]:

@@ -206,9 +206,21 @@ async def test_what_differs_from_what_the_owners_have_is_found(
         await views.account_views.update_one({"_id": view["_id"]}, harm)
         [difference] = (await compare(views, owners)).differences
         assert words in difference
+        assert (await compare(views, owners, sample=1000)).differences == [difference]
         await views.account_views.replace_one({"_id": view["_id"]}, view)
+    await views.account_views.delete_one({"_id": view["_id"]})
+    found = (await compare(views, owners, sample=1000)).differences
+    assert f"patron of patron {view['_id']} is at version 0" in " ".join(found)
+    await views.account_views.insert_one(view)
     assert (await compare(views, owners)).differences == []
     await owners.close()
+
+    some = await carrel(
+        settings, "doctor", "--views", "--sample", "2", "--json", **running.environment
+    )
+    [finding] = [found for found in some.json()["findings"] if found["check"] == "views"]
+    assert finding["found"].startswith("2 accounts show ")
+    assert (await carrel(settings, "doctor", "--sample", "2", **running.environment)).code == 2
 
 
 async def test_without_an_owner_the_views_stay_as_they_are(

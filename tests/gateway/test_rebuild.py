@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 
 from services.gateway.consumers import hears
-from services.gateway.rebuild import PARTS
+from services.gateway.rebuild import PARTS, is_of_a_patron
 
 ASKED = {(service, kind) for service, kind, _ in PARTS}
 
@@ -18,5 +18,10 @@ def test_what_is_heard_of_is_asked_for_too_when_the_views_are_built_anew(topic: 
 
 @pytest.mark.parametrize("service", ["accounts", "circulation", "events", "notices"])
 def test_what_is_asked_for_is_what_the_owner_tells(service: str) -> None:
-    told = import_module(f"services.{service}.snapshots").SNAPSHOTS
-    assert {kind for owner, kind in ASKED if owner == service} == set(told)
+    told = import_module(f"services.{service}.snapshots")
+    of_patrons = set(getattr(told, "OF_PATRONS", {}))
+    of_all = set(getattr(told, "OF_ALL", {}))
+    assert {kind for owner, kind in ASKED if owner == service} == of_patrons | of_all
+    assert {
+        kind for owner, kind, form in PARTS if owner == service and is_of_a_patron(form)
+    } == of_patrons

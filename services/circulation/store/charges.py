@@ -8,7 +8,7 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.ledger import Entry, Posting
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, chunk_after, from_document
+from shared.mongo import Database, Indexes, Part, from_document, read_part
 from shared.unit_of_work import Work
 
 # Indexes that a query names as its hint.
@@ -68,10 +68,10 @@ async def find(db: Database, charge_id: str) -> Charge | None:
     return found[0] if found else None
 
 
-async def find_unpaid_after(db: Database, after: str) -> tuple[list[Charge], str | None]:
-    """Of a chunk of the charges those that are unpaid, or due back, and where to go on."""
+async def find_unpaid(db: Database, part: Part) -> tuple[list[Charge], str | None]:
+    """Of a part of the charges those that are unpaid, or due back, and where to go on."""
     open_ = {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]}
-    return await chunk_after(db.charges, Charge, after, open_)
+    return await read_part(db.charges, Charge, part, open_)
 
 
 async def find_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Charge]:

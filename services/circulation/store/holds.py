@@ -10,7 +10,7 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.domain.hold import OPEN_STATES, Hold, HoldState, Queue
 from services.circulation.domain.sweep import Place, Stage, Sweep
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, chunk_after, from_document
+from shared.mongo import Database, Indexes, Part, from_document, read_part
 from shared.unit_of_work import Stale, Work
 
 WAITING = {"state": HoldState.WAITING.value}
@@ -176,9 +176,9 @@ async def find_open_of(db: Database, patron_id: str) -> list[Hold]:
     return sorted(found, key=lambda hold: hold.id)
 
 
-async def find_open_after(db: Database, after: str) -> tuple[list[Hold], str | None]:
-    """The open ones of a chunk of the holds and where to go on."""
-    return await chunk_after(db.holds, Hold, after, OPEN)
+async def find_open(db: Database, part: Part) -> tuple[list[Hold], str | None]:
+    """The open ones of a part of the holds and where to go on."""
+    return await read_part(db.holds, Hold, part, OPEN)
 
 
 async def find_queue(db: Database, title_id: str, limit: int, after: int) -> list[Hold]:

@@ -14,7 +14,7 @@ from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.domain.sweep import Place, Stage, Sweep
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, chunk_after, from_document, plain
+from shared.mongo import Database, Indexes, Part, from_document, plain, read_part
 from shared.unit_of_work import Stale, Work
 
 OPEN = {"state": LoanState.OPEN.value}
@@ -150,9 +150,9 @@ async def find_of(
     return await reading.page(db, Loan, "loans", query, limit=limit, after=after)
 
 
-async def find_open_after(db: Database, after: str) -> tuple[list[Loan], str | None]:
-    """The open ones of a chunk of the loans and where to go on."""
-    return await chunk_after(db.loans, Loan, after, OPEN)
+async def find_open(db: Database, part: Part) -> tuple[list[Loan], str | None]:
+    """The open ones of a part of the loans and where to go on."""
+    return await read_part(db.loans, Loan, part, OPEN)
 
 
 async def find_due_before(db: Database, patron_id: str, day: date) -> list[Loan]:

@@ -6,7 +6,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, chunk_after
+from shared.mongo import Database, Indexes, Part, read_part
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -46,9 +46,9 @@ async def find_one(db: Database, suspension_id: str) -> FineSuspension | None:
     return found[0] if found else None
 
 
-async def find_after(db: Database, after: str) -> tuple[list[FineSuspension], str | None]:
-    """A chunk of the suspensions and where to go on."""
-    return await chunk_after(db.suspensions, FineSuspension, after)
+async def find_part(db: Database, part: Part) -> tuple[list[FineSuspension], str | None]:
+    """A part of the suspensions and where to go on."""
+    return await read_part(db.suspensions, FineSuspension, part)
 
 
 async def to_resume(db: Database, day: date) -> list[str]:

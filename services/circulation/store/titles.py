@@ -9,7 +9,7 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.title import Title, search_terms, sought
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, chunk_after, from_document, plain
+from shared.mongo import Database, Indexes, Part, from_document, plain, read_part
 from shared.unit_of_work import Work
 
 FREE = {
@@ -111,9 +111,9 @@ def matching(text: str) -> dict[str, Any]:
     return {}
 
 
-async def find_after(db: Database, after: str) -> tuple[list[Title], str | None]:
-    """A chunk of the titles and where to go on."""
-    return await chunk_after(db.titles, Title, after)
+async def find_part(db: Database, part: Part) -> tuple[list[Title], str | None]:
+    """A part of the titles and where to go on."""
+    return await read_part(db.titles, Title, part)
 
 
 async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]:
