@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections import Counter
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -28,8 +29,11 @@ from ops.console import (
     working,
 )
 from ops.letters import Filter, Letter, Outcome, deal, find, letters, text_of
+from services.gateway.store import built_from, forgotten_before
 from shared.bus import SERVICES
 from shared.contracts import published
+from shared.mongo import connect
+from shared.settings import Settings
 
 SHOWN_BYTES = 512
 """Of a payload that is no JSON."""
@@ -201,7 +205,8 @@ def _deal(
     with told_in_words(settings):
         with working("Reading the dead letters"):
             found = asyncio.run(letters(settings, wanted))
-        _check(named, found, outcome)
+            since = asyncio.run(_shown_since(settings))
+        _check(named, found, outcome, since)
         if not found:
             typer.echo("No dead letter waits that the options leave. Nothing was done.")
             return
@@ -209,11 +214,30 @@ def _deal(
             _confirm(found, outcome)
         done = asyncio.run(deal(settings, found, outcome, _who()))
     typer.echo(f"{done} of {len(found)} letters {outcome}.")
+    if outcome == "retried" and any(_is_before(letter, since) for letter in found):
+        errors.print("Some are older than the account views: look with `carrel doctor --views`.")
     if done < len(found):
         errors.print("The others were, or are being, dealt with by someone else: see `list --all`.")
 
 
-def _check(named: frozenset[str], found: list[Letter], outcome: Outcome) -> None:
+async def _shown_since(settings: Settings) -> datetime | None:
+    """Before which events would bring back to the account views what has ended."""
+    client = connect(settings.mongo_url)
+    try:
+        views = client[f"{settings.database_prefix}_gateway"]
+        known = (await forgotten_before(views), await built_from(views))
+        return max((at for at in known if at), default=None)
+    finally:
+        client.close()
+
+
+def _is_before(letter: Letter, since: datetime | None) -> bool:
+    return letter.recorded_at is not None and since is not None and letter.recorded_at < since
+
+
+def _check(
+    named: frozenset[str], found: list[Letter], outcome: Outcome, since: datetime | None
+) -> None:
     """Refuse as a whole what can't be done as a whole."""
     absent = sorted(named - {letter.id for letter in found})
     if absent:
@@ -228,6 +252,13 @@ def _check(named: frozenset[str], found: list[Letter], outcome: Outcome) -> None
             refuse(
                 f"{letter.id} was too large to be kept and lies on {letter.topic} only, so it "
                 "can't be sent back: discard it, or leave it out. Nothing was done."
+            )
+        if outcome == "retried" and letter.service == "gateway" and _is_before(letter, since):
+            refuse(
+                f"{letter.id} is older than what the account views remember: it may bring back "
+                "what has ended since. If `carrel doctor --views` says that anything is missing, "
+                "build them anew (`carrel rebuild gateway`); then discard it, or leave it out. "
+                "Nothing was done."
             )
         if outcome == "retried" and letter.topic not in published():
             refuse(

@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from ops.console import counted
 from ops.offsets import Positions
 from shared.bus import DEAD_LETTER_BYTES, LEFT_OUT, SERVICES, dead_letter_topic
+from shared.ids import time_of
 from shared.mongo import Client, Document, connect
 from shared.settings import Settings
 
@@ -37,6 +38,8 @@ class Letter:
     left_out: bool
     """Whether the message was too large for a letter: it is on its topic only."""
     buried_at: str
+    recorded_at: datetime | None
+    """When its event was recorded, as its id says; None if that is no id of ours."""
     dealt_with: str
     """`retried` or `discarded`; `sending` while that is done; empty for one that waits."""
     dealt_by: str
@@ -188,6 +191,7 @@ async def _read(
                 tries=headers.get("carrel-tries", "?"),
                 left_out=LEFT_OUT in headers,
                 buried_at=headers.get("carrel-buried-at", "") or _instant(record.timestamp),
+                recorded_at=time_of(headers.get("ce_id", "")),
                 dealt_with="",
                 dealt_by="",
                 dealt_at=None,

@@ -99,8 +99,8 @@ class Hears:
     A handler is `async def name(event, run)`: it runs one use case, or asks another service and
     then runs one. `run.now` is the event's business time.
 
-    With `apply` what has come is taken in by the batch. A handler is then `def name(event, at)`: it
-    gives what an event of that business time changes, and raises ValueError for one at fault.
+    With `apply` what has come is taken in by the batch. A handler, `def name(event, origin)`, then
+    gives what an event of that origin changes, and raises ValueError for one at fault.
     `apply` makes all changes of a batch, and bears that it made some of them before, in any order.
     """
 
@@ -133,7 +133,7 @@ class Hears:
         """What a message changes, where there is an `apply`. Raises ValueError for one at fault."""
         event, _, origin = self.read(record)
         _, handler = self.handlers[record.topic]
-        changes: Sequence[Any] = handler(event, origin.now)
+        changes: Sequence[Any] = handler(event, origin)
         return changes
 
 

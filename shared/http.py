@@ -282,10 +282,10 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         responses={"default": {"model": Problem, "description": "A problem (RFC 9457)"}},
     )
     if "api" in settings.roles:
+        _add_jobs(app, service)  # before routes that take whatever path is left
+        _add_snapshots(app, service)
         for router in service.routers:
             app.include_router(router)
-        _add_jobs(app, service)
-        _add_snapshots(app, service)
     _add_health(app, service, settings)
     _add_problems(app, service)
     app.add_middleware(_Edge, service=service.name, answers_within=service.answers_within)

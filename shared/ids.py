@@ -2,13 +2,27 @@
 
 import hashlib
 import hmac
+from datetime import UTC, datetime
+from uuid import UUID
 
 import uuid_utils
+
+_TIMED = 7
+"""The version of UUIDs that begin with their time."""
 
 
 def new_id() -> str:
     """A UUIDv7 as text: unique without a counter, and roughly in order of time."""
     return str(uuid_utils.uuid7())
+
+
+def time_of(identifier: str) -> datetime | None:
+    """When an id of `new_id` was made; None for one that is none."""
+    try:
+        made = UUID(identifier)
+    except ValueError:
+        return None
+    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC) if made.version == _TIMED else None
 
 
 def card_digest(card_number: str, key: str) -> str:

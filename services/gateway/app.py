@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.gateway import consumers, edge, proxy, rebuild, routes, store, stream
+from services.gateway import consumers, edge, jobs, proxy, rebuild, routes, store, stream
 from services.gateway.account import Accounts
 from services.gateway.liveness import Liveness
 from services.gateway.settings import Settings
@@ -21,6 +21,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=(routes.router, *site.ROUTERS),
             indexes=store.INDEXES,
             hears=consumers.hears,
+            jobs=jobs.jobs,
             background=(
                 proxy.watch_owners,
                 rebuild.keep_whole,

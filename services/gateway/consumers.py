@@ -5,7 +5,7 @@ so an event that comes again, or late, changes nothing, and all that has come is
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
 
 from services.gateway import store
 from services.gateway.projection import fold
@@ -13,6 +13,8 @@ from services.gateway.store import Change
 from shared.bus import Hears
 from shared.contracts import accounts, circulation, events, notices
 from shared.contracts.event import Event
+from shared.ids import time_of
+from shared.unit_of_work import Origin
 
 hears = Hears(store.apply)
 
@@ -48,15 +50,15 @@ hears = Hears(store.apply)
     events.RegistrationWaitlisted,
     events.RegistrationCancelled,
 )
-def show_in_account(event: Event, at: datetime) -> Sequence[Change]:
+def show_in_account(event: Event, origin: Origin) -> Sequence[Change]:
     """Put what changed for one patron into the patron's view."""
-    return fold(event, at)
+    return _folded(event, origin)
 
 
 @hears(circulation.TitleCatalogued)
-def show_title(event: circulation.TitleCatalogued, at: datetime) -> Sequence[Change]:
+def show_title(event: circulation.TitleCatalogued, origin: Origin) -> Sequence[Change]:
     """Keep the title, and show it where it is waited for or an older wording is shown."""
-    return fold(event, at)
+    return _folded(event, origin)
 
 
 @hears(
@@ -73,6 +75,11 @@ def show_title(event: circulation.TitleCatalogued, at: datetime) -> Sequence[Cha
     circulation.FinesSuspended,
     circulation.FinesResumed,
 )
-def show_to_all(event: Event, at: datetime) -> Sequence[Change]:
+def show_to_all(event: Event, origin: Origin) -> Sequence[Change]:
     """Keep what is the same for all: activities, notices, branches, suspensions of fines."""
-    return fold(event, at)
+    return _folded(event, origin)
+
+
+def _folded(event: Event, origin: Origin) -> Sequence[Change]:
+    recorded_at = time_of(origin.causation_id)
+    return [replace(change, recorded_at=recorded_at) for change in fold(event, origin.now)]

@@ -85,13 +85,15 @@ def _(event: LoanSnapshot, at: datetime) -> Sequence[Change]:
             "claimed_returned_on": _day(event.claimed_returned_on),
         }
     path = f"loans.{_field(event.loan_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at)]
+    ends = event.state != "open"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
 
 
 @fold.register
 def _(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
     content: Document = {"version": event.version, "outstanding_cents": event.outstanding_cents}
-    if event.outstanding_cents or event.refund_due_cents:
+    ends = not (event.outstanding_cents or event.refund_due_cents)
+    if not ends:
         content |= {
             "kind": "lost-processing" if event.processing else event.kind,
             "loan_id": event.loan_id or None,
@@ -101,13 +103,14 @@ def _(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
             "assessed_on": event.assessed_on.isoformat(),
         }
     path = f"charges.{_field(event.charge_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at)]
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
 
 
 @fold.register
 def _(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
     content: Document = {"version": event.version, "state": event.state}
-    if event.state in _OPEN_HOLDS:
+    ends = event.state not in _OPEN_HOLDS
+    if not ends:
         until = event.shelf_until if event.state == "ready" else event.expires_on
         content |= {
             "title_id": event.title_id,
@@ -119,7 +122,7 @@ def _(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
     waits = event.state == "waiting"
     path = f"holds.{_field(event.hold_id)}"
     return [
-        ViewChange(event.patron_id, path, content, event.publisher, at),
+        ViewChange(event.patron_id, path, content, event.publisher, at, ends),
         _place(event.hold_id, event.version, event.title_id, event.place if waits else None),
     ]
 
@@ -132,14 +135,14 @@ def _place(key: str, version: int, queue: str, place: int | None) -> Row:
     content: Document = {"version": version, "waiting": place is not None}
     if place is not None:
         content |= {"queue": queue, "place": place}
-    return Row("place", key, content)
+    return Row("place", key, content, ends=place is None)
 
 
 @fold.register
 def _(event: NotificationSnapshot, at: datetime) -> Sequence[Change]:
     content = {"version": event.version, "read": event.read}
     path = f"notifications.{_field(event.notification_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at)]
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, event.read)]
 
 
 @fold.register
@@ -184,12 +187,13 @@ def _(event: ActivitySnapshot, at: datetime) -> Sequence[Change]:
 @fold.register
 def _(event: RegistrationSnapshot, at: datetime) -> Sequence[Change]:
     content: Document = {"version": event.version, "state": event.state}
-    if event.state in _OPEN_REGISTRATIONS:
+    ends = event.state not in _OPEN_REGISTRATIONS
+    if not ends:
         content |= {"activity_id": event.activity_id, "turn": event.turn}
     waits = event.state == "waitlisted"
     path = f"registrations.{_field(event.registration_id)}"
     return [
-        ViewChange(event.patron_id, path, content, event.publisher, at),
+        ViewChange(event.patron_id, path, content, event.publisher, at, ends),
         _place(
             event.registration_id, event.version, event.activity_id, event.turn if waits else None
         ),

@@ -21,10 +21,17 @@ from shared.clock import wall_clock
 from shared.mongo import Collection, Database, Document, Indexes, ensure_indexes
 
 VIEWS: Indexes = {
-    # Finds the views whose loans show a title, when the title comes late or is corrected.
-    "account_views": [IndexModel([("title_ids", ASCENDING)], sparse=True)],
-    # Counts who waits before a hold or a registration: no row says whose it is.
-    "queues": [IndexModel([("queue", ASCENDING), ("waiting", ASCENDING), ("place", ASCENDING)])],
+    "account_views": [
+        # Finds the views whose loans show a title, when the title comes late or is corrected.
+        IndexModel([("title_ids", ASCENDING)], sparse=True),
+        # Finds what ended long ago.
+        IndexModel([("oldest_end", ASCENDING)], sparse=True),
+    ],
+    "queues": [
+        # Counts who waits before a hold or a registration: no row says whose it is.
+        IndexModel([("queue", ASCENDING), ("waiting", ASCENDING), ("place", ASCENDING)]),
+        IndexModel([("ended", ASCENDING)], sparse=True),
+    ],
     "titles": [],
     "branches": [],
     "activities": [IndexModel([("type", ASCENDING), ("last_at", ASCENDING)])],
@@ -52,6 +59,10 @@ class ViewChange:
     """The service that published the event."""
     at: datetime
     """Business time of the event."""
+    ends: bool = False
+    """Whether it is over, so that it is forgotten in time."""
+    recorded_at: datetime | None = None
+    """When its event was recorded; None: its owner tells it now."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,8 @@ class Erasure:
 
     patron_id: str
     version: int
+    recorded_at: datetime | None = None
+    """As of a ViewChange."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,9 @@ class Row:
     id: str
     content: Mapping[str, Any]
     """With its `version`."""
+    ends: bool = False
+    recorded_at: datetime | None = None
+    """As of a ViewChange."""
 
 
 Change = ViewChange | Erasure | Row
@@ -165,6 +181,7 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
     again after the loan is written, as a title's writer looks for loans after it wrote the title:
     whichever came second sees the other.
     """
+    changes = await _not_too_late(views, changes)
     lent = {title_id for change in changes if (title_id := _lent_title(change))}
     known = await _titles(views, lent)
     writes: dict[str, list[UpdateOne]] = {}
@@ -310,6 +327,72 @@ async def branch_names(database: Database, branches: Sequence[str]) -> dict[str,
     return {row["_id"]: row["name"] async for row in found}
 
 
+# ---- forgetting what has ended ------------------------------------------------------------------
+
+# What has ended is kept for a while, so that an older event that comes late does not bring it back.
+# One that comes later still is passed over.
+_WITH_ENDS = ("loans", "holds", "charges", "notifications", "registrations")
+
+
+async def forget(database: Database, before: datetime, limit: int) -> int:
+    """Forget what ended `before` that time, of so many views and places at most; of how many.
+
+    What is shown stays as it is, and so do the stamps.
+    """
+    long_ago = {"oldest_end": {"$lt": before}}
+    due = database.account_views.find(long_ago, {"_id": 1}).sort("oldest_end", ASCENDING)
+    views = [view["_id"] async for view in due.limit(limit)]
+    over = database.queues.find({"ended": {"$lt": before}}, {"_id": 1}).limit(limit)
+    places = [row["_id"] async for row in over]
+    if views or places:
+        # First, so that nothing older is taken in once something is forgotten.
+        await database.account_views.update_one({"_id": WHOLE}, {"$max": {"forgotten": before}})
+    if views:
+        which = {"_id": {"$in": views}, **long_ago}
+        await database.account_views.delete_many({**which, "patron.status": "erased"})
+        await database.account_views.update_many(which, _without_ends(before))
+    if places:
+        await database.queues.delete_many({"_id": {"$in": places}, "ended": {"$lt": before}})
+    return len(views) + len(places)
+
+
+def _without_ends(before: datetime) -> list[Document]:
+    ended = {"$eq": [{"$type": "$$this.v.ended"}, "date"]}
+    long_ago = {"$and": [ended, {"$lt": ["$$this.v.ended", before]}]}
+    kept: Document = {}
+    for kind in _WITH_ENDS:
+        left = {"$filter": {"input": {"$objectToArray": f"${kind}"}, "cond": {"$not": [long_ago]}}}
+        there = {"$eq": [{"$type": f"${kind}"}, "object"]}
+        kept[kind] = {"$cond": [there, {"$arrayToObject": left}, "$$REMOVE"]}
+    ends = [
+        {
+            "$map": {
+                "input": {"$objectToArray": {"$ifNull": [f"${kind}", {}]}},
+                "in": "$$this.v.ended",
+            }
+        }
+        for kind in _WITH_ENDS
+    ]
+    oldest = {"$ifNull": [{"$min": {"$concatArrays": ends}}, "$$REMOVE"]}
+    return [{"$set": kept}, {"$set": {"oldest_end": oldest}}]
+
+
+async def forgotten_before(views: Collections) -> datetime | None:
+    """Of events that were recorded before, the views have forgotten the ends; None: of none."""
+    whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
+    return whole.get("forgotten")
+
+
+async def built_from(views: Collections) -> datetime | None:
+    """When the views began to be built: they show what owners had then, and nothing that had ended.
+
+    By the clock of who built them: it says of an event that was recorded by another clock only
+    about, whether it came before.
+    """
+    whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
+    return whole.get("begun")
+
+
 # ---- building anew ------------------------------------------------------------------------------
 
 _BUILDS = "next_"
@@ -328,7 +411,9 @@ async def begin_build(database: Database, build: str) -> Building:
     views = {f"{building.prefix}{name}": models for name, models in VIEWS.items()}
     # With the views the whole database may have been lost.
     await ensure_indexes(database, {**views, **BUCKETS})
-    await building["account_views"].insert_one({"_id": WHOLE, "since": None, "form": FORM})
+    await building["account_views"].insert_one(
+        {"_id": WHOLE, "begun": wall_clock(), "since": None, "form": FORM}
+    )
     return building
 
 
@@ -359,6 +444,13 @@ async def _drop(database: Database, prefix: str) -> None:
 _ERASED = {"$eq": ["$patron.status", "erased"]}
 
 
+async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequence[Change]:
+    if all(change.recorded_at is None for change in changes):
+        return changes
+    since = await forgotten_before(views)
+    return [c for c in changes if since is None or c.recorded_at is None or c.recorded_at >= since]
+
+
 def _lent_title(change: Change) -> str | None:
     return change.content.get("title_id") if isinstance(change, ViewChange) else None
 
@@ -372,7 +464,7 @@ async def _titles(views: Collections, ids: set[str]) -> dict[str, Document]:
 
 def _row_write(row: Row) -> UpdateOne:
     newer = {"$lt": [{"$ifNull": ["$version", 0]}, row.content["version"]]}
-    replacement = {"$literal": {"_id": row.id, **row.content}}
+    replacement = _as_told({"_id": row.id, **row.content}, ends=row.ends)
     pipeline = [{"$replaceWith": {"$cond": [newer, replacement, "$$ROOT"]}}]
     return UpdateOne({"_id": row.id}, pipeline, upsert=True)
 
@@ -386,17 +478,27 @@ def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
     version = {"$lt": [{"$ifNull": [f"{stored}.version", 0]}, content["version"]]}
     newer = {"$and": [{"$not": [_ERASED]}, version]}
     kept: Document = {
-        change.path: {"$cond": [newer, {"$literal": content}, stored]},
+        change.path: {"$cond": [newer, _as_told(content, ends=change.ends), stored]},
         heard: {"$max": [f"${heard}", change.at]},
         "stamp": _stamp_if({"$or": [newer, {"$lt": [f"${heard}", change.at]}]}),
     }
+    if change.ends:
+        kept["oldest_end"] = {"$cond": [newer, _OLDEST_END, "$oldest_end"]}
     pipeline: list[Document] = [{"$set": kept}]
     if change.path.startswith(("loans.", "holds.")):
         pipeline.append({"$set": {"title_ids": _shown_titles()}})
-    pipeline.append(
-        {"$replaceWith": {"$cond": [_ERASED, {"_id": "$_id", "patron": "$patron"}, "$$ROOT"]}}
-    )
+    left = {"_id": "$_id", "patron": "$patron", "oldest_end": "$oldest_end"}
+    pipeline.append({"$replaceWith": {"$cond": [_ERASED, left, "$$ROOT"]}})
     return UpdateOne({"_id": change.patron_id}, pipeline, upsert=True)
+
+
+_OLDEST_END = {"$min": ["$oldest_end", "$$NOW"]}
+
+
+def _as_told(content: Document, *, ends: bool) -> Document:
+    """What was told, and of what is over, since when it is known that it is."""
+    told = {"$literal": content}
+    return {"$mergeObjects": [told, {"ended": "$$NOW"}]} if ends else told
 
 
 def _stamp_if(changed: Document) -> Document:
@@ -405,8 +507,9 @@ def _stamp_if(changed: Document) -> Document:
 
 
 def _erasure_write(change: Erasure) -> UpdateOne:
-    tombstone = {"version": change.version, "status": "erased"}
-    pipeline = [{"$replaceWith": {"_id": "$_id", "patron": {"$literal": tombstone}}}]
+    tombstone = {"$literal": {"version": change.version, "status": "erased"}}
+    left = {"_id": "$_id", "patron": tombstone, "oldest_end": _OLDEST_END}
+    pipeline = [{"$replaceWith": left}]
     return UpdateOne({"_id": change.patron_id}, pipeline, upsert=True)
 
 

@@ -14,13 +14,13 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from services.gateway.app import create_app
 from services.gateway.consumers import hears
 from services.gateway.settings import Settings
-from services.gateway.store import INDEXES, WHOLE, apply
+from services.gateway.store import FORM, INDEXES, WHOLE, apply
 from shared.auth import Patron
 from shared.contracts import Event
 from shared.contracts.circulation import LoanCheckedOut, LoanRenewed
 from shared.http import NotFound, Run, Service, create_service_app
 from shared.mongo import Database, connect, ensure_indexes
-from shared.unit_of_work import Work
+from shared.unit_of_work import Origin, Work
 from tests.gateway import story
 from tests.support import Api, served, test_keys
 
@@ -208,7 +208,7 @@ async def views(settings: Settings) -> AsyncIterator[Database]:
 @pytest.fixture
 async def whole(views: Database) -> None:
     """Views that show all that the owners have, which here is nothing."""
-    await views.account_views.insert_one({"_id": WHOLE})
+    await views.account_views.insert_one({"_id": WHOLE, "form": FORM})
 
 
 @contextlib.asynccontextmanager
@@ -226,7 +226,7 @@ def hear_all(views: Database) -> Tell:
     """Hands events with their times to the consumers that hear them, as the listener a batch."""
 
     async def deliver(told: Sequence[tuple[Event, datetime]]) -> None:
-        found = [hears.handlers[event.topic][1](event, when) for event, when in told]
+        found = [hears.handlers[event.topic][1](event, Origin(when)) for event, when in told]
         await apply(views, [change for changes in found for change in changes])
 
     return deliver

@@ -31,6 +31,7 @@ from shared.unit_of_work import UnitOfWork
 from tests.faults.kills import arm, disarm
 from tests.faults.test_poison import BODY, GOOD, LARGE, POISONS, TOPIC, Poison, as_it_came
 from tests.gateway import story
+from tests.gateway.conftest import Tell
 from tests.gateway.test_projection import everything, forget
 from tests.support import until
 
@@ -319,14 +320,13 @@ def gateway(settings: Settings, tmp_path: Path) -> Iterator[Child]:
 
 
 async def test_a_batch_is_taken_in_once_though_the_gateway_dies_before_it_says_so(
-    settings: Settings, views: Database, whole: None, gateway: Child
+    settings: Settings, views: Database, whole: None, gateway: Child, hear_all: Tell
 ) -> None:
     events = story.whole_story()
-    for event, when in events:
-        await store.apply(views, hears.handlers[event.topic][1](event, when))
+    await hear_all(events)
     expected = await everything(views)
     await forget(views)
-    await views.account_views.insert_one({"_id": store.WHOLE})
+    await views.account_views.insert_one({"_id": store.WHOLE, "form": store.FORM})
 
     await publish(settings, events)
     arm(gateway, "listener.taken-in", passes=1)

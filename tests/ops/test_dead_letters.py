@@ -10,9 +10,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from ops.letters import Filter, deal, letters
-from shared.bus import Hears, Listener, ensure_topics
+from services.gateway.store import WHOLE
+from shared.bus import Hears, Listener, dead_letter_topic, ensure_topics
 from shared.clock import wall_clock
 from shared.contracts.circulation import FinesSuspended
+from shared.ids import new_id
 from shared.mongo import Database, connect, ensure_indexes
 from shared.owners import Owners
 from shared.settings import Settings
@@ -256,3 +258,42 @@ async def test_what_can_t_be_done_is_refused_as_a_whole(
         assert (await carrel(settings, "dead-letters", "retry", *wrong)).code == 2
     assert await store.dead_letters.count_documents({}) == 0
     assert await end_of(settings, TOPIC) == 1
+
+
+async def lay(settings: Settings, service: str, event_id: str) -> None:
+    """A letter of the service, of an event that was recorded when its id says."""
+    headers = [("ce_id", event_id.encode()), ("carrel-topic", TOPIC.encode())]
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    try:
+        await producer.send_and_wait(dead_letter_topic(service), body("a"), headers=headers)
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.parametrize("known", ["forgotten", "begun"])
+async def test_a_letter_that_views_may_have_forgotten_the_end_of_does_not_go_back_to_them(
+    settings: Settings, store: Database, known: str
+) -> None:
+    old, young = "01700000-0000-7000-8000-000000000000", new_id()
+    since = wall_clock() - timedelta(days=1)
+    views = store.client[f"{settings.database_prefix}_gateway"].account_views
+    await views.insert_one({"_id": WHOLE, known: since})
+    await lay(settings, "gateway", old)
+    await lay(settings, "gateway", young)
+    await lay(settings, "notices", old)
+    by_time = {
+        one.recorded_at is not None and one.recorded_at < since: one.id
+        for one in await letters(settings, Filter(["gateway"]))
+    }
+
+    refused = await carrel(settings, "dead-letters", "retry", "--all", "--yes")
+    assert refused.code == 1
+    assert f"{by_time[True]} is older than what the account views remember" in refused.err
+    assert await end_of(settings, TOPIC) == 0
+    assert (await carrel(settings, "dead-letters", "retry", by_time[False])).code == 0
+    others = await carrel(
+        settings, "dead-letters", "retry", "--all", "--service", "notices", "--yes"
+    )
+    assert (others.code, "carrel doctor --views" in others.err) == (0, True)
+    assert await end_of(settings, TOPIC) == 2

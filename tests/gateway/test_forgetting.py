@@ -1,0 +1,194 @@
+"""What ended long ago is forgotten; nothing that is shown, or is to come, changes by that."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.gateway import store
+from services.gateway.consumers import hears
+from services.gateway.jobs import forget_ends, remembered
+from services.gateway.settings import Settings
+from shared.clock import wall_clock
+from shared.contracts import Event, accounts, circulation, events, notices
+from shared.mongo import Database
+from shared.owners import Owners
+from shared.unit_of_work import Origin, Run, UnitOfWork
+from tests.gateway import story
+from tests.gateway.conftest import gateways
+from tests.support import token
+
+Hear = Callable[..., Awaitable[None]]
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+KINDS = ("loans", "holds", "charges", "notifications", "registrations")
+
+ENDED: list[Event] = [
+    story.returned(2, "loan-2"),
+    story.hold(circulation.HoldCancelled, 2, "hold-2", state="cancelled"),
+    story.fine(2, "charge-2", outstanding_cents=0),
+    story.notification(notices.NotificationRead, 2, read=True, key="told-2"),
+    story.registration(events.RegistrationCancelled, 2, "reg-2", state="cancelled"),
+]
+GOES_ON: list[Event] = [
+    story.patron(accounts.PatronRegistered, 1),
+    story.loan(circulation.LoanCheckedOut, 1),
+    story.hold(circulation.HoldPlaced, 1),
+    story.fine(1),
+    story.notification(notices.NotificationDelivered, 1, read=False),
+    story.registration(events.RegistrationConfirmed, 1),
+]
+
+
+@pytest.fixture
+async def run(settings: Settings, views: Database) -> Run:
+    await views.account_views.insert_one({"_id": store.WHOLE})
+    work = UnitOfWork(views, "gateway", settings, Owners(settings, "gateway"))
+    return Run(work, Origin(now=story.START))
+
+
+async def kept(views: Database, patron: str = "patron-1") -> dict[str, Any]:
+    view = await views.account_views.find_one({"_id": patron})
+    assert view is not None
+    return view
+
+
+async def make_old(views: Database, *, patron: str = "patron-1", but: str = "") -> None:
+    """As if all that has ended had done so long ago, but for one thing."""
+    view = await kept(views, patron)
+    paths = [
+        f"{kind}.{key}.ended"
+        for kind in KINDS
+        for key, one in view.get(kind, {}).items()
+        if "ended" in one and key != but
+    ]
+    old = {"oldest_end": LONG_AGO} | dict.fromkeys(paths, LONG_AGO)
+    await views.account_views.update_one({"_id": patron}, {"$set": old})
+    await views.queues.update_many(
+        {"ended": {"$exists": True}, "_id": {"$ne": but}}, {"$set": {"ended": LONG_AGO}}
+    )
+
+
+async def test_what_ended_long_ago_is_forgotten_and_the_rest_stays_as_it_is(
+    run: Run, views: Database, hear: Hear
+) -> None:
+    for event in [*GOES_ON, *ENDED]:
+        await hear(event)
+    await make_old(views, but="loan-2")
+    before = await kept(views)
+    assert await forget_ends(run) > 0
+    after = await kept(views)
+    assert {kind: list(after[kind]) for kind in KINDS} == {
+        "loans": ["loan-1", "loan-2"],
+        "holds": ["hold-1"],
+        "charges": ["charge-1"],
+        "notifications": ["told-1"],
+        "registrations": ["reg-1"],
+    }
+    assert after["oldest_end"] == after["loans"]["loan-2"]["ended"]
+    changed = {name for name in before if before[name] != after.get(name)}
+    assert changed <= {*KINDS, "oldest_end"}  # and not the stamp
+    assert [row["_id"] async for row in views.queues.find().sort("_id")] == ["hold-1"]
+    assert await forget_ends(run) == 0
+
+
+async def test_nothing_that_ended_of_late_is_forgotten(
+    run: Run, views: Database, hear: Hear
+) -> None:
+    for event in [*GOES_ON, *ENDED]:
+        await hear(event)
+    before = await kept(views)
+    assert await forget_ends(run) == 0
+    assert await kept(views) == before
+    assert await views.queues.count_documents({"ended": {"$exists": True}}) == 3
+
+
+async def test_what_goes_on_after_its_end_is_kept(run: Run, views: Database, hear: Hear) -> None:
+    await hear(story.fine(2, outstanding_cents=0))
+    await hear(story.fine(3, outstanding_cents=0, refund_due_cents=150))
+    await make_old(views)
+    await forget_ends(run)
+    assert list((await kept(views))["charges"]) == ["charge-1"]
+    assert "oldest_end" not in await kept(views)
+
+
+async def test_of_an_erased_patron_nothing_is_left_in_the_end(
+    run: Run, views: Database, hear: Hear
+) -> None:
+    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(story.patron(accounts.PatronErased, 2, status="erased"))
+    await hear(story.returned(2))
+    await forget_ends(run)
+    assert (await kept(views))["patron"]["status"] == "erased"
+    await make_old(views)
+    await forget_ends(run)
+    assert await views.account_views.find_one({"_id": "patron-1"}) is None
+
+
+async def test_an_event_that_is_older_than_what_was_forgotten_is_passed_over(
+    run: Run, views: Database
+) -> None:
+    async def hear_of(event: Event, recorded: datetime) -> None:
+        """As the listener does it: the event's id says when it was recorded."""
+        event_id = f"{int(recorded.timestamp() * 1000):012x}".ljust(12, "0")
+        event_id = f"{event_id[:8]}-{event_id[8:]}-7000-8000-000000000000"
+        _, handler = hears.handlers[event.topic]
+        await store.apply(views, handler(event, Origin(story.START, causation_id=event_id)))
+
+    now = wall_clock()
+    await hear_of(story.loan(circulation.LoanCheckedOut, 1), now)
+    await hear_of(story.returned(2), now)
+    await make_old(views)
+    await forget_ends(run)
+    old = now - remembered(run.settings) - timedelta(hours=1)
+    await hear_of(story.loan(circulation.LoanCheckedOut, 1), old)
+    assert (await kept(views))["loans"] == {}
+    await hear_of(story.loan(circulation.LoanCheckedOut, 1, "loan-7"), now)
+    assert list((await kept(views))["loans"]) == ["loan-7"]
+
+
+async def test_many_views_are_done_with_by_two_replicas_at_once(
+    run: Run, views: Database, hear: Hear
+) -> None:
+    patrons = [f"patron-{number}" for number in range(450)]
+    for start in range(0, len(patrons), 150):
+        await store.apply(
+            views,
+            [
+                store.ViewChange(
+                    patron,
+                    f"loans.loan-{patron}",
+                    {"version": 2, "state": "returned"},
+                    "circulation",
+                    story.START,
+                    ends=True,
+                )
+                for patron in patrons[start : start + 150]
+            ],
+        )
+    ended = [{"$set": {"oldest_end": LONG_AGO}}]
+    await views.account_views.update_many({"loans": {"$exists": True}}, ended)
+    for patron in patrons:
+        path = f"loans.loan-{patron}.ended"
+        await views.account_views.update_one({"_id": patron}, {"$set": {path: LONG_AGO}})
+    await asyncio.gather(forget_ends(run), forget_ends(run))
+    assert await views.account_views.count_documents({"oldest_end": {"$exists": True}}) == 0
+    assert await views.account_views.count_documents({"loans": {}}) == len(patrons)
+
+
+async def test_what_is_due_is_found_by_an_index(views: Database) -> None:
+    found = await views.account_views.find({"oldest_end": {"$lt": LONG_AGO}}).explain()
+    assert "COLLSCAN" not in str(found["queryPlanner"]["winningPlan"])
+    found = await views.queues.find({"ended": {"$lt": LONG_AGO}}).explain()
+    assert "COLLSCAN" not in str(found["queryPlanner"]["winningPlan"])
+
+
+async def test_the_job_is_run_now_by_operators_only(settings: Settings, whole: None) -> None:
+    async with gateways(settings, 1) as (api,):
+        answers = [
+            await api.post("/v1/ops/jobs/gateway/forget-ends", as_=token("o-1", roles=[role]))
+            for role in ("ops", "patron")
+        ]
+    assert [answer.status for answer in answers] == [200, 403]
+    assert answers[0].json() == {"job": "gateway/forget-ends", "done": 0}
