@@ -34,7 +34,8 @@ SECRET_LENGTH = 16
 SKEW_SECONDS = 2.0
 LAG_LIMIT = 1000
 SAFE_COPIES = 3
-OPTIONS = ("unique", "sparse", "expireAfterSeconds")
+OPTIONS = ("unique", "sparse")
+LIFETIME = "expireAfterSeconds"
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 Level = Literal["ok", "warn", "fail"]
@@ -219,7 +220,7 @@ async def _indexes(client: Client, settings: Settings) -> Finding:
     if any("is another" in fault for fault in faults):
         remedy = "drop it and start the service: it makes the right one, and waits until it can"
     else:
-        remedy = "start each service once: it makes what is missing"
+        remedy = "start each service once: it makes what is missing, and sets the times"
     more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
     return Finding("indexes", "fail", "; ".join(faults[:3]) + more, remedy)
 
@@ -242,6 +243,8 @@ async def _index_faults(database: Database, collection: str, models: Any) -> lis
             faults.append(f"{where} lacks {document['name']}")
         elif any(found.get(option) != document.get(option) for option in OPTIONS):
             faults.append(f"{where} {document['name']} is another than declared")
+        elif found.get(LIFETIME) != document.get(LIFETIME):
+            faults.append(f"{where} {document['name']} keeps for another time than declared")
     return faults
 
 

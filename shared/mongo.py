@@ -44,6 +44,8 @@ SILENCE_MS = 15_000
 A connection that a firewall forgot is silent for ever; a change stream answers every two seconds.
 """
 _NAMESPACE_EXISTS = 48
+_OTHER_OPTIONS = 85
+"""An index of that name or of these keys is there, with other options."""
 _OUT_OF_DISK = 14031
 V = TypeVar("V")
 
@@ -75,15 +77,35 @@ SNAPSHOT = ReadConcern("snapshot")
 
 
 async def ensure_indexes(database: Database, indexes: Indexes) -> None:
-    """Create the collections and indexes that are missing. Safe to run from many replicas."""
+    """Create the collections and indexes that are missing. Safe to run from many replicas.
+
+    After how long documents go is set anew where it is another; an index that differs in anything
+    else is refused by the database.
+    """
     existing = set(await database.list_collection_names())
     await asyncio.gather(
         *(
-            database[name].create_indexes(list(models)) if models else _create(database, name)
+            _ensure(database, name, models) if models else _create(database, name)
             for name, models in indexes.items()
             if models or name not in existing
         )
     )
+
+
+async def _ensure(database: Database, name: str, models: Sequence[IndexModel]) -> None:
+    try:
+        await database[name].create_indexes(list(models))
+    except OperationFailure as error:
+        if error.code != _OTHER_OPTIONS:
+            raise
+        present = await database[name].index_information()
+        for index in (dict(model.document) for model in models):
+            seconds = index.get("expireAfterSeconds")
+            before = present.get(index["name"], {}).get("expireAfterSeconds")
+            if seconds is not None and before not in (None, seconds):
+                change = {"name": index["name"], "expireAfterSeconds": seconds}
+                await database.command({"collMod": name, "index": change})
+        await database[name].create_indexes(list(models))
 
 
 async def _create(database: Database, name: str) -> None:

@@ -1,0 +1,37 @@
+"""Indexes as they are declared, whatever was there before."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import OperationFailure
+
+from shared.mongo import Database, ensure_indexes
+from shared.unit_of_work import UnitOfWork, chassis_indexes
+
+
+@pytest.fixture
+def store(unit_of_work: UnitOfWork) -> Database:
+    """With the indexes of a chassis that keeps rows for a day."""
+    return unit_of_work.database
+
+
+async def kept(store: Database) -> dict[str, Any]:
+    indexes = await store.outbox.index_information()
+    return {name: index.get("expireAfterSeconds") for name, index in indexes.items()}
+
+
+async def test_rows_are_kept_for_as_long_as_is_declared_now(store: Database) -> None:
+    assert (await kept(store))["published_at_1"] == 86_400
+    await store.outbox.drop_index("pending_1")
+    replicas = (ensure_indexes(store, chassis_indexes(7)) for _ in range(5))
+    await asyncio.gather(*replicas)
+    assert await kept(store) == {"_id_": None, "pending_1": None, "published_at_1": 7 * 86_400}
+
+
+async def test_an_index_of_another_kind_is_left_as_it_is(store: Database) -> None:
+    another = IndexModel([("pending", ASCENDING)], unique=True)
+    with pytest.raises(OperationFailure):
+        await ensure_indexes(store, {"outbox": [another]})
+    assert not (await store.outbox.index_information())["pending_1"].get("unique")
