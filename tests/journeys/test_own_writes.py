@@ -224,8 +224,21 @@ async def test_after_any_command_the_other_gateway_shows_it_at_once(
     await account.do(f"POST {registration}", activity_id=activity["id"])
     [registered] = (await account.sees())["activities"]
     assert (registered["title"], registered["state"]) == ("A talk", "confirmed")
+    place = {"venue": "Hall"}
+    await account.do(
+        "PATCH /v1/activities/{activity_id}", place, "staff", activity_id=activity["id"]
+    )
+    assert [one["venue"] for one in (await account.sees())["activities"]] == ["Hall"]
     await account.do(f"DELETE {registration}", activity_id=activity["id"])
     assert (await account.sees())["activities"] == []
+    await account.do(f"POST {registration}", activity_id=activity["id"])
+    why = {"reason": "The hall is closed."}
+    cancellation = "POST /v1/activities/{activity_id}/cancellation"
+    await account.do(cancellation, why, "staff", activity_id=activity["id"])
+    assert (await account.sees())["activities"] == []
+    assert "A talk" not in [
+        row["title"] for row in (await account.sees("/v1/me/info"))["activities"]
+    ]
 
     async def told() -> Any:
         return (await library.get("/v1/me/inbox", by=card))["items"]

@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.library import PIN
+from tests.support import until
 from tests.web.axe import no_serious_findings
 from tests.web.browser import Windows, scrolls_sideways
 from tests.web.story import CENTRAL, Story
@@ -48,6 +49,8 @@ async def test_a_reader_registers_and_withdraws_and_the_next_one_waits(
     await press(page)
     await expect(page.locator("#said")).to_contain_text(PLACED[language])
     await expect(page.locator(".facts")).to_contain_text(NONE_LEFT[language])
+    await page.goto("/")
+    await page.locator(f"main a[href='/activities/{activity}']").click()
 
     await library.post(f"/v1/activities/{activity}/registration", by=before)
     later = await windows.open(language, card=waits, scripts=scripts)
@@ -109,6 +112,47 @@ async def test_what_has_begun_and_what_needs_no_registration_have_no_form(
     await page.goto(f"/activities/{story.activities['talk']}")
     await expect(page.locator(".facts")).to_contain_text("Not needed")
     await expect(page.locator("main form")).to_have_count(0)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_what_is_cancelled_says_so_and_why_wherever_it_is_shown(
+    windows: Windows, story: Story, language: str
+) -> None:
+    library = story.library
+    activity = await library.activity(places=3, starts_at="2021-02-27T09:00:00+08:00")
+    card = await library.patron(CENTRAL, language=language)
+    await library.post(f"/v1/activities/{activity}/registration", by=card)
+    why = {"reason": "The hall is closed."}
+    await library.post(f"/v1/activities/{activity}/cancellation", why, by="staff")
+    page = await windows.open(language, card=card, width=390)
+    await page.goto(f"/activities/{activity}")
+    cancelled = {"en": "is cancelled.", "zh-Hant": "已取消。", "zh-Hans": "已取消。"}[language]
+    await expect(page.locator("main .refused")).to_contain_text(cancelled)
+    await expect(page.locator("main .refused")).to_contain_text("The hall is closed.")
+    await expect(page.locator("main form")).to_have_count(0)
+    await no_serious_findings(page)
+    await page.goto("/activities")
+    row = page.get_by_role("row").filter(has=page.locator(f"a[href='/activities/{activity}']"))
+    await expect(row.locator(".flag")).to_have_count(1)
+    assert not await scrolls_sideways(page)
+    await page.goto("/inbox")
+
+    async def told() -> bool:
+        await page.reload()
+        return cancelled.strip("is.。 ") in (await page.locator("main").inner_text()).lower()
+
+    await until(told)
+
+
+async def test_the_programme_can_be_taken_into_a_calendar(windows: Windows) -> None:
+    page = await windows.open()
+    await page.goto("/activities?type=exhibition")
+    link = page.get_by_role("link", name="iCalendar")
+    # Asked for with the window's time, which a download of the browser's own would not have.
+    answer = await page.request.get(str(await link.get_attribute("href")))
+    text = await answer.text()
+    assert "SUMMARY:Paper and Ink" in text
+    assert "Factory" not in text
 
 
 async def test_a_librarian_sees_the_places_and_registers_with_no_card_of_the_desk(

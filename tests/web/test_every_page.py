@@ -37,7 +37,7 @@ async def walked(page: Page, starts: list[str], within: str = "/") -> AsyncItera
         assert answer.ok, f"{path}: {answer.status}"
         yield kind
         found = await page.eval_on_selector_all(
-            "a[href]", "links => links.map(link => link.getAttribute('href'))"
+            "a[href]:not([download])", "links => links.map(link => link.getAttribute('href'))"
         )
         paths += [link for link in found if link.startswith(within)]
 
