@@ -23,6 +23,7 @@ from pymongo.errors import PyMongoError
 from yarl import URL
 
 from services.gateway import store
+from services.gateway.links import add_links
 from services.gateway.liveness import UNANSWERED, Liveness
 from services.gateway.projection import SOURCES, fold
 from shared.contracts import published
@@ -310,7 +311,9 @@ class Documents:
     """The owners' OpenAPI documents: asked for when needed, kept for seconds, or while away."""
 
     def __init__(self) -> None:
+        self._raw: dict[str, bytes] = {}
         self._known: dict[str, dict[str, Any]] = {}
+        self._merged: dict[str, Any] | None = None
         self._asked_at = -DOCUMENT_SECONDS
         self._lock = asyncio.Lock()
 
@@ -320,7 +323,9 @@ class Documents:
             if time.monotonic() - self._asked_at >= DOCUMENT_SECONDS:
                 await asyncio.gather(*(self._ask(app, service) for service in SOURCES))
                 self._asked_at = time.monotonic()
-        return merge(app.openapi(), self._known)
+            if self._merged is None:  # it takes a tenth of a second, for which others must not wait
+                self._merged = await asyncio.to_thread(merge, app.openapi(), dict(self._known))
+        return self._merged
 
     async def _ask(self, app: FastAPI, service: str) -> None:
         url = f"{app.state.settings.url_of(service)}/openapi.json"
@@ -329,9 +334,13 @@ class Documents:
                 asyncio.timeout(DEADLINE_SECONDS),
                 app.state.owners.session.get(url) as response,
             ):
-                document = orjson.loads(await response.read())
-                if response.status == 200 and isinstance(document.get("paths"), dict):
-                    self._known[service] = document
+                raw = await response.read()
+                if response.status != 200 or raw == self._raw.get(service):
+                    return
+                document = orjson.loads(raw)
+                if isinstance(document.get("paths"), dict):
+                    self._raw[service], self._known[service] = raw, document
+                    self._merged = None
 
 
 def merge(own: Mapping[str, Any], owners: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -366,6 +375,7 @@ def merge(own: Mapping[str, Any], owners: Mapping[str, Mapping[str, Any]]) -> di
         path: {method: _for_clients(operation) for method, operation in operations.items()}
         for path, operations in sorted(merged["paths"].items())
     }
+    add_links(merged["paths"])
     missing = [service for service in SOURCES if service not in owners]
     if missing:
         merged["x-missing"] = missing

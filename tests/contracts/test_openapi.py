@@ -201,6 +201,54 @@ def test_a_curl_line_has_all_that_the_request_needs(document: dict[str, Any]) ->
     )
 
 
+def links(operations: Operations) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Each link with the operation and the answer that it goes on from."""
+    for place, operation in operations:
+        for answer in operation["responses"].values():
+            for link in answer.get("links", {}).values():
+                yield place, answer, link
+
+
+def test_a_link_gives_the_next_operation_the_id_that_the_answer_shows(
+    operations: Operations,
+) -> None:
+    by_id = {operation["operationId"]: operation for _, operation in operations}
+    for place, answer, link in links(operations):
+        then = by_id[link["operationId"]]
+        wanted = {one["name"]: one["example"] for one in then["parameters"] if one["in"] == "path"}
+        assert link["parameters"].keys() == wanted.keys(), place
+        for name, expression in link["parameters"].items():
+            [content] = answer["content"].values()
+            found = shown(content)[0]
+            for part in expression.removeprefix("$response.body#/").split("/"):
+                found = found[int(part)] if isinstance(found, list) else found[part]
+            assert found == wanted[name], f"{place}: {link}"
+
+
+@pytest.mark.parametrize(
+    ("answered", "then"),
+    [
+        ("POST /v1/titles", "get_titles_title_id"),
+        ("GET /v1/titles", "get_titles_title_id"),
+        ("POST /v1/holds", "delete_holds_hold_id"),
+        ("POST /v1/checkouts", "post_loans_loan_id_renewals"),
+        ("POST /v1/returns", "get_charges_charge_id"),
+        ("GET /v1/me", "get_loans_loan_id_fine_statement"),
+        ("GET /v1/me/inbox", "post_me_inbox_notification_id_read"),
+        ("POST /v1/patrons", "get_patrons_patron_id"),
+        ("POST /v1/closures", "post_closures_closure_id_reopening"),
+        ("PATCH /v1/closures/{closure_id}", "get_closures_closure_id"),
+        ("POST /v1/payments", "get_payments_payment_id"),
+    ],
+)
+def test_what_is_made_or_found_can_be_gone_on_with(
+    operations: Operations, answered: str, then: str
+) -> None:
+    assert then in {
+        link["operationId"] for place, _, link in links(operations) if place == answered
+    }
+
+
 OF_NO_RULE = {
     "forbidden",
     "idempotency-key-reused",

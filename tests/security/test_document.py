@@ -4,8 +4,12 @@ Requests are made from the document, good and bad ones, and answers held against
 ours, no status that is not named, no other type or shape. What is drawn is the same in each run.
 """
 
+import contextlib
+import copy
 import shlex
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import hypothesis
@@ -24,13 +28,41 @@ from schemathesis.specs.openapi.checks import (
 
 from ops.processes import System, system
 from services.gateway import docs
-from tests.library import Library
+from tests.library import PIN, Library
 from tests.security.conftest import operations
 
 EXAMPLES = 12
 """Requests for each operation."""
-SEQUENCES, STEPS = 8, 6
-"""Of operations that follow from each other's answers."""
+SEQUENCES = {"": 20, "patron": 160, "staff": 200, "station": 60, "ops": 40}
+STEPS = 8
+"""Of operations that follow from each other's answers, by role."""
+FOLLOWED = {
+    "": {("GET /v1/titles", "/{title_id}"), ("GET /v1/branches", "/{code}")},
+    "patron": {
+        ("GET /v1/me", "/loans/{loan_id}"),
+        ("GET /v1/me/charges", "/charges/{charge_id}"),
+        ("GET /v1/me/inbox", "/{notification_id}/read"),
+        ("POST /v1/holds", "/holds/{hold_id}"),
+    },
+    "staff": {
+        ("GET /v1/patrons", "/patrons/{patron_id}"),
+        ("POST /v1/activities", "/activities/{activity_id}"),
+        ("POST /v1/branches", "/branches/{code}"),
+        ("POST /v1/closures", "/closures/{closure_id}"),
+        ("POST /v1/titles", "/titles/{title_id}"),
+    },
+    "station": {
+        ("GET /v1/titles", "/{title_id}"),
+        ("POST /v1/returns", "/copies/{barcode}/arrival"),
+    },
+    "ops": {("GET /v1/titles", "/{title_id}"), ("GET /v1/branches", "/{code}")},
+}
+"""What must have been done to a thing that an earlier answer had, by role: the first operation, and
+what the path of the second holds."""
+SENT = ("CheckOutIn", "HoldChange", "HoldIn", "PaymentIn", "Place", "ReturnIn", "SessionIn")
+"""Bodies that say which of the things that there are they are about."""
+IDENTITIES = ("id", "code", "barcode")
+NOW = "2020-11-20T10:00:00+08:00"
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
 LIMITS = hypothesis.settings(
     max_examples=EXAMPLES,
@@ -136,24 +168,143 @@ def test_every_answer_is_one_that_the_document_names(
     assert sorted(set(faults)) == []
 
 
+@dataclass
+class Shelf:
+    """What there is for a role to do something with, so that not all it says is unknown."""
+
+    branch: str
+    card: str
+    patron: str
+    titles: list[str]
+    barcodes: list[str]
+    charge: str
+
+    def words(self) -> dict[str, list[Any]]:
+        """Values of fields and parameters, by name."""
+        return {
+            "at": [None, NOW],
+            "branch": [self.branch],
+            "branches": [[self.branch]],
+            "pickup_branch": [self.branch],
+            "card": [self.card],
+            "card_number": [self.card],
+            "barcodes": [[one] for one in self.barcodes] + [self.barcodes],
+            "charge_ids": [[self.charge]],
+            "expires_on": [None, "2021-06-30"],
+            "offline": [False],
+            "patron_id": [self.patron],
+            "pin": [PIN],
+            "title_id": self.titles,
+            "q": ["Title"],
+        }
+
+
+@pytest.fixture
+async def shelf(library: Library, tokens: dict[str, str]) -> Shelf:
+    """A branch, a patron with loans and debts who is logged in, and copies that are free."""
+    policy = {"block_over_cents": 1_000_000, "reason": "Who owes a little may go on"}
+    await library.call("PUT", "/v1/policies/default", policy, by="staff")
+    branch = await library.branch()
+    card = await library.patron(branch)
+    lost, *barcodes = [(await library.copies(branch, 1))[0] for _ in range(7)]
+    copies = [await library.get(f"/v1/copies/{one}", by="staff") for one in barcodes[2:]]
+    await library.flow.settle(within=60)
+    library.now = NOW
+    [loan] = await library.lend(card, [lost], branch)
+    price = {"price_cents": 12_800}
+    loss = await library.post(f"/v1/loans/{loan['id']}/loss", price, by="staff")
+    await library.lend(card, barcodes[:2], branch)
+    await library.flow.settle(within=60)
+    tokens["patron"] = library.tokens[card]
+    return Shelf(
+        branch,
+        card,
+        patron=loan["patron_id"],
+        titles=[copy["title_id"] for copy in copies],
+        barcodes=barcodes[1:],
+        charge=loss["charges"][0]["id"],
+    )
+
+
+def for_role(document: dict[str, Any], role: str, words: dict[str, list[Any]]) -> dict[str, Any]:
+    """What a role may call, with `words` for what is sent under these names."""
+    narrowed = copy.deepcopy(document)
+    there = set()
+    for by_method in narrowed["paths"].values():
+        for method, operation in list(by_method.items()):
+            if operation["security"] and {role: []} not in operation["security"]:
+                del by_method[method]
+                continue
+            there.add(operation["operationId"])
+            for parameter in operation["parameters"]:
+                if parameter["name"] in words and parameter["in"] == "query":
+                    parameter["schema"] = {"enum": words[parameter["name"]]}
+    for by_method in narrowed["paths"].values():
+        for operation in by_method.values():
+            for answer in operation["responses"].values():
+                links = answer.get("links", {})
+                answer["links"] = {name: links[name] for name in links.keys() & there}
+    schemas = narrowed["components"]["schemas"]
+    for name in SENT:
+        for field in schemas[name]["properties"].keys() & words.keys():
+            schemas[name]["properties"][field] = {"enum": words[field]}
+    for name in ("ClosureBody", "SuspensionIn"):  # or all libraries are closed before long
+        schemas[name]["properties"]["branches"] = {"enum": words["branches"]}
+        schemas[name]["properties"]["kinds"] = {"enum": [[]]}
+    return narrowed
+
+
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("role", ["patron", "staff"])
+@pytest.mark.parametrize("role", SEQUENCES)
 def test_what_follows_from_an_answer_is_as_the_document_says(
-    library: Library, document: dict[str, Any], tokens: dict[str, str], role: str
+    library: Library, document: dict[str, Any], tokens: dict[str, str], shelf: Shelf, role: str
 ) -> None:
     faults: list[str] = []
+    followed: Counter[tuple[str, str]] = Counter()
+    """How often an operation did something to what an earlier one had answered."""
+    schema = schema_of(for_role(document, role, shelf.words()), library)
 
-    class Sequence(schema_of(document, library).as_state_machine()):  # type: ignore[misc]
+    class Sequence(schema.as_state_machine()):  # type: ignore[misc]
+        def setup(self) -> None:
+            self.told: dict[str, str] = {}
+
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
-            return {"headers": headers_of(tokens[role])}
+            return {"headers": headers_of(tokens[role]) | {"Carrel-Time": NOW}}
 
         def validate_response(self, response: Any, case: Any, **_: Any) -> None:
             faults.extend(held_against(case, response, role))
+            label = f"{case.method} {case.operation.path}"
+            if response.status_code < 300 or response.status_code == 409:  # it is known there
+                for value in (case.path_parameters or {}).values():
+                    if value in self.told:
+                        followed[self.told[value], label] += 1
+            if response.status_code < 300:
+                for value in identities(response):
+                    self.told.setdefault(value, label)
 
-    Sequence.run(
-        settings=hypothesis.settings(LIMITS, max_examples=SEQUENCES, stateful_step_count=STEPS)
-    )
+    limits = hypothesis.settings(LIMITS, max_examples=4, stateful_step_count=STEPS)
+    for seed in range(SEQUENCES[role] // 4):
+        # The library remembers: what went well once may be refused when it is drawn again.
+        with contextlib.suppress(hypothesis.errors.Flaky):
+            hypothesis.seed(seed)(Sequence).run(settings=limits)
     assert sorted(set(faults)) == []
+    reached = {
+        (source, thing)
+        for source, thing in FOLLOWED[role]
+        if any(first == source and thing in then for first, then in followed)
+    }
+    assert reached == FOLLOWED[role]
+
+
+def identities(response: Any) -> Iterator[str]:
+    """All that an answer names, by which it can be asked for."""
+    level = [response.json()] if response.content else []
+    for value in level:
+        if isinstance(value, dict):
+            yield from (value[name] for name in IDENTITIES if isinstance(value.get(name), str))
+            level += value.values()
+        elif isinstance(value, list):
+            level += value
 
 
 async def test_a_curl_line_of_the_page_is_a_request_that_can_be_read(
