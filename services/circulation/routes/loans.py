@@ -415,7 +415,7 @@ async def post_claim(
 async def delete_claim(loan_id: Id, _caller: Staff, run: Run) -> LoanOut:
     """Reject a claim: it was looked for and not found. If it is found, it is taken back instead.
 
-    409 `no-claim`.
+    409 `no-claim`, `loan-lost` or `loan-not-open`.
     """
     return LoanOut.of(await run(reject_claim, RejectClaim(loan_id)))
 

@@ -1,0 +1,231 @@
+"""How soon a reader of `GET /v1/me/stream` is told of a commit, at either of two gateways.
+
+    .venv/bin/python -m benchmarks.pushes [--json]
+
+Copies are lent to a patron and taken back. Where circulation itself is asked, the event goes by
+the outbox and the broker to whichever gateway takes it in; where the first gateway is asked, it
+folds the change in before it answers. Either way a reader at each gateway waits for it, first
+alone, then with 500 others at the second one, and then while their accounts change too. Times are
+from the answer to the command, which comes after the commit: what was told before it counts as 0.
+No test asserts any of it.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from ops.processes import System, system
+from tests.library import Library
+
+COMMITS = 300
+PAUSE = 0.05
+"""Seconds from one commit that was told to the next command."""
+OTHERS, EACH = 500, 5
+"""Further readers, and how many of them read one account."""
+OTHER_COMMITS = 10.0
+"""A second, of those whose accounts are read by the others."""
+PATIENCE = 10.0
+
+Times = dict[str, list[float]]
+
+
+class Reader:
+    """Follows an account; notes when each state of its loans was first told."""
+
+    def __init__(self, session: aiohttp.ClientSession, library: Library, url: str, card: str):
+        self._session = session
+        self._url = url
+        self._headers = {
+            "Authorization": f"Bearer {library.tokens[card]}",
+            "Carrel-Time": library.now,
+        }
+        self._told: dict[frozenset[str], float] = {}
+        self._news = asyncio.Event()
+
+    async def follow(self, begun: asyncio.Semaphore) -> None:
+        """Read until cancelled."""
+        async with begun:
+            answer = await self._session.get(f"{self._url}/v1/me/stream", headers=self._headers)
+            block = await answer.content.readuntil(b"\n\n")
+        while True:
+            block = await answer.content.readuntil(b"\n\n")
+            at = time.perf_counter()
+            if b"event: account" not in block:
+                continue
+            data = orjson.loads(block.partition(b"data: ")[2])
+            if "loans" in data:
+                self._told[frozenset(loan["barcode"] for loan in data["loans"])] = at
+                self._news.set()
+
+    async def told(self, barcodes: frozenset[str]) -> float:
+        """When it was told that exactly these are on loan, which is forgotten then."""
+        async with asyncio.timeout(PATIENCE):
+            while barcodes not in self._told:
+                self._news.clear()
+                await self._news.wait()
+        return self._told.pop(barcodes)
+
+
+def desk(session: aiohttp.ClientSession, library: Library, url: str, branch: str) -> Any:
+    """Lends a copy, or takes it back, by asking `url`; when it was answered."""
+
+    async def ask(path: str, body: dict[str, Any]) -> float:
+        headers = {
+            "Authorization": f"Bearer {library.tokens['staff']}",
+            "Carrel-Time": library.now,
+        }
+        async with session.post(url + path, json=body, headers=headers) as answer:
+            said = await answer.json()
+        if answer.status != 200 or not said["results"][0]["ok"]:
+            raise RuntimeError(f"{path}: {answer.status} {said}")
+        return time.perf_counter()
+
+    async def move(card: str, barcode: str, out: bool) -> float:
+        if out:
+            body = {"card_number": card, "barcodes": [barcode], "branch": branch}
+            return await ask("/v1/checkouts", body)
+        body = {"barcodes": [barcode], "branch": branch}
+        return await ask("/v1/returns", body | {"channel": "desk"})
+
+    return move
+
+
+@contextlib.asynccontextmanager
+async def reading(readers: list[Reader]) -> AsyncIterator[None]:
+    """All of them read while the block runs."""
+    begun = asyncio.Semaphore(8)
+    following = [asyncio.create_task(reader.follow(begun)) for reader in readers]
+    for _ in range(8):  # those that come later have begun once all before them have
+        await begun.acquire()
+    for _ in range(8):
+        begun.release()
+    try:
+        yield
+    finally:
+        for task in following:
+            task.cancel()
+        ends = await asyncio.gather(*following, return_exceptions=True)
+        broken = [end for end in ends if not isinstance(end, asyncio.CancelledError)]
+        if broken:
+            raise RuntimeError(f"{len(broken)} readers were cut off: {broken[0]!r}")
+
+
+async def commits(move: Any, card: str, barcode: str, readers: dict[str, Reader]) -> Times:
+    """Milliseconds from each answer until each reader had it."""
+    waits: Times = {name: [] for name in readers}
+    for turn in range(COMMITS):
+        out = turn % 2 == 0
+        answered = await move(card, barcode, out)
+        state = frozenset({barcode} if out else ())
+        for name, reader in readers.items():
+            told = await reader.told(state)
+            waits[name].append(max(told - answered, 0.0) * 1000)
+        await asyncio.sleep(PAUSE)
+    return waits
+
+
+async def busy(move: Any, others: Iterator[tuple[str, str]]) -> None:
+    """Lend to the others' patrons and take back, at a steady pace, until cancelled."""
+    for card, barcode in others:
+        for out in (True, False):
+            await move(card, barcode, out)
+            await asyncio.sleep(1 / OTHER_COMMITS)
+
+
+def figures(waits: list[float]) -> dict[str, float]:
+    """Median and p99 in milliseconds."""
+    waits = sorted(waits)
+    return {
+        "median_ms": round(waits[len(waits) // 2], 1),
+        "p99_ms": round(waits[len(waits) * 99 // 100], 1),
+        "most_ms": round(waits[-1], 1),
+    }
+
+
+async def measure(running: System) -> list[dict[str, Any]]:
+    """A row for each way of the change, each load and each reader."""
+    rows: list[dict[str, Any]] = []
+    gateways = [running.url("gateway", replica) for replica in range(2)]
+    async with (
+        Library(running) as library,
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=None),
+            read_bufsize=2**20,
+        ) as session,
+    ):
+        branch = await library.branch()
+        card = await library.patron(branch)
+        [barcode] = await library.copies(branch, 1)
+        patrons = [await library.patron(branch) for _ in range(OTHERS // EACH)]
+        copies = await library.copies(branch, 50) + await library.copies(branch, 50)
+        await library.flow.settle(within=120)
+        ways = {
+            "the broker": desk(session, library, running.url("circulation"), branch),
+            "the first gateway": desk(session, library, gateways[0], branch),
+        }
+        timed = {
+            name: Reader(session, library, url, card)
+            for name, url in zip(("first", "second"), gateways, strict=True)
+        }
+        others = [Reader(session, library, gateways[1], one) for one in patrons * EACH]
+        pairs = list(zip(patrons, copies, strict=False))
+
+        async def look(load: str) -> None:
+            for way, move in ways.items():
+                waits = await commits(move, card, barcode, timed)
+                for reader, found in waits.items():
+                    rows.append({"way": way, "load": load, "reader": reader} | figures(found))
+
+        async with reading(list(timed.values())):
+            await look("idle")
+            async with reading(others):
+                await look(f"{OTHERS} readers at the second")
+                turns = (pair for _ in range(1000) for pair in pairs)
+                working = asyncio.create_task(busy(ways["the broker"], turns))
+                await look(f"{OTHERS} readers, told of {OTHER_COMMITS:.0f} commits a second")
+                working.cancel()
+    return rows
+
+
+def main() -> None:
+    """Start a system, measure, print."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        system(
+            Path(folder), replicas={"gateway": 2}, simulation=True, usual_ports=False
+        ) as running,
+    ):
+        before = os.getloadavg()[0]
+        rows = asyncio.run(measure(running))
+    found = {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
+        f"{platform.python_version()}; readers, services, database and broker on it",
+        "load": [round(before, 1), round(os.getloadavg()[0], 1)],
+        "rows": rows,
+    }
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    sys.stdout.write(f"{found['machine']}; load {found['load'][0]} to {found['load'][1]}\n")
+    for row in rows:
+        where = f"{row['load']}; by {row['way']}, read at the {row['reader']}"
+        sys.stdout.write(
+            f"{where:<75} median {row['median_ms']} ms, p99 {row['p99_ms']} ms,"
+            f" most {row['most_ms']} ms\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
