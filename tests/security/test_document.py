@@ -126,7 +126,9 @@ def held_against(case: Any, response: Any, role: str) -> list[str]:
         case.validate_response(response, checks=[not_a_server_error, *CHECKS])
     except (Failure, FailureGroup) as failure:
         found = failure.exceptions if isinstance(failure, FailureGroup) else [failure]
-        return [f"{told} → {response.status_code}: {one}" for one in found]
+        sent = f"{case.headers} {case.query} {str(case.body)[:80]}"
+        said = f"{response.status_code} {response.text[:200]}"
+        return [f"{told} ({sent}) → {said}: {one}" for one in found]
     if response.headers["content-type"] == ["application/problem+json"]:
         said = case.operation.definition.raw["responses"][str(response.status_code)]
         code = response.json()["code"]
