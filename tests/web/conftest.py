@@ -4,12 +4,12 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 from pytest_asyncio import fixture
 
 from ops.processes import System, system
 from tests.library import Library
-from tests.web.browser import ARGUMENTS, Watch, Windows, chromium
+from tests.web.browser import ARGUMENTS, LIMIT_MS, Watch, Windows, chromium
 from tests.web.story import Story, told
 
 
@@ -34,6 +34,7 @@ async def browser() -> AsyncIterator[Browser]:
     path = chromium()
     if path is None:
         pytest.skip("no Chromium; on Debian: apt-get install chromium fonts-noto-cjk")
+    expect.set_options(timeout=LIMIT_MS)
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(
             executable_path=path,

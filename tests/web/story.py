@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from tests.library import PIN, WEEK, Library, unique
 
@@ -41,12 +42,12 @@ SUSPENSION = {
     "kinds": ["central", "major", "small"],
     "reason": "Libraries are closed",
 }
-NOTICE = {
+NOTICE: dict[str, Any] = {
     "title": "Partial reopening",
     "content": "Lending and returning resume on 19 February.",
     "branches": [CENTRAL],
 }
-TALK = {
+TALK: dict[str, Any] = {
     "title": "Factory In and Out: Small Subcontractors and Outworkers",
     "type": "talk",
     "venue": "Online",
@@ -56,7 +57,7 @@ TALK = {
     "language": "Cantonese",
     "enquiries": "2921 0388",
 }
-RECORDED = {
+RECORDED: dict[str, Any] = {
     **TALK,
     "title": "Outworkers of the New Towns",
     "starts_at": "2020-11-20T19:00:00+08:00",
@@ -104,6 +105,30 @@ class Story:
         await self.library.post("/v1/holds", body, by=card)
         return card
 
+    async def busy_reader(self, language: str = "en") -> "BusyReader":
+        """A new patron with three loans, one of them of November, who owes a fine of four days."""
+        card = await self.library.patron(CENTRAL, language=language)
+        fined, late, lost, returned = barcodes = [unique("K") for _ in range(4)]
+        for barcode in barcodes:
+            copy = {
+                "barcode": barcode,
+                "category": "adult",
+                "branch": CENTRAL,
+                "price_cents": 12800,
+            }
+            body = {"title": f"Title {barcode}", "authors": [], "kind": "book", "copies": [copy]}
+            await self.library.post("/v1/titles", body, by="staff")
+        for day, lent in (
+            (OPENING, [fined]),
+            (BEFORE, [late]),
+            ("2021-02-20T10:00:00+08:00", [lost, returned]),
+        ):
+            with at(self.library, day):
+                await self.library.lend(card, lent, CENTRAL)
+        with at(self.library, "2020-11-20T10:00:00+08:00"):
+            await self.library.take_back([fined], CENTRAL)
+        return BusyReader(card, late, lost, returned)
+
     async def debtor(self, language: str = "en") -> str:
         """A new patron who owes a fine of four days; the card number."""
         card = await self.library.patron(CENTRAL, language=language)
@@ -113,6 +138,16 @@ class Story:
         with at(self.library, "2020-11-20T10:00:00+08:00"):
             await self.library.take_back([barcode], CENTRAL)
         return card
+
+
+@dataclass(frozen=True)
+class BusyReader:
+    """A patron whose day has much in it: the card number, and barcodes of what is on loan."""
+
+    card: str
+    late: str
+    lost: str
+    returned: str
 
 
 async def told(library: Library) -> Story:

@@ -1,55 +1,11 @@
-"""A reader finds a title and reserves it, in each language, with scripts and without."""
+"""What a guest finds: a title, and the way to reserve it; where it is open."""
 
 import pytest
-from playwright.async_api import expect
 
-from tests.web.browser import Watch, Windows
-from tests.web.story import CENTRAL, SMALL, Story
+from tests.web.browser import Windows
+from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
-
-RESERVED = {
-    "en": "You are number",
-    "zh-Hant": "在輪候名單上排第",
-    "zh-Hans": "在排队名单上排第",
-}
-TWICE = {"en": "reserved this title already", "zh-Hant": "已預約此書", "zh-Hans": "已预约此书"}
-
-
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-@pytest.mark.parametrize("language", list(RESERVED))
-async def test_a_reader_finds_a_title_and_reserves_it(
-    windows: Windows, story: Story, watch: Watch, language: str, scripts: bool
-) -> None:
-    watch.expected.add(409)
-    card = await story.library.patron(CENTRAL, language=language)
-    page = await windows.open(language, card=card, scripts=scripts)
-    await page.goto("/catalogue")
-    await page.locator("#q").fill("everybody wants")
-    await page.keyboard.press("Enter")
-    await page.get_by_role("link", name="A book that everybody wants").click()
-    for said in (RESERVED[language], TWICE[language]):
-        await page.locator("#pickup_branch").select_option(SMALL)
-        await page.locator("main form[method=post] button").click()
-        await page.locator("#said").get_by_text(said).wait_for()
-    [hold] = (await story.library.get("/v1/me/holds", by=card))["items"]
-    assert (hold["title_id"], hold["pickup_branch"]) == (story.titles["wanted"], SMALL)
-
-
-async def test_a_day_that_has_passed_is_told_and_nothing_is_reserved(
-    windows: Windows, story: Story, watch: Watch
-) -> None:
-    watch.expected.add(409)
-    card = await story.library.patron(CENTRAL)
-    page = await windows.open(card=card)
-    await page.goto(f"/catalogue/{story.titles['wanted']}")
-    await page.locator("#expires_on").fill("2021-02-01")
-    await page.locator("main form[method=post] button").click()
-    await page.locator("#said").get_by_text("This day has passed already").wait_for()
-    await page.locator("#said").get_by_role("link", name="Not needed after").click()
-    await expect(page.locator("#expires_on")).to_be_focused()
-    await expect(page.locator("#expires_on")).to_have_value("2021-02-01")
-    assert (await story.library.get("/v1/me/holds", by=card))["items"] == []
 
 
 async def test_a_guest_is_led_to_log_in_and_back_to_the_title(
@@ -84,11 +40,3 @@ async def test_a_library_says_whether_it_is_open_and_when_it_reopens(
     assert "Closed until further notice" in await row.inner_text()
     await page.goto(f"/libraries/{CENTRAL}?on=2021-02-18")
     assert "It reopens on 19 February 2021" in await page.locator("main").inner_text()
-
-
-async def test_a_recording_can_be_found_once_it_is_released(windows: Windows, story: Story) -> None:
-    page = await windows.open()
-    await page.goto("/activities?type=talk&past=1")
-    await page.get_by_role("link", name="Outworkers of the New Towns").click()
-    link = page.get_by_role("link", name="Watch the recording")
-    assert await link.get_attribute("href") == "https://recordings.example/outworkers"

@@ -1,10 +1,9 @@
-"""A librarian's day at the desk, by keyboard as a scanner types."""
+"""The desk by keyboard, as a scanner types; where a copy goes, and what was typed wrong."""
 
 import pytest
 from playwright.async_api import Page
 
 from tests.library import PIN, unique
-from tests.support import until
 from tests.web.browser import Watch, Windows
 from tests.web.story import CENTRAL, MAJOR, OPENING, Story, at
 
@@ -98,69 +97,3 @@ async def test_a_field_that_is_not_right_is_told_beside_it(
     await page.locator("#phone-fault").wait_for()
     assert await page.locator("#phone").get_attribute("aria-invalid") == "true"
     assert await page.locator("#name").input_value() == "Wong Ka-yan"
-
-
-async def test_a_closure_is_seen_before_it_is_made(windows: Windows, story: Story) -> None:
-    library = story.library
-    reader = await library.patron(CENTRAL)
-    [barcode] = await library.copies(CENTRAL, 1)
-    [loan] = await library.lend(reader, [barcode], CENTRAL)  # due on 12 March
-    before = len((await library.get("/v1/closures", by="staff"))["items"])
-    page = await at_the_desk(windows, story, "/desk/closures", scripts=False)
-    await page.get_by_text("Choose libraries one by one").click()
-    await page.locator(f"input[name=branches][value={CENTRAL}]").check()
-    await page.locator("#from").fill("2021-03-12")
-    await page.locator("#reopened_on").fill("2021-03-15")
-    await page.locator("#reason").fill("Black rainstorm")
-    await page.get_by_role("button", name="Preview the effect").click()
-    moves = page.get_by_role("row", name="12 March 2021")
-    assert "15 March 2021" in await moves.inner_text()
-    assert len((await library.get("/v1/closures", by="staff"))["items"]) == before
-
-    await page.get_by_role("button", name="Confirm").click()
-    assert "The closure is recorded" in await page.locator("#said").inner_text()
-
-    async def moved() -> bool:
-        shown = await library.get(f"/v1/loans/{loan['id']}", by=reader)
-        return bool(shown["due_on"] == "2021-03-15")
-
-    await until(moved, within=60)
-
-    await page.get_by_role("link", name="Black rainstorm").click()
-    await page.locator("input[name=in_error]").check()
-    await page.locator("#withdrawal-reason").fill("It did not come")
-    await page.get_by_role("button", name="Preview the effect").last.click()
-    await page.get_by_role("button", name="Confirm").click()
-    assert "The closure is changed" in await page.locator("#said").inner_text()
-
-
-async def test_a_suspension_of_fines_is_made_changed_and_taken_back(
-    windows: Windows, story: Story
-) -> None:
-    page = await at_the_desk(windows, story, "/desk/suspensions")
-    await page.get_by_label("Small libraries").check()
-    await page.locator("#starts_on").fill("2021-06-01")
-    await page.locator("#reason").fill("A trial")
-    await page.get_by_role("button", name="Preview the effect").click()
-    await page.get_by_role("button", name="Confirm").press("Enter")
-    await page.get_by_role("link", name="A trial").click()
-    await page.locator("#resumes_on").fill("2021-06-15")
-    await page.get_by_role("button", name="Preview the effect").first.click()
-    await page.get_by_role("button", name="Confirm").press("Enter")
-    assert "15 June 2021" in await page.locator("main dl").inner_text()
-    await page.locator("#withdrawal-reason").fill("It is over")
-    await page.get_by_role("button", name="Preview the effect").last.click()
-    await page.get_by_role("button", name="Confirm").press("Enter")
-    await page.get_by_text("The suspension of fines is changed.").first.wait_for()
-    assert "It is over" in await page.locator("main dl").inner_text()
-
-
-async def test_a_notice_is_published_for_all_to_read(windows: Windows, story: Story) -> None:
-    page = await at_the_desk(windows, story, "/desk/notices")
-    await page.locator("#title").fill("A talk is moved")
-    await page.locator("#content").fill("It begins at 8 pm.\n<b>Not</b> at 7.")
-    await page.get_by_role("button", name="Publish").click()
-    await page.get_by_role("heading", name="A talk is moved").wait_for()
-    guest = await windows.open("zh-Hant")
-    await guest.goto("/notices")
-    assert "<b>Not</b> at 7." in await guest.locator("main").inner_text()

@@ -1,0 +1,413 @@
+"""A patron's day and a librarian's, from log-in to log-out, in each language.
+
+Each day is spent with scripts, without, and by keyboard alone; at the end the routes of the pages
+are held against what was visited.
+"""
+
+from collections import Counter
+
+import pytest
+from playwright.async_api import Page, expect
+from pytest_asyncio import fixture
+
+from tests.library import PIN, unique
+from tests.support import until
+from tests.web.browser import Watch, Windows
+from tests.web.reader import Reader
+from tests.web.routes import ROUTES, Driven, Way
+from tests.web.story import CENTRAL, MAJOR, NOTICE, RECORDED, TALK, Story, at
+
+pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
+
+LANGUAGES = ("en", "zh-Hant", "zh-Hans")
+EACH_DAY = pytest.mark.parametrize(
+    ("language", "way"),
+    [
+        *((language, way) for language in LANGUAGES for way in ("scripts", "no scripts")),
+        ("en", "keyboard"),
+    ],
+)
+WITH_SCRIPTS_ONLY = {"/me/stream"}
+"""What no page asks for by itself."""
+
+RESTART = {
+    "en": "Fines restart on 5 March 2021: HK$1.50 a day for this item.",
+    "zh-Hant": "罰款將由2021年3月5日起恢復計算：此項資料每日 HK$1.50。",
+    "zh-Hans": "罚款自2021年3月5日起恢复计算：该文献每天 HK$1.50。",
+}
+BLOCKED = "This account is blocked until what is owed is paid, or the staff lift the block."
+RENEWED = "%(title)s: renewed until %(due_on)s. Reference %(reference)s."
+WAITLISTED = (
+    "All places are taken. You are number %(position)s on the waiting list; "
+    "you are told when a place is yours."
+)
+NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
+"""What would lose the focus when the account changes before one's eyes."""
+CLOSURE_CHANGED = "The closure is changed. Due dates follow it in the next minutes."
+
+
+@pytest.fixture(scope="module")
+def driven() -> Driven:
+    """The routes that the journeys have driven."""
+    return Driven()
+
+
+@fixture(loop_scope="session")
+async def reader(windows: Windows, driven: Driven, language: str, way: Way) -> Reader:
+    """Somebody before a new window, whose visits are noted."""
+    page = await windows.open(language, scripts=way != "no scripts")
+    driven.over(page.context, way, language)
+    return Reader(page, language, way)
+
+
+async def left(reader: Reader) -> None:
+    """Logs out; and nothing is to be seen any more by going back."""
+    page = reader.page
+    await reader.work(page.locator(".mark"))
+    await expect(page.locator(".pages [aria-current=page]")).to_be_visible()
+    await reader.press("Log out", within=".masthead")
+    await reader.told("You have logged out.")
+    await page.go_back()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(reader.say("Log in"))
+
+
+@EACH_DAY
+async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None:
+    watch.expected |= {401, 409}
+    library, page = story.library, reader.page
+    busy = await story.busy_reader(reader.language)
+    say, told, follow = reader.say, reader.told, reader.follow
+
+    # Who asks for a page is led to log in, and to it.
+    await page.goto("/")
+    await reader.log_in(busy.card, pin="000000")
+    await told("The card number or the PIN is not right.")
+    await reader.log_in(busy.card)
+    await expect(page.locator("html")).to_have_attribute("lang", reader.language)
+
+    # What is late, and what a fine came from; nothing is renewed while it is owed.
+    await expect(page.get_by_text(RESTART[reader.language])).to_be_visible()
+    await expect(page.get_by_text(say(BLOCKED))).to_be_visible()
+    await expect(page.locator(NAMELESS)).to_have_count(0)
+    await follow(f"Title {busy.late}")
+    await expect(page.locator(".strip .suspended i")).not_to_have_count(0)
+    await expect(page.get_by_text(say("free: fines were suspended"))).to_be_visible()
+    await reader.press("Renew this item")
+    await told(BLOCKED)
+    await follow("Overdue fine")
+    await expect(page.locator(".strip .charged i")).to_have_count(4)
+    await expect(page.get_by_text(say("%(rate)s a day", rate=150))).to_be_visible()
+    await follow("Back to My Account")
+    await reader.press("Pay selected")
+    await told("Paid: %(paid_cents)s. Thank you.", paid_cents=600)
+
+    # One is renewed, then all.
+    await reader.press("Renew selected")
+    await told("Nothing was selected.")
+    await reader.work(page.locator("input[name=loan]").first)
+    await reader.press("Renew selected")
+    of_any = say(RENEWED, title="", due_on="2021-03-12", reference="").rstrip(" .。")
+    renewed = page.locator("#said p", has_text=of_any)
+    await expect(renewed).to_have_count(1)
+    await reader.press("Renew all")
+    await expect(renewed).to_have_count(3)
+    await expect(page.get_by_text(RESTART[reader.language])).to_have_count(0)
+
+    # One is said to be back, one is lost and paid for.
+    await follow(f"Title {busy.late}")
+    await reader.press("I have returned it")
+    await told("Thank you. The library is looking for it; no fine is added meanwhile.")
+    await follow(f"Title {busy.lost}")
+    await reader.work(page.locator("input[type=checkbox][required]"))
+    await reader.press("Report it as lost")
+    await told("Recorded as lost. What it costs is among your charges.")
+    await reader.press("Pay selected")
+    await told("Paid: %(paid_cents)s. Thank you.", paid_cents=15360)
+
+    # A title is found and reserved; the reservation is changed, paused and cancelled.
+    await follow("Catalogue", within=".masthead")
+    await reader.fill("#q", "everybody wants")
+    await page.keyboard.press("Enter")
+    await follow("A book that everybody wants")
+    await reader.choose("#pickup_branch", CENTRAL)
+    await reader.press("Reserve")
+    await expect(page.locator("#said .done")).to_be_visible()
+    await reader.press("Reserve")
+    await told("You have reserved this title already.")
+    await follow("My Account")
+    hold = page.locator("a[id^=hold-]")
+    await reader.work(hold)
+    await reader.fill("#expires_on", "2021-01-02")
+    await reader.press("Save")
+    await told("This day has passed already.")
+    await reader.work(page.locator("#said a"))
+    await expect(page.locator("#expires_on")).to_be_focused()
+    await reader.fill("#expires_on", "2021-06-01")
+    await reader.choose("#pickup_branch", MAJOR)
+    await reader.press("Save")
+    await told("Your reservation was changed.")
+    last_day = say("Not needed after %(day)s.", day="2021-06-01")
+    await expect(page.get_by_text(last_day)).to_be_visible()
+    await reader.work(hold)
+    await reader.press("Pause this reservation")
+    await told("Your reservation is paused. It keeps its place.")
+    await reader.work(hold)
+    await reader.press("Resume this reservation")
+    await told("Your reservation is active again.")
+    await reader.work(hold)
+    await reader.press("Cancel this reservation")
+    await told("Your reservation was cancelled.")
+
+    # What is followed is what My Info shows, and what is read is kept.
+    await follow("My Info")
+    await expect(page.get_by_role("cell", name=NOTICE["content"])).to_have_count(0)
+    await follow("Choose what to follow")
+    for value in (CENTRAL, "talk", "yes"):
+        await reader.work(page.locator(f"main input[type=checkbox][value={value}]"))
+    await reader.press("Save")
+    await told("Saved.")
+    await library.flow.settle()
+    await library.take_back([busy.returned], CENTRAL)
+    await library.job("circulation/forget-loans")
+    await follow("My Info")
+    await expect(page.get_by_role("rowheader", name=TALK["title"])).to_be_visible()
+    await expect(page.get_by_role("cell", name=NOTICE["content"])).to_be_visible()
+    await follow("My Setting")
+    await follow("See the list")
+    await expect(page.get_by_role("rowheader", name=busy.returned)).to_be_visible()
+
+    # Messages are read.
+    await library.flow.settle()
+    await follow("Messages")
+    await expect(page.locator("li.new")).not_to_have_count(0)
+    await reader.work(page.locator("#read-all"))
+    await expect(page.locator("li.new")).to_have_count(0)
+    await expect(page.locator("#read-all")).to_have_count(0)
+
+    # A place in an activity is taken and given up; where there is none one waits for it.
+    free, full = [await library.activity(1, "2021-03-10T19:00:00+08:00") for _ in range(2)]
+    other = await library.patron(CENTRAL)
+    await library.post(f"/v1/activities/{full}/registration", by=other)
+    await follow("Activities", within=".masthead")
+    await reader.work(page.locator(f"a[href='/activities/{free}']"))
+    await reader.press("Register for this activity")
+    await told("You have a place.")
+    await library.flow.settle()
+    await follow("My Account")
+    await expect(page.locator(NAMELESS)).to_have_count(0)
+    await reader.work(page.locator(f"a[href='/activities/{free}']"))
+    await reader.press("Withdraw")
+    await told("You are not registered any more.")
+    await follow("All activities")
+    await reader.work(page.locator(f"a[href='/activities/{full}']"))
+    await reader.press("Join the waiting list")
+    await told(WAITLISTED, position=1)
+
+    # What was recorded; where libraries are open, and what they announce.
+    await follow("Activities", within=".masthead")
+    await reader.work(page.locator("input[name=past]"))
+    await reader.press("Show")
+    await follow(RECORDED["title"])
+    link = page.get_by_role("link", name=say("Watch the recording"))
+    await expect(link).to_have_attribute("href", RECORDED["recording"]["url"])
+    await follow("Libraries", within=".masthead")
+    await follow("Hong Kong Central Library")
+    await expect(page.get_by_text(say("Open now"))).to_be_visible()
+    await reader.fill("#on", "2021-02-18")
+    await reader.press("Show")
+    await expect(page.get_by_text(say("It reopens on %(day)s.", day="2021-02-19"))).to_be_visible()
+    await follow("Notices", within=".masthead")
+    await reader.choose("#branch", CENTRAL)
+    await reader.press("Show")
+    await expect(page.get_by_role("heading", name=NOTICE["title"])).to_be_visible()
+
+    await left(reader)
+
+
+@EACH_DAY
+async def test_a_librarians_day(reader: Reader, story: Story) -> None:
+    library, page = story.library, reader.page
+    say, told, follow = reader.say, reader.told, reader.follow
+    place = await library.branch("district")
+    late, card = [await library.patron(place) for _ in range(2)]
+    [overdue] = await library.copies(place, 1)
+    barcodes = await library.copies(place, 7)
+    await library.flow.settle()
+    with at(library, "2021-02-01T10:00:00+08:00"):
+        await library.lend(late, [overdue], place)  # due on 15 February
+
+    await page.goto("/desk")
+    await reader.log_in(story.librarian)
+
+    # A reader is registered, and borrows.
+    await follow("Register")
+    new = unique("NEW")
+    for field, text in (("card_number", new), ("name", "Wong Ka-yan"), ("pin", PIN)):
+        await reader.fill(f"#{field}", text)
+    await reader.choose("#home_branch", place)
+    await reader.press("Register")
+    await expect(page.locator("section.done")).to_contain_text(new)
+    await follow("Lend")
+    await reader.choose("#branch", place)
+    await reader.fill("#card_number", card)
+    await reader.fill("#barcodes", "\n".join(barcodes))
+    await reader.press("Lend")
+    lent = say("Due on %(day)s", day="2021-03-12")
+    await expect(page.locator("main tbody tr", has_text=lent)).to_have_count(7)
+
+    # The library closes, at first nobody knows for how long.
+    reason = f"Rain at {place}"
+    await follow("Closures")
+    await one_library(reader, place)
+    await reader.fill("#from", "2021-03-12")
+    await reader.fill("#reason", reason)
+    await reader.press("Preview the effect")
+    await effect(reader, moved=0, before=1650, after=1650)
+    await reader.press("Confirm")
+    await told("The closure is recorded. Due dates follow it in the next minutes.")
+    await library.flow.settle()
+
+    # It reopens, in part; due dates are spread over five days, as the preview had it.
+    await follow(reason)
+    await reader.fill("#reopened_on", "2021-03-15")
+    await reader.fill("#services", "Lending and returning")
+    await reader.fill("#measures", "Hand hygiene")
+    await reader.fill("#capacity", "20")
+    await reader.fill("#opens", "10:00")
+    await reader.fill("#closes", "17:00")
+    await reader.fill("#stagger_days", "5")
+    await reader.press("Preview the effect")
+    await effect(reader, moved=7, before=1650, after=1650)
+    spread = await moved_to(page)
+    assert {*spread} <= {reader.words.day(f"2021-03-{day}") for day in range(15, 20)}
+    assert len(spread) > 1
+    await reader.press("Confirm")
+    await told(CLOSURE_CHANGED)
+    row = page.get_by_role("row", name=f"Library {place}")
+    await expect(row).to_contain_text(reader.words.day("2021-03-15"))
+
+    async def due() -> Counter[str]:
+        loans = (await library.get("/v1/me", by=card))["loans"]
+        return Counter(reader.words.day(loan["due_on"]) for loan in loans)
+
+    async def spread_as_shown() -> bool:
+        return await due() == spread
+
+    await until(spread_as_shown, within=60)
+
+    # It has been closed for longer than was recorded: days that were late become free.
+    await reader.fill("#from", "2021-02-20")
+    await reader.press("Preview the effect", nth=1)
+    await effect(reader, moved=0, before=1650, after=600)
+    await reader.press("Confirm")
+    await told(CLOSURE_CHANGED)
+    await library.flow.settle()
+    await follow("Libraries", within=".masthead")
+    await follow(f"Library {place}")
+    await expect(page.get_by_text(say("Closed now"))).to_be_visible()
+    await reader.fill("#on", "2021-03-15")
+    await reader.press("Show")
+    for told_of in ("10:00–17:00", "Lending and returning", "Hand hygiene"):
+        await expect(page.locator("#day ~ *", has_text=told_of)).to_be_visible()
+
+    # All of it was a mistake: due dates are what they were.
+    await follow("Closures")
+    await follow(reason)
+    await reader.work(page.locator("[name=in_error]"))
+    await reader.fill("#withdrawal-reason", "It stayed dry")
+    await reader.press("Preview the effect", nth=2)
+    await effect(reader, moved=7, before=600, after=1650)
+    assert await moved_to(page) == {reader.words.day("2021-03-12"): 7}
+    await reader.press("Confirm")
+    await told(CLOSURE_CHANGED)
+
+    async def back() -> bool:
+        return await due() == {reader.words.day("2021-03-12"): 7}
+
+    await until(back, within=60)
+    await library.flow.settle()
+
+    # Fines are suspended for a time, then for less of it, then not at all.
+    trial = f"A trial at {place}"
+    await follow("Suspensions of fines")
+    await one_library(reader, place)
+    await reader.fill("#starts_on", "2021-02-20")
+    await reader.fill("#reason", trial)
+    await reader.press("Preview the effect")
+    await effect(reader, moved=0, before=1650, after=600)
+    await reader.press("Confirm")
+    await told("The suspension of fines is recorded.")
+    await follow(trial)
+    await reader.fill("#resumes_on", "2021-02-23")
+    await reader.press("Preview the effect")
+    await effect(reader, moved=0, before=600, after=1200)
+    await reader.press("Confirm")
+    await told("The suspension of fines is changed.")
+    await reader.work(page.locator("[name=in_error]"))
+    await reader.fill("#withdrawal-reason", "Too dear")
+    await reader.press("Preview the effect", nth=1)
+    await effect(reader, moved=0, before=1200, after=1650)
+    await reader.press("Confirm")
+    await told("The suspension of fines is changed.")
+
+    # What is late comes back, and costs what the previews said.
+    await follow("Return")
+    await expect(page.locator("#branch")).to_have_value(place)
+    await reader.fill("#barcodes", overdue)
+    await reader.press("Return")
+    back_again = page.get_by_role("row", name=overdue)
+    await expect(back_again).to_contain_text(reader.words.money(1650))
+    await expect(back_again).to_contain_text(say("Back to its shelf"))
+
+    # A notice is published for all to read.
+    await follow("Publish a notice")
+    await one_library(reader, place)
+    await reader.fill("#title", f"News of {place}")
+    await reader.fill("#content", "It stayed dry.\n<b>Not</b> wet.")
+    await reader.press("Publish")
+    await told("The notice is published.")
+    article = page.locator("article", has_text=f"News of {place}")
+    await expect(article).to_contain_text("<b>Not</b> wet.")
+
+    await left(reader)
+
+
+async def one_library(reader: Reader, place: str) -> None:
+    """Chooses one library of all."""
+    await reader.work(reader.page.locator("summary"))
+    await reader.work(reader.page.locator(f"[name=branches][value={place}]"))
+
+
+async def effect(reader: Reader, *, moved: int, before: int, after: int) -> None:
+    """The page shows the effect of a change on the eight loans of the library; money is cents."""
+    await expect(reader.page.locator("h1")).to_have_text(reader.say("Preview of the effect"))
+    for name, number in {
+        "Open loans of these libraries": 8,
+        "Loans whose due date moves": moved,
+        "Fines that accrue now": reader.words.money(before),
+        "Fines that would accrue then": reader.words.money(after),
+        "Amount that will not be charged": reader.words.money(before - after),
+    }.items():
+        row = reader.page.locator(".effects tr", has=reader.page.get_by_text(reader.say(name)))
+        await expect(row.locator("td")).to_have_text(str(number))
+    assert sum((await moved_to(reader.page)).values()) == moved
+
+
+async def moved_to(page: Page) -> Counter[str]:
+    """How many due dates a preview moves, by the day that they move to."""
+    moves: Counter[str] = Counter()
+    for row in await page.locator("#moves ~ table tbody tr").all():
+        to, loans = await row.locator("td").all_inner_texts()
+        moves[to] += int(loans)
+    return moves
+
+
+@pytest.mark.parametrize(("method", "path"), [(method, route.path) for method, route in ROUTES])
+async def test_a_route_of_the_pages_is_driven(
+    request: pytest.FixtureRequest, driven: Driven, method: str, path: str
+) -> None:
+    if request.session.testsfailed:
+        pytest.skip("a test failed before, so not all of the pages were visited")
+    ways = {"scripts"} if path in WITH_SCRIPTS_ONLY else {"scripts", "no scripts", "keyboard"}
+    assert ways - driven.ways(method, path) == set(), "by no journey"
+    assert {*LANGUAGES} - driven.languages(method, path) == set(), "by no journey"
