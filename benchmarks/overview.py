@@ -31,7 +31,7 @@ from starlette.types import Receive, Scope, Send
 
 from ops import ports
 from ops.embedded import embedded
-from services.gateway.store import INDEXES, WHOLE
+from services.gateway.store import FORM, INDEXES, WHOLE
 from shared.mongo import Database, Document, connect, ensure_indexes
 from tests.support import test_keys, token, until
 
@@ -109,7 +109,7 @@ def view(patron_id: str, loans: int) -> Document:
 
 async def fill(database: Database, views: int) -> None:
     """The accounts that are asked for, and as many more as there are to be."""
-    await database.account_views.insert_one({"_id": WHOLE, "since": NOW})
+    await database.account_views.insert_one({"_id": WHOLE, "since": NOW, "form": FORM})
     await database.known_keys.insert_one({"_id": "accounts", **await test_keys()})
     for loans in LOANS:
         await database.account_views.insert_many(
