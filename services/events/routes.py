@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 
 from services.events import queries
 from services.events.domain.activity import is_released
-from services.events.domain.feed import calendar
 from services.events.domain.registration import Registration, RegistrationState
+from services.events.feed import calendar
 from services.events.queries import Placed, Shown
 from services.events.settings import Settings
 from services.events.usecases.amend_activity import AmendActivity, amend_activity
