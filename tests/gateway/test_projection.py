@@ -241,6 +241,21 @@ async def test_nothing_is_kept_of_an_erased_patron_whatever_comes_late(
     assert view == {"_id": "patron-1", "patron": {"version": 5, "status": "erased"}}
 
 
+async def account(views: Database) -> dict[str, Any]:
+    """What the patron is shown of the view alone."""
+    return overview(
+        await views.account_views.find_one({"_id": "patron-1"}),
+        patron_id="patron-1",
+        name="",
+        midnight=story.at(28 * 24),
+        common=Common({}, 0),
+        activities={},
+        positions={},
+        accruing=(),
+        live=LIVE,
+    )
+
+
 async def test_a_settled_charge_is_no_longer_kept_in_full(views: Database, hear: Hear) -> None:
     await hear(story.fine(2, outstanding_cents=0))
     await hear(story.fine(1))
@@ -253,18 +268,7 @@ async def test_a_settled_charge_is_kept_in_full_while_a_part_of_it_is_due_back(
 ) -> None:
     await hear(story.fine(1))
     await hear(story.fine(2, outstanding_cents=0, refund_due_cents=150))
-    view = await views.account_views.find_one({"_id": "patron-1"})
-    shown = overview(
-        view,
-        patron_id="patron-1",
-        name="",
-        midnight=story.at(28 * 24),
-        common=Common({}, 0),
-        activities={},
-        positions={},
-        accruing=(),
-        live=LIVE,
-    )
+    shown = await account(views)
     [charge] = shown["charges"]
     assert (charge["outstanding_cents"], charge["refund_due_cents"]) == (0, 150)
     assert shown["totals"]["outstanding_cents"] == 0
@@ -284,18 +288,7 @@ async def test_each_kind_of_charge_is_shown_with_what_explains_it(
     views: Database, hear: Hear, told: dict[str, Any], kind: str, statement_url: str
 ) -> None:
     await hear(story.fine(1, **told))
-    view = await views.account_views.find_one({"_id": "patron-1"})
-    shown = overview(
-        view,
-        patron_id="patron-1",
-        name="",
-        midnight=story.at(28 * 24),
-        common=Common({}, 0),
-        activities={},
-        positions={},
-        accruing=(),
-        live=LIVE,
-    )
+    shown = await account(views)
     [charge] = shown["charges"]
     assert (charge["kind"], charge["statement_url"]) == (kind, statement_url)
     assert charge["loan_id"] == (told.get("loan_id", "loan-1") or None)
