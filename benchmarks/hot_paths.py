@@ -35,10 +35,10 @@ LENT = 120
 Call = Callable[[int], Awaitable[object]]
 
 
-def expect(holds: bool) -> None:
+def expect(holds: bool, answer: object) -> None:
     """What is measured has to be the real thing."""
     if not holds:
-        raise RuntimeError("an answer is not what it should be")
+        raise RuntimeError(f"an answer is not what it should be: {answer}")
 
 
 async def rate(call: Call, count: int, at_once: int = AT_ONCE) -> float:
@@ -84,11 +84,12 @@ async def my_account(library: Library, session: aiohttp.ClientSession, store: Da
 
     async def ask(_: int) -> None:
         async with session.get(f"{library.system.gateway_url}/v1/me", headers=headers) as answer:
-            expect(len((await answer.json())["loans"]) == 10)
+            found = await answer.json()
+            expect(answer.status == 200 and len(found["loans"]) == 10, found)
 
     async def read(_: int) -> None:
         view = await store.account_views.find_one({"_id": patron})
-        expect(view is not None)
+        expect(view is not None, view)
 
     return await compared(ask, read, CALLS)
 
@@ -112,7 +113,7 @@ async def check_out(library: Library, store: Database) -> Document:
         card, barcode = next(waiting)
         body = {"card_number": card, "barcodes": [barcode], "branch": branch}
         answer = await library.post("/v1/checkouts", body, by="staff")
-        expect(answer["results"][0]["ok"])
+        expect(answer["results"][0]["ok"], answer)
 
     copy = await store.copies.find_one({})
     loan = await store.loans.find_one({})

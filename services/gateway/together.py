@@ -26,32 +26,40 @@ class Together(Generic[K, V]):
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._read = read
         self._asked: dict[K, asyncio.Future[V]] = {}
-        self._reading: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def get(self, key: K) -> V:
         """The value of a key now. Raises what the read raises, to all who share it."""
         value = self._asked.get(key)
         if value is None:
             value = self._asked[key] = asyncio.get_running_loop().create_future()
-            if len(self._reading) < AT_ONCE:
+            if self._under_way < AT_ONCE:
+                self._under_way += 1
                 # In a context of its own: deadline, trace and log fields of who asks first are
                 # not those of the others.
-                reading = asyncio.create_task(self._answer_all(), context=Context())
-                self._reading.add(reading)
-                reading.add_done_callback(self._reading.discard)
+                task = asyncio.create_task(self._answer_all(), context=Context())
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(value)  # who gives up takes it from nobody else
 
     async def _answer_all(self) -> None:
-        while self._asked:
-            keys = list(self._asked)[:MOST]
-            asked = {key: self._asked.pop(key) for key in keys}
-            try:
-                values = await self._read(keys)
-                found = [values[key] for key in keys]
-            except Exception as error:  # noqa: BLE001 - it is theirs who asked
-                for value in asked.values():
-                    value.set_exception(error)
-                    value.exception()  # who asked may have given up: then nobody looks at it
-            else:
-                for value, each in zip(asked.values(), found, strict=True):
-                    value.set_result(each)
+        try:
+            while self._asked:
+                await self._answer(list(self._asked)[:MOST])
+        finally:
+            # Here, and not when the task is done: who asks in between would wait for nobody.
+            self._under_way -= 1
+
+    async def _answer(self, keys: Sequence[K]) -> None:
+        asked = {key: self._asked.pop(key) for key in keys}
+        try:
+            values = await self._read(keys)
+            found = [values[key] for key in keys]
+        except Exception as error:  # noqa: BLE001 - it is theirs who asked
+            for value in asked.values():
+                value.set_exception(error)
+                value.exception()  # who asked may have given up: then nobody looks at it
+        else:
+            for value, each in zip(asked.values(), found, strict=True):
+                value.set_result(each)

@@ -49,6 +49,19 @@ async def test_who_asks_while_reads_are_under_way_is_answered_by_one_that_begins
     assert shelf.asked[AT_ONCE:] == [["a", "b", "early-0"]]
 
 
+@pytest.mark.parametrize("later", range(12))
+async def test_who_asks_at_whichever_step_of_an_ending_read_is_answered(later: int) -> None:
+    shelf = Shelf()
+    together = Together(shelf.read)
+    early = [task for n in range(AT_ONCE) for task in await asking(together, f"early-{n}")]
+    shelf.let.set()
+    for _ in range(later):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        assert await together.get("a") == f"a {AT_ONCE + 1}"
+        await asyncio.gather(*early)
+
+
 async def test_who_gives_up_takes_the_answer_from_nobody_else() -> None:
     shelf = Shelf()
     together = Together(shelf.read)
