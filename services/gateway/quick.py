@@ -6,6 +6,7 @@ answer takes. Whatever is not plain goes that way.
 
 from types import SimpleNamespace
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -35,10 +36,11 @@ class Quick:
         answer: ASGIApp
         try:
             kept = await _kept(request)
+            answer = kept.to(request) if kept else self._app
         except OwnerAway as error:
             answer = unavailable(error.service)
-        else:
-            answer = kept.to(request) if kept else self._app
+        except HTTPException:
+            answer = self._app  # of what is wrong with the request the route tells
         if answer is not self._app:
             scope["route"] = _ROUTE
         await answer(scope, receive, send)

@@ -50,6 +50,16 @@ async def test_views_that_are_not_whole_are_not_shown(
     assert answers[0].headers["Retry-After"] == "2"
 
 
+async def test_a_time_that_is_none_is_refused_also_once_there_is_an_answer(
+    settings: Settings, gateway: Gateway
+) -> None:
+    async with gateway(settings) as api:
+        times = ("soon", BEFORE_DUE, "soon")
+        answers = [await api.get("/v1/me", as_=PATRON, at=at) for at in times]
+    assert [answer.status for answer in answers] == [422, 200, 422]
+    assert answers[2].json()["code"] == "malformed"
+
+
 async def test_a_patron_nobody_heard_of_yet_has_an_empty_account(
     settings: Settings, gateway: Gateway
 ) -> None:
