@@ -65,7 +65,10 @@ async def activities(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Shown]:
-    """Activities by their start, from `since` on; `after` is the start and id of the last seen."""
+    """Activities by their start that are not over at `since`.
+
+    `after` is the start and id of the last one seen.
+    """
     found = await store.list_activities(
         db, type_=type_, branch=branch, since=since, after=after, limit=limit
     )

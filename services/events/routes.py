@@ -318,7 +318,7 @@ async def get_activities(
         date | None,
         Query(
             alias="from",
-            description="First day, in the library's time zone.",
+            description="What is over before this day, in the library's time zone, is left out.",
             ge=date(1900, 1, 1),  # midnight of the year 1 may have no equivalent in UTC
         ),
     ] = None,
@@ -350,7 +350,7 @@ async def get_activities(
 async def get_feed(
     db: Db, now: BusinessTime, *, type_: ByType = None, branch: ByBranch = None
 ) -> Response:
-    """Activities as a calendar to subscribe to: those of the last 31 days and to come."""
+    """Activities as a calendar to subscribe to: of the last 31 days, that are on, and to come."""
     found = await queries.activities(
         db, type_=type_, branch=branch, since=now - FEED_BACK, after=None, limit=FEED_ENTRIES
     )

@@ -21,6 +21,8 @@ INDEXES: Indexes = {
         IndexModel(_IN_ORDER),
         IndexModel([("type", ASCENDING), *_IN_ORDER]),
         IndexModel([("branch", ASCENDING), *_IN_ORDER]),
+        # What began before and is still on.
+        IndexModel([("ends_at", ASCENDING)]),
     ],
     "recordings": [IndexModel([("announced", ASCENDING), ("available_from", ASCENDING)])],
     "places": [IndexModel([("unfinished_since", ASCENDING)], partialFilterExpression=_UNFINISHED)],
@@ -191,7 +193,10 @@ async def list_activities(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Activity]:
-    """Activities in the order of their start, then their id; `after` is the last one seen."""
+    """Activities that are not over at `since`, in the order of their start, then their id.
+
+    `after` is the start and id of the last one seen.
+    """
     query: dict[str, Any] = {}
     if type_ is not None:
         query["type"] = type_
@@ -199,7 +204,7 @@ async def list_activities(
         query["branch"] = branch
     parts: list[Mapping[str, Any]] = [query]
     if since is not None:
-        parts.append({"starts_at": {"$gte": since}})
+        parts.append({"$or": [{"starts_at": {"$gte": since}}, {"ends_at": {"$gte": since}}]})
     if after is not None:
         starts_at, activity_id = after
         parts.append(

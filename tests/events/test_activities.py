@@ -120,6 +120,20 @@ async def test_activities_are_found_by_type_branch_and_first_day(api: Api) -> No
     assert await titles("from=2020-11-22") == []
 
 
+async def test_what_began_before_a_day_is_found_as_long_as_it_is_on(api: Api) -> None:
+    for title, ends_at in (
+        ("over", "2020-11-24T23:30:00+08:00"),
+        ("on", "2020-11-25T19:00:00+08:00"),
+    ):
+        await published(api, title=title, starts_at="2020-11-10T09:00:00+08:00", ends_at=ends_at)
+    await published(api, title="to come", starts_at="2020-11-28T09:00:00+08:00")
+    first = (await api.get("/v1/activities?from=2020-11-25&limit=1", at=ANNOUNCED)).json()
+    path = f"/v1/activities?from=2020-11-25&after={first['next']}"
+    then = (await api.get(path, at=ANNOUNCED)).json()
+    assert [one["title"] for one in first["items"] + then["items"]] == ["on", "to come"]
+    assert then["next"] is None
+
+
 @pytest.mark.parametrize(
     "query",
     ["after=x", "after=99999999999999999.x", "from=soon", "from=0001-01-01", "limit=0", "type=T"],
