@@ -1,6 +1,6 @@
 """How soon a reader of `GET /v1/me/stream` is told of a commit, at either of two gateways.
 
-    .venv/bin/python -m benchmarks.pushes [--json]
+    .venv/bin/python -m benchmarks.pushes [--json] [--kafka apache]
 
 Copies are lent to a patron and taken back. Where circulation itself is asked, the event goes by
 the outbox and the broker to whichever gateway takes it in; where the first gateway is asked, it
@@ -10,6 +10,7 @@ from the answer to the command, which comes after the commit: what was told befo
 No test asserts any of it.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
@@ -201,21 +202,30 @@ async def measure(running: System) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Start a system, measure, print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--kafka", choices=("embedded", "apache"), default="embedded")
+    asked = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
         system(
-            Path(folder), replicas={"gateway": 2}, simulation=True, usual_ports=False
+            Path(folder),
+            replicas={"gateway": 2},
+            simulation=True,
+            usual_ports=False,
+            broker=asked.kafka,
         ) as running,
     ):
         before = os.getloadavg()[0]
         rows = asyncio.run(measure(running))
     found = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
-        f"{platform.python_version()}; readers, services, database and broker on it",
+        f"{platform.python_version()}; readers, services, database and broker "
+        f"({asked.kafka}) on it",
         "load": [round(before, 1), round(os.getloadavg()[0], 1)],
         "rows": rows,
     }
-    if "--json" in sys.argv:
+    if asked.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
     sys.stdout.write(f"{found['machine']}; load {found['load'][0]} to {found['load'][1]}\n")
