@@ -121,7 +121,8 @@ async def taken_in(client: Client, settings: Settings, count: int, at_once: int)
             first = await until(lambda: so_many(1), within=60, every=0.001)
             started = time.perf_counter()
             last = await until(lambda: so_many(count), within=600, every=0.001)
-            return (last - first) / (time.perf_counter() - started)
+            rate: float = (last - first) / (time.perf_counter() - started)
+            return rate
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -197,7 +198,8 @@ def main() -> None:
         ) as infrastructure,
     ):
         told = {n.removeprefix("CARREL_").lower(): v for n, v in infrastructure.told.items()}
-        settings = Settings(mongo_url=infrastructure.mongo_url, kafka=infrastructure.kafka, **told)
+        where = {"mongo_url": infrastructure.mongo_url, "kafka": infrastructure.kafka}
+        settings = Settings.model_validate(told | where)
         found = asyncio.run(measure(settings, asked.events))
     if asked.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
