@@ -178,8 +178,8 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
         bool,
         typer.Option(
             "--demonstration",
-            help="Put a librarian, a patron and some books into an empty system; everybody knows "
-            "their PIN.",
+            help="Put a librarian, a patron with loans, and some books into an empty system; "
+            "everybody knows their PIN.",
         ),
     ] = False,
 ) -> None:

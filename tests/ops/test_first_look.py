@@ -10,17 +10,20 @@ from tests.gateway.web.browser import Browser, Page
 def test_who_looks_for_the_first_time_finds_an_account_and_a_desk(running: System) -> None:
     prepare(running)
     prepare(running)  # a second start changes nothing
-    account, desk = asyncio.run(_looked_at(running.gateway_url))
+    account, info, desk = asyncio.run(_looked_at(running.gateway_url))
     assert account.text.count("The Factory and the Flat") == 1
-    assert "Overdue 1" in account.text
+    for told in ("Overdue 1", "Next in the queue", "To pay HK$6.00"):
+        assert told in account.text
+    assert "Paper and Ink" in info.text
     assert (desk.status, desk.path) == (200, "/desk")
 
 
 async def _looked_at(site: str) -> list[Page]:
-    return [await _logged_in(site, card) for card in (PATRON, LIBRARIAN)]
+    async with Browser(site) as patron, Browser(site) as librarian:
+        account = await _log_in(patron, PATRON)
+        return [account, await patron.get("/info"), await _log_in(librarian, LIBRARIAN)]
 
 
-async def _logged_in(site: str, card: str) -> Page:
-    async with Browser(site) as browser:
-        page = await browser.get("/log-in")
-        return await browser.submit(page, "/log-in", card_number=card, pin=PIN)
+async def _log_in(browser: Browser, card: str) -> Page:
+    page = await browser.get("/log-in")
+    return await browser.submit(page, "/log-in", card_number=card, pin=PIN)
