@@ -157,20 +157,16 @@ async def test_what_changes_is_pushed_from_any_replica(two: tuple[Api, Api], hea
     assert pushed[0].id == pushed[1].id
 
 
-async def test_what_one_replica_writes_is_pushed_by_the_other_within_100_ms(
+async def test_each_state_that_one_replica_writes_is_pushed_by_the_other(
     two: tuple[Api, Api], hear: Hear
 ) -> None:
-    # The median: the machine is not always ours.
-    waits = []
+    # How soon is measured by benchmarks/pushes.py.
     async with reading(two[1]) as stream_:
         await stream_.told()
         for version in range(1, 12):
             await hear(story.patron(accounts.PatronUpdated, version, home_branch=f"B{version}"))
-            committed = time.monotonic()
             event = await stream_.told()
-            waits.append(time.monotonic() - committed)
             assert event.data["patron"]["home_branch"] == f"B{version}"
-    assert sorted(waits)[len(waits) // 2] < 0.1, waits
 
 
 async def test_who_comes_back_to_another_replica_is_sent_what_they_missed_and_no_more(
