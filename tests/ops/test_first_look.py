@@ -12,7 +12,7 @@ def test_who_looks_for_the_first_time_finds_an_account_and_a_desk(running: Syste
     prepare(running)  # a second start changes nothing
     account, info, desk = asyncio.run(_looked_at(running.gateway_url))
     assert account.text.count("The Factory and the Flat") == 1
-    for told in ("Overdue 1", "Next in the queue", "To pay HK$6.00"):
+    for told in ("Overdue 1", "Next in the queue", "To pay $6.00"):
         assert told in account.text
     assert "Paper and Ink" in info.text
     assert (desk.status, desk.path) == (200, "/desk")

@@ -31,9 +31,9 @@ WITH_SCRIPTS_ONLY = {"/me/stream"}
 """What no page asks for by itself."""
 
 RESTART = {
-    "en": "Fines restart on 5 March 2021: HK$1.50 a day for this item.",
-    "zh-Hant": "罰款將由2021年3月5日起恢復計算：此項資料每日 HK$1.50。",
-    "zh-Hans": "罚款自2021年3月5日起恢复计算：该文献每天 HK$1.50。",
+    "en": "Fines restart on 5 March 2021: $1.50 a day for this item.",
+    "zh-Hant": "罰款將由2021年3月5日起恢復計算：此項資料每日 $1.50。",
+    "zh-Hans": "罚款自2021年3月5日起恢复计算：该文献每天 $1.50。",
 }
 BLOCKED = "This account is blocked until what is owed is paid, or the staff lift the block."
 RENEWED = "%(title)s: renewed until %(due_on)s. Reference %(reference)s."

@@ -77,12 +77,12 @@ class Language:
     def money(self, cents: int) -> str:
         """Cents of Hong Kong dollars."""
         amount = numbers.format_decimal(cents / 100, "#,##0.00", locale=self.locale)
-        return f"HK${amount}"
+        return f"${amount}"
 
 
 _HAN = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 _LATIN = "A-Za-z\u00c0-\u024f"
-# A word of three letters at least: HK$, PIN codes and numerals are of no language.
+# A word of three letters at least: PIN codes and numerals are of no language.
 _CHINESE = re.compile(f"([{_HAN}][\\s{_HAN}]*)")
 _ENGLISH = re.compile(f"((?:[{_LATIN}]{{1,2}} ){{0,3}}[{_LATIN}]{{3}}[{_LATIN}0-9'’ ,.:;&()/-]*)")
 

@@ -90,24 +90,22 @@ async def test_a_fine_is_explained_day_by_day_and_paid(
     browser.at = library.now = OVERDUE
     account = await browser.get("/")
     assert "Overdue" in account.text
-    assert "HK$1.50 for each day that the library is open. So far: HK$6.00." in account.text
+    assert "$1.50 for each day that the library is open. So far: $6.00." in account.text
     loan = next(link for link in account.links if link.startswith("/loans/"))
     detail = await browser.get(loan)
-    assert (
-        "17 November 2020 to 20 November 2020 4 days · charged HK$1.50 a day HK$6.00" in detail.text
-    )
+    assert "17 November 2020 to 20 November 2020 4 days · charged $1.50 a day $6.00" in detail.text
 
     for item in (await library.get("/v1/me", by=reader.card))["loans"]:
         await library.take_back([item["barcode"]], branch)
     await library.flow.settle()
     owing = await browser.get("/")
-    assert "To pay HK$12.00" in owing.text
+    assert "To pay $12.00" in owing.text
     assert "This account is blocked until what is owed is paid" in owing.text
     charge = await browser.get(next(link for link in owing.links if "/charges/" in link))
-    assert "4 days · charged HK$1.50 a day HK$6.00" in charge.text
+    assert "4 days · charged $1.50 a day $6.00" in charge.text
 
     paid = await browser.submit(owing, "/payments")
-    assert "Paid: HK$12.00. Thank you." in paid.text
+    assert "Paid: $12.00. Thank you." in paid.text
     assert "You have nothing to pay." in paid.text
 
 

@@ -90,9 +90,9 @@ def test_the_language_is_the_one_asked_for_then_kept_then_the_browsers(
 @pytest.mark.parametrize(
     ("code", "day", "money"),
     [
-        ("en", "Friday, 5 March 2021", "HK$1,234.50"),
-        ("zh-Hant", "2021年3月5日星期五", "HK$1,234.50"),
-        ("zh-Hans", "2021年3月5日星期五", "HK$1,234.50"),
+        ("en", "Friday, 5 March 2021", "$1,234.50"),
+        ("zh-Hant", "2021年3月5日星期五", "$1,234.50"),
+        ("zh-Hans", "2021年3月5日星期五", "$1,234.50"),
     ],
 )
 def test_days_and_money_are_written_as_each_language_does(code: str, day: str, money: str) -> None:
@@ -109,7 +109,7 @@ def test_days_and_money_are_written_as_each_language_does(code: str, day: str, m
         ("en", "Tom & <b>", "Tom &amp; &lt;b&gt;"),
         ("zh-Hant", "紅樓夢", "紅樓夢"),
         ("zh-Hant", "A Tale & so on：好", '<span lang="en">A Tale &amp; so on</span>：好'),
-        ("zh-Hans", "每天 HK$1.50", "每天 HK$1.50"),
+        ("zh-Hans", "每天 $1.50", "每天 $1.50"),
     ],
 )
 def test_what_is_in_another_script_is_marked_with_its_language(
