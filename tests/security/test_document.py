@@ -122,6 +122,8 @@ def held_against(case: Any, response: Any, role: str) -> list[str]:
     told = f"{role or 'nobody'}: {case.method} {case.formatted_path}"
     if response.status_code == 503 and b'"unavailable"' in response.content:
         return []
+    if response.status_code == 400 and "x-content-type-options" not in response.headers:
+        return []  # drawn headers that are no HTTP: the parser refuses them before any of us
     try:
         case.validate_response(response, checks=[not_a_server_error, *CHECKS])
     except (Failure, FailureGroup) as failure:
