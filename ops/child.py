@@ -99,7 +99,7 @@ class Child:
                 raise StartFailed(
                     f"{self.name} was not ready within {self.limit:.0f} s.\n{self.tail()}"
                 )
-            time.sleep(POLL)
+            time.sleep(POLL)  # a process tells nobody that it is ready: it is asked
 
     def wait(self, limit: float = 30.0) -> int:
         """Waits until it has ended by itself: its exit code. Raises TimeoutError."""

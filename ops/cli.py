@@ -213,7 +213,7 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
         children = [*running.infrastructure.children, *running.processes.values()]
         try:
             while all(child.running for child in children):
-                time.sleep(0.3)
+                time.sleep(0.3)  # there is nothing to do until one ends or Ctrl-C comes
         except KeyboardInterrupt:
             typer.echo("Stopping.")
             return

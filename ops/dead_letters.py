@@ -29,7 +29,7 @@ from ops.console import (
     working,
 )
 from ops.letters import Filter, Letter, Outcome, deal, find, letters, text_of
-from services.gateway.store import built_from, forgotten_before
+from services.gateway.store import remembers_since
 from shared.bus import SERVICES
 from shared.contracts import published
 from shared.mongo import connect
@@ -224,9 +224,7 @@ async def _shown_since(settings: Settings) -> datetime | None:
     """Before which events would bring back to the account views what has ended."""
     client = connect(settings.mongo_url)
     try:
-        views = client[f"{settings.database_prefix}_gateway"]
-        known = (await forgotten_before(views), await built_from(views))
-        return max((at for at in known if at), default=None)
+        return await remembers_since(client[f"{settings.database_prefix}_gateway"])
     finally:
         client.close()
 

@@ -73,6 +73,7 @@ async def _prepare(system: System) -> None:
             await flow.settle()
             await _choose(session, titles[_WANTED])
             await _close(session, today)
+            await _take_back(session)
             await flow.settle()
 
 
@@ -107,7 +108,7 @@ async def _stock(session: aiohttp.ClientSession, midnight: datetime) -> dict[str
 
 
 async def _lend(session: aiohttp.ClientSession) -> None:
-    """One loan is overdue, one was and is to be paid for; the others are not, or not hers."""
+    """Two loans are overdue, of which one comes back; the others are not, or not hers."""
     for card, barcode, days in (
         (PATRON, _LATE, -20),
         (PATRON, _FINED, -20),
@@ -134,6 +135,10 @@ async def _close(session: aiohttp.ClientSession, today: date) -> None:
         "branches": ["STPL"],
     }
     await _post(session, "/v1/notices", notice)
+
+
+async def _take_back(session: aiohttp.ClientSession) -> None:
+    """A loan comes back late. After the hold: who owes anything may place none."""
     back = {"barcodes": [_FINED], "branch": "HKCL", "channel": "desk", "at": _in(days=-2)}
     await _post(session, "/v1/returns", back)
 

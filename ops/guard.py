@@ -44,7 +44,7 @@ def main() -> None:
     signal_all(watched, signal.SIGCONT)
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and any(map(alive, watched)):
-        time.sleep(0.05)
+        time.sleep(0.05)  # they are not our children, so there is no end to wait for
     signal_all(watched, signal.SIGKILL)
 
 

@@ -20,9 +20,11 @@ def time_of(identifier: str) -> datetime | None:
     """When an id of `new_id` was made; None for one that is none."""
     try:
         made = UUID(identifier)
-    except ValueError:
+        if made.version != _TIMED:
+            return None
+        return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
+    except ValueError:  # no UUID, or of a year that no date has
         return None
-    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC) if made.version == _TIMED else None
 
 
 def card_digest(card_number: str, key: str) -> str:

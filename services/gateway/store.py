@@ -377,20 +377,14 @@ def _without_ends(before: datetime) -> list[Document]:
     return [{"$set": kept}, {"$set": {"oldest_end": oldest}}]
 
 
-async def forgotten_before(views: Collections) -> datetime | None:
-    """Of events that were recorded before, the views have forgotten the ends; None: of none."""
-    whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
-    return whole.get("forgotten")
+async def remembers_since(views: Collections) -> datetime | None:
+    """What ended before is not known to have ended: it was forgotten, or never built; None: all is.
 
-
-async def built_from(views: Collections) -> datetime | None:
-    """When the views began to be built: they show what owners had then, and nothing that had ended.
-
-    By the clock of who built them: it says of an event that was recorded by another clock only
-    about, whether it came before.
+    Views that were built show nothing that had ended when that began, by the clock of who built
+    them: of an event that was recorded by another clock it says only about, if it came before.
     """
     whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
-    return whole.get("begun")
+    return max((at for at in (whole.get("forgotten"), whole.get("begun")) if at), default=None)
 
 
 # ---- building anew ------------------------------------------------------------------------------
@@ -447,7 +441,8 @@ _ERASED = {"$eq": ["$patron.status", "erased"]}
 async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequence[Change]:
     if all(change.recorded_at is None for change in changes):
         return changes
-    since = await forgotten_before(views)
+    whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
+    since = whole.get("forgotten")
     return [c for c in changes if since is None or c.recorded_at is None or c.recorded_at >= since]
 
 

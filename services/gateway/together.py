@@ -26,21 +26,18 @@ class Together(Generic[K, V]):
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._read = read
         self._asked: dict[K, asyncio.Future[V]] = {}
-        self._under_way = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._reading: set[object] = set()
+        """The tasks that read. Kept here: an event loop keeps none."""
 
     async def get(self, key: K) -> V:
         """The value of a key now. Raises what the read raises, to all who share it."""
         value = self._asked.get(key)
         if value is None:
             value = self._asked[key] = asyncio.get_running_loop().create_future()
-            if self._under_way < AT_ONCE:
-                self._under_way += 1
+            if len(self._reading) < AT_ONCE:
                 # In a context of its own: deadline, trace and log fields of who asks first are
                 # not those of the others.
-                task = asyncio.create_task(self._answer_all(), context=Context())
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._reading.add(asyncio.create_task(self._answer_all(), context=Context()))
         return await asyncio.shield(value)  # who gives up takes it from nobody else
 
     async def _answer_all(self) -> None:
@@ -49,7 +46,7 @@ class Together(Generic[K, V]):
                 await self._answer(list(self._asked)[:MOST])
         finally:
             # Here, and not when the task is done: who asks in between would wait for nobody.
-            self._under_way -= 1
+            self._reading.discard(asyncio.current_task())
 
     async def _answer(self, keys: Sequence[K]) -> None:
         asked = {key: self._asked.pop(key) for key in keys}

@@ -227,7 +227,7 @@ async def test_what_is_at_fault_only_when_it_is_written_is_found_by_taking_its_b
 def mongod(tmp_path: Path) -> Iterator[tuple[str, Child]]:
     """A database of the test's own, which may die."""
     with embedded(tmp_path, kafka=False, mongo_port=None) as infrastructure:
-        if infrastructure.mongod is None:
+        if infrastructure.mongod is None:  # somebody else's: to kill it is not ours
             pytest.skip("CARREL_MONGO_URL names a database that this test can't stop")
         yield infrastructure.mongo_url, infrastructure.mongod
 

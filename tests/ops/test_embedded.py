@@ -31,7 +31,7 @@ def until(condition: Callable[[], bool], limit: float = 15.0) -> None:
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, "not within the limit"
-        time.sleep(0.02)
+        time.sleep(0.02)  # between looks, up to the limit
 
 
 def exists(pid: int) -> bool:
@@ -193,7 +193,7 @@ def test_nothing_is_left_running_when_the_parent_is_ended(
         with embedded(Path(sys.argv[1]), mongo_port=None, kafka_port=None) as infrastructure:
             from ops import child
             print(child._guard.pid, *(c.pid for c in infrastructure.children), flush=True)
-            time.sleep(60)
+            time.sleep(60)  # until the test ends it
     """
     parent = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)],

@@ -74,7 +74,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
                 "healthy"
             ):
                 assert time.monotonic() < deadline, (health, _docker("logs", container)[-2000:])
-                time.sleep(1)
+                time.sleep(1)  # between looks, up to the deadline
         yield _Contained(infrastructure, {}, told)
 
 

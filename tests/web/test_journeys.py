@@ -7,7 +7,7 @@ are held against what was visited.
 from collections import Counter
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 from pytest_asyncio import fixture
 
 from tests.library import PIN, unique
@@ -261,10 +261,13 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     await one_library(reader, place)
     await reader.fill("#from", "2021-03-12")
     await reader.fill("#reason", reason)
-    await reader.press("Preview the effect")
-    await effect(reader, moved=0, before=1650, after=1650)
-    await reader.press("Confirm")
-    await told("The closure is recorded. Due dates follow it in the next minutes.")
+    await confirmed(
+        reader,
+        "The closure is recorded. Due dates follow it in the next minutes.",
+        moved=0,
+        before=1650,
+        after=1650,
+    )
     await library.flow.settle()
 
     # It reopens, in part; due dates are spread over five days, as the preview had it.
@@ -276,13 +279,9 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     await reader.fill("#opens", "10:00")
     await reader.fill("#closes", "17:00")
     await reader.fill("#stagger_days", "5")
-    await reader.press("Preview the effect")
-    await effect(reader, moved=7, before=1650, after=1650)
-    spread = await moved_to(page)
+    spread = await confirmed(reader, CLOSURE_CHANGED, moved=7, before=1650, after=1650)
     assert {*spread} <= {reader.words.day(f"2021-03-{day}") for day in range(15, 20)}
     assert len(spread) > 1
-    await reader.press("Confirm")
-    await told(CLOSURE_CHANGED)
     row = page.get_by_role("row", name=f"Library {place}")
     await expect(row).to_contain_text(reader.words.day("2021-03-15"))
 
@@ -297,10 +296,7 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
 
     # It has been closed for longer than was recorded: days that were late become free.
     await reader.fill("#from", "2021-02-20")
-    await reader.press("Preview the effect", nth=1)
-    await effect(reader, moved=0, before=1650, after=600)
-    await reader.press("Confirm")
-    await told(CLOSURE_CHANGED)
+    await confirmed(reader, CLOSURE_CHANGED, moved=0, before=1650, after=600, nth=1)
     await library.flow.settle()
     await follow("Libraries", within=".masthead")
     await follow(f"Library {place}")
@@ -315,11 +311,8 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     await follow(reason)
     await reader.work(page.locator("[name=in_error]"))
     await reader.fill("#withdrawal-reason", "It stayed dry")
-    await reader.press("Preview the effect", nth=2)
-    await effect(reader, moved=7, before=600, after=1650)
-    assert await moved_to(page) == {reader.words.day("2021-03-12"): 7}
-    await reader.press("Confirm")
-    await told(CLOSURE_CHANGED)
+    moves = await confirmed(reader, CLOSURE_CHANGED, moved=7, before=600, after=1650, nth=2)
+    assert moves == {reader.words.day("2021-03-12"): 7}
 
     async def back() -> bool:
         return await due() == {reader.words.day("2021-03-12"): 7}
@@ -333,22 +326,15 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     await one_library(reader, place)
     await reader.fill("#starts_on", "2021-02-20")
     await reader.fill("#reason", trial)
-    await reader.press("Preview the effect")
-    await effect(reader, moved=0, before=1650, after=600)
-    await reader.press("Confirm")
-    await told("The suspension of fines is recorded.")
+    await confirmed(reader, "The suspension of fines is recorded.", moved=0, before=1650, after=600)
     await follow(trial)
     await reader.fill("#resumes_on", "2021-02-23")
-    await reader.press("Preview the effect")
-    await effect(reader, moved=0, before=600, after=1200)
-    await reader.press("Confirm")
-    await told("The suspension of fines is changed.")
+    await confirmed(reader, "The suspension of fines is changed.", moved=0, before=600, after=1200)
     await reader.work(page.locator("[name=in_error]"))
     await reader.fill("#withdrawal-reason", "Too dear")
-    await reader.press("Preview the effect", nth=1)
-    await effect(reader, moved=0, before=1200, after=1650)
-    await reader.press("Confirm")
-    await told("The suspension of fines is changed.")
+    await confirmed(
+        reader, "The suspension of fines is changed.", moved=0, before=1200, after=1650, nth=1
+    )
 
     # What is late comes back, and costs what the previews said.
     await follow("Return")
@@ -378,8 +364,14 @@ async def one_library(reader: Reader, place: str) -> None:
     await reader.work(reader.page.locator(f"[name=branches][value={place}]"))
 
 
-async def effect(reader: Reader, *, moved: int, before: int, after: int) -> None:
-    """The page shows the effect of a change on the eight loans of the library; money is cents."""
+async def confirmed(
+    reader: Reader, said: str, *, moved: int, before: int, after: int, nth: int = 0
+) -> Counter[str]:
+    """Previews a change, sees its effect on the eight loans of the library, and confirms it.
+
+    Money is cents. Answers how many due dates it moves, by the day that they move to.
+    """
+    await reader.press("Preview the effect", nth=nth)
     await expect(reader.page.locator("h1")).to_have_text(reader.say("Preview of the effect"))
     for name, number in {
         "Open loans of these libraries": 8,
@@ -390,15 +382,13 @@ async def effect(reader: Reader, *, moved: int, before: int, after: int) -> None
     }.items():
         row = reader.page.locator(".effects tr", has=reader.page.get_by_text(reader.say(name)))
         await expect(row.locator("td")).to_have_text(str(number))
-    assert sum((await moved_to(reader.page)).values()) == moved
-
-
-async def moved_to(page: Page) -> Counter[str]:
-    """How many due dates a preview moves, by the day that they move to."""
     moves: Counter[str] = Counter()
-    for row in await page.locator("#moves ~ table tbody tr").all():
+    for row in await reader.page.locator("#moves ~ table tbody tr").all():
         to, loans = await row.locator("td").all_inner_texts()
         moves[to] += int(loans)
+    assert moves.total() == moved
+    await reader.press("Confirm")
+    await reader.told(said)
     return moves
 
 
