@@ -1,4 +1,4 @@
-"""What axe-core finds on a page: the part of WCAG 2.2 that a program can judge."""
+"""How a page is looked at: by axe-core, for the part of WCAG 2.2 that a program can judge."""
 
 import functools
 from pathlib import Path
@@ -7,12 +7,29 @@ from typing import Any
 import orjson
 from playwright.async_api import Page
 
+from tests.web.browser import scrolls_sideways
+
 SCRIPT = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 SERIOUS = ("serious", "critical")
 RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],
 }
+
+
+async def looked_at(page: Page, folder: Path, name: str) -> None:
+    """Fails if the page is wider than a small phone, or axe-core objects to it, light or dark."""
+    await page.set_viewport_size({"width": 320, "height": 800})
+    assert not await scrolls_sideways(page), f"{page.url} is wider than 320 px"
+    for width in (390, 1280):
+        await page.set_viewport_size({"width": width, "height": 800})
+        await page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+    await no_serious_findings(page)
+    if await page.locator("html").get_attribute("lang") == "en":  # colours know no language
+        await page.emulate_media(color_scheme="dark")
+        await page.screenshot(path=folder / f"{name}-dark.png", full_page=True)
+        await no_serious_findings(page)
+        await page.emulate_media(color_scheme="light")
 
 
 async def no_serious_findings(page: Page) -> None:

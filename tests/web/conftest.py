@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
@@ -60,3 +61,11 @@ async def windows(
     """Opens windows on the system: `page = await windows.open("zh-Hant", width=320)`."""
     async with Windows(browser, running.gateway_url, story.library, watch) as opened:
         yield opened
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Path:
+    """Where screenshots are left for people to look at."""
+    folder = request.config.rootpath / ".data" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.library import PIN
-from tests.web.axe import no_serious_findings
-from tests.web.browser import Windows, scrolls_sideways
+from tests.web.axe import looked_at
+from tests.web.browser import Windows
 from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
@@ -97,7 +97,7 @@ async def test_what_has_begun_and_what_needs_no_registration_have_no_form(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_what_is_cancelled_says_so_and_why_wherever_it_is_shown(
-    windows: Windows, story: Story, language: str, pytestconfig: pytest.Config
+    windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
     library = story.library
     activity = await library.activity(places=3, starts_at="2021-02-27T09:00:00+08:00")
@@ -110,15 +110,11 @@ async def test_what_is_cancelled_says_so_and_why_wherever_it_is_shown(
     await expect(page.locator("main .refused")).to_contain_text(CANCELLED[language])
     await expect(page.locator("main .refused")).to_contain_text("The hall is closed.")
     await expect(page.locator("main form")).to_have_count(0)
-    await no_serious_findings(page)
-    folder = Path(pytestconfig.rootpath) / ".data" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=folder / f"{language}-activity-cancelled-390.png", full_page=True)
+    await looked_at(page, pictures, f"{language}-activity-cancelled")
     await page.goto("/activities")
-    await page.screenshot(path=folder / f"{language}-activities-390.png", full_page=True)
+    await looked_at(page, pictures, f"{language}-activities-cancelled")
     row = page.get_by_role("row").filter(has=page.locator(f"a[href='/activities/{activity}']"))
     await expect(row.locator(".flag")).to_have_count(1)
-    assert not await scrolls_sideways(page)
     await library.flow.settle()
     await page.goto("/inbox")
     told = page.locator(".messages", has_text="A talk")
@@ -148,32 +144,23 @@ async def test_a_librarian_sees_the_places_and_registers_with_no_card_of_the_des
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_each_state_of_a_registration_is_fit_to_be_seen(
-    windows: Windows, story: Story, language: str, pytestconfig: pytest.Config
+    windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
-    folder = Path(pytestconfig.rootpath) / ".data" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
     library = story.library
     activity = await library.activity(places=1)
     card, other = [await library.patron(CENTRAL, language=language) for _ in range(2)]
     path = f"/v1/activities/{activity}/registration"
 
-    async def looked_at(name: str, card: str = "") -> None:
-        page = await windows.open(language, card=card, width=320)
+    async def seen(state: str, card: str = "") -> None:
+        page = await windows.open(language, card=card)
         await page.goto(f"/activities/{activity}")
-        assert not await scrolls_sideways(page)
-        for width in (390, 1280):
-            await page.set_viewport_size({"width": width, "height": 800})
-            await page.screenshot(path=folder / f"{language}-{name}-{width}.png", full_page=True)
-        for scheme in ("dark", "light"):
-            await page.emulate_media(color_scheme=scheme)
-            await page.screenshot(path=folder / f"{language}-{name}-{scheme}.png", full_page=True)
-            await no_serious_findings(page)
+        await looked_at(page, pictures, f"{language}-activity-{state}")
 
-    await looked_at("activity-guest")
-    await looked_at("activity-free", card)
+    await seen("guest")
+    await seen("free", card)
     await library.post(path, by=other)
-    await looked_at("activity-full", card)
+    await seen("full", card)
     await library.post(path, by=card)
-    await looked_at("activity-waiting", card)
+    await seen("waiting", card)
     await library.call("DELETE", path, by=other)
-    await looked_at("activity-placed", card)
+    await seen("placed", card)

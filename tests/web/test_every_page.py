@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page
 
-from tests.web.axe import no_serious_findings
-from tests.web.browser import Windows, scrolls_sideways
+from tests.web.axe import looked_at
+from tests.web.browser import Windows
 from tests.web.story import Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
@@ -40,29 +40,6 @@ async def walked(page: Page, starts: list[str], within: str = "/") -> AsyncItera
             "a[href]:not([download])", "links => links.map(link => link.getAttribute('href'))"
         )
         paths += [link for link in found if link.startswith(within)]
-
-
-@pytest.fixture
-def pictures(request: pytest.FixtureRequest) -> Path:
-    """Where screenshots are left for people to look at."""
-    folder = request.config.rootpath / ".data" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-async def looked_at(page: Page, folder: Path, name: str) -> None:
-    """Fails if the page is wider than a small phone, or axe-core objects to it, light or dark."""
-    await page.set_viewport_size({"width": 320, "height": 800})
-    assert not await scrolls_sideways(page), f"{page.url} is wider than 320 px"
-    for width in (390, 1280):
-        await page.set_viewport_size({"width": width, "height": 800})
-        await page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
-    await no_serious_findings(page)
-    if await page.locator("html").get_attribute("lang") == "en":  # colours know no language
-        await page.emulate_media(color_scheme="dark")
-        await page.screenshot(path=folder / f"{name}-dark.png", full_page=True)
-        await no_serious_findings(page)
-        await page.emulate_media(color_scheme="light")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
