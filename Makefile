@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-web test-mutants check bench translations clean
+.PHONY: help demo up test test-kafka test-faults test-alone test-web test-mutants check bench translations clean
 
 PY := .venv/bin/python
 
@@ -11,9 +11,10 @@ help:
 	@echo "make test   every test that needs nothing but Python"
 	@echo "make test-kafka   the bus and the journeys on Apache Kafka; needs Java 17 and Maven"
 	@echo "make test-faults  the faults on Apache Kafka, 200 seeds of kill -9 among them; shows the table of all"
+	@echo "make test-alone  the tests that measure how soon a cluster heals; nothing else may run meanwhile"
 	@echo "make test-web   the pages in a real browser; needs chromium and npm, on Debian with fonts-noto-cjk"
 	@echo "make test-mutants  rules made wrong, to see the state model test find each"
-	@echo "make check  lint, format, types, import rules"
+	@echo "make check  lint, format, types, language, contracts, import rules"
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
 	@echo "make translations   the page's words into services/gateway/web/translations, to be translated there"
 	@echo "make bench  the hot paths against the bare driver"
@@ -26,25 +27,30 @@ up: .venv/project.stamp
 	@$(PY) -m ops up --demonstration
 
 test: .venv/project.stamp
-	@mkdir -p .data && PYTEST_DEBUG_TEMPROOT=.data $(PY) -m pytest $(AGAIN) tests
+	@CARREL_SUITE=test $(PY) -m pytest tests
 
 test-kafka: .venv/project.stamp
-	@mkdir -p .data && CARREL_TEST_KAFKA=apache PYTEST_DEBUG_TEMPROOT=.data \
-		$(PY) -m pytest $(AGAIN) -m "" tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys
+	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=apache $(PY) -m pytest -m "" \
+		tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys
 
 # What stands on the embedded broker is in make test; its rows of the table are kept from there.
 # Which seeds of kills are played: make test-faults SEEDS=1-40
 SEEDS ?= 1-200
 test-faults: .venv/project.stamp
-	@mkdir -p .data && CARREL_TEST_KAFKA=apache CARREL_SEEDS=$(SEEDS) PYTEST_DEBUG_TEMPROOT=.data \
-		$(PY) -m pytest $(AGAIN) -m "not embedded" tests/faults
+	@CARREL_SUITE=test-faults CARREL_TEST_KAFKA=apache CARREL_SEEDS=$(SEEDS) \
+		$(PY) -m pytest -m "not embedded and not alone" tests/faults
+
+# One test at a time: they measure how long an event or an answer waits, and beside another system they
+# would measure that system.
+test-alone: .venv/project.stamp
+	@CARREL_SUITE=test-alone CARREL_TEST_KAFKA=apache $(PY) -m pytest --numprocesses=0 -m alone tests/faults
 
 test-mutants: .venv/project.stamp
-	@mkdir -p .data && PYTEST_DEBUG_TEMPROOT=.data $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
+	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
 
 # Screenshots of the main pages are left in .data/screenshots.
 test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json
-	@mkdir -p .data && PYTEST_DEBUG_TEMPROOT=.data $(PY) -m pytest $(AGAIN) -m web tests/web
+	@CARREL_SUITE=test-web $(PY) -m pytest -m web tests/web
 
 # axe-core, which looks at the pages in the tests. npm writes the target itself.
 tests/web/node_modules/.package-lock.json: tests/web/package.json tests/web/package-lock.json
@@ -55,6 +61,7 @@ check: .venv/project.stamp
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m tests.language
 	@$(PY) -m ops contracts check
 	@.venv/bin/lint-imports
 
@@ -76,7 +83,7 @@ clean:
 
 # "compat" puts this folder itself on the path: packages that appear later are found without a new install.
 # Installed in place where a working .venv is there, so that a changed lock does not start from nothing.
-.venv/requirements.stamp: requirements.lock requirements-test.lock
+.venv/requirements.stamp: requirements.lock requirements-test.lock requirements-build.lock
 	@set -e; \
 	if ! $(PY) -c 'import pip' >/dev/null 2>&1; then \
 		found=; \
@@ -92,7 +99,7 @@ clean:
 	fi; \
 	echo "Installing the locked requirements into .venv (first run only, about a minute)…"; \
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-		-r requirements.lock -r requirements-test.lock; \
+		-r requirements.lock -r requirements-test.lock -r requirements-build.lock; \
 	touch $@
 
 .venv/project.stamp: .venv/requirements.stamp pyproject.toml

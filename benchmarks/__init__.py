@@ -1,1 +1,1 @@
-"""What the hot paths cost, against the bare driver."""
+"""Benchmarks of the hot paths against the bare driver."""

@@ -1,10 +1,10 @@
-"""What moving the due dates of one closure costs, and what it does to check-outs meanwhile.
+"""The time to move the due dates of one closure, and its effect on check-outs meanwhile.
 
     .venv/bin/python -m benchmarks.closure_sweep [--json] [LOANS …]
 
-Circulation's API runs here and its worker as a process of its own, on one embedded database. For
-each number of open loans (10,000, 30,000 and 100,000) check-outs are timed at a steady pace, first
-without a sweep, then while one goes on, in one run: what counts is the ratio. No test asserts it.
+Circulation's API runs in this process and its worker in another, on one embedded database. For
+each number of open loans (10,000, 30,000 and 100,000), check-outs are timed at a steady pace, first
+without a sweep, then during one, in one run: the ratio is the result. No test asserts it.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from tests.support import served, until
 SIZES = (10_000, 30_000, 100_000)
 CALLERS = 4
 PAUSE = 0.1
-"""Seconds between two check-outs of a caller: some forty a second in all, as in a busy city."""
+"""Seconds between two check-outs of a caller: about 40 a second in all, as in a busy city."""
 QUIET = 10.0
 """Seconds of check-outs without a sweep."""
 PATIENCE = 3600.0
@@ -47,7 +47,7 @@ CLOSED = date(2020, 12, 2)
 
 
 class Lending:
-    """Check-outs at the branch whose loans are swept, and how long each took."""
+    """Check-outs at the branch whose loans are swept, with the time of each."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -55,7 +55,7 @@ class Lending:
         self._copies: list[str] = []
 
     async def prepare(self, count: int) -> None:
-        """Copies for `count` more check-outs, and patrons who may have ten each."""
+        """Add copies for `count` more check-outs, and patrons who may have ten each."""
         while len(self._copies) < count:
             self._copies += await self._desk.copies(40)
         self._patrons += 1
@@ -64,7 +64,7 @@ class Lending:
             await self._desk.patron(card)
 
     async def go_on(self, stop: asyncio.Event) -> list[float]:
-        """Seconds of each check-out, at a steady pace until told to stop, or nothing is left."""
+        """Check out at a steady pace until `stop` or nothing is left; return each one's seconds."""
         took: list[float] = []
 
         async def caller() -> None:
@@ -85,12 +85,12 @@ class Lending:
 
 
 def p95(took: list[float]) -> float:
-    """Milliseconds."""
+    """Return the 95th percentile in milliseconds; 0 for too few values."""
     return round(statistics.quantiles(took, n=20)[-1] * 1000, 1) if len(took) > 20 else 0.0
 
 
 async def lend_before(desk: Desk, count: int) -> None:
-    """Open loans, due on the days of a closure, lent before anything was announced."""
+    """Insert open loans, due on the days of a closure, made before any announcement."""
     loans = desk.api.app.state.database.loans
     await loans.delete_many({})
     for first in range(0, count, 5000):
@@ -120,7 +120,7 @@ async def lend_before(desk: Desk, count: int) -> None:
 
 
 async def measure(desk: Desk, lending: Lending, size: int, version: int) -> dict[str, Any]:
-    """Check-outs without and with a sweep over `size` loans."""
+    """Measure check-outs without and with a sweep over `size` loans."""
     database = desk.api.app.state.database
     await lend_before(desk, size)
     await lending.prepare(400 + size // 40)
@@ -163,7 +163,7 @@ def _now() -> Origin:
 
 @contextmanager
 def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
-    """Circulation with the role jobs alone, as a process."""
+    """Run circulation with only the role jobs, as a process."""
     told = {
         "CARREL_MONGO_URL": mongo_url,
         "CARREL_DATABASE_PREFIX": prefix,
@@ -182,7 +182,7 @@ def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def a_desk(mongo_url: str, prefix: str) -> AsyncIterator[Desk]:
-    """At an open central library, of which nothing was announced yet."""
+    """Yield the desk of an open central library without any announcement."""
     async with served(create_app, settings_for(mongo_url, prefix)) as api:
         desk = Desk(api)
         await desk.hear(branch())
@@ -190,7 +190,7 @@ async def a_desk(mongo_url: str, prefix: str) -> AsyncIterator[Desk]:
 
 
 async def run(sizes: tuple[int, ...], mongo_url: str, folder: Path) -> list[dict[str, Any]]:
-    """Each size on a database of its own."""
+    """Measure each size on its own database."""
     found = []
     for at, size in enumerate(sizes):
         prefix = f"sweep{at}"
@@ -202,7 +202,7 @@ async def run(sizes: tuple[int, ...], mongo_url: str, folder: Path) -> list[dict
 
 
 def main() -> None:
-    """Print a table, or with --json a document."""
+    """Print a table, or with --json a JSON document."""
     sizes = tuple(int(text) for text in sys.argv[1:] if text.isdecimal()) or SIZES
     Path(".data").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=".data") as name:

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.hot_paths [--json]
 
-Each path is measured in rounds that alternate with its yardstick, so that a noisy machine disturbs
-both; what counts is the ratio. No test asserts any of it.
+Rounds of each path alternate with rounds of its yardstick, so that a noisy machine disturbs both;
+the ratio is the result. No test asserts it.
 """
 
 import asyncio
@@ -36,13 +36,13 @@ Call = Callable[[int], Awaitable[object]]
 
 
 def expect(holds: bool, answer: object) -> None:
-    """What is measured has to be the real thing."""
+    """Raise RuntimeError for a wrong answer: only correct answers may be measured."""
     if not holds:
         raise RuntimeError(f"an answer is not what it should be: {answer}")
 
 
 async def rate(call: Call, count: int, at_once: int = AT_ONCE) -> float:
-    """Calls a second of `count` calls, `at_once` at a time."""
+    """Return the calls a second of `count` calls, `at_once` at a time."""
     numbers = iter(range(count))
 
     async def work() -> None:
@@ -55,7 +55,7 @@ async def rate(call: Call, count: int, at_once: int = AT_ONCE) -> float:
 
 
 async def compared(path: Call, yardstick: Call, count: int) -> Document:
-    """Medians of alternating rounds: the path's rate, the yardstick's, and their ratio."""
+    """Return medians of alternating rounds: the path's rate, the yardstick's, and their ratio."""
     await rate(path, count // 4)
     await rate(yardstick, count // 4)
     paths, yardsticks = [], []
@@ -71,7 +71,7 @@ async def compared(path: Call, yardstick: Call, count: int) -> Document:
 
 
 async def my_account(library: Library, session: aiohttp.ClientSession, store: Database) -> Document:
-    """`GET /v1/me` of a patron with ten loans, against `find_one` of the same view."""
+    """Measure `GET /v1/me` of a patron with ten loans, against `find_one` of the same view."""
     branch = await library.branch()
     card = await library.patron(branch)
     await library.flow.settle()
@@ -95,9 +95,9 @@ async def my_account(library: Library, session: aiohttp.ClientSession, store: Da
 
 
 async def check_out(library: Library, store: Database) -> Document:
-    """A check-out through the gateway, against the same reads and writes in a bare transaction.
+    """Measure a check-out through the gateway, against the same work in a bare transaction.
 
-    Each is of its own patron and copy, as at the desks of a city.
+    Each check-out has its own patron and copy, as at the desks of a city.
     """
     branch = await library.branch()
     lent = LENT * ROUNDS + LENT // 4
@@ -137,7 +137,7 @@ async def check_out(library: Library, store: Database) -> Document:
 
 
 async def event(library: Library) -> Document:
-    """Milliseconds from the commit of a command to its event at a consumer of the topic."""
+    """Return milliseconds from a command's answer to its event at a consumer of the topic."""
     branch = await library.branch()
     consumer = AIOKafkaConsumer(
         "title.catalogued", bootstrap_servers=library.system.infrastructure.kafka
@@ -157,7 +157,7 @@ async def event(library: Library) -> Document:
 
 
 async def measure(running: System) -> Document:
-    """Every path."""
+    """Measure every path."""
     settings = running.settings(Settings)
     client = connect(settings.mongo_url)
     async with Library(running) as library, aiohttp.ClientSession() as session:
@@ -179,7 +179,7 @@ async def measure(running: System) -> Document:
 
 
 def main() -> None:
-    """Start a system, measure, print."""
+    """Start a system, measure and print."""
     with (
         tempfile.TemporaryDirectory() as folder,
         system(Path(folder), simulation=True, usual_ports=False) as running,

@@ -1,11 +1,10 @@
-"""`GET /v1/me` against the bare driver's `find_one` that returns the same bytes from a minimal app.
+"""`GET /v1/me` against a minimal app that returns the same bytes with the driver's `find_one`.
 
     .venv/bin/python -m benchmarks.overview [--json] [--views 1000000]
 
-Both are processes of one uvicorn each, on one mongod, asked by 32 callers in rounds that alternate,
-so that a noisy machine disturbs both. What counts are two ratios: of answers a second, and of the
-time of a processor that each takes for one, which bears a crowded machine better. No test asserts
-any of it.
+Each is one uvicorn process on the same mongod, called by 32 callers in alternating rounds, so that
+a noisy machine disturbs both. Two ratios are the result: answers a second, and processor time for
+one answer, which depends less on the machine's load. No test asserts them.
 """
 
 import argparse
@@ -39,7 +38,7 @@ CALLERS = 32
 ROUNDS = 3
 SECONDS = 2.0
 ACCOUNTS = 64
-"""Of each kind, asked for in turn."""
+"""Accounts for each number of loans, asked for in turn."""
 LOANS = (0, 10, 2000)
 NOW = datetime.now(UTC)
 
@@ -50,8 +49,8 @@ _bodies: Any = None
 
 
 async def bare(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers the stored bytes of the patron whose id is the path."""
-    global _bodies  # noqa: PLW0603 - the least that an app can be
+    """Answer the stored bytes of the patron whose id is the path."""
+    global _bodies  # noqa: PLW0603 - a minimal app
     if scope["type"] == "lifespan":
         client = connect(os.environ["CARREL_MONGO_URL"])
         _bodies = client[f"{os.environ['CARREL_DATABASE_PREFIX']}_gateway"].bodies
@@ -73,7 +72,7 @@ async def bare(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def loan(number: int) -> Document:
-    """An open loan as the views have it, due in two weeks."""
+    """Return an open loan as the views store it, due in two weeks."""
     return {
         "version": 1,
         "state": "open",
@@ -90,7 +89,7 @@ def loan(number: int) -> Document:
 
 
 def view(patron_id: str, loans: int) -> Document:
-    """A patron's view with so many loans."""
+    """Return a patron's view with that number of loans."""
     return {
         "_id": patron_id,
         "patron": {
@@ -108,7 +107,7 @@ def view(patron_id: str, loans: int) -> Document:
 
 
 async def fill(database: Database, views: int) -> None:
-    """The accounts that are asked for, and as many more as there are to be."""
+    """Insert the measured accounts, and `views` more."""
     await database.account_views.insert_one({"_id": WHOLE, "since": NOW, "form": FORM})
     await database.known_keys.insert_one({"_id": "accounts", **await test_keys()})
     for loans in LOANS:
@@ -127,7 +126,7 @@ async def fill(database: Database, views: int) -> None:
 
 @contextlib.contextmanager
 def serving(command: list[str], environment: dict[str, str]) -> Iterator[int]:
-    """A process until the block ends; its number."""
+    """Run a process until the block ends; yield its id."""
     process = subprocess.Popen(command, env={**os.environ, **environment})  # noqa: S603
     try:
         yield process.pid
@@ -137,7 +136,7 @@ def serving(command: list[str], environment: dict[str, str]) -> Iterator[int]:
 
 
 def processor(pid: int) -> float:
-    """Microseconds of processor time that a process has taken so far (Linux)."""
+    """Return the microseconds of processor time that a process has used so far (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") * 1e6
 
@@ -152,17 +151,17 @@ class Caller:
         self.refused = 0
 
     async def ours(self, patron: str) -> bytes:
-        """The gateway's answer."""
+        """Return the gateway's answer."""
         async with self.session.get(
             f"{self.gateway}/v1/me", headers=self._headers(patron)
         ) as answer:
             body = await answer.read()
             if answer.status != 200:
-                self.refused += 1  # a crowded machine is slower than an answer may be
+                self.refused += 1  # on a busy machine the answer may come too late
             return body
 
     async def theirs(self, patron: str) -> bytes:
-        """The minimal app's answer to the same headers."""
+        """Return the minimal app's answer to the same headers."""
         async with self.session.get(
             f"{self.bare_url}/{patron}", headers=self._headers(patron)
         ) as answer:
@@ -181,7 +180,7 @@ Ask = Callable[[str], Awaitable[bytes]]
 
 
 async def waits(ask: Ask, patrons: list[str], seconds: float) -> list[float]:
-    """How long each answer took, of CALLERS who ask for so long."""
+    """Return the seconds that each answer took, with CALLERS callers for `seconds`."""
     taken: list[float] = []
     end = time.perf_counter() + seconds
 
@@ -197,7 +196,7 @@ async def waits(ask: Ask, patrons: list[str], seconds: float) -> list[float]:
 
 
 async def round_of(ask: Ask, pid: int, patrons: list[str]) -> tuple[float, float, float]:
-    """Answers a second, microseconds of processor for one, and the 95th percentile in ms."""
+    """Return answers a second, processor microseconds for one, and the 95th percentile in ms."""
     before, started = processor(pid), time.perf_counter()
     taken = sorted(await waits(ask, patrons, SECONDS))
     rate = len(taken) / (time.perf_counter() - started)
@@ -205,7 +204,7 @@ async def round_of(ask: Ask, pid: int, patrons: list[str]) -> tuple[float, float
 
 
 async def compared(caller: Caller, database: Database, loans: int) -> Document:
-    """Medians of alternating rounds, and of their ratios."""
+    """Return the medians of alternating rounds, and of their ratios."""
     patrons = [f"p{loans}-{number}" for number in range(ACCOUNTS)]
     for patron in patrons:
         body = await caller.ours(patron)
@@ -233,7 +232,7 @@ async def compared(caller: Caller, database: Database, loans: int) -> Document:
 
 
 async def among_many(caller: Caller, views: int) -> Document:
-    """The answers to different patrons, none of whom was answered before, among so many views."""
+    """Measure answers to patrons who were not answered before, among that number of views."""
     picked = [f"many-{secrets.randbelow(views)}" for _ in range(min(views, 20_000))]
     for patron in picked:
         caller.tokens[patron] = token(patron, name="Chan Mei-ling")
@@ -248,7 +247,7 @@ async def among_many(caller: Caller, views: int) -> Document:
 
 @contextlib.asynccontextmanager
 async def callers(servers: Sequence[tuple[int, str]]) -> AsyncIterator[Caller]:
-    """Once both answer."""
+    """Yield a caller when both servers answer."""
     async with aiohttp.ClientSession() as session:
 
         async def ready(url: str) -> bool:
@@ -265,7 +264,7 @@ async def callers(servers: Sequence[tuple[int, str]]) -> AsyncIterator[Caller]:
 async def measure(
     environment: dict[str, str], servers: Sequence[tuple[int, str]], views: int
 ) -> Document:
-    """Every figure; `servers` are the processes and their addresses, the yardstick last."""
+    """Return every figure; `servers` are the process ids and addresses, the yardstick last."""
     client = connect(environment["CARREL_MONGO_URL"])
     database = client[f"{environment['CARREL_DATABASE_PREFIX']}_gateway"]
     await ensure_indexes(database, INDEXES)
@@ -284,7 +283,7 @@ async def measure(
 
 
 def main() -> None:
-    """Start a database and both servers, measure, print."""
+    """Start a database and both servers, measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--views", type=int, default=10_000)

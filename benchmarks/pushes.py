@@ -1,13 +1,13 @@
-"""How soon a reader of `GET /v1/me/stream` is told of a commit, at either of two gateways.
+"""The delay until a reader of `GET /v1/me/stream` is told of a commit, at each of two gateways.
 
     .venv/bin/python -m benchmarks.pushes [--json] [--kafka apache]
 
-Copies are lent to a patron and taken back. Where circulation itself is asked, the event goes by
-the outbox and the broker to whichever gateway takes it in; where the first gateway is asked, it
-folds the change in before it answers. Either way a reader at each gateway waits for it, first
-alone, then with 500 others at the second one, and then while their accounts change too. Times are
-from the answer to the command, which comes after the commit: what was told before it counts as 0.
-No test asserts any of it.
+Copies are lent to a patron and returned. If the command goes to circulation directly, its event
+goes through the outbox and the broker to the gateway that consumes it; if it goes to the first
+gateway, that gateway applies the change before it answers. In both cases a reader at each gateway
+waits for it: first alone, then with 500 others at the second gateway, then while their accounts
+change too. Times count from the answer to the command, which comes after the commit; a message
+before the answer counts as 0. No test asserts the result.
 """
 
 import argparse
@@ -31,18 +31,18 @@ from tests.library import Library
 
 COMMITS = 300
 PAUSE = 0.05
-"""Seconds from one commit that was told to the next command."""
+"""Seconds from the message about one commit to the next command."""
 OTHERS, EACH = 500, 5
-"""Further readers, and how many of them read one account."""
+"""Further readers, and the number of them that read one account."""
 OTHER_COMMITS = 10.0
-"""A second, of those whose accounts are read by the others."""
+"""Commits a second to the accounts of the further readers."""
 PATIENCE = 10.0
 
 Times = dict[str, list[float]]
 
 
 class Reader:
-    """Follows an account; notes when each state of its loans was first told."""
+    """Follows an account, and notes the time of the first message with each state of its loans."""
 
     def __init__(self, session: aiohttp.ClientSession, library: Library, url: str, card: str):
         self._session = session
@@ -55,7 +55,7 @@ class Reader:
         self._news = asyncio.Event()
 
     async def follow(self, begun: asyncio.Semaphore) -> None:
-        """Read until cancelled."""
+        """Read the stream until cancelled."""
         async with begun:
             answer = await self._session.get(f"{self._url}/v1/me/stream", headers=self._headers)
             block = await answer.content.readuntil(b"\n\n")
@@ -70,7 +70,7 @@ class Reader:
                 self._news.set()
 
     async def told(self, barcodes: frozenset[str]) -> float:
-        """When it was told that exactly these are on loan, which is forgotten then."""
+        """Wait for the message that exactly these copies are on loan; return its time, once."""
         async with asyncio.timeout(PATIENCE):
             while barcodes not in self._told:
                 self._news.clear()
@@ -79,7 +79,7 @@ class Reader:
 
 
 def desk(session: aiohttp.ClientSession, library: Library, url: str, branch: str) -> Any:
-    """Lends a copy, or takes it back, by asking `url`; when it was answered."""
+    """Return a function that moves a copy out or back through `url` and returns the answer time."""
 
     async def ask(path: str, body: dict[str, Any]) -> float:
         headers = {
@@ -104,10 +104,10 @@ def desk(session: aiohttp.ClientSession, library: Library, url: str, branch: str
 
 @contextlib.asynccontextmanager
 async def reading(readers: list[Reader]) -> AsyncIterator[None]:
-    """All of them read while the block runs."""
+    """Let all readers read while the block runs."""
     begun = asyncio.Semaphore(8)
     following = [asyncio.create_task(reader.follow(begun)) for reader in readers]
-    for _ in range(8):  # those that come later have begun once all before them have
+    for _ in range(8):  # all readers have begun when all slots are free
         await begun.acquire()
     for _ in range(8):
         begun.release()
@@ -123,7 +123,7 @@ async def reading(readers: list[Reader]) -> AsyncIterator[None]:
 
 
 async def commits(move: Any, card: str, barcode: str, readers: dict[str, Reader]) -> Times:
-    """Milliseconds from each answer until each reader had it."""
+    """Return the milliseconds from each answer until each reader had the change."""
     waits: Times = {name: [] for name in readers}
     for turn in range(COMMITS):
         out = turn % 2 == 0
@@ -137,7 +137,7 @@ async def commits(move: Any, card: str, barcode: str, readers: dict[str, Reader]
 
 
 async def busy(move: Any, others: Iterator[tuple[str, str]]) -> None:
-    """Lend to the others' patrons and take back, at a steady pace, until cancelled."""
+    """Lend to the other patrons and return, at a steady pace, until cancelled."""
     for card, barcode in others:
         for out in (True, False):
             await move(card, barcode, out)
@@ -145,7 +145,7 @@ async def busy(move: Any, others: Iterator[tuple[str, str]]) -> None:
 
 
 def figures(waits: list[float]) -> dict[str, float]:
-    """Median and p99 in milliseconds."""
+    """Return the median, the 99th percentile and the maximum in milliseconds."""
     waits = sorted(waits)
     return {
         "median_ms": round(waits[len(waits) // 2], 1),
@@ -155,7 +155,7 @@ def figures(waits: list[float]) -> dict[str, float]:
 
 
 async def measure(running: System) -> list[dict[str, Any]]:
-    """A row for each way of the change, each load and each reader."""
+    """Return a row for each path of the change, each load and each reader."""
     rows: list[dict[str, Any]] = []
     gateways = [running.url("gateway", replica) for replica in range(2)]
     async with (
@@ -201,7 +201,7 @@ async def measure(running: System) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Start a system, measure, print."""
+    """Start a system, measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--kafka", choices=("embedded", "apache"), default="embedded")

@@ -1,11 +1,11 @@
-"""Events a second that the gateway takes in, against a bare `bulk_write` of the same updates.
+"""Events a second that the gateway processes, against a bare `bulk_write` of the same updates.
 
     .venv/bin/python -m benchmarks.taking_in [--json] [--events 20000] [--kafka apache]
 
-The events lie on their topics before a round begins. In each round a listener of a new group takes
-them in, one at a time and then by the batch, into empty views that know the titles already; and the
-driver writes the same updates in bulks of the same size, with nothing read, decoded or looked up.
-Rounds alternate, so that a noisy machine disturbs all three. No test asserts any of it.
+The events are on their topics before a round begins. In each round a listener with a new group
+processes them one at a time and then in batches, into empty views that already have the titles; and
+the driver writes the same updates in bulks of the same size, without reading, decoding or look-ups.
+Rounds alternate, so that a noisy machine disturbs all three. No test asserts the result.
 """
 
 import argparse
@@ -35,24 +35,24 @@ from shared.owners import Owners
 from shared.settings import Settings
 from shared.telemetry import configure_logs
 from shared.unit_of_work import UnitOfWork
-from tests.gateway import story
+from tests import samples
 from tests.support import until
 
 ROUNDS = 3
 TITLES = [f"title-{number}" for number in range(500)]
 FEW = 0.1
-"""Of the events one round one by one takes in: it is that much slower."""
+"""Share of the events processed in a one-by-one round, which is that much slower."""
 AT_ONCE = (1, bus.BATCH)
 
 
 def told(events: int) -> list[tuple[Event, datetime]]:
-    """A library's events: ten for each patron, all patrons side by side."""
+    """Return a library's events: ten for each patron, all patrons in parallel."""
     patrons = [f"patron-{number}" for number in range(events // 10)]
     days: list[list[Event]] = []
 
     def loans(kind: type[circulation.LoanSnapshot], version: int, which: int) -> list[Event]:
         return [
-            story.loan(
+            samples.loan(
                 kind,
                 version,
                 f"{patron}-{which}",
@@ -62,12 +62,12 @@ def told(events: int) -> list[tuple[Event, datetime]]:
             for number, patron in enumerate(patrons)
         ]
 
-    days.append([story.patron(accounts.PatronRegistered, 1, patron_id=p) for p in patrons])
+    days.append([samples.patron(accounts.PatronRegistered, 1, patron_id=p) for p in patrons])
     days.extend(loans(circulation.LoanCheckedOut, 1, which) for which in range(4))
     days.append(loans(circulation.LoanDueDateChanged, 2, 0))
-    days.append([story.preferences(1, patron_id=p) for p in patrons])
+    days.append([samples.preferences(1, patron_id=p) for p in patrons])
     days.append(loans(circulation.LoanRenewed, 3, 0))
-    days.append([story.returned(2, f"{p}-1", patron_id=p) for p in patrons])
+    days.append([samples.returned(2, f"{p}-1", patron_id=p) for p in patrons])
     days.append(
         [
             notices.NotificationDelivered(
@@ -76,11 +76,11 @@ def told(events: int) -> list[tuple[Event, datetime]]:
             for p in patrons
         ]
     )
-    return [(event, story.at(hours)) for hours, day in enumerate(days) for event in day]
+    return [(event, samples.at(hours)) for hours, day in enumerate(days) for event in day]
 
 
 async def publish(settings: Settings, events: Sequence[tuple[Event, datetime]]) -> None:
-    """Put the events on their topics."""
+    """Publish the events on their topics."""
     await bus.ensure_topics(settings)
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=2)
     await producer.start()
@@ -95,7 +95,7 @@ async def publish(settings: Settings, events: Sequence[tuple[Event, datetime]]) 
 
 @contextlib.asynccontextmanager
 async def views(client: Client) -> AsyncIterator[Database]:
-    """Views that know the titles and nothing else."""
+    """Yield views that have the titles and nothing else."""
     database = client[f"bench_{new_id().replace('-', '')}"]
     await ensure_indexes(database, store.INDEXES)
     known = [store.Row("title", key, {"version": 1, "title": f"Title {key}"}) for key in TITLES]
@@ -105,7 +105,7 @@ async def views(client: Client) -> AsyncIterator[Database]:
 
 
 async def taken_in(client: Client, settings: Settings, count: int, at_once: int) -> float:
-    """Events a second, of the first `count` that a new group takes in, once it has begun."""
+    """Return the events a second of the first `count` that a new group processes."""
     bus.BATCH = at_once
     async with views(client) as database:
         owners = Owners(settings, "gateway")
@@ -114,7 +114,7 @@ async def taken_in(client: Client, settings: Settings, count: int, at_once: int)
         running = asyncio.create_task(listener.run())
 
         async def so_many(wanted: int) -> int:
-            taken = listener._taken_in  # noqa: SLF001 - no one else needs the count
+            taken = listener._taken_in  # noqa: SLF001 - only this needs the count
             return taken if taken >= wanted else 0
 
         try:
@@ -130,7 +130,7 @@ async def taken_in(client: Client, settings: Settings, count: int, at_once: int)
 
 
 async def written(client: Client, events: Sequence[tuple[Event, datetime]]) -> float:
-    """Events a second, of their updates written by the bare driver."""
+    """Return the events a second when the bare driver writes their updates."""
     bulks: list[dict[str, list[object]]] = []
     for start in range(0, len(events), AT_ONCE[-1]):
         bulk: dict[str, list[object]] = {}
@@ -153,7 +153,7 @@ async def written(client: Client, events: Sequence[tuple[Event, datetime]]) -> f
 
 
 async def measure(settings: Settings, count: int) -> Document:
-    """Medians of alternating rounds, and of their ratios."""
+    """Return the medians of alternating rounds, and of their ratios."""
     client = connect(settings.mongo_url)
     events = told(count)
     await publish(settings, events)
@@ -184,7 +184,7 @@ async def measure(settings: Settings, count: int) -> Document:
 
 
 def main() -> None:
-    """Start a database and a broker, measure, print."""
+    """Start a database and a broker, measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--events", type=int, default=20_000)

@@ -1,1 +1,1 @@
-"""The `carrel` command: runs, checks and repairs the system."""
+"""The `carrel` command: run, check and repair the system."""

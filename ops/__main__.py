@@ -1,4 +1,4 @@
-"""`python -m ops` is the `carrel` command."""
+"""Entry point of `python -m ops`, which is the `carrel` command."""
 
 from ops.cli import app
 

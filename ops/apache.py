@@ -1,7 +1,7 @@
-"""Apache Kafka without containers: its server by Maven, in KRaft mode, one node or three.
+"""Apache Kafka without containers: its server from Maven, in KRaft mode, with one or three nodes.
 
 Each node is broker and controller in one process, listens on 127.0.0.1 only and keeps its log in
-a folder that is given. Needs Java 17 or newer, and Maven the first time.
+a given folder. Needs Java 17 or newer, and Maven the first time.
 """
 
 import base64
@@ -23,7 +23,7 @@ _LIBRARIES = _POM.parent.parent / ".data" / "kafka-libs"
 _INSTEAD = "or leave out --kafka apache, or set CARREL_KAFKA to a running Kafka"
 _JVM = (
     "-Xmx400m",
-    # Several brokers share two cores with what is tested: cheap collection, cheap compilation.
+    # Several brokers share two cores with the tests: use a cheap collector and compiler.
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -57,13 +57,13 @@ broker.heartbeat.interval.ms=500
 
 
 def apache_children(data: Path, port: int | None = None, nodes: int = 1) -> list[Child]:
-    """The nodes of a Kafka with its data in `data/apache`, not started yet.
+    """Return the nodes of a Kafka cluster with its data in `data/apache`, not started yet.
 
-    Of three, each holds a copy of everything and two must have it before it is acknowledged. `port`
-    is that of the first node. The first call on a machine fetches the server, which takes half a
-    minute. Raises StartFailed, with what to do, where that is not possible.
+    With three nodes, each has a copy of everything, and two must have a message before it is
+    acknowledged. `port` is that of the first node. The first call on a machine fetches the server,
+    which takes half a minute. Raises StartFailed, with what to do, if that is not possible.
     """
-    libraries = _libraries()
+    libraries = fetched_libraries()
     listening = [ports.reserve(port if node == 0 else None) for node in range(nodes)]
     controllers = [ports.reserve() for _ in range(nodes)]
     voters = ",".join(
@@ -91,7 +91,7 @@ def apache_children(data: Path, port: int | None = None, nodes: int = 1) -> list
                 name,
                 [*_java(libraries), "kafka.Kafka", str(settings)],
                 data / "logs" / f"{name}.log",
-                lambda port=own: port in _known_brokers(port),  # type: ignore[misc]
+                lambda port=own: port in known_brokers(port),  # type: ignore[misc]
                 own,
                 more_ports=(controller,),
             )
@@ -101,7 +101,7 @@ def apache_children(data: Path, port: int | None = None, nodes: int = 1) -> list
 
 
 def format_storage(data: Path) -> None:
-    """Makes each node of `data/apache` that has no storage ready for its first start."""
+    """Format the storage of each node of `data/apache` that has none, for its first start."""
     identity = data / "apache" / "cluster-id"
     if not identity.exists():
         identity.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
@@ -110,7 +110,7 @@ def format_storage(data: Path) -> None:
             continue
         _run(
             [
-                *_java(_libraries()),
+                *_java(fetched_libraries()),
                 "kafka.tools.StorageTool",
                 *("format", f"--cluster-id={identity.read_text()}", "--config", str(settings)),
             ],
@@ -125,7 +125,7 @@ def _java(libraries: Path) -> Sequence[str]:
             f"Apache Kafka needs Java 17 or newer, and there is no java on the PATH: install it "
             f"(on Debian: openjdk-17-jre-headless), {_INSTEAD}."
         )
-    # Without the archive the JVM goes on in silence, and starts in twice the time.
+    # Without the archive the JVM starts too, without a warning, in twice the time.
     return [
         java,
         *_JVM,
@@ -135,13 +135,13 @@ def _java(libraries: Path) -> Sequence[str]:
     ]
 
 
-def _libraries() -> Path:
-    """The folder of the server's jars, fetched once for each state of the pom."""
+def fetched_libraries() -> Path:
+    """Return the folder of the server's jars, fetched once for each version of the pom."""
     state = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
     libraries = _LIBRARIES / state
     if libraries.exists():
         return libraries
-    _java(libraries)  # says so if it is missing, before anything is fetched
+    _java(libraries)  # fails if Java is missing, before anything is fetched
     maven = shutil.which("mvn")
     if not maven:
         raise StartFailed(
@@ -159,7 +159,7 @@ def _libraries() -> Path:
             f"Maven could not fetch the server of Apache Kafka: see to its network or mirror, "
             f"{_INSTEAD}.",
         )
-        if not libraries.exists():  # another process may have been quicker
+        if not libraries.exists():  # another process may have been faster
             partial.rename(libraries)
             _archive_classes(libraries)
     finally:
@@ -168,7 +168,7 @@ def _libraries() -> Path:
 
 
 def _archive_classes(libraries: Path) -> None:
-    """Keeps what the JVM works out at a start of Kafka: 2.0 s instead of 3.8 s from then on."""
+    """Archive the classes that Kafka loads at a start: later starts take 2.0 s instead of 3.8 s."""
     with tempfile.TemporaryDirectory(dir=_LIBRARIES) as folder:
         [node] = apache_children(Path(folder))
         made = Path(folder) / "classes.jsa"
@@ -198,10 +198,11 @@ def _run(command: Sequence[str], otherwise: str) -> None:
         raise StartFailed("\n".join([otherwise, *said.splitlines()[-10:]]))
 
 
-def _known_brokers(port: int) -> list[int]:
-    """The ports of the brokers that the one at `port` knows to be in service; none while it starts.
+def known_brokers(port: int) -> list[int]:
+    """Return the ports of the active brokers that the one at `port` knows; none while it starts.
 
-    It listens some time before it works, so it is asked: a Metadata request, version 1, no topics.
+    A broker listens some time before it works, so this sends a Metadata request (version 1, no
+    topics).
     """
     header = struct.pack(">hhih", 3, 1, 1, -1)
     request = header + struct.pack(">i", 0)

@@ -1,17 +1,16 @@
-"""`carrel audit`: whether the databases, the topics and the views tell one story.
+"""`carrel audit`: check that databases, topics and views agree.
 
-It reads everything, so it is for a system at rest: settle it first, or what is still on its way is
-reported as missing. It looks at the stored documents themselves, past the services' code, for that
-code is what it checks.
+It reads everything, so it is for a system at rest: let all events arrive first, or those on their
+way are reported as missing. It reads the stored documents themselves, without the services' code,
+because that code is what it checks.
 """
 
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated
 
 import orjson
 import typer
@@ -19,16 +18,22 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
+from ops.console import AsJson
+from ops.restore import Lost, recorded_as_lost
 from ops.sweeps import sweeping
+from ops.target import Data, settings_of
+from services.circulation.domain.hold import OPEN_STATES
 from services.gateway.store import WHOLE
 from shared.clock import wall_clock
 from shared.contracts import published
 from shared.mongo import Client, Database, Document, connect
-from shared.settings import Settings, load
+from shared.names import Names
+from shared.settings import Settings
 
 app = typer.Typer(help="Compare every database, topic and view.")
 
 PUBLISHERS = ("accounts", "circulation", "events", "notices")
+OPEN_HOLDS = [state.value for state in OPEN_STATES]
 TELLS_ONE_PATRON = (
     "loan.due-date-changed",
     "fine.assessed",
@@ -40,24 +45,24 @@ TELLS_ONE_PATRON = (
     "registration.confirmed",
     "registration.cancelled",
 )
-"""Events of which one patron is told: one notification each. See `_is_told`."""
+"""Topics whose events give one patron one notification each; see `_is_told`."""
 
 
 @dataclass
 class Audit:
-    """What was looked at, and what does not agree."""
+    """The numbers of things that were checked, and the findings."""
 
     counts: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     lost: int = 0
-    """Events, loans and notifications that should be there and are not."""
+    """Events, loans and notifications that should exist and don't."""
     doubled: int = 0
-    """Those that are there once more than they should be."""
+    """Events, loans and notifications that exist once more than they should."""
     aged: bool = False
-    """Whether outbox rows have expired: then only what is younger can be compared with topics."""
+    """True if outbox rows have expired: only younger events can be compared with the topics."""
 
     def expect(self, holds: bool, otherwise: str, *, lost: int = 0, doubled: int = 0) -> None:
-        """Note a finding unless something holds; and how much is lost or doubled then."""
+        """Note a finding, with the number lost or doubled, unless a condition holds."""
         if not holds:
             self.findings.append(otherwise)
             self.lost += lost
@@ -65,14 +70,12 @@ class Audit:
 
 
 @app.callback(invoke_without_command=True)
-def audit_command(
-    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
-) -> None:
+def audit_command(as_json: AsJson = False, data: Data = None) -> None:
     """Compare every database, topic and view; exit 1 if anything is lost, doubled or differs.
 
-    Connects to CARREL_MONGO_URL and CARREL_KAFKA. Events should be at rest.
+    Run it when no events are on their way.
     """
-    found = asyncio.run(audit(load(Settings)))
+    found = asyncio.run(audit(settings_of(data)))
     if as_json:
         document = {
             "counts": found.counts,
@@ -92,7 +95,7 @@ def audit_command(
 
 
 async def audit(settings: Settings) -> Audit:
-    """Everything compared; the system should be at rest."""
+    """Compare everything; the system should be at rest."""
     client: Client = connect(settings.mongo_url)
     result = Audit()
     try:
@@ -101,7 +104,9 @@ async def audit(settings: Settings) -> Audit:
             for service in (*PUBLISHERS, "gateway")
         }
         expired = wall_clock() - timedelta(days=settings.outbox_days)
-        events = await _events(result, stores, settings.kafka, expired + timedelta(hours=1))
+        lost = [event async for event in recorded_as_lost(client, settings)]
+        since = expired + timedelta(hours=1)
+        events = await _events(result, stores, settings, since, lost)
         for branch in await sweeping(settings):
             result.expect(False, f"the due dates of {branch} are still being moved")
         await _copies_and_limits(result, stores["circulation"])
@@ -118,10 +123,18 @@ async def audit(settings: Settings) -> Audit:
 
 
 async def _events(
-    result: Audit, stores: dict[str, Database], bootstrap: str, since: datetime
+    result: Audit,
+    stores: dict[str, Database],
+    settings: Settings,
+    since: datetime,
+    lost: Sequence[Lost],
 ) -> dict[str, list[Document]]:
-    """Outboxes against topics, and the versions of each resource. Gives the events by topic."""
-    relayed, result.aged = await _topics(bootstrap, since)
+    """Compare outboxes with topics, and check the versions of each resource.
+
+    Returns the events by topic. `lost` are events lost before a backup was restored: no outbox
+    has them, and their versions are not used again.
+    """
+    relayed, result.aged = await _topics(settings, since)
     recorded: dict[str, list[Document]] = defaultdict(list)
     versions: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
     for service in PUBLISHERS:
@@ -137,6 +150,14 @@ async def _events(
             resource = (_resource(topic), row["headers"]["ce_subject"])
             versions[resource][body["version"]] += 1
     known = {event["event_id"] for events in recorded.values() for event in events}
+    known |= {event.event_id for event in lost}
+    for event in lost:
+        kind = _resource(event.topic)
+        if counted := versions.get((kind, event.subject)):
+            # A notification's id derives from its event, so it may be made again after a restore.
+            again = kind == "notification" and counted[event.version]
+            counted[event.version] += 0 if again else 1
+    result.counts["events lost before a restore"] = len(lost)
     for topic, ids in relayed.items():
         for event_id in ids - known:
             result.expect(
@@ -157,26 +178,27 @@ async def _events(
 
 
 def _resource(topic: str) -> str:
-    """The kind of thing whose versions a topic's events count."""
+    """Return the kind of resource whose versions a topic's events count."""
     kind = topic.partition(".")[0]
     return {"recording": "activity"}.get(kind, kind)
 
 
-async def _topics(bootstrap: str, since: datetime) -> tuple[dict[str, set[str]], bool]:
-    """The ids of the events of each topic that were recorded since then; whether any is older."""
+async def _topics(settings: Settings, since: datetime) -> tuple[dict[str, set[str]], bool]:
+    """Return the event ids of each topic recorded since `since`, and whether any event is older."""
     found: dict[str, set[str]] = {topic: set() for topic in published()}
     oldest = since.timestamp() * 1000
     aged = False
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap.split(","))
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap.split(","), enable_auto_commit=False)
+    names, bootstrap = Names(settings.topic_prefix), settings.kafka.split(",")
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     await admin.start()
     await consumer.start()
     try:
-        # A consumer knows the partitions of topics that it subscribes to, no others; a topic that
+        # A consumer knows the partitions of the topics that it subscribes to only; a topic that
         # does not exist is described with no partition.
         partitions = [
             TopicPartition(topic["topic"], partition["partition"])
-            for topic in await admin.describe_topics(list(found))
+            for topic in await admin.describe_topics([names.on_kafka(name) for name in found])
             for partition in topic["partitions"]
         ]
         consumer.assign(partitions)
@@ -193,7 +215,9 @@ async def _topics(bootstrap: str, since: datetime) -> tuple[dict[str, set[str]],
                         if record.timestamp < oldest:
                             aged = True
                         else:
-                            found[partition.topic].add(headers.get("ce_id", b"?").decode())
+                            found[names.topic(partition.topic)].add(
+                                headers.get("ce_id", b"?").decode()
+                            )
                         if record.offset + 1 >= ends[partition]:
                             left.discard(partition)
     finally:
@@ -203,7 +227,7 @@ async def _topics(bootstrap: str, since: datetime) -> tuple[dict[str, set[str]],
 
 
 async def _copies_and_limits(result: Audit, store: Database) -> None:
-    """Each copy that is out has one open loan, and what is counted of a patron is true."""
+    """Check that each copy on loan has one open loan, and that each patron's counts are right."""
     open_by_copy: Counter[str] = Counter()
     open_by_patron: Counter[str] = Counter()
     async for loan in store.loans.find({"state": "open"}):
@@ -232,7 +256,7 @@ async def _copies_and_limits(result: Audit, store: Database) -> None:
 
 
 async def _charges(result: Audit, store: Database) -> None:
-    """A fine is charged once for each due date of a loan, and is what its statement says."""
+    """Check that each fine is charged once for each due date, and matches its statement."""
     seen: Counter[tuple[str, str]] = Counter()
     async for charge in store.charges.find({"kind": "fine"}):
         result.counts["fines"] += 1
@@ -250,14 +274,14 @@ async def _charges(result: Audit, store: Database) -> None:
 
 
 async def _holds(result: Audit, store: Database) -> None:
-    """A copy is kept for one hold, whose own it is, and none is free while somebody waits for it.
+    """Check that each copy is kept for one hold at most, and is not free while a patron waits.
 
-    Whether a patron can be served is the rules' business; here those count who can in every case.
+    The rules decide whether a patron can be served; this counts only patrons who certainly can.
     """
     waiting: list[Document] = []
     given: dict[str, Document] = {}
     open_by_patron: Counter[str] = Counter()
-    async for hold in store.holds.find({"state": {"$in": ["waiting", "in-transit", "ready"]}}):
+    async for hold in store.holds.find({"state": {"$in": OPEN_HOLDS}}):
         result.counts["open holds"] += 1
         open_by_patron[hold["patron_id"]] += 1
         if hold["state"] == "waiting":
@@ -292,7 +316,7 @@ async def _holds(result: Audit, store: Database) -> None:
 async def _waiting(
     result: Audit, store: Database, waiting: list[Document], free: dict[str, str]
 ) -> None:
-    """Nobody waits for a copy that is free, unless there may be a reason to pass them over."""
+    """Check that no hold waits for a free copy, unless there may be a reason to pass it over."""
     shut = {
         branch["_id"]
         async for branch in store.calendars.find({})
@@ -316,9 +340,9 @@ async def _waiting(
 
 
 async def _registrations(result: Audit, store: Database, events: dict[str, list[Document]]) -> None:
-    """Places are given to as many as there are, counted as they are, and told as they are.
+    """Check the places of activities: not too many, counted correctly, and published correctly.
 
-    A place may be free while somebody waits: once an activity has begun none is given on.
+    A place may be free while a patron waits: none is given after an activity has begun.
     """
     there = {one["_id"]: one async for one in store.registrations.find({})}
     result.counts["registrations"] = len(there)
@@ -349,7 +373,7 @@ async def _registrations(result: Audit, store: Database, events: dict[str, list[
 
 
 async def _ledger(result: Audit, store: Database) -> None:
-    """The entries of each charge add up to what the charge says, and none is anyone else's."""
+    """Check that the entries of each charge add up to the charge and belong to its patron."""
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     patrons: dict[str, set[str]] = defaultdict(set)
     async for entry in store.entries.find({}):
@@ -382,7 +406,7 @@ async def _ledger(result: Audit, store: Database) -> None:
 
 
 async def _payments(result: Audit, store: Database) -> None:
-    """What was paid and given back is booked once; what is under way has claimed its charges."""
+    """Check that each payment and refund is booked once, and pending ones have claimed charges."""
     booked: Counter[tuple[str, str, int]] = Counter()
     async for entry in store.entries.find({"kind": {"$in": ["payment", "refund"]}}):
         booked[entry["reference"], entry["charge_id"], abs(entry["amount_cents"])] += 1
@@ -416,7 +440,7 @@ async def _payments(result: Audit, store: Database) -> None:
 
 
 async def _views(result: Audit, stores: dict[str, Database]) -> None:
-    """Each account view shows what the owners have."""
+    """Check that each account view shows what the owning services have."""
     views = {
         view["_id"]: view
         async for view in stores["gateway"].account_views.find({"_id": {"$ne": WHOLE}})
@@ -428,9 +452,7 @@ async def _views(result: Audit, stores: dict[str, Database]) -> None:
             {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]}
         )
     )
-    holds = await _by_patron(
-        stores["circulation"].holds.find({"state": {"$in": ["waiting", "in-transit", "ready"]}})
-    )
+    holds = await _by_patron(stores["circulation"].holds.find({"state": {"$in": OPEN_HOLDS}}))
     unread = await _by_patron(
         stores["notices"].notifications.find({"read": False, "withdrawn": False})
     )
@@ -447,7 +469,7 @@ async def _views(result: Audit, stores: dict[str, Database]) -> None:
         awaited = {
             (key, hold["version"], hold["state"])
             for key, hold in view.get("holds", {}).items()
-            if hold["state"] in ("waiting", "in-transit", "ready")
+            if hold["state"] in OPEN_HOLDS
         }
         truly_awaited = {(hold["_id"], hold["version"], hold["state"]) for hold in holds[patron]}
         result.expect(
@@ -487,7 +509,7 @@ async def _by_patron(documents: AsyncIterator[Document]) -> dict[str, list[Docum
 
 
 async def _notifications(result: Audit, store: Database, events: dict[str, list[Document]]) -> None:
-    """Who must be told of an event was told of it once."""
+    """Check that each patron to be notified of an event has exactly one notification of it."""
     erased = {event["patron_id"] for event in events["patron.erased"]}
     told: Counter[tuple[str, str]] = Counter()
     async for notification in store.notifications.find({}):
@@ -517,7 +539,7 @@ async def _notifications(result: Audit, store: Database, events: dict[str, list[
 
 
 def _is_told(topic: str, event: Document) -> bool:
-    """Not what the patron did a moment ago: that they were answered."""
+    """Return whether an event needs a notification: a change by the patron needs none."""
     match topic:
         case "registration.confirmed":
             return bool(event["waited"])

@@ -1,4 +1,4 @@
-"""One child process: started, waited for, stopped, and broken on purpose by the fault tests.
+"""One child process: start it, wait for it, stop it, and break it on purpose in fault tests.
 
 All calls block; from asyncio call them through `asyncio.to_thread`.
 """
@@ -19,19 +19,19 @@ from pathlib import Path
 from ops import guard
 
 POLL = 0.02
-"""Seconds between two looks at a process that starts or ends."""
+"""Seconds between two checks of a process that starts or ends."""
 
 
 class StartFailed(Exception):
-    """A process did not come up. The text says which, why, and shows the end of its log."""
+    """A process did not start. The text says which one and why, and shows the end of its log."""
 
 
 @dataclass
 class Child:
-    """A process in a session of its own, with its log in a file.
+    """A process in its own session, with its log in a file.
 
-    `ready` says whether it can be used; it is asked every 20 ms once the process is launched.
-    `port` is where it listens, and stays the same over stop and start.
+    `ready` returns whether it can be used; it is called every 20 ms after the launch. `port` is the
+    port that it listens on, which stays the same over stop and start.
     """
 
     name: str
@@ -40,10 +40,10 @@ class Child:
     ready: Callable[[], bool]
     port: int
     environment: Mapping[str, str] = field(default_factory=dict)
-    limit: float = 60.0
+    limit: float = 120.0
     """Seconds that it may take to become ready."""
     more_ports: Sequence[int] = ()
-    """Where it listens besides."""
+    """Further ports that it listens on."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
 
     @property
@@ -53,25 +53,25 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether the process exists; a suspended one does."""
+        """True while the process exists, also when it is suspended."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def exit_code(self) -> int | None:
-        """How the last run ended (negative: by that signal), or None if it has not."""
+        """Exit code of the last run (negative: ended by that signal), or None while it runs."""
         return self._process.poll() if self._process else None
 
     def start(self) -> None:
-        """Launches it and waits until it is ready. Raises StartFailed."""
+        """Launch the process and wait until it is ready. Raises StartFailed."""
         self.launch()
         self.wait_ready()
 
     def launch(self) -> None:
-        """Launches it and returns at once, so that several can come up side by side."""
+        """Launch the process and return at once, so that several can start in parallel."""
         if self.running:
             return
         if self._process:
-            _forget(self._process.pid)  # it ended by itself; its id may be anyone's by now
+            _forget(self._process.pid)  # it ended by itself; another process may have its id now
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - commands are built in this package
@@ -80,14 +80,14 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment},
-                # Ctrl-C goes to the terminal's whole group: in a session of their own, children
-                # hear of it from us alone, in order.
+                # Ctrl-C goes to the terminal's whole group. In their own session, children are
+                # signalled only by us, in order.
                 start_new_session=True,
             )
         _watch(self._process.pid)
 
     def wait_ready(self) -> None:
-        """Waits until `ready` says so; else ends it and raises StartFailed."""
+        """Wait until the process is ready; else end it and raise StartFailed."""
         until = time.monotonic() + self.limit
         while not self.ready():
             if not self.running:
@@ -99,10 +99,10 @@ class Child:
                 raise StartFailed(
                     f"{self.name} was not ready within {self.limit:.0f} s.\n{self.tail()}"
                 )
-            time.sleep(POLL)  # a process tells nobody that it is ready: it is asked
+            time.sleep(POLL)  # a process does not report that it is ready
 
     def wait(self, limit: float = 30.0) -> int:
-        """Waits until it has ended by itself: its exit code. Raises TimeoutError."""
+        """Wait until the process has ended by itself; return its exit code. Raises TimeoutError."""
         if self._process is None:
             raise RuntimeError(f"{self.name} was never started")
         try:
@@ -113,30 +113,30 @@ class Child:
         return code
 
     def stop(self, limit: float = 15.0) -> None:
-        """Ends it in order: SIGTERM, and SIGKILL if it is still there after `limit` seconds."""
+        """End the process with SIGTERM, and with SIGKILL if it still runs after `limit` seconds."""
         self.signal_stop()
         self._finish(limit)
 
     def signal_stop(self) -> None:
-        """Asks it to end and returns at once."""
+        """Send SIGTERM and return at once."""
         self._signal(signal.SIGTERM)
-        self._signal(signal.SIGCONT)  # a suspended process hears nothing else
+        self._signal(signal.SIGCONT)  # a suspended process handles no other signal
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would: no goodbye, nothing flushed."""
+        """Kill the process with SIGKILL, as a crash would: nothing is flushed."""
         self._signal(signal.SIGKILL)
         self._finish(10.0)
 
     def suspend(self) -> None:
-        """Freezes it: its connections stay open and nothing answers."""
+        """Suspend the process: its connections stay open and nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Lets it go on after `suspend`."""
+        """Resume the process after `suspend`."""
         self._signal(signal.SIGCONT)
 
     def tail(self, lines: int = 20) -> str:
-        """The last lines of its log, and where the whole is."""
+        """Return the last lines of the log, and the log's path."""
         try:
             text = self.log.read_text(errors="replace")
         except OSError:
@@ -161,7 +161,7 @@ class Child:
 
 
 def stop_all(children: Sequence[Child]) -> None:
-    """Ends them side by side, in order and each within its time."""
+    """Stop the children in parallel, each within its time limit."""
     for child in children:
         child.signal_stop()
     for child in children:
@@ -169,7 +169,7 @@ def stop_all(children: Sequence[Child]) -> None:
 
 
 def start_all(children: Sequence[Child]) -> None:
-    """Starts them side by side. If one fails all are ended, and StartFailed is raised."""
+    """Start the children in parallel. If one fails, stop all and raise StartFailed."""
     try:
         for child in children:
             child.launch()
@@ -181,7 +181,7 @@ def start_all(children: Sequence[Child]) -> None:
 
 
 # One guard for this process, started with its first child. Its standard input closes when this
-# process ends in whatever way; unlike PR_SET_PDEATHSIG, whichever thread launched the child.
+# process ends in any way; unlike PR_SET_PDEATHSIG, it does not depend on the launching thread.
 _guard: subprocess.Popen[str] | None = None
 _guard_lock = threading.Lock()
 

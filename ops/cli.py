@@ -1,6 +1,6 @@
-"""`carrel`: runs, checks and repairs the system.
+"""The `carrel` command: run, check and repair the system.
 
-Exit 0 done, 1 refused or failed, 2 wrong usage.
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 """
 
 import os
@@ -18,8 +18,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-# Each is a module of ops with a typer application named `app`, imported only when it is asked for:
-# `carrel serve` starts in every process and has no use for their imports.
+# Each is a module of ops with a typer application named `app`, imported only when it is needed:
+# `carrel serve` starts in every process and does not use their imports.
 SUB_COMMANDS = (
     "audit",
     "contracts",
@@ -32,6 +32,7 @@ SUB_COMMANDS = (
     "policies",
     "rebuild",
     "replay",
+    "restore",
     "staff",
     "sweeps",
     "topics",
@@ -67,7 +68,7 @@ app = typer.Typer(
     help="The services behind a public library's My Account page: run, check and repair them.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,  # plain ones fit a log; and a local may hold a PIN
+    pretty_exceptions_enable=False,  # plain ones fit a log, and a local variable may hold a PIN
 )
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -96,7 +97,7 @@ Roles = Annotated[
     typer.Option(
         "--role",
         callback=_roles,
-        help="What each process does, commas between: api, consumers, relay, jobs. All by default.",
+        help="Roles of each process, comma-separated: api, consumers, relay, jobs. Default: all.",
     ),
 ]
 
@@ -112,7 +113,7 @@ Broker = Annotated[
     typer.Option(
         "--kafka",
         callback=_broker,
-        help="The broker to start if CARREL_KAFKA names none: embedded, or apache (needs Java).",
+        help="Broker to start if CARREL_KAFKA names none: embedded, or apache (needs Java).",
     ),
 ]
 
@@ -125,7 +126,7 @@ def serve(
     ],
     role: Roles = "",
 ) -> None:
-    """Run one service in this process until SIGTERM; its settings are CARREL_… variables."""
+    """Run one service in this process until SIGTERM; CARREL_… variables hold its settings."""
     from uvicorn import Config
 
     from shared.server import Server
@@ -142,49 +143,54 @@ def serve(
         port=settings.port,
         loop="uvloop",
         http=BoundedProtocol,
-        # Whose X-Forwarded-For is believed: by it callers without a token are counted.
+        # Proxies whose X-Forwarded-For is trusted: callers without a token are counted by it.
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
         lifespan="on",
         access_log=False,
         log_config=None,  # the chassis sets up logs
         server_header=False,
-        # Seconds, longer than the gateway keeps an idle connection: closed from this end, one could
-        # take a command with it that nobody may send again.
+        # Seconds, longer than the gateway keeps an idle connection: closing it from this end could
+        # lose a command that nobody may send again.
         timeout_keep_alive=60,
-        timeout_graceful_shutdown=5,  # seconds; a reader that takes nothing would hold it for ever
+        timeout_graceful_shutdown=5,  # seconds; else a client that reads nothing delays it for ever
     )
     server = Server(served, config)
     with suppress(KeyboardInterrupt):
         server.run()
-    if not server.started:
+    if server.failed or not server.started:
         raise typer.Exit(1)
 
 
 @app.command()
 def up(  # noqa: PLR0917 - typer's commands are called by their options' names
     role: Roles = "",
-    port: Annotated[int, typer.Option(help="Of the gateway.", min=1, max=65535)] = 8080,
-    data: Annotated[Path, typer.Option(help="Where data and logs are kept.")] = DATA,
+    port: Annotated[int, typer.Option(help="Port of the gateway.", min=1, max=65535)] = 8080,
+    data: Annotated[Path, typer.Option(help="Folder for data and logs.")] = DATA,
     simulation: Annotated[
         bool, typer.Option("--simulation", help="Let the header Carrel-Time set the time.")
     ] = False,
     replicas: Annotated[
         list[str] | None,
-        typer.Option(metavar="SERVICE=N", help="More processes of a service; may be repeated."),
+        typer.Option(metavar="SERVICE=N", help="Run N processes of a service; may be repeated."),
     ] = None,
     kafka: Broker = "embedded",
     demonstration: Annotated[
         bool,
         typer.Option(
             "--demonstration",
-            help="Put a librarian, a patron with loans, and some books into an empty system; "
-            "everybody knows their PIN.",
+            help="Put the libraries, titles and people of `carrel demo` into an empty system; "
+            "everybody knows their PINs.",
         ),
     ] = False,
 ) -> None:
-    """Run the whole system until Ctrl-C: database and broker (if none is named), services."""
+    """Run the whole system until Ctrl-C: services, and a database and a broker unless configured.
+
+    A service that ends is started again, after a pause that grows if it ends
+    repeatedly. If the database or the broker ends, everything ends.
+    """
     from ops.processes import system
+    from ops.restarts import Restarts
 
     counts = dict(_replicas(item) for item in replicas or [])
     with (
@@ -207,13 +213,16 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
         if demonstration:
             first_look = import_module("ops.first_look")
             first_look.prepare(running)
+            pins = first_look.pins()
             for who, card in (("patron", first_look.PATRON), ("librarian", first_look.LIBRARIAN)):
-                typer.echo(f"Log in as a {who}: card {card}, PIN {first_look.PIN}")
+                typer.echo(f"Log in as a {who}: card {card}, PIN {pins[card]}")
         typer.echo(f"Ready: {running.gateway_url}   logs: {data / 'logs'}   Ctrl-C stops it.")
-        children = [*running.infrastructure.children, *running.processes.values()]
+        children = running.infrastructure.children
+        services = Restarts(list(running.processes.values()), _errors.print)
         try:
             while all(child.running for child in children):
-                time.sleep(0.3)  # there is nothing to do until one ends or Ctrl-C comes
+                services.look()
+                time.sleep(0.3)  # nothing to do until one ends or Ctrl-C is pressed
         except KeyboardInterrupt:
             typer.echo("Stopping.")
             return
@@ -226,10 +235,10 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
 
 @app.command()
 def demo(
-    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     kafka: Broker = "embedded",
 ) -> None:
-    """Play the reopening of 2021 on the whole system, show it and check it."""
+    """Play the reopening of 2021 on the whole system, show the result and check it."""
     from ops.processes import system
 
     RUNS.mkdir(exist_ok=True)
@@ -267,7 +276,7 @@ def _split(name: str) -> tuple[str, int]:
 
 @contextmanager
 def _progress(what: str) -> Iterator[Any]:
-    """Shows that something goes on, until the function that it gives is called."""
+    """Show on the terminal that work goes on, until the yielded function is called."""
     if _errors.is_terminal:
         status = _errors.status(f"{what}…")
         status.start()
@@ -282,7 +291,7 @@ def _progress(what: str) -> Iterator[Any]:
 
 @contextmanager
 def _expected_failures() -> Iterator[None]:
-    """Lets SIGTERM and a closed terminal end things in order, and tells a failed start in words."""
+    """Stop in order on SIGTERM or a closed terminal, and print a failed start as plain text."""
     from ops.child import StartFailed
 
     for number in (signal.SIGTERM, signal.SIGHUP):

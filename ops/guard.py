@@ -1,6 +1,6 @@
-"""Ends the processes it was told of when its standard input closes: when their parent is gone.
+"""End the registered processes when standard input closes, that is, when their parent is gone.
 
-Run by `ops.child` as a script of its own: even `kill -9` of the parent leaves nothing running.
+`ops.child` runs it as a separate script: even `kill -9` of the parent leaves nothing running.
 Standard input has one line for each change: `+PID` to watch a process group, `-PID` to forget it.
 """
 
@@ -14,7 +14,7 @@ PATIENCE = 8.0
 
 
 def alive(group: int) -> bool:
-    """Whether any process of the group still exists."""
+    """Return whether any process of the group still exists."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -23,7 +23,7 @@ def alive(group: int) -> bool:
 
 
 def signal_all(groups: set[int], number: signal.Signals) -> None:
-    """Sends `number` to each group, whether it still exists or not."""
+    """Send `number` to each group; groups that no longer exist are ignored."""
     for group in groups:
         try:
             os.killpg(group, number)
@@ -32,7 +32,7 @@ def signal_all(groups: set[int], number: signal.Signals) -> None:
 
 
 def main() -> None:
-    """Watches until standard input ends, then ends what is watched."""
+    """Watch until standard input ends, then end the watched groups."""
     watched: set[int] = set()
     for line in sys.stdin:
         group = int(line[1:])
@@ -44,7 +44,7 @@ def main() -> None:
     signal_all(watched, signal.SIGCONT)
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and any(map(alive, watched)):
-        time.sleep(0.05)  # they are not our children, so there is no end to wait for
+        time.sleep(0.05)  # they are not our children, so wait() can't be used
     signal_all(watched, signal.SIGKILL)
 
 

@@ -1,7 +1,7 @@
-"""From a MARC 21 record to what the catalogue keeps of it.
+"""The conversion of MARC 21 records to titles of the catalogue.
 
-Fields and subfields are those of the MARC 21 Format for Bibliographic Data (Library of Congress);
-items in 952 are as Koha exports them, in 852 as the MARC 21 Format for Holdings Data has them.
+Fields and subfields are those of the MARC 21 Format for Bibliographic Data (Library of Congress).
+Items in 952 are as Koha exports them, in 852 as in the MARC 21 Format for Holdings Data.
 """
 
 import re
@@ -16,9 +16,9 @@ from services.circulation.routes.titles import TitleIn
 from services.circulation.usecases.import_titles import ImportedTitle
 
 MOST_LETTERS = 500
-"""Of a title or a name; a longer one is cut."""
+"""Characters kept of a title or a name; a longer one is cut."""
 
-# Leader 06 and 07: what kind of thing is described.
+# Leader 06 and 07: the kind of material.
 _KINDS = {
     "c": "score",
     "d": "score",
@@ -36,21 +36,21 @@ _KINDS = {
 }
 _SERIALS = ("b", "i", "s")
 
-# 008/22: for whom it was made. Preschool, primary, pre-adolescent and juvenile are for children.
+# 008/22: the audience. Preschool, primary, pre-adolescent and juvenile are for children.
 _CHILDREN, _YOUNG_ADULT = "abcj", "d"
 
 
 def count(path: Path) -> int:
-    """How many records a file has."""
+    """Return the number of records in a file."""
     with path.open("rb") as file:
         return sum(block.count(_END) for block in iter(lambda: file.read(_BLOCK), b""))
 
 
 def records(file: BinaryIO) -> Iterator[Record | Exception]:
-    """Each record of a file, or what is wrong with it.
+    """Yield each record of a file, or the error for a record that can't be read.
 
-    Records are told apart by the byte that ends each, not by the length that each claims: one with
-    a wrong length is then one that can't be read, and not the end of the file.
+    Records are separated by their end byte, not by their stated length: a record with a wrong
+    length is then one faulty record, and not the end of the file.
     """
     left = b""
     while block := file.read(_BLOCK):
@@ -71,15 +71,15 @@ _LONGEST = 10 * _BLOCK  # a record may have 99,999 bytes
 def _record(piece: bytes) -> Record | Exception:
     try:
         return Record(piece.lstrip(b"\r\n") + _END)
-    except Exception as error:  # noqa: BLE001 - whatever stops the parser is wrong with the record
+    except Exception as error:  # noqa: BLE001 - any parser error is a fault of the record
         return error
 
 
 def title_of(record: Record) -> ImportedTitle:
-    """What the catalogue keeps of a record. Raises ValueError, pydantic's for a field of the API's.
+    """Return the title in a record. Raises ValueError, pydantic's for a field that the API refuses.
 
-    A parallel title or name in the other script (880) stands beside the romanised one, so that it
-    is found by both.
+    A parallel title or name in another script (880) follows the romanised one, so that a search
+    finds both.
     """
     numbers = [field.data.strip() for field in record.get_fields("001") if field.data]
     if not numbers or not 0 < len(numbers[0]) <= 100:
@@ -121,7 +121,7 @@ def _authors(record: Record) -> list[str]:
 
 
 def _both_scripts(record: Record, tag: str) -> list[Field]:
-    """The fields of a tag, each followed by those in the other script that are linked to it."""
+    """Return the fields of a tag, followed by linked fields in another script."""
     linked = [
         field for field in record.get_fields("880") if (field.get("6") or "").startswith(f"{tag}-")
     ]
@@ -129,14 +129,14 @@ def _both_scripts(record: Record, tag: str) -> list[Field]:
 
 
 def _joined(field: Field, codes: str) -> str:
-    """Subfields in one line, without the punctuation of ISBD that leads on to the next one."""
+    """Return subfields in one line, without ISBD punctuation at the end."""
     text = " ".join(field.get_subfields(*codes))
     text = "".join(letter for letter in text if letter.isprintable() or letter.isspace())
     return re.sub(r"[\s/:;,=]+$", "", " ".join(text.split()))
 
 
 def _isbn(record: Record) -> str | None:
-    """The first that is right: a wrong one was printed in many a book, and is no fault here."""
+    """Return the first valid ISBN; many books have a wrong one in print, so that is no error."""
     for field in record.get_fields("020"):
         for written in field.get_subfields("a"):
             try:
@@ -183,6 +183,6 @@ def _copies(record: Record) -> list[dict[str, Any]]:
 
 
 def _cents(price: str | None) -> int | None:
-    """Dollars and cents, as `128.00`; None where no price can be read."""
+    """Return a price such as `128.00` in cents; None if no price can be read."""
     written = re.search(r"\d+(\.\d{1,2})?", price or "")
     return round(float(written[0]) * 100) if written else None

@@ -1,4 +1,4 @@
-"""From a line of a CSV file to a patron."""
+"""The conversion of lines of a CSV file to patrons."""
 
 import csv
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ NO_PIN = SecretStr("")
 
 
 def count(path: Path) -> int:
-    """How many lines a file has, its heading left out. A name with a line break counts twice."""
+    """Return the number of lines without the heading. A name with a line break counts twice."""
     with path.open("rb") as file:
         return max(sum(1 for _ in file) - 1, 0)
 
 
 def check_heading(path: Path) -> None:
-    """Raises ValueError if a column is missing or means nothing here."""
+    """Raise ValueError if a column is missing or unknown."""
     with _opened(path) as file:
         heading = set(csv.DictReader(file).fieldnames or ())
     if missing := set(COLUMNS) - heading:
@@ -36,7 +36,7 @@ def check_heading(path: Path) -> None:
 
 
 def rows(path: Path) -> Iterator[tuple[int, dict[str, str] | None]]:
-    """The number of each line, and what it says by column; None: it is no line of the heading's."""
+    """Yield the number of each line and its values by column; None if it doesn't fit."""
     with _opened(path) as file:
         reader = csv.DictReader(file)
         while True:
@@ -44,7 +44,7 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, str] | None]]:
                 row = next(reader)
             except StopIteration:
                 return
-            except csv.Error:  # a field that never ends, or a byte of nothing
+            except csv.Error:  # a field without an end, or a zero byte
                 yield reader.line_num, None
             else:
                 fits = None not in row and None not in row.values()
@@ -52,12 +52,12 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, str] | None]]:
 
 
 def _opened(path: Path) -> TextIO:
-    """UTF-8, with or without a byte order mark. What is no text is refused with its line."""
+    """Open as UTF-8, with or without a byte order mark; a line with other bytes is refused."""
     return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def patron_of(row: dict[str, str]) -> PatronIn:
-    """The patron of a line, by the rules of the API; a PIN may be missing. Raises ValueError."""
+    """Return the patron of a line by the API's rules; a PIN is optional. Raises ValueError."""
     pin = row.get("pin", "").strip()
     checked = PatronIn.model_validate(
         {
@@ -74,7 +74,7 @@ def patron_of(row: dict[str, str]) -> PatronIn:
 async def commands_for(
     db: Database, patrons: list[PatronIn], card_key: str
 ) -> tuple[RegisterPatron, ...]:
-    """What to import. A PIN is hashed only for a card that nobody has yet, for that takes long."""
+    """Return the commands for these patrons. Hashing is slow: only new cards' PINs are hashed."""
     digests = [card_digest(patron.card_number, card_key) for patron in patrons]
     known = await store.find_known_cards(db, digests)
     return tuple(

@@ -1,4 +1,4 @@
-"""`carrel import`: titles and patrons of another system, as many as there are, and again."""
+"""`carrel import`: import titles and patrons of another system; safe to repeat."""
 
 import asyncio
 import csv
@@ -14,19 +14,9 @@ from pydantic import ValidationError
 from rich.progress import Progress, TaskID
 
 from ops import import_marc, import_patrons
-from ops.console import (
-    DATA,
-    AsJson,
-    Data,
-    counted,
-    errors,
-    print_json,
-    print_table,
-    refuse,
-    settings_of,
-    told_in_words,
-)
-from ops.direct import unit_of_work_at, with_card_key
+from ops.console import AsJson, counted, errors, print_json, print_table, refuse, told_in_words
+from ops.direct import require_card_key, unit_of_work_at
+from ops.target import Data, settings_to_write
 from services.accounts import store as accounts
 from services.accounts.routes import PatronIn
 from services.accounts.usecases.import_patrons import ImportPatrons
@@ -45,25 +35,26 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 TheFile = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
 RefusedTo = Annotated[
     Path | None,
-    typer.Option("--refused", help="Where refused records are told; FILE.refused.csv by default."),
+    typer.Option("--refused", help="File for refused records; default: FILE.refused.csv."),
 ]
 
 
 @app.callback()
 def imports() -> None:
-    """Take in what another system has. Safe to run again: what is known is only compared."""
+    """Import data of another system. Safe to run again: known records are only compared."""
 
 
 @app.command("marc")
 def marc_command(
-    file: TheFile, refused: RefusedTo = None, as_json: AsJson = False, data: Data = DATA
+    file: TheFile, refused: RefusedTo = None, as_json: AsJson = False, data: Data = None
 ) -> None:
-    """Titles and their copies, from a file of MARC 21 records (ISO 2709).
+    """Import titles and copies from a file of MARC 21 records (ISO 2709).
 
-    A title is known again by its control number (001, 003). Items are in 952 (as Koha exports
-    them: $a library, $p barcode, $v price) or 852 ($b library, $p barcode).
+    A title is recognised by its control number (001, 003). Items are in 952 (as
+    Koha exports them: $a library, $p barcode, $v price) or 852 ($b library, $p
+    barcode).
     """
-    settings = settings_of(data)
+    settings = settings_to_write(data)
     total = import_marc.count(file)
     with _report(refused or _beside(file), total) as report, told_in_words(settings):
         asyncio.run(_marc(settings, file, report))
@@ -72,15 +63,17 @@ def marc_command(
 
 @app.command("patrons")
 def patrons_command(
-    file: TheFile, refused: RefusedTo = None, as_json: AsJson = False, data: Data = DATA
+    file: TheFile, refused: RefusedTo = None, as_json: AsJson = False, data: Data = None
 ) -> None:
-    """Patrons, from a CSV file with a heading: card_number, name, category, home_branch, language.
+    """Import patrons from a CSV file: card_number, name, category, home_branch, language.
 
-    It may have pin, email and phone as well. Without a PIN the patron gets one at the desk. A
-    patron is known again by the card; a PIN that was set is never overwritten. The report of
-    refused lines has their numbers and the reasons, and nothing personal.
+    The first line is the heading; pin, email and phone are optional columns. A
+    patron without a PIN gets one at the desk. A patron is recognised by the card;
+    an existing PIN is never overwritten. The report of refused lines has their
+    numbers and reasons, and no personal data.
     """
-    settings = with_card_key(settings_of(data), data)
+    settings = settings_to_write(data)
+    require_card_key(settings)
     try:
         import_patrons.check_heading(file)
     except ValueError as error:
@@ -93,7 +86,7 @@ def patrons_command(
 
 @dataclass
 class Report:
-    """How far an import has come, and what was refused."""
+    """The progress of an import, and its refused records."""
 
     progress: Progress
     task: TaskID
@@ -102,12 +95,12 @@ class Report:
     _file: TextIO | None = None
 
     def note(self, outcome: str) -> None:
-        """One more record is dealt with."""
+        """Count one more finished record."""
         self.counts[outcome] += 1
         self.progress.advance(self.task)
 
     def refuse(self, number: int, known_as: str, reason: str) -> None:
-        """A record that is not taken in, by its number in the file, and why."""
+        """Report a refused record by its number in the file, with the reason."""
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8", newline="")
             csv.writer(self._file).writerow(("number", "known_as", "reason"))
@@ -115,7 +108,7 @@ class Report:
         self.note("refused")
 
     def close(self) -> None:
-        """Nothing more comes. A report of an earlier run that no longer holds goes."""
+        """Close the report, or delete the report of an earlier run if no record was refused."""
         if self._file is not None:
             self._file.close()
         else:
@@ -232,7 +225,7 @@ async def _save_patrons(unit: UnitOfWork, batch: dict[int, PatronIn], report: Re
 
 
 def _in_words(error: Exception) -> str:
-    """What is wrong, without the value, which may be personal."""
+    """Describe an error without the value, which may be personal."""
     if isinstance(error, ValidationError):
         return "; ".join(
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"

@@ -1,4 +1,4 @@
-"""`carrel lag`: what each service has still to take in, and to give out."""
+"""`carrel lag`: the events that each service has still to process and to publish."""
 
 import asyncio
 from dataclasses import asdict
@@ -6,9 +6,10 @@ from typing import Any
 
 import typer
 
-from ops.console import DATA, AsJson, Data, print_json, print_table, settings_of, told_in_words
+from ops.console import AsJson, print_json, print_table, told_in_words
 from ops.console import out as console
 from ops.offsets import Lag, Positions
+from ops.target import Data, settings_of
 from shared.bus import SERVICES
 from shared.mongo import connect
 from shared.relay import outbox_age
@@ -18,11 +19,11 @@ app = typer.Typer()
 
 
 @app.callback(invoke_without_command=True, subcommand_metavar="")
-def lag_command(as_json: AsJson = False, data: Data = DATA) -> None:
-    """What each service has still to take in, topic by topic, and how old its outbox is.
+def lag_command(as_json: AsJson = False, data: Data = None) -> None:
+    """Show the events each service has still to process, by topic, and the age of its outbox.
 
     A lag that grows means that a service does not run, waits for something
-    that is away, or is too slow: start it, see its log, or run more replicas.
+    that is away, or is too slow: start it, read its log, or run more replicas.
     """
     settings = settings_of(data)
     with told_in_words(settings):
@@ -47,13 +48,13 @@ def _summary(service: str, lags: list[Lag], age: float) -> tuple[Any, ...]:
 
 
 async def _look(settings: Settings) -> tuple[list[Lag], dict[str, float]]:
-    async with Positions(settings.kafka) as positions:
+    async with Positions(settings.kafka, settings.topic_prefix) as positions:
         lags = await positions.lags()
     return lags, await outbox_ages(settings)
 
 
 async def outbox_ages(settings: Settings) -> dict[str, float]:
-    """Seconds that the oldest pending row of each service has waited; 0 where none waits."""
+    """Return the seconds that each service's oldest pending row has waited; 0 if none waits."""
     client = connect(settings.mongo_url)
     try:
         return {

@@ -1,4 +1,4 @@
-"""Dead letters: read from Kafka, and what became of each, kept in MongoDB (docs/decisions/008)."""
+"""Dead letters from Kafka, and the decision about each, in MongoDB (docs/decisions/008)."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -14,65 +14,66 @@ from ops.offsets import Positions
 from shared.bus import DEAD_LETTER_BYTES, LEFT_OUT, SERVICES, dead_letter_topic
 from shared.ids import time_of
 from shared.mongo import Client, Document, connect
+from shared.names import Names
 from shared.settings import Settings
 
 HOLD_SECONDS = 60
-"""After this time a letter that is being sent counts as left by a command that was ended."""
+"""Seconds after which a dead letter with the state `sending` counts as abandoned."""
 
 Outcome = Literal["retried", "discarded"]
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A buried message, without its payload."""
+    """A dead letter, without its payload."""
 
     service: str
     partition: int
     offset: int
     timestamp: int
-    """Milliseconds; tells it from a letter at the same place of a log that was lost."""
+    """Milliseconds; distinguishes it from a dead letter at the same offset of a lost log."""
     topic: str
-    """Where it came from; empty if it does not say."""
+    """Topic of the original message; empty if it is not stated."""
     error: str
     tries: str
     left_out: bool
-    """Whether the message was too large for a letter: it is on its topic only."""
+    """True if the message was too large for a dead letter: it is on its topic only."""
     buried_at: str
     recorded_at: datetime | None
-    """When its event was recorded, as its id says; None if that is no id of ours."""
+    """Time at which its event was recorded, from its id; None if that is no id of ours."""
     dealt_with: str
-    """`retried` or `discarded`; `sending` while that is done; empty for one that waits."""
+    """`retried` or `discarded`; `sending` in between; empty while it waits."""
     dealt_by: str
     dealt_at: datetime | None
 
     @property
     def id(self) -> str:
-        """By which an operator names it."""
+        """The id by which operators name it."""
         return f"{self.service}/{self.partition}-{self.offset}"
 
     @property
     def mark(self) -> str:
-        """The key of what is remembered of it."""
+        """The key of the decision about it."""
         return f"{self.partition}-{self.offset}-{self.timestamp}"
 
     def document(self) -> dict[str, Any]:
-        """As it is shown with --json."""
+        """Return the document that --json prints."""
         return {"id": self.id, **asdict(self)}
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which letters are meant. What is empty does not narrow them."""
+    """A selection of dead letters. Empty values do not narrow it."""
 
     services: Sequence[str] = SERVICES
     topic: str = ""
     error: str = ""
     ids: frozenset[str] = field(default_factory=frozenset)
     waiting: bool = True
-    """Only those that nobody has dealt with."""
+    """True for only those that nobody has retried or discarded."""
 
     def holds(self, letter: Letter) -> bool:
-        """Whether a letter is meant."""
+        """Return whether a dead letter is selected."""
         return (
             (not self.topic or letter.topic == self.topic)
             and self.error in letter.error
@@ -82,7 +83,7 @@ class Filter:
 
 
 async def letters(settings: Settings, wanted: Filter) -> list[Letter]:
-    """The letters that are meant, oldest first within each partition."""
+    """Return the selected dead letters, oldest first within each partition."""
     found = []
     async with _opened(settings) as (client, positions):
         for service in wanted.services:
@@ -94,7 +95,7 @@ async def letters(settings: Settings, wanted: Filter) -> list[Letter]:
 async def find(
     settings: Settings, wanted: Filter
 ) -> tuple[Letter, ConsumerRecord[bytes, bytes]] | None:
-    """The first letter that is meant, with the message as it was buried."""
+    """Return the first selected dead letter with its record."""
     async with _opened(settings) as (client, positions):
         for service in wanted.services:
             async with aclosing(_read(settings, client, positions, service)) as read:
@@ -105,10 +106,10 @@ async def find(
 
 
 async def deal(settings: Settings, chosen: Sequence[Letter], outcome: Outcome, who: str) -> int:
-    """Retry or discard letters; how many, for another operator may have been quicker.
+    """Retry or discard dead letters; return how many, because others may be faster.
 
-    Each is claimed first, then sent, then marked. Ended between the last two, it may be sent again
-    by whoever retries it later.
+    Each is claimed, then sent, then marked. If the command ends between sending and marking, a
+    later retry may send it again.
     """
     keys = {letter.mark for letter in chosen}
     done = 0
@@ -125,7 +126,7 @@ async def deal(settings: Settings, chosen: Sequence[Letter], outcome: Outcome, w
                         if not await _claim(marks, letter, who):
                             continue
                         if producer is not None:
-                            await _send(marks, producer, letter, record)
+                            await _send(marks, producer, letter, record, positions.names)
                         change = {"$set": {"state": outcome}, "$currentDate": {"at": True}}
                         await marks.update_one({"_id": letter.mark, "by": who}, change)
                         done += 1
@@ -133,7 +134,7 @@ async def deal(settings: Settings, chosen: Sequence[Letter], outcome: Outcome, w
 
 
 async def _claim(marks: Any, letter: Letter, who: str) -> bool:
-    """Whether this command is the one to deal with the letter: never two at once."""
+    """Claim a dead letter for this command; return False if another command has it."""
     about = {"service": letter.service, "topic": letter.topic, "error": letter.error}
     claim: Document = {
         "by": {"$literal": who},
@@ -154,17 +155,18 @@ async def _send(
     producer: AIOKafkaProducer,
     letter: Letter,
     record: ConsumerRecord[bytes, bytes],
+    names: Names,
 ) -> None:
-    """Publish a letter as the message that it was."""
+    """Publish a dead letter as the original message."""
     try:
         await producer.send_and_wait(
-            letter.topic,
+            names.on_kafka(letter.topic),
             value=record.value,
             key=record.key,
             headers=[(name, raw) for name, raw in record.headers if not _of_burial(name)],
         )
     except BaseException:
-        # Whether it was sent is not known: it waits again, and may come twice.
+        # It is unknown if it was sent: it waits again, and may be published twice.
         await marks.delete_one({"_id": letter.mark, "state": "sending"})
         raise
 
@@ -209,7 +211,7 @@ def _marked(letter: Letter, mark: Document) -> Letter:
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Client, Positions]]:
     client: Client = connect(settings.mongo_url)
     try:
-        async with Positions(settings.kafka) as positions:
+        async with Positions(settings.kafka, settings.topic_prefix) as positions:
             yield client, positions
     finally:
         client.close()
@@ -239,5 +241,5 @@ def _instant(milliseconds: int) -> str:
 
 
 def text_of(raw: bytes | None) -> str:
-    """Bytes of a header or key as text; what is no UTF-8 is spelled out."""
+    """Return the bytes of a header or key as text; bytes that are not UTF-8 are escaped."""
     return (raw or b"").decode(errors="backslashreplace")

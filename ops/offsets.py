@@ -1,6 +1,6 @@
-"""Where the topics begin and end on the broker, and how far each service has read them."""
+"""Offsets on the broker: the ends of the topics, and the positions of each service."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -13,13 +13,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaTimeoutError
 
 from shared.bus import SERVICES, all_topics
+from shared.names import Names
 
 SILENCE_MS = 15_000
 
 
 @cache
 def heard() -> dict[str, tuple[str, ...]]:
-    """The topics that each service hears; its consumer group has the service's name."""
+    """Return the topics that each service consumes; its group has the service's name."""
     found = {}
     for service in SERVICES:
         if find_spec(f"services.{service}.consumers"):
@@ -31,23 +32,24 @@ def heard() -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Lag:
-    """How far a service has read a topic, all partitions together."""
+    """The lag of a service on a topic, summed over all partitions."""
 
     service: str
     topic: str
     end: int
     committed: int
     lag: int
-    """Events that it has still to take in. Those that the topic no longer keeps do not count."""
+    """Events that it has still to process. Events that the topic no longer keeps do not count."""
 
 
 class Positions:
-    """A look at the broker; `look` again if topics may have been created meanwhile."""
+    """The positions on a broker; call `look` again if topics may have been created meanwhile."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, prefix: str = "") -> None:
         self._bootstrap = bootstrap.split(",")
+        self.names = Names(prefix)
         self.topics: dict[str, dict[str, Any]] = {}
-        """What the broker says of each declared topic that is there."""
+        """The broker's description of each declared topic that exists."""
         self.partitions: list[TopicPartition] = []
 
     async def __aenter__(self) -> Self:
@@ -72,11 +74,15 @@ class Positions:
         await self._reader.stop()
 
     async def look(self) -> None:
-        """See which topics there are."""
+        """Read the existing topics from the broker."""
         declared = set(all_topics())
-        # All are asked for: a broker may create a topic that is asked for by its name.
+        # Asks for all topics: a broker may create a topic that is asked for by name.
         described = await self.admin.describe_topics()
-        self.topics = {found["topic"]: found for found in described if found["topic"] in declared}
+        self.topics = {
+            topic: found
+            for found in described
+            if (topic := self.names.topic(found["topic"])) in declared
+        }
         self.partitions = [
             TopicPartition(topic, partition["partition"])
             for topic, found in self.topics.items()
@@ -85,26 +91,33 @@ class Positions:
 
     @property
     def missing(self) -> list[str]:
-        """The declared topics that are not there."""
+        """The declared topics that do not exist."""
         return [topic for topic in all_topics() if topic not in self.topics]
 
     async def ends(self) -> dict[TopicPartition, int]:
-        """The offset after the last event of each partition."""
-        ends: dict[TopicPartition, int] = await self._reader.end_offsets(self.partitions)
-        return ends
+        """Return the offset after the last event of each partition."""
+        found = await self._reader.end_offsets(self._on_kafka(self.partitions))
+        return self.names.by_partition(found)
 
     async def starts(self) -> dict[TopicPartition, int]:
-        """The offset of the first event that each partition still keeps."""
-        starts: dict[TopicPartition, int] = await self._reader.beginning_offsets(self.partitions)
-        return starts
+        """Return the offset of the first event that each partition still keeps."""
+        found = await self._reader.beginning_offsets(self._on_kafka(self.partitions))
+        return self.names.by_partition(found)
+
+    async def committed(self, service: str) -> dict[TopicPartition, int]:
+        """Return the position of a service in each partition that its group has read."""
+        stored = await self.admin.list_consumer_group_offsets(self.names.on_kafka(service))
+        return self.names.by_partition({at: position.offset for at, position in stored.items()})
+
+    def _on_kafka(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
+        return [self.names.partition_on_kafka(partition) for partition in partitions]
 
     async def lags(self) -> list[Lag]:
-        """How far each service has read each topic that it hears and that is there."""
+        """Return the lag of each service on each existing topic that it consumes."""
         found = []
         starts, ends = await self.starts(), await self.ends()
         for service, topics in heard().items():
-            stored = await self.admin.list_consumer_group_offsets(service)
-            committed = {partition: at.offset for partition, at in stored.items()}
+            committed = await self.committed(service)
             for topic in topics:
                 parts = [p for p in self.partitions if p.topic == topic]
                 if not parts:
@@ -115,10 +128,38 @@ class Positions:
                 found.append(Lag(service, topic, end, sum(read.values()), lag))
         return found
 
-    async def records(self, topic: str) -> AsyncGenerator[ConsumerRecord[bytes, bytes]]:
-        """What a topic holds now, from its beginning to its present end.
+    async def last_records(self, topics: Sequence[str]) -> list[ConsumerRecord[bytes, bytes]]:
+        """Return the last record of each partition of these topics that has any.
 
-        Partitions come one after the other. Raises KafkaTimeoutError if the broker falls silent.
+        Raises KafkaTimeoutError if the broker falls silent.
+        """
+        ends, starts = await self.ends(), await self.starts()
+        wanted = {p for p in self.partitions if p.topic in topics and starts[p] < ends[p]}
+        if not wanted:
+            return []
+        reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        await reader.start()
+        try:
+            reader.assign(self._on_kafka(wanted))
+            for partition in wanted:
+                reader.seek(self.names.partition_on_kafka(partition), ends[partition] - 1)
+            last: dict[TopicPartition, ConsumerRecord[bytes, bytes]] = {}
+            while wanted - last.keys():
+                fetched = await reader.getmany(timeout_ms=SILENCE_MS)
+                if not fetched:
+                    raise KafkaTimeoutError("the last events were not read")
+                last |= {
+                    partition: self.names.record(records[-1])
+                    for partition, records in self.names.by_partition(fetched).items()
+                }
+            return list(last.values())
+        finally:
+            await reader.stop()
+
+    async def records(self, topic: str) -> AsyncGenerator[ConsumerRecord[bytes, bytes]]:
+        """Yield the records of a topic, from its beginning to its present end, by partition.
+
+        Raises KafkaTimeoutError if the broker falls silent.
         """
         ends, starts = await self.ends(), await self.starts()
         filled = [p for p in self.partitions if p.topic == topic and starts[p] < ends[p]]
@@ -128,14 +169,15 @@ class Positions:
         await reader.start()
         try:
             for partition in filled:
-                reader.assign([partition])
-                reader.seek(partition, starts[partition])
-                while await reader.position(partition) < ends[partition]:
+                at = self.names.partition_on_kafka(partition)
+                reader.assign([at])
+                reader.seek(at, starts[partition])
+                while await reader.position(at) < ends[partition]:
                     fetched = await reader.getmany(timeout_ms=SILENCE_MS)
                     if not fetched:
                         raise KafkaTimeoutError(f"{topic} was not read to its end")
-                    for record in fetched[partition]:
+                    for record in fetched[at]:
                         if record.offset < ends[partition]:
-                            yield record
+                            yield self.names.record(record)
         finally:
             await reader.stop()

@@ -1,22 +1,12 @@
-"""`carrel outbox`: the events that wait to be published, and those that are kept after it."""
+"""`carrel outbox`: the events that wait to be published, and the published ones still kept."""
 
 import asyncio
 from typing import Any
 
 import typer
 
-from ops.console import (
-    DATA,
-    AsJson,
-    Data,
-    OneService,
-    out,
-    print_json,
-    print_table,
-    settings_of,
-    told_in_words,
-    working,
-)
+from ops.console import AsJson, OneService, out, print_json, print_table, told_in_words, working
+from ops.target import Data, settings_of
 from shared.bus import SERVICES
 from shared.mongo import Database, Document, connect
 from shared.relay import outbox_age
@@ -26,12 +16,11 @@ app = typer.Typer()
 
 
 @app.callback(invoke_without_command=True, subcommand_metavar="")
-def outbox_command(service: OneService = None, as_json: AsJson = False, data: Data = DATA) -> None:
-    """The events of each service that wait to be published, and those kept after it.
+def outbox_command(service: OneService = None, as_json: AsJson = False, data: Data = None) -> None:
+    """Show each service's events that wait to be published, and the published ones still kept.
 
-    Events that wait for longer than a few seconds mean that the broker is
-    away, or that no process of that service has the role `relay`. They are
-    published once that is mended.
+    If events wait for more than a few seconds, the broker is away, or no process
+    of the service has the role `relay`. They are published when that is corrected.
     """
     settings = settings_of(data)
     with told_in_words(settings), working("Reading the outboxes"):

@@ -1,4 +1,4 @@
-"""`carrel policies`: the rows that loans are made under, and every version there was."""
+"""`carrel policies`: list and change the policy rows for loans, and show all their versions."""
 
 import asyncio
 import json
@@ -8,17 +8,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 
-from ops.console import (
-    DATA,
-    AsJson,
-    Data,
-    print_json,
-    print_table,
-    refuse,
-    settings_of,
-    told_in_words,
-)
+from ops.console import AsJson, print_json, print_table, refuse, told_in_words
 from ops.direct import unit_of_work_at, who_runs_this
+from ops.target import Data, settings_of, settings_to_write
 from services.circulation import queries, store
 from services.circulation.domain.policy import Policy, PolicyChange
 from services.circulation.domain.refusals import Refusal
@@ -32,18 +24,18 @@ from shared.unit_of_work import Origin
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-PolicyId = Annotated[str, typer.Argument(metavar="ID", help="Of the row, as `default`.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the change.")]
+PolicyId = Annotated[str, typer.Argument(metavar="ID", help="Id of the row, such as `default`.")]
+Reason = Annotated[str, typer.Option("--reason", help="Reason, stored with the change.")]
 
 
 @app.callback()
 def policies() -> None:
-    """The policy rows: loan periods, limits and what lateness costs."""
+    """The policy rows: loan periods, limits and fines."""
 
 
 @app.command("list")
-def list_command(as_json: AsJson = False, data: Data = DATA) -> None:
-    """The rows in force."""
+def list_command(as_json: AsJson = False, data: Data = None) -> None:
+    """List the rows in force."""
     settings = settings_of(data)
     with told_in_words(settings):
         rows = asyncio.run(_rows(settings))
@@ -61,7 +53,7 @@ def set_command(
         list[str] | None,
         typer.Argument(
             metavar="[FIELD=VALUE]…",
-            help="What changes, as loan_days=21 or fine_cap_cents=null; the rest stays.",
+            help="Changed fields: loan_days=21, fine_cap_cents=null; others stay.",
         ),
     ] = None,
     *,
@@ -71,12 +63,12 @@ def set_command(
         typer.Option("--file", help="The whole row as a JSON object.", exists=True, dir_okay=False),
     ] = None,
     as_json: AsJson = False,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
-    """Put a row in force, for loans from now on. Loans that were made keep theirs."""
+    """Put a row in force for new loans. Existing loans keep theirs."""
     if bool(terms) == (file is not None):
         raise typer.BadParameter("give either FIELD=VALUE or --file")
-    settings = settings_of(data)
+    settings = settings_to_write(data)
     with told_in_words(settings):
         row = asyncio.run(
             _set(settings, policy_id, _changes(terms, file), reason, whole=bool(file))
@@ -88,17 +80,17 @@ def set_command(
 
 
 @app.command("delete")
-def delete_command(policy_id: PolicyId, *, reason: Reason, data: Data = DATA) -> None:
-    """Take a row out of force. Loans that were made keep it."""
-    settings = settings_of(data)
+def delete_command(policy_id: PolicyId, *, reason: Reason, data: Data = None) -> None:
+    """Delete a row for new loans. Existing loans keep it."""
+    settings = settings_to_write(data)
     with told_in_words(settings):
         change = asyncio.run(_delete(settings, policy_id, reason))
     typer.echo(f"Policy {change.policy_id} is deleted, as version {change.version}.")
 
 
 @app.command("history")
-def history_command(policy_id: PolicyId, as_json: AsJson = False, data: Data = DATA) -> None:
-    """Every version of a row: what it said, since when, by whom and why."""
+def history_command(policy_id: PolicyId, as_json: AsJson = False, data: Data = None) -> None:
+    """Show every version of a row with its terms, date, author and reason."""
     settings = settings_of(data)
     with told_in_words(settings):
         changes = asyncio.run(_history(settings, policy_id))
@@ -142,7 +134,7 @@ def _said(change: PolicyChange) -> str:
 
 
 def _changes(terms: list[str] | None, file: Path | None) -> dict[str, Any]:
-    """What is asked for, by field. A value is JSON, or else text."""
+    """Return the requested changes by field. A value is JSON, or else text."""
     if file is not None:
         try:
             given = json.loads(file.read_text())
@@ -184,7 +176,7 @@ async def _set(
             row, _ = await unit.run(set_policy, command, Origin(now=wall_clock()))
         except Refusal as refusal:
             refuse(f"{refusal.reason} Nothing was changed.")
-        assert row is not None  # noqa: S101 - None only for an event taken in before
+        assert row is not None  # noqa: S101 - None only for an event processed before
         return row
 
 

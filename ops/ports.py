@@ -1,23 +1,23 @@
-"""Ports on the loopback address, given to one process at a time even between two checkouts."""
+"""Ports on the loopback address, each reserved for one process, also across checkouts."""
 
 import random
 import socket
 
 LOOPBACK = "127.0.0.1"
 
-# Below the range from which Linux takes the source ports of outgoing connections: a client that
-# retries a stopped server can then not connect to itself and take its port.
+# Below the range of Linux's source ports for outgoing connections: else a client that retries a
+# stopped server could connect to itself and take its port.
 FREE = range(20000, 32000)
 
 _held: dict[int, socket.socket] = {}
 
 
 def reserve(usual: int | None = None) -> int:
-    """`usual` if nobody has it, else a free port; kept for this process until `release`.
+    """Reserve `usual` if it is free, else a free port, for this process until `release`.
 
-    A port is looked for long before the process that is to have it listens, so a second start at
-    the same moment would find the same one. An abstract socket named after the port keeps it apart;
-    it leaves no file, and goes when this process does.
+    A process listens on its port long after the port was chosen, so a second start at the same
+    moment would choose the same one. An abstract socket named after the port prevents that; it
+    leaves no file, and disappears with this process.
     """
     candidates = random.sample(FREE, 200)
     if usual is not None:
@@ -29,7 +29,7 @@ def reserve(usual: int | None = None) -> int:
 
 
 def release(port: int) -> None:
-    """Lets others have the port. Nothing happens if it was not reserved here."""
+    """Release a port to others. A port that was not reserved here is ignored."""
     held = _held.pop(port, None)
     if held:
         held.close()

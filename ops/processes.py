@@ -1,19 +1,20 @@
 """The five services as processes, and the whole system: infrastructure and services together.
 
-Each process gets its settings by environment (`CARREL_…`, see shared/settings.py), listens on
-127.0.0.1, writes a log of its own under `data/logs`, and ends with this process in whatever way it
-ends.
+Each process gets its settings from the environment (`CARREL_…`, see shared/settings.py), listens on
+127.0.0.1, writes its own log in `data/logs`, and ends when this process ends in any way.
 """
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
+import os
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,50 +34,51 @@ USUAL_PORTS = {
 }
 SERVICES = tuple(USUAL_PORTS)
 UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN")}
-"""In a simulation one caller plays months in seconds, and a load comes from one address."""
+"""No rate limits: a simulation plays months in seconds, and load tests use one address."""
 LEFT = "environment.json"
-"""In the data folder while a system runs there: what its services were told, for operators."""
+"""File in the data folder of a running system: the services' environment, for operators."""
 
 
 @dataclass(frozen=True)
 class System:
-    """The running services and what they stand on."""
+    """The running services and their infrastructure."""
 
     infrastructure: Infrastructure
     processes: Mapping[str, Child]
-    """`circulation-0`, `circulation-1`, `gateway-0` … → the process."""
+    """Process by name: `circulation-0`, `circulation-1`, `gateway-0` …"""
     environment: Mapping[str, str]
-    """What all of them were told; with it a test can start one more, or speak as a service."""
+    """Environment of all services; a test can use it to start a process or act as a service."""
+    asked: Mapping[str, int] = field(default_factory=dict)
+    """Requested port by name of process; a taken port is replaced by another."""
 
     @property
     def gateway_url(self) -> str:
-        """Where clients go, without a trailing slash."""
+        """The address for clients, without a trailing slash."""
         return self.url("gateway")
 
     def url(self, service: str, replica: int = 0) -> str:
-        """The address of one process."""
+        """Return the address of one process."""
         return _url(self.process(service, replica).port)
 
     def process(self, service: str, replica: int = 0) -> Child:
-        """One process, to stop, kill, suspend or start again. KeyError if there is no such one."""
+        """Return one process, to stop, kill, suspend or start it again. Raises KeyError."""
         return self.processes[f"{service}-{replica}"]
 
     def settings(self, kind: type[S]) -> S:
-        """The settings of `kind` as the services have them."""
+        """Return the settings of `kind` with the services' values."""
         told = {
             name.removeprefix("CARREL_").lower(): value for name, value in self.environment.items()
         }
         return kind.model_validate(told)
 
     def moved(self) -> list[str]:
-        """A sentence for each part that is not at its usual port because that was taken."""
-        usual = {f"{service}-0": port for service, port in USUAL_PORTS.items()}
-        usual |= {"mongod": MONGO_PORT, "broker": KAFKA_PORT}
+        """Return a sentence for each process that is not at its requested port, which was taken."""
+        asked = {"mongod": MONGO_PORT, "broker": KAFKA_PORT, **self.asked}
         children = {child.name: child for child in self.infrastructure.children}
         return [
-            f"Port {usual[name]} is taken: {name.removesuffix('-0')} listens on {child.port}."
+            f"Port {asked[name]} is taken: {name.removesuffix('-0')} listens on {child.port}."
             for name, child in (children | dict(self.processes)).items()
-            if name in usual and child.port != usual[name]
+            if name in asked and child.port != asked[name]
         ]
 
 
@@ -94,10 +96,10 @@ def system(
     broker: str = "embedded",
     mongo_nodes: int = 1,
 ) -> Iterator[System]:
-    """Starts the infrastructure and the services, and ends all when left.
+    """Start the infrastructure and the services, and end all on exit.
 
-    The parameters are those of `services` and of `embedded`. Raises StartFailed if anything does
-    not come up.
+    The parameters are those of `services` and of `embedded`. Raises StartFailed if any part does
+    not start.
     """
     mongo_port, kafka_port = (MONGO_PORT, KAFKA_PORT) if usual_ports else (None, None)
     with (
@@ -136,19 +138,21 @@ def services(
     gateway_port: int = USUAL_PORTS["gateway"],
     usual_ports: bool = True,
 ) -> Iterator[System]:
-    """Starts the services of `names` side by side, waits until all are ready, ends them when left.
+    """Start the services of `names` in parallel, wait until all are ready, and end them on exit.
 
-    `replicas` is a number of processes by service (1 where not named); the other services call the
-    first one. `roles` is a comma list, empty for all. `environment` holds further variables, by
-    service (`circulation`) or by process (`circulation-1`). A usual port that is taken is replaced
-    by a free one. Raises StartFailed, with the end of its log, for a process that dies or is not
-    ready within 60 s.
+    `replicas` is the number of processes by service (default 1); the other services call the first.
+    `roles` is a comma-separated list, empty for all. `environment` has further variables by service
+    (`circulation`) or process (`circulation-1`). A usual port that is taken is replaced by a free
+    one. Raises StartFailed, with the end of its log, for a process that ends or is not ready
+    within 120 s.
     """
     data = data.resolve()
     wanted = dict(USUAL_PORTS) | {"gateway": gateway_port}
     first = {service: ports.reserve(wanted[service] if usual_ports else None) for service in names}
     urls = {service: _url(first.get(service, port)) for service, port in wanted.items()}
+    inherited = {name: value for name, value in os.environ.items() if name.startswith("CARREL_")}
     common = {
+        **inherited,
         "CARREL_MONGO_URL": infrastructure.mongo_url,
         "CARREL_KAFKA": infrastructure.kafka,
         "CARREL_HOST": ports.LOOPBACK,
@@ -160,9 +164,6 @@ def services(
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},
         **_secrets(data),
     }
-    left = data / LEFT
-    left.touch(mode=0o600)
-    left.write_text(json.dumps(common))
     processes: dict[str, Child] = {}
     for service in names:
         for replica in range((replicas or {}).get(service, 1)):
@@ -174,13 +175,33 @@ def services(
             port = first[service] if replica == 0 else ports.reserve()
             processes[name] = _service_child(name, service, data, port, {**common, **own})
     try:
-        start_all(list(processes.values()))
-        yield System(infrastructure, processes, common)
+        with _told_to_operators(data, common):
+            start_all(list(processes.values()))
+            asked = {f"{name}-0": wanted[name] for name in names} if usual_ports else {}
+            yield System(infrastructure, processes, common, asked)
     finally:
-        left.unlink(missing_ok=True)
         stop_all(list(processes.values()))
         for child in processes.values():
             ports.release(child.port)
+
+
+@contextmanager
+def _told_to_operators(data: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """Keep the environment in a file while the system runs.
+
+    This process holds a lock on the file, which ends with it in any way: the lock shows that the
+    file is valid.
+    """
+    left = data / LEFT
+    left.touch(mode=0o600)
+    with left.open("w") as file:
+        file.write(json.dumps(dict(environment)))
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            left.unlink(missing_ok=True)
 
 
 def _service_child(
@@ -216,7 +237,7 @@ def _is_ready(port: int) -> bool:
 
 
 def _secrets(data: Path) -> dict[str, str]:
-    """What the services share and nobody else has; made once for a data folder and kept in it."""
+    """Return the services' shared secrets, made once for a data folder and kept in it."""
     file = data / "secrets.json"
     if not file.exists():
         data.mkdir(parents=True, exist_ok=True)

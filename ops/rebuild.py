@@ -1,4 +1,4 @@
-"""`carrel rebuild gateway`: the account views built anew from what the owners have now."""
+"""`carrel rebuild gateway`: rebuild the account views from the owners' present data."""
 
 import asyncio
 import time
@@ -10,18 +10,8 @@ import typer
 from rich.progress import Progress as Bar
 from rich.progress import TaskID
 
-from ops.console import (
-    DATA,
-    AsJson,
-    Data,
-    counted,
-    errors,
-    print_json,
-    print_table,
-    refuse,
-    settings_of,
-    told_in_words,
-)
+from ops.console import AsJson, counted, errors, print_json, print_table, refuse, told_in_words
+from ops.target import Data, settings_to_write
 from services.gateway.rebuild import Progress, Underway, rebuild
 from services.gateway.store import BuildLost
 from shared.mongo import Database, connect
@@ -42,7 +32,7 @@ def _gateway(value: str) -> str:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What was done, and in how many seconds."""
+    """The result of a rebuild, and its duration in seconds."""
 
     progress: Progress
     seconds: float
@@ -51,22 +41,22 @@ class Rebuilt:
 @app.callback(
     invoke_without_command=True,
     subcommand_metavar="",
-    # Else an option after the argument would be taken for a sub-command.
+    # Otherwise typer takes an option after the argument for a sub-command.
     context_settings={"allow_interspersed_args": True},
 )
 def rebuild_command(
-    service: Annotated[str, typer.Argument(callback=_gateway, metavar="gateway")],  # noqa: ARG001 - says which; there is one
+    service: Annotated[str, typer.Argument(callback=_gateway, metavar="gateway")],  # noqa: ARG001 - there is only one
     as_json: AsJson = False,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
-    """Build the account views anew, and serve them once they are complete.
+    """Rebuild the account views, and serve them once they are complete.
 
-    For views that were lost or are wrong, and after a change of what they show.
-    The services have to run: each is asked for what it has. Until the new views
-    are complete the old ones are served; where there are none, accounts are
-    answered with 503. Safe to run again, and beside itself.
+    Use it for views that were lost or are wrong, and after a change of their
+    form. The services must run: each is asked for its data. Until the new views
+    are complete, the old ones are served; without old ones, accounts are answered
+    with 503. Safe to run again or twice at once.
     """
-    settings = settings_of(data)
+    settings = settings_to_write(data)
     with told_in_words(settings):
         done = asyncio.run(_rebuilt(settings))
     if as_json:
@@ -101,7 +91,7 @@ async def _rebuilt(settings: Settings) -> Rebuilt:
 
 
 def _shown_on(bar: Bar) -> Callable[[Progress], None]:
-    """A row for each kind of resource, as soon as there are any."""
+    """Return a function that shows a bar for each kind of resource once there are any."""
     rows: dict[str, TaskID] = {}
 
     def show(progress: Progress) -> None:

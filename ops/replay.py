@@ -1,4 +1,4 @@
-"""`carrel replay`: publish again what a service has published, for a broker that lost its log."""
+"""`carrel replay`: publish a service's events again, for a broker that lost its log."""
 
 import asyncio
 from collections import Counter
@@ -7,22 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.console import (
-    DATA,
-    Data,
-    TheService,
-    counted,
-    errors,
-    print_table,
-    refuse,
-    settings_of,
-    told_in_words,
-)
+from ops.console import TheService, counted, errors, print_table, refuse, told_in_words
 from ops.rewind import rewind
+from ops.target import Data, settings_to_write
 from shared.bus import ensure_topics
 from shared.clock import parse_instant
 from shared.contracts import published
 from shared.mongo import Document, connect
+from shared.names import Names
 from shared.relay import BATCH, outbox_producer, send_row
 from shared.settings import Settings
 
@@ -41,31 +33,31 @@ def _since(value: str | None) -> str | None:
 @app.callback(
     invoke_without_command=True,
     subcommand_metavar="",
-    # Else an option after SERVICE would be taken for a sub-command.
+    # Otherwise typer takes an option after SERVICE for a sub-command.
     context_settings={"allow_interspersed_args": True},
 )
 def replay_command(
     service: TheService,
     since: Annotated[
         str | None,
-        typer.Option(callback=_since, help="Only what was recorded at this instant or later."),
+        typer.Option(callback=_since, help="Only events recorded at this instant or later."),
     ] = None,
-    topic: Annotated[str | None, typer.Option(help="Only of this topic.")] = None,
-    data: Data = DATA,
+    topic: Annotated[str | None, typer.Option(help="Only this topic.")] = None,
+    data: Data = None,
 ) -> None:
-    """Publish again what SERVICE has published, in the same order; missing topics are created.
+    """Publish the published events of SERVICE again, in order; create missing topics.
 
-    For a broker that lost its log, or a consumer that has to hear events anew.
-    Whoever took an event in already bears the double. Events are kept for
-    CARREL_OUTBOX_DAYS; `carrel outbox` says what there is.
+    Use it for a broker that lost its log, or a consumer that must process events
+    again. A consumer that processed an event before ignores it. Events are kept
+    for CARREL_OUTBOX_DAYS; `carrel outbox` shows them.
 
-    It does not rebuild the gateway's views, which stand on older events too:
-    that is `carrel rebuild gateway`.
+    It does not rebuild the gateway's views, which depend on older events too:
+    use `carrel rebuild gateway`.
     """
     if topic and topic not in published(service):
         known = ", ".join(published(service)) or "none"
         raise typer.BadParameter(f"{service} publishes {known}", param_hint="--topic")
-    settings = settings_of(data)
+    settings = settings_to_write(data)
     with told_in_words(settings):
         sent = asyncio.run(
             replay(settings, service, since=parse_instant(since) if since else None, topic=topic)
@@ -79,9 +71,9 @@ def replay_command(
 async def replay(
     settings: Settings, service: str, *, since: datetime | None = None, topic: str | None = None
 ) -> Counter[str]:
-    """Publish the kept rows of a service again; how many of each topic.
+    """Publish the kept rows of a service again; return their number by topic.
 
-    Rows that wait are left to the relay.
+    Pending rows are left to the relay.
     """
     wanted: Document = {"published_at": {"$exists": True}, "pending": {"$exists": False}}
     if since:
@@ -89,6 +81,7 @@ async def replay(
     if topic:
         wanted["topic"] = topic
     sent: Counter[str] = Counter()
+    names = Names(settings.topic_prefix)
     client = connect(settings.mongo_url)
     # The services' own producers may be older than the broker's log.
     producer = outbox_producer(settings.kafka, f"{service}-replay", idempotent=False)
@@ -103,10 +96,12 @@ async def replay(
         await producer.start()
         with counted(f"Publishing {service} again") as bar:
             task = bar.add_task("", total=total)
-            # As they were inserted, which for one aggregate is the order of its changes.
+            # In order of insertion, which for one aggregate is the order of its changes.
             rows = outbox.find(wanted).hint([("$natural", 1)]).batch_size(BATCH)
             while batch := await rows.to_list(BATCH):
-                acks: list[asyncio.Future[Any]] = [await send_row(producer, row) for row in batch]
+                acks: list[asyncio.Future[Any]] = [
+                    await send_row(producer, row, names) for row in batch
+                ]
                 await asyncio.gather(*acks)
                 sent.update(row["topic"] for row in batch)
                 bar.advance(task, len(batch))

@@ -1,4 +1,4 @@
-"""Positions of groups that outlived the log they were about."""
+"""Positions of consumer groups after a broker has lost its log."""
 
 import asyncio
 import time
@@ -7,38 +7,39 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.offsets import Positions, heard
 from shared.bus import SESSION_TIMEOUT_MS
+from shared.names import Names
 from shared.settings import Settings
 
 LEFT_WITHIN = SESSION_TIMEOUT_MS / 1000 + 5
-"""Seconds after which a group has no member that died: those it has are at work."""
+"""Seconds within which a group drops dead members: members left after this are at work."""
 
 
 async def rewind(settings: Settings) -> int:
-    """Take groups back to the beginning of partitions that they have read beyond the end of.
+    """Reset groups to the beginning of partitions if their position is beyond the end.
 
-    Such a position is of a log that was lost: what is published there from now on would be passed
-    over up to it. Consumers at work notice by themselves, and start from the beginning. Says how
-    many positions were taken back.
+    Such a position is from a lost log: events published from now on would be skipped up to it.
+    Running consumers notice it by themselves, and start from the beginning. Returns the number
+    of positions that were reset.
     """
     taken_back = 0
-    async with Positions(settings.kafka) as positions:
+    async with Positions(settings.kafka, settings.topic_prefix) as positions:
         starts, ends = await positions.starts(), await positions.ends()
         for service in heard():
-            stored = await positions.admin.list_consumer_group_offsets(service)
-            beyond = {
-                p: at.offset for p, at in stored.items() if at.offset > ends.get(p, at.offset)
-            }
-            if beyond and await _is_left(positions, service):
-                await _commit(settings, service, {p: starts[p] for p in beyond})
+            stored = await positions.committed(service)
+            beyond = {p: offset for p, offset in stored.items() if offset > ends.get(p, offset)}
+            if beyond and await is_left(positions, service):
+                await commit(settings, service, {p: starts[p] for p in beyond})
                 taken_back += len(beyond)
     return taken_back
 
 
-async def _is_left(positions: Positions, service: str) -> bool:
-    """Whether nobody consumes for a service; those that died are waited for."""
+async def is_left(positions: Positions, service: str) -> bool:
+    """Return whether no consumer of a service runs; wait until dead members are dropped."""
     deadline = time.monotonic() + LEFT_WITHIN
     while time.monotonic() < deadline:
-        [answer] = await positions.admin.describe_consumer_groups([service])
+        [answer] = await positions.admin.describe_consumer_groups(
+            [positions.names.on_kafka(service)]
+        )
         _, _, state, *_ = answer.groups[0]
         if state in ("Empty", "Dead"):
             return True
@@ -46,13 +47,18 @@ async def _is_left(positions: Positions, service: str) -> bool:
     return False
 
 
-async def _commit(settings: Settings, service: str, offsets: dict[TopicPartition, int]) -> None:
+async def commit(settings: Settings, service: str, offsets: dict[TopicPartition, int]) -> None:
+    """Set the positions of a group that has no member."""
+    names = Names(settings.topic_prefix)
+    positions = {names.partition_on_kafka(at): offset for at, offset in offsets.items()}
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka.split(","), group_id=service, enable_auto_commit=False
+        bootstrap_servers=settings.kafka.split(","),
+        group_id=names.on_kafka(service),
+        enable_auto_commit=False,
     )
     await consumer.start()
     try:
-        consumer.assign(list(offsets))
-        await consumer.commit(offsets)
+        consumer.assign(list(positions))
+        await consumer.commit(positions)
     finally:
         await consumer.stop()

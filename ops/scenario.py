@@ -1,8 +1,8 @@
-"""Plays a scenario through the gateway's API, at the scenario's own time, and checks what it says.
+"""Scenarios: play one through the gateway's API at its own business time, and check the results.
 
-The scenario is data (`ops/scenarios/*.yaml`): dated steps, the line to tell of each, and what must
-hold after it. Everything is done and seen through the gateway as patrons, staff and stations do;
-only the first account is made on the machine itself, as it is in a library.
+A scenario is data (`ops/scenarios/*.yaml`): dated steps, the line to print for each, and the
+expectations after it. All steps go through the gateway, as patrons, staff and stations use it. Only
+the first account is created directly in the database, as in a library.
 """
 
 import asyncio
@@ -28,18 +28,18 @@ SCENARIO = Path(__file__).parent / "scenarios" / "reopening-2021.yaml"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 OF_HOLDS = ("hold.ready", "hold.changed")
-"""Notifications that a close or reopen step, or a return, lists as `ready` and `kept`."""
+"""Notifications that a close, reopen, return or fetch step lists as `ready` and `kept`."""
 
 Step = dict[str, Any]
 
 
 class ScenarioStopped(Exception):
-    """A step could not be carried out, so that the ones after it make no sense."""
+    """A step could not be carried out, so the later steps make no sense."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One expectation, and what was found."""
+    """One expectation and the result."""
 
     what: str
     expected: Any
@@ -47,13 +47,13 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether it was found as expected."""
+        """True if the result is as expected."""
         return bool(self.expected == self.found)
 
 
 @dataclass
 class StepReport:
-    """What one step did."""
+    """The result of one step."""
 
     at: str
     do: str
@@ -80,7 +80,7 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether all of them hold."""
+        """True if every expectation holds."""
         return all(check.holds for check in self.checks)
 
 
@@ -95,17 +95,28 @@ class Told:
     id: str
 
 
+def read_plot(scenario: Path = SCENARIO) -> dict[str, Any]:
+    """Return the scenario's data from its file."""
+    plot: dict[str, Any] = yaml.safe_load(scenario.read_text())
+    return plot
+
+
+def opening_hours(plot: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the weekly hours of each kind of branch in the API's form."""
+    return {kind: _weekly(week) for kind, week in plot["hours"].items()}
+
+
 async def play(
     system: System,
     *,
     scenario: Path = SCENARIO,
     tell: Callable[[StepReport], None] = lambda _: None,
 ) -> Report:
-    """Play the scenario on a running system that simulates; `tell` hears of each step done.
+    """Play the scenario on a running simulation; call `tell` after each step.
 
     Raises ScenarioStopped if a step is answered with a problem that was not expected.
     """
-    plot = yaml.safe_load(await asyncio.to_thread(scenario.read_text))
+    plot = await asyncio.to_thread(read_plot, scenario)
     started = time.monotonic()
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=40)) as session,
@@ -123,7 +134,7 @@ async def play(
 
 
 class _Player:
-    """Carries the steps out, and remembers by which ids the system knows what they name."""
+    """Carries the steps out, and keeps the system's ids of the things that they name."""
 
     def __init__(
         self, plot: dict[str, Any], system: System, session: aiohttp.ClientSession, flow: Flow
@@ -133,7 +144,7 @@ class _Player:
         self._session = session
         self._flow = flow
         self._now = ""
-        self._at_once = asyncio.Semaphore(4)  # a PIN takes a core for a tenth of a second
+        self._at_once = asyncio.Semaphore(4)  # checking a PIN takes a core a tenth of a second
         self._keys = 0
         self._tokens: dict[str, str] = {}
         self._cards: dict[str, dict[str, Any]] = {
@@ -189,7 +200,7 @@ class _Player:
         self._tokens[who] = answer["access_token"]
 
     async def log_in_callers(self) -> None:
-        """Make the first account on the machine, the others through it, and log all in."""
+        """Create the first account in the database and the others through it, and log all in."""
         self._now = self._plot["steps"][0]["at"]
         callers = {caller["role"]: caller for caller in self._plot["callers"]}
         ops = callers.pop("ops")
@@ -203,7 +214,7 @@ class _Player:
     # -- steps ------------------------------------------------------------------------------------
 
     async def step(self, step: Step) -> StepReport:
-        """Carry one step out, wait until what it set going has arrived, and check."""
+        """Carry one step out, wait for all its effects, and check them."""
         self._now = step["at"]
         verbs: dict[str, Callable[[Step], Awaitable[list[Check]]]] = {
             "register-branches": self._register_branches,
@@ -213,6 +224,7 @@ class _Player:
             "publish-activity": self._publish_activity,
             "check-out": self._check_out,
             "return": self._return,
+            "fetch": self._fetch,
             "renew": self._renew,
             "place-hold": self._place_hold,
             "cancel-hold": self._cancel_hold,
@@ -235,7 +247,7 @@ class _Player:
         return StepReport(step["at"], step["do"], step["tell"], checks)
 
     async def _register_branches(self, _: Step) -> list[Check]:
-        hours = {kind: _weekly(week) for kind, week in self._plot["hours"].items()}
+        hours = opening_hours(self._plot)
         await asyncio.gather(
             *(
                 self._post("/v1/branches", {**branch, "hours": hours[branch["kind"]]}, by="staff")
@@ -331,6 +343,19 @@ class _Player:
             checks += _hold_checks(step, await self._all_new())
         return checks
 
+    async def _fetch(self, step: Step) -> list[Check]:
+        """Scan everything on the fetch list of a library, as its staff do."""
+        barcodes, branch = step["barcodes"], step["branch"]
+        listed = await self._get(f"/v1/holds/to-fetch/{branch}?limit=200", by="staff")
+        body = {"barcodes": barcodes, "branch": branch, "channel": "desk"}
+        scanned = await self._post("/v1/returns", body, by="staff")
+        await self._flow.settle()
+        return [
+            Check("to fetch", sorted(barcodes), sorted(one["barcode"] for one in listed["items"])),
+            Check("scanned", [], [one["barcode"] for one in scanned["results"] if not one["ok"]]),
+            *_hold_checks(step, await self._all_new()),
+        ]
+
     async def _renew(self, step: Step) -> list[Check]:
         barcode = step["barcode"]
         loan = self._loans[barcode]
@@ -352,7 +377,7 @@ class _Player:
         return checks
 
     async def _fine_checks(self, expected: dict[str, Any], result: dict[str, Any]) -> list[Check]:
-        """A return: its fine, its statement as the patron can ask for it, what they are told."""
+        """Check a return: its fine, the statement as its patron reads it, and the notification."""
         barcode = result["barcode"]
         self._loans[barcode] = result["loan"]
         charge = result.get("charge")
@@ -366,7 +391,7 @@ class _Player:
         return checks
 
     async def _told_checks(self, barcode: str, card: str, owed: int) -> list[Check]:
-        """The patron is told of a fine, and of the sum that was charged."""
+        """Check that the patron is notified of a fine with the charged amount."""
         [told] = await self._told("fine.assessed", {card: 1})
         return [
             Check(f"{barcode} told", owed, told.about.get("amount_cents")),
@@ -449,7 +474,7 @@ class _Player:
         return await self._borrowers_told(suspension, "fines.suspended")
 
     async def _borrowers_told(self, suspension: dict[str, Any], kind: str) -> list[Check]:
-        """Who has a loan of a branch in scope is told of a suspension, once, without a sum."""
+        """Check that each borrower of a branch in scope is notified once, without an amount."""
         concerned = {
             self._borrower[loan["id"]]
             for loan in self._loans.values()
@@ -611,7 +636,7 @@ class _Player:
         ]
 
     async def _return_found(self, step: Step) -> list[Check]:
-        """A lost copy comes back: no new fine, and its price is credited."""
+        """Return a lost copy: there is no new fine, and its price is credited."""
         barcode, card = step["barcode"], step["card"]
         body = {"barcodes": [barcode], "branch": step["branch"], "channel": step["channel"]}
         [result] = (await self._post("/v1/returns", body, by="staff"))["results"]
@@ -644,7 +669,7 @@ class _Player:
         ]
 
     async def _ask_statement(self, step: Step) -> list[Check]:
-        """The patron asks what a fine is made of: every day, and why it is charged or free."""
+        """Check the statement of a fine as its patron reads it: every day, with its cause."""
         barcode, expected = step["barcode"], step["expect"]
         charge = await self._charge(barcode, "fine")
         statement = await self._get(f"/v1/charges/{charge['id']}/statement", by=step["card"])
@@ -682,7 +707,7 @@ class _Player:
         kinds = ["fine.adjusted"] * len(expected["lowered"])
         return [*checks, Check("told of nothing else", kinds, [t.kind for t in told])]
 
-    # -- checks on their own ----------------------------------------------------------------------
+    # -- separate checks --------------------------------------------------------------------------
 
     async def _expect(self, step: Step) -> list[Check]:
         checks: list[Check] = []
@@ -753,7 +778,7 @@ class _Player:
             if name not in ("code", "day")
         ]
 
-    # -- what patrons are told --------------------------------------------------------------------
+    # -- notifications ----------------------------------------------------------------------------
 
     async def _inbox(self, card: str) -> list[Told]:
         page = await self._get("/v1/me/inbox?limit=200", by=card)
@@ -763,7 +788,7 @@ class _Player:
         ]
 
     async def _all_new(self) -> list[Told]:
-        """What any patron was told since the last look, each also held to the rule on money."""
+        """Return the new notifications of all patrons; none may name money in a suspension."""
         inboxes = await asyncio.gather(*(self._inbox(card) for card in self._cards))
         new = [t for inbox in inboxes for t in inbox if t.id not in self._heard]
         self._heard |= {t.id for t in new}
@@ -775,7 +800,7 @@ class _Player:
         return sorted(new, key=lambda t: (t.card, t.kind, self._barcode(t), t.text))
 
     async def _told(self, kind: str, wanted: dict[str, int]) -> list[Told]:
-        """Wait for what was set going, and give the new notifications of `kind`."""
+        """Wait for the effects of a step, and return the new notifications of `kind`."""
         await self._flow.settle()
         new = [t for t in await self._all_new() if t.kind == kind]
         found = Counter(t.card for t in new)
@@ -808,12 +833,12 @@ class _Player:
         return loans.get(str(told.about.get("loan_id")), "?")
 
     async def conclude(self) -> None:
-        """What is shown at the end: accounts, inboxes, statements."""
+        """Collect the accounts, inboxes and statements that are shown at the end."""
         for card in self._plot["show"]["accounts"]:
             self.report.accounts.append(await self._get("/v1/me", by=card))
             inbox = await self._get("/v1/me/inbox?limit=200", by=card)
             name = self._cards[card]["name"]
-            # What came at one moment has no order of its own.
+            # Items of one moment have no order of their own.
             items = sorted(inbox["items"], key=lambda i: (i["at"], i["kind"], i["text"]))
             self.report.inboxes.append({"name": name, "items": items})
         for barcode in self._plot["show"]["fine_statements"]:
@@ -823,20 +848,20 @@ class _Player:
 
 
 def _weekly(week: dict[str, str]) -> list[dict[str, Any]]:
-    """`mon: "10:00-21:00"` as the API has it."""
+    """Return hours such as `mon: "10:00-21:00"` in the API's form."""
     return [
-        {"weekday": WEEKDAYS.index(day), "opens": span[:5], "closes": span[6:]}
+        {"weekday": WEEKDAYS.index(day) + 1, "opens": span[:5], "closes": span[6:]}
         for day, span in week.items()
     ]
 
 
 def _names(told: list[Told], cents: int) -> bool:
-    """Whether something was told, and all of it names the sum."""
+    """Return whether there are notifications and all of them name the amount."""
     return bool(told) and all(dollars(cents) in t.text for t in told)
 
 
 def _hold_checks(step: Step, told: list[Told]) -> list[Check]:
-    """Exactly these are told that a copy is ready, or kept until another day."""
+    """Check that exactly these patrons are told that a copy is ready, or kept to another day."""
     checks = []
     for name, kind in (("ready", "hold.ready"), ("kept", "hold.changed")):
         expected = {row["card"]: row["until"] for row in step.get(name, ())}
@@ -863,7 +888,7 @@ def _statement_checks(
 
 
 def _comparable(name: str, found: dict[str, Any]) -> Any:
-    """The part of a branch's answer that an expectation speaks of; hours as `10:00-19:00`."""
+    """Return the part of a branch that an expectation is about; hours as `10:00-19:00`."""
     if name == "hours":
         return ", ".join(f"{hours['opens']}-{hours['closes']}" for hours in found["hours"])
     return found.get(name)

@@ -1,11 +1,12 @@
-"""`carrel sweeps`: how far due dates and holds have followed what branches announced."""
+"""`carrel sweeps`: the progress of due dates and holds after announcements of branches."""
 
 import asyncio
 from collections.abc import Sequence
 
 import typer
 
-from ops.console import DATA, AsJson, Data, print_json, print_table, settings_of, told_in_words
+from ops.console import AsJson, print_json, print_table, told_in_words
+from ops.target import Data, settings_of
 from services.circulation.domain.sweep import Sweep, SweepState
 from services.circulation.store import sweeps as store
 from shared.mongo import connect
@@ -15,13 +16,12 @@ app = typer.Typer()
 
 
 @app.callback(invoke_without_command=True, subcommand_metavar="")
-def sweeps_command(as_json: AsJson = False, data: Data = DATA) -> None:
-    """How far due dates and holds of each branch have followed its closures and reopenings.
+def sweeps_command(as_json: AsJson = False, data: Data = None) -> None:
+    """Show how far due dates and holds have followed each branch's closures and reopenings.
 
-    Until a sweep is through, every answer goes by the calendar, not by the
-    stored dates, so nothing is wrong meanwhile. One that does not go on means
-    that no process of circulation has the role `jobs`, or that its log says
-    why a chunk fails.
+    Until a sweep is complete, every answer uses the calendar, not the stored
+    dates, so nothing is wrong meanwhile. If a sweep stops, either no process of
+    circulation has the role `jobs`, or its log says why a chunk fails.
     """
     settings = settings_of(data)
     with told_in_words(settings):
@@ -46,5 +46,5 @@ async def _look(settings: Settings) -> Sequence[Sweep]:
 
 
 async def sweeping(settings: Settings) -> list[str]:
-    """The branches whose due dates or holds have still to move."""
+    """Return the branches whose due dates or holds have still to move."""
     return [sweep.id for sweep in await _look(settings) if sweep.state is SweepState.MOVING]

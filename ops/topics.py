@@ -1,4 +1,4 @@
-"""`carrel topics`: the topics as they are declared in shared/bus.py, and as the broker has them."""
+"""`carrel topics`: compare the topics declared in shared/bus.py with those on the broker."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -10,17 +10,9 @@ import typer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from ops.console import (
-    DATA,
-    AsJson,
-    Data,
-    errors,
-    print_json,
-    print_table,
-    settings_of,
-    told_in_words,
-)
+from ops.console import AsJson, errors, print_json, print_table, told_in_words
 from ops.offsets import Positions
+from ops.target import Data, settings_of, settings_to_write
 from shared.bus import declared_topics, ensure_topics
 from shared.settings import Settings
 
@@ -31,16 +23,16 @@ app = typer.Typer(no_args_is_help=True)
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic as the broker has it; `fault` says how that differs from what is declared."""
+    """A topic on the broker; `fault` describes its difference from the declaration."""
 
     topic: str
     partitions: int
     replication: int
     events: int
     retention: str
-    """`30 days`, `for ever`, or `?` where the broker does not tell."""
+    """`30 days`, `for ever`, or `?` if the broker does not report it."""
     fault: str
-    """Empty if it is as declared. A fault has to be mended by an operator."""
+    """Empty if the topic is as declared. An operator has to correct a fault."""
     note: str
     """Another difference, which may be intended."""
 
@@ -51,8 +43,8 @@ def topics() -> None:
 
 
 @app.command(name="list")
-def list_command(as_json: AsJson = False, data: Data = DATA) -> None:
-    """Each topic with its partitions, copies, events held, and how long it keeps them."""
+def list_command(as_json: AsJson = False, data: Data = None) -> None:
+    """List each topic with its partitions, copies, number of events and retention."""
     settings = settings_of(data)
     with told_in_words(settings):
         found = asyncio.run(inspect(settings))
@@ -66,16 +58,18 @@ def list_command(as_json: AsJson = False, data: Data = DATA) -> None:
 
 @app.command()
 def create(
-    data: Data = DATA,
+    data: Data = None,
     partitions: Annotated[
-        int | None, typer.Option(min=1, help="Of a new topic; else CARREL_PARTITIONS.")
+        int | None,
+        typer.Option(min=1, help="Partitions of a new topic; default: CARREL_PARTITIONS."),
     ] = None,
     replication: Annotated[
-        int | None, typer.Option(min=1, max=7, help="Copies of each; else CARREL_REPLICATION.")
+        int | None,
+        typer.Option(min=1, max=7, help="Copies of a new topic; default: CARREL_REPLICATION."),
     ] = None,
 ) -> None:
-    """Create the topics that are missing. Those that are there stay as they are."""
-    settings = settings_of(data)
+    """Create the missing topics. Existing topics stay as they are."""
+    settings = settings_to_write(data)
     given = {"partitions": partitions, "replication": replication}
     settings = settings.model_copy(update={k: v for k, v in given.items() if v is not None})
     with told_in_words(settings):
@@ -86,8 +80,8 @@ def create(
 
 
 @app.command()
-def check(as_json: AsJson = False, data: Data = DATA) -> None:
-    """Compare the topics with what is declared; exit 1 if one is missing or has other partitions.
+def check(as_json: AsJson = False, data: Data = None) -> None:
+    """Compare the topics with their declaration; exit 1 if one is missing or its partitions differ.
 
     The numbers are CARREL_PARTITIONS, CARREL_REPLICATION and CARREL_RETENTION_DAYS.
     """
@@ -114,16 +108,17 @@ def _tell_faults(found: list[Topic]) -> None:
 
 
 async def inspect(settings: Settings) -> list[Topic]:
-    """Every declared topic as it is, missing ones with 0 partitions."""
-    async with Positions(settings.kafka) as positions:
+    """Return every declared topic as it is, missing ones with 0 partitions."""
+    async with Positions(settings.kafka, settings.topic_prefix) as positions:
         starts, ends = await positions.starts(), await positions.ends()
         held: Counter[str] = Counter()
         for partition, end in ends.items():
             held[partition.topic] += end - starts[partition]
         told = await _configs(positions)
         return [
-            _compare(topic, positions.topics.get(topic.name), told[topic.name], held[topic.name])
+            _compare(topic, positions.topics.get(name), told[topic.name], held[name])
             for topic in declared_topics(settings)
+            if (name := positions.names.topic(topic.name))
         ]
 
 
@@ -135,7 +130,7 @@ def _compare(declared: Any, found: dict[str, Any] | None, told: Configs, events:
     replication = min(len(partition["replicas"]) for partition in found["partitions"])
     fault, notes = "", []
     if partitions != declared.num_partitions:
-        # Not mended by adding some: a patron's later events would go to another partition.
+        # Adding partitions is no remedy: a patron's later events would go to another partition.
         fault = (
             f"has {partitions} partitions, {declared.num_partitions} are declared: set "
             "CARREL_PARTITIONS to what is there, or create it anew and replay"
@@ -158,9 +153,12 @@ def _days(retention_ms: str) -> str:
 
 
 async def _configs(positions: Positions) -> defaultdict[str, Configs]:
-    """What the broker tells of each topic's settings; nothing where it tells none."""
+    """Return the broker's settings of each topic; empty if the broker does not report them."""
     found: defaultdict[str, Configs] = defaultdict(dict)
-    resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in positions.topics]
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, positions.names.on_kafka(topic))
+        for topic in positions.topics
+    ]
     with suppress(KafkaError):
         for answer in await positions.admin.describe_configs(resources) if resources else ():
             for _, _, _, topic, entries in answer.resources:

@@ -1,4 +1,4 @@
-"""Whether the account views show what the owners have, resource by resource."""
+"""The comparison of account views with the owners' data, resource by resource."""
 
 import asyncio
 import random
@@ -16,9 +16,9 @@ from shared.mongo import Database, Document
 from shared.owners import Owners
 
 ON_ITS_WAY_SECONDS = 3.0
-"""How long what differs has to differ: an event may be on its way."""
+"""Seconds for which a difference must last: an event may be on its way."""
 BY_ITSELF = {"preferences": {"language"}}
-"""Fields that hold what is in force where nothing was chosen: they change without a version."""
+"""Fields with a default that is in force until a patron chooses: they change without a version."""
 
 Place = tuple[str, str]
 """A collection and the id of a document in it."""
@@ -26,7 +26,7 @@ Place = tuple[str, str]
 
 @dataclass
 class Compared:
-    """How much was looked at, and what differs, in words without a person in them."""
+    """The number of things compared, and the differences in words, without personal data."""
 
     accounts: int = 0
     resources: int = 0
@@ -36,16 +36,16 @@ class Compared:
 async def compare(
     database: Database, owners: Owners, *, sample: int | None = None, tell: Tell = lambda _: None
 ) -> Compared:
-    """The views against what the owners have now. Raises OwnerAway.
+    """Compare the views with the owners' present data. Raises OwnerAway.
 
-    With a `sample` only what belongs to so many patrons, picked at random. It remembers the id of
-    each thing that is shown: some 200 MB for a million loans.
+    With a `sample`, compares only the resources of that number of patrons, picked at random. It
+    holds the id of each shown resource in memory: about 200 MB for a million loans.
     """
     result = Compared()
     chosen = None if sample is None else await _picked(database, owners, sample)
     shown: set[tuple[str, str]] = set()
     which = {"$ne": WHOLE} if chosen is None else {"$in": chosen}
-    # First, so that what ends meanwhile is seen to have ended below.
+    # First, so that resources that end meanwhile are seen to have ended below.
     async for view in database.account_views.find({"_id": which}):
         result.accounts += 1
         shown |= {(view["_id"], path) for path in _shown_in(view)}
@@ -66,7 +66,7 @@ async def compare(
 
 
 async def _picked(database: Database, owners: Owners, sample: int) -> list[str]:
-    """So many patrons: of those that have a view, and of those that accounts has."""
+    """Return patrons picked at random, from those that have a view and those in accounts."""
     some = [{"$sample": {"size": sample + 1}}, {"$project": {"_id": 1}}]
     found = {view["_id"] async for view in database.account_views.aggregate(some)} - {WHOLE}
     async for _, changes in told_by(
@@ -79,7 +79,7 @@ async def _picked(database: Database, owners: Owners, sample: int) -> list[str]:
 async def _told(
     owners: Owners, chosen: Sequence[str] | None
 ) -> AsyncIterator[tuple[str, int, list[Change]]]:
-    """What the owners have: of everyone, or what belongs to these patrons."""
+    """Yield the owners' data: of everyone, or of these patrons."""
     if chosen is None:
         for service, kind, contract in PARTS:
             async for count, changes in told_by(owners, service, kind, contract):
@@ -93,7 +93,7 @@ async def _told(
 
 
 def _shown_in(view: Mapping[str, Any]) -> set[str]:
-    """The paths of what a patron is shown as open, owed or unread."""
+    """Return the paths of all resources that a patron is shown as open, owed or unread."""
     charges, told = view.get("charges", {}), view.get("notifications", {})
     return {
         *(f"loans.{key}" for key in open_loans(view)),
@@ -105,7 +105,7 @@ def _shown_in(view: Mapping[str, Any]) -> set[str]:
 
 
 async def _differing(database: Database, changes: Sequence[Change]) -> list[tuple[Change, str]]:
-    """What is not shown as it was told, and how it differs. Newer than told is as it should be."""
+    """Return changes that the views don't show, with the difference. A newer view is right."""
     stored = await _documents(database, {_place(change) for change in changes})
     faults = ((change, _fault(change, stored.get(_place(change), {}))) for change in changes)
     return [(change, words) for change, words in faults if words]
@@ -129,7 +129,7 @@ async def _documents(database: Database, places: Iterable[Place]) -> dict[Place,
 
 
 def _fault(change: Change, document: Document) -> str:
-    """How what is stored differs from what was told; empty if it does not."""
+    """Describe the difference between a stored document and a change; empty if there is none."""
     if isinstance(change, Erasure):
         shown = document and document.get("patron", {}).get("status") != "erased"
         return f"patron {change.patron_id} was erased, and is shown" if shown else ""
@@ -137,7 +137,7 @@ def _fault(change: Change, document: Document) -> str:
         what, stored, by_itself = f"{change.kind} {change.id}", document, set()
     else:
         if document.get("patron", {}).get("status") == "erased":
-            return ""  # the owner of the part has not heard of it yet
+            return ""  # the owner of this part has not processed the erasure yet
         what = f"{change.path} of patron {change.patron_id}"
         stored, by_itself = _at(document, change.path), BY_ITSELF.get(change.path, set())
     version = stored.get("version", 0)

@@ -1,4 +1,4 @@
-"""The chassis: what every service needs and none owns.
+"""The chassis: code that every service uses and that belongs to no single service.
 
-Nothing here knows a rule of the library, and nothing here imports a service.
+Nothing here contains a rule of the library or imports a service.
 """

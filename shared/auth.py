@@ -1,4 +1,7 @@
-"""Who calls: tokens verified by the public keys of accounts, roles, and what a route requires."""
+"""Authentication and roles: verify access tokens and check the caller's role for a route.
+
+Tokens are verified with the public keys that accounts publishes.
+"""
 
 import asyncio
 import base64
@@ -25,16 +28,22 @@ AUDIENCE = "carrel"
 ALGORITHM = "Ed25519"
 KNOWN_TOKENS = 10_000
 RENEW_SECONDS = 15.0
-"""Between two looks at the public keys: a new one is known by then, also after accounts is gone."""
+"""Seconds between two fetches of the public keys.
+
+A new key is known within this time, and stays known if accounts goes away later.
+"""
 AGAIN_SECONDS = 1.0
-"""After a look that found none."""
+"""Seconds until the next fetch after one that found no keys."""
 FETCH_SECONDS = 1.0
-"""For accounts to say its keys: what is kept must still be in time for the caller."""
+"""Seconds that accounts has to answer with its keys.
+
+Short, so that the stored keys can still serve the caller in time.
+"""
 ROLES = ("patron", "staff", "station", "ops", "service")
 
 
 class Unauthenticated(Exception):
-    """401: no token, or one that is altered, expired or meant for another."""
+    """401: the token is missing, altered, expired or meant for another system."""
 
 
 class Forbidden(Exception):
@@ -43,7 +52,7 @@ class Forbidden(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request."""
+    """The sender of a request."""
 
     id: str
     """Patron id, or the id of a staff, station, ops or service account."""
@@ -51,16 +60,17 @@ class Caller:
     name: str
     token: str
     expires_at: float
-    """Of the token, in seconds since 1970."""
+    """Expiry of the token, in seconds since 1970."""
 
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class Verifier:
-    """Verifies tokens against a key set, which is fetched again when a token names a new key.
+    """Verifies tokens against a key set, and fetches the set again when a token names a new key.
 
-    While `keep_renewed` runs the keys are there before the first token, and a new one soon.
+    While `keep_renewed` runs, the keys are there before the first token comes, and a new key is
+    known within RENEW_SECONDS.
     """
 
     def __init__(self, fetch: FetchKeys) -> None:
@@ -71,10 +81,10 @@ class Verifier:
         self._lock = asyncio.Lock()
 
     async def caller(self, token: str) -> Caller:
-        """The caller that a token speaks for. Raises Unauthenticated or OwnerAway.
+        """Return the caller that a token identifies. Raises Unauthenticated or OwnerAway.
 
-        A token that was verified is known until it expires: to verify it again would cost more
-        than all else that a read does here.
+        A verified token is remembered until it expires: verifying it again would cost more than
+        the rest of a read here.
         """
         known = self.known(token)
         if known is not None:
@@ -103,7 +113,7 @@ class Verifier:
             raise Unauthenticated from error
 
     def known(self, token: str) -> Caller | None:
-        """The caller of a token that was verified before and has not expired since."""
+        """Return the caller of a token that was verified before and has not expired."""
         known = self._known.get(token)
         return known if known and known.expires_at > time.time() else None
 
@@ -111,14 +121,14 @@ class Verifier:
         if self._keys is not None and _has(self._keys, kid):
             return self._keys
         async with self._lock:
-            # A made-up key id must not make this service call accounts for every request.
+            # An invented key id must not make this service call accounts for every request.
             if self._keys is None or time.monotonic() - self._asked_at > 2:
                 self._keys = _key_set(await self._fetch())
                 self._asked_at = time.monotonic()
         return self._keys
 
     async def keep_renewed(self) -> None:
-        """Have the keys before a token asks for them, and a rotation's soon, until cancelled."""
+        """Fetch the keys every RENEW_SECONDS, until cancelled."""
         while True:
             try:
                 self._keys = _key_set(await self._fetch())
@@ -146,7 +156,7 @@ def _key_set(said: dict[str, Any]) -> KeySet:
     try:
         return KeySet.import_key_set(said)  # type: ignore[arg-type]
     except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OwnerAway("accounts") from error  # it answers, but not as accounts does
+        raise OwnerAway("accounts") from error  # the answer is not a key set of accounts
 
 
 def _has(keys: KeySet, kid: str) -> bool:
@@ -156,10 +166,10 @@ def _has(keys: KeySet, kid: str) -> bool:
 def keys_from(
     session: Callable[[], aiohttp.ClientSession], accounts_url: str, database: Database
 ) -> FetchKeys:
-    """How a service other than accounts gets the public keys.
+    """Return a function with which a service other than accounts gets the public keys.
 
-    What accounts said last is kept, so that a service which starts while accounts is away still
-    knows its callers.
+    The last keys from accounts are stored, so that a service that starts while accounts is away
+    still recognises its callers.
     """
 
     async def fetch() -> dict[str, Any]:
@@ -177,7 +187,7 @@ def keys_from(
             if kept is None:
                 raise OwnerAway("accounts") from error
             return kept
-        with contextlib.suppress(PyMongoError):  # the next look keeps them
+        with contextlib.suppress(PyMongoError):  # the next fetch stores them
             await database.known_keys.replace_one({"_id": "accounts"}, keys, upsert=True)
         return keys
 
@@ -185,13 +195,13 @@ def keys_from(
 
 
 def _token(request: Request) -> str:
-    """The token that a request bears; empty if it has none."""
+    """Return the bearer token of a request; empty if it has none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and len(token) <= 4096 else ""
 
 
 def known_caller(request: Request) -> Caller | None:
-    """Who sends a request, if their token was verified before and is good still."""
+    """Return the sender of a request if their token was verified before and is still valid."""
     verifier: Verifier = request.app.state.verifier
     return verifier.known(_token(request))
 
@@ -216,7 +226,7 @@ def _require(*roles: str) -> Any:
     allowed = frozenset(roles)
 
     async def check(request: Request) -> Caller:
-        caller = await _caller(request)  # not as a dependency of its own: each costs some 20 µs
+        caller = await _caller(request)  # no separate dependency: each costs about 20 µs
         if not caller.roles & allowed:
             raise Forbidden
         return caller
@@ -226,27 +236,27 @@ def _require(*roles: str) -> Any:
 
 
 def roles_required(dependency: Callable[..., Any]) -> frozenset[str]:
-    """The roles of which a caller has to have one where a route depends on this; none: no matter.
+    """Return the roles of which a caller needs one; empty if the dependency asks for no role.
 
-    What a route asks is said in the OpenAPI document from here.
+    The OpenAPI document takes the roles of each route from here.
     """
     return _required.get(dependency, frozenset())
 
 
 Patron = Annotated[Caller, _require("patron")]
-"""A patron, about their own things: what belongs to another is not found."""
+"""A patron, for their own resources: a resource of another patron is answered with 404."""
 Staff = Annotated[Caller, _require("staff")]
 Desk = Annotated[Caller, _require("staff", "station")]
-"""Where copies are lent and taken back."""
+"""Staff or a station: callers that lend copies and take them back."""
 Ops = Annotated[Caller, _require("ops")]
 StaffOrOps = Annotated[Caller, _require("staff", "ops")]
 StaffOrService = Annotated[Caller, _require("staff", "service")]
 DeskOrService = Annotated[Caller, _require("staff", "station", "service")]
 PatronOrStaff = Annotated[Caller, _require("patron", "staff", "service")]
-"""A patron about their own things; staff and services about anyone's."""
+"""A patron for their own resources; staff and services for anyone's."""
 OtherService = Annotated[Caller, _require("service")]
 
 
 def may_see(caller: Caller, patron_id: str) -> bool:
-    """Whether a thing of `patron_id` exists as far as `caller` is concerned."""
+    """Return whether `caller` may know that a resource of `patron_id` exists."""
     return caller.id == patron_id or bool(caller.roles & {"staff", "service"})

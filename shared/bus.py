@@ -1,12 +1,13 @@
-"""From Kafka to the use cases: one listener for each service.
+"""Consume events from Kafka: one listener for each service runs the use cases.
 
-An event's offset is committed after its effect. A database or broker that is away is waited for;
-a message that is itself at fault is tried a few times and then buried in `dead-letter.<service>`
-with its original bytes and headers, and its partition goes on. A service may take in what has come
-by the batch (docs/decisions/034); of that, too, only what is at fault is buried.
+An event's offset is committed after its effect. If the database or the broker is away, the
+listener waits. A message that is itself at fault is tried a few times; then it becomes a dead
+letter in `dead-letter.<service>`, with its original bytes and headers, and its partition goes on.
+A service may process the fetched messages in batches (docs/decisions/034); then, too, only the
+message at fault becomes a dead letter.
 
-FastStream holds the subscription, hands over what is read, and describes what is heard; reading a
-message and carrying it to its end is done here.
+FastStream holds the subscription, hands over the messages and describes the subscription in the
+AsyncAPI document. This module reads each message and processes it to the end.
 """
 
 import asyncio
@@ -46,10 +47,12 @@ from prometheus_client import REGISTRY, Counter, Gauge
 from pydantic import ValidationError
 
 from shared.clock import parse_instant, wall_clock
-from shared.contracts import Event, published
+from shared.contracts import Event, published, schema_uri
 from shared.failpoint import failpoint
+from shared.held import HeldMessage, HeldMessages, OperatorDecision
 from shared.ids import new_id
 from shared.mongo import Database, is_away
+from shared.names import Names
 from shared.owners import OwnerAway
 from shared.progress import Progress
 from shared.settings import Settings
@@ -65,7 +68,7 @@ H = TypeVar("H", bound=Callable[..., Any])
 
 TRIES = 3
 BATCH = 200
-"""The most that is taken in at once."""
+"""The largest number of messages in one batch."""
 COMMIT_EVERY = 200
 COMMIT_SECONDS = 0.2
 FETCH_SECONDS = 0.005
@@ -74,7 +77,7 @@ STUCK_SECONDS = 15
 LOOK_SECONDS = 5
 POSITION_SECONDS = 0.1
 NOWHERE = -1
-"""The position of a partition that has none yet."""
+"""Stands for the position of a partition that has none yet."""
 MAX_POLL_INTERVAL_MS = 300_000
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 500
@@ -89,19 +92,20 @@ LAG = Gauge(
 
 
 def dead_letter_topic(service: str) -> str:
-    """Where a service buries the messages that it can't take in."""
+    """Return the topic in which a service keeps its dead letters."""
     return f"dead-letter.{service}"
 
 
 class Hears:
-    """What a service hears: `@hears(BranchClosed, BranchReopened)` above a handler.
+    """The subscriptions of a service: `@hears(BranchClosed, BranchReopened)` above a handler.
 
-    A handler is `async def name(event, run)`: it runs one use case, or asks another service and
+    A handler is `async def name(event, run)`. It runs one use case, or asks another service and
     then runs one. `run.now` is the event's business time.
 
-    With `apply` what has come is taken in by the batch. A handler, `def name(event, origin)`, then
-    gives what an event of that origin changes, and raises ValueError for one at fault.
-    `apply` makes all changes of a batch, and bears that it made some of them before, in any order.
+    With `apply`, the fetched messages are processed in batches. Then a handler is
+    `def name(event, origin)`: it returns the changes that an event of that origin makes, and raises
+    ValueError for an event at fault. `apply` makes all changes of a batch; it must allow that some
+    of them were made before, in any order.
     """
 
     def __init__(self, apply: Apply | None = None) -> None:
@@ -121,7 +125,7 @@ class Hears:
         return register
 
     def read(self, record: Record) -> tuple[Event, str, Origin]:
-        """The event of a message, its id, and the origin of what it causes.
+        """Return the event of a message, its id, and the origin of the work that it causes.
 
         Raises ValueError for a message at fault.
         """
@@ -130,7 +134,7 @@ class Hears:
         return contract.model_validate_json(record.value or b""), event_id, origin
 
     def changes(self, record: Record) -> Sequence[Any]:
-        """What a message changes, where there is an `apply`. Raises ValueError for one at fault."""
+        """Return the changes that a message makes, with `apply`. Raises ValueError for a fault."""
         event, _, origin = self.read(record)
         _, handler = self.handlers[record.topic]
         changes: Sequence[Any] = handler(event, origin)
@@ -138,24 +142,35 @@ class Hears:
 
 
 class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
-    """What has been taken in but not committed yet, committed in batches."""
+    """The uncommitted offsets of processed messages, committed in batches."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Names) -> None:
+        self._names = names
         self._next: dict[TopicPartition, int] = {}
         self._count = 0
+        self._refused_since: float | None = None
         self.consumer: AIOKafkaConsumer | None = None
 
+    def began(self, consumer: AIOKafkaConsumer | None) -> None:
+        """Commit with this consumer from now on."""
+        self.consumer = consumer
+        self._refused_since = None
+
     def done(self, record: Record) -> bool:
-        """Note a finished message; says whether a commit is due by count."""
-        self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        """Note a processed message; return whether enough messages are done for a commit."""
+        at = TopicPartition(record.topic, record.partition)
+        self._next[self._names.partition_on_kafka(at)] = record.offset + 1
         self._count += 1
         return self._count >= COMMIT_EVERY
 
     async def flush(self) -> None:
-        """Commit what is finished. What can't be committed is delivered again, and borne."""
+        """Commit the offsets of processed messages.
+
+        A message whose offset can't be committed is delivered again, which does no harm.
+        """
         if not self._next or self.consumer is None:
             return
-        # What another replica has taken over meanwhile is not ours to commit.
+        # A partition that another replica has taken over meanwhile is not ours to commit.
         ours = self.consumer.assignment()
         due = {partition: offset for partition, offset in self._next.items() if partition in ours}
         self._next, self._count = {}, 0
@@ -166,23 +181,30 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
             failpoint("listener.committed")
         except (CommitFailedError, IllegalStateError):
             log.info("offsets not committed after a rebalance", partitions=len(due))
-        except KafkaError as error:
+        except Exception as error:  # noqa: BLE001 - aiokafka lets errors of its transport through
             log.warning("offsets not committed", error=type(error).__name__)
             for partition, offset in due.items():
                 self._next.setdefault(partition, offset)
+            self._refused_since = self._refused_since or time.monotonic()
+            return
+        self._refused_since = None
+
+    def refused_for(self) -> float:
+        """Return the seconds since the first of the commits that failed in a row; 0 if none."""
+        return 0.0 if self._refused_since is None else time.monotonic() - self._refused_since
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Commit before another replica takes over."""
+        """Commit before another replica takes the partitions over."""
         await self.flush()
         for partition in revoked:
             self._next.pop(partition, None)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Nothing to do: reading goes on from the committed offsets."""
+        """Do nothing: reading continues from the committed offsets."""
 
 
 class _InHand:
-    """A message in hand, and the span of what becomes of it."""
+    """A message that is being processed, and its span."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -193,7 +215,7 @@ class _InHand:
         self.span = begin(
             f"{record.topic} process",
             SpanKind.CONSUMER,
-            parent=headers.get("traceparent", ""),
+            headers=headers,
             attributes={
                 "messaging.system": "kafka",
                 "messaging.destination.name": record.topic,
@@ -205,23 +227,24 @@ class _InHand:
 
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:
-        """What is done and logged in the block is for this message."""
+        """Attach the log lines and the spans of the block to this message."""
         with correlated(self._correlation_id), under(self.span):
             yield
 
 
 _Fault = tuple[_InHand, Exception, int]
-"""A message, what is wrong with it, and how often it was tried."""
+"""A message, its error, and the number of tries."""
 
 
 class Listener:
-    """Takes in what one service hears, as one static member of the group named after it."""
+    """Consumes the topics of one service, as a static member of the group with its name."""
 
     def __init__(
         self, service: str, settings: Settings, hears: Hears, unit_of_work: UnitOfWork
     ) -> None:
         self.service = service
-        self.offsets = Offsets()
+        self._names = Names(settings.topic_prefix)
+        self.offsets = Offsets(self._names)
         self._settings = settings
         self._hears = hears
         self._unit_of_work = unit_of_work
@@ -230,7 +253,8 @@ class Listener:
         self._busy_since: float | None = None
         self._taken_in = 0
         self._alone = 0
-        """How many messages from here on are taken in one by one."""
+        """The number of messages, from here on, that are processed one by one."""
+        self._held = HeldMessages(unit_of_work.database)
         self._undertaker: AIOKafkaProducer | None = None
         logging.getLogger("faststream").setLevel(logging.WARNING)
         self.broker = KafkaBroker(
@@ -243,19 +267,24 @@ class Listener:
             logger=None,
             middlewares=[self._middleware],
         )
-        # FastStream's own middleware for them would see the first message of each batch only.
+        # FastStream's own middleware for metrics would see only the first message of each batch.
         self._metrics = MetricsManager(
             MetricsContainer(REGISTRY, metrics_prefix="carrel", custom_label_names=()),
             app_name=service,
         )
         for topic, contract in published(service).items():
-            # Declared for the AsyncAPI document; the relay does the sending.
-            self.broker.publisher(topic, schema=contract, title=topic, description=contract.__doc__)
+            # Declared for the AsyncAPI document; the relay sends the messages.
+            self.broker.publisher(
+                self._names.on_kafka(topic),
+                schema=contract,
+                title=topic,
+                description=contract.__doc__,
+            )
         self._subscriber = None
         if hears.handlers:
             self._subscriber = self.broker.subscriber(
-                *hears.handlers,
-                group_id=service,
+                *(self._names.on_kafka(topic) for topic in hears.handlers),
+                group_id=self._names.on_kafka(service),
                 group_instance_id=f"{service}-{settings.replica}",
                 auto_offset_reset="earliest",
                 ack_policy=AckPolicy.MANUAL,
@@ -265,7 +294,7 @@ class Listener:
                 max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
                 fetch_max_wait_ms=100,
                 listener=self.offsets,
-                no_reply=True,  # a header of a message would have it send something else
+                no_reply=True,  # else a header of a message makes FastStream send a reply
                 title=service,
             )
             for contract, handler in hears.handlers.values():
@@ -275,31 +304,48 @@ class Listener:
         return _Delivery(msg, context=context, listener=self)
 
     async def run(self) -> None:
-        """Listen until cancelled; a broker that is away is waited for.
+        """Listen until cancelled, and wait for a broker that is away.
 
-        A consumer that can't commit for long is started again, and so is one that passes over a
-        partition: after a broker was away, aiokafka at times waits for ever for metadata, goes on
-        fetching, and is no member any more; or never fetches one partition again.
+        The consumer is restarted if it can't commit for a long time or skips a partition. After a
+        broker was away, aiokafka sometimes waits for metadata for ever, and fetches although it is
+        no longer a member of the group; or it never fetches one of the partitions again.
         """
         while True:
             await self._start()
             resting = asyncio.create_task(self._rest_when_idle())
             reading = asyncio.create_task(self._read_all())
             try:
-                while not reading.done():
-                    await asyncio.sleep(COMMIT_SECONDS)
-                    async with asyncio.timeout(STUCK_SECONDS):
-                        await self.offsets.flush()
-                log.warning("listener starts again", reason=reading.result())
-            except TimeoutError:
-                log.warning("listener starts again", reason="offsets can't be committed")
+                reason = await self._commit_until_stuck(resting, reading)
+                log.warning("listener starts again", reason=reason)
             finally:
                 resting.cancel()
                 reading.cancel()
                 await self._stop()
-            self._stopping = False
+
+    async def _commit_until_stuck(
+        self, resting: asyncio.Task[None], reading: asyncio.Task[str]
+    ) -> str:
+        """Commit processed messages; return the reason why the consumer has to be restarted.
+
+        Raises the exception of either task.
+        """
+        while not reading.done():
+            await asyncio.sleep(COMMIT_SECONDS)
+            if resting.done():
+                resting.result()
+            if not self._consumes():
+                return "the consumer task has ended"
+            try:
+                async with asyncio.timeout(STUCK_SECONDS):
+                    await self.offsets.flush()
+            except TimeoutError:
+                return "offsets can't be committed"
+            if self.offsets.refused_for() >= STUCK_SECONDS:
+                return "offsets can't be committed"
+        return reading.result()
 
     async def _start(self) -> None:
+        self._stopping = False
         pause = 0.2
         while True:
             try:
@@ -312,22 +358,22 @@ class Listener:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
         if self._subscriber is not None:
-            self.offsets.consumer = self._subscriber.consumer
+            self.offsets.began(self._subscriber.consumer)
         self._state = "listening"
 
     async def _read_all(self) -> str:
-        """Ends when a partition is passed over; says which."""
+        """Watch the consumer until it skips a partition; return which one."""
         progress = Progress(STUCK_SECONDS)
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            # Who waits for a database or another service reads nothing meanwhile, and rightly so.
+            # A consumer that waits for a database or another service reads nothing meanwhile.
             if self._busy_since is None and (seen := await self._seen()):
                 passed_over = progress.look(time.monotonic(), *seen, self._taken_in)
                 if passed_over:
                     return f"{passed_over[0].topic} {passed_over[0].partition} is not read"
 
     async def _seen(self) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]] | None:
-        """How far each partition is read, and where it ends; None if the broker does not say."""
+        """Return the position and the end of each partition; None if the broker does not answer."""
         if self._subscriber is None or self._subscriber.consumer is None:
             return None
         consumer = self._subscriber.consumer
@@ -345,11 +391,11 @@ class Listener:
         return positions, ends
 
     async def _rest_when_idle(self) -> None:
-        """Pause between empty fetches where the broker does not hold them back.
+        """Pause between empty fetches for a broker that answers them at once.
 
-        A fetch that is answered at once, with nothing, is sent again at once: noida-db and aiokafka
-        keep a core busy with that. While there is more to read there is no rest: what comes in it
-        is thrown away, and where an answer takes longer than FETCH_SECONDS all would be.
+        aiokafka sends a fetch again as soon as it is answered, which with noida-db keeps a core
+        busy. There is no pause while there is more to read: aiokafka throws away what arrives in a
+        pause, and would throw away every answer that takes longer than FETCH_SECONDS.
         """
         rest = self._settings.idle_poll_ms / 1000
         while rest and self._subscriber is not None and self._subscriber.consumer is not None:
@@ -362,21 +408,21 @@ class Listener:
                 await asyncio.sleep(rest)
 
     async def _stop(self) -> None:
-        """Finish the message in hand, commit, leave."""
+        """Finish the current message, commit, and leave the group."""
         self._stopping = True
         consumer = self._subscriber.consumer if self._subscriber else None
         if consumer is not None:
             consumer.pause(*consumer.assignment())
             deadline = time.monotonic() + 5
-            # The message in hand has no event to wait for.
+            # There is no event for the end of the current message.
             while self._busy_since is not None and time.monotonic() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(3):
                     await self.offsets.flush()
-            # A static member leaves its partitions to nobody: right for a process that is killed
-            # and comes back, wrong for one that is told to go. aiokafka says goodbye for the
-            # others only; tests/faults/test_rebalance.py holds that this makes it do so.
+            # A static member keeps its partitions when it stops: right for a process that is killed
+            # and comes back, wrong for one that is asked to stop. aiokafka leaves the group only
+            # for members that are not static; tests/faults/test_rebalance.py checks that it works.
             consumer._coordinator._group_instance_id = None  # noqa: SLF001
         self._state = "stopped"
         with contextlib.suppress(Exception):
@@ -384,48 +430,58 @@ class Listener:
                 await self.broker.stop()
         await self._dismiss_undertaker()
 
+    def _consumes(self) -> bool:
+        """Return whether FastStream's own task still reads."""
+        return self._subscriber is None or any(not task.done() for task in self._subscriber.tasks)
+
     def health(self) -> tuple[bool, str]:
-        """Whether the consumer is alive, and what it is doing."""
+        """Return whether the consumer is alive, and a text that says what it is doing."""
         if self._state != "listening" or self._subscriber is None:
             return True, self._state
-        if not any(not task.done() for task in self._subscriber.tasks):
+        if not self._consumes():
             return False, "the consumer task has ended"
         if self._busy_since and time.monotonic() - self._busy_since > 2 * PATIENCE_SECONDS:
             return False, "one message has been in hand for minutes"
         return True, "listening"
 
+    def held(self) -> list[HeldMessage]:
+        """Return the messages that have held a partition of this process for minutes."""
+        consumer = self._subscriber.consumer if self._subscriber else None
+        ours = consumer.assignment() if consumer else ()
+        return self._held.reported(self._names.by_partition(dict.fromkeys(ours)))
+
     async def measure_lag(self) -> None:
-        """Set the metric of what is still to be taken in; to nothing while the broker is away."""
+        """Set the lag metric by topic; clear it while the broker is away."""
         consumer = self._subscriber.consumer if self._subscriber else None
         if consumer is None:
             return
         lags: dict[str, int] = {}
         with contextlib.suppress(TimeoutError, KafkaError, IllegalStateError):
             async with asyncio.timeout(LAG_SECONDS):
-                # Not by the highwater mark, which is of the last fetch: while a message is in hand
-                # for long there is none.
+                # Not by the highwater mark, which dates from the last fetch: no fetch takes place
+                # while one message is processed for a long time.
                 for partition, end in (await consumer.end_offsets(consumer.assignment())).items():
                     behind = end - await consumer.position(partition)
-                    lags[partition.topic] = lags.get(partition.topic, 0) + max(behind, 0)
-        LAG.clear()  # of partitions that went to another replica too
+                    topic = self._names.topic(partition.topic)
+                    lags[topic] = lags.get(topic, 0) + max(behind, 0)
+        LAG.clear()  # also topics whose partitions went to another replica
         for topic, lag in lags.items():
             LAG.labels(topic).set(lag)
 
     def specification(self) -> Any:
-        """The AsyncAPI document of what this service publishes and hears."""
+        """Return the AsyncAPI document of the events that this service publishes and consumes."""
         app = FastStream(self.broker, specification=AsyncAPI(title=self.service, version="1.0.0"))
         return app.schema.to_specification().to_jsonable()
 
     async def take_in(self, first: Record, unreadable: Exception | None = None) -> None:
-        """Carry a message to its end, and with it what else has come, where that is done at once.
+        """Process a message, and with `apply` also the other messages that were fetched.
 
-        Each is taken in, buried, or put back to be read again. `unreadable` says why FastStream
-        could not read it.
+        Each message is processed, becomes a dead letter, or is put back to be read again.
+        `unreadable` is the reason why FastStream could not read it.
         """
         self._busy_since = started = time.monotonic()
-        batch = [_InHand(first)]
-        if unreadable is None:
-            batch += [_InHand(record) for record in await self._more()]
+        records = [first] if unreadable is not None else [first, *await self._more()]
+        batch = [_InHand(self._names.record(record)) for record in records]
         topics = Count(message.record.topic for message in batch)
         try:
             failpoint("listener.received")
@@ -440,7 +496,7 @@ class Listener:
                 message.span.end()
 
     async def _more(self) -> list[Record]:
-        """What has been fetched besides. Nothing is waited for."""
+        """Return the other messages that were fetched already, without waiting for any."""
         consumer = self._subscriber.consumer if self._subscriber else None
         if self._hears.apply is None or consumer is None:
             return []
@@ -448,8 +504,8 @@ class Listener:
             self._alone -= 1
             return []
         found: list[Record] = []
-        # One by one: of many at once, aiokafka loses those that it read before it came upon a
-        # damaged one. What it can't give now it says again to FastStream.
+        # One by one: when getmany meets a damaged message, aiokafka loses those that it read before
+        # it. A message that getone can't return now, FastStream gets as an error.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(0):
                 while len(found) < BATCH - 1:
@@ -466,7 +522,7 @@ class Listener:
                     raise unreadable
                 changes += self._changes(message.record)
                 good.append(message)
-            except Exception as error:  # noqa: BLE001 - each failure has an end here
+            except Exception as error:  # noqa: BLE001 - every error is handled here
                 at_fault.append((message, error, 1))
         if good and not await self._apply(changes, good, at_fault):
             self._put_back(batch)
@@ -479,12 +535,13 @@ class Listener:
                 fail(message.span, type(fault).__name__)
                 await self.bury(message.record, fault, tries)
         failpoint("listener.taken-in")
+        await self._held.done(message.record for message in batch)
         due = [self.offsets.done(message.record) for message in batch]
         if any(due):
             await self.offsets.flush()
 
     def _changes(self, record: Record) -> Sequence[Any]:
-        """What a message changes: of a service without `apply` that is a call to make."""
+        """Return the changes of a message; for a service without `apply`, one call to make."""
         if self._hears.apply is not None:
             return self._hears.changes(record)
         event, event_id, origin = self._hears.read(record)
@@ -495,9 +552,9 @@ class Listener:
     async def _apply(
         self, changes: Sequence[Any], good: list[_InHand], at_fault: list[_Fault]
     ) -> bool:
-        """Make the changes of messages; false if all are to be put back.
+        """Make the changes of the `good` messages; return False if all are to be put back.
 
-        One that is at fault goes over to those.
+        A message that turns out to be at fault moves from `good` to `at_fault`.
         """
         apply = self._hears.apply or _call
         topic = good[0].record.topic
@@ -508,18 +565,24 @@ class Listener:
             try:
                 await apply(self._unit_of_work.database, changes)
                 return True
-            except Exception as error:  # noqa: BLE001 - each failure has an end here
+            except Exception as error:  # noqa: BLE001 - every error is handled here
                 about = {"messages": len(good), "error": type(error).__name__}
-                if is_away(error) or isinstance(error, OwnerAway | Busy | KafkaError):
+                if not is_at_fault(error):
                     RETRIED.labels(topic, "away").inc()
                     log.warning("waiting", topic=topic, **about)
-                    if self._stopping or time.monotonic() - started >= PATIENCE_SECONDS:
+                    if len(good) == 1 and await self._held.given_up(good[0].record):
+                        at_fault.append((good.pop(), OperatorDecision(), 1))
+                        return True
+                    if self._stopping:
+                        return False
+                    if time.monotonic() - started >= PATIENCE_SECONDS:
+                        await self._held.note(good[0].record, describe(error))
                         return False
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, 2.0)
                     continue
                 if len(good) > 1:
-                    # Each has its tries, and its time, once it is alone.
+                    # Each message gets its own tries and its own time once it is processed alone.
                     log.warning("taken apart", **about)
                     self._alone = len(good) + len(at_fault)
                     return False
@@ -537,7 +600,8 @@ class Listener:
             return
         first: dict[TopicPartition, int] = {}
         for record in (message.record for message in batch):
-            first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+            at = TopicPartition(record.topic, record.partition)
+            first.setdefault(self._names.partition_on_kafka(at), record.offset)
         for partition, offset in first.items():
             with contextlib.suppress(IllegalStateError):
                 consumer.seek(partition, offset)
@@ -559,23 +623,24 @@ class Listener:
                 self._metrics.observe_received_processed_message_duration(seconds, "kafka", topic)
 
     async def bury(self, record: Record, error: Exception, tries: int) -> None:
-        """Send a message to the dead letters; waits as long as the broker is away."""
+        """Send a message to the dead-letter topic; wait as long as the broker is away."""
         reason = describe(error)
         burial = _burial(record, reason, tries)
-        # aiokafka sends no message without key and value: then an empty value stands for none.
+        # aiokafka sends no message without key and value: an empty value replaces both.
         value = b"" if record.value is None and record.key is None else record.value
         letter = {"value": value, "key": record.key, "headers": [*record.headers, *burial]}
         while True:
             try:
                 producer = await self._undertaking()
-                await producer.send_and_wait(dead_letter_topic(self.service), **letter)
+                topic = self._names.on_kafka(dead_letter_topic(self.service))
+                await producer.send_and_wait(topic, **letter)
                 break
             except MessageSizeTooLargeError:
-                # The partition must go on; the message lies where the letter says.
+                # The partition must go on; the dead letter names the place of the message.
                 letter = {"value": b"", "headers": [*burial, (LEFT_OUT, b"too large")]}
-            except Exception as failure:  # noqa: BLE001 - what is not buried must not be passed over
+            except Exception as failure:  # noqa: BLE001 - the message must not be lost
                 log.warning("can't bury yet", error=type(failure).__name__)
-                # One that was refused a number in its sequence is refused all that follow.
+                # A producer whose sequence number was refused is refused every later message too.
                 await self._dismiss_undertaker()
                 await asyncio.sleep(1)
         BURIED.labels(record.topic).inc()
@@ -608,7 +673,7 @@ class Listener:
 
 
 class _Delivery(BaseMiddleware):
-    """Takes every message from FastStream, one that it can't read too."""
+    """Takes every message from FastStream, also one that FastStream can't read."""
 
     def __init__(self, msg: Any, /, *, context: Any, listener: Listener) -> None:
         super().__init__(msg, context=context)
@@ -627,7 +692,7 @@ class _Delivery(BaseMiddleware):
         exc_val: Any = None,
         exc_tb: Any = None,  # noqa: ARG002 - as above
     ) -> bool | None:
-        """What fails before that (headers that are no text) is buried."""
+        """Make a dead letter of a message that failed before that (headers that are not text)."""
         if isinstance(exc_val, Exception):
             await self._listener.take_in(self.msg, unreadable=exc_val)
             return True
@@ -635,7 +700,7 @@ class _Delivery(BaseMiddleware):
 
 
 def _described(contract: type[Event], handler: Callable[..., Any]) -> Callable[..., Any]:
-    """What FastStream makes the AsyncAPI document from: a handler of its own kind, never called."""
+    """Return a handler that FastStream describes in the AsyncAPI document and never calls."""
 
     async def described(event: Any) -> None: ...
 
@@ -651,7 +716,7 @@ async def _call(_: Database, calls: Sequence[Callable[[], Awaitable[None]]]) -> 
 
 
 async def _knows_of_more(consumer: AIOKafkaConsumer) -> bool:
-    """Whether the broker has said that there is more to read than was read."""
+    """Return whether the broker has reported more messages than were read."""
     with contextlib.suppress(TimeoutError, KafkaError):
         async with asyncio.timeout(POSITION_SECONDS):
             for partition in consumer.assignment():
@@ -661,8 +726,13 @@ async def _knows_of_more(consumer: AIOKafkaConsumer) -> bool:
     return False
 
 
+def is_at_fault(error: Exception) -> bool:
+    """Return whether the message is at fault, not a database, broker or service that is away."""
+    return not (is_away(error) or isinstance(error, OwnerAway | Busy | KafkaError))
+
+
 def describe(error: Exception) -> str:
-    """What went wrong, without a value of the message: it may hold what must not be logged."""
+    """Describe an error without any value of the message, because it must not reach the log."""
     if isinstance(error, ValidationError):
         faults = error.errors(include_input=False, include_url=False, include_context=False)
         text = "; ".join(
@@ -677,7 +747,7 @@ def describe(error: Exception) -> str:
 
 
 def _burial(record: Record, reason: str, tries: int) -> list[tuple[str, bytes]]:
-    """The headers that a letter has besides those of its message."""
+    """Return the headers that a dead letter has besides those of its message."""
     told = {
         "topic": record.topic,
         "partition": record.partition,
@@ -690,22 +760,25 @@ def _burial(record: Record, reason: str, tries: int) -> list[tuple[str, bytes]]:
 
 
 def _origin_of(record: Record) -> tuple[str, Origin]:
-    """The event's id, and the origin of what it causes. Raises ValueError for bad headers."""
+    """Return the event's id and the origin of its work. Raises ValueError for bad headers."""
     if any(value is None for _, value in record.headers):
         raise ValueError("a header has no value")
     headers = {name: value.decode() for name, value in record.headers}
     event_id, instant = headers.get("ce_id", ""), headers.get("ce_time", "")
     if not event_id or not instant:
         raise ValueError("the headers ce_id and ce_time are missing")
-    # Another type, or a version to come, may look like ours and mean something else.
-    ours = {"ce_type": record.topic, "ce_dataschema": f"{record.topic}.v1"}
-    if any(headers.get(name, value) != value for name, value in ours.items()):
+    # Another type, or a later version, may look like ours and mean something else.
+    ours = {
+        "ce_type": (record.topic,),
+        # Events that were recorded before the first form was used have the second.
+        "ce_dataschema": (schema_uri(record.topic), f"{record.topic}.v1"),
+    }
+    if any(headers.get(name, forms[0]) not in forms for name, forms in ours.items()):
         raise ValueError("the message is of another type or version than its topic")
     origin = Origin(
         now=parse_instant(instant),
         correlation_id=headers.get("ce_correlationid") or new_id(),
         causation_id=event_id,
-        traceparent=headers.get("traceparent", ""),
     )
     return event_id, origin
 
@@ -713,28 +786,29 @@ def _origin_of(record: Record) -> tuple[str, Origin]:
 SERVICES = ("accounts", "circulation", "events", "notices", "gateway")
 DEAD_LETTER_BYTES = 16 * 1024 * 1024
 LEFT_OUT = "carrel-left-out"
-"""Header of a letter whose message is larger than that, and therefore not in it."""
+"""Header of a dead letter without its message, which was larger than DEAD_LETTER_BYTES."""
 
 
 def all_topics() -> list[str]:
-    """Every topic of the system: the event types and the dead letters."""
+    """Return every topic of the system: the event types and the dead-letter topics."""
     return [*published(), *(dead_letter_topic(service) for service in SERVICES)]
 
 
 def declared_topics(settings: Settings) -> list[NewTopic]:
-    """Every topic as it is to be. What is there already keeps its own partitions and settings."""
+    """Return every topic with the settings to create it with; existing topics keep theirs."""
+    names = Names(settings.topic_prefix)
     safe = {
         "min.insync.replicas": "2" if settings.replication >= 3 else "1",
-        # An event bears the time of its recording. Kafka 4 refuses one of more than an hour ahead,
-        # and a service whose clock was wrong could publish nothing until that time has come.
+        # An event has the time of its recording. Kafka 4 refuses one more than an hour ahead, and a
+        # service whose clock was wrong could publish nothing until that time came.
         "message.timestamp.after.max.ms": str(2**63 - 1),
     }
     events = {**safe, "retention.ms": str(settings.retention_days * 86_400_000)}
-    # A dead letter waits for a person, however long; and it is larger than its message was.
+    # A dead letter waits for a person without limit, and is larger than its message was.
     letters = {**safe, "retention.ms": "-1", "max.message.bytes": str(DEAD_LETTER_BYTES)}
     return [
         NewTopic(
-            topic,
+            names.on_kafka(topic),
             num_partitions=settings.partitions,
             replication_factor=settings.replication,
             topic_configs=events if topic in published() else letters,
@@ -744,9 +818,10 @@ def declared_topics(settings: Settings) -> list[NewTopic]:
 
 
 async def ensure_topics(settings: Settings) -> list[str]:
-    """Create the topics that are missing; says which. Others may do the same at once.
+    """Create the missing topics; return which. Other processes may do the same at once.
 
-    Raises KafkaError where the broker refuses one, as with more replicas than there are brokers.
+    Raises KafkaError if the broker refuses a topic, for example with too few brokers for its
+    replicas.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","))
     await admin.start()
@@ -755,7 +830,7 @@ async def ensure_topics(settings: Settings) -> list[str]:
         missing = [topic for topic in declared_topics(settings) if topic.name not in existing]
         if missing:
             answer = await admin.create_topics(missing)
-            # A refusal is told topic by topic, and raises nothing by itself.
+            # The broker refuses each topic separately, and aiokafka raises nothing by itself.
             for topic, code, *reason in answer.topic_errors:
                 if code not in (0, TopicAlreadyExistsError.errno):
                     raise for_code(code)(f"{topic}: {reason[0] if reason else 'refused'}")

@@ -1,25 +1,24 @@
-"""Examples of the OpenAPI document: made of the words of one library, field by field.
+"""Examples in the OpenAPI document: made from the WORDS of one library, field by field.
 
-A body's example is put together from its fields, so a new field is in it by itself. What a field
-is like is said once, in WORDS, by its name; where it is otherwise in one model, under
-`Model.field`, and where it is otherwise in one place, under the fields that lead there:
-`LentOut.loan.due_on`, or `DELETE /v1/holds/{hold_id}.state`. A model may say it itself, with
-`Field(examples=[…])`.
+A body's example is made from its fields, so a new field appears in it automatically. WORDS has one
+example for each field name. A different one for one model is under `Model.field`; one for a single
+place is under the path of fields that leads there: `LentOut.loan.due_on`, or
+`DELETE /v1/holds/{hold_id}.state`. A model may give its own with `Field(examples=[…])`.
 
-The world is the Hong Kong Central Library's of Monday, 8 March 2021. Chan Mei-ling borrowed
-"Harbour Lights" on 26 November. It was due on 10 December, when all libraries closed, so on 19
-February, when this one reopened; fines are counted again since 5 March. People and books are those
-of `carrel up --demonstration`.
+The examples are from the Hong Kong Central Library on Monday, 8 March 2021. Chan Mei-ling borrowed
+"Harbour Lights" on 26 November. It was due on 10 December, when all libraries closed; the due date
+moved to 19 February, when this library reopened; fines count again since 5 March. People and books
+are invented.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 LEFT_OUT = ...
-"""The word for what a body need not have, and has not in its example."""
+"""The word for an optional field that a body's example leaves out."""
 
 EVENT_ID = "kHv0sW2p" * 11
-"""Of a stream of an account."""
+"""Event id in the stream of an account."""
 _LOAN = "0176022c-1d40-7c51-9a0e-5b7f3e0a4c11"
 _PATRON = "01738f5e-2a80-7d13-8b62-1f4c9a7e6d02"
 _OTHER = "01741c9a-77e0-7f26-a3d8-6e2b5c8f9a13"
@@ -34,7 +33,7 @@ _STAFF = "016f5e66-e800-7692-8ad4-7b3c1e9f6d12"
 _REGISTRATION = "01781140-2f60-7e09-8a1c-2b3d4e5f6a21"
 _NOW = "2021-03-08T02:15:00Z"
 
-_HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (0, 1, 3, 4, 5)]
+_HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2, 4, 5, 6)]
 _SUSPENDED = {
     "from": "2021-02-20",
     "to": "2021-03-04",
@@ -65,7 +64,7 @@ _CHARGED = {
 }
 
 WORDS: Mapping[str, Any] = {
-    # what is the same wherever it is
+    # fields that have the same example everywhere
     "access_token": "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiIwMTczOGY1ZSJ9.dGhpcyBpcyBub25l",
     "accruing_after_cents": 37_800,
     "accruing_before_cents": 91_650,
@@ -95,6 +94,7 @@ WORDS: Mapping[str, Any] = {
     "channels": ["inbox", "email"],
     "charge_id": _CHARGE,
     "charge_ids": [_CHARGE],
+    "loan_ids": [_LOAN],
     "charged_days": 4,
     "claimed_returned_on": None,
     "closure_id": _CLOSURE,
@@ -109,6 +109,7 @@ WORDS: Mapping[str, Any] = {
     "ends_at": "2021-03-27T08:30:00Z",
     "enquiries": "2921 0388",
     "expires_in": 3600,
+    "fine_cents": 600,
     "expires_on": "2021-06-30",
     "extra_renewals": 2,
     "fault": "damaged",
@@ -160,6 +161,7 @@ WORDS: Mapping[str, Any] = {
     "problem": None,
     "published_at": "2021-02-17T08:00:00Z",
     "q": "harbour lights",
+    "reachable_by": ["email", "sms"],
     "read": False,
     "ready_on": None,
     "reason": "Libraries are closed",
@@ -254,6 +256,8 @@ WORDS: Mapping[str, Any] = {
     "RenewalOut.loan.renewals": 1,
     "RenewalOut.loan.renewals_left": 4,
     "RenewalOut.loan.version": 3,
+    "RenewalEffectOut.due_on": "2021-03-22",
+    "RenewalEffectOut.renewals_left": 4,
     "AttemptOut.loan.due_on": "2021-03-22",
     "AttemptOut.loan.renewals": 1,
     "AttemptOut.loan.renewals_left": 4,
@@ -346,10 +350,11 @@ WORDS: Mapping[str, Any] = {
     "RefundOut.id": "01781131-9d20-7ad6-87e9-5f1a0b3c2d18",
     "RefundOut.state": "given",
     "POST /v1/charges/{charge_id}/refund 202.state": "pending",
-    # closures, suspensions and what they do
+    # closures, suspensions and their effects
     "SuspensionIn.branches": LEFT_OUT,
     "SuspensionIn.kinds": ["central", "major", "district"],
     "SuspensionOut.branches": [],
+    "ConcernedPatron.branches": ["HKCL"],
     "SuspensionOut.id": _SUSPENSION,
     "SuspensionOut.kinds": ["central", "major", "district"],
     "AmendmentIn.reason": LEFT_OUT,
@@ -368,6 +373,7 @@ WORDS: Mapping[str, Any] = {
     "BranchOut.kind": "central",
     "BranchOut.name": "Hong Kong Central Library",
     "BranchOut.open": True,
+    "BranchOut.opens_on": None,
     "BranchOut.weekly_hours": _HOURS,
     "ClosureBody.branches": LEFT_OUT,
     "ClosureBody.from": "2020-12-10",
@@ -386,6 +392,11 @@ WORDS: Mapping[str, Any] = {
     "POST /v1/closures/{closure_id}/withdrawal.withdrawn": True,
     "SuspensionEffectOut.due_date_moves": [],
     "SuspensionEffectOut.loans_moved": 0,
+    "ActivityInside.id": "01765b0e-1f40-77a3-9be5-5c8d0e4f7a14",
+    "ActivityInside.title": "Reading the Harbour: a Walk in Old Maps",
+    "ActivityInside.registered": 38,
+    "ActivityInside.waiting": 4,
+    "ActivitiesInside.total": 1,
     "LendingEffect.as_of": "2020-12-08",
     "DueDateMoves.from": "2020-12-10",
     "DueDateMoves.loans": 1_204,
@@ -444,6 +455,7 @@ WORDS: Mapping[str, Any] = {
         "due_on": "2021-02-19",
         "previous_due_on": "2020-12-10",
     },
+    "InboxItemOut.also": [],
     "InboxItemOut.at": "2021-02-17T08:00:04Z",
     "InboxItemOut.id": "5b0d8f3a-7c1e-5a94-8d26-9e4f1b7c3a16",
     "InboxItemOut.kind": "loan.due-date-changed",
@@ -469,26 +481,26 @@ WORDS: Mapping[str, Any] = {
 
 
 class NoWord(LookupError):
-    """No word is known for a field. The text is the field, as `LoanOut.due_on`."""
+    """A field has no example. The text names the field, such as `LoanOut.due_on`."""
 
 
 def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any], *places: str) -> Any:
-    """A value of the schema, of `schemas` where it refers to others. Raises NoWord.
+    """Return an example of the schema; `schemas` are those it may refer to. Raises NoWord.
 
-    `places` say where it is, as `POST /v1/holds`, the most telling first.
+    `places` say where it is, such as `POST /v1/holds`, the most specific first.
     """
     return _value(schema, schemas, places, "")
 
 
 def word_for(place: str, parameter: str) -> Any:
-    """What a parameter of this name is like in this place; None if that is not known."""
+    """Return the example of a parameter in this place; None if there is none."""
     return WORDS.get(f"{place}.{parameter}", WORDS.get(parameter))
 
 
 def _value(
     schema: Mapping[str, Any], schemas: Mapping[str, Any], places: Sequence[str], field: str
 ) -> Any:
-    """`places` are the ways that lead to the value, from the outermost model to the last."""
+    """Return an example; `places` are the paths to it, from the outermost model to the last."""
     for place in places:
         if field and place in WORDS:
             return WORDS[place]

@@ -1,4 +1,4 @@
-"""Named places at which a test can kill a process, as a power cut would, or make it stand still."""
+"""Named places at which a test can kill or stop a process, as a power cut or a freeze would."""
 
 import os
 import signal
@@ -10,11 +10,12 @@ _passes: Counter[str] = Counter()
 
 
 def failpoint(name: str) -> None:
-    """End this process with SIGKILL, or stop it with SIGSTOP, if it is armed for this place.
+    """Kill this process (SIGKILL) or stop it (SIGSTOP) if a test has armed this place.
 
-    CARREL_FAILPOINT is the path of a file that says `NAME:N`: the process dies at its Nth pass of
-    NAME since the file says so. `NAME:N:stop` makes it stand still there, until SIGCONT. The file
-    may come, change and go while the process runs; without the variable nothing is looked at.
+    CARREL_FAILPOINT is the path of a file with the text `NAME:N`: the process is killed the Nth
+    time that it passes NAME after the text was written. With `NAME:N:stop` it stops there until
+    SIGCONT. The file may appear, change and disappear while the process runs. Without the
+    variable nothing is read.
     """
     if not _armed:
         return

@@ -1,7 +1,8 @@
-"""HTTP: the app that every service is, and what its routes are handed.
+"""HTTP: the app of every service, and the dependencies of its routes.
 
-A route parses, runs one use case or query, and answers. Problems (RFC 9457), stored answers for
-idempotency keys, limits, health, metrics and the changes that an answer carries are made here.
+A route parses the request, runs one use case or query, and answers. This module makes problems
+(RFC 9457), stored answers for idempotency keys, limits, health checks, metrics and the changes
+that an answer carries.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -21,7 +23,7 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,7 +39,7 @@ from shared.auth import (
     keys_from,
 )
 from shared.bus import Hears, Listener
-from shared.clock import SKEW_SECONDS, parse_instant, wall_clock
+from shared.clock import SKEW_SECONDS, bound_dates, bounded, parse_instant, wall_clock
 from shared.contracts import Event
 from shared.ids import new_id
 from shared.jobs import Jobs, keep_schedule
@@ -52,19 +54,22 @@ from shared.mongo import (
     is_away,
 )
 from shared.openapi import document_of
-from shared.owners import OwnerAway, Owners
+from shared.owners import BadId, OwnerAway, OwnerRefused, Owners
 from shared.relay import Relay, outbox_age, outbox_pending
 from shared.settings import Settings
+from shared.supervision import Supervisor
 from shared.telemetry import IN_FLIGHT, REQUESTS, configure_logs, correlated
-from shared.tracing import configure_tracing, fail, span, well_formed
+from shared.tracing import configure_tracing, fail, span
 from shared.unit_of_work import Busy, KeyReused, Once, Origin, UnitOfWork, chassis_indexes
 
 log = structlog.get_logger()
 
 MAX_BODY = 256 * 1024
 MAX_PAGE = 200
+MAX_TRACE_STATE = 512
+"""Longest `tracestate` that W3C Trace Context requires to be passed on. Each event carries it."""
 STORE_SECONDS = 1.5
-"""What the database may take for one request."""
+"""Seconds that the database may take for one request."""
 OUTBOX_AGE_LIMIT = 60.0
 JOBS = "/v1/ops/jobs/"
 PENDING_AGE = Gauge("carrel_outbox_age_seconds", "Age of the oldest row not yet published")
@@ -72,13 +77,22 @@ PENDING = Gauge("carrel_outbox_pending_events", "Rows not yet published, counted
 
 
 class Body(BaseModel):
-    """The base of request bodies: an unknown field is refused."""
+    """The base of request bodies: unknown fields and dates too far from today are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @field_validator("*")
+    @classmethod
+    def _bounded_dates(cls, value: Any) -> Any:
+        return bounded(value) if isinstance(value, date) else value
+
+
+Day = Annotated[date, AfterValidator(bounded)]
+"""A day in a query, not too far from today."""
+
 
 class Problem(BaseModel):
-    """RFC 9457. `code` is what a program looks at, `detail` what a person reads."""
+    """A problem (RFC 9457): programs read `code`, people read `detail`."""
 
     type: str = "about:blank"
     title: str
@@ -89,14 +103,14 @@ class Problem(BaseModel):
 
 
 class JobOut(BaseModel):
-    """What a job did."""
+    """The result of a job."""
 
     job: str
-    done: int = Field(description="How many things it dealt with.")
+    done: int = Field(description="Number of items that the job processed.")
 
 
 class NotFound(Exception):
-    """404: there is no such thing, or none that this caller may know of."""
+    """404: the resource does not exist, or this caller may not know of it."""
 
     def __init__(self, what: str = "thing") -> None:
         super().__init__(f"There is no such {what}.")
@@ -104,14 +118,14 @@ class NotFound(Exception):
 
 
 Told = tuple[Sequence[Event], str | None]
-"""Resources as their events would tell them, and the id to go on after; None: these were all."""
+"""Resources in the form of their events, and the id to continue after; None: no more."""
 Snapshot = Callable[[Database, Part], Awaitable[Told]]
 """Reads a part of the resources of one kind."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """What one service is made of; its `app.py` says it once."""
+    """The parts of one service, listed once in its `app.py`."""
 
     name: str
     title: str
@@ -120,31 +134,35 @@ class Service:
     refusal: type[Exception] = KeyReused
     """The base class of its refusals: each has a `code` and a `reason`."""
     statuses: Mapping[str, int] = field(default_factory=dict)
-    """HTTP status by refusal code, where it is not 409."""
+    """HTTP status by refusal code; a code without an entry has 409."""
     hears: Hears = field(default_factory=Hears)
     jobs: Jobs = field(default_factory=Jobs)
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
-    """What it has now, by kind, for another service that builds its view of it anew."""
+    """Its resources by kind, for another service that rebuilds its view of them."""
     snapshots_of_patrons: Mapping[str, Snapshot] = field(default_factory=dict)
-    """The same of what belongs to patrons: that of one, or of some, can be asked for too."""
+    """The same for resources of patrons: also for one patron or for a sample of patrons."""
     keys: Callable[[Database], FetchKeys] | None = None
-    """How accounts reads its own public keys; the others ask accounts."""
+    """Function with which accounts reads its own public keys; None: ask accounts."""
     background: tuple[Callable[[FastAPI], Any], ...] = ()
-    """More to run while the service runs, each an async function of the app."""
+    """Further background tasks of the service, each an async function of the app."""
+    health: Mapping[str, Callable[[FastAPI], Awaitable[tuple[bool, str]]]] = field(
+        default_factory=dict
+    )
+    """Further needs of its API, by name: whether the process is ready, and "ok" or the fault."""
     answers_within: float | None = None
-    """Seconds in which each route but a job's answers, with a 503 if need be; None: no limit."""
+    """Seconds until a route (not a job or a preview) answers or gives 503; None: no limit."""
 
 
-# ---- what routes are handed ---------------------------------------------------------------------
+# ---- dependencies of routes ---------------------------------------------------------------------
 
 
 def business_time(request: Request) -> datetime:
-    """When this happens in the library, for a route whose dependencies would cost too much."""
+    """Return the business time of a request, for a route that avoids the cost of dependencies."""
     header = request.headers.get("carrel-time")
     if header is None or not request.app.state.settings.simulation:
         return wall_clock()
     try:
-        return parse_instant(header)
+        return bounded(parse_instant(header))
     except ValueError as error:
         raise HTTPException(422, f"Carrel-Time: {error}") from None
 
@@ -154,7 +172,7 @@ async def _business_time(request: Request) -> datetime:
 
 
 BusinessTime = Annotated[datetime, Depends(_business_time)]
-"""When this happens in the library, UTC: now, or what Carrel-Time says in a simulation."""
+"""Business time, UTC: now, or in a simulation the time in Carrel-Time."""
 
 
 async def _run(request: Request, now: BusinessTime) -> unit_of_work.Run:
@@ -169,11 +187,7 @@ async def _run(request: Request, now: BusinessTime) -> unit_of_work.Run:
 
 
 def _origin(request: Request, now: datetime) -> Origin:
-    return Origin(
-        now=now,
-        correlation_id=request.scope["carrel.request_id"],
-        traceparent=well_formed(request.headers.get("traceparent", "")),
-    )
+    return Origin(now=now, correlation_id=request.scope["carrel.request_id"])
 
 
 async def _once(request: Request) -> Once | None:
@@ -184,7 +198,7 @@ async def _once(request: Request) -> Once | None:
         raise HTTPException(422, "Idempotency-Key: 1 to 200 printable ASCII characters")
     caller = getattr(request.state, "caller", None)
     url = request.url
-    # Keyed, for a body may hold a PIN: a plain digest of it could be guessed from a dump.
+    # Keyed, because a body may hold a PIN: a plain digest of it could be guessed from a dump.
     secret = request.app.state.settings.service_secret.encode()
     digest = hmac.new(secret, f"{request.method} {url.path}?{url.query}\n".encode(), "sha256")
     digest.update(await request.body())
@@ -192,7 +206,7 @@ async def _once(request: Request) -> Once | None:
 
 
 async def _database(request: Request) -> AsyncIterator[Database]:
-    # Of all reads together: one that hangs holds a thread of the driver's, of which there are few.
+    # A limit for all reads together: one that hangs holds one of the driver's few threads.
     with pymongo.timeout(STORE_SECONDS):
         yield request.app.state.database
 
@@ -205,7 +219,7 @@ async def _owners(request: Request) -> Owners:
 async def _preview(
     response: Response,
     preview: Annotated[
-        bool, Query(description="Answer with what it would do. Nothing changes.")
+        bool, Query(description="Return only the effect of the command; nothing changes.")
     ] = False,
 ) -> bool:
     if preview:
@@ -214,26 +228,26 @@ async def _preview(
 
 
 Preview = Annotated[bool, Depends(_preview)]
-"""Whether only the effect is asked for: `await run.try_out(use_case, command)` keeps nothing."""
+"""True if the request is a preview: `await run.try_out(use_case, command)` changes nothing."""
 Run = Annotated[unit_of_work.Run, Depends(_run)]
-"""Carries out use cases: `await run(renew_loan, command)`. Declare it after the caller."""
+"""Runs use cases: `await run(renew_loan, command)`. Declare it after the caller."""
 Db = Annotated[Database, Depends(_database)]
-"""For queries, outside any transaction."""
+"""The database, for queries outside any transaction."""
 AskOwner = Annotated[Owners, Depends(_owners)]
 
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list is asked for."""
+    """The part of a list that is asked for."""
 
     limit: int
     after: str | None
 
 
 async def _page(
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Maximum number of items.")] = 50,
     after: Annotated[
-        str | None, Query(max_length=200, description="`next` of the page before.")
+        str | None, Query(max_length=200, description="`next` of the previous page.")
     ] = None,
 ) -> Page:
     return Page(limit, after)
@@ -243,7 +257,7 @@ PageQuery = Annotated[Page, Depends(_page)]
 
 
 def page_of(items: list[Any], page: Page, cursor: Callable[[Any], str]) -> dict[str, Any]:
-    """`{items, next}` from one item more than the page has (ask the store for `limit + 1`)."""
+    """Return `{items, next}` from a query with `limit + 1`: one more item means a next page."""
     more = len(items) > page.limit
     items = items[: page.limit]
     return {"items": items, "next": cursor(items[-1]) if more else None}
@@ -253,9 +267,10 @@ def page_of(items: list[Any], page: Page, cursor: Callable[[Any], str]) -> dict[
 
 
 def create_service_app(service: Service, settings: Settings) -> FastAPI:
-    """The whole service as one ASGI app, running the roles that the settings name."""
+    """Return the whole service as one ASGI app that runs the roles in the settings."""
     configure_logs(service.name, settings.replica, settings.log_level)
     configure_tracing(service.name, settings.replica)
+    bound_dates(settings.date_years)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -276,13 +291,13 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        # Spans and metrics of a request are made in _Edge: FastAPI's own would double them.
+        # _Edge makes the spans and metrics of a request: FastAPI's own would double them.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        # Said once for all routes; each has the codes it adds.
+        # Declared once for all routes; each route adds its own codes.
         responses={"default": {"model": Problem, "description": "A problem (RFC 9457)"}},
     )
     if "api" in settings.roles:
-        _add_jobs(app, service)  # before routes that take whatever path is left
+        _add_jobs(app, service)  # before routes that match every other path
         _add_snapshots(app, service)
         for router in service.routers:
             app.include_router(router)
@@ -307,11 +322,15 @@ def _assemble(app: FastAPI, service: Service, settings: Settings) -> None:
     )
     state.verifier = Verifier(fetch)
     state.listener = Listener(service.name, settings, service.hears, state.unit_of_work)
+    state.supervisor = Supervisor(
+        give_up=getattr(state, "give_up", lambda: None),
+        stopping=lambda: hasattr(state, "stopping") and state.stopping.is_set(),
+    )
     state.stored = False
 
 
 async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
-    """Indexes first, then the roles, until the service stops."""
+    """Create the indexes, then run the roles until the service stops."""
     database: Database = app.state.database
     while True:
         try:
@@ -319,33 +338,35 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
                 database, {**chassis_indexes(settings.outbox_days), **service.indexes}
             )
             break
-        except PyMongoError as error:
+        except Exception as error:  # noqa: BLE001 - without indexes nothing else starts
             log.warning("waiting for the database", error=type(error).__name__)
             await asyncio.sleep(0.5)
     app.state.stored = True
-    tasks = [asyncio.create_task(start(app)) for start in service.background]
-    tasks.append(asyncio.create_task(app.state.verifier.keep_renewed()))
+    supervisor: Supervisor = app.state.supervisor
+    for run in service.background:
+        supervisor.start(run.__name__, partial(run, app))
+    supervisor.start("keep_keys", app.state.verifier.keep_renewed)
     if "relay" in settings.roles:
-        relay = Relay(database, settings.kafka, service.name, settings.replica)
-        tasks.append(asyncio.create_task(relay.run()))
-    if "consumers" in settings.roles and service.hears.handlers:
-        tasks.append(asyncio.create_task(app.state.listener.run()))
-    if "jobs" in settings.roles and service.jobs.by_name:
-        schedule = keep_schedule(
-            service.jobs, app.state.unit_of_work, simulation=settings.simulation
+        relay = Relay(
+            database, settings.kafka, service.name, settings.replica, settings.topic_prefix
         )
-        tasks.append(asyncio.create_task(schedule))
-    app.state.tasks = tasks
+        supervisor.start("relay", relay.run)
+    if "consumers" in settings.roles and service.hears.handlers:
+        supervisor.start("listener", app.state.listener.run)
+    if "jobs" in settings.roles and service.jobs.by_name:
+        supervisor.start(
+            "jobs",
+            partial(
+                keep_schedule,
+                service.jobs,
+                app.state.unit_of_work,
+                simulation=settings.simulation,
+            ),
+        )
     try:
-        await asyncio.gather(*tasks)
         await asyncio.Event().wait()
     finally:
-        for task in tasks:
-            # The gathering has cancelled them already if it was cancelled itself; a second time
-            # would end a listener in the middle of its farewell.
-            if not task.cancelling():
-                task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await supervisor.stop()
 
 
 def _add_jobs(app: FastAPI, service: Service) -> None:
@@ -385,10 +406,22 @@ def _add_snapshots(app: FastAPI, service: Service) -> None:
         db: Db,
         *,
         after: str = "",
-        patron: Annotated[str, Query(description="Of this patron only, and all.")] = "",
-        sample: Annotated[int, Query(ge=0, le=1000, description="So many, at random.")] = 0,
+        patron: Annotated[
+            str,
+            Query(
+                description="Id of a patron: return all resources of this patron, and no others."
+            ),
+        ] = "",
+        sample: Annotated[
+            int,
+            Query(
+                ge=0,
+                le=1000,
+                description="Number of resources to pick at random; 0: no random sample.",
+            ),
+        ] = 0,
     ) -> Response:
-        """The resources of a kind as they are, a chunk at a time: `next` is the next `after`."""
+        """Return a chunk of a kind's resources as they are now; `next` is the next `after`."""
         asked = service.snapshots_of_patrons if patron or sample else kinds
         if kind not in asked:
             raise NotFound("kind of resource")
@@ -415,6 +448,7 @@ def _add_health(app: FastAPI, service: Service, settings: Settings) -> None:
             PENDING_AGE.set(await outbox_age(app.state.database))
             PENDING.set(await outbox_pending(app.state.database))
         await app.state.listener.measure_lag()
+        app.state.listener.held()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/asyncapi", include_in_schema=False)
@@ -425,27 +459,31 @@ def _add_health(app: FastAPI, service: Service, settings: Settings) -> None:
 async def _readiness(
     app: FastAPI, service: Service, settings: Settings
 ) -> tuple[dict[str, Any], bool]:
-    """What each part says, and whether this process can do what its roles ask of it.
+    """Return the state of each part, and whether this process can fill its roles.
 
-    A broker that is away does not make an API unready: commands still commit and their events
-    wait in the outbox. It does make a process unready that only consumes or relays.
+    If the broker is away, an API stays ready: commands still commit, and their events wait in
+    the outbox. A process that only consumes or relays becomes unready.
     """
     checks: dict[str, str] = {}
     age = skew = 0.0
+    needed: dict[str, tuple[bool, str]] = {}
     try:
         with pymongo.timeout(STORE_SECONDS):
             age = await outbox_age(app.state.database)
             skew = await clock_skew(app.state.client)
+            if "api" in settings.roles:
+                needed = {name: await look(app) for name, look in service.health.items()}
         checks["database"] = "ok" if app.state.stored else "preparing indexes"
     except PyMongoError:
         checks["database"] = "away"
     right = abs(skew) < SKEW_SECONDS
     way = "ahead of" if skew > 0 else "behind"
     checks["clock"] = "ok" if right else f"{abs(skew):.0f} s {way} the database's"
-    fit = right and checks["database"] == "ok"
-    tasks: list[asyncio.Task[Any]] = getattr(app.state, "tasks", [])
-    if any(task.done() for task in tasks):
-        checks["tasks"], fit = "a background task has ended", False
+    fit = right and checks["database"] == "ok" and all(ready for ready, _ in needed.values())
+    checks |= {name: said for name, (_, said) in needed.items()}
+    lacking = any(said != "ok" for _, said in needed.values())
+    if failing := app.state.supervisor.failing():
+        checks["tasks"], fit = failing, False
     late = age > OUTBOX_AGE_LIMIT
     checks["outbox"] = f"oldest row has waited {age:.1f} s"
     alive, checks["consumer"] = (True, "none")
@@ -454,9 +492,12 @@ async def _readiness(
         alive, checks["consumer"] = app.state.listener.health()
         waiting = checks["consumer"] != "listening"
         fit = fit and alive
+        if held := app.state.listener.held():
+            checks["held"] = "; ".join(str(message) for message in held)
     if "api" not in settings.roles and (waiting or (late and "relay" in settings.roles)):
         fit = False
-    status = "unready" if not fit else "degraded" if late or waiting else "ready"
+    degraded = late or waiting or lacking or "held" in checks
+    status = "unready" if not fit else "degraded" if degraded else "ready"
     report = {
         "status": status,
         "service": service.name,
@@ -478,7 +519,7 @@ def problem(
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A problem as an answer."""
+    """Return a problem as a response."""
     body = {
         "type": f"/problems/{code}",
         "title": title or code.replace("-", " ").capitalize(),
@@ -497,7 +538,7 @@ AWAY = {"Retry-After": "2"}
 
 
 def unavailable(what: str) -> Response:
-    """503: a service, or a part of the system, is away."""
+    """Return a 503: a service, or a part of the system, is away."""
     return problem(503, "unavailable", f"{what} is away for a moment. Try again.", headers=AWAY)
 
 
@@ -542,6 +583,13 @@ def _add_problems(app: FastAPI, service: Service) -> None:
             error.service if isinstance(error, OwnerAway) else "A part of the system"
         )
 
+    async def owner_refused(_: Request, error: Exception) -> Response:
+        return problem(422, "malformed", str(error))
+
+    async def out_of_range(request: Request, error: Exception) -> Response:
+        log.warning("out of range", path=request.url.path, exc_info=error)
+        return problem(422, "malformed", "A number or a date is out of range.")
+
     async def database(request: Request, error: Exception) -> Response:
         if is_away(error) or isinstance(error, Busy):
             return await away(request, error)
@@ -585,6 +633,9 @@ def _add_problems(app: FastAPI, service: Service) -> None:
         (Unauthenticated, unauthenticated),
         (Forbidden, forbidden),
         (OwnerAway, away),
+        (OwnerRefused, owner_refused),
+        (BadId, owner_refused),
+        (OverflowError, out_of_range),
         (Busy, away),
         (PyMongoError, database),
         (RequestValidationError, malformed),
@@ -594,7 +645,7 @@ def _add_problems(app: FastAPI, service: Service) -> None:
         app.add_exception_handler(kind, handler)
 
 
-# ---- around every request -----------------------------------------------------------------------
+# ---- middleware ---------------------------------------------------------------------------------
 
 
 class _TooLarge(Exception):
@@ -602,7 +653,7 @@ class _TooLarge(Exception):
 
 
 class _Edge:
-    """Limits of body and time, request id, metrics, and the changes that an answer carries."""
+    """Applies limits of size and time, and adds request id, metrics and changes to each request."""
 
     def __init__(self, app: ASGIApp, service: str, answers_within: float | None) -> None:
         self._app = app if answers_within is None else _Prompt(app, answers_within)
@@ -619,11 +670,11 @@ class _Edge:
         status = 500
         taken = 0
         declared = headers.get(b"content-length", b"0")
-        # What is only read has none, and a stream of events must not be kept back for them.
+        # A read has no changes, and a stream of events must not be held back for them.
         wants_changes = b"carrel-changes" in headers and scope["method"] not in ("GET", "HEAD")
         start: Message | None = None
         begun: float | None = None
-        """When a stream of events began: how long it goes on is not how long it took to answer."""
+        """Start of a stream of events; the metric leaves out the time that the stream lasts."""
         chunks: list[bytes] = []
 
         async def limited() -> Message:
@@ -653,7 +704,7 @@ class _Edge:
             await send(message)
 
         in_flight = IN_FLIGHT.labels(self._service).track_inprogress()
-        with in_flight, correlated(request_id), _serving(scope, headers) as serving:
+        with in_flight, correlated(request_id), _serving(scope) as serving:
             try:
                 if not declared.isdigit() or int(declared) > MAX_BODY:
                     raise _TooLarge
@@ -667,7 +718,7 @@ class _Edge:
                 self._tell(scope, serving, status, elapsed)
 
     def _tell(self, scope: Scope, serving: Span, status: int, seconds: float) -> None:
-        """The metric, the span's last words and the log line of an answer."""
+        """Write the metric, the span's final attributes and the log line of an answer."""
         method, route = scope["method"], getattr(scope.get("route"), "path", "none")
         REQUESTS.labels(self._service, method, route, status).observe(seconds)
         serving.update_name(f"{method} {route}")
@@ -675,38 +726,48 @@ class _Edge:
         serving.set_attribute("http.response.status_code", status)
         if status >= 500:
             fail(serving, str(status))
-        # What changes something, or fails, is told; reads and probes are many.
+        # Changes and failures are logged at INFO; reads and probes, which are many, at DEBUG.
         level = logging.DEBUG if status < 500 and method in ("GET", "HEAD") else logging.INFO
         took = round(seconds * 1000, 1)
         log.log(level, "answered", method=method, route=route, status=status, milliseconds=took)
 
 
 def _request_id(headers: Mapping[bytes, bytes]) -> str:
-    """The caller's X-Request-Id if it can be logged, else a new one."""
+    """Return the caller's X-Request-Id if it can be logged, else a new id."""
     given = headers.get(b"x-request-id", b"").decode("latin-1")
     usable = 0 < len(given) <= 100 and given.isprintable() and given.isascii()
     return given if usable else new_id()
 
 
-def _serving(scope: Scope, headers: Mapping[bytes, bytes]) -> AbstractContextManager[Span]:
-    """A server's span, below the caller's; none for a probe, which asks each second."""
+def _serving(scope: Scope) -> AbstractContextManager[Span]:
+    """Return a server span under the caller's; no span for probes, which come each second."""
     if scope["path"].startswith("/health") or scope["path"] == "/metrics":
         return nullcontext(INVALID_SPAN)
-    parent = headers.get(b"traceparent", b"").decode("latin-1")
     about = {"http.request.method": scope["method"]}
-    return span(scope["method"], SpanKind.SERVER, parent=parent, attributes=about)
+    return span(scope["method"], SpanKind.SERVER, headers=_trace_of(scope), attributes=about)
+
+
+def _trace_of(scope: Scope) -> Mapping[str, Sequence[str]] | None:
+    """Return the caller's trace headers; None if there is no traceparent, or more than one."""
+    sent: dict[str, list[str]] = {"traceparent": [], "tracestate": []}
+    for name, value in scope["headers"]:
+        if name in (b"traceparent", b"tracestate"):
+            sent[name.decode()].append(value.decode("latin-1"))
+    if len(",".join(sent["tracestate"])) > MAX_TRACE_STATE:
+        del sent["tracestate"]
+    return sent if len(sent["traceparent"]) == 1 else None
 
 
 def _is_stream(start: Message) -> bool:
-    """Whether an answer that starts is a stream of events."""
+    """Return whether a response that starts is a stream of events."""
     kind: bytes = dict(start["headers"]).get(b"content-type", b"")
     return kind.startswith(b"text/event-stream")
 
 
 def takes_long(scope: Scope) -> bool:
-    """Whether staff wait for it longer than others for an answer: a job, or a preview.
+    """Return whether a request is a job or a preview, which may take longer than others.
 
-    Both look at the loans of many branches.
+    Both read the loans of many branches.
     """
     path: str = scope["path"]
     if path.startswith(_PREVIEWED):
@@ -718,7 +779,7 @@ _PREVIEWED = ("/v1/closures", "/v1/fine-suspensions", "/desk/closures", "/desk/s
 
 
 class _Prompt:
-    """Answers 503 for an app that has not begun to answer in time since it had the request."""
+    """Answers 503 for an app that has not begun to answer `seconds` after the request."""
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
         self._app = app
@@ -732,7 +793,7 @@ class _Prompt:
 
         async def received() -> Message:
             message = await receive()
-            if not begun:  # a body that comes slowly is not our delay
+            if not begun:  # a slow body from the client is not our delay
                 deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
             return message
 
@@ -759,8 +820,8 @@ class _Prompt:
 async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Send) -> None:
     """Send the answer, wrapped with the events that the command recorded, if there are any.
 
-    The gateway folds them into the account views before it answers, so that a client reads its
-    own writes; the same events come by Kafka and then change nothing.
+    The gateway applies them to the account views before it answers, so that a client reads its
+    own writes. The same events come by Kafka later and then change nothing.
     """
     run = scope["state"].get("run")
     if run is not None and run.events and start["status"] < 400:
@@ -778,7 +839,7 @@ async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Se
             (name, value) for name, value in start["headers"] if name.lower() != b"content-length"
         ]
         if start["status"] == 204:
-            start["status"] = 200  # a 204 can't have a body: what follows it breaks the connection
+            start["status"] = 200  # a 204 can't have a body: one would break the connection
         start["headers"] = [
             *kept,
             (b"content-length", str(len(body)).encode()),
@@ -789,7 +850,7 @@ async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Se
 
 
 def _openapi(app: FastAPI, service: Service) -> dict[str, Any]:
-    """The document of this service, made once."""
+    """Return the OpenAPI document of this service, made once."""
     if app.openapi_schema is None:
         codes = {str(getattr(kind, "code", "")) for kind in service.refusal.__subclasses__()}
         app.openapi_schema = document_of(app, keyed_by=_run, refusals=codes)

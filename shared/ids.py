@@ -12,21 +12,21 @@ _TIMED = 7
 
 
 def new_id() -> str:
-    """A UUIDv7 as text: unique without a counter, and roughly in order of time."""
+    """Return a UUIDv7 as text: unique without a counter, and roughly in order of time."""
     return str(uuid_utils.uuid7())
 
 
 def time_of(identifier: str) -> datetime | None:
-    """When an id of `new_id` was made; None for one that is none."""
+    """Return the time at which `new_id` made an id; None if it is no such id."""
     try:
         made = UUID(identifier)
         if made.version != _TIMED:
             return None
         return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
-    except ValueError:  # no UUID, or of a year that no date has
+    except ValueError:  # no UUID, or a year out of range
         return None
 
 
 def card_digest(card_number: str, key: str) -> str:
-    """The hex HMAC-SHA256 under which a card is recognised outside accounts."""
+    """Return the hex HMAC-SHA256 by which a card is recognised outside accounts."""
     return hmac.new(key.encode(), card_number.strip().upper().encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""What a service does because time has come: run on a schedule, or now, for a given time."""
+"""Jobs: work that a service does on a schedule, or at once for a given time."""
 
 import asyncio
 import contextlib
@@ -24,13 +24,13 @@ JobFunction = Callable[[Run], Awaitable[int]]
 
 @dataclass(frozen=True)
 class Job:
-    """A job: safe to run twice, and by several replicas at once. `run` gives how much it did."""
+    """A job, safe to run twice or by several replicas at once; `run` returns how much it did."""
 
     name: str
     every_seconds: float
     run: JobFunction
     steady: bool = False
-    """Whether it goes on with work that is waiting, in a simulation as well."""
+    """True for a job that processes waiting work; it runs by itself in a simulation too."""
 
 
 class Jobs:
@@ -46,7 +46,7 @@ class Jobs:
         return self._register(minutes * 60 + seconds, steady=False)
 
     def steadily(self, *, seconds: float) -> Callable[[JobFunction], JobFunction]:
-        """Register a job that goes on with whatever is waiting, and looks again after `seconds`."""
+        """Register a job that processes waiting work, and looks for more every `seconds`."""
         return self._register(seconds, steady=True)
 
     def _register(self, seconds: float, *, steady: bool) -> Callable[[JobFunction], JobFunction]:
@@ -59,9 +59,9 @@ class Jobs:
 
 
 async def in_any_order(ids: AsyncIterator[str]) -> AsyncIterator[str]:
-    """The ids, a few hundred at a time shuffled.
+    """Yield the ids, shuffled in groups of 500.
 
-    Replicas that run a job at once share its work so: they meet on few of them.
+    Replicas that run a job at once thereby share its work: they rarely meet at the same id.
     """
     some: list[str] = []
     async for found in ids:
@@ -77,10 +77,10 @@ async def in_any_order(ids: AsyncIterator[str]) -> AsyncIterator[str]:
 
 
 async def keep_schedule(jobs: Jobs, unit_of_work: UnitOfWork, *, simulation: bool = False) -> None:
-    """Run every job at its interval by the wall clock, while that is right, until cancelled.
+    """Run every job at its interval by the wall clock until cancelled.
 
-    In a simulation the wall clock means nothing: there only the steady ones run, and the others
-    when they are told to.
+    In a simulation the wall clock means nothing: only the steady jobs run on their own; the others
+    run when they are called.
     """
     async with asyncio.TaskGroup() as group:
         for job in jobs.by_name.values():
@@ -91,7 +91,7 @@ async def keep_schedule(jobs: Jobs, unit_of_work: UnitOfWork, *, simulation: boo
 
 async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
     while True:
-        # Replicas that started together spread out.
+        # Replicas that started together drift apart.
         await asyncio.sleep(job.every_seconds * random.uniform(0.9, 1.1))  # noqa: S311
         origin = Origin(now=wall_clock())
         with correlated(origin.correlation_id):
@@ -99,12 +99,12 @@ async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
 
 
 async def _run(job: Job, run: Run) -> None:
-    """A round of a job. Its failure ends here, for the next round tries again."""
+    """Run a job once. A failure ends here, because the next round tries again."""
     try:
-        # A steady one does not go by the clock, and finds nothing nearly always: only its use
-        # cases leave a trace.
+        # A steady job does not depend on the clock, and nearly always finds no work: only its use
+        # cases get a span.
         skew = 0.0 if job.steady else await clock_skew(run.database.client)
-        if abs(skew) > SKEW_SECONDS:  # it would tell patrons what is not so yet
+        if abs(skew) > SKEW_SECONDS:  # a job with a wrong date would notify patrons too early
             ROUNDS.labels(job.name, "waits").inc()
             log.warning("job waits", job=job.name, clock_off_seconds=round(skew))
             return

@@ -1,4 +1,4 @@
-"""A lease in the database: of several processes the one that holds it works."""
+"""A lease in the database: only the process that holds it does the work."""
 
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def hold_lease(database: Database, name: str, holder: str, seconds: int) -> bool:
-    """Take or renew a lease for so long, by the database's clock; whether `holder` has it now.
+    """Take or renew a lease for `seconds` by the database's clock; return whether `holder` has it.
 
     It keeps others from doing the same work; it does not fence.
     """
@@ -28,5 +28,5 @@ async def hold_lease(database: Database, name: str, holder: str, seconds: int) -
 
 
 async def give_up_lease(database: Database, name: str, holder: str) -> None:
-    """Let another have the lease at once."""
+    """Release a lease so that another process can take it at once."""
     await database.leases.delete_one({"_id": name, "holder": holder})

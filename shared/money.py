@@ -2,7 +2,7 @@
 
 
 def dollars(cents: int) -> str:
-    """An amount of cents as people write it: `$13.50`, `-$1.50`."""
+    """Format an amount of cents as people write it: `$13.50`, `-$1.50`."""
     sign = "-" if cents < 0 else ""
     whole, rest = divmod(abs(cents), 100)
     return f"{sign}${whole:,}.{rest:02d}"

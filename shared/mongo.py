@@ -1,4 +1,4 @@
-"""MongoDB: the client, and how values become documents. Motor is named here and nowhere else."""
+"""MongoDB: the client and the conversion of values to documents. Only this module names Motor."""
 
 import asyncio
 import time
@@ -9,6 +9,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, cast
 
+from bson.codec_options import TypeDecoder, TypeRegistry
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
     AsyncIOMotorClientSession,
@@ -39,22 +40,41 @@ Indexes = Mapping[str, Sequence[IndexModel]]
 """Collection name → its indexes; a collection without any is listed with an empty sequence."""
 
 SILENCE_MS = 15_000
-"""How long a call waits for a word from the database, where no `pymongo.timeout` says less.
+"""Milliseconds that a call waits for data from the database, unless `pymongo.timeout` sets less.
 
-A connection that a firewall forgot is silent for ever; a change stream answers every two seconds.
+A connection that a firewall dropped stays silent for ever; a change stream answers every two
+seconds.
 """
 _NAMESPACE_EXISTS = 48
 _OTHER_OPTIONS = 85
-"""An index of that name or of these keys is there, with other options."""
+"""Error code: an index with this name or these keys exists with other options."""
 _OUT_OF_DISK = 14031
 V = TypeVar("V")
 
 
-def connect(url: str, *, timeout_ms: int = 800) -> Client:
-    """A client whose writes are acknowledged by a majority; it connects at first use.
+EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
+LATEST = datetime(9998, 12, 31, tzinfo=UTC)
 
-    `timeout_ms` is how long it looks for a server: short, for a caller is to have a 503 within
-    two seconds, and the consumers wait by trying again.
+
+class _WithinCalendar(TypeDecoder):
+    """Moves a stored instant at an end of the calendar one year inwards.
+
+    Such instants were stored before incoming dates had bounds; in another time zone they have no
+    date.
+    """
+
+    bson_type = datetime
+
+    def transform_bson(self, value: datetime) -> datetime:
+        """Return the instant, or the nearest one that has a date in every time zone."""
+        return min(max(value, EARLIEST), LATEST)
+
+
+def connect(url: str, *, timeout_ms: int = 800) -> Client:
+    """Return a client whose writes are acknowledged by a majority; it connects at first use.
+
+    `timeout_ms` limits the search for a server. It is short because a caller gets a 503 within
+    two seconds; consumers wait by trying again.
     """
     return AsyncIOMotorClient(
         url,
@@ -64,6 +84,7 @@ def connect(url: str, *, timeout_ms: int = 800) -> Client:
         retryWrites=True,
         tz_aware=True,
         tzinfo=UTC,
+        type_registry=TypeRegistry([_WithinCalendar()]),
         serverSelectionTimeoutMS=timeout_ms,
         connectTimeoutMS=timeout_ms,
         socketTimeoutMS=SILENCE_MS,
@@ -77,10 +98,10 @@ SNAPSHOT = ReadConcern("snapshot")
 
 
 async def ensure_indexes(database: Database, indexes: Indexes) -> None:
-    """Create the collections and indexes that are missing. Safe to run from many replicas.
+    """Create the missing collections and indexes. Safe to run from many replicas.
 
-    After how long documents go is set anew where it is another; an index that differs in anything
-    else is refused by the database.
+    A changed expiry (`expireAfterSeconds`) is updated; the database refuses an index that differs
+    in anything else.
     """
     existing = set(await database.list_collection_names())
     await asyncio.gather(
@@ -109,16 +130,17 @@ async def _ensure(database: Database, name: str, models: Sequence[IndexModel]) -
 
 
 async def _create(database: Database, name: str) -> None:
-    """Made ahead: creating a collection inside a transaction takes a lock of its own."""
+    """Create a collection ahead: creating it inside a transaction would take a lock."""
     try:
-        await database.create_collection(name)
+        # The client's own look at what exists would race with another replica.
+        await database.create_collection(name, check_exists=False)
     except OperationFailure as error:
         if error.code != _NAMESPACE_EXISTS:  # another replica made it
             raise
 
 
 async def clock_skew(client: Client) -> float:
-    """Seconds by which this machine's clock is ahead of the database's; half a round trip exact."""
+    """Return the seconds that this clock is ahead of the database's, to half a round trip."""
     before, started = wall_clock(), time.monotonic()
     hello = await client.admin.command("hello")
     middle = before.timestamp() + (time.monotonic() - started) / 2
@@ -126,7 +148,7 @@ async def clock_skew(client: Client) -> float:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database, not the request, is at fault: waiting and trying again may help."""
+    """Return whether the database, not the request, is at fault, so that trying again may help."""
     if isinstance(error, ConnectionFailure | ExecutionTimeout):
         return True
     if not isinstance(error, PyMongoError):
@@ -134,7 +156,7 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, WriteConcernError):
         return True
     if isinstance(error, BulkWriteError):
-        # A primary that stepped down meanwhile: what was written may not have reached a majority.
+        # A primary stepped down during the write, which may not have reached a majority.
         details = error.details or {}
         return bool(details.get("writeConcernErrors")) and not details.get("writeErrors")
     return (
@@ -148,7 +170,7 @@ _adapter = cache(TypeAdapter)
 
 
 def from_document(kind: type[V], document: Mapping[str, Any]) -> V:
-    """The value of `kind` that a document holds; its `_id` becomes the field `id`."""
+    """Return the value of `kind` in a document; its `_id` becomes the field `id`."""
     fields = dict(document)
     if "_id" in fields:
         fields["id"] = fields.pop("_id")
@@ -156,19 +178,19 @@ def from_document(kind: type[V], document: Mapping[str, Any]) -> V:
 
 
 CHUNK = 1000
-"""How many documents are looked at for one answer, whether they are wanted or not."""
+"""Documents that are read for one answer, whether they match or not."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Which documents of a collection are asked for."""
+    """A selection of a collection's documents: a chunk, one patron's, or a random sample."""
 
     after: str = ""
-    """Those that come after this id, a chunk of them;"""
+    """Select the chunk that comes after this id;"""
     patron: str = ""
-    """or all of this patron;"""
+    """or all documents of this patron;"""
     sample: int = 0
-    """or so many, picked at random."""
+    """or this number of documents, picked at random."""
 
 
 async def read_part(
@@ -179,17 +201,19 @@ async def read_part(
     *,
     patron: str = "patron_id",
 ) -> tuple[list[V], str | None]:
-    """Of a part those that match, and after which id the next chunk begins; None: no more follow.
+    """Return the matching documents of a part, and the id to continue after; None: no more.
 
-    A chunk is of what is looked at, not of what is found: an answer comes in good time also
-    where few match. `patron` is the field that says whose a document is: it needs an index.
+    A chunk counts the documents that are read, not those that match, so that an answer comes in
+    good time even if few match. `patron` is the field with the owner of a document; it needs an
+    index.
     """
     where = where or {}
     if part.patron:
         mine = collection.find({**where, patron: part.patron})
         return [from_document(kind, document) async for document in mine], None
     if part.sample:
-        # By a random cursor; a collection of less than twenty times as many is read through.
+        # MongoDB uses a random cursor; it reads a collection of less than 20 times the sample
+        # whole.
         some = collection.aggregate([{"$sample": {"size": part.sample}}, {"$match": where}])
         return [from_document(kind, document) async for document in some], None
     after = {"$gt": part.after}
@@ -203,7 +227,7 @@ async def read_part(
 
 
 def to_document(value: Any) -> Document:
-    """A dataclass or model as a document: `id` becomes `_id`, a date its ISO text."""
+    """Return a dataclass or model as a document: `id` becomes `_id`, a date its ISO text."""
     document = plain(value)
     if not isinstance(document, dict):
         raise TypeError(f"{type(value).__name__} is not a document")
@@ -213,7 +237,7 @@ def to_document(value: Any) -> Document:
 
 
 def plain(value: Any) -> Any:
-    """A value in terms that BSON has. Dates become ISO text, which sorts as the dates do."""
+    """Return a value in BSON's types. Dates become ISO text, which sorts as dates do."""
     if isinstance(value, BaseModel):
         return {name: plain(getattr(value, name)) for name in type(value).model_fields}
     if is_dataclass(value) and not isinstance(value, type):

@@ -1,8 +1,8 @@
-"""A service's OpenAPI document: who may call what, and with which problems it answers.
+"""A service's OpenAPI document: the callers of each route, and the problems it answers with.
 
-What FastAPI can't know is read from where it is said anyhow: roles from what a route asks of its
-caller, the codes of refusals from its docstring, which names them as "404 `no-such-title`", and
-examples from the fields of a body (`shared/examples.py`).
+FastAPI can't know these facts; they are read from existing places: roles from the dependency that
+checks the caller, refusal codes from the route's docstring, which names them as
+"404 `no-such-title`", and examples from the fields of a body (`shared/examples.py`).
 """
 
 import re
@@ -20,20 +20,21 @@ from shared.examples import NoWord, example_of, word_for
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _WHY = {
     "400": "The request can't be read.",
-    "401": "There is no token, or none that is good.",
+    "401": "The token is missing or invalid.",
     "403": "The caller may not do this.",
-    "404": "There is no such thing, or none that the caller may know of.",
-    "409": "The rules of the library are against it, or the state that things are in.",
-    "415": "The body is of another type than JSON.",
-    "422": "Something is not as it should be.",
-    "429": "Too often: `Retry-After` says when to try again.",
+    "404": "The resource does not exist, or the caller may not know of it.",
+    "409": "A rule of the library or the present state does not allow it.",
+    "415": "The body has another type than JSON.",
+    "422": "A value of the request is invalid.",
+    "429": "Too many requests: `Retry-After` says when to try again.",
     "503": "A part of the system is away: `Retry-After` says when to try again.",
 }
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "The same for every try of one command: the first answer is given again.",
+    "description": "Key of a command, the same for every try: a repeated try gets the first "
+    "response.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
     "example": "5f3b1c0e-8d72-4a96-b1e4-7c9a2f6d0e83",
 }
@@ -43,9 +44,9 @@ _SAID = re.compile(r"\b([45]\d\d)\b((?:[\s,;]|or|and|with|also|`[^`]*`)*)")
 def document_of(
     app: FastAPI, keyed_by: Callable[..., Any], refusals: Collection[str]
 ) -> dict[str, Any]:
-    """The document of all routes of an app, of which `refusals` are the codes.
+    """Return the OpenAPI document of all routes of an app; `refusals` are its refusal codes.
 
-    What depends on `keyed_by` takes an Idempotency-Key.
+    Routes that depend on `keyed_by` take an Idempotency-Key.
     """
     document = get_openapi(
         title=app.title, version=app.version, routes=app.routes, description=app.description
@@ -79,12 +80,12 @@ def document_of(
 
 
 def _operation_id(method: str, path: str) -> str:
-    """`post_loans_loan_id_renewals`: it stays while the route does, whatever its function is."""
+    """Return `post_loans_loan_id_renewals`: it depends on the route, not on its function."""
     return "_".join([method, *re.findall(r"[a-z0-9_]+", path.removeprefix("/v1/"))])
 
 
 def _tell_apart(responses: Mapping[str, Any]) -> None:
-    """What was made is a 201, and what a preview says would be made a 200, each by itself."""
+    """Give 201 the schema of the created resource only, and 200 that of the preview."""
     if "200" in responses and "201" in responses:
         would, made = (
             responses[status]["content"]["application/json"] for status in ("200", "201")
@@ -93,13 +94,13 @@ def _tell_apart(responses: Mapping[str, Any]) -> None:
 
 
 def _summary(description: str) -> str:
-    """What comes before the first full stop, colon or semicolon, without a bracket it begins."""
+    """Return the text before the first full stop, colon or semicolon, without an open bracket."""
     first = re.split(r"[.:;](?:\s|$)", description, maxsplit=1)[0]
     return re.sub(r"\s*\([^)]*$", "", first).replace("\n", " ")
 
 
 def _add_examples(place: str, operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
-    """Of the body, of each good answer, and of what its path and query are given."""
+    """Add examples to the body, to each successful answer, and to path and query parameters."""
     for parameter in operation.get("parameters", ()):
         said = parameter["schema"].get("examples") or parameter["schema"].get("enum")
         example = said[0] if said else word_for(place, parameter["name"])
@@ -114,7 +115,7 @@ def _add_examples(place: str, operation: dict[str, Any], schemas: Mapping[str, A
 
 
 def _add_example(media: dict[str, Any], schemas: Mapping[str, Any], *places: str) -> None:
-    """One for each model that the schema may be; where a word is missing, which."""
+    """Add an example for each model of the schema; note the field if a word is missing."""
     if "example" in media or "examples" in media:
         return
     kinds = [one for one in media["schema"].get("anyOf", [media["schema"]]) if "$ref" in one]
@@ -133,7 +134,7 @@ def _add_example(media: dict[str, Any], schemas: Mapping[str, Any], *places: str
 
 
 def _routes(app: FastAPI) -> Iterator[tuple[tuple[str, str], tuple[Callable[..., Any], ...]]]:
-    """By path and method, all that a route depends on."""
+    """Yield each path and method with all dependencies of its route."""
     for route in iter_route_contexts(app.routes):
         dependant = getattr(route, "dependant", None)
         if dependant is not None:
@@ -143,7 +144,7 @@ def _routes(app: FastAPI) -> Iterator[tuple[tuple[str, str], tuple[Callable[...,
 
 
 def _allowed(calls: Iterable[Callable[..., Any]]) -> frozenset[str]:
-    """The roles of which a caller has to have one; none: anyone may call."""
+    """Return the roles of which a caller needs one; empty: anyone may call."""
     asked = [roles for call in calls if (roles := roles_required(call))]
     return frozenset.intersection(*asked) if asked else frozenset()
 
@@ -156,9 +157,9 @@ def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
 
 
 def _not_found(path: str, refusals: Collection[str]) -> list[str]:
-    """How it is said that there is no such thing as the path names: `no-such-loan` of `loan_id`.
+    """Return the codes for a missing resource of a path: `no-such-loan` for `loan_id`.
 
-    What can't be an id is `not-found`.
+    A value that can't be an id gives `not-found`.
     """
     things = [name.removesuffix("_id") for name in re.findall(r"\{(\w+)\}", path)]
     codes = [f"no-such-{thing.replace('_', '-')}" for thing in things]
@@ -168,8 +169,8 @@ def _not_found(path: str, refusals: Collection[str]) -> list[str]:
 def _problems(
     operation: Mapping[str, Any], allowed: frozenset[str], not_found: list[str], *, keyed: bool
 ) -> dict[str, Any]:
-    """The answers that are problems, by status, with their codes."""
-    # 422 for each: a header may be malformed where there is nothing else.
+    """Return the problem responses of an operation, by status, with their codes."""
+    # Every route can answer 422, because a header may be malformed.
     codes: dict[str, list[str]] = {
         "422": ["malformed"],
         "429": ["too-many-requests"],
@@ -208,6 +209,6 @@ def _example(status: str, code: str) -> dict[str, Any]:
         "type": f"/problems/{code}",
         "title": title,
         "status": int(status),
-        "detail": "What a person can read.",
+        "detail": "A sentence for people.",
         "code": code,
     }

@@ -1,4 +1,4 @@
-"""Questions to another service, which owns the answer."""
+"""Queries to another service, which owns the answer."""
 
 import asyncio
 import time
@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import orjson
 from opentelemetry.trace import Span, SpanKind
+from yarl import URL
 
 from shared.settings import Settings
 from shared.telemetry import correlation_id
-from shared.tracing import span, traceparent
+from shared.tracing import span, trace_headers
 
 
 class OwnerAway(Exception):
@@ -24,20 +26,46 @@ class OwnerAway(Exception):
         self.service = service
 
 
+class OwnerRefused(Exception):
+    """The service that owns the answer refuses the query; asking again can't help."""
+
+    def __init__(self, service: str, status: int) -> None:
+        super().__init__(f"{service} does not accept a value of this request.")
+        self.service = service
+        self.code = f"{service}-answers-{status}"
+
+
+class BadId(ValueError):
+    """An id that can't be part of a path."""
+
+
+_NOT_THE_QUESTION = {401, 403, 408, 425, 429}
+"""4xx statuses that are not about the query itself: a token, a right, a limit or a time."""
+
+
+def path_to(*parts: str) -> str:
+    """Return the path of a resource: each part becomes one segment, with any characters escaped.
+
+    Raises BadId for a part that can't be a segment.
+    """
+    if any(part in ("", ".", "..") for part in parts):
+        raise BadId("an id that no path can hold")
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
 @contextmanager
 def asking(service: str, method: str, headers: dict[str, str]) -> Iterator[Span]:
-    """Around a request to a service: its headers get what carries the trace and the id on."""
+    """Wrap a request to a service in a span; add the trace and correlation id to its headers."""
     about = {"http.request.method": method, "peer.service": service}
     with span(f"{method} {service}", SpanKind.CLIENT, attributes=about) as asked:
-        if parent := traceparent():
-            headers["traceparent"] = parent
+        headers.update(trace_headers())
         if known := correlation_id():
             headers["x-request-id"] = known
         yield asked
 
 
 class Owners:
-    """One HTTP client for all the other services, with this service's own token."""
+    """One HTTP client for all other services, with this service's own token."""
 
     def __init__(self, settings: Settings, service: str) -> None:
         self._settings = settings
@@ -52,7 +80,7 @@ class Owners:
         """The connection pool, opened at first use."""
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
-                # By host: an owner that hangs must not take the connections to the others.
+                # Limited by host: an owner that hangs must not take the connections to the others.
                 connector=aiohttp.TCPConnector(limit=0, limit_per_host=64, keepalive_timeout=30),
                 timeout=aiohttp.ClientTimeout(total=2.0, connect=0.5),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -73,19 +101,20 @@ class Owners:
         params: Mapping[str, str] | None = None,
         token: str | None = None,
     ) -> Any:
-        """The JSON that `service` answers, or None where it says 404.
+        """Return the JSON answer of `service`, or None if it answers 404.
 
-        `now` is the business time that the question is about. Without a caller's `token` the
-        service's own is used. Raises OwnerAway.
+        `now` is the business time of the query. Without a caller's `token` the service's own is
+        used. Put ids into the path with `path_to`. Raises OwnerAway, and OwnerRefused if the query
+        is at fault.
         """
         return await self._ask("GET", service, path, now=now, params=params, token=token)
 
     async def ask(
         self, service: str, path: str, question: bytes, *, now: datetime, within: float
     ) -> Any:
-        """As `get`, of a question too long for an address: a JSON document, sent by POST.
+        """Do the same as `get` with a query too long for a URL: a JSON document sent by POST.
 
-        What is asked so changes nothing. The answer may take `within` seconds.
+        The query changes nothing. The answer may take `within` seconds.
         """
         return await self._ask("POST", service, path, now=now, body=question, within=within)
 
@@ -106,7 +135,7 @@ class Owners:
             headers["Content-Type"] = "application/json"
         if now is not None and self._settings.simulation:
             headers["Carrel-Time"] = now.isoformat()
-        url = self._settings.url_of(service) + path
+        url = URL(self._settings.url_of(service) + path, encoded=True)
         limits = aiohttp.ClientTimeout(total=within, connect=0.5)
         try:
             with asking(service, method, headers) as asked:
@@ -121,6 +150,8 @@ class Owners:
             return None
         if response.status == 401 and token is None:
             self._token = ""  # signed by a key that is gone: log in again next time
+        if 400 <= response.status < 500 and response.status not in _NOT_THE_QUESTION:
+            raise OwnerRefused(service, response.status)
         if response.status >= 400:
             raise OwnerAway(service)
         return orjson.loads(answer)

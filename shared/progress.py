@@ -1,7 +1,7 @@
-"""Whether a consumer still reads all of its partitions.
+"""Detection of partitions that a consumer has stopped reading.
 
-After a broker was away, aiokafka at times goes on with most partitions and never fetches one again,
-without a word (docs/decisions/014).
+After a broker was away, aiokafka sometimes continues with most partitions and never fetches one
+again, without an error (docs/decisions/014).
 """
 
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ from aiokafka import TopicPartition
 
 @dataclass(frozen=True)
 class _Standing:
-    """A partition that has more to read and was not read since."""
+    """A partition that has more to read and has not been read since."""
 
     position: int
     since: float
     taken_in: int
-    """How many messages the consumer had taken in by then."""
+    """Messages that the consumer had processed by then."""
     waiting: int
-    """How many waited then, in all partitions."""
+    """Messages that waited then, in all partitions."""
 
 
 class Progress:
-    """What is seen of a consumer from time to time, and which partitions it passes over."""
+    """Repeated observations of a consumer, and the partitions that it skips."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
@@ -36,11 +36,11 @@ class Progress:
         ends: Mapping[TopicPartition, int],
         taken_in: int,
     ) -> list[TopicPartition]:
-        """The partitions that are passed over; `now` in seconds, `taken_in` counts messages.
+        """Return the skipped partitions; `now` is in seconds, `taken_in` counts messages.
 
-        Such a one has had more to read for as long as patience lasts, and meanwhile either nothing
-        was taken in at all, or more than waited anywhere when that began. (A partition whose turn
-        has not come, because others have much to read, is not passed over.)
+        A skipped partition has had more to read for `patience` seconds, and since then the consumer
+        processed either no message, or more than all partitions had waiting at the start. A
+        partition that waits for its turn, because others have much to read, is not skipped.
         """
         behind = {p: ends[p] - at for p, at in positions.items() if ends.get(p, 0) > at}
         waiting = sum(behind.values())

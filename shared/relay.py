@@ -1,4 +1,4 @@
-"""From the outbox to Kafka: oldest first, marked after the broker has acknowledged."""
+"""The relay: publish outbox rows to Kafka, oldest first, and mark those that are acknowledged."""
 
 import asyncio
 import contextlib
@@ -16,6 +16,7 @@ from shared.clock import wall_clock
 from shared.failpoint import failpoint
 from shared.lease import give_up_lease, hold_lease
 from shared.mongo import Database, Document
+from shared.names import Names
 from shared.tracing import begin
 
 log = structlog.get_logger()
@@ -33,38 +34,44 @@ LEASED = Gauge("carrel_relay_lease_held", "1 where this process relays the servi
 
 
 class Relay:
-    """Publishes the outbox of one service. Of many replicas, the one with the lease works.
+    """Publishes the outbox of one service. Only the replica that holds the lease works.
 
-    The lease keeps the others from doing the same work; it does not fence. Two at once publish
-    a row twice, which every consumer bears.
+    The lease keeps the others from doing the same work; it does not fence. Two relays at once
+    publish a row twice, which does no harm in any consumer.
     """
 
-    def __init__(self, database: Database, bootstrap: str, service: str, replica: str) -> None:
+    def __init__(
+        self, database: Database, bootstrap: str, service: str, replica: str, prefix: str = ""
+    ) -> None:
         self._database = database
         self._bootstrap = bootstrap
         self._service = service
+        self._names = Names(prefix)
         self._holder = f"{service}-{replica}"
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Relay until cancelled; waits out a database or broker that is away."""
-        watcher = asyncio.create_task(self._watch())
-        pause = 0.1
+        """Relay until cancelled; wait while the database or the broker is away."""
         try:
-            while True:
-                began = time.monotonic()
-                try:
-                    await self._run_connected()
-                except (KafkaError, PyMongoError, OSError) as error:
-                    if time.monotonic() - began > CALM_SECONDS:
-                        pause = 0.1  # it worked for a while: this is another fault
-                    log.warning("relay waits", error=type(error).__name__, seconds=pause)
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, 2.0)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch())
+                await self._reconnect()
         finally:
-            watcher.cancel()
             with contextlib.suppress(Exception):
                 await give_up_lease(self._database, "relay", self._holder)
+
+    async def _reconnect(self) -> None:
+        pause = 0.1
+        while True:
+            began = time.monotonic()
+            try:
+                await self._run_connected()
+            except (KafkaError, PyMongoError, OSError) as error:
+                if time.monotonic() - began > CALM_SECONDS:
+                    pause = 0.1  # it worked for a while: this is a new fault
+                log.warning("relay waits", error=type(error).__name__, seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
 
     async def _run_connected(self) -> None:
         producer = outbox_producer(self._bootstrap, f"{self._holder}-relay")
@@ -82,7 +89,7 @@ class Relay:
             await producer.stop()
 
     async def drain(self, producer: AIOKafkaProducer) -> int:
-        """Publish the oldest pending rows, at most BATCH; returns how many."""
+        """Publish the oldest pending rows, at most BATCH; return the number of rows."""
         rows: list[Document] = (
             await self._database.outbox.find({"pending": True})
             .hint([("pending", 1)])
@@ -92,7 +99,7 @@ class Relay:
         if not rows:
             return 0
         failpoint("relay.fetched")
-        acks = [await _traced(producer, row) for row in rows]
+        acks = [await _traced(producer, row, self._names) for row in rows]
         failpoint("relay.sent")
         await asyncio.gather(*acks)
         failpoint("relay.acknowledged")
@@ -111,7 +118,7 @@ class Relay:
         self._wake.clear()
 
     async def _watch(self) -> None:
-        """Wake the relay at each insertion; the sweep stands in while the stream is away."""
+        """Wake the relay at each insertion; without a stream the regular sweep finds the rows."""
         while True:
             try:
                 pipeline: list[Document] = [
@@ -125,35 +132,34 @@ class Relay:
                 await asyncio.sleep(1)
 
 
-async def _traced(producer: AIOKafkaProducer, row: Document) -> asyncio.Future[Any]:
-    """`send_row` in a span of the trace that recorded the row, which ends with the acknowledgement.
+async def _traced(producer: AIOKafkaProducer, row: Document, names: Names) -> asyncio.Future[Any]:
+    """Send a row in a span of the trace that recorded it; the span ends with the acknowledgement.
 
-    The message keeps the recorded `traceparent`, so a consumer's span stands beside this one.
+    The message keeps the recorded trace headers, so a consumer's span is a sibling of this one.
     """
-    parent = row["headers"].get("traceparent", "")
-    if not parent:
-        return await send_row(producer, row)
+    if "traceparent" not in row["headers"]:
+        return await send_row(producer, row, names)
     sending = begin(
         f"{row['topic']} publish",
         SpanKind.PRODUCER,
-        parent=parent,
+        headers=row["headers"],
         attributes={
             "messaging.system": "kafka",
             "messaging.destination.name": row["topic"],
             "messaging.message.id": row["_id"],
         },
     )
-    ack = await send_row(producer, row)
+    ack = await send_row(producer, row, names)
     ack.add_done_callback(lambda _: sending.end())
     return ack
 
 
 def outbox_producer(bootstrap: str, client_id: str, *, idempotent: bool = True) -> AIOKafkaProducer:
-    """A producer, not started, that publishes outbox rows in order and fast.
+    """Return a producer, not started, that publishes outbox rows in order and fast.
 
-    A broker knows an idempotent one by a number. One that lost its log, and its numbers with it,
-    gives them out anew while producers of before still use theirs: of two with one number it
-    refuses what one sends, or takes it for a double and drops it.
+    A broker identifies an idempotent producer by a number. A broker that lost its log gives the
+    same numbers out again while earlier producers still use theirs. Of two producers with one
+    number, it refuses the messages of one, or drops them as duplicates.
     """
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap.split(","),
@@ -166,10 +172,10 @@ def outbox_producer(bootstrap: str, client_id: str, *, idempotent: bool = True) 
     )
 
 
-async def send_row(producer: AIOKafkaProducer, row: Document) -> asyncio.Future[Any]:
-    """Hand an outbox row to the producer; await what it gives for the acknowledgement."""
+async def send_row(producer: AIOKafkaProducer, row: Document, names: Names) -> asyncio.Future[Any]:
+    """Hand an outbox row to the producer; await the result for the acknowledgement."""
     ack: asyncio.Future[Any] = await producer.send(
-        row["topic"],
+        names.on_kafka(row["topic"]),
         value=bytes(row["body"]),
         key=row["key"].encode(),
         headers=[(name, value.encode()) for name, value in row["headers"].items()],
@@ -179,13 +185,13 @@ async def send_row(producer: AIOKafkaProducer, row: Document) -> asyncio.Future[
 
 
 async def outbox_pending(database: Database) -> int:
-    """How many rows wait to be published, counted up to 10,000."""
+    """Return the number of rows that wait to be published, counted up to 10,000."""
     query = {"pending": True}
     return int(await database.outbox.count_documents(query, hint=[("pending", 1)], limit=10_000))
 
 
 async def outbox_age(database: Database) -> float:
-    """Seconds that the oldest pending row has waited; 0 when none waits."""
+    """Return the seconds that the oldest pending row has waited; 0 if none waits."""
     oldest = await database.outbox.find_one(
         {"pending": True}, {"recorded_at": 1}, hint=[("pending", 1)]
     )

@@ -1,7 +1,7 @@
-"""Logs as JSON lines with what correlates them, and the metrics of HTTP.
+"""Logs as JSON lines with correlation ids, and the metrics of HTTP.
 
-An exception is logged by its type and the places it passed, never by its message: a message may
-quote a card number, a PIN or a name that was at fault.
+An exception is logged by its type and the code lines it passed, never by its message, which may
+quote a card number, a PIN or a name.
 """
 
 import json
@@ -29,7 +29,7 @@ IN_FLIGHT = Gauge("carrel_http_requests_in_flight", "Requests that are being ans
 
 
 def configure_logs(service: str, replica: str, level: str) -> None:
-    """One JSON object a line on standard error. Call once, at start."""
+    """Log one JSON object a line to standard error. Call once, at start."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -50,19 +50,21 @@ def configure_logs(service: str, replica: str, level: str) -> None:
     handler.setFormatter(_Lines())
     handler.addFilter(_NowAndThen())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    # Of a broker's client the errors are enough; readiness and the relay say what they come to.
+    # Only errors of the Kafka client: readiness and the relay report the consequences.
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    # OpenTelemetry quotes the tracestate that a caller sent.
+    logging.getLogger("opentelemetry.trace").setLevel(logging.ERROR)
 
 
 @contextmanager
 def correlated(correlation_id: str) -> Iterator[None]:
-    """Lines that are logged in the block, and questions to other services, carry this id."""
+    """Attach this id to log lines and to queries to other services in the block."""
     with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
         yield
 
 
 def correlation_id() -> str:
-    """The id of the request or event in hand; empty where there is none."""
+    """Return the id of the current request or event; empty if there is none."""
     return str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
 
 
@@ -79,7 +81,7 @@ def _places(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def passed(trace: TracebackType | None) -> list[str]:
-    """Where an exception came through, the place it was raised at last: `file:line function`."""
+    """Return the code lines that an exception passed, where it was raised last."""
     return [
         f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(trace)[-12:]
@@ -87,18 +89,18 @@ def passed(trace: TracebackType | None) -> list[str]:
 
 
 REPEATED_AFTER = 10.0
-"""Seconds for which a library says the same thing once: in an outage it says it ten times each."""
+"""Seconds in which one code line of a library logs once; in an outage it would log often."""
 
 
 class _NowAndThen(logging.Filter):
-    """Lets what libraries log through once in a while from each place in their code."""
+    """Limits the log lines of libraries to one every REPEATED_AFTER seconds for each code line."""
 
     def __init__(self) -> None:
         super().__init__()
         self._said: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this place has said nothing for a while."""
+        """Return whether this code line has logged nothing for REPEATED_AFTER seconds."""
         place = (record.name, record.lineno)
         if record.created - self._said.get(place, 0.0) < REPEATED_AFTER:
             return False
@@ -107,7 +109,7 @@ class _NowAndThen(logging.Filter):
 
 
 class _Lines(logging.Formatter):
-    """What libraries log, in the form of our own lines."""
+    """Formats the log lines of libraries like our own."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {

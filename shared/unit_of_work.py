@@ -1,4 +1,4 @@
-"""One transaction: state, outbox, inbox and stored answers commit together or not at all."""
+"""The unit of work: state, outbox, inbox and stored answers commit together or not at all."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from pymongo import ASCENDING, IndexModel, ReplaceOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from shared.clock import wall_clock
-from shared.contracts import Event, published
+from shared.contracts import Event, published, schema_uri
 from shared.failpoint import failpoint
 from shared.ids import new_id
 from shared.mongo import (
@@ -32,7 +32,7 @@ from shared.mongo import (
 )
 from shared.owners import Owners
 from shared.settings import Settings
-from shared.tracing import span, traceparent
+from shared.tracing import span, trace_headers
 
 V = TypeVar("V")
 C = TypeVar("C")
@@ -45,10 +45,10 @@ MAX_EVENT_BYTES = 900_000  # Kafka's usual limit is 1 MiB for a whole batch
 
 
 def chassis_indexes(outbox_days: int) -> Indexes:
-    """The collections that the chassis keeps in the database of each service."""
+    """Return the indexes of the collections that the chassis keeps in every service's database."""
     return {
-        # Pending rows are read through this index: equal keys stand in the order of their
-        # insertion, which for one aggregate is the order of its changes.
+        # Pending rows are read through this index: equal keys are in the order of insertion,
+        # which for one aggregate is the order of its changes.
         "outbox": [
             IndexModel([("pending", ASCENDING)], sparse=True),
             IndexModel([("published_at", ASCENDING)], expireAfterSeconds=outbox_days * 86_400),
@@ -61,43 +61,42 @@ def chassis_indexes(outbox_days: int) -> Indexes:
 
 
 class Stale(Exception):
-    """Another writer changed the value since it was read; the transaction is run again."""
+    """Another writer changed the value since it was read; the transaction is retried."""
 
 
 class Busy(Exception):
-    """The transaction could not be carried out in the time allowed. Nothing was changed."""
+    """The transaction could not be completed in the allowed time. Nothing was changed."""
 
 
 class KeyReused(Exception):
-    """An idempotency key came back with another request than its first."""
+    """An idempotency key was used again for a different request."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a unit of work comes from; its events carry it on."""
+    """The origin of a unit of work: its time and ids, which its events carry on."""
 
     now: datetime
     """Business time, UTC."""
     correlation_id: str = field(default_factory=new_id)
     causation_id: str = ""
-    traceparent: str = ""
 
 
 @dataclass(frozen=True)
 class Once:
-    """What makes a second run of the same request give the first one's answer."""
+    """An idempotency key: a second run of the same request gets the answer of the first."""
 
     key: str
-    """Unique within the service, as `<caller>:<Idempotency-Key>`."""
+    """Unique within the service: `<caller>:<Idempotency-Key>`."""
     fingerprint: str
-    """Digest of the request; another one under the same key is refused."""
+    """Digest of the request; the same key with another digest is refused."""
 
 
 class Work:
-    """What a use case works with: one transaction's reads and writes, and the events to record.
+    """The tools of a use case: the reads and writes of one transaction, and its events.
 
-    Values are frozen dataclasses with an `id`; those that `save` replaces have a `version` that
-    each change raises by one.
+    Values are frozen dataclasses with an `id`. Those that `save` replaces also have a `version`,
+    which each change raises by one.
     """
 
     def __init__(self, database: Database, session: ClientSession, origin: Origin) -> None:
@@ -116,7 +115,7 @@ class Work:
         self.recorded.append(event)
 
     async def find(self, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
-        """The first value that matches, or None."""
+        """Return the first value that matches, or None."""
         document = await self._database[collection].find_one(query, session=self._session)
         return None if document is None else from_document(kind, document)
 
@@ -130,7 +129,7 @@ class Work:
         limit: int = 0,
         hint: str = "",
     ) -> list[V]:
-        """Every value that matches, sorted, at most `limit` (0: no limit), by the index `hint`."""
+        """Return the values that match, sorted, at most `limit` (0: all), by the index `hint`."""
         cursor = self._database[collection].find(query, session=self._session, limit=limit)
         if sort:
             cursor = cursor.sort(list(sort))
@@ -139,22 +138,22 @@ class Work:
         return [from_document(kind, document) async for document in cursor]
 
     async def count(self, collection: str, query: Mapping[str, Any]) -> int:
-        """How many documents match."""
+        """Return the number of documents that match."""
         return await self._database[collection].count_documents(query, session=self._session)
 
     async def add(self, collection: str, *values: Any) -> None:
-        """Insert values, in one round trip.
+        """Insert values in one round trip.
 
-        A taken id or unique field runs the transaction again (see `run`).
+        If an id or unique value is taken, the transaction is retried (see `UnitOfWork.run`).
         """
         if values:
             documents = [to_document(value) for value in values]
             await self._database[collection].insert_many(documents, session=self._session)
 
     async def save(self, collection: str, *values: Any) -> None:
-        """Replace of each value the version before it, in their order, in one round trip.
+        """Replace the previous version of each value, in the given order, in one round trip.
 
-        Raises Stale if one is not there.
+        Raises Stale if one of them is not stored at that version.
         """
         documents = [to_document(value) for value in values]
         writes = [
@@ -167,7 +166,7 @@ class Work:
                 raise Stale(f"one of {len(writes)} {collection} is no longer at its version")
 
     async def save_if_newer(self, collection: str, value: Any) -> bool:
-        """Keep `value` unless its version, or a newer one, is stored. Says whether it was kept."""
+        """Store `value` unless this or a newer version is there; return whether it was stored."""
         document = to_document(value)
         stored = await self._database[collection].find_one(
             {"_id": document["_id"]}, {"version": 1}, session=self._session
@@ -190,14 +189,14 @@ class Work:
         *,
         upsert: bool = False,
     ) -> int:
-        """A guarded write: how many documents (0 or 1) matched `query` and were changed."""
+        """Update one document that matches `query`; return how many were changed or inserted."""
         result = await self._database[collection].update_one(
             query, change, upsert=upsert, session=self._session
         )
         return int(result.matched_count) + int(result.upserted_id is not None)
 
     async def delete(self, collection: str, query: Mapping[str, Any]) -> int:
-        """Delete every document that matches; says how many."""
+        """Delete every document that matches; return the number deleted."""
         result = await self._database[collection].delete_many(query, session=self._session)
         return int(result.deleted_count)
 
@@ -223,16 +222,16 @@ class UnitOfWork:
         inbox: str | None = None,
         within: float = 10.0,
     ) -> tuple[R | None, list[Event]]:
-        """Carry out `use_case` and commit; returns its result and the events it recorded.
+        """Run `use_case` and commit; return its result and the events it recorded.
 
-        With `once`, a request that was carried out before gives the stored result. With `inbox`
-        (an event id), an event that was taken in before does nothing and gives None. The use case
-        is run again where another transaction got in its way, so it must have no effect outside
-        `work`. Raises what the use case raises (nothing is kept then), KeyReused, Busy after
-        `within` seconds of conflicts, or the driver's error when the database is away.
+        With `once`, a repeated request gets the stored result. With `inbox` (an event id), an event
+        that was processed before does nothing and returns None. On concurrent updates the use case
+        is retried, so it must have no effect outside `work`. Raises the use case's own errors
+        (nothing is kept then), KeyReused, Busy after `within` seconds of conflicts, or the driver's
+        error if the database is away.
         """
         deadline = time.monotonic() + within
-        # The timeout is of all the driver's calls together.
+        # The timeout covers all the driver's calls together.
         with span(use_case.__name__), pymongo.timeout(within):
             return await self._until_committed(
                 lambda: self._attempt(use_case, command, origin, once, inbox, deadline=deadline),
@@ -242,7 +241,7 @@ class UnitOfWork:
     async def try_out(
         self, use_case: UseCase[C, R], command: C, origin: Origin, *, within: float = 10.0
     ) -> tuple[R, list[Event]]:
-        """What `run` would give, worked out in a transaction of which nothing is kept."""
+        """Return the result and events of `run` from a transaction that is rolled back."""
 
         async def attempt_once() -> tuple[R, list[Event]]:
             async with await self.database.client.start_session() as session:
@@ -267,8 +266,8 @@ class UnitOfWork:
             except (DuplicateKeyError, BulkWriteError) as error:
                 if not _is_duplicate(error):
                     raise
-                # Another transaction took the id or the unique field first. Run again, the use
-                # case finds it and says so; if it does not look, this is an error of ours.
+                # Another transaction took the id or the unique value first. The retried use case
+                # finds it and refuses; a use case that does not look for it is our own error.
                 duplicates += 1
                 if duplicates > 3:
                     raise
@@ -314,7 +313,8 @@ class UnitOfWork:
                     )
                 if once:
                     await self._keep_answer(once, use_case, result, work.recorded, session)
-                # Last, so that an aggregate's lock is held before its event takes its place.
+                # Last, so that an aggregate's lock is held before its event gets its place in the
+                # order.
                 if work.recorded:
                     await self.database.outbox.insert_many(
                         [self._row(event, origin) for event in work.recorded], session=session
@@ -341,12 +341,11 @@ class UnitOfWork:
             "ce_source": f"/services/{self.service}",
             "ce_subject": event.subject,
             "ce_time": origin.now.isoformat().replace("+00:00", "Z"),
-            "ce_dataschema": f"{event.topic}.v1",
+            "ce_dataschema": schema_uri(event.topic),
             "ce_correlationid": origin.correlation_id,
             "ce_causationid": origin.causation_id or origin.correlation_id,
+            **trace_headers(),
         }
-        if parent := traceparent() or origin.traceparent:
-            headers["traceparent"] = parent
         return {
             "_id": event_id,
             "topic": event.topic,
@@ -376,7 +375,7 @@ class UnitOfWork:
             "result": Binary(_result_adapter(use_case).dump_json(result)),
             "events": [{"topic": event.topic, "body": event.body()} for event in events],
         }
-        # By the database's clock, which also ends its time: ours may be wrong.
+        # Timed by the database's clock, which also ends its time: our clock may be wrong.
         await self.database.answers.update_one(
             {"_id": once.key},
             {"$setOnInsert": answer, "$currentDate": {"at": True}},
@@ -386,7 +385,7 @@ class UnitOfWork:
 
 
 def _is_duplicate(error: PyMongoError) -> bool:
-    """Whether an id or a unique field was taken; of several writes a bulk tells the first."""
+    """Return whether an id or a unique value was taken; a bulk write reports the first error."""
     if isinstance(error, BulkWriteError):
         faults = (error.details or {}).get("writeErrors", [])
         return any(fault.get("code") == _DUPLICATE_KEY for fault in faults)
@@ -394,12 +393,12 @@ def _is_duplicate(error: PyMongoError) -> bool:
 
 
 def is_conflict(error: PyMongoError) -> bool:
-    """Whether a transaction failed on another writer, rather than on a database that is away."""
+    """Return whether a transaction failed on another writer, not on a database that is away."""
     return getattr(error, "code", None) == 112  # WriteConflict
 
 
 async def _commit(session: ClientSession, deadline: float) -> None:
-    """Commit, asking again while the outcome is unknown: a commit may be repeated safely."""
+    """Commit, and repeat while the outcome is unknown: a commit may be repeated safely."""
     while True:
         try:
             await session.commit_transaction()
@@ -433,9 +432,9 @@ def _stored_events(answer: Document) -> list[Event]:
 
 
 class Run:
-    """What a door works with: `await run(renew_loan, command)` carries out a use case.
+    """The tools of a route, a handler or a job: `await run(renew_loan, command)` runs a use case.
 
-    `owners` asks other services, never inside a use case.
+    `owners` asks other services; never use it inside a use case.
     """
 
     def __init__(
@@ -461,24 +460,24 @@ class Run:
 
     @property
     def database(self) -> Database:
-        """For reads outside any transaction."""
+        """The database, for reads outside any transaction."""
         return self._unit_of_work.database
 
     @property
     def event_id(self) -> str:
-        """The event in hand, which causes everything that this run does. Empty in a request."""
+        """Id of the event being processed, the cause of this run's work. Empty in a request."""
         return self.origin.causation_id
 
     def in_steps(self) -> "Run":
-        """For an event whose work is many transactions, which keep their own progress.
+        """Return a run without an inbox, for an event whose work takes many transactions.
 
-        It passes the inbox by, which would let each use case through once: if the process ends
-        between two steps the event comes again, and the work goes on where it was.
+        The inbox would let each use case run only once. Without it, if the process ends between two
+        steps, the event is delivered again and the work continues from its own stored progress.
         """
         return Run(self._unit_of_work, self.origin, within=self._within)
 
     def because_of(self, origin: Origin) -> "Run":
-        """For work that something else set off, at another time."""
+        """Return a run for work that something else caused, at another time."""
         return Run(self._unit_of_work, origin, within=self._within)
 
     @property
@@ -488,18 +487,18 @@ class Run:
 
     @property
     def owners(self) -> Owners:
-        """The other services."""
+        """The client of the other services."""
         return self._unit_of_work.owners
 
     async def try_out(self, use_case: UseCase[C, R], command: C) -> tuple[R, list[Event]]:
-        """What `use_case` would give and publish now. Nothing is kept: a preview."""
+        """Return the result and events that `use_case` would have now; keep nothing (a preview)."""
         return await self._unit_of_work.try_out(use_case, command, self.origin, within=self._within)
 
     async def __call__(self, use_case: UseCase[C, R], command: C) -> R:
-        """Carry out `use_case` in one transaction and give its result.
+        """Run `use_case` in one transaction and return its result.
 
-        A request that was carried out before gives its first result. An event that was taken in
-        before does nothing and gives None: an event's handler has no use for the result.
+        A repeated request gets its first result. An event that was processed before does nothing
+        and returns None: an event handler does not use the result.
         """
         once = inbox = None
         if self._once:

@@ -1,9 +1,11 @@
-"""Uvicorn's protocol with a limit on what it reads before a request has begun."""
+"""Uvicorn's protocol with a limit on the bytes it reads before a request has begun."""
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's first line and headers. The parser has no limit of its own."""
+PIECE = 4 * 1024
+"""Bytes fed to the parser at once: the end of a head is known to within this size."""
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -12,27 +14,30 @@ _TOO_LARGE = (
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Ends a connection whose head does not end."""
+    """Closes a connection whose head is too long; a body that comes with a head is not counted."""
 
     _head_bytes = 0
     _in_head = True
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what came, unless the head that it belongs to has grown too large."""
-        if self._in_head:
-            self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEAD:
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
-            return
-        super().data_received(data)
+        """Feed the received bytes to the parser until a head has grown too large."""
+        rest = memoryview(data)
+        while rest and not self.transport.is_closing():
+            size = min(PIECE, MAX_HEAD - self._head_bytes) if self._in_head else PIECE
+            piece, rest = bytes(rest[:size]), rest[size:]
+            super().data_received(piece)
+            if self._in_head:
+                self._head_bytes += len(piece)
+                if self._head_bytes >= MAX_HEAD:
+                    self.transport.write(_TOO_LARGE)
+                    self.transport.close()
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """Start to count the bytes of a head."""
         self._in_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """It has ended: what follows is a body, which has its own limit."""
+        """Stop counting: what follows is a body, which has its own limit."""
         self._in_head, self._head_bytes = False, 0
         super().on_headers_complete()

@@ -1,28 +1,80 @@
-"""The infrastructure that tests stand on: real, started once where that is safe, on free ports."""
+"""The databases, brokers and running systems that tests use, on free ports.
+
+They are real, and started once per run where tests can share them.
+"""
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 from pymongo import MongoClient
+from pymongo.database import Database
 
 from ops.embedded import embedded
-from ops.processes import System, system
+from ops.processes import System
 from tests.containers import kafka_container, mongo_container
 from tests.faults import report
 from tests.faults.kills import armable
 from tests.library import Library
+from tests.systems import data_folder, disk_root, started_system
+from tests.timings import Timings
 
 BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
-"""What the fixtures take for a broker: embedded, or apache (make test-kafka, make test-faults)."""
+"""The broker that fixtures start: "embedded", or "apache" (make test-kafka, make test-faults)."""
 
 CONTAINERS = os.environ.get("CARREL_TEST_INFRA") == "containers"
-"""Whether stores and brokers of tests come from containers, where an engine and images are."""
+"""True if the stores and brokers of tests run in containers; needs an engine and the images."""
+
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a file system, not a name in it
+"""The shared-memory file system: mongod answers a majority write in half the time there."""
+
+MEMORY_NEEDED = 6 * 1024**3
+"""Free bytes needed there for the data of a whole run, with two systems at a time."""
+
+WORKERS = 2
+"""Test processes for a run of more than one file, on two cores (docs/performance.md)."""
+
+
+Mongo = MongoClient[dict[str, object]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose where temporary data goes, and time the tests of the run."""
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ:  # a worker inherits it from its parent process
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_temporary_root())
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Timings(config.rootpath), "timings")
+
+
+def _temporary_root() -> Path:
+    try:
+        if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED:
+            return MEMORY
+    except OSError:
+        pass
+    return disk_root()
+
+
+def pytest_report_header() -> str:
+    """Report where the data of the tests is kept."""
+    root = os.environ["PYTEST_DEBUG_TEMPROOT"]
+    return f"data of the tests: {root} ({'memory' if root == str(MEMORY) else 'disk'})"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run one file in this process, and more in WORKERS processes."""
+    names = [str(argument).partition("::")[0] for argument in config.args]
+    one_file = len(set(names)) == 1 and names[0].endswith(".py")
+    return 0 if one_file else WORKERS
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Shows what came of the faults that this run tried."""
+    """Print the table of the faults that this run tried."""
     report.finish(terminalreporter.write_line)
 
 
@@ -39,24 +91,83 @@ def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield infrastructure.mongo_url
 
 
-@pytest.fixture
-def database(mongo_url: str) -> Iterator[str]:
-    """The name of a database that no other test uses; all whose names begin so are dropped after.
-
-    So it serves as CARREL_DATABASE_PREFIX as well: `name_circulation` goes with it.
-    """
-    name = f"t{secrets.token_hex(6)}"
-    yield name
-    client: MongoClient[dict[str, object]] = MongoClient(mongo_url)
+@pytest.fixture(scope="session")
+def mongo(mongo_url: str) -> Iterator[Mongo]:
+    """A client of the database for the fixtures' own reads and writes."""
+    client: Mongo = MongoClient(mongo_url)
     with client:
-        for created in client.list_database_names():
-            if created.startswith(name):
-                client.drop_database(created)
+        yield client
+
+
+@pytest.fixture(scope="session")
+def warm_databases(mongo: Mongo) -> Callable[[], str]:
+    """A function that empties this process's test databases and returns their name prefix.
+
+    It deletes the documents; collections and indexes stay.
+    """
+    prefix = f"t{secrets.token_hex(6)}"
+
+    def emptied() -> str:
+        wait_for_writes(mongo, prefix)
+        for name in mongo.list_database_names():
+            if name.startswith(prefix):
+                delete_documents(mongo[name])
+        return prefix
+
+    return emptied
+
+
+def wait_for_writes(mongo: Mongo, prefix: str) -> None:
+    """Wait until no write to the databases with this prefix is at work on the server.
+
+    A write that a test gave up, as one blocked by a transaction, is not ended by that.
+    """
+    writing: list[dict[str, object]] = [
+        {"$currentOp": {}},
+        {"$match": {"active": True, "op": {"$ne": "getmore"}, "ns": {"$regex": f"^{prefix}"}}},
+    ]
+    deadline = time.monotonic() + 30
+    while list(mongo.admin.aggregate(writing)):
+        if time.monotonic() > deadline:
+            raise TimeoutError("a write of an earlier test did not end in 30 s")
+        time.sleep(0.005)  # between looks, up to the deadline
+
+
+def delete_documents(database: Database[dict[str, object]]) -> None:
+    """Delete all documents of a database; one query finds the collections that have any."""
+    first, *others = database.list_collection_names()
+    unions = [{"$unionWith": {"coll": name, "pipeline": _one_of(name)}} for name in others]
+    for found in database[first].aggregate([*_one_of(first), *unions]):
+        database[str(found["name"])].delete_many({})
+
+
+def _one_of(collection: str) -> list[dict[str, object]]:
+    return [{"$limit": 1}, {"$project": {"_id": 0, "name": {"$literal": collection}}}]
+
+
+@pytest.fixture
+def database(warm_databases: Callable[[], str]) -> str:
+    """The name of an empty database; it serves as CARREL_DATABASE_PREFIX as well.
+
+    Earlier tests have used databases of that name, or whose names begin with it; their indexes
+    are still there. A test that changes indexes asks for `fresh_database`.
+    """
+    return warm_databases()
+
+
+@pytest.fixture
+def fresh_database(mongo: Mongo) -> Iterator[str]:
+    """The name of a database that no other test uses, without collections or indexes."""
+    name = f"f{secrets.token_hex(6)}"
+    yield name
+    for created in mongo.list_database_names():
+        if created.startswith(name):
+            mongo.drop_database(created)
 
 
 @pytest.fixture
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Bootstrap servers of a broker of the test's own, so that nothing is shared.
+    """Bootstrap servers of a broker that no other test uses.
 
     The embedded one is up in 20 ms, Apache Kafka in 4 s.
     """
@@ -65,8 +176,10 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             if bootstrap:
                 yield bootstrap
                 return
-    folder = tmp_path_factory.mktemp("kafka")
-    with embedded(folder, mongo=False, kafka_port=None, broker=BROKER) as infrastructure:
+    with (
+        data_folder(tmp_path_factory) as folder,
+        embedded(folder, mongo=False, kafka_port=None, broker=BROKER) as infrastructure,
+    ):
         yield infrastructure.kafka
 
 
@@ -74,21 +187,15 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Database, broker and the five services on free ports, one system for each file of tests.
 
-    It simulates: a call says what time it is. Each process can be armed to die at a failpoint.
+    It runs in simulation: each call states its business time. Each process can be armed to
+    die at a failpoint.
     """
-    folder = tmp_path_factory.mktemp("system")
-    with system(
-        folder,
-        simulation=True,
-        usual_ports=False,
-        broker=BROKER,
-        environment=armable(folder),
-    ) as started:
+    with started_system(tmp_path_factory, broker=BROKER, environment=armable) as started:
         yield started
 
 
 @pytest.fixture
 async def library(running: System) -> AsyncIterator[Library]:
-    """The running system as its people see it, with a new operator, librarian and station."""
+    """A client of the running system, with a new operator, librarian and station."""
     async with Library(running) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""A small library on the running system, seen through the gateway as its people see it."""
+"""A small library on the running system, used through the gateway."""
 
 import asyncio
 import secrets
@@ -7,19 +7,19 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-import orjson
 
 from ops.flow import Flow
 from ops.processes import System
 from ops.staff import add_account
 from services.accounts.settings import Settings as AccountsSettings
+from tests.support import Client
 
 PIN = "246810"
-WEEK = [{"weekday": day, "opens": "09:00", "closes": "20:00"} for day in range(7)]
+WEEK = [{"weekday": day, "opens": "09:00", "closes": "20:00"} for day in range(1, 8)]
 
 
 class Library:
-    """Calls through the gateway, each retried under one idempotency key while something is away."""
+    """Calls through the gateway; 503 answers and lost connections are retried with one key."""
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -28,6 +28,7 @@ class Library:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        self._client = Client(self.system.gateway_url, self._session)
         self.flow = await Flow(self.system, self._session).__aenter__()
         settings = self.system.settings(AccountsSettings)
         card = unique("OPS")
@@ -52,27 +53,22 @@ class Library:
     async def try_(
         self, method: str, path: str, body: Any = None, *, by: str = "", key: str = "", at: str = ""
     ) -> tuple[int, Any]:
-        """One request, as it is answered."""
-        headers = {"Carrel-Time": at or self.now}
-        if by:
-            headers["Authorization"] = f"Bearer {self.tokens[by]}"
-        if key:
-            headers["Idempotency-Key"] = key
-        async with self._session.request(
-            method, self.system.gateway_url + path, json=body, headers=headers
-        ) as response:
-            raw = await response.read()
-            return response.status, orjson.loads(raw) if raw else None
+        """Send one request; return its status and decoded body, whatever the status is."""
+        answer = await self._client.call(
+            method, path, body, as_=self.tokens[by] if by else None, at=at or self.now, key=key
+        )
+        return answer.status, answer.json() if answer.body else None
 
     async def call(
         self, method: str, path: str, body: Any = None, *, by: str = "", within: float = 30.0
     ) -> Any:
-        """What is answered, after as many tries as it takes while a part is away.
+        """Send a request until it succeeds, and return its decoded body.
 
-        Fails for any other answer than a good one.
+        Retries a 503 and a failed connection for `within` seconds, under one idempotency key.
+        Fails the test on any other status of 400 or more.
         """
         key = secrets.token_hex(8)
-        moment = self.now  # another caller may go on in time while this one waits
+        moment = self.now  # another task may set `now` while this one waits
         deadline = time.monotonic() + within
         while True:
             try:
@@ -86,11 +82,11 @@ class Library:
             await asyncio.sleep(0.05)
 
     async def post(self, path: str, body: Any = None, *, by: str) -> Any:
-        """POST, until it is done."""
+        """Send a POST until it succeeds."""
         return await self.call("POST", path, body, by=by)
 
     async def get(self, path: str, *, by: str = "") -> Any:
-        """GET, until it is answered."""
+        """Send a GET until it succeeds."""
         return await self.call("GET", path, by=by)
 
     async def _log_in(self, card: str) -> str:
@@ -98,14 +94,14 @@ class Library:
         return str(answer["access_token"])
 
     async def branch(self, kind: str = "district") -> str:
-        """A new branch, open every day; its code."""
+        """Register a branch that is open every day, and return its code."""
         code = unique("B")[:8]
         body = {"code": code, "name": f"Library {code}", "kind": kind, "hours": WEEK}
         await self.post("/v1/branches", body, by="staff")
         return code
 
     async def patron(self, branch: str, category: str = "adult", language: str = "en") -> str:
-        """A new patron, logged in; the card, which is also the name to call by."""
+        """Register a patron and log in; return the card number, which `by` accepts."""
         card = unique("C")
         body = {
             "card_number": card,
@@ -120,7 +116,7 @@ class Library:
         return card
 
     async def copies(self, branch: str, count: int, category: str = "adult") -> list[str]:
-        """A new title with copies; their barcodes."""
+        """Catalogue a new title with copies, and return their barcodes."""
         barcodes = [unique("K") for _ in range(count)]
         copies = [{"barcode": b, "category": category, "branch": branch} for b in barcodes]
         body = {"title": f"Title {barcodes[0]}", "authors": ["A. Author"], "kind": "book"}
@@ -128,14 +124,14 @@ class Library:
         return barcodes
 
     async def lend(self, card: str, barcodes: list[str], branch: str) -> list[dict[str, Any]]:
-        """Check copies out; the loans."""
+        """Check copies out to a patron, and return the loans."""
         body = {"card_number": card, "barcodes": barcodes, "branch": branch}
         answer = await self.post("/v1/checkouts", body, by="staff")
         assert all(result["ok"] for result in answer["results"]), answer
         return [result["loan"] for result in answer["results"]]
 
     async def activity(self, places: int, starts_at: str = "2021-12-20T19:00:00+08:00") -> str:
-        """A new talk to which so many can come; its id."""
+        """Publish a talk with this number of places, and return its id."""
         body = {
             "title": "A talk",
             "type": "talk",
@@ -147,14 +143,14 @@ class Library:
         return str((await self.post("/v1/activities", body, by="staff"))["id"])
 
     async def reserve(self, card: str, barcode: str, branch: str) -> dict[str, Any]:
-        """Reserve the title of a copy; the hold."""
+        """Place a hold on the title of a copy, and return the hold."""
         copy = await self.get(f"/v1/copies/{barcode}", by="staff")
         body = {"title_id": copy["title_id"], "pickup_branch": branch}
         hold: dict[str, Any] = await self.post("/v1/holds", body, by=card)
         return hold
 
     async def take_back(self, barcodes: list[str], branch: str) -> list[dict[str, Any]]:
-        """Take copies back at the desk; the results."""
+        """Return copies at the desk, and return the results."""
         body = {"barcodes": barcodes, "branch": branch, "channel": "desk"}
         answer = await self.post("/v1/returns", body, by="staff")
         assert all(result["ok"] for result in answer["results"]), answer
@@ -162,11 +158,11 @@ class Library:
         return results
 
     async def job(self, name: str) -> int:
-        """Run a job now; how much it did."""
+        """Run a job now, and return how many items it processed."""
         answer = await self.post(f"/v1/ops/jobs/{name}", by="ops")
         return int(answer["done"])
 
 
 def unique(prefix: str) -> str:
-    """A number that no other test uses."""
+    """Return a string with this prefix that no other test uses."""
     return f"{prefix}{secrets.token_hex(5).upper()}"

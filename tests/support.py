@@ -1,7 +1,9 @@
-"""For tests: a service on a free port in this loop, and tokens that it accepts."""
+"""Helpers for tests: a service on a free port in this event loop, and tokens that it accepts."""
 
 import asyncio
 import contextlib
+import inspect
+import random
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -20,6 +22,9 @@ from shared.ids import new_id
 from shared.server import Server
 from shared.settings import Settings
 
+MOST_PAUSE = 3.0
+"""Seconds between two tries of a client that was answered 503."""
+
 KEY = OKPKey.generate_key("Ed25519", auto_kid=True)
 S = TypeVar("S", bound=Settings)
 
@@ -34,7 +39,7 @@ def token(
     audience: str = AUDIENCE,
     key: OKPKey = KEY,
 ) -> str:
-    """A token as accounts would sign it, by a key of this test run."""
+    """Return a token like those that accounts signs, signed with a key of this test run."""
     now = int(time.time())
     claims = {
         "iss": ISSUER,
@@ -49,7 +54,7 @@ def token(
 
 
 async def test_keys() -> dict[str, Any]:
-    """The public half of KEY, as accounts would publish it."""
+    """Return the public half of KEY in the format in which accounts publishes its keys."""
     return {"keys": [KEY.as_dict(private=False)]}
 
 
@@ -58,11 +63,11 @@ test_keys.__test__ = False  # type: ignore[attr-defined]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service answered."""
+    """An answer of a service."""
 
     status: int
     headers: Mapping[str, str]
-    """Case does not matter in their names."""
+    """Header names, case-insensitive."""
     body: bytes
 
     def json(self) -> Any:
@@ -70,11 +75,10 @@ class Answer:
         return orjson.loads(self.body)
 
 
-class Api:
-    """Calls one service. `as_` is a token, `at` the business time (ISO, with offset)."""
+class Client:
+    """A client of the server at `url`; `as_` is a token, `at` the business time (ISO 8601)."""
 
-    def __init__(self, app: FastAPI, url: str, session: aiohttp.ClientSession) -> None:
-        self.app = app
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url = url
         self._session = session
 
@@ -104,19 +108,22 @@ class Api:
             return Answer(response.status, response.headers, await response.read())
 
     async def insist(
-        self, method: str, path: str, json: Any = None, *, within: float = 60.0, **more: Any
+        self, method: str, path: str, json: Any = None, *, within: float = 120.0, **more: Any
     ) -> Answer:
-        """As a client that may try again: under one key, while it is told to (503).
+        """Send one request under one Idempotency-Key until the answer is not a 503.
 
-        On a machine that stands still, or among many callers, the first try may take too long.
+        On a slow machine, or with many callers at once, the first try may take too long. The pauses
+        double up to MOST_PAUSE and are random, so that fifty refused callers do not come back
+        together. Raises TimeoutError after `within` seconds.
         """
         once = {"key": new_id(), **more}
-
-        async def answered() -> Answer | None:
-            answer = await self.call(method, path, json, **once)
-            return None if answer.status == 503 else answer
-
-        answer: Answer = await until(answered, within=within)
+        deadline = time.monotonic() + within
+        pause = 0.2
+        while (answer := await self.call(method, path, json, **once)).status == 503:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{method} {path} was answered 503 for {within} s")
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            pause = min(2 * pause, MOST_PAUSE)
         return answer
 
     async def get(self, path: str, **more: Any) -> Answer:
@@ -136,10 +143,53 @@ class Api:
         return await self.call("DELETE", path, **more)
 
 
+class _PromptServer(Server):
+    """Our services' server; it reacts to events instead of looking every 100 ms."""
+
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(app, config)
+        self.leave = asyncio.Event()
+
+    def _give_up(self) -> None:
+        super()._give_up()
+        self.leave.set()
+
+    async def main_loop(self) -> None:
+        """Serve until `leave` is set."""
+        await self.on_tick(0)  # it sets the default headers of all answers
+        await self.leave.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more connections, finish the requests in progress, and stop."""
+        self._stopping.set()
+        for server in self.servers:
+            server.close()
+        for one in sockets or []:
+            one.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
+        async def ended() -> bool:
+            return not (self.server_state.connections or self.server_state.tasks)
+
+        await until(ended, within=20, every=0.002)
+        for server in self.servers:
+            await server.wait_closed()
+        await self.lifespan.shutdown()
+
+
+class Api(Client):
+    """Calls one service that runs in this process as `app`."""
+
+    def __init__(self, app: FastAPI, url: str, session: aiohttp.ClientSession) -> None:
+        super().__init__(url, session)
+        self.app = app
+
+
 @contextlib.asynccontextmanager
 async def loopback_server(app: FastAPI) -> AsyncIterator[str]:
-    """An app on a free loopback port until the block ends; its address."""
-    # Named as TCP, for asyncio sets TCP_NODELAY on no other: without it each answer takes 40 ms.
+    """Serve an app on a free loopback port until the block ends; yield its address."""
+    # IPPROTO_TCP is named because asyncio sets TCP_NODELAY only then: else each answer takes 40 ms.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
@@ -149,8 +199,7 @@ async def loopback_server(app: FastAPI) -> AsyncIterator[str]:
         lifespan="on",
         timeout_keep_alive=60,  # longer than a client keeps an idle connection
     )
-    server = Server(app, config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server = _PromptServer(app, config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         async with asyncio.timeout(20):
@@ -160,7 +209,7 @@ async def loopback_server(app: FastAPI) -> AsyncIterator[str]:
                 await asyncio.sleep(0.01)
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.leave.set()
         await serving
 
 
@@ -172,18 +221,43 @@ async def served(
     trust_test_keys: bool = True,
     wait_for_store: bool = True,
 ) -> AsyncIterator[Api]:
-    """A service of ours, ready to answer, until the block ends.
+    """Run a service until the block ends, and yield a client of it once it is ready.
 
     For most tests `settings.roles` is ("api",): commands and queries on the real database, with
     the events left in the outbox, where a test can look at them.
     """
-    app = create_app(settings)
-    async with loopback_server(app) as url, aiohttp.ClientSession() as session:
+    async with (
+        _application(create_app, settings) as app,
+        loopback_server(app) as url,
+        aiohttp.ClientSession() as session,
+    ):
         if wait_for_store:
-            await until(lambda: _stored(app), within=20)
+            await until(lambda: _stored(app), within=20, every=0.005)
         if trust_test_keys:
             app.state.verifier = Verifier(test_keys)
         yield Api(app, url, session)
+
+
+_idle: list[tuple[Callable[[Any], FastAPI], Settings, FastAPI]] = []
+"""Applications that no test is using. Their routes are compiled, which takes about 0.1 s."""
+
+
+@contextlib.asynccontextmanager
+async def _application(
+    create_app: Callable[[Any], FastAPI], settings: Settings
+) -> AsyncIterator[FastAPI]:
+    """Yield an application; reuse an idle one if it makes all its state when it starts."""
+    found = next((one for one in _idle if one[0] is create_app and one[1] == settings), None)
+    if found:
+        _idle.remove(found)
+        app, starts_anew = found[2], True
+    else:
+        app = create_app(settings)
+        starts_anew = inspect.isfunction(create_app) and not app.state._state
+    yield app
+    if starts_anew:
+        app.state._state.clear()
+        _idle.append((create_app, settings, app))
 
 
 async def _stored(app: FastAPI) -> bool:
@@ -193,7 +267,7 @@ async def _stored(app: FastAPI) -> bool:
 async def until(
     condition: Callable[[], Awaitable[Any]], *, within: float = 10.0, every: float = 0.02
 ) -> Any:
-    """Wait until `condition` gives something true, and give it. Raises TimeoutError."""
+    """Wait until `condition` returns a true value, and return that. Raises TimeoutError."""
     deadline = time.monotonic() + within
     while True:
         found = await condition()

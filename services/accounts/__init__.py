@@ -1,13 +1,14 @@
-"""accounts: who patrons and staff are, and how they prove it.
+"""accounts: identities of patrons and staff, and their authentication.
 
-Owns patrons, their personal details and PINs, the accounts of staff, stations and operators,
-tokens and the keys that sign them, and preferences (My Setting).
+Owns patrons, their personal details and PINs, the accounts of staff, stations and operators, tokens
+and the keys that sign them, and preferences (My Setting).
 
 Publishes patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased and
 preferences.changed.
 
-Hears fine.assessed, fine.adjusted, fine.paid and fine.waived: who owes too much is blocked.
+Subscribes to fine.assessed, fine.adjusted, fine.paid and fine.waived: a patron who owes too much is
+blocked.
 
-Everything personal is in one document of one collection, `cardholders`: erasing a patron is its
-deletion, and an event without a name in it.
+All personal data of a patron is in one document of one collection, `cardholders`. Erasing a patron
+deletes that document and publishes an event without a name in it.
 """

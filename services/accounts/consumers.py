@@ -1,4 +1,4 @@
-"""Door 2: what accounts hears."""
+"""Consumers of the events that accounts subscribes to."""
 
 from services.accounts.usecases.note_standing import note_standing
 from shared.bus import Hears
@@ -16,5 +16,5 @@ hears = Hears()
 
 @hears(FineAssessed, FineAdjusted, FinePaid, FineWaived)
 async def block_or_unblock(event: ChargeSnapshot, run: Run) -> None:
-    """Block a patron who owes too much, and unblock one who does not any more."""
+    """Block a patron who owes too much, and unblock one who no longer does."""
     await run(note_standing, event)

@@ -1,15 +1,15 @@
-"""What accounts shows."""
+"""Queries of accounts."""
 
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.patron import Patron
-from services.accounts.domain.preferences import Preferences
+from services.accounts.domain.preferences import Setting
 from services.accounts.domain.refusals import NoSuchPatron
 from shared.mongo import Database
 
 
 async def patron(db: Database, patron_id: str) -> tuple[Patron, Cardholder]:
-    """A patron and who it is. Raises NoSuchPatron, also for one who was erased."""
+    """Return a patron with their cardholder. Raises NoSuchPatron, also after erasure."""
     found = await store.find_patron(db, patron_id)
     holder = await store.find_cardholder(db, patron_id)
     if found is None or holder is None:
@@ -18,16 +18,17 @@ async def patron(db: Database, patron_id: str) -> tuple[Patron, Cardholder]:
 
 
 async def patron_with_card(db: Database, card_digest: str) -> tuple[Patron, Cardholder] | None:
-    """The patron who has this card, and who it is."""
+    """Return the patron who has this card with their cardholder, or None."""
     holder = await store.holder_of_card(db, card_digest)
     found = await store.find_patron(db, holder.id) if holder else None
     return (found, holder) if found and holder else None
 
 
-async def preferences(db: Database, patron_id: str) -> tuple[Preferences, str]:
-    """A patron's preferences and the language in force. Raises NoSuchPatron."""
+async def preferences(db: Database, patron_id: str) -> Setting:
+    """Return a patron's preferences and the language in force. Raises NoSuchPatron."""
     found = await store.find_patron(db, patron_id)
     chosen = await store.find_preferences(db, patron_id)
-    if found is None or chosen is None:
+    holder = await store.find_cardholder(db, patron_id)
+    if found is None or chosen is None or holder is None:
         raise NoSuchPatron
-    return chosen, chosen.language or found.language
+    return Setting(chosen, chosen.language or found.language, holder.reachable_by)

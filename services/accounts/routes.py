@@ -1,7 +1,7 @@
-"""HTTP of accounts.
+"""Routes of accounts.
 
-Security goes by the wall clock, never by Carrel-Time: a header must neither lengthen a token nor
-lift a lock.
+Security goes by the wall clock, never by Carrel-Time, so that a header can't lengthen a token's
+life or lift a lock.
 """
 
 from datetime import timedelta
@@ -19,7 +19,7 @@ from services.accounts.domain.cardholder import (
     normal_card,
 )
 from services.accounts.domain.patron import BlockedBy, Patron, Status
-from services.accounts.domain.preferences import Preferences
+from services.accounts.domain.preferences import Setting
 from services.accounts.domain.refusals import NoSuchPatron
 from services.accounts.settings import Settings
 from services.accounts.usecases.add_staff import AddStaff, add_staff
@@ -44,7 +44,7 @@ from shared.ids import card_digest
 router = APIRouter(prefix="/v1")
 
 
-# ---- what is sent and answered ------------------------------------------------------------------
+# ---- bodies of requests and responses -----------------------------------------------------------
 
 
 def _checked_card(card_number: str) -> str:
@@ -60,7 +60,7 @@ def _checked_pin(pin: SecretStr) -> SecretStr:
 
 
 def _checked_secret(secret: SecretStr) -> SecretStr:
-    # JSON can write half a character of UTF-16, and SecretStr lets it pass; it has no bytes.
+    # JSON can hold a lone UTF-16 surrogate. SecretStr accepts it, but it can't be encoded.
     try:
         secret.get_secret_value().encode()
     except UnicodeEncodeError:
@@ -81,7 +81,7 @@ PatronId = Annotated[str, Path(max_length=64)]
 
 
 class ContactIn(Body):
-    """Where a patron can be reached; it takes the place of what was known before."""
+    """A patron's e-mail address and telephone number; they replace those on file."""
 
     email: str | None = Field(default=None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
     phone: str | None = Field(default=None, max_length=30, pattern=r"^[0-9 +()-]{3,}$")
@@ -100,9 +100,11 @@ class PatronIn(Body):
 
 
 class PatronChanges(Body):
-    """What is to change of a patron; what is absent or null stays as it is."""
+    """The fields of a patron to change; an absent or null field stays as it is."""
 
-    card_number: CardNumber | None = Field(default=None, description="Of the card replacing theirs")
+    card_number: CardNumber | None = Field(
+        default=None, description="Number of the card that replaces the patron's card."
+    )
     pin: NewPin | None = None
     name: Name | None = None
     category: Category | None = None
@@ -112,14 +114,14 @@ class PatronChanges(Body):
 
 
 class ContactOut(BaseModel):
-    """Where a patron can be reached."""
+    """A patron's e-mail address and telephone number."""
 
     email: str | None
     phone: str | None
 
 
 class PatronOut(BaseModel):
-    """A patron in full: for staff, and for the patron."""
+    """A patron with personal data: for staff, and for the patron."""
 
     id: str
     card_number: str
@@ -128,14 +130,17 @@ class PatronOut(BaseModel):
     home_branch: str
     language: str
     status: Status
-    blocked_by: tuple[BlockedBy, ...] = Field(description="`staff`, `money`; empty: not blocked.")
+    blocked_by: tuple[BlockedBy, ...] = Field(
+        description="Reasons for the block: `staff` (blocked by staff), `money` (the patron owes "
+        "too much); empty: not blocked."
+    )
     version: int
     contact: ContactOut
     status_reason: str | None = None
 
     @classmethod
     def of(cls, patron: Patron, holder: Cardholder) -> "PatronOut":
-        """From the patron and who it is."""
+        """Build the response from a patron and their cardholder."""
         return cls(
             id=patron.id,
             card_number=holder.card_number,
@@ -152,7 +157,7 @@ class PatronOut(BaseModel):
 
 
 class PatronRef(BaseModel):
-    """A patron without anything personal: for stations and services."""
+    """A patron without personal data: for stations and services."""
 
     id: str
     category: str
@@ -165,7 +170,7 @@ class PatronRef(BaseModel):
 
     @classmethod
     def of(cls, patron: Patron, _: Cardholder | None = None) -> "PatronRef":
-        """From the patron."""
+        """Build the response from a patron."""
         return cls(
             id=patron.id,
             category=patron.category,
@@ -179,14 +184,14 @@ class PatronRef(BaseModel):
 
 
 class PatronPage(BaseModel):
-    """The patrons found: one card is one patron's."""
+    """The patrons found: at most one, because a card belongs to one patron."""
 
     items: list[PatronOut | PatronRef]
     next: None = None
 
 
 class BlockIn(Body):
-    """Why a patron is blocked or unblocked, in the words of the staff."""
+    """The reason for blocking or unblocking a patron, in the staff's words."""
 
     reason: str = Field(min_length=1, max_length=500)
 
@@ -199,7 +204,7 @@ class SessionIn(Body):
 
 
 class ServiceSessionIn(Body):
-    """A service and the secret that the services share."""
+    """The name of a service and the secret that the services share."""
 
     service: Literal["circulation", "events", "notices", "gateway"]
     secret: Secret = Field(max_length=200)
@@ -210,13 +215,16 @@ class SessionOut(BaseModel):
 
     access_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a kind, not a secret
-    expires_in: int = Field(description="Seconds.")
-    patron_id: str | None = Field(description="Null for staff, stations, operators and services.")
+    expires_in: int = Field(description="Lifetime of the token, in seconds.")
+    patron_id: str | None = Field(
+        description="Id of the patron; null: the token is for staff, a station, an operator or a "
+        "service."
+    )
     roles: list[str]
 
     @classmethod
     def of(cls, session: Session) -> "SessionOut":
-        """From a session."""
+        """Build the response from a session."""
         return cls(
             access_token=session.access_token,
             expires_in=session.expires_in,
@@ -244,13 +252,15 @@ class StaffOut(BaseModel):
 
 
 class PreferencesIn(Body):
-    """What is to change of My Setting; what is absent or null stays as it is."""
+    """The fields of My Setting to change; an absent or null field stays as it is."""
 
     followed_branches: tuple[BranchCode, ...] | None = Field(default=None, max_length=100)
     activity_types: tuple[ActivityType, ...] | None = Field(default=None, max_length=50)
     language: Language | None = None
     channels: tuple[Channel, ...] | None = Field(
-        default=None, max_length=10, description="`inbox` is always among them."
+        default=None,
+        max_length=10,
+        description="Channels of notifications; `inbox` is always included.",
     )
     keep_history: bool | None = None
 
@@ -263,17 +273,24 @@ class PreferencesOut(BaseModel):
     language: str
     channels: tuple[str, ...]
     keep_history: bool
-    version: int = Field(description="0 before the first choice.")
+    reachable_by: tuple[str, ...] = Field(
+        description="Channels with an address on file, besides `inbox`."
+    )
+    version: int = Field(
+        description="Version of the preferences; 0: the patron has not chosen any yet."
+    )
 
     @classmethod
-    def of(cls, preferences: Preferences, language: str) -> "PreferencesOut":
-        """From the preferences and the language in force."""
+    def of(cls, setting: Setting) -> "PreferencesOut":
+        """Build the response from the preferences and the language in force."""
+        preferences = setting.preferences
         return cls(
             followed_branches=preferences.followed_branches,
             activity_types=preferences.activity_types,
-            language=language,
+            language=setting.language,
             channels=preferences.channels,
             keep_history=preferences.keep_history,
+            reachable_by=setting.reachable_by,
             version=preferences.version,
         )
 
@@ -299,7 +316,7 @@ class KeyOut(BaseModel):
     kid: str
 
 
-# ---- who asks -----------------------------------------------------------------------------------
+# ---- dependencies of routes ---------------------------------------------------------------------
 
 
 async def _settings(request: Request) -> Settings:
@@ -311,7 +328,7 @@ OwnSettings = Annotated[Settings, Depends(_settings)]
 
 
 def _view(caller: auth.Caller) -> type[PatronOut] | type[PatronRef]:
-    """What a caller may know of a patron: machines get nothing personal."""
+    """Return the class of response for a caller: stations and services get no personal data."""
     return PatronOut if caller.roles & {"staff", "patron"} else PatronRef
 
 
@@ -348,14 +365,14 @@ async def get_patrons(
     db: Db,
     settings: OwnSettings,
 ) -> PatronPage:
-    """The patron with this card, if there is one; stations and services get a PatronRef."""
+    """Find the patron who has a card; stations and services get a PatronRef."""
     found = await queries.patron_with_card(db, card_digest(card, settings.card_key))
     return PatronPage(items=[_view(caller).of(*found)] if found else [])
 
 
 @router.get("/patrons/{patron_id}", tags=["patrons"])
 async def get_patron(patron_id: PatronId, caller: PatronOrStaff, db: Db) -> PatronOut | PatronRef:
-    """A patron; services get a PatronRef. 404 `no-such-patron`, also once erased."""
+    """Get a patron; services get a PatronRef. 404 `no-such-patron`, also once erased."""
     if not may_see(caller, patron_id):
         raise NoSuchPatron
     return _view(caller).of(*await queries.patron(db, patron_id))
@@ -371,7 +388,7 @@ async def patch_patron(
     db: Db,
     settings: OwnSettings,
 ) -> PatronOut:
-    """Change what is recorded of a patron. 404 `no-such-patron`, 409 `card-taken`."""
+    """Change a patron's data. 404 `no-such-patron`, 409 `card-taken`."""
     patron = await run(
         amend_patron,
         AmendPatron(
@@ -394,7 +411,7 @@ async def patch_patron(
 
 @router.delete("/patrons/{patron_id}", tags=["patrons"])
 async def delete_patron(patron_id: PatronId, caller: Staff, run: Run) -> PatronRef:
-    """Erase a patron; the answer is the tombstone. 404 `no-such-patron`."""
+    """Erase a patron; the response is the tombstone. 404 `no-such-patron`."""
     return PatronRef.of(await run(erase_patron, ErasePatron(patron_id)))
 
 
@@ -412,7 +429,7 @@ async def post_block(
 async def post_unblock(
     patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
 ) -> PatronOut:
-    """Let a blocked patron borrow again. 409 `not-blocked`."""
+    """Let a patron whom the staff blocked borrow again. 409 `not-blocked`."""
     patron = await run(unblock_patron, UnblockPatron(patron_id, body.reason))
     _, holder = await queries.patron(db, patron_id)
     return PatronOut.of(patron, holder)
@@ -423,13 +440,16 @@ async def post_unblock(
 
 @router.get("/me/preferences", tags=["preferences"])
 async def get_preferences(caller: auth.Patron, db: Db) -> PreferencesOut:
-    """My Setting."""
-    return PreferencesOut.of(*await queries.preferences(db, caller.id))
+    """Get the patron's preferences (My Setting)."""
+    return PreferencesOut.of(await queries.preferences(db, caller.id))
 
 
 @router.patch("/me/preferences", tags=["preferences"])
 async def patch_preferences(body: PreferencesIn, caller: auth.Patron, run: Run) -> PreferencesOut:
-    """Change My Setting."""
+    """Change the patron's preferences (My Setting).
+
+    409 `no-address` for a channel that is added while no address for it is on file.
+    """
     setting = await run(
         choose_preferences,
         ChoosePreferences(
@@ -441,7 +461,7 @@ async def patch_preferences(body: PreferencesIn, caller: auth.Patron, run: Run) 
             keep_history=body.keep_history,
         ),
     )
-    return PreferencesOut.of(setting.preferences, setting.language)
+    return PreferencesOut.of(setting)
 
 
 # ---- sessions, keys, staff ----------------------------------------------------------------------
@@ -450,7 +470,7 @@ async def patch_preferences(body: PreferencesIn, caller: auth.Patron, run: Run) 
 @router.post("/sessions", tags=["sessions"])
 async def post_session(body: SessionIn, db: Db, settings: OwnSettings) -> SessionOut:
     """Log in. 401 `bad-credentials`, 429 `locked`."""
-    # No `run`: a repeated login is a new attempt, whatever its Idempotency-Key.
+    # Not through `run`: a repeated login is a new attempt, even with the same Idempotency-Key.
     attempt = LogIn(
         card_digest=card_digest(body.card_number, settings.card_key),
         pin=body.pin.get_secret_value(),
@@ -468,22 +488,22 @@ async def post_service_session(body: ServiceSessionIn, db: Db, settings: OwnSett
 
 @router.get("/keys", tags=["sessions"])
 async def get_keys(db: Db, response: Response) -> KeysOut:
-    """The public keys, as a JWK set (RFC 7517)."""
-    # An unknown key id makes a verifier ask again, so a minute's age does no harm.
+    """Get the public keys that verify tokens, as a JWK set (RFC 7517)."""
+    # A verifier that meets an unknown key id fetches the keys again, so caching them is safe.
     response.headers["Cache-Control"] = "public, max-age=60"
     return KeysOut.model_validate(await public_keys(db, wall_clock()))
 
 
 @router.post("/ops/keys/rotate", status_code=201, tags=["operations"])
 async def post_key(caller: Ops, run: Run, settings: OwnSettings) -> KeyOut:
-    """Let a new key sign; the one before stays published until its tokens have expired."""
+    """Replace the signing key; the former key stays published until its tokens have expired."""
     longest = timedelta(hours=settings.longest_token_hours)
     return KeyOut(kid=await run(rotate_keys, RotateKeys(wall_clock(), longest)))
 
 
 @router.post("/staff", status_code=201, tags=["staff"])
 async def post_staff(body: StaffIn, caller: Ops, run: Run, settings: OwnSettings) -> StaffOut:
-    """Make an account for staff, a station or an operator. 409 `card-taken`."""
+    """Create an account for staff, a station or an operator. 409 `card-taken`."""
     staff_id = await run(
         add_staff,
         AddStaff(

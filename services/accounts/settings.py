@@ -1,24 +1,32 @@
-"""Settings of accounts: those of every service, and how long tokens last."""
+"""Settings of accounts: the common ones, and the lifetimes of tokens."""
 
 from pydantic import Field
 
 from shared import settings
 
-# A key stays published for as long as a token that it signed may live: let that be days, not years.
+# A key stays published as long as a token that it signed may be valid: days, not years.
 _WEEK = 7 * 24
 
 
 class Settings(settings.Settings):
-    """`CARREL_…_HOURS` of a token, from its issue to its end."""
+    """Settings of accounts; `CARREL_…_HOURS` is the lifetime of a token, in hours."""
 
     patron_token_hours: int = Field(default=1, ge=1, le=_WEEK)
-    staff_token_hours: int = Field(default=8, ge=1, le=_WEEK, description="Of staff and ops.")
+    staff_token_hours: int = Field(
+        default=8,
+        ge=1,
+        le=_WEEK,
+        description="Lifetime of tokens of staff and operators, in hours.",
+    )
     machine_token_hours: int = Field(
-        default=24, ge=1, le=_WEEK, description="Of stations and services."
+        default=24,
+        ge=1,
+        le=_WEEK,
+        description="Lifetime of tokens of stations and services, in hours.",
     )
 
     def token_hours(self, role: str) -> int:
-        """How long a token of `role` lasts, in hours."""
+        """Return the lifetime of a token of `role`, in hours."""
         if role == "patron":
             return self.patron_token_hours
         if role in ("station", "service"):
@@ -27,5 +35,5 @@ class Settings(settings.Settings):
 
     @property
     def longest_token_hours(self) -> int:
-        """How long the longest-lived token lasts, in hours."""
+        """Lifetime of the longest-lived token, in hours."""
         return max(self.patron_token_hours, self.staff_token_hours, self.machine_token_hours)

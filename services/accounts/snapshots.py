@@ -1,9 +1,9 @@
-"""What accounts has now, as its events would tell it: for a view that is built, or checked."""
+"""Snapshots of accounts' current state, in the form of its events, to build or check views."""
 
 from collections.abc import Mapping
 
 from services.accounts import store
-from services.accounts.usecases.choose_preferences import Setting
+from services.accounts.domain.preferences import Setting
 from services.accounts.usecases.choose_preferences import tell as preferences_event
 from services.accounts.usecases.tell_of_patron import snapshot
 from shared.contracts.accounts import PatronSnapshot
@@ -12,13 +12,13 @@ from shared.mongo import Database, Part
 
 
 async def patrons(db: Database, part: Part) -> Told:
-    """Every patron, tombstones included."""
+    """Return a page of all patrons, tombstones included."""
     found, more = await store.find_patrons(db, part)
     return [snapshot(PatronSnapshot, patron) for patron in found], more
 
 
 async def preferences(db: Database, part: Part) -> Told:
-    """What was chosen; not the defaults of those who have chosen nothing."""
+    """Return a page of the preferences that patrons have chosen, without unchanged defaults."""
     found, more = await store.find_chosen_preferences(db, part)
     languages = await store.find_languages(db, [chosen.id for chosen in found])
     settings = [

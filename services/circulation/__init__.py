@@ -1,14 +1,14 @@
-"""circulation: what the library lends, to whom, until when, and what lateness costs.
+"""circulation: lends copies to patrons, sets due dates, and charges for late or lost items.
 
-Owns titles and copies, policy rows, loans, holds, charges with their ledger, and fine suspensions;
-its own copies of branch calendars and of what accounts says of patrons.
+Owns titles and copies, policy rows, loans, holds, charges with their ledger, and fine suspensions.
+Keeps its own copies of branch calendars and of the patron data that accounts publishes.
 
 Publishes title.catalogued, loan.checked-out, loan.renewed, loan.due-date-changed,
 loan.due-soon, loan.overdue, loan.returned, loan.lost, loan.claimed, hold.placed, hold.changed,
 hold.ready, hold.collected, hold.cancelled, hold.expired, fine.assessed, fine.adjusted, fine.paid,
 fine.waived, fines.suspended and fines.resumed.
 
-Hears patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
+Subscribes to patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
 preferences.changed, branch.registered, branch.closed, branch.reopened, branch.closure-changed and
 branch.hours-changed.
 """

@@ -1,4 +1,4 @@
-"""The circulation service, put together."""
+"""Assembly of the circulation service."""
 
 from fastapi import FastAPI
 
@@ -10,7 +10,7 @@ from shared.settings import load
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service as an ASGI app; without settings, those of the environment."""
+    """Create the service's ASGI app; the settings default to those of the environment."""
     return create_service_app(
         Service(
             name="circulation",

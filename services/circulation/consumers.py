@@ -1,4 +1,4 @@
-"""What circulation hears."""
+"""Consumers of the events that circulation subscribes to."""
 
 from services.circulation.usecases.forget_holds import ForgetHolds, forget_holds
 from services.circulation.usecases.note_calendar import note_calendar
@@ -31,10 +31,10 @@ hears = Hears()
 
 @hears(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
 async def keep_patron(event: PatronSnapshot, run: Run) -> None:
-    """Keep what accounts says of a patron, then serve or end their holds.
+    """Store the patron's data from accounts, then serve or end the patron's holds.
 
-    Both are transactions after the one that takes the event in; if this process ends between
-    them the event comes again, and they do what is left to do.
+    Holds are served or ended in transactions after the one that processes the event. If the process
+    stops in between, the event is delivered again and the remaining holds are handled then.
     """
     await run(note_patron, event)
     day = library_day(run.now, run.settings.zone)
@@ -46,11 +46,11 @@ async def keep_patron(event: PatronSnapshot, run: Run) -> None:
 
 @hears(PreferencesChanged)
 async def keep_reader(event: PreferencesChanged, run: Run) -> None:
-    """Keep whether a patron wants their reading history kept; who wants none has none."""
+    """Store a patron's choice about reading history; delete the history if they want none."""
     await run(note_reader, event)
 
 
 @hears(BranchRegistered, BranchClosed, BranchReopened, BranchClosureChanged, BranchHoursChanged)
 async def keep_calendar(event: BranchSnapshot, run: Run) -> None:
-    """Keep a branch's calendar. Holds and due dates follow in a sweep, off the path of events."""
+    """Store a branch's calendar. A sweep updates holds and due dates later."""
     await run(note_calendar, event)

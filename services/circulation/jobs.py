@@ -1,9 +1,9 @@
-"""What circulation does because time has come. Each job may run twice, and on any replica."""
+"""Scheduled jobs of circulation. Each job may run twice, and on any replica."""
 
 import asyncio
 import random
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import cast
 
 from services.circulation import queries
@@ -31,25 +31,26 @@ from shared.unit_of_work import Run
 jobs = Jobs()
 
 REST = 2.0
-"""How long a sweep rests after a chunk, in times of what the chunk took: check-outs go first. The
-rule decides meanwhile, so nothing hurries; docs/performance.md has the measurements."""
+"""Pause of a sweep after each chunk, as a multiple of the time the chunk took: check-outs go first.
+Until a loan is swept, reads apply the rule, so there is no hurry; docs/performance.md has the
+measurements."""
 
 
 def settings_of(run: Run) -> Settings:
-    """The settings of circulation, with which its runs are made."""
+    """Return the settings of a run as circulation's `Settings`."""
     return cast(Settings, run.settings)
 
 
 CONFLICTS_ARE_KEPT = timedelta(days=31)
-"""After they were settled."""
+"""Time for which a conflict is kept after staff settled it."""
 
 PATIENCE = timedelta(minutes=1)
-"""How long a payment is left to the call that began it."""
+"""Age from which the job resumes a payment or refund; before that, the call that began it does."""
 
 
 @jobs.every(minutes=10)
 async def overdue(run: Run) -> int:
-    """Tell of the loans that are overdue on the library day of `now`: first, and on later days."""
+    """Publish the overdue notices due on the library day of `now`: first and later ones."""
     day = library_day(run.now, run.settings.zone)
     days = settings_of(run).overdue_days
     done = 0
@@ -60,7 +61,7 @@ async def overdue(run: Run) -> int:
 
 @jobs.every(minutes=10)
 async def due_soon(run: Run) -> int:
-    """Tell, once for each due date, of the loans that are due in the days to come."""
+    """Publish, once for each due date, that a loan is due within the next `due_soon_days` days."""
     day = library_day(run.now, run.settings.zone)
     days = settings_of(run).due_soon_days
     done = 0
@@ -71,9 +72,9 @@ async def due_soon(run: Run) -> int:
 
 @jobs.every(minutes=10)
 async def forget_loans(run: Run) -> int:
-    """Forget the loans that are over and settled, the holds that ended before today, and conflicts.
+    """Delete settled past loans, holds that ended before today, and conflicts settled long ago.
 
-    Who asked for it has the loans as history.
+    A loan is moved to the patron's reading history if the patron asked for one.
     """
     done = 0
     async for hold_id in in_any_order(
@@ -89,7 +90,7 @@ async def forget_loans(run: Run) -> int:
 
 @jobs.every(minutes=10)
 async def fines_resumed(run: Run) -> int:
-    """Tell, once, of each fine suspension that has ended by the library day of `now`."""
+    """Publish, once for each fine suspension, that it has ended by the library day of `now`."""
     day = library_day(run.now, run.settings.zone)
     done = 0
     for suspension_id in await queries.suspensions_to_resume(run.database, day):
@@ -99,17 +100,18 @@ async def fines_resumed(run: Run) -> int:
 
 @jobs.every(seconds=10)
 async def rework_fines(run: Run) -> int:
-    """Lower assessed fines of which days have turned out to be free since."""
+    """Lower assessed fines after days that they charged became free."""
     return await rework_wanted(run, library_day(run.now, run.settings.zone))
 
 
 @jobs.every(minutes=10)
 async def holds(run: Run) -> int:
-    """End the holds whose time was over before the library day of `now`; serve who can be served.
+    """End holds that ran out before the library day of `now`; serve holds that can be served.
 
-    What a hold waits for is given to it at once by whatever makes it free. This finds what no call
-    brings about: a freeze that ends, a debt that is paid, a branch that opened in the same moment
-    as a copy came back. Last days on the shelf that a sweep has missed, its last look finds.
+    A command that makes a copy free gives it to a waiting hold at once. This job handles the cases
+    that no command triggers: a freeze that ends, a debt that was paid, a branch that opened while a
+    copy was being returned. The second pass of a sweep corrects shelf dates that its first pass
+    missed.
     """
     day = library_day(run.now, run.settings.zone)
     done = 0
@@ -120,34 +122,36 @@ async def holds(run: Run) -> int:
 
 @jobs.every(minutes=5)
 async def due_dates(run: Run) -> int:
-    """Carry every sweep on until none is left, and look once more at those that are through.
+    """Carry on every sweep until no chunk is left, and make a second pass where the first is over.
 
-    A loan made in the same moment as its branch's calendar changed may be committed after the
-    sweep and know only the calendar before. Until this finds it, what is asked of it is answered
-    by the rule, and any change of the loan moves its due date first.
+    A loan made while the calendar of its branch changed may be committed after the sweep, with a
+    due date from the previous calendar. Until this job finds the loan, reads apply the rule, and
+    any change of the loan moves its due date first.
     """
     branches = await queries.branches_to_sweep(run.database, wall_clock(), all_settling=True)
-    return sum([await _sweep_branch(run, branch) for branch in branches])
+    today = library_day(run.now, run.settings.zone)
+    return sum([await _sweep_branch(run, branch, today=today) for branch in branches])
 
 
 @jobs.steadily(seconds=0.2)
 async def sweep(run: Run) -> int:
-    """Move due dates and holds as soon as their branch has announced something, on any replica."""
+    """Move due dates and holds soon after their branch announced a change, on every replica."""
     branches = await queries.branches_to_sweep(run.database, wall_clock(), all_settling=False)
-    random.shuffle(branches)  # so that one that fails keeps no other waiting for ever
+    random.shuffle(branches)  # so that a branch that fails does not block the others forever
     return sum([await _sweep_branch(run, branch, REST) for branch in branches])
 
 
-async def _sweep_branch(run: Run, branch: str, rest: float = 0.0) -> int:
-    """How many loans and holds of a branch moved, chunk by chunk, until no chunk is left to take.
+async def _sweep_branch(run: Run, branch: str, rest: float = 0.0, today: date | None = None) -> int:
+    """Sweep a branch chunk by chunk; return the number of loans and holds that changed.
 
-    After each it rests for `rest` times as long as the chunk took.
+    Stops when no chunk is left to take. Pauses after each chunk for `rest` times as long as the
+    chunk took. See `move_chunk` for `today`.
     """
     moved = 0
     finished: int | None = None
     while taken := await run(take_chunk, TakeChunk(branch, wall_clock(), finished)):
         began = time.perf_counter()
-        moved += await move_chunk(run, taken)
+        moved += await move_chunk(run, taken, today)
         failpoint("sweep.moved")
         await asyncio.sleep(rest * (time.perf_counter() - began))
         finished = taken.chunk.number
@@ -156,7 +160,7 @@ async def _sweep_branch(run: Run, branch: str, rest: float = 0.0) -> int:
 
 @jobs.every(minutes=60)
 async def lost(run: Run) -> int:
-    """Declare lost what is overdue for as many days as its policy allows, on the day of `now`."""
+    """Declare lost the loans that are overdue for as long as their policy allows."""
     day = library_day(run.now, run.settings.zone)
     done = 0
     async for loan_id in queries.loans_to_give_up(run.database, day):
@@ -166,7 +170,7 @@ async def lost(run: Run) -> int:
 
 @jobs.every(minutes=1)
 async def payments(run: Run) -> int:
-    """Bring to an end the payments and refunds that a crash or a silent provider left under way."""
+    """Finish the payments and refunds that a crash or a silent provider left under way."""
     day = library_day(run.now, run.settings.zone)
     begun_by = run.now - PATIENCE
     done = 0

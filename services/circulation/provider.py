@@ -1,7 +1,7 @@
-"""The payment provider: what circulation asks of one, and the double that stands in for it.
+"""The payment provider: the interface that circulation calls, and a test double.
 
-No real provider comes with Carrel. With CARREL_PAYMENT_PROVIDER=double payments are carried out by
-the double below, which moves no money; without it there are none.
+Carrel includes no real provider. With CARREL_PAYMENT_PROVIDER=double the double below handles
+payments and moves no money. Without it payments are refused.
 """
 
 import asyncio
@@ -17,61 +17,63 @@ from shared.mongo import Database
 T = TypeVar("T")
 
 CALL_SECONDS = 0.4
-"""How long a provider may take to answer: a patron is to have an answer within two seconds."""
+"""Time limit of a call to the provider, in seconds: a patron gets an answer within two seconds."""
 
 Standing = Literal["unknown", "authorised", "captured", "declined"]
 
 
 class ProviderAway(Exception):
-    """The provider did not answer. Whether it has done what it was asked is not known."""
+    """The provider did not answer in time. It may or may not have carried out the call."""
 
 
 class Provider(Protocol):
-    """Moves money. Each call may be made again under its reference: it counts once.
+    """The interface of a payment provider.
 
-    Raises ProviderAway where it does not answer.
+    Each call may be repeated under its reference and counts once. Raises ProviderAway if the
+    provider does not answer.
     """
 
     async def authorise(self, reference: str, cents: int) -> bool:
-        """Reserve the money; False if it was declined. A reservation lapses by itself."""
+        """Reserve the money; return False if it was declined. A reservation lapses by itself."""
 
     async def capture(self, reference: str) -> bool:
-        """Take the money that was reserved; False if it was declined."""
+        """Take the reserved money; return False if it was declined."""
 
     async def refund(self, reference: str, refund_reference: str, cents: int) -> None:
-        """Give back a part of what was taken under `reference`."""
+        """Give back a part of the money that was taken under `reference`."""
 
     async def standing(self, reference: str) -> Standing:
-        """What has become of a payment, as far as the provider knows."""
+        """Return the state of a payment as the provider knows it."""
 
 
 class Double:
-    """The test double of a provider: it keeps books as one would, and moves no money.
+    """A test double of a provider: it keeps records as a provider would, and moves no money.
 
-    It approves everything, unless a test has left it an order for its next call: `decline`;
-    `late`, to do it and answer too late; `lose`, not to do it and answer too late.
+    It approves every call, unless a test has stored an order for the next call: `decline` to
+    decline it; `late` to carry it out and answer too late; `lose` to answer too late without
+    carrying it out.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def authorise(self, reference: str, cents: int) -> bool:
-        """As `Provider.authorise`."""
+        """Implement `Provider.authorise`."""
         return await self._in_time(self._decide("authorise", reference, {"cents": cents}))
 
     async def capture(self, reference: str) -> bool:
-        """As `Provider.capture`."""
+        """Implement `Provider.capture`."""
         if not (await store.double.look_up(self._database, reference)).get("authorise"):
             return False
         return await self._in_time(self._decide("capture", reference, {}))
 
     async def refund(self, reference: str, refund_reference: str, cents: int) -> None:
-        """As `Provider.refund`."""
+        """Implement `Provider.refund`."""
         facts = {"of": reference, "cents": cents}
         await self._in_time(self._decide("refund", refund_reference, facts))
 
     async def standing(self, reference: str) -> Standing:
-        """As `Provider.standing`."""
+        """Implement `Provider.standing`."""
         return await self._in_time(self._look_up(reference))
 
     async def _look_up(self, reference: str) -> Standing:
@@ -103,7 +105,7 @@ class Double:
 
 
 def provider_of(settings: shared.settings.Settings, database: Database) -> Provider:
-    """The provider that circulation's settings name. Raises NoPaymentProvider."""
+    """Return the provider that circulation's settings name. Raises NoPaymentProvider."""
     if isinstance(settings, Settings) and settings.payment_provider == "double":
         return Double(database)
     raise NoPaymentProvider

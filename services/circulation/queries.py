@@ -1,10 +1,12 @@
-"""What circulation can be asked. Fines are worked out when asked; nothing accrues in the store."""
+"""Queries of circulation. Fines are computed on request; no accruing amount is stored."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 
 from services.circulation import store
+from services.circulation.domain import loan as rules
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.conflict import Conflict
@@ -18,18 +20,18 @@ from services.circulation.domain.loan import Loan, LoanState, catch_up, fine, is
 from services.circulation.domain.payment import Payment, Refund
 from services.circulation.domain.policy import Policy, PolicyChange
 from services.circulation.domain.rework import newly_closed
-from services.circulation.domain.suspension import FineSuspension, relief_on
+from services.circulation.domain.suspension import FineSuspension, ends_as_said, relief_on
 from services.circulation.domain.sweep import Sweep
 from services.circulation.domain.title import Title
 from shared.mongo import Database
 
 MOST_AT_ONCE = 1000
-"""Payments that one run of the job looks at."""
+"""Maximum number of payments, refunds or loans that a job reads at once."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """A loan's fine on one day."""
+    """The fine of one loan on one day."""
 
     loan: Loan
     as_of: date
@@ -41,27 +43,27 @@ class Account:
 
 @dataclass(frozen=True)
 class Overdue:
-    """The fines of a patron's loans past their stored due dates, and what they depend on."""
+    """The fines of a patron's loans past their stored due dates, with the data they depend on."""
 
     accounts: list[Account]
     calendars: Mapping[str, BranchCalendar]
-    """By branch code."""
+    """Calendars by branch code."""
     suspensions_version: int
-    """The sum of the versions of all fine suspensions: it grows with each change of any."""
+    """Sum of the versions of all fine suspensions: each change of one raises it."""
 
 
 @dataclass(frozen=True)
 class SuspensionEffect:
-    """What a change of a suspension does."""
+    """The effect of a change to a fine suspension."""
 
     effect: Effect
     patrons_told: int
-    """Those with an open loan in its scope, who are told of it."""
+    """Number of patrons with an open loan in its scope, each of whom is notified."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """A past loan, and what its title is called; empty if the catalogue no longer has it."""
+    """A past loan and the name of its title; empty if the catalogue no longer has the title."""
 
     loan: PastLoan
     title: str
@@ -77,17 +79,17 @@ class BranchStock:
 
 
 async def titles(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
-    """One more than `limit` of the titles in which every word of `text` begins a word."""
+    """Return up to `limit` + 1 titles in which each word of `text` begins a word."""
     return await store.titles.search(db, text, limit, after)
 
 
 async def title(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:
-    """A title and its copies."""
+    """Return a title with its copies; None if there is no such title."""
     return await store.titles.find(db, title_id)
 
 
 def stock(copies: list[Copy]) -> list[BranchStock]:
-    """The copies counted by the branch that owns them."""
+    """Count the copies and the available copies by the branch that owns them."""
     branches = sorted({copy.branch_code for copy in copies})
     return [
         BranchStock(
@@ -102,61 +104,70 @@ def stock(copies: list[Copy]) -> list[BranchStock]:
 
 
 async def loan(db: Database, loan_id: str) -> Loan | None:
-    """One loan."""
+    """Return a loan by its id, or None."""
     return await store.loans.find(db, loan_id)
 
 
 async def loans_of(
     db: Database, patron_id: str, limit: int, after: str | None, *, only_open: bool
 ) -> list[Loan]:
-    """One more than `limit` of a patron's loans."""
+    """Return up to `limit` + 1 of a patron's loans."""
     return await store.loans.find_of(db, patron_id, only_open=only_open, limit=limit, after=after)
 
 
+async def renewals_left(db: Database, loans: Iterable[Loan], day: date) -> dict[str, int]:
+    """Return the number of renewals left on `day`, keyed by loan id."""
+    loans = list(loans)
+    calendars = await store.calendars.find(db, {loan.branch_code for loan in loans})
+    return {
+        loan.id: rules.renewals_left(loan, calendars[loan.branch_code].now, day) for loan in loans
+    }
+
+
 async def charge(db: Database, charge_id: str) -> Charge | None:
-    """One charge."""
+    """Return a charge by its id, or None."""
     return await store.charges.find(db, charge_id)
 
 
 async def charges_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Charge]:
-    """One more than `limit` of a patron's charges."""
+    """Return up to `limit` + 1 of a patron's charges."""
     return await store.charges.find_of(db, patron_id, limit, after)
 
 
 async def entries(db: Database, charge_id: str) -> list[Entry]:
-    """The ledger of one charge, oldest entry first."""
+    """Return the ledger of one charge, oldest entry first."""
     return await store.charges.find_entries(db, charge_id)
 
 
 async def payment(db: Database, payment_id: str) -> Payment | None:
-    """One payment."""
+    """Return a payment by its id, or None."""
     return await store.payments.find(db, payment_id)
 
 
 async def payments_under_way(db: Database, begun_by: datetime) -> list[Payment]:
-    """Payments that were begun by then and are not over; some, if they are many."""
+    """Return payments begun by `begun_by` and not over, at most MOST_AT_ONCE."""
     return await store.payments.find_under_way(db, begun_by, MOST_AT_ONCE)
 
 
 async def refunds_under_way(db: Database, begun_by: datetime) -> list[Refund]:
-    """Refunds that were begun by then and are not given; some, if they are many."""
+    """Return refunds begun by `begun_by` and not given yet, at most MOST_AT_ONCE."""
     return await store.payments.find_refunds_under_way(db, begun_by, MOST_AT_ONCE)
 
 
 async def policies(db: Database) -> list[Policy]:
-    """The policy rows in force."""
+    """Return the policy rows in force."""
     return await store.policies.find(db)
 
 
 async def policy_changes(
     db: Database, policy_id: str, limit: int, after: str | None
 ) -> list[PolicyChange]:
-    """One more than `limit` of the versions of a row, in their order."""
+    """Return up to `limit` + 1 of the versions of a policy row, oldest first."""
     return await store.policies.find_changes(db, policy_id, limit, after)
 
 
 async def loans_to_forget(db: Database) -> AsyncIterator[str]:
-    """Ids of the loans that have come back and of which nothing is unpaid, or due back."""
+    """Yield the ids of returned loans without an unpaid amount or a refund due."""
     chunk: list[str] = []
     async for loan_id in store.loans.returned(db):
         chunk.append(loan_id)
@@ -174,13 +185,16 @@ async def _settled(db: Database, loan_ids: list[str]) -> list[str]:
 
 
 async def holds_to_forget(db: Database, day: date) -> AsyncIterator[str]:
-    """Ids of the holds that ended before `day`: until then whoever was told may ask."""
+    """Yield the ids of the holds that ended before `day`.
+
+    Until then, a client that was told of a hold can still read it.
+    """
     async for hold_id in store.holds.ended(db, day):
         yield hold_id
 
 
 async def history_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Read]:
-    """One more than `limit` of a patron's past loans, if they keep any."""
+    """Return up to `limit` + 1 of a patron's past loans; none if they keep no history."""
     loans = await store.history.find_of(db, patron_id, limit, after)
     names = await store.titles.find_names(db, {loan.title_id for loan in loans})
     return [Read(loan, names.get(loan.title_id, "")) for loan in loans]
@@ -189,34 +203,45 @@ async def history_of(db: Database, patron_id: str, limit: int, after: str | None
 async def conflicts(
     db: Database, limit: int, after: str | None, *, only_open: bool
 ) -> list[Conflict]:
-    """One more than `limit` of what stations lent offline against the rules."""
+    """Return up to `limit` + 1 of the check-outs made offline against the rules."""
     return await store.conflicts.find(db, limit, after, only_open=only_open)
 
 
 async def suspensions(db: Database) -> list[FineSuspension]:
-    """Every fine suspension."""
+    """Return every fine suspension."""
     return await store.suspensions.find(db)
 
 
 async def borrowing_patrons(
-    db: Database, suspension_id: str, limit: int, after: str | None
-) -> list[str] | None:
-    """One more than `limit` of the patrons whom a suspension concerns; None: no such suspension."""
-    suspension = await store.suspensions.find_one(db, suspension_id)
+    db: Database, suspension_id: str, limit: int, after: str | None, today: date
+) -> dict[str, set[str]] | None:
+    """Return up to `limit` + 1 patrons whom a suspension concerns; None: no such suspension.
+
+    The result maps each patron's id to the codes of the branches in the suspension's scope that the
+    patron has open loans from. It leaves out branches whose fines another suspension keeps free for
+    longer.
+    """
+    suspensions = await store.suspensions.find(db)
+    suspension = next((one for one in suspensions if one.id == suspension_id), None)
     if suspension is None:
         return None
-    return await store.loans.find_borrowing_patrons(db, suspension, limit + 1, after)
+
+    @cache
+    def concerned(branch_code: str, branch_kind: str) -> bool:
+        return ends_as_said(suspension, suspensions, branch_code, branch_kind, today)
+
+    return await store.loans.find_borrowing_patrons(db, suspension, limit + 1, after, concerned)
 
 
 async def account(db: Database, loan: Loan, day: date) -> Account:
-    """A loan's fine if it came back on `day`; once returned, as it stood at its return."""
+    """Return a loan's fine if it came back on `day`; for a loan that has ended, its final fine."""
     calendars = await store.calendars.find(db, {loan.branch_code})
     suspensions = await store.suspensions.find(db)
     return account_of(loan, calendars[loan.branch_code], suspensions, day)
 
 
 async def overdue(db: Database, patron_id: str, day: date) -> Overdue:
-    """The fines, on `day`, of a patron's open loans past their stored due dates."""
+    """Return the fines, on `day`, of a patron's open loans past their stored due dates."""
     loans = await store.loans.find_due_before(db, patron_id, day)
     calendars = await store.calendars.find(db, {loan.branch_code for loan in loans})
     suspensions = await store.suspensions.find(db)
@@ -227,7 +252,10 @@ async def overdue(db: Database, patron_id: str, day: date) -> Overdue:
 def account_of(
     loan: Loan, branch: BranchCalendar, suspensions: list[FineSuspension], day: date
 ) -> Account:
-    """As `account`, of what has been read. Announcements not yet swept up are taken account of."""
+    """Compute the result of `account` from data that has been read.
+
+    Includes announcements that the sweep has not applied yet.
+    """
     moved = catch_up(loan, branch)
     loan = moved[-1] if moved else loan
     if loan.state is not LoanState.OPEN:
@@ -244,11 +272,11 @@ def account_of(
 
 
 async def loans_to_notice(db: Database, day: date, days: Sequence[int]) -> AsyncIterator[str]:
-    """Ids of the loans whose patrons may be due an overdue notice on `day`.
+    """Yield the ids of the loans whose patrons may be due an overdue notice on `day`.
 
-    `days` says on which day after the due date each notice is given. A loan is overdue once its
-    branch has been open on a day between its due date and `day`: so it is due on or before the
-    branch's last open day before `day`.
+    `days` lists, for each notice in turn, the days after the due date on which it is given. A loan
+    is overdue on `day` only if its branch was open on a day from the due date to the day before
+    `day`. So its due date is on or before the branch's last open day before `day`.
     """
     due_by: dict[tuple[int, date], set[str]] = {}
     for code, branch in (await store.calendars.find(db)).items():
@@ -263,9 +291,9 @@ async def loans_to_notice(db: Database, day: date, days: Sequence[int]) -> Async
 
 
 async def holds_to_end(db: Database, day: date) -> AsyncIterator[str]:
-    """Ids of the holds that are over on `day`: not served in the time chosen, or not collected.
+    """Yield the ids of the holds that may be over on `day`: no longer wanted, or not collected.
 
-    By the day that was last told. Whether a closure has moved it since, `expire_hold` asks.
+    Goes by the stored dates. `expire_hold` checks whether a closure has moved them since.
     """
     async for hold_id in store.holds.unwanted(db, day):
         yield hold_id
@@ -274,69 +302,90 @@ async def holds_to_end(db: Database, day: date) -> AsyncIterator[str]:
 
 
 async def hold(db: Database, hold_id: str) -> Hold | None:
-    """One hold."""
+    """Return a hold by its id, or None."""
     return await store.holds.find(db, hold_id)
 
 
 async def holds_of(db: Database, patron_id: str) -> list[Hold]:
-    """A patron's open holds, in the order of placing."""
+    """Return a patron's open holds, in the order of placing."""
     return await store.holds.find_open_of(db, patron_id)
 
 
 async def positions(db: Database, holds: Sequence[Hold]) -> dict[str, int]:
-    """By hold, of those that wait: how many wait for its title up to and with it."""
+    """Return the queue positions of the holds that wait, keyed by hold id; 1 is next in line."""
     return await store.holds.positions(db, holds)
 
 
 async def queue(db: Database, title_id: str, limit: int, after: str | None) -> list[Hold]:
-    """One more than `limit` of a title's open holds, in turn."""
+    """Return up to `limit` + 1 of a title's open holds in queue order; `after` is a `place`."""
     place = int(after) if after and after.isdecimal() else 0
     return await store.holds.find_queue(db, title_id, limit, place)
 
 
 async def shelf(db: Database, branch: str, limit: int, after: str | None) -> list[Hold]:
-    """One more than `limit` of the holds that can be collected at a branch."""
+    """Return up to `limit` + 1 of the holds that are ready to be collected at a branch."""
     return await store.holds.find_shelf(db, branch, limit, after)
 
 
+@dataclass(frozen=True, slots=True)
+class ToFetch:
+    """A copy that staff have to fetch from a shelf, the name of its title, and its hold."""
+
+    copy: Copy
+    title: str
+    hold: Hold
+
+
+async def to_fetch(db: Database, branch: str, limit: int, after: str | None) -> list[ToFetch]:
+    """Return up to `limit` + 1 of the copies that staff have to fetch at a branch."""
+    copies = await store.titles.find_to_fetch(db, branch, limit, after)
+    names = await store.titles.find_names(db, {copy.title_id for copy in copies})
+    holds = await store.holds.find_some(db, {copy.hold_id for copy in copies if copy.hold_id})
+    return [
+        ToFetch(copy, names.get(copy.title_id, ""), holds[copy.hold_id])
+        for copy in copies
+        if copy.hold_id in holds
+    ]
+
+
 async def copy(db: Database, barcode: str) -> Copy | None:
-    """The copy with a barcode."""
+    """Return the copy with a barcode, or None."""
     return await store.titles.find_copy(db, barcode)
 
 
 async def loans_to_remind(db: Database, day: date, days: int) -> AsyncIterator[str]:
-    """Ids of the loans that are due on `day` or up to `days` after it, not noticed yet."""
+    """Yield the ids of the loans due by `days` days after `day` without a due-soon notice."""
     async for loan_id in store.loans.to_remind(db, day, day + timedelta(days=days)):
         yield loan_id
 
 
 async def loans_to_give_up(db: Database, day: date) -> AsyncIterator[str]:
-    """Ids of the loans that may be lost by the rule on `day`."""
+    """Yield the ids of the loans that the rule may declare lost on `day`."""
     async for loan_id in store.loans.to_lose(db, day):
         yield loan_id
 
 
 async def suspensions_to_resume(db: Database, day: date) -> list[str]:
-    """Ids of the suspensions that have ended by `day`, of which nobody has been told."""
+    """Return the ids of the suspensions that ended by `day` and whose end was not published yet."""
     return await store.suspensions.to_resume(db, day)
 
 
 async def sweeps(db: Database) -> list[Sweep]:
-    """The last sweep of each branch, in order of code."""
+    """Return the last sweep of each branch, in the order of branch codes."""
     return sorted(await store.sweeps.find(db), key=lambda sweep: sweep.id)
 
 
 async def branches_to_sweep(db: Database, at: datetime, *, all_settling: bool) -> list[str]:
-    """The branches with a sweep to carry on at an instant of the wall clock; see the store."""
+    """Return the branches with sweep work at an instant (wall clock); see `sweeps.find_waiting`."""
     return await store.sweeps.find_waiting(db, at, all_settling=all_settling)
 
 
 async def effect_of_calendars(
     db: Database, calendars: Collection[BranchCalendar], as_of: date
 ) -> Effect:
-    """What it would do to loans and fines if branches had these calendars."""
+    """Compute the effect on loans and fines if branches had these calendars."""
     before = await _world(db)
-    # A branch that nobody has heard of has no loans.
+    # A branch that circulation does not know has no loans.
     known = [calendar for calendar in calendars if calendar.id in before.calendars]
     fines: list[Charge] = []
     for calendar in known:
@@ -352,7 +401,7 @@ async def effect_of_calendars(
 async def effect_of_suspension(
     db: Database, suspension: FineSuspension, as_of: date
 ) -> SuspensionEffect:
-    """What it would do to fines if this suspension, new or in its place, were in force."""
+    """Compute the effect on fines if this suspension, new or amended, were in force."""
     before = await _world(db)
     codes = {
         code for code, branch in before.calendars.items() if suspension.concerns(code, branch.kind)

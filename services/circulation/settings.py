@@ -1,4 +1,4 @@
-"""Settings of circulation: those of every service, who moves money, and when patrons are told."""
+"""Settings of circulation: the common ones, the payment provider, and when notices are sent."""
 
 from typing import Annotated, Literal
 
@@ -9,18 +9,23 @@ from shared import settings
 
 
 class Settings(settings.Settings):
-    """What circulation is told by its environment."""
+    """Settings that circulation reads from its environment."""
 
     payment_provider: Literal["none", "double"] = Field(
         default="none",
-        description="`double`: a stand-in that moves no money, for tests and demonstrations.",
+        description="Payment provider. `none`: payments are refused. `double`: a test double "
+        "that moves no money, for tests and demonstrations.",
     )
     overdue_days: Annotated[tuple[int, ...], NoDecode] = Field(
         default=(1, 7, 21),
-        description="On which days after its due date the patron of a loan is told, as `1,7,21`.",
+        description="Days after the due date on which the patron of an overdue loan is notified, "
+        "such as `1,7,21`.",
     )
     due_soon_days: int = Field(
-        default=3, ge=0, le=365, description="How many days before the due date patrons are told."
+        default=3,
+        ge=0,
+        le=365,
+        description="Days before the due date at which the patron is reminded.",
     )
 
     @field_validator("overdue_days", mode="before")

@@ -1,4 +1,4 @@
-"""What circulation has now, as its events would tell it: for a view that is built, or checked."""
+"""Snapshots of circulation's current state, in the form of its events, to build or check views."""
 
 from collections.abc import Mapping
 
@@ -19,32 +19,37 @@ from shared.mongo import Database, Part
 
 
 async def titles(db: Database, part: Part) -> Told:
-    """Every title with its copies."""
+    """Return a page of all titles with their copies."""
     found, more = await store.titles.find_part(db, part)
     copies = await store.titles.find_copies(db, [title.id for title in found])
     return [catalogued(title, copies[title.id]) for title in found], more
 
 
 async def loans(db: Database, part: Part) -> Told:
-    """The loans that are open."""
+    """Return a page of the open loans."""
     found, more = await store.loans.find_open(db, part)
     return [LoanSnapshot(**loan_fields(loan)) for loan in found], more
 
 
 async def holds(db: Database, part: Part) -> Told:
-    """The holds that are open."""
+    """Return a page of the open holds."""
     found, more = await store.holds.find_open(db, part)
     return [HoldSnapshot(**hold_fields(hold)) for hold in found], more
 
 
 async def charges(db: Database, part: Part) -> Told:
-    """The charges of which something is unpaid, or due back."""
+    """Return a page of the charges with an unpaid amount or a refund due."""
     found, more = await store.charges.find_unpaid(db, part)
-    return [ChargeSnapshot(**charge_fields(charge)) for charge in found], more
+    titles = await store.loans.titles_of(db, [one.loan_id for one in found if one.loan_id])
+    titles |= await store.holds.titles_by_hold(db, [one.hold_id for one in found if one.hold_id])
+    return [
+        ChargeSnapshot(**charge_fields(one, titles.get(one.loan_id or one.hold_id or "")))
+        for one in found
+    ], more
 
 
 async def suspensions(db: Database, part: Part) -> Told:
-    """Every fine suspension."""
+    """Return a page of all fine suspensions."""
     found, more = await store.suspensions.find_part(db, part)
     return [suspension_snapshot(SuspensionSnapshot, each) for each in found], more
 

@@ -1,4 +1,4 @@
-"""What events hears."""
+"""Consumers of the events that the service subscribes to."""
 
 from services.events import queries
 from services.events.usecases.forget_registration import ForgetRegistration, forget_registration
@@ -12,10 +12,10 @@ hears = Hears()
 
 @hears(PatronErased)
 async def forget_patron(event: PatronErased, run: Run) -> None:
-    """Let an erased patron register no more, then end what they had registered for.
+    """Stop an erased patron from registering, then end the patron's registrations.
 
-    Each end is a transaction after the one that takes the event in; if this process ends between
-    them the event comes again, and what is left is ended.
+    Each registration ends in a transaction after the one that processes the event. If the process
+    stops in between, the event is delivered again and the remaining registrations end then.
     """
     await run(note_erasure, event)
     for registration in await queries.registrations_of(run.database, event.patron_id):

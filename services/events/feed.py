@@ -1,4 +1,4 @@
-"""The programme as an iCalendar object (RFC 5545), for calendars that subscribe to it."""
+"""The programme as an iCalendar object (RFC 5545), for calendar subscriptions."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,7 +9,7 @@ from services.events.domain.activity import Activity
 
 
 def calendar(activities: Iterable[Activity], now: datetime) -> bytes:
-    """The activities as one calendar, as they are at `now`. Times are UTC."""
+    """Build one calendar of the activities as they are at `now`. Times are UTC."""
     programme = Calendar()
     programme.add("version", "2.0")
     programme.add("prodid", "-//Carrel//Activities//EN")
@@ -37,5 +37,5 @@ def _entry(activity: Activity, now: datetime) -> Event:
 
 
 def _printable(text: str) -> str:
-    """Without control characters, which a calendar may not have (section 3.1)."""
+    """Remove control characters, which a calendar may not contain (RFC 5545, section 3.1)."""
     return "".join(character for character in text if character.isprintable() or character == "\n")

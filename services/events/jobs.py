@@ -1,4 +1,4 @@
-"""What events does because time has come."""
+"""Scheduled jobs of events."""
 
 import random
 
@@ -14,7 +14,7 @@ _AT_ONCE = 500
 
 @jobs.every(minutes=1)
 async def releases(run: Run) -> int:
-    """Announce the recordings whose time has come; gives how many this run announced."""
+    """Publish the release of recordings whose time has come; return the number published."""
     announced = 0
     while due := await queries.releases_due(run.database, run.now, limit=_AT_ONCE):
         for activity_id in due:
@@ -24,9 +24,9 @@ async def releases(run: Run) -> int:
 
 @jobs.steadily(seconds=1)
 async def registrations(run: Run) -> int:
-    """Go on with changes of activities: registrations to end, places to give; how many did."""
+    """Continue changes of activities; return how many registrations ended or got a place."""
     unfinished = list((await queries.unfinished(run.database)).items())
-    random.shuffle(unfinished)  # so that one that fails keeps no other waiting for ever
+    random.shuffle(unfinished)  # so that an activity that fails does not block the others forever
     done = 0
     for activity_id, since in unfinished:
         because = run.because_of(Origin(now=since))

@@ -1,4 +1,4 @@
-"""What events shows."""
+"""Queries of events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from services.events import store
-from services.events.domain.activity import Activity, address, last_day
+from services.events.domain.activity import Activity, Closed, address, last_day
 from services.events.domain.refusals import NoRecording, NoSuchActivity, NotRegistered
 from services.events.domain.registration import Places, Registration, RegistrationState
 from shared.mongo import Database
@@ -14,7 +14,7 @@ from shared.mongo import Database
 
 @dataclass(frozen=True)
 class Shown:
-    """An activity and its places, if it has any to be given."""
+    """An activity and its places; None: no registration is needed."""
 
     activity: Activity
     places: Places | None
@@ -22,7 +22,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Placed:
-    """A registration, its position if it waits, and what it is for."""
+    """A registration, its position on the waiting list if it waits, and its activity."""
 
     registration: Registration
     position: int | None
@@ -30,7 +30,7 @@ class Placed:
 
 
 async def activity(db: Database, activity_id: str) -> Shown:
-    """An activity. Raises NoSuchActivity."""
+    """Return an activity with its places. Raises NoSuchActivity."""
     found = await _activity(db, activity_id)
     places = await store.find_places(db, [activity_id])
     return Shown(found, places.get(activity_id))
@@ -44,10 +44,10 @@ async def _activity(db: Database, activity_id: str) -> Activity:
 
 
 async def recording(db: Database, activity_id: str, now: datetime) -> tuple[str, datetime]:
-    """Where the recording of an activity is to be seen, and from when it was.
+    """Return the address of an activity's recording and the instant of its release.
 
-    Raises NoSuchActivity, NoRecording, or NotYetReleased where `now` is before its time: this goes
-    by the time alone, not by whether the job has announced it.
+    Raises NoSuchActivity, NoRecording, or NotYetReleased if `now` is before the release. Only the
+    time decides, not whether the job has announced the release.
     """
     await _activity(db, activity_id)
     found = await store.find_recording(db, activity_id)
@@ -65,9 +65,9 @@ async def activities(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Shown]:
-    """Activities by their start that are not over at `since`.
+    """Return activities not over at `since`, ordered by their start, at most `limit`.
 
-    `after` is the start and id of the last one seen.
+    `after` is the start and id of the last activity seen.
     """
     found = await store.list_activities(
         db, type_=type_, branch=branch, since=since, after=after, limit=limit
@@ -76,13 +76,20 @@ async def activities(
     return [Shown(one, places.get(one.id)) for one in found]
 
 
+async def inside(db: Database, closed: Sequence[Closed], limit: int) -> tuple[list[Shown], int]:
+    """Return activities inside closures, ordered by start, at most `limit`, and their total."""
+    found, total = await store.list_inside(db, closed, limit)
+    places = await store.find_places(db, [one.id for one in found])
+    return [Shown(one, places.get(one.id)) for one in found], total
+
+
 async def releases_due(db: Database, now: datetime, limit: int) -> list[str]:
-    """Ids of the activities whose recording's release is to be announced, `limit` at most."""
+    """Return the ids of activities with a recording's release to announce, at most `limit`."""
     return await store.releases_due(db, now, limit)
 
 
 async def registration(db: Database, activity_id: str, patron_id: str) -> Placed:
-    """A patron's registration for an activity. Raises NoSuchActivity or NotRegistered."""
+    """Return a patron's registration for an activity. Raises NoSuchActivity or NotRegistered."""
     activity = await _activity(db, activity_id)
     found = await store.find_registration_of(db, activity_id, patron_id)
     if found is None:
@@ -91,14 +98,14 @@ async def registration(db: Database, activity_id: str, patron_id: str) -> Placed
 
 
 async def registrations_of(db: Database, patron_id: str) -> list[Registration]:
-    """A patron's registrations, in the order of registering."""
+    """Return a patron's registrations, in the order of registering."""
     return await store.find_registrations_of(db, patron_id)
 
 
 async def registrations_to_come(
     db: Database, patron_id: str, today: date, zone: ZoneInfo
 ) -> list[Placed]:
-    """A patron's registrations for what is not over before `today`, by the start of each."""
+    """Return a patron's registrations for activities not over before `today`, ordered by start."""
     found = await store.find_registrations_of(db, patron_id)
     activities = await store.find_activities(db, {one.activity_id for one in found})
     ahead = [one for one in found if last_day(activities[one.activity_id], zone) >= today]
@@ -111,7 +118,7 @@ async def registrations_to_come(
 async def registrations(
     db: Database, activity_id: str, after: int, limit: int
 ) -> list[tuple[Registration, int | None]]:
-    """Who registered for an activity, after a turn, each with the position of who waits.
+    """Return an activity's registrations after a turn, each with its waiting-list position or None.
 
     Raises NoSuchActivity.
     """
@@ -121,7 +128,7 @@ async def registrations(
 
 
 async def _positions(db: Database, in_turn: Sequence[Registration]) -> list[int | None]:
-    """One question is enough: who waits stands in turn."""
+    """Compute all positions from one query for the first, because the list is in turn."""
     waiting = [one for one in in_turn if one.state is RegistrationState.WAITLISTED]
     first = await store.position(db, waiting[0]) if waiting else None
     places = {one.id: (first or 0) + number for number, one in enumerate(waiting)}
@@ -129,5 +136,5 @@ async def _positions(db: Database, in_turn: Sequence[Registration]) -> list[int 
 
 
 async def unfinished(db: Database) -> dict[str, datetime]:
-    """Activities with a change that a job is to go on with, and its business time."""
+    """Return the activities with a change that a job must continue, with its business time."""
     return await store.unfinished(db)

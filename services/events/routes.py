@@ -1,6 +1,6 @@
-"""HTTP of events. What the public may see needs no token; to register needs a patron's."""
+"""Routes of events. Public data needs no token; registering needs a patron's token."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringCons
 from starlette.exceptions import HTTPException
 
 from services.events import queries
-from services.events.domain.activity import is_released
+from services.events.domain.activity import Closed, is_released
 from services.events.domain.registration import Registration, RegistrationState
 from services.events.feed import calendar
 from services.events.queries import Placed, Shown
@@ -24,15 +24,18 @@ from services.events.usecases.withdraw_registration import (
     WithdrawRegistration,
     withdraw_registration,
 )
-from shared.auth import Patron, Staff, StaffOrService
+from shared.auth import OtherService, Patron, Staff, StaffOrService
 from shared.clock import library_day
-from shared.http import Body, BusinessTime, Db, PageQuery, Run, page_of
+from shared.http import Body, BusinessTime, Day, Db, PageQuery, Run, page_of
 
 router = APIRouter(prefix="/v1", tags=["activities"])
 
 FEED_BACK = timedelta(days=31)
-"""A calendar takes the feed for all there is: what was yesterday is to stay in it for a while."""
+"""Time for which past activities stay in the feed: calendars remove entries that the feed no longer
+has."""
 FEED_ENTRIES = 1000
+INSIDE_AT_MOST = 100
+"""Maximum number of activities inside closures that are listed."""
 _FEED = """\
 BEGIN:VCALENDAR
 VERSION:2.0
@@ -52,11 +55,11 @@ END:VCALENDAR
 """
 
 
-# ---- what is sent and answered ------------------------------------------------------------------
+# ---- bodies of requests and responses -----------------------------------------------------------
 
 
 def _utc(instant: datetime) -> datetime:
-    """In UTC, to the second: what is stored, published and answered is then one and the same."""
+    """Convert to UTC and drop fractions of a second, as stored, published and answered."""
     try:
         return instant.astimezone(UTC).replace(microsecond=0)
     except OverflowError:
@@ -74,7 +77,7 @@ ActivityId = Annotated[str, Path(max_length=64)]
 
 
 class RecordingIn(Body):
-    """A recording, and from when it may be seen."""
+    """A recording's address and the instant from which it may be seen."""
 
     available_from: Instant
     url: str = Field(max_length=2000, pattern=r"^https?://[^\s]+$", repr=False)
@@ -84,46 +87,53 @@ class ActivityIn(Body):
     """A new activity."""
 
     title: Line
-    type: ActivityType = Field(description="As `talk`, `exhibition`, `workshop`.")
+    type: ActivityType = Field(
+        description="Type of the activity, such as `talk`, `exhibition` or `workshop`."
+    )
     venue: Line
-    branch: BranchCode | None = Field(default=None, description="Where it takes place, if in one.")
+    branch: BranchCode | None = Field(
+        default=None, description="Code of the branch where it takes place; null: not at a branch."
+    )
     starts_at: Instant
     ends_at: Instant | None = None
     speaker: Line | None = None
     organiser: Line
-    language: Line | None = Field(default=None, description="In which it is held.")
-    enquiries: Line | None = Field(default=None, description="Telephone number.")
+    language: Line | None = Field(default=None, description="Language of the activity.")
+    enquiries: Line | None = Field(default=None, description="Telephone number for enquiries.")
     recording: RecordingIn | None = None
     places: PlaceCount | None = Field(
-        default=None, description="How many can come; null: all, without registering."
+        default=None, description="Number of places; null: anyone can come, without registering."
     )
 
 
 class ActivityChange(Body):
-    """What is to be changed; what is not given stays as it is."""
+    """The fields to change; a field that is not given stays as it is."""
 
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     venue: Line | None = None
     branch: BranchCode | None = None
-    places: PlaceCount | None = Field(default=None, description="More than there are.")
+    places: PlaceCount | None = Field(
+        default=None,
+        description="New number of places, not lower than the present one; null: unchanged.",
+    )
 
 
 class CancellationIn(Body):
-    """Why an activity does not take place, for all to read."""
+    """The reason why an activity is cancelled, shown to the public."""
 
     reason: Line
 
 
 class RecordingState(BaseModel):
-    """What all may know of a recording: never its address."""
+    """The public data of a recording, which never include its address."""
 
     available_from: datetime
     released: bool
 
     @classmethod
     def of(cls, available_from: datetime | None, now: datetime) -> "RecordingState | None":
-        """As it is at `now`; None where there is no recording."""
+        """Build the state of a recording at `now`; None if there is no recording."""
         if available_from is None:
             return None
         return cls(available_from=available_from, released=is_released(available_from, now))
@@ -144,17 +154,20 @@ class ActivityOut(BaseModel):
     language: str | None
     enquiries: str | None
     recording: RecordingState | None
-    places: int | None = Field(description="null: no registration is needed.")
+    places: int | None = Field(description="Number of places; null: no registration is needed.")
     places_left: int | None = Field(
-        description="How many who register now get a place: none while somebody waits for one."
+        description="Number of places for new registrations: 0 while somebody is on the waiting "
+        "list, or if the activity is cancelled. Null: no registration is needed."
     )
-    cancelled_at: datetime | None = Field(description="null: it takes place.")
+    cancelled_at: datetime | None = Field(
+        description="Time of the cancellation; null: not cancelled."
+    )
     cancelled_because: str | None
     version: int
 
     @classmethod
     def of(cls, shown: Shown, now: datetime) -> "ActivityOut":
-        """From the activity, as it is at `now`."""
+        """Build the response from an activity as it is at `now`."""
         activity, places = shown.activity, shown.places
         return cls(
             id=activity.id,
@@ -178,14 +191,16 @@ class ActivityOut(BaseModel):
 
 
 class ActivityPage(BaseModel):
-    """Activities by their start."""
+    """A page of activities, ordered by their start."""
 
     items: list[ActivityOut]
-    next: str | None = Field(description="Send it as `after` for the next page; null: no more.")
+    next: str | None = Field(
+        description="Value to send as `after` for the next page; null: this is the last page."
+    )
 
 
 class RecordingOut(BaseModel):
-    """Where a recording is to be seen."""
+    """The address of a recording and the instant of its release."""
 
     url: str
     available_from: datetime
@@ -198,14 +213,18 @@ class RegistrationOut(BaseModel):
     activity_id: str
     patron_id: str
     state: RegistrationState
-    position: int | None = Field(description="1 is next in line; null: it does not wait.")
-    turn: int = Field(description="Counts the registrations for the activity.")
+    position: int | None = Field(
+        description="Position on the waiting list, 1 is next; null: not on the waiting list."
+    )
+    turn: int = Field(
+        description="Ordinal among all registrations ever made for the activity, counted from 1."
+    )
     registered_at: datetime
     version: int
 
     @classmethod
     def of(cls, registration: Registration, position: int | None) -> "RegistrationOut":
-        """From the registration."""
+        """Build the response from a registration."""
         return cls(
             id=registration.id,
             activity_id=registration.activity_id,
@@ -219,7 +238,7 @@ class RegistrationOut(BaseModel):
 
 
 class OwnRegistrationOut(RegistrationOut):
-    """A registration with what it is for."""
+    """A registration with data of its activity."""
 
     title: str
     type: str
@@ -229,7 +248,7 @@ class OwnRegistrationOut(RegistrationOut):
 
     @classmethod
     def placed(cls, placed: Placed) -> "OwnRegistrationOut":
-        """From the registration and the activity."""
+        """Build the response from a registration and its activity."""
         registration = RegistrationOut.of(placed.registration, placed.position)
         return cls(
             **registration.model_dump(),
@@ -242,16 +261,78 @@ class OwnRegistrationOut(RegistrationOut):
 
 
 class OwnRegistrations(BaseModel):
-    """A patron's registrations for what is not over, by the start of each."""
+    """A patron's registrations for activities that are not over, ordered by their start."""
 
     items: list[OwnRegistrationOut]
 
 
 class RegistrationPage(BaseModel):
-    """Who registered, first come first."""
+    """A page of registrations, in the order of registering."""
 
     items: list[RegistrationOut]
-    next: str | None = Field(description="Send it as `after` for the next page; null: no more.")
+    next: str | None = Field(
+        description="Value to send as `after` for the next page; null: this is the last page."
+    )
+
+
+class ClosedDays(Body):
+    """Branches that are closed on the same days."""
+
+    branches: tuple[BranchCode, ...] = Field(min_length=1, max_length=1000)
+    starts_on: Day = Field(description="First closed day.")
+    reopened_on: Day | None = Field(description="First open day; null: no end is announced.")
+
+    def closed(self, zone: tzinfo) -> Closed:
+        """Convert the days to instants in the library's time zone."""
+        end = self.reopened_on
+        return Closed(
+            self.branches,
+            datetime.combine(self.starts_on, time(), zone),
+            datetime.combine(end, time(), zone) if end else None,
+        )
+
+
+class ClosuresIn(Body):
+    """Planned closures."""
+
+    closed: tuple[ClosedDays, ...] = Field(min_length=1, max_length=1000)
+
+
+class InsideOut(BaseModel):
+    """An activity that falls into a closure."""
+
+    id: str
+    title: str
+    type: str
+    venue: str
+    branch: str | None
+    starts_at: datetime
+    ends_at: datetime | None
+    registered: int = Field(description="Number of patrons who have a place.")
+    waiting: int = Field(description="Number of patrons on the waiting list.")
+
+    @classmethod
+    def of(cls, shown: Shown) -> "InsideOut":
+        """Build the response from an activity and its places."""
+        activity, places = shown.activity, shown.places
+        return cls(
+            id=activity.id,
+            title=activity.title,
+            type=activity.type,
+            venue=activity.venue,
+            branch=activity.branch,
+            starts_at=activity.starts_at,
+            ends_at=activity.ends_at,
+            registered=places.taken if places else 0,
+            waiting=places.waiting if places else 0,
+        )
+
+
+class InsideList(BaseModel):
+    """The first activities that fall into closures, ordered by start, and the total of all."""
+
+    items: list[InsideOut]
+    total: int
 
 
 def _cursor(item: ActivityOut) -> str:
@@ -315,15 +396,15 @@ async def get_activities(
     type_: ByType = None,
     branch: ByBranch = None,
     from_: Annotated[
-        date | None,
+        Day | None,
         Query(
             alias="from",
-            description="What is over before this day, in the library's time zone, is left out.",
-            ge=date(1900, 1, 1),  # midnight of the year 1 may have no equivalent in UTC
+            description="First day, in the library's time zone: activities that are over before it "
+            "are left out.",
         ),
     ] = None,
 ) -> ActivityPage:
-    """Activities by their start."""
+    """List activities, ordered by their start."""
     settings: Settings = request.app.state.settings
     found = await queries.activities(
         db,
@@ -343,14 +424,14 @@ async def get_activities(
     responses={
         200: {
             "content": {"text/calendar": {"schema": {"type": "string"}, "example": _FEED}},
-            "description": "iCalendar (RFC 5545).",
+            "description": "A calendar in the iCalendar format (RFC 5545).",
         }
     },
 )
 async def get_feed(
     db: Db, now: BusinessTime, *, type_: ByType = None, branch: ByBranch = None
 ) -> Response:
-    """Activities as a calendar to subscribe to: of the last 31 days, that are on, and to come."""
+    """Get a calendar feed to subscribe to, from activities of the last 31 days on."""
     found = await queries.activities(
         db, type_=type_, branch=branch, since=now - FEED_BACK, after=None, limit=FEED_ENTRIES
     )
@@ -360,7 +441,7 @@ async def get_feed(
 
 @router.get("/activities/{activity_id}")
 async def get_activity(activity_id: ActivityId, db: Db, now: BusinessTime) -> ActivityOut:
-    """An activity. 404 `no-such-activity`."""
+    """Get an activity. 404 `no-such-activity`."""
     return ActivityOut.of(await queries.activity(db, activity_id), now)
 
 
@@ -368,7 +449,9 @@ async def get_activity(activity_id: ActivityId, db: Db, now: BusinessTime) -> Ac
 async def patch_activity(
     activity_id: ActivityId, body: ActivityChange, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
-    """Change when or where it takes place, of which who registered is told, or add places.
+    """Change an activity's time or venue, or add places.
+
+    Patrons who registered are notified of a new time or venue.
 
     404 `no-such-activity`; 409 `activity-cancelled`, `fewer-places`, `no-registration-needed`; 422
     `ends-before-it-starts`.
@@ -393,7 +476,7 @@ async def patch_activity(
 async def post_cancellation(
     activity_id: ActivityId, body: CancellationIn, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
-    """Cancel it for good. Its registrations end, of which each patron is told.
+    """Cancel an activity, which is final. Its registrations end and each patron is notified.
 
     404 `no-such-activity`; 409 `activity-cancelled`.
     """
@@ -403,7 +486,7 @@ async def post_cancellation(
 
 @router.get("/activities/{activity_id}/recording")
 async def get_recording(activity_id: ActivityId, db: Db, now: BusinessTime) -> RecordingOut:
-    """Where the recording is to be seen.
+    """Get the address of an activity's recording.
 
     403 `not-yet-released` before its time, with `available_from`; 404 `no-recording`.
     """
@@ -425,7 +508,7 @@ async def get_recording(activity_id: ActivityId, db: Db, now: BusinessTime) -> R
 async def post_registration(
     activity_id: ActivityId, caller: Patron, run: Run, response: Response
 ) -> RegistrationOut:
-    """Register, first come, first served: with a place, or on the waiting list.
+    """Register for an activity, first come, first served: with a place, or on the waiting list.
 
     404 `no-such-activity`, `no-such-patron`; 409 `no-registration-needed`, `already-registered`,
     `activity-begun`, `activity-cancelled`.
@@ -438,7 +521,7 @@ async def post_registration(
 
 @router.delete("/activities/{activity_id}/registration")
 async def delete_registration(activity_id: ActivityId, caller: Patron, run: Run) -> RegistrationOut:
-    """Withdraw. The place goes to the first who waits.
+    """Withdraw from an activity. The place goes to the first on the waiting list.
 
     404 `no-such-activity`, `not-registered`; 409 `activity-begun`, `activity-cancelled`.
     """
@@ -448,7 +531,7 @@ async def delete_registration(activity_id: ActivityId, caller: Patron, run: Run)
 
 @router.get("/activities/{activity_id}/registration")
 async def get_registration(activity_id: ActivityId, caller: Patron, db: Db) -> OwnRegistrationOut:
-    """The patron's own registration. 404 `no-such-activity`, `not-registered`."""
+    """Get the patron's own registration. 404 `no-such-activity`, `not-registered`."""
     return OwnRegistrationOut.placed(await queries.registration(db, activity_id, caller.id))
 
 
@@ -456,7 +539,7 @@ async def get_registration(activity_id: ActivityId, caller: Patron, db: Db) -> O
 async def get_registrations(
     activity_id: ActivityId, caller: StaffOrService, db: Db, page: PageQuery
 ) -> RegistrationPage:
-    """Who registered, first come first: those with a place, then those who wait.
+    """List an activity's registrations in the order of registering.
 
     404 `no-such-activity`.
     """
@@ -469,7 +552,21 @@ async def get_registrations(
 async def get_my_registrations(
     request: Request, caller: Patron, db: Db, now: BusinessTime
 ) -> OwnRegistrations:
-    """The patron's registrations for what is not over, by the start of each."""
+    """List the patron's registrations for activities that are not over, ordered by their start."""
     zone = request.app.state.settings.zone
     found = await queries.registrations_to_come(db, caller.id, library_day(now, zone), zone)
     return OwnRegistrations(items=[OwnRegistrationOut.placed(placed) for placed in found])
+
+
+@router.post("/effects/activities")
+async def post_effect(
+    body: ClosuresIn, request: Request, _caller: OtherService, db: Db
+) -> InsideList:
+    """List the activities that fall into closures and are not cancelled; nothing changes.
+
+    The notices service, which owns the closures, calls it. The gateway does not forward it.
+    """
+    settings: Settings = request.app.state.settings
+    closed = [one.closed(settings.zone) for one in body.closed]
+    found, total = await queries.inside(db, closed, INSIDE_AT_MOST)
+    return InsideList(items=[InsideOut.of(shown) for shown in found], total=total)

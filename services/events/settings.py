@@ -1,4 +1,4 @@
-"""Settings of events: those of every service."""
+"""Settings of events: only the common ones."""
 
 from shared.settings import Settings
 

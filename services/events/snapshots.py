@@ -1,4 +1,4 @@
-"""What events has now, as its events would tell it: for a view that is built, or checked."""
+"""Snapshots of events' current state, in the form of its events, to build or check views."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,13 @@ from shared.mongo import Database, Part
 
 
 async def activities(db: Database, part: Part) -> Told:
-    """Every activity."""
+    """Return a page of all activities."""
     found, more = await store.find_programme(db, part)
     return [ActivitySnapshot(**activity_fields(activity)) for activity in found], more
 
 
 async def registrations(db: Database, part: Part) -> Told:
-    """The registrations that have not ended."""
+    """Return a page of the registrations that have not ended."""
     found, more = await store.find_registrations(db, part)
     return [RegistrationSnapshot(**registration_fields(one)) for one in found], more
 

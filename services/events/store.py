@@ -7,7 +7,7 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.events.domain.activity import Activity, Recording
+from services.events.domain.activity import Activity, Closed, Recording
 from services.events.domain.registration import Places, Registration, RegistrationState
 from shared.mongo import Database, Indexes, Part, from_document, read_part
 from shared.unit_of_work import Stale, Work
@@ -21,16 +21,16 @@ INDEXES: Indexes = {
         IndexModel(_IN_ORDER),
         IndexModel([("type", ASCENDING), *_IN_ORDER]),
         IndexModel([("branch", ASCENDING), *_IN_ORDER]),
-        # What began before and is still on.
+        # Activities that began before a day and are not over.
         IndexModel([("ends_at", ASCENDING)]),
     ],
     "recordings": [IndexModel([("announced", ASCENDING), ("available_from", ASCENDING)])],
     "places": [IndexModel([("unfinished_since", ASCENDING)], partialFilterExpression=_UNFINISHED)],
     "registrations": [
-        # One for each patron, and each turn once, whatever else goes wrong.
+        # Guarantee one registration for each patron, and each turn once.
         IndexModel([("patron_id", ASCENDING), ("activity_id", ASCENDING)], unique=True),
         IndexModel([("activity_id", ASCENDING), ("turn", ASCENDING)], unique=True),
-        # Who waits, in turn.
+        # The waiting list of an activity, in turn.
         IndexModel([("activity_id", ASCENDING), ("state", ASCENDING), ("turn", ASCENDING)]),
     ],
     "patrons": [],
@@ -39,7 +39,7 @@ INDEXES: Indexes = {
 
 @dataclass(frozen=True)
 class _Patron:
-    """What a registration and an erasure at the same moment meet in."""
+    """A patron's document. Registrations and an erasure write it, so that they conflict."""
 
     id: str
     version: int
@@ -52,7 +52,7 @@ class _Patron:
 async def add_activity(
     work: Work, activity: Activity, recording: Recording | None, places: Places | None
 ) -> None:
-    """A new activity, where its recording is, and its places, if it has any."""
+    """Insert a new activity with its recording and its places, if it has them."""
     await work.add("activities", activity)
     if recording is not None:
         await work.add("recordings", recording)
@@ -61,17 +61,17 @@ async def add_activity(
 
 
 async def activity(work: Work, activity_id: str) -> Activity | None:
-    """The activity of this id."""
+    """Return the activity with an id, or None."""
     return await work.find(Activity, "activities", {"_id": activity_id})
 
 
 async def save_activity(work: Work, activity: Activity) -> None:
-    """The activity after a change."""
+    """Save an activity after a change."""
     await work.save("activities", activity)
 
 
 async def claim_release(work: Work, activity_id: str) -> bool:
-    """Mark the recording's release as announced. False if that was done, or it is not time yet."""
+    """Mark a recording's release as announced; return False if it is already, or not due yet."""
     claimed = await work.update(
         "recordings",
         {"_id": activity_id, "announced": False, "available_from": {"$lte": work.now}},
@@ -84,62 +84,62 @@ async def claim_release(work: Work, activity_id: str) -> bool:
 
 
 async def places(work: Work, activity_id: str) -> Places | None:
-    """The places of an activity; None: it has none to be given."""
+    """Return the places of an activity; None if no registration is needed."""
     return await work.find(Places, "places", {"_id": activity_id})
 
 
 async def save_places(work: Work, places: Places) -> None:
-    """The counts after a change. Of two changes at once one is run again, and sees the other."""
+    """Save the counts of places after a change. Of concurrent changes one is retried."""
     await work.save("places", places)
 
 
 async def registration(work: Work, registration_id: str) -> Registration | None:
-    """The registration of this id, unless it has ended."""
+    """Return the registration with an id; None if it has ended."""
     return await work.find(Registration, "registrations", {"_id": registration_id})
 
 
 async def registration_of(work: Work, activity_id: str, patron_id: str) -> Registration | None:
-    """A patron's registration for an activity, unless it has ended."""
+    """Return a patron's registration for an activity; None if there is none or it has ended."""
     query = {"patron_id": patron_id, "activity_id": activity_id}
     return await work.find(Registration, "registrations", query)
 
 
 async def next_waiting(work: Work, activity_id: str, limit: int) -> list[Registration]:
-    """Those who stand first on the waiting list of an activity, in turn."""
+    """Return the first registrations on an activity's waiting list, at most `limit`, in turn."""
     query = {"activity_id": activity_id, **_WAITLISTED}
     order = [("turn", ASCENDING)]
     return await work.all(Registration, "registrations", query, sort=order, limit=limit)
 
 
 async def add_registration(work: Work, registration: Registration) -> None:
-    """A new registration."""
+    """Insert a new registration."""
     await work.add("registrations", registration)
 
 
 async def save_registrations(work: Work, registrations: Iterable[Registration]) -> None:
-    """Registrations after a change."""
+    """Save registrations after a change."""
     await work.save("registrations", *registrations)
 
 
 async def first_registered(work: Work, activity_id: str, limit: int) -> list[Registration]:
-    """The registrations for an activity that have not ended, in turn."""
+    """Return the first open registrations for an activity, at most `limit`, in turn."""
     query = {"activity_id": activity_id}
     order = [("turn", ASCENDING)]
     return await work.all(Registration, "registrations", query, sort=order, limit=limit)
 
 
 async def delete_registrations(work: Work, registrations: Sequence[Registration]) -> None:
-    """Delete registrations as they were read; raises Stale if one has changed since."""
+    """Delete registrations as they were read. Raises Stale if one has changed since."""
     query = {"$or": [{"_id": one.id, "version": one.version} for one in registrations]}
     if registrations and await work.delete("registrations", query) < len(registrations):
         raise Stale(f"one of {len(registrations)} registrations is no longer at its version")
 
 
 async def hold_patron(work: Work, patron_id: str) -> bool:
-    """Whether the patron may get a registration: not once erased.
+    """Return True if the patron may get a registration: not after erasure.
 
-    Writes what is kept of them, so that nobody erases the patron until this transaction is over: a
-    read alone would not stop an erasure that commits meanwhile, and the registration would stay.
+    Writes the patron's document, so that a concurrent erasure conflicts with this transaction. With
+    a read alone the erasure could commit meanwhile, and the registration would remain.
     """
     known = await work.find(_Patron, "patrons", {"_id": patron_id})
     if known is not None and known.erased:
@@ -149,7 +149,7 @@ async def hold_patron(work: Work, patron_id: str) -> bool:
 
 
 async def erase_patron(work: Work, patron_id: str) -> None:
-    """Keep nothing of a patron but that they were erased."""
+    """Keep only the fact that a patron was erased."""
     change = {"$set": {"erased": True}, "$inc": {"version": 1}}
     await work.update("patrons", {"_id": patron_id}, change, upsert=True)
 
@@ -158,7 +158,7 @@ async def erase_patron(work: Work, patron_id: str) -> None:
 
 
 async def releases_due(db: Database, now: datetime, limit: int) -> list[str]:
-    """Ids of activities whose recording may be seen and was not announced, oldest first."""
+    """Return the ids of activities with a released but unannounced recording, oldest first."""
     cursor = (
         db.recordings.find({"announced": False, "available_from": {"$lte": now}}, {"_id": 1})
         .sort("available_from", ASCENDING)
@@ -168,19 +168,19 @@ async def releases_due(db: Database, now: datetime, limit: int) -> list[str]:
 
 
 async def find_activity(db: Database, activity_id: str) -> Activity | None:
-    """As `activity`, outside any transaction."""
+    """Return the same as `activity`, read outside any transaction."""
     found = await db.activities.find_one({"_id": activity_id})
     return None if found is None else from_document(Activity, found)
 
 
 async def find_recording(db: Database, activity_id: str) -> Recording | None:
-    """Where the recording of an activity is."""
+    """Return the recording of an activity, with its address, or None."""
     found = await db.recordings.find_one({"_id": activity_id})
     return None if found is None else from_document(Recording, found)
 
 
 async def find_programme(db: Database, part: Part) -> tuple[list[Activity], str | None]:
-    """A part of the activities and where to go on."""
+    """Return a page of the activities and the id at which the next page begins."""
     return await read_part(db.activities, Activity, part)
 
 
@@ -193,9 +193,9 @@ async def list_activities(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Activity]:
-    """Activities that are not over at `since`, in the order of their start, then their id.
+    """Return activities not over at `since`, ordered by start and then id, at most `limit`.
 
-    `after` is the start and id of the last one seen.
+    `after` is the start and id of the last activity seen.
     """
     query: dict[str, Any] = {}
     if type_ is not None:
@@ -217,20 +217,42 @@ async def list_activities(
     return [from_document(Activity, document) async for document in cursor]
 
 
+async def list_inside(
+    db: Database, closed: Iterable[Closed], limit: int
+) -> tuple[list[Activity], int]:
+    """Return activities that fall into any of these closures, at most `limit`, and their total.
+
+    Cancelled activities are left out. The activities are ordered by their start.
+    """
+    inside = []
+    for one in closed:
+        query: dict[str, Any] = {
+            "branch": {"$in": list(one.branches)},
+            "$or": [{"starts_at": {"$gte": one.since}}, {"ends_at": {"$gt": one.since}}],
+        }
+        if one.until is not None:
+            query["starts_at"] = {"$lt": one.until}
+        inside.append(query)
+    wanted = {"cancelled_at": None, "$or": inside}
+    cursor = db.activities.find(wanted).sort(_IN_ORDER).limit(limit)
+    found = [from_document(Activity, document) async for document in cursor]
+    return found, await db.activities.count_documents(wanted)
+
+
 async def find_places(db: Database, activity_ids: Collection[str]) -> dict[str, Places]:
-    """The places of those of these activities that have any to be given, by activity."""
+    """Return the places of those of these activities that need registration, by activity id."""
     found = db.places.find({"_id": {"$in": sorted(activity_ids)}})
     return {document["_id"]: from_document(Places, document) async for document in found}
 
 
 async def unfinished(db: Database) -> dict[str, datetime]:
-    """Activities with a change that is not finished, and its business time."""
+    """Return the activities with an unfinished change, with the change's business time."""
     found = db.places.find(_UNFINISHED, {"unfinished_since": 1})
     return {document["_id"]: document["unfinished_since"] async for document in found}
 
 
 async def find_activities(db: Database, activity_ids: Collection[str]) -> dict[str, Activity]:
-    """Some activities, by id."""
+    """Return activities by id, keyed by id."""
     found = db.activities.find({"_id": {"$in": sorted(activity_ids)}})
     return {document["_id"]: from_document(Activity, document) async for document in found}
 
@@ -238,13 +260,13 @@ async def find_activities(db: Database, activity_ids: Collection[str]) -> dict[s
 async def find_registration_of(
     db: Database, activity_id: str, patron_id: str
 ) -> Registration | None:
-    """As `registration_of`, outside any transaction."""
+    """Return the same as `registration_of`, read outside any transaction."""
     found = await db.registrations.find_one({"patron_id": patron_id, "activity_id": activity_id})
     return None if found is None else from_document(Registration, found)
 
 
 async def find_registrations_of(db: Database, patron_id: str) -> list[Registration]:
-    """A patron's registrations, in the order of registering."""
+    """Return a patron's registrations, in the order of registering."""
     cursor = db.registrations.find({"patron_id": patron_id}).sort("_id", ASCENDING)
     return [from_document(Registration, document) async for document in cursor]
 
@@ -252,14 +274,14 @@ async def find_registrations_of(db: Database, patron_id: str) -> list[Registrati
 async def list_registrations(
     db: Database, activity_id: str, after: int, limit: int
 ) -> list[Registration]:
-    """Those of an activity after a turn, in turn."""
+    """Return the registrations for an activity after a turn, in turn, at most `limit`."""
     query = {"activity_id": activity_id, "turn": {"$gt": after}}
     cursor = db.registrations.find(query).sort("turn", ASCENDING).limit(limit)
     return [from_document(Registration, document) async for document in cursor]
 
 
 async def position(db: Database, registration: Registration) -> int | None:
-    """How many wait for a place up to and with this one; None: it waits no longer."""
+    """Return a registration's position on the waiting list, 1 for the next; None if not waiting."""
     if registration.state is not RegistrationState.WAITLISTED:
         return None
     query = {"activity_id": registration.activity_id, "turn": {"$lte": registration.turn}}
@@ -267,5 +289,5 @@ async def position(db: Database, registration: Registration) -> int | None:
 
 
 async def find_registrations(db: Database, part: Part) -> tuple[list[Registration], str | None]:
-    """A part of the registrations and where to go on."""
+    """Return a page of the registrations and the id at which the next page begins."""
     return await read_part(db.registrations, Registration, part)

@@ -1,9 +1,9 @@
-"""The gateway: what clients touch.
+"""The gateway: the service that clients call.
 
-Owns nothing of its own but what it builds from events, and can build again from its owners: the
-account views, and titles, branches, activities and notices as far as My Account shows them.
+Owns no data. It builds the account views from events, with the titles, branches, activities and
+notices that My Account shows, and can rebuild them from the owners' data.
 Publishes nothing.
-Hears `patron.*`, `preferences.changed`, `title.catalogued`, `loan.*`, `hold.*`, `fine.*`,
+Subscribes to `patron.*`, `preferences.changed`, `title.catalogued`, `loan.*`, `hold.*`, `fine.*`,
 `fines.*`, `activity.*`, `recording.released`, `registration.*`, `branch.*`, `notice.published` and
 `notification.*`.
 """

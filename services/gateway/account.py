@@ -1,4 +1,4 @@
-"""A patron's account as it is shown: from its view, and what circulation says of late loans."""
+"""Build a patron's account overview from its view and circulation's accruing fines."""
 
 import asyncio
 import contextlib
@@ -37,20 +37,23 @@ READ_SECONDS = 1.5
 
 @dataclass(frozen=True)
 class Seen:
-    """What the database had of an account at one look."""
+    """Data read from the database to show one account."""
 
     view: Document | None
     stamps: store.Stamps
     common: store.Common
     waiting: Mapping[str, Document]
-    """What has a position in a queue."""
+    """Waiting holds and registrations, by id."""
     positions: Mapping[str, int]
     activities: Mapping[str, Document]
-    """For which the patron registered."""
+    """Known activities that the patron registered for, by id."""
 
 
 class Accounts:
-    """The accounts that this process shows. Views that can't be read now raise OwnerAway."""
+    """Account overviews of this process.
+
+    Methods raise OwnerAway if the views are not complete or their read takes too long.
+    """
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
@@ -60,9 +63,9 @@ class Accounts:
         self._writing: set[asyncio.Task[None]] = set()
 
     async def kept(self, caller: Caller, now: datetime) -> Answer | None:
-        """What the caller's `GET /v1/me` was answered before, if that is still right."""
+        """Return the last answer to the caller's `GET /v1/me` if it is still valid, else None."""
         answer = self._answers.get(caller.id)
-        if answer is None:
+        if answer is None or self._app.state.own_writes.holds(caller.id):
             return None
         today = library_day(now, self._app.state.settings.zone)
         if answer.may_hold(caller.name, self._app.state.liveness.report(), today):
@@ -70,16 +73,16 @@ class Accounts:
                 if await in_time(self._is_as_it_was(caller.id, answer)):
                     return answer
             except PyMongoError:
-                pass  # the driver asks again for what is read in whole
+                pass  # the full read follows, which the driver retries
         self._answers.drop(caller.id)
         return None
 
     async def answer(self, caller: Caller, now: datetime) -> Answer:
-        """What the caller's `GET /v1/me` is answered, worked out if need be."""
+        """Return the answer to the caller's `GET /v1/me`, built anew if no kept one is valid."""
         return await self.kept(caller, now) or await self._worked_out(caller, now)
 
     async def look(self, caller: Caller, now: datetime) -> Document:
-        """The same for who is told of changes: of what accrues, what circulation said last."""
+        """Build the account for stream subscribers from the last known accruing fines."""
         today = library_day(now, self._app.state.settings.zone)
         seen = await in_time(self._seen(caller.id))
         late = past_due(open_loans(seen.view), today)
@@ -131,9 +134,10 @@ class Accounts:
     async def _seen(self, patron_id: str) -> Seen:
         database = self._app.state.database
         with pymongo.timeout(STORE_SECONDS):
+            await self._app.state.own_writes.write_held_of(patron_id)
             view, stamps = await store.account_view(database, patron_id)
             if self._common is None or self._common[0] != stamps.common:
-                # Read after their stamp, so never older than it says.
+                # Read after the stamp, so the data is never older than the stamp says.
                 self._common = (stamps.common, await store.common(database))
             wanted = {one["activity_id"] for one in open_registrations(view).values()}
             return Seen(
@@ -156,7 +160,7 @@ class Accounts:
     def _noted(
         self, patron_id: str, now: datetime, view: Document | None, said: Document
     ) -> Document:
-        """Circulation's word on the loans that are shown, kept for when it is asked next."""
+        """Return circulation's answer for the open loans, and store it in the background."""
         loans = open_loans(view)
         items = [
             {**item, "due_on": loans[item["loan_id"]]["due_on"]}
@@ -172,15 +176,16 @@ class Accounts:
         return said
 
     async def _keep(self, patron_id: str, now: datetime, said: Document) -> None:
-        """Nobody waits for it: if it fails, the next call that circulation answers does it."""
+        """Store circulation's answer; after a failure the next call that gets one stores it."""
         with contextlib.suppress(PyMongoError):
             await store.keep_accruing(self._app.state.database, patron_id, now, said)
 
 
 async def in_time(read: Awaitable[T]) -> T:
-    """A read of the gateway's own database, or a 503 well before a client gives up.
+    """Await a read of the gateway's own database; raise OwnerAway after READ_SECONDS.
 
-    Views that are not whole give a 503 too: what they lack would look like nothing owed.
+    So the client has a 503 well before it gives up. Views that are not complete raise OwnerAway
+    too: a missing charge would look like nothing owed.
     """
     try:
         async with asyncio.timeout(READ_SECONDS):

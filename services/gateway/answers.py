@@ -1,8 +1,8 @@
-"""Answers to `GET /v1/me` that may still be right, as the bytes that were sent.
+"""Cache answers to `GET /v1/me` as bytes, and check them by stamps.
 
-A view has a stamp, which each change of it replaces, and so has what all accounts are shown by.
-Whether an answer of before is right is asked of the database each time, by these stamps alone: so
-it is right at once at every replica, and the view itself is neither read nor put into words again.
+Each change of a view replaces its stamp. The data that all accounts share has a stamp too. Before a
+cached answer is sent, only these stamps and the queue positions are read from the database. So an
+answer is up to date at every replica, and an unchanged view is neither read nor serialized again.
 """
 
 import hashlib
@@ -18,42 +18,42 @@ from starlette.responses import Response
 from services.gateway.store import Stamps
 
 MOST_BYTES = 64 * 2**20
-"""Of the bodies that a process keeps."""
+"""Maximum size of all cached bodies of a process, in bytes."""
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
-"""Headers of what is one patron's own."""
+"""Headers of an answer that is private to one patron."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a patron was shown, and what it depends on."""
+    """A cached answer, and all that its validity depends on."""
 
     body: bytes
     name: str
-    """Of the patron, as their token says it."""
+    """Name of the patron, from their token."""
     live: Mapping[str, bool]
     day: date
-    """In the library's zone: what is past its due date changes at midnight."""
+    """Day in the library's time zone: the loans past their due date change at midnight."""
     stamps: Stamps
     waiting: Mapping[str, dict[str, Any]]
-    """What has a position in a queue, which changes without the view."""
+    """Waiting holds and registrations. Their positions change without a change of the view."""
     positions: Mapping[str, int]
     tag: str = field(init=False)
-    """Its ETag."""
+    """ETag of the answer."""
 
     def __post_init__(self) -> None:
-        """The tag is the body's digest."""
+        """Derive the ETag from the body's digest."""
         tag = f'W/"{hashlib.sha256(self.body).hexdigest()[:32]}"'
         object.__setattr__(self, "tag", tag)
 
     def to(self, request: Request) -> Response:
-        """As an answer to a request: none again where it is what the caller has."""
+        """Return the response to a request: a 304 if the caller already has this answer."""
         headers = {**PRIVATE, "ETag": self.tag}
         if _has(request.headers.get("if-none-match", ""), self.tag):
             return Response(status_code=304, headers=headers)
         return Response(self.body, headers=headers, media_type="application/json")
 
     def may_hold(self, name: str, live: Mapping[str, bool], day: date) -> bool:
-        """Whether it is right as long as the stamps and the positions are as they were."""
+        """Return whether the answer is valid, provided that stamps and positions are unchanged."""
         return self.name == name and self.live == live and self.day == day
 
 
@@ -63,7 +63,7 @@ def _has(if_none_match: str, tag: str) -> bool:
 
 
 class Answers:
-    """The answers that were given last, by patron, as many as MOST_BYTES hold."""
+    """Cache of each patron's last answer, limited to MOST_BYTES."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most = most_bytes
@@ -71,14 +71,14 @@ class Answers:
         self._kept: OrderedDict[str, Answer] = OrderedDict()
 
     def get(self, patron_id: str) -> Answer | None:
-        """The patron's last answer, if it is kept."""
+        """Return the patron's last answer, if it is cached."""
         answer = self._kept.get(patron_id)
         if answer is not None:
             self._kept.move_to_end(patron_id)
         return answer
 
     def keep(self, patron_id: str, answer: Answer) -> None:
-        """Keep an answer in the place of the last; the longest unused make room for it."""
+        """Cache an answer in place of the last one; evict the least recently used to make room."""
         self.drop(patron_id)
         self._kept[patron_id] = answer
         self._bytes += len(answer.body)
@@ -86,7 +86,7 @@ class Answers:
             self.drop(next(iter(self._kept)))
 
     def drop(self, patron_id: str) -> None:
-        """Forget a patron's answer."""
+        """Remove a patron's answer from the cache."""
         dropped = self._kept.pop(patron_id, None)
         if dropped is not None:
             self._bytes -= len(dropped.body)

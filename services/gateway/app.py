@@ -1,8 +1,18 @@
-"""The gateway's wiring."""
+"""Wiring of the gateway."""
 
 from fastapi import FastAPI
 
-from services.gateway import consumers, edge, jobs, proxy, rebuild, routes, store, stream
+from services.gateway import (
+    consumers,
+    edge,
+    jobs,
+    own_writes,
+    proxy,
+    rebuild,
+    routes,
+    store,
+    stream,
+)
 from services.gateway.account import Accounts
 from services.gateway.liveness import Liveness
 from services.gateway.settings import Settings
@@ -12,7 +22,7 @@ from shared.settings import load
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The gateway as one ASGI app."""
+    """Create the gateway as one ASGI app."""
     settings = settings or load(Settings)
     app = create_service_app(
         Service(
@@ -25,21 +35,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             background=(
                 proxy.watch_owners,
                 rebuild.keep_whole,
+                own_writes.keep_writing,
                 stream.watch,
                 stream.stop_in_time,
             ),
+            health={"views": rebuild.views_health},
             answers_within=proxy.ANSWER_SECONDS,
         ),
         settings,
     )
     site.add_pages(app)
     edge.protect(app, settings)
-    # FastAPI's own document is of this process alone; routes.py answers with the merged one.
+    # FastAPI's own document covers this process alone; routes.py serves the merged one.
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "name", "") != "openapi"
     ]
     app.state.liveness = Liveness()
     app.state.documents = proxy.Documents()
+    app.state.own_writes = own_writes.OwnWrites(app)
     app.state.accounts = Accounts(app)
     app.state.streams = stream.Streams()
     return app

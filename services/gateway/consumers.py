@@ -1,7 +1,7 @@
-"""Door 2: every patron-facing event, folded into the views.
+"""Consumers: apply every patron-facing event to the account views.
 
-There is no inbox row and no transaction: each write is guarded by the version of what it changes,
-so an event that comes again, or late, changes nothing, and all that has come is written at once.
+There is no inbox and no transaction. Each write compares versions, so an event that arrives again
+or late changes nothing, and all events that have arrived are written at once.
 """
 
 from collections.abc import Sequence
@@ -51,13 +51,13 @@ hears = Hears(store.apply)
     events.RegistrationCancelled,
 )
 def show_in_account(event: Event, origin: Origin) -> Sequence[Change]:
-    """Put what changed for one patron into the patron's view."""
+    """Apply a change about one patron to that patron's view."""
     return _folded(event, origin)
 
 
 @hears(circulation.TitleCatalogued)
 def show_title(event: circulation.TitleCatalogued, origin: Origin) -> Sequence[Change]:
-    """Keep the title, and show it where it is waited for or an older wording is shown."""
+    """Store a title, and write it into the views that show an older version or none yet."""
     return _folded(event, origin)
 
 
@@ -76,7 +76,7 @@ def show_title(event: circulation.TitleCatalogued, origin: Origin) -> Sequence[C
     circulation.FinesResumed,
 )
 def show_to_all(event: Event, origin: Origin) -> Sequence[Change]:
-    """Keep what is the same for all: activities, notices, branches, suspensions of fines."""
+    """Store data that all accounts share: activities, notices, branches, fine suspensions."""
     return _folded(event, origin)
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a page: no scripts, nothing from elsewhere, curl lines to copy."""
+"""Render the OpenAPI document as one HTML page with curl commands, without scripts."""
 
 import re
 import shlex
@@ -33,7 +33,7 @@ of this page without its path, <code>$TOKEN</code> the <code>access_token</code>
 
 
 def page(document: Mapping[str, Any]) -> str:
-    """The page of a merged document."""
+    """Return the HTML page of a merged document."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -98,12 +98,12 @@ def _parameter(parameter: Mapping[str, Any]) -> str:
 
 
 def _text(text: str) -> str:
-    """Text with `code` in it."""
+    """Escape text, and mark up `code` in it."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
 
 
 def curl(method: str, path: str, operation: Mapping[str, Any]) -> str:
-    """A command line that makes the example's request."""
+    """Return a curl command that makes the example's request."""
     given = {one["name"]: one.get("example", "") for one in operation.get("parameters", ())}
     query = {
         one["name"]: one.get("example", "")
@@ -126,7 +126,7 @@ def curl(method: str, path: str, operation: Mapping[str, Any]) -> str:
 
 
 def _examples(media: Mapping[str, Any]) -> list[Any]:
-    """The examples of a body, whatever its type."""
+    """Return the examples of a body, of all its media types."""
     found = []
     for content in media.get("content", {}).values():
         found += [content["example"]] if "example" in content else []
@@ -141,6 +141,6 @@ def _shown(example: Any) -> str:
 
 
 def _codes(answer: Mapping[str, Any]) -> list[str]:
-    """The codes of a problem."""
+    """Return the codes of a problem."""
     problem = answer.get("content", {}).get("application/problem+json", {})
     return [escape(code) for code in problem.get("examples", {})]

@@ -1,7 +1,7 @@
-"""The outermost layer: what is refused unread, and what every answer bears.
+"""The outermost layer: refuse unacceptable requests unread, add headers to every answer.
 
-The limits of body and time, request ids and trace context are the chassis' (`shared/http.py`), for
-every service has them; how often a caller may ask is `limits.py`.
+The limits of body size and time, request ids and trace context are in the chassis
+(`shared/http.py`), because every service has them. Rate limits are in `limits.py`.
 """
 
 from collections import Counter
@@ -21,26 +21,26 @@ MAX_URL = 8 * 1024
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 * 1024
 COMPRESSED_FROM = 1400
-"""Bytes: what fits into one packet gains nothing."""
+"""Smallest answer to compress, in bytes: one that fits into a packet gains nothing."""
 
 _ONCE = {b"host", b"content-length", b"authorization", b"content-type"}
-"""Two of these, and whoever passes the request on may go by the other one."""
+"""Headers that must not occur twice: the next server might use the other value."""
 _BETWEEN_SERVICES = {b"carrel-changes"}
-"""What a service asks of another, and a client may not."""
+"""Headers that services send to each other; those of clients are dropped."""
 
 _SECURITY = {
     b"x-content-type-options": b"nosniff",
-    # Not "no-referrer": with it browsers say of a form of ours that it came from nowhere.
+    # Not "no-referrer": with it, browsers send our own forms without their origin.
     b"referrer-policy": b"same-origin",
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
 }
-"""Unless a route says otherwise."""
+"""Headers of every answer, unless a route sets its own value."""
 
 
 class Edge:
-    """Refuses heads that are too large or ambiguous; adds the headers of security."""
+    """Refuse request heads that are too large or ambiguous; add security headers to answers."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -72,10 +72,10 @@ class Edge:
 
 
 class _Gzip(GZipMiddleware):
-    """Leaves alone what may not be compressed: also to look at that takes time."""
+    """Pass on requests that do not accept gzip, without the cost of the compression layer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Compress the answer if its reader takes that."""
+        """Compress the answer if the client accepts gzip."""
         taken = scope["type"] == "http" and dict(scope["headers"]).get(b"accept-encoding", b"")
         if taken and b"gzip" in taken:
             await super().__call__(scope, receive, send)
@@ -84,11 +84,11 @@ class _Gzip(GZipMiddleware):
 
 
 def protect(app: FastAPI, settings: Settings) -> None:
-    """Put the edge around an app: outside of the chassis' layer, and the limits by caller inside.
+    """Add the edge outside the chassis' layer, and the limits by caller inside it.
 
-    HTML is not compressed: a page that shows what was typed beside the secret of a form would give
-    that secret away by its length (BREACH). What else is compressed either has no secret or
-    repeats nothing of the request.
+    HTML is not compressed: a page that shows typed text next to a form's secret would reveal that
+    secret by its compressed length (BREACH). Other compressed answers contain no secret or repeat
+    nothing of the request.
     """
     app.add_middleware(
         _Gzip,
@@ -113,7 +113,7 @@ def protect(app: FastAPI, settings: Settings) -> None:
             expose_headers=["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
         )
     app.add_middleware(Edge, settings=settings)
-    # Inside the chassis' layer, which logs and counts what is refused or answered here.
+    # Inside the chassis' layer, so that it logs and counts the answers given here.
     app.user_middleware += [Middleware(Limits, settings=settings), Middleware(Quick)]
 
 
@@ -135,9 +135,9 @@ def _refused(scope: Scope) -> ASGIApp | None:
 
 
 def _is_json(headers: dict[bytes, bytes]) -> bool:
-    """Whether the body is JSON, or there is none: some clients name a type even then.
+    """Return whether the body is JSON or empty; some clients name a type even without a body.
 
-    What is not JSON a page of another site can send without asking first.
+    A page of another site can send other types without a preflight request.
     """
     if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
         return True

@@ -1,4 +1,4 @@
-"""Door 3: what the gateway does because time has come."""
+"""Scheduled jobs of the gateway."""
 
 from datetime import timedelta
 
@@ -15,16 +15,19 @@ CHUNK = 200
 
 
 def remembered(settings: Settings) -> timedelta:
-    """How long views remember what has ended: longer than an older event may come late.
+    """Return how long views remember ended items: longer than an older event may arrive late.
 
-    Topics keep events for some days, and outboxes, from which `carrel replay` fills them again.
+    Topics keep events for some days, and so do outboxes, from which `carrel replay` refills them.
     """
     return timedelta(days=max(settings.retention_days, settings.outbox_days) + MARGIN_DAYS)
 
 
 @jobs.every(minutes=10)
 async def forget_ends(run: Run) -> int:
-    """Forget what ended long ago, by the wall clock also in a simulation; of how many things."""
+    """Remove items that ended long ago, by the wall clock even in a simulation.
+
+    Return the number of views and queue places that contained such items.
+    """
     before = wall_clock() - remembered(run.settings)
     forgotten = 0
     while count := await store.forget(run.database, before, CHUNK):

@@ -1,8 +1,8 @@
-"""How often a caller may ask: a bucket of requests for each, which all replicas share.
+"""Rate limits: a bucket of requests for each caller, shared by all replicas.
 
-A replica does not ask the store for each request. It takes a share of the shared bucket at a time,
-and gives the first share of a minute on trust: who asks now and then costs no round trip at all.
-So a caller may have up to one share more a minute on each replica.
+A replica does not ask the store for each request. It takes one share of the shared bucket at a
+time, and grants the first share of a minute without asking. So an occasional caller costs no round
+trip, and a caller may have up to one share more a minute on each replica.
 """
 
 import asyncio
@@ -26,21 +26,21 @@ from shared.owners import OwnerAway
 
 MINUTE = 60.0
 SHARES = 20
-"""A twentieth of a bucket is taken at a time."""
+"""Number of shares in a bucket. A replica takes one share at a time."""
 STORE_SECONDS = 0.2
-"""What the store may take to lend a share; after that callers are let through for a while."""
+"""Time limit of the store for lending a share; after a timeout it is not asked for a second."""
 VERIFY_SECONDS = 0.3
-"""What a token may take whose key has to be fetched; until it is known its address counts."""
+"""Time limit for a token whose key has to be fetched; until then its address counts."""
 KNOWN_CALLERS = 20_000
-"""Whose shares are remembered; the one known longest gives way."""
+"""Maximum number of callers whose shares are kept; the one known longest is evicted."""
 
 Lend = Callable[[str, int, int], Awaitable[int]]
-"""(whose, wanted, by the minute): how many requests the shared bucket gives, 0 to `wanted`."""
+"""Function `(whose, wanted, per_minute)`: requests that the bucket grants, 0 to `wanted`."""
 
 
 @dataclass
 class Share:
-    """What a replica may still give to one caller without asking."""
+    """Requests that a replica may still grant to one caller without asking the store."""
 
     left: int
     since: float
@@ -49,7 +49,7 @@ class Share:
 
 
 class Buckets:
-    """The shares of this replica."""
+    """Shares that this replica holds."""
 
     def __init__(self, lend: Lend) -> None:
         self._lend = lend
@@ -57,7 +57,7 @@ class Buckets:
         self._store_rests_until = 0.0
 
     async def take(self, whose: str, per_minute: int) -> int | None:
-        """Take one request: how many the caller has without asking again, or None: too many."""
+        """Take one request; return how many are left in the share, None if it had none."""
         size = max(1, per_minute // SHARES)
         share = self._share(whose, size)
         if not share.left:
@@ -88,7 +88,7 @@ class Buckets:
             async with asyncio.timeout(STORE_SECONDS):
                 share.left = await self._lend(whose, size, per_minute)
         except (PyMongoError, TimeoutError):
-            # Without the store nobody can be counted, and readers are not to suffer from that.
+            # Without the store no request can be counted; callers must not suffer from that.
             self._store_rests_until = time.monotonic() + 1
             share.left = size
         if not share.left:
@@ -96,7 +96,7 @@ class Buckets:
 
 
 class Limits:
-    """Around all routes but probes: 429 for who asks too often."""
+    """Apply the rate limits to all routes but probes: answer 429 above a limit."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -133,7 +133,7 @@ class Limits:
         return self._buckets
 
     async def _limits(self, scope: Scope) -> list[tuple[str, str, int]]:
-        """Name, whose bucket and requests a minute of each limit that a request falls under."""
+        """Return name, bucket and requests per minute of each limit that applies to a request."""
         settings = self._settings
         if scope["path"] == "/v1/sessions":  # with a token or without
             return [("log-in", f"log-in {_address(scope)}", settings.login_per_minute)]
@@ -149,7 +149,7 @@ def _address(scope: Scope) -> str:
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: of IPv6 the half that a household is given."""
+    """Return the part of an address that counts as one caller: the /64 network for IPv6."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -160,7 +160,7 @@ def network_of(address: str) -> str:
 
 
 async def _caller(scope: Scope) -> str | None:
-    """Whom a good token speaks for. Made-up ones must not open buckets of their own."""
+    """Return the id of a valid token's caller. Forged tokens must not open buckets of their own."""
     token = _token(Headers(scope=scope))
     if not token or len(token) > 4096:
         return None
@@ -176,7 +176,7 @@ async def _caller(scope: Scope) -> str | None:
 
 
 def _token(headers: Headers) -> str:
-    """Of a client, or of a browser that has logged in on our pages."""
+    """Return the token of a client, or of a browser that is logged in on the gateway's pages."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if token:
         return token.strip() if scheme.lower() == "bearer" else ""

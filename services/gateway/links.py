@@ -1,18 +1,18 @@
-"""Which operations go on from an answer: OpenAPI's links, found by the examples.
+"""Add OpenAPI links from answers to operations, found by the ids in their examples.
 
-An example shows one thing by the same id wherever it is, so an id that an answer shows and an
-operation's path is given says that the one follows from the other.
+An example shows one object by the same id everywhere. So if an answer shows an id that an
+operation's path takes, the answer gets a link to that operation.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 _IDENTITIES = ("id", "code", "barcode")
-"""Fields that name the thing itself, not another one that it is about."""
+"""Fields that name the object itself, not another one that it refers to."""
 
 
 def add_links(paths: Mapping[str, Any]) -> None:
-    """Give each good answer of the document the operations on what is in it."""
+    """Give each successful answer of the document links to the operations on what it shows."""
     targets = [
         (operation["operationId"], wanted)
         for operations in paths.values()
@@ -38,7 +38,7 @@ def add_links(paths: Mapping[str, Any]) -> None:
 
 
 def _wanted(operation: Mapping[str, Any]) -> dict[str, str]:
-    """What the path is given in the example, by name."""
+    """Return the example values of the path parameters, by name."""
     return {
         parameter["name"]: str(parameter.get("example"))
         for parameter in operation.get("parameters", ())
@@ -47,7 +47,7 @@ def _wanted(operation: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _shown(answer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The identities in an answer's example, the outermost first, each with where it stands."""
+    """Yield each id in an answer's example with its runtime expression, the outermost first."""
     for content in answer.get("content", {}).values():
         several = [one["value"] for one in content.get("examples", {}).values()]
         level = [("$response.body#", content.get("example", several[0] if several else None))]
@@ -63,7 +63,7 @@ def _shown(answer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                     below += [
                         (f"{place}/{name}", inner)
                         for name, inner in value.items()
-                        if name != "cause"  # it is elsewhere, and may be of several kinds
+                        if name != "cause"  # a cause is another object, of several kinds
                     ]
                 elif isinstance(value, list):
                     below += [(f"{place}/{index}", inner) for index, inner in enumerate(value)]

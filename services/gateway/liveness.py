@@ -1,9 +1,10 @@
-"""Which owners answer, and whether calls to them are tried at all: a circuit breaker for each.
+"""Liveness of the owners, and circuit breakers for the calls to them.
 
-An owner that hangs would let every call to it wait for the whole deadline. After FAILURES calls in
-a row that were not answered its circuit is open: calls have their 503 at once. As soon as the probe
-finds the process alive, or after REST_SECONDS, one call is tried; what comes of it closes the
-circuit or opens it again.
+If an owner hangs, every call to it waits for the whole deadline. After FAILURES unanswered calls in
+a row its circuit opens: calls get their 503 at once. As soon as the probe finds the process alive,
+or after REST_SECONDS, one trial call is made; its result closes the circuit or opens it again.
+Reads and commands have a circuit each, so that slow reads, which anybody may send, never stop
+commands.
 """
 
 import time
@@ -21,32 +22,34 @@ from shared.owners import OwnerAway
 log = structlog.get_logger()
 
 FAILURES = 5
-"""Calls in a row without an answer, after which the circuit opens."""
+"""Unanswered calls in a row after which the circuit opens."""
 WINDOW_SECONDS = 10.0
-"""Within which they have to fall: what failed longer ago says nothing of now."""
+"""Span in which these calls must fall; older failures do not count."""
 REST_SECONDS = 5.0
-"""After which a call is tried without a word from the probe, which may itself be stuck."""
+"""Time until a trial call without a successful probe, because the probe may be stuck."""
 
 UNANSWERED = (aiohttp.ClientError, TimeoutError, OSError)
-"""How a call ends that an owner did not answer."""
+"""Exceptions of a call that an owner did not answer."""
 
-_OPEN = Gauge("carrel_owner_circuit_open", "1 where calls are not tried", ["owner"])
-_REFUSED = Counter("carrel_owner_calls_refused_total", "Calls that were not tried", ["owner"])
+_OPEN = Gauge("carrel_owner_circuit_open", "1 where calls are not tried", ["owner", "calls"])
+_REFUSED = Counter(
+    "carrel_owner_calls_refused_total", "Calls that were not tried", ["owner", "calls"]
+)
 
 
 class State(Enum):
-    """Of a circuit."""
+    """State of a circuit."""
 
     CLOSED = "closed"
     """Every call is tried."""
     OPEN = "open"
-    """None is."""
+    """Calls fail fast."""
     TRYING = "trying"
-    """One is under way, and decides for the others."""
+    """One trial call is under way; its result decides."""
 
 
 class Circuit:
-    """Whether calls to one owner are tried. All times are of one clock, in seconds."""
+    """Circuit breaker for calls to one owner. All times are seconds of one clock."""
 
     def __init__(self) -> None:
         self.state = State.CLOSED
@@ -54,23 +57,23 @@ class Circuit:
         self._opened_at = 0.0
 
     def admits(self, now: float) -> bool:
-        """Whether a call is to be tried; the one that an open circuit lets through is the test."""
+        """Return whether to try a call; after REST_SECONDS an open circuit admits one trial."""
         if self.state is State.OPEN and now - self._opened_at >= REST_SECONDS:
             self.state = State.TRYING
             return True
         return self.state is State.CLOSED
 
     def alive(self) -> None:
-        """The probe was answered: the next call is tried."""
+        """Admit the next call as a trial, because the probe was answered."""
         self._opened_at = -REST_SECONDS
 
     def answered(self) -> None:
-        """A call was answered: all are tried."""
+        """Record an answered call: close the circuit."""
         self.state = State.CLOSED
         self._failures.clear()
 
     def failed(self, now: float) -> None:
-        """A call was not answered."""
+        """Record an unanswered call: open the circuit after a failed trial or too many failures."""
         recent = [at for at in self._failures if now - at < WINDOW_SECONDS]
         self._failures = [*recent, now][-FAILURES:]
         if self.state is State.TRYING or len(self._failures) == FAILURES:
@@ -78,48 +81,53 @@ class Circuit:
             self._opened_at = now
 
     def given_up(self, now: float) -> None:
-        """A call was given up by who made it. It shows nothing; if it was the test, wait again."""
+        """Record a call that its caller gave up. It proves nothing; a trial has to be repeated."""
         if self.state is State.TRYING:
             self.state = State.OPEN
             self._opened_at = now
 
 
 class Liveness:
-    """Which owners answer, as the probe and the forwarded calls saw it last."""
+    """Last known liveness of each owner, from the probe and the forwarded calls."""
 
     def __init__(self) -> None:
         self._live: dict[str, bool] = {}
-        self._circuits = {service: Circuit() for service in SOURCES}
-        for service in SOURCES:
-            _OPEN.labels(service).set(0)
-            _REFUSED.labels(service)
+        self._circuits = {
+            (service, calls): Circuit() for service in SOURCES for calls in ("reads", "commands")
+        }
+        for service, calls in self._circuits:
+            _OPEN.labels(service, calls).set(0)
+            _REFUSED.labels(service, calls)
 
     def saw(self, service: str, answers: bool) -> None:
-        """Note that an owner answered, or did not."""
+        """Record whether an owner answered."""
         if self._live.get(service) != answers:
             log.info("owner", owner=service, live=answers)
         self._live[service] = answers
 
     def probed(self, service: str, answers: bool) -> None:
-        """Note what the probe found."""
+        """Record the result of a probe."""
         self.saw(service, answers)
         if answers:
-            self._circuits[service].alive()
+            for (owner, _), circuit in self._circuits.items():
+                if owner == service:
+                    circuit.alive()
 
     def away(self, service: str) -> bool:
-        """Whether the owner was seen not to answer."""
+        """Return whether the owner is known not to answer."""
         return self._live.get(service) is False
 
     def report(self) -> dict[str, bool]:
-        """By owner, whether it is known to answer."""
+        """Return for each owner whether it is known to answer."""
         return {service: self._live.get(service, False) for service in SOURCES}
 
     @contextmanager
-    def calling(self, service: str) -> Iterator[None]:
-        """Around a call to an owner. Raises OwnerAway at once where it is not to be tried."""
-        circuit = self._circuits[service]
+    def calling(self, service: str, method: str) -> Iterator[None]:
+        """Guard a call to an owner. Raises OwnerAway at once if the circuit does not admit it."""
+        calls = "reads" if method in ("GET", "HEAD") else "commands"
+        circuit = self._circuits[service, calls]
         if not circuit.admits(time.monotonic()):
-            _REFUSED.labels(service).inc()
+            _REFUSED.labels(service, calls).inc()
             raise OwnerAway(service)
         try:
             yield
@@ -134,8 +142,4 @@ class Liveness:
             circuit.answered()
             self.saw(service, True)
         finally:
-            self._tell(service, circuit)
-
-    def _tell(self, service: str, circuit: Circuit) -> None:
-        open_ = circuit.state is not State.CLOSED
-        _OPEN.labels(service).set(open_)
+            _OPEN.labels(service, calls).set(circuit.state is not State.CLOSED)

@@ -1,4 +1,4 @@
-"""From events to changes of the account views, and from a view to what the patron is shown.
+"""Projection: turn events into changes of the account views, and a view into an overview.
 
 Pure functions. Kafka's events and the changes in a command's answer go through the same `fold`.
 """
@@ -29,15 +29,15 @@ Document = dict[str, Any]
 SOURCES = ("accounts", "circulation", "events", "notices")
 ALL_LIBRARIES = "All libraries"
 LAST = "9999"
-"""Sorts after each instant."""
+"""Text that sorts after every instant."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 @singledispatch
 def fold(event: Event, at: datetime) -> Sequence[Change]:
-    """The changes that an event of business time `at` makes; none if no patron is shown it.
+    """Return the changes that an event of business time `at` makes; none if no account shows it.
 
-    Raises ValueError for an id that can't be the name of a field.
+    Raises ValueError for an id that cannot be a field name.
     """
     return ()
 
@@ -98,6 +98,7 @@ def _(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
             "kind": "lost-processing" if event.processing else event.kind,
             "loan_id": event.loan_id or None,
             "hold_id": event.hold_id,
+            "title_id": event.title_id,
             "refund_due_cents": event.refund_due_cents,
             "amount_cents": event.amount_cents,
             "assessed_on": event.assessed_on.isoformat(),
@@ -108,8 +109,9 @@ def _(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
 
 @fold.register
 def _(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
-    content: Document = {"version": event.version, "state": event.state}
-    ends = event.state not in _OPEN_HOLDS
+    state = "to-fetch" if event.to_fetch else event.state
+    content: Document = {"version": event.version, "state": state}
+    ends = state not in _OPEN_HOLDS
     if not ends:
         until = event.shelf_until if event.state == "ready" else event.expires_on
         content |= {
@@ -127,11 +129,11 @@ def _(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
     ]
 
 
-_OPEN_HOLDS = ("waiting", "in-transit", "ready")
+_OPEN_HOLDS = ("waiting", "to-fetch", "in-transit", "ready")
 
 
 def _place(key: str, version: int, queue: str, place: int | None) -> Row:
-    """Where somebody waits in the queue of a title or an activity; None: they do no longer."""
+    """Return the row of a place in the queue of a title or an activity; None ends the wait."""
     content: Document = {"version": version, "waiting": place is not None}
     if place is not None:
         content |= {"queue": queue, "place": place}
@@ -177,6 +179,7 @@ def _(event: ActivitySnapshot, at: datetime) -> Sequence[Change]:
         "title": event.title,
         "type": event.type,
         "venue": event.venue,
+        "branch": event.branch,
         "starts_at": event.starts_at,
         "last_at": event.ends_at or event.starts_at,
         "cancelled": event.cancelled,
@@ -225,30 +228,30 @@ def _field(identifier: str) -> str:
     return identifier
 
 
-# ---- what is shown ------------------------------------------------------------------------------
+# ---- the overview -------------------------------------------------------------------------------
 
 
 def open_loans(view: Mapping[str, Any] | None) -> dict[str, Document]:
-    """The loans of a view that have not ended, by id, the first due first."""
+    """Return the open loans of a view by id, the earliest due date first."""
     loans = (view or {}).get("loans", {})
     open_ones = [(key, loan) for key, loan in loans.items() if loan["state"] == "open"]
     return dict(sorted(open_ones, key=lambda pair: (pair[1]["due_on"], pair[0])))
 
 
 def open_holds(view: Mapping[str, Any] | None) -> dict[str, Document]:
-    """The holds of a view that have not ended, by id, in the order of placing."""
+    """Return the open holds of a view by id, in the order of placing."""
     holds = (view or {}).get("holds", {})
     return {key: hold for key, hold in sorted(holds.items()) if hold["state"] in _OPEN_HOLDS}
 
 
 def open_registrations(view: Mapping[str, Any] | None) -> dict[str, Document]:
-    """The registrations for activities of a view that have not ended, by id."""
+    """Return the open registrations for activities of a view, by id."""
     found = (view or {}).get("registrations", {})
     return {key: one for key, one in sorted(found.items()) if one["state"] in _OPEN_REGISTRATIONS}
 
 
 def waiting(view: Mapping[str, Any] | None) -> dict[str, Document]:
-    """What has a position in a queue, by id: its `queue`, and its `place` in that."""
+    """Return the waiting holds and registrations by id, each with its `queue` and its `place`."""
     return {
         **{
             key: {"queue": hold["title_id"], "place": hold["place"]}
@@ -264,14 +267,14 @@ def waiting(view: Mapping[str, Any] | None) -> dict[str, Document]:
 
 
 def past_due(loans: Mapping[str, Document], today: date) -> dict[str, Document]:
-    """Those loans whose due date has passed. Only circulation knows which of them are overdue."""
+    """Return the loans whose due date has passed. Only circulation knows which are overdue."""
     return {key: loan for key, loan in loans.items() if loan["due_on"] < today.isoformat()}
 
 
 def last_accruing(
     said: Mapping[str, Any] | None, loans: Mapping[str, Document]
 ) -> Sequence[Document]:
-    """Of what circulation said the items of open loans, but of those that were renewed since."""
+    """Return circulation's items for open loans whose due date has not changed since."""
     return [
         item
         for item in (said or {}).get("items", ())
@@ -282,10 +285,10 @@ def last_accruing(
 def says_the_same(
     said: Mapping[str, Any] | None, late: Mapping[str, Document], common: Common, today: date
 ) -> bool:
-    """Whether circulation would say of these loans today what it said then.
+    """Return whether circulation's last answer is still valid for these loans today.
 
-    A fine is a function of the loan, the calendar of its branch, the suspensions and the day: so
-    it would if all of these are the ones that it named.
+    A fine is a function of the loan, the calendar of its branch, the suspensions and the day. So
+    the answer is valid while all of these are the ones that it names.
     """
     if said is None or said.get("suspensions_version") != common.suspensions_version:
         return False
@@ -312,14 +315,14 @@ def overview(
     accruing: Sequence[Mapping[str, Any]],
     live: Mapping[str, bool],
 ) -> Document:
-    """What `GET /v1/me` answers. Money in cents, days in the library's zone.
+    """Return the body of `GET /v1/me`. Money in cents, days in the library's time zone.
 
-    `midnight` is when the day began there.
-    `activities` are those that the patron registered for, by id, as far as they are known.
-    `positions` are those of the holds and registrations that wait: 1 is next in line.
-    `accruing` is circulation's word on the loans past their due date, each with `loan_id`,
-    `overdue`, `amount_cents`, `per_day_cents`, `as_of`, `suspended` and `resumes_on`. A loan it
-    doesn't mention is overdue if its due date has passed.
+    - `midnight`: start of the current day in that time zone.
+    - `activities`: the known activities that the patron registered for, by id.
+    - `positions`: places in line of the waiting holds and registrations, by id; 1 is next.
+    - `accruing`: circulation's items for the loans past their due date, each with `loan_id`,
+      `overdue`, `amount_cents`, `per_day_cents`, `as_of`, `suspended` and `resumes_on`. A loan
+      without an item is overdue if its due date has passed.
     """
     view = view or {}
     today = midnight.date()
@@ -361,6 +364,7 @@ def overview(
             "kind": charge["kind"],
             "loan_id": charge["loan_id"],
             "hold_id": charge.get("hold_id"),
+            "title": charge.get("title"),
             "amount_cents": charge["amount_cents"],
             "outstanding_cents": charge["outstanding_cents"],
             "refund_due_cents": charge.get("refund_due_cents", 0),
@@ -373,7 +377,7 @@ def overview(
         {
             "loan_id": item["loan_id"],
             "amount_cents": item["amount_cents"],
-            "per_day_cents": item.get("per_day_cents"),  # kept before circulation said it
+            "per_day_cents": item.get("per_day_cents"),  # added later: old items lack it
             "as_of": item["as_of"],
             "suspended": item["suspended"],
             "resumes_on": item["resumes_on"],
@@ -419,9 +423,9 @@ def overview(
 
 
 def _renewals_left(loan: Mapping[str, Any], common: Common, today: date) -> int:
-    """How often it may still be renewed, with what a closure grants while it lasts."""
+    """Return the renewals left, including those that a current closure grants."""
     allowed: int | None = loan.get("renewals_allowed")
-    if allowed is None:  # folded before circulation said it
+    if allowed is None:  # added later: old loans lack it
         return int(loan["renewals_left"])
     branch = common.branches.get(loan["branch"])
     day = today.isoformat()
@@ -439,7 +443,7 @@ def _registered(
     positions: Mapping[str, int],
     midnight: datetime,
 ) -> list[Document]:
-    """What the patron registered for and is not over, the earliest first."""
+    """Return the registrations for activities that are not over, the earliest first."""
     found = []
     for key, one in open_registrations(view).items():
         activity = activities.get(one["activity_id"], {})
@@ -453,6 +457,7 @@ def _registered(
                 "title": activity.get("title"),
                 "type": activity.get("type"),
                 "venue": activity.get("venue"),
+                "branch": activity.get("branch"),
                 "starts_at": instant(starts_at) if starts_at else None,
                 "state": one["state"],
                 "position": positions.get(key),
@@ -463,7 +468,7 @@ def _registered(
 
 
 def _statement_url(charge_id: str, charge: Mapping[str, Any]) -> str:
-    """Where a charge is explained: a fine by its statement as assessed, others by their ledger."""
+    """Return the URL that explains a charge: a fine's statement, or the charge itself."""
     path = f"/v1/charges/{charge_id}"
     return f"{path}/statement" if charge["kind"] == "fine" else path
 
@@ -475,7 +480,10 @@ def my_info(
     names: Mapping[str, str],
     limit: int,
 ) -> Document:
-    """The two tables of My Info. A notice of several followed branches has a row for each."""
+    """Return the two tables of My Info.
+
+    A notice of several followed branches has a row for each.
+    """
     news = []
     for notice in notices:
         libraries = [names.get(code, code) for code in followed if code in notice["branches"]]
@@ -488,7 +496,9 @@ def my_info(
             {
                 "title": activity["title"],
                 "starts_at": instant(activity["starts_at"]),
+                "ends_at": _end(activity),
                 "venue": activity["venue"],
+                "branch": activity.get("branch"),
                 "type": activity["type"],
             }
             for activity in activities
@@ -497,6 +507,12 @@ def my_info(
     }
 
 
+def _end(activity: Mapping[str, Any]) -> str | None:
+    """Return when an activity ends, None if no end is announced."""
+    ends_at = activity["last_at"]
+    return instant(ends_at) if ends_at > activity["starts_at"] else None
+
+
 def instant(value: datetime) -> str:
-    """An instant as the API writes it: UTC with a Z."""
+    """Return an instant in the format of the API: UTC with a Z."""
     return value.isoformat().replace("+00:00", "Z")

@@ -1,8 +1,8 @@
-"""Calls to the services that own the answers: forwarding, the probe, and the merged OpenAPI.
+"""Calls to the services that own the data: forwarding, the probe, the merged OpenAPI document.
 
-A forwarded call ends within its deadline with the owner's answer or with a 503 that names the
-owner. What a command changed is folded into the views before the client has its answer, through
-the same functions as Kafka's events, so a client reads its own writes on any replica.
+A forwarded call ends within its deadline, with the owner's answer or with a 503 that names the
+owner. The changes of a command are applied to the views before the client is answered, through the
+same functions as Kafka's events, so a client reads its own writes on any replica.
 """
 
 import asyncio
@@ -19,26 +19,23 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, TypeAdapter
-from pymongo.errors import PyMongoError
 from yarl import URL
 
-from services.gateway import store
 from services.gateway.links import add_links
 from services.gateway.liveness import UNANSWERED, Liveness
-from services.gateway.projection import SOURCES, fold
-from shared.contracts import published
+from services.gateway.own_writes import FOLLOWS, OwnWrites
+from services.gateway.projection import SOURCES
 from shared.http import takes_long, unavailable
-from shared.mongo import Database
-from shared.owners import OwnerAway, Owners, asking
+from shared.owners import OwnerAway, OwnerRefused, Owners, asking
 from shared.settings import Settings
 
 log = structlog.get_logger()
 
-# A client has an answer within two seconds; what is left is for a busy machine.
+# A client has an answer within two seconds; the remaining time is a reserve for a busy machine.
 DEADLINE_SECONDS = 1.5
 ANSWER_SECONDS = 1.6
 LONG_SECONDS = 30.0
-"""For what `takes_long`."""
+"""Deadline of requests for which `takes_long` is true."""
 ACCRUING_SECONDS = 1.0
 FOLD_SECONDS = 0.8
 PROBE_SECONDS = 1.0
@@ -46,9 +43,9 @@ DOCUMENT_SECONDS = 5.0
 
 JOBS = "/v1/ops/jobs"
 
-# A path belongs to the owner of its prefix: itself and what is below it. What is not here is not
-# forwarded: `/v1/service-sessions` and `/v1/me/accruing` are between the services. A `*` stands for
-# an id in the third place.
+# The longest matching prefix names a path's owner. Other paths are not forwarded:
+# `/v1/service-sessions` and `/v1/me/accruing` are for services only. A `*` stands for an id in the
+# third segment.
 _OWNERS = {
     "/v1/sessions": "accounts",
     "/v1/patrons": "accounts",
@@ -93,7 +90,6 @@ _FORWARDED_HEADERS = (
     "accept",
     "accept-language",
     "if-none-match",
-    "traceparent",
 )
 _ANSWERED_HEADERS = (
     "content-type",
@@ -109,11 +105,11 @@ _ANSWERED_HEADERS = (
 
 
 class Garbage(Exception):
-    """An owner answered what no client can use."""
+    """An owner's answer that no client can use."""
 
 
 async def watch_owners(app: FastAPI) -> None:
-    """Ask each owner about every second whether it lives, until cancelled."""
+    """Probe each owner about every second, until cancelled."""
     while True:
         await asyncio.gather(*(_probe(app, service) for service in SOURCES))
         await asyncio.sleep(PROBE_SECONDS)
@@ -136,10 +132,10 @@ async def _probe(app: FastAPI, service: str) -> None:
 
 
 def owner_of(raw_path: str) -> str | None:
-    """The service that a path, as it came over the wire, is forwarded to; None: no such route.
+    """Return the service that owns a path, as it came over the wire; None if there is none.
 
-    A path that another server might read otherwise than we do (`..`, `//`, an escaped slash)
-    is no route: it could reach what is not forwarded.
+    A path that another server might read differently (`..`, `//`, an escaped slash) is refused: it
+    could reach a route that is not forwarded.
     """
     segments = [unquote(segment) for segment in raw_path.split("/")[1:]]
     for segment in segments:
@@ -154,13 +150,16 @@ def owner_of(raw_path: str) -> str | None:
 
 
 async def forward(request: Request, owner: str, now: datetime) -> Response:
-    """The owner's answer to this request, or a 503 that names the owner. Never raises for it."""
+    """Forward a request; return the owner's answer, or a 503 that names the owner.
+
+    No failure of the owner is raised.
+    """
     body = await request.body()
     seconds = LONG_SECONDS if takes_long(request.scope) else DEADLINE_SECONDS
     started = time.monotonic()
     liveness: Liveness = request.app.state.liveness
     try:
-        with liveness.calling(owner):
+        with liveness.calling(owner, request.method):
             async with asyncio.timeout(seconds):
                 status, headers, content = await _ask(request, owner, body)
         answer, changes = _unwrapped(status, headers, content)
@@ -174,7 +173,9 @@ async def forward(request: Request, owner: str, now: datetime) -> Response:
         return unavailable(owner)
     if changes:
         left = max(seconds - (time.monotonic() - started), 0.1)
-        await _fold(request.app.state.database, changes, now, within=min(left, FOLD_SECONDS))
+        own_writes: OwnWrites = request.app.state.own_writes
+        if not await own_writes.write(changes, now, within=min(left, FOLD_SECONDS)):
+            answer.headers.update(FOLLOWS)
     return answer
 
 
@@ -197,7 +198,7 @@ async def _ask(request: Request, owner: str, body: bytes) -> tuple[int, Mapping[
                     headers=headers,
                     allow_redirects=False,
                     skip_auto_headers=("content-type", "user-agent"),
-                    # The deadline is the caller's; the session's own would cut off a long job.
+                    # The caller sets the deadline; the session's own would cut off a long job.
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE_SECONDS),
                 ) as response:
                     asked.set_attribute("http.response.status_code", response.status)
@@ -218,7 +219,7 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
 def _unwrapped(
     status: int, headers: Mapping[str, str], content: bytes
 ) -> tuple[Response, Sequence[Any]]:
-    """The answer that the client is to have, and the changes that came with it. Raises Garbage."""
+    """Return the answer for the client, and the changes that came with it. Raises Garbage."""
     is_problem = headers.get("content-type", "").startswith("application/problem+json")
     if status >= 500 and not (status == 503 and is_problem):
         raise Garbage(f"status {status}")
@@ -241,23 +242,7 @@ def _unwrapped(
     return Response(content, status, kept), changes
 
 
-async def _fold(database: Database, changes: Sequence[Any], at: datetime, *, within: float) -> None:
-    """Fold a command's changes into the views; if that fails, Kafka brings them later."""
-    contracts = published()
-    try:
-        folded: list[store.Change] = []
-        for change in changes:
-            contract = contracts.get(change["topic"])
-            if contract is not None:
-                folded += fold(contract.model_validate(change["data"]), at)
-        if folded:
-            async with asyncio.timeout(within):
-                await store.apply(database, folded)
-    except (PyMongoError, TimeoutError, ValueError, KeyError, TypeError) as error:
-        log.warning("changes not folded", count=len(changes), error=type(error).__name__)
-
-
-# ---- what the overview asks ---------------------------------------------------------------------
+# ---- accruing fines -----------------------------------------------------------------------------
 
 
 class _Accruing(BaseModel):
@@ -268,7 +253,7 @@ class _Accruing(BaseModel):
     as_of: str
     suspended: bool
     resumes_on: str | None
-    # What it was worked out by; none of a circulation that is still to be brought up to date.
+    # Versions that the item was computed from; an older release of circulation sends none.
     loan_version: int | None = None
     calendar_version: int | None = None
 
@@ -282,14 +267,15 @@ _accruing_answer = TypeAdapter(_AccruingAnswer)
 
 
 async def accruing(app: FastAPI, token: str, now: datetime) -> dict[str, Any] | None:
-    """What circulation says of the patron's loans past their due date; None while it is away.
+    """Return circulation's answer on the patron's loans past their due date, None if unusable.
 
-    `items`, a loan each, and by which version of the suspensions it was worked out.
+    `items` has one entry for each loan; `suspensions_version` is the version of the fine
+    suspensions that they were computed from.
     """
     liveness: Liveness = app.state.liveness
     owners: Owners = app.state.owners
     if liveness.away("circulation"):
-        return None  # the probe tells when it is back; meanwhile nobody waits for it
+        return None  # the probe reports when it is back; until then no call waits for it
     try:
         async with asyncio.timeout(ACCRUING_SECONDS):
             answer = await owners.get("circulation", "/v1/me/accruing", now=now, token=token)
@@ -297,7 +283,7 @@ async def accruing(app: FastAPI, token: str, now: datetime) -> dict[str, Any] | 
     except (OwnerAway, TimeoutError):
         liveness.saw("circulation", False)
         return None
-    except ValueError as error:
+    except (OwnerRefused, ValueError) as error:
         log.warning("owner answers garbage", owner="circulation", error=type(error).__name__)
         return None
     liveness.saw("circulation", True)
@@ -308,7 +294,7 @@ async def accruing(app: FastAPI, token: str, now: datetime) -> dict[str, Any] | 
 
 
 class Documents:
-    """The owners' OpenAPI documents: asked for when needed, kept for seconds, or while away."""
+    """Cache of the owners' OpenAPI documents; it keeps the last one while an owner is away."""
 
     def __init__(self) -> None:
         self._raw: dict[str, bytes] = {}
@@ -318,12 +304,12 @@ class Documents:
         self._lock = asyncio.Lock()
 
     async def merged(self, app: FastAPI) -> dict[str, Any]:
-        """One document of what the gateway answers itself and what it forwards."""
+        """Return one document of all operations that the gateway answers or forwards."""
         async with self._lock:
             if time.monotonic() - self._asked_at >= DOCUMENT_SECONDS:
                 await asyncio.gather(*(self._ask(app, service) for service in SOURCES))
                 self._asked_at = time.monotonic()
-            if self._merged is None:  # it takes a tenth of a second, for which others must not wait
+            if self._merged is None:  # takes 0.1 s: a thread lets others go on
                 self._merged = await asyncio.to_thread(merge, app.openapi(), dict(self._known))
         return self._merged
 
@@ -344,11 +330,11 @@ class Documents:
 
 
 def merge(own: Mapping[str, Any], owners: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """`own` with the operations that are forwarded to each owner, and the schemas they need.
+    """Return `own` with the operations that are forwarded to each owner, and their schemas.
 
-    Of two schemas with one name the later is renamed, its service's name in front, unless they
-    say the same. An owner's routes that are not forwarded are left out, and so is the role of a
-    service, which no client has.
+    If two different schemas have one name, the later one is prefixed with its service's name. An
+    owner's routes that are not forwarded are left out, and so is the role `service`, which no
+    client has.
     """
     merged: dict[str, Any] = {**own, "paths": dict(own["paths"])}
     schemas: dict[str, Any] = dict(own.get("components", {}).get("schemas", {}))
@@ -420,7 +406,7 @@ def _needed(paths: Any, schemas: Mapping[str, Any]) -> dict[str, Any]:
 def _new_names(service: str, needed: Mapping[str, Any], taken: Mapping[str, Any]) -> dict[str, str]:
     names = {name: name for name in needed}
     while True:
-        # Renaming one changes those that refer to it, which may then differ as well.
+        # Renaming one schema changes those that refer to it, which may then differ as well.
         clashing = [
             name
             for name, schema in needed.items()

@@ -1,7 +1,7 @@
-"""What is asked for most, and has not changed: answered before the router is asked.
+"""Answer `GET /v1/me` from the cache of answers before the router runs.
 
-On the way through the router and a route's parameters a request spends more time than such an
-answer takes. Whatever is not plain goes that way.
+A request takes longer to pass the router and the route's parameters than to be answered from the
+cache. Requests without a valid cached answer go on to the router.
 """
 
 from types import SimpleNamespace
@@ -18,17 +18,17 @@ from shared.http import business_time, unavailable
 from shared.owners import OwnerAway
 
 _ROUTE = SimpleNamespace(path=OVERVIEW)
-"""As metrics and logs name it."""
+"""Route name of these answers in metrics and logs."""
 
 
 class Quick:
-    """Around the router: an account that is as it was."""
+    """Middleware that answers with an unchanged account overview."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
+        """Answer from the cache, or pass the request on."""
         if scope["type"] != "http" or scope["path"] != OVERVIEW or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
@@ -40,7 +40,7 @@ class Quick:
         except OwnerAway as error:
             answer = unavailable(error.service)
         except HTTPException:
-            answer = self._app  # of what is wrong with the request the route tells
+            answer = self._app  # the route reports what is wrong with the request
         if answer is not self._app:
             scope["route"] = _ROUTE
         await answer(scope, receive, send)

@@ -1,8 +1,8 @@
-"""The views built anew beside those that are served, then put in their place.
+"""Rebuild the account views next to those that are served, then replace them.
 
-Topics keep their events for weeks, accounts live for years: so the owners are asked for what they
-have now, and the topics for what has happened since they were asked. Versions decide, as always,
-so it does not matter which of the two is ahead. Nothing is published and no owner is written to.
+Topics keep their events for weeks, accounts live for years. So the owners are asked for their
+current data, and the topics are read for what has happened since. Versions decide as always, so it
+does not matter which of the two is ahead. A rebuild publishes nothing and writes to no owner.
 """
 
 import asyncio
@@ -25,12 +25,15 @@ from pymongo.errors import PyMongoError
 from services.gateway import store
 from services.gateway.consumers import hears
 from services.gateway.projection import fold
+from shared.bus import describe, is_at_fault
+from shared.clock import wall_clock
 from shared.contracts import Event, accounts, circulation, events, notices
 from shared.failpoint import failpoint
 from shared.ids import new_id
 from shared.lease import give_up_lease, hold_lease
 from shared.mongo import Database
-from shared.owners import OwnerAway, Owners
+from shared.names import Names
+from shared.owners import OwnerAway, OwnerRefused, Owners
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -40,11 +43,13 @@ VIEWS_WHOLE = Gauge("carrel_views_whole", "1 where the account views can be show
 LEASE = "rebuild"
 LEASE_SECONDS = 30
 LOOK_SECONDS = 1.0
+SOON_SECONDS = 0.2
+"""Pause between two checks while there are no views to show."""
 SILENCE_MS = 15_000
 MOST_ROUNDS = 20
-"""How often the topics are read to their ends before the new views take their place anyway."""
+"""Maximum number of passes over the topics before the new views are served anyway."""
 MOST_TRIES = 5
-"""Of a question to an owner."""
+"""Maximum number of attempts of a request to an owner."""
 TRY_SECONDS = 0.5
 
 PARTS: Sequence[tuple[str, str, type[Event]]] = (
@@ -61,21 +66,21 @@ PARTS: Sequence[tuple[str, str, type[Event]]] = (
     ("notices", "notices", notices.NoticePublished),
     ("notices", "notifications", notices.NotificationSnapshot),
 )
-"""What the views are made of: the owner, the kind of resource, and the form it is told in."""
+"""Parts of the views: the owner, the kind of resource, and the contract of its snapshots."""
 
 
 class Underway(Exception):
-    """Another process is building the views anew."""
+    """Another process is rebuilding the views."""
 
 
 @dataclass
 class Progress:
-    """What has been done so far."""
+    """Counts of what a rebuild has applied so far."""
 
     resources: Counter[str] = field(default_factory=Counter)
-    """By kind, as the owners told them."""
+    """Resources from the owners' snapshots, by kind."""
     events: int = 0
-    """Read from the topics."""
+    """Events read from the topics."""
 
 
 Tell = Callable[[Progress], None]
@@ -88,13 +93,17 @@ class _Page(BaseModel):
 
 
 async def keep_whole(app: FastAPI) -> None:
-    """Build the views where there are none, as after their loss, or where a new form is needed."""
+    """Rebuild the views when they are missing or in an older format, until cancelled."""
     settings: Settings = app.state.settings
     database: Database = app.state.database
     while True:
+        pause = LOOK_SECONDS
         if "consumers" in settings.roles:
             try:
-                if await _form(database) < store.FORM:
+                form = await _form(database)
+                if not form:
+                    pause = SOON_SECONDS
+                if form < store.FORM:
                     done = await rebuild(database, settings, app.state.owners)
                     log.info("views built", resources=done.resources.total(), events=done.events)
             except (Underway, store.BuildLost):
@@ -102,7 +111,18 @@ async def keep_whole(app: FastAPI) -> None:
             except (OwnerAway, PyMongoError, KafkaError, OSError) as error:
                 what = error.service if isinstance(error, OwnerAway) else type(error).__name__
                 log.warning("views wait to be built", waits_for=what)
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(pause)
+
+
+async def views_health(app: FastAPI) -> tuple[bool, str]:
+    """Return whether accounts can be shown: not before the views are complete for the first time.
+
+    If the views are lost later, the process stays ready, because it answers everything else.
+    """
+    if await store.form(app.state.database) is not None:
+        app.state.views_seen_whole = True
+        return True, "ok"
+    return getattr(app.state, "views_seen_whole", False), "being built"
 
 
 async def _form(database: Database) -> int:
@@ -114,17 +134,17 @@ async def _form(database: Database) -> int:
 async def rebuild(
     database: Database, settings: Settings, owners: Owners, tell: Tell = lambda _: None
 ) -> Progress:
-    """Build the views anew and serve them; those of before are served until then.
+    """Rebuild the views and serve them; the previous ones are served until then.
 
-    `tell` hears of each step. Safe to run again after it was ended anywhere. Raises Underway,
-    BuildLost, OwnerAway, and what the driver and the broker's client raise; the served views are
-    then as they were.
+    `tell` is called after each step. Safe to run again after an interruption at any point. Raises
+    Underway, BuildLost, OwnerAway, and what the database driver and the Kafka client raise. An
+    error before the replacement leaves the served views as they were.
     """
     build = new_id()
     if not await hold_lease(database, LEASE, build, LEASE_SECONDS):
         raise Underway
     try:
-        async with _Topics(settings) as topics:
+        async with _Topics(settings, await store.restored_offsets(database)) as topics:
             building = await store.begin_build(database, build)
             builder = _Builder(database, building, build, tell)
             for service, kind, contract in PARTS:
@@ -135,7 +155,7 @@ async def rebuild(
                     break
             failpoint("rebuild.built")
             await store.finish_build(building)
-            # What the consumers wrote to the old views while the last events were read.
+            # Changes that the consumers wrote to the old views while the last events were read.
             builder.views = database
             await builder.read(topics)
             return builder.progress
@@ -146,7 +166,7 @@ async def rebuild(
 
 
 class _Builder:
-    """Writes one build, and keeps the lease meanwhile."""
+    """Writes one build, and keeps its lease meanwhile."""
 
     def __init__(
         self, database: Database, views: store.Collections, build: str, tell: Tell
@@ -158,18 +178,43 @@ class _Builder:
         self._tell = tell
 
     async def ask(self, owners: Owners, service: str, kind: str, contract: type[Event]) -> None:
-        """Take over all that an owner has of one kind."""
+        """Apply all snapshots of one kind that an owner has."""
         async for count, changes in told_by(owners, service, kind, contract):
             await self._apply(changes)
             self.progress.resources[kind] += count
             self._tell(self.progress)
 
     async def read(self, topics: "_Topics") -> None:
-        """Take over what has happened, up to the end of the topics as it is now."""
+        """Apply the events up to the present ends of the topics."""
         async for records in topics.up_to_now():
-            await self._apply([change for record in records for change in _changes_of(record)])
+            await self._apply_records(records)
             self.progress.events += len(records)
             self._tell(self.progress)
+
+    async def _apply_records(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Apply the changes of events, except of those that are at fault.
+
+        The consumers have not passed these events yet: they read each of them too, and make it a
+        dead letter.
+        """
+        good: list[tuple[ConsumerRecord[bytes, bytes], Sequence[store.Change]]] = []
+        for record in records:
+            try:
+                good.append((record, hears.changes(record)))
+            except Exception as error:  # noqa: BLE001 - any error here is the message's fault
+                _pass_over(record, error)
+        try:
+            await self._apply([change for _, changes in good for change in changes])
+        except Exception as error:
+            if not is_at_fault(error) or isinstance(error, Underway):
+                raise
+            for record, changes in good:
+                try:
+                    await self._apply(changes)
+                except Exception as fault:
+                    if not is_at_fault(fault) or isinstance(fault, Underway):
+                        raise
+                    _pass_over(record, fault)
 
     async def _apply(self, changes: Sequence[store.Change]) -> None:
         if not await hold_lease(self._database, LEASE, self._build, LEASE_SECONDS):
@@ -178,16 +223,16 @@ class _Builder:
 
 
 def is_of_a_patron(contract: type[Event]) -> bool:
-    """Whether such resources belong to patrons: their owner can be asked for those of one."""
+    """Return whether such resources belong to patrons, so that an owner can filter by patron."""
     return "patron_id" in contract.model_fields
 
 
 async def told_by(
     owners: Owners, service: str, kind: str, contract: type[Event], **only: str
 ) -> AsyncIterator[tuple[int, list[store.Change]]]:
-    """All that an owner has of a kind, in chunks: how many, and their changes. Raises OwnerAway.
+    """Yield an owner's snapshots of a kind in pages: count and changes. Raises OwnerAway.
 
-    `only` may be a `patron`, or a `sample`: so many, picked at random.
+    `only` may be a `patron`, or a `sample`: the number of resources to pick at random.
     """
     after: str | None = ""
     while after is not None:
@@ -211,6 +256,9 @@ async def _asked(owners: Owners, service: str, path: str, params: Mapping[str, s
     for left in reversed(range(MOST_TRIES)):
         try:
             return await owners.get(service, path, params=params)
+        except OwnerRefused as error:
+            log.warning("owner refuses", owner=service, path=path, error=error.code)
+            raise OwnerAway(service) from error
         except OwnerAway:
             if not left:
                 raise
@@ -218,19 +266,23 @@ async def _asked(owners: Owners, service: str, path: str, params: Mapping[str, s
     raise OwnerAway(service)
 
 
-def _changes_of(record: ConsumerRecord[bytes, bytes]) -> Sequence[store.Change]:
-    """As the consumers fold it. What they bury is passed over."""
-    try:
-        return hears.changes(record)
-    except ValueError:
-        return ()
+def _pass_over(record: ConsumerRecord[bytes, bytes], error: Exception) -> None:
+    log.warning(
+        "event passed over",
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        error=describe(error),
+    )
 
 
 class _Topics:
-    """What the gateway hears, from where it stood when the build began."""
+    """Reader of the gateway's topics, from its committed offsets or some minutes earlier."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, restored: Mapping[str, int]) -> None:
         self._bootstrap = settings.kafka.split(",")
+        self._names = Names(settings.topic_prefix)
+        self._restored = restored
         self._reader = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             enable_auto_commit=False,
@@ -251,40 +303,55 @@ class _Topics:
         await self._reader.stop()
 
     async def _note_positions(self) -> None:
-        """Where the consumers stand: what they have still to take in may be older than the answers.
+        """Set the start of each partition: the committed offset, or an earlier one.
 
-        A loan that was renewed and returned is told so on two topics. Whoever starts at their ends
-        may hear later, from a consumer that lags, of the renewal before the return.
+        Events that the consumers have still to apply may be older than the owners' answers. A
+        loan's renewal and its return, for example, are on two topics. If the build started at their
+        ends, a consumer that lags might later apply the renewal before the return.
+
+        A partition that is consumed further may already be past the return. So each is read from
+        two times store.LATE ago, or earlier. Older events create nothing (store.LATE). Events
+        before a restore are not read: they may tell of changes that were lost.
         """
+        since = wall_clock() - 2 * store.LATE
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
         await admin.start()
         try:
             described = await admin.describe_topics()
-            committed = await admin.list_consumer_group_offsets("gateway")
+            committed = await admin.list_consumer_group_offsets(self._names.on_kafka("gateway"))
         finally:
             await admin.close()
         partitions = [
             TopicPartition(topic["topic"], partition["partition"])
             for topic in described
-            if topic["topic"] in hears.handlers
+            if self._names.topic(topic["topic"]) in hears.handlers
             for partition in topic["partitions"]
         ]
         starts = await self._reader.beginning_offsets(partitions)
+        ends = await self._reader.end_offsets(partitions)
+        recent = await self._reader.offsets_for_times(
+            dict.fromkeys(partitions, int(since.timestamp() * 1000))
+        )
         for partition in partitions:
-            stored = committed.get(partition)
+            stored, first = committed.get(partition), recent.get(partition)
             known = stored.offset if stored is not None else -1
-            self._next[partition] = max(known, starts[partition])
+            if first is not None:
+                known = min(known, first.offset)
+            place = f"{self._names.topic(partition.topic)}/{partition.partition}"
+            restored = self._restored.get(place, 0)
+            lowest = max(starts[partition], min(restored, ends[partition]))
+            self._next[partition] = max(known, lowest)
         self._reader.assign(partitions)
         for partition, offset in self._next.items():
             self._reader.seek(partition, offset)
 
     async def behind(self) -> int:
-        """How many events are still to be read."""
+        """Return the number of events that are still to be read."""
         ends = await self._reader.end_offsets(list(self._next))
         return sum(max(0, ends[partition] - at) for partition, at in self._next.items())
 
     async def up_to_now(self) -> AsyncIterator[list[ConsumerRecord[bytes, bytes]]]:
-        """Batches of events up to the ends as they are now. Raises KafkaError if none come."""
+        """Yield batches of events up to the present ends. Raises KafkaError if none arrive."""
         ends = await self._reader.end_offsets(list(self._next))
         while any(self._next[partition] < end for partition, end in ends.items()):
             fetched = await self._reader.getmany(timeout_ms=SILENCE_MS, max_records=1000)
@@ -292,4 +359,4 @@ class _Topics:
                 raise KafkaError("the topics were not read to their ends")
             for partition, records in fetched.items():
                 self._next[partition] = records[-1].offset + 1
-            yield [record for records in fetched.values() for record in records]
+            yield [self._names.record(one) for records in fetched.values() for one in records]

@@ -1,4 +1,4 @@
-"""Door 1: My Account's own routes; everything else goes to the service that owns it."""
+"""HTTP routes of the gateway: My Account's own, and the forwarding of all others."""
 
 from datetime import date, datetime, time
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ ROWS = 50
 
 
 class PatronOut(BaseModel):
-    """The patron; fields other than id and name are null until accounts was heard."""
+    """The patron. Fields other than id and name are null until an event of accounts has arrived."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class PatronOut(BaseModel):
 
 
 class LoanOut(BaseModel):
-    """A loan that is open. `title` is null until the title was heard of."""
+    """An open loan. `title` is null until the title is known."""
 
     id: str
     title: str | None
@@ -49,27 +49,33 @@ class LoanOut(BaseModel):
 
 
 class HoldOut(BaseModel):
-    """A hold that is open. `title` is null until the title was heard of."""
+    """An open hold. `title` is null until the title is known."""
 
     id: str
     title: str | None
-    position: int | None = Field(description="1 is next in line; null: it waits no longer.")
+    position: int | None = Field(
+        description="Position in the queue, 1 is next; null: the hold does not wait."
+    )
     pickup_branch: str
     state: str
     frozen: bool
     expires_on: date | None = Field(
-        description="Last day to collect it once it is ready; before, last day it is wanted."
+        description="Last day to collect the copy if the hold is ready, else the last day on "
+        "which the patron wants the title; null: no such day is set."
     )
     version: int
 
 
 class ChargeOut(BaseModel):
-    """Money owed, by the patron or to them, in cents."""
+    """Money owed by the patron or to them, in cents."""
 
     id: str
     kind: str
     loan_id: str | None
     hold_id: str | None
+    title: str | None = Field(
+        description="Title of the item that the charge is for; null: for no item, or not known yet."
+    )
     amount_cents: int
     outstanding_cents: int
     refund_due_cents: int
@@ -77,32 +83,40 @@ class ChargeOut(BaseModel):
 
 
 class AccruingOut(BaseModel):
-    """What an overdue loan would cost if it came back on the day `as_of`."""
+    """The fine of an overdue loan if it were returned on the day `as_of`."""
 
     loan_id: str
     amount_cents: int
-    per_day_cents: int | None = Field(description="What a charged day costs; null: not known.")
+    per_day_cents: int | None = Field(
+        description="Fine for each charged day, in cents; null: not known."
+    )
     as_of: str
     suspended: bool
     resumes_on: date | None
 
 
 class RegisteredOut(BaseModel):
-    """An activity that the patron registered for; what it is is null until it was heard of."""
+    """A registration for an activity. The activity's fields are null until it is known."""
 
-    id: str = Field(description="Of the registration.")
+    id: str = Field(description="Id of the registration.")
     activity_id: str
     title: str | None
     type: str | None
     venue: str | None
+    branch: str | None = Field(
+        description="Code of the branch where it takes place; null: not at a branch, or not "
+        "known yet."
+    )
     starts_at: datetime | None
     state: str
-    position: int | None = Field(description="1 is next in line; null: it does not wait.")
+    position: int | None = Field(
+        description="Position on the waiting list, 1 is next; null: not on the waiting list."
+    )
     version: int
 
 
 class TotalsOut(BaseModel):
-    """Counts, and cents."""
+    """Numbers of items, and sums in cents."""
 
     loans: int
     overdue: int
@@ -113,13 +127,13 @@ class TotalsOut(BaseModel):
 
 
 class InboxOut(BaseModel):
-    """How many notifications were not read."""
+    """Number of unread notifications."""
 
     unread: int
 
 
 class SourceOut(BaseModel):
-    """How fresh a service's part is: its newest event for this patron, and whether it answers."""
+    """Freshness of a service's part: its newest event for this patron, and if it answers now."""
 
     as_of: datetime | None
     live: bool
@@ -135,7 +149,7 @@ class SourcesOut(BaseModel):
 
 
 class OverviewOut(BaseModel):
-    """My Account."""
+    """The account overview of My Account."""
 
     patron: PatronOut
     loans: list[LoanOut]
@@ -155,12 +169,16 @@ class ActivityRow(BaseModel):
 
     title: str
     starts_at: datetime
+    ends_at: datetime | None
     venue: str
+    branch: str | None = Field(
+        description="Code of the branch where it takes place; null: not at a branch."
+    )
     type: str
 
 
 class NewsRow(BaseModel):
-    """A notice of a library that the patron follows, or of all of them."""
+    """A notice of a library that the patron follows, or of the whole library."""
 
     library: str
     date: date
@@ -168,7 +186,7 @@ class NewsRow(BaseModel):
 
 
 class LiveOut(BaseModel):
-    """Whether a service answers; while it does not, its part may be out of date."""
+    """Liveness of a service. While it does not answer, its part may be out of date."""
 
     live: bool
 
@@ -181,7 +199,7 @@ class InfoSourcesOut(BaseModel):
 
 
 class InfoOut(BaseModel):
-    """My Info."""
+    """The two tables of My Info."""
 
     activities: list[ActivityRow]
     library_information: list[NewsRow]
@@ -192,12 +210,17 @@ class InfoOut(BaseModel):
     OVERVIEW,
     tags=["my account"],
     response_model=OverviewOut,
-    responses={304: {"description": "As the caller has it (If-None-Match)."}},
+    responses={
+        304: {
+            "description": "The account has not changed since the caller's version (If-None-Match)."
+        }
+    },
 )
 async def get_overview(request: Request, caller: Patron, now: BusinessTime) -> Response:
-    """The account at a glance: one read of the view, and a question to circulation if one is due.
+    """Return the account at a glance.
 
-    It is answered while any other service is away; `sources` says how fresh each part is.
+    The answer is one read of the view and, if needed, a question to circulation. It is given even
+    while other services are away; `sources` says how fresh each part is.
     """
     accounts: Accounts = request.app.state.accounts
     return (await accounts.answer(caller, now)).to(request)
@@ -225,7 +248,7 @@ data: {{"reason":"token-expired"}}
     response_class=Response,
     responses={
         200: {
-            "description": "Events `account` and, at last, `end`.",
+            "description": "Server-sent events: `account` with changed parts, and a last `end`.",
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EVENTS}},
         }
     },
@@ -236,22 +259,24 @@ async def get_stream(
     now: BusinessTime,
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
-    """The account as it changes, as server-sent events.
+    """Follow the account as it changes, as server-sent events.
 
-    `account` has those parts of `GET /v1/me` that changed, each whole; the first has all of them.
-    Who comes back with Last-Event-ID is sent what they missed. `end` says why the stream ends
-    (`token-expired`, `stopping`, `slow`); `retry` in it, when to come back. 429 `too-many-streams`.
+    An `account` event has the parts of `GET /v1/me` that changed, each in full; the first has all
+    of them. A client that reconnects with Last-Event-ID gets what it missed. The `end` event says
+    why the stream ends (`token-expired`, `stopping`, `slow`); its `retry` says when to reconnect.
+
+    429 `too-many-streams`.
     """
     return stream.stream(request.app, caller, now, last_event_id)
 
 
 @router.get("/v1/me/info", tags=["my account"], response_model=InfoOut)
 async def get_info(request: Request, caller: Patron, now: BusinessTime, db: Db) -> Response:
-    """My Info: what is on and what is new, of the kinds and libraries that the patron follows.
+    """Return activities and notices of the types and libraries that the patron follows (My Info).
 
-    At most 50 rows each. Activities from today on, the earliest first; one that goes on is still
-    listed on its last day. Notices newest first, those of the whole library among them, for
-    whoever follows a library.
+    At most 50 rows each. Activities from today on, the earliest first; one of several days is
+    listed until its last day. Notices newest first; a patron who follows a library also gets those
+    of the whole library.
     """
     return await in_time(_info(request, caller.id, now, db))
 
@@ -259,6 +284,7 @@ async def get_info(request: Request, caller: Patron, now: BusinessTime, db: Db) 
 async def _info(request: Request, patron_id: str, now: datetime, db: Db) -> Response:
     zone = request.app.state.settings.zone
     midnight = datetime.combine(library_day(now, zone), time(), zone)
+    await request.app.state.own_writes.write_held_of(patron_id)
     view, _ = await store.account_view(db, patron_id)
     preferences = (view or {}).get("preferences", {})
     types = preferences.get("activity_types", [])
@@ -275,21 +301,21 @@ async def _info(request: Request, patron_id: str, now: datetime, db: Db) -> Resp
 
 @router.get("/health/owners", include_in_schema=False)
 async def owners_health(request: Request) -> dict[str, dict[str, dict[str, bool]]]:
-    """Which of the other services answer."""
+    """Return for each of the other services whether it answers."""
     live = request.app.state.liveness.report()
     return {"owners": {service: {"live": answers} for service, answers in live.items()}}
 
 
 @router.get("/openapi.json", include_in_schema=False)
 async def merged_openapi(request: Request) -> Response:
-    """One document for all that a client can call."""
+    """Return one OpenAPI document of all operations that a client can call."""
     document = await request.app.state.documents.merged(request.app)
     return Response(orjson.dumps(document), media_type="application/json")
 
 
 @router.get("/docs", include_in_schema=False)
 async def docs_page(request: Request) -> Response:
-    """The operations as a page that needs nothing from elsewhere."""
+    """Return the operations as an HTML page that loads nothing from elsewhere."""
     document = await request.app.state.documents.merged(request.app)
     return Response(
         docs.page(document),
@@ -304,7 +330,7 @@ async def docs_page(request: Request) -> Response:
     include_in_schema=False,
 )
 async def forward(request: Request, now: BusinessTime) -> Response:
-    """Whatever another service owns. Tokens and fields are checked by the owner."""
+    """Forward a request to the service that owns the path, which checks token and fields."""
     owner = proxy.owner_of(request.scope["raw_path"].decode("ascii", "replace"))
     if owner is None:
         raise NotFound("route")

@@ -1,4 +1,4 @@
-"""Settings of the gateway: those of every service, and what its edge allows."""
+"""Settings of the gateway: those of every service, and the limits of its edge."""
 
 from typing import Annotated
 
@@ -9,18 +9,29 @@ from shared import settings
 
 
 class Settings(settings.Settings):
-    """Limits are requests a minute, 0 for none."""
+    """Settings of the gateway. Limits are requests per minute, 0 for no limit."""
 
-    caller_per_minute: int = Field(default=1200, ge=0, description="Of one caller with a token.")
-    address_per_minute: int = Field(
-        default=1200, ge=0, description="Of one address, by callers without a token."
+    caller_per_minute: int = Field(
+        default=1200,
+        ge=0,
+        description="Requests per minute of one caller with a token; 0: no limit.",
     )
-    login_per_minute: int = Field(default=60, ge=0, description="Attempts to log in, by address.")
+    address_per_minute: int = Field(
+        default=1200,
+        ge=0,
+        description="Requests per minute of one address, by callers without a token; 0: no limit.",
+    )
+    login_per_minute: int = Field(
+        default=60, ge=0, description="Log-in attempts per minute from one address; 0: no limit."
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Whose pages may call the API from a browser, comma-separated."
+        default=(),
+        description="Origins whose pages may call the API from a browser, comma-separated.",
     )
     hsts_seconds: int = Field(
-        default=0, ge=0, description="For how long browsers are to use TLS only; 0: not said."
+        default=0,
+        ge=0,
+        description="Seconds for which browsers must use only TLS; 0: the header is not sent.",
     )
 
     @field_validator("cors_origins", mode="before")

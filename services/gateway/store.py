@@ -1,16 +1,16 @@
-"""The account views and what they are shown with. The only file that names collections.
+"""Store of the account views and of the data shown with them. Names all collections.
 
-Every write is "apply if newer", as one update with a pipeline: it reads the stored version and
-decides in the same atomic step, so any number of writers, in any order and any number of times,
-come to the same document. A guard in the filter could do that too, but it can't also raise
-`heard` when the resource itself is not newer, and a refused upsert is a duplicate key that can't
-be told from two writers that create the document at once. (With `_id` alone in the filter the
-server itself tries an upsert again that lost such a race.)
+Every write applies a change only if it is newer, as one update with a pipeline: it reads the stored
+version and decides in the same atomic step. So any number of writers, in any order and with any
+repetition, come to the same document. A guard in the filter could do that too, but it could not
+raise `heard` when the resource itself is not newer, and a refused upsert is a duplicate-key error
+that looks like two writers creating the document at once. (With `_id` alone in the filter the
+server itself retries an upsert that lost such a race.)
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from bson import ObjectId
@@ -22,13 +22,13 @@ from shared.mongo import Collection, Database, Document, Indexes, ensure_indexes
 
 VIEWS: Indexes = {
     "account_views": [
-        # Finds the views whose loans show a title, when the title comes late or is corrected.
+        # Finds the views that show a title, when the title arrives late or is corrected.
         IndexModel([("title_ids", ASCENDING)], sparse=True),
-        # Finds what ended long ago.
+        # Finds the views with items that ended long ago.
         IndexModel([("oldest_end", ASCENDING)], sparse=True),
     ],
     "queues": [
-        # Counts who waits before a hold or a registration: no row says whose it is.
+        # Counts the places before a hold or a registration. No row names its patron.
         IndexModel([("queue", ASCENDING), ("waiting", ASCENDING), ("place", ASCENDING)]),
         IndexModel([("ended", ASCENDING)], sparse=True),
     ],
@@ -39,7 +39,7 @@ VIEWS: Indexes = {
     "suspensions": [],
 }
 BUCKETS: Indexes = {
-    # A bucket that nobody has drawn from for a minute is full again, as one that is not there.
+    # A bucket without a draw for a minute is full again, the same as a missing one.
     "buckets": [IndexModel([("at", ASCENDING)], expireAfterSeconds=90)],
 }
 INDEXES: Indexes = {**VIEWS, **BUCKETS}
@@ -47,45 +47,50 @@ INDEXES: Indexes = {**VIEWS, **BUCKETS}
 
 @dataclass(frozen=True)
 class ViewChange:
-    """A part of one patron's view as an event told it."""
+    """A change of one part of a patron's view, made by an event."""
 
     patron_id: str
     path: str
-    """`patron`, `preferences`, or `<kind>.<id>` of loans, holds, charges, notifications,
-    registrations."""
+    """`patron`, `preferences`, or `<kind>.<id>`.
+
+    The kinds are loans, holds, charges, notifications and registrations.
+    """
     content: Mapping[str, Any]
-    """With its `version`. What has ended keeps its version and loses the rest."""
+    """New content with its `version`. An ended item keeps little more than that."""
     source: str
-    """The service that published the event."""
+    """Service that published the event."""
     at: datetime
     """Business time of the event."""
     ends: bool = False
-    """Whether it is over, so that it is forgotten in time."""
+    """True if the item has ended and may be removed after some time."""
     recorded_at: datetime | None = None
-    """When its event was recorded; None: its owner tells it now."""
+    """Time when the event was recorded; None for an owner's direct answer."""
+    creates: bool = True
+    """True if it may add a missing item; otherwise it only changes a stored one."""
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """A patron is erased: the view is emptied for good."""
+    """The erasure of a patron, which empties the view for good."""
 
     patron_id: str
     version: int
     recorded_at: datetime | None = None
-    """As of a ViewChange."""
+    """Same as in ViewChange."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A title, branch, activity, notice, fine suspension or place in a queue: for every patron."""
+    """A title, branch, activity, notice, fine suspension or queue place, outside the views."""
 
     kind: Literal["title", "branch", "activity", "notice", "suspension", "place"]
     id: str
     content: Mapping[str, Any]
-    """With its `version`."""
+    """New content with its `version`."""
     ends: bool = False
     recorded_at: datetime | None = None
-    """As of a ViewChange."""
+    creates: bool = True
+    """Same as in ViewChange, like `recorded_at`."""
 
 
 Change = ViewChange | Erasure | Row
@@ -99,22 +104,33 @@ TABLES = {
     "place": "queues",
 }
 _SHOWN_TO_ALL = {"branch", "suspension", "activity"}
-"""Kinds of rows that many accounts are shown by, and that change seldom."""
+"""Kinds of rows that many accounts show, and that change seldom."""
 
 WHOLE = "#whole"
-"""The document among the views which says since when they show all that the owners have.
+"""Id of the document among the views that marks them as complete.
 
-It stands in their collection, so that it goes where they go: views that were lost, and begin to
-fill again with what happens now, are not taken for accounts. Its stamp is that of what all accounts
-are shown by, its form that in which they are kept.
+It is in their collection so that it is lost together with them: views that were lost, and are
+filling again with new events, are not shown as accounts. Its `stamp` is the one of the data that
+all accounts share, its `form` the format of the views, its `since` the time of their completion.
 """
 FORM = 2
-"""Raised when views have to be built anew to show all that they can: those of before serve until
-they are."""
+"""Format of the views, raised when they must be rebuilt to show all that they can.
+
+The previous views are served until the rebuild ends.
+"""
+
+
+LATE = timedelta(minutes=2)
+"""Time between an event and a later build after which the owners' answers contain the event.
+
+So an event that was recorded earlier creates nothing in views that were built: an item that they
+lack has ended, even if the event of its end was read first. The span is longer than clocks may
+differ and a transaction may last.
+"""
 
 
 class Collections(Protocol):
-    """The views that are served (a database is that), or those that are being built."""
+    """The views that are served (a database), or those that are being built."""
 
     def __getitem__(self, name: str, /) -> Collection: ...
 
@@ -127,59 +143,62 @@ class Building:
     build: str
 
     def __getitem__(self, name: str, /) -> Collection:
-        """The collection that is to be `name`."""
+        """Return the collection that will become `name`."""
         return self.database[f"{self.prefix}{name}"]
 
     @property
     def prefix(self) -> str:
-        """What the names of its collections begin with."""
+        """Prefix of the names of its collections."""
         return f"{_BUILDS}{self.build}_"
 
 
 class NotWhole(Exception):
-    """The views do not show all that the owners have: they have to be built first."""
+    """The views do not show all that the owners have; they have to be built first."""
 
 
 @dataclass(frozen=True)
 class Stamps:
-    """What stands for all that an account is shown by: no other state of it has the same."""
+    """Stamps of all that an account shows; they are different in each of its states."""
 
     view: object
-    """Of the patron's view; None where there is none."""
+    """Stamp of the patron's view; None if there is no view."""
     common: object
-    """Of branches, fine suspensions and activities; None before the first of them changed."""
+    """Stamp of branches, fine suspensions and activities; None before their first change."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A library, as far as accounts are shown by it."""
+    """The data of a branch that accounts need."""
 
     calendar_version: int
     relief: Sequence[Mapping[str, Any]]
-    """Closures that grant more renewals while they last: `from`, `reopened_on`, `extra_renewals`,
-    dates as ISO text, `reopened_on` None while no end is announced."""
+    """Closures that grant extra renewals while they last.
+
+    Each has `from`, `reopened_on` and `extra_renewals`, with dates as ISO text; `reopened_on` is
+    None while no end is announced.
+    """
 
 
 @dataclass(frozen=True)
 class Common:
-    """What all accounts are shown by."""
+    """The data that all accounts share."""
 
     branches: Mapping[str, Branch]
-    """By code."""
+    """Branches by code."""
     suspensions_version: int
-    """The sum of the versions of all fine suspensions: it grows with each change of any."""
+    """Sum of the versions of all fine suspensions, which grows with each change of any."""
 
 
 class BuildLost(Exception):
-    """Another process has dropped what was being built here, or the whole database is gone."""
+    """Another process has dropped this build, or the whole database is gone."""
 
 
 async def apply(views: Collections, changes: Sequence[Change]) -> None:
-    """Keep each change unless the same or a newer version is stored. Safe to repeat.
+    """Apply each change unless the same or a newer version is stored. Safe to repeat.
 
-    A loan is stored with its title. The title may come at the same moment, so titles are read
-    again after the loan is written, as a title's writer looks for loans after it wrote the title:
-    whichever came second sees the other.
+    Loans, holds and charges are stored with their title, which may arrive at the same moment. So
+    their writer reads titles again after the write, and the writer of a title looks for them after
+    its write: the later one of the two sees the other's write.
     """
     changes = await _not_too_late(views, changes)
     lent = {title_id for change in changes if (title_id := _lent_title(change))}
@@ -196,7 +215,7 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
     for collection, updates in writes.items():
         await views[collection].bulk_write(updates, ordered=False)
     if any(isinstance(change, Row) and change.kind in _SHOWN_TO_ALL for change in changes):
-        # After the rows, and also where they are no news: who told them may have been killed here.
+        # After the rows, and even if they are no news: an earlier writer may have been killed here.
         new = {"$set": {"stamp": ObjectId()}}
         await views["account_views"].update_one({"_id": WHOLE}, new)
     told = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}
@@ -212,15 +231,15 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
 
 
 async def account_view(database: Database, patron_id: str) -> tuple[Document | None, Stamps]:
-    """A patron's view, None if nothing was heard of them yet; and its stamps. Raises NotWhole."""
+    """Return a patron's view (None before their first event) and its stamps. Raises NotWhole."""
     found = await database.account_views.find({"_id": {"$in": [WHOLE, patron_id]}}).to_list(2)
     by_id = {document["_id"]: document for document in found}
     return by_id.get(patron_id), _stamps_in(by_id, patron_id)
 
 
 async def stamps(database: Database, patron_ids: Sequence[str]) -> dict[str, Stamps]:
-    """The stamps of some patrons' views as they are now. Raises NotWhole."""
-    # As a bare command it takes the driver a fifth less of the processor than `find`.
+    """Return the present stamps of some patrons' views. Raises NotWhole."""
+    # A bare command takes the driver a fifth less processor time than `find`.
     answer = await database.command(
         {
             "find": "account_views",
@@ -241,7 +260,7 @@ def _stamps_in(by_id: Mapping[str, Document], patron_id: str) -> Stamps:
 
 
 async def common(database: Database) -> Common:
-    """What all accounts are shown by. Some hundred small documents."""
+    """Return the data that all accounts share. Reads some hundred small documents."""
     branches = {
         row["_id"]: Branch(row["version"], row.get("relief", ()))
         async for row in database.branches.find({}, {"version": 1, "relief": 1})
@@ -251,10 +270,10 @@ async def common(database: Database) -> Common:
 
 
 async def written(database: Database) -> AsyncGenerator[str, None]:
-    """The id of each patron whose view is written, from now on; first "", once it is watched.
+    """Yield the id of each patron whose view is written, from now on.
 
-    Where what all accounts are shown by is written, WHOLE. Ends when the views are dropped or
-    replaced.
+    The first value is "", as soon as the views are watched. WHOLE means that shared data has
+    changed. Ends when the views are dropped or replaced.
     """
     pipeline: list[Document] = [{"$project": {"documentKey": 1}}]
     async with database.account_views.watch(pipeline, max_await_time_ms=2000) as changes:
@@ -265,10 +284,10 @@ async def written(database: Database) -> AsyncGenerator[str, None]:
 
 
 async def positions(database: Database, waiting: Mapping[str, Document]) -> dict[str, int]:
-    """How many wait in its queue up to and with each of these, by its id.
+    """Return the places in line of holds and registrations that wait, by id; 1 is next.
 
-    Each has its `queue`, a title or an activity, and its `place` in that. Counted when asked, for
-    it changes with those of others, of which this patron hears nothing.
+    Each has its `queue`, a title or an activity, and its `place` in that. Counted on demand,
+    because a place in line changes with other patrons' holds, without an event for this patron.
     """
     if not waiting:
         return {}
@@ -286,7 +305,10 @@ async def positions(database: Database, waiting: Mapping[str, Document]) -> dict
 async def keep_accruing(
     database: Database, patron_id: str, at: datetime, said: Mapping[str, Any]
 ) -> None:
-    """Remember what circulation said at `at` (business time) of the fines that accrue."""
+    """Store circulation's answer of business time `at` about accruing fines.
+
+    A newer stored answer stays, and an erased patron's view is not changed.
+    """
     await database.account_views.update_one(
         {
             "_id": patron_id,
@@ -298,7 +320,7 @@ async def keep_accruing(
 
 
 async def some_activities(database: Database, ids: Sequence[str]) -> dict[str, Document]:
-    """Those of these activities that are known, by id."""
+    """Return the known ones of these activities, by id."""
     if not ids:
         return {}
     found = database.activities.find({"_id": {"$in": list(ids)}})
@@ -308,36 +330,37 @@ async def some_activities(database: Database, ids: Sequence[str]) -> dict[str, D
 async def activities(
     database: Database, types: Sequence[str], since: datetime, limit: int
 ) -> list[Document]:
-    """Activities of these types that are not over at `since`, the earliest first."""
+    """Return these types' activities not cancelled and not over at `since`, the earliest first."""
     query = {"type": {"$in": list(types)}, "last_at": {"$gte": since}, "cancelled": {"$ne": True}}
     order = [("starts_at", ASCENDING), ("_id", ASCENDING)]
     return await database.activities.find(query).sort(order).limit(limit).to_list(limit)
 
 
 async def notices(database: Database, branches: Sequence[str], limit: int) -> list[Document]:
-    """Notices of any of these branches and those of the whole library, the newest first."""
+    """Return notices of any of these branches and of the whole library, the newest first."""
     query = {"$or": [{"branches": {"$in": list(branches)}}, {"branches": []}]}
     order = [("date", DESCENDING), ("_id", DESCENDING)]
     return await database.notices.find(query).sort(order).limit(limit).to_list(limit)
 
 
 async def branch_names(database: Database, branches: Sequence[str]) -> dict[str, str]:
-    """Names by branch code, of those that are known."""
+    """Return the names of known branches by code."""
     found = database.branches.find({"_id": {"$in": list(branches)}}, {"name": 1})
     return {row["_id"]: row["name"] async for row in found}
 
 
-# ---- forgetting what has ended ------------------------------------------------------------------
+# ---- removing ended items -----------------------------------------------------------------------
 
-# What has ended is kept for a while, so that an older event that comes late does not bring it back.
-# One that comes later still is passed over.
+# An ended item is kept for a while, so that an older event that arrives late does not bring it
+# back. Events that arrive later still are skipped.
 _WITH_ENDS = ("loans", "holds", "charges", "notifications", "registrations")
 
 
 async def forget(database: Database, before: datetime, limit: int) -> int:
-    """Forget what ended `before` that time, of so many views and places at most; of how many.
+    """Remove items that ended before `before`, from at most `limit` views and `limit` places.
 
-    What is shown stays as it is, and so do the stamps.
+    Return the number of these views and places. What accounts show stays the same, and so do the
+    stamps.
     """
     long_ago = {"oldest_end": {"$lt": before}}
     due = database.account_views.find(long_ago, {"_id": 1}).sort("oldest_end", ASCENDING)
@@ -345,7 +368,7 @@ async def forget(database: Database, before: datetime, limit: int) -> int:
     over = database.queues.find({"ended": {"$lt": before}}, {"_id": 1}).limit(limit)
     places = [row["_id"] async for row in over]
     if views or places:
-        # First, so that nothing older is taken in once something is forgotten.
+        # First, so that no older event is applied once something is removed.
         await database.account_views.update_one({"_id": WHOLE}, {"$max": {"forgotten": before}})
     if views:
         which = {"_id": {"$in": views}, **long_ago}
@@ -378,32 +401,33 @@ def _without_ends(before: datetime) -> list[Document]:
 
 
 async def remembers_since(views: Collections) -> datetime | None:
-    """What ended before is not known to have ended: it was forgotten, or never built; None: all is.
+    """Return the time before which ends are no longer known; None if all are known.
 
-    Views that were built show nothing that had ended when that began, by the clock of who built
-    them: of an event that was recorded by another clock it says only about, if it came before.
+    Items that ended earlier were removed, or were never built: a build contains nothing that had
+    ended before it began, by the clock of the process that builds. An event may have been recorded
+    by another clock, so for events the time is approximate.
     """
     whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
     return max((at for at in (whole.get("forgotten"), whole.get("begun")) if at), default=None)
 
 
-# ---- building anew ------------------------------------------------------------------------------
+# ---- rebuilding ---------------------------------------------------------------------------------
 
 _BUILDS = "next_"
 
 
 async def form(database: Database) -> int | None:
-    """In which form the views are kept; None where they are not whole."""
+    """Return the format of the views; None if they are not complete."""
     found = await database.account_views.find_one({"_id": WHOLE})
     return None if found is None else int(found.get("form", 1))
 
 
 async def begin_build(database: Database, build: str) -> Building:
-    """New, empty views beside those that are served. What others had begun is dropped."""
+    """Create new, empty views next to those that are served; drop unfinished builds."""
     await _drop(database, _BUILDS)
     building = Building(database, build)
     views = {f"{building.prefix}{name}": models for name, models in VIEWS.items()}
-    # With the views the whole database may have been lost.
+    # The whole database may have been lost together with the views.
     await ensure_indexes(database, {**views, **BUCKETS})
     await building["account_views"].insert_one(
         {"_id": WHOLE, "begun": wall_clock(), "since": None, "form": FORM}
@@ -412,7 +436,7 @@ async def begin_build(database: Database, build: str) -> Building:
 
 
 async def finish_build(building: Building) -> None:
-    """Put what was built in the place of what was served, the accounts last. Raises BuildLost."""
+    """Replace the served views with the built ones, the accounts last. Raises BuildLost."""
     finished = await building["account_views"].update_one(
         {"_id": WHOLE}, {"$set": {"since": wall_clock()}}
     )
@@ -422,8 +446,25 @@ async def finish_build(building: Building) -> None:
         await building[name].rename(name, dropTarget=True)
 
 
+async def note_restored(database: Database, offsets: Mapping[str, int]) -> None:
+    """Store the offsets, by topic/partition, before which builds read no events.
+
+    After a restore, earlier events may tell of changes that the owners no longer have.
+    """
+    writes = [
+        UpdateOne({"_id": place}, {"$set": {"offset": offset}}, upsert=True)
+        for place, offset in offsets.items()
+    ]
+    await database.restored.bulk_write(writes, ordered=False)
+
+
+async def restored_offsets(database: Database) -> dict[str, int]:
+    """Return the offsets that `note_restored` stored."""
+    return {row["_id"]: row["offset"] async for row in database.restored.find({})}
+
+
 async def drop_build(database: Database, build: str) -> None:
-    """Drop what is left of a build."""
+    """Drop the remains of a build."""
     await _drop(database, Building(database, build).prefix)
 
 
@@ -442,8 +483,18 @@ async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequen
     if all(change.recorded_at is None for change in changes):
         return changes
     whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
-    since = whole.get("forgotten")
-    return [c for c in changes if since is None or c.recorded_at is None or c.recorded_at >= since]
+    since, begun = whole.get("forgotten"), whole.get("begun")
+    in_time = [
+        c for c in changes if since is None or c.recorded_at is None or c.recorded_at >= since
+    ]
+    if begun is None:
+        return in_time
+    return [
+        replace(c, creates=False)
+        if not isinstance(c, Erasure) and c.recorded_at and c.recorded_at < begun - LATE
+        else c
+        for c in in_time
+    ]
 
 
 def _lent_title(change: Change) -> str | None:
@@ -458,10 +509,19 @@ async def _titles(views: Collections, ids: set[str]) -> dict[str, Document]:
 
 
 def _row_write(row: Row) -> UpdateOne:
-    newer = {"$lt": [{"$ifNull": ["$version", 0]}, row.content["version"]]}
+    newer = _newer("$version", row.content["version"], creates=row.creates)
     replacement = _as_told({"_id": row.id, **row.content}, ends=row.ends)
     pipeline = [{"$replaceWith": {"$cond": [newer, replacement, "$$ROOT"]}}]
-    return UpdateOne({"_id": row.id}, pipeline, upsert=True)
+    return UpdateOne({"_id": row.id}, pipeline, upsert=row.creates)
+
+
+def _newer(stored: str, version: int, *, creates: bool) -> Document:
+    """Return an expression: true if a version is newer than the stored one, or none is stored.
+
+    Without `creates`, an expression that is false if none is stored.
+    """
+    newer: Document = {"$lt": [{"$ifNull": [stored, 0]}, version]}
+    return newer if creates else {"$and": [{"$gt": [stored, 0]}, newer]}
 
 
 def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
@@ -470,7 +530,7 @@ def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
     if "title_id" in content:
         content["title"] = title["title"] if title else None
         content["title_version"] = title["version"] if title else 0
-    version = {"$lt": [{"$ifNull": [f"{stored}.version", 0]}, content["version"]]}
+    version = _newer(f"{stored}.version", content["version"], creates=change.creates)
     newer = {"$and": [{"$not": [_ERASED]}, version]}
     kept: Document = {
         change.path: {"$cond": [newer, _as_told(content, ends=change.ends), stored]},
@@ -480,24 +540,24 @@ def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
     if change.ends:
         kept["oldest_end"] = {"$cond": [newer, _OLDEST_END, "$oldest_end"]}
     pipeline: list[Document] = [{"$set": kept}]
-    if change.path.startswith(("loans.", "holds.")):
+    if change.path.startswith(tuple(f"{kind}." for kind in _WITH_TITLES)):
         pipeline.append({"$set": {"title_ids": _shown_titles()}})
     left = {"_id": "$_id", "patron": "$patron", "oldest_end": "$oldest_end"}
     pipeline.append({"$replaceWith": {"$cond": [_ERASED, left, "$$ROOT"]}})
-    return UpdateOne({"_id": change.patron_id}, pipeline, upsert=True)
+    return UpdateOne({"_id": change.patron_id}, pipeline, upsert=change.creates)
 
 
 _OLDEST_END = {"$min": ["$oldest_end", "$$NOW"]}
 
 
 def _as_told(content: Document, *, ends: bool) -> Document:
-    """What was told, and of what is over, since when it is known that it is."""
+    """Return an expression of the content; for an ended item with the time of this write."""
     told = {"$literal": content}
     return {"$mergeObjects": [told, {"ended": "$$NOW"}]} if ends else told
 
 
 def _stamp_if(changed: Document) -> Document:
-    """A new stamp where the view is changed; what changes nothing is no write at all."""
+    """Return an expression of a new stamp if `changed`, so that other writes change nothing."""
     return {"$cond": [changed, ObjectId(), "$stamp"]}
 
 
@@ -509,7 +569,10 @@ def _erasure_write(change: Erasure) -> UpdateOne:
 
 
 def _shown_titles() -> Document:
-    """The titles of open loans and holds: one that has ended has no `title_id` any more."""
+    """Return an expression of the titles of open loans, holds and charges.
+
+    Ended ones have no `title_id` any more.
+    """
     titles = [
         {
             "$map": {
@@ -522,11 +585,11 @@ def _shown_titles() -> Document:
     return {"$setDifference": [{"$setUnion": titles}, [None]]}
 
 
-_WITH_TITLES = ("loans", "holds")
+_WITH_TITLES = ("loans", "holds", "charges")
 
 
 async def _show_titles(views: Collections, titles: Sequence[Document]) -> None:
-    """Put these titles where an older version of them is shown, or none yet."""
+    """Write these titles into views that show an older version or none yet."""
     updates = []
     for title in titles:
         waits = {
@@ -560,10 +623,10 @@ async def _show_titles(views: Collections, titles: Sequence[Document]) -> None:
 
 
 async def lend(db: Database, whose: str, wanted: int, per_minute: int) -> int:
-    """Draw up to `wanted` requests from a caller's bucket: how many there were.
+    """Draw up to `wanted` requests from a caller's bucket; return how many there were.
 
-    It holds `per_minute` and fills at that pace, by the database's clock. What is drawn need not
-    outlive a failover, so no majority is waited for.
+    A bucket holds `per_minute` requests and fills at that pace, by the database's clock. A draw
+    need not outlive a failover, so it does not wait for a majority.
     """
     passed = {"$subtract": ["$$NOW", {"$ifNull": ["$at", "$$NOW"]}]}
     filled = {"$multiply": [passed, per_minute / 60_000]}

@@ -1,11 +1,10 @@
-"""The account as it changes: server-sent events for whoever looks at it.
+"""Stream an account as it changes: server-sent events for all its readers.
 
-One change stream of the replica says whose view was written. That account is looked at again, and
-each of its readers is sent the parts that differ from what it has. What a reader has is said by the
-id of its last event, which is a digest of each part. So nothing has to be remembered of those who
-went: whoever comes back, to whichever replica, is sent what it missed and no more. And a change
-stream that broke needs no token to go on from: once it is open again, all that is read is looked
-at again.
+One change stream of the replica reports whose view was written. That account is built again, and
+each of its readers is sent the parts that differ from what it has. The id of the reader's last
+event says what it has: it is a digest of each part. So no state is kept of readers that disconnect:
+a reader that comes back, to any replica, is sent what it missed and no more. A broken change stream
+needs no resume token: once it is open again, all accounts with readers are built again.
 """
 
 import asyncio
@@ -37,28 +36,28 @@ OPEN = Gauge("carrel_streams_open", "Streams of accounts that are being read")
 ENDED = Counter("carrel_streams_ended", "Streams of accounts that ended, by reason", ["reason"])
 
 EACH = 6
-"""Streams of one patron at a replica."""
+"""Maximum number of streams of one patron at a replica."""
 MOST = 800
-"""Streams at a replica: below the 1024 files that a process may usually have open."""
+"""Maximum number of streams at a replica, below the usual limit of 1024 open files."""
 LOOKS_AT_ONCE = 8
 BEAT_SECONDS = 15.0
-"""A proxy ends what is silent for a minute, and some for less."""
+"""Interval of keep-alive comments: a proxy ends a connection that is silent for a minute."""
 LOOK_SECONDS = 60.0
-"""What changes without the view (a day, a place in a queue, who is live) is seen by then."""
+"""Interval of checks for changes outside the view: the day, places in line, liveness."""
 AGAIN_SECONDS = 1.0
-"""After a look that failed."""
+"""Delay after a check that failed."""
 SLOW_SECONDS = 5.0
-"""For which a reader may take nothing of an event."""
+"""Time limit for a reader to accept an event."""
 LAST_WORD_SECONDS = 20.0
-"""For which it may take nothing of the last one."""
+"""Time limit for a reader to accept the last event."""
 RETRY_MS = 2000
 _NOTHING = b": all is as it was\n\n"
 _DIGEST = 8
-"""Letters for each part."""
+"""Characters of the digest of each part."""
 
 
 class Streams:
-    """Who reads which account at this replica."""
+    """The readers of accounts at this replica."""
 
     def __init__(self, *, each: int = EACH, most: int = MOST) -> None:
         self.each = each
@@ -71,7 +70,7 @@ class Streams:
         self._count = 0
 
     def refusal(self, patron_id: str) -> Response | None:
-        """Why a patron may not have another stream now; None if they may."""
+        """Return the refusal of another stream for a patron; None if it is allowed."""
         if self.stopping or self._count >= self.most:
             detail = "Too many accounts are followed at the moment. Try again."
             return problem(503, "unavailable", detail, headers={"Retry-After": "5"})
@@ -82,7 +81,7 @@ class Streams:
 
     @contextlib.contextmanager
     def reading(self, patron_id: str) -> Iterator[asyncio.Event]:
-        """A reader for the block: the event is set when the account may have changed."""
+        """Register a reader for the block; its event is set when the account may have changed."""
         wake = asyncio.Event()
         self._readers.setdefault(patron_id, set()).add(wake)
         self._count += 1
@@ -100,17 +99,17 @@ class Streams:
                 self.read.clear()
 
     def changed(self, patron_id: str) -> None:
-        """An account was written."""
+        """Wake the readers of an account that was written."""
         for wake in self._readers.get(patron_id, ()):
             wake.set()
 
     def all_changed(self) -> None:
-        """Any account may have been written."""
+        """Wake all readers, because any account may have been written."""
         for patron_id in self._readers:
             self.changed(patron_id)
 
     def stop(self) -> None:
-        """The replica stops: each reader is told."""
+        """Tell each reader that the replica stops."""
         self.stopping = True
         self.all_changed()
 
@@ -123,7 +122,7 @@ async def watch(app: FastAPI) -> None:
         try:
             async with contextlib.aclosing(store.written(app.state.database)) as written:
                 async for patron_id in written:
-                    if patron_id in ("", store.WHOLE):  # "": what was written before it was watched
+                    if patron_id in ("", store.WHOLE):  # "": the watch has begun
                         streams.all_changed()
                     else:
                         streams.changed(patron_id)
@@ -135,18 +134,18 @@ async def watch(app: FastAPI) -> None:
 
 
 async def stop_in_time(app: FastAPI) -> None:
-    """Tell the readers once the server is told to stop: it waits for answers to end."""
+    """Tell the readers as soon as the server stops, because it waits for answers to end."""
     await app.state.stopping.wait()
     app.state.streams.stop()
 
 
 def stream(app: FastAPI, caller: Caller, now: datetime, last_event_id: str) -> Response:
-    """The caller's account from now on, as server-sent events, until their token expires.
+    """Return the caller's account as server-sent events, until their token expires.
 
-    `last_event_id` says what the reader has: the id of its last event, or `event_id` of an account
-    that `GET /v1/me` answered. With none, or one that nobody knows any more, the first event has
-    all parts. Business time goes on from `now`. Too many streams are a 429 or 503, views that can't
-    be read now a 503.
+    `last_event_id` says what the reader has: the id of its last event, or the `event_id` of an
+    account that `GET /v1/me` answered. Without one that can be used, the first event has all parts.
+    Business time goes on from `now`. Too many streams give a 429 or 503, views that cannot be read
+    now a 503.
     """
     opened = time.monotonic()
 
@@ -159,7 +158,7 @@ def stream(app: FastAPI, caller: Caller, now: datetime, last_event_id: str) -> R
 
 
 def event_id(account: Mapping[str, Any]) -> str:
-    """What stands for an account, as `GET /v1/me` shows it: a digest of each part, in order."""
+    """Return the id that represents an account of `GET /v1/me`: a digest of each part, in order."""
     return "".join(_digest(orjson.dumps(part)) for part in account.values())
 
 
@@ -169,11 +168,11 @@ def _digest(part: bytes) -> str:
 
 
 class _Slow(Exception):
-    """The reader takes nothing."""
+    """The reader accepts no data."""
 
 
 class _Stream(Response):
-    """One reader's stream. Nothing waits in it: who reads late is sent the newest, once."""
+    """One reader's stream. Nothing is queued: a slow reader is sent the newest state, once."""
 
     def __init__(
         self,
@@ -194,7 +193,7 @@ class _Stream(Response):
         self._wake = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the stream, or with why there is none."""
+        """Answer with the stream, or with its refusal."""
         refusal = self._streams.refusal(self._caller.id)
         if refusal is not None:
             await refusal(scope, receive, send)
@@ -212,12 +211,12 @@ class _Stream(Response):
                 gone.cancel()
 
     async def _write(self, send: Send, first: bytes) -> str:
-        """Everything up to the last word; why it ended."""
+        """Write all events including the last; return why the stream ended."""
         try:
             reason = await self._tell(send, first)
         except _Slow:
             reason = "slow"
-        wait = RETRY_MS + secrets.randbelow(RETRY_MS)  # not all of them at the same moment
+        wait = RETRY_MS + secrets.randbelow(RETRY_MS)  # spreads the reconnects over time
         word = f'retry: {wait}\nevent: end\ndata: {{"reason":"{reason}"}}\n\n'.encode()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORD_SECONDS):
@@ -225,7 +224,7 @@ class _Stream(Response):
         return reason
 
     async def _tell(self, send: Send, first: bytes) -> str:
-        """What changes, as it changes; why it may not go on. Raises _Slow."""
+        """Write changes as they happen; return why the stream has to end. Raises _Slow."""
         await self._say(send, b"retry: %d\n\n%s" % (RETRY_MS, first or _NOTHING))
         said_at = time.monotonic()
         look_at = said_at + LOOK_SECONDS
@@ -254,7 +253,7 @@ class _Stream(Response):
             raise _Slow from None
 
     async def _look(self) -> bytes:
-        """The changes; none while they can't be read, and another look soon."""
+        """Return the changes; while they cannot be read, return none and check again soon."""
         self._wake.clear()
         try:
             async with self._streams.looking:
@@ -264,7 +263,7 @@ class _Stream(Response):
             return b""
 
     async def _changes(self) -> bytes:
-        """An event of the parts that the reader does not have; empty if it has all."""
+        """Return an event with the parts that the reader lacks; empty if it has all."""
         bodies = {part: orjson.dumps(value) for part, value in (await self._account()).items()}
         digests = {part: _digest(body) for part, body in bodies.items()}
         new = "".join(digests.values())
@@ -283,6 +282,6 @@ class _Stream(Response):
 
 
 async def _gone(receive: Receive) -> None:
-    """Ends when the reader is gone."""
+    """Wait until the reader disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass

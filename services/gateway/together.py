@@ -1,9 +1,8 @@
-"""One read for all who ask at the same moment.
+"""Combine the reads of callers that ask at the same moment.
 
-To read one small document costs the driver nearly what it costs to read fifty. So those who ask
-while reads are under way wait for the next one, and share it. Whoever asks is answered by a read
-that began after they asked, so they see all that was written before; and who is alone waits for
-nobody.
+For the driver, one small document costs nearly as much as fifty. So callers that ask while reads
+are under way wait for the next read and share it. A caller is answered by a read that began after
+the call, so it sees all that was written before. A caller that is alone waits for nobody.
 """
 
 import asyncio
@@ -15,37 +14,37 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 AT_ONCE = 2
-"""Reads under way: while one is on the wire, another is put together."""
+"""Maximum number of concurrent reads: while one is on the wire, another is prepared."""
 MOST = 500
-"""Keys of one read."""
+"""Maximum number of keys in one read."""
 
 
 class Together(Generic[K, V]):
-    """Values by key, from `read`: it is handed keys, each once, and has to answer each."""
+    """Values by key, from shared calls of `read`, which takes distinct keys and answers each."""
 
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._read = read
         self._asked: dict[K, asyncio.Future[V]] = {}
         self._reading: set[object] = set()
-        """The tasks that read. Kept here: an event loop keeps none."""
+        """The tasks that read, kept here because an event loop has only weak references."""
 
     async def get(self, key: K) -> V:
-        """The value of a key now. Raises what the read raises, to all who share it."""
+        """Return the present value of a key. Raises what the read raises, to all who share it."""
         value = self._asked.get(key)
         if value is None:
             value = self._asked[key] = asyncio.get_running_loop().create_future()
             if len(self._reading) < AT_ONCE:
-                # In a context of its own: deadline, trace and log fields of who asks first are
-                # not those of the others.
+                # In its own context: deadline, trace and log fields of the first caller do not
+                # apply to the others.
                 self._reading.add(asyncio.create_task(self._answer_all(), context=Context()))
-        return await asyncio.shield(value)  # who gives up takes it from nobody else
+        return await asyncio.shield(value)  # a caller that gives up does not cancel the others
 
     async def _answer_all(self) -> None:
         try:
             while self._asked:
                 await self._answer(list(self._asked)[:MOST])
         finally:
-            # Here, and not when the task is done: who asks in between would wait for nobody.
+            # Here, and not when the task is done: a call in between would get no answer.
             self._reading.discard(asyncio.current_task())
 
     async def _answer(self, keys: Sequence[K]) -> None:
@@ -53,10 +52,10 @@ class Together(Generic[K, V]):
         try:
             values = await self._read(keys)
             found = [values[key] for key in keys]
-        except Exception as error:  # noqa: BLE001 - it is theirs who asked
+        except Exception as error:  # noqa: BLE001 - raised to the callers
             for value in asked.values():
                 value.set_exception(error)
-                value.exception()  # who asked may have given up: then nobody looks at it
+                value.exception()  # all callers may have given up: then nobody retrieves it
         else:
             for value, each in zip(asked.values(), found, strict=True):
                 value.set_result(each)

@@ -1,14 +1,15 @@
-"""Notices: branches and their calendars, and what the library tells its readers.
+"""Notices: branches and their calendars, notices, and notifications of patrons.
 
 Owns: branches with hours, closures and reopenings; notices; notifications (the patron's inbox).
 
 Publishes: branch.registered, branch.closed, branch.reopened, branch.closure-changed,
 branch.hours-changed, notice.published, notification.delivered, notification.read.
 
-Hears: patron.*, preferences.changed, title.catalogued and activity.published, to know whom to tell
-and in what words; loan.due-soon, loan.overdue, loan.due-date-changed, fine.assessed,
-fines.suspended, fines.resumed, branch.reopened, branch.closure-changed, recording.released,
-activity.rescheduled, registration.confirmed and registration.cancelled, of which it tells them.
-What a notification says of money is asked of circulation at that moment, and who registered for an
-activity of events.
+Subscribes to patron.*, preferences.changed, title.catalogued and activity.published, to know whom
+to notify and in which words. Subscribes to loan.due-soon, loan.overdue, loan.due-date-changed,
+loan.lost, fine.assessed, fine.adjusted, fine.paid, fine.waived, hold.ready, hold.changed,
+hold.expired, hold.cancelled, fines.suspended, fines.resumed, branch.reopened, branch.closed,
+branch.closure-changed, recording.released, activity.rescheduled, registration.confirmed and
+registration.cancelled, and notifies the patrons concerned. At the moment of a notification it asks
+circulation for amounts, and events for the registered patrons of an activity.
 """

@@ -1,4 +1,4 @@
-"""The notices service: the only wiring."""
+"""Wiring of the notices service."""
 
 from fastapi import FastAPI
 
@@ -10,7 +10,7 @@ from shared.settings import load
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The whole service."""
+    """Create the notices service as one ASGI app."""
     return create_service_app(
         Service(
             name="notices",

@@ -1,7 +1,7 @@
-"""Door 2: what notices hears, and whom it tells.
+"""Consumers: record what other services publish, and notify patrons.
 
-A question to circulation is asked before the use case, never inside it. While circulation is
-away the listener waits, so that no notification says of money what the account does not.
+Circulation is asked before the use case, never inside it. While circulation is away the consumer
+waits, so that no notification names an amount that the account does not show.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -57,20 +57,26 @@ from shared.contracts.events import (
     RegistrationCancelled,
     RegistrationConfirmed,
 )
-from shared.contracts.notices import BranchClosureChanged, BranchReopened
+from shared.contracts.notices import (
+    BranchClosed,
+    BranchClosureChanged,
+    BranchReopened,
+    BranchSnapshot,
+)
+from shared.owners import path_to
 from shared.unit_of_work import Busy, Run
 
 hears = Hears()
 
 PAGE = 200
-"""How many patrons are told in one transaction."""
+"""Number of patrons notified in one transaction."""
 
 PAGES_IN_HAND = 50
-"""After how many pages an event is put back, so that other partitions have their turn."""
+"""Number of pages after which an event is put back, so that other partitions get their turn."""
 
 
 class FineStatement(BaseModel):
-    """Circulation's answer: what a loan's fine would be on a day."""
+    """Circulation's answer: a loan's fine on a day."""
 
     as_of: date
     amount_cents: int
@@ -80,7 +86,7 @@ class FineStatement(BaseModel):
 
 
 class Charge(BaseModel):
-    """Circulation's answer: a charge as it stands."""
+    """Circulation's answer: a charge in its present state."""
 
     amount_cents: int
     outstanding_cents: int
@@ -88,55 +94,56 @@ class Charge(BaseModel):
 
 
 class Loan(BaseModel):
-    """Circulation's answer: a loan, as far as its charge does not say it."""
+    """Circulation's answer: the data of a loan that its charge lacks."""
 
     title_id: str
 
 
 class LoanNow(BaseModel):
-    """Circulation's answer: a loan as it stands."""
+    """Circulation's answer: a loan in its present state."""
 
     state: str
     due_on: date
 
 
 class PatronPage(BaseModel):
-    """An owner's answer: patrons whom something is about."""
+    """An owner's answer: a page of the patrons to notify."""
 
     class Item(BaseModel):
-        """One of them."""
+        """A patron to notify."""
 
         patron_id: str
+        branches: tuple[str, ...] | None = None
 
     items: Sequence[Item]
     next: str | None = None
 
 
-# ---- what is known of patrons and titles --------------------------------------------------------
+# ---- known patrons and titles -------------------------------------------------------------------
 
 
 @hears(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
 async def know_patron(event: PatronSnapshot, run: Run) -> None:
-    """Keep the language; forget who is erased."""
+    """Store a patron's language; delete the data of an erased patron."""
     await run(note_patron, event)
 
 
 @hears(PreferencesChanged)
 async def know_preferences(event: PreferencesChanged, run: Run) -> None:
-    """Keep what is followed, then tell of what happened before this was known here."""
+    """Store a patron's preferences, then notify of earlier events that they cover."""
     await run(note_preferences, event)
     await run(catch_up, CatchUp(event.patron_id, event.version))
 
 
 @hears(TitleCatalogued)
 async def know_title(event: TitleCatalogued, run: Run) -> None:
-    """Keep a book's title."""
+    """Store a book's title."""
     await run(note_title, event)
 
 
 @hears(ActivityPublished)
 async def know_activity(event: ActivityPublished, run: Run) -> None:
-    """Keep an activity's title, and when it begins."""
+    """Store an activity's title and its start."""
     await run(note_activity, event)
 
 
@@ -145,14 +152,15 @@ async def know_activity(event: ActivityPublished, run: Run) -> None:
 
 @hears(LoanOverdue)
 async def warn_patron(event: LoanOverdue, run: Run) -> None:
-    """Tell of an overdue loan, with what its fine is at this moment.
+    """Notify of an overdue loan, with its fine at this moment.
 
-    Nothing is said of a loan that circulation no longer knows, or no longer takes for overdue.
+    No notification is sent if circulation no longer knows the loan, or no longer counts it as
+    overdue.
     """
     today = library_day(run.now, run.settings.zone)
     answer = await run.owners.get(
         "circulation",
-        f"/v1/loans/{event.loan_id}/fine-statement",
+        path_to("v1", "loans", event.loan_id, "fine-statement"),
         now=run.now,
         params={"as_of": today.isoformat()},
     )
@@ -176,8 +184,8 @@ async def warn_patron(event: LoanOverdue, run: Run) -> None:
 
 @hears(LoanDueSoon)
 async def remind_patron(event: LoanDueSoon, run: Run) -> None:
-    """Tell of a loan that is due soon, unless it is back or due on another day by now."""
-    answer = await run.owners.get("circulation", f"/v1/loans/{event.loan_id}", now=run.now)
+    """Notify of a loan that is due soon, unless it is returned or due on another day by now."""
+    answer = await run.owners.get("circulation", path_to("v1", "loans", event.loan_id), now=run.now)
     if answer is None:
         return
     loan = LoanNow.model_validate(answer)
@@ -189,7 +197,7 @@ async def remind_patron(event: LoanDueSoon, run: Run) -> None:
 
 @hears(LoanDueDateChanged)
 async def tell_new_due_date(event: LoanDueDateChanged, run: Run) -> None:
-    """Tell of a due date that a closure has moved."""
+    """Notify of a due date that a closure has moved."""
     about = About(
         loan_id=event.loan_id,
         title_id=event.title_id,
@@ -201,8 +209,8 @@ async def tell_new_due_date(event: LoanDueDateChanged, run: Run) -> None:
 
 @hears(LoanLost)
 async def tell_loss(event: LoanLost, run: Run) -> None:
-    """Tell that a loan is recorded as lost, unless it was found by now."""
-    answer = await run.owners.get("circulation", f"/v1/loans/{event.loan_id}", now=run.now)
+    """Notify of a loan recorded as lost, unless it has been found by now."""
+    answer = await run.owners.get("circulation", path_to("v1", "loans", event.loan_id), now=run.now)
     if answer is None or LoanNow.model_validate(answer).state != "lost":
         return
     about = About(loan_id=event.loan_id, title_id=event.title_id)
@@ -211,10 +219,10 @@ async def tell_loss(event: LoanLost, run: Run) -> None:
 
 @hears(FineAssessed)
 async def tell_fine(event: FineAssessed, run: Run) -> None:
-    """Tell of a charge as it stands at this moment.
+    """Notify of a charge in its present state.
 
-    Where its last day was a suspended one, fines are suspended for the loan: the sum is left to
-    the account, as no letter names money then.
+    If the last day of a fine was a suspended one, fines are suspended for the loan. The
+    notification then names no amount; the account shows it.
     """
     charge = await _charge(event, run)
     if charge is None:
@@ -232,7 +240,7 @@ async def tell_fine(event: FineAssessed, run: Run) -> None:
 
 @hears(FineAdjusted)
 async def tell_adjustment(event: FineAdjusted, run: Run) -> None:
-    """Tell of a charge that was lowered, as it stands at this moment; or of money given back."""
+    """Notify of a lowered charge in its present state, or of a refund."""
     charge = await _charge(event, run)
     if charge is None:
         return
@@ -248,29 +256,33 @@ async def tell_adjustment(event: FineAdjusted, run: Run) -> None:
 
 @hears(FinePaid)
 async def acknowledge_payment(event: FinePaid, run: Run) -> None:
-    """Tell of a payment, as a receipt: what was paid then, whatever became of the charge since."""
+    """Notify of a payment: the amount paid then, not the present state of the charge."""
     about = replace(await _about(event, run), amount_cents=event.paid_cents)
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
 @hears(FineWaived)
 async def tell_waiver(event: FineWaived, run: Run) -> None:
-    """Tell of what was waived."""
+    """Notify of a waiver."""
     about = replace(await _about(event, run), amount_cents=event.waived_cents)
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
 async def _charge(event: ChargeSnapshot, run: Run) -> Charge | None:
-    """The charge as it stands at this moment."""
-    answer = await run.owners.get("circulation", f"/v1/charges/{event.charge_id}", now=run.now)
+    """Return the charge in its present state, None if circulation does not know it."""
+    answer = await run.owners.get(
+        "circulation", path_to("v1", "charges", event.charge_id), now=run.now
+    )
     return None if answer is None else Charge.model_validate(answer)
 
 
 async def _about(event: ChargeSnapshot, run: Run) -> About:
-    """What a charge is for. The title is known by its loan; a hold fee has none."""
+    """Return the facts of a charge. The title comes from its loan; a hold fee has no loan."""
     loan = None
     if event.loan_id:
-        loan = await run.owners.get("circulation", f"/v1/loans/{event.loan_id}", now=run.now)
+        loan = await run.owners.get(
+            "circulation", path_to("v1", "loans", event.loan_id), now=run.now
+        )
     kind = "lost-processing" if event.processing else event.kind
     return About(
         loan_id=event.loan_id or None,
@@ -282,27 +294,30 @@ async def _about(event: ChargeSnapshot, run: Run) -> About:
 
 @hears(HoldReady)
 async def call_patron(event: HoldReady, run: Run) -> None:
-    """Tell that a reserved item can be collected, and until when."""
-    await run(tell_patron, _telling(event, event.patron_id, _of_hold(event), run))
+    """Notify that a reserved item can be collected.
+
+    The notification says until when and, if the branch is closed, from when.
+    """
+    await run(tell_patron, _telling(event, event.patron_id, await _of_kept(event, run), run))
 
 
 @hears(HoldChanged)
 async def tell_new_last_day(event: HoldChanged, run: Run) -> None:
-    """Tell that a closure has moved the last day to collect an item; of other changes nothing."""
+    """Notify that a closure moved the last day to collect an item. Other changes are ignored."""
     if event.state == "ready":
-        await run(tell_patron, _telling(event, event.patron_id, _of_hold(event), run))
+        await run(tell_patron, _telling(event, event.patron_id, await _of_kept(event, run), run))
 
 
 @hears(HoldExpired)
 async def tell_end(event: HoldExpired, run: Run) -> None:
-    """Tell that a hold is over: nobody came for the item, or it could not be had in time."""
+    """Notify of the end of a hold: nobody collected the item, or it was not available in time."""
     about = replace(_of_hold(event), uncollected=event.uncollected)
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
 @hears(HoldCancelled)
 async def tell_cancellation(event: HoldCancelled, run: Run) -> None:
-    """Tell of a hold that the staff cancelled. What the patron did they know."""
+    """Notify of a hold that staff cancelled; patrons know of their own cancellations."""
     if event.by == "staff":
         await run(tell_patron, _telling(event, event.patron_id, _of_hold(event), run))
 
@@ -316,12 +331,19 @@ def _of_hold(event: HoldSnapshot) -> About:
     )
 
 
-# ---- one patron's places in activities ----------------------------------------------------------
+async def _of_kept(event: HoldSnapshot, run: Run) -> About:
+    """Return the facts of a hold whose item is kept on the shelf."""
+    today = library_day(run.now, run.settings.zone)
+    opens = await queries.opens_after_closure(run.database, event.pickup_branch, today)
+    return replace(_of_hold(event), collect_from=opens)
+
+
+# ---- one patron's registrations for activities --------------------------------------------------
 
 
 @hears(RegistrationConfirmed)
 async def tell_place(event: RegistrationConfirmed, run: Run) -> None:
-    """Tell who waited of their place. Who got one at once was answered so."""
+    """Notify a patron from the waiting list of their place; others had it in the answer."""
     if event.waited:
         about = About(activity_id=event.activity_id)
         await run(tell_patron, _telling(event, event.patron_id, about, run))
@@ -329,69 +351,78 @@ async def tell_place(event: RegistrationConfirmed, run: Run) -> None:
 
 @hears(RegistrationCancelled)
 async def tell_called_off(event: RegistrationCancelled, run: Run) -> None:
-    """Tell that what the patron registered for is cancelled. Who withdrew knows of it."""
+    """Notify of a cancelled activity; a patron who withdrew is not notified."""
     if event.by == "activity":
         about = About(activity_id=event.activity_id)
         await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
-# ---- what concerns many -------------------------------------------------------------------------
+# ---- events that concern many patrons -----------------------------------------------------------
 
 
 @hears(FinesSuspended, FinesResumed)
 async def tell_borrowers(event: SuspensionSnapshot, run: Run) -> None:
-    """Tell the patrons who have loans in the scope of a suspension at this moment."""
+    """Notify the patrons who have loans in the scope of a suspension at this moment.
+
+    Events of the same moment for several scopes become one notification for each patron.
+    """
     about = About(
-        suspension_id=event.suspension_id, starts_on=event.starts_on, resumes_on=event.resumes_on
+        suspension_id=event.suspension_id,
+        version=event.version,
+        starts_on=event.starts_on,
+        resumes_on=event.resumes_on,
+        previous_starts_on=event.previous_starts_on,
+        previous_resumes_on=event.previous_resumes_on,
     )
-    listed = f"/v1/fine-suspensions/{event.suspension_id}/patrons"
+    listed = path_to("v1", "fine-suspensions", event.suspension_id, "patrons")
     await _tell_those_of(_cause(event, about, run), "circulation", listed, run)
 
 
 @hears(ActivityRescheduled)
 async def tell_registered(event: ActivityRescheduled, run: Run) -> None:
-    """Tell who has a place or waits for one when and where an activity takes place now."""
+    """Notify the registered and waiting patrons of an activity's new time and place."""
     await run(note_activity, event)
-    about = About(activity_id=event.activity_id, begins_at=event.starts_at, venue=event.venue)
-    listed = f"/v1/activities/{event.activity_id}/registrations"
+    about = About(
+        activity_id=event.activity_id,
+        begins_at=event.starts_at,
+        venue=event.venue,
+        previous_begins_at=event.previous_starts_at,
+        previous_venue=event.previous_venue,
+    )
+    listed = path_to("v1", "activities", event.activity_id, "registrations")
     await _tell_those_of(_cause(event, about, run), "events", listed, run)
 
 
-@hears(BranchReopened)
-async def tell_followers(event: BranchReopened, run: Run) -> None:
-    """Tell those who follow this branch, and nobody else."""
-    about = About(branch=event.branch, reopened_on=event.reopened_on)
-    await _tell_all(_cause(event, about, run, branch=event.branch), run)
+@hears(BranchReopened, BranchClosed, BranchClosureChanged)
+async def tell_followers(event: BranchSnapshot, run: Run) -> None:
+    """Notify the followers of a branch, and nobody else, of its reopening.
 
-
-@hears(BranchClosureChanged)
-async def tell_that_it_stays_closed(event: BranchClosureChanged, run: Run) -> None:
-    """Tell those who follow this branch that it won't reopen as announced, if that is the change.
-
-    Another day is told by branch.reopened.
+    They are also notified if it does not reopen on the day announced before, whatever the change
+    was.
     """
-    if queries.is_for_followers(event):
-        about = About(branch=event.branch)
+    today = library_day(run.now, run.settings.zone)
+    if about := queries.news_for_followers(event, today):
         await _tell_all(_cause(event, about, run, branch=event.branch), run)
 
 
 @hears(RecordingReleased)
 async def tell_interested(event: RecordingReleased, run: Run) -> None:
-    """Tell those who follow activities of this type."""
+    """Notify the followers of this type of activity of a released recording."""
     await run(note_activity, event)
     about = About(activity_id=event.activity_id)
     await _tell_all(_cause(event, about, run, activity_type=event.type), run)
 
 
 async def _tell_those_of(cause: Cause, owner: str, path: str, run: Run) -> None:
-    """Tell the patrons whom an owner lists at this moment."""
+    """Notify the patrons whom an owner lists at this moment."""
     await run(begin_telling, cause)
     async for told, paged in _pages_to_tell(run):
         params = {"limit": str(PAGE)} | ({"after": told.after} if told.after else {})
         answer = await run.owners.get(owner, path, now=run.now, params=params)
         page = PatronPage.model_validate(answer or {"items": []})
         patron_ids = tuple(item.patron_id for item in page.items)
-        await paged(tell_patrons, TellPatrons(told.id, told.after, patron_ids, page.next))
+        branches = {item.patron_id: item.branches for item in page.items if item.branches}
+        await paged(tell_patrons, TellPatrons(told.id, told.after, patron_ids, page.next, branches))
 
 
 async def _tell_all(cause: Cause, run: Run) -> None:
@@ -403,10 +434,10 @@ async def _tell_all(cause: Cause, run: Run) -> None:
 
 
 async def _pages_to_tell(run: Run) -> AsyncIterator[tuple[Cause, Run]]:
-    """For each page still to be told of this event: how far the telling has come, and a run.
+    """Yield, for each page of this event still to be notified, its cause and a run.
 
-    The progress is kept with the cause. Raises Busy after PAGES_IN_HAND; the event comes again and
-    is told on from there.
+    The progress is stored with the cause. Raises Busy after PAGES_IN_HAND pages; the event is then
+    delivered again and continues from there.
     """
     paged = run.in_steps()
     for _ in range(PAGES_IN_HAND):

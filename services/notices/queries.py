@@ -1,48 +1,60 @@
-"""What notices answers to questions."""
+"""Queries of the notices service."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.notices import store
+from services.notices.domain import branch as rules
 from services.notices.domain import wording
 from services.notices.domain.branch import Branch
 from services.notices.domain.closure import ClosureState, state_of
 from services.notices.domain.notice import Notice
-from services.notices.domain.notification import Cause, Notification, whole_milliseconds
+from services.notices.domain.notification import (
+    About,
+    Cause,
+    Notification,
+    whole_milliseconds,
+)
 from services.notices.domain.patron import DEFAULT_LANGUAGE
 from services.notices.domain.refusals import BadCursor, NoSuchBranch, NoSuchClosure
+from services.notices.domain.reopening import Closed, closed_days
 from services.notices.domain.wording import Facts
+from services.notices.store import Activity
 from shared.clock import library_day, parse_instant
-from shared.contracts.notices import BranchClosureChanged, BranchReopened, BranchSnapshot
+from shared.contracts.notices import BranchReopened, BranchSnapshot
 from shared.http import Page, page_of
 from shared.money import dollars
 from shared.mongo import Database
+from shared.owners import OwnerAway
 from shared.unit_of_work import Run
 
 EFFECT_SECONDS = 25.0
-"""In which circulation looks at the loans of some branches."""
+"""Time limit for circulation to examine the loans of some branches."""
+ACTIVITIES_SECONDS = 1.0
+"""Time limit for events to find the activities in a closure."""
 QUESTION_BYTES = 150_000
-"""Of snapshots in one question; a request may have 256 KiB."""
+"""Maximum bytes of snapshots in one request; a request may have 256 KiB."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """A notification in words."""
+    """A notification with its text."""
 
     notification: Notification
     text: str
     title: str | None
-    """What it is about: the title of the book or activity, or the branch's name, if known."""
+    """Title of the book or activity, or the branch's name, if known."""
 
 
 class DueDateMoves(BaseModel):
-    """How many due dates move from one day to another."""
+    """Number of due dates that move from one day to another."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -52,24 +64,32 @@ class DueDateMoves(BaseModel):
 
 
 class LendingEffect(BaseModel):
-    """Circulation's answer: what a change does to loans and fines. Money in cents."""
+    """Circulation's answer: the effect of a change on loans and fines. Money in cents."""
 
-    as_of: date = Field(description="The day for which accruing fines are worked out.")
-    open_loans: int = Field(default=0, description="Of the branches that it concerns.")
+    as_of: date = Field(description="Day for which accruing fines are calculated.")
+    open_loans: int = Field(
+        default=0, description="Number of open loans of the branches that the change concerns."
+    )
     loans_moved: int = 0
     due_date_moves: list[DueDateMoves] = []
-    shelf_dates_moved: int = Field(default=0, description="Holds that are kept until another day.")
+    shelf_dates_moved: int = Field(
+        default=0, description="Number of ready holds whose last day to be collected moves."
+    )
     accruing_before_cents: int = 0
     accruing_after_cents: int = 0
-    fines_lowered: int = Field(default=0, description="Assessed fines of which less is owed.")
+    fines_lowered: int = Field(
+        default=0, description="Number of assessed fines that the change lowers."
+    )
     credited_cents: int = 0
     not_charged_cents: int = Field(
-        default=0, description="What no longer accrues, and what is credited."
+        default=0,
+        description="Cents that are not charged: the fall in accruing fines plus "
+        "`credited_cents`. Negative if more accrues.",
     )
     currency: str = "HKD"
 
     def plus(self, other: "LendingEffect") -> "LendingEffect":
-        """The effects on different branches together."""
+        """Return the sum of the effects on different branches."""
         moves: Counter[tuple[date, date]] = Counter()
         for move in (*self.due_date_moves, *other.due_date_moves):
             moves[move.from_, move.to] += move.loans
@@ -89,14 +109,43 @@ class LendingEffect(BaseModel):
         )
 
 
+class ActivityInside(BaseModel):
+    """An activity that falls into a closure."""
+
+    id: str
+    title: str
+    type: str
+    venue: str
+    branch: str
+    starts_at: datetime
+    ends_at: datetime | None
+    registered: int = Field(description="Number of patrons who have a place.")
+    waiting: int = Field(description="Number of patrons on the waiting list.")
+
+
+class ActivitiesInside(BaseModel):
+    """Events' answer: activities of closed branches on days on which they are closed."""
+
+    items: list[ActivityInside] = Field(
+        description="The first activities, ordered by their start, at most 100."
+    )
+    total: int = Field(description="Number of all these activities.")
+
+
 @dataclass(frozen=True)
 class ClosureEffect:
-    """What a change of a closure would do."""
+    """The effect that a change of a closure would have."""
 
     state: ClosureState
     lending: LendingEffect
     notifications: int
-    """For loans and ready holds whose last day moves, and for followers of branches that reopen."""
+    """Number of notifications that the change would cause.
+
+    They are for loans and ready holds whose last day moves, for fines that become less, and for
+    followers of branches that reopen.
+    """
+    activities: ActivitiesInside | None
+    """Activities in the closure; None if events does not answer."""
 
 
 async def branch(db: Database, code: str) -> Branch:
@@ -130,7 +179,7 @@ async def closures(db: Database, branch: str | None, page: Page) -> dict[str, An
 
 
 async def notices(db: Database, branch: str | None, page: Page) -> dict[str, Any]:
-    """A page of the notices, newest first; `branch`: those that concern it. Raises BadCursor."""
+    """Return a page of the notices, newest first, or of those for `branch`. Raises BadCursor."""
     after = None
     if page.after is not None:
         day, _, notice_id = page.after.partition("_")
@@ -150,9 +199,10 @@ async def inbox(db: Database, patron_id: str, page: Page, zone: ZoneInfo) -> dic
     """A page of a patron's notifications in their language, newest first. Raises BadCursor."""
     after = None
     if page.after is not None:
-        instant, _, notification_id = page.after.partition("_")
+        instant, _, rest = page.after.partition("_")
+        happened, _, notification_id = rest.rpartition("_")
         try:
-            after = (parse_instant(instant), notification_id)
+            after = (parse_instant(instant), happened, notification_id)
         except ValueError:
             raise BadCursor from None
     found = await store.inbox(db, patron_id, after, page.limit + 1)
@@ -160,55 +210,82 @@ async def inbox(db: Database, patron_id: str, page: Page, zone: ZoneInfo) -> dic
 
 
 def _inbox_cursor(told: Told) -> str:
-    at = told.notification.at.astimezone(UTC)
+    one = told.notification
+    at = one.at.astimezone(UTC)
     # Without a plus sign, which a query would have to escape.
-    return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z_{told.notification.id}"
+    return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z_{one.happened}_{one.id}"
 
 
 async def in_words(
     db: Database, patron_id: str, found: Sequence[Notification], zone: ZoneInfo
 ) -> list[Told]:
-    """Notifications in the language of their patron, with the titles known by now.
+    """Return notifications with their text, in the patron's language and with the known titles.
 
-    Times are told as the clocks of the library's time zone show them.
+    Times are in the library's time zone.
     """
     if not found:
         return []
-    abouts = [one.about for one in found]
+    abouts = [about for one in found for about in (one.about, *one.also)]
     patron = await store.read_patron(db, patron_id)
-    titles = await store.title_names(db, {a.title_id for a in abouts if a.title_id})
-    activities = await store.activities(db, {a.activity_id for a in abouts if a.activity_id})
-    names = await store.branch_names(db, {a.branch for a in abouts if a.branch})
+    codes = {a.branch for a in abouts if a.branch} | {c for a in abouts for c in a.branches or ()}
+    known = Known(
+        titles=await store.title_names(db, {a.title_id for a in abouts if a.title_id}),
+        activities=await store.activities(db, {a.activity_id for a in abouts if a.activity_id}),
+        branches=await store.branch_names(db, codes),
+        zone=zone,
+    )
     language = patron.speaks if patron else DEFAULT_LANGUAGE
     told = []
     for one in found:
-        about = one.about
-        activity = activities.get(about.activity_id or "")
-        facts = Facts(
-            title=titles.get(about.title_id or ""),
-            activity=activity.name if activity else None,
-            begins_at=_here(about.begins_at or (activity.starts_at if activity else None), zone),
-            venue=about.venue,
-            branch=names.get(about.branch or "", about.branch),
-            due_on=about.due_on,
-            previous_due_on=about.previous_due_on,
-            notice=about.notice or 1,
-            as_of=about.as_of,
-            suspended=bool(about.suspended),
-            amount=_sum(about.amount_cents),
-            outstanding=_sum(about.outstanding_cents),
-            refund=_sum(about.refund_due_cents),
-            refunded=bool(about.refunded),
-            charge_kind=about.charge_kind or "fine",
-            starts_on=about.starts_on,
-            resumes_on=about.resumes_on,
-            reopened_on=about.reopened_on,
-            shelf_until=about.shelf_until,
-            uncollected=bool(about.uncollected),
-        )
-        title = facts.title or facts.activity or facts.branch
-        told.append(Told(one, wording.text(one.kind, facts, language), title))
+        first, *also = (_facts(about, known) for about in (one.about, *one.also))
+        title = first.title or first.activity or first.branch
+        told.append(Told(one, wording.message(one.kind, [first, *also], language), title))
     return told
+
+
+@dataclass(frozen=True)
+class Known:
+    """Known names by id or code, and the library's time zone."""
+
+    titles: Mapping[str, str]
+    activities: Mapping[str, Activity]
+    branches: Mapping[str, str]
+    zone: ZoneInfo
+
+
+def _facts(about: About, known: Known) -> Facts:
+    activity = known.activities.get(about.activity_id or "")
+    begins_at = about.begins_at or (activity.starts_at if activity else None)
+    return Facts(
+        title=known.titles.get(about.title_id or ""),
+        activity=activity.name if activity else None,
+        begins_at=_here(begins_at, known.zone),
+        previous_begins_at=_here(about.previous_begins_at, known.zone),
+        venue=about.venue,
+        previous_venue=about.previous_venue,
+        branch=known.branches.get(about.branch or "", about.branch),
+        libraries=tuple(sorted(known.branches.get(code, code) for code in about.branches or ())),
+        due_on=about.due_on,
+        previous_due_on=about.previous_due_on,
+        notice=about.notice or 1,
+        as_of=about.as_of,
+        suspended=bool(about.suspended),
+        amount=_sum(about.amount_cents),
+        outstanding=_sum(about.outstanding_cents),
+        refund=_sum(about.refund_due_cents),
+        refunded=bool(about.refunded),
+        charge_kind=about.charge_kind or "fine",
+        starts_on=about.starts_on,
+        previous_starts_on=about.previous_starts_on,
+        resumes_on=about.resumes_on,
+        previous_resumes_on=about.previous_resumes_on,
+        reopened_on=about.reopened_on,
+        previous_reopened_on=about.previous_reopened_on,
+        open_again=bool(about.open_again),
+        collect_from=about.collect_from,
+        shelf_until=about.shelf_until,
+        uncollected=bool(about.uncollected),
+    )
 
 
 def _here(instant: datetime | None, zone: ZoneInfo) -> datetime | None:
@@ -220,10 +297,11 @@ def _sum(cents: int | None) -> str | None:
 
 
 async def effect(run: Run, state: ClosureState, events: Sequence[BranchSnapshot]) -> ClosureEffect:
-    """What a change of closures would do that would publish `events`.
+    """Return the effect of a change of closures that would publish `events`.
 
-    Circulation says what becomes of loans and fines, by the functions that carry it out. A branch's
-    loans are its own, so branches are asked about some at a time and added up. Raises OwnerAway.
+    Circulation computes the effect on loans and fines by the functions that carry the change out.
+    Each loan belongs to one branch, so the branches are sent in portions and the effects are added
+    up. Raises OwnerAway.
     """
     latest = {event.branch: event for event in events}
     lending = LendingEffect(as_of=library_day(run.now, run.settings.zone))
@@ -236,21 +314,89 @@ async def effect(run: Run, state: ClosureState, events: Sequence[BranchSnapshot]
     followers = [
         await store.followers_now(run.database, event.branch, whole_milliseconds(run.now))
         for event in latest.values()
-        if is_for_followers(event)
+        if news_for_followers(event, lending.as_of)
     ]
-    told = lending.loans_moved + lending.shelf_dates_moved + sum(followers)
-    return ClosureEffect(state, lending, told)
+    of_lending = lending.loans_moved + lending.shelf_dates_moved + lending.fines_lowered
+    try:
+        inside = await activities_inside(run, state)
+    except OwnerAway:
+        inside = None
+    return ClosureEffect(state, lending, of_lending + sum(followers), inside)
 
 
-def is_for_followers(event: BranchSnapshot) -> bool:
-    """Whether who follows the branch is told: of a reopening, and of one that was taken back."""
-    return isinstance(event, BranchReopened) or (
-        isinstance(event, BranchClosureChanged) and event.change == "reopening-taken-back"
+async def activities_inside(run: Run, state: ClosureState) -> ActivitiesInside:
+    """Return the activities at the branches of a closure while it lasts, as events lists them.
+
+    Past and cancelled activities are left out. Raises OwnerAway.
+    """
+    today = library_day(run.now, run.settings.zone)
+    starts_on = max(state.closure.starts_on, today)
+    by_end: dict[date | None, list[str]] = {}
+    for one in state.covered:
+        lasts = one.reopened_on is None or one.reopened_on > starts_on
+        if lasts and not one.withdrawn:
+            by_end.setdefault(one.reopened_on, []).append(one.branch)
+    if not by_end:
+        return ActivitiesInside(items=[], total=0)
+    closed = [
+        {"branches": codes, "starts_on": starts_on, "reopened_on": end}
+        for end, codes in by_end.items()
+    ]
+    answer = await run.owners.ask(
+        "events",
+        "/v1/effects/activities",
+        orjson.dumps({"closed": closed}),
+        now=run.now,
+        within=ACTIVITIES_SECONDS,
+    )
+    return ActivitiesInside.model_validate(answer)
+
+
+def news_for_followers(event: BranchSnapshot, today: date) -> About | None:
+    """Return the facts for followers of a branch about a change of its closures, None for none.
+
+    They are notified of each announced reopening, and of each change after which the branch does
+    not reopen on the day announced before, for example because another closure lasts longer.
+    """
+    before = _closed_days(event, event.version - 1, today)
+    after = _closed_days(event, event.version, today)
+    previous = before.reopened_on if before else None
+    reopened_on = after.reopened_on if after else None
+    if isinstance(event, BranchReopened):
+        reopened_on = reopened_on if after else event.reopened_on
+        if reopened_on is None and previous is None:
+            return None
+    elif previous is None or previous == reopened_on:
+        return None
+    return About(
+        branch=event.branch,
+        reopened_on=reopened_on,
+        previous_reopened_on=previous if previous != reopened_on else None,
+        open_again=True if reopened_on is None and after is None else None,
     )
 
 
+def _closed_days(event: BranchSnapshot, version: int, today: date) -> Closed | None:
+    """Return the closed days until the next reopening, as announced up to `version`."""
+    closed = []
+    for closure in event.closures:
+        said = [one for one in closure.announcements if one.version <= version]
+        if said:
+            closed.append(Closed(said[-1].from_ or closure.from_, said[-1].reopened_on))
+    return closed_days(closed, today)
+
+
+async def opens_after_closure(db: Database, code: str, day: date) -> date | None:
+    """Return the first day to collect items at a branch that is closed on `day`.
+
+    None if the branch is not closed, no end is announced, or the branch is not known.
+    """
+    found = await store.read_branch(db, code)
+    return None if found is None else rules.opens_after_closure(found, day)
+
+
 def _portions(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The bodies in as many questions as the limit of a request's size makes of them."""
+    """Yield the bodies in portions that keep to the size limit of a request."""
     portion: list[bytes] = []
     for body in bodies:
         if portion and sum(map(len, portion)) + len(body) > QUESTION_BYTES:
@@ -262,10 +408,10 @@ def _portions(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 async def telling(db: Database, event_id: str) -> Cause | None:
-    """How far the telling of an event has come; None: it hasn't begun."""
+    """Return the cause of an event with its progress; None before the first notification."""
     return await store.read_cause(db, event_id)
 
 
 async def next_followers(db: Database, cause: Cause, limit: int) -> list[str]:
-    """The next page of patrons who may be told of `cause`, in order of id."""
+    """Return the next page of patrons who may be notified of `cause`, in order of id."""
     return await store.followers(db, cause, limit)

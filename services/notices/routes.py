@@ -1,4 +1,4 @@
-"""Door 1: branches, closures, notices and the inbox, over HTTP."""
+"""HTTP routes: branches, closures, notices and the inbox."""
 
 import datetime as dt
 from typing import Annotated, Any, Literal, TypeVar
@@ -41,6 +41,9 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
 Id = Annotated[str, StringConstraints(max_length=100)]
+Weekday = Annotated[
+    int, Field(ge=1, le=7, description="Weekday as in ISO 8601: 1 is Monday, 7 is Sunday.")
+]
 
 # ---- bodies and answers -------------------------------------------------------------------------
 
@@ -48,13 +51,13 @@ Id = Annotated[str, StringConstraints(max_length=100)]
 class HoursBody(Body):
     """Opening hours on one weekday; a weekday may have several."""
 
-    weekday: int = Field(ge=0, le=6, description="0 is Monday.")
+    weekday: Weekday
     opens: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     closes: str = Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")
 
     def hours(self) -> rules.Hours:
-        """As the rules have it."""
-        return rules.Hours(self.weekday, self.opens, self.closes)
+        """Return the hours as a domain value."""
+        return rules.Hours(self.weekday - 1, self.opens, self.closes)
 
 
 WeekBody = Annotated[list[HoursBody], Field(max_length=28)]
@@ -66,22 +69,24 @@ class BranchBody(Body):
     code: Code
     name: Name
     kind: Kind
-    hours: WeekBody = Field(description="Weekdays without an entry are closed.")
+    hours: WeekBody = Field(
+        description="Weekly opening hours. The branch is closed on weekdays without an entry."
+    )
 
 
 class HoursChangeBody(Body):
-    """What of a branch can be changed."""
+    """A change of a branch's weekly hours."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
     hours: WeekBody
     from_: dt.date | None = Field(
-        default=None, alias="from", description="First day; default: the library day."
+        default=None, alias="from", description="First day of the new hours; null: today."
     )
 
 
 class ReliefBody(Body):
-    """What a closure grants patrons."""
+    """Relief for patrons during a closure."""
 
     extra_renewals: int | None = Field(default=None, ge=0, le=100)
 
@@ -92,7 +97,7 @@ class _ScopeBody(Body):
 
     @property
     def codes_and_kinds(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The branches named by code and the kinds named."""
+        """The codes and the kinds that name the branches."""
         return frozenset(self.branches or ()), frozenset(self.kinds or ())
 
 
@@ -103,7 +108,7 @@ class ClosureBody(_ScopeBody):
 
     from_: dt.date = Field(alias="from", description="First closed day.")
     reopened_on: dt.date | None = Field(
-        default=None, description="First open day; null: no end announced."
+        default=None, description="First open day; null: no end is announced."
     )
     reason: Line
     relief: ReliefBody | None = None
@@ -116,20 +121,24 @@ class ClosureBody(_ScopeBody):
 
 
 class ReopeningBody(_ScopeBody):
-    """When some or all branches under a closure reopen, and under what terms."""
+    """The reopening of some or all branches under a closure, and its terms."""
 
     reopened_on: dt.date | None = Field(
-        description="First open day; null: what was announced is taken back before it came."
+        description="First open day; null: the announced reopening is cancelled, before its day."
     )
     services: list[Line] = Field(default=[], max_length=50)
     measures: list[Line] = Field(default=[], max_length=50)
-    hours: WeekBody | None = Field(default=None, description="Special hours from that day on.")
+    hours: WeekBody | None = Field(
+        default=None,
+        description="Special opening hours from that day on; null: the weekly hours apply.",
+    )
     capacity: int | None = Field(default=None, ge=0, le=1_000_000)
     stagger_days: int = Field(
         default=1,
         ge=1,
         le=60,
-        description="Over how many of its first open days the due dates are spread that it moves.",
+        description="Number of first open days over which the due dates that the closure moves "
+        "are spread.",
     )
 
     @model_validator(mode="after")
@@ -144,7 +153,7 @@ class ReopeningBody(_ScopeBody):
 
 
 class AmendmentBody(Body):
-    """What of a closure was wrong: its first day, its reason or both."""
+    """The correction of a closure: its first day, its reason or both."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
@@ -159,34 +168,35 @@ class AmendmentBody(Body):
 
 
 class WithdrawalBody(_ScopeBody):
-    """The withdrawal of a closure, for the branches named or for all."""
+    """The withdrawal of a closure, for the named branches or for all."""
 
     in_error: bool = Field(
-        description="True: it never should have been recorded, and the due dates that it moved "
-        "are restored. False: it counts no longer from today on, and they stay."
+        description="True: the closure should never have been recorded, and the due dates that "
+        "it moved are restored. False: the closure no longer counts from today on, and the due "
+        "dates stay."
     )
     reason: Line
 
 
 class NoticeBody(_ScopeBody):
-    """A notice of the branches named by code or kind; of the whole library if none is."""
+    """A notice of the branches named by code or kind; of the whole library if none is named."""
 
     title: Name
     content: Text
-    date: dt.date | None = Field(default=None, description="Default: the library day.")
+    date: dt.date | None = Field(default=None, description="Date of the notice; null: today.")
 
 
 class HoursOut(BaseModel):
     """Opening hours on one weekday."""
 
-    weekday: int
+    weekday: Weekday
     opens: str
     closes: str
 
     @classmethod
     def of(cls, hours: rules.Hours) -> "HoursOut":
-        """As answered."""
-        return cls(weekday=hours.weekday, opens=hours.opens, closes=hours.closes)
+        """Build the answer from a branch's hours."""
+        return cls(weekday=hours.weekday + 1, opens=hours.opens, closes=hours.closes)
 
 
 class DayClosureOut(BaseModel):
@@ -199,7 +209,7 @@ class DayClosureOut(BaseModel):
 
     @classmethod
     def of(cls, closure: rules.BranchClosure) -> "DayClosureOut":
-        """As answered."""
+        """Build the answer from a branch's closure."""
         return cls(
             id=closure.closure_id,
             from_=closure.now.starts_on,
@@ -218,15 +228,21 @@ class BranchOut(BaseModel):
     weekly_hours: list[HoursOut]
     on: dt.date
     open: bool
-    hours: list[HoursOut] = Field(description="Of that day; special hours where in force.")
+    hours: list[HoursOut] = Field(
+        description="Opening hours on the day `on`; special hours if they are in force."
+    )
     services: list[str]
     measures: list[str]
-    capacity: int | None = Field(description="How many visitors may be inside; null: no limit.")
+    capacity: int | None = Field(description="Maximum number of visitors inside; null: no limit.")
     closure: DayClosureOut | None
+    opens_on: dt.date | None = Field(
+        description="First open day after the closure; null: the branch is not closed, or no end "
+        "is announced."
+    )
 
     @classmethod
     def of(cls, branch: Branch, on: dt.date) -> "BranchOut":
-        """As it is on a day."""
+        """Build the answer from a branch as it is on a day."""
         day = rules.day_of(branch, on)
         closure = day.closure
         return cls(
@@ -242,6 +258,7 @@ class BranchOut(BaseModel):
             measures=list(day.measures),
             capacity=day.capacity,
             closure=None if closure is None else DayClosureOut.of(closure),
+            opens_on=rules.opens_after_closure(branch, on),
         )
 
 
@@ -256,24 +273,25 @@ class CoveredOut(BaseModel):
 
 
 class ClosureOut(BaseModel):
-    """A closure with what is announced of its end."""
+    """A closure with its announced end."""
 
     id: str
     branches: list[str]
     kinds: list[str]
     from_: dt.date = Field(serialization_alias="from")
     reopened_on: dt.date | None = Field(
-        description="When all its branches are open again; null while one has no end announced."
+        description="First day on which all its branches are open again; null: no end is "
+        "announced for one of them."
     )
     reason: str
     relief: ReliefBody | None
     recorded_at: dt.datetime
-    withdrawn: bool = Field(description="Whether it was withdrawn for all its branches.")
+    withdrawn: bool = Field(description="True if the closure was withdrawn for all its branches.")
     covered: list[CoveredOut]
 
     @classmethod
     def of(cls, state: ClosureState) -> "ClosureOut":
-        """As answered."""
+        """Build the answer from a closure's state."""
         closure = state.closure
         extra = closure.extra_renewals
         return cls(
@@ -291,21 +309,29 @@ class ClosureOut(BaseModel):
 
 
 class ClosureEffectOut(BaseModel):
-    """What a change of a closure would do; nothing has changed."""
+    """The effect that a change of a closure would have; nothing has changed."""
 
-    closure: ClosureOut = Field(description="As it would be; a new one has no lasting id yet.")
+    closure: ClosureOut = Field(
+        description="The closure after the change; the id of a new closure is only temporary."
+    )
     lending: queries.LendingEffect
     notifications: int = Field(
-        description="Of last days that move, and to followers of branches that reopen."
+        description="Number of notifications: for due dates and last days to collect that move, "
+        "for fines that are lowered, and for followers of branches that reopen."
+    )
+    activities: queries.ActivitiesInside | None = Field(
+        description="Activities, not cancelled, that would fall into the closure; null: not "
+        "known, because the events service does not answer."
     )
 
     @classmethod
     def of(cls, effect: queries.ClosureEffect) -> "ClosureEffectOut":
-        """As answered."""
+        """Build the answer from a closure's effect."""
         return cls(
             closure=ClosureOut.of(effect.state),
             lending=effect.lending,
             notifications=effect.notifications,
+            activities=effect.activities,
         )
 
 
@@ -321,7 +347,7 @@ class NoticeOut(BaseModel):
 
     @classmethod
     def of(cls, notice: Notice) -> "NoticeOut":
-        """As answered."""
+        """Build the answer from a notice."""
         return cls(
             id=notice.id,
             title=notice.title,
@@ -336,20 +362,37 @@ class InboxItemOut(BaseModel):
     """A notification, in the patron's language."""
 
     id: str
-    kind: str = Field(description="The topic of the event that caused it.")
+    kind: str = Field(description="Topic of the event that caused the notification.")
     at: dt.datetime
     read: bool
     text: str
-    about: dict[str, Any] = Field(description="What it is about: ids, days, cents.")
+    about: dict[str, Any] = Field(
+        description="Facts that the text is about: ids, days, amounts in cents."
+    )
+    also: list[dict[str, Any]] = Field(
+        default=[],
+        description="Facts about other things of the same moment that the same text tells.",
+    )
 
     @classmethod
     def of(cls, told: Told) -> "InboxItemOut":
-        """As answered; what does not apply is left out of `about`."""
+        """Build the answer from a notification; facts that do not apply are left out of `about`."""
         one = told.notification
-        about = {name: value for name, value in vars(one.about).items() if value is not None}
+        about, *also = (
+            {name: value for name, value in vars(said).items() if value is not None}
+            for said in (one.about, *one.also)
+        )
         if told.title is not None:
             about["title"] = told.title
-        return cls(id=one.id, kind=one.kind, at=one.at, read=one.read, text=told.text, about=about)
+        return cls(
+            id=one.id,
+            kind=one.kind,
+            at=one.at,
+            read=one.read,
+            text=told.text,
+            about=about,
+            also=also,
+        )
 
 
 class BranchPage(BaseModel):
@@ -410,7 +453,7 @@ async def patch_branch(
 async def get_branches(
     page: PageQuery, now: BusinessTime, run: Run, on: dt.date | None = None
 ) -> BranchPage:
-    """All branches, in order of code, each as it is on a day (default: today)."""
+    """List all branches in order of code, each as it is on a day (default: today)."""
     day = on or library_day(now, run.settings.zone)
     found = await queries.branches(run.database, page)
     items = [BranchOut.of(branch, day) for branch in found["items"]]
@@ -419,7 +462,7 @@ async def get_branches(
 
 @router.get("/branches/{code}", tags=["branches"])
 async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None = None) -> BranchOut:
-    """A branch, and what a visitor finds there on a day (default: today). 404 `no-such-branch`."""
+    """Return a branch as a visitor finds it on a day (default: today). 404 `no-such-branch`."""
     day = on or library_day(now, run.settings.zone)
     return BranchOut.of(await queries.branch(run.database, code), day)
 
@@ -431,12 +474,17 @@ async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None =
     "/closures",
     status_code=201,
     tags=["closures"],
-    responses={200: {"model": ClosureEffectOut, "description": "What it would do."}},
+    responses={
+        200: {
+            "model": ClosureEffectOut,
+            "description": "Effect that the change would have (`preview=true`).",
+        }
+    },
 )
 async def post_closure(
     body: ClosureBody, caller: Staff, run: Run, preview: Preview
 ) -> ClosureOut | ClosureEffectOut:
-    """Close branches, also over each other's days or days past.
+    """Close branches; closures may overlap, and may be in the past.
 
     404 `no-such-branch`; 409 `no-branch-covered`, `reopened-before-closed`, or `closed-already`
     naming the branches.
@@ -457,7 +505,7 @@ async def post_closure(
 async def patch_closure(
     closure_id: Id, body: AmendmentBody, caller: Staff, run: Run, preview: Preview
 ) -> ClosureOut | ClosureEffectOut:
-    """Put right a closure's first day or reason.
+    """Correct a closure's first day or reason.
 
     409 `closure-withdrawn` or `reopened-before-closed`.
     """
@@ -473,10 +521,11 @@ async def post_reopening(
     run: Run,
     preview: Preview,
 ) -> ClosureOut | ClosureEffectOut:
-    """Announce when branches under a closure reopen: those named, or all still closed.
+    """Announce when branches under a closure reopen: the named ones, or all still closed.
 
-    With `reopened_on` null an announced reopening that has not come is taken back: 409
-    `reopened-already` for a branch named that has reopened. 409 `not-in-closure`,
+    With `reopened_on` null an announced reopening is taken back, if it has not come.
+
+    409 `reopened-already` for a named branch that has reopened. 409 `not-in-closure`,
     `nothing-to-reopen`, `closure-withdrawn` or `reopened-before-closed`; 422 `bad-hours`.
     """
     codes, kinds = body.codes_and_kinds
@@ -505,7 +554,7 @@ async def post_withdrawal(
     run: Run,
     preview: Preview,
 ) -> ClosureOut | ClosureEffectOut:
-    """Withdraw a closure, for branches named or for all.
+    """Withdraw a closure, for the named branches or for all.
 
     409 `closure-over`, `not-in-closure` or `nothing-to-withdraw`.
     """
@@ -518,7 +567,7 @@ async def post_withdrawal(
 async def _done(
     use_case: UseCase[C, ClosureState], command: C, run: Run, preview: bool
 ) -> ClosureOut | ClosureEffectOut:
-    """What was done; or what it would do, and then nothing changes."""
+    """Run the use case, or for a preview return its effect and change nothing."""
     if not preview:
         return ClosureOut.of(await run(use_case, command))
     state, events = await run.try_out(use_case, command)
@@ -530,15 +579,24 @@ async def _done(
 async def get_closures(
     caller: Staff, db: Db, page: PageQuery, branch: Annotated[Id | None, Query()] = None
 ) -> ClosurePage:
-    """Closures, the last recorded first."""
+    """List closures, the last recorded first."""
     found = await queries.closures(db, branch, page)
     return ClosurePage(items=[ClosureOut.of(c) for c in found["items"]], next=found["next"])
 
 
 @router.get("/closures/{closure_id}", tags=["closures"])
 async def get_closure(closure_id: Id, caller: Staff, db: Db) -> ClosureOut:
-    """A closure, and the end of each branch under it."""
+    """Return a closure and the end of each branch under it. 404 `no-such-closure`."""
     return ClosureOut.of(await queries.closure(db, closure_id))
+
+
+@router.get("/closures/{closure_id}/activities", tags=["closures"])
+async def get_closure_activities(
+    closure_id: Id, caller: Staff, run: Run
+) -> queries.ActivitiesInside:
+    """List activities in a closure, for staff to cancel or move. 404 `no-such-closure`."""
+    state = await queries.closure(run.database, closure_id)
+    return await queries.activities_inside(run, state)
 
 
 # ---- notices ------------------------------------------------------------------------------------
@@ -557,7 +615,7 @@ async def post_notice(body: NoticeBody, caller: Staff, now: BusinessTime, run: R
 async def get_notices(
     db: Db, page: PageQuery, branch: Annotated[Id | None, Query()] = None
 ) -> NoticePage:
-    """Notices, newest first; with `branch`, those of it and those of the whole library.
+    """List notices, newest first; with `branch`, those of it and those of the whole library.
 
     422 `bad-cursor`.
     """
@@ -570,14 +628,14 @@ async def get_notices(
 
 @router.get("/me/inbox", tags=["inbox"])
 async def get_inbox(request: Request, caller: Patron, db: Db, page: PageQuery) -> InboxPage:
-    """What this patron was told, newest first. 422 `bad-cursor`."""
+    """List the patron's notifications, newest first. 422 `bad-cursor`."""
     found = await queries.inbox(db, caller.id, page, request.app.state.settings.zone)
     return InboxPage(items=[InboxItemOut.of(t) for t in found["items"]], next=found["next"])
 
 
 @router.post("/me/inbox/{notification_id}/read", tags=["inbox"])
 async def post_read(notification_id: Id, caller: Patron, run: Run) -> InboxItemOut:
-    """Mark a notification as read; another patron's does not exist here."""
+    """Mark a notification as read; other patrons' notifications are not found."""
     one = await run(read_notification, ReadNotification(notification_id, caller.id))
     told = await queries.in_words(run.database, caller.id, [one], run.settings.zone)
     return InboxItemOut.of(told[0])

@@ -1,4 +1,4 @@
-"""What notices is told by its environment: nothing of its own yet."""
+"""Settings of the notices service: none of its own yet."""
 
 from shared.settings import Settings
 

@@ -1,4 +1,4 @@
-"""What notices has now, as its events would tell it: for a view that is built, or checked."""
+"""Snapshots of the service's present data, in the form of its events, to build or check views."""
 
 from collections.abc import Mapping
 
@@ -12,19 +12,19 @@ from shared.mongo import Database, Part
 
 
 async def branches(db: Database, part: Part) -> Told:
-    """Every branch with its hours and closures."""
+    """Return a part of the branches, with their hours and closures."""
     found, more = await store.find_branches(db, part)
     return [hours_changed(branch) for branch in found], more
 
 
 async def notices(db: Database, part: Part) -> Told:
-    """Every notice."""
+    """Return a part of the notices."""
     found, more = await store.find_notices(db, part)
     return [published(notice) for notice in found], more
 
 
 async def notifications(db: Database, part: Part) -> Told:
-    """The notifications that were not read."""
+    """Return a part of the unread notifications."""
     found, more = await store.find_unread(db, part)
     return [snapshot(NotificationSnapshot, told) for told in found], more
 

@@ -1,4 +1,4 @@
-"""The collections of notices and their indexes; the only file that names them."""
+"""Collections of the notices service, with their indexes. Only this module names them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,14 @@ INDEXES: Indexes = {
         IndexModel([("branches", ASCENDING), ("date", DESCENDING), ("_id", DESCENDING)]),
     ],
     NOTIFICATIONS: [
-        IndexModel([("patron_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)]),
+        IndexModel(
+            [
+                ("patron_id", ASCENDING),
+                ("at", DESCENDING),
+                ("happened", DESCENDING),
+                ("_id", DESCENDING),
+            ]
+        ),
     ],
     CAUSES: [
         IndexModel([("branch", ASCENDING), ("at", ASCENDING)]),
@@ -52,7 +59,7 @@ INDEXES: Indexes = {
 
 @dataclass(frozen=True)
 class Named:
-    """A title as another service last named it."""
+    """A name that another service published, in its latest version."""
 
     id: str
     version: int
@@ -61,10 +68,10 @@ class Named:
 
 @dataclass(frozen=True)
 class Activity(Named):
-    """An activity as events last told it."""
+    """An activity as events last published it."""
 
     starts_at: datetime | None = None
-    """UTC; None: kept before this was."""
+    """Start (UTC); None in documents stored before the field existed."""
 
 
 # ---- branches, closures and notices, in a transaction -------------------------------------------
@@ -84,12 +91,12 @@ async def branches(
 
 
 async def add_branch(work: Work, branch: Branch) -> None:
-    """Keep a new branch; its code is its id, so that it is unique."""
+    """Store a new branch. The code is its id, so it is unique."""
     await work.add(BRANCHES, branch)
 
 
 async def save_branch(work: Work, branch: Branch) -> None:
-    """Keep the next version of a branch; two writers of one version can't both succeed."""
+    """Store the next version of a branch; of two writers of one version only one succeeds."""
     await work.save(BRANCHES, branch)
 
 
@@ -99,36 +106,36 @@ async def closure(work: Work, closure_id: str) -> Closure | None:
 
 
 async def add_closure(work: Work, closure: Closure) -> None:
-    """Keep a new closure."""
+    """Store a new closure."""
     await work.add(CLOSURES, closure)
 
 
 async def save_closure(work: Work, closure: Closure) -> None:
-    """Keep the next version of a closure."""
+    """Store the next version of a closure."""
     await work.save(CLOSURES, closure)
 
 
 async def add_notice(work: Work, notice: Notice) -> None:
-    """Keep a new notice."""
+    """Store a new notice."""
     await work.add(NOTICES, notice)
 
 
-# ---- patrons and what they are told of, in a transaction ----------------------------------------
+# ---- patrons and their notifications, in a transaction ------------------------------------------
 
 
 async def patron(work: Work, patron_id: str) -> Patron | None:
-    """What is known of a patron, a tombstone included."""
+    """The record of a patron, which may be a tombstone."""
     return await work.find(Patron, PATRONS, {"_id": patron_id})
 
 
 async def patrons(work: Work, patron_ids: Sequence[str]) -> dict[str, Patron]:
-    """Those of these patrons of whom anything is known, by id."""
+    """The existing records of these patrons, by id."""
     found = await work.all(Patron, PATRONS, {"_id": {"$in": list(patron_ids)}})
     return {one.id: one for one in found}
 
 
 async def save_patron(work: Work, patron: Patron) -> None:
-    """Keep the next version of a patron's record; version 1 is a new one."""
+    """Store the next version of a patron's record; version 1 is a new one."""
     if patron.version == 1:
         await work.add(PATRONS, patron)
     else:
@@ -136,10 +143,10 @@ async def save_patron(work: Work, patron: Patron) -> None:
 
 
 async def hold_patron(work: Work, patron: Patron | None, patron_id: str) -> None:
-    """Write the patron's record, so that nobody erases the patron until this transaction is over.
+    """Write the patron's record, so that no erasure can commit during this transaction.
 
-    A snapshot read alone would not stop an erasure that commits meanwhile, and what is told here
-    would stay behind in an inbox that is gone.
+    Reading a snapshot would not stop a concurrent erasure, and the notification written here would
+    remain in a deleted inbox.
     """
     await save_patron(
         work, Patron(patron_id) if patron is None else replace(patron, version=patron.version + 1)
@@ -147,7 +154,7 @@ async def hold_patron(work: Work, patron: Patron | None, patron_id: str) -> None
 
 
 async def forget_inbox(work: Work, patron_id: str) -> None:
-    """Delete everything this patron was told."""
+    """Delete all notifications of this patron."""
     await work.delete(NOTIFICATIONS, {"patron_id": patron_id})
 
 
@@ -157,13 +164,13 @@ async def notification(work: Work, notification_id: str) -> Notification | None:
 
 
 async def notifications(work: Work, ids: Iterable[str]) -> dict[str, Notification]:
-    """Those of these notifications that exist, by id."""
+    """The existing notifications of these ids, by id."""
     found = await work.all(Notification, NOTIFICATIONS, {"_id": {"$in": list(ids)}})
     return {one.id: one for one in found}
 
 
 async def save_notification(work: Work, notification: Notification) -> None:
-    """Keep a notification: version 1 is a new one."""
+    """Store a notification; version 1 is a new one."""
     if notification.version == 1:
         await work.add(NOTIFICATIONS, notification)
     else:
@@ -171,12 +178,12 @@ async def save_notification(work: Work, notification: Notification) -> None:
 
 
 async def cause(work: Work, event_id: str) -> Cause | None:
-    """The event of which several patrons are told."""
+    """The cause of this event."""
     return await work.find(Cause, CAUSES, {"_id": event_id})
 
 
 async def save_cause(work: Work, cause: Cause) -> None:
-    """Keep how far the telling has come: version 1 is a new event."""
+    """Store a cause with its progress; version 1 is a new one."""
     if cause.version == 1:
         await work.add(CAUSES, cause)
     else:
@@ -190,7 +197,7 @@ async def causes_between(
     branches: Collection[str],
     activity_types: Collection[str],
 ) -> list[Cause]:
-    """What happened from `start` until before `until` to these branches or kinds of activity."""
+    """The causes from `start` to before `until` of these branches or types of activity."""
     span: dict[str, Any] = {"$gte": start} | ({"$lt": until} if until else {})
     query = {
         "$or": [
@@ -202,12 +209,12 @@ async def causes_between(
 
 
 async def note_title(work: Work, title: Named) -> None:
-    """Keep a book title by its highest version."""
+    """Store a book title, unless the stored version is newer."""
     await work.save_if_newer(TITLES, title)
 
 
 async def note_activity(work: Work, activity: Activity) -> None:
-    """Keep an activity by its highest version."""
+    """Store an activity, unless the stored version is newer."""
     await work.save_if_newer(ACTIVITIES, activity)
 
 
@@ -215,13 +222,13 @@ async def note_activity(work: Work, activity: Activity) -> None:
 
 
 async def read_cause(db: Database, event_id: str) -> Cause | None:
-    """How far the telling of an event has come."""
+    """The cause of this event, with its progress."""
     found = await db[CAUSES].find_one({"_id": event_id})
     return None if found is None else from_document(Cause, found)
 
 
 async def followers(db: Database, cause: Cause, limit: int) -> list[str]:
-    """The next patrons, after `cause.after`, who at any time followed what this is about."""
+    """The next patrons, after `cause.after`, who ever followed the branch or type of the cause."""
     query: dict[str, Any] = {"_id": {"$gt": cause.after}}
     if cause.branch is not None:
         query["preferences.branches"] = cause.branch
@@ -232,7 +239,7 @@ async def followers(db: Database, cause: Cause, limit: int) -> list[str]:
 
 
 async def followers_now(db: Database, branch_code: str, at: datetime) -> int:
-    """How many patrons follow a branch at an instant."""
+    """Return the number of patrons who follow a branch at an instant."""
     query = {"preferences.branches": branch_code, "erased": False}
     found = 0
     async for document in db[PATRONS].find(query):
@@ -248,7 +255,7 @@ async def read_branch(db: Database, code: str) -> Branch | None:
 
 
 async def read_branches(db: Database, query: Mapping[str, Any], limit: int = 0) -> list[Branch]:
-    """Branches in order of code."""
+    """The branches that match a query, in order of code."""
     found = db[BRANCHES].find(query).sort("_id", ASCENDING).limit(limit)
     return [from_document(Branch, document) async for document in found]
 
@@ -259,7 +266,7 @@ async def branches_after(db: Database, after: str | None, limit: int) -> list[Br
 
 
 async def branches_in_closures(db: Database, closure_ids: Collection[str]) -> list[Branch]:
-    """The branches that one of these closures covers."""
+    """The branches that any of these closures covers."""
     return await read_branches(db, {"closures.closure_id": {"$in": sorted(closure_ids)}})
 
 
@@ -285,9 +292,9 @@ async def closures_before(
 async def notices_before(
     db: Database, branch: str | None, after: tuple[str, str] | None, limit: int
 ) -> list[Notice]:
-    """At most `limit` notices, newest first, after a date and id; `branch`: those that concern it.
+    """At most `limit` notices, newest first, after a date and id.
 
-    A notice of the whole library concerns every branch.
+    With `branch`, those that concern it; a notice of the whole library concerns every branch.
     """
     query: dict[str, Any] = {}
     if branch is not None:
@@ -300,51 +307,62 @@ async def notices_before(
 
 
 async def inbox(
-    db: Database, patron_id: str, after: tuple[datetime, str] | None, limit: int
+    db: Database, patron_id: str, after: tuple[datetime, str, str] | None, limit: int
 ) -> list[Notification]:
-    """At most `limit` notifications of a patron, newest first, after an instant and id."""
+    """At most `limit` notifications of a patron, newest first, after an instant, event and id.
+
+    Notifications of one instant are in the order of their events' ids.
+    """
     query: dict[str, Any] = {"patron_id": patron_id, "withdrawn": False}
     if after is not None:
-        query["$or"] = [{"at": {"$lt": after[0]}}, {"at": after[0], "_id": {"$lt": after[1]}}]
-    found = db[NOTIFICATIONS].find(query).sort([("at", DESCENDING), ("_id", DESCENDING)])
+        at, happened, notification_id = after
+        query["$or"] = [
+            {"at": {"$lt": at}},
+            {"at": at, "happened": happened or None, "_id": {"$lt": notification_id}},
+        ]
+        if happened:
+            # Includes notifications stored before the field existed, which come last.
+            query["$or"].append({"at": at, "happened": {"$not": {"$gte": happened}}})
+    order = [("at", DESCENDING), ("happened", DESCENDING), ("_id", DESCENDING)]
+    found = db[NOTIFICATIONS].find(query).sort(order)
     return [from_document(Notification, document) async for document in found.limit(limit)]
 
 
 async def read_patron(db: Database, patron_id: str) -> Patron | None:
-    """What is known of a patron, a tombstone included."""
+    """The record of a patron, which may be a tombstone."""
     found = await db[PATRONS].find_one({"_id": patron_id})
     return None if found is None else from_document(Patron, found)
 
 
 async def find_branches(db: Database, part: Part) -> tuple[list[Branch], str | None]:
-    """A part of the branches and where to go on."""
+    """A part of the branches, and where the next part begins."""
     return await read_part(db[BRANCHES], Branch, part)
 
 
 async def find_notices(db: Database, part: Part) -> tuple[list[Notice], str | None]:
-    """A part of the notices and where to go on."""
+    """A part of the notices, and where the next part begins."""
     return await read_part(db[NOTICES], Notice, part)
 
 
 async def find_unread(db: Database, part: Part) -> tuple[list[Notification], str | None]:
-    """The unread ones of a part of the notifications and where to go on."""
+    """The unread notifications of a part, and where the next part begins."""
     where = {"read": False, "withdrawn": False}
     return await read_part(db[NOTIFICATIONS], Notification, part, where)
 
 
 async def title_names(db: Database, ids: Collection[str]) -> dict[str, str]:
-    """Book titles by id, as far as they are known."""
+    """The known book titles, by id."""
     return await _names(db, TITLES, ids)
 
 
 async def activities(db: Database, ids: Collection[str]) -> dict[str, Activity]:
-    """Activities by id, as far as they are known."""
+    """The known activities, by id."""
     found = db[ACTIVITIES].find({"_id": {"$in": sorted(ids)}})
     return {document["_id"]: from_document(Activity, document) async for document in found}
 
 
 async def branch_names(db: Database, codes: Collection[str]) -> dict[str, str]:
-    """Names of branches by code."""
+    """The known names of branches, by code."""
     return await _names(db, BRANCHES, codes)
 
 

@@ -1,27 +1,29 @@
-"""Published by accounts: patrons and what they prefer. No name, contact or PIN travels here."""
+"""Events of accounts: patrons and their preferences, without names, contacts or PINs."""
 
 from typing import Literal
 
 from pydantic import Field
 
-from shared.contracts.event import Event
+from shared.contracts.event import Code, Event, Id
 
 
 class PatronSnapshot(Event):
     """A patron without personal details."""
 
-    patron_id: str
-    category: str = Field(description="`adult` or `junior`; a library may have others.")
-    home_branch: str = Field(description="Branch code.")
-    language: str = Field(description="`en`, `zh-Hant` or `zh-Hans`.")
+    patron_id: Id
+    category: Code = Field(description="`adult` or `junior`; a library may have others.")
+    home_branch: Code = Field(description="Branch code.")
+    language: Code = Field(description="`en`, `zh-Hant` or `zh-Hans`.")
     status: Literal["active", "blocked", "erased"]
     blocked_by: tuple[Literal["staff", "money"], ...] = Field(
+        max_length=10,
         default=(),
-        description="Who or what blocks them. Empty if blocked: by the staff (an older event).",
+        description="Causes of the block. In older events, empty for a block by staff.",
     )
     card_digest: str = Field(
+        max_length=128,
         description="Keyed digest of the card number (hex HMAC-SHA256 under CARREL_CARD_KEY): "
-        "who holds the key can recognise a card, nobody can read it. Empty once erased."
+        "with the key a card can be recognised, never read. Empty once erased.",
     )
 
 
@@ -42,7 +44,7 @@ class PatronUpdated(
     key="patron_id",
     subject="patron_id",
 ):
-    """Published when category, home branch, language, card or the reasons of a block change."""
+    """Published when a patron's category, home branch, language, card or blocks change."""
 
 
 class PatronBlocked(
@@ -52,7 +54,7 @@ class PatronBlocked(
     key="patron_id",
     subject="patron_id",
 ):
-    """Published when a patron may no longer borrow, renew or reserve: by the staff, or by debt."""
+    """Published when staff or a debt block a patron from borrowing, renewing and placing holds."""
 
 
 class PatronUnblocked(
@@ -72,7 +74,7 @@ class PatronErased(
     key="patron_id",
     subject="patron_id",
 ):
-    """Published when a patron is erased: each service forgets them and leaves a tombstone."""
+    """Published when a patron is erased: each service deletes their data and keeps a tombstone."""
 
 
 class PreferencesChanged(
@@ -82,11 +84,17 @@ class PreferencesChanged(
     key="patron_id",
     subject="patron_id",
 ):
-    """Published when a patron saves My Setting; `version` counts the preferences."""
+    """Published when a patron saves My Setting; `version` counts changes of the preferences."""
 
-    patron_id: str
-    followed_branches: tuple[str, ...] = Field(description="Branch codes, sorted.")
-    activity_types: tuple[str, ...] = Field(description="As `talk`, `exhibition`; sorted.")
-    language: str
-    channels: tuple[str, ...] = Field(description="`inbox` always; later `email`, `sms`.")
-    keep_history: bool = Field(description="Whether returned loans stay linked to the patron.")
+    patron_id: Id
+    followed_branches: tuple[Code, ...] = Field(
+        max_length=1_000, description="Branch codes, sorted."
+    )
+    activity_types: tuple[Code, ...] = Field(
+        max_length=100, description="Such as `talk`, `exhibition`; sorted."
+    )
+    language: Code
+    channels: tuple[Code, ...] = Field(
+        max_length=20, description="Always `inbox`; later also `email`, `sms`."
+    )
+    keep_history: bool = Field(description="True if returned loans stay linked to the patron.")

@@ -1,24 +1,22 @@
-"""Published by circulation: titles, loans, fines and fine suspensions. Money in cents of HKD."""
+"""Events of circulation: titles, loans, holds, fines and fine suspensions, in cents of HKD."""
 
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from shared.contracts.event import Event
+from shared.contracts.event import Cents, Code, Count, Event, Id, Short, Text, Value
 
 
-class CopyOut(BaseModel):
+class CopyOut(Value):
     """A copy of a title."""
 
-    model_config = ConfigDict(frozen=True)
-
-    copy_id: str
-    barcode: str
-    category: str = Field(
-        description="As `adult`, `young-adult`, `children`; a library may have others."
+    copy_id: Id
+    barcode: Short
+    category: Code = Field(
+        description="Such as `adult`, `young-adult`, `children`; a library may add others."
     )
-    branch: str = Field(description="Code of the branch that owns the copy.")
+    branch: Code = Field(description="Code of the branch that owns the copy.")
 
 
 class TitleCatalogued(
@@ -28,41 +26,41 @@ class TitleCatalogued(
     key="title_id",
     subject="title_id",
 ):
-    """Published when a title is catalogued or its copies change: the one event with book titles."""
+    """Published when a title is catalogued or its copies change; no other event has book titles."""
 
-    title_id: str
-    title: str
-    authors: tuple[str, ...]
-    isbn: str | None
-    kind: str = Field(description="As `book`.")
-    copies: tuple[CopyOut, ...]
+    title_id: Id
+    title: Text
+    authors: tuple[Text, ...] = Field(max_length=200)
+    isbn: Short | None
+    kind: Code = Field(description="Such as `book`.")
+    copies: tuple[CopyOut, ...] = Field(max_length=20_000)
 
 
 class LoanSnapshot(Event):
     """A loan after a change."""
 
-    loan_id: str
-    patron_id: str
-    title_id: str
-    copy_id: str
-    barcode: str
-    category: str = Field(description="The copy's category.")
-    branch: str = Field(description="Code of the lending branch.")
-    branch_kind: str
+    loan_id: Id
+    patron_id: Id
+    title_id: Id
+    copy_id: Id
+    barcode: Short
+    category: Code = Field(description="The copy's category.")
+    branch: Code = Field(description="Code of the lending branch.")
+    branch_kind: Code
     borrowed_on: date
     due_on: date
-    renewals: int
-    renewals_left: int = Field(
-        description="By the policy. A closure of the branch may grant more while it lasts."
+    renewals: Count
+    renewals_left: Count = Field(
+        description="Under the policy. A closure of the branch may grant more while it lasts."
     )
-    renewals_allowed: int | None = Field(
-        default=None, description="How many the policy of the loan allows in all."
+    renewals_allowed: Count | None = Field(
+        default=None, description="Renewals that the loan's policy allows in all."
     )
     state: Literal["open", "returned", "lost"]
     returned_on: date | None = None
     claimed_returned_on: date | None = Field(
         default=None,
-        description="Since when the patron says that it is back, while it is looked for.",
+        description="Day of the patron's claim to have returned the copy, while staff search.",
     )
 
 
@@ -82,7 +80,7 @@ class LoanRenewed(
     """Published when a loan is renewed."""
 
     previous_due_on: date
-    reference: str = Field(description="What the patron can quote.")
+    reference: Short = Field(description="Reference that the patron can quote.")
 
 
 class LoanDueDateChanged(
@@ -95,27 +93,29 @@ class LoanDueDateChanged(
     """Published when a closure moves a due date."""
 
     previous_due_on: date
-    cause: str = Field(description="Id of the closure that moved it.")
+    cause: Short = Field(description="Id of the closure that moved it.")
 
 
 class LoanOverdue(
     LoanSnapshot, topic="loan.overdue", publisher="circulation", key="patron_id", subject="loan_id"
 ):
-    """Published by the overdue job when a loan is overdue by the rule: first, and on later days.
+    """Published by the overdue job for an overdue loan, on the first day and on later days.
 
-    Each notice comes once for each due date.
+    Each notice is published once for each due date.
     """
 
-    overdue_on: date = Field(description="The day for which the job ran.")
-    notice: int = Field(default=1, ge=1, description="The how manieth of this due date: 1, 2 …")
+    overdue_on: date = Field(description="The business day of the job.")
+    notice: int = Field(
+        default=1, ge=1, le=10_000, description="Ordinal of the notice for this due date: 1, 2 …"
+    )
 
 
 class LoanDueSoon(
     LoanSnapshot, topic="loan.due-soon", publisher="circulation", key="patron_id", subject="loan_id"
 ):
-    """Published by the due-soon job, once for each due date, in the last days before it."""
+    """Published by the due-soon job in the last days before a due date, once for each due date."""
 
-    noticed_on: date = Field(description="The day for which the job ran.")
+    noticed_on: date = Field(description="The business day of the job.")
 
 
 class LoanReturned(
@@ -123,84 +123,89 @@ class LoanReturned(
 ):
     """Published when a copy comes back."""
 
-    return_branch: str
+    return_branch: Code
     channel: Literal["desk", "station", "book-drop"]
 
 
 class LoanLost(
     LoanSnapshot, topic="loan.lost", publisher="circulation", key="patron_id", subject="loan_id"
 ):
-    """Published when a loan is declared lost. What it costs is published by `fine.assessed`.
+    """Published when a loan is declared lost. `fine.assessed` gives the cost.
 
     If the copy is found, `loan.returned` follows, and `fine.adjusted` with the price credited.
     """
 
     lost_on: date
     declared_by: Literal["patron", "staff", "rule"] = Field(
-        description="`rule`: it was overdue for as many days as its policy allows."
+        description="`rule`: the loan was overdue for the days that its policy sets."
     )
 
 
 class LoanClaimed(
     LoanSnapshot, topic="loan.claimed", publisher="circulation", key="patron_id", subject="loan_id"
 ):
-    """Published when a patron says that a copy was returned which is still on loan to them.
+    """Published when a patron says that they returned a copy that is still on loan to them.
 
-    Published again, without `claimed_returned_on`, when it was looked for and not found.
+    Published again, without `claimed_returned_on`, if staff searched for it in vain.
     """
 
 
-class CauseOut(BaseModel):
-    """Why days were free or charged."""
-
-    model_config = ConfigDict(frozen=True)
+class CauseOut(Value):
+    """The reason why days were free or charged."""
 
     kind: Literal["closure", "weekly-closing", "suspension", "policy"]
-    id: str
-    version: int
-    reason: str
-    also: tuple["CauseOut", ...] = Field(default=(), description="Further causes, if several.")
+    id: Short
+    version: Count
+    reason: Text
+    also: tuple["CauseOut", ...] = Field(
+        max_length=100, default=(), description="Further causes, if several."
+    )
 
 
-class SpanOut(BaseModel):
+class SpanOut(Value):
     """Neighbouring overdue days with one disposition."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     from_: date = Field(alias="from")
     to: date
-    days: int
+    days: Count
     disposition: Literal["suspended", "closed", "grace", "charged", "capped"]
-    amount_cents: int
+    amount_cents: Cents
     cause: CauseOut
 
 
-class Standing(BaseModel):
-    """What a patron owes after a change: the newest `version` holds, whatever charge it came by."""
+class Standing(Value):
+    """The amount that a patron owes after a change: the highest `version` in any charge counts."""
 
-    model_config = ConfigDict(frozen=True)
-
-    version: int = Field(ge=1, description="Counts the changes of what circulation counts of them.")
-    outstanding_cents: int = Field(ge=0)
-    blocked: bool = Field(description="Whether it is so much that they may not borrow.")
+    version: int = Field(
+        ge=1, le=1_000_000_000, description="Counts the changes of the patron's totals."
+    )
+    outstanding_cents: int = Field(ge=0, le=1_000_000_000_000)
+    blocked: bool = Field(description="True if the patron owes too much to borrow.")
 
 
 class ChargeSnapshot(Event):
     """A charge after a change."""
 
-    charge_id: str
-    patron_id: str
-    loan_id: str = Field(description="Empty for a hold fee, which has a `hold_id`.")
-    kind: Literal["fine", "lost", "hold-fee"]
-    amount_cents: int = Field(ge=0, description="What is charged, after any credit.")
-    outstanding_cents: int = Field(ge=0)
-    currency: str = "HKD"
-    assessed_on: date
-    hold_id: str | None = None
-    processing: bool = Field(
-        default=False, description="Of `lost`: for the work of replacing, not for the copy's price."
+    charge_id: Id
+    patron_id: Id
+    loan_id: str = Field(
+        pattern=r"^[A-Za-z0-9_-]{0,80}$", description="Empty for a hold fee, which has a `hold_id`."
     )
-    refund_due_cents: int = Field(default=0, description="What the library owes of what was paid.")
+    kind: Literal["fine", "lost", "hold-fee"]
+    amount_cents: Cents = Field(description="The charged amount, after any credit.")
+    outstanding_cents: Cents
+    currency: Code = "HKD"
+    assessed_on: date
+    hold_id: Id | None = None
+    title_id: Id | None = Field(
+        default=None, description="Title of the item charged for, while circulation has the loan."
+    )
+    processing: bool = Field(
+        default=False, description="With kind `lost`: the cost of replacing, not the copy's price."
+    )
+    refund_due_cents: Cents = Field(default=0, description="Paid money that the library owes back.")
     standing: Standing | None = None
 
 
@@ -211,15 +216,15 @@ class FineAssessed(
     key="patron_id",
     subject="charge_id",
 ):
-    """Published when money over 0 becomes a charge, whatever its kind.
+    """Published when an amount over 0 becomes a charge of any kind.
 
-    A fine, at return, renewal or loss, comes with its statement. Other charges have no overdue
-    days: `due_on` is the day of assessment then, and `spans` is empty.
+    A fine, at return, renewal or loss, has its statement. Other charges have no overdue days: then
+    `due_on` is the day of assessment and `spans` is empty.
     """
 
     due_on: date = Field(description="The day from which the overdue days are counted.")
-    charged_days: int
-    spans: tuple[SpanOut, ...]
+    charged_days: Count
+    spans: tuple[SpanOut, ...] = Field(max_length=20_000)
 
 
 class FineAdjusted(
@@ -229,11 +234,11 @@ class FineAdjusted(
     key="patron_id",
     subject="charge_id",
 ):
-    """Published when a charge turns out lower, or when what was due back was given back."""
+    """Published when a charge is lowered, or when a refund due was given."""
 
-    lowered_cents: int = Field(ge=0, description="By how much; 0: a refund was given.")
-    refunded_cents: int = Field(default=0, description="What was given back now.")
-    cause: str = Field(description="Id of what it is for: a closure, suspension, loan or refund.")
+    lowered_cents: Cents = Field(description="Amount of the reduction; 0: a refund was given.")
+    refunded_cents: Cents = Field(default=0, description="Amount given back now.")
+    cause: Short = Field(description="Id of the cause: a closure, suspension, loan or refund.")
 
 
 class FinePaid(
@@ -243,10 +248,10 @@ class FinePaid(
     key="patron_id",
     subject="charge_id",
 ):
-    """Published for each charge of a payment, once the money was taken."""
+    """Published for each charge of a payment when the money was taken."""
 
-    paid_cents: int = Field(ge=0, description="What this payment paid for this charge.")
-    payment_id: str
+    paid_cents: Cents = Field(description="Amount of this payment for this charge.")
+    payment_id: Id
 
 
 class FineWaived(
@@ -258,27 +263,31 @@ class FineWaived(
 ):
     """Published when staff waive a charge or part of it. Their reason stays in the ledger."""
 
-    waived_cents: int = Field(ge=0, description="What was waived now.")
+    waived_cents: Cents = Field(description="Amount waived now.")
 
 
 class HoldSnapshot(Event):
     """A hold after a change."""
 
-    hold_id: str
-    patron_id: str
-    title_id: str
-    pickup_branch: str
+    hold_id: Id
+    patron_id: Id
+    title_id: Id
+    pickup_branch: Code
     state: Literal["waiting", "in-transit", "ready", "collected", "cancelled", "expired"]
-    place: int = Field(
-        description="Counts the holds placed on the title. Of those that wait, as many come "
-        "before this one as have a lower place: that is its position."
+    to_fetch: bool = Field(
+        default=False,
+        description="With `in-transit`: staff still have to fetch the copy from a shelf.",
+    )
+    place: Count = Field(
+        description="Ordinal among all holds placed on the title. A hold's position in the "
+        "queue is 1 more than the number of waiting holds with a lower place."
     )
     placed_at: datetime
     expires_on: date | None = Field(description="Last day on which the patron wants to wait.")
-    frozen: bool = Field(description="Whether it is passed over, at its patron's wish.")
-    frozen_until: date | None = Field(description="First day after that; null: until told.")
-    copy_id: str | None = Field(description="The copy that is on its way, kept or collected.")
-    ready_on: date | None = Field(description="Since when the copy is on the shelf.")
+    frozen: bool = Field(description="True if the patron asked to be passed over.")
+    frozen_until: date | None = Field(description="First day after the freeze; null: no end given.")
+    copy_id: Id | None = Field(description="The copy in transit, kept or collected.")
+    ready_on: date | None = Field(description="Day on which the copy came to the hold shelf.")
     shelf_until: date | None = Field(
         description="Last day to collect it; null: not ready, or no reopening is announced."
     )
@@ -287,27 +296,28 @@ class HoldSnapshot(Event):
 class HoldPlaced(
     HoldSnapshot, topic="hold.placed", publisher="circulation", key="patron_id", subject="hold_id"
 ):
-    """Published when a patron reserves a title."""
+    """Published when a patron places a hold on a title."""
 
 
 class HoldChanged(
     HoldSnapshot, topic="hold.changed", publisher="circulation", key="patron_id", subject="hold_id"
 ):
-    """Published for changes that have no topic of their own.
+    """Published for changes without a topic of their own.
 
-    A copy was sent to the pick-up branch; the pick-up branch, the last day or a freeze was changed;
-    the copy could not be had, so the hold waits again; a closure moved the last day on the shelf.
+    A copy was set aside from a shelf; a copy was sent to the pick-up branch; the pick-up branch,
+    the last day or a freeze was changed; the copy was not available, so the hold waits again; a
+    closure moved the last day on the shelf.
     """
 
     previous_shelf_until: date | None = Field(
-        default=None, description="Set where a closure moved the last day on the shelf."
+        default=None, description="Set if a closure moved the last day on the shelf."
     )
 
 
 class HoldReady(
     HoldSnapshot, topic="hold.ready", publisher="circulation", key="patron_id", subject="hold_id"
 ):
-    """Published when a copy is put on the hold shelf of the pick-up branch."""
+    """Published when a copy was scanned at the pick-up branch: it is on the hold shelf there."""
 
 
 class HoldCollected(
@@ -317,7 +327,7 @@ class HoldCollected(
     key="patron_id",
     subject="hold_id",
 ):
-    """Published when the copy that was kept is lent to the patron."""
+    """Published when the kept copy is lent to the patron."""
 
 
 class HoldCancelled(
@@ -327,32 +337,42 @@ class HoldCancelled(
     key="patron_id",
     subject="hold_id",
 ):
-    """Published when a hold is given up."""
+    """Published when a hold is cancelled."""
 
     by: Literal["patron", "staff", "borrowed", "erased"] = Field(
-        description="`borrowed`: the patron borrowed another copy. `erased`: the patron was."
+        description="`borrowed`: the patron borrowed another copy. `erased`: the patron was erased."
     )
 
 
 class HoldExpired(
     HoldSnapshot, topic="hold.expired", publisher="circulation", key="patron_id", subject="hold_id"
 ):
-    """Published by the holds job for what was not collected, or was not served in time."""
+    """Published by the holds job for a hold that was not collected, or not served in time."""
 
-    uncollected: bool = Field(description="Whether a copy had been kept for it.")
+    uncollected: bool = Field(description="True if a copy had been kept for the hold.")
 
 
 class SuspensionSnapshot(Event):
     """A fine suspension after a change; keyed by its id."""
 
-    suspension_id: str
+    suspension_id: Id
     starts_on: date
     resumes_on: date | None
-    branches: tuple[str, ...] = Field(description="Branch codes in scope; empty: see `kinds`.")
-    kinds: tuple[str, ...] = Field(description="Branch kinds in scope.")
-    reason: str
+    branches: tuple[Code, ...] = Field(
+        max_length=10_000, description="Branch codes in scope; empty: see `kinds`."
+    )
+    kinds: tuple[Code, ...] = Field(max_length=100, description="Branch kinds in scope.")
+    reason: Text
     withdrawn_on: date | None = Field(
-        default=None, description="The day on which it was taken back, if it was."
+        default=None, description="The day on which it was withdrawn, if it was."
+    )
+    previous_starts_on: date | None = Field(
+        default=None, description="The previously announced first day, if this change replaces it."
+    )
+    previous_resumes_on: date | None = Field(
+        default=None,
+        description="The previously announced day of resumption, if this change replaces or "
+        "withdraws it.",
     )
 
 
@@ -363,7 +383,7 @@ class FinesSuspended(
     key="suspension_id",
     subject="suspension_id",
 ):
-    """Published when a fine suspension is recorded or its day of resumption is (re)announced."""
+    """Published when a fine suspension is recorded or its day of resumption is announced."""
 
 
 class FinesResumed(
@@ -373,4 +393,4 @@ class FinesResumed(
     key="suspension_id",
     subject="suspension_id",
 ):
-    """Published once, when fines are counted again: by the job of that day, or at a withdrawal."""
+    """Published once, when fines count again: by the job on that day, or at a withdrawal."""

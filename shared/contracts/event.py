@@ -1,14 +1,51 @@
-"""What an event is: a snapshot of a resource after a change, under the topic of its type."""
+"""The base of all events: a snapshot of a resource after a change, with a topic for each type."""
 
-from typing import Any, ClassVar
+from datetime import date
+from typing import Annotated, Any, ClassVar, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shared.clock import bounded
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
+"""Id of a resource, safe as a part of a path and as the name of a field."""
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,40}$")]
+"""Code of a branch or a kind, such as `adult`; empty after erasure."""
+Short = Annotated[str, Field(max_length=200)]
+"""A name, a number as people write it, or a reference."""
+Text = Annotated[str, Field(max_length=2_000)]
+"""A title, a reason or a sentence."""
+Cents = Annotated[int, Field(ge=0, le=1_000_000_000)]
+"""The amount of one charge."""
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+"""A number of things, or an ordinal."""
 
 _published: dict[str, type["Event"]] = {}
 
 
-class Event(BaseModel):
+def schema_uri(topic: str, version: int = 1) -> str:
+    """Return the absolute URI of a contract for CloudEvents' `dataschema`: a name, not an address.
+
+    The schema itself is `contracts/<topic>.v<version>.json`.
+    """
+    return f"urn:carrel:contracts:{topic}.v{version}"
+
+
+class Value(BaseModel):
+    """A part of an event. A date too far from today is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="after")
+    def _bounded_dates(self) -> Self:
+        for value in self.__dict__.values():
+            if isinstance(value, date):
+                bounded(value, derived=True)
+        return self
+
+
+class Event(Value):
     """The base of every contract.
 
     A subclass that is published names its topic, the service that publishes it, the field whose
@@ -22,17 +59,17 @@ class Event(BaseModel):
     fields are ignored, so that a contract may gain optional fields.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
     topic: ClassVar[str] = ""
     publisher: ClassVar[str] = ""
     key_field: ClassVar[str] = ""
     subject_field: ClassVar[str] = ""
 
-    version: int = Field(ge=1, description="Counts the changes of the resource, from 1.")
+    version: int = Field(
+        ge=1, le=1_000_000_000, description="Counts the changes of the resource, from 1."
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Take the keywords; they are used once pydantic has collected the fields."""
+        """Accept the keywords; they are used once pydantic has collected the fields."""
 
     @classmethod
     def __pydantic_init_subclass__(
@@ -66,12 +103,12 @@ class Event(BaseModel):
         return str(getattr(self, self.subject_field))
 
     def body(self) -> bytes:
-        """The payload as plain JSON."""
+        """Return the payload as plain JSON."""
         return orjson.dumps(self.model_dump(mode="json", by_alias=True))
 
 
 def published(publisher: str | None = None) -> dict[str, type[Event]]:
-    """Every contract by topic, or only those of one publishing service."""
+    """Return every contract by topic, or only those of one publishing service."""
     return {
         topic: contract
         for topic, contract in _published.items()

@@ -1,31 +1,31 @@
-"""Published by the events service: public activities, their recordings, and who registered."""
+"""Events of the events service: public activities, their recordings and registrations."""
 
 from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from shared.contracts.event import Event
+from shared.contracts.event import Code, Count, Event, Id, Text
 
 
 class ActivitySnapshot(Event):
-    """An activity after a change. The address of a recording never travels here."""
+    """An activity after a change. It never contains the address of a recording."""
 
-    activity_id: str
-    title: str
-    type: str = Field(description="As `talk`, `exhibition`, `workshop`.")
-    venue: str
-    branch: str | None = Field(description="Code of the branch where it takes place, if one.")
+    activity_id: Id
+    title: Text
+    type: Code = Field(description="Such as `talk`, `exhibition`, `workshop`.")
+    venue: Text
+    branch: Code | None = Field(description="Code of the branch where it takes place, if any.")
     starts_at: datetime
     ends_at: datetime | None = None
-    speaker: str | None = None
-    organiser: str
-    language: str | None = None
-    enquiries: str | None = Field(default=None, description="Telephone number for enquiries.")
+    speaker: Text | None = None
+    organiser: Text
+    language: Text | None = None
+    enquiries: Text | None = Field(default=None, description="Telephone number for enquiries.")
     recording_from: datetime | None = Field(
-        default=None, description="From when its recording may be seen; null: no recording."
+        default=None, description="Time from which its recording may be seen; null: no recording."
     )
-    cancelled: bool = Field(default=False, description="Whether it does not take place.")
+    cancelled: bool = Field(default=False, description="True if it does not take place.")
 
 
 class ActivityPublished(
@@ -45,7 +45,14 @@ class ActivityRescheduled(
     key="activity_id",
     subject="activity_id",
 ):
-    """Published when staff change when or where an activity takes place."""
+    """Published when staff change the time or the place of an activity."""
+
+    previous_starts_at: datetime | None = Field(
+        default=None, description="Planned start before, if this change moves it."
+    )
+    previous_venue: Text | None = Field(
+        default=None, description="Planned venue before, if this change moves it."
+    )
 
 
 class ActivityCancelled(
@@ -55,9 +62,9 @@ class ActivityCancelled(
     key="activity_id",
     subject="activity_id",
 ):
-    """Published when staff cancel an activity. Its registrations end after it."""
+    """Published when staff cancel an activity. Its registrations are cancelled after it."""
 
-    reason: str
+    reason: Text
 
 
 class RecordingReleased(
@@ -67,19 +74,19 @@ class RecordingReleased(
     key="activity_id",
     subject="activity_id",
 ):
-    """Published once, by a job, when the release time of a recording has come."""
+    """Published once, by a job, when the release time of a recording comes."""
 
 
 class RegistrationSnapshot(Event):
     """A patron's registration for an activity after a change."""
 
-    registration_id: str
-    activity_id: str
-    patron_id: str
+    registration_id: Id
+    activity_id: Id
+    patron_id: Id
     state: Literal["confirmed", "waitlisted", "cancelled"]
-    turn: int = Field(
-        description="Counts the registrations for the activity. Of those that are waitlisted, as "
-        "many come before this one as have a lower turn: that is its position."
+    turn: Count = Field(
+        description="Ordinal among all registrations for the activity. A position on the waiting "
+        "list is 1 more than the number of waitlisted registrations with a lower turn."
     )
     registered_at: datetime
 
@@ -93,7 +100,7 @@ class RegistrationConfirmed(
 ):
     """Published when a patron gets a place: at once, or from the waiting list."""
 
-    waited: bool = Field(description="Whether it was on the waiting list before.")
+    waited: bool = Field(description="True if it was on the waiting list before.")
 
 
 class RegistrationWaitlisted(
@@ -113,9 +120,9 @@ class RegistrationCancelled(
     key="patron_id",
     subject="registration_id",
 ):
-    """Published when a registration ends. It is the last that is told of it."""
+    """Published when a registration ends. It is the last event of that registration."""
 
     by: Literal["patron", "activity", "erased"] = Field(
-        description="`patron`: withdrawn. `activity`: what it was for is cancelled. `erased`: the "
-        "patron was."
+        description="`patron`: the patron withdrew. `activity`: it is cancelled. `erased`: the "
+        "patron was erased."
     )

@@ -1,109 +1,121 @@
-"""Published by notices: branches and their calendars, notices, notifications."""
+"""Events of notices: branches with their calendars, notices and notifications."""
 
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from shared.contracts.event import Event
+from shared.contracts.event import Code, Count, Event, Id, Short, Text, Value
 
 
-class Hours(BaseModel):
+class Hours(Value):
     """Opening hours of one weekday."""
 
-    model_config = ConfigDict(frozen=True)
-
-    weekday: int = Field(ge=0, le=6, description="0 is Monday.")
+    weekday: int = Field(
+        ge=0, le=6, description="0 is Monday, 6 is Sunday: one less than by ISO 8601."
+    )
     opens: str = Field(pattern=r"^\d\d:\d\d$")
     closes: str = Field(pattern=r"^\d\d:\d\d$")
 
 
-class WeeklyHours(BaseModel):
-    """The hours of a week, from a day on."""
+class WeeklyHours(Value):
+    """The hours of a week, valid from a day on."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
-    version: int = Field(description="The branch's version that announced them.")
+    version: Count = Field(description="The branch's version that announced them.")
     from_: date = Field(alias="from")
-    hours: tuple[Hours, ...] = Field(description="Weekdays without an entry are closed.")
+    hours: tuple[Hours, ...] = Field(
+        max_length=100, description="Weekdays without an entry are closed."
+    )
 
 
-class Announcement(BaseModel):
-    """A closure as it was announced, once: its days, its reason, and what comes after it."""
+class Announcement(Value):
+    """One announcement about a closure: its days, its reason, and the terms of its reopening."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
-    version: int = Field(description="The branch's version that this announcement made.")
-    at: datetime = Field(description="When it was announced (business time).")
+    version: Count = Field(description="The branch's version that this announcement made.")
+    at: datetime = Field(description="Business time of the announcement.")
     reopened_on: date | None = Field(description="First open day; null: no end announced.")
     from_: date | None = Field(
-        default=None, alias="from", description="First closed day; null: as the closure says."
+        default=None, alias="from", description="First closed day; null: the closure's `from`."
     )
-    reason: str | None = Field(default=None, description="Null: as the closure says.")
+    reason: Text | None = Field(default=None, description="Null: the closure's reason.")
     in_error: bool = Field(
         default=False,
-        description="It never should have been recorded: no day is closed by it (`reopened_on` is "
+        description="True for a closure recorded by mistake: it closes no day (`reopened_on` is "
         "its first day), and the due dates that it moved are restored.",
     )
     stagger_days: int = Field(
         default=1,
-        description="Over how many of the first open days the due dates are spread that it moves.",
+        ge=1,
+        le=366,
+        description="Number of first open days over which the moved due dates are spread.",
     )
     on_terms: bool = Field(
         default=False,
-        description="Whether terms of the reopening were announced: earlier special hours end.",
+        description="True if terms of the reopening were announced: earlier special hours end.",
     )
     special_hours: tuple[Hours, ...] | None = Field(
         default=None,
+        max_length=100,
         description="In force from `reopened_on` until other weekly hours begin or another "
-        "reopening on terms; null: the weekly ones.",
+        "reopening on terms; null: the weekly hours.",
     )
 
 
-class ClosureOut(BaseModel):
-    """A closure of one branch, with all that was ever announced of it, oldest first.
+class ClosureOut(Value):
+    """A closure of one branch with all its announcements, oldest first.
 
-    The last announcement is the one in force, and `from` and `reason` are its own. A branch is
-    closed while one of its closures lasts. The earlier ones are kept because a due date that
-    an announcement moved never moves earlier again: so a consumer that hears only the newest
-    snapshot comes to the same due dates as one that heard each.
+    The last announcement is in force, and `from` and `reason` are its own. A branch is closed while
+    one of its closures lasts. The earlier announcements are kept because a due date that an
+    announcement moved never moves earlier again: a consumer that gets only the newest snapshot
+    calculates the same due dates as one that got each.
     """
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
-    closure_id: str
+    closure_id: Id
     from_: date = Field(alias="from")
-    reason: str
-    announcements: tuple[Announcement, ...]
+    reason: Text
+    announcements: tuple[Announcement, ...] = Field(min_length=1, max_length=2_000)
     extra_renewals: int = Field(
-        default=0, description="How many more renewals it grants for as long as it lasts."
+        default=0,
+        ge=0,
+        le=1_000,
+        description="Further renewals that it grants for as long as it lasts.",
     )
 
     @property
     def reopened_on(self) -> date | None:
-        """The first open day as announced last; None while no end is announced."""
+        """The first open day in the last announcement; None while no end is announced."""
         return self.announcements[-1].reopened_on
 
 
 class BranchSnapshot(Event):
-    """A branch after a change: hours and all its closures. One version counts all of it."""
+    """A branch after a change: its hours and all its closures. One version counts all changes."""
 
-    branch: str = Field(description="Branch code.")
-    name: str
-    kind: str = Field(description="`central`, `major`, `district`, `small`, `mobile`, `station`.")
+    branch: Code = Field(description="Branch code.")
+    name: Text
+    kind: Code = Field(description="`central`, `major`, `district`, `small`, `mobile`, `station`.")
     hours: tuple[Hours, ...] = Field(
-        description="The weekly hours that begin last. Weekdays without an entry are closed."
+        max_length=100,
+        description="The weekly hours with the last start. Weekdays without an entry are closed.",
     )
     hours_history: tuple[WeeklyHours, ...] = Field(
         default=(),
-        description="All weekly hours that were ever announced, in that order. On a day those "
-        "count that began last, of two that begin together the later announced; before the first "
-        "day of any, the first. Empty: `hours` always.",
+        max_length=2_000,
+        description="All announced weekly hours in order of announcement. On a given day, the "
+        "hours that began last count; with the same start, those announced later; before the first "
+        "start, the first in the list. Empty: always `hours`.",
     )
-    closures: tuple[ClosureOut, ...] = ()
-    services: tuple[str, ...] = Field(default=(), description="In force since the last reopening.")
-    measures: tuple[str, ...] = ()
-    capacity: int | None = None
+    closures: tuple[ClosureOut, ...] = Field(default=(), max_length=5_000)
+    services: tuple[Text, ...] = Field(
+        default=(), max_length=200, description="In force since the last reopening."
+    )
+    measures: tuple[Text, ...] = Field(default=(), max_length=200)
+    capacity: Count | None = None
 
 
 class BranchRegistered(
@@ -121,7 +133,7 @@ class BranchClosed(
 ):
     """Published for each branch that a closure covers, when it is recorded."""
 
-    closure_id: str = Field(description="The closure that caused this event.")
+    closure_id: Id = Field(description="The closure that caused this event.")
 
 
 class BranchReopened(
@@ -129,7 +141,7 @@ class BranchReopened(
 ):
     """Published for each branch whose reopening is announced."""
 
-    closure_id: str = Field(description="The closure that ends.")
+    closure_id: Id = Field(description="The closure that ends.")
     reopened_on: date = Field(description="First open day.")
 
 
@@ -143,14 +155,14 @@ class BranchClosureChanged(
     key="branch",
     subject="branch",
 ):
-    """Published for each branch whose closure is amended or withdrawn, or won't end as announced.
+    """Published for each branch when its closure is amended, withdrawn, or loses its announced end.
 
-    What makes it end is told by branch.reopened.
+    An announced reopening is published as branch.reopened.
     """
 
-    closure_id: str = Field(description="The closure that is another now.")
+    closure_id: Id = Field(description="The closure that changed.")
     change: ClosureChange
-    change_reason: str | None = Field(default=None, description="Why it was withdrawn.")
+    change_reason: Text | None = Field(default=None, description="Reason for the withdrawal.")
 
 
 class BranchHoursChanged(
@@ -172,19 +184,21 @@ class NoticePublished(
 ):
     """Published when staff publish a notice of some branches or of the whole library."""
 
-    notice_id: str
-    branches: tuple[str, ...] = Field(description="Branch codes; empty: the whole library.")
-    title: str
-    content: str
+    notice_id: Id
+    branches: tuple[Code, ...] = Field(
+        max_length=10_000, description="Branch codes; empty: the whole library."
+    )
+    title: Text
+    content: str = Field(max_length=20_000)
     date: date
 
 
 class NotificationSnapshot(Event):
-    """That a patron was told something; what it said stays in notices."""
+    """A notification to a patron, without its text, which stays in notices."""
 
-    notification_id: str
-    patron_id: str
-    kind: str = Field(description="The topic of the event that caused it.")
+    notification_id: Id
+    patron_id: Id
+    kind: Short = Field(description="Topic of the event that caused it.")
     read: bool
 
 
@@ -205,4 +219,4 @@ class NotificationRead(
     key="patron_id",
     subject="notification_id",
 ):
-    """Published when the patron has read it."""
+    """Published when the patron reads a notification."""

@@ -23,13 +23,13 @@ def settings(mongo_url: str, database: str) -> Settings:
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[Api]:
-    """accounts, which believes the tokens of people.py."""
+    """accounts, verifying the tokens of people.py."""
     async with served(create_app, settings) as api:
         yield api
 
 
 @pytest.fixture
 async def door(settings: Settings) -> AsyncIterator[Api]:
-    """Another replica of accounts on the same database, which believes its own tokens only."""
+    """Another replica of accounts on the same database, which accepts only its own tokens."""
     async with served(create_app, settings, trust_test_keys=False) as api:
         yield api

@@ -1,4 +1,4 @@
-"""The people and machines in these tests, and what accounts published of them."""
+"""The people and machines in these tests, and the events that accounts published."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ MEI = {
 
 
 async def registered(api: Api, **other: Any) -> dict[str, Any]:
-    """A patron, Mei if nothing else is said, as staff see them after registration."""
+    """Register a patron, Mei by default; return the answer that staff get."""
     answer = await api.post("/v1/patrons", {**MEI, **other}, as_=STAFF)
     assert answer.status == 201, answer.body
     found: dict[str, Any] = answer.json()
@@ -31,7 +31,7 @@ async def registered(api: Api, **other: Any) -> dict[str, Any]:
 
 
 async def logged_in(api: Api, card_number: str = "HK0001A", pin: str = "27-18-28") -> str:
-    """The token that the door gives for a card."""
+    """Log in with a card and a PIN, and return the token."""
     answer = await api.post("/v1/sessions", {"card_number": card_number, "pin": pin})
     assert answer.status == 200, answer.body
     return str(answer.json()["access_token"])

@@ -1,4 +1,4 @@
-"""Tokens that are believed and tokens that are not; and how the key that signs is replaced."""
+"""Accepted and rejected tokens, and the rotation of the signing key."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ async def kids(door: Api) -> list[str]:
 
 
 async def own_key(door: Api) -> OKPKey:
-    """The private key of accounts, as one would hold it who got at the database."""
+    """The private signing key of accounts, as an attacker with database access could read it."""
     kept = await door.app.state.database.signing_keys.find_one({"published_until": None})
     return OKPKey.import_key(kept["private"])
 
@@ -61,7 +61,7 @@ async def test_a_token_altered_expired_or_meant_for_another_is_401(api: Api, doo
         forged(key, mei["id"], exp=int(time.time()) - 1),
         forged(key, mei["id"], aud="another"),
         forged(key, mei["id"], iss="another"),
-        token(mei["id"]),  # by a key that accounts does not know
+        token(mei["id"]),  # signed by a key that accounts does not know
         "x",
         "..",
         "\N{LATIN SMALL LETTER E WITH ACUTE}.a.b",
@@ -92,7 +92,7 @@ async def test_a_new_key_signs_at_once_and_the_old_tokens_stay_good(
     new = answer.json()["kid"]
     again = await api.post("/v1/ops/keys/rotate", as_=OPS, key="k")
     assert again.json() == {"kid": new}
-    # The other replica signs with it too, and believes both.
+    # The other replica signs with it too, and accepts both.
     after = await logged_in(door)
     assert jwt_kid(after) == new != jwt_kid(before) == old
     for good in (before, after):

@@ -1,4 +1,4 @@
-"""My Setting."""
+"""The preferences of My Setting."""
 
 import asyncio
 import random
@@ -16,6 +16,7 @@ DEFAULTS = {
     "language": "zh-Hant",
     "channels": ["inbox"],
     "keep_history": False,
+    "reachable_by": ["email", "sms"],
     "version": 0,
 }
 
@@ -28,7 +29,7 @@ async def test_before_the_first_choice_nothing_is_followed_or_kept(api: Api) -> 
     mei = await registered(api)
     as_ = token(mei["id"])
     assert (await api.get(PATH, as_=as_)).json() == DEFAULTS
-    # Until one is chosen, the language is that of the registration.
+    # Until the patron chooses a language, it is that of the registration.
     await api.patch(f"/v1/patrons/{mei['id']}", {"language": "en"}, as_=STAFF)
     assert (await api.get(PATH, as_=as_)).json() == {**DEFAULTS, "language": "en"}
     assert await changed(api) == []
@@ -48,6 +49,7 @@ async def test_a_choice_is_kept_sorted_and_published(api: Api) -> None:
     assert (await api.get(PATH, as_=as_)).json() == kept
     told = await changed(api)
     assert [event["version"] for event in told] == [1, 2]
+    del kept["reachable_by"]  # events carry no addresses
     assert told[1] == {**kept, "patron_id": mei["id"]}
 
 
@@ -105,3 +107,30 @@ async def test_a_malformed_choice_is_422(api: Api, choice: dict[str, Any]) -> No
     mei = await registered(api)
     assert (await api.patch(PATH, choice, as_=token(mei["id"]))).status == 422
     assert (await api.get(PATH, as_=token(mei["id"]))).json() == DEFAULTS
+
+
+async def test_a_channel_without_an_address_on_file_is_refused_and_nothing_is_saved(
+    api: Api,
+) -> None:
+    mei = await registered(api, contact={"email": None, "phone": "2921 0388"})
+    as_ = token(mei["id"])
+    assert (await api.insist("GET", PATH, as_=as_)).json()["reachable_by"] == ["sms"]
+    answer = await api.insist(
+        "PATCH", PATH, {"channels": ["email", "sms"], "language": "en"}, as_=as_
+    )
+    assert (answer.status, answer.json()["code"]) == (409, "no-address")
+    assert (await api.insist("GET", PATH, as_=as_)).json() == {**DEFAULTS, "reachable_by": ["sms"]}
+    assert await changed(api) == []
+    answer = await api.insist("PATCH", PATH, {"channels": ["sms"]}, as_=as_)
+    assert (answer.status, answer.json()["channels"]) == (200, ["inbox", "sms"])
+
+
+async def test_a_channel_whose_address_was_removed_does_not_keep_my_setting_from_being_saved(
+    api: Api,
+) -> None:
+    mei = await registered(api)
+    as_ = token(mei["id"])
+    await api.insist("PATCH", PATH, {"channels": ["email"]}, as_=as_)
+    await api.insist("PATCH", f"/v1/patrons/{mei['id']}", {"contact": {"email": None}}, as_=STAFF)
+    answer = await api.insist("PATCH", PATH, {"channels": ["email"], "language": "en"}, as_=as_)
+    assert (answer.status, answer.json()["reachable_by"]) == (200, [])

@@ -1,4 +1,4 @@
-"""Logging in: who gets a token, what it says, and how guessing is stopped."""
+"""Logging in: conditions for a token, its claims, and the limit on guesses."""
 
 import asyncio
 import statistics
@@ -21,7 +21,7 @@ WRONG = {"card_number": "HK0001A", "pin": "00-00-00"}
 
 
 async def claims(door: Api, token: str) -> dict[str, Any]:
-    """What a token says to one who knows nothing but the published keys."""
+    """Return the claims of a token, verified with nothing but the published keys."""
     published = await door.get("/v1/keys")
     keys = KeySet.import_key_set(published.json())
     return dict(jwt.decode(token, keys, algorithms=[ALGORITHM]).claims)
@@ -68,7 +68,7 @@ async def test_staff_stations_and_operators_log_in(
     assert (await claims(door, session["access_token"]))["sub"] == made.json()["id"]
 
 
-async def test_what_a_token_allows_it_allows_at_once(api: Api, door: Api) -> None:
+async def test_a_token_gives_its_rights_at_once_on_every_replica(api: Api, door: Api) -> None:
     account = {"card_number": "s-1", "pin": "librarian", "name": "Lee", "role": "staff"}
     await api.post("/v1/staff", account, as_=OPS)
     mei = await registered(api)
@@ -110,7 +110,7 @@ async def test_an_unknown_card_takes_as_long_as_a_wrong_pin(api: Api, door: Api)
         await registered(api, card_number=f"known-{place}")
         known.append(await took(f"known-{place}"))
         unknown.append(await took(f"unknown-{place}"))
-    # Argon2 alone is most of it: without it an unknown card would take a fifth.
+    # Argon2 takes most of the time: without it an unknown card would take a fifth.
     assert statistics.median(unknown) > statistics.median(known) / 2
 
 
@@ -140,7 +140,7 @@ async def attempt(door: Api, body: dict[str, str], **more: Any) -> tuple[int, st
 
 
 async def pass_time(door: Api, passed: timedelta) -> None:
-    """Let all attempts be `passed` older than they are."""
+    """Make all recorded attempts older by `passed`."""
     attempts = door.app.state.database.attempts
     async for one in attempts.find():
         aged: dict[str, Any] = {"times": [time - passed for time in one["times"]]}
@@ -209,7 +209,7 @@ async def test_neither_a_header_nor_an_idempotency_key_lifts_a_lock(api: Api, do
 
 
 @pytest.mark.parametrize("card", ["HK0001A", "HK9999"], ids=["a known card", "an unknown card"])
-async def test_of_fifty_guesses_at_once_through_two_replicas_five_are_looked_at(
+async def test_five_of_fifty_concurrent_guesses_through_two_replicas_are_checked(
     api: Api, door: Api, card: str
 ) -> None:
     await registered(api)
@@ -222,7 +222,7 @@ async def test_of_fifty_guesses_at_once_through_two_replicas_five_are_looked_at(
     )
     statuses = [answer.status for answer in answers]
     assert statuses.count(401) == 5
-    assert set(statuses) <= {401, 429, 503}  # on a crowded machine some have to try again
+    assert set(statuses) <= {401, 429, 503}  # on a slow machine some calls have to be retried
 
 
 async def test_many_log_ins_at_once_with_the_right_pin_lock_no_card(api: Api, door: Api) -> None:
@@ -230,7 +230,7 @@ async def test_many_log_ins_at_once_with_the_right_pin_lock_no_card(api: Api, do
     answers: list[Answer] = await asyncio.gather(
         *(replica.post("/v1/sessions", MEIS) for _ in range(5) for replica in (api, door))
     )
-    # On a crowded machine some have to try again.
+    # On a slow machine some calls have to be retried.
     assert 200 in {answer.status for answer in answers} <= {200, 503}
 
 
@@ -243,7 +243,7 @@ async def test_a_new_pin_unlocks_the_card(api: Api, door: Api) -> None:
     assert await attempt(door, MEIS) == (401, "bad-credentials")
 
 
-async def test_what_is_kept_of_attempts_goes_by_itself(api: Api) -> None:
+async def test_recorded_log_in_attempts_expire_by_themselves(api: Api) -> None:
     await attempt(api, WRONG)
     (kept,) = [one async for one in api.app.state.database.attempts.find()]
     assert timedelta(0) < kept["forgotten_at"] - datetime.now(UTC) <= timedelta(minutes=30)

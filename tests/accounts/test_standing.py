@@ -1,4 +1,4 @@
-"""What a patron owes blocks them through the bus, and stays apart from a block of the staff's."""
+"""Charges block a patron through events, independently of a block by the staff."""
 
 import random
 from datetime import UTC, date, datetime
@@ -14,7 +14,7 @@ REASON = {"reason": "asked for it"}
 
 
 def told(patron_id: str, version: int, cents: int) -> ChargeSnapshot:
-    """That a patron owes so much, 100 cents or more being too much."""
+    """An event by which a patron owes `cents`; 100 cents or more block the patron."""
     fields: dict[str, Any] = {
         "version": 1,
         "charge_id": f"charge-{version}",
@@ -42,7 +42,7 @@ async def now(api: Api, patron: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-async def test_who_owes_too_much_is_blocked_until_it_is_paid(api: Api) -> None:
+async def test_a_patron_who_owes_too_much_is_blocked_until_it_is_paid(api: Api) -> None:
     mei = await registered(api)
     await hear(api, told(mei["id"], 1, 99))
     assert (await now(api, mei))["status"] == "active"

@@ -1,4 +1,4 @@
-"""A branch at each of its versions, as notices itself would write it: for tests of due dates."""
+"""Random histories of a branch, made by the rules of notices, for tests of due dates."""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +12,7 @@ START = date(2020, 11, 1)
 
 
 def history(chance: random.Random) -> list[notices.Branch]:
-    """A branch at each of its versions: closed, reopened, amended, taken back, withdrawn."""
+    """Return each version of a branch: closed, reopened, amended, taken back, withdrawn."""
     branch = notices.register("X", "X", "central", hours(chance), START)
     versions = [branch]
     for step in range(chance.randint(4, 10)):
@@ -36,13 +36,13 @@ def history(chance: random.Random) -> list[notices.Branch]:
 
 
 def hours(chance: random.Random) -> tuple[notices.Hours, ...]:
-    """Open every day, or closed on Thursdays or Sundays."""
+    """Return hours of a week with one closed day: Monday, Thursday or Sunday."""
     shut = chance.choice([7, 3, 6])
     return tuple(notices.Hours(day, "09:00", "20:00") for day in range(7) if day != shut)
 
 
 def changed(branch: notices.Branch, chance: random.Random, at: datetime) -> notices.Branch:
-    """The branch with one of its closures amended, ended, taken back or withdrawn."""
+    """Return the branch with one of its closures amended, reopened, taken back or withdrawn."""
     closure = chance.choice(branch.closures)
     name, first = closure.closure_id, closure.now.starts_on
     match chance.randrange(8):
@@ -65,5 +65,5 @@ def changed(branch: notices.Branch, chance: random.Random, at: datetime) -> noti
 
 
 def snapshot(branch: notices.Branch) -> BranchSnapshot:
-    """As notices publishes it."""
+    """Return the snapshot of the branch that notices publishes."""
     return hours_changed(branch)

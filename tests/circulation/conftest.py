@@ -11,7 +11,7 @@ from tests.support import served
 
 @pytest.fixture
 async def desk(mongo_url: str, database: str) -> AsyncIterator[Desk]:
-    """Patron p1 (adult); branches HKCL (central), LFU (small)."""
+    """A desk with patron p1 (adult) and branches HKCL (central) and LFU (small)."""
     async with served(create_app, settings_for(mongo_url, database)) as api:
         desk = Desk(api)
         await desk.hear(branch(), branch("LFU", "small"))

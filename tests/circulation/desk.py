@@ -1,4 +1,4 @@
-"""A library for the tests of circulation: branches, patrons and titles, and a desk to lend at."""
+"""A library for the tests of circulation: branches, patrons, titles, and a desk to lend at."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -22,12 +22,12 @@ DAILY = tuple(Hours(weekday=day, opens="09:00", closes="20:00") for day in range
 
 
 def noon(day: str) -> str:
-    """Noon in the library, as Carrel-Time."""
+    """Return noon of a day in the library's time zone, as a Carrel-Time header."""
     return f"{day}T12:00:00+08:00"
 
 
 def settings_for(mongo_url: str, database: str) -> Settings:
-    """Commands and queries only; events stay in the outbox, where a test can look at them."""
+    """Return settings for the role "api" only: events stay in the outbox, where tests read them."""
     return Settings(
         mongo_url=mongo_url,
         database_prefix=database,
@@ -35,7 +35,7 @@ def settings_for(mongo_url: str, database: str) -> Settings:
         simulation=True,
         card_key=KEY,
         payment_provider="double",
-        accounts_url="http://127.0.0.1:9",  # nobody is there
+        accounts_url="http://127.0.0.1:9",  # no server listens there
     )
 
 
@@ -47,14 +47,14 @@ def branch(
     closures: tuple[ClosureOut, ...] = (),
     hours: tuple[Hours, ...] = DAILY,
 ) -> BranchRegistered:
-    """A branch as notices tells of it."""
+    """A branch in an event of notices."""
     return BranchRegistered(
         version=version, branch=code, name=code, kind=kind, hours=hours, closures=closures
     )
 
 
 def closure(closure_id: str, starts: str, *said: tuple[int, str | None]) -> ClosureOut:
-    """A closure with its announcements: the branch's version, and the end said then."""
+    """A closure with its announcements, each as (branch version, announced end or None)."""
     return ClosureOut(
         closure_id=closure_id,
         from_=date.fromisoformat(starts),
@@ -72,24 +72,24 @@ def closure(closure_id: str, starts: str, *said: tuple[int, str | None]) -> Clos
 
 @dataclass(frozen=True)
 class Desk:
-    """One service, and what a desk does with it."""
+    """A running circulation service with the actions of a lending desk."""
 
     api: Api
 
     def run(self, on: date = date(2020, 12, 1)) -> Run:
-        """As a consumer's or a job's of a day, not from any event."""
+        """Return a runner of use cases at noon of a day, without an incoming event."""
         now = datetime.combine(on, time(4), UTC)
         return Run(self.api.app.state.unit_of_work, Origin(now=now), within=30)
 
     async def hear(self, *events: Any, on: date = date(2020, 12, 1)) -> None:
-        """Take in events of branches and patrons, that happened on a day; due dates follow."""
+        """Process events of branches and patrons dated `on`, then the due-date job."""
         for event in events:
             handler = keep_calendar if hasattr(event, "branch") else keep_patron
             await handler(event, self.run(on))
             await due_dates(self.run(on))
 
     async def patron(self, patron_id: str = "p1", category: str = "adult", **more: Any) -> str:
-        """A patron; the card number is that of `card_of`. Gives the patron's token."""
+        """Register a patron with the card `card_of(patron_id)`; return the patron's token."""
         await self.hear(
             PatronRegistered(
                 **{
@@ -107,7 +107,7 @@ class Desk:
         return token(patron_id)
 
     async def copies(self, count: int, category: str = "adult", branch: str = "HKCL") -> list[str]:
-        """Barcodes of new copies of one new title."""
+        """Catalogue a new title with copies, and return their barcodes."""
         barcodes = [f"B{new_id()[-12:]}" for _ in range(count)]
         answer = await self.api.insist(
             "POST",
@@ -129,7 +129,7 @@ class Desk:
     async def lend(
         self, *barcodes: str, to: str = "p1", on: str = "2020-11-20", branch: str = "HKCL"
     ) -> list[dict[str, Any]]:
-        """The results of a check-out."""
+        """Check copies out, and return the results."""
         answer = await self.api.insist(
             "POST",
             "/v1/checkouts",
@@ -142,7 +142,7 @@ class Desk:
         return results
 
     async def loan(self, on: str = "2020-11-20", **more: Any) -> dict[str, Any]:
-        """A loan of a new copy."""
+        """Lend a new copy, and return the loan."""
         category = more.pop("category", "adult")
         [barcode] = await self.copies(1, category)
         [result] = await self.lend(barcode, on=on, **more)
@@ -153,7 +153,7 @@ class Desk:
     async def take_back(
         self, *barcodes: str, on: str, branch: str = "HKCL", **more: Any
     ) -> list[dict[str, Any]]:
-        """The results of a return."""
+        """Return copies, and return the results."""
         answer = await self.api.insist(
             "POST",
             "/v1/returns",
@@ -166,16 +166,16 @@ class Desk:
         return results
 
     async def stored(self, loan: dict[str, Any]) -> dict[str, Any]:
-        """A loan as it is now."""
+        """Return the current state of a loan."""
         answer = await self.api.insist("GET", f"/v1/loans/{loan['id']}", as_=STAFF)
         found: dict[str, Any] = answer.json()
         return found
 
     async def count(self, topic: str) -> int:
-        """How many events of a topic wait in the outbox."""
+        """Return the number of events of a topic in the outbox."""
         return int(await self.api.app.state.database.outbox.count_documents({"topic": topic}))
 
 
 def card_of(patron_id: str) -> str:
-    """The card number of a patron of these tests."""
+    """Return the card number of a patron of these tests."""
     return f"C-{patron_id}"

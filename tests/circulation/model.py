@@ -1,8 +1,8 @@
-"""Lending in plain words: one title, a few copies and patrons, day by day and hold by hold.
+"""A plain model of lending: one title with a few copies and patrons, worked out day by day.
 
-It is slow and simple on purpose: lists instead of indexes, a loop over days instead of stretches,
-no transactions, nothing shared with what it is a model of but the words of the refusals. What it
-hears of branches are the events that notices publishes.
+It is slow and simple on purpose: lists instead of indexes, a loop over days instead of spans,
+no transactions, and no code of the service. It shares only the refusal codes with the service.
+It processes the branch events that notices publishes.
 """
 
 from dataclasses import dataclass, field
@@ -13,12 +13,15 @@ from shared.contracts.notices import BranchSnapshot
 DAY = timedelta(days=1)
 LOAN_DAYS, RENEWALS, SHELF_DAYS = 14, 5, 7
 PER_DAY, CAP, HOLD_FEE = 150, 13_000, 330
+OPEN = ("waiting", "to-fetch", "in-transit", "ready")
+AWAITED = ("to-fetch", "in-transit")
+"""Copy states in which staff still have to scan the copy, at its shelf or on its arrival."""
 FAR = 3_000
 """Days after which a branch counts as closed for good."""
 
 
 class Refused(Exception):
-    """What the rules say no to, by its code."""
+    """A refusal by the rules; its text is the refusal code."""
 
 
 @dataclass
@@ -36,7 +39,7 @@ class Closed:
 
 @dataclass
 class Branch:
-    """A branch, with what was in force after each announcement."""
+    """A branch with the closures in force after each announcement."""
 
     history: list[list[Closed]] = field(default_factory=lambda: [[]])
 
@@ -73,9 +76,9 @@ class Loan:
     due: date
     renewals: int
     set_at: int
-    """How much of the branch's history the due date was set under."""
+    """Number of the branch's announcements known when the due date was set, plus one."""
     base: date
-    """The due date as it was set."""
+    """The due date that check-out or renewal set, before any move."""
     open: bool = True
 
 
@@ -100,7 +103,7 @@ class Copy:
 
 @dataclass
 class Charge:
-    """Money owed: a fine with what it was worked out from, or a hold fee."""
+    """Money owed: a fine with the facts it was calculated from, or a hold fee."""
 
     patron: str
     amount: int
@@ -112,7 +115,7 @@ class Charge:
 
 
 class Model:
-    """The library as the rules of the domain have it."""
+    """The library according to the rules of the domain."""
 
     def __init__(self, today: date, branches: list[str], copies: dict[str, str]) -> None:
         self.today = today
@@ -123,7 +126,7 @@ class Model:
         self.charges: list[Charge] = []
         self.suspensions: dict[str, Suspension] = {}
 
-    # ---- what can be asked ----------------------------------------------------------------------
+    # ---- queries --------------------------------------------------------------------------------
 
     def owes(self, patron: str) -> int:
         return sum(one.outstanding for one in self.charges if one.patron == patron)
@@ -135,10 +138,10 @@ class Model:
         return next((one for one in self.queue() if one.patron == patron), None)
 
     def queue(self) -> list[Hold]:
-        return [one for one in self.holds if one.state in ("waiting", "in-transit", "ready")]
+        return [one for one in self.holds if one.state in OPEN]
 
     def fine(self, due: date, branch: str, until: date) -> int:
-        """Day by day, in cents."""
+        """Return the fine in cents, added up day by day."""
         first = self.branches[branch].next_open(due)
         cents = 0
         if first is not None:
@@ -148,7 +151,7 @@ class Model:
                     cents = min(cents + PER_DAY, CAP)
         return cents
 
-    # ---- what people do -------------------------------------------------------------------------
+    # ---- commands -------------------------------------------------------------------------------
 
     def check_out(self, barcode: str, patron: str, branch: str) -> None:
         copy, hold = self.copies[barcode], self.hold_of(patron)
@@ -171,12 +174,15 @@ class Model:
 
     def take_back(self, barcode: str, branch: str) -> None:
         loan, copy = self.loan_of(barcode), self.copies[barcode]
+        if loan is None and copy.state in AWAITED:
+            self.receive(barcode, branch)
+            return
         if loan is None:
             raise Refused("not-on-loan")
         self._assess(loan)
         loan.open = False
         copy.state, copy.at = "available", branch
-        self.serve()
+        self.serve(in_hand=copy)
 
     def renew(self, barcode: str) -> None:
         loan = self.loan_of(barcode)
@@ -188,9 +194,12 @@ class Model:
             raise Refused("hold-waiting")
         if loan.renewals >= RENEWALS:
             raise Refused("renewal-limit")
-        self._assess(loan)
         branch = self.branches[loan.branch]
-        loan.due = loan.base = max(loan.due, branch.due(self.today + LOAN_DAYS * DAY))
+        due = branch.due(self.today + LOAN_DAYS * DAY)
+        if due <= loan.due:
+            raise Refused("nothing-to-gain")
+        self._assess(loan)
+        loan.due = loan.base = due
         loan.set_at = len(branch.history)
         loan.renewals += 1
 
@@ -213,20 +222,20 @@ class Model:
 
     def receive(self, barcode: str, branch: str) -> None:
         copy = self.copies[barcode]
-        if copy.state != "in-transit":
+        if copy.state not in AWAITED:
             raise Refused("copy-state")
         copy.at, copy.bound_for, copy.state = branch, None, "available"
         if copy.hold:
-            self._allot(copy.hold, copy)
+            self._allot(copy.hold, copy, scanned=True)
         else:
-            self.serve()
+            self.serve(in_hand=copy)
 
     def pay(self, patron: str) -> None:
         for charge in self.charges:
             if charge.patron == patron:
                 charge.outstanding = 0
 
-    # ---- what time and the library do -----------------------------------------------------------
+    # ---- time, closures and suspensions ---------------------------------------------------------
 
     def pass_days(self, days: int) -> None:
         self.today += days * DAY
@@ -238,7 +247,7 @@ class Model:
         self.serve()
 
     def hear(self, event: BranchSnapshot) -> None:
-        """Announcements, in their order; each moves the due dates and shelf days it concerns."""
+        """Record a branch's closures, and move the due dates and shelf days that they affect."""
         branch = self.branches[event.branch]
         said = [
             Closed(
@@ -273,7 +282,7 @@ class Model:
         self.rework()
 
     def rework(self) -> None:
-        """What is owed less is credited: first of what is unpaid, then of what was paid."""
+        """Credit the fines that are lower now: first the unpaid part, then as a refund due."""
         for charge in self.charges:
             if charge.due is None or charge.until is None:
                 continue
@@ -290,8 +299,11 @@ class Model:
         open_again = self.branches[hold.branch].next_open(self.today)
         return not self.owes(hold.patron) and open_again is not None
 
-    def serve(self) -> None:
-        """Free copies go to those who wait, in turn; what nobody waits for goes home."""
+    def serve(self, in_hand: Copy | None = None) -> None:
+        """Allot free copies to waiting holds in turn; send the other copies to their home branches.
+
+        At most one copy is in the hands of staff. The others are in transit or on a shelf.
+        """
         for hold in self.queue():
             free = [
                 (barcode, copy)
@@ -299,17 +311,19 @@ class Model:
                 if copy.hold is None and copy.state in ("available", "in-transit")
             ]
             if hold.state == "waiting" and free and self.can_be_served(hold):
-                _, copy = min(free, key=lambda one: distance(one, hold.branch))
-                self._allot(hold, copy)
+                _, copy = min(free, key=lambda one: distance(one, hold.branch, in_hand))
+                self._allot(hold, copy, scanned=copy is in_hand)
         for copy in self.copies.values():
             if copy.state == "available" and copy.at != copy.home:
                 copy.state, copy.bound_for = "in-transit", copy.home
 
-    def _allot(self, hold: Hold, copy: Copy) -> None:
+    def _allot(self, hold: Hold, copy: Copy, *, scanned: bool) -> None:
         copy.hold = hold
         hold.copy = next(code for code, one in self.copies.items() if one is copy)
         if copy.state == "in-transit":
             hold.state = "in-transit"
+        elif not scanned:
+            hold.state, copy.state = "to-fetch", "to-fetch"
         elif copy.at != hold.branch:
             hold.state, copy.state, copy.bound_for = "in-transit", "in-transit", hold.branch
         else:
@@ -317,7 +331,7 @@ class Model:
             hold.shelf_until = self._shelf_end(hold)
 
     def _shelf_end(self, hold: Hold) -> date | None:
-        """The seventh open day after it was put there; never earlier than was told."""
+        """Return the seventh open day after `ready_on`, never earlier than the day already set."""
         day = hold.ready_on
         for _ in range(SHELF_DAYS):
             day = None if day is None else self.branches[hold.branch].next_open(day + DAY)
@@ -330,7 +344,7 @@ class Model:
         if hold.copy is not None:
             copy = self.copies[hold.copy]
             copy.hold, hold.copy = None, None
-            if copy.state == "on-shelf":
+            if copy.state in ("to-fetch", "on-shelf"):
                 copy.state = "available"
             self.serve()
 
@@ -344,7 +358,7 @@ class Model:
             )
 
     def _without_errors(self, loan: Loan, branch: Branch) -> date:
-        """The due date, had what is known as an error by now never been said."""
+        """Return the due date without the closures now withdrawn as errors."""
         wrong = {one.id for one in branch.history[-1] if one.in_error}
         due = loan.base
         for said in branch.history[loan.set_at :]:
@@ -354,7 +368,10 @@ class Model:
         return due
 
 
-def distance(free: tuple[str, Copy], branch: str) -> tuple[bool, bool, str]:
-    """The nearest is the least."""
+def distance(
+    free: tuple[str, Copy], branch: str, in_hand: Copy | None
+) -> tuple[bool, bool, bool, str]:
+    """Return a sort key of free copies: the nearest to the branch sorts first."""
     barcode, copy = free
-    return ((copy.bound_for or copy.at) != branch, copy.state == "in-transit", barcode)
+    elsewhere = (copy.bound_for or copy.at) != branch
+    return (elsewhere, copy.state == "in-transit", copy is not in_hand, barcode)

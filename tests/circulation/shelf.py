@@ -1,4 +1,4 @@
-"""What the tests of holds do at a desk, and what must be true of holds and copies at any moment."""
+"""Desk actions for the tests of holds, and the invariants of holds and copies."""
 
 from collections import Counter
 from datetime import date
@@ -16,67 +16,80 @@ DAY = "2020-11-20"
 
 
 async def title_of(desk: Desk, barcode: str) -> str:
-    """The title of a copy."""
-    answer = await desk.api.get(f"/v1/copies/{barcode}", as_=STAFF)
+    """Return the title id of a copy."""
+    answer = await desk.api.insist("GET", f"/v1/copies/{barcode}", as_=STAFF)
     return str(answer.json()["title_id"])
 
 
 async def copy_of(desk: Desk, barcode: str) -> tuple[str, str, str | None]:
-    """State of a copy, where it is and where it is bound for."""
-    copy = (await desk.api.get(f"/v1/copies/{barcode}", as_=STAFF)).json()
+    """Return a copy's state, its branch and the branch it is in transit to."""
+    copy = (await desk.api.insist("GET", f"/v1/copies/{barcode}", as_=STAFF)).json()
     return copy["state"], copy["at_branch"], copy["bound_for"]
 
 
 async def reserve(
     desk: Desk, patron: str, title: str, *, at: str = "HKCL", on: str = DAY, **more: Any
 ) -> Answer:
-    """A hold of a patron, to be collected at a branch."""
+    """Place a hold of a patron, to be collected at a branch."""
     body = {"title_id": title, "pickup_branch": at, **more}
-    return await desk.api.post("/v1/holds", body, as_=token(patron), at=noon(on))
+    return await desk.api.insist("POST", "/v1/holds", body, as_=token(patron), at=noon(on))
 
 
 async def hold(desk: Desk, patron: str, title: str, **more: Any) -> dict[str, Any]:
-    """As `reserve`, and it is not refused."""
+    """Place a hold that must succeed, and return it."""
     answer = await reserve(desk, patron, title, **more)
     assert answer.status == 201, answer.json()
     made: dict[str, Any] = answer.json()
     return made
 
 
+async def kept(
+    desk: Desk, patron: str, barcode: str, *, at: str = "HKCL", on: str = DAY, **more: Any
+) -> dict[str, Any]:
+    """Place a hold on the title of a copy on its shelf, then fetch and scan that copy."""
+    held = await hold(desk, patron, await title_of(desk, barcode), at=at, on=on, **more)
+    assert held["state"] == "to-fetch"
+    await arrive(desk, barcode, at, on=on)
+    return await now(desk, held)
+
+
 async def now(desk: Desk, held: dict[str, Any]) -> dict[str, Any]:
-    """A hold as it is now."""
-    answer = await desk.api.get(f"/v1/holds/{held['id']}", as_=STAFF)
+    """Return the current state of a hold."""
+    answer = await desk.api.insist("GET", f"/v1/holds/{held['id']}", as_=STAFF)
     found: dict[str, Any] = answer.json()
     return found
 
 
 async def amend(desk: Desk, held: dict[str, Any], *, on: str = DAY, **change: Any) -> Answer:
-    """A change by its patron."""
+    """Change a hold as its patron."""
     as_ = token(held["patron_id"])
-    return await desk.api.patch(f"/v1/holds/{held['id']}", change, as_=as_, at=noon(on))
+    return await desk.api.insist("PATCH", f"/v1/holds/{held['id']}", change, as_=as_, at=noon(on))
 
 
 async def arrive(desk: Desk, barcode: str, branch: str, on: str = DAY) -> dict[str, Any]:
-    """What becomes of a copy that is received."""
+    """Record the arrival of a copy, and return the answer."""
     body = {"branch": branch}
-    answer = await desk.api.post(f"/v1/copies/{barcode}/arrival", body, as_=STAFF, at=noon(on))
+    answer = await desk.api.insist(
+        "POST", f"/v1/copies/{barcode}/arrival", body, as_=STAFF, at=noon(on)
+    )
     assert answer.status == 200, answer.json()
     placed: dict[str, Any] = answer.json()
     return placed
 
 
 async def run_job(desk: Desk, on: str) -> int:
-    """How much the job of the holds did on a day."""
-    answer = await desk.api.post("/v1/ops/jobs/circulation/holds", as_=OPS, at=noon(on))
+    """Run the holds job on a day, and return how many holds it processed."""
+    answer = await desk.api.insist("POST", "/v1/ops/jobs/circulation/holds", as_=OPS, at=noon(on))
     assert answer.status == 200, answer.json()
     return int(answer.json()["done"])
 
 
 async def faults(desk: Desk, on: str = DAY) -> list[str]:
-    """What is wrong with holds and copies on a day: nothing, at any moment between two commands.
+    """Return the broken invariants of holds and copies on a day.
 
-    Never two patrons for one copy, never a copy for nobody's hold, never one idle while somebody
-    waits who can have it, and what is counted of each patron is true.
+    Between commands there are none: no two patrons have one copy, no copy is kept without a
+    hold, no copy is idle while a patron who can be served waits, and each patron's counters
+    are correct.
     """
     db = desk.api.app.state.database
     holds = [from_document(Hold, row) async for row in db.holds.find()]
@@ -100,7 +113,7 @@ async def faults(desk: Desk, on: str = DAY) -> list[str]:
 
 
 def _pairs(holds: list[Hold], copies: list[dict[str, Any]]) -> list[str]:
-    """Each copy that is kept or travels for a hold, and each such hold, have each other."""
+    """Return the mismatches between copies that name a hold and holds that name a copy."""
     for_hold = {
         (copy["hold_id"], copy["_id"], {"on-shelf": "ready"}.get(copy["state"], copy["state"]))
         for copy in copies
@@ -109,7 +122,7 @@ def _pairs(holds: list[Hold], copies: list[dict[str, Any]]) -> list[str]:
     of_hold = {
         (one.id, one.copy_id, one.state.value)
         for one in holds
-        if one.state.value in ("in-transit", "ready")
+        if one.state.value in ("to-fetch", "in-transit", "ready")
     }
     kept = [copy["hold_id"] for copy in copies if copy["hold_id"]]
     found = [f"hold {one} has {kept.count(one)} copies" for one in kept if kept.count(one) > 1]

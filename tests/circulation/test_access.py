@@ -1,4 +1,4 @@
-"""Who may do and see what."""
+"""Permissions of each role."""
 
 from typing import Any
 
@@ -27,6 +27,7 @@ STAFF_ONLY: list[tuple[str, str, Any]] = [
     ("GET", "/v1/policies", None),
     ("GET", "/v1/holds?patron=p1", None),
     ("GET", "/v1/holds/shelves/HKCL", None),
+    ("GET", "/v1/holds/to-fetch/HKCL", None),
     ("GET", "/v1/titles/x/holds", None),
     ("GET", "/v1/copies/B1", None),
     ("POST", "/v1/copies/B1/removal", {"fault": "damaged"}),
@@ -76,7 +77,7 @@ async def test_a_station_lends_and_takes_back_and_nothing_else(desk: Desk) -> No
         assert answer.status == 200, (method, path)
 
 
-async def test_what_is_a_patrons_own_is_asked_as_that_patron(desk: Desk) -> None:
+async def test_routes_of_a_patrons_own_data_are_refused_to_other_roles(desk: Desk) -> None:
     for method, path in OF_A_PATRON:
         assert (await desk.api.call(method, path, as_=P1)).status == 200, path
         for other in (STAFF, STATION, OPS, SERVICE):
@@ -102,7 +103,7 @@ async def test_another_patrons_things_do_not_exist(desk: Desk) -> None:
     for path in paths:
         missing = await desk.api.get(path.replace(path.split("/")[3], "none"), as_=P2)
         theirs = await desk.api.get(path, as_=P2)
-        assert (theirs.status, theirs.body) == (404, missing.body)  # not told from nothing
+        assert (theirs.status, theirs.body) == (404, missing.body)  # as if it did not exist
         for allowed in (P1, STAFF, SERVICE):
             assert (await desk.api.get(path, as_=allowed)).status == 200
         for not_allowed in (STATION, OPS):

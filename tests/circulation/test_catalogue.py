@@ -1,4 +1,4 @@
-"""Titles are corrected and gain copies; who keeps a copy of the catalogue hears of it."""
+"""Titles are corrected and gain copies; an event publishes each change."""
 
 import asyncio
 from typing import Any
@@ -73,7 +73,7 @@ async def test_a_corrected_title_is_found_by_what_it_says_now(desk: Desk) -> Non
         assert (await amend(desk, title, **changes)).status == 422, changes
 
 
-async def test_what_cannot_be_catalogued_is_refused(desk: Desk) -> None:
+async def test_invalid_catalogue_entries_are_refused(desk: Desk) -> None:
     title = await catalogued(desk)
     for answer, code in (
         (await add(desk, {"id": "none"}, "K2"), "no-such-title"),

@@ -1,4 +1,4 @@
-"""Due dates follow what notices announces, in whatever order it is heard and however often."""
+"""Due dates follow the announcements of notices, in any order of events and with repeats."""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -26,13 +26,13 @@ P1 = token("p1")
 
 
 def run_of(desk: Desk, event_id: str) -> Run:
-    """As the listener hands it to a handler."""
+    """Return a runner of use cases with an event id for the inbox, as the listener makes it."""
     unit_of_work = desk.api.app.state.unit_of_work
     return Run(unit_of_work, Origin(datetime(2020, 12, 1, tzinfo=UTC)), inbox=event_id, within=30)
 
 
 async def lend_some(desk: Desk, chance: random.Random) -> None:
-    """Twelve loans made before anything was announced, due on days of all the story."""
+    """Replace all loans by twelve made before any announcement, due on days of the whole story."""
     database = desk.api.app.state.database
     for name in ("loans", "calendars", "reworks", "sweeps", "inbox", "outbox"):
         await database[name].delete_many({})
@@ -60,7 +60,7 @@ async def lend_some(desk: Desk, chance: random.Random) -> None:
 
 
 async def state(desk: Desk) -> list[dict[str, Any]]:
-    """The loans once all sweeps are through. Each move of one was published once."""
+    """Run the sweeps, and return the loans; each move of a due date was published once."""
     await due_dates(desk.run())
     database = desk.api.app.state.database
     found = [document async for document in database.loans.find().sort("_id")]
@@ -79,12 +79,12 @@ async def test_heard_in_any_order_and_thrice_due_dates_are_as_heard_once_in_orde
 
 
 async def hear_in_every_way(desk: Desk, chance: random.Random, seed: int) -> int:
-    """Gives how many loans moved."""
+    """Process the same events in three ways, and return how many loans moved."""
     versions = history(chance)
 
     async def hear(branch: notices.Branch) -> None:
         await keep_calendar(snapshot(branch), run_of(desk, str(branch.version)))
-        if chance.random() < 0.5:  # or the sweep begins only after what comes next
+        if chance.random() < 0.5:  # or the sweep starts only after the next event
             await due_dates(desk.run())
 
     await lend_some(desk, random.Random(seed))  # noqa: S311
@@ -108,7 +108,7 @@ async def hear_in_every_way(desk: Desk, chance: random.Random, seed: int) -> int
 
 
 async def test_a_due_date_waits_for_the_announcement_and_moves_once(desk: Desk) -> None:
-    loan = await desk.loan(on="2020-11-20")  # due on the 4th
+    loan = await desk.loan(on="2020-11-20")  # due on 4 December
     await desk.hear(told(version=2, closures=(closure("c1", "2020-12-02", (2, None)),)))
     assert (await desk.stored(loan))["due_on"] == "2020-12-04"
     statement = await desk.api.get(
@@ -122,7 +122,7 @@ async def test_a_due_date_waits_for_the_announcement_and_moves_once(desk: Desk) 
     assert (moved["due_on"], moved["version"]) == ("2021-02-19", 2)
     [move] = moved["moves"]
     assert (move["from"], move["to"], move["cause"]) == ("2020-12-04", "2021-02-19", "c1")
-    assert move["at"] == "2020-12-01T03:00:00Z"  # when it was announced, not when it was heard
+    assert move["at"] == "2020-12-01T03:00:00Z"  # when announced, not when processed
     assert await desk.count("loan.due-date-changed") == 1
 
 
@@ -145,10 +145,10 @@ async def test_a_renewal_before_the_sweep_moves_the_date_first(desk: Desk) -> No
     loan = await desk.loan(on="2020-11-20")
     said = closure("c1", "2020-12-02", (2, "2021-02-19"))
     event = told(version=2, closures=(said,))
-    await desk.run()(note_calendar, event)  # and no sweep yet
-    answer = await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon("2020-12-28"))
+    await desk.run()(note_calendar, event)  # the sweep has not run yet
+    answer = await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon("2021-02-10"))
     assert answer.json()["charge"] is None  # it was due on 19 February by then
-    assert answer.json()["loan"]["due_on"] == "2021-02-19"
+    assert answer.json()["loan"]["due_on"] == "2021-02-24"
     assert answer.json()["loan"]["version"] == 3
     await desk.hear(event)
     assert (await desk.stored(loan))["version"] == 3
@@ -235,7 +235,7 @@ async def test_weekly_closing_days_are_those_without_hours(desk: Desk) -> None:
     await desk.hear(told(version=2, hours=hours))
     loan = await desk.loan(on="2020-11-20")  # 4 December is a Friday
     assert loan["due_on"] == "2020-12-05"
-    await desk.hear(told("ML1", "mobile", hours=()))  # nothing is said of its hours
+    await desk.hear(told("ML1", "mobile", hours=()))  # without announced hours
     [barcode] = await desk.copies(1)
     [lent] = await desk.lend(barcode, branch="ML1")
     assert lent["loan"]["due_on"] == "2020-12-04"
@@ -258,3 +258,15 @@ async def test_hours_recorded_late_lower_the_fines_that_charged_their_closed_day
     assert answer.json()["done"] == 1
     charge = await desk.api.get(f"/v1/charges/{returned['charge']['id']}", as_=STAFF)
     assert charge.json()["amount_cents"] == 300  # Saturday and Sunday are free
+
+
+async def test_a_closure_that_ends_on_a_due_date_lowers_the_fine(desk: Desk) -> None:
+    loan = await desk.loan(on="2020-11-20")  # due on Friday, 4 December
+    [returned] = await desk.take_back(loan["barcode"], on="2020-12-08")
+    assert returned["charge"]["amount_cents"] == 600  # four days
+    closed = closure("c1", "2020-12-03", (2, "2020-12-05"))
+    await desk.hear(told(version=2, closures=(closed,)), on=date(2020, 12, 10))
+    answer = await desk.api.post("/v1/ops/jobs/circulation/rework-fines", as_=STAFF)
+    assert answer.json()["done"] == 1
+    charge = await desk.api.get(f"/v1/charges/{returned['charge']['id']}", as_=STAFF)
+    assert charge.json()["amount_cents"] == 450  # due on 5 December instead: three days

@@ -1,4 +1,4 @@
-"""What lateness costs, as it is asked: by the pure function, on any day, under any suspension."""
+"""Fine statements and accruing fines, on any day and under any suspension."""
 
 import asyncio
 import random
@@ -94,19 +94,19 @@ async def test_the_route_says_what_the_pure_function_says(desk: Desk, seed: int)
 async def test_a_statement_is_of_today_unless_asked_otherwise(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     path = f"/v1/loans/{loan['id']}/fine-statement"
-    # Half past one at night on the 7th in the library, the 6th in London.
+    # 1:30 am on 7 December in the library, 6 December in London.
     now = await desk.api.get(path, as_=P1, at="2020-12-06T17:30:00Z")
     assert (now.json()["as_of"], now.json()["amount_cents"]) == ("2020-12-07", 450)
     assert now.json()["currency"] == "HKD"
     for service_or_staff in (SERVICE, STAFF):
         assert (await desk.api.get(path, as_=service_or_staff)).status == 200
     assert (await desk.api.get(f"{path}?as_of=9999-12-31", as_=P1)).status == 422
-    far = await desk.api.get(f"{path}?as_of=2999-01-01", as_=P1, at=noon("2020-12-07"))
+    far = await desk.api.get(f"{path}?as_of=2099-01-01", as_=P1, at=noon("2020-12-07"))
     assert (far.json()["as_of"], far.json()["amount_cents"]) == ("2021-12-08", 13000)
 
 
 async def test_days_of_a_suspension_are_free_and_those_before_are_not(desk: Desk) -> None:
-    loan = await desk.loan(on="2020-11-20")  # due on the 4th
+    loan = await desk.loan(on="2020-11-20")  # due on 4 December
     suspension = await suspend(desk, kinds=["central"])
     found = await statement(desk, loan, "2021-01-10")
     assert (found["amount_cents"], found["suspended"], found["resumes_on"]) == (750, True, None)
@@ -116,10 +116,10 @@ async def test_days_of_a_suspension_are_free_and_those_before_are_not(desk: Desk
     assert (found["amount_cents"], found["suspended"]) == (1050, False)
 
 
-async def test_what_accrues_is_said_of_loans_past_their_dates(desk: Desk) -> None:
+async def test_accruing_fines_are_listed_for_loans_past_their_due_date(desk: Desk) -> None:
     late = await desk.loan(on="2020-11-20")
     await desk.loan(on="2020-12-01")
-    elsewhere = await desk.loan(on="2020-11-19", branch="LFU")  # due on the 3rd
+    elsewhere = await desk.loan(on="2020-11-19", branch="LFU")  # due on 3 December
     said = closure("c1", "2020-12-02", (2, None))
     await desk.hear(told("LFU", "small", version=2, closures=(said,)))
     await suspend(desk, starts_on="2020-12-06", resumes_on="2021-03-05", kinds=["central"])
@@ -178,10 +178,10 @@ async def test_fines_cannot_be_counted_again_before_they_were_suspended(desk: De
     assert (unknown.status, unknown.json()["code"]) == (404, "no-such-suspension")
 
 
-async def test_of_a_resumption_all_are_told_once_and_again_if_its_day_moves(desk: Desk) -> None:
+async def test_a_resumption_is_published_once_and_again_if_its_day_moves(desk: Desk) -> None:
     suspension = await suspend(desk, resumes_on="2021-03-05")
     assert await resumed(desk, "2021-03-04") == 0
-    # Four at once, on a day after the day: it was missed, and is made good once.
+    # Four concurrent runs, one day late: the missed event is published once.
     done = await asyncio.gather(*(resumed(desk, "2021-03-06") for _ in range(4)))
     assert sum(done) == 1
     assert await desk.count("fines.resumed") == 1
@@ -195,7 +195,7 @@ async def resumed(desk: Desk, day: str) -> int:
     return int(answer.json()["done"])
 
 
-async def test_whom_a_suspension_concerns_are_those_with_loans_of_its_branches(
+async def test_a_suspension_lists_the_patrons_with_open_loans_in_its_scope(
     desk: Desk,
 ) -> None:
     for number in range(5):

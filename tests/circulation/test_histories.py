@@ -1,4 +1,4 @@
-"""What holds of due dates whatever a branch announces, amends, takes back and withdraws."""
+"""Invariants of due dates under any announcements, amendments and withdrawals of closures."""
 
 import random
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def stories(count: int) -> Iterator[tuple[random.Random, list[notices.Branch]]]:
 
 
 def loan(due_on: date, lot: int) -> Loan:
-    """A loan made before anything was announced."""
+    """A loan made before any announcement."""
     return Loan(
         id=f"l{lot}",
         patron_id="p1",
@@ -97,7 +97,10 @@ def test_all_closures_withdrawn_as_errors_restore_every_date() -> None:
 
 
 def test_an_error_put_right_leaves_the_dates_as_if_it_had_never_been_recorded() -> None:
-    """Or earlier: where it kept a date from moving to an end that has been taken back since."""
+    """A date may also be earlier than without the error.
+
+    That happens if the error kept the date from moving to an end that was taken back since.
+    """
     different = 0
     for chance, versions in stories(60):
         branch = versions[-1]

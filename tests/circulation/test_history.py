@@ -1,4 +1,4 @@
-"""What a patron has read is forgotten, unless they asked for it to be kept."""
+"""Loans are deleted after their return, unless the patron chose to keep a reading history."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ async def choose(desk: Desk, version: int, *, keep: bool, patron_id: str = "p1")
 
 
 async def over(desk: Desk, on: str = "2020-12-01") -> dict[str, Any]:
-    """A loan of 20 November that has come back."""
+    """Lend a copy on 20 November and return it; return the loan."""
     loan = await desk.loan(on="2020-11-20")
     await desk.take_back(loan["barcode"], on=on)
     return loan
@@ -57,7 +57,7 @@ async def history(desk: Desk, as_: str = P1) -> list[str]:
 
 
 async def mentions(desk: Desk, loan: dict[str, Any]) -> list[str]:
-    """The collections, but for the outbox of the last days, that still link loan or title to p1."""
+    """Return the collections, outbox and answers excepted, that link the title to p1."""
     found = []
     for name in await desk.run().database.list_collection_names():
         if name in ("outbox", "answers"):
@@ -83,7 +83,7 @@ async def test_a_loan_that_is_over_is_forgotten_unless_its_patron_asked_otherwis
     assert again["ok"]
 
 
-async def test_who_asked_for_it_sees_what_they_have_read_since(desk: Desk) -> None:
+async def test_a_patron_who_chose_to_keep_history_sees_loans_returned_since(desk: Desk) -> None:
     before = await over(desk)
     await forget(desk)
     await choose(desk, 1, keep=True)
@@ -99,12 +99,12 @@ async def test_who_asked_for_it_sees_what_they_have_read_since(desk: Desk) -> No
     assert await history(desk, token("p2")) == []
 
 
-async def test_who_changes_their_mind_has_no_history_from_then_on(desk: Desk) -> None:
+async def test_a_patron_who_stops_keeping_history_loses_all_of_it(desk: Desk) -> None:
     await choose(desk, 1, keep=True)
     loan = await over(desk)
     await forget(desk)
     await choose(desk, 2, keep=False)
-    await choose(desk, 1, keep=True)  # late, and older
+    await choose(desk, 1, keep=True)  # an older event that arrives late
     assert (await history(desk), await mentions(desk, loan)) == ([], [])
     await over(desk)
     await forget(desk)
@@ -124,7 +124,7 @@ async def test_a_loan_stays_while_something_about_its_fine_is_open(desk: Desk) -
     assert await forget(desk) == 1
     assert await mentions(desk, loan) == []
     after = (await desk.api.get(f"/v1/charges/{charge['id']}", as_=P1)).json()
-    assert after["statement"] == charge["statement"]  # every day is still accounted for
+    assert after["statement"] == charge["statement"]  # the statement is kept in full
 
 
 async def test_a_hold_that_ended_is_forgotten_on_the_next_day(desk: Desk) -> None:
@@ -139,7 +139,7 @@ async def test_a_hold_that_ended_is_forgotten_on_the_next_day(desk: Desk) -> Non
     assert lent["ok"]
     assert sorted(await mentions(desk, out)) == ["holds", "loans"]
     await forget(desk, on="2020-12-01")
-    assert await mentions(desk, out) == ["holds"]  # who was told of its end may still ask
+    assert await mentions(desk, out) == ["holds"]  # the hold's end may be asked about
     await forget(desk, on="2020-12-02")
     assert await mentions(desk, out) == []
     assert await mentions(desk, waiting) == ["holds"]
@@ -153,7 +153,7 @@ async def test_a_conflict_is_forgotten_a_month_after_it_was_settled(desk: Desk) 
         "/v1/checkouts", {**body, "at": "2020-11-20"}, as_=STAFF, at=noon("2020-11-21")
     )
     [conflict] = (await desk.api.get("/v1/offline-conflicts", as_=STAFF)).json()["items"]
-    assert await forget(desk, on="2021-02-01") == 0  # nobody has looked into it
+    assert await forget(desk, on="2021-02-01") == 0  # the conflict is not resolved
     path = f"/v1/offline-conflicts/{conflict['id']}/resolution"
     await desk.api.post(path, {"note": "misread"}, as_=STAFF, at=noon("2021-02-01"))
     assert [await forget(desk, on=day) for day in ("2021-03-03", "2021-03-05")] == [0, 1]
@@ -176,7 +176,7 @@ async def test_an_erased_patron_has_no_history(desk: Desk) -> None:
             card_digest="",
         )
     )
-    await choose(desk, 2, keep=True)  # late: it was on its way when they were erased
+    await choose(desk, 2, keep=True)  # it arrives after the erasure
     await desk.take_back(out["barcode"], on="2020-12-01")
     assert await forget(desk) == 1
     assert [await mentions(desk, loan) for loan in (kept, out)] == [[], []]
@@ -192,7 +192,7 @@ async def test_a_loan_on_its_way_into_the_history_as_its_patron_wants_none_does_
     async def forget_meanwhile(work: Work, command: ForgetLoan) -> bool:
         nonlocal tries
         tries += 1
-        await store.history.get(work, "p1")  # as it stood when this transaction began
+        await store.history.get(work, "p1")  # the snapshot of this transaction's start
         if tries == 1:
             await choose(desk, 2, keep=False)
         return await forget_loan(work, command)
@@ -204,7 +204,7 @@ async def test_a_loan_on_its_way_into_the_history_as_its_patron_wants_none_does_
 async def test_two_replicas_forget_each_loan_once_while_its_patron_changes_their_mind(
     desk: Desk, second: Desk
 ) -> None:
-    """Whichever comes first: nothing is left of what they no longer want kept."""
+    """In any order of the calls, nothing is left of the history the patron no longer wants."""
     await choose(desk, 1, keep=True)
     for _ in range(10):
         await over(desk)

@@ -1,4 +1,4 @@
-"""Any number of callers at once on one queue: one place each, one patron for a copy, none idle."""
+"""Concurrent callers on one queue: each has one place, each copy one patron, none is idle."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ async def desks(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[tupl
 
 
 async def call(desk: Desk, method: str, path: str, body: Any = None, *, as_: str = STAFF) -> Answer:
-    """As a client does it, and not refused for any fault of ours."""
+    """Send a call as a client that retries; fail on any status of 500 or more."""
     answer = await desk.api.insist(method, path, body, as_=as_, at=noon(DAY))
     assert answer.status < 500, answer.json()
     return answer
@@ -66,7 +66,7 @@ async def test_fifty_holds_placed_at_once_have_fifty_places(desks: tuple[Desk, D
     assert {answer.status for answer in answers} == {201}
     assert sorted(answer.json()["position"] for answer in answers) == list(range(1, 51))
     assert await faults(desk) == []
-    # Each return serves the next of them, in this order.
+    # Each return serves the next hold in this order.
     in_turn = sorted(answers, key=lambda answer: int(answer.json()["position"]))
     for answer in in_turn[:3]:
         returned = (await give_back(desk, barcode)).json()["results"][0]
@@ -89,7 +89,7 @@ async def test_fifty_who_want_the_last_copy_are_one_with_it_and_a_queue(
         )
     )
     lent = [one for one in answers if one.status == 200 and one.json()["results"][0]["ok"]]
-    kept = [one for one in answers if one.status == 201 and one.json()["state"] == "ready"]
+    kept = [one for one in answers if one.status == 201 and one.json()["state"] == "to-fetch"]
     assert len(lent) + len(kept) == 1
     assert await faults(desk) == []
 

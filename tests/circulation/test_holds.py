@@ -1,4 +1,4 @@
-"""Holds: first come, first served by title; a copy goes to who waits for it as soon as it can."""
+"""Holds: first come, first served by title; a free copy is allotted as soon as possible."""
 
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.circulation.shelf import (
     copy_of,
     faults,
     hold,
+    kept,
     now,
     reserve,
     run_job,
@@ -29,7 +30,7 @@ async def people(desk: Desk, *names: str) -> None:
 
 
 async def lent_title(desk: Desk, to: str = "p1") -> tuple[str, str]:
-    """A title whose only copy is on loan: its id and the barcode."""
+    """Lend the only copy of a new title; return the title id and the barcode."""
     [barcode] = await desk.copies(1)
     [result] = await desk.lend(barcode, to=to)
     assert result["ok"]
@@ -53,7 +54,7 @@ async def account(desk: Desk, kind: Any, patron: str, version: int, status: str)
 # ---- placing ------------------------------------------------------------------------------------
 
 
-async def test_who_comes_first_is_served_first(desk: Desk) -> None:
+async def test_the_first_hold_in_the_queue_is_served_first(desk: Desk) -> None:
     await people(desk, "p2", "p3", "p4")
     title, barcode = await lent_title(desk)
     second = await hold(desk, "p2", title)
@@ -66,19 +67,13 @@ async def test_who_comes_first_is_served_first(desk: Desk) -> None:
     assert await faults(desk) == []
 
 
-async def test_a_copy_on_the_open_shelf_is_kept_at_once_for_who_reserves_it(desk: Desk) -> None:
-    [barcode] = await desk.copies(1)
-    held = await hold(desk, "p1", await title_of(desk, barcode))
-    assert (held["state"], held["position"]) == ("ready", None)
-    assert (held["ready_on"], held["shelf_until"]) == ("2020-11-20", "2020-11-27")
-    assert await copy_of(desk, barcode) == ("on-shelf", "HKCL", None)
-    assert [await desk.count(topic) for topic in ("hold.placed", "hold.ready")] == [1, 1]
-
-
 async def test_a_copy_of_another_branch_travels_to_the_pick_up_branch(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
     held = await hold(desk, "p1", await title_of(desk, barcode), at="LFU")
-    assert held["state"] == "in-transit"
+    assert held["state"] == "to-fetch"
+    assert await copy_of(desk, barcode) == ("to-fetch", "HKCL", None)
+    fetched = await arrive(desk, barcode, "HKCL")
+    assert fetched["hold"]["state"] == "in-transit"
     assert await copy_of(desk, barcode) == ("in-transit", "HKCL", "LFU")
     placed = await arrive(desk, barcode, "LFU", on="2020-11-23")
     assert (placed["hold"]["state"], placed["hold"]["shelf_until"]) == ("ready", "2020-11-30")
@@ -86,15 +81,15 @@ async def test_a_copy_of_another_branch_travels_to_the_pick_up_branch(desk: Desk
     assert await faults(desk) == []
 
 
-async def test_of_several_copies_the_nearest_is_taken(desk: Desk) -> None:
+async def test_the_nearest_of_several_copies_is_allotted(desk: Desk) -> None:
     near, far = await desk.copies(1, branch="LFU"), await desk.copies(1)
     title = await title_of(desk, near[0])
     body = {"copies": [{"barcode": f"{far[0]}-2", "category": "adult", "branch": "HKCL"}]}
     added = await desk.api.post(f"/v1/titles/{title}/copies", body, as_=STAFF)
     assert added.status == 201
     held = await hold(desk, "p1", title, at="LFU")
-    assert held["state"] == "ready"
-    assert await copy_of(desk, near[0]) == ("on-shelf", "LFU", None)
+    assert held["state"] == "to-fetch"
+    assert await copy_of(desk, near[0]) == ("to-fetch", "LFU", None)
 
 
 async def test_new_copies_go_to_who_waits(desk: Desk) -> None:
@@ -103,8 +98,8 @@ async def test_new_copies_go_to_who_waits(desk: Desk) -> None:
     held = await hold(desk, "p2", title)
     body = {"copies": [{"barcode": f"{barcode}-2", "category": "adult", "branch": "HKCL"}]}
     added = await desk.api.post(f"/v1/titles/{title}/copies", body, as_=STAFF)
-    assert [copy["state"] for copy in added.json()["copies"]] == ["on-loan", "on-shelf"]
-    assert (await now(desk, held))["state"] == "ready"
+    assert [copy["state"] for copy in added.json()["copies"]] == ["on-loan", "to-fetch"]
+    assert (await now(desk, held))["state"] == "to-fetch"
 
 
 @pytest.mark.parametrize(
@@ -157,9 +152,9 @@ async def test_the_eleventh_hold_is_refused(desk: Desk) -> None:
 # ---- collecting ---------------------------------------------------------------------------------
 
 
-async def test_who_collects_pays_the_fee(desk: Desk) -> None:
+async def test_collecting_a_hold_charges_the_hold_fee(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
-    held = await hold(desk, "p1", await title_of(desk, barcode))
+    held = await kept(desk, "p1", barcode)
     [lent] = await desk.lend(barcode, on="2020-11-21")
     assert lent["ok"]
     assert (await now(desk, held))["state"] == "collected"
@@ -169,34 +164,37 @@ async def test_who_collects_pays_the_fee(desk: Desk) -> None:
     assert await faults(desk) == []
 
 
-async def test_what_is_kept_is_lent_to_nobody_else(desk: Desk) -> None:
+async def test_a_copy_kept_for_a_hold_is_not_lent_to_another_patron(desk: Desk) -> None:
     await people(desk, "p2")
     [barcode] = await desk.copies(1)
-    await hold(desk, "p1", await title_of(desk, barcode))
+    await kept(desk, "p1", barcode)
     [refused] = await desk.lend(barcode, to="p2")
     assert refused["problem"]["code"] == "copy-kept"
 
 
-async def test_who_borrows_another_copy_has_collected_nothing_and_pays_nothing(desk: Desk) -> None:
+async def test_borrowing_a_different_copy_does_not_collect_the_hold_and_charges_no_fee(
+    desk: Desk,
+) -> None:
     await people(desk, "p2")
-    kept, free = await desk.copies(2)
-    title = await title_of(desk, kept)
+    mine, free = await desk.copies(2)
+    title = await title_of(desk, mine)
     held = await hold(desk, "p1", title)
-    kept, free = (kept, free) if (await copy_of(desk, kept))[0] == "on-shelf" else (free, kept)
+    mine, free = (mine, free) if (await copy_of(desk, mine))[0] == "to-fetch" else (free, mine)
+    assert (await arrive(desk, mine, "HKCL"))["hold"]["state"] == "ready"
     await desk.lend(free, to="p2")
     await people(desk, "p3")
     waits = await hold(desk, "p3", title)
-    await desk.take_back(free, on="2020-11-21")  # p3's
+    await desk.take_back(free, on="2020-11-21")  # now ready for p3
     [lent] = await desk.lend(free, to="p3", on="2020-11-21")
     assert lent["ok"]
     assert (await now(desk, waits))["state"] == "collected"
-    body = {"copies": [{"barcode": f"{kept}-3", "category": "adult", "branch": "HKCL"}]}
+    body = {"copies": [{"barcode": f"{mine}-3", "category": "adult", "branch": "HKCL"}]}
     await desk.api.post(f"/v1/titles/{title}/copies", body, as_=STAFF)
-    [lent] = await desk.lend(f"{kept}-3", to="p1", on="2020-11-22")
+    [lent] = await desk.lend(f"{mine}-3", to="p1", on="2020-11-22")
     assert lent["ok"]
     ended = await now(desk, held)
     assert ended["state"] == "cancelled"
-    assert await copy_of(desk, kept) == ("available", "HKCL", None)
+    assert await copy_of(desk, mine) == ("available", "HKCL", None)
     assert (await desk.api.get("/v1/me/charges", as_=token("p1"))).json()["items"] == []
     assert await faults(desk) == []
 
@@ -218,7 +216,7 @@ async def test_a_renewal_is_refused_while_somebody_waits_who_can_be_served(desk:
 # ---- passed over --------------------------------------------------------------------------------
 
 
-async def test_who_cannot_be_served_is_passed_over_and_keeps_the_place(desk: Desk) -> None:
+async def test_a_hold_that_cannot_be_served_is_passed_over_and_keeps_its_place(desk: Desk) -> None:
     await people(desk, "blocked", "shut", "frozen", "late", "next")
     title, barcode = await lent_title(desk)
     await desk.hear(told("SHUT", "district"))
@@ -235,17 +233,17 @@ async def test_who_cannot_be_served_is_passed_over_and_keeps_the_place(desk: Des
     assert returned["hold"]["id"] == following["id"]
     assert await faults(desk, "2020-11-21") == []
 
-    # Each is served at its place as soon as it can be.
+    # Each is served at its place as soon as it can be served.
     await desk.lend(barcode, to="next", on="2020-11-22")
     await desk.take_back(barcode, on="2020-11-23")
     assert (await copy_of(desk, barcode))[0] == "available"
     await account(desk, PatronUnblocked, "blocked", 3, "active")
-    assert (await now(desk, blocked))["state"] == "ready"
+    assert (await now(desk, blocked))["state"] == "to-fetch"
     await desk.lend(barcode, to="blocked", on="2020-11-24")
     await desk.take_back(barcode, on="2020-11-25")
     reopens = closure("c1", "2020-11-10", (2, None), (3, "2020-12-01"))
     await desk.hear(told("SHUT", "district", version=3, closures=(reopens,)))
-    assert (await now(desk, shut))["state"] == "in-transit"
+    assert (await now(desk, shut))["state"] == "to-fetch"
     await arrive(desk, barcode, "SHUT", on="2020-12-01")
     await desk.lend(barcode, to="shut", on="2020-12-02", branch="SHUT")
     await desk.take_back(barcode, on="2020-12-03")
@@ -253,7 +251,7 @@ async def test_who_cannot_be_served_is_passed_over_and_keeps_the_place(desk: Des
     assert await run_job(desk, "2020-12-04") == 1
     assert (await now(desk, late))["state"] == "expired"
     assert await run_job(desk, "2020-12-05") == 1
-    assert (await now(desk, frozen))["state"] == "ready"
+    assert (await now(desk, frozen))["state"] == "to-fetch"
     assert await faults(desk, "2020-12-05") == []
 
 
@@ -265,20 +263,24 @@ async def test_a_frozen_hold_that_is_wanted_again_is_served_at_once(desk: Desk) 
     await desk.take_back(barcode, on="2020-11-21")
     assert (await copy_of(desk, barcode))[0] == "available"
     answer = await amend(desk, held, frozen=False, on="2020-11-22")
-    assert (answer.json()["state"], answer.json()["frozen"]) == ("ready", False)
+    assert (answer.json()["state"], answer.json()["frozen"]) == ("to-fetch", False)
     again = await amend(desk, held, frozen=True)
     assert (again.status, again.json()["code"]) == (409, "hold-not-waiting")
 
 
-# ---- where it is collected ----------------------------------------------------------------------
+# ---- pick-up branch -----------------------------------------------------------------------------
 
 
-async def test_another_pick_up_branch_sends_what_is_ready_on(desk: Desk) -> None:
+async def test_a_ready_copy_is_fetched_from_the_hold_shelf_when_its_pick_up_branch_changes(
+    desk: Desk,
+) -> None:
     [barcode] = await desk.copies(1)
-    held = await hold(desk, "p1", await title_of(desk, barcode))
+    held = await kept(desk, "p1", barcode)
     moved = await amend(desk, held, pickup_branch="LFU")
-    assert moved.json()["state"] == "in-transit"
+    assert moved.json()["state"] == "to-fetch"
     assert (moved.json()["ready_on"], moved.json()["shelf_until"]) == (None, None)
+    assert await copy_of(desk, barcode) == ("to-fetch", "HKCL", None)
+    await arrive(desk, barcode, "HKCL")
     assert await copy_of(desk, barcode) == ("in-transit", "HKCL", "LFU")
     # It changes once more while the copy is on its way: from there it is sent on.
     back = await amend(desk, held, pickup_branch="HKCL")
@@ -298,7 +300,7 @@ async def test_a_copy_without_a_hold_travels_home(desk: Desk) -> None:
     assert await copy_of(desk, barcode) == ("in-transit", "LFU", "HKCL")
     await people(desk, "p2")
     held = await hold(desk, "p2", title, at="LFU", on="2020-11-21")
-    assert held["state"] == "in-transit"  # to HKCL first, and back: the box is under way
+    assert held["state"] == "in-transit"  # it is in transit to HKCL first, then back
     placed = await arrive(desk, barcode, "HKCL", on="2020-11-22")
     assert placed["copy"]["bound_for"] == "LFU"
     await desk.api.delete(f"/v1/holds/{held['id']}", as_=token("p2"))
@@ -309,7 +311,7 @@ async def test_a_copy_without_a_hold_travels_home(desk: Desk) -> None:
     assert await faults(desk) == []
 
 
-async def test_what_did_not_travel_cannot_arrive(desk: Desk) -> None:
+async def test_a_copy_that_is_not_in_transit_cannot_arrive(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
     path, body = f"/v1/copies/{barcode}/arrival", {"branch": "HKCL"}
     answer = await desk.api.post(path, body, as_=STATION)
@@ -325,28 +327,28 @@ async def test_a_cancelled_hold_gives_its_copy_to_the_next_in_line(desk: Desk) -
     await people(desk, "p2", "p3")
     [barcode] = await desk.copies(1)
     title = await title_of(desk, barcode)
-    first = await hold(desk, "p1", title)
+    first = await kept(desk, "p1", barcode)
     second = await hold(desk, "p2", title)
     ended = await desk.api.delete(f"/v1/holds/{first['id']}", as_=token("p1"))
     assert (ended.status, ended.json()["state"]) == (200, "cancelled")
-    assert (await now(desk, second))["state"] == "ready"
+    assert (await now(desk, second))["state"] == "to-fetch"
     again = await desk.api.delete(f"/v1/holds/{first['id']}", as_=token("p1"))
     assert (again.status, again.json()["code"]) == (409, "hold-ended")
     assert await faults(desk) == []
 
 
-async def test_what_nobody_collects_goes_to_the_next_in_line(desk: Desk) -> None:
+async def test_an_uncollected_copy_goes_to_the_next_hold(desk: Desk) -> None:
     await people(desk, "p2")
     [barcode] = await desk.copies(1)
     title = await title_of(desk, barcode)
-    first = await hold(desk, "p1", title)  # kept until the 27th
+    first = await kept(desk, "p1", barcode)  # until the 27th
     second = await hold(desk, "p2", title)
     assert await run_job(desk, "2020-11-27") == 0
     assert await run_job(desk, "2020-11-28") == 1
     assert await run_job(desk, "2020-11-28") == 0
     assert (await now(desk, first))["state"] == "expired"
     served = await now(desk, second)
-    assert (served["state"], served["shelf_until"]) == ("ready", "2020-12-05")
+    assert (served["state"], served["shelf_until"]) == ("to-fetch", None)
     assert await desk.count("hold.expired") == 1
     assert await faults(desk, "2020-11-28") == []
 
@@ -355,11 +357,11 @@ async def test_a_hold_of_an_erased_patron_ends(desk: Desk) -> None:
     await people(desk, "p2")
     [barcode] = await desk.copies(1)
     title = await title_of(desk, barcode)
-    first = await hold(desk, "p1", title)
+    first = await kept(desk, "p1", barcode)
     second = await hold(desk, "p2", title)
     await account(desk, PatronErased, "p1", 2, "erased")
     assert (await now(desk, first))["state"] == "cancelled"
-    assert (await now(desk, second))["state"] == "ready"
+    assert (await now(desk, second))["state"] == "to-fetch"
     assert await faults(desk) == []
 
 
@@ -370,7 +372,7 @@ async def test_a_hold_whose_copy_cannot_be_had_waits_again_at_its_place(
     await people(desk, "p2")
     [barcode] = await desk.copies(1)
     title = await title_of(desk, barcode)
-    first = await hold(desk, "p1", title)
+    first = await kept(desk, "p1", barcode)
     second = await hold(desk, "p2", title)
     path = f"/v1/copies/{barcode}"
     out = await desk.api.post(f"{path}/removal", {"fault": fault}, as_=STAFF)
@@ -394,7 +396,7 @@ async def test_a_copy_on_loan_is_not_taken_out(desk: Desk) -> None:
 
 async def test_a_closure_of_the_pick_up_branch_extends_the_time_on_the_shelf(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
-    held = await hold(desk, "p1", await title_of(desk, barcode))  # kept until the 27th
+    held = await kept(desk, "p1", barcode)  # until the 27th
     no_end = closure("c1", "2020-11-25", (2, None))
     await desk.hear(told(version=2, closures=(no_end,)))
     assert (await now(desk, held))["shelf_until"] is None
@@ -402,23 +404,23 @@ async def test_a_closure_of_the_pick_up_branch_extends_the_time_on_the_shelf(des
     reopens = closure("c1", "2020-11-25", (2, None), (3, "2021-02-19"))
     await desk.hear(told(version=3, closures=(reopens,)))
     assert (await now(desk, held))["shelf_until"] == "2021-02-21"
-    assert await desk.count("hold.changed") == 2
+    assert await desk.count("hold.changed") == 3  # set aside, and moved twice
     assert await run_job(desk, "2021-02-21") == 0
     assert await run_job(desk, "2021-02-22") == 1
 
 
 async def test_the_rule_decides_before_the_shelf_date_has_moved(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
-    held = await hold(desk, "p1", await title_of(desk, barcode))  # kept until the 27th
+    held = await kept(desk, "p1", barcode)  # until the 27th
     ends = closure("c1", "2020-11-25", (2, "2020-12-05"))
     await desk.hear(told(version=2, closures=(ends,)))
     stored = {"$set": {"shelf_until": "2020-11-27"}}
     await desk.api.app.state.database.holds.update_one({"_id": held["id"]}, stored)
-    assert await run_job(desk, "2020-11-30") == 0  # not ended, though the stored day has passed
+    assert await run_job(desk, "2020-11-30") == 0  # not expired, though the stored day has passed
     assert (await now(desk, held))["shelf_until"] == "2020-12-07"
 
 
-# ---- what is seen -------------------------------------------------------------------------------
+# ---- access -------------------------------------------------------------------------------------
 
 
 async def test_a_patron_sees_their_own_holds_and_staff_see_queues_and_shelves(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Every job: shared by replicas, safe to run twice, and for any day that is past."""
+"""All jobs: replicas share them, and they are safe to run twice and for any past day."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,11 +14,11 @@ from services.circulation.jobs import jobs
 from services.circulation.provider import Double
 from services.circulation.usecases.begin_payment import BeginPayment, begin_payment
 from tests.circulation.desk import OPS, STAFF, Desk, branch, closure, noon, settings_for
-from tests.circulation.shelf import hold, title_of
+from tests.circulation.shelf import kept
 from tests.support import served
 
 WORK = 6
-"""How many things each job finds to do."""
+"""Number of items that each job finds to process."""
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def second(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[Des
 
 
 async def lend(desk: Desk) -> None:
-    """Due on 4 December."""
+    """Lend copies that are due on 4 December."""
     await desk.lend(*await desk.copies(WORK))
 
 
@@ -40,20 +40,20 @@ async def lend_priced(desk: Desk) -> None:
 
 
 async def lend_and_close(desk: Desk) -> None:
-    """And no worker has seen it."""
+    """Lend copies and announce a closure; no sweep has run yet."""
     await lend(desk)
     ends = closure("c1", "2020-12-02", (2, "2020-12-10"))
     await keep_calendar(branch(version=2, closures=(ends,)), desk.run())
 
 
 async def keep_on_the_shelf(desk: Desk) -> None:
-    """Until 27 November."""
+    """Put copies on the hold shelf until 27 November."""
     for barcode in [one for _ in range(WORK) for one in await desk.copies(1)]:
-        await hold(desk, "p1", await title_of(desk, barcode))
+        await kept(desk, "p1", barcode)
 
 
 async def fine(desk: Desk) -> None:
-    """For two days each."""
+    """Return copies two days late."""
     barcodes = await desk.copies(WORK)
     await desk.lend(*barcodes)
     await desk.take_back(*barcodes, on="2020-12-06")
@@ -65,7 +65,7 @@ async def fine_and_suspend(desk: Desk) -> None:
 
 
 async def leave_payments(desk: Desk) -> None:
-    """Reserved by processes that ended then."""
+    """Leave payments whose process ended once the money was reserved."""
     await fine(desk)
     database = desk.api.app.state.database
     for charge in [one["_id"] async for one in database.charges.find()]:
@@ -95,7 +95,7 @@ async def suspend(desk: Desk, first: str) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """What is there to do, on which day, and what it publishes; None: what it deletes of loans."""
+    """One job's preparation, day and published topic; with None it deletes loans instead."""
 
     arrange: Callable[[Desk], Awaitable[None]]
     day: str
@@ -147,8 +147,8 @@ async def test_replicas_share_a_job_and_what_is_done_is_done_once(
     assert await done(desk, case) == WORK
     await run_job(second, job, case.day)
     assert await done(desk, case) == WORK
-    # Years ago by the clock on the wall: what it tells is of the day that it was run for.
-    sweeps = job in ("due-dates", "sweep")  # theirs of the announcement's
+    # Simulated years ago: events carry the day that the job was run for.
+    sweeps = job in ("due-dates", "sweep")  # the sweeps' events carry the time of the announcement
     day = "2020-12-01" if sweeps else case.day
     assert {headers["ce_time"][:10] for headers in await told(desk, case)} <= {day}
 
@@ -159,7 +159,7 @@ async def test_replicas_share_a_job_and_what_is_done_is_done_once(
 async def test_a_job_run_for_a_day_on_which_nothing_was_due_does_nothing(
     desk: Desk, job: str
 ) -> None:
-    """Whatever has come about since: a late run for an earlier day foresees nothing."""
+    """A late run for an earlier day uses that day, whatever happened since."""
     case = CASES[job]
     await case.arrange(desk)
     await run_job(desk, job, "2020-11-20")

@@ -1,4 +1,4 @@
-"""Titles, check-out, return and renewal, through the doors."""
+"""Titles, check-out, return and renewal over HTTP."""
 
 import asyncio
 from typing import Any
@@ -133,7 +133,7 @@ async def test_the_row_of_the_policy_stays_with_the_loan(desk: Desk) -> None:
 
 
 REFUSED_WHOLE: list[tuple[dict[str, Any], int, str]] = [
-    ({"card_number": "C-nobody"}, 503, "unavailable"),  # accounts can't be asked
+    ({"card_number": "C-nobody"}, 503, "unavailable"),  # accounts cannot be reached
     ({"branch": "NONE"}, 404, "unknown-branch"),
     ({"at": "2020-11-21"}, 409, "in-the-future"),
     ({"at": "2020-10-01"}, 409, "too-long-ago"),
@@ -159,7 +159,7 @@ async def test_an_offline_check_out_counts_from_its_true_day(desk: Desk) -> None
         "card_number": card_of("p1"),
         "barcodes": [barcode],
         "branch": "HKCL",
-        "at": "2020-11-17T17:30:00Z",  # half past one at night on the 18th in the library
+        "at": "2020-11-17T17:30:00Z",  # 1:30 am on 18 November in the library
     }
     answer = await desk.api.post("/v1/checkouts", body, as_=STATION, at=noon("2020-11-20"))
     loan = answer.json()["results"][0]["loan"]
@@ -238,6 +238,8 @@ async def test_a_copy_in_time_costs_nothing_and_makes_no_charge(desk: Desk) -> N
     assert (result["ok"], result["charge"]) == (True, None)
     assert result["statement"]["amount_cents"] == 0
     assert await desk.count("fine.assessed") == 0
+    [home] = await desk.take_back(loan["barcode"], on="2020-12-04")
+    assert (home["ok"], home["loan"], home["copy"]["state"]) == (True, None, "available")
     [again] = await desk.take_back(loan["barcode"], on="2020-12-04")
     assert again["problem"]["code"] == "not-on-loan"
     [lent_again] = await desk.lend(loan["barcode"], on="2020-12-04")
@@ -272,7 +274,7 @@ async def test_a_return_far_from_home_counts_the_lending_branchs_days(desk: Desk
     assert result["charge"]["amount_cents"] == 300  # 5 and 8 December; 6 and 7 closed
 
 
-async def test_what_is_learnt_after_a_return_changes_no_statement(desk: Desk) -> None:
+async def test_a_closure_end_announced_after_a_return_changes_no_statement(desk: Desk) -> None:
     await desk.hear(told(version=2, closures=(closure("c1", "2020-12-02", (2, None)),)))
     loan = await desk.loan(on="2020-11-20")
     await desk.take_back(loan["barcode"], on="2020-12-30")
@@ -307,13 +309,13 @@ async def test_a_renewal_counts_from_its_day_and_has_a_reference(desk: Desk) -> 
 async def test_an_overdue_loan_is_renewed_and_its_fine_so_far_assessed(desk: Desk) -> None:
     loan, other = await desk.loan(on="2020-11-20"), await desk.loan(on="2020-11-30")
     answer = await renew(desk, loan, "2020-12-06")
-    assert answer.status == 200  # the fine that it makes itself does not refuse it
+    assert answer.status == 200  # the fine that the renewal itself assesses does not block it
     assert answer.json()["charge"]["amount_cents"] == 300
     assert answer.json()["charge"]["assessed_on"] == "2020-12-06"
     assert answer.json()["loan"]["due_on"] == "2020-12-20"
     assert (await renew(desk, loan, "2020-12-06")).json()["code"] == "patron-blocked"
     assert (await renew(desk, other, "2020-12-06")).json()["code"] == "patron-blocked"
-    # Returned late once more, it pays for the days after the renewed date only.
+    # Returned late again: the fine covers only the days after the renewed due date.
     [result] = await desk.take_back(loan["barcode"], on="2020-12-21")
     assert result["charge"]["amount_cents"] == 150
     charges = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
@@ -322,16 +324,31 @@ async def test_an_overdue_loan_is_renewed_and_its_fine_so_far_assessed(desk: Des
 
 async def test_renewals_are_used_up(desk: Desk) -> None:
     loan = await desk.loan()
-    for _ in range(5):
-        assert (await renew(desk, loan, "2020-11-21")).status == 200
-    answer = await renew(desk, loan, "2020-11-21")
+    for day in range(21, 26):
+        assert (await renew(desk, loan, f"2020-11-{day}")).status == 200
+    answer = await renew(desk, loan, "2020-11-26")
     assert (answer.status, answer.json()["code"]) == (409, "renewal-limit")
+
+
+async def test_a_renewal_that_gains_nothing_is_refused_and_none_is_spent(desk: Desk) -> None:
+    loan = await desk.loan(on="2020-11-20")
+    answer = await renew(desk, loan, "2020-11-20")
+    assert (answer.status, answer.json()["code"]) == (409, "nothing-to-gain")
+    assert answer.json()["detail"] == "Renewing now would not change the due date."
+    assert (await renew(desk, loan, "2020-11-21")).status == 200
+    assert (await renew(desk, loan, "2020-11-21")).json()["code"] == "nothing-to-gain"
+    each = await desk.api.post("/v1/me/renewals", as_=P1, at=noon("2020-11-21"))
+    [result] = each.json()["results"]
+    assert result["problem"]["code"] == "nothing-to-gain"
+    stored = await desk.stored(loan)
+    assert (stored["renewals"], stored["due_on"]) == (1, "2020-12-05")
+    assert await desk.count("loan.renewed") == 1
 
 
 async def test_all_are_renewed_each_for_itself_and_late_ones_together(desk: Desk) -> None:
     late, later, used_up = [await desk.loan(on="2020-11-20") for _ in range(3)]
-    for _ in range(5):
-        await renew(desk, used_up, "2020-11-20")
+    for day in range(21, 26):
+        await renew(desk, used_up, f"2020-11-{day}")
     answer = await desk.api.post("/v1/me/renewals", as_=P1, at=noon("2020-12-05"))
     results = {result["loan_id"]: result for result in answer.json()["results"]}
     for loan in (late, later):

@@ -1,4 +1,4 @@
-"""Lost, found again, and said to be returned."""
+"""Loans that are lost, found again, or claimed returned."""
 
 import asyncio
 from datetime import date, timedelta
@@ -12,16 +12,16 @@ from tests.support import Answer, token
 
 P1 = token("p1")
 DUE = date(2020, 12, 4)
-"""Of what was lent on 20 November, for 14 days."""
+"""Due date of a loan of 20 November for 14 days."""
 
 
 def late(days: int) -> str:
-    """So many days after the due date."""
+    """Return the day this many days after the due date."""
     return (DUE + timedelta(days=days)).isoformat()
 
 
 async def priced(desk: Desk, cents: int | None = 12_345) -> dict[str, Any]:
-    """A loan of 20 November of a copy with a price."""
+    """Lend a copy that has a price, on 20 November; return the loan."""
     loan = await desk.loan(on="2020-11-20")
     await desk.api.app.state.database.copies.update_one(
         {"_id": loan["copy_id"]}, {"$set": {"price_cents": cents}}
@@ -40,7 +40,7 @@ async def claim(desk: Desk, loan: dict[str, Any], on: str, as_: str = P1, **body
 
 
 async def until_done(desk: Desk, path: str, body: dict[str, Any]) -> Answer:
-    """A call by staff on the second day."""
+    """Send a call by staff, two days after the due date."""
     return await desk.api.insist("POST", path, body, as_=STAFF, at=noon(late(2)))
 
 
@@ -57,7 +57,7 @@ async def job(desk: Desk, on: str) -> int:
 
 
 async def owed(desk: Desk) -> dict[str, int]:
-    """Of each kind, what is outstanding."""
+    """Return the outstanding cents of p1 by kind of charge."""
     charges = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
     borrower = await desk.api.app.state.database.borrowers.find_one({"_id": "p1"})
     found = {charge["kind"]: charge["outstanding_cents"] for charge in charges}
@@ -233,7 +233,9 @@ async def test_a_loss_and_a_return_at_once_are_one_after_the_other(desk: Desk) -
 # ---- claimed returned ---------------------------------------------------------------------------
 
 
-async def test_who_says_that_it_is_back_is_not_reminded_unless_it_is_not_found(desk: Desk) -> None:
+async def test_a_loan_claimed_returned_is_not_reminded_until_the_claim_is_withdrawn(
+    desk: Desk,
+) -> None:
     loan = await desk.loan(on="2020-11-20")
     path = "/v1/ops/jobs/circulation/due-soon"
     assert (await claim(desk, loan, late(-2))).status == 200

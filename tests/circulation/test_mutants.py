@@ -1,4 +1,4 @@
-"""The state model test can fail: a wrong rule is found by the stories that it plays.
+"""The state model test finds wrong rules in the stories that it plays.
 
 One function of the service is made wrong at a time. `make test-mutants` plays them all; it takes
 some minutes, so `make test` leaves it out.
@@ -52,7 +52,7 @@ def last_come_is_first_served(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def returns_serve_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nobody(*_: Any) -> dict[str, Any]:
+    async def nobody(*_: Any, in_hand: Any) -> dict[str, Any]:
         return {}
 
     monkeypatch.setattr(return_copies, "serve", nobody)
@@ -109,12 +109,12 @@ MUTANTS: Sequence[Mutate] = (
 def test_a_wrong_rule_is_found_by_the_usual_number_of_stories(
     mongo_url: str, database: str, monkeypatch: pytest.MonkeyPatch, mutate: Mutate
 ) -> None:
-    """The same stories each time, so that it is no matter of luck; of Flaky see below."""
+    """The stories are the same in each run, so that the result does not depend on luck."""
     mutate(monkeypatch)
     world = World(mongo_url, database)
     happened: Counter[str] = Counter()
     try:
-        # Barcodes and ids are new each time, and a story that is told again may end otherwise.
+        # Barcodes and ids are new each time, so a replayed story may end differently (Flaky).
         with pytest.raises((AssertionError, Flaky)):
             play(world, happened, derandomize=True, database=None)
     finally:

@@ -1,4 +1,4 @@
-"""What a station lent while it was offline is known later, and nothing of it is lost."""
+"""Check-outs that a station made offline are recorded later, and none is lost."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ NIGHT = "2020-11-19T21:30:00+08:00"
 
 
 async def report(desk: Desk, *barcodes: str, of: str = "p1", **more: Any) -> Answer:
-    """What the station sends in the morning of the 20th."""
+    """Send the station's report of an offline check-out, on the morning of the 20th."""
     body = {"card_number": card_of(of), "barcodes": barcodes, "branch": "HKCL", "at": NIGHT}
     sent = {**body, "offline": True, **more}
     return await desk.api.insist("POST", "/v1/checkouts", sent, as_=STATION, at=noon("2020-11-20"))
@@ -45,7 +45,7 @@ async def block(desk: Desk) -> None:
     )
 
 
-async def test_what_the_rules_allow_is_lent_from_its_true_day_without_a_conflict(
+async def test_an_allowed_offline_check_out_starts_on_its_true_day_without_a_conflict(
     desk: Desk,
 ) -> None:
     [barcode] = await desk.copies(1)
@@ -65,7 +65,7 @@ async def test_a_copy_that_a_blocked_patron_carried_out_is_on_loan_and_staff_are
     [conflict] = await conflicts(desk)
     assert conflict["loan_id"] == result["loan"]["id"]
     assert (conflict["code"], conflict["lent_on"]) == ("patron-blocked", "2020-11-19")
-    # Only what has left the library already is lent so.
+    # Only copies that have already left the library are lent in this way.
     [another] = await desk.copies(1)
     online = {"card_number": card_of("p1"), "barcodes": [another], "branch": "HKCL", "at": NIGHT}
     answer = await desk.api.post("/v1/checkouts", online, as_=STATION, at=noon("2020-11-20"))

@@ -1,4 +1,4 @@
-"""What circulation knows of patrons: what accounts has told, or says when it is asked."""
+"""Circulation's data on patrons: from events of accounts, or from its answers."""
 
 import random
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ ORIGIN = Origin(datetime(2020, 12, 1, tzinfo=UTC))
 
 
 def life(patron_id: str, *, erased: bool) -> list[PatronSnapshot]:
-    """All that accounts tells of one patron, in order."""
+    """Return all events of one patron, in order."""
     kinds: list[tuple[type[PatronSnapshot], dict[str, Any]]] = [
         (PatronRegistered, {}),
         (PatronBlocked, {"status": "blocked"}),
@@ -78,13 +78,13 @@ async def test_in_any_order_and_thrice_a_patron_is_known_as_told_last(desk: Desk
 
 @dataclass(frozen=True)
 class Counter:
-    """A desk, and the accounts service that it can ask."""
+    """A desk with an accounts service that it can ask."""
 
     desk: Desk
     accounts: Api
 
     async def register(self, card: str) -> Patron:
-        """A patron whose event is still under way."""
+        """Register a patron whose event has not arrived yet."""
         run = Run(self.accounts.app.state.unit_of_work, ORIGIN)
         return await run(
             register_patron,
@@ -102,7 +102,7 @@ class Counter:
         )
 
     async def lend(self, card: str, barcode: str) -> Any:
-        """A station's check-out."""
+        """Check a copy out as a station."""
         body = {"card_number": card, "barcodes": [barcode], "branch": "HKCL"}
         return await self.desk.api.post(
             "/v1/checkouts", body, as_=STATION, at=noon("2020-11-20"), key=f"{card}-{barcode}"
@@ -135,7 +135,7 @@ async def test_a_patron_registered_a_moment_ago_can_borrow(counter: Counter) -> 
     first, second = await counter.desk.copies(2)
     answer = await counter.lend("D-1", first)
     assert answer.json()["results"][0]["loan"]["patron_id"] == patron.id
-    # Known from now on: the next one asks nobody.
+    # Stored from now on: the next check-out does not ask accounts.
     stored = await counter.desk.api.app.state.database.patrons.find_one({"_id": patron.id})
     assert (stored["card_digest"], stored["version"]) == (card_digest("D-1", KEY), 1)
     assert (await counter.lend("D-1", second)).json()["results"][0]["ok"]
@@ -150,14 +150,14 @@ async def test_a_card_that_nobody_has_is_refused(counter: Counter) -> None:
 async def test_a_card_passed_on_lends_to_its_new_holder(counter: Counter) -> None:
     desk = counter.desk
     patron = await counter.register("D-2")
-    for holder in ("p1", patron.id):  # that p1 has another card now is under way
+    for holder in ("p1", patron.id):  # the event that p1 has another card has not arrived yet
         await desk.patron(holder, card_digest=card_digest("D-2", KEY))
     [barcode] = await desk.copies(1)
     answer = await counter.lend("D-2", barcode)
     assert answer.json()["results"][0]["loan"]["patron_id"] == patron.id
 
 
-# ---- what is told -------------------------------------------------------------------------------
+# ---- events -------------------------------------------------------------------------------------
 
 
 async def test_no_event_of_a_loan_has_the_title_and_a_fine_says_all_its_days(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Paying, waiving and giving back, with a provider that may decline or not answer."""
+"""Payments, waivers and refunds, with a provider that may decline or not answer."""
 
 import asyncio
 from collections import Counter
@@ -10,9 +10,12 @@ import pytest
 from services.circulation import store
 from services.circulation.domain.ledger import Occasion, lower
 from services.circulation.domain.payment import Payment, Step
+from services.circulation.domain.refusals import PaymentDeclined
 from services.circulation.provider import Double
 from services.circulation.usecases.advance_payment import AdvancePayment, advance_payment
 from services.circulation.usecases.begin_payment import BeginPayment, begin_payment
+from services.circulation.usecases.begin_refund import BeginRefund, begin_refund
+from services.circulation.usecases.pay_charges import pay_charges
 from services.circulation.usecases.post_to_ledger import post
 from shared.unit_of_work import Work
 from tests.circulation.desk import OPS, STAFF, Desk, noon
@@ -24,13 +27,13 @@ PAID_ON = "2020-12-08"
 
 
 async def fine(desk: Desk, cents: int = 450, to: str = "p1") -> dict[str, Any]:
-    """A charge for a loan of 20 November that came back so many days late."""
+    """Return a copy late, and return the fine of this many cents (150 a day)."""
     [charge] = await fines(desk, cents, to=to)
     return charge
 
 
 async def fines(desk: Desk, *cents: int, to: str = "p1") -> list[dict[str, Any]]:
-    """As `fine`, of loans that were made before any of them came back."""
+    """Assess fines of these amounts in cents; all loans are made before the first is returned."""
     loans = [await desk.loan(on="2020-11-20", to=to) for _ in cents]  # due on 4 December
     charges = []
     for loan, sum_ in zip(loans, cents, strict=True):
@@ -40,7 +43,16 @@ async def fines(desk: Desk, *cents: int, to: str = "p1") -> list[dict[str, Any]]
     return charges
 
 
-async def pay(desk: Desk, *charges: dict[str, Any], as_: str = P1, **more: Any) -> Answer:
+async def pay(desk: Desk, *charges: dict[str, Any], as_: str = P1) -> Answer:
+    """Pay until the payment is final: on a slow machine the provider may answer late."""
+    while True:
+        answer = await ask_to_pay(desk, *charges, as_=as_)
+        if answer.status != 202 and answer.json().get("code") != "payment-under-way":
+            return answer
+
+
+async def ask_to_pay(desk: Desk, *charges: dict[str, Any], as_: str = P1, **more: Any) -> Answer:
+    """Send one payment request, and return the answer."""
     body = {"charge_ids": [charge["id"] for charge in charges]}
     at = noon(PAID_ON)
     return await desk.api.insist("POST", "/v1/payments", body, as_=as_, at=at, **more)
@@ -53,7 +65,7 @@ async def waive(desk: Desk, charge: dict[str, Any], cents: int) -> Answer:
 
 
 async def now(desk: Desk, charge: dict[str, Any]) -> dict[str, Any]:
-    """The charge as it is, with its ledger."""
+    """Return the current charge with its ledger."""
     found: dict[str, Any] = (await desk.api.get(f"/v1/charges/{charge['id']}", as_=STAFF)).json()
     return found
 
@@ -64,7 +76,7 @@ async def owed(desk: Desk, patron: str = "p1") -> int:
 
 
 async def order(desk: Desk, *orders: tuple[str, str]) -> None:
-    """Tell the double what to do at its next calls."""
+    """Set how the provider double behaves at its next calls."""
     database = desk.api.app.state.database
     await database.double_orders.insert_many([{"call": call, "do": do} for call, do in orders])
 
@@ -80,7 +92,7 @@ async def job(desk: Desk, at: str = f"{PAID_ON}T12:05:00+08:00") -> int:
 
 
 async def lowered(desk: Desk, charge: dict[str, Any], to_cents: int) -> None:
-    """As a closure that is announced later lowers a fine."""
+    """Lower a fine, as a closure announced later does."""
 
     async def credit(work: Work, charge_id: str) -> None:
         found = await store.charges.get(work, charge_id)
@@ -124,7 +136,7 @@ async def test_a_payment_pays_each_charge_in_full_and_the_patron_borrows_at_once
 
 
 async def test_accounts_word_that_a_debt_blocks_does_not_outlast_the_debt(desk: Desk) -> None:
-    """Accounts hears of what is owed from here, and says so later than it is paid."""
+    """A block for money in an event of accounts may arrive after the debt was paid."""
     charge = await fine(desk)
     [copy] = await desk.copies(1)
     await desk.patron(version=2, status="blocked", blocked_by=("money",))
@@ -168,7 +180,7 @@ async def test_another_patrons_charge_is_not_found(desk: Desk) -> None:
     assert (await desk.api.get(f"/v1/payments/{paid['id']}", as_=P1)).status == 404
 
 
-async def test_what_is_settled_is_not_paid_again(desk: Desk) -> None:
+async def test_a_settled_charge_is_not_paid_again(desk: Desk) -> None:
     charge = await fine(desk)
     assert (await pay(desk, charge)).status == 201
     again = await pay(desk, charge)
@@ -219,10 +231,9 @@ async def test_a_payment_without_an_answer_is_pending_until_the_provider_says(
 ) -> None:
     charge = await fine(desk)
     await order(desk, *orders)
-    pending = await pay(desk, charge)
+    pending = await ask_to_pay(desk, charge)
     assert (pending.status, pending.json()["state"]) == (202, "pending")
     assert (await waive(desk, charge, 100)).json()["code"] == "payment-under-way"
-    assert (await pay(desk, charge)).json()["code"] == "payment-under-way"
     assert await job(desk, noon(PAID_ON)) == 0, "it is left to the call that began it for a minute"
 
     for _ in range(len(orders)):
@@ -239,9 +250,9 @@ async def test_a_payment_without_an_answer_is_pending_until_the_provider_says(
 async def test_a_call_tried_again_with_its_key_goes_on_with_the_same_payment(desk: Desk) -> None:
     charge = await fine(desk)
     await order(desk, ("authorise", "late"))
-    first = await pay(desk, charge, key="k-1")
-    second = await pay(desk, charge, key="k-1")
-    third = await pay(desk, charge, key="k-1")
+    first = await ask_to_pay(desk, charge, key="k-1")
+    second = await ask_to_pay(desk, charge, key="k-1")
+    third = await ask_to_pay(desk, charge, key="k-1")
     assert [first.status, second.status, third.status] == [202, 201, 201]
     assert len({answer.json()["id"] for answer in (first, second, third)}) == 1
     assert len(await books(desk)) == 1
@@ -249,7 +260,7 @@ async def test_a_call_tried_again_with_its_key_goes_on_with_the_same_payment(des
 
 
 async def begun(desk: Desk, charge: dict[str, Any]) -> Payment:
-    """A payment whose process ended before it asked the provider."""
+    """Begin a payment whose process ends before it asks the provider."""
     return await desk.run()(begin_payment, BeginPayment((charge["id"],), "p1"))
 
 
@@ -280,10 +291,10 @@ async def test_a_process_that_ended_on_the_way_leaves_what_the_job_brings_to_an_
     assert await owed(desk) == 450
 
 
-async def test_who_stood_still_while_the_payment_was_released_takes_no_money(desk: Desk) -> None:
+async def test_a_stalled_call_takes_no_money_after_its_payment_was_released(desk: Desk) -> None:
     charge = await fine(desk)
     payment = await begun(desk, charge)
-    await job(desk)  # the provider does not know it
+    await job(desk)  # the provider does not know the payment
     answer = await Double(desk.api.app.state.database).authorise(payment.id, payment.cents)
     assert answer, "the money is reserved, too late"
     with pytest.raises(Exception, match="This payment is over"):
@@ -318,7 +329,7 @@ async def test_staff_waive_a_part_and_it_is_kept_who_and_why(desk: Desk) -> None
     assert await desk.count("fine.waived") == 2
 
 
-async def test_what_was_paid_above_a_lowered_fine_is_given_back_once(desk: Desk) -> None:
+async def test_the_paid_excess_over_a_lowered_fine_is_refunded_once(desk: Desk) -> None:
     charge = await fine(desk)
     path = f"/v1/charges/{charge['id']}/refund"
     nothing = await desk.api.post(path, as_=STAFF)
@@ -349,7 +360,6 @@ async def test_a_refund_without_an_answer_is_given_by_the_job_and_once(desk: Des
     path = f"/v1/charges/{charge['id']}/refund"
     pending = await desk.api.post(path, as_=STAFF, at=noon(PAID_ON))
     assert (pending.status, pending.json()["state"]) == (202, "pending")
-    assert (await desk.api.post(path, as_=STAFF)).json()["code"] == "payment-under-way"
     assert await job(desk) == 1
     assert len(await books(desk, refund=True)) == 1
     assert (await now(desk, charge))["refund_due_cents"] == 0
@@ -372,7 +382,7 @@ async def test_a_fine_lowered_while_its_payment_is_under_way_leaves_a_refund_due
     assert await owed(desk) == 0
 
 
-# ---- at once ------------------------------------------------------------------------------------
+# ---- concurrent calls ---------------------------------------------------------------------------
 
 
 async def test_fifty_payments_and_waivers_of_one_ledger_at_once_balance(desk: Desk) -> None:
@@ -380,16 +390,17 @@ async def test_fifty_payments_and_waivers_of_one_ledger_at_once_balance(desk: De
 
     async def call(number: int) -> Answer:
         charge = charges[number % 5]
-        return await (pay(desk, charge) if number % 2 else waive(desk, charge, 50))
+        return await (ask_to_pay(desk, charge) if number % 2 else waive(desk, charge, 50))
 
     answers = await asyncio.gather(*(call(number) for number in range(50)))
-    assert {answer.status for answer in answers} <= {200, 201, 409}
+    answers += [await pay(desk, charge) for charge in charges]
+    assert {answer.status for answer in answers} <= {200, 201, 202, 409}
     codes = {answer.json().get("code") for answer in answers if answer.status == 409}
     assert codes <= {"payment-under-way", "nothing-to-pay", "more-than-outstanding"}
     waived = Counter(answer.json()["id"] for answer in answers if answer.status == 200)
     taken = {row["_id"]: row["cents"] for row in await books(desk, capture=True)}
     paid = [answer.json() for answer in answers if answer.status == 201]
-    assert {one["id"]: one["amount_cents"] for one in paid} == taken
+    assert {one["id"]: one["amount_cents"] for one in paid} == taken, "all of one payment"
     left = 0
     for charge in charges:
         after = await now(desk, charge)
@@ -399,5 +410,132 @@ async def test_fifty_payments_and_waivers_of_one_ledger_at_once_balance(desk: De
         assert after["refund_due_cents"] == 0
         left += after["outstanding_cents"]
     assert await owed(desk) == left
-    assert len(paid) == 5, "each charge is paid by one of the ten who try"
+    assert len(taken) == 5, "each charge is paid once, whoever of those who try is told so"
     assert await desk.api.app.state.database.claims.count_documents({}) == 0
+
+
+# ---- unfinished payments and refunds ------------------------------------------------------------
+
+
+async def left(desk: Desk, charge: dict[str, Any], state: str) -> Payment:
+    """Leave a payment at a step: `begun`, `reserved`, `recorded`, `taken` or `declined`."""
+    database = desk.api.app.state.database
+    payment = await begun(desk, charge)
+    if state != "begun":
+        facts = {"cents": payment.cents, "authorise": state != "declined"}
+        await store.double.record(database, payment.id, facts)
+    if state in ("recorded", "taken"):
+        await step(desk, payment, Step.AUTHORISE)
+    if state == "taken":
+        await store.double.record(database, payment.id, {"capture": True})
+    return payment
+
+
+@pytest.mark.parametrize("state", ["begun", "reserved", "recorded", "taken"])
+async def test_paying_again_goes_on_with_the_payment_that_is_under_way(
+    desk: Desk, state: str
+) -> None:
+    """In a simulation no job runs by itself, so the patron must be able to continue."""
+    charge = await fine(desk)
+    payment = await left(desk, charge, state)
+    paid = await pay(desk, charge)
+    assert (paid.status, paid.json()["state"], paid.json()["id"]) == (201, "paid", payment.id)
+    assert [row["_id"] for row in await books(desk, capture=True)] == [payment.id]
+    assert kinds(await now(desk, charge)) == {"charge": 450, "payment": -450}
+    assert await desk.count("fine.paid") == 1
+    assert await owed(desk) == 0
+    assert await job(desk) == 0
+
+
+async def test_paying_again_under_another_key_is_answered_alike_each_time(desk: Desk) -> None:
+    charge = await fine(desk)
+    payment = await left(desk, charge, "reserved")
+    while (first := await ask_to_pay(desk, charge, key="k-2")).status == 202:
+        pass
+    assert first.json()["id"] == payment.id
+    assert (await ask_to_pay(desk, charge, key="k-2")).json() == first.json()
+
+
+async def test_a_payment_declined_when_it_is_gone_on_with_can_be_begun_anew(desk: Desk) -> None:
+    charge = await fine(desk)
+    payment = await left(desk, charge, "declined")
+    declined = await pay(desk, charge)
+    assert (declined.status, declined.json()["code"]) == (409, "payment-declined")
+    paid = await pay(desk, charge)
+    assert paid.status == 201
+    assert paid.json()["id"] != payment.id
+    assert [row["cents"] for row in await books(desk, capture=True)] == [450]
+
+
+async def test_a_payment_of_more_charges_first_ends_the_one_that_is_under_way(desk: Desk) -> None:
+    one, two = await fines(desk, 450, 300)
+    payment = await left(desk, one, "begun")
+    both = await pay(desk, one, two)
+    assert (both.status, both.json()["amount_cents"]) == (201, 750)
+    ended = (await desk.api.get(f"/v1/payments/{payment.id}", as_=P1)).json()
+    assert ended["state"] == "declined", "the provider had not heard of it"
+    assert [row["cents"] for row in await books(desk, capture=True)] == [750]
+    assert await owed(desk) == 0
+
+
+async def test_a_charge_with_a_captured_payment_is_not_paid_again_together_with_another(
+    desk: Desk,
+) -> None:
+    one, two = await fines(desk, 450, 300)
+    await left(desk, one, "taken")
+    both = await pay(desk, one, two)
+    assert (both.status, both.json()["code"]) == (409, "nothing-to-pay")
+    assert (await now(desk, one))["outstanding_cents"] == 0
+    assert (await now(desk, two))["outstanding_cents"] == 300
+    assert (await pay(desk, two)).status == 201
+    assert sorted(row["cents"] for row in await books(desk, capture=True)) == [300, 450]
+
+
+async def test_another_patron_does_not_go_on_with_a_payment(desk: Desk) -> None:
+    await desk.patron("p2")
+    charge = await fine(desk)
+    payment = await left(desk, charge, "begun")
+    assert (await ask_to_pay(desk, charge, as_=P2)).json()["code"] == "no-such-charge"
+    mine = (await desk.api.get(f"/v1/payments/{payment.id}", as_=P1)).json()
+    assert mine["state"] == "pending"
+
+
+async def test_a_payment_that_was_released_in_this_moment_is_said_to_be_declined(
+    desk: Desk,
+) -> None:
+    """The job releases the payment while the call waits for the provider."""
+    charge = await fine(desk)
+    payment = await left(desk, charge, "begun")
+
+    class Slow(Double):
+        async def authorise(self, reference: str, cents: int) -> bool:
+            await step(desk, payment, Step.RELEASE)
+            return await super().authorise(reference, cents)
+
+    provider = Slow(desk.api.app.state.database)
+    command = BeginPayment((charge["id"],), "p1")
+    with pytest.raises(PaymentDeclined):
+        await pay_charges(desk.run(), provider, command, desk.run().now.date())
+    assert await books(desk, capture=True) == []
+    assert await owed(desk) == 450
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["not given yet", "given"])
+async def test_a_refund_asked_for_again_goes_on_with_the_one_under_way(
+    desk: Desk, given: bool
+) -> None:
+    charge = await fine(desk)
+    payment = (await pay(desk, charge)).json()
+    await lowered(desk, charge, 0)
+    refund = await desk.run()(begin_refund, BeginRefund(charge["id"], "s1"))
+    if given:
+        facts = {"of": payment["id"], "cents": 450, "refund": True}
+        await store.double.record(desk.api.app.state.database, refund.id, facts)
+    path = f"/v1/charges/{charge['id']}/refund"
+    at = noon(PAID_ON)
+    while (answer := await desk.api.insist("POST", path, as_=STAFF, at=at)).status == 202:
+        pass
+    assert (answer.status, answer.json()["id"]) == (201, refund.id)
+    assert [row["_id"] for row in await books(desk, refund=True)] == [refund.id]
+    assert (await now(desk, charge))["refund_due_cents"] == 0
+    assert (await desk.api.post(path, as_=STAFF)).json()["code"] == "no-refund-due"

@@ -1,4 +1,4 @@
-"""The policy matrix is edited: each change is a version, and none touches a loan that was made."""
+"""Edits of the policy matrix: each is a version, and none affects an existing loan."""
 
 import asyncio
 from typing import Any
@@ -35,7 +35,7 @@ async def history(desk: Desk, policy_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_what_may_be_said_of_a_row_is_all_that_a_row_has() -> None:
+def test_default_terms_make_the_default_policy_row() -> None:
     assert Terms().row("default") == Policy(id="default")
 
 
@@ -55,7 +55,7 @@ async def test_every_version_is_kept_with_who_when_and_why(desk: Desk) -> None:
     await put(desk, "picture-books", "2020-11-21", **PICTURE_BOOKS | {"loan_days": 30})
     assert (await delete(desk, "picture-books")).status == 200
     again = await put(desk, "picture-books", "2020-11-23", **PICTURE_BOOKS)
-    assert again.json()["version"] == 4  # no two rows of an id and version ever differ
+    assert again.json()["version"] == 4  # two rows with the same id and version never differ
     changes = await history(desk, "picture-books")
     assert [(c["version"], (c["row"] or {}).get("loan_days")) for c in changes] == [
         (1, 28),
@@ -124,7 +124,7 @@ async def test_fifty_changes_of_one_row_at_once_are_fifty_versions(desk: Desk) -
 async def test_a_check_out_does_not_read_a_thousand_rows(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One document says that nothing has changed; a change is seen by the next check-out."""
+    """One document tells that nothing has changed; the next check-out sees a change."""
     await desk.loan()
     rows = [{"_id": f"row-{n}", "patron_category": f"p{n}", "version": 1} for n in range(1000)]
     await desk.run().database.policies.insert_many(rows)

@@ -1,4 +1,4 @@
-"""Any number of callers at once: one copy is lent once, no limit is passed, nothing is lost."""
+"""Concurrent callers: a copy is lent once, no limit is exceeded, and no change is lost."""
 
 import asyncio
 from collections import Counter
@@ -24,7 +24,7 @@ async def second(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[Des
 
 
 def codes(answers: list[Answer]) -> Counter[str]:
-    """How often each outcome was answered, `ok` or the refusal's code."""
+    """Count the outcomes: `ok`, or the code of the refusal."""
     return Counter(
         "ok" if result["ok"] else result["problem"]["code"]
         for answer in answers
@@ -33,20 +33,20 @@ def codes(answers: list[Answer]) -> Counter[str]:
 
 
 async def lend(desk: Desk, patron: str, *barcodes: str) -> Answer:
-    """A check-out by a station."""
+    """Check copies out as a station."""
     body = {"card_number": card_of(patron), "barcodes": barcodes, "branch": "HKCL"}
     at = noon("2020-11-20")
     return await desk.api.insist("POST", "/v1/checkouts", body, as_=STATION, at=at)
 
 
 async def renew(desk: Desk, loan: dict[str, Any], as_: str, on: str, **more: Any) -> Answer:
-    """A renewal by the loan's patron."""
+    """Renew a loan as its patron."""
     path = f"/v1/loans/{loan['id']}/renewals"
     return await desk.api.insist("POST", path, as_=as_, at=noon(on), **more)
 
 
 async def give_back(desk: Desk, loan: dict[str, Any], on: str) -> Answer:
-    """A return at a desk."""
+    """Return a loan's copy at a desk."""
     body = {"barcodes": [loan["barcode"]], "branch": "HKCL", "channel": "desk"}
     return await desk.api.insist("POST", "/v1/returns", body, as_=STAFF, at=noon(on))
 
@@ -104,7 +104,7 @@ async def test_a_return_racing_with_a_renewal_is_before_or_after_it(
     for number in range(10):
         patron = f"r{number}"
         as_ = await desk.patron(patron)
-        loan = await desk.loan(on="2020-11-01", to=patron)  # due on the 15th
+        loan = await desk.loan(on="2020-11-01", to=patron)  # due on 15 November
         renewal, returned = await asyncio.gather(
             renew(second, loan, as_, "2020-11-17"), give_back(desk, loan, "2020-11-17")
         )
@@ -167,10 +167,10 @@ async def test_a_loan_made_as_its_branch_closes_has_its_date_moved_all_the_same(
 ) -> None:
     ends = closure("c1", "2020-12-02", (2, "2020-12-10"))
     lent, _ = await asyncio.gather(
-        desk.lend(*await desk.copies(5)),  # due on the 4th
+        desk.lend(*await desk.copies(5)),  # due on 4 December
         second.hear(told(version=2, closures=(ends,))),
     )
-    # Whichever was first: a sweep that came too early is made good by the job.
+    # In either order: if a sweep ran too early, the job catches up.
     job = await desk.api.post("/v1/ops/jobs/circulation/due-dates", as_=OPS)
     assert job.status == 200
     loans = [await desk.stored(result["loan"]) for result in lent]
@@ -179,8 +179,8 @@ async def test_a_loan_made_as_its_branch_closes_has_its_date_moved_all_the_same(
 
 async def test_a_check_out_takes_ten_round_trips_however_many_copies(desk: Desk) -> None:
     barcodes = await desk.copies(8)
-    await desk.lend(barcodes[0])  # the policies are stored, and the patron's counts
-    await desk.lend(barcodes[7])  # the policies are known
+    await desk.lend(barcodes[0])  # stores the policies and the patron's counters
+    await desk.lend(barcodes[7])  # loads the policies
     assert await round_trips(desk, barcodes[1:2]) == 10
     assert await round_trips(desk, barcodes[2:7]) == 10
     assert await round_trips(desk, barcodes[2:7]) <= 7  # refused: nothing is written

@@ -1,8 +1,8 @@
-"""Hundreds of steps of a small library, each held against a plain model of the rules.
+"""Hundreds of random steps of a small library, each compared with a plain model of the rules.
 
 One title, three copies, four patrons, two branches; closures that are announced, ended, taken back
-and put right as errors; fine suspensions; payments. After each step loans, due dates, the queue,
-where each copy is and what everyone owes are compared with `model.py`.
+and withdrawn as errors; fine suspensions; payments. After each step loans, due dates, the queue,
+the place of each copy and each patron's debt are compared with `model.py`.
 """
 
 import asyncio
@@ -32,27 +32,35 @@ from services.notices.domain.refusals import Refusal
 from services.notices.usecases.publish_branch import hours_changed
 from shared.ids import new_id
 from tests.circulation.desk import STAFF, Desk, card_of, noon, settings_for
-from tests.circulation.model import Charge, Loan, Model, Refused, Suspension
+from tests.circulation.model import (
+    AWAITED,
+    OPEN,
+    Charge,
+    Loan,
+    Model,
+    Refused,
+    Suspension,
+)
 from tests.support import served, token
 
 R = TypeVar("R")
 
 EXAMPLES = int(os.environ.get("CARREL_STORIES", "10"))
-"""How many stories are played; more find more."""
+"""Number of stories to play."""
 STEPS = 80
-"""Of one story, at most."""
+"""Greatest number of steps in one story."""
 
 WEEK = tuple(notices.Hours(day, "09:00", "20:00") for day in range(7))
 PATRONS = st.integers(0, 3)
 COPIES = st.integers(0, 2)
 CHANCE = st.integers(0, 59)
-"""Picks one of those that there are."""
+"""A number that picks one of the items that exist."""
 BRANCHES = st.integers(0, 1)
 LENGTHS = st.one_of(st.none(), st.integers(1, 25))
 
 
 class World:
-    """The service that all the stories are played on, on a loop that a rule can call into."""
+    """The service that plays all stories, on an event loop that a rule can call into."""
 
     def __init__(self, mongo_url: str, database: str) -> None:
         self.runner = asyncio.Runner()
@@ -71,11 +79,11 @@ class World:
 
 
 class Story(RuleBasedStateMachine):
-    """What the people of a small library may do, in any order."""
+    """The actions that people of a small library may take, in any order."""
 
     world: World
     happened: Counter[str]
-    """Of all stories, what came about how often."""
+    """Number of times that each outcome came about, in all stories."""
 
     @initialize()
     def open_the_library(self) -> None:
@@ -110,7 +118,7 @@ class Story(RuleBasedStateMachine):
     async def _call(
         self, path: str, body: Any = None, *, method: str = "POST", as_: str = STAFF
     ) -> Any:
-        """The answer, or the code of the refusal."""
+        """Send a request; return the decoded answer, or the code of the refusal."""
         at = noon(self.day.isoformat())
         answer = await self.world.api.insist(method, path, body, as_=as_, at=at)
         told = answer.json() if answer.body else {}
@@ -118,7 +126,7 @@ class Story(RuleBasedStateMachine):
         return told if answer.status < 400 else told["code"]
 
     def both(self, what: str, expected: str | None, happened: str | None) -> None:
-        """What the model refused the service refused, for the same reason."""
+        """Check that model and service gave the same outcome, and count it."""
         assert happened == expected
         self.happened[f"{what}: {happened or 'done'}"] += 1
 
@@ -144,7 +152,7 @@ class Story(RuleBasedStateMachine):
     @precondition(lambda self: any(loan.open for loan in self.model.loans))
     @rule(branch=BRANCHES, chance=CHANCE)
     def bring_back(self, branch: int, chance: int) -> None:
-        """One that is out; now and then one that is not."""
+        """Return a copy that is on loan, or sometimes one that is not."""
         out = [loan.copy for loan in self.model.loans if loan.open]
         self._bring_back((out * 4 + self.barcodes)[chance % (len(out) * 4 + 3)], branch)
 
@@ -167,25 +175,27 @@ class Story(RuleBasedStateMachine):
     @precondition(lambda self: any(loan.open for loan in self.model.loans))
     @rule(copy=COPIES)
     def keep_renewing(self, copy: int) -> None:
-        """Past what the policy allows: nobody owes anything or waits."""
+        """Renew daily, more often than the policy allows, with no debts and no holds."""
         for patron in range(4):
             self.pay(patron)
             self.give_up(patron)
         for _ in range(7):
+            self.wait(1)
             self.renew(copy)
 
-    @precondition(lambda self: self._travelling())
+    @precondition(lambda self: self._awaited())
     @rule(branch=BRANCHES, chance=CHANCE)
     def unpack(self, branch: int, chance: int) -> None:
-        travelling = self._travelling()
-        barcode, code = travelling[chance % len(travelling)], self.codes[branch]
+        """Record the arrival of an awaited copy."""
+        awaited = self._awaited()
+        barcode, code = awaited[chance % len(awaited)], self.codes[branch]
         path = f"/v1/copies/{barcode}/arrival"
         answer = self.world.do(self._call(path, {"branch": code}))
         refused = said(self.model.receive, barcode, code)
         self.both("unpack", refused, code_of(answer))
 
-    def _travelling(self) -> list[str]:
-        return [name for name, copy in self.model.copies.items() if copy.state == "in-transit"]
+    def _awaited(self) -> list[str]:
+        return [name for name, copy in self.model.copies.items() if copy.state in AWAITED]
 
     @rule(patron=PATRONS, branch=BRANCHES)
     def hold(self, patron: int, branch: int) -> None:
@@ -197,7 +207,7 @@ class Story(RuleBasedStateMachine):
 
     @rule(branch=BRANCHES, other=BRANCHES)
     def all_want_it(self, branch: int, other: int) -> None:
-        """Nobody owes anything; each copy is lent to someone, and the others queue up."""
+        """Pay all debts, lend each copy, and let every patron place a hold."""
         for patron in range(4):
             self.pay(patron)
         for copy in range(3):
@@ -238,14 +248,14 @@ class Story(RuleBasedStateMachine):
     @precondition(lambda self: any(loan.open for loan in self.model.loans))
     @rule(days=st.one_of(st.integers(1, 12), st.integers(87, 100)))
     def be_late(self, days: int) -> None:
-        """Until some days after the first due date, or until its fine is as high as can be."""
+        """Wait until some days after the first due date, or until its fine has reached the cap."""
         due = min(loan.due for loan in self.model.loans if loan.open)
         self.wait(max((due - self.day).days, 0) + days)
 
     @precondition(lambda self: any(loan.open for loan in self.model.loans))
     @rule(before=st.integers(0, 6), length=st.integers(1, 12))
     def close_when_due(self, before: int, length: int) -> None:
-        """Where and when the first one out falls due."""
+        """Close the branch of the loan that is due first, around its due date."""
         loan = min((one for one in self.model.loans if one.open), key=lambda one: one.due)
         after = (loan.due - self.day).days - before
         self.close(self.codes.index(loan.branch), after, length + before)
@@ -281,7 +291,7 @@ class Story(RuleBasedStateMachine):
     @precondition(lambda self: self._moved())
     @rule()
     def find_an_error(self) -> None:
-        """The closure that moved a due date last should never have been recorded."""
+        """Withdraw, as an error, the newest closure of a branch where a due date was moved."""
         branch = self.codes.index(self._moved()[0].branch)
         self.withdraw(branch, len(self.said[self.codes[branch]].closures) - 1, in_error=True)
 
@@ -325,7 +335,7 @@ class Story(RuleBasedStateMachine):
     @precondition(lambda self: self._fines())
     @rule(chance=CHANCE, length=LENGTHS)
     def suspend_in_hindsight(self, chance: int, length: int | None) -> None:
-        """Days that a fine has charged."""
+        """Suspend fines on days that a fine has already charged."""
         fine = self._fines()[chance % len(self._fines())]
         assert fine.due is not None
         self.suspend((fine.due - self.day).days, length, self.codes.index(fine.branch))
@@ -353,7 +363,7 @@ class Story(RuleBasedStateMachine):
         answer = await self._call(f"/v1/ops/jobs/circulation/{name}")
         assert not isinstance(answer, str), answer
 
-    # ---- what is compared -----------------------------------------------------------------------
+    # ---- comparison -----------------------------------------------------------------------------
 
     async def _open_loan(self, barcode: str) -> str | None:
         loan = await self._database.loans.find_one({"barcode": barcode, "state": "open"})
@@ -361,7 +371,7 @@ class Story(RuleBasedStateMachine):
 
     async def _open_hold(self, patron: str) -> str | None:
         hold = await self._database.holds.find_one(
-            {"patron_id": patron, "state": {"$in": ["waiting", "in-transit", "ready"]}}
+            {"patron_id": patron, "state": {"$in": list(OPEN)}}
         )
         return hold and str(hold["_id"])
 
@@ -402,7 +412,7 @@ class Story(RuleBasedStateMachine):
         }
 
     def teardown(self) -> None:
-        """Count what the story came to, so that none of it is left out unnoticed."""
+        """Count the story's outcomes, so that a kind that never occurs is noticed."""
         if hasattr(self, "model"):
             for hold in self.model.holds:
                 self.happened[f"hold {hold.state}"] += 1
@@ -418,7 +428,7 @@ class Story(RuleBasedStateMachine):
             loan["barcode"]: (loan["patron_id"], loan["due_on"], loan["renewals"])
             async for loan in database.loans.find({**title, "state": "open"})
         }
-        waiting = {**title, "state": {"$in": ["waiting", "in-transit", "ready"]}}
+        waiting = {**title, "state": {"$in": list(OPEN)}}
         queue = [
             (
                 hold["patron_id"],
@@ -441,7 +451,7 @@ class Story(RuleBasedStateMachine):
         return loans, queue, places, ledger
 
     async def _account(self, patron: str) -> tuple[int, int, int]:
-        """What is counted of the patron, what the entries say is owed, and what is due back."""
+        """Return the patron's counted debt, their debt by the entries and refund due, in cents."""
         counted = await self._database.borrowers.find_one({"_id": patron}) or {}
         owed = back = 0
         async for entry in self._database.entries.find({"patron_id": patron}):
@@ -453,7 +463,7 @@ class Story(RuleBasedStateMachine):
 
 
 async def published(database: Any, topics: str, name: str) -> dict[str, Any]:
-    """What an empty store would know that took in all events of some topics: the newest of each."""
+    """Return the newest payload of each object in some topics: a consumer's final state."""
     newest: dict[str, Any] = {}
     async for row in database.outbox.find({"topic": {"$regex": topics}}):
         said = orjson.loads(row["body"])
@@ -464,7 +474,7 @@ async def published(database: Any, topics: str, name: str) -> dict[str, Any]:
 
 
 async def events_tell_all(database: Any) -> None:
-    """Whoever takes in every event, in any order, has what the service has."""
+    """Check that a consumer of all events, in any order, ends with the service's state."""
     for collection, topics, name, fields in (
         ("loans", "^loan\\.", "loan_id", ("patron_id", "due_on", "renewals", "state", "version")),
         ("holds", "^hold\\.", "hold_id", ("patron_id", "pickup_branch", "state", "version")),
@@ -474,6 +484,9 @@ async def events_tell_all(database: Any) -> None:
         assert told, collection
         async for stored in database[collection].find({}):
             said = told.pop(stored["_id"])
+            if said.get("to_fetch"):
+                assert said["state"] == "in-transit"
+                said["state"] = "to-fetch"
             assert {field: said[field] for field in fields} == {
                 field: stored[field] for field in fields
             }
@@ -487,12 +500,12 @@ def _closure(branch: notices.Branch, which: int) -> str:
 
 
 def code_of(answer: Any) -> str | None:
-    """Of a refusal; None for any other answer."""
+    """Return the code if the answer is a refusal, else None."""
     return answer if isinstance(answer, str) else None
 
 
 def said(act: Any, *given: Any) -> str | None:
-    """The code with which the model refuses; None if it did what it was told."""
+    """Return the code with which the model refuses, or None if it carries the action out."""
     try:
         act(*given)
     except Refused as refused:
@@ -501,9 +514,9 @@ def said(act: Any, *given: Any) -> str | None:
 
 
 def play(world: World, happened: Counter[str], **chosen: Any) -> None:
-    """Stories on a service, until one of them differs from the model.
+    """Play stories on a service until one of them differs from the model.
 
-    What fails is told as it was found: to make a story shorter means to play it hundreds of times.
+    Failures are not shrunk: shrinking would play a story hundreds of times.
     """
     run_state_machine_as_test(
         type("Story", (Story,), {"world": world, "happened": happened}),

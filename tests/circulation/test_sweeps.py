@@ -1,4 +1,4 @@
-"""Due dates and holds follow announcements off the path of events, on any number of replicas."""
+"""Background sweeps on any number of replicas adjust due dates and holds to announcements."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from shared.clock import wall_clock
 from shared.mongo import to_document
 from tests.circulation.desk import OPS, Desk, closure, settings_for
 from tests.circulation.desk import branch as told
-from tests.circulation.shelf import faults, hold, now, run_job, title_of
+from tests.circulation.shelf import faults, hold, kept, now, run_job, title_of
 from tests.circulation.test_histories import loan
 from tests.support import served, token, until
 
@@ -30,13 +30,13 @@ AGAIN = told(
 
 @pytest.fixture
 async def second(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[Desk]:
-    """Another replica."""
+    """Another replica on the same database."""
     async with served(create_app, settings_for(mongo_url, database)) as api:
         yield Desk(api)
 
 
 async def lend_many(desk: Desk, count: int) -> None:
-    """Open loans of the central library, due on days of its closure, several on each."""
+    """Insert open loans of the central library, due on the first 30 days of its closure."""
     documents = []
     for number in range(count):
         one = to_document(loan(REOPENS.closures[0].from_ + timedelta(days=number % 30), number))
@@ -45,12 +45,12 @@ async def lend_many(desk: Desk, count: int) -> None:
 
 
 async def announce(desk: Desk, event: Any = REOPENS) -> None:
-    """The event is taken in; no worker has seen it yet."""
+    """Process the event; no sweep has run yet."""
     await keep_calendar(event, desk.run())
 
 
 async def where(desk: Desk) -> dict[str, int]:
-    """How many loans are due on each day."""
+    """Return the number of loans due on each day."""
     groups = desk.api.app.state.database.loans.aggregate(
         [{"$group": {"_id": "$due_on", "count": {"$sum": 1}}}]
     )
@@ -58,7 +58,7 @@ async def where(desk: Desk) -> dict[str, int]:
 
 
 async def progress(desk: Desk) -> dict[str, Any]:
-    """Of the central library, as an operator sees it."""
+    """Return the sweep of the central library, as an operator sees it."""
     answer = await desk.api.get("/v1/ops/sweeps", as_=OPS)
     assert answer.status == 200, answer.body
     [found] = [one for one in answer.json()["items"] if one["branch"] == "HKCL"]
@@ -96,7 +96,7 @@ async def test_replicas_share_a_sweep_and_move_each_loan_once(desk: Desk, second
 
 
 @pytest.mark.parametrize("moved_before_it_died", [False, True])
-async def test_what_a_dead_worker_had_in_hand_is_moved_by_another(
+async def test_a_chunk_of_a_dead_worker_is_processed_by_another(
     desk: Desk, moved_before_it_died: bool
 ) -> None:
     await lend_many(desk, CHUNK + 20)
@@ -126,7 +126,7 @@ async def test_another_announcement_in_the_middle_begins_it_again(desk: Desk) ->
     taken = await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock()))
     assert taken is not None
     await announce(desk, AGAIN)
-    await desk.run()(move_due_dates, MoveDueDates(taken.chunk.ids))  # by either calendar
+    await desk.run()(move_due_dates, MoveDueDates(taken.chunk.ids))  # with either calendar
     await sweep(desk.run())
     assert await where(desk) == {"2021-03-01": CHUNK + 20}
     assert await desk.count("loan.due-date-changed") == 2 * (CHUNK + 20)
@@ -137,7 +137,7 @@ async def test_a_loan_committed_after_the_sweep_had_passed_is_found_by_its_last_
 ) -> None:
     await announce(desk)
     await sweep(desk.run())
-    await lend_many(desk, 3)  # made under the calendar of before
+    await lend_many(desk, 3)  # made under the earlier calendar
     assert await sweep(desk.run()) == 0
     later = wall_clock() + SETTLE
     taken = await desk.run()(take_chunk, TakeChunk("HKCL", later))
@@ -146,7 +146,7 @@ async def test_a_loan_committed_after_the_sweep_had_passed_is_found_by_its_last_
     assert await desk.run()(take_chunk, TakeChunk("HKCL", later, taken.chunk.number)) is None
     assert await where(desk) == {"2021-02-19": 3}
     assert (await progress(desk))["state"] == "done"
-    # What all follow by now is not looked at again.
+    # A repeat of what all loans already follow is not processed again.
     await announce(desk, told(version=3, closures=REOPENS.closures))
     assert await due_dates(desk.run()) == 0
 
@@ -155,15 +155,13 @@ async def test_a_loan_committed_after_the_sweep_had_passed_is_found_by_its_last_
 
 
 async def shelved(desk: Desk, count: int) -> list[dict[str, Any]]:
-    """Holds that are ready at the central library, to be collected until 8 December."""
+    """Make holds ready at the central library, to be collected until 8 December."""
     for number in range(count):
         await desk.patron(f"h{number}")
-    titles = [
-        await title_of(desk, barcode) for n in range(count) for barcode in await desk.copies(1)
-    ]
+    barcodes = [barcode for n in range(count) for barcode in await desk.copies(1)]
     return [
-        await hold(desk, f"h{number}", title, on="2020-12-01")
-        for number, title in enumerate(titles)
+        await kept(desk, f"h{number}", barcode, on="2020-12-01")
+        for number, barcode in enumerate(barcodes)
     ]
 
 
@@ -174,9 +172,9 @@ async def days_on_shelf(desk: Desk) -> set[str | None]:
 
 async def test_shelf_dates_follow_in_the_sweep_and_the_rule_decides_before(desk: Desk) -> None:
     await shelved(desk, 3)
-    await announce(desk)  # closed from the 2nd: the seventh open day is 25 February
+    await announce(desk)  # closed from 2 December: the seventh open day is 25 February
     assert await days_on_shelf(desk) == {"2020-12-08"}
-    assert await run_job(desk, "2020-12-20") == 0  # by the stored date they were left long ago
+    assert await run_job(desk, "2020-12-20") == 0  # by the stored date their shelf time is over
     assert await days_on_shelf(desk) == {"2021-02-25"}
 
 
@@ -186,7 +184,7 @@ async def test_replicas_share_the_shelf_and_move_each_hold_once(desk: Desk, seco
     moved = await asyncio.gather(*(sweep(one.run()) for one in (desk, second)))
     assert sum(moved) == CHUNK + 3
     assert await days_on_shelf(desk) == {"2021-02-25"}
-    assert await desk.count("hold.changed") == CHUNK + 3
+    assert await desk.count("hold.changed") == 2 * (CHUNK + 3)  # each was set aside, and moved
     assert (await progress(desk))["done"] == CHUNK + 3
 
 
@@ -202,21 +200,21 @@ async def test_shelf_dates_in_the_hands_of_a_dead_worker_are_moved_by_another(
         assert await move_chunk(desk.run(), taken) == 3
     await sweep(desk.run())
     assert await days_on_shelf(desk) == {"2021-02-25"}
-    assert await desk.count("hold.changed") == 3
+    assert await desk.count("hold.changed") == 6  # each was set aside, and moved
 
 
-async def test_who_waits_at_a_branch_that_reopens_is_served_by_the_sweep(desk: Desk) -> None:
+async def test_the_sweep_serves_a_hold_at_a_branch_that_reopens(desk: Desk) -> None:
     no_end = closure("c1", "2020-12-02", (2, None))
     await announce(desk, told(version=2, closures=(no_end,)))
     await sweep(desk.run())
     title = await title_of(desk, (await desk.copies(1, branch="LFU"))[0])
     held = await hold(desk, "p1", title, on="2020-12-03")
-    assert held["state"] == "waiting"  # with no end announced nothing is sent there
+    assert held["state"] == "waiting"  # no copy is sent until an end is announced
     ends = closure("c1", "2020-12-02", (2, None), (3, "2020-12-20"))
     await announce(desk, told(version=3, closures=(ends,)))
     assert (await now(desk, held))["state"] == "waiting"
     assert await sweep(desk.run()) == 1
-    assert (await now(desk, held))["state"] == "in-transit"
+    assert (await now(desk, held))["state"] == "to-fetch"
     assert await faults(desk, "2020-12-03") == []
 
 

@@ -1,4 +1,4 @@
-"""Days are those of the library, wherever it is, on the days its clocks change as well.
+"""Days are those of the library's time zone, also when its clocks change.
 
 Each instant below is worked out from the rules of the zone by hand, and given with its offset.
 """
@@ -19,7 +19,7 @@ In = Callable[[str], AbstractAsyncContextManager[Desk]]
 
 @pytest.fixture
 def desk_in(mongo_url: str, database: str) -> In:
-    """A desk in a library of a time zone."""
+    """A function that opens a desk in a library of a given time zone."""
 
     @asynccontextmanager
     async def open_desk(zone: str) -> AsyncIterator[Desk]:
@@ -34,7 +34,7 @@ def desk_in(mongo_url: str, database: str) -> In:
 
 
 async def lend(desk: Desk, at: str) -> dict[str, Any]:
-    """A loan of a new copy at an instant."""
+    """Lend a new copy at an instant, and return the loan."""
     [barcode] = await desk.copies(1)
     body = {"card_number": card_of("p1"), "barcodes": [barcode], "branch": "HKCL"}
     answer = await desk.api.post("/v1/checkouts", body, as_=STAFF, at=at)
@@ -45,7 +45,7 @@ async def lend(desk: Desk, at: str) -> dict[str, Any]:
 
 
 async def take_back(desk: Desk, loan: dict[str, Any], at: str) -> dict[str, Any]:
-    """What came of a return at an instant."""
+    """Return a loan's copy at an instant, and return the result."""
     body = {"barcodes": [loan["barcode"]], "branch": "HKCL", "channel": "desk"}
     answer = await desk.api.post("/v1/returns", body, as_=STAFF, at=at)
     [result] = answer.json()["results"]
@@ -55,7 +55,7 @@ async def take_back(desk: Desk, loan: dict[str, Any], at: str) -> dict[str, Any]
 
 
 LATE_IN_THE_EVENING = [
-    # zone, 23:30 of the day, half an hour into the next, the day
+    # zone, 23:30 of a day, 00:30 of the next, the day
     pytest.param(
         "Europe/London",
         "2021-03-27T23:30:00+00:00",
@@ -121,7 +121,7 @@ async def test_a_loan_belongs_to_the_day_of_the_library(
 
 
 OVER_A_CHANGE = [
-    # zone, a loan, and returns: the last minute of its due date, the first after it, a day more
+    # zone, a loan, and its returns: last minute of the due date, first minute after, one day more
     pytest.param(
         "Europe/London",
         "2021-03-15T12:00:00+00:00",
@@ -184,7 +184,7 @@ async def test_a_change_of_the_clocks_neither_adds_a_day_nor_takes_one(
         pytest.param(
             "Europe/London",
             "2021-10-16T12:00:00+01:00",
-            # Due on the 30th; on the 31st it is half past one twice.
+            # Due on the 30th; on the 31st, 1:30 occurs twice.
             [
                 ("2021-10-30T23:59:00+01:00", 0),
                 ("2021-10-31T00:01:00+01:00", 1),
@@ -198,7 +198,7 @@ async def test_a_change_of_the_clocks_neither_adds_a_day_nor_takes_one(
         pytest.param(
             "America/New_York",
             "2021-02-27T12:00:00-05:00",
-            # Due on the 13th; on the 14th there is no half past two.
+            # Due on the 13th; on the 14th, 2:30 does not exist.
             [
                 ("2021-03-13T23:59:00-05:00", 0),
                 ("2021-03-14T01:59:00-05:00", 1),

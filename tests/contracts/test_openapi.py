@@ -26,7 +26,7 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def operations(document: dict[str, Any]) -> Operations:
-    """Each operation, with how people write it."""
+    """Each operation with its method and path, such as "POST /v1/holds"."""
     return [
         (f"{method.upper()} {path}", operation)
         for path, operations in document["paths"].items()
@@ -35,7 +35,7 @@ def operations(document: dict[str, Any]) -> Operations:
 
 
 def merged() -> dict[str, Any]:
-    """What the gateway answers when all services are there."""
+    """The document that the gateway serves when all services answer."""
     documents = {}
     for service in SERVICES:
         create_app = importlib.import_module(f"services.{service}.app").create_app
@@ -45,7 +45,7 @@ def merged() -> dict[str, Any]:
 
 
 def bodies(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is sent and what is answered where all went well, each by what it is."""
+    """Yield the request bodies and successful answers of an operation, each with a label."""
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"body as {kind}", content
     for status, answer in operation["responses"].items():
@@ -55,13 +55,13 @@ def bodies(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def shown(content: dict[str, Any]) -> list[Any]:
-    """The examples of a body."""
+    """Return the examples of a body."""
     one = [content["example"]] if "example" in content else []
     return one + [example["value"] for example in content.get("examples", {}).values()]
 
 
 def references(value: Any) -> set[str]:
-    """The names of all schemas that are referred to."""
+    """Return the names of all schemas that are referred to."""
     return set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(value)))
 
 
@@ -86,7 +86,7 @@ def test_an_operation_has_one_name_that_stays(operations: Operations) -> None:
     assert by_place["GET /v1/me"] == "get_me"
 
 
-def test_who_may_call_is_said_where_a_token_is_needed(operations: Operations) -> None:
+def test_an_operation_names_its_roles_exactly_if_it_answers_401(operations: Operations) -> None:
     for place, operation in operations:
         assert bool(operation["security"]) == ("401" in operation["responses"]) or (
             place == "POST /v1/sessions"
@@ -125,7 +125,7 @@ def test_each_example_is_of_its_schema(document: dict[str, Any], operations: Ope
 
 
 def test_an_example_lacks_no_field(document: dict[str, Any], operations: Operations) -> None:
-    """Whatever an answer may have is in its example, be it as null."""
+    """The example of an answer has every field, if only as null."""
     schemas = document["components"]["schemas"]
     for place, operation in operations:
         for what, content in bodies(operation):
@@ -135,7 +135,7 @@ def test_an_example_lacks_no_field(document: dict[str, Any], operations: Operati
                 assert shown(content)[0].keys() == fields.keys(), f"{place}, {what}"
 
 
-def test_what_a_path_or_a_query_needs_has_an_example(operations: Operations) -> None:
+def test_every_required_path_or_query_parameter_has_an_example(operations: Operations) -> None:
     missing = [
         f"{place}: {parameter['name']}"
         for place, operation in operations
@@ -202,7 +202,7 @@ def test_a_curl_line_has_all_that_the_request_needs(document: dict[str, Any]) ->
 
 
 def links(operations: Operations) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Each link with the operation and the answer that it goes on from."""
+    """Yield each link with its operation and the answer that contains it."""
     for place, operation in operations:
         for answer in operation["responses"].values():
             for link in answer.get("links", {}).values():
@@ -241,7 +241,7 @@ def test_a_link_gives_the_next_operation_the_id_that_the_answer_shows(
         ("POST /v1/payments", "get_payments_payment_id"),
     ],
 )
-def test_what_is_made_or_found_can_be_gone_on_with(
+def test_an_answer_links_to_operations_on_the_resource_it_returns(
     operations: Operations, answered: str, then: str
 ) -> None:
     assert then in {
@@ -261,7 +261,7 @@ OF_NO_RULE = {
     "unavailable",
 }
 NEVER_ANSWERED = {"payment-over"}
-"""What only one use case says to another."""
+"""Codes that one use case raises only for another; no answer has them."""
 
 
 def test_each_code_of_a_refusal_is_named_and_each_that_is_named_is_one(

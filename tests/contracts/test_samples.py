@@ -1,4 +1,4 @@
-"""Payloads that were published once can be read for ever."""
+"""Payloads published by any earlier version stay readable."""
 
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,21 @@ SAMPLES = FOLDER / "samples"
 
 
 def samples_of(topic: str) -> list[dict[str, Any]]:
-    """What was published, the oldest first."""
+    """Return the recorded payloads of a topic, oldest first."""
     file = SAMPLES / f"{topic}.v1.json"
     found: list[dict[str, Any]] = orjson.loads(file.read_bytes()) if file.exists() else []
     return found
 
 
 def read(contract: type[Event], payload: dict[str, Any]) -> dict[str, Any]:
-    """A payload as a reader of today has it, written out again."""
+    """Parse a payload with the current contract, and serialize it again."""
     event = contract.model_validate_json(orjson.dumps(payload))
     written: dict[str, Any] = orjson.loads(event.body())
     return written
 
 
 def keeps(old: Any, new: Any) -> bool:
-    """Whether all that was said is still said; optional fields may have come."""
+    """Return whether all old fields are unchanged in the new payload; new fields may be added."""
     if isinstance(old, dict):
         return isinstance(new, dict) and all(keeps(old[name], new.get(name)) for name in old)
     if isinstance(old, list):

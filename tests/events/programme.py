@@ -1,4 +1,4 @@
-"""The talk of domain.md, whose recording may be seen from 20 November 2020, 7 pm."""
+"""The talk of domain.md, whose recording is available from 20 November 2020, 7 pm."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ RELEASE = "2020-11-20T19:00:00+08:00"
 
 
 async def published(api: Api, **other: Any) -> dict[str, Any]:
-    """The talk, with what is said otherwise, as it is answered."""
+    """Publish the talk, with `other` fields changed; return the answer."""
     answer = await api.post("/v1/activities", {**TALK, **other}, as_=STAFF, at=ANNOUNCED)
     assert answer.status == 201, answer.body
     found: dict[str, Any] = answer.json()
@@ -34,6 +34,6 @@ async def published(api: Api, **other: Any) -> dict[str, Any]:
 
 
 async def events(api: Api, topic: str) -> list[dict[str, Any]]:
-    """The payloads of a topic in the outbox."""
+    """Return the payloads of a topic in the outbox, oldest first."""
     rows = api.app.state.database.outbox.find({"topic": topic}).sort("_id", 1)
     return [orjson.loads(row["body"]) async for row in rows]

@@ -1,4 +1,4 @@
-"""The programme: who publishes, and how the public finds it."""
+"""The programme: publishing activities and finding them."""
 
 import asyncio
 from typing import Any
@@ -65,7 +65,7 @@ async def test_only_staff_publish(api: Api, as_: str | None, status: int) -> Non
         "an end at the start",
     ],
 )
-async def test_what_is_malformed_is_refused_and_not_repeated(
+async def test_a_malformed_activity_is_refused_without_repeating_its_text(
     api: Api, change: dict[str, Any]
 ) -> None:
     answer = await api.post("/v1/activities", {**TALK, **change}, as_=STAFF)
@@ -120,7 +120,7 @@ async def test_activities_are_found_by_type_branch_and_first_day(api: Api) -> No
     assert await titles("from=2020-11-22") == []
 
 
-async def test_what_began_before_a_day_is_found_as_long_as_it_is_on(api: Api) -> None:
+async def test_an_activity_that_began_earlier_is_listed_until_it_ends(api: Api) -> None:
     for title, ends_at in (
         ("over", "2020-11-24T23:30:00+08:00"),
         ("on", "2020-11-25T19:00:00+08:00"),

@@ -1,4 +1,4 @@
-"""An activity that is moved, given more places or cancelled, and what becomes of who registered."""
+"""An activity is moved, given more places or cancelled: the effect on its registrations."""
 
 import asyncio
 from typing import Any
@@ -28,7 +28,7 @@ async def cancel(api: Api, activity: str, **more: Any) -> Answer:
 
 
 async def registered(api: Api, activity: str, count: int) -> list[str]:
-    """So many patrons, who register one after the other."""
+    """Register this many patrons one after the other, and return them."""
     patrons = [f"p{number}" for number in range(count)]
     for patron in patrons:
         assert (await register(api, patron, activity)).status < 300
@@ -39,10 +39,10 @@ async def states(api: Api, activity: str) -> list[str]:
     return [state for _, state, _ in await on_the_list(api, activity)]
 
 
-# ---- when and where -----------------------------------------------------------------------------
+# ---- time and venue -----------------------------------------------------------------------------
 
 
-async def test_who_registered_for_an_activity_that_is_moved_stays_registered(api: Api) -> None:
+async def test_moving_an_activity_keeps_its_registrations(api: Api) -> None:
     talk = await published(api, places=1)
     await registered(api, talk["id"], 2)
     moved = await change(api, talk["id"], {**LATER, "venue": "Hall", "branch": "KPL"})
@@ -93,7 +93,7 @@ async def test_a_change_that_changes_nothing_is_not_told(api: Api, body: Any) ->
     ],
     ids=["fewer places", "none needed", "ends too early", "another title", "no place", "nowhere"],
 )
-async def test_what_cannot_be_changed_stays(
+async def test_a_refused_change_leaves_the_activity_unchanged(
     api: Api, places: int | None, body: Any, refusal: tuple[int, str]
 ) -> None:
     talk = await published(api, places=places)
@@ -148,7 +148,7 @@ async def test_an_activity_that_had_begun_and_is_to_come_again_gives_its_places(
 
 
 async def enlarged(api: Api) -> str:
-    """An activity whose one change gives more places than fit into a transaction; its id."""
+    """Return an activity one change of which gives more places than fit into a transaction."""
     talk = await published(api, places=1)
     await registered(api, talk["id"], 2 * CHUNK + 10)
     await change(api, talk["id"], {"places": 500})
@@ -173,7 +173,7 @@ async def test_places_that_do_not_fit_into_a_transaction_are_given_by_the_job(
     assert len({one["registration_id"] for one in told}) == len(told)
 
 
-async def test_who_withdraws_while_the_job_gives_places_gets_in_nobodys_way(
+async def test_withdrawals_while_the_job_gives_places_keep_the_places_consistent(
     api: Api, replica: Api
 ) -> None:
     talk = await enlarged(api)
@@ -234,7 +234,7 @@ async def test_the_registrations_of_a_cancelled_activity_end(api: Api) -> None:
     assert (gone.status, gone.json()["code"]) == (404, "not-registered")
 
 
-async def test_what_everybody_may_come_to_is_cancelled_too(api: Api) -> None:
+async def test_an_activity_without_registration_can_be_cancelled(api: Api) -> None:
     talk = await published(api)
     shown = (await cancel(api, talk["id"])).json()
     assert (shown["cancelled_because"], shown["places_left"]) == (WHY["reason"], None)
@@ -280,7 +280,9 @@ async def test_more_registrations_than_one_transaction_ends_are_ended_by_the_job
     assert (await api.post(JOB, as_=STAFF)).json()["done"] == 0
 
 
-async def test_who_registers_as_it_is_cancelled_is_not_left_behind(api: Api, replica: Api) -> None:
+async def test_a_registration_during_a_cancellation_is_cancelled_too(
+    api: Api, replica: Api
+) -> None:
     for round_ in range(4):
         talk = await published(api, places=3, title=str(round_))
         answers = await asyncio.gather(
@@ -298,3 +300,17 @@ async def test_who_registers_as_it_is_cancelled_is_not_left_behind(api: Api, rep
         await api.post(JOB, as_=STAFF)
         assert await on_the_list(api, talk["id"]) == []
         assert await faults(api, talk["id"]) == []
+
+
+async def test_an_activity_that_is_moved_says_from_when_and_where(api: Api) -> None:
+    talk = await published(api)
+    await change(api, talk["id"], {**LATER, "venue": "Hall"})
+    await change(api, talk["id"], {"venue": talk["venue"]})
+    await change(api, talk["id"], {"branch": "KPL"})
+    moved, back, elsewhere = await events(api, "activity.rescheduled")
+    assert (moved["previous_starts_at"], moved["previous_venue"]) == (
+        talk["starts_at"],
+        talk["venue"],
+    )
+    assert (back["previous_starts_at"], back["previous_venue"]) == (None, "Hall")
+    assert (elsewhere["previous_starts_at"], elsewhere["previous_venue"]) == (None, None)

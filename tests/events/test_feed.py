@@ -1,4 +1,4 @@
-"""The programme as calendars read it."""
+"""The programme as an iCalendar feed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ TALK = Activity(
 
 
 def read(written: bytes) -> list[str]:
-    """The lines of a calendar, unfolded as section 3.1 has it."""
+    """Return the lines of a calendar, unfolded as section 3.1 (RFC 5545) defines it."""
     text = written.decode()
     assert text.endswith("\r\n")
     assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
@@ -34,7 +34,7 @@ def read(written: bytes) -> list[str]:
 
 
 def split(lines: list[str]) -> tuple[list[str], set[str], list[str]]:
-    """What comes before the one entry, what it says, and what comes after it."""
+    """Return the lines before the one entry, the lines in it, and those after it."""
     begins, ends = lines.index("BEGIN:VEVENT"), lines.index("END:VEVENT")
     return lines[:begins], set(lines[begins + 1 : ends]), lines[ends + 1 :]
 
@@ -65,7 +65,7 @@ def test_an_activity_is_an_entry_with_its_times_in_utc() -> None:
     assert after == ["END:VCALENDAR"]
 
 
-def test_what_is_cancelled_is_said_to_be() -> None:
+def test_the_calendar_marks_a_cancelled_activity() -> None:
     assert "STATUS:CANCELLED" in read(calendar([replace(TALK, cancelled_at=NOW)], NOW))
 
 

@@ -1,4 +1,4 @@
-"""A recording's address is given out from its time on, and not a second before."""
+"""A recording's address is published at its release time, never earlier."""
 
 import asyncio
 import random
@@ -30,7 +30,9 @@ async def test_before_its_time_the_answer_says_from_when(api: Api) -> None:
     assert problem["available_from"] == "2020-11-20T11:00:00Z"
 
 
-async def test_from_its_time_on_the_address_is_given_whether_or_not_the_job_ran(api: Api) -> None:
+async def test_the_recording_address_is_given_from_its_release_time_without_the_job(
+    api: Api,
+) -> None:
     talk = await published(api)
     answer = await api.get(f"/v1/activities/{talk['id']}/recording", at=RELEASE)
     assert answer.status == 200

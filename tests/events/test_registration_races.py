@@ -1,4 +1,4 @@
-"""Any number of callers at once: a place is given once, in turn, and nobody is lost."""
+"""Concurrent callers: each place is given once and in turn, and no registration is lost."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from tests.support import Answer, Api, token
 
 
 async def call(door: Api, method: str, patron: str, activity: str) -> Answer:
-    """As a client does it, and not refused for any fault of ours."""
+    """Send a call as a client that retries; fail on any status of 500 or more."""
     path = f"/v1/activities/{activity}/registration"
     answer = await door.insist(method, path, as_=token(patron), at=ANNOUNCED)
     assert answer.status < 500, answer.json()
@@ -21,7 +21,7 @@ async def call(door: Api, method: str, patron: str, activity: str) -> Answer:
 
 
 async def faults(api: Api, activity: str) -> list[str]:
-    """What is not as it must be, of an activity's places and registrations."""
+    """Return the broken invariants of an activity's places and registrations."""
     database = api.app.state.database
     [counted] = await database.places.find({"_id": activity}).to_list(None)
     found: list[dict[str, Any]] = (
@@ -96,7 +96,7 @@ async def test_a_storm_of_registering_and_withdrawing_loses_nobody_and_leaves_no
         assert await faults(api, talk["id"]) == []
 
 
-async def test_who_registers_as_they_are_erased_is_not_left_behind(api: Api, replica: Api) -> None:
+async def test_a_registration_during_an_erasure_is_removed_too(api: Api, replica: Api) -> None:
     talks = [await published(api, places=1, title=str(n)) for n in range(8)]
     for number in range(8):
         patron = f"p{number}"

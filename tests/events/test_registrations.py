@@ -1,4 +1,4 @@
-"""Registering for an activity: what is answered, what is told, what is refused."""
+"""Registering for an activity: answers, published events and refusals."""
 
 import random
 from typing import Any
@@ -26,7 +26,7 @@ async def withdraw(api: Api, patron: str, activity: str, **more: Any) -> Answer:
 
 
 async def on_the_list(api: Api, activity: str) -> list[tuple[str, str, int | None]]:
-    """Who registered, with state and position, as the staff see it; in pages of two."""
+    """Return patron, state and position of each registration as staff see them; pages of two."""
     found: list[tuple[str, str, int | None]] = []
     after = ""
     while True:
@@ -39,7 +39,7 @@ async def on_the_list(api: Api, activity: str) -> list[tuple[str, str, int | Non
 
 
 async def erase(api: Api, patron: str, event_id: str = "e-1", at: str = ANNOUNCED) -> None:
-    """Deliver that a patron was erased, as the listener does."""
+    """Deliver a patron's erasure as the listener does."""
     _, handler = hears.handlers["patron.erased"]
     event = PatronErased(
         version=9,
@@ -54,7 +54,7 @@ async def erase(api: Api, patron: str, event_id: str = "e-1", at: str = ANNOUNCE
     await handler(event, Run(api.app.state.unit_of_work, origin, inbox=event_id, within=30.0))
 
 
-async def test_who_comes_first_has_a_place_and_who_comes_later_waits(api: Api) -> None:
+async def test_the_first_patrons_get_places_and_later_ones_wait(api: Api) -> None:
     talk = await published(api, places=2)
     assert (talk["places"], talk["places_left"]) == (2, 2)
     first = await register(api, "a", talk["id"])
@@ -88,10 +88,10 @@ async def test_who_comes_first_has_a_place_and_who_comes_later_waits(api: Api) -
     ]
 
 
-async def test_who_waits_first_gets_the_place_of_who_withdraws(api: Api) -> None:
+async def test_a_withdrawn_place_goes_to_the_first_patron_on_the_waiting_list(api: Api) -> None:
     talk = await published(api, places=1)
     ids = [(await register(api, who, talk["id"])).json()["id"] for who in "abcd"]
-    ended = await withdraw(api, "c", talk["id"])  # who waits has no place to give
+    ended = await withdraw(api, "c", talk["id"])  # a waitlisted patron has no place to give
     assert (ended.status, ended.json()["state"], ended.json()["version"]) == (200, "cancelled", 2)
     assert [who for who, *_ in await on_the_list(api, talk["id"])] == ["a", "b", "d"]
     await withdraw(api, "a", talk["id"])
@@ -143,7 +143,7 @@ async def test_places_are_counted(api: Api, places: Any) -> None:
     ],
     ids=["has a place", "waits", "has begun", "has begun, too late to withdraw", "never came"],
 )
-async def test_what_is_refused_changes_nothing(
+async def test_a_refused_call_changes_no_registration(
     api: Api, call: Any, who: str, at: str, refusal: tuple[int, str]
 ) -> None:
     talk = await published(api, places=1)
@@ -200,7 +200,7 @@ async def test_a_patron_sees_their_own_and_what_it_is_for(api: Api) -> None:
 
     every = [("Show", None), (TALK["title"], None), ("Later", 1)]
     assert await titles("a", ANNOUNCED) == every
-    assert await titles("a", "2020-11-20T23:59:59+08:00") == every  # on the day they are there
+    assert await titles("a", "2020-11-20T23:59:59+08:00") == every  # the last moment of its day
     assert await titles("a", "2020-11-21T00:00:00+08:00") == [every[0], every[2]]
     assert await titles("a", "2020-11-22T00:00:00+08:00") == [every[2]]
     assert await titles("b", ANNOUNCED) == [("Later", None)]
@@ -226,7 +226,7 @@ async def test_a_request_sent_again_is_answered_as_before(api: Api, replica: Api
     assert await on_the_list(api, talk["id"]) == [("b", "confirmed", None)]
 
 
-async def test_of_an_erased_patron_nothing_is_left_and_the_places_go_on(api: Api) -> None:
+async def test_an_erasure_removes_all_registrations_and_passes_the_places_on(api: Api) -> None:
     talk, other = await published(api, places=1), await published(api, places=2, title="Other")
     for who in "abc":
         await register(api, who, talk["id"])
@@ -238,7 +238,7 @@ async def test_of_an_erased_patron_nothing_is_left_and_the_places_go_on(api: Api
     assert await api.app.state.database.registrations.find_one({"patron_id": "a"}) is None
     told = await events(api, "registration.cancelled")
     assert [(one["patron_id"], one["by"]) for one in told] == [("a", "erased")] * 2
-    # Their token is good for a while.
+    # The patron's token is still valid for a while.
     refused = await register(api, "a", talk["id"])
     assert (refused.status, refused.json()["code"]) == (404, "no-such-patron")
     assert [who for who, *_ in await on_the_list(api, talk["id"])] == ["b", "c"]

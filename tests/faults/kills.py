@@ -1,4 +1,4 @@
-"""Killing a process at a named step, and who has which steps."""
+"""Killing a process at a named step, and the steps of each service."""
 
 import asyncio
 import signal
@@ -28,17 +28,17 @@ STEPS = (
     *(("gateway", point) for point in LISTENER),
     *(("circulation", point) for point in SWEEP),
 )
-"""Each service with each step that it takes."""
+"""Each service with each of its steps."""
 
 
 PATIENCE = 90.0
-"""Seconds in which a process must come to its step."""
+"""Seconds within which a process must reach the step."""
 
 
 def armable(
     folder: Path, replicas: Mapping[str, int] = MappingProxyType({})
 ) -> dict[str, dict[str, str]]:
-    """What processes are told by environment so that `arm` can reach each of them."""
+    """Return the environment of each process, with the file through which `arm` reaches it."""
     names = [
         f"{service}-{replica}"
         for service in SERVICES
@@ -48,7 +48,7 @@ def armable(
 
 
 def arm(process: Child, point: str, passes: int, *, stop: bool = False) -> None:
-    """From now on the process dies, or stands still, at the `passes`-th pass of `point`."""
+    """Make the process die, or stop it, at the `passes`-th pass of `point`, counted from now."""
     file = _file(process)
     partial = file.with_suffix(".partial")
     partial.write_text(f"{point}:{passes}" + (":stop" if stop else ""))
@@ -56,7 +56,7 @@ def arm(process: Child, point: str, passes: int, *, stop: bool = False) -> None:
 
 
 def disarm(process: Child) -> None:
-    """The process, and whoever is started in its place, lives on."""
+    """Let the process, and any process started in its place, pass all steps."""
     _file(process).unlink(missing_ok=True)
 
 
@@ -66,26 +66,26 @@ def _file(process: Child) -> Path:
 
 @dataclass(frozen=True)
 class Death:
-    """A process that was killed, and when, by time.monotonic()."""
+    """A killed process, with times from time.monotonic()."""
 
     name: str
     at: float
     ready_at: float
-    """When it was started again and could be used."""
+    """Time at which it was restarted and ready."""
 
     @property
     def service(self) -> str:
-        """Whose process it was."""
+        """The service of the process."""
         return self.name.rpartition("-")[0]
 
     @property
     def serving(self) -> bool:
-        """Whether the others call it: the first replica of its service."""
+        """True if other services call this process: it is the first replica of its service."""
         return self.name.endswith("-0")
 
     @property
     def away(self) -> float:
-        """Seconds."""
+        """Seconds from the kill until it was ready again."""
         return self.ready_at - self.at
 
 
@@ -93,10 +93,10 @@ class Death:
 async def doomed(
     processes: Sequence[Child], point: str, passes: int
 ) -> AsyncIterator["asyncio.Task[Death]"]:
-    """Whichever of the processes first passes `point` often enough dies, and is started again.
+    """Kill the first process that passes `point` often enough, and start it again.
 
-    Gives the task that waits for its death, which raises TimeoutError if none has died within
-    PATIENCE. When the block is left all of them run.
+    Yields the task that waits for the death; it raises TimeoutError if no process dies within
+    PATIENCE. When the block ends, all processes run.
     """
     for process in processes:
         arm(process, point, passes)
@@ -112,7 +112,7 @@ async def doomed(
             for process in processes:
                 disarm(process)
         assert victim.exit_code == -signal.SIGKILL, victim.tail()
-        for process in processes:  # a second one may have come to it before it was disarmed
+        for process in processes:  # another one may have died before it was disarmed
             await asyncio.to_thread(process.start)
         return Death(victim.name, died_at, time.monotonic())
 

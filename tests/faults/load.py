@@ -1,8 +1,8 @@
-"""A steady load on a running library, and what became of each attempt.
+"""A steady load on a running library, with a record of each attempt.
 
-Patrons borrow, renew and return; new ones register and bring a copy back late; a branch closes and
-reopens; activities are published. Each command has a key and is tried again under it until it
-succeeds, so a test can break something meanwhile and then ask what callers saw.
+Patrons borrow, renew and return; new ones register and return a copy late; a branch closes and
+reopens; activities are published. Each command has a key and is retried with it until it
+succeeds, so a test can break something meanwhile and then check the answers that callers got.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from shared.settings import Settings
 from tests.library import PIN, WEEK, Library, unique
 
 ANSWER_SECONDS = 2.0
-"""In which the gateway is to answer, be it with a 503."""
+"""Seconds within which the gateway must answer, if only with a 503."""
 RETRY_SECONDS = 0.1
 CROWDED = 4.0
-"""Processes that want a core, for each there is, from which on all that runs is late."""
+"""Processes per core that want to run, above which all answers on the machine are late."""
 NOT_YET = {
     "unknown-branch": "circulation has yet to hear of it",
 }
-"""Refusals that are no fault, and why another attempt will succeed."""
+"""Expected refusals, each with the reason why a later attempt succeeds."""
 KINDS = {
     "accounts": ("registration", "log-in", "preferences"),
     "circulation": ("check-out", "renewal", "return"),
@@ -39,16 +39,16 @@ KINDS = {
     "notices": ("branch", "closure", "reopening"),
     "gateway": ("overview",),
 }
-"""What is asked of each service."""
+"""Kinds of commands for each service."""
 UNANSWERED = 0
-"""The status of an attempt that nobody answered."""
+"""Status of an attempt without an answer."""
 
 LENDING = 4
-"""Patrons who borrow and return."""
+"""Number of patrons who borrow and return."""
 CLOSURES = 20
-"""Of one branch."""
+"""Closures of one branch before the next branch is used."""
 LENDERS_SHARE, NEWCOMERS_SHARE, CLOSURES_SHARE, ACTIVITIES_SHARE = 0.15, 0.2, 0.1, 0.1
-"""What part of the commands falls to each lane; there are LENDING of the first."""
+"""Share of the commands in each lane; LENDING lanes have the first share."""
 
 
 @dataclass(frozen=True)
@@ -58,52 +58,52 @@ class Attempt:
     kind: str
     """One of KINDS."""
     key: str
-    """The same for all attempts of one command."""
+    """Idempotency key, the same for all attempts of one command."""
     began: float
-    """By time.monotonic()."""
+    """Start, from time.monotonic()."""
     seconds: float
-    """Until it was answered, or given up."""
+    """Seconds until it was answered or given up."""
     status: int
-    """Of HTTP, or UNANSWERED."""
+    """HTTP status, or UNANSWERED."""
 
     @property
     def ended(self) -> float:
-        """By time.monotonic()."""
+        """End, from time.monotonic()."""
         return self.began + self.seconds
 
     crowding: float = 1.0
-    """How many times longer than usual anything may take, so many share the machine."""
+    """Factor by which the load of the machine may slow the answer."""
 
     @property
     def succeeded(self) -> bool:
-        """Whether the command is done with it."""
+        """True if the attempt completed its command."""
         return UNANSWERED < self.status < 400
 
 
 @dataclass
 class Acknowledged:
-    """What callers were told is so, and may therefore rely on."""
+    """Acknowledged results, which must not be lost."""
 
     loans: dict[str, dict[str, tuple[str, int]]] = field(default_factory=lambda: defaultdict(dict))
-    """By patron: state and number of renewals of each loan."""
+    """For each patron: state and number of renewals of each loan."""
     paths: list[str] = field(default_factory=list)
-    """Where staff find what was made."""
+    """Paths at which staff can read the created resources."""
 
     def loan(self, loan: dict[str, Any]) -> None:
-        """Note a loan as it was answered."""
+        """Record a loan from an answer."""
         self.loans[loan["patron_id"]][loan["id"]] = (loan["state"], loan["renewals"])
 
 
 def crowding() -> float:
-    """1 on a machine that has little else to do; more where others crowd it."""
+    """Return 1 on a machine with little other work, more if other processes crowd it."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1) / CROWDED)
 
 
 class Load:
-    """Commands at a steady rate while the block runs; it ends when those in hand are done.
+    """Sends commands at a steady rate while the block runs; then waits for those in progress.
 
-    `rate` is commands a second while all is well. A lane whose service is away waits for it, and
-    the others go on at their own pace, so the load is bounded whatever is broken.
+    `rate` is commands per second without faults. A lane whose service is away waits for it while
+    the others keep their own pace, so the load is bounded during any fault.
     """
 
     def __init__(self, library: Library, *, rate: float = 20.0) -> None:
@@ -118,7 +118,7 @@ class Load:
         library = self.library
         self._first = date.fromisoformat(library.now[:10])
         branches = [await library.branch() for _ in range(3)]
-        await library.flow.settle(within=60)  # circulation lends where it has heard of the branch
+        await library.flow.settle(within=60)  # circulation lends only at branches it has heard of
         patrons = [await library.patron(branches[i % 2]) for i in range(LENDING + 1)]
         books = await library.copies(branches[0], LENDING + 2)
         lanes = [
@@ -152,14 +152,14 @@ class Load:
                 if isinstance(end, BaseException):
                     raise end
 
-    # ---- what a test asks -----------------------------------------------------------------------
+    # ---- queries of tests -----------------------------------------------------------------------
 
     def succeeded(self, since: float = 0.0, kind: str = "") -> int:
-        """How many commands succeeded since then (time.monotonic()), of one kind or of all."""
+        """Return how many commands succeeded since a time.monotonic(), of one kind or of all."""
         return sum(1 for _ in self._successes(since, kind))
 
     def longest_gap(self, since: float, kind: str = "", *, until: float | None = None) -> float:
-        """The longest time without a success from then until now, or another moment."""
+        """Return the longest time without a success, in seconds, from `since` to `until` or now."""
         end = time.monotonic() if until is None else until
         moments = sorted(a.ended for a in self._successes(since, kind) if a.ended < end)
         return max(
@@ -167,9 +167,9 @@ class Load:
         )
 
     def first_success(self, since: float, *kinds: str) -> float | None:
-        """Seconds from then to the end of the first attempt, of some kinds or any, that succeeded.
+        """Return the seconds from `since` to the first success, of some kinds or of any.
 
-        Only attempts begun since then count.
+        Only attempts begun after `since` count.
         """
         return min(
             (
@@ -181,14 +181,14 @@ class Load:
         )
 
     def slowest(self, since: float = 0.0) -> Attempt:
-        """The attempt begun since then that took longest to be answered."""
+        """Return the slowest answered attempt that began after `since`."""
         return max(
             (a for a in self.attempts if a.began >= since and a.status != UNANSWERED),
             key=lambda attempt: attempt.seconds,
         )
 
     def statuses(self, since: float = 0.0) -> dict[int, int]:
-        """How many attempts begun since then had each status."""
+        """Return the number of attempts begun after `since`, by status."""
         counts: dict[int, int] = defaultdict(int)
         for attempt in self.attempts:
             if attempt.began >= since:
@@ -196,10 +196,10 @@ class Load:
         return dict(counts)
 
     def check_answers(self, *, gateway_away: Sequence[tuple[float, float]] = ()) -> None:
-        """The invariant of every fault: each attempt is answered within 2 s, done or with a 503.
+        """Check the invariant of every fault: each attempt succeeds or gets a 503 within 2 s.
 
-        Only in the spans in which the gateway itself is broken, from and to by time.monotonic(),
-        may attempts stay unanswered, or be late.
+        Attempts may be late or unanswered only in the spans in which the gateway itself is broken;
+        `gateway_away` has their starts and ends from time.monotonic().
         """
         for attempt in self.attempts:
             if any(attempt.began < end and attempt.ended > start for start, end in gateway_away):
@@ -209,10 +209,10 @@ class Load:
             assert attempt.seconds <= ANSWER_SECONDS * attempt.crowding, f"late: {attempt}"
 
     async def audited(self, within: float = 60.0) -> Audit:
-        """After the block: `carrel audit` at rest, and whether all that was acknowledged is there.
+        """Run `carrel audit` after the block, and check that all acknowledged results are stored.
 
-        The audit compares what is stored; this also finds what was acknowledged and is stored
-        nowhere any more, and what was done twice for one command.
+        The audit compares stored data; this also finds acknowledged results that are no longer
+        stored, and commands that were carried out twice.
         """
         await self.library.flow.settle(within)
         found = await audit(self.library.system.settings(Settings))
@@ -248,7 +248,7 @@ class Load:
                 yield loan
             after = page["next"]
 
-    # ---- what its people do ---------------------------------------------------------------------
+    # ---- lanes ----------------------------------------------------------------------------------
 
     async def _keep_pace(
         self, commands: AsyncIterator[Callable[[], Awaitable[object]]], share: float
@@ -256,7 +256,7 @@ class Load:
         pause = 1 / (self._rate * share)
         turn = time.monotonic() + secrets.randbelow(1000) / 1000 * pause
         async for command in commands:
-            turn = max(turn + pause, time.monotonic())  # what was missed is not made up for
+            turn = max(turn + pause, time.monotonic())  # missed turns are dropped
             try:
                 async with asyncio.timeout(turn - time.monotonic()):
                     await self._ending.wait()
@@ -265,7 +265,7 @@ class Load:
                 await command()
 
     async def _lend(self, card: str, barcode: str, branch: str) -> AsyncIterator[Any]:
-        """A patron who borrows, renews, looks and returns, all on one day."""
+        """Yield commands of a patron who borrows, renews the next day, reads and returns."""
         day = self._first
         loan: dict[str, Any] = {}
 
@@ -273,17 +273,19 @@ class Load:
             loan.update(await self._check_out(card, barcode, branch, day))
 
         async def renew() -> None:
-            answer = await self._post("renewal", f"/v1/loans/{loan['id']}/renewals", by=card)
+            path = f"/v1/loans/{loan['id']}/renewals"
+            answer = await self._post("renewal", path, by=card, on=day)
             self._acknowledged.loan(answer["loan"])
 
         while True:
             yield check_out
+            day += timedelta(days=1)  # on the day of its check-out a renewal gains nothing
             yield renew
             yield lambda: self._command("overview", "GET", "/v1/me", by=card)
-            yield lambda: self._take_back(barcode, branch, day)
+            yield lambda day=day: self._take_back(barcode, branch, day)
 
     async def _admit(self, barcode: str, branch: str) -> AsyncIterator[Any]:
-        """New patrons: each sets preferences, borrows, and owes a fine in the end."""
+        """Yield commands of new patrons: each sets preferences, borrows, and returns late."""
         day = self._first
         while True:
             card = unique("C")
@@ -302,13 +304,13 @@ class Load:
                 "preferences", "PATCH", "/v1/me/preferences", body, by=card
             )
             yield lambda card=card, day=day: self._check_out(card, barcode, branch, day)
-            day += timedelta(days=20)  # six of them late
+            day += timedelta(days=20)  # six days late
             yield lambda day=day: self._take_back(barcode, branch, day)
 
     async def _close(self, card: str, barcode: str, branch: str) -> AsyncIterator[Any]:
-        """Branches that close on the day a loan is due there, and reopen two days later.
+        """Yield closures from the due date of a loan, each with a reopening two days later.
 
-        One after the other: a branch carries all its closures along in each of its events.
+        One branch has CLOSURES in turn, since each of its events carries all its closures.
         """
         lent_on = self._first
         while True:
@@ -330,7 +332,7 @@ class Load:
                     on=today,
                 )
                 starts_on = ends_on
-            # Dated back: circulation may still have to hear of closures that make it not overdue.
+            # Backdated: circulation may not know yet the closures that keep it from being overdue.
             yield lambda branch=branch: self._take_back(barcode, branch, lent_on)
             branch = unique("B")[:8]
             new = {"code": branch, "name": f"Library {branch}", "kind": "district", "hours": WEEK}
@@ -341,7 +343,7 @@ class Load:
         self._acknowledged.paths.append(f"/v1/closures/{closure['id']}")
 
     async def _publish(self) -> AsyncIterator[Any]:
-        """Activities."""
+        """Yield commands that publish activities."""
         talk = {
             "title": "A talk",
             "type": "talk",
@@ -367,7 +369,7 @@ class Load:
         self._only(await self._post("return", "/v1/returns", body, by="staff", on=day))
 
     def _only(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """The loan of an answer about one copy."""
+        """Return the loan of an answer about one copy, and record it."""
         [result] = answer["results"]
         assert result["ok"], result
         loan: dict[str, Any] = result["loan"]
@@ -397,7 +399,7 @@ class Load:
         by: str = "",
         on: date | None = None,
     ) -> Any:
-        """What is answered after as many attempts as it takes; `on` is the day in the library."""
+        """Send a command until it succeeds, and return the answer; `on` is the business day."""
         key = secrets.token_hex(8)
         at = f"{on or self._first}T10:00:00+08:00"
         while True:

@@ -1,7 +1,7 @@
-"""A TCP proxy on the loopback address, whose network can be broken while it runs.
+"""A TCP proxy on the loopback address that can break the network while it runs.
 
-It stands between a client, which is told `port`, and a server. What it holds back it delivers in
-the end, as TCP does after a partition; `reset`, `forget` and `lose_answer_to` lose what they meet.
+It stands between a client, which connects to `port`, and a server. Bytes that it holds back are
+delivered in the end, as by TCP after a partition; `reset`, `forget` and `lose_answer_to` lose data.
 """
 
 import asyncio
@@ -16,18 +16,18 @@ from ops import ports
 
 CHUNK = 64 * 1024
 _HANG_UP = struct.pack("ii", 1, 0)
-"""SO_LINGER of no time: closing sends RST."""
+"""SO_LINGER with a timeout of 0: closing sends RST."""
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Proxy:
-    """Forwards to `server`, a port on the loopback address. Its methods can be called anywhere."""
+    """Forwards to `server`, a loopback port. Its methods can be called from any thread."""
 
     def __init__(self, server: int) -> None:
         self.port = ports.reserve()
         self.loop: asyncio.AbstractEventLoop
-        """Of the thread that it serves in."""
+        """The event loop of the thread that serves."""
         self.ended = asyncio.Event()
         self.seconds_more = 0.0
         self.rate: int | None = None
@@ -38,42 +38,42 @@ class Proxy:
         self._connections: set[_Connection] = set()
 
     def partition(self) -> None:
-        """Nothing passes in either direction, and nobody is told."""
+        """Hold back all bytes in both directions, without closing connections."""
         self.loop.call_soon_threadsafe(self.open.clear)
 
     def heal(self) -> None:
-        """All passes again, what was held back first."""
+        """Pass all bytes again, those held back first."""
         self.seconds_more, self.rate, self.unanswered = 0.0, None, b""
         self.loop.call_soon_threadsafe(self.open.set)
 
     def delay(self, seconds: float) -> None:
-        """Whatever is sent from now on takes so much longer, in each direction."""
+        """Delay all bytes by `seconds` in each direction from now on."""
         self.seconds_more = seconds
 
     def trickle(self, rate: int) -> None:
-        """From now on so many bytes a second pass in each direction of a connection."""
+        """Limit each direction of a connection to `rate` bytes per second from now on."""
         self.rate = rate
 
     def reset(self) -> None:
-        """Every open connection is reset; new ones pass."""
+        """Reset every open connection; new ones pass."""
         self.loop.call_soon_threadsafe(self._reset)
 
     def forget(self) -> None:
-        """What is sent over an open connection vanishes, as at a firewall that lost its state.
+        """Drop all bytes sent over open connections, like a firewall that lost its state.
 
-        Nobody is told; new connections pass.
+        Neither side is notified; new connections pass.
         """
         self.loop.call_soon_threadsafe(self._forget)
 
     def lose_answer_to(self, request: bytes) -> None:
-        """The answer to the next request with these bytes in it is lost, and a partition begins.
+        """Lose the answer to the next request that contains these bytes, and start a partition.
 
-        So the server has carried it out, the client can't know, and can't ask either.
+        The server has then carried the request out, and the client neither knows nor can ask.
         """
         self.unanswered = request
 
     async def serve(self, listening: Callable[[], object]) -> None:
-        """Accept connections until it is told that it has `ended`."""
+        """Accept connections until `ended` is set."""
         self.loop = asyncio.get_running_loop()
         async with await asyncio.start_server(self._accept, ports.LOOPBACK, self.port):
             listening()
@@ -101,7 +101,7 @@ class Proxy:
 
 
 class _Connection:
-    """One client's connection, and the one to the server for it."""
+    """A client's connection, and the connection to the server for it."""
 
     def __init__(self, proxy: Proxy, client: Stream, server: Stream) -> None:
         self._proxy = proxy
@@ -110,7 +110,7 @@ class _Connection:
         self._loses_answer = False
 
     async def forward(self) -> None:
-        """Forward both ways until either side is done."""
+        """Forward in both directions until either side ends."""
         ways = [
             asyncio.create_task(self._requests()),
             asyncio.create_task(self._answers()),
@@ -139,7 +139,7 @@ class _Connection:
             await self._write(self._client, data)
 
     async def _read(self, source: Stream) -> bytes:
-        """What came, after the time that the network takes for it; nothing at the end."""
+        """Return received bytes after the network's delay, or none at the end of the stream."""
         rate = self._proxy.rate
         try:
             data = await source[0].read(max(rate // 10, 1) if rate else CHUNK)
@@ -152,12 +152,12 @@ class _Connection:
     async def _write(self, target: Stream, data: bytes) -> None:
         if self.forgotten:
             return
-        with contextlib.suppress(OSError):  # the side that hung up is seen by reading
+        with contextlib.suppress(OSError):  # the side that closed is noticed by the next read
             target[1].write(data)
             await target[1].drain()
 
     def reset(self) -> None:
-        """Hang up on both sides, without a goodbye."""
+        """Reset the connections to both sides."""
         for _, writer in (self._client, self._server):
             with contextlib.suppress(OSError):
                 end: socket.socket = writer.get_extra_info("socket")
@@ -167,7 +167,7 @@ class _Connection:
 
 @contextmanager
 def proxied(server: int) -> Iterator[Proxy]:
-    """A proxy in front of the server at this port, in a thread of its own."""
+    """Run a proxy in front of the server at this port, in its own thread."""
     proxy = Proxy(server)
     listening = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(proxy.serve(listening.set)), daemon=True)

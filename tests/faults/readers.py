@@ -1,4 +1,4 @@
-"""Who follows an account while something breaks, and whether all they are told is new and right."""
+"""Readers of an account's event stream during faults; they check every event."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ import orjson
 from tests.library import Library
 
 SILENCE_SECONDS = 40.0
-"""After which a line is taken for dead: there is a sign of life about every 15 s."""
+"""Seconds without bytes after which a connection is dead: keep-alives come every 15 s."""
 
 
 class Reader:
-    """Follows the account of `card` while the block runs, and comes back as a browser does.
+    """Follows the account of `card` while the block runs, and reconnects like a browser.
 
-    It comes back to the next of `gateways`, with the id of its last event. `page`: over the stream
-    of an open page, with a session's cookie. `restless`: hangs up by itself after so many seconds.
+    It reconnects to the next of `gateways`, with the id of its last event. `page`: uses the stream
+    of the web pages, with a session cookie. `restless`: seconds after which it disconnects itself.
     """
 
     def __init__(
@@ -34,15 +34,15 @@ class Reader:
     ) -> None:
         self.card = card
         self.account: dict[str, Any] = {}
-        """As the events so far make it."""
+        """The account according to the events so far."""
         self.seen: dict[str, float] = {}
-        """When a loan was seen first, by its barcode, by time.monotonic()."""
+        """The time.monotonic() value at which each loan was first seen, by its barcode."""
         self.events = 0
         self.lines = 0
-        """How often it was connected."""
+        """Number of connections so far."""
         self.refused = 0
         self.faults: list[str] = []
-        """What it should not have been told."""
+        """Events and refusals that it should not have got."""
         self._gateways = gateways
         self._path = "/me/stream" if page else "/v1/me/stream"
         self._headers = {"Carrel-Time": library.now} | (
@@ -73,7 +73,7 @@ class Reader:
             raise AssertionError("it followed no longer") from ends[0]
 
     async def has_begun(self) -> bool:
-        """Whether it has the account."""
+        """Return whether it has received the account."""
         return bool(self.account)
 
     async def _follow(self) -> None:
@@ -86,7 +86,7 @@ class Reader:
             await asyncio.sleep(self._retry)
 
     async def _read(self, url: str) -> None:
-        """One connection, to its end."""
+        """Read one connection to its end."""
         headers = self._headers | ({"Last-Event-ID": self._last} if self._last else {})
         async with self._session.get(url, headers=headers) as answer:
             if answer.status != 200:

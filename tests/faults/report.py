@@ -1,7 +1,7 @@
-"""The fault matrix: a row for each fault that was tried, and what came of it.
+"""The fault matrix: a row for each tried fault, with its outcome.
 
-A fault test calls `record` once it has audited. When the run ends its rows are kept in
-`.data/faults.json`, where those of other runs stay, and all are shown;
+A fault test calls `record` after its audit. When the run ends, its rows are kept in
+`.data/faults.json` with those of other runs, and all are shown;
 `python -m tests.faults.report` writes them into docs/reliability.md.
 """
 
@@ -30,26 +30,26 @@ HEADS = ("fault", "on", "what holds", "tried", "lost", "doubled", "recovery")
 
 @dataclass(frozen=True)
 class Row:
-    """One fault on one broker, over all the tests that tried it."""
+    """The result of one fault on one broker, over all tests that tried it."""
 
     fault: str
     broker: str
-    """E: the embedded one, K: Apache Kafka."""
+    """E (embedded) or K (Apache Kafka)."""
     invariant: str
-    """What holds, as policy."""
+    """The invariant that was checked, as a statement."""
     counts: dict[str, int] = field(default_factory=dict)
-    """What was tried on it: commands, kills, …; added up. `events` is what one audit compared."""
+    """Number of commands, kills and so on, added up; of `events`, the highest of any audit."""
     lost: int = 0
     doubled: int = 0
     other: int = 0
-    """Further findings: what is told differently in two places."""
+    """Number of other findings: data that differs between two places."""
     recovery: float | None = None
-    """Seconds until all was well again, the longest of all; None: not measured."""
+    """Longest time in seconds until all was well again; None if not measured."""
     on: str = ""
-    """The day it was tried."""
+    """Day on which it was tried."""
 
     def with_(self, other: "Row") -> "Row":
-        """Both as one row: another case of the same fault."""
+        """Return both rows as one: another case of the same fault."""
         names = self.counts | other.counts
         times = [time for time in (self.recovery, other.recovery) if time is not None]
         return Row(
@@ -57,7 +57,7 @@ class Row:
             self.broker,
             self.invariant,
             {
-                # An audit compares all events since the system's start, those of earlier cases too.
+                # An audit compares all events since the start, including those of earlier cases.
                 name: (max if name == "events" else add)(
                     self.counts.get(name, 0), other.counts.get(name, 0)
                 )
@@ -83,10 +83,10 @@ def record(
     counts: Mapping[str, int] | None = None,
     recovery: float | None = None,
 ) -> None:
-    """Note what came of a fault, before asserting anything, so that a failure is in the table too.
+    """Record the outcome of a fault; called before any assertion, so that failures are listed.
 
-    `on` is the running system, or E or K where there is none. `found` gives what was lost and
-    doubled, and how many commands (if there was a Load) and events there were; `counts` adds to
+    `on` is the running system, or E or K if there is none. `found` gives the lost and doubled
+    results, and how many commands (if there was a Load) and events there were; `counts` adds to
     these. A second record of the same fault is another case of it: counts add up.
     """
     broker = on if isinstance(on, str) else _broker_of(on)
@@ -113,7 +113,7 @@ def _broker_of(system: System) -> str:
 
 
 def finish(write: Callable[[str], object]) -> None:
-    """At the end of a run that tried faults: keep its rows with those of other runs, show all."""
+    """Merge the rows of a run that tried faults with those of other runs, and show all."""
     if not _rows:
         return
     kept = {(row.fault, row.broker): row for row in load()}
@@ -126,7 +126,7 @@ def finish(write: Callable[[str], object]) -> None:
 
 
 def load() -> list[Row]:
-    """The rows that are kept."""
+    """Return the rows that are kept."""
     return [Row(**row) for row in json.loads(KEPT.read_text())] if KEPT.exists() else []
 
 
@@ -141,7 +141,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def as_text(rows: Iterable[Row]) -> list[str]:
-    """For a terminal: two lines each."""
+    """Return the rows for a terminal, two lines each."""
     return [
         line
         for fault, broker, invariant, tried, lost, doubled, recovery in map(_cells, rows)
@@ -154,7 +154,7 @@ def as_text(rows: Iterable[Row]) -> list[str]:
 
 
 def as_markdown(rows: Iterable[Row]) -> str:
-    """For docs/reliability.md: when and where, then the table."""
+    """Return the table for docs/reliability.md, after a line with dates and environment."""
     rows = list(rows)
     days = sorted({row.on for row in rows})
     day = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
@@ -171,7 +171,7 @@ def as_markdown(rows: Iterable[Row]) -> str:
 
 
 def write_page() -> None:
-    """Put the table between its marks in docs/reliability.md."""
+    """Write the table between its marks in docs/reliability.md."""
     before, begin, rest = PAGE.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

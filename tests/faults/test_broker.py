@@ -1,6 +1,6 @@
-"""Apache Kafka stopped, killed and started again under load: nothing is lost, nothing is doubled.
+"""Apache Kafka is stopped, killed and restarted under load: nothing is lost or doubled.
 
-Commands go on while it is away; their events wait in the outbox.
+Commands succeed while it is away; their events wait in the outbox.
 """
 
 import asyncio
@@ -10,24 +10,24 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ops.child import Child
-from ops.processes import System, system
+from ops.processes import System
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
 from tests.support import until
+from tests.systems import started_system
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 BEFORE = 2.0
-"""Seconds of load before a fault, and after it."""
+"""Seconds of load before and after a fault."""
 DRAINED_WITHIN = 30.0
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system on one node of Apache Kafka."""
-    folder = tmp_path_factory.mktemp("broker")
-    with system(folder, simulation=True, usual_ports=False, broker="apache") as started:
+    with started_system(tmp_path_factory, on_disk=True, broker="apache") as started:
         yield started
 
 

@@ -1,4 +1,4 @@
-"""While the broker is away commands succeed; when it is back their events flow."""
+"""Commands succeed while the broker is away; their events are sent once it is back."""
 
 import asyncio
 import time
@@ -26,6 +26,7 @@ async def test_commands_succeed_without_the_broker_and_events_follow(
     await asyncio.to_thread(broker.stop)
     try:
         [loan] = await library.lend(card, [first], branch)
+        library.now = "2020-11-03T10:00:00+08:00"
         renewal = f"/v1/loans/{loan['id']}/renewals"
         status, _ = await library.try_("POST", renewal, by=card, key="one")
         seen = await library.get("/v1/me", by=card)

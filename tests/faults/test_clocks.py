@@ -1,6 +1,6 @@
-"""A service whose clock is a day off: it refuses its callers, says why, and loses nothing.
+"""A service whose clock is a day off refuses its callers, says why, and loses nothing.
 
-The wrong time comes from libfaketime (Debian: libfaketime), which is put in front of one process.
+The wrong time comes from libfaketime (Debian: libfaketime), which is preloaded into one process.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ AT_ITS_DOOR = {
 
 
 def wrong(by: str) -> dict[str, str]:
-    """The environment of a process whose clock is off by `by`; what it times itself is right."""
+    """Return the environment of a process whose clock is off by `by`; its timers stay right."""
     return {"LD_PRELOAD": str(FAKER), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 @contextlib.asynccontextmanager
 async def wrong_clock(system: System, service: str, by: str) -> AsyncIterator[None]:
-    """The service runs with the wrong time while the block does, and with the right one again."""
+    """Run the service with the wrong time during the block, and with the right time afterwards."""
     process = system.process(service)
     right = process.environment
     await asyncio.to_thread(process.stop)
@@ -68,7 +68,7 @@ async def readiness(system: System, service: str) -> tuple[int, Any]:
 
 
 async def listens(system: System, service: str) -> bool:
-    """Whether all of the process works, whatever it says of its clock."""
+    """Return whether the process's database and consumer work, whatever its clock."""
     try:
         _, report = await readiness(system, service)
     except aiohttp.ClientError:
@@ -94,7 +94,7 @@ async def test_a_service_whose_clock_is_a_day_off_refuses_and_says_why_and_loses
         refused, problem = await library.try_(
             method, path, by=card if path == "/v1/me" else "staff"
         )
-        # What others tell it meanwhile is taken in, and what follows from it is published.
+        # It processes the events of other services meanwhile, and publishes the results.
         closure = {"branches": [branch], "from": loan["due_on"], "reason": "Typhoon"}
         closed = await library.post("/v1/closures", closure, by="staff")
         reopening = {"reopened_on": "2021-02-19", "services": ["lending"]}

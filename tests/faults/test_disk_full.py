@@ -1,8 +1,8 @@
-"""A disk that is full, MongoDB's and then Kafka's: nothing is acknowledged that is not kept.
+"""The disk of MongoDB, then of Kafka, is full: no change is acknowledged unless it is stored.
 
-Each has its data on a file system of its own, which is filled to the last byte. That takes root.
-Both end by themselves then; whoever keeps them running (Compose: `restart: unless-stopped`) starts
-them again once there is room.
+Each has its data on its own file system, which is filled to the last byte. That takes root.
+Both exit then; their supervisor (Compose: `restart: unless-stopped`) starts them again once
+there is room.
 """
 
 import asyncio
@@ -22,21 +22,22 @@ from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
 from tests.support import until
+from tests.systems import data_folder
 
 BEFORE = 2.0
 """Seconds of load before the disk is full."""
 FULL_SECONDS = 8.0
 ROOM = 600
-"""MiB of the file system: what either needs to start with, and to spare."""
+"""Size of the file system in MiB: enough for either server to start, with some to spare."""
 
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
-    """A file system of its own at `folder`, gone in the end."""
+    """Mount a new file system at `folder` until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}m", "tmpfs", str(folder)]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:  # to mount one takes root, which the gate has
+    if mounted.returncode:  # mounting takes root, which the gate has
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
     try:
         yield
@@ -46,7 +47,7 @@ def small_disk(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def full(folder: Path) -> Iterator[None]:
-    """No room in `folder` while the block runs."""
+    """Fill the file system of `folder` while the block runs."""
     ballast = folder / "ballast"
     piece = os.urandom(1 << 20)
     with ballast.open("wb", buffering=0) as file:
@@ -67,9 +68,9 @@ def full(folder: Path) -> Iterator[None]:
 def running(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[System]:
-    """The whole system; the test names the folder in it that is a small disk."""
-    folder = tmp_path_factory.mktemp("system")
+    """The whole system; the test names the folder in it that has its own file system."""
     with (
+        data_folder(tmp_path_factory, on_disk=True) as folder,
         small_disk(folder / request.param),
         system(folder, simulation=True, usual_ports=False, broker=BROKER) as started,
     ):
@@ -151,7 +152,7 @@ async def test_a_full_disk_of_kafka_costs_no_command_and_no_event(
         f"broker ended with {ended} after {refused - began:.1f} s, meanwhile {meanwhile}"
     )
     load.check_answers()
-    # Commands need no broker; a 503 now and then is the busy machine's.
+    # Commands need no broker; an occasional 503 is due to the slow machine.
     assert 10 * meanwhile.get(503, 0) < sum(meanwhile.values()), meanwhile
     assert sum(meanwhile.values()) > FULL_SECONDS
     assert found.findings == []

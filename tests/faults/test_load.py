@@ -1,4 +1,4 @@
-"""The load's eyes: it sees a late answer, a wrong one, and what was acknowledged and is gone."""
+"""The load's checks find late answers, wrong answers and lost acknowledged results."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""Apache Kafka that lost its log: refilled by `carrel replay`, all that hear it converge.
+"""Apache Kafka lost its log: `carrel replay` refills it, and all consumers converge.
 
-The services may be at work meanwhile; and the positions of their groups may have outlived the log.
+The services may run meanwhile, and the committed offsets of their groups may outlive the log.
 """
 
 import asyncio
@@ -21,18 +21,20 @@ from shared.settings import Settings
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
+from tests.systems import data_folder
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("lost")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with data_folder(tmp_path_factory, on_disk=True) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def running(folder: Path) -> Iterator[System]:
-    """The whole system on one node of Apache Kafka, which creates no topic by itself."""
+    """The whole system on one node of Apache Kafka, with automatic topic creation off."""
     with system(folder, simulation=True, usual_ports=False, broker="apache") as started:
         yield started
 
@@ -70,13 +72,13 @@ async def test_services_at_work_converge_after_the_whole_log_was_lost(
 async def test_events_are_heard_again_where_positions_outlived_the_log(
     running: System, library: Library, folder: Path
 ) -> None:
-    """Consumers die before they took in what was lost; their groups remember the old log."""
+    """Consumers die before they process lost events; their groups keep offsets of the old log."""
     broker = running.infrastructure.broker
     assert broker
     settings = running.settings(Settings)
     async with Load(library) as load:
         await asyncio.sleep(5)
-        # The services go first, in the middle of their work: not all was taken in.
+        # The services stop first, before they have processed all events.
         consumers = [running.process(service) for service in ("notices", "gateway")]
         await asyncio.gather(*(asyncio.to_thread(process.kill) for process in consumers))
         await asyncio.to_thread(running.process("circulation").kill)
@@ -101,7 +103,7 @@ async def test_events_are_heard_again_where_positions_outlived_the_log(
 
 
 def wipe_events(folder: Path) -> int:
-    """Delete the log of each event topic, and of nothing else; how many partitions."""
+    """Delete the log of each event topic, and nothing else; return the number of partitions."""
     partitions = [
         path
         for topic in published()
@@ -113,5 +115,5 @@ def wipe_events(folder: Path) -> int:
 
 
 async def replay_all(settings: Settings) -> int:
-    """Publish again what each service keeps; how many events."""
+    """Publish again the events that each service keeps; return their number."""
     return sum([(await replay(settings, service)).total() for service in PUBLISHERS])

@@ -1,7 +1,7 @@
-"""The network between circulation and its store, and between gateway and circulation, broken.
+"""Network faults between circulation and its store, and between gateway and circulation.
 
-Each of the two connections goes through a proxy of ours. Circulation reaches its store through it
-and no other way: `directConnection` keeps the driver from asking the set for its members.
+Each of the two connections goes through a proxy of ours. Circulation reaches its store only
+through it: `directConnection` keeps the driver from asking the replica set for its members.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from tests.faults.proxy import Proxy, proxied
 from tests.faults.report import record
 from tests.library import Library, unique
 from tests.support import until
+from tests.systems import data_folder
 
 pytestmark = pytest.mark.embedded
 
@@ -31,28 +32,28 @@ BEFORE = 2.0
 """Seconds of load before the fault."""
 FAULT_SECONDS = 6.0
 GIVES_UP_WITHIN = 4.0
-"""Seconds of a service by itself: it does after 1.5, and the rest is for a busy machine."""
+"""Seconds within which a service gives up by itself: 1.5 s, and the rest for a slow machine."""
 BACK_WITHIN = 20.0
-"""Seconds after the network is whole, without a restart of anything."""
+"""Seconds to recover once the network is whole, without any restart."""
 
 NAMES = {"store": "circulation and MongoDB", "circulation": "gateway and circulation"}
 
 
 @dataclass(frozen=True)
 class Wires:
-    """The connections that can be broken."""
+    """The connections that a test can break."""
 
     store: Proxy
-    """Circulation to MongoDB."""
+    """The connection from circulation to MongoDB."""
     circulation: Proxy
-    """Gateway to circulation."""
+    """The connection from the gateway to circulation."""
 
 
 @pytest.fixture(scope="module")
 def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Wires]]:
     """The whole system, with a proxy in each of the two connections."""
-    folder = tmp_path_factory.mktemp("system")
     with ExitStack() as stack:
+        folder = stack.enter_context(data_folder(tmp_path_factory))
         infrastructure = stack.enter_context(
             embedded(folder, mongo_port=None, kafka_port=None, broker=BROKER)
         )
@@ -92,7 +93,7 @@ def wires(wired: tuple[System, Wires]) -> Iterator[Wires]:
 
 
 async def restored(load: Load, since: float) -> float:
-    """Wait until commands of every owner succeed that began after `since`; seconds until then."""
+    """Wait until commands begun after `since` succeed on all services; return the seconds."""
 
     async def all_succeed() -> bool:
         return all(load.first_success(since, *kinds) is not None for kinds in KINDS.values())
@@ -122,7 +123,7 @@ def reset(wire: Proxy) -> None:
 
 
 async def ask_for_titles(library: Library) -> list[int]:
-    """The statuses of many requests at once."""
+    """Send many requests at once, and return their statuses."""
     asked = [library.try_("GET", "/v1/titles?q=Title") for _ in range(40)]
     return [status for status, _ in await asyncio.gather(*asked)]
 
@@ -150,7 +151,7 @@ async def test_the_rest_works_nothing_is_lost_and_it_heals_by_itself(
         broken.heal()
         began = time.monotonic()
         fault(broken)
-        # What hangs must not keep others from being served, however many there are.
+        # Calls that hang must not keep others from being served, however many there are.
         answers = await ask_for_titles(library)
         overview, _ = await library.try_("GET", "/v1/me", by=patron)
         await asyncio.sleep(max(0.0, FAULT_SECONDS - (time.monotonic() - began)))

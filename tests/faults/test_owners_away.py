@@ -1,4 +1,4 @@
-"""Each owner away in turn, dead or standing still: what goes on, what is refused, what heals."""
+"""Each owning service is away in turn, killed or stopped: other commands go on, and it recovers."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ FAULTS: dict[str, tuple[Callable[[Child], None], Callable[[Child], None]]] = {
 
 
 def commands(library: Library, card: str, branch: str, barcode: str) -> dict[str, Any]:
-    """A command to each owner: who gives it, its path and its body."""
+    """Return a command for each owner: caller, path and body."""
     patron = {
         "card_number": unique("C"),
         "pin": PIN,
@@ -50,7 +50,7 @@ def commands(library: Library, card: str, branch: str, barcode: str) -> dict[str
 
 
 async def attempt(library: Library, command: Any, key: str) -> tuple[int, float]:
-    """The status of one attempt at a command, and the seconds it took; a 503 says when to retry."""
+    """Send a command once; return its status and seconds. A 503 must have a Retry-After."""
     by, path, body = command
     headers = {
         "Authorization": f"Bearer {library.tokens[by]}",
@@ -96,14 +96,14 @@ async def test_the_account_is_shown_marked_and_all_else_goes_on(
             return all(live[name]["live"] is (name != owner) for name in live)
 
         await until(marked)
-        # As many at once as open the circuit; those after them are refused without being tried.
+        # Enough concurrent calls to open the circuit; those after them are refused at once.
         tries = [attempt(library, asked[owner], key) for _ in range(FAILURES)]
         assert {status for status, _ in await asyncio.gather(*tries)} == {503}
         status, took = await attempt(library, asked[owner], key)
         assert status == 503
         assert took < 1.4 * crowding()
         for other in set(OWNERS) - {owner}:
-            if (owner, other) != ("accounts", "circulation"):  # it asks whose the card is
+            if (owner, other) != ("accounts", "circulation"):  # circulation asks accounts
                 by, path, body = asked[other]
                 await library.post(path, body, by=by)
     finally:
@@ -145,7 +145,7 @@ async def test_a_gateway_that_no_token_was_shown_to_knows_who_calls_once_account
 
     try:
         await asyncio.to_thread(gateway.stop)
-        await known.delete_many({})  # as one that is new
+        await known.delete_many({})  # like a new gateway
         await asyncio.to_thread(gateway.start)
         await until(keys, within=30)
         new = (await ask_accounts("/v1/ops/keys/rotate", by="ops"))["kid"]

@@ -1,6 +1,6 @@
-"""Messages that nobody can take in, under load: each is buried, and the others go on.
+"""Messages at fault under load become dead letters, and other messages are processed.
 
-Every kind goes to a topic that most services hear, while a library goes about its day.
+Every kind is sent to a topic that most services hear, during a day at the library.
 """
 
 import itertools
@@ -28,8 +28,11 @@ pytestmark = pytest.mark.timeout(300)
 TOPIC = "patron.registered"
 HEARERS = [service for service, topics in heard().items() if TOPIC in topics]
 DELAYED_AT_MOST = 30.0
-"""Seconds that another message may wait behind all of these: most take milliseconds, the large ones
-a second or two where two cores do all there is to do, sending included."""
+"""Greatest wait in seconds of another message behind all of these.
+
+Most take milliseconds, the large ones a second or two on two cores that do all the work,
+including the sending.
+"""
 LARGE = 5 * 1024 * 1024
 LARGER_THAN_A_LETTER = 17 * 1024 * 1024
 NO_VALUE = b"no value"
@@ -49,7 +52,7 @@ BODY = orjson.dumps(
 
 @dataclass(frozen=True)
 class Poison:
-    """A message at fault."""
+    """A message that no consumer can process."""
 
     name: str
     value: bytes | None = b"{}"
@@ -58,7 +61,7 @@ class Poison:
 
 
 def told(**headers: bytes | None) -> tuple[tuple[str, bytes | None], ...]:
-    """The good headers with these in their place."""
+    """Return the valid headers with these in their place."""
     return tuple((GOOD | headers).items())
 
 
@@ -84,7 +87,7 @@ POISONS = (
 )
 
 
-async def test_what_nobody_can_take_in_is_buried_and_the_others_go_on(
+async def test_messages_at_fault_become_dead_letters_and_other_messages_are_processed(
     running: System, library: Library
 ) -> None:
     settings = running.settings(Settings)
@@ -118,15 +121,15 @@ async def test_what_nobody_can_take_in_is_buried_and_the_others_go_on(
 
 
 def without_the_poison(found: Audit) -> Audit:
-    """An audit without what it rightly says of these messages: nobody recorded them."""
-    for event_id in ("poison", "?"):  # under its id, and under none
+    """Return the audit without its correct findings about these messages: no outbox has them."""
+    for event_id in ("poison", "?"):  # with its id, and without one
         found.findings.remove(f"{TOPIC} {event_id} is on its topic, but nobody recorded it")
         found.lost -= 1
     return found
 
 
 async def allow_large_messages(settings: Settings) -> None:
-    """As an operator might, who has large events of another publisher on the same brokers."""
+    """Raise the topic's message limit, as an operator with other large publishers might."""
     async with Positions(settings.kafka) as positions:
         limit = {"max.message.bytes": str(2 * LARGER_THAN_A_LETTER)}
         resource = ConfigResource(ConfigResourceType.TOPIC, TOPIC, limit)
@@ -134,12 +137,12 @@ async def allow_large_messages(settings: Settings) -> None:
 
 
 async def send_all(settings: Settings) -> dict[tuple[int, int], Poison]:
-    """Every kind, over all partitions; partition and offset of each."""
+    """Send every kind, over all partitions; return partition and offset of each."""
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka,
         acks="all",
         max_request_size=2 * LARGER_THAN_A_LETTER,
-        # It refuses to be given neither key nor value.
+        # The producer refuses a message with neither key nor value.
         value_serializer=lambda value: None if value == NO_VALUE else value,
     )
     await producer.start()
@@ -161,7 +164,7 @@ async def send_all(settings: Settings) -> dict[tuple[int, int], Poison]:
 
 
 async def all_buried(settings: Settings, count: int) -> None:
-    """Wait until each service has buried as many."""
+    """Wait until each service has `count` dead letters."""
     async with Positions(settings.kafka) as positions:
 
         async def buried() -> bool:
@@ -175,7 +178,7 @@ async def all_buried(settings: Settings, count: int) -> None:
 async def letters(
     settings: Settings, service: str
 ) -> dict[tuple[int, int], ConsumerRecord[bytes, bytes]]:
-    """What a service buried, by where it lay."""
+    """Return the dead letters of a service by their original partition and offset."""
     found = {}
     async with Positions(settings.kafka) as positions:
         async for letter in positions.records(dead_letter_topic(service)):
@@ -188,7 +191,7 @@ async def letters(
 
 
 def as_it_came(letter: ConsumerRecord[bytes, bytes], poison: Poison) -> bool:
-    """Whether a letter holds its message; one that is larger than any letter only says so."""
+    """Return whether a dead letter holds its message, or says that it was too large."""
     kept = tuple(header for header in letter.headers if not header[0].startswith("carrel-"))
     if poison.value and len(poison.value) >= LARGER_THAN_A_LETTER:
         return (LEFT_OUT, b"too large") in letter.headers and not (letter.value or kept)

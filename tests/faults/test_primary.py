@@ -1,6 +1,8 @@
-"""MongoDB as a replica set of three: what the loss of its nodes does to a library at work.
+"""MongoDB as a replica set of three nodes that are lost while a library is at work.
 
-A `gap` is the longest time in which no command succeeded.
+A `gap` is the longest time in which no command succeeded. Each test measures times of answers,
+with three nodes, two gateways and a load on two cores: next to another system, the answers would
+be late because of the machine.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from pymongo.errors import AutoReconnect, PyMongoError
 
 from ops.audit import audit
 from ops.child import Child
-from ops.processes import System, system
+from ops.processes import System
 from shared.settings import Settings
 from tests.conftest import BROKER
 from tests.faults.load import KINDS, Load
@@ -24,14 +26,15 @@ from tests.faults.report import record
 from tests.faults.test_owners_away import attempt
 from tests.library import Library, unique
 from tests.support import until
+from tests.systems import started_system
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.alone]
 
 GAP_SECONDS = 15.0
 BEFORE = 3.0
 """Seconds of load before the fault."""
 BOOKS = 10
-"""Of one patron: as many as they may have."""
+"""Number of books of one patron, the most that they may borrow."""
 
 Mongo = AsyncMongoClient[dict[str, Any]]
 
@@ -39,12 +42,10 @@ Mongo = AsyncMongoClient[dict[str, Any]]
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system on three nodes of MongoDB, with two gateways."""
-    folder = tmp_path_factory.mktemp("system")
-    with system(
-        folder,
+    with started_system(
+        tmp_path_factory,
+        on_disk=True,
         replicas={"gateway": 2},
-        simulation=True,
-        usual_ports=False,
         broker=BROKER,
         mongo_nodes=3,
     ) as started:
@@ -65,7 +66,7 @@ def nodes(running: System) -> list[Child]:
 
 
 async def primary(running: System, mongo: Mongo) -> Child:
-    """The node that takes writes; waits for an election if there is one."""
+    """Return the node that takes writes, after waiting for an election if there is one."""
 
     async def found() -> Child | None:
         try:
@@ -80,7 +81,7 @@ async def primary(running: System, mongo: Mongo) -> Child:
 
 
 async def caught_up(running: System, mongo: Mongo) -> None:
-    """Wait until every node has all that the primary has."""
+    """Wait until every node has all the data of the primary."""
 
     async def all_equal() -> bool:
         try:
@@ -94,7 +95,7 @@ async def caught_up(running: System, mongo: Mongo) -> None:
 
 
 async def recovered(load: Load, since: float) -> float:
-    """Wait for a success of every service after `since`; seconds until the last of them."""
+    """Wait for a success of every service after `since`; return the seconds until the last."""
 
     async def all_succeed() -> bool:
         return all(load.first_success(since, *kinds) is not None for kinds in KINDS.values())
@@ -134,14 +135,14 @@ async def test_accounts_are_followed_through_the_loss_of_the_primary(
 ) -> None:
     await caught_up(running, mongo)
     branch = await library.branch()
-    await library.flow.settle(within=60)  # circulation lends where it has heard of the branch
+    await library.flow.settle(within=60)  # circulation lends only at branches it has heard of
     books = {await library.patron(branch): await library.copies(branch, BOOKS) for _ in range(4)}
     here, there = running.url("gateway", 0), running.url("gateway", 1)
     acknowledged: dict[str, float] = {}
     gone = asyncio.Event()
 
     async def borrow(card: str, *, on: bool) -> None:
-        """Half of them stop with their first success after the loss: no later one helps theirs."""
+        """Half of the patrons stop at their first success after the loss."""
         for barcode in books[card]:
             body = {"card_number": card, "barcodes": [barcode], "branch": branch}
             key = unique("K")
@@ -188,7 +189,7 @@ async def test_accounts_are_followed_through_the_loss_of_the_primary(
                 theirs = [one.account for one in readers if one.card == card]
                 return all(one | {"sources": None} == said for one in theirs)
 
-            await until(all_see_it, within=30)  # before they would look by themselves
+            await until(all_see_it, within=30)  # before the gateways would look by themselves
         await asyncio.to_thread(lost.start)
     await caught_up(running, mongo)
     await library.flow.settle(within=60)
@@ -226,7 +227,7 @@ async def test_a_primary_that_steps_down_is_replaced_at_once(
     async with Load(library) as load:
         await asyncio.sleep(BEFORE)
         stepped = time.monotonic()
-        with contextlib.suppress(AutoReconnect):  # it hangs up on everyone
+        with contextlib.suppress(AutoReconnect):  # it closes all connections
             await mongo.admin.command({"replSetStepDown": 30})
         recovery = await recovered(load, stepped)
         gap = load.longest_gap(stepped)

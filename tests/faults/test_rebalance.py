@@ -1,8 +1,8 @@
-"""Replicas that come, go and die: how long an event waits on Apache Kafka.
+"""Replicas start, stop and die: the time that an event waits on Apache Kafka.
 
-Two replicas of each service that hears anything take in patrons at a steady pace. What is measured
-is the time from an event's sending to its effect in the database, the longest of all: a pause of
-consumption is in it. `pytest -s` shows the figures.
+Two replicas of each consuming service process patron events at a steady pace. The measured
+time is from an event's sending to its effect in the database, the longest of all; it includes
+pauses of consumption. `pytest -s` shows the figures.
 """
 
 import asyncio
@@ -23,13 +23,14 @@ from shared.contracts.accounts import PatronRegistered
 from shared.mongo import Database, Document, connect
 from shared.settings import Settings
 from tests.support import until
+from tests.systems import data_folder
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.alone]
 
 PACE = 0.02
 """Seconds between two events."""
 LOAD = 3.0
-"""Seconds of load before and after what happens."""
+"""Seconds of load before and after a change."""
 
 
 HEARERS = ("circulation", "notices", "gateway")
@@ -37,14 +38,14 @@ EFFECTS: list[Document] = [
     {"$match": {"operationType": "insert", "ns.coll": {"$in": ["inbox", "account_views"]}}},
     {"$project": {"documentKey": 1, "wallTime": 1}},
 ]
-"""What a hearer inserts for a new patron: a row of its inbox, or, in the gateway, a view."""
+"""A consumer's inserts for a new patron: a row of its inbox or, in the gateway, a view."""
 
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Two replicas of each hearer on one node of Apache Kafka."""
-    folder = tmp_path_factory.mktemp("rebalance")
+    """Two replicas of each consuming service on one node of Apache Kafka."""
     with (
+        data_folder(tmp_path_factory) as folder,
         embedded(folder, mongo_port=None, kafka_port=None, broker="apache") as infrastructure,
         services(
             infrastructure,
@@ -59,7 +60,7 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 class Stream:
-    """Patrons registered at a steady pace, and how long each waited for one of its hearers."""
+    """Patrons registered at a steady pace, with each event's wait for one consuming service."""
 
     def __init__(self, producer: AIOKafkaProducer, database: Database) -> None:
         self._producer = producer
@@ -67,7 +68,7 @@ class Stream:
         self.sent: dict[str, float] = {}
         self._taken_in: dict[str, float] = {}
         self.longest = 0.0
-        """Seconds that an event waited at most; known in the end."""
+        """Longest wait of an event in seconds; set by `close`."""
 
     async def send(self) -> None:
         """Send until cancelled."""
@@ -84,7 +85,7 @@ class Stream:
             )
             headers = {
                 "content-type": "application/json",
-                "ce_id": patron_id,  # the effects are known by it
+                "ce_id": patron_id,  # identifies the effects
                 "ce_time": "2021-02-19T04:00:00Z",
             }
             await self._producer.send_and_wait(
@@ -97,14 +98,14 @@ class Stream:
             await asyncio.sleep(PACE)
 
     async def watch(self) -> None:
-        """Note each effect, by the clock of the database, until cancelled."""
+        """Record each effect, by the clock of the database, until cancelled."""
         async with self._database.watch(EFFECTS) as effects:
             async for effect in effects:
                 patron_id = effect["documentKey"]["_id"].partition(":")[0]
                 self._taken_in.setdefault(patron_id, effect["wallTime"].timestamp())
 
     async def close(self, what: str) -> None:
-        """Wait until all are taken in, and note how long one waited at most."""
+        """Wait until all events are processed, and record the longest wait."""
 
         async def all_taken_in() -> bool:
             return self.sent.keys() <= self._taken_in.keys()
@@ -116,7 +117,7 @@ class Stream:
 
 @contextlib.asynccontextmanager
 async def steady(system: System, service: str, what: str) -> AsyncIterator[Stream]:
-    """Events flow while the block runs and some time before and after; then all are taken in."""
+    """Send events during the block and for some time before and after, until all are processed."""
     settings = system.settings(Settings)
     client = connect(settings.mongo_url)
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all", linger_ms=0)
@@ -143,7 +144,7 @@ async def steady(system: System, service: str, what: str) -> AsyncIterator[Strea
 
 
 async def listening(system: System, service: str, replica: int) -> None:
-    """Wait until a replica takes part in its group."""
+    """Wait until a replica is a member of its consumer group."""
     async with aiohttp.ClientSession() as session:
 
         async def listens() -> bool:
@@ -180,7 +181,7 @@ async def test_a_killed_replica_that_returns_has_its_partitions_at_once(replicas
         await again(process)
         await listening(replicas, "circulation", 1)
         away = time.monotonic() - killed
-    assert stream.longest < away + 3.0  # others would have them 10 s after its death
+    assert stream.longest < away + 3.0  # others would get its partitions only 10 s after its death
 
 
 async def test_a_killed_replica_that_stays_away_is_replaced_after_its_session(

@@ -1,4 +1,4 @@
-"""The table of faults: cases add up, runs are kept side by side, the page is written in place."""
+"""The fault matrix: cases add up, runs are kept together, the page is updated in place."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.embedded
 
 @pytest.fixture(autouse=True)
 def own_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """These tests' rows stay out of the run's."""
+    """Keep the rows of these tests apart from those of the run."""
     monkeypatch.setattr(report, "_rows", {})
     monkeypatch.setattr(report, "KEPT", tmp_path / "faults.json")
     monkeypatch.setattr(report, "PAGE", tmp_path / "reliability.md")
@@ -25,7 +25,7 @@ def found(**counts: int) -> Audit:
 
 
 def run(fault: str, broker: str, recovery: float | None = None, **counts: int) -> None:
-    """A run of its own that tries one fault."""
+    """Simulate a run that tries one fault."""
     report._rows.clear()
     report.record(fault, broker, invariant="All holds", counts=counts, recovery=recovery)
     report.finish(lambda _: None)
@@ -42,7 +42,7 @@ def test_cases_of_one_fault_are_one_row() -> None:
     ]
 
 
-def test_what_the_audit_finds_is_in_the_row() -> None:
+def test_audit_findings_are_counted_in_the_row() -> None:
     harmed = found()
     harmed.expect(False, "a loan is gone", lost=1)
     harmed.expect(False, "a copy has 3 open loans", doubled=2)

@@ -1,7 +1,7 @@
-"""kill -9 at steps taken at random, one after the other, on one running system under load.
+"""kill -9 at random steps, one after the other, on one running system under load.
 
-Each seed says which service is killed, at which step, at which pass, and which replica where there
-are two. CARREL_SEEDS names the seeds to play: `1-200`, or `17` to play one again.
+Each seed gives the service to kill, the step, the pass, and the replica if there are two.
+CARREL_SEEDS names the seeds to play: `1-200`, or `17` to play one again.
 """
 
 import os
@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import pytest
 
 from ops.child import Child
-from ops.processes import System, system
-from tests.conftest import BROKER
+from ops.processes import System
 from tests.faults.kills import STEPS, Death, armable, doomed
 from tests.faults.load import KINDS, Load
 from tests.faults.report import record
 from tests.library import Library
+from tests.systems import started_system
+
+pytestmark = pytest.mark.kafka  # test_kills has each step on the embedded broker
 
 REPLICAS = {"circulation": 2, "notices": 2}
 BATCH = 20
@@ -37,14 +39,14 @@ class Seed:
 
     @classmethod
     def of(cls, number: int) -> "Seed":
-        """What a number stands for, always the same."""
-        dice = random.Random(number)  # noqa: S311 - it is to be played again
+        """Return the kill of this number, always the same."""
+        dice = random.Random(number)  # noqa: S311 - it must be repeatable
         service, point = dice.choice(STEPS)
         replica = dice.randrange(REPLICAS.get(service, 1))
         return cls(number, service, point, dice.randint(1, MOST_PASSES), replica)
 
     def victims(self, running: System) -> list[Child]:
-        """Who is armed: one replica; or all, for of the relays one alone is at work."""
+        """The processes to arm: one replica, or all relays, since only one relay is at work."""
         if self.point.startswith("relay."):
             return [
                 running.process(self.service, replica)
@@ -54,7 +56,7 @@ class Seed:
 
 
 def seeds() -> list[int]:
-    """The numbers in CARREL_SEEDS."""
+    """Return the numbers in CARREL_SEEDS."""
     first, _, last = os.environ.get("CARREL_SEEDS", "1-20").partition("-")
     return list(range(int(first), int(last or first) + 1))
 
@@ -66,15 +68,12 @@ def batches() -> list[list[int]]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The system with two replicas of those who consume and serve."""
-    folder = tmp_path_factory.mktemp("seeds")
-    with system(
-        folder,
-        simulation=True,
-        usual_ports=False,
-        broker=BROKER,
+    """The system with two replicas of the services that consume and serve."""
+    with started_system(
+        tmp_path_factory,
+        broker="apache",
         replicas=REPLICAS,
-        environment=armable(folder, REPLICAS),
+        environment=lambda folder: armable(folder, REPLICAS),
     ) as started:
         yield started
 

@@ -1,7 +1,7 @@
-"""Three brokers, two of which must have an event before it counts as published.
+"""Three brokers, two of which must store an event before it counts as published.
 
-Each node is broker and controller. One that is lost is not missed; where two are, the cluster takes
-nothing in, commands go on, and their events wait in the outboxes.
+Each node is broker and controller. The loss of one has no effect; after the loss of two, the
+cluster accepts no events, commands go on, and their events wait in the outboxes.
 """
 
 import asyncio
@@ -25,20 +25,22 @@ from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
 from tests.support import until
+from tests.systems import data_folder
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.alone, pytest.mark.timeout(300)]
 
 LOAD = 3.0
-"""Seconds of load before a fault, and after it."""
+"""Seconds of load before and after a fault."""
 AWAY = 8.0
 DRAINED_WITHIN = 30.0
 PAUSE_AT_MOST = 5.0
-"""Seconds between two commands that succeed; a lane's own pace leaves some 0.1 s."""
+"""Longest time in seconds between two successes; without faults a lane pauses about 0.1 s."""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("three")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with data_folder(tmp_path_factory, on_disk=True) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def nodes(running: System) -> list[Child]:
 
 @asynccontextmanager
 async def stores(running: System) -> AsyncIterator[dict[str, Database]]:
-    """The databases of those that publish."""
+    """The databases of the publishing services."""
     settings = running.settings(Settings)
     client = connect(settings.mongo_url)
     yield {name: client[f"{settings.database_prefix}_{name}"] for name in PUBLISHERS}
@@ -74,7 +76,7 @@ async def drain(library: Library) -> None:
 async def test_one_of_three_is_not_missed(
     running: System, library: Library, folder: Path, wiped: bool
 ) -> None:
-    """It was the first controller, or the second: a new one is elected on the way."""
+    """The first controller is lost, then the second: a new one is elected each time."""
     node = 1 if wiped else 0
     lost = nodes(running)[node]
     async with Load(library) as load:
@@ -141,13 +143,13 @@ async def test_without_two_of_three_nothing_counts_as_published(
 
 
 def complaints(relay: Child) -> int:
-    """How often a process has said, itself or by its client, that something is not as it should."""
+    """Return the number of warnings and errors that a process and its client have logged."""
     lines = relay.log.read_text(errors="replace").splitlines()
     return sum('"level": "warning"' in line or '"level": "error"' in line for line in lines)
 
 
 async def published_since(running: System, moment: datetime) -> int:
-    """How many events were marked as published since then."""
+    """Return the number of events marked as published after `moment`."""
     async with stores(running) as databases:
         return sum(
             [

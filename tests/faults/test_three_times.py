@@ -1,4 +1,4 @@
-"""Every message comes three times, in any order, into the running system: nothing changes."""
+"""Every message arrives three times, in any order, in the running system: nothing changes."""
 
 import asyncio
 import random
@@ -50,7 +50,7 @@ async def test_every_message_three_times_in_any_order_changes_nothing(
 
 
 async def publish_twice_more(settings: Settings) -> int:
-    """Publish what is on the topics two times more, in random order; how many messages."""
+    """Publish all messages twice more, in random order; return their number."""
     order = random.Random(SEED)  # noqa: S311 - no secret
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True
@@ -80,10 +80,10 @@ async def publish_twice_more(settings: Settings) -> int:
 
 
 async def told(settings: Settings) -> dict[tuple[str, str, Any], Any]:
-    """What the hearers made of events: views, notifications, what circulation and events keep.
+    """Return the state that consumers keep: views, notifications, registrations, loans and so on.
 
-    Without the stamp of what all accounts are shown by: it is renewed also where nothing is news,
-    as who wrote the news may have been killed before the stamp.
+    The stamp of the shared view is left out: it is renewed even if nothing changed, since the
+    process that wrote a change may have been killed before it wrote the stamp.
     """
     client = connect(settings.mongo_url)
     try:

@@ -1,7 +1,7 @@
-"""Two relays of one service at once: a row may go out twice, never out of order, never not at all.
+"""Two relays of one service at once: rows may be sent twice, never out of order, never lost.
 
-The lease keeps the others from the same work; it does not fence. A relay that stood still for
-longer than its lease sends what it had read before; and one may not ask for the lease at all.
+The lease keeps other relays from the same work; it is no fence. A relay that was stopped for
+longer than its lease sends the rows it had read; another relay may run without the lease.
 """
 
 import asyncio
@@ -14,38 +14,34 @@ import pytest
 
 from ops.audit import PUBLISHERS
 from ops.offsets import Positions
-from ops.processes import System, system
+from ops.processes import System
 from shared.contracts import published
 from shared.mongo import connect
 from shared.relay import Relay, outbox_producer
 from shared.settings import Settings
-from tests.conftest import BROKER
 from tests.faults.kills import arm, armable, disarm
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
 from tests.support import until
+from tests.systems import started_system
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 INVARIANT = "rows go out twice at most in the order of their versions; consumers bear it"
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The system with two processes that only relay what circulation publishes."""
-    folder = tmp_path_factory.mktemp("relays")
+    """The system with two processes that only relay the events of circulation."""
     relay = {"CARREL_ROLES": "relay"}
-    armed = armable(folder, {"circulation": 3})["circulation-1"]
-    with system(
-        folder,
-        simulation=True,
-        usual_ports=False,
-        broker=BROKER,
+    with started_system(
+        tmp_path_factory,
+        broker="apache",
         replicas={"circulation": 3},
-        environment={
+        environment=lambda folder: {
             "circulation-0": {"CARREL_ROLES": "api,consumers,jobs"},
-            "circulation-1": {**relay, **armed},
+            "circulation-1": {**relay, **armable(folder, {"circulation": 3})["circulation-1"]},
             "circulation-2": relay,
         },
     ) as started:
@@ -61,7 +57,7 @@ async def test_a_relay_that_stood_still_past_its_lease_sends_again_and_harms_not
         await until(lambda: holder_is(running, "circulation-1"), within=30)
         await asyncio.to_thread(other.start)
         arm(stalled, "relay.fetched", 20, stop=True)
-        # It stands still with rows in hand, and its lease runs out.
+        # It is stopped with unsent rows, and its lease runs out.
         await until(lambda: holder_is(running, "circulation-2"), within=60)
         await asyncio.sleep(2)
         disarm(stalled)
@@ -102,7 +98,7 @@ async def test_a_second_relay_that_asks_for_no_lease_harms_nothing(
 
 
 async def holder_is(running: System, name: str) -> bool:
-    """Whether this process holds the lease of circulation's relay."""
+    """Return whether this process holds the lease of circulation's relay."""
     settings = running.settings(Settings)
     client = connect(settings.mongo_url)
     try:
@@ -114,7 +110,7 @@ async def holder_is(running: System, name: str) -> bool:
 
 @asynccontextmanager
 async def relays_without_lease(running: System) -> AsyncIterator[None]:
-    """One more relay for each service, which drains its outbox all the time."""
+    """Run one more relay for each service, which drains its outbox continuously."""
     settings = running.settings(Settings)
     client = connect(settings.mongo_url)
 
@@ -144,7 +140,7 @@ async def relays_without_lease(running: System) -> AsyncIterator[None]:
 
 
 async def doubles_in_order(running: System) -> int:
-    """How many messages repeat another; each resource's versions first appear in their order."""
+    """Return the number of repeated messages; check that versions first appear in order."""
     seen: Counter[str] = Counter()
     newest: dict[tuple[str, str], int] = {}
     async with Positions(running.settings(Settings).kafka) as positions:

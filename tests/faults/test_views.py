@@ -1,4 +1,4 @@
-"""The account views lost, or built anew, while the library goes about its day."""
+"""Account views are lost or rebuilt while the library is at work."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ async def views(running: System) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def patrons(library: Library) -> list[str]:
-    """Patrons with loans, charges, notifications and preferences; all events are at rest."""
+    """Patrons with loans, charges, notifications and preferences; all events are processed."""
     before = set(library.tokens)
     await day_at_the_library(library, date(2020, 11, 2))
     talk = {"title": "A talk", "type": "talk", "venue": "Hall", "organiser": "The library"}
@@ -52,7 +52,7 @@ async def rebuild(running: System, **more: str) -> Ran:
 
 
 async def shown(library: Library, cards: list[str]) -> dict[str, Any]:
-    """What each patron is shown, but for how fresh it is."""
+    """Return each patron's account and information, without the `sources` of the account."""
     pages = {}
     for card in cards:
         account = await library.get("/v1/me", by=card)
@@ -62,7 +62,7 @@ async def shown(library: Library, cards: list[str]) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def never_wrong(library: Library, truth: dict[str, Any]) -> AsyncIterator[list[int]]:
-    """Patrons look at their accounts all the time: they see the truth, or a 503."""
+    """Read the patrons' accounts continuously; each answer must be correct, or a 503."""
     statuses: list[int] = []
     end = asyncio.Event()
 
@@ -118,7 +118,7 @@ async def test_views_are_built_anew_while_the_old_ones_are_served(
     truth = await shown(library, patrons)
     branch = await library.branch()
     await library.flow.settle()
-    # A ghost that no event would ever mend.
+    # A loan that no event would ever correct.
     ghost = {"version": 9, "state": "open", "due_on": "2020-12-01", "title_id": None}
     await views.account_views.insert_one({"_id": "nobody", "loans": {"ghost": ghost}})
 
@@ -172,21 +172,21 @@ async def test_a_rebuild_that_was_killed_changes_nothing_and_can_be_run_again(
     assert [name for name in await views.list_collection_names() if name.startswith("next_")]
     assert await shown(library, patrons) == truth
 
-    await views.leases.delete_one({"_id": "rebuild"})  # it would be free in half a minute
+    await views.leases.delete_one({"_id": "rebuild"})  # otherwise it would be free in half a minute
     assert (await rebuild(running)).code == 0
     assert not [name for name in await views.list_collection_names() if name.startswith("next_")]
     assert await shown(library, patrons) == truth
     assert (await audit(running.settings(Settings))).findings == []
 
 
-async def test_what_differs_from_what_the_owners_have_is_found(
+async def test_the_comparison_finds_views_that_differ_from_the_owners(
     running: System,
     library: Library,
     patrons: list[str],
     views: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ops.views.ON_ITS_WAY_SECONDS", 0.1)  # all events are at rest
+    monkeypatch.setattr("ops.views.ON_ITS_WAY_SECONDS", 0.1)  # all events are processed
     settings = running.settings(Settings)
     told = await carrel(settings, "doctor", "--views", "--json", **running.environment)
     [finding] = [found for found in told.json()["findings"] if found["check"] == "views"]
@@ -236,7 +236,7 @@ async def test_without_an_owner_the_views_stay_as_they_are(
     assert await shown(library, patrons) == truth
 
 
-async def test_who_follows_an_account_is_told_that_the_gateway_stops(
+async def test_a_stream_ends_with_a_message_when_the_gateway_stops(
     library: Library, running: System
 ) -> None:
     card = await library.patron(await library.branch())

@@ -1,4 +1,4 @@
-"""A process that stands still for a while and then goes on writes nothing stale."""
+"""A process that is stopped for a while and then continues writes nothing stale."""
 
 import asyncio
 import time
@@ -6,27 +6,25 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from ops.processes import System, system
+from ops.processes import System
 from tests.faults.load import KINDS, Load
 from tests.faults.report import record
 from tests.library import Library
+from tests.systems import started_system
 
-pytestmark = pytest.mark.kafka  # the embedded broker never hands a silent member's partitions on
+pytestmark = pytest.mark.kafka  # the embedded broker never reassigns a silent member's partitions
 
-STILL_SECONDS = 30
+STILL_SECONDS = 15
 """Longer than a session (10 s), a relay's lease and a transaction (5 s each)."""
 BEFORE_SECONDS = AFTER_SECONDS = 5
-"""Of load."""
+"""Seconds of load before and after."""
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The system with two replicas of those who consume and serve."""
-    folder = tmp_path_factory.mktemp("system")
+    """The system with two replicas of the services that consume and serve."""
     replicas = {"circulation": 2, "notices": 2}
-    with system(
-        folder, simulation=True, usual_ports=False, broker="apache", replicas=replicas
-    ) as started:
+    with started_system(tmp_path_factory, broker="apache", replicas=replicas) as started:
         yield started
 
 
@@ -34,7 +32,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 @pytest.mark.parametrize(
     ("names", "gateway_goes_on"),
     [
-        # Side by side where each leaves something to do for the rest.
+        # Side by side if each leaves something to do for the rest.
         pytest.param(
             ["accounts-0", "events-0", "circulation-1", "notices-1"], True, id="accounts, events"
         ),

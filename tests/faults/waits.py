@@ -1,4 +1,4 @@
-"""How long events wait on their topics for the services that hear them, seen from outside."""
+"""Times that events wait on their topics for each consuming service, measured from outside."""
 
 import asyncio
 import contextlib
@@ -17,20 +17,20 @@ from tests.support import until
 SAMPLE_SECONDS = 0.25
 
 Marks = deque[tuple[float, dict[TopicPartition, int]]]
-"""Where the topics ended at moments past, the oldest first."""
+"""The end offsets of the topics at earlier moments, oldest first."""
 
 
 class Waits:
-    """While the block runs, the longest time from an event's arrival to its committed offset.
+    """Measures the longest time from an event's arrival to its committed offset.
 
-    It is looked at four times a second, so a wait is told up to a quarter of a second too long, and
-    what came and went between two looks is not seen. Leaving the block waits until all that came
-    before has been taken in.
+    It samples four times a second, so a wait may be up to 0.25 s shorter than measured, and an
+    event that came and went between two samples is not seen. The end of the block waits until
+    all earlier events are processed.
     """
 
     def __init__(self, system: System) -> None:
         self.longest: dict[str, float] = dict.fromkeys(heard(), 0.0)
-        """Seconds, by service."""
+        """Longest wait in seconds for each service."""
         self._positions = Positions(system.infrastructure.kafka)
         self._marks: dict[str, Marks] = {service: deque() for service in heard()}
 
@@ -63,7 +63,7 @@ class Waits:
 
     async def _watch(self) -> None:
         while True:
-            with contextlib.suppress(KafkaError):  # a coordinator may be on its way elsewhere
+            with contextlib.suppress(KafkaError):  # a coordinator may be moving to another broker
                 await self._look()
             await asyncio.sleep(SAMPLE_SECONDS)
 

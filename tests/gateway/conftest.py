@@ -21,7 +21,7 @@ from shared.contracts.circulation import LoanCheckedOut, LoanRenewed
 from shared.http import NotFound, Run, Service, create_service_app
 from shared.mongo import Database, connect, ensure_indexes
 from shared.unit_of_work import Origin, Work
-from tests.gateway import story
+from tests import samples
 from tests.support import Api, served, test_keys
 
 SERVICES = ("accounts", "circulation", "events", "notices")
@@ -29,22 +29,22 @@ SERVICES = ("accounts", "circulation", "events", "notices")
 
 @dataclass
 class Owner:
-    """A service behind the gateway, and what it was asked."""
+    """A service behind the gateway, with a record of the requests it got."""
 
     app: FastAPI
     asked: list[dict[str, Any]] = field(default_factory=list)
     accruing: dict[str, Any] | None = None
-    """What circulation answers of accruing fines; None: it hangs."""
+    """Circulation's answer about accruing fines; None makes the call hang."""
     end: asyncio.Event = field(default_factory=asyncio.Event)
-    """What hangs, hangs until then."""
+    """Set to end the calls that hang."""
 
     def create_app(self, _: Settings) -> FastAPI:
-        """The app, as `served` asks for it."""
+        """Return the application, with the signature that `served` needs."""
         return self.app
 
 
 def echo(service: str) -> Owner:
-    """A service that answers what it was asked, and lives."""
+    """Return a running service that records each request and answers it."""
     app = FastAPI()
     owner = Owner(app)
     app.state.stored = True
@@ -53,7 +53,7 @@ def echo(service: str) -> Owner:
     async def live() -> dict[str, str]:
         return {"status": "alive"}
 
-    app.get("/v1/keys")(test_keys)  # a gateway asks for them by itself
+    app.get("/v1/keys")(test_keys)  # a gateway asks for the keys by itself
 
     @app.get("/v1/titles/hangs")
     async def hang() -> None:
@@ -90,22 +90,22 @@ def echo(service: str) -> Owner:
 
 async def renew(work: Work, loan_id: str) -> str:
     work.record(
-        story.loan(LoanRenewed, 2, loan_id, due_on=date(2021, 3, 1), renewals=1, renewals_left=4)
+        samples.loan(LoanRenewed, 2, loan_id, due_on=date(2021, 3, 1), renewals=1, renewals_left=4)
     )
     return loan_id
 
 
 async def lend(work: Work, loan_id: str) -> str:
-    work.record(story.loan(LoanCheckedOut, 1, loan_id))
+    work.record(samples.loan(LoanCheckedOut, 1, loan_id))
     return loan_id
 
 
 async def end(work: Work, loan_id: str) -> None:
-    work.record(story.returned(9, loan_id))
+    work.record(samples.returned(9, loan_id))
 
 
 def circulation(settings: Settings) -> Owner:
-    """A thin circulation on the chassis: what it records, the chassis puts into its answers."""
+    """Return a small circulation on the chassis, which puts recorded events into its answers."""
     router = APIRouter(prefix="/v1")
 
     @router.post("/checkouts", status_code=201)
@@ -138,7 +138,7 @@ def circulation(settings: Settings) -> Owner:
 
 @contextlib.asynccontextmanager
 async def says(answer: bytes) -> AsyncIterator[str]:
-    """A server that answers anything with these bytes; with none it never answers."""
+    """Run a server that answers anything with these bytes; with none it never answers."""
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -158,14 +158,14 @@ async def says(answer: bytes) -> AsyncIterator[str]:
 
 
 def nobody() -> str:
-    """An address where nobody listens."""
+    """Return an address where no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.fixture
 def settings(mongo_url: str, database: str) -> Settings:
-    """A gateway with its API only, whose owners are all away."""
+    """Settings of a gateway with the API only, whose owners are all away."""
     settings = Settings(
         mongo_url=mongo_url, database_prefix=database, roles=("api",), simulation=True
     )
@@ -174,7 +174,7 @@ def settings(mongo_url: str, database: str) -> Settings:
 
 @pytest.fixture
 async def echoes(settings: Settings) -> AsyncIterator[tuple[Settings, dict[str, Owner]]]:
-    """All four owners, each answering what it was asked, and settings that point at them."""
+    """Four owners that record their requests, and settings that point at them."""
     owners = {service: echo(service) for service in SERVICES}
     async with contextlib.AsyncExitStack() as stack:
         urls = {}
@@ -188,7 +188,7 @@ async def echoes(settings: Settings) -> AsyncIterator[tuple[Settings, dict[str, 
 
 @pytest.fixture
 async def lending(settings: Settings) -> AsyncIterator[tuple[Settings, Owner]]:
-    """The thin circulation, and settings that point at it."""
+    """The small circulation, and settings that point at it."""
     owner = circulation(settings)
     async with served(owner.create_app, settings) as api:
         yield settings.model_copy(update={"circulation_url": api.url}), owner
@@ -197,7 +197,7 @@ async def lending(settings: Settings) -> AsyncIterator[tuple[Settings, Owner]]:
 
 @pytest.fixture
 async def views(settings: Settings) -> AsyncIterator[Database]:
-    """The gateway's database, prepared."""
+    """The gateway's database with its indexes."""
     client = connect(settings.mongo_url)
     database = client[f"{settings.database_prefix}_gateway"]
     await ensure_indexes(database, INDEXES)
@@ -207,13 +207,13 @@ async def views(settings: Settings) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def whole(views: Database) -> None:
-    """Views that show all that the owners have, which here is nothing."""
+    """Mark the views as complete; no owner has any data here."""
     await views.account_views.insert_one({"_id": WHOLE, "form": FORM})
 
 
 @contextlib.asynccontextmanager
 async def gateways(settings: Settings, count: int) -> AsyncIterator[list[Api]]:
-    """So many replicas of the gateway."""
+    """Run this many replicas of the gateway."""
     async with contextlib.AsyncExitStack() as stack:
         yield [await stack.enter_async_context(served(create_app, settings)) for _ in range(count)]
 
@@ -223,7 +223,7 @@ Tell = Callable[[Sequence[tuple[Event, datetime]]], Awaitable[None]]
 
 @pytest.fixture
 def hear_all(views: Database) -> Tell:
-    """Hands events with their times to the consumers that hear them, as the listener a batch."""
+    """A function that hands events with their times to their consumers as one batch."""
 
     async def deliver(told: Sequence[tuple[Event, datetime]]) -> None:
         found = [hears.handlers[event.topic][1](event, Origin(when)) for event, when in told]
@@ -234,9 +234,9 @@ def hear_all(views: Database) -> Tell:
 
 @pytest.fixture
 def hear(hear_all: Tell) -> Callable[..., Awaitable[None]]:
-    """Hands one event to the consumer that hears it."""
+    """A function that hands one event to its consumer."""
 
-    async def deliver(event: Event, when: datetime = story.START) -> None:
+    async def deliver(event: Event, when: datetime = samples.START) -> None:
         await hear_all([(event, when)])
 
     return deliver
@@ -244,5 +244,5 @@ def hear(hear_all: Tell) -> Callable[..., Awaitable[None]]:
 
 @pytest.fixture
 def gateway(whole: None) -> Callable[[Settings], contextlib.AbstractAsyncContextManager[Api]]:
-    """Runs a gateway whose views are whole: `async with gateway(settings) as api`."""
+    """A function that runs a gateway on complete views: `async with gateway(settings) as api`."""
     return lambda settings: served(create_app, settings)

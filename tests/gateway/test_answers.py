@@ -1,4 +1,4 @@
-"""An answer is given again only while it is right: whatever changes is shown at once."""
+"""A cached overview is reused only while it is current: every change shows at once."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
@@ -12,7 +12,7 @@ from services.gateway.settings import Settings
 from services.gateway.store import WHOLE, Stamps, begin_build, finish_build
 from shared.contracts import Event, accounts, circulation, events, notices
 from shared.mongo import Database
-from tests.gateway import story
+from tests import samples
 from tests.gateway.conftest import gateways
 from tests.support import Api, token
 
@@ -24,18 +24,18 @@ Hear = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 async def two(settings: Settings, whole: None, hear: Hear) -> AsyncIterator[tuple[Api, Api]]:
-    """Two replicas; the patron has a loan and waits for a book."""
-    await hear(story.title(1, "A title"))
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await hear(story.hold(circulation.HoldPlaced, 1, "h-1", patron_id="patron-7", place=1))
-    await hear(story.hold(circulation.HoldPlaced, 1, "h-2", place=2))
+    """Two replicas; the patron has a loan and a waiting hold."""
+    await hear(samples.title(1, "A title"))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.hold(circulation.HoldPlaced, 1, "h-1", patron_id="patron-7", place=1))
+    await hear(samples.hold(circulation.HoldPlaced, 1, "h-2", place=2))
     async with gateways(settings, 2) as (one, other):
         yield one, other
 
 
 @pytest.fixture
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Whose views were read."""
+    """A list to which each read of an account view adds its patron."""
     read: list[str] = []
     account_view = store.account_view
 
@@ -48,46 +48,46 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def shown(api: Api, as_: str = PATRON, at: str = DAY) -> tuple[bytes, str]:
-    """What is answered, and its ETag."""
+    """Return the body and the ETag of the account."""
     answer = await api.get("/v1/me", as_=as_, at=at)
     assert answer.status == 200
     return answer.body, answer.headers["ETag"]
 
 
-async def test_what_has_not_changed_is_answered_as_before(
+async def test_an_unchanged_overview_is_answered_from_the_cache(
     two: tuple[Api, Api], hear: Hear, looked_up: list[str]
 ) -> None:
     first = await shown(two[0])
-    await hear(story.loan(circulation.LoanCheckedOut, 1))  # once more
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))  # repeated
     assert [await shown(two[0]) for _ in range(3)] == [first] * 3
     assert looked_up == ["patron-1"]
 
 
 CHANGES: dict[str, Event] = {
-    "a loan": story.loan(circulation.LoanCheckedOut, 1, "loan-2"),
-    "a renewal": story.loan(
+    "a loan": samples.loan(circulation.LoanCheckedOut, 1, "loan-2"),
+    "a renewal": samples.loan(
         circulation.LoanRenewed, 2, due_on=date(2021, 3, 1), renewals=1, renewals_left=4
     ),
-    "a corrected title": story.title(2, "A corrected title"),
-    "a place in the queue": story.hold(
+    "a corrected title": samples.title(2, "A corrected title"),
+    "a place in the queue": samples.hold(
         circulation.HoldCancelled, 2, "h-1", patron_id="patron-7", state="cancelled"
     ),
-    "a fine": story.fine(1),
-    "a registration": story.registration(events.RegistrationConfirmed, 1),
-    "a notification": story.notification(notices.NotificationDelivered, 1, read=False),
-    "the patron": story.patron(accounts.PatronBlocked, 1, status="blocked"),
-    "the patron's end": story.patron(accounts.PatronErased, 9, status="erased"),
+    "a fine": samples.fine(1),
+    "a registration": samples.registration(events.RegistrationConfirmed, 1),
+    "a notification": samples.notification(notices.NotificationDelivered, 1, read=False),
+    "the patron": samples.patron(accounts.PatronBlocked, 1, status="blocked"),
+    "the patron's end": samples.patron(accounts.PatronErased, 9, status="erased"),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
-async def test_what_changes_is_shown_at_the_next_look(
+async def test_a_change_is_shown_by_the_next_read_on_every_replica(
     two: tuple[Api, Api], hear: Hear, change: Event
 ) -> None:
     before, _ = await shown(two[0])
-    await hear(change, story.at(1))
+    await hear(change, samples.at(1))
     after = await shown(two[0])
-    assert after == await shown(two[1])  # which has kept nothing
+    assert after == await shown(two[1])  # which has nothing in its cache
     assert after[0] != before
 
 
@@ -103,7 +103,7 @@ async def test_an_answer_that_is_given_again_looks_like_the_first(two: tuple[Api
     assert 'route="/v1/me",service="gateway",status="200"' in metrics
 
 
-async def test_who_may_not_look_may_not_be_answered_from_memory_either(
+async def test_a_caller_without_access_is_not_answered_from_the_cache(
     two: tuple[Api, Api],
 ) -> None:
     await shown(two[0])
@@ -118,11 +118,11 @@ async def test_who_may_not_look_may_not_be_answered_from_memory_either(
     assert (await two[0].call("DELETE", "/v1/me", as_=PATRON, at=DAY)).status == 404
 
 
-async def test_what_was_heard_and_changed_nothing_else_is_shown_as_the_sources_day(
+async def test_a_repeated_event_updates_the_as_of_time_of_its_source(
     two: tuple[Api, Api], hear: Hear
 ) -> None:
     await shown(two[0])
-    await hear(story.loan(circulation.LoanCheckedOut, 1), story.at(5))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1), samples.at(5))
     assert b'"as_of":"2021-02-01T06:00:00Z"' in (await shown(two[0]))[0]
 
 
@@ -141,7 +141,7 @@ async def test_views_that_were_lost_are_not_shown_from_memory(
 ) -> None:
     await shown(two[0])
     await views.account_views.drop()
-    await hear(story.loan(circulation.LoanRenewed, 2))
+    await hear(samples.loan(circulation.LoanRenewed, 2))
     assert (await two[0].get("/v1/me", as_=PATRON, at=DAY)).status == 503
     await views.account_views.insert_one({"_id": WHOLE})
     assert await shown(two[0]) == await shown(two[1])
@@ -172,11 +172,11 @@ def kept(size: int) -> Answer:
     return Answer(b"x" * size, "", {}, date(2021, 2, 10), Stamps(1, 1), {}, {})
 
 
-def test_as_many_are_kept_as_there_is_room_for_the_longest_unused_go_first() -> None:
+def test_a_full_cache_evicts_the_least_recently_used_overviews() -> None:
     answers = Answers(most_bytes=10)
     for patron, size in (("a", 4), ("b", 4), ("a", 5), ("c", 5)):
         answers.keep(patron, kept(size))
         answers.get("a")
     assert [patron for patron in "abc" if answers.get(patron)] == ["a", "c"]
-    answers.keep("d", kept(11))  # has no room at all
+    answers.keep("d", kept(11))  # too large for the cache
     assert [patron for patron in "abcd" if answers.get(patron)] == []

@@ -1,4 +1,4 @@
-"""What the gateway refuses unread, and what each of its answers bears."""
+"""Requests that the gateway refuses unread, and the headers of all its answers."""
 
 import gzip
 
@@ -27,7 +27,7 @@ async def test_every_answer_has_the_headers_of_security(
             assert headers["X-Request-Id"]
             assert "Strict-Transport-Security" not in headers
         docs = (await api.get("/docs")).headers
-        assert "style-src" in docs["Content-Security-Policy"]  # its own is kept
+        assert "style-src" in docs["Content-Security-Policy"]  # the page's own policy is kept
 
 
 async def test_browsers_are_told_of_tls_where_that_is_set(
@@ -41,7 +41,7 @@ async def test_browsers_are_told_of_tls_where_that_is_set(
 async def test_addresses_and_headers_have_a_limit(echoes: Echoes, gateway: Gateway) -> None:
     settings, owners = echoes
     many = {f"X-{number}": "x" for number in range(MAX_HEADERS)}
-    # The client itself splits nothing and the server reads up to 64 KiB in one field.
+    # The client splits no header, and the server reads up to 64 KiB in one field.
     large = {f"X-{number}": "x" * (MAX_HEADER_BYTES // 4) for number in range(4)}
     async with gateway(settings) as api:
         long = await api.get("/v1/titles?q=" + "x" * MAX_URL)
@@ -107,7 +107,7 @@ def answer_of(kind: bytes) -> bytes:
     ],
     ids=["data", "calendar", "a page", "a stream", "a token"],
 )
-async def test_what_is_long_is_compressed_unless_it_has_secrets(
+async def test_long_data_is_compressed_but_pages_streams_and_tokens_are_not(
     kind: bytes, path: str, compressed: bool, settings: Settings, gateway: Gateway
 ) -> None:
     async with says(answer_of(kind)) as url:
@@ -123,7 +123,7 @@ async def test_what_is_long_is_compressed_unless_it_has_secrets(
             assert (gzip.decompress(body) if compressed else body) == LONG
 
 
-async def test_what_services_ask_of_each_other_no_client_asks(
+async def test_the_gateway_does_not_forward_a_clients_request_for_changes(
     lending: tuple[Settings, Owner], gateway: Gateway
 ) -> None:
     settings, _ = lending

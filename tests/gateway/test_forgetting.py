@@ -1,4 +1,4 @@
-"""What ended long ago is forgotten; nothing that is shown, or is to come, changes by that."""
+"""Items that ended long ago are deleted; nothing shown, or still to come, changes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from shared.contracts import Event, accounts, circulation, events, notices
 from shared.mongo import Database
 from shared.owners import Owners
 from shared.unit_of_work import Origin, Run, UnitOfWork
-from tests.gateway import story
+from tests import samples
 from tests.gateway.conftest import gateways
 from tests.support import token
 
@@ -25,19 +25,19 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 KINDS = ("loans", "holds", "charges", "notifications", "registrations")
 
 ENDED: list[Event] = [
-    story.returned(2, "loan-2"),
-    story.hold(circulation.HoldCancelled, 2, "hold-2", state="cancelled"),
-    story.fine(2, "charge-2", outstanding_cents=0),
-    story.notification(notices.NotificationRead, 2, read=True, key="told-2"),
-    story.registration(events.RegistrationCancelled, 2, "reg-2", state="cancelled"),
+    samples.returned(2, "loan-2"),
+    samples.hold(circulation.HoldCancelled, 2, "hold-2", state="cancelled"),
+    samples.fine(2, "charge-2", outstanding_cents=0),
+    samples.notification(notices.NotificationRead, 2, read=True, key="told-2"),
+    samples.registration(events.RegistrationCancelled, 2, "reg-2", state="cancelled"),
 ]
 GOES_ON: list[Event] = [
-    story.patron(accounts.PatronRegistered, 1),
-    story.loan(circulation.LoanCheckedOut, 1),
-    story.hold(circulation.HoldPlaced, 1),
-    story.fine(1),
-    story.notification(notices.NotificationDelivered, 1, read=False),
-    story.registration(events.RegistrationConfirmed, 1),
+    samples.patron(accounts.PatronRegistered, 1),
+    samples.loan(circulation.LoanCheckedOut, 1),
+    samples.hold(circulation.HoldPlaced, 1),
+    samples.fine(1),
+    samples.notification(notices.NotificationDelivered, 1, read=False),
+    samples.registration(events.RegistrationConfirmed, 1),
 ]
 
 
@@ -45,7 +45,7 @@ GOES_ON: list[Event] = [
 async def run(settings: Settings, views: Database) -> Run:
     await views.account_views.insert_one({"_id": store.WHOLE})
     work = UnitOfWork(views, "gateway", settings, Owners(settings, "gateway"))
-    return Run(work, Origin(now=story.START))
+    return Run(work, Origin(now=samples.START))
 
 
 async def kept(views: Database, patron: str = "patron-1") -> dict[str, Any]:
@@ -55,7 +55,7 @@ async def kept(views: Database, patron: str = "patron-1") -> dict[str, Any]:
 
 
 async def make_old(views: Database, *, patron: str = "patron-1", but: str = "") -> None:
-    """As if all that has ended had done so long ago, but for one thing."""
+    """Mark all ended items as ended long ago, except `but`."""
     view = await kept(views, patron)
     paths = [
         f"{kind}.{key}.ended"
@@ -70,7 +70,7 @@ async def make_old(views: Database, *, patron: str = "patron-1", but: str = "") 
     )
 
 
-async def test_what_ended_long_ago_is_forgotten_and_the_rest_stays_as_it_is(
+async def test_items_that_ended_long_ago_are_deleted_and_others_stay_unchanged(
     run: Run, views: Database, hear: Hear
 ) -> None:
     for event in [*GOES_ON, *ENDED]:
@@ -88,7 +88,7 @@ async def test_what_ended_long_ago_is_forgotten_and_the_rest_stays_as_it_is(
     }
     assert after["oldest_end"] == after["loans"]["loan-2"]["ended"]
     changed = {name for name in before if before[name] != after.get(name)}
-    assert changed <= {*KINDS, "oldest_end"}  # and not the stamp
+    assert changed <= {*KINDS, "oldest_end"}  # the stamp is not changed
     assert [row["_id"] async for row in views.queues.find().sort("_id")] == ["hold-1"]
     assert await forget_ends(run) == 0
 
@@ -104,21 +104,23 @@ async def test_nothing_that_ended_of_late_is_forgotten(
     assert await views.queues.count_documents({"ended": {"$exists": True}}) == 3
 
 
-async def test_what_goes_on_after_its_end_is_kept(run: Run, views: Database, hear: Hear) -> None:
-    await hear(story.fine(2, outstanding_cents=0))
-    await hear(story.fine(3, outstanding_cents=0, refund_due_cents=150))
+async def test_a_charge_with_a_refund_due_after_its_end_is_kept(
+    run: Run, views: Database, hear: Hear
+) -> None:
+    await hear(samples.fine(2, outstanding_cents=0))
+    await hear(samples.fine(3, outstanding_cents=0, refund_due_cents=150))
     await make_old(views)
     await forget_ends(run)
     assert list((await kept(views))["charges"]) == ["charge-1"]
     assert "oldest_end" not in await kept(views)
 
 
-async def test_of_an_erased_patron_nothing_is_left_in_the_end(
+async def test_nothing_is_left_of_an_erased_patron_after_the_purge(
     run: Run, views: Database, hear: Hear
 ) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await hear(story.patron(accounts.PatronErased, 2, status="erased"))
-    await hear(story.returned(2))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.patron(accounts.PatronErased, 2, status="erased"))
+    await hear(samples.returned(2))
     await forget_ends(run)
     assert (await kept(views))["patron"]["status"] == "erased"
     await make_old(views)
@@ -130,21 +132,21 @@ async def test_an_event_that_is_older_than_what_was_forgotten_is_passed_over(
     run: Run, views: Database
 ) -> None:
     async def hear_of(event: Event, recorded: datetime) -> None:
-        """As the listener does it: the event's id says when it was recorded."""
+        """Hand the event over as the listener does: its id contains the time of its recording."""
         event_id = f"{int(recorded.timestamp() * 1000):012x}".ljust(12, "0")
         event_id = f"{event_id[:8]}-{event_id[8:]}-7000-8000-000000000000"
         _, handler = hears.handlers[event.topic]
-        await store.apply(views, handler(event, Origin(story.START, causation_id=event_id)))
+        await store.apply(views, handler(event, Origin(samples.START, causation_id=event_id)))
 
     now = wall_clock()
-    await hear_of(story.loan(circulation.LoanCheckedOut, 1), now)
-    await hear_of(story.returned(2), now)
+    await hear_of(samples.loan(circulation.LoanCheckedOut, 1), now)
+    await hear_of(samples.returned(2), now)
     await make_old(views)
     await forget_ends(run)
     old = now - remembered(run.settings) - timedelta(hours=1)
-    await hear_of(story.loan(circulation.LoanCheckedOut, 1), old)
+    await hear_of(samples.loan(circulation.LoanCheckedOut, 1), old)
     assert (await kept(views))["loans"] == {}
-    await hear_of(story.loan(circulation.LoanCheckedOut, 1, "loan-7"), now)
+    await hear_of(samples.loan(circulation.LoanCheckedOut, 1, "loan-7"), now)
     assert list((await kept(views))["loans"]) == ["loan-7"]
 
 
@@ -161,7 +163,7 @@ async def test_many_views_are_done_with_by_two_replicas_at_once(
                     f"loans.loan-{patron}",
                     {"version": 2, "state": "returned"},
                     "circulation",
-                    story.START,
+                    samples.START,
                     ends=True,
                 )
                 for patron in patrons[start : start + 150]
@@ -177,7 +179,7 @@ async def test_many_views_are_done_with_by_two_replicas_at_once(
     assert await views.account_views.count_documents({"loans": {}}) == len(patrons)
 
 
-async def test_what_is_due_is_found_by_an_index(views: Database) -> None:
+async def test_old_ended_items_are_found_by_an_index(views: Database) -> None:
     found = await views.account_views.find({"oldest_end": {"$lt": LONG_AGO}}).explain()
     assert "COLLSCAN" not in str(found["queryPlanner"]["winningPlan"])
     found = await views.queues.find({"ended": {"$lt": LONG_AGO}}).explain()

@@ -1,4 +1,4 @@
-"""Limits by caller: who is counted as whom, on all replicas together, and without the store."""
+"""Limits by caller: identity of callers, all replicas together, and without the store."""
 
 import asyncio
 from typing import Any
@@ -28,7 +28,7 @@ def allowed(answers: list[Answer]) -> int:
     return sum(answer.status != 429 for answer in answers)
 
 
-async def test_who_asks_too_often_is_told_when_to_ask_again(
+async def test_a_caller_over_the_limit_is_told_when_to_retry(
     echoes: Echoes, gateway: Gateway
 ) -> None:
     settings, owners = echoes
@@ -41,7 +41,7 @@ async def test_who_asks_too_often_is_told_when_to_ask_again(
         assert refused.headers["RateLimit"] == '"caller";r=0;t=3'
         assert refused.headers["X-Request-Id"]
         assert answers[0].headers["RateLimit-Policy"] == '"caller";q=20;w=60'
-        # One more on trust, and what the bucket has gained meanwhile: one in three seconds.
+        # One more on credit, and one token every three seconds meanwhile.
         assert 20 <= allowed(answers) <= 30
         assert len(owners["circulation"].asked) == allowed(answers)
         assert (await api.get("/v1/titles", as_=OTHER)).status == 201
@@ -51,7 +51,7 @@ async def test_who_asks_too_often_is_told_when_to_ask_again(
 async def test_all_replicas_draw_from_one_bucket(
     echoes: Echoes, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A store that is slow on a busy machine would have all let through for a second, rightly.
+    # A slow store would rightly let all calls through for a second.
     monkeypatch.setattr(limits, "STORE_SECONDS", 30.0)
     settings, _ = echoes
     few = limited(settings, caller=40)
@@ -115,7 +115,7 @@ async def test_without_the_store_everyone_is_let_through(echoes: Echoes, gateway
         away.close()
 
 
-async def test_who_asks_now_and_then_costs_no_round_trip(
+async def test_an_occasional_caller_costs_no_round_trip_to_the_store(
     echoes: tuple[Settings, dict[str, Owner]], gateway: Gateway, views: Database
 ) -> None:
     settings, _ = echoes
@@ -138,7 +138,7 @@ async def test_a_bucket_gives_what_it_has_and_fills_with_time(views: Database) -
 
 async def test_fifty_at_once_get_no_more_than_the_bucket_holds(views: Database) -> None:
     drawn = await asyncio.gather(*(store.lend(views, "x", 3, 60) for _ in range(50)))
-    assert 60 <= sum(drawn) <= 90  # with what it gains in up to 30 s
+    assert 60 <= sum(drawn) <= 90  # including the tokens it gains in up to 30 s
 
 
 async def test_an_empty_bucket_is_not_asked_again_at_once() -> None:

@@ -1,4 +1,4 @@
-"""The circuit to an owner: when calls are no longer tried, and when they are again."""
+"""The circuit to an owner: when it opens, and when it closes again."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ from tests.gateway.test_proxy import Gateway
 
 
 def opened(at: float = 0.0) -> Circuit:
-    """A circuit that failures have opened."""
+    """Return a circuit that failures have opened."""
     circuit = Circuit()
     for _ in range(FAILURES):
         assert circuit.admits(at)
@@ -80,25 +80,36 @@ def test_a_test_that_its_caller_gave_up_is_made_by_another() -> None:
 async def test_a_client_that_leaves_says_nothing_of_the_owner() -> None:
     liveness = Liveness()
     for _ in range(2 * FAILURES):
-        with pytest.raises(asyncio.CancelledError), liveness.calling("events"):
+        with pytest.raises(asyncio.CancelledError), liveness.calling("events", "POST"):
             raise asyncio.CancelledError
     assert not liveness.away("events")
-    with liveness.calling("events"):
+    with liveness.calling("events", "POST"):
         pass
 
 
 async def test_each_owner_has_a_circuit_of_its_own() -> None:
     liveness = Liveness()
     for _ in range(FAILURES):
-        with pytest.raises(TimeoutError), liveness.calling("events"):
+        with pytest.raises(TimeoutError), liveness.calling("events", "POST"):
             raise TimeoutError
-    with pytest.raises(OwnerAway), liveness.calling("events"):
+    with pytest.raises(OwnerAway), liveness.calling("events", "POST"):
         pass
-    with liveness.calling("notices"):
+    with liveness.calling("notices", "POST"):
         pass
 
 
-async def test_who_comes_after_those_who_waited_in_vain_waits_no_more(
+async def test_reads_that_are_not_answered_do_not_stop_commands() -> None:
+    liveness = Liveness()
+    for _ in range(FAILURES):
+        with pytest.raises(TimeoutError), liveness.calling("circulation", "GET"):
+            raise TimeoutError
+    with pytest.raises(OwnerAway), liveness.calling("circulation", "GET"):
+        pass
+    with liveness.calling("circulation", "POST"):
+        pass
+
+
+async def test_calls_fail_at_once_after_several_calls_timed_out(
     settings: Settings, gateway: Gateway
 ) -> None:
     async with (
@@ -111,7 +122,7 @@ async def test_who_comes_after_those_who_waited_in_vain_waits_no_more(
             answer = await api.post("/v1/activities", {})
             assert (answer.status, answer.json()["code"]) == (503, "unavailable")
             assert answer.headers["Retry-After"] == "2"
-        assert time.monotonic() - started < 1.4  # each would wait for 1.5 s
+        assert time.monotonic() - started < 1.4  # each call would wait for 1.5 s
         metrics = (await api.get("/metrics")).body.decode()
-        assert 'carrel_owner_circuit_open{owner="events"} 1.0' in metrics
-        assert 'carrel_owner_circuit_open{owner="notices"} 0.0' in metrics
+        assert 'carrel_owner_circuit_open{calls="commands",owner="events"} 1.0' in metrics
+        assert 'carrel_owner_circuit_open{calls="commands",owner="notices"} 0.0' in metrics

@@ -1,4 +1,4 @@
-"""My Account and My Info, as a patron sees them."""
+"""My Account and My Info as a patron sees them."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -12,6 +12,7 @@ from services.gateway.projection import instant
 from services.gateway.settings import Settings
 from shared.contracts import Event, accounts, circulation, events, notices
 from shared.mongo import Database
+from tests import samples
 from tests.gateway import story
 from tests.gateway.conftest import Owner, gateways, says
 from tests.support import Api, served, token, until
@@ -24,7 +25,7 @@ AFTER_DUE = "2021-02-18T10:00:00+08:00"
 
 
 def accruing(loan_id: str, cents: int, **more: Any) -> dict[str, Any]:
-    """As circulation says it of a loan of version 1 at a library of which it has heard once."""
+    """An accruing fine from circulation, for loan version 1 and branch calendar version 1."""
     return {
         "loan_version": 1,
         "calendar_version": 1,
@@ -44,7 +45,7 @@ async def test_views_that_are_not_whole_are_not_shown(
 ) -> None:
     async with gateway(settings) as api:
         await views.client.drop_database(views.name)
-        await hear(story.loan(circulation.LoanRenewed, 2))  # goes on, and tells of one loan only
+        await hear(samples.loan(circulation.LoanRenewed, 2))  # covers one loan only
         answers = [await api.get(path, as_=PATRON) for path in ("/v1/me", "/v1/me/info")]
     assert [answer.status for answer in answers] == [503, 503]
     assert answers[0].headers["Retry-After"] == "2"
@@ -118,6 +119,7 @@ async def test_the_account_is_shown_from_what_was_heard(
             "amount_cents": 450,
             "outstanding_cents": 450,
             "hold_id": None,
+            "title": None,
             "refund_due_cents": 0,
             "statement_url": "/v1/charges/charge-1/statement",
         }
@@ -171,7 +173,7 @@ async def test_circulation_is_asked_only_once_a_due_date_has_passed(
 ) -> None:
     settings, owner = lending
     owner.accruing = {"items": [accruing("loan-1", 450)]}
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     async with gateway(settings) as api:
         for at in (BEFORE_DUE, "2021-02-15T23:59:00+08:00"):
             assert (await api.get("/v1/me", as_=PATRON, at=at)).json()["totals"]["overdue"] == 0
@@ -197,10 +199,10 @@ async def test_circulation_is_asked_only_once_a_due_date_has_passed(
 
 @pytest.fixture
 async def late(lending: tuple[Settings, Owner], hear: Hear) -> tuple[Settings, Owner]:
-    """A loan that was due at a library of which all have heard; and circulation's word on it."""
-    await hear(story.branch(notices.BranchRegistered, 1))
-    await hear(story.suspension(circulation.FinesSuspended, 1))
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    """A loan past its due date, with its branch, a suspension and circulation's accruing fine."""
+    await hear(samples.branch(notices.BranchRegistered, 1))
+    await hear(samples.suspension(circulation.FinesSuspended, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     lending[1].accruing = {"items": [accruing("loan-1", 450)], "suspensions_version": 1}
     return lending
 
@@ -228,11 +230,11 @@ async def test_circulation_is_not_asked_twice_for_what_stays_all_day(
 @pytest.mark.parametrize(
     "change",
     [
-        story.loan(circulation.LoanOverdue, 2),
-        story.loan(circulation.LoanCheckedOut, 1, "loan-2"),
-        story.branch(notices.BranchHoursChanged, 2),
-        story.suspension(circulation.FinesResumed, 2),
-        story.suspension(circulation.FinesSuspended, 1, suspension_id="suspension-2"),
+        samples.loan(circulation.LoanOverdue, 2),
+        samples.loan(circulation.LoanCheckedOut, 1, "loan-2"),
+        samples.branch(notices.BranchHoursChanged, 2),
+        samples.suspension(circulation.FinesResumed, 2),
+        samples.suspension(circulation.FinesSuspended, 1, suspension_id="suspension-2"),
     ],
     ids=["the loan", "another loan", "the calendar", "a suspension", "a new suspension"],
 )
@@ -244,7 +246,7 @@ async def test_circulation_is_asked_again_once_its_word_may_be_another(
         await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)
         await hear(change)
         owner.accruing = {"items": [accruing("loan-1", 300)], "suspensions_version": 1}
-        for _ in range(2):  # circulation has not heard of it yet, so its word does not hold
+        for _ in range(2):  # circulation does not know of it yet, so its answer is outdated
             account = (await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)).json()
             assert account["accruing"][0]["amount_cents"] == 300
     assert len(owner.asked) == 3
@@ -290,12 +292,12 @@ async def test_a_closure_grants_more_renewals_while_it_lasts(
 ) -> None:
     renewals, left = had_and_left
     closures = [
-        story.closed("winter", date(2021, 2, 10), date(2021, 2, 19), 2),
-        story.closed("within", date(2021, 2, 12), date(2021, 2, 15), 1),
-        story.closed("works", date(2021, 3, 1), None, 1),
+        samples.closed("winter", date(2021, 2, 10), date(2021, 2, 19), 2),
+        samples.closed("within", date(2021, 2, 12), date(2021, 2, 15), 1),
+        samples.closed("works", date(2021, 3, 1), None, 1),
     ]
     await hear(
-        story.loan(
+        samples.loan(
             circulation.LoanCheckedOut,
             1,
             due_on=date(2021, 3, 8),
@@ -306,7 +308,7 @@ async def test_a_closure_grants_more_renewals_while_it_lasts(
     async with gateway(settings) as api:
         at = f"{day}T10:00:00+08:00"
         before = (await api.get("/v1/me", as_=PATRON, at=at)).json()["loans"]
-        await hear(story.branch(notices.BranchClosed, 2, closures=closures))
+        await hear(samples.branch(notices.BranchClosed, 2, closures=closures))
         after = (await api.get("/v1/me", as_=PATRON, at=at)).json()["loans"]
     assert (before[0]["renewals_left"], after[0]["renewals_left"]) == (max(5 - renewals, 0), left)
 
@@ -316,7 +318,7 @@ async def test_a_loan_that_fell_due_in_a_closure_is_not_overdue(
 ) -> None:
     settings, owner = lending
     owner.accruing = {"items": [accruing("loan-1", 0, overdue=False)]}
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     async with gateway(settings) as api:
         account = (await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)).json()
     assert (account["loans"][0]["overdue"], account["accruing"]) == (False, [])
@@ -332,8 +334,8 @@ async def test_while_circulation_is_away_the_account_shows_what_it_said_last(
     with_circulation, owner = lending
     said = [accruing("loan-1", 450), accruing("loan-2", 150, suspended=True, as_of="2021-02-18")]
     owner.accruing = {"items": said}
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await hear(story.loan(circulation.LoanCheckedOut, 1, "loan-2"))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1, "loan-2"))
     async with gateway(with_circulation) as api:
         live = (await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)).json()
 
@@ -341,12 +343,12 @@ async def test_while_circulation_is_away_the_account_shows_what_it_said_last(
             return bool(await views.account_views.find_one({"accruing.items.1": {"$exists": True}}))
 
         await until(kept)
-        owner.accruing = None  # from here on it hangs
+        owner.accruing = None  # from here on the call hangs
         slow = (await api.get("/v1/me", as_=PATRON, at="2021-02-19T10:00:00+08:00")).json()
     assert slow["accruing"] == live["accruing"]
     assert slow["sources"]["circulation"]["live"] is False
 
-    await hear(story.loan(circulation.LoanRenewed, 2, "loan-2", due_on=date(2021, 3, 4)))
+    await hear(samples.loan(circulation.LoanRenewed, 2, "loan-2", due_on=date(2021, 3, 4)))
     async with gateway(settings) as api:
         dead = (await api.get("/v1/me", as_=PATRON, at="2021-02-20T10:00:00+08:00")).json()
     assert [item["loan_id"] for item in dead["accruing"]] == ["loan-1"]
@@ -359,7 +361,7 @@ async def test_garbage_from_circulation_is_not_shown(
     lending: tuple[Settings, Owner], gateway: Gateway, hear: Hear
 ) -> None:
     settings, owner = lending
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     async with gateway(settings) as api:
         for garbage in ({}, {"items": [{"loan_id": "loan-1"}]}, {"items": "none"}):
             owner.accruing = garbage
@@ -372,7 +374,7 @@ async def test_an_overview_that_has_not_changed_is_not_sent_again(
     settings: Settings, gateway: Gateway, hear: Hear
 ) -> None:
     async with gateway(settings) as api:
-        # The owners must all have been found away, or not yet: both say `live: false`.
+        # Owners count as `live: false`, found away or not asked yet, so the answer is stable.
         first = await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)
         tag = first.headers["ETag"]
         assert tag.startswith('W/"')
@@ -381,7 +383,7 @@ async def test_an_overview_that_has_not_changed_is_not_sent_again(
                 "/v1/me", as_=PATRON, at=BEFORE_DUE, headers={"If-None-Match": known}
             )
             assert (same.status, same.body, same.headers["ETag"]) == (304, b"", tag)
-        await hear(story.loan(circulation.LoanCheckedOut, 1))
+        await hear(samples.loan(circulation.LoanCheckedOut, 1))
         changed = await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE, headers={"If-None-Match": tag})
         assert changed.status == 200
         assert changed.headers["ETag"] != tag
@@ -391,8 +393,8 @@ async def test_an_overview_that_has_not_changed_is_not_sent_again(
 async def test_nobody_sees_anothers_account(
     settings: Settings, gateway: Gateway, hear: Hear
 ) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await hear(story.preferences(1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.preferences(1))
     async with gateway(settings) as api:
         other = token("patron-2")
         for path in ("/v1/me", "/v1/me?patron_id=patron-1&sub=patron-1&id=patron-1"):
@@ -408,27 +410,27 @@ async def test_nobody_sees_anothers_account(
 async def test_an_erased_patron_has_nothing_left(
     settings: Settings, gateway: Gateway, hear: Hear
 ) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await hear(story.patron(accounts.PatronErased, 2, status="erased"))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.patron(accounts.PatronErased, 2, status="erased"))
     async with gateway(settings) as api:
         account = (await api.get("/v1/me", as_=PATRON)).json()
     assert (account["patron"]["status"], account["loans"]) == ("erased", [])
 
 
-async def test_what_a_patron_registered_for_is_shown_until_it_is_over(
+async def test_a_registered_activity_is_shown_until_it_is_over(
     settings: Settings, gateway: Gateway, hear: Hear
 ) -> None:
     placed, waits = events.RegistrationConfirmed, events.RegistrationWaitlisted
-    await hear(story.registration(placed, 1, "reg-1", activity_id="talk-1"))
-    await hear(story.registration(placed, 1, "reg-2", activity_id="over"))
-    await hear(story.registration(placed, 1, "reg-3", activity_id="never-heard-of"))
+    await hear(samples.registration(placed, 1, "reg-1", activity_id="talk-1"))
+    await hear(samples.registration(placed, 1, "reg-2", activity_id="over"))
+    await hear(samples.registration(placed, 1, "reg-3", activity_id="never-heard-of"))
     for turn, who in ((1, "patron-7"), (2, "patron-8"), (3, "patron-1")):
         registered = {"activity_id": "full", "patron_id": who, "state": "waitlisted", "turn": turn}
-        await hear(story.registration(waits, 1, f"wait-{turn}", **registered))
-    await hear(story.activity("talk-1", starts_at="2021-02-12T19:00:00+08:00"))
-    await hear(story.activity("full", starts_at="2021-02-11T10:00:00+08:00", venue="Hall"))
+        await hear(samples.registration(waits, 1, f"wait-{turn}", **registered))
+    await hear(samples.activity("talk-1", starts_at="2021-02-12T19:00:00+08:00"))
+    await hear(samples.activity("full", starts_at="2021-02-11T10:00:00+08:00", venue="Hall"))
     starts_at, ends_at = "2021-02-09T10:00:00+08:00", "2021-02-09T23:59:00+08:00"
-    await hear(story.activity("over", starts_at=starts_at, ends_at=ends_at))
+    await hear(samples.activity("over", starts_at=starts_at, ends_at=ends_at))
 
     async def seen(api: Api, at: str = BEFORE_DUE) -> list[tuple[Any, ...]]:
         rows = (await api.get("/v1/me", as_=PATRON, at=at)).json()["activities"]
@@ -448,14 +450,18 @@ async def test_what_a_patron_registered_for_is_shown_until_it_is_over(
         row = (await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)).json()["activities"][0]
         assert (row["starts_at"], row["venue"]) == ("2021-02-11T02:00:00Z", "Hall")
         left = {"activity_id": "full", "patron_id": "patron-7", "state": "cancelled", "turn": 1}
-        await hear(story.registration(events.RegistrationCancelled, 2, "wait-1", **left))
-        await hear(story.activity("talk-1", 2, title="Corrected", starts_at="2021-02-10T19:00:00Z"))
+        await hear(samples.registration(events.RegistrationCancelled, 2, "wait-1", **left))
+        await hear(
+            samples.activity("talk-1", 2, title="Corrected", starts_at="2021-02-10T19:00:00Z")
+        )
         assert await seen(api) == [
             ("reg-1", "Corrected", "confirmed", None),
             ("wait-3", "About full", "waitlisted", 2),
             unknown,
         ]
-        await hear(story.registration(events.RegistrationCancelled, 2, "reg-1", state="cancelled"))
+        await hear(
+            samples.registration(events.RegistrationCancelled, 2, "reg-1", state="cancelled")
+        )
         assert [row[0] for row in await seen(api)] == ["wait-3", "reg-3"]
 
 
@@ -465,25 +471,25 @@ async def test_what_a_patron_registered_for_is_shown_until_it_is_over(
 async def test_my_info_has_what_the_patron_follows(
     settings: Settings, gateway: Gateway, hear: Hear
 ) -> None:
-    await hear(story.preferences(1, followed_branches=("HKCL", "STPL"), activity_types=("talk",)))
-    await hear(story.branch(notices.BranchRegistered, 1, "HKCL", name="Central Library"))
+    await hear(samples.preferences(1, followed_branches=("HKCL", "STPL"), activity_types=("talk",)))
+    await hear(samples.branch(notices.BranchRegistered, 1, "HKCL", name="Central Library"))
     for event in (
-        story.activity("later", starts_at="2021-03-01T10:00:00+08:00"),
-        story.activity("this-morning", starts_at="2021-02-10T09:00:00+08:00"),
-        story.activity(
+        samples.activity("later", starts_at="2021-03-01T10:00:00+08:00"),
+        samples.activity("this-morning", starts_at="2021-02-10T09:00:00+08:00"),
+        samples.activity(
             "goes-on",
             starts_at="2021-01-10T09:00:00+08:00",
             ends_at="2021-02-10T18:00:00+08:00",
         ),
-        story.activity("over", starts_at="2021-02-09T23:00:00+08:00"),
-        story.activity("no-talk", type="workshop"),
-        story.activity("cancelled"),
-        story.activity(
+        samples.activity("over", starts_at="2021-02-09T23:00:00+08:00"),
+        samples.activity("no-talk", type="workshop"),
+        samples.activity("cancelled"),
+        samples.activity(
             "cancelled", 2, kind=events.ActivityCancelled, cancelled=True, reason="Typhoon"
         ),
-        story.notice("both", branches=("HKCL", "STPL", "HHM"), date=date(2021, 2, 2)),
-        story.notice("all", branches=(), date=date(2021, 2, 5)),
-        story.notice("elsewhere", branches=("HHM",)),
+        samples.notice("both", branches=("HKCL", "STPL", "HHM"), date=date(2021, 2, 2)),
+        samples.notice("all", branches=(), date=date(2021, 2, 5)),
+        samples.notice("elsewhere", branches=("HHM",)),
     ):
         await hear(event)
     async with gateway(settings) as api:
@@ -497,6 +503,8 @@ async def test_my_info_has_what_the_patron_follows(
     assert info["activities"][2] == {
         "title": "About later",
         "starts_at": "2021-03-01T02:00:00Z",
+        "ends_at": None,
+        "branch": None,
         "venue": "Online",
         "type": "talk",
     }
@@ -512,10 +520,10 @@ async def test_my_info_has_what_the_patron_follows(
 async def test_my_info_is_at_most_fifty_rows(
     settings: Settings, gateway: Gateway, hear: Hear
 ) -> None:
-    await hear(story.preferences(1))
+    await hear(samples.preferences(1))
     for number in range(60):
-        await hear(story.activity(f"talk-{number}"))
-        await hear(story.notice(f"notice-{number}"))
+        await hear(samples.activity(f"talk-{number}"))
+        await hear(samples.notice(f"notice-{number}"))
     async with gateway(settings) as api:
         info = (await api.get("/v1/me/info", as_=PATRON, at=BEFORE_DUE)).json()
     assert (len(info["activities"]), len(info["library_information"])) == (50, 50)
@@ -543,9 +551,9 @@ async def test_the_position_moves_up_when_others_leave_the_queue(
     placed, gone = circulation.HoldPlaced, circulation.HoldCancelled
     async with gateway(settings) as api:
         for place, who in ((1, "patron-7"), (2, "patron-8"), (3, "patron-1")):
-            await hear(story.hold(placed, 1, f"hold-{place}", patron_id=who, place=place))
+            await hear(samples.hold(placed, 1, f"hold-{place}", patron_id=who, place=place))
         assert await position(api) == 3
-        await hear(story.hold(gone, 2, "hold-2", patron_id="patron-8", state="cancelled"))
+        await hear(samples.hold(gone, 2, "hold-2", patron_id="patron-8", state="cancelled"))
         assert await position(api) == 2
-        await hear(story.hold(placed, 1, "hold-2", patron_id="patron-8", place=2))  # comes late
+        await hear(samples.hold(placed, 1, "hold-2", patron_id="patron-8", place=2))  # arrives late
         assert await position(api) == 2

@@ -1,4 +1,4 @@
-"""Any order, any number of times: the view comes out the same."""
+"""Events in any order, and repeated, give the same view."""
 
 import asyncio
 import random
@@ -14,6 +14,7 @@ from services.gateway.projection import SOURCES, overview
 from services.gateway.store import Common
 from shared.contracts import Event, accounts, circulation
 from shared.mongo import Database
+from tests import samples
 from tests.gateway import story
 from tests.gateway.conftest import Tell
 
@@ -34,7 +35,7 @@ async def everything(views: Database) -> dict[str, Any]:
 
 
 def _strip_times_of_writes(row: dict[str, Any]) -> None:
-    """Of each write its own: the stamp, and since when a thing is known to have ended."""
+    """Remove the times of each write: the stamp, and when an item was recorded as ended."""
     for name in ("stamp", "ended", "oldest_end"):
         row.pop(name, None)
     for kind in ("loans", "holds", "charges", "notifications", "registrations"):
@@ -49,7 +50,7 @@ async def forget(views: Database) -> None:
 
 @pytest.fixture
 async def in_order(views: Database, hear: Hear) -> dict[str, Any]:
-    """What every event once, in order, makes."""
+    """Return the views after every event once, in order; empty them again."""
     for event, when in story.whole_story():
         await hear(event, when)
     expected = await everything(views)
@@ -164,16 +165,16 @@ async def test_many_versions_of_a_loan_and_its_title_in_one_batch_end_in_the_new
     seed: int, views: Database, hear: Hear, hear_all: Tell
 ) -> None:
     renewed = [
-        story.loan(circulation.LoanRenewed, version, due_on=date(2021, 3, version))
+        samples.loan(circulation.LoanRenewed, version, due_on=date(2021, 3, version))
         for version in range(2, 15)
     ]
     told = [
-        (event, story.at(hours))
+        (event, samples.at(hours))
         for hours, event in enumerate(
             [
-                story.loan(circulation.LoanCheckedOut, 1),
+                samples.loan(circulation.LoanCheckedOut, 1),
                 *renewed,
-                *(story.title(version, f"Wording {version}") for version in range(1, 8)),
+                *(samples.title(version, f"Wording {version}") for version in range(1, 8)),
             ]
         )
     ]
@@ -220,9 +221,9 @@ async def test_batches_of_many_replicas_at_once_are_as_once_in_order(
 async def test_a_late_event_does_not_bring_a_returned_loan_back(
     views: Database, hear: Hear
 ) -> None:
-    await hear(story.returned(3))
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await hear(story.loan(circulation.LoanRenewed, 2))
+    await hear(samples.returned(3))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanRenewed, 2))
     [view] = (await everything(views))["account_views"]
     assert view["loans"] == {"loan-1": {"version": 3, "state": "returned"}}
     assert view["title_ids"] == []
@@ -231,23 +232,25 @@ async def test_a_late_event_does_not_bring_a_returned_loan_back(
 async def test_nothing_is_kept_of_an_erased_patron_whatever_comes_late(
     views: Database, hear: Hear
 ) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await hear(story.patron(accounts.PatronErased, 5, status="erased"))
-    await hear(story.loan(circulation.LoanRenewed, 2))
-    await hear(story.preferences(1))
-    await hear(story.patron(accounts.PatronUpdated, 4))
-    await hear(story.patron(accounts.PatronUpdated, 6))  # nobody can publish it; it is refused too
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.patron(accounts.PatronErased, 5, status="erased"))
+    await hear(samples.loan(circulation.LoanRenewed, 2))
+    await hear(samples.preferences(1))
+    await hear(samples.patron(accounts.PatronUpdated, 4))
+    await hear(
+        samples.patron(accounts.PatronUpdated, 6)
+    )  # nobody can publish it, and it is refused as well
     [view] = (await everything(views))["account_views"]
     assert view == {"_id": "patron-1", "patron": {"version": 5, "status": "erased"}}
 
 
 async def account(views: Database) -> dict[str, Any]:
-    """What the patron is shown of the view alone."""
+    """Return the account that the view alone gives."""
     return overview(
         await views.account_views.find_one({"_id": "patron-1"}),
         patron_id="patron-1",
         name="",
-        midnight=story.at(28 * 24),
+        midnight=samples.at(28 * 24),
         common=Common({}, 0),
         activities={},
         positions={},
@@ -257,8 +260,8 @@ async def account(views: Database) -> dict[str, Any]:
 
 
 async def test_a_settled_charge_is_no_longer_kept_in_full(views: Database, hear: Hear) -> None:
-    await hear(story.fine(2, outstanding_cents=0))
-    await hear(story.fine(1))
+    await hear(samples.fine(2, outstanding_cents=0))
+    await hear(samples.fine(1))
     [view] = (await everything(views))["account_views"]
     assert view["charges"] == {"charge-1": {"version": 2, "outstanding_cents": 0}}
 
@@ -266,8 +269,8 @@ async def test_a_settled_charge_is_no_longer_kept_in_full(views: Database, hear:
 async def test_a_settled_charge_is_kept_in_full_while_a_part_of_it_is_due_back(
     views: Database, hear: Hear
 ) -> None:
-    await hear(story.fine(1))
-    await hear(story.fine(2, outstanding_cents=0, refund_due_cents=150))
+    await hear(samples.fine(1))
+    await hear(samples.fine(2, outstanding_cents=0, refund_due_cents=150))
     shown = await account(views)
     [charge] = shown["charges"]
     assert (charge["outstanding_cents"], charge["refund_due_cents"]) == (0, 150)
@@ -287,7 +290,7 @@ async def test_a_settled_charge_is_kept_in_full_while_a_part_of_it_is_due_back(
 async def test_each_kind_of_charge_is_shown_with_what_explains_it(
     views: Database, hear: Hear, told: dict[str, Any], kind: str, statement_url: str
 ) -> None:
-    await hear(story.fine(1, **told))
+    await hear(samples.fine(1, **told))
     shown = await account(views)
     [charge] = shown["charges"]
     assert (charge["kind"], charge["statement_url"]) == (kind, statement_url)
@@ -298,10 +301,10 @@ async def test_each_kind_of_charge_is_shown_with_what_explains_it(
 async def test_a_title_that_comes_late_is_put_into_the_loans_that_wait_for_it(
     views: Database, hear: Hear
 ) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await hear(story.loan(circulation.LoanCheckedOut, 1, "loan-7", patron_id="patron-7"))
-    await hear(story.title(2, "Second wording"))
-    await hear(story.title(1, "First wording"))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1, "loan-7", patron_id="patron-7"))
+    await hear(samples.title(2, "Second wording"))
+    await hear(samples.title(1, "First wording"))
     titles = [
         loan["title"]
         async for view in views.account_views.find()
@@ -317,9 +320,9 @@ async def test_a_loan_and_its_title_that_come_at_once_always_meet(
         key = str(number)
         due = date(2021, 2, 15)
         await asyncio.gather(
-            hear(story.loan(circulation.LoanCheckedOut, 1, key, title_id=key, due_on=due)),
-            hear(story.title(2, f"Wording 2 of {key}", key)),
-            hear(story.title(1, f"Wording 1 of {key}", key)),
+            hear(samples.loan(circulation.LoanCheckedOut, 1, key, title_id=key, due_on=due)),
+            hear(samples.title(2, f"Wording 2 of {key}", key)),
+            hear(samples.title(1, f"Wording 1 of {key}", key)),
         )
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view is not None
@@ -335,11 +338,11 @@ async def test_a_title_that_comes_between_lookup_and_loan_is_shown(
     async def look_up_before_the_title_comes(database: Database, ids: set[str]) -> Any:
         found = await look_up(database, ids)
         monkeypatch.setattr(store, "_titles", look_up)
-        await hear(story.title(1, "Just in time"))
+        await hear(samples.title(1, "Just in time"))
         return found
 
     monkeypatch.setattr(store, "_titles", look_up_before_the_title_comes)
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view is not None
     assert view["loans"]["loan-1"]["title"] == "Just in time"
@@ -348,21 +351,23 @@ async def test_a_title_that_comes_between_lookup_and_loan_is_shown(
 async def test_a_slow_writer_does_not_put_an_older_wording_back(
     views: Database, hear: Hear
 ) -> None:
-    await hear(story.title(1, "First wording"))
+    await hear(samples.title(1, "First wording"))
     slow = await store._titles(views, {"title-1"})
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await hear(story.title(2, "Second wording"))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.title(2, "Second wording"))
     await store._show_titles(views, list(slow.values()))
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view is not None
     assert view["loans"]["loan-1"]["title"] == "Second wording"
 
 
-async def test_what_circulation_said_later_is_kept(views: Database, hear: Hear) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
-    await store.keep_accruing(views, "patron-1", story.at(9), {"items": [300]})
-    await store.keep_accruing(views, "patron-1", story.at(8), {"items": [150]})
-    await store.keep_accruing(views, "patron-2", story.at(8), {"items": [150]})
+async def test_the_latest_accruing_fines_from_circulation_are_kept(
+    views: Database, hear: Hear
+) -> None:
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await store.keep_accruing(views, "patron-1", samples.at(9), {"items": [300]})
+    await store.keep_accruing(views, "patron-1", samples.at(8), {"items": [150]})
+    await store.keep_accruing(views, "patron-2", samples.at(8), {"items": [150]})
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view is not None
     assert view["accruing"]["items"] == [300]
@@ -371,6 +376,6 @@ async def test_what_circulation_said_later_is_kept(views: Database, hear: Hear) 
 
 async def test_an_id_that_is_no_field_name_is_refused(views: Database, hear: Hear) -> None:
     for bad in ("a.b", "$where", "", "a\x00"):
-        with pytest.raises(ValueError, match="an id has letters"):
-            await hear(story.loan(circulation.LoanCheckedOut, 1, bad))
+        with pytest.raises(ValueError, match="loan_id"):
+            await hear(samples.loan(circulation.LoanCheckedOut, 1, bad))
     assert await views.account_views.count_documents({}) == 0

@@ -1,4 +1,4 @@
-"""Forwarding: to whom, with what, and what comes back when an owner can't answer."""
+"""Forwarding: target, request and the answer when an owner is away."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +11,7 @@ from services.gateway.proxy import merge, owner_of
 from services.gateway.settings import Settings
 from shared.contracts.circulation import LoanCheckedOut
 from shared.mongo import Database, connect
-from tests.gateway import story
+from tests import samples
 from tests.gateway.conftest import Owner, circulation, says
 from tests.support import Api, served, token, until
 
@@ -136,7 +136,7 @@ async def test_without_a_simulation_no_caller_sets_the_time(
     assert "carrel-time" not in owners["circulation"].asked[-1]["headers"]
 
 
-async def test_what_nobody_owns_is_not_found(echoes: Echoes, gateway: Gateway) -> None:
+async def test_a_path_without_an_owner_is_not_found(echoes: Echoes, gateway: Gateway) -> None:
     settings, owners = echoes
     async with gateway(settings) as api:
         for path in ("/v1/service-sessions", "/v1/me/accruing", "/v1/nothing", "/v1", "/nothing"):
@@ -208,7 +208,9 @@ async def test_an_owner_that_answers_garbage_is_named(
             await unavailable(api, "POST", "/v1/checkouts", "circulation")
 
 
-async def test_what_breaks_inside_an_owner_does_not_show(echoes: Echoes, gateway: Gateway) -> None:
+async def test_errors_and_redirects_of_an_owner_are_answered_as_unavailable(
+    echoes: Echoes, gateway: Gateway
+) -> None:
     settings, _ = echoes
     async with gateway(settings) as api:
         await unavailable(api, "GET", "/v1/titles/breaks", "circulation")
@@ -282,13 +284,13 @@ async def test_kafkas_copy_of_an_own_write_changes_nothing(
 ) -> None:
     settings, _ = lending
     async with gateway(settings) as api:
-        await api.post("/v1/checkouts?loan_id=loan-1", as_=PATRON, at=story.at(5).isoformat())
+        await api.post("/v1/checkouts?loan_id=loan-1", as_=PATRON, at=samples.at(5).isoformat())
     before = await views.account_views.find_one({"_id": "patron-1"})
-    await hear(story.loan(LoanCheckedOut, 1), story.at(5))
+    await hear(samples.loan(LoanCheckedOut, 1), samples.at(5))
     assert await views.account_views.find_one({"_id": "patron-1"}) == before
 
 
-async def test_what_another_gateway_was_told_comes_by_kafka(
+async def test_changes_made_past_the_gateway_arrive_by_kafka(
     settings: Settings, kafka: str, gateway: Gateway
 ) -> None:
     there = settings.model_copy(update={"kafka": kafka, "roles": ("api", "relay")})

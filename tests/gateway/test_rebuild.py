@@ -1,4 +1,4 @@
-"""What the views are built from is all that they are made of."""
+"""The rebuild asks the owners for everything that the views contain."""
 
 from importlib import import_module
 
@@ -11,13 +11,13 @@ ASKED = {(service, kind) for service, kind, _ in PARTS}
 
 
 @pytest.mark.parametrize("topic", sorted(hears.handlers))
-def test_what_is_heard_of_is_asked_for_too_when_the_views_are_built_anew(topic: str) -> None:
+def test_the_rebuild_asks_for_every_kind_of_event_that_the_gateway_hears(topic: str) -> None:
     contract, _ = hears.handlers[topic]
     assert any(issubclass(contract, form) for _, _, form in PARTS)
 
 
 @pytest.mark.parametrize("service", ["accounts", "circulation", "events", "notices"])
-def test_what_is_asked_for_is_what_the_owner_tells(service: str) -> None:
+def test_the_rebuild_asks_each_owner_for_exactly_what_it_offers(service: str) -> None:
     told = import_module(f"services.{service}.snapshots")
     of_patrons = set(getattr(told, "OF_PATRONS", {}))
     of_all = set(getattr(told, "OF_ALL", {}))

@@ -1,4 +1,4 @@
-"""The account as it changes, pushed to whoever looks at it, at any replica."""
+"""Changes of the account are pushed to every client that follows it, from any replica."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from services.gateway.store import WHOLE, begin_build, finish_build
 from shared.contracts import accounts, circulation, notices
 from shared.mongo import Database
 from shared.telemetry import REQUESTS
-from tests.gateway import story
+from tests import samples
 from tests.gateway.conftest import gateways
 from tests.support import Api, token, until
 
@@ -54,13 +54,13 @@ class Told:
 
 
 class Reading:
-    """An open stream, as a browser reads it."""
+    """An open stream, read like a browser does."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
 
     async def told(self, within: float = 10) -> Told:
-        """The next event; what is only there to keep the line open is passed over."""
+        """Return the next event; keep-alive comments are skipped."""
         async with asyncio.timeout(within):
             while True:
                 fields = await self._block()
@@ -80,13 +80,13 @@ class Reading:
         return dict(line.split(": ", 1) for line in lines if not line.startswith(":"))
 
     async def silent(self) -> None:
-        """Waits for a sign of life and for nothing else: there is nothing to tell."""
+        """Wait for a keep-alive comment, and fail on any event before it."""
         async with asyncio.timeout(10):
             while (line := await self.response.content.readuntil(b"\n")) != b": all is as it was\n":
                 assert not line.startswith(b"event"), line
 
     async def over(self) -> bool:
-        """Whether the server has ended it."""
+        """Return whether the server has ended the stream."""
         async with asyncio.timeout(10):
             return await self.response.content.read() == b""
 
@@ -95,7 +95,7 @@ class Reading:
 async def reading(
     api: Api, *, as_: str = PATRON, after: str = "", at: str = DAY
 ) -> AsyncIterator[Reading]:
-    """A stream that is read until the block ends; asked for again while the machine is too busy."""
+    """Open a stream until the block ends; requested again after a 503."""
     headers = {"Authorization": f"Bearer {as_}", "Carrel-Time": at}
     if after:
         headers["Last-Event-ID"] = after
@@ -113,7 +113,7 @@ async def reading(
 
 
 async def refused(api: Api, *, as_: str = PATRON) -> tuple[int, str, str | None]:
-    """How a stream is refused: the status, the code and when to try again."""
+    """Return status, code and Retry-After of a refused stream."""
     answer = await api.get("/v1/me/stream", as_=as_)
     return answer.status, answer.json()["code"], answer.headers.get("Retry-After")
 
@@ -135,7 +135,7 @@ async def api(two: tuple[Api, Api]) -> Api:
 
 
 async def test_it_begins_with_the_account_as_it_is_shown(api: Api, hear: Hear) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     shown = (await api.get("/v1/me", as_=PATRON, at=DAY)).json()
     async with reading(api) as stream_:
         first = await stream_.told()
@@ -145,11 +145,11 @@ async def test_it_begins_with_the_account_as_it_is_shown(api: Api, hear: Hear) -
     assert stream_.response.headers["Cache-Control"] == "no-store"
 
 
-async def test_what_changes_is_pushed_from_any_replica(two: tuple[Api, Api], hear: Hear) -> None:
+async def test_a_change_is_pushed_from_every_replica(two: tuple[Api, Api], hear: Hear) -> None:
     async with reading(two[0]) as one, reading(two[1]) as other:
         for stream_ in (one, other):
             assert set((await stream_.told()).data) == PARTS
-        await hear(story.loan(circulation.LoanCheckedOut, 1))
+        await hear(samples.loan(circulation.LoanCheckedOut, 1))
         pushed = [await stream_.told() for stream_ in (one, other)]
     for event in pushed:
         assert set(event.data) == {"loans", "totals", "sources"}
@@ -160,24 +160,24 @@ async def test_what_changes_is_pushed_from_any_replica(two: tuple[Api, Api], hea
 async def test_each_state_that_one_replica_writes_is_pushed_by_the_other(
     two: tuple[Api, Api], hear: Hear
 ) -> None:
-    # How soon is measured by benchmarks/pushes.py.
+    # The latency is measured by benchmarks/pushes.py.
     async with reading(two[1]) as stream_:
         await stream_.told()
         for version in range(1, 12):
-            await hear(story.patron(accounts.PatronUpdated, version, home_branch=f"B{version}"))
+            await hear(samples.patron(accounts.PatronUpdated, version, home_branch=f"B{version}"))
             event = await stream_.told()
             assert event.data["patron"]["home_branch"] == f"B{version}"
 
 
-async def test_who_comes_back_to_another_replica_is_sent_what_they_missed_and_no_more(
+async def test_a_client_that_reconnects_to_another_replica_gets_only_what_it_missed(
     two: tuple[Api, Api], hear: Hear
 ) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     async with reading(two[0]) as stream_:
         has = (await stream_.told()).id
     async with reading(two[1], after=has) as stream_:
         await stream_.silent()
-    await hear(story.notification(notices.NotificationDelivered, 1, read=False))
+    await hear(samples.notification(notices.NotificationDelivered, 1, read=False))
     async with reading(two[1], after=has) as stream_:
         event = await stream_.told()
     assert set(event.data) == {"inbox", "sources"}
@@ -195,7 +195,7 @@ async def test_an_event_id_that_nobody_knows_brings_the_whole_account(
 async def test_an_account_that_was_asked_for_is_where_a_stream_can_begin(
     api: Api, hear: Hear
 ) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     shown = (await api.get("/v1/me", as_=PATRON, at=DAY)).json()
     async with reading(api, after=stream.event_id(shown)) as stream_:
         await stream_.silent()
@@ -208,14 +208,14 @@ async def test_a_burst_is_told_at_once_and_nobody_is_told_of_anothers_account(
         await mine.told()
         await theirs.told()
         for number in range(30):
-            await hear(story.loan(circulation.LoanCheckedOut, 1, f"loan-{number}"))
+            await hear(samples.loan(circulation.LoanCheckedOut, 1, f"loan-{number}"))
         events = 0
         count = 0
         while count < 30:
             count = len((await mine.told()).data["loans"])
             events += 1
         assert events <= 30
-        await hear(story.patron(accounts.PatronUpdated, 1, patron_id="patron-2"))
+        await hear(samples.patron(accounts.PatronUpdated, 1, patron_id="patron-2"))
         event = await theirs.told()
     assert event.data["patron"]["id"] == "patron-2"
     assert "loans" not in event.data
@@ -232,7 +232,7 @@ async def test_a_stream_goes_on_when_the_views_are_replaced(
         )
         await finish_build(building)
         assert (await stream_.told()).data["patron"]["category"] == "child"
-        await hear(story.loan(circulation.LoanCheckedOut, 1))
+        await hear(samples.loan(circulation.LoanCheckedOut, 1))
         assert [loan["id"] for loan in (await stream_.told()).data["loans"]] == ["loan-1"]
 
 
@@ -242,24 +242,24 @@ async def test_a_stream_goes_on_when_its_change_stream_and_its_reads_fail_for_a_
     monkeypatch.setattr(stream, "AGAIN_SECONDS", 0.05)
     async with reading(api) as stream_:
         await stream_.told()
-        # No view is whole for a moment: as after a loss of the database.
+        # For a moment the views are incomplete, as after a loss of the database.
         await views.account_views.drop()
-        await hear(story.loan(circulation.LoanCheckedOut, 1))
+        await hear(samples.loan(circulation.LoanCheckedOut, 1))
         await views.account_views.insert_one({"_id": WHOLE})
         assert [loan["id"] for loan in (await stream_.told()).data["loans"]] == ["loan-1"]
 
 
-async def test_what_changes_by_itself_is_seen_too(
+async def test_a_change_without_an_event_of_the_patron_is_pushed(
     api: Api, hear: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(stream, "LOOK_SECONDS", 0.2)
-    await hear(story.hold(circulation.HoldPlaced, 1, "h-1", patron_id="patron-7", place=1))
-    await hear(story.hold(circulation.HoldPlaced, 1, "h-2", place=2))
+    await hear(samples.hold(circulation.HoldPlaced, 1, "h-1", patron_id="patron-7", place=1))
+    await hear(samples.hold(circulation.HoldPlaced, 1, "h-2", place=2))
     async with reading(api) as stream_:
         assert (await stream_.told()).data["holds"][0]["position"] == 2
         gone = {"patron_id": "patron-7", "state": "cancelled"}
-        await hear(story.hold(circulation.HoldCancelled, 2, "h-1", **gone))
+        await hear(samples.hold(circulation.HoldCancelled, 2, "h-1", **gone))
         assert (await stream_.told()).data["holds"][0]["position"] == 1
 
 
@@ -268,7 +268,7 @@ async def test_a_day_passes_for_who_looks_at_the_account_over_midnight(
 ) -> None:
     monkeypatch.setattr(stream, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(stream, "LOOK_SECONDS", 0.2)
-    await hear(story.loan(circulation.LoanCheckedOut, 1, due_on=date(2021, 2, 15)))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1, due_on=date(2021, 2, 15)))
     async with reading(api, at="2021-02-15T23:59:59+08:00") as stream_:
         assert (await stream_.told()).data["totals"]["overdue"] == 0
         assert (await stream_.told()).data["totals"]["overdue"] == 1
@@ -290,7 +290,7 @@ async def test_the_line_is_kept_open_while_accounts_can_not_be_read(
     async with reading(api) as stream_:
         await stream_.told()
         await views.account_views.delete_one({"_id": WHOLE})
-        await hear(story.loan(circulation.LoanCheckedOut, 1))
+        await hear(samples.loan(circulation.LoanCheckedOut, 1))
         for _ in range(5):
             await stream_.silent()
 
@@ -303,7 +303,7 @@ async def test_it_ends_with_the_token(api: Api) -> None:
         assert await stream_.over()
 
 
-async def test_who_stops_reading_is_not_remembered(api: Api) -> None:
+async def test_a_stream_is_removed_when_its_client_stops_reading(api: Api) -> None:
     async with reading(api) as stream_:
         await stream_.told()
         assert open_streams(api) == 1
@@ -355,7 +355,7 @@ async def test_readers_are_told_that_the_replica_stops_and_when_to_come_back(
 
 @contextlib.contextmanager
 def idle_reader(api: Api) -> Any:
-    """A reader that asks for a stream and takes nothing of it; its socket."""
+    """Yield the socket of a client that requests a stream and reads nothing."""
     address = urlsplit(api.url)
     reader = socket.socket()
     reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -368,9 +368,9 @@ def idle_reader(api: Api) -> Any:
 
 
 async def fill(api: Api, hear: Hear, done: Callable[[], bool]) -> None:
-    """Change a large account until the one who reads it can't take any more."""
+    """Change a large account until `done`, or fail once 300 changes have not filled the buffers."""
     for number in range(300):
-        loans = [story.loan(circulation.LoanCheckedOut, 1, f"l-{number}-{n}") for n in range(3)]
+        loans = [samples.loan(circulation.LoanCheckedOut, 1, f"l-{number}-{n}") for n in range(3)]
         for loan in loans:
             await hear(loan)
         if done():
@@ -378,7 +378,7 @@ async def fill(api: Api, hear: Hear, done: Callable[[], bool]) -> None:
     raise AssertionError("its buffers do not fill")
 
 
-async def test_who_reads_too_slowly_is_dropped_and_told(
+async def test_a_client_that_reads_too_slowly_is_told_and_disconnected(
     api: Api, hear: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "SLOW_SECONDS", 0.2)
@@ -407,7 +407,7 @@ async def test_who_reads_too_slowly_is_dropped_and_told(
     await until(lambda: _none_open(api))
 
 
-async def test_who_reads_nothing_at_all_is_cut_off(
+async def test_a_client_that_reads_nothing_is_disconnected(
     api: Api, hear: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "SLOW_SECONDS", 0.1)
@@ -431,7 +431,9 @@ async def _one_open(api: Api) -> bool:
     return open_streams(api) == 1
 
 
-async def test_how_long_a_stream_is_read_is_not_how_long_it_took_to_answer(api: Api) -> None:
+async def test_the_request_metric_measures_the_time_to_the_first_answer_of_a_stream(
+    api: Api,
+) -> None:
     taken = REQUESTS.labels("gateway", "GET", "/v1/me/stream", 200)
     before = taken._sum.get()
     async with reading(api, as_=token("patron-1", expires_in=3)) as stream_:

@@ -1,4 +1,4 @@
-"""Those who ask at the same moment share a read, and none is answered by an earlier one."""
+"""Simultaneous callers share a read; no caller gets a read that began before its call."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from services.gateway.together import AT_ONCE, MOST, Together
 
 
 class Shelf:
-    """Answers how often it was read, once it is let; notes what it was asked."""
+    """A store whose reads wait until `let` is set; it records the keys of each read."""
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
@@ -36,7 +36,7 @@ async def asking(together: Together[str, str], *keys: str) -> list[asyncio.Task[
     return tasks
 
 
-async def test_who_asks_while_reads_are_under_way_is_answered_by_one_that_begins_later() -> None:
+async def test_a_caller_during_a_read_is_answered_by_a_read_that_begins_later() -> None:
     shelf = Shelf()
     together = Together(shelf.read)
     early = [task for n in range(AT_ONCE) for task in await asking(together, f"early-{n}")]
@@ -50,7 +50,7 @@ async def test_who_asks_while_reads_are_under_way_is_answered_by_one_that_begins
 
 
 @pytest.mark.parametrize("later", range(12))
-async def test_who_asks_at_whichever_step_of_an_ending_read_is_answered(later: int) -> None:
+async def test_a_caller_at_any_step_of_an_ending_read_is_answered(later: int) -> None:
     shelf = Shelf()
     together = Together(shelf.read)
     early = [task for n in range(AT_ONCE) for task in await asking(together, f"early-{n}")]
@@ -62,7 +62,7 @@ async def test_who_asks_at_whichever_step_of_an_ending_read_is_answered(later: i
         await asyncio.gather(*early)
 
 
-async def test_who_gives_up_takes_the_answer_from_nobody_else() -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_shared_read() -> None:
     shelf = Shelf()
     together = Together(shelf.read)
     one, other = await asking(together, "a", "a")

@@ -1,4 +1,4 @@
-"""What is whose: through the gateway, another's things are not found and roles are held."""
+"""Access through the gateway: patrons cannot see each other's data, and roles are enforced."""
 
 import pytest
 
@@ -56,7 +56,7 @@ async def test_a_patron_may_not_do_what_staff_do(library: Library, method: str, 
     assert (status, problem["code"]) == (403, "forbidden")
 
 
-async def test_what_is_between_services_is_no_route_of_the_gateway(library: Library) -> None:
+async def test_the_gateway_has_no_routes_that_services_use_between_them(library: Library) -> None:
     body = {"service": "notices", "secret": "guess"}
     status, _ = await library.try_("POST", "/v1/service-sessions", body)
     assert status == 404

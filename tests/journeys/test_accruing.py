@@ -1,4 +1,4 @@
-"""What accrues, as the account shows it: right at each look, asked for only where it may change."""
+"""Accruing fines in the account: always current, queried only when they may have changed."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.support import until
 
 
 async def asked(library: Library) -> int:
-    """How often circulation was asked what accrues."""
+    """Return how often circulation was queried for accruing fines."""
     url = f"{library.system.url('circulation', 0)}/metrics"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         lines = (await answer.text()).splitlines()
@@ -18,7 +18,7 @@ async def asked(library: Library) -> int:
 
 
 async def accruing(library: Library, card: str) -> dict[str, Any]:
-    """What the account shows of the one loan that is late; it is what its statement says."""
+    """Return the account's one accruing fine, after a comparison with its fine statement."""
     shown = await library.get("/v1/me", by=card)
     [item] = shown["accruing"]
     path = f"/v1/loans/{item['loan_id']}/fine-statement"
@@ -28,7 +28,9 @@ async def accruing(library: Library, card: str) -> dict[str, Any]:
     return dict(item)
 
 
-async def test_what_accrues_is_asked_for_once_a_day_and_after_each_change(library: Library) -> None:
+async def test_accruing_fines_are_queried_once_a_day_and_after_each_change(
+    library: Library,
+) -> None:
     branch = await library.branch()
     card = await library.patron(branch)
     [book] = await library.copies(branch, 1)
@@ -38,7 +40,7 @@ async def test_what_accrues_is_asked_for_once_a_day_and_after_each_change(librar
     await library.flow.settle(within=60)
 
     async def rests() -> bool:
-        """Whether the gateway has circulation's word and does not ask for it again."""
+        """Return whether the gateway shows the fines without another query to circulation."""
         before = await asked(library)
         await accruing(library, card)
         return await asked(library) == before
@@ -76,24 +78,33 @@ async def test_renewals_that_a_closure_grants_are_shown_and_given(library: Libra
     [loan] = await library.lend(card, [book], branch)
 
     async def left() -> int:
+        """Return the renewals left, on which account, loan and list of loans must agree."""
         [shown] = (await library.get("/v1/me", by=card))["loans"]
-        return int(shown["renewals_left"])
+        listing = await library.get(f"/v1/loans?patron={loan['patron_id']}", by="staff")
+        [listed] = listing["items"]
+        alone = await library.get(f"/v1/loans/{loan['id']}", by=card)
+        said = {one["renewals_left"] for one in (shown, listed, alone)}
+        assert len(said) == 1, said
+        return int(said.pop())
 
-    async def renew(times: int) -> None:
-        for _ in range(times):
-            await library.call("POST", f"/v1/loans/{loan['id']}/renewals", by=card)
+    async def renew_on(*days: int) -> None:
+        for day in days:
+            library.now = f"2020-11-{day:02}T10:00:00+08:00"
+            answer = await library.post(f"/v1/loans/{loan['id']}/renewals", by=card)
+            assert answer["loan"]["renewals_left"] == await left()
 
-    await renew(5)
+    await renew_on(3, 4, 5, 6, 7)
     assert await left() == 0
     body = {"branches": [branch], "from": "2020-11-02", "reason": "Epidemic"}
     closure = await library.post(
         "/v1/closures", {**body, "relief": {"extra_renewals": 2}}, by="staff"
     )
-    assert await left() == 2
     await library.flow.settle(within=60)
-    await renew(1)
+    assert await left() == 2
+    await renew_on(8)
     assert await left() == 1
     path = f"/v1/closures/{closure['id']}/reopening"
     await library.post(path, {"reopened_on": "2020-11-10"}, by="staff")
+    await library.flow.settle(within=60)
     library.now = "2020-11-10T10:00:00+08:00"
     assert await left() == 0

@@ -1,4 +1,4 @@
-"""The reopening ends in the same state on the embedded broker and on Apache Kafka."""
+"""The reopening story ends in the same state on the embedded broker and on Apache Kafka."""
 
 import re
 from pathlib import Path

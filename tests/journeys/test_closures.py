@@ -1,4 +1,4 @@
-"""Closures as they happened, through the gateway: what a patron's account and inbox say of them."""
+"""Historical closures, seen in a patron's account and inbox through the gateway."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ def at(library: Library, day: str) -> None:
 
 
 async def borrowed(library: Library, day: str) -> tuple[str, str, str]:
-    """A branch, a patron, and the id of a loan of a day; it is due two weeks later."""
+    """Lend a copy on a day, for two weeks; return the branch, the patron's card and the loan id."""
     at(library, day)
     branch = await library.branch()
     card = await library.patron(branch)
@@ -27,14 +27,14 @@ async def closed(library: Library, branch: str, first: str, **more: Any) -> str:
 
 
 async def shown(library: Library, card: str) -> tuple[str, bool]:
-    """The due date and whether it has passed, as the account shows it once all is settled."""
+    """Return the due date and overdue flag in the account, once all events are processed."""
     await library.flow.settle(within=60)
     [loan] = (await library.get("/v1/me", by=card))["loans"]
     return loan["due_on"], loan["overdue"]
 
 
 async def told(library: Library, card: str) -> list[str]:
-    """What the inbox says of due dates, oldest first."""
+    """Return the notifications about due dates, oldest first."""
     items = (await library.get("/v1/me/inbox", by=card))["items"]
     return [one["text"] for one in reversed(items) if one["kind"] == "loan.due-date-changed"]
 

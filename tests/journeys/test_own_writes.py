@@ -1,6 +1,6 @@
-"""After any command the next look at the account shows it, at any replica, also without events.
+"""After any command, every gateway replica shows its effect at once, even without events.
 
-Two gateways, and nobody who consumes for them: what they show came with the commands' answers.
+The two gateways have no consumer: they show only changes that came with the commands' answers.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from ops.processes import System, system
+from ops.processes import System
 from services.gateway.rebuild import rebuild
 from shared.mongo import connect
 from shared.owners import Owners
@@ -18,6 +18,7 @@ from shared.settings import Settings
 from tests.conftest import BROKER
 from tests.library import Library, unique
 from tests.support import until
+from tests.systems import started_system
 
 NO_SIGN = {
     "POST /v1/sessions": "opens a session",
@@ -29,7 +30,7 @@ NO_SIGN = {
     "POST /v1/offline-conflicts/{conflict_id}/resolution": "is a note of the staff",
     "POST /v1/branches": "is shown where a notice names it",
     "PATCH /v1/branches/{code}": "moves no date at once",
-    # Due dates follow in sweeps, off the path of commands; fines are asked for when they are shown.
+    # Due dates follow in sweeps, after the command; fines are queried when they are shown.
     "POST /v1/closures": "moves dates later",
     "PATCH /v1/closures/{closure_id}": "moves dates later",
     "POST /v1/closures/{closure_id}/reopening": "moves dates later",
@@ -38,25 +39,23 @@ NO_SIGN = {
     "PATCH /v1/fine-suspensions/{suspension_id}": "is asked for when fines are shown",
     "POST /v1/fine-suspensions/{suspension_id}/withdrawal": "is asked for when fines are shown",
 }
-"""Commands that change nothing of an account at once, and why not."""
+"""Commands that change nothing of an account at once, each with the reason."""
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Two gateways that serve, and none that consumes."""
-    with system(
-        tmp_path_factory.mktemp("system"),
-        simulation=True,
-        usual_ports=False,
-        broker=BROKER,
-        replicas={"gateway": 2},
-        environment={"gateway": {"CARREL_ROLES": "api"}},
-    ) as started:
+    """A system with two gateways that serve, and none that consumes events."""
+    with started_system(tmp_path_factory, broker=BROKER, replicas={"gateway": 2}) as started:
+        for replica in (0, 1):
+            gateway = started.process("gateway", replica)
+            gateway.stop()
+            gateway.environment = {**gateway.environment, "CARREL_ROLES": "api"}
+            gateway.start()
         yield started
 
 
 class Account:
-    """A patron who acts at one gateway and looks at the other."""
+    """A patron who sends commands to one gateway and reads from the other."""
 
     def __init__(self, library: Library, session: aiohttp.ClientSession) -> None:
         self._library = library
@@ -65,13 +64,13 @@ class Account:
         self.played: set[str] = set()
 
     async def do(self, command: str, body: Any = None, by: str = "", **ids: str) -> Any:
-        """Carry out a command, written as its route, by the patron or the staff."""
+        """Send a command, written as its route, as the patron or the staff."""
         self.played.add(command)
         method, path = command.split(" ")
         return await self._library.call(method, path.format(**ids), body, by=by or self.card)
 
     async def sees(self, path: str = "/v1/me") -> Any:
-        """What the other gateway shows, at the first look."""
+        """Return the first answer of the other gateway."""
         headers = {
             "Authorization": f"Bearer {self._library.tokens[self.card]}",
             "Carrel-Time": self._library.now,
@@ -82,7 +81,7 @@ class Account:
 
 
 async def build(running: System) -> None:
-    """The views as the owners would have them now: for what was told while nobody consumed."""
+    """Rebuild the views from the owners' data: no consumer has processed the events so far."""
     settings = running.settings(Settings)
     client, owners = connect(settings.mongo_url), Owners(settings, "gateway")
 
@@ -90,7 +89,7 @@ async def build(running: System) -> None:
         try:
             await rebuild(client[f"{settings.database_prefix}_gateway"], settings, owners)
         except GroupCoordinatorNotAvailableError:
-            return False  # nobody consumes: a new broker sets up its groups when first asked
+            return False  # without consumers, a new broker sets up its groups at the first request
         return True
 
     await until(built, within=30)
@@ -106,7 +105,7 @@ async def account(library: Library) -> AsyncIterator[Account]:
 
 
 async def heard_of(library: Library, card: str, barcode: str, branch: str) -> dict[str, Any]:
-    """Lends the first copy, once circulation has heard of the patron and the branch; the loan."""
+    """Lend the first copy, once circulation knows the patron and the branch; return the loan."""
 
     async def lent() -> Any:
         body = {"card_number": card, "barcodes": [barcode], "branch": branch}
@@ -145,12 +144,14 @@ async def test_after_any_command_the_other_gateway_shows_it_at_once(
         "PATCH /v1/titles/{title_id}", {"title": "Corrected"}, "staff", title_id=loan["title_id"]
     )
     assert (await account.sees())["loans"][0]["title"] == "Corrected"
+    library.now = "2020-11-03T10:00:00+08:00"
     await account.do("POST /v1/loans/{loan_id}/renewals", loan_id=loan["id"])
     assert (await account.sees())["loans"][0]["renewals_left"] == 4
+    library.now = "2020-11-04T10:00:00+08:00"
     await account.do("POST /v1/me/renewals")
     assert (await account.sees())["loans"][0]["renewals_left"] == 3
     await account.do("POST /v1/loans/{loan_id}/claim", {}, "staff", loan_id=loan["id"])
-    assert (await account.sees())["loans"][0]["claimed_returned_on"] == "2020-11-02"
+    assert (await account.sees())["loans"][0]["claimed_returned_on"] == "2020-11-04"
     await account.do("DELETE /v1/loans/{loan_id}/claim", by="staff", loan_id=loan["id"])
     assert (await account.sees())["loans"][0]["claimed_returned_on"] is None
 
@@ -203,7 +204,7 @@ async def test_after_any_command_the_other_gateway_shows_it_at_once(
     await account.do("POST /v1/charges/{charge_id}/refund", by="staff", charge_id=credited["id"])
     assert (await account.sees())["charges"] == []
 
-    # ---- what is followed, what is told
+    # ---- preferences and notifications
     follows = {"followed_branches": [branch], "activity_types": ["talk"]}
     await account.do("PATCH /v1/me/preferences", follows)
     news = {"branches": [branch], "title": "News", "content": "It is open.", "date": "2020-12-14"}
@@ -268,7 +269,7 @@ async def test_after_any_command_the_other_gateway_shows_it_at_once(
 
 
 async def commands(library: Library) -> set[str]:
-    """Every command of the API but for the jobs."""
+    """Return every command of the API except the jobs."""
     document = await library.get("/openapi.json")
     return {
         f"{method.upper()} {path}"

@@ -1,4 +1,4 @@
-"""Staff look before they leap: what a preview says through the gateway is what then happens."""
+"""The numbers of a preview through the gateway equal the later effect."""
 
 from typing import Any
 
@@ -17,10 +17,12 @@ async def test_closing_and_reopening_do_what_their_previews_said(library: Librar
     assert {loan["due_on"] for loan in loans} == {"2020-12-04"}
 
     library.now = "2020-11-26T10:00:00+08:00"
-    await library.copies(branch, 1)
+    [copy] = await library.copies(branch, 1)
     titles = await library.get("/v1/titles", by="staff")
     wanted = {"title_id": titles["items"][-1]["id"], "pickup_branch": branch}
-    hold = await library.post("/v1/holds", wanted, by=follower)
+    await library.post("/v1/holds", wanted, by=follower)
+    [fetched] = await library.take_back([copy], branch)
+    hold = fetched["hold"]
     assert (hold["state"], hold["shelf_until"]) == ("ready", "2020-12-03")
 
     library.now = "2020-12-01T10:00:00+08:00"
@@ -34,9 +36,9 @@ async def test_closing_and_reopening_do_what_their_previews_said(library: Librar
     assert said["lending"]["due_date_moves"] == [
         {"from": "2020-12-04", "to": "2021-02-19", "loans": 3}
     ]
-    assert said["notifications"] == 3 + 1  # and the new last day on the shelf
+    assert said["notifications"] == 3 + 1  # and one for the new last day on the shelf
     assert said["lending"]["shelf_dates_moved"] == 1
-    assert await due_dates(library, card) == ["2020-12-04"] * 3  # nothing has happened
+    assert await due_dates(library, card) == ["2020-12-04"] * 3  # a preview changes nothing
     assert (await library.get(f"/v1/closures?branch={branch}", by="staff"))["items"] == []
 
     before = await told(library, card) + await told(library, follower)
@@ -46,7 +48,7 @@ async def test_closing_and_reopening_do_what_their_previews_said(library: Librar
     after = await told(library, card) + await told(library, follower)
     assert after - before == said["notifications"]
 
-    # An earlier reopening moves no date, and tells who follows the branch.
+    # An earlier reopening moves no date, and notifies the branch's followers.
     library.now = "2021-01-10T10:00:00+08:00"
     path = f"/v1/closures/{made['id']}/reopening"
     terms: dict[str, Any] = {"reopened_on": "2021-02-01", "services": [], "measures": []}

@@ -1,4 +1,4 @@
-"""A reader is reminded in time, and what they have read is theirs to keep or not."""
+"""A patron is reminded in time, and chooses whether their reading history is kept."""
 
 from ops.audit import audit
 from shared.settings import Settings

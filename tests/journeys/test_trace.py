@@ -1,6 +1,6 @@
-"""One request can be followed through gateway, owner, outbox, topics and consumers.
+"""A trace covers a request through gateway, owner, outbox, topics and consumers.
 
-The exporter is one that an operator might install: a package that offers it by an entry point.
+The exporter is loaded as an operator would install it: a package that offers an entry point.
 """
 
 import json
@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from ops.processes import SERVICES, System, system
+from ops.processes import SERVICES, System
+from tests.journeys.test_trace_headers import SENT, STATE, headers_of_a_late_return
 from tests.library import Library
 from tests.support import until
+from tests.systems import started_system
 
 EXPORTER = '''
 """Writes each span as a line."""
@@ -34,7 +36,7 @@ TRACED = "0af7651916cd43dd8448eb211c80319c"
 
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an installed exporter named `lines`, where it also puts what it exports."""
+    """A folder with an installed exporter named `lines`, which writes its spans there too."""
     folder = tmp_path_factory.mktemp("exporter").resolve()
     (folder / "span_lines.py").write_text(EXPORTER)
     about = folder / "span_lines-1.0.dist-info"
@@ -47,19 +49,14 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, exporter: Path) -> Iterator[System]:
-    """The whole system, traced, its logs at their most talkative."""
+    """The whole system with tracing and the most detailed logs."""
     told = {
         "PYTHONPATH": str(exporter),
         "OTEL_TRACES_EXPORTER": "lines",
         "OTEL_BSP_SCHEDULE_DELAY": "50",
         "CARREL_LOG_LEVEL": "debug",
     }
-    with system(
-        tmp_path_factory.mktemp("traced"),
-        simulation=True,
-        usual_ports=False,
-        environment=dict.fromkeys(SERVICES, told),
-    ) as started:
+    with started_system(tmp_path_factory, environment=dict.fromkeys(SERVICES, told)) as started:
         yield started
 
 
@@ -75,7 +72,7 @@ def spans_of(folder: Path, trace_id: str) -> list[tuple[str, str]]:
 
 
 def lines_of(running: System, key: str, value: str) -> list[dict[str, Any]]:
-    """What all services have logged with this."""
+    """Return the log entries of all services with this value of a key."""
     lines = []
     for child in running.processes.values():
         for line in child.log.read_text().splitlines():
@@ -140,3 +137,12 @@ async def test_a_late_return_is_one_trace_from_the_gateway_to_the_patrons_inbox(
             ("notices", "taken in", "fine.assessed"),
             ("gateway", "taken in", "notification.delivered"),
         }
+
+
+async def test_the_state_of_a_trace_goes_with_it_to_what_consumers_publish(
+    running: System, library: Library
+) -> None:
+    for told in (await headers_of_a_late_return(running, library)).values():
+        assert told["traceparent"].split("-")[1] == SENT.split("-")[1]
+        assert told["traceparent"] != SENT  # the use case's own span
+        assert told["tracestate"] == STATE

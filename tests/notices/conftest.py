@@ -1,4 +1,4 @@
-"""Notices on a real database, and what circulation and events answer over real HTTP."""
+"""Notices on a real database, and a double of circulation and events over real HTTP."""
 
 from collections.abc import AsyncIterator
 
@@ -37,6 +37,6 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def replica(settings: Settings, api: Api) -> AsyncIterator[Api]:
-    """A second one on the same database, started once that is prepared."""
+    """A second replica on the same database, started after the first has set it up."""
     async with served(create_app, settings) as second:
         yield second

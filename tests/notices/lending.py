@@ -1,4 +1,4 @@
-"""A double of what notices asks of circulation and events (of accounts: a token), by real HTTP."""
+"""A double of circulation and events, and of the session call of accounts, over real HTTP."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -12,22 +12,29 @@ from tests.support import loopback_server
 
 @dataclass
 class Lending:
-    """What it answers. A thing that is not here is 404; while `away`, everything is 503."""
+    """The answers of the double: 404 for unknown things, and 503 for all while `away`."""
 
     url: str = ""
     statements: dict[str, dict[str, Any]] = field(default_factory=dict)
     loans: dict[str, dict[str, Any]] = field(default_factory=dict)
     charges: dict[str, dict[str, Any]] = field(default_factory=dict)
     borrowers: dict[str, list[str]] = field(default_factory=dict)
-    """Patron ids with loans in the scope of a suspension, sorted."""
+    """Sorted ids of patrons with loans in the scope of a suspension."""
+    borrowed_from: dict[str, list[str]] = field(default_factory=dict)
+    """For each suspension: branches in its scope from which each of those patrons has loans."""
     registered: dict[str, list[str]] = field(default_factory=dict)
-    """Patron ids by activity, in turn."""
+    """Patron ids for each activity, in order of registration."""
+    inside: list[dict[str, Any]] = field(default_factory=list)
+    """Activities during the closures."""
+    closed: list[dict[str, Any]] = field(default_factory=list)
+    """The closures in the last query to events."""
+    events_away: bool = False
     away: bool = False
     away_after_pages: int | None = None
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def app(self) -> FastAPI:
-        """The double as an app."""
+        """Return the double as an application."""
         app = FastAPI()
 
         @app.post("/v1/service-sessions")
@@ -57,7 +64,8 @@ class Lending:
             rest = [patron for patron in found if patron > after]
             page = rest[:limit]
             more = page[-1] if len(rest) > limit else None
-            items = [{"patron_id": patron} for patron in page]
+            branches = self.borrowed_from.get(suspension_id, ["HKCL"])
+            items = [{"patron_id": patron, "branches": branches} for patron in page]
             return self._answer(request, {"items": items, "next": more})
 
         @app.get("/v1/activities/{activity_id}/registrations")
@@ -70,6 +78,17 @@ class Lending:
             more = str(page[-1]["turn"]) if len(items) > after + limit else None
             return self._answer(request, {"items": page, "next": more})
 
+        @app.post("/v1/effects")
+        async def effects() -> dict[str, Any]:
+            return {"as_of": "2020-12-09"}
+
+        @app.post("/v1/effects/activities")
+        async def activities(body: dict[str, Any]) -> Any:
+            self.closed = body["closed"]
+            if self.events_away:
+                return Response(status_code=503)
+            return {"items": self.inside, "total": len(self.inside)}
+
         return app
 
     def _answer(self, request: Request, found: dict[str, Any] | None) -> Any:
@@ -79,7 +98,7 @@ class Lending:
         return Response(status_code=404) if found is None else found
 
     def owes(self, loan_id: str, cents: int, *, suspended: bool = False, **more: Any) -> None:
-        """A statement of an overdue loan."""
+        """Set the fine statement of an overdue loan."""
         self.statements[loan_id] = {
             "loan_id": loan_id,
             "due_on": "2020-12-04",
@@ -97,7 +116,7 @@ class Lending:
 
 @contextlib.asynccontextmanager
 async def lending_served() -> AsyncIterator[Lending]:
-    """The double on a free loopback port until the block ends."""
+    """Serve the double on a free loopback port until the block ends."""
     lending = Lending()
     async with loopback_server(lending.app()) as url:
         lending.url = url

@@ -1,4 +1,4 @@
-"""Branches and closures over HTTP: what is refused, what is published, and what holds in a race."""
+"""Branches and closures over HTTP: refusals, published events and concurrent calls."""
 
 import asyncio
 from collections import Counter
@@ -9,6 +9,7 @@ import pytest
 from tests.notices.library import (
     BRANCHES,
     STAFF,
+    TOLD_WEEK,
     WEEK,
     close,
     events,
@@ -39,7 +40,7 @@ def ends(state: dict[str, Any]) -> dict[str, str | None]:
 
 
 def assert_one_of(answers: list[Answer]) -> None:
-    """One succeeded; the others were refused, or told to try again on a slow machine."""
+    """Check that one call succeeded; others were refused, or got a 503 on a slow machine."""
     statuses = Counter(answer.status for answer in answers)
     assert statuses[201] == 1
     assert set(statuses) <= {201, 409, 503}
@@ -56,7 +57,7 @@ async def test_a_branch_is_registered_once_with_its_event(api: Api) -> None:
     assert told["closures"] == []
 
 
-async def test_of_fifty_registrations_of_one_code_one_succeeds(api: Api) -> None:
+async def test_concurrent_registrations_of_one_branch_code_succeed_once(api: Api) -> None:
     body = {"code": "HKCL", "name": "Central", "kind": "central", "hours": WEEK}
     answers = await asyncio.gather(*(api.post("/v1/branches", body, as_=STAFF) for _ in range(50)))
     assert_one_of(answers)
@@ -71,14 +72,17 @@ async def test_of_fifty_registrations_of_one_code_one_succeeds(api: Api) -> None
         ({"kind": "huge"}, 422),
         ({"name": " "}, 422),
         ({"colour": "red"}, 422),
-        ({"hours": [{"weekday": 7, "opens": "09:00", "closes": "10:00"}]}, 422),
-        ({"hours": [{"weekday": 0, "opens": "9:00", "closes": "10:00"}]}, 422),
-        ({"hours": [{"weekday": 0, "opens": "24:00", "closes": "24:00"}]}, 422),
-        ({"hours": [{"weekday": 0, "opens": "12:00", "closes": "10:00"}]}, 422),
-        ({"hours": [{"weekday": 0, "opens": "00:00", "closes": "24:00"}]}, 201),
+        ({"hours": [{"weekday": 8, "opens": "09:00", "closes": "10:00"}]}, 422),
+        ({"hours": [{"weekday": 0, "opens": "09:00", "closes": "10:00"}]}, 422),
+        ({"hours": [{"weekday": 1, "opens": "9:00", "closes": "10:00"}]}, 422),
+        ({"hours": [{"weekday": 1, "opens": "24:00", "closes": "24:00"}]}, 422),
+        ({"hours": [{"weekday": 1, "opens": "12:00", "closes": "10:00"}]}, 422),
+        ({"hours": [{"weekday": 1, "opens": "00:00", "closes": "24:00"}]}, 201),
     ],
 )
-async def test_what_a_branch_may_be(api: Api, change: dict[str, Any], status: int) -> None:
+async def test_the_fields_of_a_branch_are_validated(
+    api: Api, change: dict[str, Any], status: int
+) -> None:
     body = {"code": "HKCL", "name": "Central", "kind": "central", "hours": [], **change}
     assert (await api.post("/v1/branches", body, as_=STAFF)).status == status
 
@@ -135,13 +139,13 @@ async def test_new_hours_are_published_with_the_next_version(api: Api) -> None:
     assert answer.status == 200
     assert answer.json()["weekly_hours"] == WEEK[:1]
     (told,) = await events(api, "branch.hours-changed")
-    assert (told["version"], told["hours"]) == (2, WEEK[:1])
+    assert (told["version"], told["hours"]) == (2, TOLD_WEEK[:1])
     missing = await api.patch("/v1/branches/XX", {"hours": []}, as_=STAFF)
     assert missing.status == 404
 
 
 async def test_the_closures_of_december_and_the_reopening_of_2021(api: Api) -> None:
-    """2 December closes small and mobile libraries; 10 December the others; each reopens apart."""
+    """Small and mobile libraries close on 2 December, others on the 10th; each reopens apart."""
     await register(api)
     small = await closed(api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"})
     large = await closed(
@@ -159,7 +163,7 @@ async def test_the_closures_of_december_and_the_reopening_of_2021(api: Api) -> N
     }
     assert (await branch(api, "HKCL", "2020-12-09"))["open"]
 
-    special = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in range(6)]
+    special = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in range(1, 7)]
     answer = await reopening(
         api,
         large["id"],
@@ -176,7 +180,7 @@ async def test_the_closures_of_december_and_the_reopening_of_2021(api: Api) -> N
     assert answer.json()["reopened_on"] is None
     central = await branch(api, "HKCL", "2021-02-19")
     assert central["open"]
-    assert central["hours"] == [{"weekday": 4, "opens": "10:00", "closes": "19:00"}]
+    assert central["hours"] == [{"weekday": 5, "opens": "10:00", "closes": "19:00"}]
     assert (central["services"], central["measures"]) == (
         ["lending", "returning"],
         ["Hand hygiene"],
@@ -208,7 +212,7 @@ async def test_the_closures_of_december_and_the_reopening_of_2021(api: Api) -> N
     assert again["services"] == []
 
 
-async def test_what_has_reopened_stays_open_when_the_rest_of_the_closure_is_announced(
+async def test_a_reopened_branch_stays_open_when_the_rest_of_the_closure_gets_an_end(
     api: Api,
 ) -> None:
     await register(api)
@@ -321,7 +325,7 @@ async def test_a_closure_is_withdrawn_for_some_branches_then_for_all(api: Api) -
     assert ends(some.json()) == {"LFU": "2020-12-09", "ML1": None}
     assert not some.json()["withdrawn"]
     assert (await branch(api, "LFU", "2020-12-09"))["open"]
-    assert not (await branch(api, "LFU", "2020-12-08"))["open"]  # it was closed, after all
+    assert not (await branch(api, "LFU", "2020-12-08"))["open"]  # it was closed that day after all
     rest = await withdrawal(api, closure["id"], DECEMBER_9, in_error=True)
     assert [c["withdrawn"] for c in rest.json()["covered"]] == ["in-error", "in-error"]
     assert rest.json()["withdrawn"]
@@ -395,13 +399,14 @@ async def test_a_snapshot_has_all_that_circulation_needs(api: Api) -> None:
     )
     told = (await events(api, "branch.hours-changed"))[-1]
     assert [(w["version"], w["from"], w["hours"]) for w in told["hours_history"]] == [
-        (1, "2020-11-01", WEEK),
-        (4, "2021-01-01", WEEK[:1]),
+        (1, "2020-11-01", TOLD_WEEK),
+        (4, "2021-01-01", TOLD_WEEK[:1]),
     ]
     (shut,) = told["closures"]
     assert shut["extra_renewals"] == 2
     said = shut["announcements"][-1]
-    assert (said["stagger_days"], said["special_hours"], said["on_terms"]) == (5, WEEK[:2], True)
+    assert said["special_hours"] == TOLD_WEEK[:2]
+    assert (said["stagger_days"], said["on_terms"]) == (5, True)
 
 
 @pytest.mark.parametrize(
@@ -470,9 +475,7 @@ async def test_staff_read_closures_newest_first(api: Api) -> None:
     assert (await api.get("/v1/closures/none", as_=STAFF)).status == 404
 
 
-async def test_of_many_closures_of_one_branch_at_once_one_is_recorded(
-    api: Api, replica: Api
-) -> None:
+async def test_concurrent_closures_of_one_branch_are_recorded_once(api: Api, replica: Api) -> None:
     await register(api)
     answers = await asyncio.gather(
         *(
@@ -548,3 +551,25 @@ async def test_notices_are_published_and_read_by_everyone_newest_first(api: Api)
     unknown = {"title": "t", "content": "c", "branches": ["XX"]}
     assert (await api.post("/v1/notices", unknown, as_=STAFF)).status == 404
     assert (await api.get("/v1/notices?after=nonsense")).status == 422
+
+
+async def test_weekdays_are_numbered_by_iso_8601_as_in_cases_of_fines(api: Api) -> None:
+    """1 is Monday and 7 Sunday: a case with `weekly_closed: [7]` is a library without 7 here."""
+    hours = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (6, 7)]
+    body = {"code": "HKCL", "name": "Central", "kind": "central", "hours": hours}
+    made = await api.post("/v1/branches", body, as_=STAFF, at=DECEMBER_1)
+    assert made.json()["weekly_hours"] == hours
+    for iso, on in enumerate((f"2020-12-{day:02}" for day in range(7, 14)), start=1):
+        shown = await branch(api, "HKCL", on)  # 7 December 2020 is a Monday
+        assert [one["weekday"] for one in shown["hours"]] == ([iso] if iso > 5 else [])
+        assert shown["open"] == (iso > 5)
+
+
+async def test_a_weekday_that_iso_8601_does_not_have_is_refused(api: Api) -> None:
+    for day in (0, 8):
+        hours = [{"weekday": day, "opens": "10:00", "closes": "19:00"}]
+        body = {"code": "HKCL", "name": "Central", "kind": "central", "hours": hours}
+        refused = await api.post("/v1/branches", body, as_=STAFF)
+        assert refused.status == 422
+        [error] = refused.json()["errors"]
+        assert error["field"].endswith("hours.0.weekday"), error

@@ -1,4 +1,4 @@
-"""From the API to the inbox and out again, through a real broker."""
+"""The path from the API to the inbox and back to the bus, through a real broker."""
 
 from typing import Any
 

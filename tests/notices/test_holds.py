@@ -1,4 +1,4 @@
-"""What a patron is told of a reservation, and of what nothing is said."""
+"""Notifications about holds, and the hold events that cause none."""
 
 from datetime import date
 
@@ -33,7 +33,7 @@ async def test_a_patron_is_told_that_a_reserved_item_waits_and_when_it_does_no_l
         if event.topic != "hold.placed":
             at = f"2021-02-20T10:0{number}:00+08:00"
             await hear(api, event, f"e-{number}", at)
-            await hear(api, event, f"e-{number}", at)  # it may come twice
+            await hear(api, event, f"e-{number}", at)  # an event may come twice
     said = [item["text"] for item in reversed(await inbox(api, "p"))]
     kept = "“Jane Eyre” is kept for you at Tai Po Public Library until 9 March 2021"
     left = "“Jane Eyre” was not collected at Tai Po Public Library in time"

@@ -1,4 +1,4 @@
-"""What patrons are told, of what, once each, and in whatever order the events come."""
+"""Notifications to patrons: subjects, one for each, in any order of events."""
 
 import asyncio
 import random
@@ -40,6 +40,7 @@ from tests.notices.library import (
     announced,
     called_off,
     changed,
+    closed,
     confirmed,
     due_soon,
     erased,
@@ -102,7 +103,7 @@ def fine(charge_id: str, patron_id: str, last: str = "charged") -> FineAssessed:
 
 
 def charge(kind: type[ChargeSnapshot], patron_id: str, **more: Any) -> ChargeSnapshot:
-    """The charge of the last test, after a change."""
+    """A charge of the last test in this file, after a change."""
     fields = {
         "version": 2,
         "charge_id": "charge-1",
@@ -254,7 +255,7 @@ async def test_a_loan_that_is_due_soon_is_told_unless_it_is_back_or_renewed(
 async def test_an_overdue_notice_names_no_money_while_fines_are_suspended(
     api: Api, lending: Lending
 ) -> None:
-    """Not even what accrued before: the account shows it, the letter does not."""
+    """It does not name the earlier accrued fine either; the account shows that."""
     lending.owes("loan-1", 750, suspended=True)
     lending.owes("loan-2", 750, suspended=True, resumes_on="2021-03-05")
     await hear(api, overdue("loan-1", "p"), "e-1", "2020-12-21T08:00:00+08:00")
@@ -315,7 +316,7 @@ async def test_a_fine_assessed_under_a_suspension_is_told_without_its_sum(
     assert "amount_cents" not in item["about"]
 
 
-async def test_what_becomes_of_a_charge_is_told_as_it_stands_then(
+async def test_a_charge_notification_states_the_charge_at_that_time(
     api: Api, lending: Lending
 ) -> None:
     now = {"amount_cents": 450, "outstanding_cents": 0, "refund_due_cents": 300}
@@ -360,7 +361,7 @@ async def test_a_loss_is_told_unless_it_was_found_by_then(api: Api, lending: Len
     assert "recorded as lost" in told
 
 
-# ---- whom it concerns ---------------------------------------------------------------------------
+# ---- recipients ---------------------------------------------------------------------------------
 
 
 async def test_a_reopening_is_told_to_the_followers_of_that_branch_only(api: Api) -> None:
@@ -429,7 +430,7 @@ async def test_followers_are_told_to_the_end_after_a_kill_between_two_pages(
     names = [f"p{number}" for number in range(8)]
     for name in names:
         await hear(api, prefers(name, 1, ("TPO",)), f"e-{name}", FEBRUARY_1)
-    # What the first life of the process left behind: the event noted, its first page told.
+    # State after a crash: the event is noted, and its first page of patrons is notified.
     at = parse_instant(FEBRUARY_17)
     about = About(branch="TPO", reopened_on=date(2021, 2, 19))
     cause = Cause("e-r", 1, "branch.reopened", at, about, branch="TPO")
@@ -487,7 +488,7 @@ async def test_preferences_that_come_late_catch_up_with_what_happened_under_them
     assert (await inbox(api, "p"))[-1]["at"] == "2021-02-17T08:00:00Z"
 
 
-async def test_who_follows_a_branch_is_told_that_its_announced_reopening_was_taken_back(
+async def test_a_follower_of_a_branch_is_told_that_its_announced_reopening_was_taken_back(
     api: Api,
 ) -> None:
     await register(api)
@@ -502,7 +503,7 @@ async def test_who_follows_a_branch_is_told_that_its_announced_reopening_was_tak
     assert await inbox(api, "q") == []
 
 
-async def test_what_was_not_followed_any_more_is_taken_back_when_that_becomes_known(
+async def test_a_notification_is_taken_back_when_a_late_event_shows_the_branch_was_unfollowed(
     api: Api,
 ) -> None:
     await register(api)
@@ -531,7 +532,7 @@ async def test_an_event_and_preferences_at_the_same_moment_do_not_miss_each_othe
         )
     told = await events(api, "notification.delivered")
     counts = [sum(e["patron_id"] == f"p{number}" for e in told) for number in range(20)]
-    # Whoever is known by now was told of every reopening, earlier and later ones.
+    # Each patron known by now was notified of all reopenings, earlier and later.
     assert counts == [20] * 20
 
 
@@ -569,7 +570,7 @@ class Happened:
 
 
 def story() -> list[Happened]:
-    """Every event type that notices hears, in the order in which it happened."""
+    """Return an event of every type that notices hears, in the order in which they happened."""
     snapshot = registered("a").model_dump()
     told: list[Event] = [
         registered("a", language="zh-Hant"),
@@ -593,6 +594,7 @@ def story() -> list[Happened]:
         moved("loan-a", "a"),
         reopened("TPO", 3),
         changed("TPO", "reopening-taken-back"),
+        closed("TPO", 5),
         PatronUpdated.model_validate({**snapshot, "patron_id": "b", "version": 2}),
         PatronBlocked.model_validate(
             {**snapshot, "patron_id": "b", "version": 3, "language": "zh-Hant"}
@@ -624,7 +626,7 @@ def story() -> list[Happened]:
 
 
 def answers(lending: Lending) -> None:
-    """What circulation says, throughout."""
+    """Set the answers of circulation for the whole story."""
     lending.owes("loan-a", 750)
     lending.owes("loan-b", 750, suspended=True, resumes_on="2021-03-05")
     lending.owes("loan-c", 150)
@@ -640,7 +642,7 @@ def answers(lending: Lending) -> None:
 async def play(
     settings: Settings, order: Callable[[list[Happened]], list[Happened]]
 ) -> dict[str, Any]:
-    """The state after the story in some order: inboxes, and whose unread count is what."""
+    """Return the state after the story in some order: inboxes and unread notifications."""
     async with served(create_app, settings) as api:
         await register(api)
         for happened in order(story()):
@@ -660,7 +662,7 @@ async def play(
             for name in ("a", "b", "d")
         }
         inboxes = {name: await inbox(api, name) for name in ("a", "b", "c", "d", "e")}
-        # The published events say of each living patron what the inbox shows.
+        # For each living patron, the published events agree with the inbox.
         assert unread == {name: sorted(i["id"] for i in inboxes[name]) for name in unread}
         left = api.app.state.database.notifications
         assert await left.count_documents({"patron_id": "c"}) == 0
@@ -694,6 +696,7 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
         [
             "branch.reopened",
             "fines.resumed",
+            "branch.closed",
             "branch.closure-changed",
             "branch.reopened",
             "branch.reopened",

@@ -1,4 +1,4 @@
-"""What a patron is told of an activity that they registered for."""
+"""Notifications about an activity to its registered patrons."""
 
 import pytest
 
@@ -18,10 +18,10 @@ from tests.support import Api
 DAY = "2020-11-03T10:00:00+08:00"
 
 
-async def test_who_waited_is_told_of_a_place_and_who_got_one_at_once_is_not(api: Api) -> None:
+async def test_only_a_patron_who_waited_is_notified_of_a_place(api: Api) -> None:
     await hear(api, announced("activity-1", "Factory"), "e-1", DAY)
     await hear(api, confirmed("activity-1", "at-once", waited=False), "e-2", DAY)
-    for _ in range(2):  # it may come twice
+    for _ in range(2):  # an event may come twice
         await hear(api, confirmed("activity-1", "waited", waited=True), "e-3", DAY)
     assert await inbox(api, "at-once") == []
     (item,) = await inbox(api, "waited")
@@ -74,7 +74,7 @@ async def test_it_is_told_on_where_events_went_away(api: Api, lending: Lending) 
     assert len(await inbox(api, "p1")) == 1
 
 
-async def test_who_registered_is_told_that_it_is_cancelled_and_who_withdrew_is_not(
+async def test_a_cancellation_notifies_registered_patrons_but_not_those_who_withdrew(
     api: Api,
 ) -> None:
     await hear(api, announced("activity-1", "Factory"), "e-1", DAY)

@@ -1,4 +1,4 @@
-"""Runs `carrel` as an operator does: a process of its own, told where things are."""
+"""Runs `carrel` as an operator does: in its own process, configured by environment variables."""
 
 import asyncio
 import json
@@ -12,19 +12,19 @@ from shared.settings import Settings
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command said and how it ended."""
+    """The output and exit code of a command."""
 
     code: int
     out: str
     err: str
 
     def json(self) -> Any:
-        """The document on standard output."""
+        """Return the JSON document on standard output."""
         return json.loads(self.out)
 
 
 async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran:
-    """Run a command on the system of `settings`, on a terminal of 80 columns."""
+    """Run a command on the system of `settings`, in a terminal of 80 columns."""
     told = {
         "CARREL_MONGO_URL": settings.mongo_url,
         "CARREL_DATABASE_PREFIX": settings.database_prefix,
@@ -42,7 +42,7 @@ async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **told, **environment},
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         out, err = await process.communicate()
     assert process.returncode is not None
     assert "Traceback" not in err.decode(), err.decode()

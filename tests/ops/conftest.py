@@ -1,4 +1,4 @@
-"""Services small enough to show how processes are handled: they start, answer and stop."""
+"""Minimal services for tests of process handling: they start, answer, crash and stop."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def create_app(settings):
 
 @pytest.fixture
 def small_services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a package `services` that processes started in it find before the real one."""
+    """A folder whose package `services` hides the real one from processes started there."""
     for service in ("gateway", "accounts", "circulation", "events", "notices"):
         folder = tmp_path / "services" / service
         folder.mkdir(parents=True)
@@ -39,3 +39,9 @@ def small_services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "services" / "__init__.py").touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def database(fresh_database: str) -> str:
+    """A new database for each test, set up by the test itself."""
+    return fresh_database

@@ -1,4 +1,4 @@
-"""Apache Kafka as child processes: what is missing is said, what was acknowledged is kept."""
+"""Apache Kafka as child processes: missing parts are named, acknowledged messages are kept."""
 
 import asyncio
 from datetime import timedelta
@@ -13,6 +13,7 @@ from ops.child import StartFailed
 from ops.embedded import embedded
 from shared.bus import ensure_topics
 from shared.clock import wall_clock
+from shared.names import Names
 from shared.relay import outbox_producer, send_row
 from shared.settings import Settings
 
@@ -51,7 +52,7 @@ async def read(bootstrap: str, count: int) -> list[bytes]:
 
 
 @pytest.mark.kafka
-async def test_what_was_acknowledged_is_there_after_a_kill_and_at_another_port(
+async def test_acknowledged_messages_survive_a_kill_and_a_new_port(
     tmp_path: Path,
 ) -> None:
     values = [b"1", b"2", b"3"]
@@ -73,7 +74,7 @@ async def test_an_event_recorded_by_a_clock_that_was_ahead_is_published(tmp_path
         await producer.start()
         tomorrow = wall_clock() + timedelta(days=1)
         row = {"topic": "loan.overdue", "key": "p", "body": b"{}", "headers": {}}
-        sent = await (await send_row(producer, {**row, "recorded_at": tomorrow}))
+        sent = await (await send_row(producer, {**row, "recorded_at": tomorrow}, Names()))
         await producer.stop()
         assert sent.offset == 0
 

@@ -1,4 +1,4 @@
-"""The compose file keeps what an operator relies on; that needs no engine."""
+"""The compose file has the properties that operators rely on; tested without an engine."""
 
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,32 @@ def test_a_service_is_told_only_what_there_is_to_tell(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mongo", "kafka"])
-def test_what_is_kept_is_on_a_volume_and_of_a_version_that_is_named(name: str) -> None:
+def test_a_store_keeps_its_data_on_a_volume_and_its_image_has_a_version(name: str) -> None:
     service = FILE["services"][name]
     volumes = [volume.split(":")[0] for volume in service["volumes"]]
     assert volumes == [name]
     assert name in FILE["volumes"]
     version = service["image"].rpartition(":")[2]
     assert version[0].isdigit()
+
+
+def test_the_database_is_not_of_a_version_that_is_near_its_end() -> None:
+    assert int(FILE["services"]["mongo"]["image"].partition(":")[2].split(".")[0]) >= 8
+
+
+def test_kafka_keeps_its_log_on_the_volume() -> None:
+    kafka = FILE["services"]["kafka"]
+    assert kafka["volumes"] == [f"kafka:{kafka['environment']['KAFKA_LOG_DIRS']}"]
+
+
+def test_the_heap_of_kafka_leaves_room_for_its_health_check() -> None:
+    # The check is a JVM in the same container, with the same setting; both count.
+    kafka = FILE["services"]["kafka"]
+    assert kafka["environment"]["KAFKA_HEAP_OPTS"] == "-Xms400m -Xmx400m"
+    assert kafka["deploy"]["resources"]["limits"]["memory"] == "1G"
+
+
+@pytest.mark.parametrize("name", ["mongo", "kafka"])
+def test_a_store_has_time_to_close_its_files(name: str) -> None:
+    # After the default of 10 s, a broker on a slow machine was killed.
+    assert FILE["services"][name]["stop_grace_period"] == "60s"

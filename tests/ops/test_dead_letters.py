@@ -1,4 +1,4 @@
-"""Dead letters from burial to decision, through a real listener, broker and database."""
+"""Dead letters from their creation to retry or discard, with real listener, broker and database."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ async def store(settings: Settings) -> AsyncIterator[Database]:
 
 @dataclass
 class Consumer:
-    """A consumer of circulation's, which is at fault until it is mended."""
+    """A consumer of circulation that fails until `mended`."""
 
     mended: bool = False
     heard: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Consumer:
 
 
 async def send(settings: Settings, *bodies: bytes) -> None:
-    """Publish messages, each under its own event id and key."""
+    """Publish messages, each with its own event id and key."""
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
     await producer.start()
     try:
@@ -86,7 +86,7 @@ async def send(settings: Settings, *bodies: bytes) -> None:
 
 
 async def all_of(settings: Settings, topic: str, count: int) -> list[tuple[object, ...]]:
-    """Key, value and headers of the first `count` messages of a topic."""
+    """Return key, value and headers of the first `count` messages of a topic."""
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=settings.kafka, auto_offset_reset="earliest"
     )
@@ -113,7 +113,7 @@ def body(name: str) -> bytes:
 
 
 async def buried(settings: Settings, store: Database, *bodies: bytes) -> list[str]:
-    """The ids of the letters that become of these messages."""
+    """Send messages that become dead letters, and return the ids of those."""
     await send(settings, *bodies)
 
     async def found() -> list[str]:
@@ -247,7 +247,7 @@ async def test_any_payload_is_shown_and_does_nothing_to_the_terminal(
     assert all(c.isprintable() or c == "\n" for c in ran.out)
 
 
-async def test_what_can_t_be_done_is_refused_as_a_whole(
+async def test_an_invalid_dead_letter_command_changes_nothing(
     settings: Settings, store: Database
 ) -> None:
     [letter] = await buried(settings, store, body("a"))
@@ -261,7 +261,7 @@ async def test_what_can_t_be_done_is_refused_as_a_whole(
 
 
 async def lay(settings: Settings, service: str, event_id: str) -> None:
-    """A letter of the service, of an event that was recorded when its id says."""
+    """Add a dead letter of the service, for an event recorded at the time in its id."""
     headers = [("ce_id", event_id.encode()), ("carrel-topic", TOPIC.encode())]
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
     await producer.start()

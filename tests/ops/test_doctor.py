@@ -1,4 +1,4 @@
-"""What the doctor, the lag and the outbox say of a system, whole and damaged."""
+"""Reports of the doctor, lag and outbox commands on a healthy and a damaged system."""
 
 from collections.abc import AsyncIterator
 from importlib import import_module
@@ -11,6 +11,7 @@ from ops.doctor import Finding, examine
 from services.gateway.store import WHOLE
 from shared.bus import SERVICES, dead_letter_topic, ensure_topics
 from shared.clock import parse_instant
+from shared.ids import new_id
 from shared.mongo import Client, connect, ensure_indexes
 from shared.settings import Settings
 from shared.unit_of_work import chassis_indexes
@@ -33,7 +34,7 @@ def settings(mongo_url: str, database: str, kafka: str) -> Settings:
 
 @pytest.fixture
 async def client(settings: Settings) -> AsyncIterator[Client]:
-    """With the database of every service as it is once they have started, and all topics."""
+    """A client of a system with all databases and topics, as after the start of the services."""
     found = connect(settings.mongo_url)
     for service in SERVICES:
         own = import_module(f"services.{service}.store").INDEXES
@@ -47,7 +48,7 @@ async def client(settings: Settings) -> AsyncIterator[Client]:
 
 async def ailments(settings: Settings) -> dict[str, Finding]:
     found = {found.check: found for found in await examine(settings) if found.level != "ok"}
-    found.pop("copies", None)  # one broker has one copy of each topic, and that is told always
+    found.pop("copies", None)  # always reported: one broker has one copy of each topic
     return found
 
 
@@ -85,7 +86,7 @@ async def test_missing_and_other_indexes_are_found(settings: Settings, client: C
     assert "_notices is empty" in (await ailments(settings))["indexes"].found
 
 
-async def test_what_does_not_flow_is_found(settings: Settings, client: Client) -> None:
+async def test_the_doctor_finds_events_that_do_not_flow(settings: Settings, client: Client) -> None:
     outbox = client[f"{settings.database_prefix}_circulation"].outbox
     row = {"_id": "e", "pending": True, "recorded_at": parse_instant(LONG_AGO), "topic": "t"}
     await outbox.insert_one(row)
@@ -134,7 +135,7 @@ async def test_secrets_that_are_missing_or_weak_are_found(
     assert "CARREL_OUTBOX_DAYS" in bad.err
 
 
-async def test_what_is_away_is_said_in_words_by_every_command(settings: Settings) -> None:
+async def test_every_command_says_in_words_what_is_unreachable(settings: Settings) -> None:
     away = settings.model_copy(
         update={"mongo_url": "mongodb://127.0.0.1:1/?replicaSet=rs0", "kafka": "127.0.0.1:1"}
     )
@@ -179,3 +180,24 @@ async def test_lag_counts_what_a_service_has_still_to_take_in(
     assert lags["circulation", "branch.reopened"]["lag"] == 0
     table = (await carrel(settings, "lag")).out
     assert all(len(line) <= 80 for line in table.splitlines())
+
+
+async def test_a_topic_that_tells_of_what_the_database_does_not_have_is_found(
+    settings: Settings, client: Client
+) -> None:
+    assert "topics and outboxes" not in await ailments(settings)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    headers = [("ce_id", new_id().encode()), ("ce_subject", b"patron-1")]
+    await producer.send_and_wait("patron.updated", b'{"version": 3}', b"patron-1", headers=headers)
+    # A faulty message has no effect on the findings about the database.
+    await producer.send_and_wait("loan.renewed", b"{}", b"patron-1")
+    await producer.stop()
+    found = (await ailments(settings))["topics and outboxes"]
+    assert found.level == "fail"
+    assert found.found.endswith("patron.updated")
+    assert "carrel restore check" in found.remedy
+    ran = await carrel(settings, "restore", "check", "--json")
+    assert ran.code == 1
+    [lost] = ran.json()["lost"]
+    assert (lost["topic"], lost["subject"], lost["version"]) == ("patron.updated", "patron-1", 3)

@@ -1,4 +1,4 @@
-"""The database and the broker of `ops.embedded`, each time really started."""
+"""The database and the broker of `ops.embedded`, started for real in each test."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def until(condition: Callable[[], bool], limit: float = 15.0) -> None:
 
 
 def exists(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent to look does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def test_a_killed_database_comes_back_at_its_port_with_what_it_acknowledged(tmp_
             assert mongo.library.loans.count_documents({}) == 1
 
 
-def test_of_three_databases_one_may_be_lost_and_all_are_found_again_at_other_ports(
+def test_three_databases_survive_the_loss_of_one_and_restart_on_other_ports(
     tmp_path: Path,
 ) -> None:
     with embedded(tmp_path, kafka=False, mongo_port=None, mongo_nodes=3) as first:
@@ -148,7 +148,7 @@ def test_a_suspended_process_answers_nothing_until_resumed_and_can_be_stopped(
         mongod.suspend()
         with socket.create_connection(("127.0.0.1", mongod.port)) as probe:
             probe.settimeout(0.2)
-            probe.sendall(b"\x10\0\0\0" + b"\0" * 12)  # a header that a live mongod hangs up on
+            probe.sendall(b"\x10\0\0\0" + b"\0" * 12)  # a live mongod hangs up on this
             with pytest.raises(TimeoutError):
                 probe.recv(1)
         mongod.resume()

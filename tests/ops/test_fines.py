@@ -1,4 +1,4 @@
-"""`carrel fines explain`, as a librarian or a script uses it."""
+"""`carrel fines explain` as a librarian or a script uses it."""
 
 import json
 from pathlib import Path

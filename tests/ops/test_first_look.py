@@ -1,21 +1,26 @@
-"""People and books to look around with."""
+"""The people and books of the reopening of 2021, prepared for a first look around."""
 
 import asyncio
+from typing import Any
 
-from ops.first_look import LIBRARIAN, PATRON, PIN, prepare
+import aiohttp
+
+from ops.first_look import LIBRARIAN, PATRON, pins, prepare
 from ops.processes import System
 from tests.gateway.web.browser import Browser, Page
 
 
-def test_who_looks_for_the_first_time_finds_an_account_and_a_desk(running: System) -> None:
+def test_the_prepared_library_has_an_account_and_a_desk_to_look_at(running: System) -> None:
     prepare(running)
     prepare(running)  # a second start changes nothing
     account, info, desk = asyncio.run(_looked_at(running.gateway_url))
-    assert account.text.count("The Factory and the Flat") == 1
+    assert account.text.count("To Kill a Mockingbird") == 1
     for told in ("Overdue 1", "Next in the queue", "To pay $6.00"):
         assert told in account.text
     assert "Paper and Ink" in info.text
     assert (desk.status, desk.path) == (200, "/desk")
+    libraries, titles = asyncio.run(_listed(running.gateway_url))
+    assert (libraries, titles) == (46, 76)
 
 
 async def _looked_at(site: str) -> list[Page]:
@@ -26,4 +31,23 @@ async def _looked_at(site: str) -> list[Page]:
 
 async def _log_in(browser: Browser, card: str) -> Page:
     page = await browser.get("/log-in")
-    return await browser.submit(page, "/log-in", card_number=card, pin=PIN)
+    return await browser.submit(page, "/log-in", card_number=card, pin=pins()[card])
+
+
+async def _listed(site: str) -> tuple[int, int]:
+    """Return how many libraries and titles are public."""
+    async with aiohttp.ClientSession(site) as session:
+        return len(await _all(session, "/v1/branches")), len(await _all(session, "/v1/titles"))
+
+
+async def _all(session: aiohttp.ClientSession, path: str) -> list[Any]:
+    found: list[Any] = []
+    params = {"limit": "50"}
+    while True:
+        async with session.get(path, params=params) as response:
+            assert response.status == 200, await response.text()
+            page = await response.json()
+        found += page["items"]
+        if not page["next"]:
+            return found
+        params["after"] = page["next"]

@@ -1,8 +1,8 @@
-"""The image, run as docker-compose.yml says, on a MongoDB and an Apache Kafka of this machine.
+"""The image, run as docker-compose.yml says, with MongoDB and Apache Kafka on this machine.
 
 For a machine with a container engine: build the image, then `CARREL_IMAGE=carrel:latest` and
 `make test-kafka`, or this file alone. Containers share the host's network, so that nothing listens
-beyond the loopback address: names and published ports of the compose file are not tried here.
+beyond the loopback address: names and published ports of the compose file are not tested here.
 """
 
 import json
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 IMAGE = os.environ.get("CARREL_IMAGE", "")
 COPIES = {"circulation": 3}
-"""As with `--scale circulation=3`."""
+"""Number of containers, as with `--scale circulation=3`."""
 
 pytestmark = [
     pytest.mark.kafka,
@@ -79,7 +79,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 class _Contained(System):
-    """A system whose processes are the engine's."""
+    """A system whose processes the container engine runs."""
 
     def url(self, service: str, replica: int = 0) -> str:
         assert replica == 0, "only the first is called"
@@ -92,7 +92,7 @@ def _more(service: str) -> list[int]:
 
 @contextmanager
 def _container(service: str, port: int, told: Mapping[str, str]) -> Iterator[str]:
-    """A service as its section of the compose file says, but for addresses."""
+    """Run a service by its section of the compose file, with other addresses."""
     section = FILE["services"][service]
     check = section["healthcheck"]
     assert check["test"][0] == "CMD"

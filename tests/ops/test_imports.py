@@ -1,4 +1,4 @@
-"""`carrel import`: titles and patrons of another system, with what was refused and why."""
+"""`carrel import`: titles and patrons of another system, with refused records and reasons."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ HEADING = "card_number,pin,name,category,home_branch,language,email\n"
 
 @pytest.fixture
 def run(mongo_url: str, database: str) -> Run:
-    """Runs `carrel import … --json` and gives what it says, with its `code`."""
+    """A function that runs `carrel import … --json` and returns its document, with its `code`."""
 
     def invoke(*arguments: str, **environment: str) -> dict[str, Any]:
         told = {
@@ -49,7 +49,7 @@ def stores(mongo_url: str, database: str) -> Iterator[Callable[[str], Database[d
 
 
 def field(tag: str, *subfields: str) -> Field:
-    """As `field("245", "a Kite", "c by me")`."""
+    """Return a MARC field: `field("245", "a Kite", "c by me")`."""
     return Field(
         tag, Indicators(" ", " "), [Subfield(code=text[0], value=text[2:]) for text in subfields]
     )
@@ -89,7 +89,7 @@ def told(store: Database[dict[str, Any]]) -> list[dict[str, Any]]:
 # ---- MARC ---------------------------------------------------------------------------------------
 
 
-def test_what_is_kept_of_a_record() -> None:
+def test_a_marc_record_becomes_a_title_with_its_copies() -> None:
     title = title_of(
         record(
             "ocm1",
@@ -168,7 +168,7 @@ def test_a_file_is_taken_in_once_and_then_only_what_changed(
     ]
 
 
-def test_what_is_refused_is_told_with_its_number_and_all_else_is_taken_in(
+def test_refused_records_are_listed_with_their_numbers_and_others_are_imported(
     run: Run, stores: Any, tmp_path: Path
 ) -> None:
     path = marc_file(
@@ -180,7 +180,7 @@ def test_what_is_refused_is_told_with_its_number_and_all_else_is_taken_in(
         record("n5", field("245", "a Five"), item("B1")),  # another title's barcode
         record("n6", field("245", "a Six"), field("952", "p B6")),
         record("n7", field("245", "a Seven"), item("B 7")),
-        record("n1", field("245", "a One, corrected"), item("B1")),  # the same title once more
+        record("n1", field("245", "a One, corrected"), item("B1")),  # the same title again
     )
     answer = run("marc", str(path))
     assert (answer["code"], answer["added"], answer["changed"]) == (1, 1, 1)
@@ -205,7 +205,7 @@ def test_what_is_refused_is_told_with_its_number_and_all_else_is_taken_in(
 
     mended = run("marc", str(marc_file(tmp_path, record("n1", field("245", "a One"), item("B1")))))
     assert (mended["code"], mended["refused_in"]) == (0, None)
-    assert not Path(answer["refused_in"]).exists()  # it would tell of what is no longer so
+    assert not Path(answer["refused_in"]).exists()  # its content would be outdated
 
 
 # ---- patrons ------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_patrons_are_taken_in_once_and_then_only_what_changed(
     after = store.cardholders.find_one({"card_number": "CARD0"})
     assert (after["email"], after["pin_hash"]) == ("b@example.org", holder["pin_hash"])
     assert store.cardholders.find_one({"card_number": "CARD1"})["name"] == "Reader One"
-    # A name is nobody else's business: only the category of the first was published.
+    # Events carry no names: only the category of the first was published.
     assert [event["category"] for event in told(store)[150:]] == ["adult"]
 
 

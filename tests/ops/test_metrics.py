@@ -1,4 +1,4 @@
-"""The page about metrics has every one that is exposed, and no other."""
+"""The page about metrics lists exactly the metrics that are exposed."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 def family(name: str) -> str:
-    """A metric without what its type adds to its series."""
+    """Return a metric's name without the suffix of its series."""
     return re.sub(r"_(bucket|count|sum)$", "", name)
 
 

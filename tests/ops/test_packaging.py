@@ -1,4 +1,4 @@
-"""What is installed, as the image does it, is all that the repository has for it."""
+"""An installed copy, as in the image, has all the files of the repository that it needs."""
 
 import tomllib
 from pathlib import Path

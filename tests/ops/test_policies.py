@@ -1,4 +1,4 @@
-"""`carrel policies`: rows are listed, set and deleted at the database, every version kept."""
+"""`carrel policies` lists, sets and deletes rows in the database, and keeps every version."""
 
 import json
 from pathlib import Path

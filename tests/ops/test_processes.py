@@ -1,4 +1,4 @@
-"""Services as processes: what they are told, how they are broken, and that nothing stays behind."""
+"""Services as processes: configuration, crashes, and a complete clean-up."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from ops import ports
 from ops.child import StartFailed
 from ops.embedded import Infrastructure
 from ops.processes import SERVICES, services
@@ -99,7 +100,7 @@ def test_secrets_are_kept_with_the_data_and_readable_by_their_owner_only(
 
 @pytest.fixture
 def up(small_services: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[str]"]:
-    """`carrel up` as it is typed, with the small services."""
+    """`carrel up` as a user runs it, with the small services."""
     monkeypatch.delenv("CARREL_MONGO_URL", raising=False)
     monkeypatch.delenv("CARREL_KAFKA", raising=False)
     process = subprocess.Popen(
@@ -125,7 +126,7 @@ def until_ready(process: "subprocess.Popen[str]") -> str:
 
 
 def running_in(folder: Path) -> list[str]:
-    """The command lines of processes that work in the folder, other than this one."""
+    """Return the command lines of other processes that work in the folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -168,18 +169,92 @@ def test_up_says_where_it_is_and_leaves_nothing_running(
     wait_for_none(small_services)
 
 
-def test_up_ends_with_the_reason_when_a_process_ends(
-    up: "subprocess.Popen[str]", small_services: Path
+def crash(url: str) -> None:
+    with pytest.raises(OSError, match=r".+"):
+        urlopen(f"{url}/crash", timeout=5)  # noqa: S310 - a loopback address
+
+
+def heard(process: "subprocess.Popen[str]", sentence: str) -> str:
+    """Return the next line of output that contains the sentence."""
+    lines = []
+    for line in process.stdout or ():
+        lines.append(line)
+        if sentence in line:
+            return line
+    pytest.fail("".join(lines))
+
+
+def test_up_starts_a_service_again_that_was_killed_and_says_so(
+    up: "subprocess.Popen[str]",
 ) -> None:
     said = until_ready(up)
     events = re.search(r"^events-0 +(\S+)", said, re.MULTILINE)
     assert events
-    with pytest.raises(OSError, match=r".+"):
-        urlopen(f"{events[1]}/crash", timeout=5)  # noqa: S310 - a loopback address
+    for pause in (1, 2):
+        crash(events[1])
+        ended = heard(up, "events-0 ended with code 3.")
+        assert f"It is started again in {pause} s." in ended
+        heard(up, "events-0 is started again: pid ")
+        answers_again(events[1])
+    assert up.poll() is None
+
+
+def answers_again(url: str) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            told(url)
+        except OSError:
+            assert time.monotonic() < end, f"{url} does not answer"
+            time.sleep(0.05)
+        else:
+            return
+
+
+def test_up_ends_with_the_reason_when_its_database_ends(
+    up: "subprocess.Popen[str]", small_services: Path
+) -> None:
+    until_ready(up)
+    [mongod] = processes_in(small_services, "mongod")
+    os.kill(mongod, signal.SIGKILL)
     assert up.stdout
-    assert "events-0 ended with code 3" in up.stdout.read()
+    assert "mongod ended with code -9" in up.stdout.read()
     assert up.wait(20) == 1
     wait_for_none(small_services)
+
+
+def processes_in(folder: Path, program: str) -> list[int]:
+    """Return the process ids of a program that keeps its data in the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = process.joinpath("cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if command[0].endswith(program.encode()) and str(folder).encode() in b" ".join(command):
+            found.append(int(process.name))
+    return found
+
+
+def test_up_names_the_port_that_was_asked_for_when_it_is_taken(small_services: Path) -> None:
+    taken = ports.reserve()
+    try:
+        with services(
+            NOWHERE, small_services / "data", names=["gateway"], gateway_port=taken
+        ) as system:
+            moved = [said for said in system.moved() if "gateway" in said]
+            listens = system.process("gateway").port
+        assert moved == [f"Port {taken} is taken: gateway listens on {listens}."]
+    finally:
+        ports.release(taken)
+
+
+def test_up_says_nothing_of_a_port_that_was_asked_for_and_given(small_services: Path) -> None:
+    free = ports.reserve()
+    ports.release(free)
+    with services(NOWHERE, small_services / "data", names=["gateway"], gateway_port=free) as system:
+        assert system.process("gateway").port == free
+        assert not system.moved()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A broker that lost its log is filled again from the outboxes, and all that hear it converge."""
+"""A broker that lost its log is refilled from the outboxes, and all consumers converge."""
 
 import asyncio
 import os
@@ -51,7 +51,7 @@ async def messages(kafka: str, count: int) -> list[tuple[Any, ...]]:
             read = [await consumer.getone() for _ in range(count)]
     finally:
         await consumer.stop()
-    # Order holds within a partition.
+    # Order is guaranteed within a partition only.
     read.sort(key=lambda record: (record.partition, record.offset))
     return [(r.partition, r.key, r.value, r.headers, r.timestamp) for r in read]
 
@@ -80,7 +80,7 @@ async def test_a_new_broker_gets_the_same_messages_in_the_same_order(
         assert await replay(new, "circulation", since=since) == {TOPIC: len(later)}
 
 
-async def test_what_can_t_be_replayed_is_refused(settings: Settings) -> None:
+async def test_an_invalid_replay_is_refused(settings: Settings) -> None:
     assert (await carrel(settings, "replay", "notices", "--topic", "loan.lost")).code == 2
     assert (await carrel(settings, "replay", "notices", "--since", "yesterday")).code == 2
     assert (await carrel(settings, "replay", "library")).code == 2
@@ -100,8 +100,8 @@ async def test_the_system_converges_after_the_broker_lost_its_log(running: Syste
 
     settings = running.settings(Settings)
     services = list(running.processes.values())
-    # As docs/operations.md has it: who is at work asks for the topics, and many a broker then
-    # makes them, with one partition.
+    # The steps of docs/operations.md: running services request their topics, and many brokers then
+    # create them with one partition.
     await asyncio.to_thread(stop_all, services)
     await _lose_everything(running, settings)
     assert (await carrel(settings, "topics", "create")).code == 0
@@ -126,7 +126,7 @@ async def test_the_system_converges_after_the_broker_lost_its_log(running: Syste
 
 
 async def _lose_everything(running: System, settings: Settings) -> None:
-    """The broker comes back empty; and the gateway had heard nothing when that happened."""
+    """Restart the broker with an empty log, and delete the gateway's database."""
     broker = running.infrastructure.broker
     assert broker is not None
     await asyncio.to_thread(broker.stop)

@@ -1,8 +1,8 @@
 """The data of the 2021 scenario, checked by itself: no services, no runner.
 
-The file's sums were worked out by hand from the rules in words. Here they are worked out once
-more, one day at a time, from nothing but the steps: what was closed and suspended, as far as it
-was known at each step. This is no copy of the fine function of circulation, nor does it use it.
+The file's sums were worked out by hand from the written rules. Here they are worked out again, one
+day at a time, from nothing but the steps: the closures and suspensions known at each step. This is
+no copy of the fine function of circulation, nor does it use it.
 """
 
 import json
@@ -23,7 +23,7 @@ CASES = Path(__file__).parents[1] / "data" / "fine-cases.json"
 DAY = timedelta(days=1)
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-# What a step of each verb holds beside at, do, tell, by and expect: what it must, what it may.
+# Keys of a step of each verb besides at, do, tell, by and expect: required ones, optional ones.
 VERBS: dict[str, tuple[set[str], set[str]]] = {
     "register-branches": (set(), set()),
     "register-patrons": (set(), set()),
@@ -42,6 +42,7 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
     "notice": ({"title", "content"}, {"kinds", "branches", "all"}),
     "renew": ({"card", "barcode"}, set()),
     "return": ({"barcodes", "branch", "channel"}, {"back_dated_to", "ready"}),
+    "fetch": ({"barcodes", "branch", "ready"}, set()),
     "place-hold": ({"card", "title", "branch"}, set()),
     "cancel-hold": ({"card", "title"}, set()),
     "declare-loss": ({"card", "barcode"}, set()),
@@ -90,7 +91,7 @@ def copies() -> dict[str, Row]:
 
 
 def scope(row: Row) -> set[str]:
-    """The codes of the branches that a step is about."""
+    """Return the codes of the branches that a step is about."""
     if row.get("all"):
         return set(branches())
     kinds = set(row.get("kinds", ()))
@@ -119,18 +120,20 @@ class Loan:
 
 @dataclass
 class Queue:
-    """Who waits for a title, in turn, and for whom which copy is kept since when."""
+    """The holds on a title in order, and the copies set aside for them."""
 
     waiting: list[tuple[str, str]] = field(default_factory=list)
-    """Card and pick-up branch."""
+    """Card and pick-up branch of each waiting hold."""
     free: list[str] = field(default_factory=list)
+    to_fetch: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """For each copy to fetch: the card it is for, and the pick-up branch."""
     shelf: dict[str, tuple[str, str, date]] = field(default_factory=dict)
-    """By card: the copy, where, and since when."""
+    """For each card: the copy on the hold shelf, the branch, and the day since when."""
 
 
 @dataclass
 class Fine:
-    """An assessed fine, and the loan and day of which it is worked out again."""
+    """An assessed fine, with the loan and day from which it is worked out again."""
 
     loan: Loan
     on: date
@@ -139,7 +142,7 @@ class Fine:
 
 @dataclass
 class Library:
-    """What is known at one moment, and who has what."""
+    """The closures, suspensions, loans, holds and fines known at one moment."""
 
     closures: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     suspensions: dict[str, Row] = field(default_factory=dict)
@@ -159,7 +162,7 @@ class Library:
         )
 
     def open_from(self, branch: str, day: date) -> date | None:
-        """`day`, or the next open one; None if no end of the closure is known."""
+        """Return `day` or the next open day; None if no end of the closure is known."""
         for _ in range(400):
             if not self.closed(branch, day):
                 return day
@@ -178,7 +181,7 @@ class Library:
         return None
 
     def statement(self, loan: Loan, on: date) -> tuple[date | None, list[tuple[date, str, int]]]:
-        """The date it counts from, and every overdue day with its disposition and cents."""
+        """Return the day counted from, and every overdue day with its disposition and cents."""
         start = self.open_from(loan.branch, loan.due_on)
         days: list[tuple[date, str, int]] = []
         left = int(scenario()["policy"]["fine_cap_cents"])
@@ -211,16 +214,23 @@ class Library:
             day = self.open_from(branch, day + DAY) if day else None
         return day
 
-    def serve(self, today: date) -> None:
-        """Whoever is next gets the copy that is free, once it is known when they can collect it."""
+    def serve(self, today: date, in_hand: str = "") -> None:
+        """Allot free copies to the next patrons who can collect them on a known day.
+
+        A copy that was just scanned is ready. One on its shelf has to be fetched.
+        """
         for queue in self.queues.values():
             for card, branch in list(queue.waiting):
                 if queue.free and not self.blocked(card) and self.open_from(branch, today):
-                    queue.shelf[card] = (queue.free.pop(0), branch, today)
+                    barcode = queue.free.pop(0)
+                    if barcode == in_hand:
+                        queue.shelf[card] = (barcode, branch, today)
+                    else:
+                        queue.to_fetch[barcode] = (card, branch)
                     queue.waiting.remove((card, branch))
 
     def look_at_shelves(self, step: Row) -> None:
-        """Compare who is told of a copy on the shelf with those for whom something is new."""
+        """Compare a step's notified patrons with new copies and last days on the hold shelf."""
         ready, kept = {}, {}
         for queue in self.queues.values():
             for card, (_, branch, since) in queue.shelf.items():
@@ -339,7 +349,7 @@ def check_out(library: Library, step: Row, today: date) -> None:
 
 
 def collect(library: Library, step: Row, row: Row) -> None:
-    """A copy that was kept for the patron, in its time: it costs a fee."""
+    """Collect a held copy within its shelf time, for a fee."""
     queue = library.queues.get(title_of(row["barcode"]))
     kept = queue.shelf.pop(step["card"], None) if queue else None
     fee = int(scenario()["policy"]["hold_fee_cents"]) if kept else 0
@@ -368,7 +378,21 @@ def return_copies(library: Library, step: Row, today: date) -> None:
         assess(library, library.loans.pop(row["barcode"]), on, row)
         if queue := library.queues.get(title_of(row["barcode"])):
             queue.free.append(row["barcode"])
-    library.serve(today)
+        library.serve(today, in_hand=row["barcode"])
+    library.look_at_shelves(step)
+
+
+def fetch(library: Library, step: Row, today: date) -> None:
+    """Scan all copies to fetch at a library, at the branch where their patrons collect them."""
+    assert not library.closed(step["branch"], today)
+    listed = []
+    for queue in library.queues.values():
+        for barcode, (card, branch) in list(queue.to_fetch.items()):
+            assert copies()[barcode]["branch"] == branch == step["branch"]
+            queue.shelf[card] = (barcode, branch, today)
+            del queue.to_fetch[barcode]
+            listed.append(barcode)
+    assert sorted(step["barcodes"]) == sorted(listed)
     library.look_at_shelves(step)
 
 
@@ -422,7 +446,7 @@ def refund(library: Library, step: Row, today: date) -> None:
 
 
 def ask_statement(library: Library, step: Row, today: date) -> None:
-    """By the closures known by now, if the fine was worked out again since; as it was, if not."""
+    """Compare a fine's statement with the days, by the closures known at its last calculation."""
     fine, expected = library.fines[step["barcode"]], step["expect"]
     start, days = library.statement(fine.loan, fine.on)
     assert fine.loan.card == step["card"]
@@ -449,7 +473,7 @@ def lower_fines(library: Library, step: Row, today: date) -> None:
 
 
 def preview_closure(library: Library, step: Row, today: date) -> None:
-    """What recording the closure would do to fines; no loan of the branch is out."""
+    """Compare the preview of a closure with its effect on fines; the branch has no open loans."""
     assert not [loan for loan in library.loans.values() if loan.branch in step["branches"]]
     before = {barcode: fine.cents for barcode, fine in library.fines.items()}
     span = [date.fromisoformat(step["from"]), day_or_none(step["reopened_on"])]
@@ -504,7 +528,7 @@ def run_job(library: Library, step: Row, today: date) -> None:
 
 
 def look(library: Library, step: Row, today: date) -> None:
-    """Compare an `expect` step with what is known."""
+    """Compare an `expect` step with the known state."""
     if "view" in step:
         look_at_view(library, step["view"], today)
     for row in step.get("branch", ()):
@@ -546,6 +570,7 @@ PLAYED: dict[str, Callable[[Library, Row, date], None]] = {
     "announce-resumption": announce_resumption,
     "check-out": check_out,
     "return": return_copies,
+    "fetch": fetch,
     "renew": renew,
     "place-hold": place_hold,
     "cancel-hold": cancel_hold,
@@ -592,7 +617,7 @@ def test_every_published_case_of_the_reopening_occurs_and_comes_out_the_same() -
 
 
 def test_no_positive_fine_is_assessed_where_fines_are_suspended() -> None:
-    """Else its notification would ask for money in the suspension."""
+    """Otherwise its notification would ask for money during the suspension."""
     for step in steps("return", "renew"):
         day = step["at"][:10]
         for row in step["expect"]:
@@ -687,7 +712,7 @@ def test_no_weekday_is_wholly_closed() -> None:
 
 def test_desk_business_is_done_in_opening_hours() -> None:
     special = {code: step for step in steps("reopen") for code in scope(step)}
-    for step in steps("check-out", "return", "return-found"):
+    for step in steps("check-out", "return", "fetch", "return-found"):
         if step.get("channel") == "book-drop":
             continue
         at, code = datetime.fromisoformat(step["at"]), step["branch"]
@@ -772,7 +797,7 @@ def test_steps_are_in_order_and_of_known_verbs() -> None:
             assert scope(step)
 
 
-def test_what_steps_name_is_there() -> None:
+def test_everything_that_a_step_names_exists() -> None:
     data = scenario()
     cards = {patron["card_number"] for patron in data["patrons"]}
     activities = {activity["key"] for activity in data["activities"]}

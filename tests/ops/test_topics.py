@@ -1,4 +1,4 @@
-"""Topics as they are declared, and as a real broker has them."""
+"""Topics as they are declared, compared with those of a real broker."""
 
 import pytest
 from aiokafka.errors import InvalidReplicationFactorError

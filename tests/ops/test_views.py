@@ -1,4 +1,4 @@
-"""Views compared by samples, against the services themselves."""
+"""Views are compared with the services' own data by samples."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from shared.contracts import accounts
 from shared.mongo import Client, Database, connect, ensure_indexes
 from shared.owners import OwnerAway, Owners
 from shared.settings import Settings
-from tests.gateway import story
+from tests import samples
 from tests.support import served
 
 OWNERS = ("accounts", "circulation", "events", "notices")
@@ -32,7 +32,7 @@ async def client(mongo_url: str) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def settings(mongo_url: str, database: str) -> AsyncIterator[Settings]:
-    """Of a system whose owners answer, and do nothing else."""
+    """Settings of a system whose owners answer queries, and do nothing else."""
     settings = Settings(
         mongo_url=mongo_url,
         database_prefix=database,
@@ -69,11 +69,11 @@ async def views(client: Client, settings: Settings) -> Database:
 
 
 async def register(client: Client, settings: Settings, views: Database, count: int) -> None:
-    """So many more patrons, as accounts keeps them and as they are shown."""
+    """Add `count` patrons to accounts and to the views."""
     patrons = client[f"{settings.database_prefix}_accounts"].patrons
     first = await patrons.count_documents({})
     ids = [f"patron-{number:06}" for number in range(first, first + count)]
-    told = [story.patron(accounts.PatronRegistered, 1, patron_id=patron) for patron in ids]
+    told = [samples.patron(accounts.PatronRegistered, 1, patron_id=patron) for patron in ids]
     await patrons.insert_many(
         [
             {
@@ -82,19 +82,18 @@ async def register(client: Client, settings: Settings, views: Database, count: i
                 **event.model_dump(exclude={"patron_id", "card_digest"}),
             }
             for event in told
-            if isinstance(event, accounts.PatronSnapshot)
         ]
     )
     await store.apply(views, [change for event in told for change in fold(event, NOW)])
 
 
 async def looked_at(client: Client) -> int:
-    """How many documents and index keys the database has looked at so far."""
+    """Return the number of documents and index keys that the database has scanned so far."""
     metrics = (await client.admin.command("serverStatus"))["metrics"]["queryExecutor"]
     return int(metrics["scanned"] + metrics["scannedObjects"])
 
 
-async def test_what_a_sample_costs_does_not_grow_with_the_number_of_patrons(
+async def test_the_cost_of_a_sample_does_not_grow_with_the_number_of_patrons(
     client: Client, settings: Settings, views: Database, owners: Owners
 ) -> None:
     costs = []
@@ -154,7 +153,7 @@ async def test_each_kind_of_what_belongs_to_a_patron_is_found_by_an_index(
     ]
 
 
-async def test_what_belongs_to_nobody_is_not_told_by_patron(owners: Owners) -> None:
+async def test_shared_data_cannot_be_asked_for_by_patron(owners: Owners) -> None:
     for service, kind, contract in PARTS:
         if is_of_a_patron(contract):
             continue

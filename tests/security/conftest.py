@@ -1,4 +1,4 @@
-"""One system for all tests of security, and the document of what can be called on it."""
+"""One system for all security tests, and the operations that its document lists."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,51 +6,51 @@ from typing import Any
 
 import pytest
 
-from ops.processes import System, system
+from ops.processes import System
 from tests.library import Library
+from tests.systems import started_system
 
 
 @pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Database, broker and the five services as processes."""
-    folder = tmp_path_factory.mktemp("system")
-    with system(folder, simulation=True, usual_ports=False) as started:
+    with started_system(tmp_path_factory) as started:
         yield started
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One thing that can be asked of the gateway, as the document has it."""
+    """An operation of the gateway according to its OpenAPI document."""
 
     method: str
     path: str
     roles: frozenset[str]
-    """Of which a caller has to have one; none: anyone may call."""
+    """Roles of which a caller must have one; empty if anyone may call."""
     said: dict[str, Any]
 
     @property
     def id(self) -> str:
-        """As people write it."""
+        """Method and path, such as "POST /v1/holds"."""
         return f"{self.method} {self.path}"
 
     @property
     def has_body(self) -> bool:
-        """Whether it takes one."""
+        """Return whether the operation takes a body."""
         return "requestBody" in self.said
 
     @property
     def parameters(self) -> list[str]:
-        """The names in its path."""
+        """Names of the parameters in its path."""
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
 
     @property
     def queries(self) -> list[str]:
-        """The names in its query."""
+        """Names of the parameters in its query."""
         return [one["name"] for one in self.said.get("parameters", ()) if one["in"] == "query"]
 
 
 async def operations(library: Library) -> list[Operation]:
-    """All that the document has. It is whole only once every service has answered for its part."""
+    """Return all operations of the document, once every service has supplied its part."""
     document = await library.get("/openapi.json")
     while "x-missing" in document:
         document = await library.get("/openapi.json")

@@ -1,7 +1,8 @@
-"""The OpenAPI document against the running system: what it says is so, for every role.
+"""The running system behaves as its OpenAPI document says, for every role.
 
-Requests are made from the document, good and bad ones, and answers held against it: no error of
-ours, no status that is not named, no other type or shape. What is drawn is the same in each run.
+Valid and invalid requests are generated from the document, and the answers compared with it: no
+server error, no status that is not named, no other type or form. The generated requests are the
+same in each run.
 """
 
 import contextlib
@@ -26,16 +27,20 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from ops.processes import System, system
+from ops.processes import System
 from services.gateway import docs
 from tests.library import PIN, Library
 from tests.security.conftest import operations
+from tests.systems import started_system
 
 EXAMPLES = 12
-"""Requests for each operation."""
+"""Number of generated requests for each operation."""
 SEQUENCES = {"": 20, "patron": 160, "staff": 200, "station": 60, "ops": 40}
+"""Least number of sequences for each role; in a sequence, operations use earlier answers."""
+MOST_ROUNDS = 5
+"""Greatest multiple of these numbers to play until all of FOLLOWED has occurred."""
 STEPS = 8
-"""Of operations that follow from each other's answers, by role."""
+"""Number of operations in a sequence."""
 FOLLOWED = {
     "": {("GET /v1/titles", "/{title_id}"), ("GET /v1/branches", "/{code}")},
     "patron": {
@@ -57,10 +62,12 @@ FOLLOWED = {
     },
     "ops": {("GET /v1/titles", "/{title_id}"), ("GET /v1/branches", "/{code}")},
 }
-"""What is done to a thing that an earlier answer had, by role: the first operation, and what the
-path of the second holds."""
+"""Pairs of operations that must occur, by role.
+
+The first operation answers with a thing; the path of the second contains the given text.
+"""
 SENT = ("CheckOutIn", "HoldChange", "HoldIn", "PaymentIn", "Place", "ReturnIn", "SessionIn")
-"""Bodies that say which of the things that there are they are about."""
+"""Bodies with fields that name existing things."""
 IDENTITIES = ("id", "code", "barcode")
 NOW = "2020-11-20T10:00:00+08:00"
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
@@ -76,15 +83,14 @@ LIMITS = hypothesis.settings(
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system of its own: staff who do anything at all close libraries and suspend fines."""
-    folder = tmp_path_factory.mktemp("system")
-    with system(folder, simulation=True, usual_ports=False) as started:
+    """A system of this file's own: random calls by staff close libraries and suspend fines."""
+    with started_system(tmp_path_factory) as started:
         yield started
 
 
 @pytest.fixture
 async def tokens(library: Library) -> dict[str, str]:
-    """A caller of each role; "": nobody."""
+    """A token for each role; "" is a caller without one."""
     card = await library.patron(await library.branch())
     found = {role: library.tokens[role] for role in ("staff", "station", "ops")}
     return {**found, "patron": library.tokens[card], "": ""}
@@ -92,7 +98,7 @@ async def tokens(library: Library) -> dict[str, str]:
 
 @pytest.fixture
 async def document(library: Library) -> dict[str, Any]:
-    """The document, whole, without what it says for all other cases: each answer must be named."""
+    """The complete document without default responses, so that each answer must be named."""
     document: dict[str, Any] = await library.get("/openapi.json")
     while "x-missing" in document:
         document = await library.get("/openapi.json")
@@ -100,7 +106,7 @@ async def document(library: Library) -> dict[str, Any]:
     for by_method in document["paths"].values():
         for operation in by_method.values():
             del operation["responses"]["default"]
-            # Drawn keys are nearly always the same one, which stands for what came first.
+            # Generated keys are nearly always equal, and repeat the first answer.
             operation["parameters"] = [
                 one for one in operation.get("parameters", ()) if one["name"] != "Idempotency-Key"
             ]
@@ -118,12 +124,14 @@ def headers_of(token: str) -> dict[str, str]:
 
 
 def held_against(case: Any, response: Any, role: str) -> list[str]:
-    """What is not as the document says."""
+    """Return the differences between an answer and the document."""
     told = f"{role or 'nobody'}: {case.method} {case.formatted_path}"
     if response.status_code == 503 and b'"unavailable"' in response.content:
         return []
+    if response.status_code == 414 and b'"address-too-long"' in response.content:
+        return []  # refused before any route
     if response.status_code == 400 and "x-content-type-options" not in response.headers:
-        return []  # drawn headers that are no HTTP: the parser refuses them before any of us
+        return []  # drawn headers that are not valid HTTP: the parser refuses them
     try:
         case.validate_response(response, checks=[not_a_server_error, *CHECKS])
     except (Failure, FailureGroup) as failure:
@@ -150,7 +158,7 @@ def test_every_answer_is_one_that_the_document_names(
         operation = result.ok()
         said = document["paths"][operation.path][operation.method]["security"]
         allowed = sorted(role for one in said for role in one if role in tokens)
-        # Who may call it twice as often as all of them: the others are only refused.
+        # Callers with access occur twice as often: the others are only refused.
         callers = [*allowed, *allowed, *sorted(tokens)]
 
         @LIMITS
@@ -174,7 +182,7 @@ def test_every_answer_is_one_that_the_document_names(
 
 @dataclass
 class Shelf:
-    """What there is for a role to do something with, so that not all it says is unknown."""
+    """Existing things for a role to work with, so that not all its calls name unknown ones."""
 
     branch: str
     card: str
@@ -184,7 +192,7 @@ class Shelf:
     charge: str
 
     def words(self) -> dict[str, list[Any]]:
-        """Values of fields and parameters, by name."""
+        """Return values of fields and parameters, by name."""
         return {
             "at": [None, NOW],
             "branch": [self.branch],
@@ -205,7 +213,7 @@ class Shelf:
 
 @pytest.fixture
 async def shelf(library: Library, tokens: dict[str, str]) -> Shelf:
-    """A branch, a patron with loans and debts who is logged in, and copies that are free."""
+    """A branch, a logged-in patron with loans and debts, and available copies."""
     policy = {"block_over_cents": 1_000_000, "reason": "Who owes a little may go on"}
     await library.call("PUT", "/v1/policies/default", policy, by="staff")
     branch = await library.branch()
@@ -231,7 +239,7 @@ async def shelf(library: Library, tokens: dict[str, str]) -> Shelf:
 
 
 def for_role(document: dict[str, Any], role: str, words: dict[str, list[Any]]) -> dict[str, Any]:
-    """What a role may call, with `words` for what is sent under these names."""
+    """Return the document of a role's operations, with `words` as the values of these names."""
     narrowed = copy.deepcopy(document)
     there = set()
     for by_method in narrowed["paths"].values():
@@ -252,20 +260,24 @@ def for_role(document: dict[str, Any], role: str, words: dict[str, list[Any]]) -
     for name in SENT:
         for field in schemas[name]["properties"].keys() & words.keys():
             schemas[name]["properties"][field] = {"enum": words[field]}
-    for name in ("ClosureBody", "SuspensionIn"):  # or all libraries are closed before long
+    for name in ("ClosureBody", "SuspensionIn"):  # otherwise all libraries are soon closed
         schemas[name]["properties"]["branches"] = {"enum": words["branches"]}
         schemas[name]["properties"]["kinds"] = {"enum": [[]]}
+    # Most drawn days are too far from today, and most drawn texts are no ISBN.
+    schemas["ClosureBody"]["properties"]["from"] = {"enum": ["2021-06-01"]}
+    schemas["ClosureBody"]["properties"]["reopened_on"] = {"enum": [None, "2021-06-10"]}
+    schemas["TitleIn"]["properties"]["isbn"] = {"enum": [None]}
     return narrowed
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("role", SEQUENCES)
-def test_what_follows_from_an_answer_is_as_the_document_says(
+def test_operations_that_use_earlier_answers_match_the_document(
     library: Library, document: dict[str, Any], tokens: dict[str, str], shelf: Shelf, role: str
 ) -> None:
     faults: list[str] = []
     followed: Counter[tuple[str, str]] = Counter()
-    """How often an operation did something to what an earlier one had answered."""
+    """Number of times that an operation used something from an earlier answer."""
     schema = schema_of(for_role(document, role, shelf.words()), library)
 
     class Sequence(schema.as_state_machine()):  # type: ignore[misc]
@@ -278,7 +290,7 @@ def test_what_follows_from_an_answer_is_as_the_document_says(
         def validate_response(self, response: Any, case: Any, **_: Any) -> None:
             faults.extend(held_against(case, response, role))
             label = f"{case.method} {case.operation.path}"
-            if response.status_code < 300 or response.status_code == 409:  # it is known there
+            if response.status_code < 300 or response.status_code == 409:  # 409: it exists
                 for value in (case.path_parameters or {}).values():
                     if value in self.told:
                         followed[self.told[value], label] += 1
@@ -286,23 +298,31 @@ def test_what_follows_from_an_answer_is_as_the_document_says(
                 for value in identities(response):
                     self.told.setdefault(value, label)
 
+    def missed() -> set[tuple[str, str]]:
+        return {
+            (source, thing)
+            for source, thing in FOLLOWED[role]
+            if not any(first == source and thing in then for first, then in followed)
+        }
+
+    def few(links: set[tuple[str, str]]) -> bool:
+        # Each new operation shifts the draws: of four pairs, one may be missed.
+        return len(links) <= len(FOLLOWED[role]) // 4
+
     limits = hypothesis.settings(LIMITS, max_examples=4, stateful_step_count=STEPS)
-    for seed in range(SEQUENCES[role] // 4):
-        # The library remembers: what went well once may be refused when it is drawn again.
+    seeds = SEQUENCES[role] // 4
+    for seed in range(MOST_ROUNDS * seeds):
+        if seed >= seeds and few(missed()):
+            break
+        # The library has state: a call that succeeded once may be refused when repeated.
         with contextlib.suppress(hypothesis.errors.Flaky):
             hypothesis.seed(seed)(Sequence).run(settings=limits)
     assert sorted(set(faults)) == []
-    reached = {
-        (source, thing)
-        for source, thing in FOLLOWED[role]
-        if any(first == source and thing in then for first, then in followed)
-    }
-    # Each new operation shifts what is drawn: of four, one may be missed.
-    assert len(FOLLOWED[role] - reached) <= len(FOLLOWED[role]) // 4, reached
+    assert few(missed()), missed()
 
 
 def identities(response: Any) -> Iterator[str]:
-    """All that an answer names, by which it can be asked for."""
+    """Yield all ids in an answer, by which things can be requested."""
     level = [response.json()] if response.content else []
     for value in level:
         if isinstance(value, dict):
@@ -340,7 +360,7 @@ async def test_a_curl_line_of_the_page_is_a_request_that_can_be_read(
                 assert answer.status < 500, told
 
 
-async def test_what_is_no_route_no_method_of_it_or_no_json_is_said(
+async def test_unknown_routes_methods_and_media_types_are_refused_with_their_status(
     library: Library, tokens: dict[str, str]
 ) -> None:
     methods = {"GET", "POST", "PUT", "PATCH", "DELETE"}

@@ -1,4 +1,4 @@
-"""What is sent as data stays data: operators of the database in bodies, queries and paths."""
+"""Data stays data: database operators in bodies, queries and paths have no effect."""
 
 from typing import Any
 from urllib.parse import quote

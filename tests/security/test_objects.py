@@ -1,7 +1,7 @@
-"""Whose is what: every route of the OpenAPI document, asked by someone whom it does not concern.
+"""Access to each patron's things: every route of the document, called by another patron.
 
-The routes come from the document, so a new one is tested from the day it is there; one whose things
-are not known here fails the test until someone has said whose they are.
+The routes come from the document, so a new one is tested at once; a route whose things are unknown
+here fails the test until its owner is stated.
 """
 
 from typing import Any
@@ -10,18 +10,18 @@ from tests.library import PIN, Library
 from tests.security.conftest import Operation, operations
 
 PUBLIC = {"title_id", "code", "activity_id"}
-"""Things in the path of routes that anyone may call."""
+"""Path parameters of routes that anyone may call."""
 OF_ONES_OWN = {"POST /v1/activities/{activity_id}/registration"}
-"""What makes something of the caller's own, of a thing that anyone may see."""
+"""Routes that create something for the caller from a public thing."""
 BODIES: dict[str, Any] = {
     "PATCH /v1/holds/{hold_id}": {"frozen": True},
     "PATCH /v1/patrons/{patron_id}": {"name": "Somebody else"},
 }
-"""What has to be sent so that a route looks for the thing at all."""
+"""Bodies without which a route would not look for the thing."""
 
 
 async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
-    """An id of each kind of thing that a patron may have, by the name it has in paths."""
+    """Return an id of each kind of thing that a patron may have, by its name in paths."""
     overdue, kept, wanted = [(await library.copies(branch, 1))[0] for _ in range(3)]
     await library.flow.settle(within=60)
     library.now = "2020-11-02T10:00:00+08:00"
@@ -51,7 +51,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
 
 
 def placed(operation: Operation, things: dict[str, str]) -> str | None:
-    """The path with the owner's things in it; None where one of them is not known here."""
+    """Return the path with the owner's things in it, or None if one is unknown here."""
     path = operation.path
     for name in operation.parameters:
         if name not in things:
@@ -61,7 +61,7 @@ def placed(operation: Operation, things: dict[str, str]) -> str | None:
 
 
 async def state(library: Library, card: str) -> Any:
-    """All that the owner can see of what is theirs, but for how fresh it is."""
+    """Return all that the owner can see of their own things, except how current it is."""
     paths = ("holds", "charges", "inbox", "preferences", "registrations")
     seen = [
         await library.get(path, by=card) for path in ("/v1/me", *(f"/v1/me/{p}" for p in paths))
@@ -96,7 +96,7 @@ async def test_another_patron_finds_nothing_changes_nothing_and_learns_nothing(
         assert learnt == [], f"{told} tells {learnt}"
         if operation.method == "GET" and "patron" in operation.roles:  # so the ids are real
             if told == "GET /v1/charges/{charge_id}/statement":
-                continue  # what was paid has one as well, asked for by the loan
+                continue  # a paid charge has one too, tested by the loan
             seen, answer = await library.try_("GET", path, by=owner)
             assert seen == 200, f"{told}: its owner is answered {seen} {answer}"
 
@@ -147,7 +147,7 @@ async def test_nobody_does_what_their_role_does_not_allow(library: Library) -> N
             assert (status, answer["code"]) == (401, "unauthenticated"), operation.id
 
 
-async def test_what_one_patron_was_answered_is_not_kept_for_another(library: Library) -> None:
+async def test_an_answer_for_one_patron_is_not_cached_for_another(library: Library) -> None:
     branch = await library.branch()
     owner, other = [await library.patron(branch) for _ in range(2)]
     url, session = library.system.gateway_url, library._session
@@ -171,7 +171,7 @@ async def test_what_one_patron_was_answered_is_not_kept_for_another(library: Lib
 
 
 async def test_no_field_that_is_not_asked_for_is_taken(library: Library) -> None:
-    """Roles, owners, amounts and versions are nobody's to send."""
+    """Roles, owners, amounts and versions cannot be sent by any caller."""
     branch = await library.branch()
     card = await library.patron(branch)
     callers = {"patron": card, "staff": "staff", "station": "station", "ops": "ops", "": ""}

@@ -1,6 +1,6 @@
-"""Requests written byte by byte: none reaches what is between the services, none is two requests.
+"""Requests written byte by byte: none reaches routes between services, none counts as two.
 
-And a gateway that is told to stop: what it has is answered, what comes is refused.
+A gateway that is told to stop answers the requests it has, and refuses new ones.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ INSIDE = "/v1/service-sessions"
 
 
 async def said(port: int, *lines: str, body: str = "") -> bytes:
-    """All that is answered before the connection ends, or goes quiet."""
+    """Send lines; return all bytes received before the connection ends or is silent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1"))
     await writer.drain()
@@ -34,7 +34,7 @@ async def said(port: int, *lines: str, body: str = "") -> bytes:
 
 
 def statuses(answer: bytes) -> list[int]:
-    """The status of each answer that came."""
+    """Return the status of each answer."""
     return [int(piece[:3]) for piece in answer.split(b"HTTP/1.1 ")[1:]]
 
 
@@ -68,7 +68,7 @@ async def test_no_spelling_of_an_internal_route_reaches_it(running: System, targ
     head = ("Host: x", "Content-Type: application/json", length, "Connection: close")
     answer = await said(port, f"POST {target} HTTP/1.1", *head, body=BODY)
     assert statuses(answer) in ([404], [400]), answer
-    assert b"bad-credentials" not in answer  # which is what accounts would say
+    assert b"bad-credentials" not in answer  # the answer of accounts
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ SECOND = f"POST {INSIDE} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
     ],
     ids=str,
 )
-async def test_what_can_be_read_in_two_ways_is_refused(running: System, headers: list[str]) -> None:
+async def test_an_ambiguous_request_is_refused(running: System, headers: list[str]) -> None:
     port = running.process("gateway").port
     answer = await said(port, "POST /v1/sessions HTTP/1.1", *headers, body=SECOND)
     assert statuses(answer)[:1] == [400], answer
@@ -131,11 +131,11 @@ async def test_a_head_without_an_end_ends_the_connection(running: System) -> Non
     started = time.monotonic()
     answer = await said(port, "GET /v1/titles HTTP/1.1", "Host: x", *endless)
     assert time.monotonic() - started < 9
-    assert statuses(answer) in ([431], [])  # reset where it had not read all that was sent
+    assert statuses(answer) in ([431], [])  # empty if reset before it had read all bytes
 
 
 async def gone(port: int) -> bool:
-    """Whether nobody takes a new connection."""
+    """Return whether the port refuses new connections."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -158,7 +158,7 @@ async def test_a_gateway_that_stops_answers_what_it_has_and_takes_no_more(
             await until(lambda: gone(gateway.port), within=5)
             circulation.resume()
             async with await in_hand as answer:
-                assert answer.status in (200, 503)  # as circulation was back in time or not
+                assert answer.status in (200, 503)  # 200 if circulation was back in time
                 assert await answer.json(content_type=None)
         gateway.wait(limit=15)
     finally:
@@ -167,7 +167,7 @@ async def test_a_gateway_that_stops_answers_what_it_has_and_takes_no_more(
 
 
 async def in_flight(gateway: Child) -> bool:
-    """Whether the gateway is answering another request than this one."""
+    """Return whether the gateway is answering another request besides this one."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{gateway.port}/metrics") as answer,

@@ -1,4 +1,4 @@
-"""Tokens that are not what they say: none of them is anybody's."""
+"""Forged and altered tokens: none is accepted."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
 
 @pytest.fixture
 async def key(library: Library) -> dict[str, Any]:
-    """The key that accounts signs with, taken from its database: nobody could do more."""
+    """The signing key of accounts, read from its database as an attacker might."""
     settings = library.system.settings(Settings)
     client = connect(settings.mongo_url)
     database = client[f"{settings.database_prefix}_accounts"]
@@ -40,7 +40,7 @@ async def key(library: Library) -> dict[str, Any]:
 
 @pytest.fixture
 async def patron(library: Library) -> tuple[str, dict[str, Any]]:
-    """A patron's token, and what it says."""
+    """A patron's token and its claims."""
     card = await library.patron(await library.branch())
     token = library.tokens[card]
     body = token.split(".")[1]
@@ -110,7 +110,17 @@ async def test_no_token_is_good_that_accounts_did_not_sign(
         {"roles": "ops"},
         {"roles": ["root"]},
     ],
-    ids=str,
+    ids=[
+        "another issuer",
+        "another audience",
+        "no audience",
+        "expired",
+        "no expiry",
+        "no subject",
+        "issued later",
+        "roles that are no list",
+        "an unknown role",
+    ],
 )
 async def test_a_signature_is_not_enough(
     library: Library,
@@ -145,6 +155,6 @@ async def test_a_service_finds_no_more_through_the_gateway_than_anyone(
     signed = jwt.encode(
         header, claims | {"iat": now, "exp": now + 600}, private, algorithms=[ALGORITHM]
     )
-    for path in ("/v1/snapshots/loans", "/v1/me/accruing", "/v1/effects"):
+    for path in ("/v1/snapshots/loans", "/v1/me/accruing", "/v1/effects", "/v1/effects/activities"):
         assert await refused(library, signed, path) == (404, "not-found")
     assert await refused(library, signed) == (403, "forbidden")

@@ -1,4 +1,4 @@
-"""Callers are known while accounts is away."""
+"""Tokens are verified with stored keys while accounts is unavailable."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from tests.support import loopback_server, test_keys, token, until
 
 @pytest.fixture
 def accounts() -> FastAPI:
-    """What accounts answers of its public keys."""
+    """A stand-in for accounts that serves its public keys."""
     app = FastAPI()
     app.get("/v1/keys")(test_keys)
     return app
@@ -51,7 +51,7 @@ async def test_keys_are_there_before_any_token(unit_of_work: UnitOfWork, account
         pytest.param(Response('{"keys": []}', media_type="application/json"), id="no keys"),
     ],
 )
-async def test_what_accounts_says_wrongly_replaces_no_keys(
+async def test_wrong_answers_of_accounts_replace_no_keys(
     unit_of_work: UnitOfWork, accounts: FastAPI, answer: Response
 ) -> None:
     confused = FastAPI()

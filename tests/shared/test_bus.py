@@ -29,7 +29,7 @@ def settings(mongo_url: str, database: str, kafka: str) -> Settings:
 
 @dataclass
 class Heard:
-    """What a listener's handler saw, and what it is told to do."""
+    """The events that a listener's handler received, and the failures it is to raise."""
 
     events: list[FinesSuspended] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
@@ -259,7 +259,7 @@ async def test_a_consumer_that_passes_over_a_partition_is_started_again(
     async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard) as one:
         first = one.offsets.consumer
         assert first is not None
-        first.pause(*first.assignment())  # as if it had forgotten them
+        first.pause(*first.assignment())  # as if its partitions were forgotten
         await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
         await until(lambda: _true(heard.events), within=20)
         assert one.offsets.consumer is not first
@@ -304,7 +304,7 @@ async def test_a_broker_that_is_slow_to_answer_is_not_always_too_late(
             await until(lambda: _true(len(heard.events) == 20))
 
 
-async def test_what_waits_behind_an_event_in_hand_is_measured(
+async def test_events_behind_one_in_progress_are_counted_as_lag(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     heard = Heard(failures=[AutoReconnect() for _ in range(100)])
@@ -319,10 +319,43 @@ async def test_what_waits_behind_an_event_in_hand_is_measured(
             for _ in range(5):
                 await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
             assert await outbox_pending(unit_of_work.database) <= 5
-            await until(lambda: lag_is(4))  # the first is in hand
+            await until(lambda: lag_is(4))  # the first is in progress
             assert REGISTRY.get_sample_value("carrel_relay_lease_held") == 1
             heard.failures.clear()
             await until(lambda: lag_is(0))
             await until(lambda: _true(len(heard.events) == 5))
         assert REGISTRY.get_sample_value("carrel_relay_lease_held") == 0
         assert await outbox_pending(unit_of_work.database) == 0
+
+
+async def test_an_error_of_the_transport_in_a_commit_ends_no_listener(
+    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.STUCK_SECONDS", 0.5)
+
+    async def closed(_: Any) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>")
+
+    heard = Heard()
+    async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard) as one:
+        first = one.offsets.consumer
+        assert first is not None
+        monkeypatch.setattr(first, "commit", closed)
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(one.offsets.consumer is not first), within=60)
+        await until(lambda: _committed(settings, 1), within=60)
+
+    assert await unit_of_work.database.things.find_one({"_id": "in-a", "n": 1})
+    assert await dead_letters(settings) == 0
+
+
+async def dead_letters(settings: Settings) -> int:
+    """Return the number of messages on the service's dead-letter topic."""
+    topic = dead_letter_topic("circulation")
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(topic, p) for p in range(3)])
+        return sum(ends.values())
+    finally:
+        await consumer.stop()

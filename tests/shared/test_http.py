@@ -1,4 +1,4 @@
-"""What every service answers, tried on a small one."""
+"""Answers that all services give, tried on a small one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -116,7 +116,7 @@ async def test_problems_have_a_code(api: Api, body: dict[str, str], status: int,
     assert b"Traceback" not in answer.body
 
 
-async def test_what_is_not_json_is_said(api: Api) -> None:
+async def test_a_body_that_is_not_json_is_refused(api: Api) -> None:
     answer = await api.call(
         "POST",
         "/v1/things",
@@ -223,5 +223,5 @@ async def test_a_database_that_is_away_is_a_503_in_good_time(database: str) -> N
         ready = await api.get("/health/ready")
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"] == "2"
-    assert took < 2.5  # a caller is promised an answer within two seconds; this machine is slow
+    assert took < 2.5  # the promised limit is two seconds; this machine is slow
     assert ready.status == 503

@@ -1,4 +1,4 @@
-"""What an id says of itself."""
+"""The time that an id contains."""
 
 from datetime import UTC, datetime
 
@@ -21,5 +21,5 @@ def test_an_id_says_when_it_was_made() -> None:
     ["", "title-1", "9b2f8c1e-3c55-4d8e-8f7a-0d3e5a6b7c8d", "ffffffff-ffff-7fff-bfff-ffffffffffff"],
     ids=["nothing", "no UUID", "one without a time", "of a year that no date has"],
 )
-def test_what_is_no_id_of_ours_says_nothing(identifier: str) -> None:
+def test_the_time_of_an_id_that_is_not_ours_is_none(identifier: str) -> None:
     assert time_of(identifier) is None

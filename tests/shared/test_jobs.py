@@ -1,4 +1,4 @@
-"""Jobs by the clock."""
+"""Jobs that run by the clock."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Indexes as they are declared, whatever was there before."""
+"""Indexes are made as declared, whichever ones existed before."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ from shared.unit_of_work import UnitOfWork, chassis_indexes
 
 @pytest.fixture
 def store(unit_of_work: UnitOfWork) -> Database:
-    """With the indexes of a chassis that keeps rows for a day."""
+    """A database with the chassis indexes of rows that are kept for a day."""
     return unit_of_work.database
 
 

@@ -1,4 +1,4 @@
-"""Settings are checked at start; logs say what happened without saying whose it was."""
+"""Settings are checked at start; logs describe events without personal data."""
 
 import json
 import logging
@@ -48,7 +48,7 @@ def test_an_exporter_that_no_package_offers_is_one_clear_error(
 
 @pytest.fixture
 def _logs_as_before() -> Iterator[None]:
-    """What is set up here writes to a stream that ends with the test."""
+    """Reset the logging that a test sets up: its stream ends with the test."""
     yield
     structlog.reset_defaults()
     logging.basicConfig(force=True)

@@ -39,7 +39,7 @@ async def test_a_change_and_its_event_are_stored_together(unit_of_work: UnitOfWo
     assert row["headers"]["ce_correlationid"] == "c-1"
 
 
-async def test_what_fails_leaves_nothing(unit_of_work: UnitOfWork) -> None:
+async def test_a_failed_use_case_leaves_no_change(unit_of_work: UnitOfWork) -> None:
     with pytest.raises(RuntimeError):
         await unit_of_work.run(raise_and_fail, Raise("a"), ORIGIN)
 

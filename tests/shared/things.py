@@ -1,4 +1,4 @@
-"""A small resource with which the chassis is tried, published as a fine suspension."""
+"""A small resource for testing the chassis, published as a fine suspension."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -19,7 +19,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Raise:
-    """Raise the count of a thing by one."""
+    """Increment the count of a thing."""
 
     id: str
 

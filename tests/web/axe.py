@@ -1,4 +1,4 @@
-"""How a page is looked at: by axe-core, for the part of WCAG 2.2 that a program can judge."""
+"""Checks of a page by axe-core, for the part of WCAG 2.2 that a program can check."""
 
 import functools
 from pathlib import Path
@@ -18,14 +18,14 @@ RULES = {
 
 
 async def looked_at(page: Page, folder: Path, name: str) -> None:
-    """Fails if the page is wider than a small phone, or axe-core objects to it, light or dark."""
+    """Fail if the page is wider than 320 px, or has serious axe-core findings, light or dark."""
     await page.set_viewport_size({"width": 320, "height": 800})
     assert not await scrolls_sideways(page), f"{page.url} is wider than 320 px"
     for width in (390, 1280):
         await page.set_viewport_size({"width": width, "height": 800})
         await page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
     await no_serious_findings(page)
-    if await page.locator("html").get_attribute("lang") == "en":  # colours know no language
+    if await page.locator("html").get_attribute("lang") == "en":  # the same in each language
         await page.emulate_media(color_scheme="dark")
         await page.screenshot(path=folder / f"{name}-dark.png", full_page=True)
         await no_serious_findings(page)
@@ -33,10 +33,10 @@ async def looked_at(page: Page, folder: Path, name: str) -> None:
 
 
 async def no_serious_findings(page: Page) -> None:
-    """Fails with every serious finding of axe-core, each with the elements that it is about.
+    """Fail if axe-core has serious findings; the message lists each with its elements.
 
-    The script comes in by the debugger's door, past the page's Content-Security-Policy, which
-    stays in force for the page itself.
+    The script is injected by the debugger, past the page's Content-Security-Policy, which stays
+    in force for the page itself.
     """
     client = await page.context.new_cdp_session(page)
     try:

@@ -1,4 +1,4 @@
-"""Debian's Chromium as the tests drive it, and what a page must not do while they look."""
+"""Debian's Chromium under the tests' control, and a watch for errors on the pages."""
 
 import shutil
 from contextlib import AsyncExitStack
@@ -16,10 +16,10 @@ from tests.library import Library
 Scheme = Literal["light", "dark"]
 
 LIMIT_MS = 15_000
-"""How long a step may take on a busy machine."""
+"""Longest time in milliseconds for a step, on a slow machine."""
 
 ARGUMENTS = (
-    # No name is resolved: whatever would leave the machine fails, and is seen.
+    # No host name resolves: any request to another machine fails, and is noticed.
     f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {LOOPBACK}",
     "--disable-dev-shm-usage",
     "--disable-gpu",
@@ -28,31 +28,31 @@ ARGUMENTS = (
 
 
 def chromium() -> str | None:
-    """The browser's path, or None where there is none."""
+    """Return the browser's path, or None if none is installed."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @dataclass
 class Watch:
-    """What went wrong on the pages of one context.
+    """Collects the errors on the pages of one context.
 
-    A script's error, anything written to the console as one, a request for another machine, and an
-    answer that is an error: of a page only those in `expected`, of anything else always.
+    Errors are: a script's exception, a console error, a request to another machine, and an
+    answer with an error status. Only pages may have the statuses in `expected`.
     """
 
     expected: set[int] = field(default_factory=set)
-    """Statuses that a page may have in this test, as 404 where it is about that page."""
+    """Error statuses that a page may have in this test, such as 404."""
     faults: list[str] = field(default_factory=list)
 
     def over(self, context: BrowserContext) -> None:
-        """Look at all pages of the context from now on."""
+        """Watch all pages of the context from now on."""
         context.on("console", self._said)
         context.on("weberror", lambda error: self.faults.append(f"script: {error.error}"))
         context.on("request", self._asked)
         context.on("response", self._answered)
 
     def _said(self, message: ConsoleMessage) -> None:
-        # Chromium repeats an answer's status there; `_answered` has seen it.
+        # Chromium repeats an answer's status there; `_answered` has recorded it.
         if message.type == "error" and "Failed to load resource" not in message.text:
             self.faults.append(f"console: {message.text} ({message.location})")
 
@@ -68,7 +68,7 @@ class Watch:
 
 
 class Windows:
-    """Windows on the system, each with cookies of its own, all watched, closed at the end."""
+    """Browser windows on the system, each with its own cookies; watched, and closed at the end."""
 
     def __init__(self, browser: Browser, url: str, library: Library, watch: Watch) -> None:
         self._browser = browser
@@ -97,9 +97,9 @@ class Windows:
         scripts: bool = True,
         card: str = "",
     ) -> Page:
-        """A new window whose reader asks for `language`, at the story's time.
+        """Open a window with `language` as its preference, at the story's business time.
 
-        With a `card` it is the window of who has logged in with it.
+        With a `card`, its patron or member of staff is logged in.
         """
         context = await self._browser.new_context(
             base_url=self._url,
@@ -120,7 +120,7 @@ class Windows:
 
 
 async def scrolls_sideways(page: Page) -> bool:
-    """Whether the page is wider than the window."""
+    """Return whether the page is wider than the window."""
     wider: bool = await page.evaluate(
         "document.documentElement.scrollWidth > document.documentElement.clientWidth"
     )

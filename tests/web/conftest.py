@@ -1,4 +1,4 @@
-"""The whole system with a small story, and a browser on it, once for all tests of the pages."""
+"""The whole system with a small story and a browser, started once for all tests of the pages."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -8,23 +8,23 @@ import pytest
 from playwright.async_api import Browser, async_playwright, expect
 from pytest_asyncio import fixture
 
-from ops.processes import System, system
+from ops.processes import System
 from tests.library import Library
+from tests.systems import started_system
 from tests.web.browser import ARGUMENTS, LIMIT_MS, Watch, Windows, chromium
 from tests.web.story import Story, told
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Database, broker and the five services on free ports; a call says what time it is."""
-    folder = tmp_path_factory.mktemp("web")
-    with system(folder, simulation=True, usual_ports=False) as started:
+    """Database, broker and the five services on free ports; each call states its business time."""
+    with started_system(tmp_path_factory) as started:
         yield started
 
 
 @fixture(scope="session", loop_scope="session")
 async def story(running: System) -> AsyncIterator[Story]:
-    """A library that was told through the public API."""
+    """A library whose story was set up through the public API."""
     async with Library(running) as library:
         yield await told(library)
 
@@ -40,7 +40,7 @@ async def browser() -> AsyncIterator[Browser]:
         started = await playwright.chromium.launch(
             executable_path=path,
             args=[*ARGUMENTS],
-            chromium_sandbox=os.geteuid() != 0,  # it refuses to be root in a sandbox
+            chromium_sandbox=os.geteuid() != 0,  # Chromium cannot run as root in its sandbox
         )
         yield started
         await started.close()
@@ -48,7 +48,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @fixture(loop_scope="session")
 async def watch() -> AsyncIterator[Watch]:
-    """What goes wrong in the test's windows; it fails the test at its end."""
+    """A watch for errors in the test's windows, which fail the test at its end."""
     looking = Watch()
     yield looking
     assert looking.faults == []
@@ -58,14 +58,14 @@ async def watch() -> AsyncIterator[Watch]:
 async def windows(
     running: System, story: Story, browser: Browser, watch: Watch
 ) -> AsyncIterator[Windows]:
-    """Opens windows on the system: `page = await windows.open("zh-Hant", width=320)`."""
+    """Open windows on the system: `page = await windows.open("zh-Hant", width=320)`."""
     async with Windows(browser, running.gateway_url, story.library, watch) as opened:
         yield opened
 
 
 @pytest.fixture
 def pictures(request: pytest.FixtureRequest) -> Path:
-    """Where screenshots are left for people to look at."""
+    """The folder of screenshots for people to look at."""
     folder = request.config.rootpath / ".data" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -1,4 +1,4 @@
-"""Somebody at a page, who reads it in their language and works it by mouse or by keyboard alone."""
+"""A user of the pages, in a language, with a mouse or with the keyboard alone."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +10,9 @@ from tests.library import PIN
 from tests.web.routes import Way
 
 MOST_STEPS = 150
-"""So often the Tab key is pressed at most to reach something."""
+"""Greatest number of Tab key presses to reach an element."""
 FOCUSED = "it === document.activeElement"
-SEEN = (  # behind the last thing the page has the focus, and where what had it is gone
+SEEN = (  # after the last element the page has the focus; the focused element may be gone
     "(document.activeElement.matches('body, main')"
     " || getComputedStyle(document.activeElement).outlineStyle !== 'none')"
 )
@@ -20,7 +20,7 @@ SEEN = (  # behind the last thing the page has the focus, and where what had it 
 
 @dataclass(frozen=True)
 class Reader:
-    """Who works the page. All that is pressed or filled in is named as it is read there."""
+    """A user of a page; buttons, links and texts are given in English and translated."""
 
     page: Page
     language: str
@@ -28,11 +28,11 @@ class Reader:
 
     @property
     def words(self) -> Language:
-        """How the page speaks to the reader."""
+        """The texts of the page in the reader's language."""
         return LANGUAGES[self.language]
 
     def say(self, text: str, **facts: Any) -> str:
-        """A text of the page in the reader's language; days are ISO dates, money is cents."""
+        """Return a page text in the reader's language; facts are ISO dates and cents."""
         told = {
             name: self.words.day(fact)
             if name.endswith(("day", "_on"))
@@ -51,12 +51,12 @@ class Reader:
         )
 
     async def follow(self, link: str, within: str = "body") -> None:
-        """Follow a link, by its text in the reader's language, or by what somebody wrote."""
+        """Follow a link by its text: a page text, or text from stored data."""
         name = self.say(link)
         await self.work(self.page.locator(within).get_by_role("link", name=name, exact=True).first)
 
     async def work(self, thing: Locator) -> None:
-        """Press, follow, tick or open something."""
+        """Click an element, or activate it by the keyboard."""
         if self.way != "keyboard":
             await thing.click()
             return
@@ -65,7 +65,7 @@ class Reader:
         await self.page.keyboard.press("Space" if kind == "checkbox" else "Enter")
 
     async def fill(self, selector: str, text: str) -> None:
-        """Fill a field in; of a day in ISO 8601."""
+        """Fill in a field; a date is given in ISO 8601."""
         field = self.page.locator(selector)
         if self.way != "keyboard":
             await field.fill(text)
@@ -80,7 +80,7 @@ class Reader:
         await expect(field).to_have_value(text)
 
     async def choose(self, selector: str, value: str) -> None:
-        """Choose from a list."""
+        """Choose a value from a list."""
         field = self.page.locator(selector)
         if self.way != "keyboard":
             await field.select_option(value)
@@ -100,13 +100,13 @@ class Reader:
         await self.press("Log in")
 
     async def told(self, text: str, **facts: Any) -> None:
-        """Waits until the page says what came of a command; it has the focus."""
+        """Wait until the page shows a command's result, which must have the focus."""
         said = self.page.locator("#said")
         await expect(said).to_contain_text(self.say(text, **facts))
         await expect(said).to_be_focused()
 
     async def _go_to(self, thing: Locator) -> None:
-        """Goes on with the Tab key until the thing has the focus; each step of it can be seen."""
+        """Press Tab until the element has the focus; the focus must be visible at each step."""
         there = await thing.evaluate(f"it => {FOCUSED}")
         for _ in range(MOST_STEPS):
             if there:
@@ -117,7 +117,7 @@ class Reader:
         raise AssertionError(f"{thing} is not reached by keyboard on {self.page.url}")
 
     async def _type_in_parts(self, text: str) -> None:
-        # As the field has its parts in English: month, day, year; hour, minute, am or pm.
+        # An English date or time field has the parts month, day, year; hour, minute, am or pm.
         if ":" in text:
             hour, minute = text.split(":")
             parts = f"{int(hour) % 12 or 12:02}{minute}{'p' if int(hour) >= 12 else 'a'}"

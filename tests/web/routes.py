@@ -1,4 +1,4 @@
-"""Which routes of the pages were driven, in which way and language: as their answers tell."""
+"""Page routes that the tests have used, with way and language, recorded from the answers."""
 
 from typing import Literal
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Response
 from services.gateway.web import site
 
 Way = Literal["scripts", "no scripts", "keyboard"]
-"""How the pages are worked; by keyboard it is with scripts."""
+"""Ways of using the pages; "keyboard" is with scripts."""
 
 ROUTES = [
     (method, route)
@@ -18,17 +18,17 @@ ROUTES = [
     if isinstance(route, APIRoute) and not route.path.startswith("/static/")
     for method in sorted(route.methods or ())
 ]
-"""Every route of the pages, but that of scripts and styles."""
+"""Every route of the pages, except those of scripts and styles."""
 
 
 class Driven:
-    """The routes that answered well, each with the way and the language of the window."""
+    """The routes that answered without an error, each with way and language of the window."""
 
     def __init__(self) -> None:
         self._found: set[tuple[str, str, Way, str]] = set()
 
     def over(self, context: BrowserContext, way: Way, language: str) -> None:
-        """Note what all pages of the context are answered from now on."""
+        """Record the answers to all pages of the context from now on."""
 
         def note(response: Response) -> None:
             path = urlsplit(response.url).path
@@ -41,9 +41,9 @@ class Driven:
         context.on("response", note)
 
     def ways(self, method: str, path: str) -> set[str]:
-        """The ways in which a route was driven."""
+        """Return the ways in which a route was used."""
         return {way for m, p, way, _ in self._found if (m, p) == (method, path)}
 
     def languages(self, method: str, path: str) -> set[str]:
-        """The languages in which it was."""
+        """Return the languages in which a route was used."""
         return {language for m, p, _, language in self._found if (m, p) == (method, path)}

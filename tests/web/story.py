@@ -1,4 +1,4 @@
-"""A small library on the eve of its fines being counted again, told through the public API."""
+"""A small library one week before its fines resume, set up through the public API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ REOPENING = {
     "services": ["Lending and returning", "Collection of reserved items"],
     "measures": ["Hand hygiene", "LeaveHomeSafe or registration"],
     "capacity": 200,
-    "hours": [{"weekday": day, "opens": "09:00", "closes": "19:00"} for day in range(7)],
+    "hours": [{"weekday": day, "opens": "09:00", "closes": "19:00"} for day in range(1, 8)],
 }
 SUSPENSION = {
     "starts_on": "2020-12-02",
@@ -79,22 +79,22 @@ EXHIBITION = {
 
 @dataclass(frozen=True)
 class Story:
-    """What the pages are about. It is TODAY in it."""
+    """The library and its things; the business time is TODAY."""
 
     library: Library
     librarian: str
-    """Card number; those who have logged in are in `library.tokens`."""
+    """Card number; `library.tokens` has the tokens of all who are logged in."""
     titles: dict[str, str]
-    """Ids, by the keys of TITLES."""
+    """Title ids by the keys of TITLES."""
     activities: dict[str, str]
     """Ids of `talk`, `recorded` and `exhibition`."""
     closure_id: str
     suspension_id: str
 
     async def reader(self, language: str = "en") -> str:
-        """A new patron with a loan that fell due in November's wake, one of last week, and a hold.
+        """Add a patron with a loan of November, a loan of last week and a hold.
 
-        Nothing is owed, for fines are suspended. Answers the card number.
+        The patron owes nothing, since fines are suspended. Returns the card number.
         """
         card = await self.library.patron(CENTRAL, language=language)
         for day in (BEFORE, "2021-02-20T10:00:00+08:00"):
@@ -106,7 +106,7 @@ class Story:
         return card
 
     async def busy_reader(self, language: str = "en") -> "BusyReader":
-        """A new patron with three loans, one of them of November, who owes a fine of four days."""
+        """Add a patron with three loans, one of them of November, who owes a fine of four days."""
         card = await self.library.patron(CENTRAL, language=language)
         fined, late, lost, returned = barcodes = [unique("K") for _ in range(4)]
         for barcode in barcodes:
@@ -130,7 +130,7 @@ class Story:
         return BusyReader(card, late, lost, returned)
 
     async def debtor(self, language: str = "en") -> str:
-        """A new patron who owes a fine of four days; the card number."""
+        """Add a patron who owes a fine of four days, and return the card number."""
         card = await self.library.patron(CENTRAL, language=language)
         [barcode] = await self.library.copies(CENTRAL, 1)
         with at(self.library, OPENING):
@@ -142,7 +142,7 @@ class Story:
 
 @dataclass(frozen=True)
 class BusyReader:
-    """A patron whose day has much in it: the card number, and barcodes of what is on loan."""
+    """A patron with several loans: the card number, and the barcodes on loan."""
 
     card: str
     late: str
@@ -151,7 +151,7 @@ class BusyReader:
 
 
 async def told(library: Library) -> Story:
-    """Tells the story on a new system; all of it has been taken in."""
+    """Set the story up on a new system, and wait until all its events are processed."""
     library.now = OPENING
     librarian = unique("LIBRARIAN")
     account = {"card_number": librarian, "pin": PIN, "name": "A. Librarian", "role": "staff"}
@@ -188,7 +188,7 @@ async def _title(library: Library, key: str) -> str:
 
 @contextmanager
 def at(library: Library, now: str) -> Iterator[None]:
-    """The library at another business time, while the block lasts."""
+    """Set another business time for the library while the block runs."""
     before, library.now = library.now, now
     try:
         yield

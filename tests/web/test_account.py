@@ -1,4 +1,4 @@
-"""My Account as it changes, the days of a fine on a phone, and the language that stays."""
+"""My Account as it changes, the days of a fine on a phone, and the chosen language."""
 
 import pytest
 from playwright.async_api import Route, expect
@@ -44,7 +44,7 @@ async def test_the_account_changes_before_ones_eyes_and_keeps_what_was_ticked(
 async def test_a_change_that_comes_while_a_form_is_on_its_way_does_not_take_the_form_away(
     windows: Windows, story: Story
 ) -> None:
-    """The answer to a form goes where the form says, so the form has to be there still."""
+    """The answer to a form goes where the form says, so the form must still be there."""
     card = await story.reader()
     [barcode] = await story.library.copies(CENTRAL, 1)
     page = await windows.open(card=card)

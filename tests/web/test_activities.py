@@ -1,4 +1,4 @@
-"""An activity with places: who waits, who may not register, and how each state looks."""
+"""An activity with places: registering, the waiting list, and the page in each state."""
 
 from pathlib import Path
 
@@ -18,11 +18,13 @@ CANCELLED = {"en": "cancelled", "zh-Hant": "已取消", "zh-Hans": "已取消"}
 
 
 async def press(page: Page) -> None:
-    """Sends the one form of the page."""
+    """Submit the one form of the page."""
     await page.locator("main form[method=post] button").click()
 
 
-async def test_who_waits_is_told_which_number_and_moves_up(windows: Windows, story: Story) -> None:
+async def test_a_waiting_patron_sees_their_position_and_moves_up(
+    windows: Windows, story: Story
+) -> None:
     library = story.library
     activity = await library.activity(places=1)
     card, before, waits = [await library.patron(CENTRAL) for _ in range(3)]
@@ -82,7 +84,7 @@ async def test_a_page_that_is_older_than_what_was_done_elsewhere_says_how_it_is(
     await expect(old.locator("#said")).to_contain_text("You are not registered any more.")
 
 
-async def test_what_has_begun_and_what_needs_no_registration_have_no_form(
+async def test_an_activity_that_has_begun_or_needs_no_registration_has_no_form(
     windows: Windows, story: Story
 ) -> None:
     begun = await story.library.activity(places=3, starts_at="2021-02-26T09:00:00+08:00")
@@ -96,7 +98,7 @@ async def test_what_has_begun_and_what_needs_no_registration_have_no_form(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_what_is_cancelled_says_so_and_why_wherever_it_is_shown(
+async def test_a_cancelled_activity_shows_its_cancellation_and_the_reason_on_every_page(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
     library = story.library
@@ -125,7 +127,7 @@ async def test_the_programme_can_be_taken_into_a_calendar(windows: Windows) -> N
     page = await windows.open()
     await page.goto("/activities?type=exhibition")
     link = page.get_by_role("link", name="iCalendar")
-    # Asked for with the window's time, which a download of the browser's own would not have.
+    # Requested with the window's time, which a download by the browser would not have.
     answer = await page.request.get(str(await link.get_attribute("href")))
     text = await answer.text()
     assert "SUMMARY:Paper and Ink" in text

@@ -1,4 +1,4 @@
-"""Each service killed in turn: what a reader still sees, what they are told, and that it heals."""
+"""Each service is killed in turn: the pages still work in part, say so, and recover."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,12 +19,12 @@ COMMANDS = {
     "circulation": ("/", "#renew-all", ""),
     "notices": ("/desk/notices", "main form button", "staff"),
 }
-"""A page with a form of each that has one, and the button that sends it."""
+"""For each service with one: a page with a form, the button that sends it, and the role."""
 
 
 @asynccontextmanager
 async def away(running: System, service: str) -> AsyncIterator[None]:
-    """The service killed while the block runs, and started again after it."""
+    """Kill the service while the block runs, and start it again afterwards."""
     process = running.process(service)
     await asyncio.to_thread(process.kill)
     try:
@@ -34,14 +34,14 @@ async def away(running: System, service: str) -> AsyncIterator[None]:
 
 
 async def shown(page: Page, path: str) -> Response:
-    """The answer to a visit."""
+    """Visit a page, and return the answer."""
     answer = await page.goto(path)
     assert answer is not None
     return answer
 
 
 async def sent(page: Page, button: str) -> Response:
-    """The answer to a form."""
+    """Submit a form, and return the answer."""
     async with page.expect_response(lambda answer: answer.request.method == "POST") as told:
         await page.locator(button).first.click()
     return await told.value
@@ -65,7 +65,7 @@ async def test_the_page_answers_while_a_service_is_away_and_heals(
     async with away(running, service):
 
         async def marked() -> bool:
-            """The gateway asks each service about every second whether it lives."""
+            """The gateway asks each service about once a second whether it is alive."""
             answer = await shown(page, "/")
             assert answer.status == 200
             return await page.locator(".memory").count() > 0

@@ -1,4 +1,4 @@
-"""What a guest finds: a title, and the way to reserve it; where it is open."""
+"""The catalogue for a guest: a title, how to reserve it, and opening hours."""
 
 import pytest
 
@@ -23,7 +23,7 @@ async def test_a_guest_is_led_to_log_in_and_back_to_the_title(
     assert await page.get_by_role("button", name="Reserve").is_visible()
 
 
-async def test_what_is_written_as_markup_is_read_as_text(windows: Windows, story: Story) -> None:
+async def test_text_that_looks_like_markup_is_shown_as_text(windows: Windows, story: Story) -> None:
     page = await windows.open()
     await page.goto(f"/catalogue/{story.titles['markup']}")
     assert await page.locator("h1").inner_text() == "<b>Tags</b> & how to read them"

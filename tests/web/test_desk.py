@@ -1,4 +1,4 @@
-"""The desk by keyboard, as a scanner types; where a copy goes, and what was typed wrong."""
+"""The desk by keyboard, as a scanner types; the target of a copy, and typing errors."""
 
 import pytest
 from playwright.async_api import Page
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def scan(page: Page, *barcodes: str) -> None:
-    """What a scanner sends for each: its letters, then Enter."""
+    """Type what a scanner sends for each barcode: its characters, then Enter."""
     for barcode in barcodes:
         await page.keyboard.type(barcode)
         await page.keyboard.press("Enter")
@@ -65,6 +65,16 @@ async def test_a_return_tells_the_fine_and_for_whom_the_copy_is_kept(
     told = await page.locator("main table tbody tr").inner_text()
     assert "$6.00" in told
     assert "To Sha Tin Public Library, for a reader" in told
+
+    # At its target library it is received, and the page names the hold it is kept for.
+    await page.locator("#branch").select_option(MAJOR)
+    await page.locator("#barcodes").fill(barcode)
+    await page.get_by_role("button", name="Return").click()
+    row = page.locator("main table tbody tr").filter(has_text="Arrived")
+    await row.wait_for()
+    kept = await row.inner_text()
+    assert "To the shelf of reserved items" in kept
+    assert f"For Patron {waiting}" in kept
 
 
 async def test_a_patron_is_registered_and_can_log_in(windows: Windows, story: Story) -> None:

@@ -17,7 +17,7 @@ async def test_the_operations_can_be_read_on_a_phone(
     watch.expected.add(503)
 
     async def listed() -> bool:
-        """Whether all services have said what they do; a busy one is listed later."""
+        """Return whether all services are listed; a slow one is listed later."""
         await page.goto("/docs")
         return await page.get_by_text("/v1/titles/{title_id}").first.is_visible()
 

@@ -1,4 +1,4 @@
-"""What holds for every page that links lead to, in each language: found as a reader finds them."""
+"""Rules for every page that links lead to, in each language."""
 
 import re
 from collections.abc import AsyncIterator
@@ -18,12 +18,12 @@ AN_ID = re.compile(r"/[^/]*[A-Z0-9][^/]*")
 
 
 def kind_of(path: str) -> str:
-    """The path with ids left out: of each kind of page one is looked at."""
+    """Return the path without ids: one page of each kind is visited."""
     return AN_ID.sub("/one", path.partition("?")[0].partition("#")[0])
 
 
 async def walked(page: Page, starts: list[str], within: str = "/") -> AsyncIterator[str]:
-    """Goes to a page of each kind that links lead to from `starts`; its kind, once it is shown."""
+    """Visit a page of each kind that links from `starts` lead to; yield each kind."""
     seen: set[str] = set()
     paths = list(starts)
     while paths:

@@ -1,4 +1,4 @@
-"""That the tests of the pages would see what they look for."""
+"""The checks of the page tests find the faults that they look for."""
 
 import pytest
 from playwright.async_api import Page
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def shown(windows: Windows, body: str) -> Page:
-    """A page at an address of the system that no service answers."""
+    """Return a page at an address of the system that no service answers."""
     page = await windows.open(width=320)
     document = f'<!doctype html><html lang="en"><title>A page</title><main><h1>A page</h1>{body}'
     await page.route("**/made-up", lambda route: route.fulfill(body=document))
@@ -37,7 +37,7 @@ async def shown(windows: Windows, body: str) -> Page:
     ],
     ids=["script", "console", "elsewhere", "picture", "fetch", "policy"],
 )
-async def test_what_goes_wrong_on_a_page_is_seen(
+async def test_an_error_on_a_page_is_noticed(
     windows: Windows, watch: Watch, body: str, seen: str
 ) -> None:
     await shown(windows, body)

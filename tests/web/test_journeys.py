@@ -1,7 +1,7 @@
-"""A patron's day and a librarian's, from log-in to log-out, in each language.
+"""A patron's day and a librarian's day, from log-in to log-out, in each language.
 
 Each day is spent with scripts, without, and by keyboard alone; at the end the routes of the pages
-are held against what was visited.
+are compared with the visited ones.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ EACH_DAY = pytest.mark.parametrize(
     ],
 )
 WITH_SCRIPTS_ONLY = {"/me/stream"}
-"""What no page asks for by itself."""
+"""Routes that no page without scripts requests."""
 
 RESTART = {
     "en": "Fines restart on 5 March 2021: $1.50 a day for this item.",
@@ -42,26 +42,26 @@ WAITLISTED = (
     "you are told when a place is yours."
 )
 NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
-"""What would lose the focus when the account changes before one's eyes."""
+"""Elements that would lose the focus when the account changes while it is open."""
 CLOSURE_CHANGED = "The closure is changed. Due dates follow it in the next minutes."
 
 
 @pytest.fixture(scope="module")
 def driven() -> Driven:
-    """The routes that the journeys have driven."""
+    """A record of the routes that the journeys have used."""
     return Driven()
 
 
 @fixture(loop_scope="session")
 async def reader(windows: Windows, driven: Driven, language: str, way: Way) -> Reader:
-    """Somebody before a new window, whose visits are noted."""
+    """Return a reader with a new window, whose visits are recorded."""
     page = await windows.open(language, scripts=way != "no scripts")
     driven.over(page.context, way, language)
     return Reader(page, language, way)
 
 
 async def left(reader: Reader) -> None:
-    """Logs out; and nothing is to be seen any more by going back."""
+    """Log out; the browser's back button must then show nothing of the account."""
     page = reader.page
     await reader.work(page.locator(".mark"))
     await expect(page.locator(".pages [aria-current=page]")).to_be_visible()
@@ -78,14 +78,14 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     busy = await story.busy_reader(reader.language)
     say, told, follow = reader.say, reader.told, reader.follow
 
-    # Who asks for a page is led to log in, and to it.
+    # A guest who requests a page is sent to log in, and then to the page.
     await page.goto("/")
     await reader.log_in(busy.card, pin="000000")
     await told("The card number or the PIN is not right.")
     await reader.log_in(busy.card)
     await expect(page.locator("html")).to_have_attribute("lang", reader.language)
 
-    # What is late, and what a fine came from; nothing is renewed while it is owed.
+    # Overdue loans and the days of a fine are shown; renewing is refused while money is owed.
     await expect(page.get_by_text(RESTART[reader.language])).to_be_visible()
     await expect(page.get_by_text(say(BLOCKED))).to_be_visible()
     await expect(page.locator(NAMELESS)).to_have_count(0)
@@ -101,7 +101,7 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     await reader.press("Pay selected")
     await told("Paid: %(paid_cents)s. Thank you.", paid_cents=600)
 
-    # One is renewed, then all.
+    # One loan is renewed, then all.
     await reader.press("Renew selected")
     await told("Nothing was selected.")
     await reader.work(page.locator("input[name=loan]").first)
@@ -110,10 +110,12 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     renewed = page.locator("#said p", has_text=of_any)
     await expect(renewed).to_have_count(1)
     await reader.press("Renew all")
-    await expect(renewed).to_have_count(3)
+    await expect(renewed).to_have_count(2)
+    unchanged = say("Renewing it now would not change the due date.")
+    await expect(page.get_by_text(unchanged)).to_be_visible()
     await expect(page.get_by_text(RESTART[reader.language])).to_have_count(0)
 
-    # One is said to be back, one is lost and paid for.
+    # One loan is claimed returned, one is lost and paid for.
     await follow(f"Title {busy.late}")
     await reader.press("I have returned it")
     await told("Thank you. The library is looking for it; no fine is added meanwhile.")
@@ -158,7 +160,7 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     await reader.press("Cancel this reservation")
     await told("Your reservation was cancelled.")
 
-    # What is followed is what My Info shows, and what is read is kept.
+    # My Info shows the followed branches and types, and the reading history is kept.
     await follow("My Info")
     await expect(page.get_by_role("cell", name=NOTICE["content"])).to_have_count(0)
     await follow("Choose what to follow")
@@ -176,7 +178,7 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     await follow("See the list")
     await expect(page.get_by_role("rowheader", name=busy.returned)).to_be_visible()
 
-    # Messages are read.
+    # Notifications are read.
     await library.flow.settle()
     await follow("Messages")
     await expect(page.locator("li.new")).not_to_have_count(0)
@@ -184,7 +186,7 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     await expect(page.locator("li.new")).to_have_count(0)
     await expect(page.locator("#read-all")).to_have_count(0)
 
-    # A place in an activity is taken and given up; where there is none one waits for it.
+    # A place in an activity is taken and given up; a full activity has a waiting list.
     free, full = [await library.activity(1, "2021-03-10T19:00:00+08:00") for _ in range(2)]
     other = await library.patron(CENTRAL)
     await library.post(f"/v1/activities/{full}/registration", by=other)
@@ -203,7 +205,7 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     await reader.press("Join the waiting list")
     await told(WAITLISTED, position=1)
 
-    # What was recorded; where libraries are open, and what they announce.
+    # Recordings, opening hours and notices.
     await follow("Activities", within=".masthead")
     await reader.work(page.locator("input[name=past]"))
     await reader.press("Show")
@@ -239,7 +241,7 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     await page.goto("/desk")
     await reader.log_in(story.librarian)
 
-    # A reader is registered, and borrows.
+    # A patron is registered, and borrows.
     await follow("Register")
     new = unique("NEW")
     for field, text in (("card_number", new), ("name", "Wong Ka-yan"), ("pin", PIN)):
@@ -255,7 +257,7 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     lent = say("Due on %(day)s", day="2021-03-12")
     await expect(page.locator("main tbody tr", has_text=lent)).to_have_count(7)
 
-    # The library closes, at first nobody knows for how long.
+    # The library closes without an announced end.
     reason = f"Rain at {place}"
     await follow("Closures")
     await one_library(reader, place)
@@ -270,8 +272,7 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     )
     await library.flow.settle()
 
-    # It reopens, in part; due dates are spread over five days, as the preview had it.
-    await follow(reason)
+    # It reopens in part; due dates are spread over five days, as in the preview.
     await reader.fill("#reopened_on", "2021-03-15")
     await reader.fill("#services", "Lending and returning")
     await reader.fill("#measures", "Hand hygiene")
@@ -294,7 +295,7 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
 
     await until(spread_as_shown, within=60)
 
-    # It has been closed for longer than was recorded: days that were late become free.
+    # The closure began earlier than recorded: some overdue days become free.
     await reader.fill("#from", "2021-02-20")
     await confirmed(reader, CLOSURE_CHANGED, moved=0, before=1650, after=600, nth=1)
     await library.flow.settle()
@@ -306,7 +307,7 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     for told_of in ("10:00–17:00", "Lending and returning", "Hand hygiene"):
         await expect(page.locator("#day ~ *", has_text=told_of)).to_be_visible()
 
-    # All of it was a mistake: due dates are what they were.
+    # The closure is withdrawn as an error: due dates are what they were.
     await follow("Closures")
     await follow(reason)
     await reader.work(page.locator("[name=in_error]"))
@@ -320,7 +321,7 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     await until(back, within=60)
     await library.flow.settle()
 
-    # Fines are suspended for a time, then for less of it, then not at all.
+    # Fines are suspended for a time, then for a shorter time, then not at all.
     trial = f"A trial at {place}"
     await follow("Suspensions of fines")
     await one_library(reader, place)
@@ -336,7 +337,26 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
         reader, "The suspension of fines is changed.", moved=0, before=1200, after=1650, nth=1
     )
 
-    # What is late comes back, and costs what the previews said.
+    # Reserved copies are fetched from their shelves; one is missing.
+    there, missing = [(await library.copies(place, 1))[0] for _ in range(2)]
+    for barcode in (there, missing):
+        await library.reserve(card, barcode, place)
+    await follow("Fetch")
+    await expect(page.locator("#branch")).to_have_value(place)
+    await reader.work(page.get_by_role("row", name=missing).get_by_role("button"))
+    recorded = (
+        "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."
+    )
+    await told(recorded, barcode=missing)
+    await expect(page.get_by_role("row", name=there)).to_have_count(1)
+    await expect(page.get_by_role("row", name=missing)).to_have_count(0)
+    await follow("Return")
+    await reader.fill("#barcodes", there)
+    await reader.press("Return")
+    kept = say("To the shelf of reserved items, until %(day)s", day="2021-03-05")
+    await expect(page.get_by_role("row", name=there)).to_contain_text(kept)
+
+    # Overdue copies are returned, with the fines that the previews named.
     await follow("Return")
     await expect(page.locator("#branch")).to_have_value(place)
     await reader.fill("#barcodes", overdue)
@@ -345,7 +365,7 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     await expect(back_again).to_contain_text(reader.words.money(1650))
     await expect(back_again).to_contain_text(say("Back to its shelf"))
 
-    # A notice is published for all to read.
+    # A notice is published.
     await follow("Publish a notice")
     await one_library(reader, place)
     await reader.fill("#title", f"News of {place}")
@@ -359,7 +379,7 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
 
 
 async def one_library(reader: Reader, place: str) -> None:
-    """Chooses one library of all."""
+    """Choose one of the libraries."""
     await reader.work(reader.page.locator("summary"))
     await reader.work(reader.page.locator(f"[name=branches][value={place}]"))
 
@@ -367,9 +387,9 @@ async def one_library(reader: Reader, place: str) -> None:
 async def confirmed(
     reader: Reader, said: str, *, moved: int, before: int, after: int, nth: int = 0
 ) -> Counter[str]:
-    """Previews a change, sees its effect on the eight loans of the library, and confirms it.
+    """Preview a change, check its effect on the library's eight loans, and confirm it.
 
-    Money is cents. Answers how many due dates it moves, by the day that they move to.
+    Fines are in cents. Returns the number of moved due dates by their new day.
     """
     await reader.press("Preview the effect", nth=nth)
     await expect(reader.page.locator("h1")).to_have_text(reader.say("Preview of the effect"))

@@ -1,1 +1,1 @@
-"""The rules of accounts: frozen values and pure functions. No I/O, no framework, no clock."""
+"""Rules of accounts: frozen values and pure functions, without I/O, framework or clock."""

@@ -1,8 +1,8 @@
-"""How often a card may be tried, so that a PIN can't be guessed."""
+"""Limits on login attempts with a card, so that a PIN can't be guessed."""
 
 from datetime import timedelta
 
 MOST_ATTEMPTS = 5
-"""Attempts within WINDOW after which a card is locked; one that succeeds clears those before it."""
+"""Attempts within WINDOW that lock a card; a successful one deletes the attempts before it."""
 WINDOW = timedelta(minutes=15)
 LOCKED_FOR = timedelta(minutes=15)

@@ -1,4 +1,4 @@
-"""A patron as the other services know one: nothing here says who the person is."""
+"""A patron as other services know them, without personal data."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,22 +11,22 @@ BlockedBy = Literal["staff", "money"]
 
 @dataclass(frozen=True, slots=True)
 class Patron:
-    """A registered borrower. What is personal is in the Cardholder of the same id."""
+    """A registered borrower. Personal data is in the Cardholder with the same id."""
 
     id: str
     category: str
-    """`adult` or `junior`; a library may have others."""
+    """Category, such as `adult` or `junior`; a library may have others."""
     home_branch: str
     """Branch code."""
     language: str
-    """`en`, `zh-Hant` or `zh-Hans`."""
+    """Language: `en`, `zh-Hant` or `zh-Hans`."""
     card_digest: str
     """Keyed digest of the card number; empty once erased."""
     status: Status = "active"
     blocked_by: tuple[BlockedBy, ...] = ()
-    """Who or what blocks a blocked patron: the staff, or what they owe. Either is lifted alone."""
+    """Reasons for the block: the staff, debt, or both. Each is lifted separately."""
     version: int = 1
-    """Counts the changes of what is published."""
+    """Number of the published version, raised by each change."""
 
 
 def amend(
@@ -37,7 +37,7 @@ def amend(
     language: str | None = None,
     card_digest: str | None = None,
 ) -> Patron:
-    """The patron with what is given changed; the same value if that changes nothing."""
+    """Return the patron with the given fields changed; the same value if nothing changes."""
     amended = replace(
         patron,
         category=category or patron.category,
@@ -49,21 +49,21 @@ def amend(
 
 
 def block(patron: Patron) -> Patron:
-    """The patron, whom the staff no longer let borrow. Raises AlreadyBlocked."""
+    """Return the patron as blocked by the staff. Raises AlreadyBlocked."""
     if "staff" in patron.blocked_by:
         raise AlreadyBlocked
     return _blocked(patron, {*patron.blocked_by, "staff"})
 
 
 def unblock(patron: Patron) -> Patron:
-    """The patron, whom the staff let borrow again, unless they owe too much. Raises NotBlocked."""
+    """Return the patron without the staff's block; a block for debt stays. Raises NotBlocked."""
     if "staff" not in patron.blocked_by:
         raise NotBlocked
     return _blocked(patron, {*patron.blocked_by} - {"staff"})
 
 
 def stand(patron: Patron, *, owes_too_much: bool) -> Patron:
-    """The patron, blocked by money or not; the same value if that changes nothing."""
+    """Return the patron with or without a block for debt; the same value if nothing changes."""
     blocked: set[BlockedBy] = {*patron.blocked_by} - {"money"}
     if owes_too_much:
         blocked.add("money")
@@ -71,7 +71,7 @@ def stand(patron: Patron, *, owes_too_much: bool) -> Patron:
 
 
 def erase(patron: Patron) -> Patron:
-    """The tombstone: it says that there was a patron of this id, and not which card they had."""
+    """Return the tombstone of a patron: it keeps the id but no card."""
     return _next(replace(patron, status="erased", blocked_by=(), card_digest=""))
 
 

@@ -1,27 +1,38 @@
-"""My Setting: what a patron wants to hear of, and how."""
+"""Preferences (My Setting): what a patron is notified of, and through which channels."""
 
 from dataclasses import dataclass, replace
 
 ALWAYS = "inbox"
-"""The channel that nobody can turn off: what the library says can be read in the account."""
+"""The channel that can't be turned off: every notification can be read in the account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """A patron's choices, kept from registration on; `version` is 0 until the first is made.
+    """A patron's choices, stored from registration on; `version` is 0 until the first choice.
 
-    The defaults follow nothing and keep no history: what a patron did not ask for is not done.
+    By default a patron follows nothing and keeps no reading history.
     """
 
     id: str
-    """The patron's."""
+    """Id of the patron."""
     followed_branches: tuple[str, ...] = ()
     activity_types: tuple[str, ...] = ()
     language: str | None = None
-    """None: the language that the patron was registered with."""
+    """Chosen language; None: the language of the registration."""
     channels: tuple[str, ...] = (ALWAYS,)
     keep_history: bool = False
     version: int = 0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A patron's preferences with the language and the channels in force."""
+
+    preferences: Preferences
+    language: str
+    """The chosen language, or else the language of the registration."""
+    reachable_by: tuple[str, ...] = ()
+    """Channels with an address on file, besides the inbox."""
 
 
 def choose(
@@ -33,7 +44,10 @@ def choose(
     channels: tuple[str, ...] | None = None,
     keep_history: bool | None = None,
 ) -> Preferences:
-    """The preferences with what is given changed, lists sorted; the same if nothing changes."""
+    """Return the preferences with the given fields changed and lists sorted.
+
+    Returns the same value if nothing changes.
+    """
     chosen = replace(
         preferences,
         followed_branches=_set(followed_branches, preferences.followed_branches),

@@ -1,4 +1,4 @@
-"""Refusals of accounts. One class each, with a code and a reason. None repeats what was sent."""
+"""Refusals of accounts: one class each, with a code and a reason. None repeats the input."""
 
 from typing import ClassVar
 
@@ -14,14 +14,14 @@ class Refusal(Exception):
 
 
 class BadCredentials(Refusal):
-    """No such card, or a wrong PIN: the answer does not say which."""
+    """There is no such card, or the PIN is wrong; the answer does not say which."""
 
     code = "bad-credentials"
     reason = "The card number or the PIN is not right."
 
 
 class Locked(Refusal):
-    """Too many attempts on one card; whether the card exists is not said."""
+    """Too many attempts on one card; the answer does not say whether the card exists."""
 
     code = "locked"
     reason = "There were too many attempts with this card number. Please try again in 15 minutes."
@@ -35,21 +35,28 @@ class CardTaken(Refusal):
 
 
 class NoSuchPatron(Refusal):
-    """There is no such patron, or none that the caller may know of."""
+    """There is no such patron, or the caller may not know of them."""
 
     code = "no-such-patron"
     reason = "There is no such patron."
 
 
+class NoAddress(Refusal):
+    """A chosen channel has no address of the patron on file."""
+
+    code = "no-address"
+    reason = "There is no address on file for one of these channels. The staff can enter it."
+
+
 class AlreadyBlocked(Refusal):
-    """The staff have blocked the patron before."""
+    """The staff have already blocked the patron."""
 
     code = "already-blocked"
     reason = "This patron is blocked by the staff already."
 
 
 class NotBlocked(Refusal):
-    """There is no block of the staff's to lift."""
+    """The staff have not blocked the patron."""
 
     code = "not-blocked"
     reason = (

@@ -1,31 +1,33 @@
-"""The keys that sign tokens."""
+"""Keys that sign tokens."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 MARGIN = timedelta(minutes=1)
-"""A login that read the key just before it was replaced may still sign with it."""
+"""Extra time for which a replaced key stays published: a login that read it may still sign with
+it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One Ed25519 key. The one that signs has a private half; those before it only verify."""
+    """An Ed25519 key. The signing key has a private half; former keys only verify."""
 
     id: str
-    """Its place in the sequence, from 1, in digits: two replicas can't both make the first."""
+    """Position in the sequence of keys, from 1, in digits. Two replicas can't both insert the
+    first."""
     kid: str
     """The key id in tokens: the thumbprint of the public half."""
     public: dict[str, str]
     """The public half as a JWK."""
     private: dict[str, str] | None = field(default=None, repr=False)
-    """The whole key as a JWK; deleted when another takes its place."""
+    """The whole key as a JWK; deleted when another key replaces it."""
     published_until: datetime | None = None
-    """When its last token has expired (wall clock); None while it signs."""
+    """Instant when its last token has expired (wall clock); None while it signs."""
     version: int = 1
 
 
 def retire(key: SigningKey, at: datetime, longest_token: timedelta) -> SigningKey:
-    """The key when another takes its place: it verifies until its tokens have expired."""
+    """Return the key as replaced: it verifies until its tokens have expired, and signs no more."""
     return replace(
         key,
         private=None,

@@ -1,13 +1,13 @@
-"""What circulation says of a patron's debts, as far as accounts needs it."""
+"""A patron's standing: the part of circulation's data on debts that accounts needs."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether a patron owes so much that they may not borrow; the newest version holds."""
+    """A patron's standing: blocked for debt or not. The newest version holds."""
 
     id: str
-    """Of the patron."""
+    """Id of the patron."""
     version: int
     owes_too_much: bool

@@ -1,1 +1,1 @@
-"""What accounts does: one file for each command."""
+"""Use cases of accounts, one module for each command."""

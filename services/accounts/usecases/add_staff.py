@@ -1,4 +1,4 @@
-"""Make an account for staff, a station or an operator."""
+"""Create an account for staff, a station or an operator."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class AddStaff:
-    """A new account; the PIN is hashed already."""
+    """A new account; the PIN is already hashed."""
 
     card_number: str = field(repr=False)
     card_digest: str = field(repr=False)
@@ -21,7 +21,7 @@ class AddStaff:
 
 
 async def add_staff(work: Work, command: AddStaff) -> str:
-    """The new account's id. Raises CardTaken."""
+    """Create the account and return its id. Raises CardTaken."""
     if await store.card_is_taken(work, command.card_digest):
         raise CardTaken
     cardholder = Cardholder(

@@ -1,4 +1,4 @@
-"""Give a service the token with which it asks the others."""
+"""Log a service in, so that it can call the others."""
 
 import hmac
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from shared.mongo import Database
 
 @dataclass(frozen=True)
 class AdmitService:
-    """A service that shows the shared secret, at `at` by the wall clock."""
+    """A login of a service with the shared secret, at `at` by the wall clock."""
 
     service: str
     secret: str = field(repr=False)
@@ -20,7 +20,7 @@ class AdmitService:
 
 
 async def admit_service(db: Database, settings: Settings, command: AdmitService) -> Session:
-    """A session with the role `service`. Raises BadCredentials, always so if no secret is set."""
+    """Return a session with the role `service`. Raises BadCredentials, also if no secret is set."""
     expected = settings.service_secret.encode()
     if not hmac.compare_digest(command.secret.encode(), expected) or not expected:
         raise BadCredentials

@@ -1,4 +1,4 @@
-"""Change what is recorded of a patron."""
+"""Change a patron's data."""
 
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +13,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class Contact:
-    """Where a patron can be reached; None: not known."""
+    """A patron's e-mail address and telephone number; None: not known."""
 
     email: str | None = field(repr=False)
     phone: str | None = field(repr=False)
@@ -21,7 +21,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class AmendPatron:
-    """What is to change; None stays as it is. A new card comes with its number and its digest."""
+    """The fields to change; None leaves one as it is. A new card needs its number and digest."""
 
     patron_id: str
     category: str | None = None
@@ -35,10 +35,10 @@ class AmendPatron:
 
 
 async def amend_patron(work: Work, command: AmendPatron) -> Patron:
-    """The patron after the change. Raises NoSuchPatron or CardTaken.
+    """Change the patron and return the new state. Raises NoSuchPatron or CardTaken.
 
-    Published only where something changed that others may know. A new PIN unlocks the card: the
-    patron has come to the desk because of it.
+    An event is published only if data that other services may know has changed. A new PIN unlocks
+    the card, because the patron came to the desk for it.
     """
     patron = await store.patron(work, command.patron_id)
     holder = await store.cardholder(work, command.patron_id)

@@ -11,14 +11,14 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class BlockPatron:
-    """Block `patron_id`; the reason is in the words of the staff, and stays here."""
+    """A patron to block; the reason is in the staff's words and is not published."""
 
     patron_id: str
     reason: str = field(repr=False)
 
 
 async def block_patron(work: Work, command: BlockPatron) -> Patron:
-    """The blocked patron. Raises NoSuchPatron or AlreadyBlocked."""
+    """Block the patron and return the new state. Raises NoSuchPatron or AlreadyBlocked."""
     patron = await store.patron(work, command.patron_id)
     holder = await store.cardholder(work, command.patron_id)
     if patron is None or holder is None:

@@ -1,4 +1,4 @@
-"""Hash and check PINs: argon2id, in threads of its own, never inside a transaction."""
+"""Hash and check PINs with argon2id, in separate threads and outside any transaction."""
 
 import asyncio
 import secrets
@@ -7,27 +7,27 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-# OWASP's least for argon2id: 19 MiB, two passes, one lane; about 30 ms. The lockout, not this,
-# keeps a PIN of six digits from being guessed at the door.
+# OWASP's minimum for argon2id: 19 MiB, two passes, one lane; about 30 ms. The lockout, not the
+# hash, keeps a PIN of six digits from being guessed through the login.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
-# Two at once: what a rush of logins may take of the processor and of memory is bounded, and the
-# event loop goes on.
+# Two threads limit the processor time and memory that many logins at once can take, and the
+# event loop stays free.
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
 
 _nobodys = _hasher.hash(secrets.token_urlsafe(24))
 
 
 async def hash_pin(pin: str) -> str:
-    """What is kept of a PIN: algorithm, parameters, salt and hash in one text."""
+    """Return the stored form of a PIN: algorithm, parameters, salt and hash in one text."""
     return await asyncio.get_running_loop().run_in_executor(_threads, _hasher.hash, pin)
 
 
 async def pin_matches(pin: str, pin_hash: str | None) -> bool:
-    """Whether the PIN is the one of `pin_hash`.
+    """Return True if `pin_hash` is the hash of the PIN.
 
-    Without one (there is no such card) the answer is no, after as much work as for a wrong PIN: the
-    time that a login takes does not tell which cards exist.
+    Without a `pin_hash` (there is no such card) the result is False, after the same work as for a
+    wrong PIN. So the duration of a login does not reveal which cards exist.
     """
     loop = asyncio.get_running_loop()
     matches = await loop.run_in_executor(_threads, _matches, pin, pin_hash or _nobodys)

@@ -1,17 +1,17 @@
-"""Save My Setting."""
+"""Change a patron's preferences (My Setting)."""
 
 from dataclasses import dataclass
 
 from services.accounts import store
-from services.accounts.domain.preferences import Preferences, choose
-from services.accounts.domain.refusals import NoSuchPatron
+from services.accounts.domain.preferences import Setting, choose
+from services.accounts.domain.refusals import NoAddress, NoSuchPatron
 from shared.contracts.accounts import PreferencesChanged
 from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
 class ChoosePreferences:
-    """What is to change; None stays as it is."""
+    """The preferences to change; None leaves one as it is."""
 
     patron_id: str
     followed_branches: tuple[str, ...] | None = None
@@ -21,20 +21,18 @@ class ChoosePreferences:
     keep_history: bool | None = None
 
 
-@dataclass(frozen=True)
-class Setting:
-    """Preferences, and the language in force where none was chosen."""
-
-    preferences: Preferences
-    language: str
-
-
 async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
-    """The preferences after the choice, published if they changed. Raises NoSuchPatron."""
+    """Change the preferences and return them; publish them if they changed.
+
+    Raises NoSuchPatron, or NoAddress if an added channel has no address on file.
+    """
     patron = await store.patron(work, command.patron_id)
     preferences = await store.preferences(work, command.patron_id)
-    if patron is None or preferences is None:
+    holder = await store.cardholder(work, command.patron_id)
+    if patron is None or preferences is None or holder is None:
         raise NoSuchPatron
+    if set(command.channels or ()) - {*preferences.channels, *holder.reachable_by}:
+        raise NoAddress
     chosen = choose(
         preferences,
         followed_branches=command.followed_branches,
@@ -43,7 +41,7 @@ async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
         channels=command.channels,
         keep_history=command.keep_history,
     )
-    setting = Setting(chosen, chosen.language or patron.language)
+    setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
     if chosen != preferences:
         await store.save_preferences(work, chosen)
         work.record(tell(setting))
@@ -51,7 +49,7 @@ async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
 
 
 def tell(setting: Setting) -> PreferencesChanged:
-    """The event that tells a choice."""
+    """Build the event that publishes the preferences."""
     chosen = setting.preferences
     return PreferencesChanged(
         patron_id=chosen.id,

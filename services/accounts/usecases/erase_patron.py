@@ -1,4 +1,4 @@
-"""Forget a patron."""
+"""Erase a patron."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ErasePatron:
-    """Erase `patron_id`."""
+    """A patron to erase."""
 
     patron_id: str
 
 
 async def erase_patron(work: Work, command: ErasePatron) -> Patron:
-    """The tombstone that is left; no card leads to it any more. Raises NoSuchPatron."""
+    """Erase the patron and return the tombstone, which has no card. Raises NoSuchPatron."""
     patron = await store.patron(work, command.patron_id)
     if patron is None:
         raise NoSuchPatron

@@ -1,4 +1,4 @@
-"""Take in patrons from another system, many in one transaction; again, only what changed."""
+"""Import patrons from another system, many in one transaction; a repeat saves only changes."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -13,23 +13,24 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 Outcome = Literal["added", "changed", "unchanged", "taken"]
-"""`taken`: the card is that of staff, a station or an operator."""
+"""Result for one patron; `taken`: the card belongs to staff, a station or an operator."""
 
 
 @dataclass(frozen=True)
 class ImportPatrons:
-    """Patrons, of which no two have one card.
+    """Patrons to import, each with a different card.
 
-    An empty `pin_hash` is one that no PIN fits: the patron gets a PIN at the desk.
+    No PIN matches an empty `pin_hash`: the patron gets a PIN at the desk.
     """
 
     patrons: tuple[RegisterPatron, ...] = field(repr=False)
 
 
 async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
-    """What became of each patron, in the order of the command. Each stands or falls alone.
+    """Import the patrons and return the outcome of each, in the order of the command.
 
-    A patron is known again by the card. The PIN of a known patron stays: it may be another by now.
+    Each patron succeeds or fails on its own. A known patron is recognised by the card, and keeps
+    their PIN, which may have changed since the first import.
     """
     digests = [given.card_digest for given in command.patrons]
     holders = await store.holders_of_cards(work, digests)

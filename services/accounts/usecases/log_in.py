@@ -14,13 +14,14 @@ from shared.mongo import Database
 from shared.unit_of_work import Busy
 
 PATIENCE_SECONDS = 0.8
-"""For attempts that are under way: PINs take some 30 ms each, and a caller is answered in 1.5 s."""
+"""Time to wait for attempts that are being checked, in seconds. Checking a PIN takes about 0.03 s,
+and a caller gets an answer in 1.5 s."""
 LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class LogIn:
-    """An attempt with a card, known by its digest, at `at` by the wall clock."""
+    """A login attempt with a card, given by its digest, at `at` by the wall clock."""
 
     card_digest: str = field(repr=False)
     pin: str = field(repr=False)
@@ -28,11 +29,11 @@ class LogIn:
 
 
 async def log_in(db: Database, settings: Settings, command: LogIn) -> Session:
-    """A session for the card's holder. Raises Locked, BadCredentials or Busy.
+    """Return a session for the card's holder. Raises Locked, BadCredentials or Busy.
 
-    Not one transaction, as other commands are: checking a PIN takes too long to be inside one.
-    Each step is one atomic read or write, in an order that errs on the safe side: the attempt
-    counts before the PIN is looked at, and one that gets stuck stays counted.
+    Unlike other commands this is not one transaction, because checking a PIN takes too long for
+    one. Each step is one atomic read or write, in a safe order: the attempt counts before the PIN
+    is checked, and an attempt that is never finished stays counted.
     """
     digest = command.card_digest
     await _take_attempt(db, digest, command.at)
@@ -41,7 +42,7 @@ async def log_in(db: Database, settings: Settings, command: LogIn) -> Session:
         await store.note_failure(db, digest)
         raise BadCredentials
     key = await current_key(db)
-    # Looked up again: the patron may have been erased, or the PIN changed, in the meantime.
+    # Read again: the patron may have been erased, or the PIN changed, in the meantime.
     still = await store.holder_of_card(db, digest)
     if holder is None or still is None or still.pin_hash != holder.pin_hash:
         await store.note_failure(db, digest)
@@ -58,10 +59,10 @@ async def log_in(db: Database, settings: Settings, command: LogIn) -> Session:
 
 
 async def _take_attempt(db: Database, card_digest: str, at: datetime) -> None:
-    """Count the attempt. Raises Locked, or Busy where that is not known in good time.
+    """Count the attempt. Raises Locked, or Busy if the outcome is not known in time.
 
-    Attempts that are being looked at may all have the right PIN, as when those of an impatient
-    patron piled up: whoever is refused on their account waits for what comes of them.
+    Attempts that are still being checked may all have the right PIN, for example the repeated
+    clicks of an impatient patron. A caller refused because of them waits for their outcome.
     """
     patience = time.monotonic() + PATIENCE_SECONDS
     while True:

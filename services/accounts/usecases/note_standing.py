@@ -1,4 +1,4 @@
-"""Note what a patron owes: too much blocks them, and they are unblocked once it is paid."""
+"""Block a patron who owes too much, and unblock them once the debt is paid."""
 
 from services.accounts import store
 from services.accounts.domain.patron import stand
@@ -9,7 +9,7 @@ from shared.unit_of_work import Work
 
 
 async def note_standing(work: Work, event: ChargeSnapshot) -> None:
-    """Block or unblock the patron by the newest standing. A block of the staff's stays."""
+    """Block or unblock the patron by the newest standing. A block by the staff stays."""
     patron = await store.patron(work, event.patron_id)
     if patron is None or event.standing is None:
         return

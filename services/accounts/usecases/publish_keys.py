@@ -1,4 +1,4 @@
-"""Publish the keys by which anyone can verify a token."""
+"""Publish the keys with which tokens can be verified."""
 
 from datetime import datetime
 
@@ -8,8 +8,10 @@ from shared.mongo import Database
 
 
 async def public_keys(db: Database, now: datetime) -> dict[str, list[dict[str, str]]]:
-    """The JWK set: the key that signs (made if there is none yet) and those before it whose tokens
-    may still be valid at `now`, by the wall clock.
+    """Return the JWK set of keys that verify tokens.
+
+    It has the signing key, created if there is none yet, and the former keys whose tokens may still
+    be valid at `now` by the wall clock.
     """
     await current_key(db)
     return {"keys": [key.public for key in await store.published_keys(db, now)]}

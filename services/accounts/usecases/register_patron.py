@@ -14,7 +14,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class RegisterPatron:
-    """A new patron as staff enter one; the PIN is hashed already, for that takes long."""
+    """A new patron as entered by staff; the PIN is already hashed, because hashing is slow."""
 
     card_number: str = field(repr=False)
     card_digest: str = field(repr=False)
@@ -28,10 +28,10 @@ class RegisterPatron:
 
 
 async def register_patron(work: Work, command: RegisterPatron) -> Patron:
-    """The new patron. Raises CardTaken.
+    """Register the patron and return them. Raises CardTaken.
 
-    The result has nothing personal, because it is stored for a repeated request and erasure would
-    have to find it there.
+    The result has no personal data, because it is stored as the answer to a repeated request, where
+    an erasure would have to find it.
     """
     if await store.card_is_taken(work, command.card_digest):
         raise CardTaken

@@ -1,4 +1,4 @@
-"""Let a new key sign."""
+"""Replace the key that signs tokens."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,17 +11,17 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class RotateKeys:
-    """Replace the signing key at `at` by the wall clock; tokens last `longest_token` at most."""
+    """A replacement at `at` by the wall clock; no token lasts longer than `longest_token`."""
 
     at: datetime
     longest_token: timedelta
 
 
 async def rotate_keys(work: Work, command: RotateKeys) -> str:
-    """The id (`kid`) of the new key.
+    """Replace the signing key and return the id (`kid`) of the new one.
 
-    The key before it loses its private half at once, and stays published until the last token that
-    it signed has expired.
+    The former key loses its private half at once, and stays published until the last token that it
+    signed has expired.
     """
     current = await store.signing_key(work)
     new = make_key(int(current.id) + 1 if current else 1)

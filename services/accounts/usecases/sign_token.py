@@ -1,4 +1,4 @@
-"""Sign the tokens with which callers show who they are."""
+"""Sign the tokens that authenticate callers."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,18 +14,18 @@ from shared.mongo import Database
 
 @dataclass(frozen=True)
 class Session:
-    """A caller who has logged in."""
+    """The session of a caller who has logged in."""
 
     access_token: str = field(repr=False)
     expires_in: int
-    """Seconds."""
+    """Lifetime of the token, in seconds."""
     patron_id: str | None
-    """None for staff and machines."""
+    """Id of the patron; None for staff and machines."""
     roles: tuple[str, ...]
 
 
 def make_key(place: int) -> SigningKey:
-    """A new Ed25519 key at its place in the sequence, ready to sign."""
+    """Create an Ed25519 key for signing, at a position in the sequence of keys."""
     key = OKPKey.generate_key("Ed25519", auto_kid=True)
     public, private = key.as_dict(private=False), key.as_dict(private=True)
     return SigningKey(
@@ -37,9 +37,9 @@ def make_key(place: int) -> SigningKey:
 
 
 async def current_key(db: Database) -> SigningKey:
-    """The key that signs now, made if there has been none. All replicas get the same one.
+    """Return the key that signs now; create it if there is none. All replicas get the same key.
 
-    It is read for each token: a key that another replica has put in its place signs no more.
+    It is read for each token, so that a key replaced by another replica no longer signs.
     """
     key = await store.find_signing_key(db)
     while key is None:
@@ -51,7 +51,7 @@ async def current_key(db: Database) -> SigningKey:
 def sign(
     key: SigningKey, *, sub: str, role: str, name: str, issued_at: datetime, hours: int
 ) -> Session:
-    """A session for account `sub`, from `issued_at` (wall clock) on."""
+    """Return a session for the account `sub`, starting at `issued_at` (wall clock)."""
     expires_in = int(timedelta(hours=hours).total_seconds())
     issued = int(issued_at.timestamp())
     claims = {

@@ -1,4 +1,4 @@
-"""Publish a patron's snapshot."""
+"""Publish the snapshot of a patron."""
 
 from services.accounts.domain.patron import Patron
 from shared.contracts.accounts import (
@@ -11,12 +11,12 @@ from shared.unit_of_work import Work
 
 
 def tell(work: Work, kind: type[PatronSnapshot], patron: Patron) -> None:
-    """Record an event of `kind` with the patron as it is now."""
+    """Record an event of `kind` with the patron's current state."""
     work.record(snapshot(kind, patron))
 
 
 def snapshot(kind: type[PatronSnapshot], patron: Patron) -> PatronSnapshot:
-    """The patron as it is now: all that others may know."""
+    """Build an event of `kind` from the patron's current state: all data that others may know."""
     return kind(
         patron_id=patron.id,
         category=patron.category,
@@ -30,7 +30,7 @@ def snapshot(kind: type[PatronSnapshot], patron: Patron) -> PatronSnapshot:
 
 
 def tell_of_block(work: Work, before: Patron, after: Patron) -> None:
-    """Record that a patron was blocked or unblocked, or that others than before block them."""
+    """Record that a patron was blocked or unblocked, or that the reasons for a block changed."""
     if before.status == after.status:
         tell(work, PatronUpdated, after)
     else:

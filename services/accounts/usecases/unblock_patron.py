@@ -1,4 +1,4 @@
-"""Let a blocked patron borrow again."""
+"""Lift the staff's block of a patron."""
 
 from dataclasses import dataclass, field, replace
 
@@ -11,14 +11,14 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class UnblockPatron:
-    """Lift the block of `patron_id`; the reason is in the words of the staff, and stays here."""
+    """A patron to unblock; the reason is in the staff's words and is not published."""
 
     patron_id: str
     reason: str = field(repr=False)
 
 
 async def unblock_patron(work: Work, command: UnblockPatron) -> Patron:
-    """The patron without the block. Raises NoSuchPatron or NotBlocked."""
+    """Lift the staff's block and return the new state. Raises NoSuchPatron or NotBlocked."""
     patron = await store.patron(work, command.patron_id)
     holder = await store.cardholder(work, command.patron_id)
     if patron is None or holder is None:

@@ -1,4 +1,4 @@
-"""A branch's calendar with its past: every closure and all weekly hours as they were announced."""
+"""A branch's calendar with its history: closures and weekly hours as they were announced."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ from services.circulation.domain.period import NO_END, merge
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A closure as it was announced, once."""
+    """One announcement of a closure."""
 
     version: int
-    """The branch's version that this announcement made."""
+    """Version of the branch that this announcement made."""
     at: datetime
     reopened_on: date | None
-    """The first open day; None: no end announced."""
+    """First open day; None: no end announced."""
     starts_on: date | None = None
-    """The first closed day; None: as the closure says."""
+    """First closed day; None: the closure's own."""
     reason: str | None = None
-    """None: as the closure says."""
+    """Reason for the closure; None: the closure's own."""
     in_error: bool = False
-    """That it never should have been recorded: due dates that it moved are restored."""
+    """True if the closure should never have been recorded; due dates that it moved are restored."""
     stagger_days: int = 1
-    """Over how many of the first open days the due dates are spread that it moves."""
+    """Number of first open days over which the due dates that the closure moves are spread."""
     on_terms: bool = False
-    """Whether the reopening is on terms, with which earlier special hours end."""
+    """True if the branch reopens on terms; earlier special hours then end."""
     special_closed: frozenset[int] | None = None
     """ISO weekdays without hours under these terms; None: the weekly closing days."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedClosure:
-    """A closure with all announcements of it, oldest first. The last one is in force."""
+    """A closure with all its announcements, oldest first. The last one is in force."""
 
     id: str
     starts_on: date
@@ -43,12 +43,12 @@ class AnnouncedClosure:
     extra_renewals: int = 0
 
     def said(self, version: int) -> Announcement | None:
-        """What was in force of it at a version of the branch; None before its first."""
+        """Return the announcement in force at a version of the branch; None before the first."""
         heard = [a for a in self.announcements if a.version <= version]
         return heard[-1] if heard else None
 
     def as_of(self, version: int) -> Closure | None:
-        """The closure as it was announced at a version of the branch; None before its first."""
+        """Return the closure as announced at a version of the branch; None before the first."""
         said = self.said(version)
         if said is None:
             return None
@@ -68,7 +68,7 @@ class AnnouncedWeek:
     """Weekly closing days as they were announced."""
 
     version: int
-    """The branch's version that announced them."""
+    """Version of the branch that announced them."""
     from_: date
     closed: frozenset[int]
     """ISO weekdays: 1 is Monday, 7 is Sunday."""
@@ -76,36 +76,36 @@ class AnnouncedWeek:
 
 @dataclass(frozen=True, slots=True)
 class Movable:
-    """Due dates, `first` to `last`, of which announcements may move some."""
+    """A span of due dates, `first` to `last`, some of which announcements may move."""
 
     first: date
     last: date
     moved_only: bool = False
-    """Whether only those can move that have moved before: an error is put right."""
+    """True if only a due date that was moved before can move, because a closure was in error."""
 
 
 @dataclass(frozen=True)
 class BranchCalendar:
-    """What notices has told of one branch. `version` is that of its last snapshot."""
+    """One branch as notices has published it; `version` is that of the last snapshot."""
 
     id: str
-    """The branch code."""
+    """Code of the branch."""
     version: int
     kind: str
     weekly_closed: frozenset[int] = frozenset()
-    """ISO weekdays: 1 is Monday, 7 is Sunday. They hold where `weeks` says nothing."""
+    """ISO weekdays (1 is Monday, 7 is Sunday) that are closed while no `weeks` are announced."""
     closures: tuple[AnnouncedClosure, ...] = ()
     weeks: tuple[AnnouncedWeek, ...] = ()
-    """All weekly closing days, in the order of announcement. Before the first day of any, the
-    first of them hold."""
+    """All weekly closing days, in the order of announcement.
+    The ones announced first also hold before the first day of any."""
 
     @property
     def now(self) -> Calendar:
-        """The calendar in force."""
+        """Calendar in force."""
         return self.as_of(self.version)
 
     def as_of(self, version: int, without: frozenset[str] = frozenset()) -> Calendar:
-        """The calendar as it was announced at `version`; `without` names closures to leave out."""
+        """Return the calendar as announced at `version`; `without` names closures to leave out."""
         key = (version, without)
         if key not in self._calendars:
             self._calendars[key] = self._calendar(version, without)
@@ -113,7 +113,7 @@ class BranchCalendar:
 
     @cached_property
     def _calendars(self) -> dict[tuple[int, frozenset[str]], Calendar]:
-        return {}  # a sweep asks the same of thousands of loans
+        return {}  # a sweep asks for the same calendars for thousands of loans
 
     def _calendar(self, version: int, without: frozenset[str]) -> Calendar:
         standing = [closure for closure in self.closures if closure.id not in without]
@@ -130,7 +130,10 @@ class BranchCalendar:
         )
 
     def _weeks(self, version: int, said: Collection[Announcement]) -> list[Week]:
-        """The weekly closing days one after another; of the first it does not matter from when."""
+        """Return the weekly closing days in the order in which they begin.
+
+        The first ones hold for all days before the second.
+        """
         weekly = sorted(
             (week for week in self.weeks if week.version <= version),
             key=lambda week: (week.from_, week.version),
@@ -154,11 +157,11 @@ class BranchCalendar:
 
     @property
     def staggers(self) -> bool:
-        """Whether a reopening spreads due dates by loan."""
+        """True if a reopening staggers due dates."""
         return any(a.stagger_days > 1 for c in self.closures for a in c.announcements)
 
     def announced_since(self, version: int) -> tuple[Announcement, ...]:
-        """What was announced after `version`, in order; of several at once, one stands for all."""
+        """Return the announcements after `version`, in order; of several at once, only one."""
         later = {
             announcement.version: announcement
             for closure in self.closures
@@ -168,7 +171,7 @@ class BranchCalendar:
         return tuple(later[made] for made in sorted(later))
 
     def errors(self, version: int) -> frozenset[str]:
-        """The closures that were known at `version` to be recorded in error."""
+        """Return the ids of the closures that were declared errors by `version`."""
         return frozenset(
             closure.id
             for closure in self.closures
@@ -176,17 +179,18 @@ class BranchCalendar:
         )
 
     def error_announced(self, version: int) -> Closure | None:
-        """The closure that was declared an error at `version`; None if none was."""
+        """Return the closure that was declared an error at `version`; None if there is none."""
         for closure in self.closures:
             if any(a.in_error and a.version == version for a in closure.announcements):
                 return closure.as_of(version)
         return None
 
     def movable(self, since: int = 0) -> tuple[Movable, ...]:
-        """Spans that hold each due date which an announcement after `since` can move.
+        """Return spans that contain every due date that an announcement after `since` can move.
 
-        They are the stretches of closed days, with an end, of the calendar at each announcement;
-        and, for a closure in error, the days from its first on: what it moved lies behind it.
+        They are the stretches of closed days, with an end, of the calendar at each announcement.
+        For a closure in error, they are also the days from its first one on, because the dates that
+        it moved are later.
         """
         closed = merge(
             stretch

@@ -14,18 +14,18 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """A span in which a branch is closed: from `starts_on` until the day before `reopened_on`."""
+    """A span in which a branch is closed: from `starts_on` to the day before `reopened_on`."""
 
     id: str
     starts_on: date
     reopened_on: date | None
-    """The first open day; None: no end announced."""
+    """First open day; None: no end announced."""
     reason: str = ""
     version: int = 1
     stagger_days: int = 1
-    """Over how many of the first open days after it the due dates are spread that it moves."""
+    """Number of first open days over which the due dates that it moves are spread."""
     extra_renewals: int = 0
-    """How many more renewals it grants for as long as it lasts."""
+    """Renewals that it grants beyond the policy's while it lasts."""
 
     @property
     def first(self) -> date:
@@ -39,7 +39,7 @@ class Closure:
 
     @property
     def cause(self) -> Cause:
-        """How a statement or a moved due date names this closure."""
+        """Cause by which a statement or a moved due date names this closure."""
         return Cause("closure", self.id, self.version, self.reason)
 
 
@@ -59,18 +59,18 @@ class Calendar:
     branch_code: str
     branch_kind: str
     weekly_closed: frozenset[int] = frozenset()
-    """ISO weekdays: 1 is Monday, 7 is Sunday. Until the first of `weeks`."""
+    """ISO weekdays (1 is Monday, 7 is Sunday) closed until the first of `weeks`."""
     closures: tuple[Closure, ...] = ()
     version: int = 1
     weeks: tuple[Week, ...] = ()
-    """Other weekly closing days, each from its day until the next begins, in that order."""
+    """Later weekly closing days, in order; each holds until the next begins."""
 
     def is_open(self, day: date) -> bool:
-        """Whether the branch opens on `day`."""
+        """Return whether the branch is open on `day`."""
         return day.isoweekday() not in self._week(day).closed and self._stretch_over(day) is None
 
     def next_open(self, day: date) -> date | None:
-        """The first open day on or after `day`; None if no reopening is announced."""
+        """Return the first open day on or after `day`; None if no reopening is announced."""
         while not self.is_open(day):
             stretch = self._stretch_over(day)
             closed_to = stretch.last if stretch else self._shut_weeks_to(day)
@@ -80,10 +80,10 @@ class Calendar:
         return day
 
     def next_due(self, day: date, lot: int) -> date | None:
-        """Where a due date on `day` moves to; None if no reopening is announced.
+        """Return the day that a due date on `day` moves to; None if no reopening is announced.
 
-        That is `next_open`, unless the closure that ends there spreads the dates that it moves
-        over its first open days: then the one of them that `lot`, any number, falls on.
+        This is `next_open`, unless the closure that ends there staggers due dates over its first
+        open days. Then `lot`, any number, picks one of these days.
         """
         due = self.next_open(day)
         stretch = self._stretch_over(day)
@@ -99,7 +99,7 @@ class Calendar:
         return due
 
     def previous_open(self, day: date) -> date | None:
-        """The last open day on or before `day`; None if the branch never opened."""
+        """Return the last open day on or before `day`; None if the branch never opened."""
         while not self.is_open(day):
             stretch = self._stretch_over(day)
             first = stretch.first if stretch else self._shut_weeks_from(day)
@@ -109,27 +109,30 @@ class Calendar:
         return day
 
     def next_closed(self, day: date) -> date | None:
-        """The first closed day on or after `day`; None if there is none."""
+        """Return the first closed day on or after `day`; None if there is none."""
         at = self._find(day)
         closure = max(self._shut[at].first, day) if at < len(self._shut) else None
         weekday = self._next_closed_weekday(day, closure or NO_END)
         return min((d for d in (closure, weekday) if d is not None), default=None)
 
     def extra_renewals(self, day: date) -> int:
-        """How many renewals the closures in force on `day` grant beyond the policy's."""
+        """Return the renewals that the closures in force on `day` grant beyond the policy's.
+
+        Of several closures, the one that grants most counts.
+        """
         stretch = self._stretch_over(day)
         granted = stretch.within(day, day) if stretch else ()
         return max((closure.extra_renewals for closure in granted), default=0)
 
     def closure_on(self, day: date) -> Closure | None:
-        """The closure in force on `day`, the one that began first; None if there is none."""
+        """Return the closure in force on `day` that began first; None if there is none."""
         stretch = self._stretch_over(day)
         return stretch.within(day, day)[0] if stretch else None
 
     def closed_runs(
         self, first: date, last: date
     ) -> Iterator[tuple[date, date, tuple[Cause, ...]]]:
-        """Each run of closed days from `first` to `last`, with all that closes the branch then."""
+        """Yield each run of closed days from `first` to `last`, with its causes."""
         begins = self.next_closed(first)
         while begins is not None and begins <= last:
             reopens = self.next_open(begins)
@@ -138,7 +141,7 @@ class Calendar:
             begins = self.next_closed(reopens) if reopens else None
 
     def _causes(self, first: date, last: date) -> tuple[Cause, ...]:
-        """What closes the branch on the closed days `first` to `last`."""
+        """Return the causes of a run of closed days, `first` to `last`."""
         causes = []
         days_by_closure = 0
         for at in range(self._find(first), len(self._shut)):
@@ -152,7 +155,7 @@ class Calendar:
         return tuple(causes)
 
     def _weekly_causes(self, first: date, last: date) -> list[Cause]:
-        """What is closed each week at some time from `first` to `last`."""
+        """Return a cause for each set of weekly closing days in force from `first` to `last`."""
         begun = self._weeks[self._week_at(first) : self._week_at(last) + 1]
         named = dict.fromkeys(week.closed for week in begun if week.closed)
         return [
@@ -173,19 +176,25 @@ class Calendar:
         return self._weeks[self._week_at(day)]
 
     def _shut_weeks_to(self, day: date) -> date:
-        """The last day that is closed with `day`, a closed weekday, where whole weeks are."""
+        """Return the last closed day of the weekly closing that covers `day`, a closed weekday.
+
+        This is `day` itself, unless the branch closes on all seven weekdays.
+        """
         at = self._week_at(day)
         if len(self._weeks[at].closed) < len(WEEKDAYS):
             return day
         return self._weeks[at + 1].from_ - DAY if at + 1 < len(self._weeks) else NO_END
 
     def _shut_weeks_from(self, day: date) -> date:
-        """The first day that is closed with `day`, a closed weekday, where whole weeks are."""
+        """Return the first closed day of the weekly closing that covers `day`, a closed weekday.
+
+        This is `day` itself, unless the branch closes on all seven weekdays.
+        """
         week = self._week(day)
         return day if len(week.closed) < len(WEEKDAYS) else week.from_
 
     def _next_closed_weekday(self, day: date, last: date) -> date | None:
-        """The first closed weekday from `day` to `last`."""
+        """Return the first closed weekday from `day` to `last`; None if there is none."""
         for at in range(self._week_at(day), len(self._weeks)):
             day = max(day, self._weeks[at].from_)
             ends = self._weeks[at + 1].from_ - DAY if at + 1 < len(self._weeks) else NO_END
@@ -201,7 +210,7 @@ class Calendar:
         return merge(self.closures)
 
     def _find(self, day: date) -> int:
-        """The place in `_shut` of the stretch that covers `day`, or else of the next one."""
+        """Return the index in `_shut` of the stretch that covers `day`, or else of the next one."""
         return bisect_left(self._shut, day, key=lambda stretch: stretch.last)
 
     def _stretch_over(self, day: date) -> Stretch[Closure] | None:

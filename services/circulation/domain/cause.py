@@ -1,4 +1,4 @@
-"""What made a day free or a due date move, so that a statement can be checked by anyone."""
+"""Causes of free days and moved due dates, so that anyone can check a statement."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,8 +8,10 @@ CauseKind = Literal["closure", "weekly-closing", "suspension", "policy", "withdr
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A closure, a branch's weekly closing, a fine suspension or a policy row, as it stood; or the
-    withdrawal of a closure that was recorded in error, under the closure's id.
+    """A closure, weekly closing, fine suspension or policy row that caused something, as it stood.
+
+    The kind `withdrawal` stands for the withdrawal of a closure that was recorded in error, under
+    the closure's id.
     """
 
     kind: CauseKind

@@ -13,7 +13,7 @@ from services.circulation.domain.suspension import FineSuspension, concerning
 
 
 class ChargeKind(StrEnum):
-    """What a charge is for."""
+    """Kind of a charge."""
 
     FINE = "fine"
     LOST = "lost"
@@ -25,10 +25,10 @@ class ChargeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a fine was worked out from, apart from the calendar and the suspensions of its day."""
+    """Inputs of a fine, apart from the calendar and the suspensions of its day."""
 
     due_on: date
-    """The loan's due date then; a renewal gives the loan another."""
+    """The loan's due date at assessment; a renewal gives the loan another."""
     until: date
     """The day of return, renewal or loss."""
     branch_code: str
@@ -39,9 +39,9 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Money owed. Always `amount_cents` is the sum of what is outstanding, paid and waived.
+    """Money owed. `amount_cents` is always the sum of the outstanding, paid and waived cents.
 
-    It changes through `ledger` only, which gives the entries that record the change.
+    Only the functions of `ledger` change it; they also give the entries that record the change.
     """
 
     id: str
@@ -49,20 +49,20 @@ class Charge:
     loan_id: str | None
     kind: ChargeKind
     amount_cents: int
-    """What is charged: less than at first, once a part was credited."""
+    """Cents charged, without those credited since."""
     outstanding_cents: int
     assessed_on: date
     statement: Statement | None = None
-    """How a fine came about; None for other charges."""
+    """Explanation of a fine; None for other charges."""
     basis: Basis | None = None
-    """So that a fine can be worked out again; None for other charges."""
+    """Inputs for working a fine out again; None for other charges."""
     hold_id: str | None = None
-    """Of a hold fee."""
+    """Id of the hold, for a hold fee."""
     paid_cents: int = 0
-    """What was paid and not given back: what is due back is not in it."""
+    """Cents paid, without those given back or due back."""
     waived_cents: int = 0
     refund_due_cents: int = 0
-    """What the library owes the patron of what they paid."""
+    """Cents that the patron paid and the library owes back to them."""
     version: int = 1
 
 
@@ -76,7 +76,7 @@ def new_charge(
     loan_id: str | None = None,
     hold_id: str | None = None,
 ) -> Charge:
-    """A charge of which nothing is paid yet."""
+    """Return a charge of which nothing is paid yet."""
     return Charge(
         id=charge_id,
         patron_id=patron_id,
@@ -90,7 +90,7 @@ def new_charge(
 
 
 def assess(charge_id: str, loan: Loan, fine: Statement, on: date) -> Charge | None:
-    """The charge for a loan's fine, made at return, renewal or loss; None if nothing is owed."""
+    """Return the charge for a loan's fine at return, renewal or loss; None if nothing is owed."""
     if not fine.amount_cents:
         return None
     return Charge(
@@ -109,9 +109,10 @@ def assess(charge_id: str, loan: Loan, fine: Statement, on: date) -> Charge | No
 def loss_charges(
     price_id: str, processing_id: str, loan: Loan, price_cents: int, on: date
 ) -> tuple[Charge, ...]:
-    """What a lost copy costs: its price, and for the work of replacing it a part of the price.
+    """Return the charges for a lost copy: its price, and the processing of its replacement.
 
-    The part is `lost_processing_percent` of the loan's policy row, rounded half up.
+    Processing costs a part of the price: `lost_processing_percent` of the loan's policy row,
+    rounded half up. Charges of 0 cents are left out.
     """
     work_cents = (price_cents * loan.policy.lost_processing_percent + 50) // 100
     charges = (
@@ -131,10 +132,10 @@ def loss_charges(
 def worked_out_again(
     charge: Charge, calendar: Calendar, suspensions: Iterable[FineSuspension]
 ) -> Statement | None:
-    """A fine's statement by what is known now, if less is owed by it; None otherwise.
+    """Work a fine out again; return its new statement if less is owed, else None.
 
-    `calendar` is the lending branch's. What was charged is never raised: days that have become
-    chargeable since stay as they were.
+    `calendar` is the lending branch's. A fine is never raised after the fact, so a statement that
+    would charge more is dropped.
     """
     basis = charge.basis
     if basis is None or charge.statement is None:

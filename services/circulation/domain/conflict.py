@@ -1,4 +1,4 @@
-"""What a station lent while it was offline, and what the rules say to it now that it is known."""
+"""Conflicts: check-outs by an offline station that the rules would have refused."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -8,7 +8,7 @@ from services.circulation.domain.refusals import ConflictResolved
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What staff did about a conflict."""
+    """Staff's settlement of a conflict."""
 
     by: str
     """Id of the account."""
@@ -20,8 +20,8 @@ class Resolution:
 class Conflict:
     """A check-out that was reported later, and that the rules would have refused.
 
-    The copy has left the library all the same. Where it was free when this became known the loan
-    is recorded; otherwise this is all that is left of it, until staff have found out.
+    The copy has left the library all the same. If it was free when the report came, the loan is
+    recorded; otherwise this conflict is the only record until staff have settled it.
     """
 
     id: str
@@ -30,17 +30,17 @@ class Conflict:
     branch_code: str
     lent_on: date
     code: str
-    """Of the refusal."""
+    """Code of the refusal."""
     reason: str
     loan_id: str | None
-    """The loan that was recorded in spite of it."""
+    """Id of the loan that was recorded all the same; None: none was."""
     reported_at: datetime
     resolution: Resolution | None = None
     version: int = 1
 
 
 def resolve(conflict: Conflict, resolution: Resolution) -> Conflict:
-    """The conflict as staff have settled it. Raises ConflictResolved if they had."""
+    """Settle the conflict. Raises ConflictResolved if it is settled already."""
     if conflict.resolution is not None:
         raise ConflictResolved
     return replace(conflict, resolution=resolution, version=conflict.version + 1)

@@ -1,4 +1,4 @@
-"""A copy: one piece of a title, where it is, and what can happen to it."""
+"""A copy: one piece of a title, the branch where it is, and the steps that it can take."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,9 +19,11 @@ from services.circulation.domain.refusals import (
 
 
 class CopyState(StrEnum):
-    """Where a copy is in its life."""
+    """State of a copy."""
 
     AVAILABLE = "available"
+    TO_FETCH = "to-fetch"
+    """Set aside for a hold on a shelf of the branch where it is; staff still have to fetch it."""
     ON_LOAN = "on-loan"
     ON_SHELF = "on-shelf"
     """Kept at the pick-up branch for the patron of a hold."""
@@ -32,10 +34,11 @@ class CopyState(StrEnum):
 
 
 class CopyStep(StrEnum):
-    """What can happen to a copy."""
+    """Step that a copy can take."""
 
     LEND = "lend"
     TAKE_BACK = "take back"
+    SET_ASIDE = "set aside on its shelf for a hold"
     KEEP = "keep for a hold"
     SEND = "send to another branch"
     HAND_ON = "give to another hold"
@@ -49,19 +52,28 @@ class CopyStep(StrEnum):
 
 COPY_LIFE: Mapping[tuple[CopyState, CopyStep], CopyState] = {
     (CopyState.AVAILABLE, CopyStep.LEND): CopyState.ON_LOAN,
+    (CopyState.TO_FETCH, CopyStep.LEND): CopyState.ON_LOAN,
     (CopyState.ON_SHELF, CopyStep.LEND): CopyState.ON_LOAN,
     (CopyState.IN_TRANSIT, CopyStep.LEND): CopyState.ON_LOAN,
     (CopyState.ON_LOAN, CopyStep.TAKE_BACK): CopyState.AVAILABLE,
     (CopyState.LOST, CopyStep.TAKE_BACK): CopyState.AVAILABLE,
+    (CopyState.AVAILABLE, CopyStep.SET_ASIDE): CopyState.TO_FETCH,
     (CopyState.AVAILABLE, CopyStep.KEEP): CopyState.ON_SHELF,
     (CopyState.AVAILABLE, CopyStep.SEND): CopyState.IN_TRANSIT,
+    (CopyState.TO_FETCH, CopyStep.HAND_ON): CopyState.AVAILABLE,
     (CopyState.ON_SHELF, CopyStep.HAND_ON): CopyState.AVAILABLE,
     (CopyState.IN_TRANSIT, CopyStep.HAND_ON): CopyState.IN_TRANSIT,
+    (CopyState.TO_FETCH, CopyStep.ARRIVE): CopyState.AVAILABLE,
     (CopyState.IN_TRANSIT, CopyStep.ARRIVE): CopyState.AVAILABLE,
     (CopyState.ON_LOAN, CopyStep.LOSE): CopyState.LOST,
     **{
         (state, step): gone
-        for state in (CopyState.AVAILABLE, CopyState.ON_SHELF, CopyState.IN_TRANSIT)
+        for state in (
+            CopyState.AVAILABLE,
+            CopyState.TO_FETCH,
+            CopyState.ON_SHELF,
+            CopyState.IN_TRANSIT,
+        )
         for step, gone in (
             (CopyStep.MISS, CopyState.LOST),
             (CopyStep.DAMAGE, CopyState.DAMAGED),
@@ -77,35 +89,37 @@ COPY_LIFE: Mapping[tuple[CopyState, CopyStep], CopyState] = {
         for state in (CopyState.LOST, CopyState.DAMAGED, CopyState.WITHDRAWN)
     },
 }
-"""A copy's life: the state that each step leads to. A step that is not here is refused.
+"""State that each step leads to, by present state and step. Any other step is refused.
+A copy is also AVAILABLE for a moment between two steps of one transaction: one that comes back
+or arrives can then be kept for a hold, sent on or sent home."""
 
-AVAILABLE is also what a copy is for a moment between two steps of one transaction: what comes back
-or arrives is then kept for a hold, sent on or sent home.
-"""
+AWAITED_STATES = (CopyState.TO_FETCH, CopyState.IN_TRANSIT)
+"""States in which the next scan of a copy, at any branch, tells where it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One piece of a title, with a barcode, and the branch that owns it."""
+    """One piece of a title, with a barcode and the branch that owns it."""
 
     id: str
     title_id: str
     barcode: str
     category: str
-    """As `adult`, `young-adult`, `children`; a library may have others."""
+    """Category such as `adult`, `young-adult` or `children`; a library may have others."""
     branch_code: str
     price_cents: int | None = None
-    """What a new one costs; None: not known."""
+    """Price of a new one in cents; None: not known."""
     state: CopyState = CopyState.AVAILABLE
     returned_on: date | None = None
-    """When it last came back; None: it was never lent."""
+    """Day on which it last came back; None: it never came back from a loan."""
     version: int = 1
     at_branch: str = ""
-    """Where it is; on loan or in transit, where it left from. Unless told, where it belongs."""
+    """Branch where it is or, on loan or in transit, the branch that it left.
+    The default is the branch that owns it."""
     bound_for: str | None = None
-    """The branch that it travels to; None if it does not travel."""
+    """Branch that it travels to; None if it is not in transit."""
     hold_id: str | None = None
-    """The hold that it is kept, or travels, for."""
+    """Id of the hold that it is set aside, kept or in transit for."""
 
     def __post_init__(self) -> None:
         if not self.at_branch:
@@ -113,10 +127,10 @@ class Copy:
 
 
 def lend(copy: Copy, on: date, *, branch_code: str, hold_id: str | None = None) -> Copy:
-    """The copy as it leaves the library from a branch; `hold_id` is its patron's hold, if any.
+    """Lend the copy at a branch; `hold_id` is its patron's hold, if any.
 
-    What should travel but lies on the desk has arrived, whoever forgot to say so.
-    Raises CopyOnLoan, CopyKept, LentBeforeReturn or another refusal that names its state.
+    A copy recorded as in transit or to be fetched can be lent: if it lies on the desk, it has
+    arrived. Raises CopyOnLoan, CopyKept, LentBeforeReturn or another refusal that names its state.
     """
     state = _after(copy, CopyStep.LEND)
     if copy.hold_id not in (None, hold_id):
@@ -127,24 +141,32 @@ def lend(copy: Copy, on: date, *, branch_code: str, hold_id: str | None = None) 
 
 
 def take_back(copy: Copy, on: date, *, branch_code: str) -> Copy:
-    """The copy as it is back at a branch since `on`. Raises CopyNotOnLoan if it never left."""
+    """Record that the copy is back at a branch since `on`.
+
+    Raises CopyNotOnLoan if it is neither on loan nor lost.
+    """
     if (state := COPY_LIFE.get((copy.state, CopyStep.TAKE_BACK))) is None:
         raise CopyNotOnLoan
     return _moved(copy, state, at_branch=branch_code, returned_on=on)
 
 
+def set_aside(copy: Copy, hold_id: str) -> Copy:
+    """Set the copy aside on its shelf, for staff to fetch for a hold. Nobody else can borrow it."""
+    return _moved(copy, _after(copy, CopyStep.SET_ASIDE), hold_id=hold_id)
+
+
 def keep(copy: Copy, hold_id: str) -> Copy:
-    """The copy on the hold shelf of the branch where it is."""
+    """Put the copy on the hold shelf of the branch where it is."""
     return _moved(copy, _after(copy, CopyStep.KEEP), hold_id=hold_id)
 
 
 def send(copy: Copy, bound_for: str, hold_id: str | None = None) -> Copy:
-    """The copy on its way to another branch, for a hold or because it belongs there."""
+    """Send the copy to another branch, for a hold or because that branch owns it."""
     return _moved(copy, _after(copy, CopyStep.SEND), bound_for=bound_for, hold_id=hold_id)
 
 
 def hand_on(copy: Copy, hold_id: str | None) -> Copy:
-    """The copy without the hold that it was for. On its way it goes on, now for `hold_id`."""
+    """Release the copy from its hold. A copy in transit travels on, now for `hold_id`."""
     state = _after(copy, CopyStep.HAND_ON)
     if state is CopyState.AVAILABLE:
         return _moved(copy, state)
@@ -152,39 +174,40 @@ def hand_on(copy: Copy, hold_id: str | None) -> Copy:
 
 
 def arrive(copy: Copy, branch_code: str) -> Copy:
-    """The copy as it comes out of a box at a branch, whether or not it was bound for it."""
+    """Record the scan, at any branch, of a copy that was in transit or to be fetched."""
     return _moved(copy, _after(copy, CopyStep.ARRIVE), at_branch=branch_code)
 
 
 def lose(copy: Copy) -> Copy:
-    """The copy, lost by the patron who has it."""
+    """Mark the copy as lost by the patron who has it."""
     return _moved(copy, _after(copy, CopyStep.LOSE))
 
 
 def miss(copy: Copy) -> Copy:
-    """The copy, recorded as lost because it is not where it should be."""
+    """Mark the copy as lost because it is not where it should be."""
     return _moved(copy, _after(copy, CopyStep.MISS))
 
 
 def damage(copy: Copy) -> Copy:
-    """The copy, taken out of lending until it is repaired."""
+    """Mark the copy as damaged: it is not lent until it is repaired."""
     return _moved(copy, _after(copy, CopyStep.DAMAGE))
 
 
 def withdraw(copy: Copy) -> Copy:
-    """The copy, out of the library for good."""
+    """Mark the copy as withdrawn: it is no longer part of the library."""
     return _moved(copy, _after(copy, CopyStep.WITHDRAW))
 
 
 def recover(copy: Copy, branch_code: str) -> Copy:
-    """The copy, found again or repaired, at a branch."""
+    """Make a lost, damaged or withdrawn copy available again at a branch."""
     return _moved(copy, _after(copy, CopyStep.RECOVER), at_branch=branch_code)
 
 
 def describe(copy: Copy, *, category: str, branch_code: str, price_cents: int | None) -> Copy:
-    """The copy as another system describes it; the same value if nothing differs.
+    """Update the copy as another system describes it; return the same value if nothing differs.
 
-    Where it is does not change with where it belongs: it goes there when it next comes back.
+    A change of the branch that owns it does not move the copy: it goes there when it next comes
+    back.
     """
     described = replace(copy, category=category, branch_code=branch_code, price_cents=price_cents)
     return copy if described == copy else replace(described, version=copy.version + 1)
@@ -199,7 +222,10 @@ def _moved(
     bound_for: str | None = None,
     hold_id: str | None = None,
 ) -> Copy:
-    """The copy in its next state. What it was kept or bound for before has ended with the step."""
+    """Return the copy in its next state.
+
+    Its hold and its destination end with the step, unless they are given again.
+    """
     return replace(
         copy,
         state=state,

@@ -1,6 +1,6 @@
-"""What a change of calendars or suspensions does to loans and fines, before it is made.
+"""The effect of a change of calendars or suspensions on loans and fines, before it is made.
 
-It is worked out by the functions that later carry the change out, so the two can't differ.
+The functions that later carry out the change compute it, so preview and result can't differ.
 """
 
 from collections import Counter
@@ -17,27 +17,27 @@ from services.circulation.domain.suspension import FineSuspension
 
 @dataclass(frozen=True)
 class World:
-    """What due dates and fines depend on, apart from the loans."""
+    """Calendars and suspensions: what due dates and fines depend on, apart from the loans."""
 
     calendars: Mapping[str, BranchCalendar]
-    """By branch code."""
+    """Calendars by branch code."""
     suspensions: Sequence[FineSuspension]
 
     def with_calendars(self, calendars: Iterable[BranchCalendar]) -> "World":
-        """With these in the place of those of the same branches."""
+        """Return a world with these calendars in place of those of the same branches."""
         return replace(self, calendars={**self.calendars, **{c.id: c for c in calendars}})
 
     def with_suspension(self, suspension: FineSuspension) -> "World":
-        """With this one, in its place if it is there."""
+        """Return a world with this suspension, in place of its earlier version if there is one."""
         others = (s for s in self.suspensions if s.id != suspension.id)
         return replace(self, suspensions=(*others, suspension))
 
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Loans that due dates and fines treat alike, but for the lot that a staggered reopening draws.
+    """Loans that get the same due date and fine, except where a reopening staggers due dates.
 
-    They are told by one of them, and the ids of all.
+    `loan` is one of them; `ids` are the ids of all, on which staggered dates depend.
     """
 
     loan: Loan
@@ -46,7 +46,7 @@ class Alike:
 
 @dataclass(frozen=True, slots=True, order=True)
 class DueDateMoves:
-    """How many loans' due dates move from one day to another."""
+    """Number of loans whose due date moves from one day to another."""
 
     from_: date
     to: date
@@ -55,44 +55,45 @@ class DueDateMoves:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a change does. Money in cents."""
+    """Effect of a change. Money is in cents."""
 
     as_of: date
-    """The day for which accruing fines are worked out."""
+    """Day for which accruing fines are worked out."""
     open_loans: int
-    """Of the branches that it concerns."""
+    """Open loans of the branches that the change concerns."""
     loans_moved: int
     due_date_moves: tuple[DueDateMoves, ...]
-    """From the due date before the change to that after it, earliest first."""
+    """Moves from the due date before the change to the one after it, earliest first."""
     shelf_dates_moved: int
-    """Holds that are kept for their patrons until another day."""
+    """Ready holds whose last day on the shelf moves."""
     accruing_before_cents: int
     accruing_after_cents: int
     fines_lowered: int
-    """Assessed fines of which less is owed."""
+    """Assessed fines that the change lowers."""
     credited_cents: int
-    """By how much, in all; what was paid of it becomes due to the patrons."""
+    """Sum by which assessed fines are lowered.
+    The part that was paid becomes due to the patrons."""
 
     @property
     def not_charged_cents(self) -> int:
-        """What will not be charged, or is given back: less than 0 where more accrues."""
+        """Cents that will not be charged or are credited; negative if more accrues."""
         return self.accruing_before_cents - self.accruing_after_cents + self.credited_cents
 
 
 @dataclass(frozen=True)
 class Concerned:
-    """What a change may do something to."""
+    """Loans, fines and holds that a change may affect."""
 
     loans: Sequence[Alike]
-    """All open ones."""
+    """All open loans."""
     fines: Sequence[Charge]
-    """Assessed."""
+    """Assessed fines."""
     holds: Sequence[Hold] = ()
-    """Ready to be collected."""
+    """Holds that are ready to be collected."""
 
 
 def effect(concerned: Concerned, before: World, after: World, as_of: date) -> Effect:
-    """What the step from one world to another does."""
+    """Return the effect of replacing the world `before` with `after`."""
     open_loans = accruing_before = accruing_after = 0
     moves: Counter[tuple[date, date]] = Counter()
     for loan, count in _told_apart(concerned.loans, before, after):
@@ -122,7 +123,7 @@ def effect(concerned: Concerned, before: World, after: World, as_of: date) -> Ef
 
 
 def _told_apart(loans: Iterable[Alike], before: World, after: World) -> Iterator[tuple[Loan, int]]:
-    """Each loan where dates are staggered, for there each has its lot; else one for all alike."""
+    """Yield loans with their number: one by one where due dates are staggered, else by group."""
     staggered = {
         code
         for world in (before, after)
@@ -148,7 +149,7 @@ def _accrued(loan: Loan, world: World, as_of: date) -> int:
 
 
 def _credit(charge: Charge, world: World) -> int:
-    """By how many cents an assessed fine is lowered."""
+    """Return the cents by which an assessed fine is lowered."""
     if charge.basis is None or charge.statement is None:
         return 0
     calendar = world.calendars[charge.basis.branch_code].now

@@ -1,4 +1,4 @@
-"""Fines: what an overdue loan costs, every overdue day accounted for."""
+"""Fines: the cost of an overdue loan, with every overdue day accounted for."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from services.circulation.domain.suspension import FineSuspension
 
 
 class Disposition(StrEnum):
-    """What an overdue day counts as."""
+    """Classification of an overdue day."""
 
     SUSPENDED = "suspended"
     CLOSED = "closed"
@@ -25,10 +25,11 @@ class Disposition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Neighbouring overdue days with one disposition, and what caused it.
+    """Neighbouring overdue days with one disposition, and their causes.
 
-    Where the branch stays closed, or fines stay suspended, for one cause after another, the days
-    are one span that names each: who splits a closure in two changes no statement's days.
+    When a branch stays closed, or fines stay suspended, for several causes in a row, the days form
+    one span that names each cause. Splitting a closure in two therefore never changes a statement's
+    days.
     """
 
     from_: date
@@ -39,21 +40,21 @@ class Span:
 
     @property
     def days(self) -> int:
-        """How many days, both ends included."""
+        """Number of days, both ends included."""
         return (self.to - self.from_).days + 1
 
     @property
     def cause(self) -> Cause:
-        """The cause, or the first of several."""
+        """First cause."""
         return self.causes[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A fine, explained."""
+    """A fine with its explanation."""
 
     due_on: date | None
-    """The day after which days are overdue; None while the branch is closed with no end known."""
+    """Day after which days are overdue; None while the branch is closed with no end announced."""
     charged_days: int
     amount_cents: int
     spans: tuple[Span, ...]
@@ -67,10 +68,10 @@ def statement(
     calendar: Calendar,
     suspensions: Iterable[FineSuspension],
 ) -> Statement:
-    """The fine of a loan due on `due_on` and returned (or looked at) on `until`.
+    """Return the fine of a loan due on `due_on` and returned (or looked at) on `until`.
 
-    `calendar` is the lending branch's, `suspensions` are those that concern it, `policy` is the
-    row the loan was made under. The cost grows with the number of spans, not of days.
+    `calendar` is the lending branch's, `suspensions` are those that concern it, `policy` is the row
+    the loan was made under. The cost of computing it grows with the number of spans, not of days.
     """
     due = calendar.next_open(due_on)
     if due is None or until <= due:
@@ -93,7 +94,7 @@ def _lay_out(
     calendar: Calendar,
     suspensions: Iterable[FineSuspension],
 ) -> Iterator[Span]:
-    """The days from `day` to `last` as suspended, closed or (not yet priced) charged spans."""
+    """Yield the days from `day` to `last` as suspended, closed or charged spans, not yet priced."""
     for stretch in merge(suspensions):
         if stretch.last < day:
             continue
@@ -111,7 +112,7 @@ def _lay_out(
 
 
 def _counted(day: date, last: date, policy: Policy, calendar: Calendar) -> Iterator[Span]:
-    """Days that no suspension covers: closed ones are free unless the policy counts them."""
+    """Yield days that no suspension covers; closed ones are free unless the policy counts them."""
     by_policy = (policy.cause,)
     if not policy.count_closed_days:
         for first, to, causes in calendar.closed_runs(day, last):
@@ -125,7 +126,7 @@ def _counted(day: date, last: date, policy: Policy, calendar: Calendar) -> Itera
 
 
 def _price(spans: list[Span], policy: Policy) -> Iterator[Span]:
-    """The spans with grace, rate and cap applied to the chargeable ones."""
+    """Yield the spans with grace, rate and cap applied to the chargeable ones."""
     chargeable = sum(span.days for span in spans if span.disposition is Disposition.CHARGED)
     in_grace = chargeable <= policy.grace_days
     rate, left = policy.fine_per_day_cents, policy.fine_cap_cents
@@ -149,7 +150,10 @@ def _price(spans: list[Span], policy: Policy) -> Iterator[Span]:
 
 
 def as_document(fine: Statement) -> dict[str, Any]:
-    """The statement in the form that clients, events and the store see. Dates are ISO texts."""
+    """Return the statement in the form that clients, events and the store see.
+
+    Dates are ISO strings.
+    """
     return {
         "due_on": fine.due_on.isoformat() if fine.due_on else None,
         "charged_days": fine.charged_days,
@@ -169,7 +173,7 @@ def as_document(fine: Statement) -> dict[str, Any]:
 
 
 def from_document(document: Mapping[str, Any]) -> Statement:
-    """The statement that `as_document` wrote."""
+    """Return the statement that `as_document` wrote."""
     return Statement(
         date.fromisoformat(document["due_on"]) if document["due_on"] else None,
         document["charged_days"],

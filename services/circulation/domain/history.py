@@ -1,4 +1,4 @@
-"""What a patron has read: kept for those who asked, forgotten for all others."""
+"""Reading history: kept for the patrons who asked for it, deleted for all others."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from services.circulation.domain.loan import Loan, LoanState
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Whether a patron wants their reading history kept; `version` is that of their preferences."""
+    """A patron's choice about their reading history; `version` is that of their preferences."""
 
     id: str
     keeps_history: bool
     version: int
     moves: int = 0
-    """Counts the loans that went into the history, so that each such move and a change of mind at
-    the same moment meet."""
+    """Number of loans moved into the history.
+    Each move writes it, so a move and a change of the choice at the same time conflict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class PastLoan:
 
 
 def past(loan: Loan, charges: Iterable[Charge]) -> PastLoan | None:
-    """The loan as history, once it is over and nothing is open about its charges; else None."""
+    """Return the loan as history if it is over and nothing is open about its charges, else None."""
     if loan.state is not LoanState.RETURNED or loan.returned_on is None:
         return None
     if any(charge.outstanding_cents or charge.refund_due_cents for charge in charges):

@@ -1,7 +1,7 @@
-"""A hold: a patron waits for a title, to collect a copy of it at a branch.
+"""A hold: a patron waits for a title and collects a copy of it at a branch.
 
-The queue of a title is in the order of `place`. Who cannot be served for now is passed over and
-keeps the place.
+A title's queue is ordered by `place`. A hold that cannot be served now is passed over and keeps its
+place.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,14 +26,17 @@ from services.circulation.domain.refusals import (
 )
 
 Ending = Literal["patron", "staff", "borrowed", "erased"]
-"""What cancelled a hold: its patron; the staff; that its patron borrowed another copy of the title;
-or that the patron was erased."""
+"""Reason for the cancellation of a hold.
+`patron` and `staff`: they cancelled it. `borrowed`: its patron borrowed another copy of the
+title. `erased`: its patron was erased."""
 
 
 class HoldState(StrEnum):
-    """Where a hold is in its life."""
+    """State of a hold."""
 
     WAITING = "waiting"
+    TO_FETCH = "to-fetch"
+    """A copy is set aside on a shelf; staff still have to fetch and scan it."""
     IN_TRANSIT = "in-transit"
     """A copy is on its way to the pick-up branch."""
     READY = "ready"
@@ -44,8 +47,9 @@ class HoldState(StrEnum):
 
 
 class HoldStep(StrEnum):
-    """What can happen to a hold."""
+    """Step that a hold can take."""
 
+    SET_ASIDE = "a copy on a shelf is set aside"
     SEND = "a copy is sent"
     KEEP = "a copy is kept"
     PUT_BACK = "its copy cannot be had"
@@ -57,35 +61,40 @@ class HoldStep(StrEnum):
     EXPIRE = "expire"
 
 
-W, T, R = HoldState.WAITING, HoldState.IN_TRANSIT, HoldState.READY
+W, F, T, R = HoldState.WAITING, HoldState.TO_FETCH, HoldState.IN_TRANSIT, HoldState.READY
 HOLD_LIFE: Mapping[tuple[HoldState, HoldStep], HoldState] = {
-    (W, HoldStep.SEND): T,
-    (R, HoldStep.SEND): T,
-    (W, HoldStep.KEEP): R,
-    (T, HoldStep.KEEP): R,
-    (T, HoldStep.PUT_BACK): W,
-    (R, HoldStep.PUT_BACK): W,
-    **{(state, HoldStep.AMEND): state for state in (W, T, R)},
+    (W, HoldStep.SET_ASIDE): F,
+    (R, HoldStep.SET_ASIDE): F,
+    **{(state, HoldStep.SEND): T for state in (W, F)},
+    **{(state, HoldStep.KEEP): R for state in (W, F, T)},
+    **{(state, HoldStep.PUT_BACK): W for state in (F, T, R)},
+    **{(state, HoldStep.AMEND): state for state in (W, F, T, R)},
     (W, HoldStep.FREEZE): W,
     (R, HoldStep.MOVE_SHELF): R,
-    **{(state, HoldStep.COLLECT): HoldState.COLLECTED for state in (T, R)},
-    **{(state, HoldStep.CANCEL): HoldState.CANCELLED for state in (W, T, R)},
+    **{(state, HoldStep.COLLECT): HoldState.COLLECTED for state in (F, T, R)},
+    **{(state, HoldStep.CANCEL): HoldState.CANCELLED for state in (W, F, T, R)},
     **{(state, HoldStep.EXPIRE): HoldState.EXPIRED for state in (W, R)},
 }
-"""The hold's life: the state that each step leads to. A step that is not here is refused."""
+"""State that each step leads to, by present state and step. Any other step is refused."""
 
-OPEN_STATES = (W, T, R)
-"""In which a hold counts towards the patron's limit."""
+OPEN_STATES = (W, F, T, R)
+"""States in which a hold counts towards the patron's limit."""
+
+SERVED_STATES = (F, T, R)
+"""States in which a hold has a copy of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What two who change the queue of a title at once meet in; see `store.holds`."""
+    """A title's queue. Every transaction that changes it writes it first, so two at once conflict.
+
+    See `store.holds`.
+    """
 
     id: str
-    """The title."""
+    """Id of the title."""
     placed: int
-    """Holds ever placed on it."""
+    """Number of holds ever placed on the title."""
     version: int
 
 
@@ -98,59 +107,63 @@ class Hold:
     title_id: str
     pickup_branch: str
     place: int
-    """Counts the holds ever placed on the title: who has a lower one is served first."""
+    """Ordinal among all holds ever placed on the title; the lowest is served first."""
     placed_at: datetime
     """Business time, UTC."""
     expires_on: date | None = None
-    """The last day on which the patron would still have it, while it waits; None: any day."""
+    """Last day on which the patron wants the hold while it waits; None: no last day."""
     frozen: bool = False
     frozen_until: date | None = None
-    """While frozen: the first day on which it may be served again; None: until told."""
+    """First day on which a frozen hold may be served again; None: no day is set."""
     state: HoldState = HoldState.WAITING
     copy_id: str | None = None
-    """The copy that is on its way or on the shelf, or that was collected."""
+    """Id of the copy that is to be fetched, in transit or ready, or that was collected."""
     ready_on: date | None = None
     shelf_days: int = 0
     """Open days of the pick-up branch for which the copy is kept after `ready_on`."""
     shelf_until: date | None = None
-    """The last day on the shelf as last told; None: not ready, or kept with no end announced.
-    What has passed is decided by the rule: `shelf_end`."""
+    """Last day on the shelf as last published; None: not ready, or no end is announced.
+    `shelf_end` decides whether that day has passed."""
     ended_on: date | None = None
     ended_by: Ending | None = None
     version: int = 1
 
     @property
     def is_open(self) -> bool:
-        """Whether the patron still has something to expect of it."""
+        """True if the hold is not collected, cancelled or expired."""
         return self.state in OPEN_STATES
 
     def is_frozen(self, on: date) -> bool:
-        """Whether the patron does not want it yet on `on`."""
+        """Return whether the hold is frozen on `on`."""
         return self.frozen and (self.frozen_until is None or on < self.frozen_until)
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A hold in the queue, with what decides whether it can be served."""
+    """A hold in a queue, with the facts that decide whether it can be served."""
 
     hold: Hold
     patron: Patron | None
     owed_cents: int
     calendar: Calendar | None
-    """Of the pick-up branch."""
+    """Calendar of the pick-up branch; None: not known."""
 
     def policy_for(self, category: str, policies: PolicyMatrix) -> Policy | None:
-        """The row for a copy of a category at the pick-up branch; None: nothing is known of it."""
+        """Return the policy row for a copy of this category at the pick-up branch.
+
+        Returns None if the patron or the branch is not known.
+        """
         if self.patron is None or self.calendar is None:
             return None
         return policies.pick(self.patron.category, category, self.calendar.branch_kind)
 
     def can_be_served(self, category: str, policies: PolicyMatrix, on: date) -> bool:
-        """Whether a copy may be kept for it on `on`.
+        """Return whether a copy of this category may be kept for the hold on `on`.
 
-        Not while it is frozen, no longer wanted, its patron is blocked, or its pick-up branch is
-        closed with no end announced. A closure with an end keeps nobody from being served: the
-        copy travels meanwhile and its days on the shelf begin with the reopening.
+        Returns False if the patron or the branch is not known, the hold is frozen or past its last
+        day, its patron is blocked, or its pick-up branch is closed with no end announced. A closure
+        with an announced end does not prevent serving: the copy travels meanwhile, and its days on
+        the shelf begin with the reopening.
         """
         policy = self.policy_for(category, policies)
         if policy is None or self.patron is None or self.calendar is None:
@@ -166,13 +179,13 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Whose turn it is, and the copy that they get."""
+    """The next hold to serve, and the copy that it gets."""
 
     waiting: Waiting
     copy: Copy
     policy: Policy
     calendar: Calendar
-    """Of the pick-up branch."""
+    """Calendar of the pick-up branch."""
 
 
 def place(
@@ -191,9 +204,10 @@ def place(
     holds_title: bool,
     has_title: bool,
 ) -> Hold:
-    """A new hold at the end of the queue.
+    """Return a new hold at the end of the queue.
 
-    A title of which a copy is free may be held as well: the copy is then kept, or sent, at once.
+    A title with a free copy may be held too; the copy is then set aside at once.
+
     Raises PatronBlocked, HoldExists, TitleOnLoan, HoldLimit or EndsBeforeToday.
     """
     if blocked:
@@ -216,11 +230,18 @@ def place(
 
 
 def matches(
-    free: Collection[Copy], queue: Sequence[Waiting], policies: PolicyMatrix, on: date
+    free: Collection[Copy],
+    queue: Sequence[Waiting],
+    policies: PolicyMatrix,
+    on: date,
+    *,
+    in_hand: Collection[str],
 ) -> Iterator[Match]:
-    """Who gets which of the free copies of a title: `queue` in turn, each the one nearest to them.
+    """Match the free copies of a title with its queue: each hold in turn gets the nearest copy.
 
-    Nobody who can be served and comes earlier goes without while someone later is given a copy.
+    A hold that can be served by a copy never goes without while a later hold gets that copy.
+    `in_hand` has the ids of the copies that were just scanned; of equally near copies they go
+    first.
     """
     left = {copy.id: copy for copy in free}
     for waiting in queue:
@@ -229,28 +250,32 @@ def matches(
         ]
         if not fitting:
             continue
-        copy = min(fitting, key=lambda one: _distance(one, waiting.hold.pickup_branch))
+        copy = min(fitting, key=lambda one: _distance(one, waiting.hold.pickup_branch, in_hand))
         policy = waiting.policy_for(copy.category, policies)
         if policy is not None and waiting.calendar is not None:
             del left[copy.id]
             yield Match(waiting, copy, policy, waiting.calendar)
 
 
-def _distance(copy: Copy, branch_code: str) -> tuple[bool, bool, str]:
+def _distance(
+    copy: Copy, branch_code: str, in_hand: Collection[str]
+) -> tuple[bool, bool, bool, str]:
     heads_for = copy.bound_for or copy.at_branch
-    return (heads_for != branch_code, copy.state is CopyState.IN_TRANSIT, copy.barcode)
+    return (
+        heads_for != branch_code,
+        copy.state is CopyState.IN_TRANSIT,
+        copy.id not in in_hand,
+        copy.barcode,
+    )
 
 
 def allot(
     hold: Hold, copy: Copy, *, on: date, shelf_days: int, calendar: Calendar
 ) -> tuple[Hold, Copy]:
-    """The hold and a free copy, put on the shelf of the pick-up branch or on its way there.
+    """Give the hold a free copy that was just scanned: ready at the pick-up branch, or sent there.
 
-    `calendar` is the pick-up branch's. A copy that is in transit goes on to where it is bound
-    for, and from there to the pick-up branch.
+    `calendar` is the pick-up branch's.
     """
-    if copy.state is CopyState.IN_TRANSIT:
-        return _on_the_way(hold, copy), copies.hand_on(copy, hold.id)
     if copy.at_branch != hold.pickup_branch:
         return _on_the_way(hold, copy), copies.send(copy, hold.pickup_branch, hold.id)
     ready = replace(
@@ -267,15 +292,31 @@ def allot(
     return ready, copies.keep(copy, hold.id)
 
 
+def assign(hold: Hold, copy: Copy) -> tuple[Hold, Copy]:
+    """Give the hold a free copy that was not just scanned: in transit, or for staff to fetch.
+
+    A copy in transit goes on to its destination, and from there to the pick-up branch. A copy on a
+    shelf stays there until it is scanned; only then is it ready or sent.
+    """
+    if copy.state is CopyState.IN_TRANSIT:
+        return _on_the_way(hold, copy), copies.hand_on(copy, hold.id)
+    return _awaiting(hold, copy.id, HoldStep.SET_ASIDE), copies.set_aside(copy, hold.id)
+
+
 def _on_the_way(hold: Hold, copy: Copy) -> Hold:
     if hold.state is HoldState.IN_TRANSIT and hold.copy_id == copy.id:
-        return hold  # it came to another branch than it should: it goes on
+        return hold  # it arrived at another branch than its destination and is sent on
+    return _awaiting(hold, copy.id, HoldStep.SEND)
+
+
+def _awaiting(hold: Hold, copy_id: str | None, step: HoldStep) -> Hold:
+    """Return the hold with a copy that cannot be collected yet."""
     return replace(
         hold,
-        state=_after(hold, HoldStep.SEND),
+        state=_after(hold, step),
         frozen=False,
         frozen_until=None,
-        copy_id=copy.id,
+        copy_id=copy_id,
         ready_on=None,
         shelf_days=0,
         shelf_until=None,
@@ -284,7 +325,7 @@ def _on_the_way(hold: Hold, copy: Copy) -> Hold:
 
 
 def last_shelf_day(ready_on: date, shelf_days: int, calendar: Calendar) -> date | None:
-    """The `shelf_days`-th open day after `ready_on`; None: that day is not announced."""
+    """Return the `shelf_days`-th open day after `ready_on`; None if that day is not announced."""
     day: date | None = ready_on
     for _ in range(shelf_days):
         if day is None:
@@ -294,10 +335,10 @@ def last_shelf_day(ready_on: date, shelf_days: int, calendar: Calendar) -> date 
 
 
 def shelf_end(hold: Hold, calendar: Calendar) -> date | None:
-    """The last day on which a ready hold can be collected; None: no end is announced.
+    """Return the last day on which a ready hold can be collected; None if no end is announced.
 
-    By the rule on the pick-up branch's calendar, so a closure extends it at once; but never
-    earlier than the patron was told.
+    The pick-up branch's calendar decides, so a closure extends the time at once. The day is never
+    earlier than the one last published. Returns None for a hold that is not ready.
     """
     if hold.ready_on is None:
         return None
@@ -308,7 +349,7 @@ def shelf_end(hold: Hold, calendar: Calendar) -> date | None:
 
 
 def move_shelf(hold: Hold, calendar: Calendar) -> Hold:
-    """The hold with its last day on the shelf as the calendar has it; itself if that is known."""
+    """Set the last shelf day that the calendar gives; return the same hold if nothing changes."""
     end = shelf_end(hold, calendar)
     if hold.state is not HoldState.READY or end == hold.shelf_until:
         return hold
@@ -317,18 +358,18 @@ def move_shelf(hold: Hold, calendar: Calendar) -> Hold:
 
 
 def is_unwanted(hold: Hold, on: date) -> bool:
-    """Whether the last day that the patron chose has passed while the hold waits."""
+    """Return whether a waiting hold is past the last day that its patron chose."""
     return hold.state is W and hold.expires_on is not None and on > hold.expires_on
 
 
 def is_left(hold: Hold, calendar: Calendar, on: date) -> bool:
-    """Whether a ready hold was not collected in time, by the rule."""
+    """Return whether a ready hold was not collected by its `shelf_end`."""
     end = shelf_end(hold, calendar)
     return hold.state is HoldState.READY and end is not None and on > end
 
 
 def put_back(hold: Hold) -> Hold:
-    """The hold, waiting again at its place: its copy turned out lost, damaged or withdrawn."""
+    """Make the hold wait again at its place, because its copy is lost, damaged or withdrawn."""
     return replace(
         hold,
         state=_after(hold, HoldStep.PUT_BACK),
@@ -341,21 +382,22 @@ def put_back(hold: Hold) -> Hold:
 
 
 def redirect(hold: Hold, pickup_branch: str) -> Hold:
-    """The hold with another pick-up branch; what is ready is to be sent there. Raises HoldEnded."""
-    step = HoldStep.SEND if hold.state is HoldState.READY else HoldStep.AMEND
-    return replace(
-        hold,
-        state=_after(hold, step),
-        pickup_branch=pickup_branch,
-        ready_on=None,
-        shelf_days=0,
-        shelf_until=None,
-        version=hold.version + 1,
-    )
+    """Set another pick-up branch. Raises HoldEnded.
+
+    A copy that is ready lies on the hold shelf of the former branch; staff fetch it from there.
+    """
+    if hold.state is HoldState.READY:
+        moved = _awaiting(hold, hold.copy_id, HoldStep.SET_ASIDE)
+        return replace(moved, pickup_branch=pickup_branch)
+    state = _after(hold, HoldStep.AMEND)
+    return replace(hold, state=state, pickup_branch=pickup_branch, version=hold.version + 1)
 
 
 def choose_expiry(hold: Hold, expires_on: date | None, on: date) -> Hold:
-    """The hold with another last day. Raises HoldEnded, HoldNotWaiting or EndsBeforeToday."""
+    """Set the last day on which a waiting hold is wanted.
+
+    Raises HoldEnded, HoldNotWaiting or EndsBeforeToday.
+    """
     state = _after(hold, HoldStep.FREEZE)
     return replace(
         hold, state=state, expires_on=_not_past(expires_on, on), version=hold.version + 1
@@ -363,9 +405,9 @@ def choose_expiry(hold: Hold, expires_on: date | None, on: date) -> Hold:
 
 
 def freeze(hold: Hold, frozen: bool, until: date | None, on: date) -> Hold:
-    """The hold, passed over until a day or until told, or no longer. It keeps its place.
+    """Freeze a waiting hold until a day or without an end, or unfreeze it. It keeps its place.
 
-    Raises HoldEnded; HoldNotWaiting if a copy is on its way already; or EndsBeforeToday.
+    Raises HoldEnded; HoldNotWaiting if the hold has a copy already; or EndsBeforeToday.
     """
     state = _after(hold, HoldStep.FREEZE)
     return replace(
@@ -378,19 +420,19 @@ def freeze(hold: Hold, frozen: bool, until: date | None, on: date) -> Hold:
 
 
 def collect(hold: Hold, on: date) -> Hold:
-    """The hold, done: its copy was lent to its patron."""
+    """End the hold as collected: its copy was lent to its patron."""
     state = _after(hold, HoldStep.COLLECT)
     return replace(hold, state=state, ended_on=on, version=hold.version + 1)
 
 
 def cancel(hold: Hold, on: date, by: Ending) -> Hold:
-    """The hold, given up. Raises HoldEnded."""
+    """End the hold as cancelled. Raises HoldEnded."""
     state = _after(hold, HoldStep.CANCEL)
     return _ended(replace(hold, state=state, ended_by=by), on)
 
 
 def expire(hold: Hold, on: date) -> Hold:
-    """The hold, over: nobody served it in the time chosen, or nobody came for it."""
+    """End the hold as expired: it was not served by the day chosen, or not collected in time."""
     return _ended(replace(hold, state=_after(hold, HoldStep.EXPIRE)), on)
 
 
@@ -401,10 +443,10 @@ def _ended(hold: Hold, on: date) -> Hold:
 def policy_at_placing(
     patron: Patron, categories: Iterable[str], branch_kind: str, policies: PolicyMatrix
 ) -> Policy:
-    """The row that decides how many holds a patron may have, and whether what they owe matters.
+    """Return the policy row that sets the patron's hold limit and the debt that blocks them.
 
-    That of the title's copies; of several categories the first by name. A title of which there is
-    no copy yet has the row for any.
+    The row is for the category of the title's copies; of several categories, the first by name. A
+    title without copies has the row for any category.
     """
     return policies.pick(patron.category, min(categories, default=""), branch_kind)
 

@@ -1,10 +1,10 @@
-"""The ledger: every change of what is owed is an entry, and no entry is ever changed.
+"""The ledger: every change of what is owed adds an entry, and no entry is ever changed.
 
-Each function gives a `Posting`: the charge after a change and the entries that record it. Kept in
-one transaction, they balance at every moment:
+Each function returns a `Posting`: the charge after a change and the entries that record it. Saved
+in one transaction, they balance at every moment:
 
-- the entries of a charge, those about refunds left out, sum to its `outstanding_cents`;
-- its refund entries sum to what is due back, as a negative number: the library owes it;
+- the entries of a charge, except those about refunds, sum to its `outstanding_cents`;
+- its refund entries sum to the refund due, as a negative number because the library owes it;
 - `charge`, `credit` and `refund-due` entries sum to its `amount_cents`.
 """
 
@@ -18,7 +18,7 @@ from services.circulation.domain.refusals import MoreThanOutstanding, NoRefundDu
 
 
 class EntryKind(StrEnum):
-    """What an entry records."""
+    """Kind of a ledger entry."""
 
     CHARGE = "charge"
     PAYMENT = "payment"
@@ -26,13 +26,13 @@ class EntryKind(StrEnum):
     CREDIT = "credit"
     """Less is charged than before."""
     REFUND_DUE = "refund-due"
-    """Less is charged than was paid: the rest is owed to the patron."""
+    """Less is charged than was paid; the rest is owed to the patron."""
     REFUND = "refund"
     """Money was given back."""
 
 
 class Change(StrEnum):
-    """What a posting does to its charge."""
+    """Kind of change that a posting makes to its charge."""
 
     ASSESSED = "assessed"
     PAID = "paid"
@@ -50,21 +50,21 @@ class Entry:
     charge_id: str
     kind: EntryKind
     amount_cents: int
-    """What it adds to what the patron owes: negative, where they owe less by it."""
+    """Cents added to what the patron owes; negative if they owe less."""
     on: date
-    """The library's day."""
+    """Date in the library's time zone."""
     at: datetime
     """Business time, UTC."""
     reason: str
     reference: str
-    """What it was made for: a payment, a closure, a loan. Empty: the charge says it."""
+    """Payment, refund, loan or rework that the entry was made for; empty: the charge says it."""
     by: str
-    """Who did it. Empty: the rules."""
+    """Author of the entry; empty: the rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
-    """When, by whom and why a ledger is changed; the fields are those of `Entry`."""
+    """Time, author and reason of a change of the ledger; the fields are those of `Entry`."""
 
     on: date
     at: datetime
@@ -83,12 +83,12 @@ class Posting:
 
     @property
     def owed_cents(self) -> int:
-        """What it adds to what the patron owes."""
+        """Cents added to what the patron owes; negative if they owe less."""
         return sum(entry.amount_cents for entry in self.entries if not is_refund(entry))
 
     @property
     def moved_cents(self) -> int:
-        """How much was assessed, paid, waived or given back; of an adjustment what was lowered."""
+        """Cents assessed, paid, waived or given back; for an adjustment, cents lowered."""
         moving = _MOVES[self.change]
         return abs(sum(entry.amount_cents for entry in self.entries if entry.kind in moving))
 
@@ -103,22 +103,22 @@ _MOVES = {
 
 
 def is_refund(entry: Entry) -> bool:
-    """Whether an entry is about what the library owes, not about what the patron does."""
+    """Return whether an entry is about money that the library owes, not the patron."""
     return entry.kind in (EntryKind.REFUND_DUE, EntryKind.REFUND)
 
 
 def assessed(charge: Charge, at: datetime, *, by: str = "") -> Posting:
-    """The posting of a new charge."""
+    """Return the posting of a new charge."""
     occasion = Occasion(on=charge.assessed_on, at=at, by=by)
     return _posting(Change.ASSESSED, charge, occasion, {EntryKind.CHARGE: charge.amount_cents})
 
 
 def pay(charge: Charge, cents: int, occasion: Occasion) -> Posting:
-    """The charge after a payment of `cents` for it, which has been taken already.
+    """Post a payment of `cents` that the provider has already taken.
 
-    Where the charge was lowered while the payment was under way, the patron has paid more than is
-    owed now. It counts as if they had paid first: the credit is turned back by so much, and the
-    same is due to them as a refund.
+    If the charge was lowered while the payment was under way, the patron may have paid more than is
+    owed now. The payment then counts as made before the reduction: the excess is taken back from
+    the credit and becomes due as a refund.
     """
     over = max(cents - charge.outstanding_cents, 0)
     paid = replace(
@@ -137,7 +137,7 @@ def pay(charge: Charge, cents: int, occasion: Occasion) -> Posting:
 
 
 def waive(charge: Charge, cents: int, occasion: Occasion) -> Posting:
-    """The charge with `cents` of it waived. Raises MoreThanOutstanding."""
+    """Post a waiver of `cents`. Raises MoreThanOutstanding."""
     if cents > charge.outstanding_cents:
         raise MoreThanOutstanding(cents=charge.outstanding_cents)
     waived = replace(
@@ -152,17 +152,17 @@ def waive(charge: Charge, cents: int, occasion: Occasion) -> Posting:
 def lower(
     charge: Charge, to_cents: int, occasion: Occasion, *, statement: Statement | None = None
 ) -> Posting | None:
-    """The charge as one of `to_cents`, with the statement that says so; None if it isn't lower.
+    """Post a reduction to `to_cents` with the new statement, if any; None if that is not lower.
 
-    More is never charged after the fact. What falls away is taken first from what is outstanding,
-    then from what was waived, last from what was paid: that part is due to the patron.
+    A charge is never raised after the fact. The reduction is taken first from what is outstanding,
+    then from what was paid, which becomes due to the patron, and last from what was waived.
     """
     falls = charge.amount_cents - to_cents
     if falls <= 0:
         return None
     unpaid = min(falls, charge.outstanding_cents)
-    unwaived = min(falls - unpaid, charge.waived_cents)
-    refund_due = falls - unpaid - unwaived
+    refund_due = min(falls - unpaid, charge.paid_cents)
+    unwaived = falls - unpaid - refund_due
     lowered = replace(
         charge,
         amount_cents=to_cents,
@@ -179,14 +179,14 @@ def lower(
         occasion,
         {
             EntryKind.CREDIT: -unpaid - unwaived,
-            EntryKind.WAIVER: unwaived,  # what is not charged any more was not waived either
+            EntryKind.WAIVER: unwaived,  # cents no longer charged no longer count as waived
             EntryKind.REFUND_DUE: -refund_due,
         },
     )
 
 
 def refund(charge: Charge, cents: int, occasion: Occasion) -> Posting:
-    """The charge after `cents` of what is due back were given back. Raises NoRefundDue."""
+    """Post that `cents` of the refund due were given back. Raises NoRefundDue."""
     if cents > charge.refund_due_cents:
         raise NoRefundDue
     refunded = replace(
@@ -198,9 +198,9 @@ def refund(charge: Charge, cents: int, occasion: Occasion) -> Posting:
 def _posting(
     change: Change, charge: Charge, occasion: Occasion, amounts: dict[EntryKind, int]
 ) -> Posting:
-    """With an entry for each amount that is not 0.
+    """Return a posting with an entry for each amount that is not 0.
 
-    An entry's id says which change of which charge it records, so one change can't be kept twice.
+    An entry's id contains the charge's id and version, so one change can't be saved twice.
     """
     entries = tuple(
         Entry(

@@ -21,6 +21,7 @@ from services.circulation.domain.refusals import (
     LoanLost,
     LoanNotOpen,
     NoClaim,
+    NothingToGain,
     PatronBlocked,
     RenewalLimit,
     ReturnedBeforeBorrowed,
@@ -31,7 +32,7 @@ Channel = Literal["desk", "station", "book-drop"]
 
 
 class LoanState(StrEnum):
-    """Where a loan is in its life."""
+    """State of a loan."""
 
     OPEN = "open"
     LOST = "lost"
@@ -39,7 +40,7 @@ class LoanState(StrEnum):
 
 
 class Step(StrEnum):
-    """What can happen to a loan after check-out."""
+    """Step that a loan can take after check-out."""
 
     RENEW = "renew"
     MOVE_DUE = "move due date"
@@ -62,24 +63,24 @@ LIFE: Mapping[tuple[LoanState, Step], LoanState] = {
     (LoanState.OPEN, Step.CLAIM): LoanState.OPEN,
     (LoanState.OPEN, Step.REJECT_CLAIM): LoanState.OPEN,
 }
-"""The loan's life: the state that each step leads to. A step that is not here is refused."""
+"""State that each step leads to, by present state and step. Any other step is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class DueMove:
-    """A due date that moved, why, and when."""
+    """A move of a loan's due date, with its cause and instant."""
 
     from_: date
     to: date
     cause: Cause
     at: datetime
     announced: int = 0
-    """The version of the branch's calendar that made it move."""
+    """Version of the branch's calendar that moved the date."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loan:
-    """One copy with one patron, under the policy row of the day it was lent."""
+    """One copy lent to one patron, under the policy row in force at check-out."""
 
     id: str
     patron_id: str
@@ -89,41 +90,43 @@ class Loan:
     barcode: str
     copy_category: str
     branch_code: str
-    """The lending branch, which need not be the copy's own."""
+    """Code of the lending branch, which can differ from the branch that owns the copy."""
     branch_kind: str
     policy: Policy
     borrowed_on: date
     due_on: date
-    """The date last told to the patron. What is overdue is decided by the rule: `is_overdue`."""
+    """Due date last published to the patron. `is_overdue` decides whether the loan is overdue."""
     renewals: int = 0
     moves: tuple[DueMove, ...] = ()
     set_under: int = 0
-    """The version of the branch's calendar under which the due date was set, at check-out or last
-    renewal: what was announced after it moves the date, and of its errors those are put right."""
+    """Version of the branch's calendar at check-out or last renewal.
+    Later announcements can move the due date. When one of them is withdrawn as recorded in
+    error, the date that it moved is restored."""
     calendar_version: int = 0
-    """The version of the branch's calendar that the due date takes account of; see `catch_up`."""
+    """Version of the branch's calendar at check-out, last renewal or last move of the due date.
+    `catch_up` applies later announcements."""
     overdue_noticed_on: date | None = None
-    """When the overdue job last noticed that this due date has passed."""
+    """Day of the last overdue notice for this due date; None: no notice yet."""
     overdue_notices: int = 0
-    """How many notices there were of this due date; see `overdue_notice`."""
+    """Number of overdue notices given for this due date; see `overdue_notice`."""
     due_soon_noticed_on: date | None = None
-    """When the due-soon job noticed that this due date is near."""
+    """Day on which the due-soon job noticed this due date; None: not yet."""
     claimed_returned_on: date | None = None
-    """The day on which the patron says that it came back; until that is settled, its fine stands as
-    of that day, and it can't be renewed."""
+    """Day on which the patron says that they returned the copy.
+    Until the claim is settled, the fine stays as of that day and the loan can't be renewed."""
     state: LoanState = LoanState.OPEN
     lost_on: date | None = None
-    """When it was declared lost; it stays so where the copy is found again."""
+    """Day on which the loan was declared lost; kept when the copy is found later."""
     returned_on: date | None = None
     returned_branch: str | None = None
     returned_through: Channel | None = None
     final_fine: Statement | None = None
-    """How the fine stood at return or loss; None while the loan is open."""
+    """Fine at return or loss, with later reductions; None while the loan is open."""
     version: int = 1
 
     @property
-    def renewals_left(self) -> int:
-        """How often the loan may still be renewed."""
+    def policy_renewals_left(self) -> int:
+        """Renewals that the policy alone still allows; see `renewals_left`."""
         return max(self.policy.renewals_allowed - self.renewals, 0)
 
 
@@ -139,10 +142,12 @@ def check_out(
     on: date,
     hold_id: str | None = None,
 ) -> tuple[Loan, Copy]:
-    """The new loan, and the copy as it leaves. `calendar` is the lending branch's.
+    """Return the new loan and its copy on loan.
 
-    `hold_id` is the patron's hold on the title. Raises PatronBlocked, LoanLimit, CopyKept,
-    LentBeforeReturn or another refusal that names the copy's state.
+    `calendar` is the lending branch's. `hold_id` is the patron's hold on the title, if any.
+
+    Raises PatronBlocked, LoanLimit, CopyKept, LentBeforeReturn or another refusal that names the
+    copy's state.
     """
     if blocked:
         raise PatronBlocked
@@ -168,12 +173,15 @@ def check_out(
 
 
 def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool) -> Loan:
-    """The loan after renewal on `on`; `queue` counts the holds that its copy could serve.
+    """Return the loan renewed on `on`.
 
-    The new period counts from the day of renewal, but never ends before the present due date. The
-    fine of an overdue loan is to be assessed first, on the same day. A closure in force on `on`
-    may grant more renewals than the policy does.
-    Raises LoanLost, LoanNotOpen, LoanClaimed, PatronBlocked, HoldWaiting or RenewalLimit.
+    `queue` is the number of waiting holds that the copy could serve. The new period counts from
+    `on`. The caller assesses the fine of an overdue loan as of the same day. A closure in force on
+    `on` can grant renewals beyond the policy's. A renewal that would not give a later due date is
+    refused, so that it is not used up for nothing.
+
+    Raises LoanLost, LoanNotOpen, LoanClaimed, PatronBlocked, HoldWaiting, RenewalLimit or
+    NothingToGain.
     """
     state = _after(loan, Step.RENEW)
     if loan.claimed_returned_on:
@@ -182,13 +190,15 @@ def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool
         raise PatronBlocked
     if queue:
         raise HoldWaiting
-    allowed = loan.policy.renewals_allowed + calendar.extra_renewals(on)
-    if loan.renewals >= allowed:
-        raise RenewalLimit(limit=allowed)
+    if not renewals_left(loan, calendar, on):
+        raise RenewalLimit(limit=_renewals_allowed(loan, calendar, on))
+    due_on = _due(on, loan.policy.renewal_days, calendar)
+    if due_on <= loan.due_on:
+        raise NothingToGain
     return replace(
         loan,
         state=state,
-        due_on=max(loan.due_on, _due(on, loan.policy.renewal_days, calendar)),
+        due_on=due_on,
         renewals=loan.renewals + 1,
         set_under=calendar.version,
         calendar_version=calendar.version,
@@ -199,25 +209,41 @@ def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool
     )
 
 
-def move_due(loan: Loan, *, calendar: Calendar, cause: Cause, at: datetime) -> Loan:
-    """The loan with its due date on the next open day of a calendar that has changed.
+def renewals_left(loan: Loan, calendar: Calendar, on: date) -> int:
+    """Return the number of renewals left, with those that a closure in force on `on` grants.
 
-    Where the reopening spreads the dates that it moves, on one of its first open days, always the
-    same for the same loan. The same loan if the branch is open that day, or no reopening is
-    announced: then the stored date waits for the announcement, and the loan is not overdue
-    meanwhile. Raises LoanLost or LoanNotOpen.
+    Returns 0 unless the loan is open. `calendar` is the lending branch's.
+    """
+    if loan.state is not LoanState.OPEN:
+        return 0
+    return max(_renewals_allowed(loan, calendar, on) - loan.renewals, 0)
+
+
+def _renewals_allowed(loan: Loan, calendar: Calendar, on: date) -> int:
+    return loan.policy.renewals_allowed + calendar.extra_renewals(on)
+
+
+def move_due(loan: Loan, *, calendar: Calendar, cause: Cause, at: datetime) -> Loan:
+    """Move the due date to the next open day of a calendar that has changed.
+
+    If the reopening staggers due dates, the loan gets one of its first open days, always the same
+    one. Returns the same loan if the branch is open on the due date, or if no reopening is
+    announced. In the second case the loan is not overdue, and the announcement of a reopening will
+    move the date.
+
+    Raises LoanLost or LoanNotOpen.
     """
     due_on = calendar.next_due(loan.due_on, _lot(loan.id))
     return _moved(loan, due_on or loan.due_on, calendar.version, cause, at)
 
 
 def catch_up(loan: Loan, branch: BranchCalendar) -> tuple[Loan, ...]:
-    """The loan after each move of its due date that announcements since its calendar make.
+    """Apply the announcements made since the loan's calendar version: one loan for each move.
 
-    Announcements are taken in their order, each on the calendar as it stood then, so the dates
-    are the same whether the lending branch's snapshots were heard one by one or only the last.
-    A loan that none of them moves keeps its calendar's version: taken again, they move it no more
-    than now. Empty for a loan that is not open.
+    Announcements apply in order, each with the calendar as it stood then. The due dates are
+    therefore the same whether every snapshot of the branch was processed or only the last. A loan
+    that no announcement moves keeps its calendar version; applying the same announcements again
+    does not move it either. Returns an empty tuple for a loan that is not open.
     """
     steps: list[Loan] = []
     if loan.state is not LoanState.OPEN:
@@ -239,10 +265,10 @@ def catch_up(loan: Loan, branch: BranchCalendar) -> tuple[Loan, ...]:
 
 
 def _put_right(loan: Loan, branch: BranchCalendar, announced: Announcement, error: Closure) -> Loan:
-    """The loan with the due date that it would have had without the closures in error so far.
+    """Return the loan with the due date it would have without the closures recorded in error.
 
-    Worked out from the date set at check-out or last renewal, through all that was announced
-    since: so what another closure would have moved stays moved. Never later than it is now.
+    Starts from the date set at check-out or last renewal and applies every announcement since, so
+    moves by other closures stay. The result is never later than the present due date.
     """
     moves = [move for move in loan.moves if move.announced > loan.set_under]
     if not moves:
@@ -260,7 +286,7 @@ def _put_right(loan: Loan, branch: BranchCalendar, announced: Announcement, erro
 
 
 def _moved(loan: Loan, due_on: date, announced: int, cause: Cause, at: datetime) -> Loan:
-    """The loan with another due date, and what moved it; the same loan if it is the same date."""
+    """Set another due date and record its cause; return the same loan if the date is the same."""
     state = _after(loan, Step.MOVE_DUE)
     if due_on == loan.due_on:
         return loan
@@ -278,27 +304,27 @@ def _moved(loan: Loan, due_on: date, announced: int, cause: Cause, at: datetime)
 
 
 def _lot(loan_id: str) -> int:
-    """A number that is always the same for a loan, and spreads loans evenly."""
+    """Return a number that is always the same for a loan id and spreads loans evenly."""
     return int.from_bytes(hashlib.sha256(loan_id.encode()).digest()[:8])
 
 
 def renewal_reference(loan: Loan) -> str:
-    """What a patron can quote for the last renewal of a loan, as `RN-4F7K-Q2MD`.
+    """Return the reference of the loan's last renewal, for the patron to quote: `RN-4F7K-Q2MD`.
 
-    The same for the same renewal, so that a call repeated is answered alike.
+    Repeated calls for the same renewal return the same reference.
     """
     digest = hashlib.sha256(f"{loan.id}/{loan.renewals}".encode()).digest()
     letters = "".join(_QUOTABLE[byte % len(_QUOTABLE)] for byte in digest[:8])
     return f"RN-{letters[:4]}-{letters[4:]}"
 
 
-_QUOTABLE = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # nothing that is read as another over the telephone
+_QUOTABLE = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no characters that are easily confused
 
 
 def is_due_soon(loan: Loan, calendar: Calendar, on: date, days: int) -> bool:
-    """Whether the loan is due on `on` or up to `days` after it, and this was not noticed yet.
+    """Return whether the loan is due within `days` days from `on` and this was not noticed yet.
 
-    Who says that it is back already is not reminded of it.
+    Returns False while the loan is claimed returned.
     """
     due_on = calendar.next_open(loan.due_on)
     noticed = loan.due_soon_noticed_on or loan.claimed_returned_on
@@ -308,16 +334,16 @@ def is_due_soon(loan: Loan, calendar: Calendar, on: date, days: int) -> bool:
 
 
 def notice_due_soon(loan: Loan, *, on: date) -> Loan:
-    """The loan, marked so that its patron is told once for each due date."""
+    """Mark the loan as due soon, so that its patron is notified once for each due date."""
     state = _after(loan, Step.NOTICE_DUE_SOON)
     return replace(loan, state=state, due_soon_noticed_on=on, version=loan.version + 1)
 
 
 def overdue_notice(loan: Loan, calendar: Calendar, on: date, days: Sequence[int]) -> int | None:
-    """Which notice the patron of an overdue loan is to have by `on`: 1 is the first; None: no new.
+    """Return the number of the overdue notice to give by `on`, from 1; None if none is to be given.
 
-    `days` says on which day after the due date each is given, as 1, 7, 21. Of several that were
-    missed only the last is given.
+    `days` lists the days after the due date on which notices are given, such as 1, 7, 21. If
+    several were missed, only the last is given.
     """
     due_on = calendar.next_open(loan.due_on)
     if due_on is None or not is_overdue(loan, calendar, on):
@@ -327,7 +353,7 @@ def overdue_notice(loan: Loan, calendar: Calendar, on: date, days: Sequence[int]
 
 
 def notice_overdue(loan: Loan, *, on: date, number: int) -> Loan:
-    """The loan, marked so that its patron has each notice once for each due date."""
+    """Record overdue notice `number`, so that each notice is given once for each due date."""
     state = _after(loan, Step.NOTICE_OVERDUE)
     return replace(
         loan,
@@ -346,10 +372,10 @@ def give_back(
     channel: Channel,
     final_fine: Statement | None = None,
 ) -> Loan:
-    """The loan as it ends: at any branch, by anyone, on a day that may be past.
+    """Return the loan as ended: at any branch, by anyone, on a day that may be past.
 
-    `final_fine` is its fine as assessed that day: what becomes known later does not change it. A
-    copy that was lost is found by it. One that was claimed returned is back since `back_on`.
+    `final_fine` is the fine as assessed that day. A lost loan can end too, when its copy is found.
+    For a loan claimed returned, the caller passes the day that `back_on` gives.
 
     Raises LoanNotOpen or ReturnedBeforeBorrowed.
     """
@@ -368,18 +394,26 @@ def give_back(
 
 
 def back_on(loan: Loan, on: date) -> date:
-    """The day since which a copy that turns up on `on` counts as returned."""
+    """Return the day since which a copy that turns up on `on` counts as returned.
+
+    This is the day of the claim if the loan is claimed returned, and never later than `on`.
+    """
     return min(on, loan.claimed_returned_on or on)
 
 
 def settled(loan: Loan, at_return: Statement) -> Statement:
-    """The fine with which a loan ends. What was assessed at its loss is lowered, never raised."""
+    """Return the fine that the loan ends with: the lower of `at_return` and the fine at its loss.
+
+    A loan that was not lost ends with `at_return`.
+    """
     at_loss = loan.final_fine
     return at_loss if at_loss and at_loss.amount_cents <= at_return.amount_cents else at_return
 
 
 def claim_returned(loan: Loan, on: date) -> Loan:
-    """The loan whose patron says that it came back on `on`; the same, if they have said so before.
+    """Record the patron's claim that they returned the copy on `on`.
+
+    Returns the same loan if a claim is recorded already.
 
     Raises LoanLost, LoanNotOpen or ReturnedBeforeBorrowed.
     """
@@ -392,8 +426,9 @@ def claim_returned(loan: Loan, on: date) -> Loan:
 
 
 def reject_claim(loan: Loan) -> Loan:
-    """The loan after its copy was looked for and not found: its fine is counted as if nothing had
-    been said. Raises LoanLost, LoanNotOpen or NoClaim.
+    """Remove the claim from a loan whose copy was looked for and not found.
+
+    Its fine is counted as if no claim had been made. Raises LoanLost, LoanNotOpen or NoClaim.
     """
     state = _after(loan, Step.REJECT_CLAIM)
     if not loan.claimed_returned_on:
@@ -402,9 +437,9 @@ def reject_claim(loan: Loan) -> Loan:
 
 
 def lose(loan: Loan, on: date, final_fine: Statement) -> Loan:
-    """The loan, declared lost on `on`, with its fine up to that day. Raises LoanLost, LoanNotOpen.
+    """Declare the loan lost on `on`, with its fine up to that day.
 
-    A claim that it was returned is given up by it.
+    Removes a claim that it was returned. Raises LoanLost or LoanNotOpen.
     """
     return replace(
         loan,
@@ -417,11 +452,12 @@ def lose(loan: Loan, on: date, final_fine: Statement) -> Loan:
 
 
 def is_given_up(loan: Loan, overdue: Statement) -> bool:
-    """Whether an open loan with this statement is lost by the rule.
+    """Return whether an open loan with this statement is lost by the policy.
 
-    The policy's days are overdue days on which it could have come back: neither suspended nor
-    closed (unless the policy counts those). So nothing is declared lost because of a closure.
-    Koha's long-overdue job and Evergreen's count every day; their libraries close for days.
+    The policy's `lost_after_days` counts overdue days on which the copy could have come back: not
+    suspended days, and not closed days unless the policy counts them. A closure therefore never
+    makes a loan lost. A loan that is claimed returned is not lost either. Koha's long-overdue job
+    and Evergreen's count every day; their libraries close for days only.
     """
     counted = sum(span.days for span in overdue.spans if span.disposition in _COUNTED)
     return (
@@ -435,10 +471,10 @@ _COUNTED = (Disposition.CHARGED, Disposition.CAPPED, Disposition.GRACE)
 
 
 def is_overdue(loan: Loan, calendar: Calendar, on: date) -> bool:
-    """Whether the loan is overdue on `on`: later than the first open day on or after its due date.
+    """Return whether `on` is later than the first open day on or after the due date.
 
-    By the rule, not the stored date, so it is right while a closure's sweep is still under way. One
-    that is claimed returned is as it was on the day of the claim.
+    The calendar decides, not the stored date, so the answer is right before a sweep has moved the
+    date. A loan that is claimed returned is judged as of the day of the claim.
     """
     due_on = calendar.next_open(loan.due_on)
     return loan.state is LoanState.OPEN and due_on is not None and back_on(loan, on) > due_on
@@ -447,10 +483,10 @@ def is_overdue(loan: Loan, calendar: Calendar, on: date) -> bool:
 def fine(
     loan: Loan, calendar: Calendar, suspensions: Iterable[FineSuspension], until: date
 ) -> Statement:
-    """The fine of the loan's present due date if it came back on `until`.
+    """Return the fine for the present due date if the copy came back on `until`.
 
-    Of `suspensions`, those that concern the lending branch are taken. While the loan is claimed
-    returned its fine does not grow.
+    Uses only those `suspensions` that concern the lending branch. The fine does not grow while the
+    loan is claimed returned.
     """
     return statement(
         due_on=loan.due_on,
@@ -462,9 +498,9 @@ def fine(
 
 
 def _due(on: date, days: int, calendar: Calendar) -> date:
-    """The first open day, `days` after `on` or later.
+    """Return the first open day at least `days` days after `on`.
 
-    With no reopening announced it is that day itself, to be moved by the announcement.
+    If no reopening is announced, returns that day itself; the announcement will move it.
     """
     due_on = on + timedelta(days=days)
     return calendar.next_open(due_on) or due_on

@@ -1,4 +1,4 @@
-"""A patron, as far as lending goes. Who the person is stays with accounts."""
+"""A patron, as far as lending needs one. Personal details stay with accounts."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -8,23 +8,25 @@ from services.circulation.domain.policy import Policy, PolicyMatrix
 
 @dataclass(frozen=True, slots=True)
 class Patron:
-    """What accounts has told of a patron; `version` is that of its last event."""
+    """A patron as accounts has published them; `version` is that of the last event."""
 
     id: str
     category: str
     blocked: bool = False
-    """By the staff, or erased. What they owe is counted here, so accounts' word on it is not taken:
-    it follows ours, and would still block a patron who has just paid."""
+    """True if the staff blocked the patron, or the patron was erased.
+    A block by accounts for money is ignored: circulation counts debts itself, and accounts
+    follows with a delay, so its block could outlast a payment."""
     version: int = 1
     card_digest: str = ""
-    """What their card is recognised by; empty once they are erased."""
+    """Digest that identifies the patron's card; empty once they are erased."""
 
 
 @dataclass(frozen=True, slots=True)
 class Borrower:
-    """What circulation itself counts of a patron. Whatever a limit allows changes it.
+    """Circulation's own counts for a patron. Every change that a limit applies to writes them.
 
-    Two check-outs at once both change the version, so one of them waits and counts again.
+    Two check-outs at the same time both change `version`, so one of them is retried and counts
+    again.
     """
 
     id: str
@@ -32,10 +34,10 @@ class Borrower:
     open_holds: int = 0
     outstanding_cents: int = 0
     version: int = 0
-    """0: nothing is counted yet."""
+    """Version of the counts; 0: nothing is counted yet."""
 
     def after(self, *, loans: int = 0, holds: int = 0, cents: int = 0) -> "Borrower":
-        """With `loans` and `holds` more open ones (fewer, if negative) and `cents` more owed."""
+        """Add `loans`, `holds` and `cents` to what is open and owed; negative numbers subtract."""
         return replace(
             self,
             open_loans=self.open_loans + loans,
@@ -46,23 +48,23 @@ class Borrower:
 
 
 def blocked_elsewhere(status: str, blocked_by: Collection[str]) -> bool:
-    """Whether accounts says that a patron is blocked, for another reason than what they owe."""
+    """Return whether accounts reports a block for a reason other than money owed."""
     return status != "active" and set(blocked_by) != {"money"}
 
 
 def is_blocked(patron: Patron, outstanding_cents: int, policy: Policy) -> bool:
-    """Whether the patron may borrow and renew nothing: blocked by accounts, or owing too much.
+    """Return whether the patron may not borrow or renew: blocked by accounts, or owing too much.
 
-    What is owed is asked here too, so that a charge made a moment ago counts before accounts has
-    heard of it.
+    What the patron owes is checked here too, so that a new charge counts before accounts has
+    processed its event.
     """
     return patron.blocked or policy.blocks(outstanding_cents)
 
 
 def owes_too_much(patron: Patron, borrower: Borrower, policies: PolicyMatrix) -> bool:
-    """Whether what the patron owes blocks them.
+    """Return whether what the patron owes blocks them.
 
-    By the row for their category, any copy and any branch: a patron is blocked or not, wherever
-    they are and whatever they would borrow.
+    Uses the policy row for their category with any copy and any branch, so the answer does not
+    depend on where they are or what they borrow.
     """
     return policies.pick(patron.category, "", "").blocks(borrower.outstanding_cents)

@@ -1,7 +1,7 @@
-"""Payments and refunds: money that moves at a payment provider, which may not answer.
+"""Payments and refunds: money moved by a payment provider, which may not answer.
 
-A payment names its charges and their sums before the provider is asked, and the provider knows it
-by its id. So whatever happens in between, it can be asked for again, and is taken once.
+A payment fixes its charges and their sums before the provider is asked, and the provider knows it
+by its id. A request can therefore be repeated, and the money is taken once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from services.circulation.domain.refusals import NoRefundDue, NothingToPay, Paym
 
 
 class PaymentState(StrEnum):
-    """Where a payment is in its life."""
+    """State of a payment."""
 
     PENDING = "pending"
     """Its charges are claimed; the provider is, or will be, asked to reserve the money."""
@@ -26,7 +26,7 @@ class PaymentState(StrEnum):
 
 
 class Step(StrEnum):
-    """What can happen to a payment."""
+    """Step that a payment can take."""
 
     AUTHORISE = "authorise"
     SETTLE = "settle"
@@ -42,18 +42,16 @@ LIFE: Mapping[tuple[PaymentState, Step], PaymentState] = {
     (PaymentState.AUTHORISED, Step.RELEASE): PaymentState.DECLINED,
     (PaymentState.DECLINED, Step.RELEASE): PaymentState.DECLINED,
 }
-"""The state that each step leads to. A step that is not here is refused.
-
-Money is taken of an authorised payment only, and one that is not authorised yet can be released: so
-a process that stood still in between finds that it may not take any.
-"""
+"""State that each step leads to, by present state and step. Any other step is refused.
+Money is taken only for an authorised payment, and a payment can be released before it is
+authorised. A process that was paused in between therefore finds that it may not take any."""
 
 UNDER_WAY = (PaymentState.PENDING, PaymentState.AUTHORISED)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a payment pays of one charge, in cents: all that was outstanding."""
+    """Cents that a payment pays of one charge: all that was outstanding."""
 
     charge_id: str
     cents: int
@@ -61,10 +59,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Money of a patron for some of their charges."""
+    """A patron's payment for some of their charges."""
 
     id: str
-    """The provider knows the payment by it."""
+    """Id by which the provider knows the payment."""
     patron_id: str
     parts: tuple[Part, ...]
     begun_at: datetime
@@ -74,16 +72,16 @@ class Payment:
 
     @property
     def cents(self) -> int:
-        """The sum."""
+        """Sum of the parts."""
         return sum(part.cents for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money that goes back to a patron for one charge, through the payment that it came by."""
+    """Money given back to a patron for one charge, through the payment that paid the charge."""
 
     id: str
-    """The provider knows the refund by it."""
+    """Id by which the provider knows the refund."""
     payment_id: str
     patron_id: str
     charge_id: str
@@ -91,7 +89,7 @@ class Refund:
     begun_at: datetime
     """Business time, UTC."""
     by: str
-    """Who of the staff gives it."""
+    """Member of staff who gives it."""
     settled: bool = False
     version: int = 1
 
@@ -99,7 +97,10 @@ class Refund:
 def begin_payment(
     payment_id: str, patron_id: str, charges: Sequence[Charge], at: datetime
 ) -> Payment:
-    """A payment of all that is outstanding of these charges. Raises NothingToPay."""
+    """Return a payment of all that is outstanding on these charges.
+
+    Raises NothingToPay if one of them is settled.
+    """
     if not all(charge.outstanding_cents for charge in charges):
         raise NothingToPay
     parts = tuple(Part(charge.id, charge.outstanding_cents) for charge in charges)
@@ -109,7 +110,7 @@ def begin_payment(
 def begin_refund(
     refund_id: str, charge: Charge, payment: Payment, at: datetime, *, by: str
 ) -> Refund:
-    """A refund of all that is due back of this charge. Raises NoRefundDue."""
+    """Return a refund of all that is due back for this charge. Raises NoRefundDue."""
     if not charge.refund_due_cents:
         raise NoRefundDue
     return Refund(
@@ -124,7 +125,7 @@ def begin_refund(
 
 
 def take_step(payment: Payment, step: Step) -> Payment:
-    """The payment after a step; the same one, if it was taken before. Raises PaymentOver."""
+    """Apply a step to the payment; a repeated step changes nothing. Raises PaymentOver."""
     state = LIFE.get((payment.state, step))
     if state is None:
         raise PaymentOver
@@ -136,5 +137,5 @@ def take_step(payment: Payment, step: Step) -> Payment:
 
 
 def settle_refund(refund: Refund) -> Refund:
-    """The refund as given; the same one, if it was given before."""
+    """Mark the refund as given; return the same refund if it was given before."""
     return refund if refund.settled else replace(refund, settled=True, version=refund.version + 1)

@@ -1,7 +1,7 @@
 """Periods of days, and the stretches that they cover together.
 
-Rules over days are worked out on stretches, never day by day: a closure of ten years costs what a
-closure of one day does.
+Rules work on stretches, never day by day, so a closure of ten years costs no more to compute than a
+closure of one day.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ NO_END = date.max
 
 
 class Period(Protocol):
-    """Days from `first` to `last`, both included; none where `last` is earlier."""
+    """Days from `first` to `last`, both included; no days if `last` is earlier."""
 
     @property
     def first(self) -> date:
@@ -38,17 +38,20 @@ class Stretch(Generic[P]):
     periods: tuple[P, ...]
 
     def within(self, first: date, last: date) -> tuple[P, ...]:
-        """Those of its periods that cover a day from `first` to `last`."""
+        """Return its periods that cover a day from `first` to `last`."""
         return tuple(p for p in self.periods if p.first <= last and p.last >= first)
 
 
 def last_before(end: date | None) -> date:
-    """The last day of a period that ends as `end` begins; `NO_END` if no end is announced."""
+    """Return the day before `end`; `NO_END` if no end is announced."""
     return NO_END if end is None else end - DAY
 
 
 def merge(periods: Iterable[P]) -> tuple[Stretch[P], ...]:
-    """The stretches that the periods cover, in order: overlapping and adjoining ones are one."""
+    """Return the stretches that the periods cover, in order.
+
+    Overlapping and adjoining periods form one stretch.
+    """
     stretches: list[tuple[date, date, list[P]]] = []
     for period in sorted(
         (p for p in periods if p.first <= p.last), key=lambda p: (p.first, p.last)

@@ -1,4 +1,4 @@
-"""Lending policy: what a loan may do and what it costs, by patron, copy and branch."""
+"""Lending policy: terms and costs of a loan, by patron, copy and branch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -37,13 +37,13 @@ class Policy:
     fine_cap_cents: int | None = 13_000
     """None: no cap. The library's own figure is not public; this one is a setting."""
     grace_days: int = 0
-    """So many chargeable days cost nothing; with one more, all of them are charged."""
+    """Number of chargeable days that cost nothing; with one more, all of them are charged."""
     count_closed_days: bool = False
     hold_fee_cents: int = 330
     hold_shelf_days: int = 7
     """Open days of the pick-up branch."""
     block_over_cents: int = 1
-    """Unpaid charges of so much or more stop borrowing, renewing and new holds."""
+    """Unpaid cents from which borrowing, renewing and new holds are refused."""
     lost_after_days: int = 90
     lost_processing_percent: int = 20
 
@@ -55,12 +55,12 @@ class Policy:
 
     @property
     def scope(self) -> Scope:
-        """What the row is for."""
+        """Scope of the row."""
         return self.patron_category, self.copy_category, self.branch_kind
 
     @property
     def cause(self) -> Cause:
-        """How a statement names this row."""
+        """Cause by which a statement names this row."""
         terms = [f"${self.fine_per_day_cents / 100:,.2f} a day"]
         if self.fine_cap_cents is not None:
             terms.append(f"at most ${self.fine_cap_cents / 100:,.2f}")
@@ -69,19 +69,20 @@ class Policy:
         return Cause("policy", self.id, self.version, ", ".join(terms))
 
     def blocks(self, outstanding_cents: int) -> bool:
-        """Whether a patron who owes so much may borrow or renew nothing under this row."""
+        """Return whether a patron who owes this much may not borrow or renew under this row."""
         return outstanding_cents >= self.block_over_cents
 
 
 _MOST_SPECIFIC_FIRST = sorted(product((True, False), repeat=3), key=lambda names: -sum(names))
-"""Which of patron, copy and branch a row names. Sorting is stable: patron goes before copy."""
+"""Combinations of patron, copy and branch that a row can name, the most specific first.
+Sorting is stable: patron goes before copy."""
 
 
 class PolicyMatrix:
-    """All rows, looked up most specific first.
+    """All policy rows, looked up most specific first.
 
-    Of two rows that name equally much, one that names the patron's category goes first, then one
-    that names the copy's. Raises ValueError if two rows are for the same, or none is for everyone.
+    If two rows name equally many, one that names the patron's category goes first, then one that
+    names the copy's. Raises ValueError if two rows have the same scope, or no row is for everyone.
     """
 
     def __init__(self, rows: Iterable[Policy]) -> None:
@@ -96,11 +97,11 @@ class PolicyMatrix:
 
     @property
     def rows(self) -> tuple[Policy, ...]:
-        """Every row."""
+        """All rows."""
         return tuple(self._rows.values())
 
     def pick(self, patron_category: str, copy_category: str, branch_kind: str) -> Policy:
-        """The row for a loan: eight look-ups at most, however many rows there are."""
+        """Return the row for a loan. Makes at most eight look-ups, however many rows there are."""
         keys = (
             (
                 patron_category if patron else None,
@@ -112,11 +113,15 @@ class PolicyMatrix:
         return next(row for key in keys if (row := self._rows.get(key)) is not None)
 
     def named(self, policy_id: str) -> Policy | None:
-        """The row of this id."""
+        """Return the row with this id; None if there is none."""
         return next((row for row in self._rows.values() if row.id == policy_id), None)
 
     def check_set(self, row: Policy) -> None:
-        """Raises PolicyTaken or PolicyNeeded if this row would leave a doubt, put in its place."""
+        """Raise PolicyTaken or PolicyNeeded if this row may not be set.
+
+        PolicyTaken: another row has the same scope. PolicyNeeded: the row for everyone would get
+        another scope.
+        """
         other = self._rows.get(row.scope)
         if other is not None and other.id != row.id:
             raise PolicyTaken(other=other.id)
@@ -124,7 +129,7 @@ class PolicyMatrix:
             raise PolicyNeeded
 
     def check_delete(self, policy_id: str) -> Policy:
-        """The row that would go. Raises NoSuchPolicy or PolicyNeeded."""
+        """Return the row to delete. Raises NoSuchPolicy or PolicyNeeded."""
         if (row := self.named(policy_id)) is None:
             raise NoSuchPolicy
         if row.scope == EVERYONE:
@@ -134,7 +139,7 @@ class PolicyMatrix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChange:
-    """What a row became: every version there ever was, kept for good."""
+    """One version of a policy row. Every version is kept for good."""
 
     id: str
     policy_id: str
@@ -142,7 +147,7 @@ class PolicyChange:
     row: Policy | None
     """The whole row from then on; None: it was deleted."""
     by: str
-    """Id of the account, or who ran the command."""
+    """Id of the account, or name of the person who ran the command."""
     at: datetime
     reason: str
 
@@ -150,7 +155,7 @@ class PolicyChange:
 def policy_change(
     policy_id: str, version: int, row: Policy | None, *, by: str, at: datetime, reason: str
 ) -> PolicyChange:
-    """A change; its id is of this version alone, and ids sort as the versions do."""
+    """Return a change of a row. Its id contains the version, so ids sort as the versions do."""
     return PolicyChange(
         id=f"{policy_id}.{version:06}",
         policy_id=policy_id,

@@ -1,4 +1,4 @@
-"""Refusals: what the rules of lending say no to. One class each, with a code and a reason."""
+"""Refusals by the lending rules: one class each, with a code and a reason."""
 
 from typing import ClassVar
 
@@ -6,8 +6,8 @@ from typing import ClassVar
 class Refusal(Exception):
     """A request that the rules refuse.
 
-    `code` is for programs and never changes; `reason` is for the patron, in full sentences. The
-    facts that a reason mentions are given when it is raised: `LoanLimit(limit=10)`.
+    `code` is for programs and never changes; `reason` is for the patron, in full sentences. Facts
+    that the reason mentions are passed to the constructor: `LoanLimit(limit=10)`.
     """
 
     code: ClassVar[str]
@@ -33,7 +33,7 @@ class NoSuchCopy(Refusal):
 
 
 class NoSuchBranch(Refusal):
-    """No branch has this code, or none that circulation has heard of."""
+    """No branch that circulation knows has this code."""
 
     code = "unknown-branch"
     says = "No library has the code {branch}."
@@ -61,7 +61,7 @@ class CopyLost(Refusal):
 
 
 class CopyKept(Refusal):
-    """The copy is on the shelf, or on its way, for the patron of a hold."""
+    """The copy is set aside, kept or in transit for another patron's hold."""
 
     code = "copy-kept"
     says = "This item is kept for another reader."
@@ -82,14 +82,14 @@ class CopyWithdrawn(Refusal):
 
 
 class NotInThisState(Refusal):
-    """A step in the life of a copy that its state does not allow."""
+    """A step that the copy's state does not allow."""
 
     code = "copy-state"
     says = "This cannot be done to an item that is {state}."
 
 
 class LostByPatron(Refusal):
-    """A copy is found that a patron had lost."""
+    """A found copy that a patron had lost: it has to be returned."""
 
     code = "lost-by-patron"
     says = "A reader had lost this item. Please return it, so that their account is settled."
@@ -110,28 +110,28 @@ class PatronBlocked(Refusal):
 
 
 class MoreThanOutstanding(Refusal):
-    """A waiver of more than is owed."""
+    """A waiver of more than is outstanding."""
 
     code = "more-than-outstanding"
     says = "Of this charge {cents} cents are still owed; no more than that can be waived."
 
 
 class NoRefundDue(Refusal):
-    """A refund of a charge of which nothing is to be given back."""
+    """A refund for which nothing, or not enough, is due back."""
 
     code = "no-refund-due"
     says = "Nothing of this charge is to be given back."
 
 
 class NoSuchCharge(Refusal):
-    """There is no such charge, or none that the caller may know of."""
+    """No charge that the caller may see has this id."""
 
     code = "no-such-charge"
     says = "There is no such charge."
 
 
 class NoSuchPayment(Refusal):
-    """There is no such payment, or none that the caller may know of."""
+    """No payment that the caller may see has this id."""
 
     code = "no-such-payment"
     says = "There is no such payment."
@@ -145,7 +145,7 @@ class NothingToPay(Refusal):
 
 
 class PaymentUnderWay(Refusal):
-    """A change of a charge while money for it is under way."""
+    """A change of a charge while a payment or refund of it is under way."""
 
     code = "payment-under-way"
     says = "A payment or refund of this charge is under way. Please try again in a few minutes."
@@ -166,7 +166,7 @@ class PaymentOver(Refusal):
 
 
 class NoPaymentProvider(Refusal):
-    """No provider is set up to move money."""
+    """No payment provider is set up."""
 
     code = "no-payment-provider"
     says = "Payments cannot be made here. Please pay at a library."
@@ -179,6 +179,13 @@ class RenewalLimit(Refusal):
     says = "This loan has been renewed as often as it may be: {limit} times."
 
 
+class NothingToGain(Refusal):
+    """A renewal that would not give the loan a later due date."""
+
+    code = "nothing-to-gain"
+    says = "Renewing now would not change the due date."
+
+
 class HoldWaiting(Refusal):
     """Another patron waits for the title."""
 
@@ -187,14 +194,14 @@ class HoldWaiting(Refusal):
 
 
 class NoSuchPatron(Refusal):
-    """No patron has this id, or none that circulation has heard of."""
+    """No patron that circulation knows has this id."""
 
     code = "no-such-patron"
     says = "There is no such reader."
 
 
 class NoSuchHold(Refusal):
-    """There is no such hold, or none that the caller may know of."""
+    """No hold that the caller may see has this id."""
 
     code = "no-such-hold"
     says = "There is no such reservation."
@@ -229,14 +236,14 @@ class HoldEnded(Refusal):
 
 
 class HoldNotWaiting(Refusal):
-    """A copy is kept or on its way for the hold already."""
+    """The hold has a copy already."""
 
     code = "hold-not-waiting"
     says = "An item is kept or on its way for this reservation already."
 
 
 class EndsBeforeToday(Refusal):
-    """A day that a patron chose for a hold, and that has passed."""
+    """A day chosen for a hold that has already passed."""
 
     code = "ends-before-today"
     says = "{on} has passed already."
@@ -257,14 +264,14 @@ class LoanClaimed(Refusal):
 
 
 class NoClaim(Refusal):
-    """An answer to a claim that nobody has made."""
+    """The rejection of a claim that nobody has made."""
 
     code = "no-claim"
     says = "Nobody has said that this item was returned."
 
 
 class PriceUnknown(Refusal):
-    """A loss of a copy of which no price is recorded, and none was given."""
+    """The loss of a copy with no recorded price, and no price was given."""
 
     code = "price-unknown"
     says = "The price of this item is not recorded. Please ask the staff."
@@ -285,7 +292,7 @@ class ReturnedBeforeBorrowed(Refusal):
 
 
 class NoSuchLoan(Refusal):
-    """There is no such loan, or none that the caller may know of."""
+    """No loan that the caller may see has this id."""
 
     code = "no-such-loan"
     says = "There is no such loan."
@@ -334,7 +341,7 @@ class ResumesBeforeStart(Refusal):
 
 
 class SuspensionWithdrawn(Refusal):
-    """A change of a fine suspension that was taken back."""
+    """A change of a fine suspension that was withdrawn."""
 
     code = "suspension-withdrawn"
     says = "This suspension of fines was withdrawn. Record a new one."
@@ -365,7 +372,7 @@ class PolicyTaken(Refusal):
 
 
 class PolicyNeeded(Refusal):
-    """A change after which some loan would have no policy."""
+    """A change after which some loan would have no policy row."""
 
     code = "policy-needed"
     says = "One policy has to be for any patron, item and library. This is the one."

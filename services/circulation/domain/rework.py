@@ -1,4 +1,4 @@
-"""Fines worked out again, because days that they charged turned out to be free."""
+"""Reworks: fines worked out again because days that they charged turned out to be free."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,33 +9,34 @@ from services.circulation.domain.period import NO_END, last_before
 
 @dataclass(frozen=True, slots=True)
 class Rework:
-    """That the fines assessed before a change are to be worked out again."""
+    """A recalculation of the fines assessed before a calendar or suspension changed."""
 
     id: str
-    """`suspension/<id>` or `branch/<code>`: what changed."""
+    """Id of what changed: `suspension/<id>` or `branch/<code>`."""
     version: int
-    """The version of it that they are to be worked out for."""
+    """Version of the calendar or suspension that the fines are to be worked out for."""
     done: int
-    """The version that they have been worked out for."""
+    """Version that the first pass has worked out the fines for."""
     settled: int
-    """The version for which this was done once more, when nothing of before was under way."""
+    """Version that the second pass has worked out the fines for.
+    The second pass begins when every transaction from before the change has ended."""
 
     @property
     def subject(self) -> tuple[str, str]:
-        """What kind of thing changed, and which one."""
+        """Kind and id of what changed."""
         kind, _, which = self.id.partition("/")
         return kind, which
 
 
 def branch_rework_id(branch_code: str) -> str:
-    """Under what id fines are worked out again for a branch's calendar."""
+    """Return the id of the rework for a branch's calendar."""
     return f"branch/{branch_code}"
 
 
 def newly_closed(branch: BranchCalendar, since: int) -> tuple[date, date] | None:
-    """The first and last day that closures or hours announced after version `since` may close.
+    """Return the first and last day that announcements after version `since` may have closed.
 
-    Only days in it can have become free since; None: there is none.
+    Only days in this span can have become free since. Returns None if there is none.
     """
     said_since = [
         (closure, said)
@@ -47,7 +48,7 @@ def newly_closed(branch: BranchCalendar, since: int) -> tuple[date, date] | None
         (said.starts_on or closure.starts_on, last_before(said.reopened_on))
         for closure, said in said_since
     ]
-    # Weekly hours, and those of a reopening, close days from their first on.
+    # Weekly hours, and special hours of a reopening, can close any day from their first on.
     spans += [(week.from_, NO_END) for week in branch.weeks if week.version > since]
     spans += [
         (said.reopened_on, NO_END)

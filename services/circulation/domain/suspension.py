@@ -1,4 +1,7 @@
-"""Spans in which overdue days are free. A suspension is not a closure: see the domain's words."""
+"""Fine suspensions: spans in which overdue days are free.
+
+A suspension is not a closure: the two start, end and cover branches independently.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,33 +18,33 @@ from services.circulation.domain.refusals import (
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """That a suspension was taken back, when and why."""
+    """Withdrawal of a suspension: when and why."""
 
     on: date
     in_error: bool
-    """It should never have been recorded."""
+    """True if the suspension should never have been recorded."""
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class FineSuspension:
-    """A span in which overdue days are free, from `starts_on` until the day before `resumes_on`.
+    """A span in which overdue days are free: from `starts_on` to the day before `resumes_on`.
 
-    It covers the branches that it names by code and those of the kinds that it names. One that
-    names neither covers the whole library. One that was taken back before it began, or as
-    recorded in error, resumes on the day it starts and covers no day.
+    It covers branches by code and by kind; one that names neither covers the whole library. One
+    that was withdrawn before it began, or as recorded in error, resumes on the day it starts and
+    covers no day.
     """
 
     id: str
     starts_on: date
     resumes_on: date | None
-    """The first day that counts again; None: none announced."""
+    """First day that counts again; None: none announced."""
     branches: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
     reason: str = ""
     version: int = 1
     resumption_noticed_on: date | None = None
-    """When the job of the day noticed that fines are counted again."""
+    """Day on which the daily job noticed the resumption, or the suspension was withdrawn."""
     withdrawal: Withdrawal | None = None
 
     @property
@@ -56,30 +59,32 @@ class FineSuspension:
 
     @property
     def cause(self) -> Cause:
-        """How a statement names this suspension."""
+        """Cause by which a statement names this suspension."""
         return Cause("suspension", self.id, self.version, self.reason)
 
     @property
     def rework_id(self) -> str:
-        """Under what id the fines assessed before it are worked out again."""
+        """Id of the rework of the fines that this suspension may lower."""
         return f"suspension/{self.id}"
 
     def concerns(self, branch_code: str, branch_kind: str) -> bool:
-        """Whether loans of this branch are in its scope."""
+        """Return whether loans of this branch are in its scope."""
         whole_library = not self.branches and not self.kinds
         return whole_library or branch_code in self.branches or branch_kind in self.kinds
 
     def covers(self, branch_code: str, branch_kind: str, day: date) -> bool:
-        """Whether an overdue `day` of a loan of this branch is free."""
+        """Return whether an overdue `day` of a loan of this branch is free."""
         return self.first <= day <= self.last and self.concerns(branch_code, branch_kind)
 
 
 def amend(
     suspension: FineSuspension, starts_on: date, resumes_on: date | None, reason: str
 ) -> FineSuspension:
-    """With another span or reason; `resumes_on` None takes an announced day back.
+    """Return the suspension with another span or reason.
 
-    The same suspension if nothing changes. Raises SuspensionWithdrawn or ResumesBeforeStart.
+    None for `resumes_on` removes an announced day. Returns the same suspension if nothing changes.
+
+    Raises SuspensionWithdrawn or ResumesBeforeStart.
     """
     if suspension.withdrawal:
         raise SuspensionWithdrawn
@@ -92,7 +97,7 @@ def amend(
 
 
 def check_span(starts_on: date, resumes_on: date | None) -> None:
-    """Raises ResumesBeforeStart for a suspension that would cover no day."""
+    """Raise ResumesBeforeStart for a suspension that would cover no day."""
     if resumes_on is not None and resumes_on <= starts_on:
         raise ResumesBeforeStart(starts_on=starts_on)
 
@@ -100,11 +105,12 @@ def check_span(starts_on: date, resumes_on: date | None) -> None:
 def withdraw(
     suspension: FineSuspension, *, on: date, in_error: bool, reason: str
 ) -> FineSuspension:
-    """The suspension taken back on `on`.
+    """Withdraw the suspension on `on`.
 
-    The days before `on` stay free, for patrons were told so; recorded in error, none of its days
-    is. A fine that was assessed meanwhile is not raised either way. Raises SuspensionWithdrawn,
-    or SuspensionOver for one whose last day is past, unless it is withdrawn as in error.
+    The days before `on` stay free, because patrons were told so. If it was recorded in error, none
+    of its days stays free. Fines that were assessed meanwhile are not raised in either case.
+
+    Raises SuspensionWithdrawn, or SuspensionOver if its last day is past and it was not in error.
     """
     if suspension.withdrawal:
         raise SuspensionWithdrawn
@@ -120,7 +126,10 @@ def withdraw(
 
 
 def notice_resumption(suspension: FineSuspension, on: date) -> FineSuspension:
-    """Marked so that patrons are told once; the same if it was, or the day has not come by `on`."""
+    """Mark the resumption as noticed on `on`, so that patrons are told once.
+
+    Returns the same suspension if it was marked before, or if it does not resume by `on`.
+    """
     resumes_on = suspension.resumes_on
     if suspension.resumption_noticed_on or resumes_on is None or resumes_on > on:
         return suspension
@@ -130,22 +139,22 @@ def notice_resumption(suspension: FineSuspension, on: date) -> FineSuspension:
 def concerning(
     suspensions: Iterable[FineSuspension], branch_code: str, branch_kind: str
 ) -> tuple[FineSuspension, ...]:
-    """Those suspensions whose scope includes this branch."""
+    """Return the suspensions whose scope includes this branch."""
     return tuple(s for s in suspensions if s.concerns(branch_code, branch_kind))
 
 
 @dataclass(frozen=True, slots=True)
 class Relief:
-    """That fines are suspended, and when they are counted again."""
+    """Suspension of a branch's fines, and its end."""
 
     resumes_on: date | None
-    """None: none announced."""
+    """First day that counts again; None: none announced."""
 
 
 def relief_on(
     suspensions: Iterable[FineSuspension], branch_code: str, branch_kind: str, day: date
 ) -> Relief | None:
-    """The relief in force for a branch on `day`; None if its fines are counted.
+    """Return the relief in force for a branch on `day`; None if its fines are counted.
 
     Suspensions that follow one another without a gap are one relief.
     """
@@ -153,3 +162,21 @@ def relief_on(
         if stretch.first <= day <= stretch.last:
             return Relief(None if stretch.last == NO_END else stretch.last + DAY)
     return None
+
+
+def ends_as_said(
+    suspension: FineSuspension,
+    suspensions: Iterable[FineSuspension],
+    branch_code: str,
+    branch_kind: str,
+    today: date,
+) -> bool:
+    """Return whether the fines of a branch in its scope resume on the day this suspension names.
+
+    Returns False if another of `suspensions` keeps them suspended for longer.
+    """
+    if suspension.last < today:
+        return relief_on(suspensions, branch_code, branch_kind, today) is None
+    first = max(suspension.first, today)
+    relief = relief_on(suspensions, branch_code, branch_kind, first)
+    return relief is None or relief.resumes_on == suspension.resumes_on

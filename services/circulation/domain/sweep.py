@@ -1,7 +1,7 @@
-"""A sweep: a branch has announced something, and its queues, its shelf and its loans are to follow.
+"""A sweep: a branch's announcement is applied to its queues, its hold shelf and its loans.
 
-Any number of workers share it, chunk by chunk. Whoever takes a chunk holds it for a time; one that
-was not finished by then is taken again by another. To carry a chunk out twice changes nothing.
+Any number of workers share it, chunk by chunk. A worker leases a chunk; one that it does not finish
+during the lease is taken by another worker. Moving a chunk twice changes nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -9,48 +9,49 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 HOLD = timedelta(seconds=10)
-"""For how long a worker has a chunk for itself."""
+"""Length of a worker's lease on a chunk."""
 
 SETTLE = timedelta(seconds=90)
-"""How long after its end a sweep looks once more. A transaction that began before it, and knows the
-calendar before, has ended by then: the server ends one after 60 s at the latest."""
+"""Time after its first pass at which a sweep looks once more.
+Every transaction that began before the pass ended, with the previous calendar, has ended by
+then: the server ends a transaction after 60 s at the latest."""
 
 
 class SweepState(StrEnum):
-    """How far a sweep has come."""
+    """State of a sweep."""
 
     MOVING = "moving"
     SETTLING = "settling"
-    """All that was there has moved; it looks once more for loans made or renewed meanwhile."""
+    """All that was found has moved; loans made or renewed meanwhile are still to be looked for."""
     DONE = "done"
 
 
 class Stage(StrEnum):
-    """What a sweep passes over, in this order: who waits for a copy comes first."""
+    """Stage of a sweep, in this order: patrons who wait for a copy come first."""
 
     QUEUES = "queues"
-    """Holds to be collected at the branch that wait: some may be served now."""
+    """Waiting holds with this pick-up branch: some may be served now."""
     SHELF = "shelf"
-    """Holds that are ready there: the last day to collect them follows."""
+    """Ready holds at the branch: the last day to collect them moves."""
     LOANS = "loans"
-    """Open loans of the branch: their due dates follow."""
+    """Open loans of the branch: their due dates move."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A hold or a loan on the way of a sweep."""
+    """Position of a sweep: a hold or a loan."""
 
     stage: Stage
     id: str
     span: int = 0
-    """Of a loan: in which of the calendar's movable spans."""
+    """For a loan: index of its span among the calendar's movable spans."""
     due_on: date | None = None
-    """Of a loan."""
+    """For a loan: its due date."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Holds or loans in the hands of one worker. Instants are by the wall clock."""
+    """Holds or loans that one worker leases until an instant of the wall clock."""
 
     number: int
     stage: Stage
@@ -60,7 +61,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The event that set the sweep off, which its own events name."""
+    """The event that started the sweep; the sweep's own events name it."""
 
     at: datetime
     """Business time."""
@@ -70,34 +71,34 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """What there is to do for one branch, and how far it has come."""
+    """Work to do for one branch, and its progress."""
 
     id: str
-    """The branch code."""
+    """Code of the branch."""
     calendar_version: int
-    """All is to follow what was announced up to this version of the branch."""
+    """Version of the branch up to which announcements are to be applied."""
     since: int
-    """All loans follow what was announced up to this one."""
+    """Version of the branch up to which announcements have been applied to all its loans."""
     cause: Cause
     state: SweepState = SweepState.MOVING
     total: int | None = None
-    """How many holds and loans may have to follow; None: not counted yet."""
+    """Number of holds and loans that may have to move; None: not counted yet."""
     done: int = 0
-    """How many of them have been looked at."""
+    """Number of holds and loans in finished chunks."""
     place: Place | None = None
-    """The last one that a worker took; None: none yet."""
+    """Last position that a worker took; None: none yet."""
     in_hand: tuple[Chunk, ...] = ()
     taken: int = 0
-    """How many chunks workers have taken."""
+    """Number of chunks that workers have taken."""
     settled_after: datetime | None = None
-    """When it looks once more."""
+    """Instant from which the sweep looks once more."""
     version: int = 1
 
 
 def begin(known: Sweep | None, branch_code: str, calendar_version: int, cause: Cause) -> Sweep:
-    """The sweep for a newer version of a branch's calendar.
+    """Return the sweep for a newer version of a branch's calendar.
 
-    One that is under way begins again: its loans that have moved are no longer in its way.
+    A sweep that is under way starts again; it finds nothing to do for loans that it has moved.
     """
     if known is None:
         return Sweep(id=branch_code, calendar_version=calendar_version, since=0, cause=cause)
@@ -112,20 +113,18 @@ def begin(known: Sweep | None, branch_code: str, calendar_version: int, cause: C
 
 
 def abandoned(sweep: Sweep, at: datetime) -> Chunk | None:
-    """A chunk whose worker has not finished it in its time."""
+    """Return a chunk whose lease has run out; None if there is none."""
     return next((chunk for chunk in sweep.in_hand if chunk.until <= at), None)
 
 
 def stages_left(sweep: Sweep) -> tuple[Stage, ...]:
-    """The stage that a sweep has come to, and those after it."""
+    """Return the stage that a sweep has reached, and those after it."""
     stages = tuple(Stage)
     return stages if sweep.place is None else stages[stages.index(sweep.place.stage) :]
 
 
 def take(sweep: Sweep, places: tuple[Place, ...], total: int, at: datetime) -> Sweep:
-    """With what is at the next `places`, all of one stage, in the hands of a worker: the last of
-    `in_hand`.
-    """
+    """Lease what is at `places`, all of one stage, to a worker, as the last chunk of `in_hand`."""
     stage, ids = places[0].stage, tuple(place.id for place in places)
     chunk = Chunk(sweep.taken + 1, stage, ids, at + HOLD)
     return replace(
@@ -139,14 +138,14 @@ def take(sweep: Sweep, places: tuple[Place, ...], total: int, at: datetime) -> S
 
 
 def take_again(sweep: Sweep, chunk: Chunk, at: datetime) -> Sweep:
-    """With an abandoned chunk in the hands of another worker: the last of `in_hand`."""
+    """Lease an abandoned chunk to another worker, as the last chunk of `in_hand`."""
     others = tuple(one for one in sweep.in_hand if one is not chunk)
     again = replace(chunk, until=at + HOLD)
     return replace(sweep, in_hand=(*others, again), version=sweep.version + 1)
 
 
 def finish(sweep: Sweep, number: int) -> Sweep:
-    """Without a chunk that has moved. The same sweep if another worker has finished it."""
+    """Remove a chunk that has moved; return the same sweep if another worker finished it."""
     left = tuple(chunk for chunk in sweep.in_hand if chunk.number != number)
     finished = sum(len(chunk.ids) for chunk in sweep.in_hand if chunk.number == number)
     if not finished:
@@ -155,7 +154,10 @@ def finish(sweep: Sweep, number: int) -> Sweep:
 
 
 def come_to_an_end(sweep: Sweep, at: datetime) -> Sweep:
-    """The sweep once nothing is left to take; the same while a chunk is in hand."""
+    """Advance the state of a sweep with nothing left to take; unchanged while a chunk is leased.
+
+    MOVING becomes SETTLING. SETTLING becomes DONE once `settled_after` has passed.
+    """
     if sweep.in_hand:
         return sweep
     ended = replace(sweep, place=None, total=sweep.done, version=sweep.version + 1)
@@ -167,5 +169,5 @@ def come_to_an_end(sweep: Sweep, at: datetime) -> Sweep:
 
 
 def one_version_after(sweep: Sweep, before: Sweep) -> Sweep:
-    """The sweep as the next version of what it was before several steps."""
+    """Count the steps from `before` to `sweep` as one version."""
     return replace(sweep, version=before.version + 1)

@@ -1,4 +1,4 @@
-"""What is catalogued."""
+"""Titles of the catalogue."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ from services.circulation.domain.refusals import TooManyCopies
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """A work as the catalogue has it."""
+    """A work in the catalogue."""
 
     id: str
     title: str
@@ -20,35 +20,35 @@ class Title:
     kind: str = "book"
     version: int = 1
     control_number: str | None = None
-    """By which the system that it was imported from knows it; None: it was catalogued here."""
+    """Id in the system that the title was imported from; None: it was catalogued here."""
 
 
 MOST_COPIES = 5000
-"""Of one title: all of them travel in its event, which has to fit a message."""
+"""Most copies that one title may have. Its event lists all of them and has to fit a message."""
 
 
 def check_copies(count: int) -> None:
-    """Raises TooManyCopies."""
+    """Raise TooManyCopies if a title may not have this many copies."""
     if count > MOST_COPIES:
         raise TooManyCopies(most=MOST_COPIES)
 
 
 def next_version(title: Title) -> Title:
-    """The title after a change of its copies."""
+    """Return the title with the next version, after a change of it or of its copies."""
     return replace(title, version=title.version + 1)
 
 
 def amend(title: Title, changes: Mapping[str, Any]) -> Title:
-    """The title with these fields changed; the same value if they say what it says."""
+    """Return the title with these fields changed; the same value if nothing differs."""
     amended = replace(title, **changes)
     return title if amended == title else next_version(amended)
 
 
 def normal_isbn(text: str) -> str:
-    """An ISBN as 13 digits, without hyphens. Raises ValueError if its check digit is wrong.
+    """Return an ISBN as 13 digits, without hyphens.
 
-    The sums are those of ISO 2108: weights 10 to 1 modulo 11 for ten digits, 1 and 3 in turn
-    modulo 10 for thirteen.
+    The check digits are those of ISO 2108: weights 10 to 1 modulo 11 for ten digits, 1 and 3 in
+    turn modulo 10 for thirteen. Raises ValueError if the check digit is wrong or `text` is no ISBN.
     """
     digits = re.sub(r"[\s-]", "", text).upper()
     if re.fullmatch(r"[0-9]{9}[0-9X]", digits):
@@ -69,25 +69,26 @@ def _weighed(digits: str) -> int:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """The words of a query or a title, without case and accents."""
+    """Return the distinct words of a query or a title, without case and accents."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return tuple(dict.fromkeys(re.findall(r"\w+", kept)))
 
 
 def sought(text: str) -> tuple[str, ...]:
-    """What a search looks for: an ISBN in its normal form, or else words."""
+    """Return the search words: an ISBN in its normal form, or the MOST_WORDS longest words."""
     try:
         return (normal_isbn(text),)
     except ValueError:
-        return words_of(text)
+        words = (word[:MOST_LETTERS] for word in words_of(text))
+        return tuple(sorted(words, key=len, reverse=True)[:MOST_WORDS])
 
 
 def search_terms(title: Title) -> tuple[str, ...]:
-    """What a title is found by: whoever looks for the beginning of one of these finds it.
+    """Return the terms by which a title is found; a search word matches the beginning of a term.
 
-    Chinese is written without spaces: each character begins a term, so that any part of a title
-    is the beginning of one.
+    Chinese is written without spaces: each character begins a term, so that any part of a title is
+    the beginning of one.
     """
     terms: dict[str, None] = {}
     for word in words_of(" ".join((title.title, *title.authors, title.isbn or ""))):
@@ -97,6 +98,8 @@ def search_terms(title: Title) -> tuple[str, ...]:
     return tuple(terms)
 
 
+MOST_WORDS = 8
+"""Most words of a search. Each adds a condition on every title, and long words select best."""
 MOST_LETTERS = 40
-"""Of a search term; longer ones are cut."""
+"""Most characters of a search term; longer ones are cut."""
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # kana and Han characters

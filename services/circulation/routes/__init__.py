@@ -1,4 +1,4 @@
-"""HTTP of circulation, a module a subject."""
+"""Routes of circulation, one module for each subject."""
 
 from fastapi import APIRouter
 
@@ -12,6 +12,7 @@ from services.circulation.routes import (
     loans,
     payments,
     policies,
+    renewals,
     suspensions,
     sweeps,
     titles,
@@ -24,6 +25,7 @@ for subject in (
     titles,
     copies,
     loans,
+    renewals,
     conflicts,
     history,
     holds,

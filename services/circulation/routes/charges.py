@@ -1,4 +1,4 @@
-"""What is owed, and what accrues."""
+"""Routes of charges and accruing fines."""
 
 from datetime import date, datetime
 
@@ -24,9 +24,12 @@ router = APIRouter(prefix="/v1")
 
 
 class StatementOut(BaseModel):
-    """A fine, every overdue day accounted for. Money in cents."""
+    """A fine with a disposition for every overdue day. Amounts are in cents."""
 
-    due_on: date | None = Field(description="The day after which days count; null: not overdue.")
+    due_on: date | None = Field(
+        description="Day after which days are overdue; null: the branch is closed with no end "
+        "announced."
+    )
     charged_days: int
     amount_cents: int
     currency: str = "HKD"
@@ -34,7 +37,7 @@ class StatementOut(BaseModel):
 
     @classmethod
     def of(cls, fine: Statement) -> "StatementOut":
-        """From the statement."""
+        """Build the response from a statement."""
         return cls.model_validate(as_document(fine))
 
 
@@ -44,12 +47,17 @@ class FineStatementOut(StatementOut):
     loan_id: str
     as_of: date
     overdue: bool
-    suspended: bool = Field(description="Whether the lending branch's fines are free on `as_of`.")
-    resumes_on: date | None = Field(description="When they are counted again, if announced.")
+    suspended: bool = Field(
+        description="True if the lending branch's fines are suspended on `as_of`."
+    )
+    resumes_on: date | None = Field(
+        description="First day on which fines accrue again; null: no suspension, or no such day "
+        "announced."
+    )
 
     @classmethod
     def of_account(cls, account: queries.Account) -> "FineStatementOut":
-        """From the account of a loan."""
+        """Build the response from the fine of a loan on a day."""
         return cls.model_validate(
             {
                 **as_document(account.statement),
@@ -63,41 +71,48 @@ class FineStatementOut(StatementOut):
 
 
 class AccruingOut(BaseModel):
-    """What an open loan past its stored due date would cost today."""
+    """The fine today of an open loan past its stored due date."""
 
     loan_id: str
     overdue: bool
     amount_cents: int
-    per_day_cents: int = Field(description="What a charged day costs.")
+    per_day_cents: int = Field(description="Fine for each charged day, in cents.")
     as_of: date
     suspended: bool
     resumes_on: date | None
     loan_version: int
-    calendar_version: int = Field(description="Of the lending branch, as `branch.*` tells it.")
+    calendar_version: int = Field(
+        description="Version of the lending branch, as in `branch.*` events."
+    )
 
 
 class AccruingList(BaseModel):
-    """All of a patron's. They are the same all day while the versions that they name are."""
+    """All of a patron's accruing fines.
+
+    They stay the same all day, as long as the versions given here do.
+    """
 
     items: list[AccruingOut]
     suspensions_version: int = Field(
-        description="The sum of the versions of all fine suspensions, as `fines.*` tells them."
+        description="Sum of the versions of all fine suspensions, as in `fines.*` events."
     )
 
 
 class ChargeOut(BaseModel):
-    """Money owed."""
+    """An amount that a patron owes or owed."""
 
     id: str
     patron_id: str
     loan_id: str | None
     kind: str
     hold_id: str | None
-    amount_cents: int = Field(description="What is charged, after any credit.")
+    amount_cents: int = Field(description="Amount charged, after credits.")
     outstanding_cents: int
     paid_cents: int
     waived_cents: int
-    refund_due_cents: int = Field(description="What the library owes of what was paid.")
+    refund_due_cents: int = Field(
+        description="Part of the payments that the library owes back to the patron."
+    )
     currency: str = "HKD"
     assessed_on: date
     statement: StatementOut | None
@@ -105,7 +120,7 @@ class ChargeOut(BaseModel):
 
     @classmethod
     def of(cls, charge: Charge) -> "ChargeOut":
-        """From the charge."""
+        """Build the response from a charge."""
         return cls(
             id=charge.id,
             patron_id=charge.patron_id,
@@ -124,7 +139,7 @@ class ChargeOut(BaseModel):
 
 
 class EntryOut(BaseModel):
-    """One line of a charge's ledger; what is negative lowers what the patron owes."""
+    """An entry of a charge's ledger; a negative amount lowers what the patron owes."""
 
     id: str
     kind: str
@@ -137,7 +152,7 @@ class EntryOut(BaseModel):
 
     @classmethod
     def of(cls, entry: Entry) -> "EntryOut":
-        """From the entry."""
+        """Build the response from an entry."""
         return cls(
             id=entry.id,
             kind=entry.kind.value,
@@ -157,14 +172,14 @@ class ChargeInFull(ChargeOut):
 
 
 class WaiverIn(Body):
-    """How much is waived, in cents, and why."""
+    """The amount to waive, in cents, and the reason."""
 
     amount_cents: int = Field(ge=1, le=10_000_000)
     reason: Line
 
 
 class ChargePage(BaseModel):
-    """Some charges, and where the next ones begin."""
+    """A page of charges; send `next` as `after` for the next page."""
 
     items: list[ChargeOut]
     next: str | None
@@ -172,7 +187,7 @@ class ChargePage(BaseModel):
 
 @router.get("/me/accruing")
 async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
-    """What the patron's open loans past their due dates would cost if they came back today."""
+    """Get the fines today of the patron's open loans past their due dates."""
     overdue = await queries.overdue(db, caller.id, today)
     return AccruingList(
         items=[
@@ -204,7 +219,7 @@ async def post_waiver(
 
 @router.get("/charges/{charge_id}")
 async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFull:
-    """A charge with its statement and its ledger."""
+    """Get a charge with its statement and its ledger."""
     charge = await queries.charge(db, charge_id)
     if charge is None or not may_see(caller, charge.patron_id):
         raise NoSuchCharge
@@ -213,7 +228,7 @@ async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFu
 
 @router.get("/charges/{charge_id}/statement")
 async def get_charge_statement(charge_id: Id, caller: PatronOrStaff, db: Db) -> StatementOut:
-    """A fine's statement as it was assessed, or worked out again since.
+    """Get a fine's statement as it was assessed or last recalculated.
 
     404 `no-such-charge` for charges that are no fine.
     """
@@ -225,13 +240,13 @@ async def get_charge_statement(charge_id: Id, caller: PatronOrStaff, db: Db) -> 
 
 @router.get("/me/charges")
 async def get_my_charges(caller: Patron, db: Db, page: PageQuery) -> ChargePage:
-    """The patron's charges."""
+    """List the patron's charges."""
     return await _charges_of(db, caller.id, page)
 
 
 @router.get("/patrons/{patron_id}/charges")
 async def get_charges(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) -> ChargePage:
-    """A patron's charges, for staff."""
+    """List a patron's charges, for staff."""
     return await _charges_of(db, patron_id, page)
 
 

@@ -1,4 +1,4 @@
-"""What stations lent while they were offline, against the rules as they stand."""
+"""Routes of conflicts: check-outs that stations made offline against the rules."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -17,13 +17,13 @@ router = APIRouter(prefix="/v1")
 
 
 class ResolutionIn(Body):
-    """What staff found and did."""
+    """A note by staff on what they found and did."""
 
     note: Line
 
 
 class ResolutionOut(BaseModel):
-    """What staff found and did, who and when."""
+    """A note by staff on what they found and did, its author and its time."""
 
     by: str
     at: datetime
@@ -40,13 +40,16 @@ class ConflictOut(BaseModel):
     lent_on: date
     code: str
     detail: str
-    loan_id: str | None = Field(description="The loan that is recorded all the same, if it is.")
+    loan_id: str | None = Field(
+        description="Id of the loan that was recorded despite the conflict; null: no loan was "
+        "recorded."
+    )
     reported_at: datetime
     resolution: ResolutionOut | None
 
     @classmethod
     def of(cls, conflict: Conflict) -> "ConflictOut":
-        """From the conflict."""
+        """Build the response from a conflict."""
         settled = conflict.resolution
         return cls(
             id=conflict.id,
@@ -65,7 +68,7 @@ class ConflictOut(BaseModel):
 
 
 class ConflictPage(BaseModel):
-    """Some conflicts, and where the next ones begin."""
+    """A page of conflicts; send `next` as `after` for the next page."""
 
     items: list[ConflictOut]
     next: str | None
@@ -76,9 +79,9 @@ async def get_conflicts(
     _caller: Staff,
     db: Db,
     page: PageQuery,
-    all_: Annotated[bool, Query(alias="all", description="Those that are settled too.")] = False,
+    all_: Annotated[bool, Query(alias="all", description="Include settled conflicts.")] = False,
 ) -> ConflictPage:
-    """What stations lent offline against the rules and staff have not settled."""
+    """List the offline check-outs that broke the rules and that staff have not settled."""
     found = await queries.conflicts(db, page.limit, page.after, only_open=not all_)
     items = [ConflictOut.of(conflict) for conflict in found]
     return ConflictPage(**page_of(items, page, lambda item: str(item.id)))

@@ -1,4 +1,4 @@
-"""Copies: where each is, and what becomes of it between loans."""
+"""Routes of copies: where a copy is, its arrival, removal and recovery."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -18,34 +18,40 @@ router = APIRouter(prefix="/v1")
 
 
 class Place(Body):
-    """Where the copy is."""
+    """The branch where the copy is."""
 
     branch: BranchCode
 
 
 class Removal(Body):
-    """Why the copy cannot be lent."""
+    """The reason why the copy can't be lent."""
 
     fault: Fault
 
 
 class CopyDetail(BaseModel):
-    """A copy, where it is and what it is for."""
+    """A copy, its location and the hold that it is for."""
 
     copy_id: str
     title_id: str
     barcode: str
     category: str
-    branch: str = Field(description="The branch that owns it.")
+    branch: str = Field(description="Code of the branch that owns the copy.")
     state: CopyState
-    at_branch: str = Field(description="Where it is; on loan or in transit, where it left from.")
-    bound_for: str | None = Field(description="Where it travels to.")
-    hold_id: str | None = Field(description="The hold that it is kept, or travels, for.")
+    at_branch: str = Field(
+        description="Code of the branch where the copy is or, on loan or in transit, that it left."
+    )
+    bound_for: str | None = Field(
+        description="Code of the branch that the copy travels to; null: not in transit."
+    )
+    hold_id: str | None = Field(
+        description="Id of the hold that the copy is set aside, kept or in transit for; null: none."
+    )
     version: int
 
     @classmethod
     def of(cls, copy: Copy) -> "CopyDetail":
-        """From the copy."""
+        """Build the response from a copy."""
         return cls(
             copy_id=copy.id,
             title_id=copy.title_id,
@@ -61,14 +67,14 @@ class CopyDetail(BaseModel):
 
 
 class PlacedOut(BaseModel):
-    """A copy after a change, and the hold that it is for now, if any."""
+    """A copy after a change, and the hold that it is now for, if any."""
 
     copy_: CopyDetail = Field(serialization_alias="copy")
     hold: HoldOut | None
 
     @classmethod
     def of(cls, served: Served) -> "PlacedOut":
-        """From the outcome."""
+        """Build the response from the outcome."""
         return cls(
             copy_=CopyDetail.of(served.copy),
             hold=HoldOut.of(served.hold, None) if served.hold else None,
@@ -77,7 +83,7 @@ class PlacedOut(BaseModel):
 
 @router.get("/copies/{barcode}")
 async def get_copy(barcode: BarcodePath, _caller: Staff, db: Db) -> CopyDetail:
-    """A copy."""
+    """Get a copy by its barcode."""
     copy = await queries.copy(db, barcode)
     if copy is None:
         raise NotFound("copy")
@@ -86,9 +92,11 @@ async def get_copy(barcode: BarcodePath, _caller: Staff, db: Db) -> CopyDetail:
 
 @router.post("/copies/{barcode}/arrival")
 async def post_arrival(barcode: BarcodePath, body: Place, _caller: Desk, run: Run) -> PlacedOut:
-    """Receive a copy that was in transit: to the hold shelf, its own shelf, or on to elsewhere.
+    """Receive a copy that was in transit or to be fetched.
 
-    404 `unknown-branch`; 409 `no-such-copy`, or `copy-state` where it was not in transit.
+    The copy is then on the hold shelf, back at its own branch, or sent on.
+
+    404 `unknown-branch`; 409 `no-such-copy`, or `copy-state` where it was neither.
     """
     return PlacedOut.of(
         await run(receive_copy, ReceiveCopy(barcode, body.branch, day_of(None, run)))
@@ -108,7 +116,7 @@ async def post_removal(barcode: BarcodePath, body: Removal, _caller: Staff, run:
 
 @router.post("/copies/{barcode}/recovery")
 async def post_recovery(barcode: BarcodePath, body: Place, _caller: Staff, run: Run) -> PlacedOut:
-    """Lend a copy again that was damaged, withdrawn or missing.
+    """Put a damaged, withdrawn or missing copy back into lending.
 
     404 `unknown-branch`; 409 `no-such-copy`, `copy-state`, or `lost-by-patron`: return it instead.
     """

@@ -1,4 +1,4 @@
-"""What a change would do, before it is made."""
+"""Routes that preview the effect of a change."""
 
 from datetime import date
 from typing import Annotated
@@ -18,13 +18,13 @@ router = APIRouter(prefix="/v1")
 
 
 class CalendarsIn(Body):
-    """Branches as they would be: each the payload of the event that would tell of it."""
+    """Branches with planned calendars, each as the payload of the event that would publish it."""
 
     branches: Annotated[tuple[BranchSnapshot, ...], Field(min_length=1, max_length=500)]
 
 
 class DueDateMovesOut(BaseModel):
-    """How many due dates move from one day to another."""
+    """Number of due dates that move from one day to another."""
 
     from_: date = Field(serialization_alias="from")
     to: date
@@ -32,23 +32,30 @@ class DueDateMovesOut(BaseModel):
 
 
 class EffectOut(BaseModel):
-    """What a change does to loans and fines. Money in cents."""
+    """The effect of a change on loans and fines. Amounts are in cents."""
 
-    as_of: date = Field(description="The day for which accruing fines are worked out.")
-    open_loans: int = Field(description="Of the branches that it concerns.")
+    as_of: date = Field(description="Day for which accruing fines are calculated.")
+    open_loans: int = Field(
+        description="Number of open loans of the branches that the change concerns."
+    )
     loans_moved: int
     due_date_moves: list[DueDateMovesOut]
-    shelf_dates_moved: int = Field(description="Holds that are kept until another day.")
+    shelf_dates_moved: int = Field(
+        description="Number of ready holds whose last day to be collected moves."
+    )
     accruing_before_cents: int
     accruing_after_cents: int
-    fines_lowered: int = Field(description="Assessed fines of which less is owed.")
+    fines_lowered: int = Field(description="Number of assessed fines that the change lowers.")
     credited_cents: int
-    not_charged_cents: int = Field(description="What no longer accrues, and what is credited.")
+    not_charged_cents: int = Field(
+        description="Cents that are not charged: the fall in accruing fines plus "
+        "`credited_cents`. Negative if more accrues."
+    )
     currency: str = "HKD"
 
     @classmethod
     def of(cls, effect: Effect) -> "EffectOut":
-        """From the effect."""
+        """Build the response from an effect."""
         return cls(
             as_of=effect.as_of,
             open_loans=effect.open_loans,
@@ -67,21 +74,25 @@ class EffectOut(BaseModel):
 
 
 class SuspensionEffectOut(EffectOut):
-    """What a change of a suspension does."""
+    """The effect of a change to a fine suspension."""
 
-    notifications: int = Field(description="Patrons with a loan in its scope, who are told.")
+    notifications: int = Field(
+        description="Number of notifications: one for each patron with an open loan in the "
+        "suspension's scope, and one for each fine that is lowered."
+    )
 
     @classmethod
     def of_suspension(cls, found: queries.SuspensionEffect) -> "SuspensionEffectOut":
-        """From what was found."""
-        return cls(**EffectOut.of(found.effect).model_dump(), notifications=found.patrons_told)
+        """Build the response from the effect of a suspension."""
+        told = found.patrons_told + found.effect.fines_lowered
+        return cls(**EffectOut.of(found.effect).model_dump(), notifications=told)
 
 
 @router.post("/effects")
 async def post_effect(body: CalendarsIn, _caller: OtherService, db: Db, today: Today) -> EffectOut:
-    """What it would do to loans and fines if branches had these calendars; nothing changes.
+    """Preview the effect on loans and fines if branches had these calendars; nothing changes.
 
-    For notices, which owns the closures. The gateway does not forward it.
+    The notices service, which owns the closures, calls it. The gateway does not forward it.
     """
     calendars = [calendar_of(branch) for branch in body.branches]
     return EffectOut.of(await queries.effect_of_calendars(db, calendars, today))

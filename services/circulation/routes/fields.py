@@ -1,4 +1,4 @@
-"""Text, days and codes as circulation takes them, and what its routes are handed."""
+"""Field types of circulation's requests, and dependencies of its routes."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -16,32 +16,33 @@ from shared import unit_of_work
 from shared.clock import library_day, parse_instant
 from shared.http import BusinessTime
 
-FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
-
 
 def _when(value: object) -> object:
-    """A day, or an instant with its offset."""
-    if not isinstance(value, str) or not FIRST_DAY.isoformat() < value < LAST_DAY.isoformat():
+    """Parse a day, or an instant with its UTC offset."""
+    if not isinstance(value, str):
         raise ValueError("should be a day or an instant, as text")
     return date.fromisoformat(value) if len(value) == 10 else parse_instant(value)
 
 
 def distinct(barcodes: tuple[str, ...]) -> tuple[str, ...]:
-    """The barcodes, if none comes twice. Raises ValueError."""
+    """Return the barcodes unchanged. Raises ValueError if one is given twice."""
     if len(set(barcodes)) < len(barcodes):
         raise ValueError("a barcode is given twice")
     return barcodes
 
 
 def once_each(ids: tuple[str, ...]) -> tuple[str, ...]:
-    """The ids, if none comes twice. Raises ValueError."""
+    """Return the ids unchanged. Raises ValueError if one is given twice."""
     if len(set(ids)) < len(ids):
         raise ValueError("an id is given twice")
     return ids
 
 
 def _line(text: str) -> str:
-    """With single spaces, whichever of Unicode's it had (Chinese has its own)."""
+    """Replace each run of white space, including Unicode's (as in Chinese text), with one space.
+
+    Raises ValueError if the text has characters that can't be printed.
+    """
     line = " ".join(text.split())
     if not line.isprintable():
         raise ValueError("has characters that cannot be printed")
@@ -60,7 +61,7 @@ Barcodes = Annotated[
     tuple[Barcode, ...], Field(min_length=1, max_length=50), AfterValidator(distinct)
 ]
 
-ChargeIds = Annotated[
+Ids = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...],
     Field(min_length=1, max_length=50),
     AfterValidator(once_each),
@@ -69,7 +70,7 @@ ChargeIds = Annotated[
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 
 Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
-"""Of patrons or of copies, as `adult`, `young-adult`, `children`; a library may have others."""
+"""Category of patrons or copies, such as `adult`, `young-adult` or `children`; not a fixed list."""
 
 BarcodePath = Annotated[str, Path(max_length=40)]
 
@@ -78,10 +79,8 @@ BranchKind = Literal["central", "major", "district", "small", "mobile", "station
 When = Annotated[
     date | datetime,
     BeforeValidator(_when),
-    Field(description="A day of the library, or an instant with its offset."),
+    Field(description="A library day, or an instant with its UTC offset."),
 ]
-
-Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
 
 Isbn = Annotated[str, StringConstraints(max_length=30), AfterValidator(normal_isbn)]
 
@@ -97,7 +96,7 @@ Today = Annotated[date, Depends(_today)]
 
 
 def day_of(at: date | datetime | None, run: unit_of_work.Run) -> date:
-    """The library day that a command is about: that of `at`, or today."""
+    """Return the library day that a command is about: the day of `at`, or today."""
     if isinstance(at, datetime):
         return library_day(at, run.settings.zone)
     return at or library_day(run.now, run.settings.zone)

@@ -1,4 +1,4 @@
-"""A patron's reading history."""
+"""Routes of a patron's reading history."""
 
 from datetime import date
 
@@ -13,7 +13,7 @@ router = APIRouter(prefix="/v1")
 
 
 class PastLoanOut(BaseModel):
-    """A loan that is over."""
+    """A past loan."""
 
     id: str
     title_id: str
@@ -24,7 +24,7 @@ class PastLoanOut(BaseModel):
 
     @classmethod
     def of(cls, read: queries.Read) -> "PastLoanOut":
-        """From the loan and its title."""
+        """Build the response from a past loan and the name of its title."""
         return cls(
             id=read.loan.id,
             title_id=read.loan.title_id,
@@ -36,7 +36,7 @@ class PastLoanOut(BaseModel):
 
 
 class PastLoanPage(BaseModel):
-    """Some past loans, and where the next ones begin."""
+    """A page of past loans; send `next` as `after` for the next page."""
 
     items: list[PastLoanOut]
     next: str | None
@@ -44,7 +44,7 @@ class PastLoanPage(BaseModel):
 
 @router.get("/me/history")
 async def get_my_history(caller: Patron, db: Db, page: PageQuery) -> PastLoanPage:
-    """What the patron has read since they asked that it be kept (`keep_history` in My Setting)."""
+    """List the patron's past loans since they turned on `keep_history` in My Setting."""
     found = await queries.history_of(db, caller.id, page.limit, page.after)
     items = [PastLoanOut.of(read) for read in found]
     return PastLoanPage(**page_of(items, page, lambda item: str(item.id)))

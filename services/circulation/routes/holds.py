@@ -1,4 +1,4 @@
-"""Holds: reserving a title, and what the staff see of queues and shelves."""
+"""Routes that place and change holds, and show queues and shelves to staff."""
 
 from dataclasses import replace
 from datetime import date, datetime
@@ -10,37 +10,48 @@ from pydantic import BaseModel, Field
 from services.circulation import queries
 from services.circulation.domain.hold import Hold, HoldState
 from services.circulation.domain.refusals import NoSuchHold, NoSuchPatron
-from services.circulation.routes.fields import BranchCode, Day, Id, day_of
+from services.circulation.routes.fields import BranchCode, Id, day_of
 from services.circulation.routes.patrons import ask_for_patron
 from services.circulation.usecases.amend_hold import AmendHold, amend_hold
 from services.circulation.usecases.cancel_hold import CancelHold, cancel_hold
 from services.circulation.usecases.place_hold import Place, PlaceHold, place_hold
 from shared.auth import Caller, Patron, PatronOrStaff, Staff, may_see
-from shared.http import Body, Db, Page, PageQuery, Run, page_of
+from shared.http import Body, Day, Db, Page, PageQuery, Run, page_of
 from shared.mongo import Database
 
 router = APIRouter(prefix="/v1")
 
 
 class HoldIn(Body):
-    """A title to be collected at a branch."""
+    """A title to reserve and the branch where it is to be collected."""
 
     title_id: str = Field(min_length=1, max_length=64)
     pickup_branch: BranchCode
-    expires_on: Day | None = Field(default=None, description="Last day on which it is wanted.")
+    expires_on: Day | None = Field(
+        default=None, description="Last day on which the patron wants the title; null: no last day."
+    )
     patron_id: str | None = Field(
-        default=None, min_length=1, max_length=64, description="For whom; staff say it."
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="Id of the patron that the hold is for, given by staff; null: the caller.",
     )
 
 
 class HoldChange(Body):
-    """What is to be changed; what is not given stays as it is."""
+    """The fields to change; a field that is not given stays as it is."""
 
     pickup_branch: BranchCode | None = None
     expires_on: Day | None = None
-    frozen: bool | None = Field(default=None, description="Whether it is passed over.")
+    frozen: bool | None = Field(
+        default=None,
+        description="True freezes the hold: it is passed over. False unfreezes it. Null: "
+        "unchanged.",
+    )
     frozen_until: Day | None = Field(
-        default=None, description="With `frozen`: first day after that; null: until told."
+        default=None,
+        description="With `frozen`: first day on which the hold may be served again; null: "
+        "frozen until it is unfrozen.",
     )
 
 
@@ -52,21 +63,26 @@ class HoldOut(BaseModel):
     title_id: str
     pickup_branch: str
     state: HoldState
-    position: int | None = Field(description="1 is next in line; null: it waits no longer.")
+    position: int | None = Field(
+        description="Position in the queue, 1 is next; null: the hold does not wait."
+    )
     placed_at: datetime
-    expires_on: date | None = Field(description="Last day on which it is wanted, while it waits.")
+    expires_on: date | None = Field(
+        description="Last day on which the patron wants the title while the hold waits; null: no "
+        "last day."
+    )
     frozen: bool
     frozen_until: date | None
     copy_id: str | None
     ready_on: date | None
     shelf_until: date | None = Field(
-        description="Last day to collect it; null: not ready, or no reopening is announced."
+        description="Last day to collect the copy; null: not ready, or no reopening is announced."
     )
     version: int
 
     @classmethod
     def of(cls, hold: Hold, position: int | None) -> "HoldOut":
-        """From the hold."""
+        """Build the response from a hold."""
         return cls(
             id=hold.id,
             patron_id=hold.patron_id,
@@ -86,18 +102,52 @@ class HoldOut(BaseModel):
 
     @classmethod
     def at(cls, place: Place) -> "HoldOut":
-        """From the hold with its place in the queue."""
+        """Build the response from a hold with its position in the queue."""
         return cls.of(place.hold, place.position)
 
 
 class HoldList(BaseModel):
-    """All of a patron's that are open."""
+    """All open holds of a patron."""
 
     items: list[HoldOut]
 
 
+class ToFetchOut(BaseModel):
+    """A copy that staff have to fetch from a shelf for a hold."""
+
+    barcode: str
+    copy_id: str
+    title_id: str
+    title: str
+    category: str
+    hold_id: str
+    pickup_branch: str = Field(description="Code of the branch where the patron collects the copy.")
+    placed_at: datetime = Field(description="Time at which the hold was placed.")
+
+    @classmethod
+    def of(cls, found: queries.ToFetch) -> "ToFetchOut":
+        """Build the response from a copy and its hold."""
+        return cls(
+            barcode=found.copy.barcode,
+            copy_id=found.copy.id,
+            title_id=found.copy.title_id,
+            title=found.title,
+            category=found.copy.category,
+            hold_id=found.hold.id,
+            pickup_branch=found.hold.pickup_branch,
+            placed_at=found.hold.placed_at,
+        )
+
+
+class ToFetchPage(BaseModel):
+    """A page of copies to fetch; send `next` as `after` for the next page."""
+
+    items: list[ToFetchOut]
+    next: str | None
+
+
 class HoldPage(BaseModel):
-    """Some holds, and where the next ones begin."""
+    """A page of holds; send `next` as `after` for the next page."""
 
     items: list[HoldOut]
     next: str | None
@@ -110,11 +160,13 @@ async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
 
 @router.post("/holds", status_code=201)
 async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
-    """Reserve a title: the patron for themselves, staff for whom they name.
+    """Reserve a title: patrons for themselves, staff for the patron they name.
 
-    Where a copy is free it is kept, or sent to the pick-up branch, at once. 404 `no-such-title`,
-    `no-such-patron` or `unknown-branch`; 409 `patron-blocked`, `hold-limit`, `hold-exists`,
-    `title-on-loan` or `ends-before-today`.
+    A free copy is set aside at once. The hold is `to-fetch` until staff or a station scan the copy
+    with a return or an arrival. The hold is then `ready`, or the copy is sent to the pick-up
+    branch.
+    404 `no-such-title`, `no-such-patron` or `unknown-branch`; 409 `patron-blocked`, `hold-limit`,
+    `hold-exists`, `title-on-loan` or `ends-before-today`.
     """
     patron_id = _for_whom(body, caller)
     command = PlaceHold(
@@ -131,7 +183,10 @@ async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
 
 
 def _for_whom(body: HoldIn, caller: Caller) -> str:
-    """The patron's id. Raises NoSuchPatron, also where a patron names somebody else."""
+    """Return the id of the patron the hold is for.
+
+    Raises NoSuchPatron if there is none, or if a patron names another patron.
+    """
     patron_id = body.patron_id or (caller.id if "patron" in caller.roles else None)
     if patron_id is None or not may_see(caller, patron_id):
         raise NoSuchPatron
@@ -140,9 +195,10 @@ def _for_whom(body: HoldIn, caller: Caller) -> str:
 
 @router.patch("/holds/{hold_id}")
 async def patch_hold(hold_id: Id, body: HoldChange, caller: PatronOrStaff, run: Run) -> HoldOut:
-    """Change the pick-up branch, the last day, or whether the hold is passed over for a time.
+    """Change a hold's pick-up branch or last day, or freeze or unfreeze it.
 
-    A frozen hold keeps its place. 409 `hold-ended`, `hold-not-waiting` or `ends-before-today`.
+    A frozen hold is passed over and keeps its place.
+    409 `hold-ended`, `hold-not-waiting` or `ends-before-today`.
     """
     command = AmendHold(
         hold_id=hold_id,
@@ -159,7 +215,7 @@ async def patch_hold(hold_id: Id, body: HoldChange, caller: PatronOrStaff, run: 
 
 @router.delete("/holds/{hold_id}")
 async def delete_hold(hold_id: Id, caller: PatronOrStaff, run: Run) -> HoldOut:
-    """Cancel a hold: the patron their own, staff anyone's. 409 `hold-ended`."""
+    """Cancel a hold: patrons their own, staff any. 409 `hold-ended`."""
     command = CancelHold(
         hold_id=hold_id,
         patron_id=None if "staff" in caller.roles else caller.id,
@@ -170,13 +226,13 @@ async def delete_hold(hold_id: Id, caller: PatronOrStaff, run: Run) -> HoldOut:
 
 @router.get("/me/holds")
 async def get_my_holds(caller: Patron, db: Db) -> HoldList:
-    """The patron's open holds, each with its position."""
+    """List the patron's open holds, each with its position."""
     return HoldList(items=await _out(db, await queries.holds_of(db, caller.id)))
 
 
 @router.get("/holds/{hold_id}")
 async def get_hold(hold_id: Id, caller: PatronOrStaff, db: Db) -> HoldOut:
-    """A hold."""
+    """Get a hold with its position."""
     hold = await queries.hold(db, hold_id)
     if hold is None or not may_see(caller, hold.patron_id):
         raise NoSuchHold
@@ -190,23 +246,36 @@ async def get_holds(
     page: PageQuery,
     patron: Annotated[str, Query(min_length=1, max_length=64)],
 ) -> HoldPage:
-    """A patron's open holds."""
+    """List a patron's open holds."""
     found = [hold for hold in await queries.holds_of(db, patron) if hold.id > (page.after or "")]
     return HoldPage(**page_of(await _out(db, found[: page.limit + 1]), page, lambda out: out.id))
 
 
 @router.get("/titles/{title_id}/holds")
 async def get_queue(title_id: Id, _caller: Staff, db: Db, page: PageQuery) -> HoldPage:
-    """Who waits for a title, or has a copy on its way or on the shelf, in turn."""
+    """List a title's open holds in queue order, including those with a copy assigned."""
     found = await queries.queue(db, title_id, page.limit, page.after)
     return await _page(db, found, page, {hold.id: str(hold.place) for hold in found})
 
 
 @router.get("/holds/shelves/{branch}")
 async def get_shelf(branch: Id, _caller: Staff, db: Db, page: PageQuery) -> HoldPage:
-    """What can be collected at a branch."""
+    """List the holds that are ready to be collected at a branch."""
     found = await queries.shelf(db, branch, page.limit, page.after)
     return await _page(db, found, page, {hold.id: hold.id for hold in found})
+
+
+@router.get("/holds/to-fetch/{branch}")
+async def get_to_fetch(branch: Id, _caller: Staff, db: Db, page: PageQuery) -> ToFetchPage:
+    """List the copies that staff have to fetch from the shelves of a branch.
+
+    A scan of the copy, with a return or an arrival, removes it from this list. Report a copy that
+    is not on its shelf with `POST /v1/copies/{barcode}/removal` and the fault `missing`.
+    """
+    found = [
+        ToFetchOut.of(one) for one in await queries.to_fetch(db, branch, page.limit, page.after)
+    ]
+    return ToFetchPage(**page_of(found, page, lambda out: out.copy_id))
 
 
 async def _page(db: Database, found: list[Hold], page: Page, cursors: dict[str, str]) -> HoldPage:

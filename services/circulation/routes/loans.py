@@ -1,5 +1,6 @@
-"""Lending, taking back and renewing."""
+"""Routes that lend copies, take them back, and show loans."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Annotated
@@ -16,33 +17,27 @@ from services.circulation.domain.loan import Channel, DueMove, Loan
 from services.circulation.domain.refusals import NoSuchCard, NoSuchLoan
 from services.circulation.routes.charges import ChargeOut, FineStatementOut, StatementOut
 from services.circulation.routes.copies import CopyDetail
-from services.circulation.routes.fields import Barcodes, BranchCode, Day, Id, Today, When, day_of
+from services.circulation.routes.fields import Barcodes, BranchCode, Id, Today, When, day_of
 from services.circulation.routes.holds import HoldOut
 from services.circulation.routes.patrons import ask_for_card
 from services.circulation.usecases.check_out import CheckOut, Lent, Refused, check_out
 from services.circulation.usecases.claim_returned import ClaimReturned, claim_returned
 from services.circulation.usecases.declare_lost import DeclareLost, Loss, declare_lost
 from services.circulation.usecases.reject_claim import RejectClaim, reject_claim
-from services.circulation.usecases.renew_all_loans import (
-    Attempt,
-    RenewAllLoans,
-    renew_all_loans,
-)
-from services.circulation.usecases.renew_loan import Renewal, RenewLoan, renew_loan
 from services.circulation.usecases.return_copies import ReturnCopies, Returned, return_copies
 from shared import auth
 from shared.auth import Desk, Patron, PatronOrStaff, Staff, may_see
-from shared.http import Body, Db, Page, PageQuery, Run, page_of
+from shared.http import Body, Day, Db, Page, PageQuery, Run, page_of
 from shared.ids import card_digest
 from shared.mongo import Database
 
 router = APIRouter(prefix="/v1")
 
-MOST_DAYS_AHEAD = 366  # a statement grows with every weekly closing
+MOST_DAYS_AHEAD = 366  # a statement gets longer with each weekly closing day
 
 
 class CheckOutIn(Body):
-    """Copies for the holder of a card."""
+    """Copies to lend to the holder of a card."""
 
     card_number: str = Field(min_length=1, max_length=64)
     barcodes: Barcodes
@@ -50,7 +45,8 @@ class CheckOutIn(Body):
     at: When | None = None
     offline: bool = Field(
         default=False,
-        description="The copies have left the library already, at `at`: the station could not ask.",
+        description="True: the copies already left the library, at the time `at`, while the "
+        "station was offline.",
     )
 
     @model_validator(mode="after")
@@ -61,7 +57,7 @@ class CheckOutIn(Body):
 
 
 class ReturnIn(Body):
-    """Copies that came back."""
+    """Copies to take back."""
 
     barcodes: Barcodes
     branch: BranchCode
@@ -70,7 +66,7 @@ class ReturnIn(Body):
 
 
 class MoveOut(BaseModel):
-    """A due date that moved, by what and when."""
+    """A move of a due date, its cause and its time."""
 
     from_: date = Field(serialization_alias="from")
     to: date
@@ -79,7 +75,7 @@ class MoveOut(BaseModel):
 
     @classmethod
     def of(cls, move: DueMove) -> "MoveOut":
-        """From the move."""
+        """Build the response from a move."""
         return cls(from_=move.from_, to=move.to, cause=move.cause.id, at=move.at)
 
 
@@ -98,7 +94,8 @@ class LoanOut(BaseModel):
     due_on: date
     renewals: int
     renewals_left: int = Field(
-        description="By the policy. A closure of the branch may grant more while it lasts."
+        description="Renewals left today: those of the policy, and extra ones while a closure of "
+        "the branch grants them. 0 if the loan is not open."
     )
     state: str
     claimed_returned_on: date | None
@@ -110,8 +107,8 @@ class LoanOut(BaseModel):
     version: int
 
     @classmethod
-    def of(cls, loan: Loan) -> "LoanOut":
-        """From the loan."""
+    def of(cls, loan: Loan, left: Mapping[str, int]) -> "LoanOut":
+        """Build the response from a loan; `left` maps loan ids to renewals left."""
         return cls(
             id=loan.id,
             patron_id=loan.patron_id,
@@ -124,7 +121,7 @@ class LoanOut(BaseModel):
             borrowed_on=loan.borrowed_on,
             due_on=loan.due_on,
             renewals=loan.renewals,
-            renewals_left=loan.renewals_left,
+            renewals_left=left.get(loan.id, 0),
             state=loan.state.value,
             claimed_returned_on=loan.claimed_returned_on,
             lost_on=loan.lost_on,
@@ -137,19 +134,19 @@ class LoanOut(BaseModel):
 
 
 class LossIn(Body):
-    """A price in cents, where the copy has none or another; staff only."""
+    """The copy's price in cents, if none is recorded or another applies; staff only."""
 
     price_cents: int | None = Field(default=None, ge=0, le=10_000_000)
 
 
 class ClaimIn(Body):
-    """Since when it is said to be back, if that is another day than today; staff only."""
+    """Day since which the copy is said to be back, by default today; staff only."""
 
     at: When | None = None
 
 
 class LossOut(BaseModel):
-    """A lost loan, and what it costs."""
+    """A lost loan, its charges and its fine."""
 
     loan: LoanOut
     charges: list[ChargeOut]
@@ -157,35 +154,35 @@ class LossOut(BaseModel):
 
     @classmethod
     def of(cls, loss: Loss) -> "LossOut":
-        """From the loss."""
+        """Build the response from a loss."""
         return cls(
-            loan=LoanOut.of(loss.loan),
+            loan=LoanOut.of(loss.loan, {}),
             charges=[ChargeOut.of(charge) for charge in loss.charges],
             statement=StatementOut.of(loss.statement),
         )
 
 
 class LoanPage(BaseModel):
-    """Some loans, and where the next ones begin."""
+    """A page of loans; send `next` as `after` for the next page."""
 
     items: list[LoanOut]
     next: str | None
 
 
 class Refusal(BaseModel):
-    """Why one of several was refused: `code` for programs, `detail` for people."""
+    """The reason why one of several items was refused: `code` for programs, `detail` for people."""
 
     code: str
     detail: str
 
     @classmethod
     def of(cls, refused: Refused | None) -> "Refusal | None":
-        """From the refusal, if it is one."""
+        """Build the response from a refusal; None if nothing was refused."""
         return cls(code=refused.code, detail=refused.reason) if refused else None
 
 
 class LentOut(BaseModel):
-    """What became of one copy."""
+    """The result of lending one copy."""
 
     barcode: str
     ok: bool
@@ -194,40 +191,46 @@ class LentOut(BaseModel):
 
     @classmethod
     def of(cls, lent: Lent) -> "LentOut":
-        """From the outcome."""
+        """Build the response from the outcome."""
+        loan = lent.loan
         return cls(
             barcode=lent.barcode,
-            ok=lent.loan is not None,
-            loan=LoanOut.of(lent.loan) if lent.loan else None,
+            ok=loan is not None,
+            loan=LoanOut.of(loan, {loan.id: lent.renewals_left}) if loan else None,
             problem=Refusal.of(lent.refused),
         )
 
 
 class CheckOutOut(BaseModel):
-    """What became of each copy, in the order asked."""
+    """The result for each copy, in the order of the request."""
 
     results: list[LentOut]
 
 
 class ReturnedOut(BaseModel):
-    """What became of one copy; a charge only if something is owed."""
+    """The result of taking back one copy; it has a charge only if something is owed.
+
+    A copy that was in transit, to be fetched or missing is received; the result then has no loan.
+    """
 
     barcode: str
     ok: bool
     loan: LoanOut | None = None
     charge: ChargeOut | None = None
     statement: StatementOut | None = None
-    hold: HoldOut | None = Field(default=None, description="What the copy is kept or sent for.")
+    hold: HoldOut | None = Field(
+        default=None, description="The hold that the copy is kept or sent for; null: no hold."
+    )
     copy_: CopyDetail | None = Field(default=None, serialization_alias="copy")
     problem: Refusal | None = None
 
     @classmethod
     def of(cls, returned: Returned) -> "ReturnedOut":
-        """From the outcome."""
+        """Build the response from the outcome."""
         return cls(
             barcode=returned.barcode,
-            ok=returned.loan is not None,
-            loan=LoanOut.of(returned.loan) if returned.loan else None,
+            ok=returned.refused is None,
+            loan=LoanOut.of(returned.loan, {}) if returned.loan else None,
             charge=ChargeOut.of(returned.charge) if returned.charge else None,
             statement=StatementOut.of(returned.statement) if returned.statement else None,
             hold=HoldOut.of(returned.hold, None) if returned.hold else None,
@@ -237,58 +240,9 @@ class ReturnedOut(BaseModel):
 
 
 class ReturnOut(BaseModel):
-    """What became of each copy, in the order asked."""
+    """The result for each copy, in the order of the request."""
 
     results: list[ReturnedOut]
-
-
-class RenewalOut(BaseModel):
-    """A renewed loan, what to quote, and what the days before cost if it was overdue."""
-
-    loan: LoanOut
-    reference: str
-    charge: ChargeOut | None
-    statement: StatementOut
-
-    @classmethod
-    def of(cls, renewal: Renewal) -> "RenewalOut":
-        """From the renewal."""
-        return cls(
-            loan=LoanOut.of(renewal.loan),
-            reference=renewal.reference,
-            charge=ChargeOut.of(renewal.charge) if renewal.charge else None,
-            statement=StatementOut.of(renewal.statement),
-        )
-
-
-class AttemptOut(BaseModel):
-    """What became of one loan."""
-
-    loan_id: str
-    ok: bool
-    loan: LoanOut | None = None
-    reference: str | None = None
-    charge: ChargeOut | None = None
-    problem: Refusal | None = None
-
-    @classmethod
-    def of(cls, attempt: Attempt) -> "AttemptOut":
-        """From the outcome."""
-        renewal = RenewalOut.of(attempt.renewal) if attempt.renewal else None
-        return cls(
-            loan_id=attempt.loan_id,
-            ok=renewal is not None,
-            loan=renewal.loan if renewal else None,
-            reference=renewal.reference if renewal else None,
-            charge=renewal.charge if renewal else None,
-            problem=Refusal.of(attempt.refused),
-        )
-
-
-class RenewAllOut(BaseModel):
-    """What became of each open loan, in the order of borrowing."""
-
-    results: list[AttemptOut]
 
 
 async def _loan(db: Database, loan_id: str, caller: auth.Caller) -> Loan:
@@ -298,18 +252,29 @@ async def _loan(db: Database, loan_id: str, caller: auth.Caller) -> Loan:
     return loan
 
 
-def _loan_page(found: list[Loan], page: Page) -> LoanPage:
+async def _loan_page(db: Database, found: list[Loan], page: Page, today: date) -> LoanPage:
+    left = await queries.renewals_left(db, found, today)
     return LoanPage(
-        **page_of([LoanOut.of(loan) for loan in found], page, lambda item: str(item.id))
+        **page_of([LoanOut.of(loan, left) for loan in found], page, lambda item: str(item.id))
     )
+
+
+async def _shown(loan: Loan, run: Run) -> LoanOut:
+    return LoanOut.of(loan, await renewals_left(run, loan))
+
+
+async def renewals_left(run: Run, *loans: Loan) -> dict[str, int]:
+    """Return the number of renewals left today, keyed by loan id."""
+    return await queries.renewals_left(run.database, loans, day_of(None, run))
 
 
 @router.post("/checkouts")
 async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOut:
-    """Lend copies; each stands or falls alone.
+    """Lend copies; each succeeds or fails on its own.
 
-    With `offline` a station reports what it has lent: a copy that is free is on loan from then on,
-    and what the rules say against it is the `problem` beside the loan, and a conflict for staff.
+    With `offline`, a station reports check-outs that already happened. A free copy is then on loan
+    from that time; if the rules forbid the check-out, the result has the `problem` beside the loan,
+    and staff get a conflict to settle.
     404 `no-such-card` or `unknown-branch`, 409 `in-the-future` or `too-long-ago` refuse all; a copy
     is refused with `no-such-copy`, `copy-on-loan`, `copy-kept`, `copy-lost`, `copy-damaged`,
     `copy-withdrawn`, `lent-before-return`, `loan-limit` or `patron-blocked`.
@@ -325,7 +290,7 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
     try:
         results = await run(check_out, command)
     except NoSuchCard:
-        # Registered a moment ago, perhaps, and the event is under way: accounts knows.
+        # A patron registered a moment ago may be known to accounts before the event arrives here.
         patron = await ask_for_card(run.owners, body.card_number, run.now)
         if patron is None:
             raise
@@ -335,7 +300,11 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
 
 @router.post("/returns")
 async def post_return(body: ReturnIn, _caller: Desk, run: Run) -> ReturnOut:
-    """Take copies back, at any branch; each stands or falls alone.
+    """Take copies back at any branch; each succeeds or fails on its own.
+
+    A copy that was in transit or to be fetched is received. At the pick-up branch its hold becomes
+    `ready`; at any other branch the copy is sent on to the pick-up branch. A missing copy can be
+    lent again.
 
     404 `unknown-branch` and 409 `in-the-future` refuse all; a copy is refused with `no-such-copy`,
     `not-on-loan` or `returned-before-borrowed`.
@@ -351,34 +320,11 @@ async def post_return(body: ReturnIn, _caller: Desk, run: Run) -> ReturnOut:
     return ReturnOut(results=[ReturnedOut.of(returned) for returned in results])
 
 
-@router.post("/loans/{loan_id}/renewals")
-async def post_renewal(loan_id: Id, caller: PatronOrStaff, run: Run) -> RenewalOut:
-    """Renew a loan: the patron their own, staff anyone's.
-
-    409 `hold-waiting`, `renewal-limit`, `patron-blocked`, `loan-claimed`, `loan-lost` or
-    `loan-not-open`.
-    """
-    command = RenewLoan(
-        loan_id=loan_id,
-        patron_id=None if "staff" in caller.roles else caller.id,
-        on=day_of(None, run),
-    )
-    return RenewalOut.of(await run(renew_loan, command))
-
-
-@router.post("/me/renewals")
-async def post_renewals(caller: Patron, run: Run) -> RenewAllOut:
-    """Renew all of the patron's loans; each stands or falls alone."""
-    command = RenewAllLoans(caller.id, day_of(None, run))
-    attempts = await run(renew_all_loans, command)
-    return RenewAllOut(results=[AttemptOut.of(attempt) for attempt in attempts])
-
-
 @router.post("/loans/{loan_id}/loss")
 async def post_loss(
     loan_id: Id, caller: PatronOrStaff, run: Run, body: LossIn | None = None
 ) -> LossOut:
-    """Declare a loan lost: the patron their own, staff anyone's, who may also give its price.
+    """Declare a loan lost: patrons their own, staff any. Staff may also give the copy's price.
 
     409 `price-unknown`, `loan-lost` or `loan-not-open`.
     """
@@ -397,7 +343,7 @@ async def post_loss(
 async def post_claim(
     loan_id: Id, caller: PatronOrStaff, run: Run, body: ClaimIn | None = None
 ) -> LoanOut:
-    """Say that a loan was returned: the patron their own, staff anyone's, who may say since when.
+    """Claim that a loan was returned: patrons their own, staff any. Staff may also give the day.
 
     409 `loan-lost`, `loan-not-open`, `in-the-future` or `returned-before-borrowed`.
     """
@@ -408,16 +354,16 @@ async def post_claim(
         on=day_of(body.at if body and staff else None, run),
         today=day_of(None, run),
     )
-    return LoanOut.of(await run(claim_returned, command))
+    return await _shown(await run(claim_returned, command), run)
 
 
 @router.delete("/loans/{loan_id}/claim")
 async def delete_claim(loan_id: Id, _caller: Staff, run: Run) -> LoanOut:
-    """Reject a claim: it was looked for and not found. If it is found, it is taken back instead.
+    """Reject a claim, because the copy was not found. If it is found, take it back instead.
 
     409 `no-claim`, `loan-lost` or `loan-not-open`.
     """
-    return LoanOut.of(await run(reject_claim, RejectClaim(loan_id)))
+    return await _shown(await run(reject_claim, RejectClaim(loan_id)), run)
 
 
 @router.get("/loans")
@@ -425,33 +371,36 @@ async def get_loans(
     _caller: Staff,
     db: Db,
     page: PageQuery,
+    today: Today,
     patron: Annotated[str, Query(min_length=1, max_length=64)],
 ) -> LoanPage:
-    """A patron's loans, those that have ended too."""
+    """List a patron's loans, open and ended."""
     found = await queries.loans_of(db, patron, page.limit, page.after, only_open=False)
-    return _loan_page(found, page)
+    return await _loan_page(db, found, page, today)
 
 
 @router.get("/me/loans")
-async def get_my_loans(caller: Patron, db: Db, page: PageQuery) -> LoanPage:
-    """The patron's open loans."""
+async def get_my_loans(caller: Patron, db: Db, page: PageQuery, today: Today) -> LoanPage:
+    """List the patron's open loans."""
     found = await queries.loans_of(db, caller.id, page.limit, page.after, only_open=True)
-    return _loan_page(found, page)
+    return await _loan_page(db, found, page, today)
 
 
 @router.get("/loans/{loan_id}")
-async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db) -> LoanOut:
-    """A loan, with every move of its due date."""
-    return LoanOut.of(await _loan(db, loan_id, caller))
+async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db, today: Today) -> LoanOut:
+    """Get a loan with every move of its due date."""
+    loan = await _loan(db, loan_id, caller)
+    return LoanOut.of(loan, await queries.renewals_left(db, [loan], today))
 
 
 @router.get("/loans/{loan_id}/fine-statement")
 async def get_fine_statement(
     loan_id: Id, caller: PatronOrStaff, db: Db, today: Today, as_of: Day | None = None
 ) -> FineStatementOut:
-    """The loan's fine if it came back on `as_of` (today); once returned, as it was assessed.
+    """Get the loan's fine if it came back on `as_of` (default today), or its final fine.
 
-    `as_of` may be a year ahead; later days are answered as that day.
+    A loan that has ended has the fine as it was assessed. `as_of` may be up to 366 days ahead; a
+    later day counts as that day.
     """
     loan = await _loan(db, loan_id, caller)
     latest = today + timedelta(days=MOST_DAYS_AHEAD)

@@ -1,15 +1,18 @@
-"""Patrons not heard of yet: registered a moment ago, with the event under way, or nobody."""
+"""Look-ups in accounts of patrons that circulation does not know yet.
+
+A patron who registered a moment ago may be known to accounts before the event arrives here.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from services.circulation.domain.patron import Patron, blocked_elsewhere
-from shared.owners import Owners
+from shared.owners import Owners, path_to
 
 
 async def ask_for_card(owners: Owners, card_number: str, now: datetime) -> Patron | None:
-    """The patron of a card, as accounts knows them."""
+    """Ask accounts for the patron of a card; return None if there is none."""
     answer = await owners.get("accounts", "/v1/patrons", now=now, params={"card": card_number})
     for found in (answer or {}).get("items", ()):
         return _patron(found)
@@ -17,8 +20,8 @@ async def ask_for_card(owners: Owners, card_number: str, now: datetime) -> Patro
 
 
 async def ask_for_patron(owners: Owners, patron_id: str, now: datetime) -> Patron | None:
-    """The patron with an id, as accounts knows them."""
-    found = await owners.get("accounts", f"/v1/patrons/{patron_id}", now=now)
+    """Ask accounts for the patron with an id; return None if there is none."""
+    found = await owners.get("accounts", path_to("v1", "patrons", patron_id), now=now)
     return None if found is None else _patron(found)
 
 

@@ -1,4 +1,4 @@
-"""Payments and refunds."""
+"""Routes of payments and refunds."""
 
 from datetime import datetime
 from typing import Annotated
@@ -10,7 +10,7 @@ from services.circulation import queries
 from services.circulation.domain.payment import Payment, PaymentState, Refund
 from services.circulation.domain.refusals import NoSuchPayment
 from services.circulation.provider import Provider, provider_of
-from services.circulation.routes.fields import ChargeIds, Id, day_of
+from services.circulation.routes.fields import Id, Ids, day_of
 from services.circulation.usecases.begin_payment import BeginPayment
 from services.circulation.usecases.begin_refund import BeginRefund
 from services.circulation.usecases.pay_charges import pay_charges
@@ -22,20 +22,20 @@ router = APIRouter(prefix="/v1")
 
 
 class PaymentIn(Body):
-    """Charges to be paid in full."""
+    """The charges to pay in full."""
 
-    charge_ids: ChargeIds
+    charge_ids: Ids
 
 
 class PartOut(BaseModel):
-    """What is paid of one charge, in cents."""
+    """The part of a payment for one charge, in cents."""
 
     charge_id: str
     amount_cents: int
 
 
 class PaymentOut(BaseModel):
-    """A payment. While it is pending, its charges can't be paid or waived."""
+    """A payment. While it is pending, its charges can't be waived, and paying them continues it."""
 
     id: str
     patron_id: str
@@ -47,7 +47,7 @@ class PaymentOut(BaseModel):
 
     @classmethod
     def of(cls, payment: Payment) -> "PaymentOut":
-        """From the payment. Whether its money is reserved is not the patron's concern."""
+        """Build the response from a payment. A payment with reserved money shows as pending."""
         reserved = payment.state is PaymentState.AUTHORISED
         return cls(
             id=payment.id,
@@ -62,7 +62,7 @@ class PaymentOut(BaseModel):
 
 
 class RefundOut(BaseModel):
-    """Money that goes back for a charge."""
+    """A refund of a charge."""
 
     id: str
     payment_id: str
@@ -73,7 +73,7 @@ class RefundOut(BaseModel):
 
     @classmethod
     def of(cls, refund: Refund) -> "RefundOut":
-        """From the refund."""
+        """Build the response from a refund."""
         return cls(
             id=refund.id,
             payment_id=refund.payment_id,
@@ -88,14 +88,16 @@ async def _provider(request: Request, db: Db) -> Provider:
 
 
 Pays = Annotated[Provider, Depends(_provider)]
-"""Who moves money. 409 `no-payment-provider` where nobody does."""
+"""The payment provider. 409 `no-payment-provider` where there is none."""
 
 
 @router.post("/payments", status_code=201, responses={202: {"model": PaymentOut}})
 async def post_payment(
     body: PaymentIn, caller: Patron, run: Run, provider: Pays, response: Response
 ) -> PaymentOut:
-    """Pay charges, each in full. 202: the provider has not answered yet; see it later.
+    """Pay charges, each in full. 202: the provider has not answered yet; read the payment later.
+
+    If a payment of the same charges is under way, the request continues and returns that payment.
 
     404 `no-such-charge`, 409 `nothing-to-pay`, `payment-under-way`, `payment-declined` or
     `no-payment-provider`.
@@ -108,7 +110,7 @@ async def post_payment(
 
 @router.get("/payments/{payment_id}")
 async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentOut:
-    """A payment."""
+    """Get a payment."""
     payment = await queries.payment(db, payment_id)
     if payment is None or not may_see(caller, payment.patron_id):
         raise NoSuchPayment
@@ -119,7 +121,7 @@ async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentO
 async def post_refund(
     charge_id: Id, caller: Staff, run: Run, provider: Pays, response: Response
 ) -> RefundOut:
-    """Give back what is due of a charge. 202: the provider has not answered yet.
+    """Give back the refund due on a charge. 202: the provider has not answered yet; ask again.
 
     404 `no-such-charge`, 409 `no-refund-due`, `payment-under-way` or `no-payment-provider`.
     """

@@ -1,4 +1,4 @@
-"""Policy rows: what is in force, changes, and every version there was."""
+"""Routes of policy rows: the rows in force, changes, and the history of versions."""
 
 from datetime import datetime
 from typing import Annotated
@@ -21,18 +21,29 @@ PolicyId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
 
 class Terms(Body):
-    """What a row says. What is left out is as the Hong Kong Public Libraries have it."""
+    """The terms of a policy row. The defaults are those of the Hong Kong Public Libraries."""
 
-    patron_category: Category | None = Field(default=None, description="Null: any.")
-    copy_category: Category | None = Field(default=None, description="Null: any.")
-    branch_kind: BranchKind | None = Field(default=None, description="Null: any.")
+    patron_category: Category | None = Field(
+        default=None, description="Category of patrons that the row applies to; null: any."
+    )
+    copy_category: Category | None = Field(
+        default=None, description="Category of copies that the row applies to; null: any."
+    )
+    branch_kind: BranchKind | None = Field(
+        default=None, description="Kind of branches that the row applies to; null: any."
+    )
     loan_days: int = Field(default=14, ge=1, le=3650)
     renewals_allowed: int = Field(default=5, ge=0, le=1000)
     renewal_days: int = Field(default=14, ge=1, le=3650)
     max_loans: int = Field(default=10, ge=0, le=1000)
     max_holds: int = Field(default=10, ge=0, le=1000)
     fine_per_day_cents: int = Field(default=150, ge=0, le=1_000_000)
-    fine_cap_cents: int | None = Field(default=13_000, ge=0, le=10_000_000, description="Null: no.")
+    fine_cap_cents: int | None = Field(
+        default=13_000,
+        ge=0,
+        le=10_000_000,
+        description="Maximum of one fine, in cents; null: no maximum.",
+    )
     grace_days: int = Field(default=0, ge=0, le=3650)
     count_closed_days: bool = False
     hold_fee_cents: int = Field(default=330, ge=0, le=1_000_000)
@@ -42,12 +53,12 @@ class Terms(Body):
     lost_processing_percent: int = Field(default=20, ge=0, le=1000)
 
     def row(self, policy_id: str) -> Policy:
-        """The row that says this."""
+        """Build the policy row with these terms."""
         return Policy(id=policy_id, **{name: getattr(self, name) for name in Terms.model_fields})
 
 
 class PolicyIn(Terms):
-    """A whole row, and why it is set."""
+    """A complete policy row and the reason for it."""
 
     reason: Line
 
@@ -59,7 +70,7 @@ class PolicyList(BaseModel):
 
 
 class PolicyChangeOut(BaseModel):
-    """A version of a row: since when, by whom and why. Without a row it was deleted."""
+    """A version of a row, with its time, author and reason. Without a row it is a deletion."""
 
     id: str
     policy_id: str
@@ -71,7 +82,7 @@ class PolicyChangeOut(BaseModel):
 
     @classmethod
     def of(cls, change: PolicyChange) -> "PolicyChangeOut":
-        """From the change."""
+        """Build the response from a change."""
         return cls(
             id=change.id,
             policy_id=change.policy_id,
@@ -84,7 +95,7 @@ class PolicyChangeOut(BaseModel):
 
 
 class PolicyChangePage(BaseModel):
-    """Some versions of a row, and where the next ones begin."""
+    """A page of versions of a row; send `next` as `after` for the next page."""
 
     items: list[PolicyChangeOut]
     next: str | None
@@ -92,7 +103,7 @@ class PolicyChangePage(BaseModel):
 
 @router.get("/policies")
 async def get_policies(_caller: Staff, db: Db) -> PolicyList:
-    """The policy rows in force."""
+    """List the policy rows in force."""
     return PolicyList(items=await queries.policies(db))
 
 
@@ -115,7 +126,7 @@ async def remove_policy(
 async def get_history(
     policy_id: PolicyId, _caller: Staff, db: Db, page: PageQuery
 ) -> PolicyChangePage:
-    """Every version of a row, in their order. 404 `no-such-policy`."""
+    """List every version of a row, oldest first. 404 `no-such-policy`."""
     found = await queries.policy_changes(db, policy_id, page.limit, page.after)
     if not found and page.after is None:
         raise NoSuchPolicy

@@ -1,4 +1,4 @@
-"""Fine suspensions."""
+"""Routes of fine suspensions."""
 
 from datetime import date
 from typing import TypeVar
@@ -16,7 +16,6 @@ from services.circulation.routes.effects import SuspensionEffectOut
 from services.circulation.routes.fields import (
     BranchCode,
     BranchKind,
-    Day,
     Id,
     Line,
     day_of,
@@ -28,7 +27,7 @@ from services.circulation.usecases.withdraw_suspension import (
     withdraw_suspension,
 )
 from shared.auth import Staff, StaffOrService
-from shared.http import Body, Db, PageQuery, Preview, Run, page_of
+from shared.http import Body, Day, Db, PageQuery, Preview, Run, page_of
 from shared.unit_of_work import UseCase
 
 router = APIRouter(prefix="/v1")
@@ -37,7 +36,7 @@ C = TypeVar("C")
 
 
 class SuspensionIn(Body):
-    """A fine suspension; without branches and kinds it is for the whole library."""
+    """A fine suspension; without branches and kinds it covers the whole library."""
 
     starts_on: Day
     resumes_on: Day | None = None
@@ -47,23 +46,24 @@ class SuspensionIn(Body):
 
 
 class AmendmentIn(Body):
-    """What a suspension says from now on. What is left out stays as it is, but for `resumes_on`."""
+    """The fields of a suspension to change. An absent field stays; `resumes_on` is required."""
 
     resumes_on: Day | None = Field(
-        description="First day that counts again; null takes an announced day back."
+        description="First day on which fines accrue again; null: none is announced, and an "
+        "announced one is cancelled."
     )
     starts_on: Day | None = None
     reason: Line | None = None
 
 
 class WithdrawalIn(Body):
-    """Why a suspension is taken back."""
+    """The reason why a suspension is withdrawn."""
 
     reason: Line
     in_error: bool = Field(
         default=False,
-        description="It should never have been recorded: none of its days is free any more. "
-        "Otherwise the days before today stay free.",
+        description="True: the suspension should never have been recorded, and none of its days "
+        "stays free. False: the days before today stay free.",
     )
 
 
@@ -82,7 +82,7 @@ class SuspensionOut(BaseModel):
 
     @classmethod
     def of(cls, suspension: FineSuspension) -> "SuspensionOut":
-        """From the suspension."""
+        """Build the response from a suspension."""
         return cls(
             id=suspension.id,
             starts_on=suspension.starts_on,
@@ -102,28 +102,37 @@ class SuspensionList(BaseModel):
     items: list[SuspensionOut]
 
 
-class PatronId(BaseModel):
-    """A patron."""
+class ConcernedPatron(BaseModel):
+    """A patron whom a suspension concerns."""
 
     patron_id: str
+    branches: list[str] = Field(
+        description="Codes of the branches in the suspension's scope from which the patron has "
+        "open loans."
+    )
 
 
-class PatronPage(BaseModel):
-    """Some patrons, and where the next ones begin."""
+class ConcernedPatronPage(BaseModel):
+    """A page of patrons; send `next` as `after` for the next page."""
 
-    items: list[PatronId]
+    items: list[ConcernedPatron]
     next: str | None
 
 
 @router.post(
     "/fine-suspensions",
     status_code=201,
-    responses={200: {"model": SuspensionEffectOut, "description": "What it would do."}},
+    responses={
+        200: {
+            "model": SuspensionEffectOut,
+            "description": "Effect that the change would have (`preview=true`).",
+        }
+    },
 )
 async def post_suspension(
     body: SuspensionIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
-    """Suspend fines. With `preview=true`, what that would do; nothing changes.
+    """Suspend fines. With `preview=true`, returns the effect and changes nothing.
 
     409 `resumes-before-start`.
     """
@@ -145,7 +154,7 @@ async def patch_suspension(
 ) -> SuspensionOut | SuspensionEffectOut:
     """Announce when fines are counted again, or amend the span or the reason.
 
-    With `preview=true`, what that would do; nothing changes.
+    With `preview=true`, returns the effect and changes nothing.
     409 `resumes-before-start` or `suspension-withdrawn`.
     """
     command = AmendSuspension(suspension_id, body.resumes_on, body.starts_on, body.reason)
@@ -158,7 +167,7 @@ async def patch_suspension(
 async def post_withdrawal(
     suspension_id: Id, body: WithdrawalIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
-    """Withdraw a suspension. With `preview=true`, what that would do; nothing changes.
+    """Withdraw a suspension. With `preview=true`, returns the effect and changes nothing.
 
     409 `suspension-withdrawn` or `suspension-over`.
     """
@@ -178,18 +187,26 @@ async def _effect(
 
 @router.get("/fine-suspensions")
 async def get_suspensions(_caller: StaffOrService, db: Db) -> SuspensionList:
-    """Every fine suspension, in the order of recording."""
+    """List every fine suspension, in the order of recording."""
     found = await queries.suspensions(db)
     return SuspensionList(items=[SuspensionOut.of(suspension) for suspension in found])
 
 
 @router.get("/fine-suspensions/{suspension_id}/patrons")
 async def get_concerned_patrons(
-    suspension_id: Id, _caller: StaffOrService, db: Db, page: PageQuery
-) -> PatronPage:
-    """The patrons with an open loan of a branch in the suspension's scope, each once."""
-    found = await queries.borrowing_patrons(db, suspension_id, page.limit, page.after)
+    suspension_id: Id, _caller: StaffOrService, run: Run, page: PageQuery
+) -> ConcernedPatronPage:
+    """List the patrons with an open loan of a branch in the suspension's scope, each once.
+
+    A branch whose fines another suspension keeps free for longer is left out.
+    """
+    found = await queries.borrowing_patrons(
+        run.database, suspension_id, page.limit, page.after, day_of(None, run)
+    )
     if found is None:
         raise NoSuchSuspension
-    items = [PatronId(patron_id=patron_id) for patron_id in found]
-    return PatronPage(**page_of(items, page, lambda item: str(item.patron_id)))
+    items = [
+        ConcernedPatron(patron_id=patron_id, branches=sorted(branches))
+        for patron_id, branches in found.items()
+    ]
+    return ConcernedPatronPage(**page_of(items, page, lambda item: str(item.patron_id)))

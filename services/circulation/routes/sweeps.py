@@ -1,4 +1,4 @@
-"""How far due dates and holds have followed what branches announced."""
+"""Routes of sweeps: the progress of due dates and holds after a branch's announcement."""
 
 from typing import Annotated, Literal
 
@@ -17,17 +17,23 @@ class SweepOut(BaseModel):
     """The last sweep over the loans and holds of one branch."""
 
     branch: str
-    calendar_version: int = Field(description="The branch's version that they follow.")
-    state: Literal["moving", "settling", "done"] = Field(
-        description="Settling: all that was there has moved, and it looks once more a little later."
+    calendar_version: int = Field(
+        description="Version of the branch up to which the sweep applies announcements."
     )
-    done: int = Field(description="Loans and holds looked at.")
-    total: Annotated[int | None, Field(description="Of how many; null: not counted yet.")]
-    workers: int = Field(description="How many work on it at this moment.")
+    state: Literal["moving", "settling", "done"] = Field(
+        description="`moving`: the first pass is under way. `settling`: all that was found has "
+        "moved, and the sweep looks once more a little later. `done`: finished."
+    )
+    done: int = Field(description="Number of loans and holds processed.")
+    total: Annotated[
+        int | None,
+        Field(description="Number of loans and holds to process; null: not counted yet."),
+    ]
+    workers: int = Field(description="Number of chunks that are leased to workers now.")
 
     @classmethod
     def of(cls, sweep: Sweep) -> "SweepOut":
-        """As answered."""
+        """Build the response from a sweep."""
         return cls(
             branch=sweep.id,
             calendar_version=sweep.calendar_version,
@@ -39,12 +45,12 @@ class SweepOut(BaseModel):
 
 
 class SweepsOut(BaseModel):
-    """Sweeps of all branches."""
+    """The last sweep of each branch."""
 
     items: list[SweepOut]
 
 
 @router.get("")
 async def get_sweeps(caller: StaffOrOps, db: Db) -> SweepsOut:
-    """The last sweep of each branch, in order of code."""
+    """List the last sweep of each branch, in the order of branch codes."""
     return SweepsOut(items=[SweepOut.of(sweep) for sweep in await queries.sweeps(db)])

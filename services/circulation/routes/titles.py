@@ -1,4 +1,4 @@
-"""The catalogue: titles and their copies."""
+"""Routes of the catalogue: titles and their copies."""
 
 from typing import Annotated
 
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1")
 
 
 class CopyIn(Body):
-    """A copy to be catalogued."""
+    """A copy to catalogue."""
 
     barcode: Barcode
     category: Category
@@ -45,7 +45,7 @@ class CopyIn(Body):
     price_cents: int | None = Field(default=None, ge=0, le=10_000_000)
 
     def new(self) -> NewCopy:
-        """The copy to be catalogued."""
+        """Convert to the copy that the command takes."""
         return NewCopy(self.barcode, self.category, self.branch, self.price_cents)
 
 
@@ -55,12 +55,14 @@ def _distinct(copies: tuple[CopyIn, ...]) -> tuple[CopyIn, ...]:
 
 
 Kind = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$"), Field(description="As `book`.")
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$"),
+    Field(description="Kind of the title, such as `book`."),
 ]
 
 
 class TitleIn(Body):
-    """A title to be catalogued with its copies."""
+    """A title to catalogue with its copies."""
 
     title: Line
     authors: tuple[Line, ...] = Field(max_length=50)
@@ -72,7 +74,7 @@ class TitleIn(Body):
 
 
 class CopiesIn(Body):
-    """Copies to be added to a title."""
+    """Copies to add to a title."""
 
     copies: tuple[CopyIn, ...] = Field(min_length=1, max_length=500)
 
@@ -80,7 +82,7 @@ class CopiesIn(Body):
 
 
 class TitleChanges(Body):
-    """What is to change of a title; what is absent stays. A null ISBN takes it away."""
+    """The fields of a title to change; an absent field stays as it is. A null ISBN removes it."""
 
     title: Line = ""
     authors: tuple[Line, ...] = Field(default=(), max_length=50)
@@ -100,7 +102,7 @@ class CopyOut(BaseModel):
 
     @classmethod
     def of(cls, copy: Copy) -> "CopyOut":
-        """From the copy."""
+        """Build the response from a copy."""
         return cls(
             copy_id=copy.id,
             barcode=copy.barcode,
@@ -123,7 +125,7 @@ class TitleOut(BaseModel):
 
     @classmethod
     def of(cls, title: Title) -> "TitleOut":
-        """From the title."""
+        """Build the response from a title."""
         return cls(
             id=title.id,
             title=title.title,
@@ -135,7 +137,7 @@ class TitleOut(BaseModel):
 
 
 class StockOut(BaseModel):
-    """How many copies a branch has, and how many of them can be borrowed now."""
+    """Number of a title's copies at a branch, and of those that can be borrowed now."""
 
     branch: str
     copies: int
@@ -150,7 +152,7 @@ class TitleInFull(TitleOut):
 
     @classmethod
     def with_copies(cls, title: Title, copies: list[Copy]) -> "TitleInFull":
-        """From the title and its copies."""
+        """Build the response from a title and its copies."""
         return cls(
             **TitleOut.of(title).model_dump(),
             copies=[CopyOut.of(copy) for copy in copies],
@@ -162,7 +164,7 @@ class TitleInFull(TitleOut):
 
 
 class TitlePage(BaseModel):
-    """Some titles, and where the next ones begin."""
+    """A page of titles; send `next` as `after` for the next page."""
 
     items: list[TitleOut]
     next: str | None
@@ -184,7 +186,7 @@ async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
 
 @router.patch("/titles/{title_id}")
 async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run) -> TitleInFull:
-    """Correct what the catalogue says of a title. 404 `no-such-title`."""
+    """Correct the catalogue's data of a title. 404 `no-such-title`."""
     command = AmendTitle(title_id, body.model_dump(exclude_unset=True))
     amended = await run(amend_title, command)
     return TitleInFull.with_copies(amended.title, list(amended.copies))
@@ -203,7 +205,10 @@ async def post_copies(title_id: Id, body: CopiesIn, _caller: Staff, run: Run) ->
 async def get_titles(
     db: Db, page: PageQuery, q: Annotated[str, Query(max_length=200)] = ""
 ) -> TitlePage:
-    """Titles in which every word of `q` begins a word of title, authors or ISBN."""
+    """Search for titles in which every word of `q` begins a word of the title, authors or ISBN.
+
+    If there are more than eight words, the eight longest count.
+    """
     found = await queries.titles(db, q, page.limit, page.after)
     items = [TitleOut.of(title) for title in found]
     return TitlePage(**page_of(items, page, lambda item: str(item.id)))
@@ -211,7 +216,7 @@ async def get_titles(
 
 @router.get("/titles/{title_id}")
 async def get_title(title_id: Id, db: Db) -> TitleInFull:
-    """A title with its copies and their availability by branch."""
+    """Get a title with its copies and their availability by branch."""
     found = await queries.title(db, title_id)
     if found is None:
         raise NotFound("title")

@@ -1,7 +1,7 @@
-"""Collections and indexes of circulation: the only place that names them, a module a subject.
+"""Collections and indexes of circulation, one module for each subject; only they are named here.
 
-Functions that take a `Work` read and write inside a transaction; those that take a `Database` and
-begin with `find` read outside any.
+Functions that take a `Work` read and write inside a transaction. Functions that take a `Database`
+read outside any transaction; their names usually begin with `find`.
 """
 
 from services.circulation.store import (

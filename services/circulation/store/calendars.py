@@ -1,4 +1,4 @@
-"""The calendars of branches."""
+"""Calendars of branches."""
 
 from collections.abc import Collection
 
@@ -11,17 +11,17 @@ INDEXES: Indexes = {"calendars": []}
 
 
 async def note(work: Work, calendar: BranchCalendar) -> bool:
-    """Keep a branch's calendar, unless it or a newer one is known. Says whether it was kept."""
+    """Store a branch's calendar unless it or a newer one is stored; return True if stored."""
     return await work.save_if_newer("calendars", calendar)
 
 
 async def get(work: Work, branch_code: str) -> BranchCalendar | None:
-    """The calendar of a branch; None if circulation has not heard of it."""
+    """Return the calendar of a branch; None if circulation does not know the branch."""
     return await work.find(BranchCalendar, "calendars", {"_id": branch_code})
 
 
 async def some(work: Work, branch_codes: Collection[str]) -> dict[str, BranchCalendar]:
-    """The calendars of some branches, by code."""
+    """Return the calendars of some branches, keyed by branch code."""
     found = await work.all(BranchCalendar, "calendars", {"_id": {"$in": sorted(branch_codes)}})
     return {calendar.id: calendar for calendar in found}
 
@@ -29,7 +29,7 @@ async def some(work: Work, branch_codes: Collection[str]) -> dict[str, BranchCal
 async def find(
     db: Database, branch_codes: Collection[str] | None = None
 ) -> dict[str, BranchCalendar]:
-    """As `calendars`, outside any transaction; of every branch if none is named."""
+    """Return the calendars of some branches, or of all, keyed by code; outside any transaction."""
     query = {} if branch_codes is None else {"_id": {"$in": sorted(branch_codes)}}
     found = await reading.every(db, BranchCalendar, "calendars", query)
     return {calendar.id: calendar for calendar in found}

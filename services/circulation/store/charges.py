@@ -1,4 +1,4 @@
-"""What is owed, and the ledger."""
+"""Charges and the ledger."""
 
 from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import date
@@ -11,13 +11,13 @@ from services.circulation.store import reading
 from shared.mongo import Database, Indexes, Part, from_document, read_part
 from shared.unit_of_work import Work
 
-# Indexes that a query names as its hint.
+# Names of indexes that queries give as a hint.
 FINES = "fines_of_branch"
 
 INDEXES: Indexes = {
     "charges": [
         IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
-        # The fines of a branch that days of a certain span are part of.
+        # The fines of a branch that charge days of a given span.
         IndexModel(
             [("basis.branch_code", ASCENDING), ("basis.until", ASCENDING)],
             name=FINES,
@@ -25,13 +25,13 @@ INDEXES: Indexes = {
         ),
         IndexModel([("loan_id", ASCENDING)]),
     ],
-    # Only ever added to.
+    # Entries are only added, never changed.
     "entries": [IndexModel([("charge_id", ASCENDING), ("_id", ASCENDING)])],
 }
 
 
 async def post(work: Work, postings: Iterable[Posting]) -> None:
-    """Each charge as it is after its change, and the entries that record the changes."""
+    """Save each charge after its change, and add the entries that record the changes."""
     postings = list(postings)
     await work.add("charges", *(one.charge for one in postings if one.charge.version == 1))
     await work.save("charges", *(one.charge for one in postings if one.charge.version > 1))
@@ -39,22 +39,22 @@ async def post(work: Work, postings: Iterable[Posting]) -> None:
 
 
 async def get(work: Work, charge_id: str) -> Charge | None:
-    """One charge."""
+    """Return a charge by its id, or None."""
     return await work.find(Charge, "charges", {"_id": charge_id})
 
 
 async def some(work: Work, charge_ids: Collection[str]) -> list[Charge]:
-    """Some charges."""
+    """Return charges by id."""
     return await work.all(Charge, "charges", {"_id": {"$in": sorted(charge_ids)}})
 
 
 async def of_loan(work: Work, loan_id: str) -> list[Charge]:
-    """What was charged for a loan, in the order of assessment."""
+    """Return the charges for a loan, in the order of assessment."""
     return await work.all(Charge, "charges", {"loan_id": loan_id}, sort=[("_id", 1)])
 
 
 async def unsettled_loans(db: Database, loan_ids: Collection[str]) -> set[str]:
-    """Those of these loans of which something is unpaid, or due back."""
+    """Return the ids of those loans that have an unpaid amount or a refund due."""
     query = {
         "loan_id": {"$in": sorted(loan_ids)},
         "$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}],
@@ -63,19 +63,19 @@ async def unsettled_loans(db: Database, loan_ids: Collection[str]) -> set[str]:
 
 
 async def find(db: Database, charge_id: str) -> Charge | None:
-    """One charge."""
+    """Return a charge by its id, or None."""
     found = await reading.every(db, Charge, "charges", {"_id": charge_id})
     return found[0] if found else None
 
 
 async def find_unpaid(db: Database, part: Part) -> tuple[list[Charge], str | None]:
-    """Of a part of the charges those that are unpaid, or due back, and where to go on."""
+    """Return a page of charges with an unpaid amount or a refund due, and where the next begins."""
     open_ = {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]}
     return await read_part(db.charges, Charge, part, open_)
 
 
 async def find_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Charge]:
-    """A patron's charges, in the order of assessment."""
+    """Return up to `limit` + 1 of a patron's charges, in the order of assessment."""
     return await reading.page(
         db, Charge, "charges", {"patron_id": patron_id}, limit=limit, after=after
     )
@@ -84,18 +84,21 @@ async def find_of(db: Database, patron_id: str, limit: int, after: str | None) -
 async def find_fines_over(
     db: Database, branch_codes: Collection[str], first: date, last: date
 ) -> AsyncIterator[Charge]:
-    """The fines of some branches that may charge a day from `first` to `last`."""
+    """Yield fines of some branches that a change of the days from `first` to `last` may lower.
+
+    Such a fine charges one of these days, or its loan was due on one of them and is now due later.
+    """
     query = {
         "kind": "fine",
         "basis.branch_code": {"$in": sorted(branch_codes)},
         "basis.until": {"$gte": first.isoformat()},
-        "basis.due_on": {"$lt": last.isoformat()},
+        "basis.due_on": {"$lte": last.isoformat()},
     }
     async for found in db.charges.find(query, hint=FINES).batch_size(500):
         yield from_document(Charge, found)
 
 
 async def find_entries(db: Database, charge_id: str) -> list[Entry]:
-    """The ledger of one charge, oldest entry first."""
+    """Return the ledger of one charge, oldest entry first."""
     found = await reading.every(db, Entry, "entries", {"charge_id": charge_id})
     return sorted(found, key=lambda entry: entry.id)

@@ -1,4 +1,4 @@
-"""Check-outs of an offline station that the rules would have refused."""
+"""Check-outs by an offline station that the rules would have refused."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
     "conflicts": [
-        # A report that is sent again is the same conflict.
+        # A repeated report leads to the same conflict.
         IndexModel(
             [("patron_id", ASCENDING), ("barcode", ASCENDING), ("lent_on", ASCENDING)],
             unique=True,
@@ -25,32 +25,32 @@ INDEXES: Indexes = {
 
 
 async def add(work: Work, conflicts: Iterable[Conflict]) -> None:
-    """New conflicts."""
+    """Insert new conflicts."""
     await work.add("conflicts", *conflicts)
 
 
 async def known(work: Work, patron_id: str, lent_on: date) -> set[str]:
-    """The barcodes of a patron's check-outs of a day that are kept as conflicts already."""
+    """Return the barcodes of a patron's check-outs of a day that are stored as conflicts."""
     query = {"patron_id": patron_id, "lent_on": lent_on.isoformat()}
     return {found.barcode for found in await work.all(Conflict, "conflicts", query)}
 
 
 async def get(work: Work, conflict_id: str) -> Conflict | None:
-    """One conflict."""
+    """Return a conflict by its id, or None."""
     return await work.find(Conflict, "conflicts", {"_id": conflict_id})
 
 
 async def save(work: Work, conflict: Conflict) -> None:
-    """A conflict after it was settled."""
+    """Save a conflict after staff settled it."""
     await work.save("conflicts", conflict)
 
 
 async def forget_settled(work: Work, before: datetime) -> int:
-    """Delete the conflicts settled before an instant; says how many."""
+    """Delete the conflicts settled before an instant; return their number."""
     return await work.delete("conflicts", {"resolution.at": {"$lt": before}})
 
 
 async def find(db: Database, limit: int, after: str | None, *, only_open: bool) -> list[Conflict]:
-    """One more than `limit` of the conflicts, in the order in which they were reported."""
+    """Return up to `limit` + 1 of the conflicts, in the order of reporting."""
     query: dict[str, Any] = {"resolution": None} if only_open else {}
     return await reading.page(db, Conflict, "conflicts", query, limit=limit, after=after)

@@ -1,4 +1,4 @@
-"""What the payment provider's double remembers, in place of a provider's own books."""
+"""Records of the payment provider's test double, in place of a real provider's."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ INDEXES: Indexes = {"double_books": [], "double_orders": []}
 
 
 async def record(db: Database, reference: str, facts: dict[str, Any]) -> Document:
-    """What is in the books under a reference, with `facts` added if they are new."""
+    """Add those of `facts` that are new to the record of a reference; return the record."""
     new = {name: {"$ifNull": [f"${name}", value]} for name, value in facts.items()}
     while True:
         try:
@@ -22,16 +22,16 @@ async def record(db: Database, reference: str, facts: dict[str, Any]) -> Documen
                 return_document=ReturnDocument.AFTER,
             )
         except DuplicateKeyError:
-            continue  # another call made the document in this moment
+            continue  # a concurrent call inserted the document
         return found or {}
 
 
 async def look_up(db: Database, reference: str) -> Document:
-    """What is in the books under a reference."""
+    """Return the record of a reference; empty if there is none."""
     return await db.double_books.find_one({"_id": reference}) or {}
 
 
 async def next_order(db: Database, call: str) -> str:
-    """What a test has ordered the double to do at the next `call`; each order is obeyed once."""
+    """Remove and return a test's order for the next `call`; an empty string if there is none."""
     order = await db.double_orders.find_one_and_delete({"call": call}, sort=[("_id", 1)])
     return str(order["do"]) if order else ""

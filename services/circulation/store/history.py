@@ -1,4 +1,4 @@
-"""What patrons have read, of those who asked that it be kept."""
+"""Reading history of the patrons who chose to keep one."""
 
 from pymongo import ASCENDING, IndexModel
 
@@ -14,34 +14,38 @@ INDEXES: Indexes = {
 
 
 async def note(work: Work, reader: Reader) -> bool:
-    """Keep what a patron wants, unless something newer is known; says whether it was kept."""
+    """Store a patron's choice unless a newer one is stored; return True if it was stored."""
     return await work.save_if_newer("readers", reader)
 
 
 async def get(work: Work, patron_id: str) -> Reader | None:
-    """What a patron wants; None: they never said."""
+    """Return a patron's choice about reading history; None if there is none."""
     return await work.find(Reader, "readers", {"_id": patron_id})
 
 
 async def add(work: Work, past: PastLoan) -> None:
-    """A loan into its patron's history. If they change their mind at this moment, one waits."""
+    """Add a loan to its patron's reading history.
+
+    Also writes the patron's choice, so that a change of it in a concurrent transaction conflicts,
+    and one of the two is retried.
+    """
     await work.update("readers", {"_id": past.patron_id}, {"$inc": {"moves": 1}})
     await work.add("history", past)
 
 
 async def forget(work: Work, patron_id: str) -> int:
-    """Delete a patron's history; says how many loans it had."""
+    """Delete a patron's history; return the number of loans in it."""
     return await work.delete("history", {"patron_id": patron_id})
 
 
 async def forget_reader(work: Work, patron_id: str) -> None:
-    """Delete a patron's history and what they wanted."""
+    """Delete a patron's history and their choice about it."""
     await forget(work, patron_id)
     await work.delete("readers", {"_id": patron_id})
 
 
 async def find_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[PastLoan]:
-    """One more than `limit` of a patron's past loans, in the order of borrowing."""
+    """Return up to `limit` + 1 of a patron's past loans, in the order of borrowing."""
     return await reading.page(
         db, PastLoan, "history", {"patron_id": patron_id}, limit=limit, after=after
     )

@@ -1,6 +1,6 @@
-"""Loans, and which of them the jobs and sweeps have to look at."""
+"""Loans, and the queries by which jobs and sweeps find the loans to process."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ OPEN = {"state": LoanState.OPEN.value}
 RETURNED = {"state": LoanState.RETURNED.value}
 LOST = {"state": LoanState.LOST.value}
 
-# Indexes that a query names as its hint.
+# Names of indexes that queries give as a hint.
 OF_PATRON = "open_of_patron"
 BY_DUE_DATE = "open_of_branch_by_due_date"
 TO_NOTICE = "open_to_notice"
@@ -31,23 +31,23 @@ OVER = "returned"
 
 INDEXES: Indexes = {
     "loans": [
-        # One copy has at most one open loan, whatever else goes wrong.
+        # Guarantees that a copy has at most one open loan.
         IndexModel([("copy_id", ASCENDING)], unique=True, partialFilterExpression=OPEN),
         IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
-        # Open loans of a patron, and the patrons with open loans of some branches, in order.
+        # A patron's open loans, and the patrons with open loans of some branches, in order.
         IndexModel(
             [("patron_id", ASCENDING), ("branch_code", ASCENDING), ("branch_kind", ASCENDING)],
             name=OF_PATRON,
             partialFilterExpression=OPEN,
         ),
         IndexModel([("copy_id", ASCENDING)], name="lost_by_copy", partialFilterExpression=LOST),
-        # What an announcement moves, in an order in which a sweep knows its place.
+        # Loans that an announcement moves, in the order in which a sweep reads them.
         IndexModel(
             [("branch_code", ASCENDING), ("due_on", ASCENDING), ("_id", ASCENDING)],
             name=BY_DUE_DATE,
             partialFilterExpression=OPEN,
         ),
-        # What the overdue job has to notice, and nothing else.
+        # The loans that the overdue job reads.
         IndexModel(
             [
                 ("branch_code", ASCENDING),
@@ -57,19 +57,19 @@ INDEXES: Indexes = {
             name=TO_NOTICE,
             partialFilterExpression=OPEN,
         ),
-        # What the job of the lost looks at: overdue for as long as its policy says.
+        # The loans that the `lost` job reads: overdue for as long as their policy says.
         IndexModel(
             [("policy.lost_after_days", ASCENDING), ("due_on", ASCENDING)],
             name=TO_LOSE,
             partialFilterExpression=OPEN,
         ),
-        # What may be forgotten: little, for what was forgotten is gone.
+        # Returned loans that may be deleted: few, because the job deletes them.
         IndexModel(
             [("state", ASCENDING), ("_id", ASCENDING)],
             name=OVER,
             partialFilterExpression=RETURNED,
         ),
-        # What the due-soon job has to notice, and nothing else.
+        # The loans that the due-soon job reads.
         IndexModel(
             [("due_soon_noticed_on", ASCENDING), ("due_on", ASCENDING)],
             name=TO_REMIND,
@@ -80,64 +80,65 @@ INDEXES: Indexes = {
 
 
 async def add(work: Work, loans: Iterable[Loan]) -> None:
-    """New loans."""
+    """Insert new loans."""
     await work.add("loans", *loans)
 
 
 async def save(work: Work, steps: Iterable[Loan]) -> None:
-    """Loans after each of one or more changes, in their order."""
+    """Save loans after each of one or more changes, in order."""
     await work.save("loans", *steps)
 
 
 async def correct_fine(work: Work, loan: Loan, statement: Statement) -> None:
-    """Another statement of the fine of a loan that has ended.
+    """Replace the fine statement of a loan that has ended.
 
-    Its version stays: it counts what is published, and a loan's events say nothing of its fine.
+    The loan's version stays: it counts published changes, and a loan's events do not contain its
+    fine.
     """
     await work.update("loans", {"_id": loan.id}, {"$set": {"final_fine": plain(statement)}})
 
 
 async def get(work: Work, loan_id: str) -> Loan | None:
-    """One loan."""
+    """Return a loan by its id, or None."""
     return await work.find(Loan, "loans", {"_id": loan_id})
 
 
 async def some(work: Work, loan_ids: Collection[str]) -> list[Loan]:
-    """Some loans."""
+    """Return loans by id."""
     return await work.all(Loan, "loans", {"_id": {"$in": sorted(loan_ids)}})
 
 
 async def open_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
-    """The open loans of some copies, by copy."""
+    """Return the open loans of some copies, keyed by copy id."""
     found = await work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **OPEN})
     return {loan.copy_id: loan for loan in found}
 
 
 async def lost_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
-    """The loans in which some copies were lost, by copy."""
+    """Return the loans in which some copies were lost, keyed by copy id."""
     found = await work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **LOST})
     return {loan.copy_id: loan for loan in found}
 
 
 async def open_of_patron(work: Work, patron_id: str) -> list[Loan]:
-    """A patron's open loans, in the order of borrowing."""
+    """Return a patron's open loans, in the order of borrowing."""
     return await work.all(Loan, "loans", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])
 
 
 async def forget(work: Work, loan: Loan) -> None:
-    """Delete a loan as it was read; raises Stale if it has changed since."""
+    """Delete a loan as it was read. Raises Stale if it has changed since."""
     if not await work.delete("loans", {"_id": loan.id, "version": loan.version}):
         raise Stale(f"loan {loan.id} is no longer at its version")
 
 
 async def returned(db: Database) -> AsyncIterator[str]:
-    """Ids of the loans that have come back, in the order of borrowing."""
+    """Yield the ids of the returned loans."""
     async for found in db.loans.find(RETURNED, {"_id": 1}, hint=OVER).batch_size(200):
         yield found["_id"]
 
 
 async def find(db: Database, loan_id: str) -> Loan | None:
-    """One loan."""
+    """Return a loan by its id, or None."""
     found = await reading.every(db, Loan, "loans", {"_id": loan_id})
     return found[0] if found else None
 
@@ -145,26 +146,41 @@ async def find(db: Database, loan_id: str) -> Loan | None:
 async def find_of(
     db: Database, patron_id: str, *, only_open: bool, limit: int, after: str | None
 ) -> list[Loan]:
-    """A patron's loans, in the order of borrowing."""
+    """Return up to `limit` + 1 of a patron's loans, in the order of borrowing."""
     query = {"patron_id": patron_id, **(OPEN if only_open else {})}
     return await reading.page(db, Loan, "loans", query, limit=limit, after=after)
 
 
+async def titles_of(db: Database, loan_ids: Collection[str]) -> dict[str, str]:
+    """Return the title ids of some loans, keyed by loan id; deleted loans are left out."""
+    found = db.loans.find({"_id": {"$in": sorted(loan_ids)}}, {"title_id": 1})
+    return {loan["_id"]: loan["title_id"] async for loan in found}
+
+
 async def find_open(db: Database, part: Part) -> tuple[list[Loan], str | None]:
-    """The open ones of a part of the loans and where to go on."""
+    """Return a page of the open loans and the id at which the next page begins."""
     return await read_part(db.loans, Loan, part, OPEN)
 
 
 async def find_due_before(db: Database, patron_id: str, day: date) -> list[Loan]:
-    """A patron's open loans whose stored due date is before `day`."""
+    """Return a patron's open loans whose stored due date is before `day`."""
     query = {"patron_id": patron_id, "due_on": {"$lt": day.isoformat()}, **OPEN}
     return sorted(await reading.every(db, Loan, "loans", query), key=lambda loan: loan.id)
 
 
 async def find_borrowing_patrons(
-    db: Database, suspension: FineSuspension, limit: int, after: str | None
-) -> list[str]:
-    """Patrons with an open loan of a branch in the suspension's scope, each once, by id."""
+    db: Database,
+    suspension: FineSuspension,
+    limit: int,
+    after: str | None,
+    concerned: Callable[[str, str], bool],
+) -> dict[str, set[str]]:
+    """Return patrons with open loans of branches in the suspension's scope, with the branch codes.
+
+    The result is keyed by patron id. `concerned` takes the code and kind of a branch in scope and
+    returns True if its loans count. If there are `limit` patrons, the codes of the last one may be
+    incomplete.
+    """
     query: dict[str, Any] = {**OPEN}
     if suspension.branches or suspension.kinds:
         query["$or"] = [
@@ -173,14 +189,16 @@ async def find_borrowing_patrons(
         ]
     if after is not None:
         query["patron_id"] = {"$gt": after}
-    # In the order of the index, so that it stops once the page is full.
-    cursor = db.loans.find(query, {"_id": 0, "patron_id": 1}).sort("patron_id").hint(OF_PATRON)
-    patrons: dict[str, None] = {}
+    # Reads in the order of the index, so that it can stop once the page is full.
+    fields = {"_id": 0, "patron_id": 1, "branch_code": 1, "branch_kind": 1}
+    cursor = db.loans.find(query, fields).sort("patron_id").hint(OF_PATRON)
+    patrons: dict[str, set[str]] = {}
     async for found in cursor:
-        patrons[found["patron_id"]] = None
-        if len(patrons) == limit:
-            break
-    return list(patrons)
+        if concerned(found["branch_code"], found["branch_kind"]):
+            patrons.setdefault(found["patron_id"], set()).add(found["branch_code"])
+            if len(patrons) == limit:
+                break
+    return patrons
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +210,7 @@ class _Due:
 async def next_to_move(
     work: Work, sweep: Sweep, spans: Sequence[Movable], *, limit: int
 ) -> tuple[Place, ...]:
-    """The loans after the place of a sweep that announcements may move, at most `limit`."""
+    """Return at most `limit` loans after a sweep's place that announcements may move."""
     places: list[Place] = []
     here = sweep.place if sweep.place and sweep.place.stage is Stage.LOANS else None
     for number, span in enumerate(spans):
@@ -214,7 +232,7 @@ async def next_to_move(
                     {**_behind(sweep, span), **days},
                     sort=[("due_on", ASCENDING), ("_id", ASCENDING)],
                     limit=limit - len(places),
-                    # Within one due date the index of ids has the same order, and all the loans.
+                    # Without the hint the index of ids, which covers all loans, could be chosen.
                     hint=BY_DUE_DATE,
                 )
                 places += [Place(Stage.LOANS, one.id, number, one.due_on) for one in found]
@@ -222,7 +240,7 @@ async def next_to_move(
 
 
 async def count_to_move(work: Work, sweep: Sweep, spans: Sequence[Movable]) -> int:
-    """How many loans announcements may move."""
+    """Count the loans that announcements may move."""
     return sum(
         [
             await work.count("loans", {**_behind(sweep, span), "due_on": _days(span)})
@@ -236,7 +254,7 @@ def _days(span: Movable) -> dict[str, str]:
 
 
 def _behind(sweep: Sweep, span: Movable) -> dict[str, Any]:
-    """Open loans that may not follow a branch's calendar yet."""
+    """Build the query for open loans that may not follow a branch's calendar yet."""
     return {
         "branch_code": sweep.id,
         "calendar_version": {"$lt": sweep.calendar_version},
@@ -248,10 +266,10 @@ def _behind(sweep: Sweep, span: Movable) -> dict[str, Any]:
 async def to_notice(
     db: Database, due_by: Mapping[tuple[int, date], Collection[str]]
 ) -> AsyncIterator[str]:
-    """Ids of the open loans that are overdue and have not had the notice that is due.
+    """Yield the ids of the open loans that are overdue and lack the notice that is due.
 
-    `due_by` gives, for a number of notices had and the last due date that makes another one due,
-    the branches it holds for.
+    Each key of `due_by` is a number of notices already given and the last due date that makes the
+    next one due; its value holds the codes of the branches to which this applies.
     """
     for (notices, due_on), branch_codes in due_by.items():
         query = {
@@ -265,7 +283,7 @@ async def to_notice(
 
 
 async def to_remind(db: Database, first: date, last: date) -> AsyncIterator[str]:
-    """Ids of the open loans due on a day of this span of which nobody has been reminded."""
+    """Yield the ids of the open loans due from `first` to `last` without a due-soon notice."""
     query = {
         "due_soon_noticed_on": None,
         "due_on": {"$gte": first.isoformat(), "$lte": last.isoformat()},
@@ -276,10 +294,11 @@ async def to_remind(db: Database, first: date, last: date) -> AsyncIterator[str]
 
 
 async def find_alike(db: Database, branch_codes: Collection[str]) -> list[Alike]:
-    """The open loans of some branches, those together whose due dates and fines are alike.
+    """Return the open loans of some branches, grouped by equal due dates and fines.
 
-    A hundred thousand loans are some thousands of groups: as many as days, calendars and rows. A
-    group may have some 300,000: its ids are one document.
+    A hundred thousand loans form some thousands of groups: one for each combination of day,
+    calendar and policy row. A group can hold about 300,000 loans, because its ids are in one
+    document.
     """
     same = (
         *("branch_code", "due_on", "set_under", "calendar_version", "moves"),
@@ -303,7 +322,7 @@ async def find_alike(db: Database, branch_codes: Collection[str]) -> list[Alike]
 
 
 async def find_borrowers(db: Database, branch_codes: Collection[str]) -> int:
-    """How many patrons have an open loan of some branches."""
+    """Count the patrons with an open loan of some branches."""
     query = {"branch_code": {"$in": sorted(branch_codes)}, **OPEN}
     found = await db.loans.aggregate(
         [{"$match": query}, {"$group": {"_id": "$patron_id"}}, {"$count": "patrons"}],
@@ -314,9 +333,9 @@ async def find_borrowers(db: Database, branch_codes: Collection[str]) -> int:
 
 
 async def to_lose(db: Database, day: date) -> AsyncIterator[str]:
-    """Ids of the open loans so long past their due dates that they may be lost by the rule.
+    """Yield the ids of the open loans that the rule may declare lost on `day`.
 
-    For each number of days that a policy of an open loan gives, of which there are few.
+    Runs one query for each distinct `lost_after_days` of the open loans; there are few.
     """
     days = -1
     while found := await db.loans.find_one(
@@ -332,7 +351,7 @@ async def to_lose(db: Database, day: date) -> AsyncIterator[str]:
 
 
 def given_up_after(days: int, day: date) -> dict[str, Any]:
-    """The open loans under policies of so many days that may be lost on `day`."""
+    """Build the query for open loans that may be lost on `day` under a limit of `days` days."""
     latest = day - timedelta(days=max(days, 1))
     return {
         "policy.lost_after_days": days,

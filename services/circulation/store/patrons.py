@@ -1,4 +1,4 @@
-"""What accounts says of patrons, and what circulation counts of them."""
+"""Patron data from accounts, and circulation's own counts for each patron."""
 
 from collections.abc import Collection
 
@@ -15,43 +15,44 @@ INDEXES: Indexes = {
 
 
 async def note(work: Work, patron: Patron) -> None:
-    """Keep what accounts says of a patron, unless something newer is known."""
+    """Store a patron's data from accounts, unless newer data is stored."""
     await work.save_if_newer("patrons", patron)
 
 
 async def get(work: Work, patron_id: str) -> Patron | None:
-    """What accounts has said of a patron."""
+    """Return a patron's data from accounts, or None."""
     return await work.find(Patron, "patrons", {"_id": patron_id})
 
 
 async def some(work: Work, patron_ids: Collection[str]) -> dict[str, Patron]:
-    """What accounts has said of some patrons, by patron."""
+    """Return the data of some patrons from accounts, keyed by patron id."""
     found = await work.all(Patron, "patrons", {"_id": {"$in": sorted(patron_ids)}})
     return {patron.id: patron for patron in found}
 
 
 async def holder_of_card(work: Work, card_digest: str) -> Patron | None:
-    """Whose card this is, if it is one patron's, as far as circulation has heard.
+    """Return the patron who has a card, or None if circulation knows none or more than one.
 
-    Two have it for a moment, where a card went from one to the other and one event is under way.
+    Two patrons can have it for a moment: a card passed from one to the other, and one of the two
+    events has not arrived yet.
     """
     found = await work.all(Patron, "patrons", {"card_digest": card_digest}, limit=2)
     return found[0] if len(found) == 1 else None
 
 
 async def borrower(work: Work, patron_id: str) -> Borrower:
-    """What is counted of a patron."""
+    """Return the counts of a patron."""
     return (await borrowers(work, [patron_id]))[patron_id]
 
 
 async def borrowers(work: Work, patron_ids: Collection[str]) -> dict[str, Borrower]:
-    """What is counted of some patrons, by patron."""
+    """Return the counts of some patrons, keyed by patron id."""
     known = await work.all(Borrower, "borrowers", {"_id": {"$in": sorted(patron_ids)}})
     return {one: Borrower(one) for one in patron_ids} | {one.id: one for one in known}
 
 
 async def save_borrower(work: Work, borrower: Borrower) -> None:
-    """The counts after a change. Of two changes at once one is run again."""
+    """Save a patron's counts after a change. On concurrent changes one transaction is retried."""
     if borrower.version == 1:
         await work.add("borrowers", borrower)
     else:

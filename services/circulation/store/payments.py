@@ -1,11 +1,13 @@
-"""Payments and refunds, and the charges that they have claimed.
+"""Payments and refunds, and their claims on charges.
 
-A charge has one claim at most: it can't be paid twice, nor waived while money for it is under way.
+A charge has at most one claim, so it can't be paid twice, or waived while money for it is under
+way.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
@@ -17,7 +19,7 @@ from shared.unit_of_work import Work
 INDEXES: Indexes = {
     "payments": [
         IndexModel([("parts.charge_id", ASCENDING)]),
-        # What the job looks at, and nothing else.
+        # The payments that the job reads.
         IndexModel([("state", ASCENDING), ("begun_at", ASCENDING)]),
     ],
     "refunds": [IndexModel([("settled", ASCENDING), ("begun_at", ASCENDING)])],
@@ -25,55 +27,69 @@ INDEXES: Indexes = {
 }
 
 
+_UNDER_WAY = [state.value for state in UNDER_WAY]
+
+
 @dataclass(frozen=True)
 class _Claim:
     id: str
-    """Of the charge."""
+    """Id of the charge."""
     of: str
-    """The payment or refund."""
+    """Id of the payment or refund."""
 
 
 async def begin(work: Work, payment: Payment) -> None:
-    """A new payment, which claims its charges."""
+    """Insert a new payment and its claims on its charges."""
     await work.add("payments", payment)
     await work.add("claims", *(_Claim(part.charge_id, payment.id) for part in payment.parts))
 
 
 async def begin_refund(work: Work, refund: Refund) -> None:
-    """A new refund, which claims its charge."""
+    """Insert a new refund and its claim on its charge."""
     await work.add("refunds", refund)
     await work.add("claims", _Claim(refund.charge_id, refund.id))
 
 
 async def claimed(work: Work, charge_ids: Collection[str]) -> bool:
-    """Whether money is under way for any of these charges."""
+    """Return True if a payment or refund is under way for any of these charges."""
     return bool(await work.count("claims", {"_id": {"$in": sorted(charge_ids)}}))
 
 
+async def under_way(work: Work, charge_ids: Collection[str]) -> list[Payment]:
+    """Return the payments under way for any of these charges."""
+    return await work.all(Payment, "payments", _under_way_for(charge_ids))
+
+
 async def get(work: Work, payment_id: str) -> Payment | None:
-    """One payment."""
+    """Return a payment by its id, or None."""
     return await work.find(Payment, "payments", {"_id": payment_id})
 
 
+async def refund_under_way(work: Work, charge_id: str) -> Refund | None:
+    """Return the refund that has claimed a charge, or None."""
+    claim = await work.find(_Claim, "claims", {"_id": charge_id})
+    return await get_refund(work, claim.of) if claim else None
+
+
 async def get_refund(work: Work, refund_id: str) -> Refund | None:
-    """One refund."""
+    """Return a refund by its id, or None."""
     return await work.find(Refund, "refunds", {"_id": refund_id})
 
 
 async def of_charge(work: Work, charge_id: str) -> Payment | None:
-    """The payment that paid a charge. There is one at most: it paid all that was outstanding."""
+    """Return the payment that paid a charge, or None; it paid the whole outstanding amount."""
     return await work.find(Payment, "payments", {"parts.charge_id": charge_id, "state": "paid"})
 
 
 async def save(work: Work, payment: Payment) -> None:
-    """A payment after a step; one that is not under way any more claims nothing."""
+    """Save a payment after a step; release its claims if it is no longer under way."""
     await work.save("payments", payment)
     if payment.state not in UNDER_WAY:
         await _free(work, (part.charge_id for part in payment.parts))
 
 
 async def save_refund(work: Work, refund: Refund) -> None:
-    """A refund that was given."""
+    """Save a refund that was given, and release its claim."""
     await work.save("refunds", refund)
     await _free(work, [refund.charge_id])
 
@@ -83,25 +99,33 @@ async def _free(work: Work, charge_ids: Iterable[str]) -> None:
 
 
 async def find(db: Database, payment_id: str) -> Payment | None:
-    """One payment."""
+    """Return a payment by its id, or None."""
     found = await reading.every(db, Payment, "payments", {"_id": payment_id})
     return found[0] if found else None
 
 
+async def find_under_way_for(db: Database, charge_ids: Collection[str]) -> list[Payment]:
+    """Return the same as `under_way`, read outside any transaction."""
+    return await reading.every(db, Payment, "payments", _under_way_for(charge_ids))
+
+
+def _under_way_for(charge_ids: Collection[str]) -> dict[str, Any]:
+    return {"parts.charge_id": {"$in": sorted(charge_ids)}, "state": {"$in": _UNDER_WAY}}
+
+
 async def find_under_way(db: Database, begun_by: datetime, limit: int) -> list[Payment]:
-    """Payments that were begun by then and are not over."""
-    states = [state.value for state in UNDER_WAY]
-    query = {"state": {"$in": states}, "begun_at": {"$lte": begun_by}}
+    """Return at most `limit` payments begun by an instant and not over."""
+    query = {"state": {"$in": _UNDER_WAY}, "begun_at": {"$lte": begun_by}}
     return await reading.every(db, Payment, "payments", query, limit=limit)
 
 
 async def find_refunds_under_way(db: Database, begun_by: datetime, limit: int) -> list[Refund]:
-    """Refunds that were begun by then and are not given."""
+    """Return at most `limit` refunds begun by an instant and not given yet."""
     query = {"settled": False, "begun_at": {"$lte": begun_by}}
     return await reading.every(db, Refund, "refunds", query, limit=limit)
 
 
 async def find_refund(db: Database, refund_id: str) -> Refund | None:
-    """One refund."""
+    """Return a refund by its id, or None."""
     found = await reading.every(db, Refund, "refunds", {"_id": refund_id})
     return found[0] if found else None

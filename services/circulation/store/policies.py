@@ -1,4 +1,4 @@
-"""The policy rows in force, and every version there was."""
+"""The policy rows in force, and the history of their versions."""
 
 from dataclasses import dataclass, replace
 
@@ -25,24 +25,26 @@ INDEXES: Indexes = {
 
 @dataclass(frozen=True)
 class _Edition:
-    """Which state of the whole matrix is in force."""
+    """The state of all policy rows that is in force."""
 
     id: str
     version: int
     stamp: str
-    """Of this state alone, whichever the database: what a process keeps the matrix by."""
+    """Unique id of this state, also across databases; the key of the process's cache."""
 
 
 _CURRENT = "current"
 _kept: dict[str, PolicyMatrix] = {}
-"""The last matrix that was read, by the stamp of its edition: rows are many and change rarely."""
+"""Cache of the last rows read, keyed by the stamp of their edition: rows are many and change
+rarely."""
 
 
 async def matrix(work: Work) -> PolicyMatrix:
-    """The policy rows in force. The first to ask stores the default ones.
+    """Return the policy rows in force. The first call stores the default rows.
 
-    One small document says which edition is in force; the rows are read when it is another one
-    than this process knows. Read in the transaction, so no loan is made under rows of yesterday.
+    One small document names the edition in force; the rows are read only if the process has not
+    cached that edition. The edition is read in the transaction, so no loan is made under outdated
+    rows.
     """
     edition = await work.find(_Edition, "policy_editions", {"_id": _CURRENT})
     if edition is None:
@@ -56,7 +58,7 @@ async def matrix(work: Work) -> PolicyMatrix:
 
 async def _first(work: Work) -> PolicyMatrix:
     await work.add("policy_editions", _Edition(_CURRENT, 1, new_id()))
-    found = await work.all(Policy, "policies", {})  # of a version that kept no history
+    found = await work.all(Policy, "policies", {})  # stored by a release without a history
     rows = found or HONG_KONG.rows
     if not found:
         await work.add("policies", *rows)
@@ -70,7 +72,7 @@ async def _first(work: Work) -> PolicyMatrix:
 
 
 async def last_version(work: Work, policy_id: str) -> int:
-    """The highest version that a row of this id ever had, deletions counted; 0: there was none."""
+    """Return the highest version a row of this id ever had, deletions included; 0 if none."""
     last = await work.all(
         PolicyChange, "policy_changes", {"policy_id": policy_id}, sort=[("_id", -1)], limit=1
     )
@@ -78,7 +80,7 @@ async def last_version(work: Work, policy_id: str) -> int:
 
 
 async def change(work: Work, change: PolicyChange) -> None:
-    """Put a row in force, or delete it, and keep the change. Of two at once one is run again."""
+    """Put a row in force or delete it, and store the change. Concurrent changes are retried."""
     edition = await work.find(_Edition, "policy_editions", {"_id": _CURRENT})
     if edition is None:
         raise ValueError("the rows are read before one is changed")
@@ -91,7 +93,7 @@ async def change(work: Work, change: PolicyChange) -> None:
 
 
 async def find(db: Database) -> list[Policy]:
-    """The policy rows in force, by id."""
+    """Return the policy rows in force, in the order of their ids."""
     rows = await reading.every(db, Policy, "policies", {})
     return sorted(rows or HONG_KONG.rows, key=lambda row: row.id)
 
@@ -99,7 +101,7 @@ async def find(db: Database) -> list[Policy]:
 async def find_changes(
     db: Database, policy_id: str, limit: int, after: str | None
 ) -> list[PolicyChange]:
-    """One more than `limit` of the versions of a row, in their order, its deletions among them."""
+    """Return up to `limit` + 1 of the versions of a row, oldest first, deletions included."""
     return await reading.page(
         db, PolicyChange, "policy_changes", {"policy_id": policy_id}, limit=limit, after=after
     )

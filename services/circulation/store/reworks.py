@@ -1,4 +1,4 @@
-"""Which changes of calendars and suspensions have fines to be worked out again."""
+"""Changes of calendars and suspensions after which fines are recalculated."""
 
 from services.circulation.domain.rework import Rework
 from services.circulation.store import reading
@@ -8,11 +8,11 @@ from shared.unit_of_work import Work
 INDEXES: Indexes = {"reworks": []}
 
 IN_HAND_MS = 15_000
-"""Milliseconds after which every transaction that began before a change has ended."""
+"""Age of a change, in milliseconds, at which every transaction begun before it has ended."""
 
 
 async def want(work: Work, rework_id: str, version: int) -> None:
-    """Note that fines are to be worked out again for this version of a thing."""
+    """Note that fines are to be recalculated for this version of a calendar or suspension."""
     await work.update(
         "reworks",
         {"_id": rework_id},
@@ -26,17 +26,17 @@ async def want(work: Work, rework_id: str, version: int) -> None:
 
 
 async def finish(work: Work, rework: Rework) -> None:
-    """Note that it is done for the version that `rework` was read at."""
+    """Note that a pass for the version at which `rework` was read is done."""
     passed = "settled" if rework.done == rework.version else "done"
     await work.update("reworks", {"_id": rework.id}, {"$max": {passed: rework.version}})
 
 
 async def find_wanted(db: Database) -> list[Rework]:
-    """Those to be done, and those to be done a second time: there are as many in all as branches
-    and suspensions.
+    """Return the recalculations that need their first or second pass.
 
-    A return under way as the change was made may assess its fine by what was known before, and
-    commit after the first pass. The second finds it.
+    There are at most as many as branches and suspensions together. The second pass is needed
+    because a return under way during the change may assess its fine by the former data and commit
+    after the first pass.
     """
     return await reading.every(
         db,

@@ -17,17 +17,17 @@ INDEXES: Indexes = {
 
 
 async def every(work: Work) -> list[FineSuspension]:
-    """Every fine suspension. They are few: a library has some in a decade."""
+    """Return every fine suspension. There are few: a library has some in a decade."""
     return await work.all(FineSuspension, "suspensions", {})
 
 
 async def get(work: Work, suspension_id: str) -> FineSuspension | None:
-    """One fine suspension."""
+    """Return a fine suspension by its id, or None."""
     return await work.find(FineSuspension, "suspensions", {"_id": suspension_id})
 
 
 async def save(work: Work, suspension: FineSuspension) -> None:
-    """A new fine suspension, or one after a change."""
+    """Insert a new fine suspension, or save one after a change."""
     if suspension.version == 1:
         await work.add("suspensions", suspension)
     else:
@@ -35,23 +35,23 @@ async def save(work: Work, suspension: FineSuspension) -> None:
 
 
 async def find(db: Database) -> list[FineSuspension]:
-    """Every fine suspension, in the order of recording."""
+    """Return every fine suspension, in the order of recording."""
     found = await reading.every(db, FineSuspension, "suspensions", {})
     return sorted(found, key=lambda one: one.id)
 
 
 async def find_one(db: Database, suspension_id: str) -> FineSuspension | None:
-    """One fine suspension."""
+    """Return a fine suspension by its id, or None."""
     found = await reading.every(db, FineSuspension, "suspensions", {"_id": suspension_id})
     return found[0] if found else None
 
 
 async def find_part(db: Database, part: Part) -> tuple[list[FineSuspension], str | None]:
-    """A part of the suspensions and where to go on."""
+    """Return a page of the suspensions and the id at which the next page begins."""
     return await read_part(db.suspensions, FineSuspension, part)
 
 
 async def to_resume(db: Database, day: date) -> list[str]:
-    """Ids of the suspensions whose end has come by `day` and has not been noticed."""
+    """Return the ids of the suspensions that ended by `day` and whose end was not published yet."""
     query = {"resumption_noticed_on": None, "resumes_on": {"$lte": day.isoformat()}}
     return [found["_id"] async for found in db.suspensions.find(query, {"_id": 1})]

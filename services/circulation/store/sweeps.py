@@ -1,4 +1,4 @@
-"""Sweeps: branches whose loans are to follow what was announced."""
+"""Sweeps: branches whose loans and holds are to follow announced changes."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,12 +14,12 @@ INDEXES: Indexes = {"sweeps": [IndexModel([("state", ASCENDING)])]}
 
 
 async def get(work: Work, branch_code: str) -> Sweep | None:
-    """The sweep of a branch; None if there was none yet."""
+    """Return the last sweep of a branch; None if there was none yet."""
     return await work.find(Sweep, "sweeps", {"_id": branch_code})
 
 
 async def save(work: Work, sweep: Sweep) -> None:
-    """Keep the next version of a sweep; version 1 is a new one."""
+    """Insert a sweep of version 1, or save the next version of one."""
     if sweep.version == 1:
         await work.add("sweeps", sweep)
     else:
@@ -27,14 +27,14 @@ async def save(work: Work, sweep: Sweep) -> None:
 
 
 async def find(db: Database) -> Sequence[Sweep]:
-    """Every branch's last sweep."""
+    """Return the last sweep of every branch."""
     return await reading.every(db, Sweep, "sweeps", {})
 
 
 async def find_waiting(db: Database, at: datetime, *, all_settling: bool) -> list[str]:
-    """The branches with something to sweep at an instant of the wall clock, in order.
+    """Return the branches with sweep work at an instant of the wall clock, in order.
 
-    `all_settling`: also those that are to look once more only later.
+    With `all_settling`, includes sweeps whose second pass is not due yet.
     """
     settling = {} if all_settling else {"settled_after": {"$lte": at}}
     query = {

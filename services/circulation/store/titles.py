@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+import pymongo
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.copy import Copy, CopyState
@@ -12,10 +13,13 @@ from services.circulation.store import reading
 from shared.mongo import Database, Indexes, Part, from_document, plain, read_part
 from shared.unit_of_work import Work
 
+SEARCH_SECONDS = 0.7
+"""Time limit of a search in the database, in seconds: about half that of other reads."""
 FREE = {
     "state": {"$in": [CopyState.AVAILABLE.value, CopyState.IN_TRANSIT.value]},
     "hold_id": None,
 }
+TO_FETCH = {"state": CopyState.TO_FETCH.value}
 
 INDEXES: Indexes = {
     "titles": [
@@ -29,22 +33,28 @@ INDEXES: Indexes = {
     "copies": [
         IndexModel([("barcode", ASCENDING)], unique=True),
         IndexModel([("title_id", ASCENDING)]),
+        # Copies that staff have to fetch at a branch.
+        IndexModel(
+            [("at_branch", ASCENDING), ("_id", ASCENDING)],
+            name="to_fetch",
+            partialFilterExpression=TO_FETCH,
+        ),
     ],
 }
 
 
 async def add(work: Work, titles: Iterable[Title]) -> None:
-    """New titles."""
+    """Insert new titles."""
     await work.add("titles", *(_with_terms(title) for title in titles))
 
 
 async def add_copies(work: Work, copies: Iterable[Copy]) -> None:
-    """New copies. A barcode that is taken runs the transaction again."""
+    """Insert new copies. If a barcode is taken, the transaction is retried."""
     await work.add("copies", *copies)
 
 
 async def save(work: Work, titles: Iterable[Title]) -> None:
-    """Titles after a change of what they say or of their copies."""
+    """Save titles after a change of their fields or of their copies."""
     await work.save("titles", *(_with_terms(title) for title in titles))
 
 
@@ -53,77 +63,85 @@ def _with_terms(title: Title) -> dict[str, Any]:
 
 
 async def get(work: Work, title_id: str) -> Title | None:
-    """One title."""
+    """Return a title by its id, or None."""
     return await work.find(Title, "titles", {"_id": title_id})
 
 
 async def imported_as(work: Work, control_numbers: Collection[str]) -> dict[str, Title]:
-    """The titles that were imported under these control numbers, by control number."""
+    """Return the titles imported under these control numbers, keyed by control number."""
     query = {"control_number": {"$in": sorted(control_numbers)}}
     found = await work.all(Title, "titles", query)
     return {str(title.control_number): title for title in found}
 
 
 async def copies_of(work: Work, title_ids: Collection[str]) -> list[Copy]:
-    """All copies of some titles, in the order of cataloguing."""
+    """Return all copies of some titles, in the order of cataloguing."""
     query = {"title_id": {"$in": sorted(title_ids)}}
     return await work.all(Copy, "copies", query, sort=[("_id", 1)])
 
 
 async def copies_with(work: Work, barcodes: Sequence[str]) -> dict[str, Copy]:
-    """The copies with these barcodes, by barcode."""
+    """Return the copies with these barcodes, keyed by barcode."""
     found = await work.all(Copy, "copies", {"barcode": {"$in": list(barcodes)}})
     return {copy.barcode: copy for copy in found}
 
 
 async def save_copies(work: Work, copies: Iterable[Copy]) -> None:
-    """Copies after a change."""
+    """Save copies after a change."""
     await work.save("copies", *copies)
 
 
 async def some_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Copy]:
-    """Some copies, by id."""
+    """Return copies by id, keyed by id."""
     found = await work.all(Copy, "copies", {"_id": {"$in": sorted(copy_ids)}})
     return {copy.id: copy for copy in found}
 
 
 async def free_copies(work: Work, title_ids: Collection[str]) -> list[Copy]:
-    """The copies of these titles that are not lent and are for no hold."""
+    """Return the copies of these titles that are neither on loan nor assigned to a hold."""
     return await work.all(Copy, "copies", {"title_id": {"$in": sorted(title_ids)}, **FREE})
 
 
 async def with_free_copies(db: Database, title_ids: Collection[str]) -> list[str]:
-    """Those of some titles that have a copy which is not lent and is for no hold."""
+    """Return the ids of those titles that have a free copy; see `free_copies`."""
     query = {"title_id": {"$in": sorted(title_ids)}, **FREE}
     found: list[str] = await db.copies.distinct("title_id", query)
     return sorted(found)
 
 
 async def search(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
-    """The titles that every word of `text` begins a term of, in the order of cataloguing."""
-    return await reading.page(db, Title, "titles", matching(text), limit=limit, after=after)
+    """Return up to `limit` + 1 titles that match a search, in the order of cataloguing.
+
+    Anybody may search, so a search has a shorter time limit than other reads. When it runs out, the
+    database counts as unavailable.
+    """
+    with pymongo.timeout(SEARCH_SECONDS):
+        return await reading.page(db, Title, "titles", matching(text), limit=limit, after=after)
 
 
 def matching(text: str) -> dict[str, Any]:
-    """The query for `search`. The index finds the titles of its rarest word; the others filter."""
+    """Build the query for titles in which every word of `text` begins a term.
+
+    The index finds the titles of the rarest word; the other words filter them.
+    """
     if words := sought(text):
         return {"$and": [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in words]}
     return {}
 
 
 async def find_part(db: Database, part: Part) -> tuple[list[Title], str | None]:
-    """A part of the titles and where to go on."""
+    """Return a page of the titles and the id at which the next page begins."""
     return await read_part(db.titles, Title, part)
 
 
 async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]:
-    """What some titles are called, by id."""
+    """Return the names of some titles, keyed by title id."""
     found = db.titles.find({"_id": {"$in": sorted(title_ids)}}, {"title": 1})
     return {title["_id"]: title["title"] async for title in found}
 
 
 async def find_copies(db: Database, title_ids: Sequence[str]) -> dict[str, list[Copy]]:
-    """The copies of each of these titles, in the order of their barcodes."""
+    """Return the copies of each of these titles, in the order of their barcodes."""
     found = await reading.every(db, Copy, "copies", {"title_id": {"$in": list(title_ids)}})
     by_title: dict[str, list[Copy]] = {title_id: [] for title_id in title_ids}
     for copy in sorted(found, key=lambda copy: copy.barcode):
@@ -132,13 +150,19 @@ async def find_copies(db: Database, title_ids: Sequence[str]) -> dict[str, list[
 
 
 async def find_copy(db: Database, barcode: str) -> Copy | None:
-    """The copy with a barcode."""
+    """Return the copy with a barcode, or None."""
     found = await reading.every(db, Copy, "copies", {"barcode": barcode})
     return found[0] if found else None
 
 
+async def find_to_fetch(db: Database, branch: str, limit: int, after: str | None) -> list[Copy]:
+    """Return up to `limit` + 1 of the copies that staff have to fetch at a branch."""
+    query = {"at_branch": branch, **TO_FETCH}
+    return await reading.page(db, Copy, "copies", query, limit=limit, after=after)
+
+
 async def find(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:
-    """A title with its copies."""
+    """Return a title with its copies, or None."""
     document = await db.titles.find_one({"_id": title_id})
     if document is None:
         return None

@@ -1,1 +1,1 @@
-"""What circulation can be told to do, one command a file."""
+"""Use cases of circulation: one command a file."""

@@ -1,4 +1,4 @@
-"""Add copies to a title, and serve who waits for it."""
+"""Add copies to a title, and serve the holds that wait for it."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class AddCopies:
-    """New copies, and the title that they are of."""
+    """Command to add copies to a title."""
 
     title_id: str
     copies: tuple[NewCopy, ...]
@@ -22,7 +22,10 @@ class AddCopies:
 
 
 async def add_copies(work: Work, command: AddCopies) -> Catalogued:
-    """The title with all its copies. Raises NoSuchTitle, BarcodeTaken or TooManyCopies."""
+    """Add the copies; return the title with all its copies.
+
+    Raises NoSuchTitle, BarcodeTaken or TooManyCopies.
+    """
     title = await store.titles.get(work, command.title_id)
     if title is None:
         raise NoSuchTitle

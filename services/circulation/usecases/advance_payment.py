@@ -1,4 +1,4 @@
-"""Advance a payment: record that its money is reserved, taken, or not to be had."""
+"""Advance a payment: record that its money is reserved or taken, or that it is released."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +13,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class AdvancePayment:
-    """Which payment, what has happened to it, and on which day."""
+    """Command to apply a step to a payment."""
 
     payment_id: str
     step: Step
@@ -21,9 +21,9 @@ class AdvancePayment:
 
 
 async def advance_payment(work: Work, command: AdvancePayment) -> Payment:
-    """The payment after the step; a step that was taken before changes nothing.
+    """Apply the step; a repeated step changes nothing.
 
-    Once the money was taken, its charges are paid. Raises NoSuchPayment or PaymentOver.
+    Once the money was taken, the charges are paid. Raises NoSuchPayment or PaymentOver.
     """
     payment = await store.payments.get(work, command.payment_id)
     if payment is None:

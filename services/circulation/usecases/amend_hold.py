@@ -1,4 +1,4 @@
-"""Change a hold: where it is collected, until when it is wanted, whether it is passed over."""
+"""Change a hold: its pick-up branch, its last day, or whether it is frozen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class AmendHold:
-    """What is to be changed. `patron_id` is who asks; None: staff."""
+    """Command to change a hold. `patron_id` is the patron who asks; None: staff."""
 
     hold_id: str
     patron_id: str | None
     on: date
     pickup_branch: str | None = None
-    """None: as it is."""
+    """New pick-up branch; None leaves it unchanged."""
     sets_expiry: bool = False
-    """Whether `expires_on` is to be as given."""
+    """True if `expires_on` replaces the last day."""
     expires_on: date | None = None
     frozen: bool | None = None
-    """None: as it is."""
+    """True freezes the hold, False unfreezes it; None leaves it unchanged."""
     frozen_until: date | None = None
 
 
 async def amend_hold(work: Work, command: AmendHold) -> Place:
-    """The hold after the changes, or none of them. What is ready elsewhere is sent on.
+    """Apply all changes to the hold, or none; a copy that is ready elsewhere is to be fetched.
 
-    Raises NoSuchHold (also for another patron's), NoSuchBranch, or what refuses a change.
+    Raises NoSuchHold (also for another patron's hold), NoSuchBranch, or the refusal of a change.
     """
     hold = await store.holds.get(work, command.hold_id)
     if hold is None or command.patron_id not in (None, hold.patron_id):
@@ -48,8 +48,8 @@ async def amend_hold(work: Work, command: AmendHold) -> Place:
     await store.holds.save(work, steps[1:])
     for before, after in pairwise(steps):
         tell_change(work, before, after)
-    if hold.state is HoldState.READY and steps[-1].state is HoldState.IN_TRANSIT:
-        await _send_on(work, steps[-1])
+    if hold.state is HoldState.READY and steps[-1].state is HoldState.TO_FETCH:
+        await _set_aside(work, steps[-1])
     served = await hand_out(work, [hold.title_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), steps[-1])
     return Place(now, await store.holds.position(work, now))
@@ -64,8 +64,7 @@ def _changes(hold: Hold, command: AmendHold) -> Iterator[Hold]:
         yield rules.freeze(hold, command.frozen, command.frozen_until, command.on)
 
 
-async def _send_on(work: Work, hold: Hold) -> None:
+async def _set_aside(work: Work, hold: Hold) -> None:
     for copy in (await store.titles.some_copies(work, [hold.copy_id or ""])).values():
         free = copies.hand_on(copy, None)
-        sent = copies.send(free, hold.pickup_branch, hold.id)
-        await store.titles.save_copies(work, [free, sent])
+        await store.titles.save_copies(work, [free, copies.set_aside(free, hold.id)])

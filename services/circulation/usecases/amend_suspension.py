@@ -1,4 +1,4 @@
-"""Amend a fine suspension: announce when fines are counted again, take the day back, or mend it."""
+"""Amend a fine suspension: announce its end, take the announced end back, or correct it."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,17 +14,20 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class AmendSuspension:
-    """What it says from now on. None for `starts_on` and `reason`: as it was."""
+    """Command to amend a suspension. None for `starts_on` or `reason` leaves it unchanged."""
 
     suspension_id: str
     resumes_on: date | None
-    """The first day that counts again; None: none is announced any more."""
+    """First day that counts again; None: none is announced any more."""
     starts_on: date | None = None
     reason: str | None = None
 
 
 async def amend_suspension(work: Work, command: AmendSuspension) -> FineSuspension:
-    """The suspension after it. Raises NoSuchSuspension, SuspensionWithdrawn, ResumesBeforeStart."""
+    """Amend the suspension; publish it if something changed.
+
+    Raises NoSuchSuspension, SuspensionWithdrawn or ResumesBeforeStart.
+    """
     suspension = await store.suspensions.get(work, command.suspension_id)
     if suspension is None:
         raise NoSuchSuspension
@@ -37,5 +40,5 @@ async def amend_suspension(work: Work, command: AmendSuspension) -> FineSuspensi
     if amended != suspension:
         await store.suspensions.save(work, amended)
         await store.reworks.want(work, amended.rework_id, amended.version)
-        tell(work, FinesSuspended, amended)
+        tell(work, FinesSuspended, amended, suspension)
     return amended

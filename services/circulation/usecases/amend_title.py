@@ -1,4 +1,4 @@
-"""Correct what the catalogue says of a title."""
+"""Correct the catalogue data of a title."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class AmendTitle:
-    """What changes, by field: title, authors, isbn or kind. What is not named stays."""
+    """Command to change fields of a title: title, authors, isbn or kind. Other fields stay."""
 
     title_id: str
     changes: Mapping[str, Any]
 
 
 async def amend_title(work: Work, command: AmendTitle) -> Catalogued:
-    """The title with its copies. Published only if something changed. Raises NoSuchTitle."""
+    """Amend the title; publish it if something changed. Raises NoSuchTitle."""
     title = await store.titles.get(work, command.title_id)
     if title is None:
         raise NoSuchTitle

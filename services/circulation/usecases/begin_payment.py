@@ -1,4 +1,4 @@
-"""Begin a payment: its charges are claimed, and no provider was asked yet."""
+"""Begin a payment: claim its charges before the provider is asked."""
 
 from dataclasses import dataclass
 
@@ -13,25 +13,36 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class BeginPayment:
-    """Which charges are to be paid in full, and by whom."""
+    """Command to pay a patron's charges in full."""
 
     charge_ids: tuple[str, ...]
     patron_id: str
 
 
 async def begin_payment(work: Work, command: BeginPayment) -> Payment:
-    """The payment. Raises NoSuchCharge (also for another patron's), NothingToPay, PaymentUnderWay.
+    """Begin the payment; if one for the same charges is under way, return that one.
 
-    The patron's counts are written though nothing is owed more or less: so a waiver or credit of
-    this moment is before or after it, and the sum is what is outstanding.
+    Raises NoSuchCharge (also for another patron's charge), NothingToPay, or PaymentUnderWay if
+    another payment or a refund of one of the charges is under way.
+
+    The patron's counts are written although what they owe does not change. A waiver or credit at
+    the same time therefore commits before or after this transaction, and the sum is what is
+    outstanding.
     """
     charges = [await store.charges.get(work, charge_id) for charge_id in command.charge_ids]
     own = [charge for charge in charges if charge and charge.patron_id == command.patron_id]
     if len(own) < len(charges):
         raise NoSuchCharge
     if await store.payments.claimed(work, command.charge_ids):
-        raise PaymentUnderWay
+        return await _under_way(work, command)
     payment = rules.begin_payment(new_id(), command.patron_id, own, work.now)
     await post(work, await store.patrons.borrower(work, command.patron_id), [])
     await store.payments.begin(work, payment)
     return payment
+
+
+async def _under_way(work: Work, command: BeginPayment) -> Payment:
+    for payment in await store.payments.under_way(work, command.charge_ids):
+        if {part.charge_id for part in payment.parts} == set(command.charge_ids):
+            return payment
+    raise PaymentUnderWay

@@ -1,4 +1,4 @@
-"""Begin a refund of what was paid above what is charged."""
+"""Begin a refund of money that was paid beyond what is charged."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,16 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class BeginRefund:
-    """Of which charge, and who of the staff gives it."""
+    """Command to refund a charge; `by` is the member of staff who gives the refund."""
 
     charge_id: str
     by: str
 
 
 async def begin_refund(work: Work, command: BeginRefund) -> Refund:
-    """The refund. Raises NoSuchCharge, NoRefundDue or PaymentUnderWay.
+    """Begin the refund; if one for this charge is under way, return that one.
+
+    Raises NoSuchCharge, NoRefundDue, or PaymentUnderWay if a payment of the charge is under way.
 
     The patron's counts are written for the reason that `begin_payment` gives.
     """
@@ -28,7 +30,10 @@ async def begin_refund(work: Work, command: BeginRefund) -> Refund:
     if charge is None:
         raise NoSuchCharge
     if await store.payments.claimed(work, [charge.id]):
-        raise PaymentUnderWay
+        under_way = await store.payments.refund_under_way(work, charge.id)
+        if under_way is None:
+            raise PaymentUnderWay
+        return under_way
     payment = await store.payments.of_charge(work, charge.id)
     if payment is None:
         raise NoRefundDue

@@ -12,7 +12,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class CancelHold:
-    """Which hold is given up, and when. `patron_id` is who asks; None: staff."""
+    """Command to cancel a hold. `patron_id` is the patron who asks; None: staff."""
 
     hold_id: str
     patron_id: str | None
@@ -20,7 +20,7 @@ class CancelHold:
 
 
 async def cancel_hold(work: Work, command: CancelHold) -> Hold:
-    """The hold as it ends. Raises NoSuchHold (also for another patron's) or HoldEnded."""
+    """Cancel the hold. Raises NoSuchHold (also for another patron's hold) or HoldEnded."""
     hold = await store.holds.get(work, command.hold_id)
     if hold is None or command.patron_id not in (None, hold.patron_id):
         raise NoSuchHold

@@ -24,7 +24,7 @@ class NewCopy:
 
 @dataclass(frozen=True)
 class CatalogueTitle:
-    """A title with its copies; the ISBN is in its normal form."""
+    """Command to catalogue a title with its copies; the ISBN is in its normal form."""
 
     title: str
     authors: tuple[str, ...]
@@ -42,7 +42,7 @@ class Catalogued:
 
 
 async def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
-    """The title as catalogued. Raises BarcodeTaken."""
+    """Catalogue the title. Raises BarcodeTaken."""
     if taken := await store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
         raise BarcodeTaken(barcode=min(taken))
     title = Title(new_id(), command.title, command.authors, command.isbn, command.kind)
@@ -54,7 +54,7 @@ async def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
 
 
 def new_copies(title_id: str, copies: Iterable[NewCopy]) -> tuple[Copy, ...]:
-    """Copies as they come into the library, at the branches that own them."""
+    """Return new copies, each at the branch that owns it."""
     return tuple(
         Copy(new_id(), title_id, copy.barcode, copy.category, copy.branch, copy.price_cents)
         for copy in copies

@@ -32,12 +32,15 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 OFFLINE_DAYS = 31
-"""How long ago a station may have lent what it reports now."""
+"""Most days by which a check-out may be back-dated, because its station was offline."""
 
 
 @dataclass(frozen=True)
 class CheckOut:
-    """Which copies go to whom. `patron` is what accounts said of a card not known here."""
+    """Command to lend copies to the holder of a card.
+
+    `patron` is the answer of accounts about a card that circulation does not know.
+    """
 
     card_digest: str = field(repr=False)
     barcodes: tuple[str, ...]
@@ -46,37 +49,44 @@ class CheckOut:
     today: date
     patron: Patron | None = None
     offline: bool = False
-    """Whether the copies have left the library already, lent by a station that could not ask."""
+    """True if the copies have left the library already, lent by a station that was offline."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """Why one of several was refused."""
+    """Refusal of one item of several."""
 
     code: str
     reason: str
 
     @classmethod
     def by(cls, refusal: Refusal) -> "Refused":
-        """From the refusal."""
+        """Convert a refusal."""
         return cls(refusal.code, refusal.reason)
 
 
 @dataclass(frozen=True)
 class Lent:
-    """What became of one copy: a loan, or a refusal; both if it was lent offline in spite of it."""
+    """Outcome for one copy: a loan or a refusal.
+
+    Both are set if the copy was lent offline despite the refusal.
+    """
 
     barcode: str
     loan: Loan | None
     refused: Refused | None
+    renewals_left: int = 0
+    """Number of renewals that the loan still has today."""
 
 
 async def check_out(work: Work, command: CheckOut) -> list[Lent]:
-    """What became of each copy, in the order of the command. Each stands or falls alone.
+    """Lend the copies; return the outcome for each, in the order of the command.
 
-    What was lent offline is recorded where the copy is free, also to a patron who is blocked or
-    at the limit; whatever the rules say against it is kept as a conflict for the staff.
-    Raises InTheFuture, TooLongAgo, NoSuchCard or NoSuchBranch, about all of them.
+    Each copy is lent or refused on its own. A copy that was lent offline and is free is recorded as
+    lent even if the patron is blocked or at the limit. The refusal of a copy that was lent offline
+    is saved as a conflict for the staff.
+
+    Raises InTheFuture, TooLongAgo, NoSuchCard or NoSuchBranch for the whole command.
     """
     if command.on > command.today:
         raise InTheFuture(on=command.on)
@@ -118,7 +128,8 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
             results.append(Lent(barcode, None, Refused.by(refusal)))
         else:
             taken.append((loan, copy))
-            results.append(Lent(barcode, loan, against))
+            left = rules.renewals_left(loan, branch.now, command.today)
+            results.append(Lent(barcode, loan, against, left))
 
     if command.offline:
         results = await _reported_before(work, command, patron, copies, results)
@@ -126,7 +137,7 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
     if not taken:
         return results
     ended = list(_ended(holds.values(), [loan for loan, _ in taken], command.today))
-    # First, for it is what two stations at once meet in: the later one loses little work.
+    # First, because two stations at once conflict here; the later one then loses little work.
     fees = _fees(ended, [loan for loan, _ in taken], command.on)
     await post(
         work,
@@ -147,7 +158,7 @@ async def check_out(work: Work, command: CheckOut) -> list[Lent]:
 def _lend(
     lend: Callable[..., tuple[Loan, Copy]], *, blocked: bool, open_loans: int, offline: bool
 ) -> tuple[Loan, Copy, Refused | None]:
-    """The loan, the copy as it leaves, and what would have stopped its patron, were it not gone."""
+    """Return the loan, its copy, and the refusal that an offline check-out overrides, if any."""
     try:
         return *lend(blocked=blocked, open_loans=open_loans), None
     except (PatronBlocked, LoanLimit) as refusal:
@@ -163,7 +174,7 @@ async def _reported_before(
     copies: Mapping[str, Copy],
     results: Sequence[Lent],
 ) -> list[Lent]:
-    """The results, with the loans that an earlier report of the same check-outs has made."""
+    """Return the results, with the loans that an earlier report of the same check-outs made."""
     refused = [
         copies[each.barcode].id for each in results if each.loan is None and each.barcode in copies
     ]
@@ -173,8 +184,15 @@ async def _reported_before(
         for loan in made.values()
         if (loan.patron_id, loan.borrowed_on) == (patron.id, command.on)
     }
+    calendars = await store.calendars.some(work, {loan.branch_code for loan in same.values()})
+    left = {
+        barcode: rules.renewals_left(loan, calendars[loan.branch_code].now, command.today)
+        for barcode, loan in same.items()
+    }
     return [
-        Lent(each.barcode, same[each.barcode], None) if each.barcode in same else each
+        Lent(each.barcode, same[each.barcode], None, left[each.barcode])
+        if each.barcode in same
+        else each
         for each in results
     ]
 
@@ -182,7 +200,7 @@ async def _reported_before(
 async def _keep_conflicts(
     work: Work, command: CheckOut, patron: Patron, results: Sequence[Lent]
 ) -> None:
-    """Keep what the rules say against what has left the library, once for each copy."""
+    """Save a conflict for each refused copy that has left the library, once for each copy."""
     known = await store.conflicts.known(work, patron.id, command.on)
     conflicts = [
         Conflict(
@@ -203,7 +221,7 @@ async def _keep_conflicts(
 
 
 async def _holds(work: Work, borrower: Borrower, copies: Collection[Copy]) -> dict[str, Hold]:
-    """The patron's holds on the titles of the copies, by title."""
+    """Return the patron's holds on the titles of the copies, by title."""
     if not borrower.open_holds:
         return {}
     titles = {copy.title_id for copy in copies}
@@ -214,7 +232,7 @@ async def _holds(work: Work, borrower: Borrower, copies: Collection[Copy]) -> di
 def _fees(
     ended: Collection[tuple[Hold, Hold]], loans: Collection[Loan], on: date
 ) -> Iterator[Charge]:
-    """What collecting costs, by the policy rows of the loans."""
+    """Yield the fees for the collected holds, by the policy rows of the loans."""
     for _, hold in ended:
         for loan in loans:
             fee = loan.policy.hold_fee_cents
@@ -225,10 +243,10 @@ def _fees(
 
 
 def _ended(holds: Collection[Hold], loans: Sequence[Loan], on: date) -> Iterator[tuple[Hold, Hold]]:
-    """The holds that the loans end, before and after.
+    """Yield the holds that the loans end, before and after.
 
-    Who takes another copy than the one that was kept has collected nothing, and pays no fee: the
-    copy that was kept goes to the next in line.
+    Borrowing a different copy than the one kept does not collect the hold, so no fee applies. The
+    kept copy goes to the next hold in the queue.
     """
     for hold in holds:
         if any(loan.copy_id == hold.copy_id for loan in loans):
@@ -238,13 +256,13 @@ def _ended(holds: Collection[Hold], loans: Sequence[Loan], on: date) -> Iterator
 
 
 async def _holder(work: Work, command: CheckOut) -> Patron:
-    """Whose card it is, by what circulation has heard or accounts has said just now."""
+    """Return the holder of the card, as circulation knows them or accounts has just answered."""
     if command.patron is None:
         patron = await store.patrons.holder_of_card(work, command.card_digest)
     else:
         await store.patrons.note(work, command.patron)
         patron = await store.patrons.get(work, command.patron.id)
-    # What was heard may be newer than what was asked: their card may be another by now.
+    # An event may be newer than the answer of accounts: the card may have been replaced.
     if patron is None or patron.card_digest != command.card_digest:
         raise NoSuchCard
     return patron

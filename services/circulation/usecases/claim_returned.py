@@ -14,7 +14,10 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ClaimReturned:
-    """Which loan, and since when it is said to be back. `patron_id` is who says so; None: staff."""
+    """Command to claim that a loan came back on `on`.
+
+    `patron_id` is the patron who claims it; None: staff.
+    """
 
     loan_id: str
     patron_id: str | None
@@ -23,8 +26,10 @@ class ClaimReturned:
 
 
 async def claim_returned(work: Work, command: ClaimReturned) -> Loan:
-    """The loan; said again, it stays as it is. Its due date is caught up first, for the day it is
-    compared with must be the one that holds.
+    """Record the claim; a repeated claim changes nothing.
+
+    Announcements are applied to the loan first, so that the day of the claim is compared with the
+    due date in force.
 
     Raises InTheFuture, NoSuchLoan, LoanNotOpen, LoanLost or ReturnedBeforeBorrowed.
     """

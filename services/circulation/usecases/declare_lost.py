@@ -1,4 +1,4 @@
-"""Declare a loan lost: its fine so far is assessed, and its copy is charged for."""
+"""Declare a loan lost: assess its fine so far, and charge for its copy."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -25,10 +25,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class DeclareLost:
-    """Which loan, when, and by whom.
+    """Command to declare a loan lost.
 
-    `patron_id` is a patron who declares their own; None: staff, or the rule. A price in cents is
-    given where the copy has none, or another.
+    `patron_id` is the patron who declares their own loan lost; None: staff, or the rule.
+    `price_cents` replaces the recorded price of the copy, or stands in if there is none.
     """
 
     loan_id: str
@@ -40,7 +40,7 @@ class DeclareLost:
 
 @dataclass(frozen=True)
 class Loss:
-    """A lost loan, and what it costs: the fine, if any, the price, and the work of replacing."""
+    """A lost loan and its charges: the fine, if any, the price and the processing."""
 
     loan: Loan
     charges: tuple[Charge, ...]
@@ -48,9 +48,9 @@ class Loss:
 
 
 async def declare_lost(work: Work, command: DeclareLost) -> Loss:
-    """The loss.
+    """Declare the loan lost.
 
-    Raises NoSuchLoan (also for another patron's), LoanNotOpen, LoanLost or PriceUnknown.
+    Raises NoSuchLoan (also for another patron's loan), LoanNotOpen, LoanLost or PriceUnknown.
     """
     loan = await store.loans.get(work, command.loan_id)
     if loan is None or command.patron_id not in (None, loan.patron_id):
@@ -60,9 +60,9 @@ async def declare_lost(work: Work, command: DeclareLost) -> Loss:
 
 
 async def give_up(work: Work, command: DeclareLost) -> bool:
-    """Whether the loan is lost by the rule on that day, and was not declared so before.
+    """Declare the loan lost if the rule says so on that day; return whether it did.
 
-    One whose price is not known is left for the staff to declare.
+    A loan whose copy has no known price is left for the staff to declare lost.
     """
     loan = await store.loans.get(work, command.loan_id)
     if loan is None:
@@ -79,7 +79,7 @@ async def give_up(work: Work, command: DeclareLost) -> bool:
 
 
 async def _today(work: Work, loan: Loan, on: date) -> tuple[tuple[Loan, ...], Statement]:
-    """The moves of its due date that are yet to be made, and its fine on `on` after them."""
+    """Return the moves of its due date that are still to be made, and its fine after them."""
     calendar = await store.calendars.get(work, loan.branch_code)
     if calendar is None:
         raise NoSuchLoan

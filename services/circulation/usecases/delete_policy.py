@@ -9,7 +9,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class DeletePolicy:
-    """Which row goes, by whom and why."""
+    """Command to delete a policy row: id of the row, author and reason."""
 
     policy_id: str
     by: str
@@ -17,7 +17,10 @@ class DeletePolicy:
 
 
 async def delete_policy(work: Work, command: DeletePolicy) -> PolicyChange:
-    """The change as it is kept. Raises NoSuchPolicy, or PolicyNeeded for the row for everyone."""
+    """Delete the row; return the recorded change.
+
+    Raises NoSuchPolicy, or PolicyNeeded for the row for everyone.
+    """
     matrix = await store.policies.matrix(work)
     row = matrix.check_delete(command.policy_id)
     version = await store.policies.last_version(work, row.id) + 1

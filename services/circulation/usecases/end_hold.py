@@ -1,4 +1,4 @@
-"""What follows the end of a hold, whatever ended it."""
+"""End a hold: save and publish it, and give its copy to the next hold in the queue."""
 
 from services.circulation import store
 from services.circulation.domain import copy as copies
@@ -9,14 +9,14 @@ from shared.unit_of_work import Work
 
 
 async def end(work: Work, hold: Hold, ended: Hold) -> None:
-    """Keep that a hold has ended, and count it; its copy goes to the next in line."""
+    """Save a hold that has ended and update its patron's counts; its copy goes to the next hold."""
     borrower = await store.patrons.borrower(work, hold.patron_id)
     await store.patrons.save_borrower(work, borrower.after(holds=-1))
     await let_go(work, hold, ended)
 
 
 async def let_go(work: Work, hold: Hold, ended: Hold) -> None:
-    """As `end`, where what is counted of the patron is kept by the caller."""
+    """End a hold like `end`, except that the caller updates the patron's counts."""
     await store.holds.save(work, [ended])
     tell_change(work, hold, ended)
     if hold.copy_id is None or ended.ended_on is None or ended.state is HoldState.COLLECTED:

@@ -12,16 +12,16 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ExpireHold:
-    """Which hold may be over, and the day that is looked at."""
+    """Command to expire a hold if its time is over on `on`."""
 
     hold_id: str
     on: date
 
 
 async def expire_hold(work: Work, command: ExpireHold) -> bool:
-    """Whether its time was over, by the rule.
+    """Expire the hold if its time is over; return whether it was.
 
-    Where a closure has moved its last day on the shelf meanwhile, that is told instead.
+    If a closure has moved its last day on the shelf meanwhile, publishes the new day instead.
     """
     hold = await store.holds.get(work, command.hold_id)
     if hold is None or not hold.is_open:

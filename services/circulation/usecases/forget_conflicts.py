@@ -1,4 +1,4 @@
-"""Forget the conflicts of offline check-outs that were settled long ago."""
+"""Delete the conflicts of offline check-outs that were settled long ago."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,11 +9,11 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ForgetConflicts:
-    """Until when they were settled, UTC."""
+    """Command to delete the conflicts that were settled before an instant, UTC."""
 
     settled_before: datetime
 
 
 async def forget_conflicts(work: Work, command: ForgetConflicts) -> int:
-    """How many there were: they say who had what."""
+    """Delete the conflicts, because they say who had what; return how many there were."""
     return await store.conflicts.forget_settled(work, command.settled_before)

@@ -1,4 +1,4 @@
-"""Forget a hold that has ended."""
+"""Delete a hold that has ended."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,16 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ForgetHold:
-    """Which hold may have ended."""
+    """Command to delete a hold if it has ended."""
 
     hold_id: str
 
 
 async def forget_hold(work: Work, command: ForgetHold) -> bool:
-    """Whether the hold had ended and is gone now. What collecting it cost stays, without a title.
+    """Delete the hold if it has ended; return whether it was deleted.
 
-    Of two that forget it at once one is told so.
+    The fee for collecting it stays, without a title. Of two calls at the same time, one returns
+    True.
     """
     hold = await store.holds.get(work, command.hold_id)
     if hold is None or hold.state in OPEN_STATES:

@@ -11,14 +11,14 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ForgetHolds:
-    """The patron, and when they were erased."""
+    """Command to end the holds of a patron who was erased on `on`."""
 
     patron_id: str
     on: date
 
 
 async def forget_holds(work: Work, command: ForgetHolds) -> int:
-    """How many holds they had."""
+    """Cancel the patron's open holds; return how many there were."""
     holds = await store.holds.open_of_patron(work, command.patron_id)
     for hold in holds:
         await end(work, hold, cancel(hold, command.on, "erased"))

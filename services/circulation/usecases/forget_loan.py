@@ -1,4 +1,4 @@
-"""Forget a loan that is over, or keep it as history if its patron asked for that."""
+"""Delete a loan that is over, or keep it as history if its patron asked for that."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ForgetLoan:
-    """Which loan may be over."""
+    """Command to delete a loan if it is over."""
 
     loan_id: str
 
 
 async def forget_loan(work: Work, command: ForgetLoan) -> bool:
-    """Whether the loan was over, with nothing open about its charges, and is gone now.
+    """Delete the loan if it is over and nothing is open about its charges; return whether it was.
 
-    Its charges stay, with their statements and what they were worked out from: none of that says
-    what was lent. Of two that forget it at once one is told so.
+    Its charges stay, with their statements and the inputs of these: none of that says what was
+    lent. Of two calls at the same time, one returns True.
     """
     loan = await store.loans.get(work, command.loan_id)
     if loan is None:

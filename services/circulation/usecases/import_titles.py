@@ -1,4 +1,7 @@
-"""Take in titles from another system, many in one transaction; again, only what changed."""
+"""Import titles from another system, many in one transaction.
+
+A repeated import saves only what changed.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ImportedTitle:
-    """A title as another system has it, with the copies that it knows."""
+    """A title in another system, with the copies that it has there."""
 
     control_number: str
     title: str
@@ -31,7 +34,7 @@ class ImportedTitle:
 
 @dataclass(frozen=True)
 class ImportTitles:
-    """Titles, of which no two have one control number, nor two copies one barcode; and the day."""
+    """Command to import titles. No control number and no barcode occurs twice."""
 
     titles: tuple[ImportedTitle, ...]
     on: date
@@ -39,7 +42,7 @@ class ImportTitles:
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of one title."""
+    """Outcome for one title."""
 
     outcome: Literal["added", "changed", "unchanged", "refused"]
     refused: Refused | None = None
@@ -47,7 +50,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class _Step:
-    """A title after its import, with all its copies, of which some are new or changed."""
+    """A title after its import, with all its copies, some of which are new or changed."""
 
     title: Title
     copies: tuple[Copy, ...]
@@ -57,10 +60,11 @@ class _Step:
 
 
 async def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
-    """What became of each title, in the order of the command. Each stands or falls alone.
+    """Import the titles; return the outcome for each, in the order of the command.
 
-    A title is known again by its control number, a copy by its barcode. Copies that the other
-    system no longer names stay: whether they are withdrawn is for the staff to say.
+    Each title is imported or refused on its own. A title is recognised by its control number, a
+    copy by its barcode. Copies that the other system no longer names stay: the staff decide whether
+    to withdraw them.
     """
     known = await store.titles.imported_as(work, [title.control_number for title in command.titles])
     barcodes = [copy.barcode for title in command.titles for copy in title.copies]
@@ -90,7 +94,7 @@ async def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
     for step in steps:
         tell(work, step.title, step.copies)
     grown = {step.title.id for step in steps if step.outcome == "changed" and step.new}
-    if grown:  # someone may wait for a title that was known; for a new one nobody does
+    if grown:  # patrons may wait for a known title; nobody waits for a new one
         await serve(work, grown, command.on)
     return results
 
@@ -101,7 +105,7 @@ def _step(
     before: Sequence[Copy],
     by_barcode: Mapping[str, Copy],
 ) -> _Step:
-    """What one title becomes. Raises BarcodeTaken or TooManyCopies."""
+    """Return the step that imports one title. Raises BarcodeTaken or TooManyCopies."""
     title = present or Title(
         id=new_id(),
         title=given.title,

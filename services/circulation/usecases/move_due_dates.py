@@ -1,4 +1,4 @@
-"""Move the due dates of open loans to where their branch's announcements put them."""
+"""Move the due dates of open loans as their branches' announcements require."""
 
 from dataclasses import dataclass
 from itertools import chain
@@ -11,13 +11,16 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class MoveDueDates:
-    """Some loans: few, for they are one transaction."""
+    """Command to move the due dates of some loans: few, because they share one transaction."""
 
     loan_ids: tuple[str, ...]
 
 
 async def move_due_dates(work: Work, command: MoveDueDates) -> int:
-    """How many loans moved. Each move is published; a loan that has moved already is left."""
+    """Move the due dates; return how many loans moved.
+
+    Each move is published. A loan that has moved already is left unchanged.
+    """
     loans = await store.loans.some(work, command.loan_ids)
     calendars = await store.calendars.some(work, {loan.branch_code for loan in loans})
     moves = [steps for loan in loans if (steps := catch_up(loan, calendars[loan.branch_code]))]

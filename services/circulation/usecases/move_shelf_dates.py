@@ -1,4 +1,4 @@
-"""Move the last days on the hold shelf to where their branch's calendar puts them."""
+"""Move the last days on the hold shelf as the branch's calendar requires."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,20 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class MoveShelfDates:
-    """Some ready holds of one branch: few, for they are one transaction."""
+    """Command to move the last shelf days of some ready holds of one branch.
+
+    They are few, because they share one transaction.
+    """
 
     branch: str
     hold_ids: tuple[str, ...]
 
 
 async def move_shelf_dates(work: Work, command: MoveShelfDates) -> int:
-    """How many moved. Each move is published; a hold that has moved already is left."""
+    """Move the last shelf days; return how many moved.
+
+    Each move is published. A hold that has moved already is left unchanged.
+    """
     calendar = await store.calendars.get(work, command.branch)
     if calendar is None:
         return 0

@@ -1,4 +1,4 @@
-"""Note what notices says of a branch."""
+"""Record a branch's calendar as notices has published it."""
 
 from services.circulation import store
 from services.circulation.domain.branch_calendar import (
@@ -17,9 +17,10 @@ WEEK = frozenset(range(1, 8))
 
 
 async def note_calendar(work: Work, event: BranchSnapshot) -> None:
-    """Keep the branch's calendar, unless a newer one is known.
+    """Save the branch's calendar, unless a newer one is known.
 
-    Workers then sweep over its loans and fines; until they are through, the rule decides.
+    Workers then sweep the branch's holds, loans and fines. Until they are done, the rules follow
+    the calendar, not the stored dates.
     """
     calendar = calendar_of(event)
     if await store.calendars.note(work, calendar):
@@ -31,7 +32,7 @@ async def note_calendar(work: Work, event: BranchSnapshot) -> None:
 
 
 def calendar_of(event: BranchSnapshot) -> BranchCalendar:
-    """The calendar that a snapshot tells."""
+    """Return the calendar in a snapshot."""
     return BranchCalendar(
         id=event.branch,
         version=event.version,
@@ -46,8 +47,9 @@ def calendar_of(event: BranchSnapshot) -> BranchCalendar:
 
 
 def _closed(hours: tuple[notices.Hours, ...]) -> frozenset[int]:
-    """The ISO weekdays without hours. A branch without any has none published: it is never closed
-    by the week, only by its closures.
+    """Return the ISO weekdays without hours.
+
+    A branch for which no hours are published has no weekly closing days, only closures.
     """
     opens = {one.weekday + 1 for one in hours}
     return WEEK - opens if opens else frozenset()

@@ -1,4 +1,4 @@
-"""Note what accounts says of a patron."""
+"""Record a patron as accounts has published them."""
 
 from services.circulation import store
 from services.circulation.domain.patron import Patron, blocked_elsewhere
@@ -7,8 +7,9 @@ from shared.unit_of_work import Work
 
 
 async def note_patron(work: Work, event: PatronSnapshot) -> None:
-    """Keep the snapshot, unless a newer one is known. Of an erased patron a tombstone stays,
-    and nothing of what they read.
+    """Save the snapshot, unless a newer one is known.
+
+    For an erased patron only a tombstone stays, and their reading history is deleted.
     """
     erased = event.status == "erased"
     await store.patrons.note(

@@ -12,7 +12,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class NoticeDueSoon:
-    """Which loan, the day that is looked at, and how many days ahead count as soon."""
+    """Command to notice a loan if it is due within `days` days from `on`."""
 
     loan_id: str
     on: date
@@ -20,7 +20,10 @@ class NoticeDueSoon:
 
 
 async def notice_due_soon(work: Work, command: NoticeDueSoon) -> bool:
-    """Whether it is due soon by the rule and was not noticed; of two at once one is told so."""
+    """Notice the loan if it is due soon and was not noticed yet; return whether it was noticed now.
+
+    Of two calls at the same time, one returns True.
+    """
     loan = await store.loans.get(work, command.loan_id)
     if loan is None:
         return False

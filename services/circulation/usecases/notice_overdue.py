@@ -1,4 +1,4 @@
-"""Notice that a loan is overdue: first, and again on set days, each once for each due date."""
+"""Notice that a loan is overdue, on set days after its due date, once for each."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,10 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class NoticeOverdue:
-    """Which loan, the day that is looked at, and the days on which notices are given."""
+    """Command to give a loan the overdue notice that is due on `on`.
+
+    `days` are the days after the due date on which notices are given.
+    """
 
     loan_id: str
     on: date
@@ -20,7 +23,10 @@ class NoticeOverdue:
 
 
 async def notice_overdue(work: Work, command: NoticeOverdue) -> bool:
-    """Whether a notice was due by the rule and not given before; of two at once one is told so."""
+    """Give the overdue notice that is due, if any; return whether one was given.
+
+    Of two calls at the same time, one returns True.
+    """
     loan = await store.loans.get(work, command.loan_id)
     if loan is None:
         return False

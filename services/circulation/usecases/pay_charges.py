@@ -1,4 +1,4 @@
-"""Pay charges: between the transactions the provider is asked, which may not answer."""
+"""Pay charges, asking the provider, which may not answer, between the transactions."""
 
 from datetime import date
 
@@ -6,7 +6,12 @@ import structlog
 
 from services.circulation import store
 from services.circulation.domain.payment import Payment, PaymentState, Step
-from services.circulation.domain.refusals import NoSuchPayment, PaymentDeclined, PaymentOver
+from services.circulation.domain.refusals import (
+    NoSuchPayment,
+    PaymentDeclined,
+    PaymentOver,
+    PaymentUnderWay,
+)
 from services.circulation.provider import Provider, ProviderAway
 from services.circulation.usecases.advance_payment import AdvancePayment, advance_payment
 from services.circulation.usecases.begin_payment import BeginPayment, begin_payment
@@ -17,22 +22,28 @@ log = structlog.get_logger()
 
 
 async def pay_charges(run: Run, provider: Provider, command: BeginPayment, on: date) -> Payment:
-    """The payment: paid, or still under way where the provider does not answer.
+    """Pay the charges; return the payment, still under way if the provider does not answer.
 
-    Raises PaymentDeclined, or what refuses to begin one. Called again with its Idempotency-Key, it
-    goes on with the same payment.
+    Raises PaymentDeclined or a refusal of `begin_payment`. A repeated call, with the same
+    Idempotency-Key or for the same charges, continues the same payment. A different payment that is
+    under way for any of the charges is completed first.
     """
-    begun = await run(begin_payment, command)
-    payment = await store.payments.find(run.database, begun.id)
-    if payment is None:
-        raise NoSuchPayment
-    # Not under the key: each step asks how far the payment has come.
+    # Without the Idempotency-Key: each step checks how far the payment has come.
     steps = run.in_steps()
+    try:
+        begun = await run(begin_payment, command)
+    except PaymentUnderWay:
+        for left in await store.payments.find_under_way_for(run.database, command.charge_ids):
+            await resume_payment(steps, provider, left, on)
+        begun = await run(begin_payment, command)
+    payment = await _find(run, begun.id)
     try:
         payment = await _carry_out(steps, provider, payment, on)
     except ProviderAway:
         log.warning("provider away", payment_id=payment.id)
-        payment = await store.payments.find(run.database, begun.id) or payment
+        payment = await _find(run, begun.id)
+    except PaymentOver:  # another call or the job ended it meanwhile
+        payment = await _find(run, begun.id)
     run.events.extend(steps.events)
     if payment.state is PaymentState.DECLINED:
         raise PaymentDeclined
@@ -40,10 +51,11 @@ async def pay_charges(run: Run, provider: Provider, command: BeginPayment, on: d
 
 
 async def resume_payment(run: Run, provider: Provider, payment: Payment, on: date) -> bool:
-    """Whether a payment that was left under way is over now. The provider says what came of it.
+    """Complete a payment that was left under way; return whether this call ended it.
 
-    One that the provider does not know was never asked for, or is lost on its way: it is released.
-    Should it reach the provider after all, money is reserved and never taken.
+    The provider knows how far it has come. A payment that the provider does not know is released:
+    the provider was never asked, or the request was lost. If the request arrives after all, money
+    is reserved and never taken.
     """
     try:
         if payment.state is PaymentState.PENDING:
@@ -56,12 +68,19 @@ async def resume_payment(run: Run, provider: Provider, payment: Payment, on: dat
         log.warning("provider away", payment_id=payment.id)
         return False
     except PaymentOver:
-        return False  # another replica has ended it in this moment
+        return False  # another replica ended it meanwhile
     return True
 
 
+async def _find(run: Run, payment_id: str) -> Payment:
+    payment = await store.payments.find(run.database, payment_id)
+    if payment is None:
+        raise NoSuchPayment
+    return payment
+
+
 async def _carry_out(run: Run, provider: Provider, payment: Payment, on: date) -> Payment:
-    """The payment when it is over. Raises ProviderAway, or PaymentOver if it was released."""
+    """Complete the payment. Raises ProviderAway, or PaymentOver if it was released."""
     if payment.state is PaymentState.PENDING:
         accepted = await provider.authorise(payment.id, payment.cents)
         failpoint("payment.authorised")

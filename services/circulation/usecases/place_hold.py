@@ -1,4 +1,4 @@
-"""Reserve a title."""
+"""Place a hold on a title."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +16,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class PlaceHold:
-    """Who wants which title, to collect it where, until when it is wanted."""
+    """Command to place a hold for a patron; `expires_on` is the last day on which it is wanted."""
 
     patron_id: str
     title_id: str
@@ -24,23 +24,23 @@ class PlaceHold:
     expires_on: date | None
     on: date
     patron: Patron | None = None
-    """What accounts said of a patron not known here."""
+    """Answer of accounts about a patron that circulation does not know."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A hold and its place in the queue: 1 is next; None: it waits no longer."""
+    """A hold and its position in the queue: 1 is next; None: it no longer waits."""
 
     hold: Hold
     position: int | None
 
 
 async def place_hold(work: Work, command: PlaceHold) -> Place:
-    """The hold; where a copy is free it is kept or sent at once.
+    """Place the hold; a copy that is free is set aside for it at once, for staff to fetch.
 
-    Raises NoSuchTitle, NoSuchBranch, NoSuchPatron, or what refuses a hold.
+    Raises NoSuchTitle, NoSuchBranch, NoSuchPatron, or a refusal of `hold.place`.
     """
-    # First, for it is what two patrons at once meet in: the later one loses little work.
+    # First, because two patrons at once conflict here; the later one then loses little work.
     place = await store.holds.take_place(work, command.title_id)
     if await store.titles.get(work, command.title_id) is None:
         raise NoSuchTitle

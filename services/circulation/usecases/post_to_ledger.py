@@ -1,4 +1,4 @@
-"""Keep what changes in a patron's ledger: charges, entries, the sum, and the events of each."""
+"""Save changes of a patron's ledger: charges, entries, the sum, and an event for each charge."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,22 +28,33 @@ async def post(
     loans: int = 0,
     holds: int = 0,
 ) -> Borrower:
-    """What is counted of the patron after `postings`, with `loans` and `holds` more open ones.
+    """Save `postings`, with `loans` and `holds` more open ones; return the patron's new counts.
 
-    All the postings that a transaction makes for one patron are given at once, for each event says
-    how the patron stands after all of them. Of two calls at once for one patron one is run again,
-    so what `borrower` was read for still holds.
+    A transaction posts all its changes for one patron in one call, because each event carries the
+    patron's standing after all of them. Of two calls for one patron at the same time, one is
+    retried, so that decisions made with `borrower` still hold.
     """
-    # First, for it is what two calls at once meet in: the later one loses little work.
+    # First, because two calls at once conflict here; the later one then loses little work.
     owed = sum(posting.owed_cents for posting in postings)
     counted = borrower.after(loans=loans, holds=holds, cents=owed)
     await store.patrons.save_borrower(work, counted)
     if postings:
         await store.charges.post(work, postings)
         standing = await _standing(work, counted)
+        titles = await _titles(work, [posting.charge for posting in postings])
         for posting in postings:
-            work.record(_event(posting, standing))
+            work.record(_event(posting, standing, titles.get(posting.charge.id)))
     return counted
+
+
+async def _titles(work: Work, charges: Sequence[Charge]) -> dict[str, str]:
+    """Return the title ids of the charges, by charge id, where the loan or hold still exists."""
+    loans = await store.loans.some(work, {one.loan_id for one in charges if one.loan_id})
+    holds = await store.holds.some(work, {one.hold_id for one in charges if one.hold_id})
+    known = {loan.id: loan.title_id for loan in loans}
+    known |= {hold_id: hold.title_id for hold_id, hold in holds.items()}
+    about = {one.id: one.loan_id or one.hold_id or "" for one in charges}
+    return {charge_id: known[one] for charge_id, one in about.items() if one in known}
 
 
 async def _standing(work: Work, borrower: Borrower) -> Standing:
@@ -56,8 +67,8 @@ async def _standing(work: Work, borrower: Borrower) -> Standing:
     )
 
 
-def _event(posting: Posting, standing: Standing) -> ChargeSnapshot:
-    fields = snapshot(posting.charge, standing)
+def _event(posting: Posting, standing: Standing, title_id: str | None) -> ChargeSnapshot:
+    fields = snapshot(posting.charge, title_id, standing)
     reference = posting.entries[0].reference if posting.entries else ""
     match posting.change:
         case Change.ASSESSED:
@@ -74,8 +85,10 @@ def _event(posting: Posting, standing: Standing) -> ChargeSnapshot:
             )
 
 
-def snapshot(charge: Charge, standing: Standing | None = None) -> dict[str, Any]:
-    """The fields that every event of a charge has."""
+def snapshot(
+    charge: Charge, title_id: str | None, standing: Standing | None = None
+) -> dict[str, Any]:
+    """Return the fields that all events of a charge have in common."""
     processing = charge.kind is ChargeKind.LOST_PROCESSING
     return {
         "version": charge.version,
@@ -87,6 +100,7 @@ def snapshot(charge: Charge, standing: Standing | None = None) -> dict[str, Any]
         "outstanding_cents": charge.outstanding_cents,
         "assessed_on": charge.assessed_on,
         "hold_id": charge.hold_id,
+        "title_id": title_id,
         "processing": processing,
         "refund_due_cents": charge.refund_due_cents,
         "standing": standing,

@@ -1,4 +1,4 @@
-"""Receive a copy that was in transit."""
+"""Receive a copy that was in transit or was to be fetched."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ReceiveCopy:
-    """Which copy came out of a box at which branch."""
+    """Command to receive a copy that was scanned at a branch."""
 
     barcode: str
     branch: str
@@ -22,9 +22,9 @@ class ReceiveCopy:
 
 
 async def receive_copy(work: Work, command: ReceiveCopy) -> Served:
-    """The copy on the hold shelf, at home, or on its way on.
+    """Receive the copy: it is on the hold shelf, at home, or in transit to another branch.
 
-    Raises NoSuchCopy, NoSuchBranch, or NotInThisState where it was not in transit.
+    Raises NoSuchCopy, NoSuchBranch, or NotInThisState if it was not in transit or to be fetched.
     """
     copy = (await store.titles.copies_with(work, [command.barcode])).get(command.barcode)
     if copy is None:
@@ -32,16 +32,25 @@ async def receive_copy(work: Work, command: ReceiveCopy) -> Served:
     if await store.calendars.get(work, command.branch) is None:
         raise NoSuchBranch(branch=command.branch)
     await store.holds.take_turn(work, [copy.title_id])
-    arrived = arrive(copy, command.branch)
+    unpacked = await unpack(work, copy, command.branch, command.on)
+    served = await hand_out(work, [copy.title_id], command.on, in_hand=[copy.id])
+    return served.get(copy.id, unpacked)
+
+
+async def unpack(work: Work, copy: Copy, branch_code: str, on: date) -> Served:
+    """Record the arrival of a copy; it is then kept or sent for its hold, or free to be handed out.
+
+    The caller has written the queue of its title already. Raises NotInThisState.
+    """
+    arrived = arrive(copy, branch_code)
     await store.titles.save_copies(work, [arrived])
     if copy.hold_id and (hold := await store.holds.get(work, copy.hold_id)):
-        return await _for_hold(work, arrived, hold, command.on)
-    served = await hand_out(work, [copy.title_id], command.on)
-    return served.get(copy.id, Served(arrived, None))
+        return await _for_hold(work, arrived, hold, on)
+    return Served(arrived, None)
 
 
 async def _for_hold(work: Work, copy: Copy, hold: Hold, on: date) -> Served:
-    """The copy on the shelf for `hold`, or sent on to its pick-up branch."""
+    """Put the copy on the hold shelf for `hold`, or send it on to the pick-up branch."""
     branch = await store.calendars.get(work, hold.pickup_branch)
     if branch is None:
         raise NoSuchBranch(branch=hold.pickup_branch)

@@ -1,4 +1,4 @@
-"""Take a copy back into lending: it was found again or repaired."""
+"""Take a copy that was found again or repaired back into lending."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class RecoverCopy:
-    """Which copy, and the branch where it is."""
+    """Command to recover a copy at the branch where it is."""
 
     barcode: str
     branch: str
@@ -20,9 +20,10 @@ class RecoverCopy:
 
 
 async def recover_copy(work: Work, command: RecoverCopy) -> Served:
-    """The copy: for who waits for it, at home, or on its way home.
+    """Recover the copy: it is kept or sent for a hold, at home, or in transit to its home.
 
-    Raises NoSuchCopy, NoSuchBranch, NotInThisState, or LostByPatron: a return settles its loan.
+    Raises NoSuchCopy, NoSuchBranch, NotInThisState, or LostByPatron if a return has to settle its
+    loan.
     """
     copy = (await store.titles.copies_with(work, [command.barcode])).get(command.barcode)
     if copy is None:
@@ -34,5 +35,5 @@ async def recover_copy(work: Work, command: RecoverCopy) -> Served:
     await store.holds.take_turn(work, [copy.title_id])
     back = recover(copy, command.branch)
     await store.titles.save_copies(work, [back])
-    served = await hand_out(work, [copy.title_id], command.on)
+    served = await hand_out(work, [copy.title_id], command.on, in_hand=[copy.id])
     return served.get(copy.id, Served(back, None))

@@ -1,4 +1,4 @@
-"""Refund what was paid for a charge above what is charged now."""
+"""Refund money that was paid for a charge beyond what is charged now."""
 
 from datetime import date
 
@@ -16,9 +16,9 @@ log = structlog.get_logger()
 
 
 async def refund_charge(run: Run, provider: Provider, command: BeginRefund, on: date) -> Refund:
-    """The refund: given, or still under way where the provider does not answer.
+    """Refund the charge; return the refund, still under way if the provider does not answer.
 
-    Raises what refuses to begin one.
+    Raises a refusal of `begin_refund`.
     """
     begun = await run(begin_refund, command)
     refund = await store.payments.find_refund(run.database, begun.id)
@@ -31,7 +31,7 @@ async def refund_charge(run: Run, provider: Provider, command: BeginRefund, on: 
 
 
 async def give_refund(run: Run, provider: Provider, refund: Refund, on: date) -> Refund:
-    """The refund, given if the provider answers. Asked again, the provider gives it once."""
+    """Give the refund if the provider answers. The provider gives a repeated refund once."""
     if refund.settled:
         return refund
     try:

@@ -1,4 +1,4 @@
-"""Reject a claim that an item was returned: it was looked for, and not found."""
+"""Reject a claim that an item was returned: it was looked for and not found."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,16 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class RejectClaim:
-    """Which loan."""
+    """Command to reject the claim on a loan."""
 
     loan_id: str
 
 
 async def reject_claim(work: Work, command: RejectClaim) -> Loan:
-    """The loan, on which fines are counted again. Raises NoSuchLoan, LoanNotOpen or NoClaim."""
+    """Reject the claim; the loan's fine is counted again.
+
+    Raises NoSuchLoan, LoanNotOpen, LoanLost or NoClaim.
+    """
     loan = await store.loans.get(work, command.loan_id)
     if loan is None:
         raise NoSuchLoan

@@ -1,10 +1,10 @@
-"""Renew all the loans of a patron."""
+"""Renew all loans of a patron, or some of them."""
 
 from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.refusals import Refusal
+from services.circulation.domain.refusals import NoSuchLoan, Refusal
 from services.circulation.usecases.check_out import Refused
 from services.circulation.usecases.renew_loan import (
     Renewal,
@@ -17,15 +17,16 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class RenewAllLoans:
-    """Whose loans, and on which day."""
+    """Command to renew a patron's loans; `loan_ids` selects some of them, None: all."""
 
     patron_id: str
     on: date
+    loan_ids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What became of one loan: a renewal, or a refusal."""
+    """Outcome for one loan: a renewal or a refusal."""
 
     loan_id: str
     renewal: Renewal | None
@@ -33,10 +34,19 @@ class Attempt:
 
 
 async def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
-    """What became of each open loan, in the order of borrowing. Each stands or falls alone."""
+    """Renew the loans; return the outcome for each, in the order of borrowing.
+
+    Each loan is renewed or refused on its own; the cost of one renewal does not refuse another. Ids
+    that are no open loan of the patron come last, as refused.
+    """
     loans = await store.loans.open_of_patron(work, command.patron_id)
+    wanted = command.loan_ids
+    if wanted is not None:
+        loans = [loan for loan in loans if loan.id in wanted]
+    missing = {*(wanted or ())} - {loan.id for loan in loans}
+    none = [Attempt(loan_id, None, Refused.by(NoSuchLoan())) for loan_id in sorted(missing)]
     if not loans:
-        return []
+        return none
     terms = await renewal_terms(work, command.patron_id, loans)
     attempts = []
     for loan in loans:
@@ -47,4 +57,4 @@ async def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
         else:
             attempts.append(Attempt(loan.id, renewal, None))
     await note_renewals(work, terms, [each.renewal for each in attempts if each.renewal])
-    return attempts
+    return attempts + none

@@ -25,7 +25,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class RenewLoan:
-    """Which loan, and on which day. `patron_id` is who asks; None: staff."""
+    """Command to renew a loan. `patron_id` is the patron who asks; None: staff."""
 
     loan_id: str
     patron_id: str | None
@@ -34,7 +34,7 @@ class RenewLoan:
 
 @dataclass(frozen=True)
 class Renewal:
-    """A renewed loan, what to quote, and what the days before cost if it was overdue."""
+    """A renewed loan, its reference, and the fine up to the renewal if it was overdue."""
 
     loan: Loan
     reference: str
@@ -44,20 +44,23 @@ class Renewal:
 
 @dataclass(frozen=True)
 class Terms:
-    """What the renewal of a patron's loans is decided by."""
+    """Facts that decide the renewals of a patron's loans."""
 
     patron: Patron
     borrower: Borrower
-    """As it was before: what these renewals themselves assess refuses none of them."""
+    """Counts before the renewals, so that the cost of one renewal does not refuse another."""
     calendars: dict[str, BranchCalendar]
     queues: dict[str, list[Waiting]]
-    """Who waits for the titles of the loans."""
+    """Waiting holds, by title."""
     policies: PolicyMatrix
     suspensions: list[FineSuspension]
 
 
 async def renew_loan(work: Work, command: RenewLoan) -> Renewal:
-    """The renewal. Raises NoSuchLoan (also for another patron's) or what refuses a renewal."""
+    """Renew the loan.
+
+    Raises NoSuchLoan (also for another patron's loan) or a refusal of `loan.renew`.
+    """
     loan = await store.loans.get(work, command.loan_id)
     if loan is None or command.patron_id not in (None, loan.patron_id):
         raise NoSuchLoan
@@ -68,7 +71,7 @@ async def renew_loan(work: Work, command: RenewLoan) -> Renewal:
 
 
 async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Terms:
-    """What the renewal of some loans of one patron is decided by, in a few reads."""
+    """Return the facts that decide the renewals of some loans of one patron, in a few reads."""
     patron = await store.patrons.get(work, patron_id)
     if patron is None:
         raise NoSuchLoan
@@ -83,9 +86,9 @@ async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Te
 
 
 async def renew_one(work: Work, loan: Loan, terms: Terms, on: date) -> Renewal:
-    """One loan's renewal, saved and told; what it costs is left to `note_renewals`.
+    """Renew one loan: save and publish it. Its charge is left to `note_renewals`.
 
-    A refusal is raised before anything is changed.
+    A refusal is raised before anything changes.
     """
     calendar = terms.calendars[loan.branch_code]
     moved = catch_up(loan, calendar)
@@ -110,10 +113,10 @@ async def renew_one(work: Work, loan: Loan, terms: Terms, on: date) -> Renewal:
 
 
 async def note_renewals(work: Work, terms: Terms, renewals: Sequence[Renewal]) -> None:
-    """Charge what the renewals cost.
+    """Post the charges of the renewals.
 
-    Written even where they cost nothing: a fine assessed by another call at this moment would
-    have refused them, so one of the two has to wait.
+    The patron's counts are written even if nothing is charged. A fine assessed by another
+    transaction at the same time would have refused the renewals, so the two have to conflict.
     """
     if renewals:
         charges = [renewal.charge for renewal in renewals if renewal.charge]

@@ -1,4 +1,4 @@
-"""Settle what a station lent while it was offline."""
+"""Settle a conflict about what a station lent while it was offline."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ResolveConflict:
-    """Which conflict, by whom, and what was found."""
+    """Command to settle a conflict: its id, the account that settles it, and a note."""
 
     conflict_id: str
     by: str
@@ -18,7 +18,7 @@ class ResolveConflict:
 
 
 async def resolve_conflict(work: Work, command: ResolveConflict) -> Conflict:
-    """The conflict, settled. Raises NoSuchConflict or ConflictResolved."""
+    """Settle the conflict. Raises NoSuchConflict or ConflictResolved."""
     conflict = await store.conflicts.get(work, command.conflict_id)
     if conflict is None:
         raise NoSuchConflict

@@ -1,4 +1,4 @@
-"""Tell, once, that fines are counted again."""
+"""Publish, once, that fines are counted again."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,14 +12,14 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ResumeFines:
-    """Which suspension may have ended, and the day that is looked at."""
+    """Command to publish the end of a suspension if it has ended by `on`."""
 
     suspension_id: str
     on: date
 
 
 async def resume_fines(work: Work, command: ResumeFines) -> bool:
-    """Whether it had ended and this was not noticed before."""
+    """Publish the end if it has come and was not noticed yet; return whether it was published."""
     suspension = await store.suspensions.get(work, command.suspension_id)
     if suspension is None:
         return False

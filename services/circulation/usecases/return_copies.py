@@ -1,4 +1,8 @@
-"""Take copies back, assess what their lateness costs, and serve who waits for them."""
+"""Take copies back, assess their fines, and serve the holds that wait for them.
+
+A copy that was in transit, to be fetched or missing is received, because staff scan all copies in
+one pile.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -7,7 +11,7 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.charge import Charge, ChargeKind, assess
-from services.circulation.domain.copy import Copy, CopyState, take_back
+from services.circulation.domain.copy import AWAITED_STATES, Copy, CopyState, recover, take_back
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.hold import Hold
 from services.circulation.domain.ledger import Occasion, Posting, assessed, lower
@@ -30,6 +34,7 @@ from services.circulation.domain.refusals import (
 )
 from services.circulation.usecases.check_out import Refused
 from services.circulation.usecases.post_to_ledger import post
+from services.circulation.usecases.receive_copy import unpack
 from services.circulation.usecases.serve_holds import Served, serve
 from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
 from shared.contracts.circulation import LoanReturned
@@ -39,7 +44,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ReturnCopies:
-    """Which copies came back, where, through what and on which day, that may be past."""
+    """Command to take copies back; `on` may be past."""
 
     barcodes: tuple[str, ...]
     branch: str
@@ -50,7 +55,10 @@ class ReturnCopies:
 
 @dataclass(frozen=True)
 class Returned:
-    """What became of one copy: the loan as it ended, its fine, and who gets it; or a refusal."""
+    """Outcome for one copy: the ended loan with its fine, and the hold it goes to; or a refusal.
+
+    A copy that is received has no loan: it was in transit, to be fetched or missing.
+    """
 
     barcode: str
     loan: Loan | None = None
@@ -59,28 +67,63 @@ class Returned:
     refused: Refused | None = None
     copy: Copy | None = None
     hold: Hold | None = None
-    """What the copy is kept or sent for."""
+    """Hold that the copy is kept or sent for."""
 
 
 async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
-    """What became of each copy, in the order of the command. Each stands or falls alone.
+    """Take the copies back; return the outcome for each, in the order of the command.
 
-    Raises InTheFuture or NoSuchBranch, about all of them.
+    Each copy is taken back or refused on its own. Raises InTheFuture or NoSuchBranch for the whole
+    command.
     """
     if command.on > command.today:
         raise InTheFuture(on=command.on)
+    if await store.calendars.get(work, command.branch) is None:
+        raise NoSuchBranch(branch=command.branch)
     copies = await store.titles.copies_with(work, command.barcodes)
+    results = await _receive(work, command, copies)
+    others = tuple(barcode for barcode in command.barcodes if barcode not in results)
+    results |= await _take_back(work, replace(command, barcodes=others), copies)
+    scanned = [result.copy for result in results.values() if result.copy]
+    titles = {copy.title_id for copy in scanned}
+    served = await serve(work, titles, command.today, in_hand={copy.id for copy in scanned})
+    return [_served(results[barcode], served) for barcode in command.barcodes]
+
+
+async def _receive(
+    work: Work, command: ReturnCopies, copies: Mapping[str, Copy]
+) -> dict[str, Returned]:
+    """Receive the copies that nobody had on loan; return the outcomes by barcode.
+
+    They were in transit or to be fetched, or were missing and are found.
+    """
+    awaited = [copy for copy in copies.values() if copy.state in AWAITED_STATES]
+    lost = [copy for copy in copies.values() if copy.state is CopyState.LOST]
+    by_patrons = await store.loans.lost_of_copies(work, [copy.id for copy in lost]) if lost else {}
+    missing = [copy for copy in lost if copy.id not in by_patrons]
+    await store.holds.take_turn(work, {copy.title_id for copy in [*awaited, *missing]})
+    results = {}
+    for copy in awaited:
+        unpacked = await unpack(work, copy, command.branch, command.today)
+        results[copy.barcode] = Returned(copy.barcode, copy=unpacked.copy, hold=unpacked.hold)
+    found = [recover(copy, command.branch) for copy in missing]
+    await store.titles.save_copies(work, found)
+    return results | {copy.barcode: Returned(copy.barcode, copy=copy) for copy in found}
+
+
+async def _take_back(
+    work: Work, command: ReturnCopies, copies: Mapping[str, Copy]
+) -> dict[str, Returned]:
+    """Take back the copies that were on loan; return the outcomes by barcode."""
     loans = await store.loans.open_of_copies(work, [copy.id for copy in copies.values()])
     if lost := [copy.id for copy in copies.values() if copy.state is CopyState.LOST]:
         loans |= await store.loans.lost_of_copies(work, lost)
     lenders = {loan.branch_code for loan in loans.values()}
-    calendars = await store.calendars.some(work, lenders | {command.branch})
-    if command.branch not in calendars:
-        raise NoSuchBranch(branch=command.branch)
+    calendars = await store.calendars.some(work, lenders)
     suspensions = await store.suspensions.every(work)
     borrowers = await store.patrons.borrowers(work, {loan.patron_id for loan in loans.values()})
 
-    results = []
+    results: dict[str, Returned] = {}
     copies_back: list[Copy] = []
     steps: list[Loan] = []
     came_back: Counter[str] = Counter()
@@ -105,7 +148,7 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
             )
             copy = take_back(copy, on, branch_code=command.branch)
         except Refusal as refusal:
-            results.append(Returned(barcode, refused=Refused.by(refusal)))
+            results[barcode] = Returned(barcode, refused=Refused.by(refusal))
             continue
         if loan.state is LoanState.LOST:
             charge, posted = None, await _credit_found(work, ended, statement, command.on)
@@ -120,20 +163,19 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
         work.record(
             LoanReturned(**snapshot(ended), return_branch=command.branch, channel=command.channel)
         )
-        results.append(Returned(barcode, ended, charge, statement, copy=copy))
+        results[barcode] = Returned(barcode, ended, charge, statement, copy=copy)
     await store.titles.save_copies(work, copies_back)
     await store.loans.save(work, steps)
     for patron_id, count in came_back.items():
         await post(work, borrowers[patron_id], postings[patron_id], loans=-count)
-    served = await serve(work, {copy.title_id for copy in copies_back}, command.today)
-    return [_served(returned, served) for returned in results]
+    return results
 
 
 async def _credit_found(work: Work, found: Loan, statement: Statement, on: date) -> list[Posting]:
-    """What is credited of a lost loan whose copy is back: its price, and a part of its fine if it
-    came back before it was declared lost.
+    """Return the credits for a lost loan whose copy is back.
 
-    The work of replacing it was done, so its charge stays, as it does in Evergreen by default.
+    The price is credited, and a part of the fine if the copy came back before it was declared lost.
+    The processing charge stays because the work was done, as in Evergreen by default.
     """
     occasion = Occasion(on=on, at=work.now, reason="found again", reference=found.id)
     postings = []
@@ -149,7 +191,7 @@ async def _credit_found(work: Work, found: Loan, statement: Statement, on: date)
 
 
 def _served(returned: Returned, served: Mapping[str, Served]) -> Returned:
-    """With the copy on the hold shelf or on its way, if it went there."""
+    """Return the outcome with the copy on the hold shelf or in transit, if it went there."""
     if returned.copy is None or returned.copy.id not in served:
         return returned
     now = served[returned.copy.id]

@@ -13,23 +13,23 @@ from shared.mongo import Database
 from shared.unit_of_work import Run, Work
 
 CHUNK = 50
-"""Fines worked out again in one transaction."""
+"""Number of fines worked out again in one transaction."""
 
 
 @dataclass(frozen=True)
 class ReworkFines:
-    """Some assessed fines: few, for they are one transaction."""
+    """Command to work some fines out again: few, because they share one transaction."""
 
     charge_ids: tuple[str, ...]
     cause: str
-    """What changed, as `suspension/<id>` or `branch/<code>`."""
+    """Id of the rework: `suspension/<id>` or `branch/<code>`."""
     on: date
 
 
 async def rework_fines(work: Work, command: ReworkFines) -> int:
-    """How many of the fines are lower now; what was paid of the difference is due back.
+    """Lower the fines that cost less now; return how many were lowered.
 
-    Safe to run twice: a fine that is as low as it can be is left.
+    The part of the difference that was paid becomes due back. Running it again changes nothing.
     """
     charges = await store.charges.some(work, command.charge_ids)
     codes = {charge.basis.branch_code for charge in charges if charge.basis}
@@ -58,9 +58,9 @@ async def rework_fines(work: Work, command: ReworkFines) -> int:
 
 
 async def _show_at_loans(work: Work, charges: list[Charge]) -> None:
-    """Let a loan that has ended show its fine as it is now.
+    """Update the final fines of ended loans to the lowered charges.
 
-    An open loan shows what accrues; the fine of its former due date stands with its charge.
+    An open loan shows its accruing fine; the fine of an earlier due date stays with its charge.
     """
     by_loan = {charge.loan_id: charge for charge in charges if charge.loan_id}
     for loan in await store.loans.some(work, by_loan):
@@ -74,8 +74,9 @@ async def _show_at_loans(work: Work, charges: list[Charge]) -> None:
 
 
 async def rework_wanted(run: Run, on: date) -> int:
-    """How many fines are lower after everything that has changed. Ended in the middle, and by
-    several replicas at once, it can be run again.
+    """Run every wanted rework; return how many fines were lowered.
+
+    It can be interrupted and run again, and several replicas may run it at once.
     """
     done = 0
     for rework in await store.reworks.find_wanted(run.database):
@@ -92,7 +93,7 @@ async def rework_wanted(run: Run, on: date) -> int:
 
 
 async def _charges_of(db: Database, rework: Rework) -> AsyncIterator[Charge]:
-    """The fines that what changed may have lowered, among them all that it did."""
+    """Yield the fines that the change may have lowered: at least all that it did."""
     calendars = await store.calendars.find(db)
     kind, which = rework.subject
     if kind == "branch":

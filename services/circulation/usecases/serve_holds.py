@@ -1,4 +1,4 @@
-"""Give the free copies of a title to those who wait for it, in turn, and send the others home."""
+"""Give the free copies of a title to its waiting holds, in turn, and send the others home."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from datetime import date
 from services.circulation import store
 from services.circulation.domain import copy as copies
 from services.circulation.domain.copy import Copy, CopyState
-from services.circulation.domain.hold import Hold, Waiting, allot, matches
+from services.circulation.domain.hold import Hold, Waiting, allot, assign, matches
 from services.circulation.usecases.tell_of_hold import tell_change
 from shared.unit_of_work import Run, Work
 
 TITLES_AT_ONCE = 200
-"""Titles of which one query asks whether a copy is free."""
+"""Number of titles that one query checks for free copies."""
 
 
 @dataclass(frozen=True)
 class ServeTitle:
-    """Which title's queue to look at, on which day."""
+    """Command to serve the queue of a title on `on`."""
 
     title_id: str
     on: date
@@ -25,32 +25,37 @@ class ServeTitle:
 
 @dataclass(frozen=True)
 class Served:
-    """A copy that was free, as it is now: for a hold, or on its way home."""
+    """A copy as it is now, and the hold that it is for; None: it is for no hold."""
 
     copy: Copy
     hold: Hold | None
 
 
 async def serve_title(work: Work, command: ServeTitle) -> int:
-    """How many holds were given a copy."""
+    """Serve the queue of a title; return how many holds got a copy."""
     served = await serve(work, {command.title_id}, command.on)
     return sum(each.hold is not None for each in served.values())
 
 
-async def serve(work: Work, title_ids: Collection[str], on: date) -> dict[str, Served]:
-    """What became of the free copies of some titles, by copy; those that stay are left out.
+async def serve(
+    work: Work, title_ids: Collection[str], on: date, *, in_hand: Collection[str] = ()
+) -> dict[str, Served]:
+    """Hand out the free copies of some titles; return those that changed, by copy id.
 
-    To be called once all that makes a copy free, or a hold wait, is written.
+    Callers write first everything that makes a copy free or a hold wait. `in_hand` has the ids of
+    the copies that were just scanned; every other free copy lies on a shelf or is in transit.
     """
     await store.holds.take_turn(work, title_ids)
-    return await hand_out(work, title_ids, on)
+    return await hand_out(work, title_ids, on, in_hand=in_hand)
 
 
-async def hand_out(work: Work, title_ids: Collection[str], on: date) -> dict[str, Served]:
-    """As `serve`, where the queues of the titles have been written already."""
+async def hand_out(
+    work: Work, title_ids: Collection[str], on: date, *, in_hand: Collection[str] = ()
+) -> dict[str, Served]:
+    """Hand out free copies like `serve`, if the queues of the titles have been written already."""
     free = await store.titles.free_copies(work, title_ids)
     queues = await queues_of(work, {copy.title_id for copy in free})
-    given = await _give(work, free, queues, on) if queues else {}
+    given = await _give(work, free, queues, on, in_hand) if queues else {}
     homeward = [
         copies.send(copy, copy.branch_code)
         for copy in free
@@ -63,20 +68,27 @@ async def hand_out(work: Work, title_ids: Collection[str], on: date) -> dict[str
 
 
 async def _give(
-    work: Work, free: Sequence[Copy], queues: dict[str, list[Waiting]], on: date
+    work: Work,
+    free: Sequence[Copy],
+    queues: dict[str, list[Waiting]],
+    on: date,
+    in_hand: Collection[str],
 ) -> dict[str, Served]:
     policies = await store.policies.matrix(work)
     given = []
     for title_id, queue in queues.items():
         of_title = [copy for copy in free if copy.title_id == title_id]
-        for match in matches(of_title, queue, policies, on):
-            hold, copy = allot(
-                match.waiting.hold,
-                match.copy,
-                on=on,
-                shelf_days=match.policy.hold_shelf_days,
-                calendar=match.calendar,
-            )
+        for match in matches(of_title, queue, policies, on, in_hand=in_hand):
+            if match.copy.id in in_hand:
+                hold, copy = allot(
+                    match.waiting.hold,
+                    match.copy,
+                    on=on,
+                    shelf_days=match.policy.hold_shelf_days,
+                    calendar=match.calendar,
+                )
+            else:
+                hold, copy = assign(match.waiting.hold, match.copy)
             tell_change(work, match.waiting.hold, hold)
             given.append(Served(copy, hold))
     await store.titles.save_copies(work, [each.copy for each in given])
@@ -85,7 +97,7 @@ async def _give(
 
 
 async def queues_of(work: Work, title_ids: Collection[str]) -> dict[str, list[Waiting]]:
-    """The queues of some titles, in turn, with what decides who can be served."""
+    """Return the queues of some titles, in turn, with the facts that decide who can be served."""
     holds = await store.holds.waiting(work, title_ids) if title_ids else []
     if not holds:
         return {}
@@ -108,10 +120,10 @@ async def queues_of(work: Work, title_ids: Collection[str]) -> dict[str, list[Wa
 
 
 async def serve_waiting(run: Run, on: date, *, patron_id: str | None = None) -> int:
-    """How many holds were given a copy that was free, title by title, each in its transaction.
+    """Serve the titles that have waiting holds; return how many holds got a copy.
 
-    Of the titles that one patron waits for, or anybody. Begun again, it finds only what is left to
-    do.
+    Each title has its own transaction. `patron_id` selects the titles that one patron waits for;
+    None: all. A run that is begun again finds only what is left to do.
     """
     done = 0
     batch: list[str] = []
@@ -124,6 +136,6 @@ async def serve_waiting(run: Run, on: date, *, patron_id: str | None = None) -> 
 
 
 async def serve_titles(run: Run, title_ids: Collection[str], on: date) -> int:
-    """As `serve_waiting`, of some titles."""
+    """Serve some titles like `serve_waiting`; return how many holds got a copy."""
     free = await store.titles.with_free_copies(run.database, title_ids)
     return sum([await run(serve_title, ServeTitle(title_id, on)) for title_id in free])

@@ -9,7 +9,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class SetPolicy:
-    """The whole row as it is to be, whatever its version; by whom and why."""
+    """Command to set a whole policy row, with author and reason; the row's version is ignored."""
 
     row: Policy
     by: str
@@ -17,7 +17,7 @@ class SetPolicy:
 
 
 async def set_policy(work: Work, command: SetPolicy) -> Policy:
-    """The row in force, with its version. A row that says the same already stays as it is.
+    """Set the row; return it with its version. A row that is the same already stays as it is.
 
     Loans that were made keep the version of their day. Raises PolicyTaken or PolicyNeeded.
     """

@@ -15,14 +15,14 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class SettleRefund:
-    """Which refund the provider has given, and on which day."""
+    """Command to settle a refund that the provider has given."""
 
     refund_id: str
     on: date
 
 
 async def settle_refund(work: Work, command: SettleRefund) -> Refund:
-    """The refund, settled; one that was settled before stays as it is. Raises NoSuchPayment."""
+    """Settle the refund; a repeated call changes nothing. Raises NoSuchPayment."""
     refund = await store.payments.get_refund(work, command.refund_id)
     charge = await store.charges.get(work, refund.charge_id) if refund else None
     if refund is None or charge is None:

@@ -13,7 +13,10 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class SuspendFines:
-    """From when, until the day before `resumes_on`, and for what; no branch and no kind: all."""
+    """Command to suspend fines from `starts_on` to the day before `resumes_on`.
+
+    Without branches and kinds it covers the whole library.
+    """
 
     starts_on: date
     resumes_on: date | None
@@ -23,7 +26,7 @@ class SuspendFines:
 
 
 async def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
-    """The suspension, recorded. Raises ResumesBeforeStart."""
+    """Record and publish the suspension. Raises ResumesBeforeStart."""
     check_span(command.starts_on, command.resumes_on)
     suspension = FineSuspension(
         id=new_id(),

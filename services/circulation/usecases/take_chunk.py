@@ -1,4 +1,4 @@
-"""Take the next holds or loans of a sweep, so that this worker and no other moves them."""
+"""Lease the next holds or loans of a sweep to this worker, so that no other worker moves them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,11 @@ CHUNK = 20
 
 @dataclass(frozen=True)
 class TakeChunk:
-    """Of which branch, and the chunk that this worker has moved before. `at`: the wall clock."""
+    """Command to take the next chunk of a branch's sweep.
+
+    `at` is by the wall clock. `finished` is the number of the chunk that this worker has moved
+    before.
+    """
 
     branch_code: str
     at: datetime
@@ -25,21 +29,24 @@ class TakeChunk:
 
 @dataclass(frozen=True)
 class Taken:
-    """A chunk, and the sweep that it is of."""
+    """A chunk and its sweep."""
 
     sweep: Sweep
     chunk: Chunk
 
 
 async def take_chunk(work: Work, command: TakeChunk) -> Taken | None:
-    """The next chunk; None if there is none now. Where none is left the sweep comes to an end."""
+    """Take the next chunk; None if there is none now.
+
+    When none is left, the sweep advances its state.
+    """
     before = await store.sweeps.get(work, command.branch_code)
     if before is None or before.state is SweepState.DONE:
         return None
     sweep = before if command.finished is None else rules.finish(before, command.finished)
     sweep, chunk = await _next_chunk(work, sweep, command.at)
     if sweep is not before:
-        # Several steps at once are one version.
+        # Several steps in one transaction count as one version.
         await store.sweeps.save(work, rules.one_version_after(sweep, before))
     return Taken(sweep, chunk) if chunk else None
 

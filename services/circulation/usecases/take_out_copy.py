@@ -1,4 +1,4 @@
-"""Take a copy out of lending: it is damaged, withdrawn, or not where it should be."""
+"""Take a copy out of lending: it is damaged, withdrawn or missing."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +19,7 @@ _TAKE_OUT = {"damaged": copies.damage, "withdrawn": copies.withdraw, "missing": 
 
 @dataclass(frozen=True)
 class TakeOutCopy:
-    """Which copy cannot be lent, and why."""
+    """Command to take a copy out of lending, with its fault."""
 
     barcode: str
     fault: Fault
@@ -27,9 +27,9 @@ class TakeOutCopy:
 
 
 async def take_out_copy(work: Work, command: TakeOutCopy) -> Served:
-    """The copy. The hold that it was for waits again at its place, or gets another copy at once.
+    """Take the copy out; its hold waits again at its place, or gets another copy at once.
 
-    Raises NoSuchCopy, or NotInThisState, as for a copy on loan.
+    Raises NoSuchCopy, or NotInThisState, for example for a copy on loan.
     """
     copy = (await store.titles.copies_with(work, [command.barcode])).get(command.barcode)
     if copy is None:

@@ -20,7 +20,7 @@ def tell_placed(work: Work, hold: Hold) -> None:
 
 
 def tell_change(work: Work, before: Hold, hold: Hold) -> None:
-    """Record the event of one change: what it is, the two states say."""
+    """Record the event of one change; the states before and after decide its type."""
     fields = snapshot(hold)
     match hold.state:
         case HoldState.READY if before.state is HoldState.READY:
@@ -39,14 +39,20 @@ def tell_change(work: Work, before: Hold, hold: Hold) -> None:
 
 
 def snapshot(hold: Hold) -> dict[str, Any]:
-    """The fields that every event of a hold has."""
+    """Return the fields that all events of a hold have in common.
+
+    The contract has no state for a copy that is to be fetched: the state is `in-transit`, and
+    `to_fetch` is true.
+    """
+    to_fetch = hold.state is HoldState.TO_FETCH
     return {
         "version": hold.version,
         "hold_id": hold.id,
         "patron_id": hold.patron_id,
         "title_id": hold.title_id,
         "pickup_branch": hold.pickup_branch,
-        "state": hold.state.value,
+        "state": (HoldState.IN_TRANSIT if to_fetch else hold.state).value,
+        "to_fetch": to_fetch,
         "place": hold.place,
         "placed_at": hold.placed_at,
         "expires_on": hold.expires_on,

@@ -9,7 +9,7 @@ from shared.unit_of_work import Work
 
 
 def snapshot(loan: Loan) -> dict[str, Any]:
-    """The fields that every event of a loan has."""
+    """Return the fields that all events of a loan have in common."""
     return {
         "version": loan.version,
         "loan_id": loan.id,
@@ -23,7 +23,7 @@ def snapshot(loan: Loan) -> dict[str, Any]:
         "borrowed_on": loan.borrowed_on,
         "due_on": loan.due_on,
         "renewals": loan.renewals,
-        "renewals_left": loan.renewals_left,
+        "renewals_left": loan.policy_renewals_left,
         "renewals_allowed": loan.policy.renewals_allowed,
         "state": loan.state.value,
         "returned_on": loan.returned_on,

@@ -5,13 +5,27 @@ from shared.contracts.circulation import SuspensionSnapshot
 from shared.unit_of_work import Work
 
 
-def tell(work: Work, kind: type[SuspensionSnapshot], suspension: FineSuspension) -> None:
-    """Record an event of `kind` with the suspension as it is now."""
-    work.record(snapshot(kind, suspension))
+def tell(
+    work: Work,
+    kind: type[SuspensionSnapshot],
+    suspension: FineSuspension,
+    before: FineSuspension | None = None,
+) -> None:
+    """Record an event of `kind` with the suspension as it is now and the days that it replaces.
+
+    `before` is the suspension as it was announced before this change.
+    """
+    work.record(snapshot(kind, suspension, before))
 
 
-def snapshot(kind: type[SuspensionSnapshot], suspension: FineSuspension) -> SuspensionSnapshot:
-    """The suspension as it is now."""
+def snapshot(
+    kind: type[SuspensionSnapshot],
+    suspension: FineSuspension,
+    before: FineSuspension | None = None,
+) -> SuspensionSnapshot:
+    """Return the event of `kind` with the suspension as it is now."""
+    before = before or suspension
+    starts_on, resumes_on = before.starts_on, before.resumes_on
     return kind(
         version=suspension.version,
         suspension_id=suspension.id,
@@ -21,4 +35,6 @@ def snapshot(kind: type[SuspensionSnapshot], suspension: FineSuspension) -> Susp
         kinds=tuple(sorted(suspension.kinds)),
         reason=suspension.reason,
         withdrawn_on=suspension.withdrawal.on if suspension.withdrawal else None,
+        previous_starts_on=starts_on if starts_on != suspension.starts_on else None,
+        previous_resumes_on=resumes_on if resumes_on != suspension.resumes_on else None,
     )

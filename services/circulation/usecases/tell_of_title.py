@@ -14,7 +14,7 @@ def tell(work: Work, title: Title, copies: Iterable[Copy]) -> None:
 
 
 def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:
-    """The title and all its copies as they are now."""
+    """Return the event with the title and all its copies as they are now."""
     return TitleCatalogued(
         version=title.version,
         title_id=title.id,

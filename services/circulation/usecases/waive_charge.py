@@ -13,7 +13,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class WaiveCharge:
-    """How much of which charge, in cents; by whom of the staff, and why."""
+    """Command to waive `cents` of a charge; `by` is the member of staff."""
 
     charge_id: str
     cents: int
@@ -23,7 +23,7 @@ class WaiveCharge:
 
 
 async def waive_charge(work: Work, command: WaiveCharge) -> Charge:
-    """The charge after it. Raises NoSuchCharge, MoreThanOutstanding or PaymentUnderWay."""
+    """Waive the cents. Raises NoSuchCharge, MoreThanOutstanding or PaymentUnderWay."""
     charge = await store.charges.get(work, command.charge_id)
     if charge is None:
         raise NoSuchCharge

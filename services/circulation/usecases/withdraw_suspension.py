@@ -14,7 +14,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class WithdrawSuspension:
-    """Which one, on which day, and why; `in_error`: it should never have been recorded."""
+    """Command to withdraw a suspension; `in_error`: it should never have been recorded."""
 
     suspension_id: str
     on: date
@@ -23,7 +23,10 @@ class WithdrawSuspension:
 
 
 async def withdraw_suspension(work: Work, command: WithdrawSuspension) -> FineSuspension:
-    """The suspension as withdrawn. Raises NoSuchSuspension, SuspensionWithdrawn, SuspensionOver."""
+    """Withdraw the suspension, and publish the resumption of fines.
+
+    Raises NoSuchSuspension, SuspensionWithdrawn or SuspensionOver.
+    """
     suspension = await store.suspensions.get(work, command.suspension_id)
     if suspension is None:
         raise NoSuchSuspension
@@ -31,5 +34,5 @@ async def withdraw_suspension(work: Work, command: WithdrawSuspension) -> FineSu
         suspension, on=command.on, in_error=command.in_error, reason=command.reason
     )
     await store.suspensions.save(work, withdrawn)
-    tell(work, FinesResumed, withdrawn)
+    tell(work, FinesResumed, withdrawn, suspension)
     return withdrawn

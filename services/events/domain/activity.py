@@ -13,85 +13,94 @@ from services.events.domain.refusals import (
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A talk, exhibition, workshop … that the public may come to, or see a recording of."""
+    """A public activity, such as a talk, exhibition or workshop, with or without a recording."""
 
     id: str
     title: str
     type: str
-    """As `talk`, `exhibition`, `workshop`."""
+    """Type, such as `talk`, `exhibition` or `workshop`."""
     venue: str
     branch: str | None
-    """Code of the branch where it takes place, if one."""
+    """Code of the branch where it takes place; None if it is not in a branch."""
     starts_at: datetime
     ends_at: datetime | None
     speaker: str | None
     organiser: str
     language: str | None
     enquiries: str | None
-    """Telephone number."""
+    """Telephone number for enquiries."""
     recording_from: datetime | None
-    """From when its recording may be seen; None: no recording."""
+    """Instant from which its recording may be seen; None: no recording."""
     cancelled_at: datetime | None = None
-    """Business time, UTC; None: it takes place."""
+    """Instant of cancellation (business time, UTC); None: it takes place."""
     cancelled_because: str | None = None
     version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Where the recording of an activity is: the one value that holds its address."""
+    """The recording of an activity; the only value that holds its address."""
 
     id: str
-    """The activity's."""
+    """Id of the activity."""
     available_from: datetime
     url: str = field(repr=False)
     announced: bool = False
-    """Whether `recording.released` was published."""
+    """True if `recording.released` was published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Branches that are closed from `since` until before `until`; None: no end announced."""
+
+    branches: tuple[str, ...]
+    since: datetime
+    until: datetime | None
 
 
 def is_released(available_from: datetime, now: datetime) -> bool:
-    """Whether a recording may be seen: from its very instant on."""
+    """Return True if a recording may be seen: from the instant `available_from` on."""
     return now >= available_from
 
 
 def address(recording: Recording, now: datetime) -> str:
-    """Where the recording is to be seen. Raises NotYetReleased before its time."""
+    """Return the address of the recording. Raises NotYetReleased before its release."""
     if not is_released(recording.available_from, now):
         raise NotYetReleased(recording.available_from)
     return recording.url
 
 
 def check_times(activity: Activity) -> None:
-    """Raises EndsBeforeItStarts."""
+    """Raise EndsBeforeItStarts if the activity ends before or when it starts."""
     if activity.ends_at is not None and activity.ends_at <= activity.starts_at:
         raise EndsBeforeItStarts
 
 
 def last_day(activity: Activity, zone: tzinfo) -> date:
-    """The day in the library's time zone after which it is over."""
+    """Return the activity's last day in the library's time zone."""
     return (activity.ends_at or activity.starts_at).astimezone(zone).date()
 
 
 def is_open(activity: Activity, now: datetime) -> bool:
-    """Whether places are given: until it begins, if it takes place."""
+    """Return True if registration is open: until the activity begins, unless it is cancelled."""
     return activity.cancelled_at is None and now < activity.starts_at
 
 
 def check_open(activity: Activity, now: datetime) -> None:
-    """Raises ActivityCancelled or ActivityBegun where nobody may register or withdraw any more."""
+    """Raise ActivityCancelled or ActivityBegun if nobody may register or withdraw any more."""
     check_takes_place(activity)
     if not is_open(activity, now):
         raise ActivityBegun
 
 
 def check_takes_place(activity: Activity) -> None:
-    """Raises ActivityCancelled."""
+    """Raise ActivityCancelled if the activity is cancelled."""
     if activity.cancelled_at is not None:
         raise ActivityCancelled
 
 
 def cancel(activity: Activity, *, at: datetime, reason: str) -> Activity:
-    """The activity, cancelled for good. Raises ActivityCancelled if it is already."""
+    """Return the activity as cancelled for good. Raises ActivityCancelled if it is already."""
     check_takes_place(activity)
     return replace(
         activity, cancelled_at=at, cancelled_because=reason, version=activity.version + 1
@@ -99,5 +108,5 @@ def cancel(activity: Activity, *, at: datetime, reason: str) -> Activity:
 
 
 def announce(activity: Activity) -> Activity:
-    """The activity when its recording is released: a change of its own, so that it is heard."""
+    """Return the activity with a new version, so that views apply the release of its recording."""
     return replace(activity, version=activity.version + 1)

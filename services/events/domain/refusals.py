@@ -1,4 +1,4 @@
-"""Refusals of events. One class each, with a code and a reason."""
+"""Refusals of events: one class each, with a code and a reason."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ class Refusal(Exception):
     def __init__(self, **extra: str) -> None:
         super().__init__(self.reason)
         self.extra: Mapping[str, str] = extra
-        """More members of the problem."""
+        """Additional members of the problem response."""
 
 
 class NoSuchActivity(Refusal):
@@ -32,7 +32,7 @@ class NoRecording(Refusal):
 
 
 class NotYetReleased(Refusal):
-    """The recording may not be seen yet; `available_from` says from when."""
+    """The recording may not be seen yet; `available_from` is the instant of its release."""
 
     code = "not-yet-released"
     reason = "This recording cannot be seen yet."
@@ -42,56 +42,56 @@ class NotYetReleased(Refusal):
 
 
 class EndsBeforeItStarts(Refusal):
-    """An activity whose end is not after its start."""
+    """The activity's end is not after its start."""
 
     code = "ends-before-it-starts"
     reason = "An activity has to end after it starts."
 
 
 class NoRegistrationNeeded(Refusal):
-    """An activity that everybody may come to."""
+    """Everybody may come to the activity without registering."""
 
     code = "no-registration-needed"
     reason = "Everybody may come to this activity. No registration is needed."
 
 
 class AlreadyRegistered(Refusal):
-    """The patron has a place, or waits for one."""
+    """The patron already has a place or is on the waiting list."""
 
     code = "already-registered"
     reason = "You have registered for this activity already."
 
 
 class NotRegistered(Refusal):
-    """The patron neither has a place nor waits for one."""
+    """The patron has no place and is not on the waiting list."""
 
     code = "not-registered"
     reason = "You are not registered for this activity."
 
 
 class ActivityBegun(Refusal):
-    """It is too late to register or to withdraw."""
+    """The activity has begun, so it is too late to register or to withdraw."""
 
     code = "activity-begun"
     reason = "This activity has begun."
 
 
 class ActivityCancelled(Refusal):
-    """It does not take place."""
+    """The activity is cancelled."""
 
     code = "activity-cancelled"
     reason = "This activity is cancelled."
 
 
 class FewerPlaces(Refusal):
-    """Places that are given are not taken away."""
+    """The number of places can be raised, not lowered."""
 
     code = "fewer-places"
     reason = "An activity can be given more places, not fewer."
 
 
 class NoSuchPatron(Refusal):
-    """A patron who was erased, with a token that is still good."""
+    """The patron was erased, though their token is still valid."""
 
     code = "no-such-patron"
     reason = "There is no such patron."

@@ -1,4 +1,4 @@
-"""Registering for an activity: who has a place and who waits for one, first come, first served."""
+"""Registrations for an activity, with places and a waiting list: first come, first served."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +9,11 @@ from typing import Literal
 from services.events.domain.refusals import FewerPlaces
 
 Ending = Literal["patron", "activity", "erased"]
-"""What ended a registration: its patron; that the activity is cancelled, or the patron erased."""
+"""Cause of a registration's end: withdrawn by the patron, activity cancelled, or patron erased."""
 
 
 class RegistrationState(StrEnum):
-    """Where a registration is in its life."""
+    """State of a registration."""
 
     CONFIRMED = "confirmed"
     WAITLISTED = "waitlisted"
@@ -22,28 +22,28 @@ class RegistrationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The places of one activity, counted: what two who register at once meet in."""
+    """Counts of an activity's places. Concurrent registrations both write them, and so conflict."""
 
     id: str
-    """The activity's."""
+    """Id of the activity."""
     places: int
     taken: int = 0
     waiting: int = 0
     turns: int = 0
-    """Registrations ever. Each has the count at its time as its turn."""
+    """Number of registrations ever made. Each gets the count at its time as its turn."""
     unfinished_since: datetime | None = None
-    """The business time of a change with more to give or to end than fits into one transaction: a
-    job goes on with it. None: there is nothing left to do."""
+    """Business time of a change that gives or ends more than fits into one transaction; a job
+    continues it. None: no work is left."""
     version: int = 1
 
     @property
     def left(self) -> int:
-        """How many who come now get a place: none while somebody waits."""
+        """Number of places for new registrations: 0 while somebody is on the waiting list."""
         return 0 if self.waiting else self._free
 
     @property
     def to_give(self) -> int:
-        """How many of those who wait can have a place now."""
+        """Number of waiting registrations that can get a place now."""
         return min(self.waiting, self._free)
 
     @property
@@ -59,17 +59,20 @@ class Registration:
     activity_id: str
     patron_id: str
     turn: int
-    """Counts the registrations for the activity: who waits with a lower one is served first."""
+    """Position in the order of registering; a lower one is served first."""
     state: RegistrationState
     registered_at: datetime
-    """Business time, UTC."""
+    """Instant of registering (business time, UTC)."""
     version: int = 1
 
 
 def register(
     places: Places, *, registration_id: str, patron_id: str, at: datetime
 ) -> tuple[Places, Registration]:
-    """A new registration, with a place or at the end of the line, and the counts after it."""
+    """Register a patron: with a place, or at the end of the waiting list.
+
+    Returns the counts and the new registration.
+    """
     gets_one = places.left > 0
     counted = replace(
         places,
@@ -90,7 +93,7 @@ def register(
 
 
 def end(places: Places, registration: Registration) -> tuple[Places, Registration]:
-    """The registration as it ends, and the counts without it."""
+    """End a registration; return the counts without it and its last state."""
     had_one = registration.state is RegistrationState.CONFIRMED
     counted = replace(
         places,
@@ -107,7 +110,10 @@ def end(places: Places, registration: Registration) -> tuple[Places, Registratio
 def end_all(
     places: Places, registrations: Sequence[Registration], *, at: datetime
 ) -> tuple[Places, list[Registration]]:
-    """These registrations as they end, and the counts without them; others may be left to end."""
+    """End these registrations; return the counts without them and their last states.
+
+    If other registrations are left, the change stays unfinished.
+    """
     counted, ended = places, []
     for registration in registrations:
         counted, one = end(counted, registration)
@@ -119,7 +125,10 @@ def end_all(
 def give(
     places: Places, waiting: Sequence[Registration], *, at: datetime
 ) -> tuple[Places, list[Registration]]:
-    """Those of `waiting` who get a place, and the counts after it; they stand first, in turn."""
+    """Give free places to the first of `waiting`; return the counts and these registrations.
+
+    `waiting` is the start of the waiting list, in turn.
+    """
     given = [
         replace(one, state=RegistrationState.CONFIRMED, version=one.version + 1)
         for one in waiting[: places.to_give]
@@ -129,14 +138,14 @@ def give(
 
 
 def enlarge(places: Places, count: int) -> Places:
-    """With `count` places. Raises FewerPlaces."""
+    """Return the counts with `count` places. Raises FewerPlaces."""
     if count < places.places:
         raise FewerPlaces
     return replace(places, places=count, version=places.version + 1)
 
 
 def finish(places: Places) -> Places:
-    """With nothing left to do."""
+    """Return the counts with no unfinished change."""
     return _step(places, places, None)
 
 

@@ -1,1 +1,1 @@
-"""What events does: one file for each command."""
+"""Use cases of events, one module for each command."""

@@ -1,4 +1,4 @@
-"""Change when or where an activity takes place, or how many can come."""
+"""Change an activity's time, venue or number of places."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,14 +9,13 @@ from services.events.domain.activity import Activity, check_takes_place, check_t
 from services.events.domain.refusals import NoRegistrationNeeded, NoSuchActivity
 from services.events.domain.registration import Places
 from services.events.usecases.give_places import give_places
-from services.events.usecases.tell_of_activity import tell
-from shared.contracts.events import ActivityRescheduled
+from services.events.usecases.tell_of_activity import tell_rescheduled
 from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
 class AmendActivity:
-    """What is to be another; None: it stays, but where `sets_…` says that None is meant."""
+    """The fields to change; None leaves a field unchanged unless its `sets_…` flag is set."""
 
     activity_id: str
     starts_at: datetime | None
@@ -29,7 +28,7 @@ class AmendActivity:
 
 
 async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, Places | None]:
-    """The activity and its places after the change; who waits gets places that are new.
+    """Change the activity; return it with its places. Added places go to the waiting list.
 
     Raises NoSuchActivity, ActivityCancelled, EndsBeforeItStarts, NoRegistrationNeeded or
     FewerPlaces.
@@ -50,11 +49,11 @@ async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, 
         check_times(amended)
         amended = replace(amended, version=activity.version + 1)
         await store.save_activity(work, amended)
-        tell(work, ActivityRescheduled, amended)
+        tell_rescheduled(work, amended, activity)
     if command.places is not None:
         if places is None:
             raise NoRegistrationNeeded
         places = rules.enlarge(places, command.places)
         await store.save_places(work, places)
-    # Also where only the time is another: one that had begun may be still to come.
+    # Also if only the time changed: an activity that had begun may now be in the future.
     return amended, None if places is None else await give_places(work, amended, places)

@@ -1,4 +1,4 @@
-"""Announce that a recording may be seen."""
+"""Announce the release of a recording."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class AnnounceRelease:
-    """The recording of `activity_id`, whose time has come."""
+    """The activity whose recording is released."""
 
     activity_id: str
 
 
 async def announce_release(work: Work, command: AnnounceRelease) -> bool:
-    """Whether this announced it: not before its time, and once, whoever tries.
+    """Announce the release; return False if it is not due yet, or was announced already.
 
     Raises NoSuchActivity.
     """

@@ -13,16 +13,17 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class CancelActivity:
-    """Which one, and why."""
+    """The activity to cancel and the reason."""
 
     activity_id: str
     reason: str
 
 
 async def cancel_activity(work: Work, command: CancelActivity) -> tuple[Activity, Places | None]:
-    """The activity, cancelled, and its places. Its registrations end, the first of them at once.
+    """Cancel the activity; return it with its places.
 
-    Raises NoSuchActivity or ActivityCancelled.
+    Ends the first registrations at once; a job ends the others. Raises NoSuchActivity or
+    ActivityCancelled.
     """
     activity = await store.activity(work, command.activity_id)
     if activity is None:

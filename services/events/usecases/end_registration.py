@@ -1,4 +1,4 @@
-"""What follows the end of registrations, whatever ended them."""
+"""Steps that follow whenever registrations end."""
 
 from services.events import store
 from services.events.domain import registration as rules
@@ -12,7 +12,7 @@ from shared.unit_of_work import Work
 async def end(
     work: Work, activity: Activity, registration: Registration, by: Ending
 ) -> Registration:
-    """The registration as it ends. It is deleted; its place goes to the first who waits."""
+    """End a registration, delete it, and give its place to the first on the waiting list."""
     places = await store.places(work, activity.id)
     if places is None:
         raise LookupError(f"there is a registration for {activity.id}, which has no places")
@@ -25,10 +25,10 @@ async def end(
 
 
 async def end_some(work: Work, places: Places) -> Places:
-    """The counts once the next registrations of a cancelled activity, at most CHUNK, have ended."""
+    """End the next registrations of a cancelled activity, at most CHUNK; return the counts."""
     registered = await store.first_registered(work, places.id, CHUNK)
     counted, ended = rules.end_all(places, registered, at=work.now)
-    # Also where there are none: whoever registers at this moment is to meet in it.
+    # Also if there are none, so that a concurrent registration conflicts.
     await store.save_places(work, counted)
     await store.delete_registrations(work, registered)
     for registration in ended:

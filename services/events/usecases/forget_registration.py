@@ -1,4 +1,4 @@
-"""End a registration of a patron who was erased."""
+"""End a registration of an erased patron."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ForgetRegistration:
-    """Which one."""
+    """The registration to end."""
 
     registration_id: str
 
 
 async def forget_registration(work: Work, command: ForgetRegistration) -> bool:
-    """Whether it was there still."""
+    """End the registration; return False if it had already ended. Raises NoSuchActivity."""
     registration = await store.registration(work, command.registration_id)
     if registration is None:
         return False

@@ -1,4 +1,4 @@
-"""Give the places that are free to those who wait for them, in turn."""
+"""Give free places to the waiting list, in turn."""
 
 from services.events import store
 from services.events.domain import registration as rules
@@ -8,11 +8,14 @@ from services.events.usecases.tell_of_registration import tell_given
 from shared.unit_of_work import Work
 
 CHUNK = 50
-"""Registrations that one transaction changes; with more to do, the job goes on."""
+"""Maximum number of registrations changed in one transaction; a job continues with the others."""
 
 
 async def give_places(work: Work, activity: Activity, places: Places) -> Places:
-    """The counts once those who stand first, at most CHUNK, have got what is free."""
+    """Give free places to the first on the waiting list, at most CHUNK; return the counts.
+
+    Gives none once the activity has begun or is cancelled.
+    """
     if not places.to_give or not is_open(activity, work.now):
         return places
     waiting = await store.next_waiting(work, places.id, min(places.to_give, CHUNK))

@@ -1,4 +1,4 @@
-"""Go on with a change of an activity that was more than one transaction."""
+"""Continue a change of an activity that does not fit into one transaction."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class GoOn:
-    """Which activity was changed."""
+    """The activity with an unfinished change."""
 
     activity_id: str
 
 
 async def go_on(work: Work, command: GoOn) -> int:
-    """How many registrations ended, or got a place: 0 once nothing is left to do."""
+    """Continue the change; return how many registrations ended or got a place (0: finished)."""
     activity = await store.activity(work, command.activity_id)
     if activity is None:
         raise NoSuchActivity
@@ -29,6 +29,6 @@ async def go_on(work: Work, command: GoOn) -> int:
         counted = await end_some(work, places)
         return (places.taken + places.waiting) - (counted.taken + counted.waiting)
     counted = await give_places(work, activity, places)
-    if counted is places:  # others have done it, or the activity has begun meanwhile
+    if counted is places:  # another transaction has done it, or the activity has begun
         await store.save_places(work, rules.finish(places))
     return counted.taken - places.taken

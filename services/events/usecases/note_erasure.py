@@ -1,4 +1,4 @@
-"""Note that a patron was erased: nobody registers with their token any more."""
+"""Note that a patron was erased, so that their token can no longer be used to register."""
 
 from services.events import store
 from shared.contracts.accounts import PatronErased
@@ -6,5 +6,5 @@ from shared.unit_of_work import Work
 
 
 async def note_erasure(work: Work, event: PatronErased) -> None:
-    """Keep a tombstone. What the patron had registered for is ended after it."""
+    """Store a tombstone of the patron. The caller then ends the patron's registrations."""
     await store.erase_patron(work, event.patron_id)

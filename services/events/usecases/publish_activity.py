@@ -14,7 +14,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class PublishActivity:
-    """A new activity as staff enter one. Instants are UTC, to the second."""
+    """A new activity as entered by staff. Instants are UTC, to the second."""
 
     title: str
     type: str
@@ -29,11 +29,11 @@ class PublishActivity:
     recording_from: datetime | None
     recording_url: str | None = field(repr=False)
     places: int | None
-    """How many can come; None: all, without registering."""
+    """Number of places; None: everybody can come without registering."""
 
 
 async def publish_activity(work: Work, command: PublishActivity) -> tuple[Activity, Places | None]:
-    """The new activity and its places, if it has any. Raises EndsBeforeItStarts."""
+    """Publish the activity; return it with its places, if any. Raises EndsBeforeItStarts."""
     activity = Activity(
         id=new_id(),
         title=command.title,

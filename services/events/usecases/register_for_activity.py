@@ -19,7 +19,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class RegisterForActivity:
-    """Who wants to come to what."""
+    """A patron and the activity to register for."""
 
     activity_id: str
     patron_id: str
@@ -27,17 +27,17 @@ class RegisterForActivity:
 
 @dataclass(frozen=True)
 class Placed:
-    """A registration and its position among those who wait: 1 is next; None: it has a place."""
+    """A registration and its position on the waiting list: 1 is next; None: it has a place."""
 
     registration: Registration
     position: int | None
 
 
 async def register_for_activity(work: Work, command: RegisterForActivity) -> Placed:
-    """The registration: with a place, or at the end of the waiting list.
+    """Register the patron, with a place or at the end of the waiting list.
 
-    Raises NoSuchActivity, NoRegistrationNeeded, ActivityCancelled, ActivityBegun,
-    AlreadyRegistered or NoSuchPatron.
+    Raises NoSuchActivity, NoRegistrationNeeded, ActivityCancelled, ActivityBegun, AlreadyRegistered
+    or NoSuchPatron.
     """
     activity = await store.activity(work, command.activity_id)
     if activity is None:
@@ -51,7 +51,7 @@ async def register_for_activity(work: Work, command: RegisterForActivity) -> Pla
     counted, registration = rules.register(
         places, registration_id=new_id(), patron_id=command.patron_id, at=work.now
     )
-    # First of what is written, for it is what two patrons at once meet in.
+    # Written first, because concurrent registrations conflict in this document.
     await store.save_places(work, counted)
     if not await store.hold_patron(work, command.patron_id):
         raise NoSuchPatron

@@ -1,24 +1,37 @@
-"""Publish an activity's snapshot."""
+"""Publish the snapshot of an activity."""
 
 from typing import Any
 
 from services.events.domain.activity import Activity
-from shared.contracts.events import ActivityCancelled, ActivitySnapshot
+from shared.contracts.events import ActivityCancelled, ActivityRescheduled, ActivitySnapshot
 from shared.unit_of_work import Work
 
 
 def tell(work: Work, kind: type[ActivitySnapshot], activity: Activity) -> None:
-    """Record an event of `kind` with the activity as it is now."""
+    """Record an event of `kind` with the activity's current state."""
     work.record(kind(**snapshot(activity)))
 
 
+def tell_rescheduled(work: Work, activity: Activity, before: Activity) -> None:
+    """Record that an activity's time or place changed since `before`."""
+    moved = before.starts_at != activity.starts_at
+    elsewhere = before.venue != activity.venue
+    work.record(
+        ActivityRescheduled(
+            **snapshot(activity),
+            previous_starts_at=before.starts_at if moved else None,
+            previous_venue=before.venue if elsewhere else None,
+        )
+    )
+
+
 def tell_cancelled(work: Work, activity: Activity) -> None:
-    """Record that an activity is cancelled, and why."""
+    """Record that an activity is cancelled, with the reason."""
     work.record(ActivityCancelled(**snapshot(activity), reason=activity.cancelled_because or ""))
 
 
 def snapshot(activity: Activity) -> dict[str, Any]:
-    """The fields that every event of an activity has."""
+    """Return the fields that every event about an activity has."""
     return {
         "version": activity.version,
         "activity_id": activity.id,

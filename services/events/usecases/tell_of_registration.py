@@ -1,4 +1,4 @@
-"""Publish a registration's snapshot after each change."""
+"""Publish the snapshot of a registration after each change."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def tell_registered(work: Work, registration: Registration) -> None:
 
 
 def tell_given(work: Work, registration: Registration) -> None:
-    """Record that one who waited has a place."""
+    """Record that a registration on the waiting list got a place."""
     work.record(RegistrationConfirmed(**snapshot(registration), waited=True))
 
 
@@ -30,7 +30,7 @@ def tell_ended(work: Work, registration: Registration, by: Ending) -> None:
 
 
 def snapshot(registration: Registration) -> dict[str, Any]:
-    """The fields that every event of a registration has."""
+    """Return the fields that every event about a registration has."""
     return {
         "version": registration.version,
         "registration_id": registration.id,

@@ -1,4 +1,4 @@
-"""Withdraw from an activity."""
+"""Withdraw a patron's registration for an activity."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class WithdrawRegistration:
-    """Who does not want to come to what any more."""
+    """A patron and the activity to withdraw from."""
 
     activity_id: str
     patron_id: str
 
 
 async def withdraw_registration(work: Work, command: WithdrawRegistration) -> Registration:
-    """The registration as it ends.
+    """Withdraw the registration and return its last state.
 
     Raises NoSuchActivity, NotRegistered, ActivityCancelled or ActivityBegun.
     """

@@ -1,4 +1,4 @@
-"""Activities: what is on, by type, places in it, and recordings of what was."""
+"""Pages of activities: the list by type, registration, and recordings."""
 
 import asyncio
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import segment
+from services.gateway.web.branches import branch_names
 from services.gateway.web.session import Said
 from services.gateway.web.visit import Anyone, PatronVisit, Today, Visit
 from services.gateway.web.words import ACTIVITY_TYPES
@@ -23,14 +24,18 @@ async def get_activities(
     after: str = "",
     past: str = "",
 ) -> Response:
-    """What is on from today, the earliest first; with `past`, all that ever was."""
+    """List the activities from today on, the earliest first; with `past`, include all past ones."""
     query = {"type": type, "after": after, "from": "" if past else today.isoformat()}
-    asked = await visit.api.get("/v1/activities", **{n: text for n, text in query.items() if text})
+    asked, names = await asyncio.gather(
+        visit.api.get("/v1/activities", **{n: text for n, text in query.items() if text}),
+        branch_names(visit.api),
+    )
     found = asked.json()
     return visit.page(
         "activities.html",
         activities=found["items"],
         next=found["next"],
+        branches=names,
         type=type,
         past=bool(past),
         types=ACTIVITY_TYPES,
@@ -39,10 +44,10 @@ async def get_activities(
 
 @router.get("/activities/{activity_id}")
 async def get_activity(visit: Anyone, activity_id: str, now: BusinessTime) -> Response:
-    """An activity: its places, and the way to its recording, once that can be seen."""
+    """Show an activity with its places and, once it is released, a link to its recording."""
     path = _path(activity_id)
-    asked, registration = await asyncio.gather(
-        visit.api.get(path), _registration(visit, activity_id)
+    asked, registration, names = await asyncio.gather(
+        visit.api.get(path), _registration(visit, activity_id), branch_names(visit.api)
     )
     activity = asked.json()
     recording = None
@@ -54,13 +59,14 @@ async def get_activity(visit: Anyone, activity_id: str, now: BusinessTime) -> Re
         activity=activity,
         recording=recording,
         registration=registration,
+        branches=names,
         begun=datetime.fromisoformat(activity["starts_at"]) <= now,
     )
 
 
 @router.post("/activities/{activity_id}/registration")
 async def post_registration(visit: PatronVisit, activity_id: str) -> Response:
-    """Register: with a place, or on the waiting list."""
+    """Register the patron: with a place, or on the waiting list."""
     path = f"{_path(activity_id)}/registration"
     reply = await visit.api.send("POST", path, key=visit.key)
     here = f"/activities/{segment(activity_id)}"
@@ -74,18 +80,18 @@ async def post_registration(visit: PatronVisit, activity_id: str) -> Response:
 
 @router.post("/activities/{activity_id}/withdrawal")
 async def post_withdrawal(visit: PatronVisit, activity_id: str) -> Response:
-    """Give a place up, or stop waiting for one."""
+    """Cancel the patron's registration, or their place on the waiting list."""
     path = f"{_path(activity_id)}/registration"
     reply = await visit.api.send("DELETE", path, key=visit.key)
     here = f"/activities/{segment(activity_id)}"
-    # Who has withdrawn in another window already has what they want.
+    # A patron who has withdrawn in another window already has what they want.
     if reply.done or reply.failure().code == "not-registered":
         return visit.go(here, Said("withdrawn", {}))
     return visit.refused(here, reply)
 
 
 async def _registration(visit: Visit, activity_id: str) -> Any:
-    """The visitor's own; None: there is none."""
+    """Return the visitor's own registration, None if there is none."""
     if visit.caller is None or "patron" not in visit.caller.roles:
         return None
     reply = await visit.api.get(f"{_path(activity_id)}/registration")

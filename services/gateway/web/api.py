@@ -1,6 +1,6 @@
-"""The gateway's API as the page calls it: the same routes as over the wire, in this process.
+"""Calls of the page to the gateway's API: the same routes as over the wire, in this process.
 
-So access, deadlines, problems and own writes are those of every other client.
+So the page has the same access, deadlines, problems and own writes as every other client.
 """
 
 import asyncio
@@ -13,16 +13,16 @@ import orjson
 from fastapi import Request
 from starlette.types import Message
 
-from shared.tracing import traceparent
+from shared.tracing import trace_headers
 
 READ_SECONDS = 1.3
-"""What a page waits for each thing that it shows: it has 1.6 s itself, and reads them together."""
+"""Time limit of each read for a page. A page itself has 1.6 s, and makes its reads together."""
 
 _CARRIED = ("host", "carrel-time", "accept-language", "user-agent", "x-forwarded-for")
 
 
 class Failure(Exception):
-    """An answer that is a problem (RFC 9457), for who can't go on without what was asked."""
+    """An answer that is a problem (RFC 9457), raised where the page needs the data."""
 
     def __init__(self, status: int, code: str, detail: str, errors: list[dict[str, Any]]) -> None:
         super().__init__(f"{status} {code}")
@@ -30,31 +30,31 @@ class Failure(Exception):
 
     @property
     def fields(self) -> list[str]:
-        """The fields that are not as they should be; "body" stands for all of them together."""
+        """Return the names of the invalid fields; "body" means all of them together."""
         paths = [str(one.get("field", "")).split(".") for one in self.errors]
         return list(dict.fromkeys(next(p for p in path[::-1] if not p.isdigit()) for path in paths))
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a route answered."""
+    """A route's answer."""
 
     status: int
     content: bytes
 
     @property
     def done(self) -> bool:
-        """Whether it did what was asked."""
+        """Return whether the request succeeded."""
         return self.status < 400
 
     def json(self) -> Any:
-        """The answer. Raises Failure if it is a problem."""
+        """Return the parsed answer. Raises Failure if it is a problem."""
         if not self.done:
             raise self.failure()
         return orjson.loads(self.content) if self.content else None
 
     def failure(self) -> Failure:
-        """The problem that it is."""
+        """Return the answer's problem."""
         try:
             told = orjson.loads(self.content)
         except ValueError:
@@ -78,7 +78,7 @@ class Api:
         self._token = token
 
     async def get(self, path: str, **query: str) -> Reply:
-        """What a route shows; a 503 if that takes too long for a page."""
+        """Return a route's answer; a 503 if it takes too long for a page."""
         try:
             async with asyncio.timeout(READ_SECONDS):
                 return await self._call("GET", path, urlencode(query))
@@ -88,7 +88,7 @@ class Api:
     async def send(
         self, method: str, path: str, body: Any = None, *, key: str = "", **query: str
     ) -> Reply:
-        """What came of a command; the same `key` again gives the first answer again."""
+        """Send a command and return its answer; a repeated `key` gives the first answer again."""
         return await self._call(method, path, urlencode(query), body, key)
 
     async def _call(
@@ -104,7 +104,7 @@ class Api:
     def scope(
         self, method: str, path: str, query: str = "", *, more: Mapping[str, str]
     ) -> dict[str, Any]:
-        """A request of the visitor's to a route of the API; `more` are its own headers."""
+        """Return the scope of a visitor's request to an API route; `more` adds headers."""
         headers = self._headers() | dict(more)
         return {
             **{name: self._request.scope.get(name) for name in ("scheme", "client", "server")},
@@ -125,7 +125,7 @@ class Api:
         came = self._request.headers
         headers: dict[str, str] = {name: came[name] for name in _CARRIED if name in came}
         headers["x-request-id"] = self._request.scope["carrel.request_id"]
-        headers["traceparent"] = traceparent()
+        headers |= trace_headers()
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
         return headers
@@ -137,7 +137,7 @@ async def _answered(app: Any, scope: Mapping[str, Any], body: bytes) -> Reply:
 
     async def receive() -> Message:
         if not messages:
-            await asyncio.Event().wait()  # the visitor's own request tells of a hang-up
+            await asyncio.Event().wait()  # a hang-up arrives with the visitor's own request
         return messages.pop()
 
     async def send(message: Message) -> None:
@@ -152,5 +152,5 @@ async def _answered(app: Any, scope: Mapping[str, Any], body: bytes) -> Reply:
 
 
 def segment(text: str) -> str:
-    """An id as a part of a path, whatever a visitor typed for one."""
+    """Return an id, as typed by a visitor, as a safe segment of a path."""
     return quote(text, safe="")

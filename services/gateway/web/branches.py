@@ -1,4 +1,4 @@
-"""The libraries: their names, when each is open, and what a visitor finds there."""
+"""Pages of the libraries: names, opening hours and services."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,14 +16,19 @@ router = APIRouter(include_in_schema=False)
 MOST = "200"
 
 
-async def branch_names(api: Api) -> dict[str, str]:
-    """Names by code; empty while nobody can tell, and a page shows the codes then."""
+async def branches_by_code(api: Api) -> dict[str, dict[str, Any]]:
+    """Return today's libraries by code; empty if the API cannot list them."""
     reply = await api.get("/v1/branches", limit=MOST)
-    return {one["code"]: one["name"] for one in reply.json()["items"]} if reply.done else {}
+    return {one["code"]: one for one in reply.json()["items"]} if reply.done else {}
+
+
+async def branch_names(api: Api) -> dict[str, str]:
+    """Return names by code; empty if the API cannot list them, and pages then show the codes."""
+    return {code: branch["name"] for code, branch in (await branches_by_code(api)).items()}
 
 
 def is_open(branch: Mapping[str, Any], at: datetime) -> bool:
-    """Whether a branch is open at a moment of the library's zone, by what it says of that day."""
+    """Return whether a branch is open at a local time, by its hours of that day."""
     clock = f"{at:%H:%M}"
     return bool(branch["open"]) and any(
         hours["opens"] <= clock < hours["closes"] for hours in branch["hours"]
@@ -32,7 +37,7 @@ def is_open(branch: Mapping[str, Any], at: datetime) -> bool:
 
 @router.get("/libraries")
 async def get_branches(visit: Anyone, now: BusinessTime) -> Response:
-    """All libraries, and which of them are open now."""
+    """List all libraries, and show which of them are open now."""
     reply = await visit.api.get("/v1/branches", limit=MOST)
     at = now.astimezone(visit.zone)
     shown = [{**branch, "open_now": is_open(branch, at)} for branch in reply.json()["items"]]
@@ -41,7 +46,7 @@ async def get_branches(visit: Anyone, now: BusinessTime) -> Response:
 
 @router.get("/libraries/{code}")
 async def get_branch(visit: Anyone, now: BusinessTime, code: str, on: str = "") -> Response:
-    """A library on a day: its hours, a closure, what it offers, and its news."""
+    """Show a library on one day: its hours, a closure, its services and its notices."""
     at = now.astimezone(visit.zone)
     day = _day(on) or at.date()
     asked, news = await asyncio.gather(

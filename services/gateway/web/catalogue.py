@@ -1,4 +1,4 @@
-"""The catalogue: search, a title with its copies, and a place in its queue."""
+"""Pages of the catalogue: search, a title with its copies, and reserving."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/catalogue")
 async def get_catalogue(visit: Anyone, q: str = "", after: str = "") -> Response:
-    """The search, and what it found."""
+    """Show the search form and the titles found."""
     sought = q.strip()[:200]
     found: dict[str, Any] = {"items": [], "next": None}
     if sought:
@@ -29,7 +29,7 @@ async def get_catalogue(visit: Anyone, q: str = "", after: str = "") -> Response
 
 @router.get("/catalogue/{title_id}")
 async def get_title(visit: Anyone, title_id: str) -> Response:
-    """A title, where its copies are, and a form to reserve it."""
+    """Show a title with the places of its copies and a form to reserve it."""
     return await _title(visit, title_id)
 
 
@@ -60,7 +60,7 @@ async def _title(visit: Visit, title_id: str, *, refused: Failure | None = None)
         "title.html",
         status=refused.status if refused else 200,
         title=title,
-        # Without names it can still be reserved, at the libraries that have a copy.
+        # Without names it can still be reserved for the libraries that have a copy.
         branches=names or {stock["branch"]: stock["branch"] for stock in title["availability"]},
         refused=refused,
         form=filled(visit, refused),

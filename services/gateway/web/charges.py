@@ -1,4 +1,6 @@
-"""Charges: what each is for, day by day and entry by entry, and paying them."""
+"""Pages of charges: statement, ledger entries and payment."""
+
+import asyncio
 
 from fastapi import APIRouter, Response
 
@@ -11,14 +13,19 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/charges/{charge_id}")
 async def get_charge(visit: PatronVisit, charge_id: str) -> Response:
-    """A charge with its statement and its ledger."""
-    reply = await visit.api.get(f"/v1/charges/{segment(charge_id)}")
-    return visit.page("charge.html", charge=reply.json())
+    """Show a charge with its statement and its ledger."""
+    reply, overview = await asyncio.gather(
+        visit.api.get(f"/v1/charges/{segment(charge_id)}"), visit.api.get("/v1/me")
+    )
+    charges = overview.json()["charges"] if overview.done else []
+    # The overview names the item of an open charge only; a settled charge is shown without it.
+    title = next((one["title"] for one in charges if one["id"] == charge_id), None)
+    return visit.page("charge.html", charge=reply.json(), title=title)
 
 
 @router.post("/payments")
 async def post_payment(visit: PatronVisit) -> Response:
-    """Pay the charges that were chosen, each in full."""
+    """Pay the selected charges, each in full."""
     charges = visit.texts("charge")
     if not charges:
         return visit.go("/", Said("nothing-chosen", {}, went_well=False))

@@ -1,4 +1,4 @@
-"""A form as a page shows it again: what was typed into it, and what of that is not right."""
+"""The fields of a form shown again: what was typed, and messages beside invalid fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,27 +13,27 @@ class Fields:
     """The fields of a form, by name."""
 
     typed: Visit | None = None
-    """Whoever filled it in; None where nobody has."""
+    """Visit that sent the form; None for a form not yet filled in."""
     faults: Mapping[str, str] = field(default_factory=dict)
-    """What is said beside a field, by its name."""
+    """Message beside a field, by the field's name."""
     ids: Mapping[str, str] = field(default_factory=dict)
-    """Ids that are not the field's name, for that is another one's on the same page."""
+    """Ids of fields whose name is already an id of the same page."""
 
     def text(self, name: str, default: object = None) -> str:
-        """What a field says: as it was typed, or as it is to begin with."""
+        """Return the typed text of a field, or its initial value."""
         return self.typed.text(name) if self.typed else str(default or "")
 
     def texts(self, name: str) -> list[str]:
-        """What was ticked."""
+        """Return the ticked values of a field."""
         return self.typed.texts(name) if self.typed else []
 
     def id(self, name: str) -> str:
-        """The id of a field, which links and messages name it by."""
+        """Return the id of a field, used by links and messages."""
         return self.ids.get(name, name)
 
 
 def filled(visit: Visit, refused: Failure | None, **ids: str) -> Fields:
-    """The form that was refused, as it was typed; an empty one if none was."""
+    """Return the refused form as it was typed; an empty form if there was no refusal."""
     if refused is None:
         return Fields(ids=ids)
     if refused.status == 422:

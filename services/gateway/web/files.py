@@ -1,4 +1,4 @@
-"""Scripts and styles, served by ourselves. The address of each names its content, so it is kept."""
+"""Scripts and styles of the page. Each address contains a digest, so browsers may keep the file."""
 
 import hashlib
 import importlib.util
@@ -28,12 +28,12 @@ class File:
 
     @property
     def digest(self) -> str:
-        """What its address names its content by."""
+        """Digest of the content, used in the file's address."""
         return hashlib.sha256(self.content).hexdigest()[:16]
 
 
 def _htmx() -> Path:
-    # The package is Django's companion of htmx, and brings the script along; only that is used.
+    # The package django-htmx brings the htmx script along; nothing else of it is used.
     found = importlib.util.find_spec("django_htmx")
     if found is None or found.origin is None:
         raise RuntimeError("django-htmx is not installed: install requirements.lock")
@@ -51,13 +51,13 @@ FILES = {
 
 
 def address(name: str) -> str:
-    """Where a page finds a file."""
+    """Return the path of a file for use in a page."""
     return f"/static/{FILES[name].digest}/{name}"
 
 
 @router.get("/static/{digest}/{name}")
 async def get_file(digest: str, name: str) -> Response:
-    """A file. One that a page of another version asks for is answered as it is now, unkept."""
+    """Return a file. With another version's digest, return the present file as not cacheable."""
     file = FILES.get(name)
     if file is None:
         raise NotFound("file")

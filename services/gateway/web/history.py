@@ -1,4 +1,4 @@
-"""What a patron has read, where they asked that it be kept."""
+"""The page of past loans, for patrons who asked the library to keep them."""
 
 from fastapi import APIRouter, Response
 
@@ -9,7 +9,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/history")
 async def get_history(visit: PatronVisit, after: str = "") -> Response:
-    """Past loans, a page at a time."""
+    """List past loans, one page at a time."""
     query = {"after": after} if after else {}
     reply = await visit.api.get("/v1/me/history", **query)
     return visit.page("history.html", history=reply.json())

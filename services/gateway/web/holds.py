@@ -1,4 +1,4 @@
-"""Reservations: changed, paused and cancelled."""
+"""Pages of reservations: change, pause and cancel."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/holds/{hold_id}")
 async def get_hold(visit: PatronVisit, hold_id: str) -> Response:
-    """A reservation, and what can be changed of it."""
+    """Show a reservation with a form to change it."""
     return await _hold(visit, hold_id)
 
 
@@ -38,7 +38,7 @@ async def _hold(visit: Visit, hold_id: str, refused: Failure | None = None) -> R
 
 @router.post("/holds/{hold_id}")
 async def post_hold(visit: PatronVisit, hold_id: str) -> Response:
-    """Change where it is collected, or the last day on which it is wanted."""
+    """Change the pick-up library, or the last day on which the item is wanted."""
     change: dict[str, Any] = {"expires_on": visit.text("expires_on") or None}
     if visit.text("pickup_branch"):
         change["pickup_branch"] = visit.text("pickup_branch")
@@ -53,7 +53,7 @@ async def post_hold(visit: PatronVisit, hold_id: str) -> Response:
 
 @router.post("/holds/{hold_id}/pause")
 async def post_pause(visit: PatronVisit, hold_id: str) -> Response:
-    """Let others pass by for a time, or end that."""
+    """Pause a reservation so that others are served first, or resume it."""
     frozen = visit.text("frozen") == "yes"
     reply = await visit.api.send("PATCH", _path(hold_id), {"frozen": frozen}, key=visit.key)
     if not reply.done:
@@ -63,7 +63,7 @@ async def post_pause(visit: PatronVisit, hold_id: str) -> Response:
 
 @router.post("/holds/{hold_id}/cancellation")
 async def post_cancellation(visit: PatronVisit, hold_id: str) -> Response:
-    """Give a reservation up."""
+    """Cancel a reservation."""
     reply = await visit.api.send("DELETE", _path(hold_id), key=visit.key)
     if not reply.done:
         return visit.refused("/", reply)

@@ -1,4 +1,4 @@
-"""What a patron was told."""
+"""The page of messages to the patron."""
 
 from fastapi import APIRouter, Response
 
@@ -12,7 +12,7 @@ ROWS = "20"
 
 @router.get("/inbox")
 async def get_inbox(visit: PatronVisit, after: str = "") -> Response:
-    """The newest messages, or those that follow."""
+    """List the newest messages, or those after `after`."""
     query = {"after": after} if after else {}
     reply = await visit.api.get("/v1/me/inbox", limit=ROWS, **query)
     return visit.page("inbox.html", inbox=reply.json(), after=after)
@@ -20,7 +20,7 @@ async def get_inbox(visit: PatronVisit, after: str = "") -> Response:
 
 @router.post("/inbox/read")
 async def post_read(visit: PatronVisit) -> Response:
-    """Mark messages as read: one, or all that were on the page."""
+    """Mark messages as read: one, or all on the page."""
     for message in visit.texts("message"):
         reply = await visit.api.send("POST", f"/v1/me/inbox/{segment(message)}/read")
         if not reply.done:

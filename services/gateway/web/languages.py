@@ -1,6 +1,6 @@
-"""The page's three languages: its words, and how each writes days, hours and money.
+"""The page's three languages: its texts, and the formats of days, hours and money.
 
-Words are looked up in `translations/*.po`, which are read when the process starts.
+Texts are looked up in `translations/*.po`, which are read when the process starts.
 """
 
 import gettext
@@ -20,7 +20,7 @@ TRANSLATIONS = Path(__file__).parent / "translations"
 
 
 def marked(text: str) -> str:
-    """A text of the page that stands in code: found by `make translations`, translated later."""
+    """Mark a text in code for `make translations`; it is translated when it is shown."""
     return text
 
 
@@ -29,21 +29,21 @@ class Language:
     """A language of the page."""
 
     code: str
-    """As in `lang`, in My Setting and in the API."""
+    """Code of the language, as in `lang`, in My Setting and in the API."""
     name: str
-    """In itself."""
+    """Name of the language in the language itself."""
     locale: Locale
     words: gettext.NullTranslations = field(repr=False)
 
     def say(self, text: str) -> str:
-        """A text of the page, translated."""
+        """Return the translation of a text of the page."""
         return self.words.gettext(text) if text else ""
 
     def written(self, text: str) -> Markup:
-        """A text that somebody wrote, as HTML: what is in another script is marked with a language.
+        """Return a text from users as HTML, with runs in another script marked by language.
 
-        So a screen reader reads 紅樓夢 on an English page in Chinese, and what is English on a
-        Chinese one in English.
+        So on an English page a screen reader reads 紅樓夢 in Chinese, and on a Chinese page English
+        words in English.
         """
         runs, code_of = (_CHINESE, _chinese) if self.code == "en" else (_ENGLISH, lambda _: "en")
         marked_run = Markup('<span lang="{}">{}</span>')
@@ -53,36 +53,36 @@ class Language:
         )
 
     def day(self, value: date | str, *, weekday: bool = False) -> str:
-        """A day, as "5 March 2021"; a string is ISO 8601."""
+        """Format a day, as "5 March 2021"; a string is ISO 8601."""
         given = date.fromisoformat(value) if isinstance(value, str) else value
         pattern = _DAYS[self.code][1 if weekday else 0]
         return dates.format_date(given, pattern, locale=self.locale)
 
     def weekday(self, number: int) -> str:
-        """The name of a day of the week; 0 is Monday."""
-        return str(self.locale.days["format"]["wide"][number])
+        """Return the name of a weekday by ISO 8601: 1 is Monday, 7 is Sunday."""
+        return str(self.locale.days["format"]["wide"][number - 1])
 
     def short_day(self, value: str) -> str:
-        """A day of ISO 8601 in little room, as "5 Mar"."""
+        """Format an ISO 8601 day in short form, as "5 Mar"."""
         pattern = "d MMM" if self.code == "en" else "M月d日"
         return dates.format_date(date.fromisoformat(value), pattern, locale=self.locale)
 
     def moment(self, value: datetime | str, zone: ZoneInfo) -> str:
-        """An instant in the library's time zone."""
+        """Format an instant in the library's time zone."""
         given = datetime.fromisoformat(value) if isinstance(value, str) else value
         here = given.astimezone(zone)
         clock = dates.format_time(here, "short", tzinfo=zone, locale=self.locale)
         return f"{self.day(here.date())} {clock}"
 
     def money(self, cents: int) -> str:
-        """Cents of Hong Kong dollars."""
-        amount = numbers.format_decimal(cents / 100, "#,##0.00", locale=self.locale)
-        return f"${amount}"
+        """Format cents of Hong Kong dollars, as `$6.00` or `-$6.00`."""
+        amount = numbers.format_decimal(abs(cents) / 100, "#,##0.00", locale=self.locale)
+        return f"-${amount}" if cents < 0 else f"${amount}"
 
 
 _HAN = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 _LATIN = "A-Za-z\u00c0-\u024f"
-# A word of three letters at least: PIN codes and numerals are of no language.
+# Words of three letters at least: PIN codes and numerals belong to no language.
 _CHINESE = re.compile(f"([{_HAN}][\\s{_HAN}]*)")
 _ENGLISH = re.compile(f"((?:[{_LATIN}]{{1,2}} ){{0,3}}[{_LATIN}]{{3}}[{_LATIN}0-9'’ ,.:;&()/-]*)")
 
@@ -94,7 +94,7 @@ _DAYS = {
 
 
 def _chinese(text: str) -> str:
-    """Which Chinese it is: what the library's own city could not write is Simplified."""
+    """Return the language code of Chinese text: Simplified if Big5-HKSCS cannot encode it."""
     try:
         text.encode("big5hkscs")
     except UnicodeEncodeError:
@@ -103,7 +103,7 @@ def _chinese(text: str) -> str:
 
 
 def _words(code: str) -> gettext.NullTranslations:
-    """The translations of a language, from its .po file."""
+    """Return the translations of a language, from its .po file."""
     compiled = io.BytesIO()
     with (TRANSLATIONS / f"{code}.po").open("rb") as file:
         write_mo(compiled, read_po(file, locale=code.replace("-", "_")))
@@ -121,7 +121,8 @@ LANGUAGES = {
     ),
 }
 
-# What browsers send. Chinese without a script is Simplified, but in Hong Kong, Macao and Taiwan.
+# Tags that browsers send. Chinese without a script is Simplified, except in Hong Kong, Macao and
+# Taiwan.
 _TAGS = {
     "en": "en",
     "zh-hant": "zh-Hant",
@@ -134,7 +135,7 @@ _TAGS = {
 
 
 def language_of(asked: str, kept: str, accepted: str) -> Language:
-    """The language to answer in: asked for now, kept by this browser, or one its settings name."""
+    """Return the language to answer in: requested now, kept by the browser, or in its settings."""
     for code in (asked, kept):
         if code in LANGUAGES:
             return LANGUAGES[code]

@@ -1,4 +1,4 @@
-"""The account as it changes, for a page that is open: a browser's stream can't send a token."""
+"""Stream of the account for an open page: a browser's event source cannot send a token."""
 
 from fastapi import APIRouter, Response
 from starlette.types import Receive, Scope, Send
@@ -10,12 +10,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/me/stream")
 async def get_stream(visit: PatronVisit, has: str = "") -> Response:
-    """What `GET /v1/me/stream` says to this visitor; `has` is what the page shows already."""
+    """Pass on `GET /v1/me/stream` for this visitor; `has` is the event id of the page's account."""
     return _HandedOn(visit, has)
 
 
 class _HandedOn(Response):
-    """The answer of the API's own route, message by message, to the same connection."""
+    """The answer of the API's own route, message by message, on the same connection."""
 
     def __init__(self, visit: Visit, has: str) -> None:
         super().__init__()

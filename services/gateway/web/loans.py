@@ -1,7 +1,7 @@
-"""Loans: renewed, looked at day by day, said to be returned or lost."""
+"""Pages of loans: renew, show fines day by day, report as returned or lost."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -14,38 +14,60 @@ from services.gateway.web.visit import PatronVisit, Visit
 router = APIRouter(include_in_schema=False)
 
 MOST_TOLD = 12
-TITLE_LENGTH = 60
-"""What the messages have room for: a cookie holds some 4,000 bytes."""
+MOST_DIGITS = 10
 
 
 @router.post("/renewals")
 async def post_renewals(visit: PatronVisit) -> Response:
-    """Renew one loan, those chosen, or all; each stands or falls alone."""
-    titles = await _titles(visit)
-    if visit.text("all"):
-        reply = await visit.api.send("POST", "/v1/me/renewals", key=visit.key)
-        results = reply.json()["results"]
-    else:
-        results = [await _renewed(visit, loan_id) for loan_id in visit.texts("loan")]
+    """Renew one loan, the selected ones, or all; each succeeds or fails alone.
+
+    If a renewal charges fines, the page first shows them and asks.
+    """
+    chosen = visit.texts("loan")
+    if not (chosen or visit.text("all")):
+        return visit.go("/", Said("nothing-chosen", {}, went_well=False))
+    body = None if visit.text("all") else {"loan_ids": chosen}
+    overview = await visit.api.get("/v1/me")
+    loans = overview.json()["loans"] if overview.done else []
+    if any(loan["overdue"] for loan in loans if body is None or loan["id"] in chosen):
+        reply = await visit.api.send("POST", "/v1/me/renewals", body, preview="true")
+        effect = reply.json()
+        if effect["fine_cents"] > _agreed(visit):
+            return _ask(visit, effect, loans)
+    reply = await visit.api.send("POST", "/v1/me/renewals", body, key=visit.key)
+    results = reply.json()["results"]
     if not results:
-        missing = "nothing-to-renew" if visit.text("all") else "nothing-chosen"
-        return visit.go("/", Said(missing, {}, went_well=False))
+        return visit.go("/", Said("nothing-to-renew", {}, went_well=False))
+    titles = {loan["id"]: _title(loan) for loan in loans}
     return visit.go("/", *_told(results, titles))
 
 
-async def _renewed(visit: Visit, loan_id: str) -> dict[str, Any]:
-    path = f"/v1/loans/{segment(loan_id)}/renewals"
-    reply = await visit.api.send("POST", path, key=visit.key and f"{visit.key}-{loan_id}"[:200])
-    if reply.done:
-        return {"loan_id": loan_id, "ok": True, **reply.json()}
-    failure = reply.failure()
-    if failure.status not in (404, 409):
-        raise failure
-    return {"loan_id": loan_id, "ok": False, "problem": {"code": failure.code}}
+def _agreed(visit: Visit) -> int:
+    """Return the fines, in cents, that the patron has agreed to."""
+    typed = visit.text("agreed_cents")
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < MOST_DIGITS else 0
+
+
+def _ask(visit: Visit, effect: Mapping[str, Any], loans: Iterable[Mapping[str, Any]]) -> Response:
+    """Show the fines of a renewal, with a form that agrees to exactly that amount."""
+    response = visit.page(
+        "renewing.html",
+        effects=[result["effect"] for result in effect["results"] if result["ok"]],
+        fine_cents=effect["fine_cents"],
+        titles={loan["id"]: _title(loan) for loan in loans},
+        everything=visit.text("all"),
+        chosen=visit.texts("loan"),
+    )
+    response.headers["HX-Push-Url"] = "false"  # this is a command's address
+    return response
+
+
+def _title(loan: Mapping[str, Any]) -> str:
+    return str(loan["title"] or loan["barcode"])
 
 
 def _told(results: list[dict[str, Any]], titles: Mapping[str, str]) -> list[Said]:
-    """A message for each loan, first of all those that were not renewed."""
+    """Return a message for each loan, those not renewed first."""
     ordered = sorted(results, key=lambda result: bool(result["ok"]))
     said = [
         _of_renewal(result, titles.get(result["loan_id"], "…")) for result in ordered[:MOST_TOLD]
@@ -64,16 +86,9 @@ def _of_renewal(result: Mapping[str, Any], title: str) -> Said:
     return Said("renewed-charged", {**facts, "fine_cents": result["charge"]["amount_cents"]})
 
 
-async def _titles(visit: Visit) -> dict[str, str]:
-    """What each open loan is called, short enough for a message."""
-    overview = await visit.api.get("/v1/me")
-    loans = overview.json()["loans"] if overview.done else []
-    return {loan["id"]: (loan["title"] or loan["barcode"])[:TITLE_LENGTH] for loan in loans}
-
-
 @router.get("/loans/{loan_id}")
 async def get_loan(visit: PatronVisit, loan_id: str) -> Response:
-    """A loan: every move of its due date, every day of its fine, and what can be said of it."""
+    """Show a loan with the moves of its due date, the days of its fine, and forms to report it."""
     path = f"/v1/loans/{segment(loan_id)}"
     loan, fine, overview, names = await asyncio.gather(
         visit.api.get(path),
@@ -97,13 +112,13 @@ def _in_overview(overview: Reply, loan_id: str) -> dict[str, Any] | None:
 
 @router.post("/loans/{loan_id}/claim")
 async def post_claim(visit: PatronVisit, loan_id: str) -> Response:
-    """Say that an item was returned."""
+    """Report an item as returned."""
     return await _about_loan(visit, loan_id, "claim", "claimed")
 
 
 @router.post("/loans/{loan_id}/loss")
 async def post_loss(visit: PatronVisit, loan_id: str) -> Response:
-    """Say that an item is lost."""
+    """Report an item as lost."""
     return await _about_loan(visit, loan_id, "loss", "declared-lost")
 
 

@@ -1,4 +1,4 @@
-"""What the libraries announce."""
+"""The page of the libraries' notices."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/notices")
 async def get_notices(visit: Anyone, branch: str = "", after: str = "") -> Response:
-    """Notices, the newest first; of one library and of all, if one is named."""
+    """List notices, the newest first; with `branch`, those of one library and of all libraries."""
     query = {"branch": branch, "after": after}
     asked, names = await asyncio.gather(
         visit.api.get("/v1/notices", **{name: text for name, text in query.items() if text}),

@@ -1,6 +1,6 @@
-"""Who visits: the token in a cookie, forms that only our own pages can send, short messages.
+"""Session cookies, protection of forms against forgery, and short messages.
 
-Nothing is kept here between two requests, so any replica answers the next one.
+Nothing is stored here between two requests, so any replica answers the next one.
 """
 
 import base64
@@ -22,17 +22,23 @@ SAID = "carrel_said"
 LANGUAGE = "carrel_language"
 
 _SAID_SECONDS = 60
+_SAID_ROOM = 3_600
+"""Maximum characters of messages: a browser keeps a cookie of about 4,000 bytes."""
 _LANGUAGE_SECONDS = 365 * 24 * 3600
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class ForgedForm(Exception):
-    """A form that was not sent from a page of ours, or from one of another session."""
+    """A form that did not come from a page of ours in this session."""
+
+
+class FormOfEndedSession(ForgedForm):
+    """A form of a browser without a session: it may come from a page of an ended session."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What the next page tells of the last command: a message's code and its facts."""
+    """A message on the next page about the last command: its code and its facts."""
 
     code: str
     facts: dict[str, Any]
@@ -40,17 +46,17 @@ class Said:
 
 
 def cookie(request: Request, name: str) -> str:
-    """The value of a cookie of ours, or ""."""
+    """Return the value of a cookie of ours, or ""."""
     return request.cookies.get(_full(request, name), "")
 
 
 def keep(
     request: Request, response: Response, name: str, value: str, *, seconds: int | None = None
 ) -> None:
-    """Set a cookie of ours, for as long as the browser is open unless `seconds` are given.
+    """Set a cookie of ours, until the browser closes unless `seconds` are given.
 
-    Lax, not Strict: a link in a notification's e-mail has to find its reader logged in, and what a
-    link can reach changes nothing. Secure, but on loopback, where there is no TLS.
+    SameSite is Lax, not Strict: a patron who follows a link in an e-mail has to be logged in, and a
+    GET changes nothing. Secure except on loopback, where there is no TLS.
     """
     response.set_cookie(
         _full(request, name),
@@ -64,12 +70,12 @@ def keep(
 
 
 def drop(request: Request, response: Response, name: str) -> None:
-    """Take a cookie of ours away."""
+    """Delete a cookie of ours."""
     keep(request, response, name, "", seconds=0)
 
 
 def keep_language(request: Request, response: Response, code: str) -> None:
-    """Remember the language of this browser."""
+    """Store the language in this browser."""
     keep(request, response, LANGUAGE, code, seconds=_LANGUAGE_SECONDS)
 
 
@@ -77,33 +83,33 @@ def keep_language(request: Request, response: Response, code: str) -> None:
 
 
 def bound_to(request: Request) -> str:
-    """What this browser's forms are bound to: its session, or a guest's cookie; "": neither."""
+    """Return the cookie that binds this browser's forms: session, else guest, else ""."""
     return cookie(request, SESSION) or cookie(request, GUEST)
 
 
 def new_guest() -> str:
-    """A value for the cookie of a visitor who has not logged in."""
+    """Return a value for the cookie of a visitor who has not logged in."""
     return secrets.token_urlsafe(24)
 
 
 def form_token(secret: str, binding: str) -> str:
-    """What a form has to bring back. Another each time, so that compression tells nothing of it."""
+    """Return a form's token, salted anew each time so that compression reveals nothing of it."""
     salt = secrets.token_urlsafe(9)
     return f"{salt}.{_digest(secret, 'form', salt, binding)}"
 
 
 def check_form(request: Request, secret: str, token: str) -> None:
-    """Raises ForgedForm unless the form came from one of our pages in this session."""
+    """Raise ForgedForm unless the form came from one of our pages in this session."""
+    check_origin(request)
     salt, _, digest = token.partition(".")
     binding = bound_to(request)
     ours = _digest(secret, "form", salt, binding)
     if not binding or not hmac.compare_digest(ours.encode(), digest.encode()):
-        raise ForgedForm
-    check_origin(request)
+        raise ForgedForm if cookie(request, SESSION) or not digest else FormOfEndedSession
 
 
 def check_origin(request: Request) -> None:
-    """Raises ForgedForm if the browser says that another site sent this."""
+    """Raise ForgedForm if the browser says that another site sent this request."""
     site = request.headers.get("sec-fetch-site")
     if site is not None and site not in ("same-origin", "none"):
         raise ForgedForm
@@ -116,15 +122,26 @@ def check_origin(request: Request) -> None:
 
 
 def say(request: Request, response: Response, secret: str, said: Sequence[Said]) -> None:
-    """Let the next page show these messages, once."""
-    body = orjson.dumps([[one.code, one.facts, one.went_well] for one in said])
-    text = base64.urlsafe_b64encode(zlib.compress(body)).decode()
+    """Show these messages once, on the next page.
+
+    If they exceed the room of the cookie, the last one says how many more there are.
+    """
+    shown, left = list(said), 0
+    while len(text := _packed(shown, left)) > _SAID_ROOM and len(shown) > 1:
+        last = shown.pop()
+        left += last.facts["count"] if last.code == "and-more" else 1
     digest = _digest(secret, "said", text)
     keep(request, response, SAID, f"{text}.{digest}", seconds=_SAID_SECONDS)
 
 
+def _packed(said: Sequence[Said], left: int) -> str:
+    more = [Said("and-more", {"count": left})] if left else []
+    body = orjson.dumps([[one.code, one.facts, one.went_well] for one in (*said, *more)])
+    return base64.urlsafe_b64encode(zlib.compress(body, 9)).decode()
+
+
 def heard(request: Request, secret: str) -> list[Said]:
-    """The messages for this page; none that we have not written ourselves."""
+    """Return the messages for this page; none if their cookie was not written by us."""
     text, _, digest = cookie(request, SAID).partition(".")
     ours = _digest(secret, "said", text)
     if not text or not hmac.compare_digest(ours.encode(), digest.encode()):
@@ -132,20 +149,20 @@ def heard(request: Request, secret: str) -> list[Said]:
     return [Said(*one) for one in orjson.loads(zlib.decompress(base64.urlsafe_b64decode(text)))]
 
 
-# ---- within -------------------------------------------------------------------------------------
+# ---- helpers ------------------------------------------------------------------------------------
 
 
 def own_path(target: str) -> str:
-    """`target` if it is a path of this site, else "/": a link must not lead elsewhere after log-in.
+    """Return `target` if it is a path of this site, else "/", so that log-in leads nowhere else.
 
-    A browser reads `\\` as `/` and leaves out tabs and line ends, so any of those is refused.
+    A browser reads `\\` as `/` and leaves out tabs and line ends, so all of these are refused.
     """
     plain = target.isascii() and target.isprintable() and "\\" not in target and " " not in target
     return target if plain and target.startswith("/") and not target.startswith("//") else "/"
 
 
 def _full(request: Request, name: str) -> str:
-    # With this prefix a browser takes the cookie from this very host only, and over TLS only.
+    # With this prefix a browser accepts the cookie from this very host only, and over TLS only.
     return name if _on_loopback(request) else f"__Host-{name}"
 
 
@@ -154,6 +171,6 @@ def _on_loopback(request: Request) -> bool:
 
 
 def _digest(secret: str, *parts: str) -> str:
-    # One key for each use: a service's secret must not turn up as another's digest.
+    # A key for this use alone, so that a digest made here is never valid elsewhere.
     key = hashlib.sha256(f"page\n{secret}".encode()).digest()
     return hmac.new(key, "\n".join(parts).encode(), "sha256").hexdigest()[:43]

@@ -1,4 +1,4 @@
-"""My Setting: what to follow, how to be told, in which language, and whether to keep a history."""
+"""The page of My Setting: what to follow, channels, language, and the reading history."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from services.gateway.web.fields import filled
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import Said
 from services.gateway.web.visit import PatronVisit, Visit
-from services.gateway.web.words import ACTIVITY_TYPES
+from services.gateway.web.words import ACTIVITY_TYPES, AT_FAULT
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,7 +21,7 @@ CHANNELS = ("email", "sms")
 
 @router.get("/setting")
 async def get_setting(visit: PatronVisit) -> Response:
-    """My Setting, to be changed."""
+    """Show My Setting in a form."""
     return await _setting(visit)
 
 
@@ -46,7 +46,7 @@ async def _setting(visit: Visit, refused: Failure | None = None) -> Response:
 
 @router.post("/setting")
 async def post_setting(visit: PatronVisit) -> Response:
-    """Change My Setting. The page goes on in the language that was chosen."""
+    """Change My Setting. The next page is in the chosen language."""
     chosen: dict[str, Any] = {
         "followed_branches": visit.texts("branch"),
         "activity_types": visit.texts("type"),
@@ -58,7 +58,7 @@ async def post_setting(visit: PatronVisit) -> Response:
     reply = await visit.api.send("PATCH", "/v1/me/preferences", chosen, key=visit.key)
     if not reply.done:
         failure = reply.failure()
-        if failure.status == 422:
+        if failure.status == 422 or failure.code in AT_FAULT:
             return await _setting(visit, failure)
         raise failure
     response = visit.go("/setting", Said("preferences-saved", {}))

@@ -1,4 +1,4 @@
-"""Logging in and out, of patrons and of the desk."""
+"""Pages to log in and out, for patrons and staff."""
 
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
@@ -14,15 +14,15 @@ router = APIRouter(include_in_schema=False)
 
 
 def log_in_address(request: Request) -> str:
-    """Where to log in, and to come back from to the page that was asked for."""
+    """Return the address to log in at; it leads back to the requested page afterwards."""
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return "/log-in" if target == "/" else f"/log-in?{urlencode({'next': target})}"
 
 
 def ask_again(visit: Visit) -> Response:
-    """The form to log in, for a form that came after its session had ended: it is kept meanwhile.
+    """Show the log-in form for a form that was sent after its session had ended.
 
-    What was sent has not been done. After log-in it is there to be sent once more, but a PIN.
+    The command was not executed. After log-in its fields are shown again to be sent, except a PIN.
     """
     url = visit.request.url
     kept = [
@@ -36,7 +36,7 @@ def ask_again(visit: Visit) -> Response:
 
 @router.get("/log-in")
 async def get_log_in(visit: Anyone, next: str = "/") -> Response:  # noqa: A002 - as in addresses
-    """The form to log in."""
+    """Show the log-in form."""
     if visit.caller:
         return visit.go(own_path(next))
     return visit.page("log-in.html", problem=None, hidden={"next": own_path(next)})
@@ -44,7 +44,7 @@ async def get_log_in(visit: Anyone, next: str = "/") -> Response:  # noqa: A002 
 
 @router.post("/log-in")
 async def post_log_in(visit: Anyone) -> Response:
-    """Log in, and go to the page that was wanted, or to the form that was sent too late."""
+    """Log in; go on to the requested page, or to the form that was sent too late."""
     typed = {"card_number": visit.text("card_number"), "pin": visit.text("pin")}
     reply = await visit.api.send("POST", "/v1/sessions", typed)
     if not reply.done:
@@ -57,7 +57,7 @@ async def post_log_in(visit: Anyone) -> Response:
     inside = replace(visit, caller=await visit.request.app.state.verifier.caller(token))
     response = _after_log_in(inside)
     session.drop(visit.request, response, session.GUEST)
-    # Without an end: it goes with the browser window, and its token ends by itself.
+    # Without an expiry: it ends with the browser session, and its token expires by itself.
     session.keep(visit.request, response, session.SESSION, token)
     await _keep_preference(inside, response)
     return response
@@ -73,7 +73,7 @@ def _after_log_in(inside: Visit) -> Response:
 
 
 async def _keep_preference(inside: Visit, response: Response) -> None:
-    """Go on in the patron's language, unless this browser was told of another one."""
+    """Use the patron's language from now on, unless this browser has another one stored."""
     if session.cookie(inside.request, session.LANGUAGE):
         return
     reply = await inside.api.get("/v1/me/preferences")
@@ -83,7 +83,7 @@ async def _keep_preference(inside: Visit, response: Response) -> None:
 
 @router.post("/log-out")
 async def post_log_out(visit: Anyone) -> Response:
-    """Log out; what was shown is not kept by the browser."""
+    """Log out, and clear the browser's cache of what was shown."""
     response = visit.go("/log-in", Said("logged-out", {}))
     session.drop(visit.request, response, session.SESSION)
     response.headers["Clear-Site-Data"] = '"cache"'

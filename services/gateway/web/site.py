@@ -1,4 +1,4 @@
-"""The page's wiring: its routes, and problems told as pages to who asked for one."""
+"""Set up the page: its routes, and problems as pages for browsers."""
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -22,8 +22,8 @@ from services.gateway.web import (
     sign_in,
 )
 from services.gateway.web.api import Failure
-from services.gateway.web.desk import closures, lending, news, patrons, suspensions
-from services.gateway.web.session import SESSION, ForgedForm, Said, cookie
+from services.gateway.web.desk import closures, fetching, lending, news, patrons, suspensions
+from services.gateway.web.session import SESSION, ForgedForm, FormOfEndedSession, Said, cookie
 from services.gateway.web.sign_in import ask_again, log_in_address
 from services.gateway.web.visit import LogInFirst, visit_after
 
@@ -32,13 +32,13 @@ ROUTERS = tuple(
     for subject in (
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, setting, history),
         *(catalogue, activities, branches, notices),
-        *(lending, patrons, closures, suspensions, news),
+        *(lending, fetching, patrons, closures, suspensions, news),
     )
 )
 
 
 def add_pages(app: FastAPI) -> None:
-    """Tell browsers of problems in pages. The routes themselves are among the service's routers."""
+    """Show problems to browsers as pages. The routes are among the service's routers."""
     app.add_exception_handler(LogInFirst, _log_in_first)
     app.add_exception_handler(ForgedForm, _forged)
     app.add_exception_handler(Failure, _failed)  # type: ignore[arg-type]
@@ -46,20 +46,20 @@ def add_pages(app: FastAPI) -> None:
 
 
 class ProblemPages:
-    """Around all that may refuse a request: who asked for a page is told of a problem by one.
+    """Middleware around all that may refuse a request: turns problems into pages for browsers.
 
-    Not only routes refuse: so do the limits of time, size and number around them.
+    Not only routes refuse requests: the limits of time, size and number around them do, too.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; its answer as a page if it is a problem."""
+        """Pass a request on; answer with a page if the answer is a problem."""
         if scope["type"] != "http" or not _wants_a_page(Request(scope)):
             await self._app(scope, receive, send)
             return
-        scope = {**scope, "state": {}}  # what the routes leave there is told from here
+        scope = {**scope, "state": {}}  # routes store the form here
         problem: Message | None = None
         begun = False
         body = b""
@@ -103,7 +103,7 @@ def _wants_a_page(request: Request) -> bool:
 
 
 async def problem_page(request: Request, status: int, code: str) -> Response:
-    """A page that says what went wrong."""
+    """Return a page that says what went wrong."""
     return (await visit_after(request)).page(
         "problem.html", status=status, problem=status, code=code
     )
@@ -117,8 +117,9 @@ async def _log_in_first(request: Request, _: Exception) -> Response:
     return visit.go(log_in_address(request), *ended)
 
 
-async def _forged(request: Request, _: Exception) -> Response:
-    return await problem_page(request, 403, "forged-form")
+async def _forged(request: Request, forged: Exception) -> Response:
+    ended = isinstance(forged, FormOfEndedSession)
+    return await problem_page(request, 403, "form-of-ended-session" if ended else "forged-form")
 
 
 async def _failed(request: Request, failure: Failure) -> Response:

@@ -1,4 +1,4 @@
-"""A visit: one request of a browser, who sent it, in which language; and how a page answers it."""
+"""A visit: one request of a browser with its sender and language, and the answering page."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from shared.owners import OwnerAway
 
 MAX_FIELDS = 300
 _KNOW_SECONDS = 0.3
-"""What a page waits to know who visits: that is slow for a token whose key is yet to be fetched."""
+"""Time limit for identifying the visitor: slow if a token's key has yet to be fetched."""
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -41,7 +41,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-# Where a visitor can go from any page, by who it is.
+# Pages that a visitor can reach from any page, by role.
 PATRON_PAGES = (
     ("/", marked("My Account")),
     ("/info", marked("My Info")),
@@ -51,6 +51,7 @@ PATRON_PAGES = (
 DESK_PAGES = (
     ("/desk", marked("Lend")),
     ("/desk/returns", marked("Return")),
+    ("/desk/fetching", marked("Fetch")),
     ("/desk/patrons", marked("Register")),
     ("/desk/closures", marked("Closures")),
     ("/desk/suspensions", marked("Suspensions of fines")),
@@ -65,7 +66,7 @@ OPEN_PAGES = (
 
 
 class LogInFirst(Exception):
-    """A page for who has logged in."""
+    """The page requires log-in."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,13 @@ class Visit:
     language: Language
     caller: Caller | None
     form: FormData = field(default_factory=FormData)
-    """What was typed; checked to come from a page of ours. Empty for a GET."""
+    """Fields of a form that came from a page of ours. Empty for a GET."""
     unknown: bool = False
-    """Somebody has logged in, and nobody can tell now who it is."""
+    """True if a visitor has logged in and cannot be identified at the moment."""
 
     @property
     def api(self) -> Api:
-        """The gateway's routes, as this visitor."""
+        """The gateway's routes, called as this visitor."""
         return Api(self.request, self.caller.token if self.caller else None)
 
     @property
@@ -93,20 +94,20 @@ class Visit:
 
     @property
     def key(self) -> str:
-        """The Idempotency-Key of the form: sent twice, it is done once. Not ours: none."""
+        """Idempotency-Key of the form: sent twice, it is executed once. Empty if not valid."""
         key = self.text("key")
         return key if key.isascii() and key.isprintable() else ""
 
     def text(self, name: str) -> str:
-        """What was typed into a field, without blanks around it; "" if nothing."""
+        """Return the typed text of a field without blanks around it; "" if there is none."""
         return str(self.form.get(name, "")).strip()
 
     def texts(self, name: str) -> list[str]:
-        """All values of a field that may be there several times, each once."""
+        """Return all values of a repeatable field, each once."""
         return list(dict.fromkeys(str(value) for value in self.form.getlist(name) if value))
 
     def page(self, template: str, *, status: int = 200, **shown: Any) -> Response:
-        """A page, with the messages of the last command."""
+        """Return a page, with the messages of the last command."""
         context = _Context(self, again=status == 503)
         said = session.heard(self.request, self.secret)
         html = (
@@ -124,26 +125,26 @@ class Visit:
         return self._remember(response)
 
     def go(self, path: str, *said: Said) -> Response:
-        """Send the browser on to a page of ours, which tells what came of a command."""
+        """Redirect the browser to a page of ours, with messages about the command."""
         response = RedirectResponse(path, 303, HEADERS)
         if said:
             session.say(self.request, response, self.secret, said)
         return self._remember(response)
 
     def refusal(self, reply: Reply) -> Said:
-        """Why a command was refused, for the next page."""
+        """Return the message for a refused command, for the next page."""
         code = reply.failure().code
         return Said(code if code in PROBLEMS else "malformed", {}, went_well=False)
 
     def refused(self, path: str, reply: Reply) -> Response:
-        """Send the browser back with the reason of a refusal; any other problem has a page."""
+        """Redirect the browser with the reason of a refusal; raise any other problem."""
         if reply.status not in (409, 422):
             raise reply.failure()
         return self.go(path, self.refusal(reply))
 
     @property
     def secret(self) -> str:
-        """What the services share; digests of cookies and forms are made with a key from it."""
+        """The secret that the services share; a key from it signs cookies and forms."""
         return str(self.request.app.state.settings.service_secret)
 
     def _remember(self, response: Response) -> Response:
@@ -153,7 +154,7 @@ class Visit:
 
 
 class _Context:
-    """What every template is handed beside its own."""
+    """Values that every template gets beside its own."""
 
     def __init__(self, visit: Visit, *, again: bool) -> None:
         self._visit = visit
@@ -167,7 +168,7 @@ class _Context:
 
     @property
     def pages(self) -> list[Sequence[tuple[str, str]]]:
-        """Where this visitor can go, and what that is called: their own pages, and everyone's."""
+        """Links for this visitor: their own pages, and those open to everyone."""
         return [pages for pages in (self._own_pages, OPEN_PAGES) if pages]
 
     @property
@@ -181,7 +182,7 @@ class _Context:
 
     @property
     def languages(self) -> list[tuple[Language, str]]:
-        """Each language, and this page in it."""
+        """Each language with this page's address in it."""
         request = self._visit.request
         path = request.url.path if request.method == "GET" else "/"
         query = {name: value for name, value in request.query_params.items() if name != "lang"}
@@ -191,9 +192,9 @@ class _Context:
         ]
 
     def fields(self, *, keyed: bool = False) -> Markup:
-        """The hidden fields of a form; `keyed` with an Idempotency-Key, so that it is done once.
+        """Return the hidden fields of a form; `keyed` adds an Idempotency-Key.
 
-        Where nobody knows whether it was done, the form that can be sent again has the same key.
+        If nobody knows whether the command was executed, the form to send again has the same key.
         """
         fields = _HIDDEN.format("form", self._form_token())
         key = (self._visit.key if self._again else "") or new_id()
@@ -212,7 +213,7 @@ _HIDDEN = Markup('<input type="hidden" name="{}" value="{}">')
 
 
 def _told(language: Language, said: Said) -> str:
-    """A message in words, its facts written as the language does."""
+    """Return the text of a message, with facts in the language's formats."""
     text = words.SAID.get(said.code) or PROBLEMS[said.code]
     facts = {name: _fact(language, name, fact) for name, fact in said.facts.items()}
     return language.say(text) % facts
@@ -257,11 +258,11 @@ _ENVIRONMENTS: Mapping[str, Environment] = {
 }
 
 
-# ---- what routes are handed ---------------------------------------------------------------------
+# ---- dependencies of routes ---------------------------------------------------------------------
 
 
 async def visit_after(request: Request) -> Visit:
-    """The visit for a page that tells what went wrong: with what is known of it by then."""
+    """Return the visit for a page about a problem, with what is known of it by then."""
     return await _visit_with(request, getattr(request.state, "form", FormData()))
 
 
@@ -303,7 +304,7 @@ async def _caller(request: Request) -> Caller | None:
 
 
 Anyone = Annotated[Visit, Depends(_visit)]
-"""Whoever visits."""
+"""Any visitor, logged in or not."""
 
 
 async def _logged_in(visit: Anyone) -> Caller:
@@ -315,7 +316,7 @@ async def _logged_in(visit: Anyone) -> Caller:
 
 
 LoggedIn = Annotated[Caller, Depends(_logged_in)]
-"""Who has logged in, whatever they may do here."""
+"""The caller of a logged-in visitor of any role."""
 
 
 def _signed_in(role: str) -> Any:
@@ -328,9 +329,9 @@ def _signed_in(role: str) -> Any:
 
 
 PatronVisit = Annotated[Visit, _signed_in("patron")]
-"""A patron who has logged in."""
+"""The visit of a logged-in patron."""
 DeskVisit = Annotated[Visit, _signed_in("staff")]
-"""A librarian who has logged in."""
+"""The visit of a logged-in librarian."""
 
 
 async def _today(visit: Anyone, now: BusinessTime) -> Any:

@@ -1,4 +1,4 @@
-"""What the page says of what was done and of what was refused, by the code that the API gives."""
+"""Texts of the page about results and refusals, by the API's codes."""
 
 from services.gateway.web.desk import words as desk
 from services.gateway.web.languages import marked
@@ -36,11 +36,14 @@ SAID = {
     ),
     "withdrawn": marked("You are not registered any more."),
 }
-"""After a command. `%(…)s` are its facts: `…_on` a day, `…_cents` money, `problem` a code."""
+"""Messages after a command, by code.
+
+`%(…)s` are its facts: `…_on` is a day, `…_cents` an amount of money, `problem` a code.
+"""
 
 PROBLEMS = {
     **desk.PROBLEMS,
-    # of the page and of the way to it
+    # the page and requests to it
     "unavailable": marked(
         "This part of the service is not available at the moment. Please try again shortly."
     ),
@@ -48,6 +51,9 @@ PROBLEMS = {
         "That was a lot of requests in a short time. Please wait a little."
     ),
     "forbidden": marked("This page is not for your kind of account."),
+    "form-of-ended-session": marked(
+        "Your session has ended, so what you sent has not been done. Please log in and try again."
+    ),
     "forged-form": marked("This form is too old. Please go back, reload the page and try again."),
     "not-found": marked("This page was not found. What it was about may have ended."),
     "method-not-allowed": marked("This page was not found. What it was about may have ended."),
@@ -56,7 +62,7 @@ PROBLEMS = {
     "idempotency-key-reused": marked(
         "This form was sent before, with something else in it. Please reload the page."
     ),
-    # of logging in
+    # logging in
     "session-ended-form": marked(
         "Your session has ended, so what you sent has not been done. Log in, then send it again."
     ),
@@ -64,18 +70,23 @@ PROBLEMS = {
     "locked": marked(
         "There were too many attempts with this card number. Please try again in 15 minutes."
     ),
-    # of loans
+    # My Setting
+    "no-address": marked(
+        "The library has no address of yours for this. The staff can enter it. Nothing was saved."
+    ),
+    # loans
     "no-such-loan": marked("There is no such loan. Perhaps it has ended."),
     "loan-not-open": marked("This item has been returned already."),
     "loan-lost": marked("This item is declared lost. Please ask the staff."),
     "loan-claimed": marked("You said that it was returned. The library is looking for it."),
     "renewal-limit": marked("It has been renewed as often as it may be."),
+    "nothing-to-gain": marked("Renewing it now would not change the due date."),
     "hold-waiting": marked("Another reader is waiting for it."),
     "patron-blocked": marked(
         "This account is blocked until what is owed is paid, or the staff lift the block."
     ),
     "price-unknown": marked("The price of this item is not recorded. Please ask the staff."),
-    # of reservations
+    # reservations
     "no-such-hold": marked("There is no such reservation. Perhaps it has ended."),
     "no-such-title": marked("There is no such title."),
     "unknown-branch": marked("There is no such library."),
@@ -85,7 +96,7 @@ PROBLEMS = {
     "hold-ended": marked("This reservation has ended."),
     "hold-not-waiting": marked("An item is kept or on its way for this reservation already."),
     "ends-before-today": marked("This day has passed already."),
-    # of money
+    # money
     "no-such-charge": marked("There is no such charge."),
     "nothing-to-pay": marked("One of these charges is settled already. Nothing was paid."),
     "payment-under-way": marked(
@@ -93,29 +104,31 @@ PROBLEMS = {
     ),
     "payment-declined": marked("The payment was declined. Nothing was taken."),
     "no-payment-provider": marked("Payments cannot be made here. Please pay at a library."),
-    # of activities
+    # activities
     "no-such-activity": marked("There is no such activity."),
     "no-registration-needed": marked("Everybody may come to this. No registration is needed."),
     "already-registered": marked("You have registered for this already."),
     "activity-cancelled": marked("This activity is cancelled."),
     "activity-begun": marked("This has begun. Nobody can register or withdraw any more."),
 }
-"""By the code of a problem."""
+"""Texts of problems by code."""
 
 AT_FAULT = {
     **desk.AT_FAULT,
     "unknown-branch": "pickup_branch",
     "ends-before-today": "expires_on",
+    "no-address": "channel",
 }
-"""The field that a refusal is about, by its code."""
+"""Field that a refusal is about, by the refusal's code."""
 
 FIELDS = {
     **desk.FIELDS,
     "pickup_branch": marked("To be collected at"),
     "expires_on": marked("Not needed after"),
+    "channel": marked("Also send messages by"),
     "body": marked("Which libraries"),
 }
-"""What fields are called where a list says which are not right."""
+"""Names of fields in a list of invalid ones."""
 
 FILL_IN = marked("Please fill this in.")
 CHECK_FIELD = marked("Please check this field.")
@@ -128,7 +141,7 @@ ACTIVITY_TYPES = {
     "exhibition": marked("Exhibition"),
     "workshop": marked("Workshop"),
 }
-"""What activities are, by the code that they have in the API."""
+"""Names of activity types, by their code in the API."""
 
 _BY_STATUS = {
     400: "malformed",
@@ -140,7 +153,7 @@ _BY_STATUS = {
 
 
 def of_problem(code: str, status: int) -> str:
-    """What a page says of a problem, whether or not its code has words of its own."""
+    """Return the text of a problem; by its status if the code has no text of its own."""
     return PROBLEMS.get(code) or PROBLEMS.get(_BY_STATUS.get(status, ""), ANY_PROBLEM)
 
 
@@ -150,17 +163,17 @@ CHARGES = {
     "lost-processing": marked("Replacing a lost item"),
     "hold-fee": marked("Reservation fee"),
 }
-"""By the kind of a charge."""
+"""Names of charges, by kind."""
 
 ENTRIES = {
     "charge": marked("Charged"),
     "payment": marked("Paid"),
     "waiver": marked("Waived"),
-    "credit": marked("Credited"),
-    "refund-due": marked("To be refunded"),
+    "credit": marked("Charge lowered"),
+    "refund-due": marked("Charge lowered after it was paid: due back to you"),
     "refund": marked("Refunded"),
 }
-"""By the kind of an entry of a charge's ledger."""
+"""Names of entries in a charge's ledger, by kind."""
 
 DAYS = {
     "charged": marked("charged"),
@@ -169,7 +182,7 @@ DAYS = {
     "grace": marked("free: grace period"),
     "capped": marked("free: the highest fine was reached"),
 }
-"""By the disposition of overdue days."""
+"""Descriptions of overdue days, by disposition."""
 
 SOURCES = {
     "accounts": marked("your details"),
@@ -177,4 +190,4 @@ SOURCES = {
     "events": marked("activities"),
     "notices": marked("libraries and messages"),
 }
-"""What of a page comes from which service."""
+"""Parts of a page, by the service that provides them."""

@@ -1,12 +1,12 @@
-"""A branch: its hours, and every closure of it with all that was ever announced of each.
+"""A branch: its hours, and its closures with all their announcements.
 
-A branch is one aggregate. One version counts the changes of hours and closures together, so that
-a snapshot of it is a whole calendar, with its past.
+A branch is one aggregate. One version counts the changes of hours and closures together, so a
+snapshot of a branch is a complete calendar with its past.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -19,21 +19,22 @@ from services.notices.domain.refusals import (
     NotInClosure,
     ReopenedAlready,
 )
+from services.notices.domain.reopening import Closed, closed_days
 
 Withdrawal = Literal["ended", "in-error"]
-"""A closure that counts no longer from a day on, or one that never should have been recorded."""
+"""`ended`: the closure ends on a day. `in-error`: it should never have been recorded."""
 
 
 @dataclass(frozen=True)
 class Hours:
-    """One stretch of opening hours; a weekday may have several, and is closed without any."""
+    """One period of opening hours; a weekday may have several, and is closed without any."""
 
     weekday: int
-    """0 is Monday."""
+    """0 is Monday, as in `branch.*` events and in the database; the API counts from 1 (082)."""
     opens: str
-    """As `09:00`."""
+    """Time of opening, such as `09:00`."""
     closes: str
-    """As `20:00`; `24:00` is the end of the day."""
+    """Time of closing, such as `20:00`; `24:00` is the end of the day."""
 
 
 @dataclass(frozen=True)
@@ -48,58 +49,58 @@ class WeeklyHours:
 
 @dataclass(frozen=True)
 class Terms:
-    """Under what terms a branch reopens, from `starts_on` on."""
+    """The terms on which a branch reopens, from `starts_on` on."""
 
     closure_id: str
     starts_on: date
     services: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     capacity: int | None = None
-    """How many visitors may be inside; None: no limit."""
+    """Maximum number of visitors inside; None for no limit."""
     hours: tuple[Hours, ...] | None = None
-    """Special hours; None: the weekly ones."""
+    """Special hours; None for the weekly ones."""
     stagger_days: int = 1
-    """Over how many of the first open days the due dates are spread that it moves."""
+    """Number of first open days over which the due dates that it moves are spread."""
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """A closure as it was announced, once."""
+    """One announcement of a closure."""
 
     version: int
-    """The branch's version that this announcement made."""
+    """Version of the branch that this announcement made."""
     at: datetime
-    """When it was announced (business time, UTC)."""
+    """Time of the announcement (business time, UTC)."""
     starts_on: date
     """First closed day."""
     reopened_on: date | None
-    """First open day; None: no end announced."""
+    """First open day; None if no end is announced."""
     reason: str
     terms: Terms | None = None
-    """Of the reopening; None: none were announced."""
+    """Terms of the reopening; None if none were announced."""
     withdrawn: Withdrawal | None = None
 
 
 @dataclass(frozen=True)
 class BranchClosure:
-    """A closure of this branch. The last announcement is in force; none is ever dropped."""
+    """A closure of this branch. The last announcement is in force; all are kept."""
 
     closure_id: str
     announcements: tuple[Announcement, ...]
     extra_renewals: int = 0
-    """How many more renewals it grants for as long as it lasts."""
+    """Number of extra renewals that it grants while it lasts."""
 
     @property
     def now(self) -> Announcement:
-        """What is in force."""
+        """The announcement in force."""
         return self.announcements[-1]
 
     def covers(self, day: date) -> bool:
-        """Whether it closes the branch on `day`."""
+        """Return whether it closes the branch on `day`."""
         return self.now.starts_on <= day and not self.over(day)
 
     def over(self, day: date) -> bool:
-        """Whether it has ended on `day`."""
+        """Return whether it has ended on `day`."""
         return self.now.reopened_on is not None and self.now.reopened_on <= day
 
 
@@ -113,28 +114,28 @@ class Branch:
     name: str
     kind: str
     weekly: tuple[WeeklyHours, ...]
-    """All weekly hours that were ever announced, in the order of announcement."""
+    """All announced weekly hours, in the order of announcement."""
     closures: tuple[BranchClosure, ...] = ()
 
     @property
     def hours(self) -> tuple[Hours, ...]:
-        """The weekly hours that begin last."""
+        """The weekly hours with the latest first day."""
         return max(self.weekly, key=lambda week: (week.from_, week.version)).hours
 
     @property
     def terms(self) -> tuple[Terms, ...]:
-        """Of each reopening that is to come or has come, in the order of announcement."""
+        """The terms of each reopening, past or future, in the order of announcement."""
         said = sorted((c.now for c in self.closures), key=lambda a: a.version)
         return tuple(a.terms for a in said if a.terms is not None)
 
     def closure(self, closure_id: str) -> BranchClosure | None:
-        """What closure `closure_id` is for this branch; None if it does not cover it."""
+        """Return the closure `closure_id` of this branch; None if it does not cover the branch."""
         return next((c for c in self.closures if c.closure_id == closure_id), None)
 
 
 @dataclass(frozen=True)
 class BranchDay:
-    """What a visitor finds at a branch on one day."""
+    """The state of a branch on one day, for a visitor."""
 
     on: date
     open: bool
@@ -146,7 +147,7 @@ class BranchDay:
 
 
 def checked_hours(hours: Iterable[Hours]) -> tuple[Hours, ...]:
-    """The hours in order of the week. Raises BadHours where one ends too early or two overlap."""
+    """Return the hours in order of the week. Raises BadHours for an early end or an overlap."""
     ordered = tuple(sorted(hours, key=lambda h: (h.weekday, h.opens)))
     for one in ordered:
         if one.opens >= one.closes:
@@ -158,15 +159,15 @@ def checked_hours(hours: Iterable[Hours]) -> tuple[Hours, ...]:
 
 
 def register(code: str, name: str, kind: str, hours: Iterable[Hours], today: date) -> Branch:
-    """A new branch. Raises BadHours."""
+    """Return a new branch. Raises BadHours."""
     return Branch(code, 1, name, kind, (WeeklyHours(1, today, checked_hours(hours)),))
 
 
 def change_hours(branch: Branch, hours: Iterable[Hours], from_: date) -> Branch:
-    """The branch with other weekly hours from a day on; the days before keep theirs.
+    """Return the branch with other weekly hours from a day on; earlier days keep theirs.
 
-    Special hours in force on that day end with it. Hours for which a later first day was
-    announced begin on theirs. Raises BadHours.
+    Special hours in force on that day end with it. Hours announced for a later first day begin on
+    that day. Raises BadHours.
     """
     version = branch.version + 1
     weekly = (*branch.weekly, WeeklyHours(version, from_, checked_hours(hours)))
@@ -183,12 +184,13 @@ def close(
     at: datetime,
     extra_renewals: int = 0,
 ) -> Branch:
-    """The branch closed from `starts_on` until before `reopened_on` (None: no end announced).
+    """Return the branch closed from `starts_on` until before `reopened_on`.
 
-    Closures may overlap: the branch is closed while one of them lasts. So a further one that
-    goes on past an announced reopening takes that reopening back, and if it is withdrawn the
-    reopening stands again. `starts_on` may be past. Raises NeverClosed if no day would be closed,
-    and ClosedAlready for one that closes the same days for the same reason.
+    None as `reopened_on` means that no end is announced. Closures may overlap: the branch is closed
+    while one of them lasts. So a closure that lasts beyond an announced reopening cancels that
+    reopening; if the closure is withdrawn, the reopening holds again. `starts_on` may be in the
+    past. Raises NeverClosed if no day would be closed, and ClosedAlready if a closure has the same
+    days and reason.
     """
     said = Announcement(branch.version + 1, at, starts_on, reopened_on, reason)
     _check_days(said)
@@ -203,12 +205,13 @@ def close(
 
 
 def reopen(branch: Branch, terms: Terms, *, at: datetime) -> Branch:
-    """The branch with the end of closure `terms.closure_id` announced for `terms.starts_on`.
+    """Return the branch with an end of closure `terms.closure_id` on `terms.starts_on`.
 
-    It may be announced again, for a later or an earlier day; each announcement is kept, and the
-    last is in force. The same announcement again changes nothing. A closure taken back before it
-    began may end on its first day. Where another closure lasts longer the branch stays closed.
-    Raises NotInClosure, ClosureWithdrawn, BadHours; NeverClosed for a day before the closure.
+    The end may be announced again, for a later or an earlier day; all announcements are kept, and
+    the last is in force. Repeating an announcement changes nothing. The end may be the closure's
+    first day, if it is called off before it begins. If another closure lasts longer, the branch
+    stays closed. Raises NotInClosure, ClosureWithdrawn, BadHours; NeverClosed for a day before the
+    closure.
     """
     closure = _standing(branch, terms.closure_id)
     if terms.hours is not None:
@@ -219,10 +222,10 @@ def reopen(branch: Branch, terms: Terms, *, at: datetime) -> Branch:
 
 
 def take_back_reopening(branch: Branch, closure_id: str, *, at: datetime, today: date) -> Branch:
-    """The branch closed again without an announced end: the reopening of `closure_id` won't come.
+    """Return the branch without an announced end of closure `closure_id`.
 
-    Without an announced end nothing changes. Raises NotInClosure, ClosureWithdrawn;
-    ReopenedAlready if the branch has reopened by `today`.
+    Without an announced end nothing changes. Raises NotInClosure, ClosureWithdrawn; ReopenedAlready
+    if the branch has reopened by `today`.
     """
     closure = _standing(branch, closure_id)
     if closure.over(today):
@@ -233,7 +236,7 @@ def take_back_reopening(branch: Branch, closure_id: str, *, at: datetime, today:
 def amend(
     branch: Branch, closure_id: str, *, starts_on: date | None, reason: str | None, at: datetime
 ) -> Branch:
-    """The branch with another first day or reason of a closure; None leaves it as it is.
+    """Return the branch with another first day or reason of a closure; None leaves the value.
 
     Raises NotInClosure, ClosureWithdrawn; NeverClosed if no day would be closed.
     """
@@ -253,9 +256,9 @@ def amend(
 def withdraw(
     branch: Branch, closure_id: str, *, in_error: bool, at: datetime, today: date
 ) -> Branch:
-    """The branch without a closure from `today` on or, where it was an error, altogether.
+    """Return the branch without a closure: from `today` on, or entirely if it was an error.
 
-    One that was withdrawn may be declared an error later. The same again changes nothing.
+    A withdrawn closure may be declared an error later. Repeating a withdrawal changes nothing.
     Raises NotInClosure; ClosureOver if it had ended by `today` and was no error.
     """
     if (closure := branch.closure(closure_id)) is None:
@@ -272,7 +275,7 @@ def withdraw(
 
 
 def _standing(branch: Branch, closure_id: str) -> BranchClosure:
-    """The closure, if it is there to be changed."""
+    """Return the closure, if it can be changed. Raises NotInClosure or ClosureWithdrawn."""
     if (closure := branch.closure(closure_id)) is None:
         raise NotInClosure([branch.id])
     if closure.now.withdrawn:
@@ -286,7 +289,7 @@ def _check_days(said: Announcement) -> None:
 
 
 def _announce(branch: Branch, closure: BranchClosure, at: datetime, **change: Any) -> Branch:
-    """The branch with one more announcement of a closure; the same if it says nothing new."""
+    """Return the branch with another announcement of a closure, or unchanged if it is no news."""
     if replace(closure.now, **change) == closure.now:
         return branch
     said = replace(closure.now, version=branch.version + 1, at=at, **change)
@@ -296,19 +299,19 @@ def _announce(branch: Branch, closure: BranchClosure, at: datetime, **change: An
 
 
 def terms_on(branch: Branch, day: date) -> Terms | None:
-    """The terms in force on `day`: those of the latest reopening up to then."""
+    """Return the terms in force on `day`: those of the latest reopening up to then."""
     begun = [terms for terms in branch.terms if terms.starts_on <= day]
     return max(begun, key=lambda terms: terms.starts_on, default=None)
 
 
 def week_on(branch: Branch, day: date) -> WeeklyHours:
-    """The weekly hours in force on `day`; before the first ones, those."""
+    """Return the weekly hours in force on `day`; before the first hours, the first ones."""
     begun = [week for week in branch.weekly if week.from_ <= day]
     return max(begun, key=lambda week: (week.from_, week.version), default=branch.weekly[0])
 
 
 def day_of(branch: Branch, day: date) -> BranchDay:
-    """What a visitor finds on `day`. A closed branch offers nothing, whatever its terms."""
+    """Return the state of a branch on `day`. A closed branch offers nothing, whatever its terms."""
     closure = next((c for c in branch.closures if c.covers(day)), None)
     if closure is not None:
         return BranchDay(day, False, (), (), (), None, closure)
@@ -319,3 +322,16 @@ def day_of(branch: Branch, day: date) -> BranchDay:
         hours = terms.hours
     today = tuple(h for h in hours if h.weekday == day.weekday())
     return BranchDay(day, bool(today), today, terms.services, terms.measures, terms.capacity, None)
+
+
+def opens_after_closure(branch: Branch, day: date) -> date | None:
+    """Return the first open day of a branch that is closed on `day`.
+
+    None if it is not closed, or no end is announced.
+    """
+    closed = closed_days((Closed(c.now.starts_on, c.now.reopened_on) for c in branch.closures), day)
+    first = closed.reopened_on if closed and closed.first <= day else None
+    if first is None or first == day:
+        return None
+    week = (first + timedelta(days=days) for days in range(7))
+    return next((one for one in week if day_of(branch, one).open), first)

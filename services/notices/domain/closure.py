@@ -1,6 +1,6 @@
 """A closure as staff record it: one reason and one first day, for any number of branches.
 
-When it ends, and whether it was withdrawn, is said for each branch, and kept with the branch.
+Its end and its withdrawal are announced for each branch, and stored with the branch.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,11 +19,11 @@ class Closure:
     starts_on: date
     reason: str
     branches: tuple[str, ...]
-    """Codes of the branches that it covers, sorted."""
+    """Codes of the covered branches, sorted."""
     kinds: tuple[str, ...]
-    """The kinds by which they were named."""
+    """Kinds by which branches were named."""
     extra_renewals: int | None
-    """How many more renewals it grants for as long as it lasts."""
+    """Number of extra renewals that it grants while it lasts."""
     recorded_at: datetime
     version: int = 1
 
@@ -41,7 +41,7 @@ class CoveredBranch:
 
 @dataclass(frozen=True)
 class ClosureState:
-    """A closure with what is announced of its end."""
+    """A closure with the announced end of each branch."""
 
     closure: Closure
     covered: tuple[CoveredBranch, ...]
@@ -55,12 +55,12 @@ class ClosureState:
 
     @property
     def withdrawn(self) -> bool:
-        """Whether it was withdrawn for all its branches."""
+        """True if it was withdrawn for all its branches."""
         return all(branch.withdrawn for branch in self.covered)
 
 
 def state_of(closure: Closure, branches: Iterable[Branch]) -> ClosureState:
-    """The closure with the end that each of `branches` has for it."""
+    """Return the closure's state, with the end that each of `branches` has for it."""
     covered = []
     for branch in sorted(branches, key=lambda b: b.id):
         here = branch.closure(closure.id)
@@ -78,7 +78,7 @@ def state_of(closure: Closure, branches: Iterable[Branch]) -> ClosureState:
 
 
 def amended(closure: Closure, starts_on: date | None, reason: str | None) -> Closure:
-    """The closure with another first day or reason; None leaves it as it is."""
+    """Return the closure with another first day or reason; None leaves the value."""
     return replace(
         closure,
         starts_on=starts_on or closure.starts_on,
@@ -94,11 +94,11 @@ def concerned(
     kinds: frozenset[str],
     stands: Callable[[BranchClosure], bool],
 ) -> list[Branch]:
-    """Which of the covered branches a change of the closure is about.
+    """Return the covered branches that a change of the closure applies to.
 
-    Those named by code, however it stands with them (so that a date can be put right after the
-    fact); of those named by kind, or of all where neither is given, the ones for which it
-    `stands`. Raises NotInClosure.
+    These are the branches named by code, whatever their state, so that a date can be corrected
+    later. Of the branches named by kind, or of all if neither is given, they are those for which
+    `stands` is true. Raises NotInClosure.
     """
     if strangers := codes - set(closure.branches):
         raise NotInClosure(strangers)

@@ -1,7 +1,7 @@
-"""A notification: that one patron was told of one thing, in facts that become text when read."""
+"""A notification: facts about one thing for one patron, which become text when read."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid5
 
 from services.notices.domain.patron import Patron
@@ -18,59 +18,86 @@ class About:
     due_on: date | None = None
     previous_due_on: date | None = None
     notice: int | None = None
-    """The how manieth of an overdue loan; None: the first."""
+    """Ordinal of this overdue notice; None for the first."""
     as_of: date | None = None
-    """The day for which the money is worked out."""
+    """Day for which the amounts are computed."""
     suspended: bool | None = None
-    """Whether fines are suspended for this loan; then no amount is named."""
+    """True if fines are suspended for this loan; then no amount is named."""
     amount_cents: int | None = None
     outstanding_cents: int | None = None
     refund_due_cents: int | None = None
     refunded: bool | None = None
-    """Whether the amount was given back; None: it was not."""
+    """True if the amount was refunded; None if it was not."""
     charge_id: str | None = None
     charge_kind: str | None = None
-    """`lost`, `lost-processing` or `hold-fee`; None: a fine."""
+    """`lost`, `lost-processing` or `hold-fee`; None for a fine."""
     suspension_id: str | None = None
+    version: int | None = None
+    """Version of the suspension: of two announcements of one moment the later one is told."""
+    branches: tuple[str, ...] | None = None
+    """Codes of the branches whose loans of this patron the suspension concerns."""
     starts_on: date | None = None
     resumes_on: date | None = None
+    previous_starts_on: date | None = None
+    """Previously announced day that `starts_on` replaces; the same for all `previous_` fields."""
+    previous_resumes_on: date | None = None
     branch: str | None = None
     reopened_on: date | None = None
+    previous_reopened_on: date | None = None
+    open_again: bool | None = None
+    """True if the branch does not close, or no longer does, so that there is no reopening."""
     activity_id: str | None = None
     begins_at: datetime | None = None
-    """When a moved activity begins, UTC."""
+    """Start of a moved activity (UTC)."""
     venue: str | None = None
-    """Where it takes place then."""
+    """Venue of a moved activity."""
+    previous_begins_at: datetime | None = None
+    previous_venue: str | None = None
     hold_id: str | None = None
+    collect_from: date | None = None
+    """First day on which the pick-up branch is open again; None if it is open."""
     shelf_until: date | None = None
-    """The last day on which an item that is kept can be collected; None: no end is announced."""
+    """Last day on which a kept item can be collected; None if no end is announced."""
     uncollected: bool | None = None
-    """Whether a hold ended because nobody came for the item."""
+    """True if a hold ended because nobody collected the item."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """An event of which several patrons are told, and how far the telling has come."""
+    """An event of which several patrons are notified, with the progress of that."""
 
     id: str
-    """The event's id."""
+    """Id of the event."""
     version: int
-    """Counts the pages told."""
+    """Version of this record, raised by each page of patrons notified."""
     kind: str
-    """The event's topic."""
+    """Topic of the event."""
     at: datetime
     """Business time of the event (UTC, whole milliseconds)."""
     about: About
     branch: str | None = None
-    """If set, those are told who followed this branch then."""
+    """Branch whose followers at that time are notified, if set."""
     activity_type: str | None = None
-    """If set, those are told who followed activities of this type then."""
+    """Activity type whose followers at that time are notified, if set."""
     after: str = ""
-    """The last patron of the pages told so far."""
+    """End of the pages notified so far."""
     done: bool = False
 
+    @property
+    def is_joined(self) -> bool:
+        """True if its message also tells of other events of its kind at the same moment."""
+        return self.kind in ("fines.suspended", "fines.resumed")
+
+    @property
+    def message(self) -> str:
+        """Key of its messages: the event's id or, if they are joined, its kind and moment."""
+        return f"{self.kind} {self.at.astimezone(UTC).isoformat()}" if self.is_joined else self.id
+
     def concerns(self, patron: Patron) -> bool:
-        """Whether this patron is to be told. Of what has no followers, all who are named are."""
+        """Return whether this patron is to be notified.
+
+        Without a follower filter, every listed patron is notified. An erased patron never is.
+        """
         if patron.erased:
             return False
         if self.branch is None and self.activity_type is None:
@@ -83,53 +110,86 @@ class Cause:
 
 @dataclass(frozen=True)
 class Notification:
-    """What one patron was told."""
+    """A notification of one patron."""
 
     id: str
     version: int
     patron_id: str
     kind: str
-    """The topic of the event that caused it."""
+    """Topic of the event that caused it."""
     at: datetime
     """Business time of that event, UTC."""
     about: About
+    also: tuple[About, ...] = ()
+    """Facts about other things at the same moment, told in the same message."""
+    happened: str = ""
+    """Id of the last event told; event ids of one moment are in the order of happening."""
     read: bool = False
     withdrawn: bool = False
-    """Whether preferences that were older but came later have shown that it was not wanted."""
+    """True if older preferences that arrived later show that it was not wanted."""
 
     @property
     def unread(self) -> bool:
-        """Whether it counts as unread: what is withdrawn does not."""
+        """True if it counts as unread; a withdrawn one does not."""
         return not (self.read or self.withdrawn)
 
 
 def whole_milliseconds(instant: datetime) -> datetime:
-    """The instant as the database keeps it, so that two of them compare the same before and after.
+    """Return the instant in the precision of the database, so that comparisons stay the same.
 
-    Otherwise whether preferences were saved before a reopening could depend on which came first.
+    Otherwise the order of arrival could decide if preferences were saved before a reopening.
     """
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
-def notification_id(event_id: str, patron_id: str) -> str:
-    """The one id for this patron and this event, on every replica and at every delivery."""
-    return str(uuid5(_NAMESPACE, f"{event_id}:{patron_id}"))
+def notification_id(message: str, patron_id: str) -> str:
+    """Return the id for this patron and message, the same at every replica and every delivery.
+
+    `message` is the id of an event, or the `message` of a cause.
+    """
+    return str(uuid5(_NAMESPACE, f"{message}:{patron_id}"))
 
 
 def notification(
     event_id: str, patron_id: str, kind: str, at: datetime, about: About
 ) -> Notification:
-    """A notification of an event, not read yet."""
-    return Notification(
-        notification_id(event_id, patron_id), 1, patron_id, kind, whole_milliseconds(at), about
+    """Return a new, unread notification of an event about one patron."""
+    told = notification_id(event_id, patron_id)
+    return Notification(told, 1, patron_id, kind, whole_milliseconds(at), about, happened=event_id)
+
+
+def notification_of(cause: Cause, patron_id: str, about: About) -> Notification:
+    """Return a new, unread notification of an event that concerns several patrons."""
+    told = notification_id(cause.message, patron_id)
+    return Notification(told, 1, patron_id, cause.kind, cause.at, about, happened=cause.id)
+
+
+def joined(told: Notification, about: About, event_id: str) -> Notification:
+    """Return the notification with the facts of another event of the same moment, unread again.
+
+    Unchanged if it has these facts already. It has each suspension once, as announced last.
+    """
+    known = {str(one.suspension_id): one for one in (told.about, *told.also)}
+    before = known.get(str(about.suspension_id))
+    if before is not None and (before.version or 0) >= (about.version or 0):
+        return told
+    known[str(about.suspension_id)] = about
+    first, *rest = (known[suspension_id] for suspension_id in sorted(known))
+    return replace(
+        told,
+        version=told.version + 1,
+        about=first,
+        also=tuple(rest),
+        happened=max(told.happened, event_id),
+        read=False,
     )
 
 
 def read(told: Notification) -> Notification:
-    """The notification, read. What is read already stays as it is."""
+    """Return the notification as read; a read one is returned unchanged."""
     return told if told.read else replace(told, version=told.version + 1, read=True)
 
 
 def withdrawn(told: Notification, withdraw: bool) -> Notification:
-    """The notification taken out of the inbox, or put back as it was."""
+    """Return the notification taken out of the inbox, or put back as it was."""
     return replace(told, version=told.version + 1, withdrawn=withdraw)

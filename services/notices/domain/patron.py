@@ -1,15 +1,15 @@
-"""What notices knows of a patron: the language, and what was followed from when.
+"""A patron as notices knows them: language, and preferences with their history.
 
-Events of one patron come in any order across topics. So the versions of the preferences are kept
-with their business time, and what a patron is told of is decided by the version that was in force
-when it happened, not by the one that happened to arrive last.
+Events of one patron arrive in any order across topics. So the versions of the preferences are
+stored with their business time, and a patron is notified by the version that was in force when the
+event happened, not by the version that arrived last.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 KEPT_PREFERENCES = 50
-"""How many versions of the preferences are kept for each patron, the latest ones."""
+"""Number of preference versions kept for each patron, the latest ones."""
 
 DEFAULT_LANGUAGE = "en"
 
@@ -20,23 +20,26 @@ class Preferences:
 
     version: int
     at: datetime
-    """When they were saved (business time, UTC, whole milliseconds)."""
+    """Time when they were saved (business time, UTC, whole milliseconds)."""
     branches: tuple[str, ...]
-    """Codes of the branches followed."""
+    """Codes of the followed branches."""
     activity_types: tuple[str, ...]
     language: str
 
 
 @dataclass(frozen=True)
 class Patron:
-    """A patron, or, once erased, the tombstone that keeps later events from creating anything."""
+    """A patron or, once erased, a tombstone, so that later events create nothing."""
 
     id: str
     version: int = 1
-    """Counts the writes of this record: every notification is one, so that an erasure and a
-    notification at the same moment can't both succeed."""
+    """Number of writes of this record.
+
+    Every notification is one, so an erasure and a notification at the same moment cannot both
+    succeed.
+    """
     seen: int = 0
-    """The patron's version as accounts counts it; 0: only spoken of by others so far."""
+    """Version of the patron in accounts; 0 if no `patron.*` event has arrived yet."""
     language: str = DEFAULT_LANGUAGE
     erased: bool = False
     preferences: tuple[Preferences, ...] = ()
@@ -44,28 +47,28 @@ class Patron:
 
     @property
     def speaks(self) -> str:
-        """The language to tell this patron in: the one chosen in My Setting, if any was."""
+        """Language for this patron: the one chosen in My Setting, if any."""
         return self.preferences[-1].language if self.preferences else self.language
 
     def in_force(self, at: datetime) -> Preferences | None:
-        """The preferences at an instant; None where none were saved, or none is known any more."""
+        """Return the preferences at an instant; None if none were saved, or they are not kept."""
         return next((p for p in reversed(self.preferences) if p.at <= at), None)
 
 
 def seen(patron: Patron, version: int, language: str) -> Patron:
-    """The patron as accounts last described them; an older description changes nothing."""
+    """Return the patron as accounts last described them; an older description changes nothing."""
     if patron.erased or version <= patron.seen:
         return patron
     return replace(patron, version=patron.version + 1, seen=version, language=language)
 
 
 def erased(patron: Patron) -> Patron:
-    """The tombstone of the patron."""
+    """Return the tombstone of the patron."""
     return Patron(id=patron.id, version=patron.version + 1, seen=patron.seen, erased=True)
 
 
 def prefers(patron: Patron, preferences: Preferences) -> Patron:
-    """The patron with this version of the preferences known, whenever it comes."""
+    """Return the patron with this version of the preferences added, in any order of arrival."""
     known = {p.version for p in patron.preferences}
     if patron.erased or preferences.version in known:
         return patron
@@ -77,9 +80,9 @@ def prefers(patron: Patron, preferences: Preferences) -> Patron:
 
 
 def in_force_between(patron: Patron, version: int) -> tuple[datetime, datetime | None] | None:
-    """From when until when (None: still) a version of the preferences is in force.
+    """Return the span in which a version of the preferences is in force; its end may be None.
 
-    None where it never is, or is not kept.
+    None if the version never is in force, or is not kept.
     """
     found = next((p for p in patron.preferences if p.version == version), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""Refusals: what the rules of notices say no to. One class each, with a code and a reason."""
+"""Refusals of the rules of notices: one class for each, with a code and a reason."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -7,8 +7,8 @@ from typing import ClassVar
 class Refusal(Exception):
     """A request that the rules refuse.
 
-    `code` is for programs and never changes; `reason` is for people, in full sentences; `extra`
-    is what the problem says besides, for programs.
+    `code` is for programs and never changes. `reason` is for people, in full sentences. `extra` has
+    further members of the problem, for programs.
     """
 
     code: ClassVar[str]
@@ -24,7 +24,7 @@ def _listed(codes: Iterable[str]) -> str:
 
 
 class NoSuchBranch(Refusal):
-    """A branch code that is not registered."""
+    """The branch code is not registered."""
 
     code = "no-such-branch"
 
@@ -34,7 +34,7 @@ class NoSuchBranch(Refusal):
 
 
 class BranchExists(Refusal):
-    """A branch code that is taken."""
+    """The branch code is taken."""
 
     code = "branch-exists"
 
@@ -43,13 +43,13 @@ class BranchExists(Refusal):
 
 
 class BadHours(Refusal):
-    """Opening hours that end before they begin, or overlap."""
+    """Opening hours end before they begin, or overlap."""
 
     code = "bad-hours"
 
 
 class NoBranchCovered(Refusal):
-    """A scope that no branch is in."""
+    """The scope covers no branch."""
 
     code = "no-branch-covered"
 
@@ -58,7 +58,7 @@ class NoBranchCovered(Refusal):
 
 
 class ClosedAlready(Refusal):
-    """A closure that is recorded already, for the same days and the same reason."""
+    """The closure is recorded already, for the same days and the same reason."""
 
     code = "closed-already"
 
@@ -68,7 +68,7 @@ class ClosedAlready(Refusal):
 
 
 class ClosureWithdrawn(Refusal):
-    """A change of a closure that was withdrawn."""
+    """A withdrawn closure cannot be changed."""
 
     code = "closure-withdrawn"
 
@@ -80,7 +80,7 @@ class ClosureWithdrawn(Refusal):
 
 
 class ClosureOver(Refusal):
-    """The withdrawal of a closure that has ended, and was no error."""
+    """The closure to withdraw has ended, and was no error."""
 
     code = "closure-over"
 
@@ -94,7 +94,7 @@ class ClosureOver(Refusal):
 
 
 class ReopenedAlready(Refusal):
-    """The taking back of a reopening that has come."""
+    """The reopening to take back has come already."""
 
     code = "reopened-already"
 
@@ -107,7 +107,7 @@ class ReopenedAlready(Refusal):
 
 
 class NeverClosed(Refusal):
-    """A closure that would end on or before the day on which it begins."""
+    """The closure would end on or before its first day."""
 
     code = "reopened-before-closed"
 
@@ -116,7 +116,7 @@ class NeverClosed(Refusal):
 
 
 class NoSuchClosure(Refusal):
-    """An id that no closure has."""
+    """No closure has this id."""
 
     code = "no-such-closure"
 
@@ -125,7 +125,7 @@ class NoSuchClosure(Refusal):
 
 
 class NotInClosure(Refusal):
-    """A reopening of a branch that the closure does not cover."""
+    """The closure does not cover the branch."""
 
     code = "not-in-closure"
 
@@ -135,7 +135,7 @@ class NotInClosure(Refusal):
 
 
 class NothingToReopen(Refusal):
-    """A reopening of branches that are open again, all of them."""
+    """All branches to reopen are open again."""
 
     code = "nothing-to-reopen"
 
@@ -144,7 +144,7 @@ class NothingToReopen(Refusal):
 
 
 class NothingToWithdraw(Refusal):
-    """The withdrawal of a closure that has ended, or was withdrawn, for all these branches."""
+    """The closure has ended, or was withdrawn, for all these branches."""
 
     code = "nothing-to-withdraw"
 
@@ -153,7 +153,7 @@ class NothingToWithdraw(Refusal):
 
 
 class NoSuchNotification(Refusal):
-    """A notification that is not in this patron's inbox."""
+    """The notification is not in this patron's inbox."""
 
     code = "no-such-notification"
 
@@ -162,7 +162,7 @@ class NoSuchNotification(Refusal):
 
 
 class BadCursor(Refusal):
-    """A place in a list that this list did not give."""
+    """The cursor does not come from this list."""
 
     code = "bad-cursor"
 

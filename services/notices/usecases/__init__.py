@@ -1,1 +1,1 @@
-"""What notices does: one file for each command."""
+"""Use cases of notices: one module for each command."""

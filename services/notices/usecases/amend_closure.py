@@ -1,4 +1,4 @@
-"""Put right the first day or the reason of a closure."""
+"""Correct the first day or the reason of a closure."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class AmendClosure:
-    """Which closure, and what of it changes; None leaves it as it is."""
+    """A closure and its corrections; None leaves the value."""
 
     closure_id: str
     starts_on: date | None
@@ -22,7 +22,7 @@ class AmendClosure:
 
 
 async def amend_closure(work: Work, command: AmendClosure) -> ClosureState:
-    """The closure as it stands then, for all branches for which it was not withdrawn.
+    """Correct the closure for all branches for which it was not withdrawn; return its state.
 
     Due dates that it has moved stay. Raises NoSuchClosure, ClosureWithdrawn or NeverClosed.
     """

@@ -1,4 +1,4 @@
-"""Announce when branches under a closure reopen, and under what terms; or take that back."""
+"""Announce when branches under a closure reopen and on which terms, or take that back."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +24,7 @@ class AnnounceReopening:
 
 @dataclass(frozen=True)
 class TakeBackReopening:
-    """No end any more for some or all branches of a closure whose reopening has not come."""
+    """The taking back of an announced reopening, for some or all branches of a closure."""
 
     closure_id: str
     branches: frozenset[str]
@@ -33,7 +33,7 @@ class TakeBackReopening:
 
 
 async def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureState:
-    """The closure as it stands then.
+    """Announce the reopening; return the closure's state.
 
     Raises NoSuchClosure, NotInClosure, NothingToReopen, NeverClosed, ClosureWithdrawn or BadHours.
     """
@@ -57,9 +57,9 @@ async def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureS
 
 
 async def take_back_reopening(work: Work, command: TakeBackReopening) -> ClosureState:
-    """The closure as it stands then, without an end for those branches.
+    """Take back the reopening of those branches; return the closure's state.
 
-    Raises NoSuchClosure, NotInClosure, ReopenedAlready or ClosureWithdrawn.
+    Raises NoSuchClosure, NotInClosure, NothingToReopen, ReopenedAlready or ClosureWithdrawn.
     """
     closure, covered = await closure_and_branches(work, command.closure_id)
     waiting = concerned(

@@ -1,4 +1,4 @@
-"""Tell a patron of what happened before their preferences arrived here."""
+"""Notify a patron of events that happened before their preferences arrived here."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,17 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class CatchUp:
-    """A version of a patron's preferences that has just been noted."""
+    """A version of a patron's preferences that has just been stored."""
 
     patron_id: str
     version: int
 
 
 async def catch_up(work: Work, command: CatchUp) -> None:
-    """Make the inbox what it would be, had these preferences come in time.
+    """Change the inbox to what it would be if these preferences had arrived in time.
 
-    Usually they did, and there is nothing to do. Otherwise the patron is told of what they
-    followed then, and what they did not follow any more is taken back.
+    Usually they did, and there is nothing to do. Otherwise the patron is notified of what they
+    followed then, and notifications of what they no longer followed are withdrawn.
     """
     patron = await store.patron(work, command.patron_id)
     if patron is None or patron.erased:
@@ -36,12 +36,12 @@ async def catch_up(work: Work, command: CatchUp) -> None:
         branches={code for p in patron.preferences for code in p.branches},
         activity_types={kind for p in patron.preferences for kind in p.activity_types},
     )
-    ids = [notification_id(cause.id, patron.id) for cause in causes]
+    ids = [notification_id(cause.message, patron.id) for cause in causes]
     told = await store.notifications(work, ids)
     changes = [
         change
         for cause in causes
-        if (change := settled(cause, patron, told.get(notification_id(cause.id, patron.id))))
+        if (change := settled(cause, patron, told.get(notification_id(cause.message, patron.id))))
     ]
     if changes:
         await store.hold_patron(work, patron, patron.id)

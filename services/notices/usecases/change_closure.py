@@ -1,4 +1,4 @@
-"""What every change of a recorded closure has in common: some of its branches, saved and told."""
+"""Common parts of all changes of a recorded closure: load it, store and publish its branches."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,7 +11,7 @@ from shared.unit_of_work import Work
 
 
 async def closure_and_branches(work: Work, closure_id: str) -> tuple[Closure, list[Branch]]:
-    """The closure and the branches that it covers. Raises NoSuchClosure."""
+    """Return the closure and the branches that it covers. Raises NoSuchClosure."""
     closure = await store.closure(work, closure_id)
     if closure is None:
         raise NoSuchClosure
@@ -25,7 +25,10 @@ async def carry_out(
     changed: Iterable[Branch],
     told: Callable[[Branch], Event],
 ) -> ClosureState:
-    """The closure once some of its branches are changed. Those that are as before are left."""
+    """Store and publish the changed branches; return the closure's state.
+
+    Branches that are the same as before are skipped.
+    """
     branches = {branch.id: branch for branch in covered}
     for branch in changed:
         if branch is branches[branch.id]:

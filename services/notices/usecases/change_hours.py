@@ -21,7 +21,7 @@ class ChangeHours:
 
 
 async def change_hours(work: Work, command: ChangeHours) -> Branch:
-    """The branch with its new hours. Raises NoSuchBranch or BadHours."""
+    """Change the hours; return the branch. Raises NoSuchBranch or BadHours."""
     branch = await store.branch(work, command.code)
     if branch is None:
         raise NoSuchBranch([command.code])

@@ -1,4 +1,4 @@
-"""Record a closure of some branches: all of them, or none."""
+"""Record a closure of some branches: for all of them, or for none."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class CloseBranches:
-    """A closure of the branches named by code and of those of the kinds named."""
+    """A closure of the branches named by code or by kind."""
 
     branches: frozenset[str]
     kinds: frozenset[str]
@@ -26,10 +26,11 @@ class CloseBranches:
 
 
 async def close_branches(work: Work, command: CloseBranches) -> ClosureState:
-    """The closure. Raises NoSuchBranch, NoBranchCovered, NeverClosed, or ClosedAlready for all.
+    """Record the closure; return its state.
 
-    Two closures of one branch at once write its record both: the second runs again and finds
-    the first.
+    Raises NoSuchBranch, NoBranchCovered, NeverClosed, or ClosedAlready with all branches that have
+    this closure already. Two concurrent closures of one branch write the same record, so the second
+    is retried and finds the first.
     """
     covered = await store.branches(work, command.branches, command.kinds)
     if unknown := command.branches - {branch.id for branch in covered}:

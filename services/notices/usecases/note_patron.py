@@ -1,4 +1,4 @@
-"""Note what accounts says of a patron; forget one who is erased."""
+"""Record a change of a patron in accounts; delete the data of an erased patron."""
 
 from services.notices import store
 from services.notices.domain import patron as rules
@@ -8,7 +8,7 @@ from shared.unit_of_work import Work
 
 
 async def note_patron(work: Work, event: PatronSnapshot) -> None:
-    """Keep the language, by the highest version; erased: delete the inbox, leave a tombstone."""
+    """Store the language by the highest version. Erased: delete the inbox, leave a tombstone."""
     known = await store.patron(work, event.patron_id)
     patron = known or Patron(event.patron_id, version=0)
     if patron.erased:

@@ -1,4 +1,4 @@
-"""Note a version of a patron's preferences."""
+"""Record a version of a patron's preferences."""
 
 from services.notices import store
 from services.notices.domain import patron as rules
@@ -9,7 +9,7 @@ from shared.unit_of_work import Work
 
 
 async def note_preferences(work: Work, event: PreferencesChanged) -> None:
-    """Keep this version with its business time, among the latest ones of the patron."""
+    """Store this version with its business time, among the patron's latest ones."""
     known = await store.patron(work, event.patron_id)
     patron = known or Patron(event.patron_id, version=0)
     noted = rules.prefers(

@@ -1,4 +1,4 @@
-"""Note the title of a book or of an activity, so that notifications can name it."""
+"""Record the title of a book or of an activity, so that notifications can name it."""
 
 from services.notices import store
 from services.notices.store import Activity, Named
@@ -8,11 +8,11 @@ from shared.unit_of_work import Work
 
 
 async def note_title(work: Work, event: TitleCatalogued) -> None:
-    """Keep a book's title."""
+    """Store a book's title."""
     await store.note_title(work, Named(event.title_id, event.version, event.title))
 
 
 async def note_activity(work: Work, event: ActivitySnapshot) -> None:
-    """Keep an activity's title, and when it begins."""
+    """Store an activity's title and its start."""
     activity = Activity(event.activity_id, event.version, event.title, event.starts_at)
     await store.note_activity(work, activity)

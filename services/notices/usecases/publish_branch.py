@@ -1,4 +1,4 @@
-"""A branch as the events that publish it say it."""
+"""Build the events that publish a branch."""
 
 from datetime import date
 from typing import Any
@@ -15,22 +15,22 @@ from shared.contracts.notices import (
 
 
 def registered(branch: Branch) -> BranchRegistered:
-    """That a branch is new."""
+    """Return the event of a new branch."""
     return BranchRegistered.model_validate(_snapshot(branch))
 
 
 def hours_changed(branch: Branch) -> BranchHoursChanged:
-    """That the weekly hours of a branch changed."""
+    """Return the event of a branch's changed weekly hours."""
     return BranchHoursChanged.model_validate(_snapshot(branch))
 
 
 def closed(branch: Branch, closure_id: str) -> BranchClosed:
-    """That a closure covers a branch."""
+    """Return the event of a closure that covers a branch."""
     return BranchClosed.model_validate(_snapshot(branch) | {"closure_id": closure_id})
 
 
 def reopened(branch: Branch, closure_id: str, reopened_on: date) -> BranchReopened:
-    """That the reopening of a branch is announced."""
+    """Return the event of a branch's announced reopening."""
     return BranchReopened.model_validate(
         _snapshot(branch) | {"closure_id": closure_id, "reopened_on": reopened_on}
     )
@@ -39,7 +39,7 @@ def reopened(branch: Branch, closure_id: str, reopened_on: date) -> BranchReopen
 def closure_changed(
     branch: Branch, closure_id: str, change: ClosureChange, reason: str | None = None
 ) -> BranchClosureChanged:
-    """That a closure of a branch is another now; `reason` says why it was withdrawn."""
+    """Return the event of a branch's changed closure; `reason` says why it was withdrawn."""
     return BranchClosureChanged.model_validate(
         _snapshot(branch) | {"closure_id": closure_id, "change": change, "change_reason": reason}
     )

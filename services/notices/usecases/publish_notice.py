@@ -13,7 +13,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class PublishNotice:
-    """A notice of the branches named by code or kind; of the whole library if none is."""
+    """A notice of the branches named by code or kind; of the whole library if none is named."""
 
     title: str
     content: str
@@ -23,7 +23,7 @@ class PublishNotice:
 
 
 async def publish_notice(work: Work, command: PublishNotice) -> Notice:
-    """The notice. Raises NoSuchBranch or NoBranchCovered."""
+    """Publish the notice and return it. Raises NoSuchBranch or NoBranchCovered."""
     codes: tuple[str, ...] = ()
     if command.branches or command.kinds:
         named = await store.branches(work, command.branches, command.kinds)
@@ -47,7 +47,7 @@ async def publish_notice(work: Work, command: PublishNotice) -> Notice:
 
 
 def published(notice: Notice) -> NoticePublished:
-    """That a notice was published."""
+    """Return the event of a published notice."""
     return NoticePublished(
         version=notice.version,
         notice_id=notice.id,

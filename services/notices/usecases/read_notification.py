@@ -18,7 +18,10 @@ class ReadNotification:
 
 
 async def read_notification(work: Work, command: ReadNotification) -> Notification:
-    """The notification, read. Reading it again changes nothing. Raises NoSuchNotification."""
+    """Mark the notification as read and return it. Raises NoSuchNotification.
+
+    Repeating it changes nothing.
+    """
     told = await store.notification(work, command.notification_id)
     if told is None or told.patron_id != command.patron_id or told.withdrawn:
         raise NoSuchNotification

@@ -22,7 +22,7 @@ class RegisterBranch:
 
 
 async def register_branch(work: Work, command: RegisterBranch) -> Branch:
-    """The new branch. Raises BranchExists or BadHours."""
+    """Register the branch and return it. Raises BranchExists or BadHours."""
     if await store.branch(work, command.code):
         raise BranchExists(command.code)
     branch = register(command.code, command.name, command.kind, command.hours, command.today)

@@ -1,4 +1,4 @@
-"""Tell one patron of one event that concerns them alone."""
+"""Notify one patron of an event that concerns them alone."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,13 +39,13 @@ async def tell_patron(work: Work, command: TellPatron) -> None:
 
 
 async def deliver(work: Work, told: Notification) -> None:
-    """Keep a notification and publish that it was delivered (or taken back: then as read)."""
+    """Store a notification and publish that it was delivered or, if withdrawn, that it is read."""
     await store.save_notification(work, told)
     work.record(snapshot(NotificationRead if told.withdrawn else NotificationDelivered, told))
 
 
 def snapshot(kind: type[NotificationSnapshot], told: Notification) -> NotificationSnapshot:
-    """That a patron was told something, and whether it was read."""
+    """Return an event with the state of a notification."""
     return kind(
         version=told.version,
         notification_id=told.id,

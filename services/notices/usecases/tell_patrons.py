@@ -1,13 +1,15 @@
-"""Tell many patrons of one event, page by page, each page in a transaction of its own."""
+"""Notify many patrons of one event, page by page, each page in a transaction of its own."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from services.notices import store
 from services.notices.domain.notification import (
     Cause,
     Notification,
-    notification,
+    joined,
     notification_id,
+    notification_of,
     withdrawn,
 )
 from services.notices.domain.patron import Patron
@@ -21,37 +23,42 @@ class TellPatrons:
 
     cause_id: str
     after: str
-    """Where the page begins: the telling must have come just so far."""
+    """Start of the page, which must be the end of the pages notified so far."""
     patron_ids: tuple[str, ...]
     next: str | None
-    """Where the next page begins; None: this is the last one."""
+    """Start of the next page; None if this is the last one."""
+    branches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Branches whose loans it concerns, by patron; empty if it does not concern loans."""
 
 
 async def begin_telling(work: Work, cause: Cause) -> None:
-    """Keep the event before anyone is told of it.
+    """Store the event before anyone is notified of it.
 
-    Preferences that are saved from now on find it; whoever saved theirs before is found by it.
+    Preferences saved from now on find the event; patrons who saved theirs before are found by it.
     """
     if await store.cause(work, cause.id) is None:
         await store.save_cause(work, cause)
 
 
 async def tell_patrons(work: Work, command: TellPatrons) -> None:
-    """Tell those of the page whom it concerns, and note how far the telling has come.
+    """Notify the patrons of the page whom the event concerns, and store the progress.
 
-    A page that was told before, by this replica or another, does nothing.
+    A page that was notified before, by this replica or another, changes nothing.
     """
     cause = await store.cause(work, command.cause_id)
     if cause is None or cause.done or cause.after != command.after:
         return
     known = await store.patrons(work, command.patron_ids)
     told = await store.notifications(
-        work, [notification_id(cause.id, patron_id) for patron_id in command.patron_ids]
+        work, [notification_id(cause.message, patron_id) for patron_id in command.patron_ids]
     )
     for patron_id in dict.fromkeys(command.patron_ids):
         patron = known.get(patron_id)
         change = settled(
-            cause, patron or Patron(patron_id), told.get(notification_id(cause.id, patron_id))
+            cause,
+            patron or Patron(patron_id),
+            told.get(notification_id(cause.message, patron_id)),
+            command.branches.get(patron_id),
         )
         if change is not None:
             await store.hold_patron(work, patron, patron_id)
@@ -67,15 +74,23 @@ async def tell_patrons(work: Work, command: TellPatrons) -> None:
     )
 
 
-def settled(cause: Cause, patron: Patron, told: Notification | None) -> Notification | None:
-    """What has to be written so that this patron is told of `cause` if, and only if, it concerns
-    them; None where it is so already.
+def settled(
+    cause: Cause,
+    patron: Patron,
+    told: Notification | None,
+    branches: tuple[str, ...] | None = None,
+) -> Notification | None:
+    """Return the notification to write so that the patron has it only if `cause` concerns them.
+
+    None if nothing has to be written.
     """
     concerned = cause.concerns(patron)
+    about = replace(cause.about, branches=branches)
     if told is None:
-        if not concerned:
-            return None
-        return notification(cause.id, patron.id, cause.kind, cause.at, cause.about)
+        return notification_of(cause, patron.id, about) if concerned else None
     if told.withdrawn == concerned:
         return withdrawn(told, not concerned)
+    if cause.is_joined and concerned:
+        with_this = joined(told, about, cause.id)
+        return None if with_this is told else with_this
     return None

@@ -15,7 +15,7 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class WithdrawClosure:
-    """Which closure, for which branches; and whether it was recorded in error."""
+    """A closure, the branches to withdraw it for, and if it was recorded in error."""
 
     closure_id: str
     branches: frozenset[str]
@@ -26,9 +26,10 @@ class WithdrawClosure:
 
 
 async def withdraw_closure(work: Work, command: WithdrawClosure) -> ClosureState:
-    """The closure as it stands then. Circulation restores due dates that an error has moved.
+    """Withdraw the closure; return its state.
 
-    Raises NoSuchClosure, NotInClosure, NothingToWithdraw or ClosureOver.
+    Circulation restores the due dates that a closure recorded in error has moved. Raises
+    NoSuchClosure, NotInClosure, NothingToWithdraw or ClosureOver.
     """
     closure, covered = await closure_and_branches(work, command.closure_id)
 

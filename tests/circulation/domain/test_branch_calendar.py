@@ -1,4 +1,4 @@
-"""A branch's calendar as it stood at each announcement, and what that does to a due date."""
+"""A branch's calendar as known at each announcement, and its effect on a due date."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -93,7 +93,7 @@ def test_only_an_open_loan_moves_and_only_by_what_is_new_to_it() -> None:
     assert catch_up(replace(LOAN, calendar_version=4), branch(4, WINTER)) == ()
 
 
-def test_what_can_move_lies_within_a_stretch_with_an_end() -> None:
+def test_movable_due_dates_lie_in_closed_spans_with_an_end() -> None:
     assert branch(2, closed("c1", "2020-12-02", (2, None))).movable() == ()
     assert branch(4, WINTER).movable() == (Movable(day("2020-12-02"), day("2021-02-18")),)
     assert branch(4, WINTER).movable(since=3) == (Movable(day("2020-12-02"), day("2021-01-09")),)
@@ -107,7 +107,7 @@ TYPHOON = closed("t", "2020-12-04", (5, "2020-12-05"))
 
 
 def error(closure: AnnouncedClosure, version: int) -> AnnouncedClosure:
-    """The closure, withdrawn at a version as recorded in error."""
+    """Return the closure, withdrawn at a version as recorded in error."""
     said = Announcement(version, at(version), closure.starts_on, in_error=True)
     return replace(closure, announcements=(*closure.announcements, said))
 
@@ -191,7 +191,7 @@ def test_a_first_day_put_right_counts_from_then_on() -> None:
     calendar = branch(3, amended)
     assert calendar.as_of(2).next_open(day("2020-12-04")) == day("2021-02-19")
     assert calendar.now.next_open(day("2020-12-04")) == day("2020-12-04")
-    [moved] = catch_up(LOAN, calendar)  # as announced first; a due date never moves earlier
+    [moved] = catch_up(LOAN, calendar)  # as first announced; a due date never moves earlier
     assert moved.due_on == day("2021-02-19")
 
 
@@ -199,7 +199,7 @@ def test_an_error_found_after_a_renewal_leaves_the_renewed_date() -> None:
     shut = closed("c1", "2020-12-02", (2, "2021-02-19"))
     [moved] = catch_up(LOAN, branch(2, shut))
     renewed = renew(
-        moved, on=day("2021-01-05"), calendar=branch(2, shut).now, queue=0, blocked=False
+        moved, on=day("2021-02-10"), calendar=branch(2, shut).now, queue=0, blocked=False
     )
     assert catch_up(renewed, branch(3, error(shut, 3))) == ()
 

@@ -123,7 +123,7 @@ def test_a_closed_run_over_a_change_of_hours_names_both() -> None:
     assert [cause.reason for cause in causes] == ["closed every Thursday", "closed every Friday"]
 
 
-# ---- what a reopening and a closure grant -------------------------------------------------------
+# ---- stagger and extra renewals -----------------------------------------------------------------
 
 
 def staggered(days: int, reopened_on: str = "2021-02-19", *others: Closure) -> Calendar:

@@ -1,4 +1,4 @@
-"""The life of a copy: what can happen to it in each state, and where it is then."""
+"""The states of a copy: the transitions from each, and the copy's branch afterwards."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +15,7 @@ HOME, AWAY = "HKCL", "LFU"
 COPY = Copy("c1", "t1", "B1", "adult", HOME)
 STATES: dict[CopyState, Copy] = {
     CopyState.AVAILABLE: COPY,
+    CopyState.TO_FETCH: rules.set_aside(COPY, "h1"),
     CopyState.ON_LOAN: rules.lend(COPY, DAY, branch_code=HOME),
     CopyState.ON_SHELF: rules.keep(COPY, "h1"),
     CopyState.IN_TRANSIT: rules.send(COPY, AWAY, "h1"),
@@ -22,34 +23,39 @@ STATES: dict[CopyState, Copy] = {
     CopyState.DAMAGED: rules.damage(COPY),
     CopyState.WITHDRAWN: rules.withdraw(COPY),
 }
+FOR_HOLDS = ("to-fetch", "on-shelf", "in-transit")
 STEPS: dict[str, tuple[Callable[[Copy], Copy], dict[str, str]]] = {
     "lent": (
         lambda copy: rules.lend(copy, DAY, branch_code=AWAY, hold_id="h1"),
-        dict.fromkeys(("available", "on-shelf", "in-transit"), "on-loan"),
+        dict.fromkeys(("available", *FOR_HOLDS), "on-loan"),
     ),
     "taken back": (
         lambda copy: rules.take_back(copy, DAY, branch_code=AWAY),
         {"on-loan": "available", "lost": "available"},
     ),
+    "set aside": (lambda copy: rules.set_aside(copy, "h2"), {"available": "to-fetch"}),
     "kept": (lambda copy: rules.keep(copy, "h2"), {"available": "on-shelf"}),
     "sent": (lambda copy: rules.send(copy, AWAY), {"available": "in-transit"}),
     "passed on": (
         lambda copy: rules.hand_on(copy, None),
-        {"on-shelf": "available", "in-transit": "in-transit"},
+        {"to-fetch": "available", "on-shelf": "available", "in-transit": "in-transit"},
     ),
-    "received": (lambda copy: rules.arrive(copy, AWAY), {"in-transit": "available"}),
+    "received": (
+        lambda copy: rules.arrive(copy, AWAY),
+        dict.fromkeys(("to-fetch", "in-transit"), "available"),
+    ),
     "lost": (rules.lose, {"on-loan": "lost"}),
     "missing": (
         rules.miss,
-        dict.fromkeys(("available", "on-shelf", "in-transit"), "lost"),
+        dict.fromkeys(("available", *FOR_HOLDS), "lost"),
     ),
     "damaged": (
         rules.damage,
-        dict.fromkeys(("available", "on-shelf", "in-transit"), "damaged"),
+        dict.fromkeys(("available", *FOR_HOLDS), "damaged"),
     ),
     "withdrawn": (
         rules.withdraw,
-        dict.fromkeys(("available", "on-shelf", "in-transit", "lost", "damaged"), "withdrawn"),
+        dict.fromkeys(("available", *FOR_HOLDS, "lost", "damaged"), "withdrawn"),
     ),
     "recovered": (
         lambda copy: rules.recover(copy, AWAY),
@@ -70,16 +76,17 @@ def test_a_copy_goes_through_its_life_and_no_other(step: str, state: CopyState) 
         return
     after = take(copy)
     assert (after.state.value, after.version) == (leads_to[state.value], copy.version + 1)
-    # Only what is kept or travels is for a hold; only what travels is bound for somewhere.
+    # Only a copy set aside, kept or sent has a hold; only one in transit has a destination.
     assert (after.bound_for is not None) == (after.state is CopyState.IN_TRANSIT)
     if after.hold_id is not None:
-        assert after.state in (CopyState.ON_SHELF, CopyState.IN_TRANSIT)
+        assert after.state.value in FOR_HOLDS
 
 
 @pytest.mark.parametrize(
     ("state", "code"),
     [
         ("on-loan", "copy-on-loan"),
+        ("to-fetch", "copy-kept"),
         ("on-shelf", "copy-kept"),
         ("in-transit", "copy-kept"),
         ("lost", "copy-lost"),

@@ -1,4 +1,4 @@
-"""Fines as the library's policy has them, and what holds of every fine."""
+"""Fines by the library's policy, and invariants of every fine."""
 
 import json
 from collections.abc import Iterable
@@ -180,7 +180,7 @@ RULES = {
 
 
 @pytest.mark.parametrize(("found", "cents"), RULES.values(), ids=RULES.keys())
-def test_what_is_owed(found: Statement, cents: int) -> None:
+def test_a_fine_has_the_amount_that_the_policy_gives(found: Statement, cents: int) -> None:
     assert found.amount_cents == cents
 
 

@@ -1,4 +1,4 @@
-"""The life of a hold, whose turn it is, and how long a copy is kept."""
+"""The states of a hold, the order of the queue, and the time on the hold shelf."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +10,7 @@ from services.circulation.domain import copy as copies
 from services.circulation.domain import hold as rules
 from services.circulation.domain import refusals
 from services.circulation.domain.calendar import Calendar, Closure
-from services.circulation.domain.copy import Copy
+from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.hold import Hold, HoldState, Waiting, last_shelf_day, matches
 from services.circulation.domain.patron import Patron
 from services.circulation.domain.policy import HONG_KONG
@@ -79,7 +79,7 @@ def test_the_last_day_is_never_earlier_than_was_told() -> None:
     assert rules.is_left(told, OPEN, date(2021, 3, 6))
 
 
-# ---- whose turn it is ---------------------------------------------------------------------------
+# ---- the queue ----------------------------------------------------------------------------------
 
 PASSED_OVER = {
     "blocked": waiting(1, blocked=True),
@@ -98,14 +98,14 @@ SERVED = {
 
 
 @pytest.mark.parametrize("why", PASSED_OVER)
-def test_who_cannot_be_served_is_passed_over(why: str) -> None:
-    [match] = matches([COPY], [PASSED_OVER[why], waiting(2)], HONG_KONG, DAY)
+def test_a_hold_that_cannot_be_served_is_passed_over(why: str) -> None:
+    [match] = matches([COPY], [PASSED_OVER[why], waiting(2)], HONG_KONG, DAY, in_hand=())
     assert match.waiting.hold.place == 2
 
 
 @pytest.mark.parametrize("why", SERVED)
-def test_who_can_be_served_is_served_in_turn(why: str) -> None:
-    [match] = matches([COPY], [SERVED[why], waiting(2)], HONG_KONG, DAY)
+def test_a_hold_that_can_be_served_is_served_in_turn(why: str) -> None:
+    [match] = matches([COPY], [SERVED[why], waiting(2)], HONG_KONG, DAY, in_hand=())
     assert match.waiting.hold.place == 1
 
 
@@ -113,14 +113,24 @@ def test_each_is_given_the_copy_nearest_to_them() -> None:
     away = Calendar("LFU", "small")
     queue = [waiting(1, at="LFU", calendar=away), waiting(2)]
     far = Copy("c2", "t1", "B2", "adult", "LFU")
-    given = {m.waiting.hold.place: m.copy.id for m in matches([COPY, far], queue, HONG_KONG, DAY)}
+    given = {
+        m.waiting.hold.place: m.copy.id
+        for m in matches([COPY, far], queue, HONG_KONG, DAY, in_hand=())
+    }
     assert given == {1: "c2", 2: "c1"}
     bound = copies.send(replace(COPY, id="c3", barcode="B0"), "LFU")
-    [first, _] = matches([COPY, bound], queue, HONG_KONG, DAY)
-    assert first.copy.id == "c3"  # on its way there already
+    [first, _] = matches([COPY, bound], queue, HONG_KONG, DAY, in_hand=())
+    assert first.copy.id == "c3"  # it is in transit there already
 
 
-# ---- its life -----------------------------------------------------------------------------------
+def test_the_copy_in_hand_is_allotted_before_another_at_the_pick_up_branch() -> None:
+    scanned = replace(COPY, id="c9", barcode="B9")
+    for in_hand, given in (((), "c1"), (("c9",), "c9")):
+        [match] = matches([COPY, scanned], [waiting(1)], HONG_KONG, DAY, in_hand=in_hand)
+        assert match.copy.id == given
+
+
+# ---- states -------------------------------------------------------------------------------------
 
 
 def test_a_copy_that_comes_to_another_branch_goes_on_and_the_hold_stays_as_it_is() -> None:
@@ -139,7 +149,7 @@ def test_a_copy_that_comes_to_another_branch_goes_on_and_the_hold_stays_as_it_is
 
 
 @pytest.mark.parametrize("state", ["collected", "cancelled", "expired"])
-def test_what_has_ended_does_not_begin_again(state: str) -> None:
+def test_an_ended_hold_refuses_every_change(state: str) -> None:
     over = replace(HOLD, state=HoldState(state))
     steps: tuple[Callable[[], Hold], ...] = (
         lambda: rules.cancel(over, DAY, "patron"),
@@ -154,7 +164,7 @@ def test_what_has_ended_does_not_begin_again(state: str) -> None:
             step()
 
 
-def test_what_is_kept_already_is_not_frozen() -> None:
+def test_a_hold_with_a_copy_kept_for_it_cannot_be_frozen() -> None:
     with pytest.raises(refusals.HoldNotWaiting):
         rules.freeze(ready(), True, None, DAY)
 
@@ -167,3 +177,23 @@ def test_a_hold_keeps_its_place_when_its_copy_cannot_be_had() -> None:
         None,
         None,
     )
+
+
+def test_a_copy_on_a_shelf_is_set_aside_and_ready_once_it_is_scanned() -> None:
+    held, copy = rules.assign(HOLD, COPY)
+    assert (held.state, held.copy_id, held.ready_on) == (HoldState.TO_FETCH, "c1", None)
+    assert (copy.state, copy.at_branch, copy.hold_id) == (CopyState.TO_FETCH, "HKCL", "h1")
+    scanned = copies.arrive(copy, "HKCL")
+    held, copy = rules.allot(held, scanned, on=DAY, shelf_days=7, calendar=OPEN)
+    assert (held.state, held.ready_on, held.shelf_until) == (
+        HoldState.READY,
+        DAY,
+        date(2021, 2, 26),
+    )
+    assert copy.state is CopyState.ON_SHELF
+
+
+def test_a_hold_that_is_ready_elsewhere_is_fetched_from_the_hold_shelf() -> None:
+    moved = rules.redirect(ready(), "LFU")
+    assert (moved.state, moved.pickup_branch, moved.copy_id) == (HoldState.TO_FETCH, "LFU", "c1")
+    assert (moved.ready_on, moved.shelf_days, moved.shelf_until) == (None, 0, None)

@@ -1,4 +1,4 @@
-"""The life of a loan: check-out, renewal, moved due dates, return, and what is refused."""
+"""The states of a loan: check-out, renewal, moved due dates, return, and refusals."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -23,6 +23,7 @@ from services.circulation.domain.loan import (
     notice_overdue,
     overdue_notice,
     renew,
+    renewals_left,
 )
 from services.circulation.domain.patron import Patron, is_blocked
 from services.circulation.domain.policy import Policy
@@ -32,7 +33,12 @@ POLICY = Policy(id="default")
 PATRON = Patron("p1", "adult")
 COPY = Copy("k1", "t1", "30000000000017", "adult", "STPL")
 NOW = datetime(2020, 12, 9, 4, tzinfo=UTC)
-DEC_5, DEC_19, FEB_19 = date(2020, 12, 5), date(2020, 12, 19), date(2021, 2, 19)
+DEC_5, DEC_12, DEC_19, FEB_19 = (
+    date(2020, 12, 5),
+    date(2020, 12, 12),
+    date(2020, 12, 19),
+    date(2021, 2, 19),
+)
 WINTER = Closure("c1", date(2020, 12, 10), FEB_19, "epidemic")
 
 
@@ -144,7 +150,9 @@ def test_the_copy_leaves_with_the_loan_and_comes_back() -> None:
     [(False, 0, False), (True, 0, True), (False, 1, True)],
     ids=["clear", "blocked by accounts", "owing"],
 )
-def test_who_is_blocked(by_accounts: bool, owed: int, blocked: bool) -> None:
+def test_a_patron_is_blocked_by_accounts_or_by_debt(
+    by_accounts: bool, owed: int, blocked: bool
+) -> None:
     assert is_blocked(replace(PATRON, blocked=by_accounts), owed, POLICY) is blocked
 
 
@@ -158,18 +166,31 @@ def test_who_is_blocked(by_accounts: bool, owed: int, blocked: bool) -> None:
         (date(2020, 12, 15), calendar(WINTER), FEB_19),
         (date(2020, 12, 15), calendar(replace(WINTER, reopened_on=None)), date(2020, 12, 29)),
         (date(2020, 12, 30), OPEN, date(2021, 1, 13)),
-        (DEC_5, OPEN, DEC_19),
     ],
-    ids=["early", "into a closure", "into one with no end", "overdue", "on the day of check-out"],
+    ids=["early", "into a closure", "into one with no end", "overdue"],
 )
 def test_a_renewal_counts_from_its_own_day(on: date, cal: Calendar, due_on: date) -> None:
     loan = renewed(lent(), on, cal=cal)
-    assert (loan.due_on, loan.renewals, loan.renewals_left, loan.version) == (due_on, 1, 4, 2)
+    assert (loan.due_on, loan.renewals, loan.version) == (due_on, 1, 2)
+    assert loan.policy_renewals_left == 4
 
 
-def test_a_renewal_never_brings_a_due_date_forward() -> None:
-    loan = lent(cal=calendar(WINTER))
-    assert renewed(loan, date(2021, 1, 1)).due_on == FEB_19
+@pytest.mark.parametrize(
+    ("loan", "on", "cal"),
+    [
+        (lent(), DEC_5, OPEN),
+        (renewed(lent(), DEC_12), DEC_12, OPEN),
+        (lent(cal=calendar(WINTER)), date(2021, 1, 1), calendar(WINTER)),
+        (replace(lent(), due_on=FEB_19), date(2021, 1, 1), OPEN),
+    ],
+    ids=["on the day of check-out", "twice a day", "into the same closure", "moved far ahead"],
+)
+def test_a_renewal_that_does_not_give_a_later_due_date_is_refused(
+    loan: Loan, on: date, cal: Calendar
+) -> None:
+    with pytest.raises(refusals.NothingToGain) as refused:
+        renewed(loan, on, cal=cal)
+    assert refused.value.code == "nothing-to-gain"
 
 
 def test_the_renewal_of_1_march_2021_is_due_15_march() -> None:
@@ -196,10 +217,10 @@ def test_a_renewal_is_refused(
 
 def test_five_renewals_are_allowed_and_no_sixth() -> None:
     loan = lent()
-    for _ in range(5):
-        loan = renewed(loan, DEC_19)
+    for day in range(6, 11):
+        loan = renewed(loan, date(2020, 12, day))
     with pytest.raises(refusals.RenewalLimit, match="5 times"):
-        renewed(loan, DEC_19)
+        renewed(loan, date(2020, 12, 11))
 
 
 def test_a_closure_grants_more_renewals_while_it_lasts() -> None:
@@ -209,9 +230,12 @@ def test_a_closure_grants_more_renewals_while_it_lasts() -> None:
     with pytest.raises(refusals.RenewalLimit, match="5 times"):
         renewed(loan, after, cal=relief)
     once_more = renewed(loan, within, cal=relief)
-    assert (once_more.renewals, once_more.renewals_left) == (6, 0)
+    assert (once_more.renewals, once_more.policy_renewals_left) == (6, 0)
     with pytest.raises(refusals.RenewalLimit, match="6 times"):
         renewed(once_more, within, cal=relief)
+    assert [renewals_left(loan, relief, on) for on in (within, after)] == [1, 0]
+    assert [renewals_left(once_more, relief, on) for on in (within, after)] == [0, 0]
+    assert renewals_left(returned(lent(), DEC_19), relief, within) == 0
 
 
 # ---- due dates that move ------------------------------------------------------------------------
@@ -342,7 +366,7 @@ def test_no_fine_is_no_charge() -> None:
         (date(2020, 12, 25), 1, None),
         (date(2020, 12, 26), 1, 2),
         (date(2020, 12, 26), 2, None),
-        (date(2021, 1, 9), 0, 3),  # of those missed only the last
+        (date(2021, 1, 9), 0, 3),  # only the last of the missed notices
         (date(2021, 6, 1), 3, None),
     ],
 )

@@ -1,7 +1,7 @@
-"""What other libraries' systems test, as cases of our own rules.
+"""Test cases of other libraries' systems, applied to our rules.
 
-Each case names where it was found; days, rates and results are theirs, in our terms. Where a peer
-decides otherwise on purpose, the case says so and holds our rule.
+Each case names its source; days, rates and results are theirs, in our terms. Where a peer
+decides otherwise on purpose, the case says so and tests our rule.
 
 Sources: Koha `t/db_dependent/Circulation/CalcFine.t`, `t/db_dependent/Circulation/CalcDateDue.t`,
 `t/db_dependent/Calendar.t`; FOLIO mod-circulation `OverduePeriodCalculatorServiceTest`; Evergreen
@@ -27,7 +27,7 @@ def calendar(
     weekly: frozenset[int] = frozenset(),
     weeks: tuple[Week, ...] = (),
 ) -> Calendar:
-    """A branch that is closed in some spans, the last day included, and on some weekdays."""
+    """A branch that is closed in some spans, last days included, and on some weekdays."""
     closures = tuple(
         Closure(
             f"c{number}",
@@ -53,7 +53,7 @@ CHRISTMAS = calendar(*((f"{year}-12-25", f"{year}-12-26") for year in (2018, 201
 
 @dataclass(frozen=True)
 class Fine:
-    """A loan that came back late."""
+    """A loan that was returned late."""
 
     due: str
     back: str
@@ -108,7 +108,7 @@ FINES = {
         "2021-06-01", "2021-06-04", 3, calendar(("2021-06-03", "2021-06-03")), count_closed=True
     ),
     "FOLIO: as late as the days of grace": Fine("2021-06-01", "2021-06-10", 0, grace=9),
-    # FOLIO takes the days of grace off; by our rules one day more makes all of them count.
+    # FOLIO subtracts the days of grace; by our rules one day more makes all of them count.
     "FOLIO decides otherwise: one day past the grace": Fine(
         "2021-06-01", "2021-06-12", 11, grace=5
     ),
@@ -156,7 +156,7 @@ DUE = {
         calendar(weekly=frozenset({SATURDAY})),
         date(2013, 2, 24),
     ),
-    # Koha's mode Dayweek goes on by whole weeks; our rule is the next open day.
+    # Koha's mode Dayweek moves by whole weeks; our rule is the next open day.
     "Koha decides otherwise: three closed Saturdays": (
         date(2013, 2, 16),
         calendar(*((f"2013-02-{day}", f"2013-02-{day}") for day in (16, 23)), ("2013-03-02",) * 2),

@@ -1,4 +1,4 @@
-"""Which policy row a loan is made under."""
+"""The choice of the policy row for a loan."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def test_a_row_below_nothing_is_refused() -> None:
 
 
 def test_a_look_up_among_ten_categories_on_each_axis_asks_eight_times_at_most() -> None:
-    """Counted, not timed: whatever the number of rows."""
+    """The queries are counted, not timed: the number of rows does not matter."""
     names = [None, *(f"c{n}" for n in range(10))]
     rows = [
         Policy(id=f"{p}/{c}/{b}", patron_category=p, copy_category=c, branch_kind=b)

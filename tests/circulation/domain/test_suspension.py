@@ -1,4 +1,4 @@
-"""Which loans a fine suspension frees, and until when."""
+"""The loans that a fine suspension covers, and the day on which it ends."""
 
 from dataclasses import replace
 from datetime import date

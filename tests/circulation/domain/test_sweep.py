@@ -1,4 +1,4 @@
-"""The life of a sweep: taken chunk by chunk, by many workers, some of whom never finish."""
+"""The progress of a sweep: workers take chunks, and some never finish."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -40,7 +40,7 @@ def test_a_worker_takes_a_chunk_and_finishes_it() -> None:
     assert (sweep.done, sweep.total, sweep.in_hand) == (3, 5, ())
 
 
-def test_who_waits_for_a_copy_comes_before_dates_and_no_stage_is_passed_over() -> None:
+def test_the_sweep_serves_queues_before_dates_and_skips_no_stage() -> None:
     assert stages_left(NEW) == (Stage.QUEUES, Stage.SHELF, Stage.LOANS)
     shelf = take(NEW, (Place(Stage.SHELF, "h"),), 5, NOON)
     assert stages_left(shelf) == (Stage.SHELF, Stage.LOANS)
@@ -48,7 +48,7 @@ def test_who_waits_for_a_copy_comes_before_dates_and_no_stage_is_passed_over() -
     assert stages_left(come_to_an_end(finish(shelf, 1), NOON)) == tuple(Stage)
 
 
-def test_what_a_worker_never_finished_is_taken_again_and_counted_once() -> None:
+def test_an_abandoned_chunk_is_taken_again_and_counted_once() -> None:
     sweep = taken()
     assert abandoned(sweep, NOON + HOLD - timedelta(seconds=1)) is None
     chunk = abandoned(sweep, NOON + HOLD)
@@ -58,7 +58,7 @@ def test_what_a_worker_never_finished_is_taken_again_and_counted_once() -> None:
     assert abandoned(again, NOON + HOLD) is None
     done = finish(again, 1)
     assert done.done == 2
-    assert finish(done, 1) is done  # the first worker comes back to life
+    assert finish(done, 1) is done  # the first worker reports late
 
 
 def test_it_ends_once_no_chunk_is_in_hand_and_looks_once_more() -> None:
@@ -85,6 +85,6 @@ def test_a_newer_announcement_begins_it_again_from_what_all_loans_follow() -> No
     assert (newer.calendar_version, newer.since) == (4, 0)
     assert (newer.in_hand, newer.place, newer.done) == ((), None, 0)
     assert newer.version == under_way.version + 1
-    assert taken(newer).in_hand[0].number == 2  # none is taken for one of before
+    assert taken(newer).in_hand[0].number == 2  # not mistaken for a chunk of the earlier version
     done = come_to_an_end(come_to_an_end(finish(under_way, 1), NOON), NOON + SETTLE)
     assert begin(done, "HKCL", 4, CAUSE).since == 3

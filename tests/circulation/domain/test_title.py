@@ -1,8 +1,14 @@
-"""ISBNs, and the terms that a title is found by."""
+"""ISBNs, and the search terms of a title."""
 
 import pytest
 
-from services.circulation.domain.title import Title, normal_isbn, search_terms, sought
+from services.circulation.domain.title import (
+    MOST_LETTERS,
+    Title,
+    normal_isbn,
+    search_terms,
+    sought,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,3 +39,10 @@ def test_a_title_is_found_by_beginnings_of_words_and_by_any_part_of_chinese() ->
         assert all(any(term.startswith(word) for term in terms) for word in sought(query)), query
     for query in ("erables", "慘界"):
         assert not all(any(term.startswith(word) for term in terms) for word in sought(query))
+
+
+def test_a_search_goes_by_its_eight_longest_words_cut_as_terms_are() -> None:
+    words = sought(f"a bb ccc dddd eeeee ffffff ggggggg hhhhhhhh iiiiiiiii {'k' * 60}")
+    assert len(words) == 8
+    assert words[0] == "k" * MOST_LETTERS
+    assert words[-1] == "ccc"

@@ -1,4 +1,4 @@
-"""Who gets a place and who waits: first come, first served."""
+"""Places and the waiting list: first come, first served."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ def registered(places: Places, patron: str = "p") -> tuple[Places, Registration]
         pytest.param(Places("a", 1, taken=2, turns=2), 0, WAITLISTED, id="more than there are"),
     ],
 )
-def test_who_comes_gets_a_place_that_is_left_or_waits(
+def test_a_registration_gets_a_free_place_or_joins_the_waiting_list(
     places: Places, left: int, state: RegistrationState
 ) -> None:
     assert places.left == left
@@ -55,7 +55,7 @@ def test_who_comes_gets_a_place_that_is_left_or_waits(
         pytest.param(Places("a", 9, taken=1, waiting=3), 3, id="more than wait are free"),
     ],
 )
-def test_those_who_stand_first_are_given_as_many_places_as_are_free(
+def test_free_places_go_to_the_first_patrons_on_the_waiting_list(
     places: Places, get_one: int
 ) -> None:
     waiting = [
@@ -107,10 +107,10 @@ def test_registering_ends_as_the_activity_begins(
 
 
 @given(st.integers(1, 4), st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=40))
-def test_whatever_happens_places_go_in_turn_and_none_is_free_while_somebody_waits(
+def test_places_always_go_in_turn_and_none_is_free_while_somebody_waits(
     count: int, steps: list[int | None]
 ) -> None:
-    """A step is one who registers (None), or which of those registered withdraws."""
+    """A step registers a new patron (None), or withdraws the registration at this index."""
     places = Places("a", count)
     there: list[Registration] = []
     for number, step in enumerate(steps):
@@ -122,7 +122,7 @@ def test_whatever_happens_places_go_in_turn_and_none_is_free_while_somebody_wait
             waiting = [one for one in there if one.state is WAITLISTED]
             places, given = rules.give(places, waiting, at=NOW)
             there = [next((new for new in given if new.id == old.id), old) for old in there]
-        states = [one.state for one in there]  # in turn, for each comes to the end
+        states = [one.state for one in there]  # in turn, since each new one comes last
         assert states == sorted(states)  # "confirmed" before "waitlisted"
         assert places.taken == states.count(CONFIRMED) <= count
         assert places.waiting == states.count(WAITLISTED)

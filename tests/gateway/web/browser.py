@@ -1,6 +1,6 @@
-"""A browser without scripts: cookies, links, forms and redirects, as a page has to work with."""
+"""A browser without scripts, for pages that must work with cookies, links, forms and redirects."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import TracebackType
@@ -10,10 +10,12 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
+from tests.support import until
+
 
 @dataclass
 class Form:
-    """A form of a page, as it would be sent if nothing were typed."""
+    """A form of a page, with the fields that it sends unchanged."""
 
     action: str
     method: str
@@ -23,23 +25,23 @@ class Form:
 
 @dataclass
 class Page:
-    """What the browser shows."""
+    """A page as the browser shows it."""
 
     status: int
     path: str
-    """With its query."""
+    """Path with its query."""
     headers: Mapping[str, str]
     html: str
     cookies: list[str]
-    """Set-Cookie as they came, of all answers on the way here."""
+    """Set-Cookie headers of all answers, including redirects, in their order."""
     forms: list[Form] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     language: str = ""
     text: str = ""
-    """What is read, with single spaces."""
+    """Visible text, with single spaces."""
 
     def form(self, action: str) -> Form:
-        """The form with this action."""
+        """Return the form with this action."""
         found = [form for form in self.forms if form.action == action]
         assert found, f"{self.path} has no form for {action}, only {self.forms}"
         return found[0]
@@ -98,7 +100,7 @@ class _Reading(HTMLParser):
 
 
 class Browser:
-    """Visits one site. Every request is sent as a browser sends it."""
+    """Visits one site; sends requests as a browser does."""
 
     def __init__(self, site: str, *, language: str = "en", at: str = "") -> None:
         self.site = site
@@ -119,7 +121,7 @@ class Browser:
         await self._session.close()
 
     def has(self, cookie: str) -> str:
-        """The value of a cookie, or ""."""
+        """Return the value of a cookie, or ""."""
         return next((one.value for one in self._session.cookie_jar if one.key == cookie), "")
 
     def give(self, cookie: str, value: str) -> None:
@@ -127,7 +129,7 @@ class Browser:
         self._session.cookie_jar.update_cookies({cookie: value}, URL(self.site))
 
     async def get(self, path: str, **headers: str) -> Page:
-        """Visit an address, and follow where it leads."""
+        """Visit an address, and follow redirects."""
         return await self._follow("GET", path, None, headers)
 
     async def submit(self, page: Page, action: str, **typed: str | list[str]) -> Page:
@@ -139,7 +141,7 @@ class Browser:
         return await self.post(form.action or page.path, sent)
 
     async def post(self, path: str, fields: list[tuple[str, str]], **headers: str) -> Page:
-        """Send fields as a form does."""
+        """Send fields as a form does, and follow redirects."""
         sent = {"Origin": self.site, "Sec-Fetch-Site": "same-origin", **headers}
         return await self._follow("POST", path, fields, sent)
 
@@ -173,4 +175,15 @@ def _read(answer: aiohttp.ClientResponse, path: str, html: str, cookies: list[st
     reading = _Reading(page)
     reading.feed(html)
     reading.close()
+    return page
+
+
+async def insist(ask: Callable[[], Awaitable[Page]]) -> Page:
+    """Request a page until the answer is not a 503, as on a slow machine."""
+
+    async def answered() -> Page | None:
+        page = await ask()
+        return None if page.status == 503 else page
+
+    page: Page = await until(answered, within=60)
     return page

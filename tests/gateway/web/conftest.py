@@ -38,7 +38,7 @@ async def accounts(settings: Settings) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def site(whole: None, settings: Settings, accounts: Api) -> AsyncIterator[Api]:
-    """The gateway with its pages, which knows those whom accounts let in."""
+    """The gateway with its pages, which accepts the sessions that accounts opens."""
     told = settings.model_copy(update={**SECRETS, "accounts_url": accounts.url})
     async with served(create_app, told, trust_test_keys=False) as api:
         yield api
@@ -46,19 +46,19 @@ async def site(whole: None, settings: Settings, accounts: Api) -> AsyncIterator[
 
 @pytest.fixture
 async def lone_site(whole: None, settings: Settings) -> AsyncIterator[Api]:
-    """The gateway with its pages and nobody behind it, which trusts tokens of this test run."""
+    """The gateway with its pages and no owner, which accepts tokens of this test run."""
     async with served(create_app, settings.model_copy(update=SECRETS)) as api:
         yield api
 
 
 @pytest.fixture
 async def browser(site: Api) -> AsyncIterator[Browser]:
-    """A browser at the page."""
+    """A browser on the gateway's pages."""
     async with Browser(site.url) as opened:
         yield opened
 
 
 async def log_in(browser: Browser, card: str = CARD, pin: str = PIN) -> None:
-    """Log in by the form."""
+    """Log in with the form."""
     page = await browser.submit(await browser.get("/log-in"), "/log-in", card_number=card, pin=pin)
     assert page.path == "/", page.text

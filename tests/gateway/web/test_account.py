@@ -1,4 +1,4 @@
-"""My Account without a script, on the whole system, as a patron uses it."""
+"""My Account without scripts, on the whole system, as a patron uses it."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ OVERDUE = "2020-11-20T10:00:00+08:00"
 
 @dataclass(frozen=True)
 class Reader:
-    """A patron with two loans of the second of November, logged in."""
+    """A logged-in patron with two loans of 2 November."""
 
     library: Library
     browser: Browser
@@ -25,7 +25,7 @@ class Reader:
 
 @pytest.fixture
 async def reader(library: Library) -> AsyncIterator[Reader]:
-    """A new one."""
+    """A new patron with two loans, logged in."""
     library.now = OPENING
     branch = await library.branch("central")
     card = await library.patron(branch)
@@ -50,13 +50,14 @@ async def test_one_loan_is_renewed_or_all_and_each_has_its_reference(
     chosen = await browser.submit(account, "/renewals", loan=loans[0])
     assert chosen.path == "/"
     assert chosen.text.count("renewed until 23 November 2020. Reference ") == 1
-    assert "renewed until" not in (await browser.get("/")).text  # Reload tells nothing again
+    assert "renewed until" not in (await browser.get("/")).text  # no repeat on reload
 
     none = await browser.submit(await browser.get("/"), "/renewals")
     assert "Nothing was selected." in none.text
 
     both = await browser.submit(await browser.get("/"), "/renewals", all="1")
-    assert both.text.count("renewed until 23 November 2020. Reference ") == 2
+    assert both.text.count("renewed until 23 November 2020. Reference ") == 1
+    assert "not renewed. Renewing it now would not change the due date." in both.text
 
 
 async def test_a_form_that_is_sent_twice_is_done_once(
@@ -71,13 +72,14 @@ async def test_a_form_that_is_sent_twice_is_done_once(
     assert again.text.count("Renewals left 4") == first.text.count("Renewals left 4")
 
 
-async def test_what_is_refused_is_said_in_the_readers_language(
+async def test_a_refusal_is_shown_in_the_readers_language(
     reader: Reader,
 ) -> None:
     library, browser, branch = reader.library, reader.browser, reader.branch
     account = await browser.get("/?lang=zh-Hant")
     loans = (await library.get("/v1/me", by=reader.card))["loans"]
     await library.reserve(await library.patron(branch), loans[0]["barcode"], branch)
+    browser.at = LATER
     page = await browser.submit(account, "/renewals", all="1")
     assert "未能續借。另有讀者預約此項資料。" in page.text
     assert page.text.count("已續借至") == 1

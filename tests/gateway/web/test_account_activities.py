@@ -1,4 +1,4 @@
-"""What an account shows of the activities that its patron registered for."""
+"""The patron's registered activities in the account."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.web.session import SESSION
 from shared.contracts import events
-from tests.gateway import story
+from tests import samples
 from tests.gateway.web.browser import Browser, Page
 from tests.support import Api, token
 
@@ -15,7 +15,7 @@ Hear = Callable[..., Awaitable[None]]
 
 
 async def shown(site: Api, language: str = "en") -> Page:
-    """The account page of patron-1."""
+    """Return the account page of patron-1."""
     async with Browser(site.url, language=language, at="2021-02-26T10:00:00+08:00") as browser:
         browser.give(SESSION, token())
         return await browser.get("/")
@@ -39,14 +39,16 @@ async def test_each_is_shown_with_its_state_and_leads_to_its_page(
     lone_site: Api, hear: Hear, language: str, told: tuple[str, ...]
 ) -> None:
     at, title = "2021-03-20T11:00:00Z", "<b>Paper</b> and Ink"
-    await hear(story.activity("a-1", type="workshop", title=title, starts_at=at))
-    await hear(story.activity("a-2", starts_at="2021-03-21T11:00:00Z"))
+    await hear(samples.activity("a-1", type="workshop", title=title, starts_at=at))
+    await hear(samples.activity("a-2", starts_at="2021-03-21T11:00:00Z"))
     waits: dict[str, Any] = {"activity_id": "a-2", "state": "waitlisted"}
     for event in (
-        story.registration(events.RegistrationConfirmed, 1, "r-1", activity_id="a-1"),
-        story.registration(events.RegistrationWaitlisted, 1, "r-2", turn=8, **waits),
-        story.registration(events.RegistrationWaitlisted, 1, "r-3", turn=5, patron_id="p", **waits),
-        story.registration(events.RegistrationConfirmed, 1, "r-4", activity_id="not-heard-of"),
+        samples.registration(events.RegistrationConfirmed, 1, "r-1", activity_id="a-1"),
+        samples.registration(events.RegistrationWaitlisted, 1, "r-2", turn=8, **waits),
+        samples.registration(
+            events.RegistrationWaitlisted, 1, "r-3", turn=5, patron_id="p", **waits
+        ),
+        samples.registration(events.RegistrationConfirmed, 1, "r-4", activity_id="not-heard-of"),
     ):
         await hear(event)
     page = await shown(lone_site, language)

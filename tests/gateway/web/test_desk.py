@@ -1,4 +1,4 @@
-"""Who gets to the desk, and what its forms do when an owner is away."""
+"""Access to the desk, and its forms while an owner is away."""
 
 from collections.abc import AsyncIterator
 
@@ -22,7 +22,7 @@ COMMANDS = [path for method, path in ROUTES if method == "POST"]
 
 @pytest.fixture
 async def librarian(lone_site: Api) -> AsyncIterator[Browser]:
-    """A librarian's browser at a gateway with nobody behind it."""
+    """A librarian's browser at a gateway without owners."""
     async with Browser(lone_site.url) as browser:
         browser.give("carrel_session", token("staff-1", ["staff"]))
         yield browser
@@ -43,7 +43,7 @@ async def test_no_other_site_can_send_a_form_of_the_desk(librarian: Browser, pat
     assert (page.status, "too old" in page.text) == (403, True)
 
 
-async def test_what_was_typed_stays_while_nobody_can_do_it_and_can_be_sent_again(
+async def test_desk_input_is_kept_during_an_outage_and_can_be_sent_again(
     librarian: Browser,
 ) -> None:
     form = await librarian.get("/desk/returns")
@@ -54,7 +54,7 @@ async def test_what_was_typed_stays_while_nobody_can_do_it_and_can_be_sent_again
     assert dict(page.form("/desk/returns").fields)["key"] == key
 
 
-async def test_what_was_typed_is_shown_as_text(librarian: Browser) -> None:
+async def test_desk_input_is_shown_as_text(librarian: Browser) -> None:
     nasty = '"><script>alert(1)</script></textarea>'
     form = await librarian.get("/desk")
     typed = {"card_number": nasty, "barcodes": nasty, "branch": nasty}
@@ -70,4 +70,4 @@ async def test_fields_that_no_page_of_ours_has_break_nothing(librarian: Browser,
     fields = [(name, value) for name, value in form.fields if name == "form"]
     names = ("key", "branch", "barcodes", "card_number", "at", "name", "kinds", "branches")
     page = await librarian.post(path, [*fields, *((name, odd) for name in names)])
-    assert page.status == 503  # nobody is there to refuse it
+    assert page.status == 503  # no owner is there to refuse it

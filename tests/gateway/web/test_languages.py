@@ -1,4 +1,4 @@
-"""The page in three languages, whole in each."""
+"""The page is complete in each of its three languages."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ CHINESE = ["zh-Hant", "zh-Hans"]
 
 
 def _wanted() -> set[str]:
-    """Every text that the page marks, in templates and code."""
+    """Return every text that templates and code mark for translation."""
     methods = [("**.py", "python"), ("**.html", "jinja2")]
     keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "marked": None}
     found = extract_from_dir(
@@ -58,7 +58,7 @@ def test_a_template_has_no_text_that_is_not_marked(template: Path) -> None:
 
 
 def test_simplified_words_are_not_in_the_traditional_ones() -> None:
-    """Signs that are written otherwise in Hong Kong, of the words of a library."""
+    """Compares characters of library words that the two scripts write differently."""
     traditional = (TRANSLATIONS / "zh-Hant.po").read_text()
     simplified = (TRANSLATIONS / "zh-Hans.po").read_text()
     assert set("书馆馆续阅约这时们页语费数还迟类记请账罚历") & set(traditional) == set()
@@ -112,7 +112,7 @@ def test_days_and_money_are_written_as_each_language_does(code: str, day: str, m
         ("zh-Hans", "每天 $1.50", "每天 $1.50"),
     ],
 )
-def test_what_is_in_another_script_is_marked_with_its_language(
+def test_text_in_another_script_is_marked_with_its_language(
     code: str, text: str, html: str
 ) -> None:
     assert LANGUAGES[code].written(text) == html

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 
 from shared.contracts import circulation
-from tests.gateway import story
+from tests import samples
 from tests.gateway.web.browser import Browser
 from tests.support import Api, token
 
@@ -16,7 +16,7 @@ AT = "2021-02-10T10:00:00+08:00"
 async def test_a_page_is_told_only_of_what_it_does_not_show(
     lone_site: Api, hear: Callable[..., Awaitable[None]]
 ) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     cookies = {"carrel_session": token()}
     async with Browser(lone_site.url, at=AT) as browser:
         browser.give(*next(iter(cookies.items())))
@@ -31,7 +31,7 @@ async def test_a_page_is_told_only_of_what_it_does_not_show(
         assert answer.headers["Content-Type"].startswith("text/event-stream")
         first = [await answer.content.readuntil(b"\n\n") for _ in range(2)]
         assert b"account" not in b"".join(first)
-        await hear(story.loan(circulation.LoanCheckedOut, 1, "loan-2"))
+        await hear(samples.loan(circulation.LoanCheckedOut, 1, "loan-2"))
         told = b""
         while b"event: account" not in told:
             told = await answer.content.readuntil(b"\n\n")

@@ -1,4 +1,4 @@
-"""Pages that need no card: what they say of hours, and that they bear what is typed."""
+"""Pages without log-in: opening hours, and safe handling of input."""
 
 from datetime import datetime
 from typing import Any

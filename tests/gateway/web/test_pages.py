@@ -1,4 +1,4 @@
-"""What holds for every page: escaping, headers, problems as pages, files that are kept."""
+"""Rules for every page: escaping, headers, problems as pages, cached files."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ from services.gateway.settings import Settings
 from services.gateway.web import words
 from services.gateway.web.files import FILES, address
 from shared.contracts import circulation
-from tests.gateway import story
+from tests import samples
 from tests.gateway.web.browser import Browser, Page
 from tests.gateway.web.conftest import SECRETS
 from tests.support import Api, served, token, until
@@ -21,16 +21,16 @@ Hear = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 async def patron(lone_site: Api) -> AsyncIterator[Browser]:
-    """A patron's browser at a gateway with nobody behind it."""
+    """A patron's browser at a gateway without owners."""
     async with Browser(lone_site.url, at="2021-02-10T10:00:00+08:00") as browser:
         browser.give("carrel_session", token(name="Chan <b>Mei-ling</b>"))
         yield browser
 
 
-async def test_what_others_wrote_is_shown_as_text(patron: Browser, hear: Hear) -> None:
+async def test_stored_text_is_shown_as_text(patron: Browser, hear: Hear) -> None:
     nasty = "<script>alert(1)</script> & \"'{{ 7*7 }}"
-    await hear(story.title(1, nasty))
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.title(1, nasty))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     page = await patron.get("/?lang=en&x=%22%3E%3Cscript%3E")
     assert nasty in page.text
     assert "Chan <b>Mei-ling</b>" in page.text
@@ -42,7 +42,7 @@ async def test_what_others_wrote_is_shown_as_text(patron: Browser, hear: Hear) -
 async def test_a_page_names_no_script_style_or_image_of_others_and_has_none_inline(
     patron: Browser, hear: Hear
 ) -> None:
-    await hear(story.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
     page = await patron.get("/")
     assert page.status == 200
     policy = page.headers["Content-Security-Policy"]
@@ -116,7 +116,7 @@ async def test_views_that_are_not_whole_are_told_as_away(patron: Browser, lone_s
 
 @pytest.fixture
 def torn(lone_site: Api) -> None:
-    """A page that fails, and one that never comes, as no page of ours should."""
+    """Add a route that fails and a route that never answers."""
 
     async def fail() -> None:
         raise RuntimeError("torn")
@@ -153,13 +153,13 @@ async def test_a_form_that_is_too_long_is_told_in_a_page(patron: Browser) -> Non
     assert (page.status, "too long" in page.text, "/inbox" in page.links) == (413, True, True)
 
 
-async def test_who_asks_too_often_is_told_in_a_page_when_to_ask_again(
+async def test_a_caller_over_the_limit_gets_a_page_that_says_when_to_retry(
     whole: None, settings: Settings
 ) -> None:
     few = settings.model_copy(update={**SECRETS, "caller_per_minute": 20})
     async with served(create_app, few) as api, Browser(api.url) as browser:
         browser.give("carrel_session", token())
-        await browser.get("/nowhere")  # from then on it is known who asks
+        await browser.get("/nowhere")  # from then on the caller is known
 
         async def refused() -> Page | None:
             page = await browser.get("/nowhere")
@@ -170,7 +170,7 @@ async def test_who_asks_too_often_is_told_in_a_page_when_to_ask_again(
     assert (page.headers["Retry-After"], "/inbox" in page.links) == ("3", True)
 
 
-async def test_who_has_logged_in_and_cannot_be_named_is_no_guest_and_may_go(
+async def test_a_session_that_cannot_be_verified_is_no_guest_and_can_log_out(
     whole: None, settings: Settings
 ) -> None:
     told = settings.model_copy(update=SECRETS)

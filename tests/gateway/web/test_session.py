@@ -1,4 +1,4 @@
-"""Logging in and out by the page, and what its cookies and forms withstand."""
+"""Logging in and out on the page, and attacks on its cookies and forms."""
 
 from collections.abc import Callable
 from itertools import cycle
@@ -16,7 +16,7 @@ TYPED = {"card_number": CARD, "pin": PIN}
 
 
 def attributes_of(cookies: list[str]) -> dict[str, set[str]]:
-    """What each cookie was set with, by its name."""
+    """Return the attributes of each cookie by its name."""
     parts = [cookie.split(";") for cookie in cookies]
     return {
         name.partition("=")[0]: {part.strip().lower() for part in rest} for name, *rest in parts
@@ -97,7 +97,7 @@ async def test_after_five_wrong_pins_the_card_is_locked_and_the_page_says_for_ho
         "",
     ],
 )
-def test_what_might_lead_elsewhere_is_no_path_of_ours(wanted: str) -> None:
+def test_a_target_on_another_site_is_replaced_by_the_front_page(wanted: str) -> None:
     assert own_path(wanted) == "/"
 
 
@@ -121,12 +121,12 @@ async def test_a_session_that_has_ended_is_told_so(lone_site: Api) -> None:
         assert page.path == "/log-in"
         assert "Your session has ended. Please log in again." in page.text
         again = await browser.get("/log-in")
-        assert "Your session has ended" not in again.text  # said once
+        assert "Your session has ended" not in again.text  # only said once
 
 
 @pytest.fixture
 def ended(site: Api) -> Callable[[], None]:
-    """Ends all sessions when called: their tokens are good no longer, until the second call."""
+    """A function that invalidates all tokens; its second call makes them valid again."""
     verifiers = cycle([Verifier(test_keys), site.app.state.verifier])
 
     def end() -> None:
@@ -135,7 +135,7 @@ def ended(site: Api) -> Callable[[], None]:
     return end
 
 
-async def test_what_was_sent_after_the_session_had_ended_is_kept_to_be_sent_after_log_in(
+async def test_a_form_sent_after_the_session_ended_can_be_sent_again_after_log_in(
     browser: Browser, ended: Callable[[], None]
 ) -> None:
     await log_in(browser)
@@ -165,7 +165,7 @@ async def test_no_pin_is_kept_when_a_session_has_ended(
     assert (page.status, "Wong" in page.html, "864209" in page.html) == (401, True, False)
 
 
-async def test_what_leads_to_another_site_is_not_sent_again(browser: Browser) -> None:
+async def test_a_kept_form_for_another_site_is_not_offered_again(browser: Browser) -> None:
     entrance = await browser.get("/log-in")
     page = await browser.submit(entrance, "/log-in", again="//evil.example", kept="a=b", **TYPED)
     assert [form.action for form in page.forms] == ["/log-out", "/"]

@@ -1,4 +1,4 @@
-"""The rules of a branch's calendar: closing, reopening, and what a visitor finds."""
+"""The rules of a branch's calendar: closing, reopening and opening hours."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -45,7 +45,7 @@ def closed(branch: Branch, closure_id: str, start: int, end: int | None) -> Bran
 
 
 def open_days(branch: Branch) -> list[int]:
-    """Of the weekdays from 1 to 26 December."""
+    """Return the open days from 1 to 26 December."""
     return [n for n in range(1, 27) if day_of(branch, dec(n)).open]
 
 
@@ -90,7 +90,7 @@ def test_the_same_closure_again_is_refused_unless_the_first_was_withdrawn() -> N
 
 
 def test_a_later_closure_takes_an_announced_reopening_back_for_as_long_as_it_stands() -> None:
-    """In July 2020 a resumption announced for the 20th was revoked on the 15th."""
+    """In July 2020, the resumption announced for the 20th was revoked on the 15th."""
     branch = closed(BRANCH, "a", 2, None)
     branch = reopen(branch, Terms("a", dec(20), services=("lending",)), at=AT)
     branch = closed(branch, "b", 15, None)
@@ -138,7 +138,7 @@ def test_a_withdrawal_again_changes_nothing_but_an_error_may_turn_out_later() ->
     assert withdraw(error, "a", in_error=False, at=AT, today=dec(17)) is error
 
 
-def test_what_is_over_or_withdrawn_is_not_changed() -> None:
+def test_a_closure_that_is_over_or_withdrawn_is_not_changed() -> None:
     with pytest.raises(ClosureOver):
         withdraw(closed(BRANCH, "a", 10, 12), "a", in_error=False, at=AT, today=dec(12))
     with pytest.raises(NotInClosure):
@@ -235,7 +235,7 @@ def test_new_weekly_hours_leave_the_days_before_their_first_as_they_were() -> No
     mondays_only = tuple(Hours(0, "11:00", "15:00") for _ in range(1))
     branch = change_hours(BRANCH, mondays_only, dec(14))
     assert open_days(branch) == [n for n in ALL if n < 14 or n in {14, 21}]
-    branch = change_hours(branch, WEEK, dec(14))  # put right
+    branch = change_hours(branch, WEEK, dec(14))  # corrected
     assert open_days(branch) == ALL
     assert branch.hours == WEEK
 

@@ -1,4 +1,4 @@
-"""Which preferences were in force when something happened, in whatever order they came."""
+"""The preferences in force at a given time, in any order of events."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations

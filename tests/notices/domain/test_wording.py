@@ -1,19 +1,24 @@
-"""What a notification says: the same facts in every language, and no demand under a suspension."""
+"""Notification texts: the same facts in every language, and no demand during a suspension."""
 
 import re
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Any
 
 import pytest
 
-from services.notices.domain.wording import LANGUAGES, Facts, text
+from services.notices.domain.phrases import LANGUAGES
+from services.notices.domain.wording import Facts, message, text
 
 FACTS = Facts(
     title="Jane Eyre",
     activity="Factory In and Out",
     begins_at=datetime(2021, 3, 20, 19),  # noqa: DTZ001 - as the library's clocks show it
+    previous_begins_at=datetime(2021, 3, 13, 19),  # noqa: DTZ001 - likewise
     venue="Exhibition Gallery",
+    previous_venue="Lecture Theatre",
     branch="Tai Po Public Library",
+    libraries=("Sha Tin Public Library",),
     due_on=date(2020, 12, 4),
     previous_due_on=date(2020, 12, 1),
     as_of=date(2020, 12, 9),
@@ -21,8 +26,12 @@ FACTS = Facts(
     outstanding="$6.00",
     refund="$1.23",
     starts_on=date(2020, 12, 10),
+    previous_starts_on=date(2020, 12, 17),
     resumes_on=date(2021, 3, 5),
+    previous_resumes_on=date(2021, 3, 6),
     reopened_on=date(2021, 2, 19),
+    previous_reopened_on=date(2021, 2, 16),
+    collect_from=date(2021, 2, 18),
     shelf_until=date(2021, 2, 27),
 )
 SAYS = {
@@ -34,18 +43,23 @@ SAYS = {
     "fine.paid": {"title", "amount"},
     "fine.waived": {"title", "amount"},
     "loan.lost": {"title"},
-    "fines.suspended": {"starts_on", "resumes_on"},
-    "fines.resumed": {"resumes_on"},
-    "branch.reopened": {"branch", "reopened_on"},
-    "branch.closure-changed": {"branch"},
+    "fines.suspended": {
+        *("starts_on", "previous_starts_on", "resumes_on", "previous_resumes_on", "libraries"),
+    },
+    "fines.resumed": {"resumes_on", "previous_resumes_on", "libraries"},
+    "branch.reopened": {"branch", "reopened_on", "previous_reopened_on"},
+    "branch.closed": {"branch", "reopened_on", "previous_reopened_on"},
+    "branch.closure-changed": {"branch", "reopened_on", "previous_reopened_on"},
     "recording.released": {"activity"},
-    "hold.ready": {"title", "branch", "shelf_until"},
-    "hold.changed": {"title", "branch", "shelf_until"},
+    "hold.ready": {"title", "branch", "collect_from", "shelf_until"},
+    "hold.changed": {"title", "branch", "collect_from", "shelf_until"},
     "hold.expired": {"title"},
     "hold.cancelled": {"title"},
     "registration.confirmed": {"activity", "begins_at"},
     "registration.cancelled": {"activity", "begins_at"},
-    "activity.rescheduled": {"activity", "begins_at", "venue"},
+    "activity.rescheduled": {
+        *("activity", "begins_at", "previous_begins_at", "venue", "previous_venue"),
+    },
 }
 DEMANDS = re.compile(
     r"\$|\d\.\d\d|pay|owe|settle|outstanding|charge|fee|remit|[繳缴付欠結结元]",
@@ -53,7 +67,12 @@ DEMANDS = re.compile(
 )
 
 
+FLAGS = ("suspended", "notice", "refunded", "charge_kind", "uncollected", "open_again")
+
+
 def said(value: object, language: str) -> str:
+    if isinstance(value, tuple):
+        return str(value[0])
     if not isinstance(value, date):
         return str(value)
     if language != "en":
@@ -68,8 +87,7 @@ def test_every_language_says_the_same_facts(kind: str, language: str) -> None:
     found = {
         name
         for name in vars(FACTS)
-        if name not in ("suspended", "notice", "refunded", "charge_kind", "uncollected")
-        and said(getattr(FACTS, name), language) in words
+        if name not in FLAGS and said(getattr(FACTS, name), language) in words
     }
     assert found == SAYS[kind]
     assert "{" not in words
@@ -91,12 +109,13 @@ def test_a_suspended_loan_is_told_from_when_fines_are_counted_if_that_is_announc
 ) -> None:
     announced = text("loan.overdue", replace(FACTS, suspended=True), language)
     assert said(FACTS.resumes_on, language) in announced
-    open_end = text("loan.overdue", replace(FACTS, suspended=True, resumes_on=None), language)
+    unknown = replace(FACTS, suspended=True, resumes_on=None, previous_resumes_on=None)
+    open_end = text("loan.overdue", unknown, language)
     assert said(FACTS.resumes_on, language) not in open_end
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_not_suspended_says_what_is_owed(language: str) -> None:
+def test_a_text_without_a_suspension_states_the_amount_owed(language: str) -> None:
     assert DEMANDS.search(text("loan.overdue", FACTS, language))
     assert "$" not in text("loan.overdue", replace(FACTS, amount=None), language)
     settled = text("fine.assessed", replace(FACTS, outstanding=None), language)
@@ -173,7 +192,7 @@ def test_an_adjustment_says_what_is_charged_now_and_what_comes_back(language: st
 def test_a_reserved_item_without_a_last_day_is_kept_and_one_nobody_came_for_is_not(
     language: str,
 ) -> None:
-    open_end = replace(FACTS, shelf_until=None)
+    open_end = replace(FACTS, shelf_until=None, collect_from=None)
     for kind in ("hold.ready", "hold.changed"):
         assert "None" not in text(kind, open_end, language)
         assert text(kind, open_end, language) != text(kind, FACTS, language)
@@ -209,3 +228,53 @@ def test_a_place_is_told_also_where_nothing_else_is_known(kind: str, language: s
     words = text(kind, unknown, language)
     assert "2021" not in words
     assert {"en": "registered for", "zh-Hant": "報名", "zh-Hans": "报名"}[language] in words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("kind", "revoked", "day"),
+    [
+        ("fines.suspended", {"resumes_on": None}, FACTS.previous_resumes_on),
+        ("branch.closure-changed", {"reopened_on": None}, FACTS.previous_reopened_on),
+        (
+            "branch.closure-changed",
+            {"reopened_on": None, "open_again": True},
+            FACTS.previous_reopened_on,
+        ),
+    ],
+)
+def test_a_day_that_is_taken_back_is_named_and_no_other_takes_its_place(
+    kind: str, revoked: dict[str, Any], day: date, language: str
+) -> None:
+    words = text(kind, replace(FACTS, **revoked), language)
+    assert said(day, language) in words
+    assert words != text(kind, FACTS, language)
+    assert said(FACTS.resumes_on, language) not in words
+    assert said(FACTS.reopened_on, language) not in words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_suspension_that_was_withdrawn_before_it_began_is_told_as_one_that_never_was(
+    language: str,
+) -> None:
+    void = replace(FACTS, resumes_on=FACTS.starts_on)
+    words = text("fines.resumed", void, language)
+    assert said(FACTS.starts_on, language) in words
+    assert said(FACTS.previous_resumes_on, language) not in words
+
+
+@pytest.mark.parametrize(
+    ("language", "names"), [("en", "A, B and C"), ("zh-Hant", "A、B及C"), ("zh-Hans", "A、B及C")]
+)
+def test_several_libraries_are_named_as_people_write_a_list(language: str, names: str) -> None:
+    words = text("fines.resumed", replace(FACTS, libraries=("A", "B", "C")), language)
+    assert names in words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_message_about_two_scopes_says_both_one_after_the_other(language: str) -> None:
+    mobile = replace(FACTS, libraries=("Mobile Library 1",), resumes_on=date(2021, 5, 3))
+    told = message("fines.suspended", [FACTS, mobile], language)
+    first, second = (text("fines.suspended", facts, language) for facts in (FACTS, mobile))
+    assert told.startswith(first)
+    assert told.endswith(second)

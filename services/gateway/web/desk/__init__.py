@@ -1,4 +1,4 @@
-"""The staff desk: lending, taking back, registering, closures, suspensions of fines and notices.
+"""The staff desk: lending, returns, registration, closures, fine suspensions and notices.
 
-Like all of the page it is a client of the `/v1/…` routes, with the librarian's own token.
+Like the rest of the page it is a client of the `/v1/…` routes, with the librarian's own token.
 """

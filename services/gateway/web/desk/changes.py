@@ -1,7 +1,8 @@
 """Changes whose effect is shown before they are made.
 
-A form is sent with `?preview=true` first. The page that answers has the numbers and the same form
-again, filled in, without that and with an Idempotency-Key: only this one changes anything.
+A form is first sent with `?preview=true`. The answering page shows the numbers and the same form
+again, filled in, without `preview` and with an Idempotency-Key. Only this second form changes
+anything.
 """
 
 import re
@@ -27,31 +28,40 @@ class Change:
     path: str
     body: Mapping[str, Any]
     back: str
-    """The page that shows what was changed."""
+    """Path of the page that shows the changed object."""
     said: str
-    """Code of the message that tells of it."""
+    """Code of the message about the change."""
+    made: Callable[[Any], str] | None = None
+    """Path of the page of a created object, from the answer; None for `back`."""
 
 
 async def carry_out(
     visit: Visit, change: Change, again: Callable[[Reply], Awaitable[Response]]
 ) -> Response:
-    """Shows what the change would do, or makes it; where it is refused, the form `again`."""
+    """Show what the change would do, or make it; if it is refused, show the form `again`."""
     if visit.request.query_params.get("preview"):
         reply = await visit.api.send(change.method, change.path, change.body, preview="true")
         return _shown(visit, change, reply.json()) if reply.done else await again(reply)
     reply = await visit.api.send(change.method, change.path, change.body, key=visit.key)
-    return visit.go(change.back, Said(change.said, {})) if reply.done else await again(reply)
+    if not reply.done:
+        return await again(reply)
+    page = change.made(reply.json()) if change.made else change.back
+    return visit.go(page, Said(change.said, {}))
 
 
 def _shown(visit: Visit, change: Change, effect: dict[str, Any]) -> Response:
-    # A closure's effect has its parts apart, a suspension's is one: the page shows both as one.
+    # A closure's effect has separate parts, a suspension's has one: the page shows both alike.
     typed = [
         (name, value)
         for name, value in visit.form.multi_items()
         if name not in ("form", "key") and isinstance(value, str)
     ]
+    closure = effect.get("closure")
     return visit.page(
         "desk/preview.html",
+        closure=closure,
+        activities=effect.get("activities"),
+        libraries={one["branch"]: one["name"] for one in closure["covered"]} if closure else {},
         effect=effect.get("lending", effect),
         notifications=effect["notifications"],
         typed=typed,

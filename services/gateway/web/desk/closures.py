@@ -1,8 +1,9 @@
-"""Closures and reopenings."""
+"""Desk pages of closures and reopenings."""
 
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -18,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/desk/closures")
 async def get_closures(visit: DeskVisit) -> Response:
-    """Closures, the last recorded first, and the form for a new one."""
+    """List closures, the last recorded first, with a form for a new one."""
     return await _closures(visit)
 
 
@@ -31,19 +32,26 @@ async def post_closure(visit: DeskVisit) -> Response:
         **forms.given(visit, "from", "reopened_on", "reason"),
         **({"relief": {"extra_renewals": relief}} if relief else {}),
     }
-    change = Change("POST", "/v1/closures", body, "/desk/closures", "closure-recorded")
+    change = Change(
+        "POST",
+        "/v1/closures",
+        body,
+        "/desk/closures",
+        "closure-recorded",
+        made=_page_of,
+    )
     return await carry_out(visit, change, partial(_closures, visit))
 
 
 @router.get("/desk/closures/{closure_id}")
 async def get_closure(visit: DeskVisit, closure_id: str) -> Response:
-    """A closure with the forms that change it."""
+    """Show a closure with the forms that change it."""
     return await _closure(visit, closure_id)
 
 
 @router.post("/desk/closures/{closure_id}/reopening")
 async def post_reopening(visit: DeskVisit, closure_id: str) -> Response:
-    """Announce when libraries reopen, and how; without a day, take an announced one back."""
+    """Announce a reopening and its terms; without a day, take an announced one back."""
     terms = forms.given(visit, "capacity", "stagger_days")
     listed = {name: forms.lines(visit, name) for name in ("services", "measures")}
     body = {
@@ -58,7 +66,7 @@ async def post_reopening(visit: DeskVisit, closure_id: str) -> Response:
 
 @router.post("/desk/closures/{closure_id}/amendment")
 async def post_amendment(visit: DeskVisit, closure_id: str) -> Response:
-    """Put right a closure's first day or its reason."""
+    """Correct a closure's first day or its reason."""
     return await _changed(visit, closure_id, "PATCH", "", forms.given(visit, "from", "reason"))
 
 
@@ -83,12 +91,23 @@ async def _changed(
     return await carry_out(visit, change, partial(_closure, visit, closure_id))
 
 
+def _page_of(closure: Mapping[str, str]) -> str:
+    """Return the path of a closure's page, which lists the activities that staff must attend to."""
+    return f"/desk/closures/{segment(closure['id'])}"
+
+
+async def _inside(visit: Visit, closure_id: str) -> Any:
+    """Return the activities in a closure's days; None if the API cannot tell."""
+    reply = await visit.api.get(f"/v1/closures/{segment(closure_id)}/activities")
+    return reply.json() if reply.done else None
+
+
 def _hours(visit: Visit) -> dict[str, object]:
-    """Special hours, the same on each day of the week, if they were given."""
+    """Return special hours, the same on each day of the week, if they were given."""
     opens, closes = visit.text("opens"), visit.text("closes")
     if not (opens or closes):
         return {}
-    week = [{"weekday": day, "opens": opens, "closes": closes} for day in range(7)]
+    week = [{"weekday": day, "opens": opens, "closes": closes} for day in range(1, 8)]
     return {"hours": week}
 
 
@@ -104,11 +123,14 @@ async def _closures(visit: Visit, refused: Reply | None = None) -> Response:
 
 
 async def _closure(visit: Visit, closure_id: str, refused: Reply | None = None) -> Response:
-    asked = await visit.api.get(f"/v1/closures/{segment(closure_id)}")
+    asked, activities = await asyncio.gather(
+        visit.api.get(f"/v1/closures/{segment(closure_id)}"), _inside(visit, closure_id)
+    )
     closure = asked.json()
     return visit.page(
         "desk/closure.html",
         closure=closure,
+        activities=activities,
         branches={one["branch"]: one["name"] for one in closure["covered"]},
         kinds={kind: KINDS[kind] for kind in KINDS if kind in _kinds(closure)},
         **forms.outcomes(visit, refused, "reopening", "amendment", "withdrawal"),

@@ -1,4 +1,4 @@
-"""What the desk's forms have in common: libraries, lists of barcodes, and the place of work."""
+"""Common parts of the desk's forms: libraries, lists of barcodes, and the desk's library."""
 
 from typing import Any
 
@@ -14,39 +14,39 @@ _PLACE_SECONDS = 365 * 24 * 3600
 
 
 def place(visit: Visit) -> str:
-    """The library that this desk is in: as the form says, or as it said the last time."""
+    """Return the library of this desk: from the form, or as chosen the last time."""
     return visit.text("branch") or session.cookie(visit.request, PLACE)
 
 
 def stay(visit: Visit, response: Response) -> Response:
-    """Let this browser's forms begin with the library that was chosen now."""
+    """Store the chosen library in this browser, so that its forms begin with it."""
     session.keep(visit.request, response, PLACE, place(visit), seconds=_PLACE_SECONDS)
     return response
 
 
 def barcodes(visit: Visit) -> list[str]:
-    """The barcodes of a field, one a line as scanners send them, each once."""
+    """Return the barcodes of a field, one a line as scanners send them, each once."""
     return list(dict.fromkeys(visit.text("barcodes").split()))
 
 
 def lines(visit: Visit, name: str) -> list[str]:
-    """The lines of a field that have anything on them."""
+    """Return the lines of a field that are not blank."""
     return [line.strip() for line in visit.text(name).splitlines() if line.strip()]
 
 
 def scope(visit: Visit) -> dict[str, Any]:
-    """The libraries that were ticked, by kind or one by one, as the API takes them."""
+    """Return the ticked libraries, by kind or one by one, in the API's form."""
     chosen = {"kinds": visit.texts("kinds"), "branches": visit.texts("branches")}
     return {name: values for name, values in chosen.items() if values}
 
 
 def given(visit: Visit, *names: str) -> dict[str, str]:
-    """The fields that were filled in; the API takes the others as not said."""
+    """Return the fields that were filled in; the API treats the others as not given."""
     return {name: visit.text(name) for name in names if visit.text(name)}
 
 
 def refusal(reply: Reply | None) -> Failure | None:
-    """Why a command was refused, if it was. Raises it where the session has ended."""
+    """Return why a command was refused, if it was. Raises the failure if the session has ended."""
     if reply is None or reply.done:
         return None
     failure = reply.failure()
@@ -56,9 +56,9 @@ def refusal(reply: Reply | None) -> Failure | None:
 
 
 def outcomes(visit: Visit, reply: Reply | None, *names: str) -> dict[str, Any]:
-    """The same of a page with several forms, each named as its address ends.
+    """Return the outcome for a page with several forms, each named by the end of its address.
 
-    A reason is asked for by two of them: the withdrawal's has an id of its own.
+    Two of them ask for a reason, so the one of the withdrawal has an id of its own.
     """
     refused = refusal(reply)
     sent = visit.request.url.path.rpartition("/")[2]
@@ -72,7 +72,7 @@ def outcomes(visit: Visit, reply: Reply | None, *names: str) -> dict[str, Any]:
 
 
 def outcome(visit: Visit, reply: Reply | None) -> dict[str, Any]:
-    """What a page with one form shows of a command: its status, why it was refused, the form."""
+    """Return the outcome of a command for a page with one form: status, refusal, form."""
     refused = refusal(reply)
     status = refused.status if refused else 200
     return {"status": status, "refused": refused, "form": filled(visit, refused)}

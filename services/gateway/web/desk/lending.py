@@ -1,11 +1,11 @@
-"""Lending and taking back.
+"""Desk pages of lending and returns.
 
-What came of each item is answered at once, not after a redirect: fifty results are more than a
-message can carry, and the form's key makes sending it again harmless.
+The result of each item is shown in the answer itself, not after a redirect: fifty results do not
+fit into a message, and the form's key makes sending it again harmless.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -20,13 +20,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/desk")
 async def get_lending(visit: DeskVisit) -> Response:
-    """The form to lend."""
+    """Show the form to lend."""
     return await _lending(visit)
 
 
 @router.post("/desk")
 async def post_lending(visit: DeskVisit) -> Response:
-    """Lend copies to the holder of a card; each stands or falls alone."""
+    """Lend copies to the holder of a card; each succeeds or fails alone."""
     card = visit.text("card_number")
     lent = {
         "card_number": card,
@@ -42,13 +42,13 @@ async def post_lending(visit: DeskVisit) -> Response:
 
 @router.get("/desk/returns")
 async def get_returns(visit: DeskVisit) -> Response:
-    """The form to take back."""
+    """Show the form to return copies."""
     return await _returns(visit)
 
 
 @router.post("/desk/returns")
 async def post_returns(visit: DeskVisit) -> Response:
-    """Take copies back, on an earlier day if one is said."""
+    """Return copies, on an earlier day if one is given."""
     back = {
         "barcodes": forms.barcodes(visit),
         "branch": visit.text("branch"),
@@ -72,13 +72,16 @@ async def _returns(visit: Visit, reply: Reply | None = None) -> Response:
 
 async def _page(visit: Visit, template: str, reply: Reply | None, **shown: Any) -> Response:
     results = reply.json()["results"] if reply and reply.done else []
-    names, titles = await asyncio.gather(branch_names(visit.api), _titles(visit.api, results))
+    names, titles, readers = await asyncio.gather(
+        branch_names(visit.api), _titles(visit.api, results), _readers(visit.api, results)
+    )
     return visit.page(
         template,
         branches=names,
         place=forms.place(visit),
         results=results,
         titles=titles,
+        readers=readers,
         **forms.outcome(visit, reply),
         **shown,
     )
@@ -91,9 +94,18 @@ async def _patron(api: Api, card: str) -> dict[str, Any] | None:
 
 
 async def _titles(api: Api, results: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Titles by id; one that can't be told is shown by its barcode."""
-    ids = sorted({loan["title_id"] for result in results if (loan := result["loan"])})
-    replies = await asyncio.gather(*(api.get(f"/v1/titles/{segment(one)}") for one in ids))
-    return {
-        one: reply.json()["title"] for one, reply in zip(ids, replies, strict=True) if reply.done
-    }
+    """Return titles by id. A title that the API cannot tell is left out; its barcode is shown."""
+    items = [result.get("loan") or result.get("copy") for result in results]
+    return await _named(api, "/v1/titles", "title", {item["title_id"] for item in items if item})
+
+
+async def _readers(api: Api, results: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Return names, by id, of the patrons for whom something is kept."""
+    holds = [result.get("hold") for result in results]
+    return await _named(api, "/v1/patrons", "name", {hold["patron_id"] for hold in holds if hold})
+
+
+async def _named(api: Api, path: str, field: str, ids: Collection[str]) -> dict[str, str]:
+    """Return a field of some objects, by id; those that the API cannot tell are left out."""
+    replies = await asyncio.gather(*(api.get(f"{path}/{segment(one)}") for one in ids))
+    return {one: reply.json()[field] for one, reply in zip(ids, replies, strict=True) if reply.done}

@@ -1,4 +1,4 @@
-"""Notices of a library or of all."""
+"""Desk pages of notices of a library or of all libraries."""
 
 from fastapi import APIRouter, Response
 
@@ -14,13 +14,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/desk/notices")
 async def get_notice_form(visit: DeskVisit) -> Response:
-    """The form for a notice."""
+    """Show the form for a notice."""
     return await _form(visit)
 
 
 @router.post("/desk/notices")
 async def post_notice(visit: DeskVisit) -> Response:
-    """Publish a notice, and go to where all see it."""
+    """Publish a notice, and go to the public list of notices."""
     body = {**forms.scope(visit), "title": visit.text("title"), "content": visit.text("content")}
     reply = await visit.api.send("POST", "/v1/notices", body, key=visit.key)
     if not reply.done:

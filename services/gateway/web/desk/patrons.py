@@ -1,4 +1,4 @@
-"""Registering patrons."""
+"""Desk pages to register patrons."""
 
 import asyncio
 
@@ -18,13 +18,13 @@ _FIELDS = ("card_number", "pin", "name", "category", "home_branch", "language")
 
 @router.get("/desk/patrons")
 async def get_registration(visit: DeskVisit) -> Response:
-    """The form to register a patron."""
+    """Show the form to register a patron."""
     return await _registration(visit)
 
 
 @router.post("/desk/patrons")
 async def post_registration(visit: DeskVisit) -> Response:
-    """Register a patron, and show who that is: a name has no place in a message's cookie."""
+    """Register a patron and show who that is here: a message's cookie must not carry a name."""
     body = {name: visit.text(name) for name in _FIELDS}
     contact = forms.given(visit, "email", "phone")
     reply = await visit.api.send("POST", "/v1/patrons", {**body, "contact": contact}, key=visit.key)
@@ -44,7 +44,7 @@ async def _registration(visit: Visit, reply: Reply | None = None) -> Response:
 
 
 async def _categories(api: Api) -> dict[str, str]:
-    """What the kinds of patrons are called: the usual ones, and those that policies name."""
+    """Return names of patron categories: the usual ones, and those that policies name."""
     reply = await api.get("/v1/policies")
     rows = reply.json()["items"] if reply.done else []
     others = {row["patron_category"] for row in rows if row["patron_category"]} - {*USUAL}

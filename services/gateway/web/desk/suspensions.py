@@ -1,4 +1,4 @@
-"""Suspensions of fines."""
+"""Desk pages of fine suspensions."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ API = "/v1/fine-suspensions"
 
 @router.get("/desk/suspensions")
 async def get_suspensions(visit: DeskVisit) -> Response:
-    """Suspensions, the last recorded first, and the form for a new one."""
+    """List suspensions, the last recorded first, with a form for a new one."""
     return await _suspensions(visit)
 
 
 @router.post("/desk/suspensions")
 async def post_suspension(visit: DeskVisit) -> Response:
-    """Suspend fines, for the whole library where no part of it is named."""
+    """Suspend fines, at all libraries if none are named."""
     body = {**forms.scope(visit), **forms.given(visit, "starts_on", "resumes_on", "reason")}
     change = Change("POST", API, body, HOME, "suspension-recorded")
     return await carry_out(visit, change, partial(_suspensions, visit))
@@ -36,13 +36,13 @@ async def post_suspension(visit: DeskVisit) -> Response:
 
 @router.get("/desk/suspensions/{suspension_id}")
 async def get_suspension(visit: DeskVisit, suspension_id: str) -> Response:
-    """A suspension with the forms that change it."""
+    """Show a suspension with the forms that change it."""
     return await _suspension(visit, suspension_id)
 
 
 @router.post("/desk/suspensions/{suspension_id}/amendment")
 async def post_amendment(visit: DeskVisit, suspension_id: str) -> Response:
-    """Say when fines are counted again; without a day, take an announced one back."""
+    """Announce when fines are counted again; without a day, take an announced one back."""
     body = {
         "resumes_on": visit.text("resumes_on") or None,
         **forms.given(visit, "starts_on", "reason"),
@@ -52,7 +52,7 @@ async def post_amendment(visit: DeskVisit, suspension_id: str) -> Response:
 
 @router.post("/desk/suspensions/{suspension_id}/withdrawal")
 async def post_withdrawal(visit: DeskVisit, suspension_id: str) -> Response:
-    """Take a suspension back, or declare that it was recorded in error."""
+    """Withdraw a suspension, or declare that it was recorded in error."""
     body = {"in_error": bool(visit.text("in_error")), "reason": visit.text("reason")}
     return await _changed(visit, suspension_id, "POST", "/withdrawal", body)
 

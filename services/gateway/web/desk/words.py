@@ -1,4 +1,4 @@
-"""What the desk's pages name things, and what they say of what was refused there."""
+"""Texts of the desk's pages, also about refusals there."""
 
 from services.gateway.web.languages import marked
 
@@ -10,7 +10,7 @@ KINDS = {
     "mobile": marked("Mobile libraries"),
     "station": marked("Self-service stations"),
 }
-"""Kinds of libraries, of which a closure or suspension can name all."""
+"""Names of the kinds of libraries that a closure or suspension can cover."""
 
 CATEGORIES = {
     "adult": marked("Adult"),
@@ -20,16 +20,19 @@ CATEGORIES = {
     "senior": marked("Senior"),
     "institution": marked("Institution"),
 }
-"""Kinds of patrons that have a name here; a library's policies may name others by their codes."""
+"""Names of patron categories. A library's policies may name others, shown by their codes."""
 
 SAID = {
+    "copy-missing": marked(
+        "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."
+    ),
     "closure-recorded": marked("The closure is recorded. Due dates follow it in the next minutes."),
     "closure-changed": marked("The closure is changed. Due dates follow it in the next minutes."),
     "suspension-recorded": marked("The suspension of fines is recorded."),
     "suspension-changed": marked("The suspension of fines is changed."),
     "notice-published": marked("The notice is published."),
 }
-"""After a command at the desk."""
+"""Messages after a command at the desk."""
 
 PROBLEMS = {
     "no-such-card": marked("No library card has this number."),
@@ -37,6 +40,7 @@ PROBLEMS = {
     "copy-on-loan": marked(
         "This item is on loan. It has to be returned before it can be borrowed again."
     ),
+    "copy-state": marked("Meanwhile this item is somewhere else."),
     "not-on-loan": marked("This item is not on loan."),
     "copy-lost": marked("This item is recorded as lost."),
     "copy-kept": marked("This item is kept for another reader."),
@@ -67,7 +71,7 @@ PROBLEMS = {
         "This suspension has ended. It can still be withdrawn as recorded in error only."
     ),
 }
-"""By the code of a problem."""
+"""Texts of problems by code."""
 
 AT_FAULT = {
     "no-such-card": "card_number",
@@ -80,7 +84,7 @@ AT_FAULT = {
     "reopened-before-closed": "reopened_on",
     "resumes-before-start": "resumes_on",
 }
-"""The field that a refusal is about, by its code."""
+"""Field that a refusal is about, by the refusal's code."""
 
 FIELDS = {
     "card_number": marked("Library card number"),
@@ -108,4 +112,4 @@ FIELDS = {
     "title": marked("Heading"),
     "content": marked("Text"),
 }
-"""What fields of the desk are called where a list says which are not right."""
+"""Names of the desk's fields in a list of invalid ones."""

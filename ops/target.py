@@ -1,0 +1,98 @@
+"""The system that an operator's command works on: one rule for all commands.
+
+1. `--data DIR` names the system that `carrel up` runs in DIR, and overrides the variables.
+2. Else CARREL_MONGO_URL or CARREL_KAFKA names it, with the other variables.
+3. Else it is the system that `carrel up` runs in its usual folder.
+
+A command never falls back to another system: if nothing runs in the folder, it refuses.
+"""
+
+import fcntl
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Annotated, TypeVar, overload
+from urllib.parse import urlsplit
+
+import typer
+
+from ops.console import errors, refuse
+from ops.processes import LEFT
+from shared.settings import Settings, load
+
+USUAL = Path(".data/up")
+NAMING = ("CARREL_MONGO_URL", "CARREL_KAFKA")
+
+S = TypeVar("S", bound=Settings)
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Folder of a running `carrel up`: use its system, not that of the variables.",
+    ),
+]
+
+
+@overload
+def settings_of(data: Path | None) -> Settings: ...
+@overload
+def settings_of(data: Path | None, kind: type[S]) -> S: ...
+def settings_of(data: Path | None, kind: type[Settings] = Settings) -> Settings:
+    """Return the settings of the chosen system, for a command that reads."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # commands print failures themselves
+    if data is not None or not any(name in os.environ for name in NAMING):
+        _take_environment(data or USUAL, asked_for=data is not None)
+    return load(kind)
+
+
+@overload
+def settings_to_write(data: Path | None) -> Settings: ...
+@overload
+def settings_to_write(data: Path | None, kind: type[S]) -> S: ...
+def settings_to_write(data: Path | None, kind: type[Settings] = Settings) -> Settings:
+    """Return the settings of the chosen system, for a command that writes, and print the system."""
+    settings = settings_of(data, kind)
+    errors.print(f"Writing to {described(settings)}.", markup=False)
+    return settings
+
+
+def described(settings: Settings) -> str:
+    """Describe the addresses of a system's databases and broker, without user and password."""
+    hosts = urlsplit(settings.mongo_url).netloc.rpartition("@")[2]
+    named = f", topics {settings.topic_prefix}*" if settings.topic_prefix else ""
+    return f"databases {settings.database_prefix}_* at {hosts}, Kafka at {settings.kafka}{named}"
+
+
+def _take_environment(data: Path, *, asked_for: bool) -> None:
+    """Replace this process's CARREL_… variables with those of a running `carrel up`."""
+    told = _told_to_services(data)
+    if told is not None:
+        for name in [name for name in os.environ if name.startswith("CARREL_")]:
+            del os.environ[name]
+        os.environ.update(told)
+    elif asked_for:
+        refuse(f"No system runs in {data}. Start it: carrel up --data {data}")
+    else:
+        refuse(
+            "Which system? Set CARREL_MONGO_URL and CARREL_KAFKA as its services have them, or "
+            f"give --data with the folder of a running `carrel up` (none runs in {data})."
+        )
+
+
+def _told_to_services(data: Path) -> dict[str, str] | None:
+    """Return the settings of the services of a running `carrel up`; None if none runs there.
+
+    `carrel up` holds a lock on the file while it runs. A file without a lock was left by a crash,
+    and another system may have its ports by now.
+    """
+    try:
+        with (data / LEFT).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                told: dict[str, str] = json.load(file)
+                return told
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return None

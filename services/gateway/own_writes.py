@@ -1,0 +1,109 @@
+"""Write the changes of commands to the account views before the client is answered.
+
+A slow store may not accept a change in time. Such changes are held in memory: a background task
+retries until they are written, and this replica shows no account without its held changes.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pymongo
+import structlog
+from fastapi import FastAPI
+from pymongo.errors import PyMongoError
+
+from services.gateway import store
+from services.gateway.projection import fold
+from shared.contracts import published
+
+log = structlog.get_logger()
+
+FOLLOWS = {"Carrel-Account": "follows"}
+"""Headers of an answer whose changes are not yet visible at every replica."""
+AGAIN_SECONDS = 0.5
+MOST_HELD = 10_000
+"""Maximum number of held changes; older ones arrive by Kafka only."""
+
+
+class OwnWrites:
+    """Changes that this process still has to write, oldest first."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._held: list[store.Change] = []
+        self._writing = asyncio.Lock()
+        self._waiting = asyncio.Event()
+
+    async def write(self, changes: Sequence[Any], at: datetime, *, within: float) -> bool:
+        """Write a command's changes to the views; return False if that fails or takes too long.
+
+        Changes that the store did not accept `within` seconds are held.
+        """
+        try:
+            folded = _folded(changes, at)
+        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+            log.warning("changes not read", count=len(changes), error=type(error).__name__)
+            return False
+        if not folded:
+            return True
+        try:
+            async with asyncio.timeout(within):
+                await store.apply(self._app.state.database, folded)
+        except (PyMongoError, TimeoutError) as error:
+            log.warning("changes held", count=len(folded), error=type(error).__name__)
+            self._held = [*self._held, *folded][-MOST_HELD:]
+            self._waiting.set()
+            return False
+        return True
+
+    def holds(self, patron_id: str) -> bool:
+        """Return whether this process holds a change that the patron's view lacks."""
+        return any(
+            not isinstance(change, store.Row) and change.patron_id == patron_id
+            for change in self._held
+        )
+
+    async def write_held_of(self, patron_id: str) -> None:
+        """Write all held changes if any of them belongs to this patron."""
+        if self.holds(patron_id):
+            await self.write_held()
+
+    async def write_held(self) -> None:
+        """Write all held changes. Raises what the driver raises; the changes are then held on."""
+        async with self._writing:
+            held = self._held
+            if held:
+                await store.apply(self._app.state.database, held)
+                written = {id(change) for change in held}
+                self._held = [change for change in self._held if id(change) not in written]
+            if not self._held:
+                self._waiting.clear()
+
+    async def keep_writing(self) -> None:
+        """Retry to write held changes, until cancelled."""
+        while True:
+            await self._waiting.wait()
+            try:
+                with pymongo.timeout(10.0):
+                    await self.write_held()
+            except PyMongoError as error:
+                log.warning("changes still held", error=type(error).__name__)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def keep_writing(app: FastAPI) -> None:
+    """Retry to write the changes that a slow store did not accept, until cancelled."""
+    own_writes: OwnWrites = app.state.own_writes
+    await own_writes.keep_writing()
+
+
+def _folded(changes: Sequence[Any], at: datetime) -> list[store.Change]:
+    contracts = published()
+    return [
+        each
+        for change in changes
+        if (contract := contracts.get(change["topic"])) is not None
+        for each in fold(contract.model_validate(change["data"]), at)
+    ]

@@ -1,0 +1,63 @@
+"""The return desk also receives copies in transit, in one request with returned copies."""
+
+from tests.circulation.desk import Desk
+from tests.circulation.shelf import copy_of, hold, now
+
+DAY = "2020-11-20"
+
+
+async def test_the_return_desk_receives_what_is_bound_for_it_and_says_for_whom_it_is_kept(
+    desk: Desk,
+) -> None:
+    await desk.patron("p2")
+    loan = await desk.loan()
+    held = await hold(desk, "p2", loan["title_id"], at="LFU")
+    [returned] = await desk.take_back(loan["barcode"], on=DAY)
+    assert (returned["copy"]["state"], returned["copy"]["bound_for"]) == ("in-transit", "LFU")
+
+    [arrived] = await desk.take_back(loan["barcode"], on="2020-11-21", branch="LFU")
+    assert (arrived["ok"], arrived["problem"]) == (True, None)
+    assert (arrived["loan"], arrived["charge"], arrived["statement"]) == (None, None, None)
+    assert (arrived["copy"]["state"], arrived["copy"]["at_branch"]) == ("on-shelf", "LFU")
+    assert (arrived["hold"]["patron_id"], arrived["hold"]["ready_on"]) == ("p2", "2020-11-21")
+    assert (await now(desk, held))["state"] == "ready"
+    assert await desk.count("hold.ready") == 1
+    assert await desk.count("loan.returned") == 1
+
+
+async def test_a_copy_received_at_the_wrong_library_stays_in_transit_to_its_target(
+    desk: Desk,
+) -> None:
+    await desk.patron("p2")
+    loan = await desk.loan()
+    held = await hold(desk, "p2", loan["title_id"], at="LFU")
+    await desk.take_back(loan["barcode"], on=DAY)
+    [twice] = await desk.take_back(loan["barcode"], on=DAY)
+    assert (twice["ok"], twice["loan"]) == (True, None)
+    assert (twice["copy"]["state"], twice["copy"]["bound_for"]) == ("in-transit", "LFU")
+    assert (await now(desk, held))["state"] == "in-transit"
+    assert await desk.count("hold.ready") == 0
+
+
+async def test_one_pile_has_what_comes_back_what_arrives_and_what_nobody_had(desk: Desk) -> None:
+    back, homeward = await desk.loan(), await desk.loan()
+    [there] = await desk.take_back(homeward["barcode"], on=DAY, branch="LFU")
+    assert (there["copy"]["state"], there["copy"]["bound_for"]) == ("in-transit", "HKCL")
+    [lying] = await desk.copies(1)
+    results = await desk.take_back(homeward["barcode"], back["barcode"], lying, on=DAY)
+    assert [one["ok"] for one in results] == [True, True, False]
+    assert [one["loan"] is not None for one in results] == [False, True, False]
+    assert results[2]["problem"]["code"] == "not-on-loan"
+    assert await copy_of(desk, homeward["barcode"]) == ("available", "HKCL", None)
+    assert await desk.count("loan.returned") == 2
+
+
+async def test_a_copy_that_arrives_without_a_hold_serves_a_hold_placed_meanwhile(
+    desk: Desk,
+) -> None:
+    await desk.patron("p2")
+    loan = await desk.loan()
+    await desk.take_back(loan["barcode"], on=DAY, branch="LFU")
+    held = await hold(desk, "p2", loan["title_id"], at="HKCL")
+    [arrived] = await desk.take_back(loan["barcode"], on=DAY)
+    assert (arrived["hold"]["id"], arrived["copy"]["state"]) == (held["id"], "on-shelf")

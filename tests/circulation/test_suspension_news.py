@@ -1,0 +1,96 @@
+"""Events about suspensions, by which patrons learn which rules apply to their loans."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.circulation.desk import OPS, SERVICE, STAFF, Desk, noon
+
+FEBRUARY_17 = noon("2021-02-17")
+
+
+async def suspend(desk: Desk, **more: Any) -> str:
+    body = {"starts_on": "2020-12-10", "reason": "All libraries closed", **more}
+    answer = await desk.api.insist(
+        "POST", "/v1/fine-suspensions", body, as_=STAFF, at=noon("2020-12-09")
+    )
+    assert answer.status == 201, answer.body
+    return str(answer.json()["id"])
+
+
+async def concerned(desk: Desk, suspension_id: str, at: str) -> dict[str, list[str]]:
+    path = f"/v1/fine-suspensions/{suspension_id}/patrons"
+    answer = await desk.api.insist("GET", path, as_=SERVICE, at=at)
+    assert answer.status == 200, answer.body
+    return {item["patron_id"]: item["branches"] for item in answer.json()["items"]}
+
+
+async def told(desk: Desk, topic: str) -> list[dict[str, Any]]:
+    rows = desk.api.app.state.database.outbox.find({"topic": topic}).sort("$natural", 1)
+    return [orjson.loads(row["body"]) async for row in rows]
+
+
+@pytest.fixture
+async def library_wide_and_small(desk: Desk) -> tuple[str, str]:
+    """Announce two suspensions over two loans of p1 and one of p2; small libraries' is longer."""
+    await desk.patron("p2")
+    await desk.loan(on="2020-11-20")
+    await desk.loan(on="2020-11-20", branch="LFU")
+    await desk.loan(on="2020-11-20", to="p2", branch="LFU")
+    whole = await suspend(desk, resumes_on="2021-03-05")
+    small = await suspend(desk, kinds=["small"], resumes_on="2021-05-03")
+    return whole, small
+
+
+async def test_a_patron_is_concerned_for_the_branches_of_their_loans_where_the_day_holds(
+    desk: Desk, library_wide_and_small: tuple[str, str]
+) -> None:
+    whole, small = library_wide_and_small
+    assert await concerned(desk, whole, FEBRUARY_17) == {"p1": ["HKCL"]}
+    assert await concerned(desk, small, FEBRUARY_17) == {"p1": ["LFU"], "p2": ["LFU"]}
+
+
+async def test_when_a_suspension_ends_a_branch_that_stays_free_is_left_out(
+    desk: Desk, library_wide_and_small: tuple[str, str]
+) -> None:
+    whole, small = library_wide_and_small
+    assert await concerned(desk, whole, noon("2021-03-05")) == {"p1": ["HKCL"]}
+    assert await concerned(desk, small, noon("2021-05-03")) == {"p1": ["LFU"], "p2": ["LFU"]}
+
+
+async def test_a_change_of_a_suspension_says_which_announced_day_it_replaces(desk: Desk) -> None:
+    suspension_id = await suspend(desk)
+    path = f"/v1/fine-suspensions/{suspension_id}"
+    for body in (
+        {"resumes_on": "2021-03-05"},
+        {"resumes_on": None},
+        {"resumes_on": "2021-05-03", "starts_on": "2020-12-02"},
+    ):
+        answer = await desk.api.insist("PATCH", path, body, as_=STAFF, at=FEBRUARY_17)
+        assert answer.status == 200, answer.body
+    withdrawal = {"reason": "Fines are counted again at once"}
+    answer = await desk.api.insist(
+        "POST", f"{path}/withdrawal", withdrawal, as_=STAFF, at=FEBRUARY_17
+    )
+    assert answer.status == 200, answer.body
+    days = [
+        (event["previous_starts_on"], event["previous_resumes_on"])
+        for topic in ("fines.suspended", "fines.resumed")
+        for event in await told(desk, topic)
+    ]
+    assert days == [
+        (None, None),
+        (None, None),
+        (None, "2021-03-05"),
+        ("2020-12-10", None),
+        (None, "2021-05-03"),
+    ]
+
+
+async def test_a_resumption_that_comes_as_announced_replaces_nothing(desk: Desk) -> None:
+    await suspend(desk, resumes_on="2021-03-05")
+    job = "/v1/ops/jobs/circulation/fines-resumed"
+    assert (await desk.api.insist("POST", job, as_=OPS, at=noon("2021-03-05"))).status == 200
+    [event] = await told(desk, "fines.resumed")
+    assert (event["previous_starts_on"], event["previous_resumes_on"]) == (None, None)

@@ -1,0 +1,87 @@
+"""Closures, charges and history in a patron's account, on the whole system."""
+
+from functools import partial
+from typing import Any
+
+from tests.gateway.web.browser import Browser, Page, insist
+from tests.library import PIN, Library, unique
+
+NOVEMBER_2 = "2020-11-02T10:00:00+08:00"
+
+
+async def see(library: Library, card: str, *paths: str) -> list[Page]:
+    """Log a patron in and return these pages, at the library's business time."""
+    async with Browser(library.system.gateway_url, at=library.now) as browser:
+        entrance = await insist(lambda: browser.get("/log-in?lang=en"))
+        typed = {"card_number": card, "pin": PIN}
+        inside = await insist(lambda: browser.submit(entrance, "/log-in", **typed))
+        assert inside.path == "/", inside.text
+        return [await insist(partial(browser.get, path)) for path in paths]
+
+
+async def copy_of(library: Library, title: str, branch: str) -> str:
+    """Catalogue a copy of a title with this name, and return its barcode."""
+    barcode = unique("K")
+    copy = {"barcode": barcode, "category": "adult", "branch": branch}
+    body = {"title": title, "authors": ["A. Author"], "kind": "book", "copies": [copy]}
+    await library.post("/v1/titles", body, by="staff")
+    return barcode
+
+
+async def test_an_item_that_is_ready_at_a_closed_library_says_from_when_it_can_be_collected(
+    library: Library,
+) -> None:
+    library.now = NOVEMBER_2
+    branch = await library.branch("district")
+    other, waiting = [await library.patron(branch) for _ in range(2)]
+    barcode = await copy_of(library, "Harbour Lights", branch)
+    await library.flow.settle()
+    await library.lend(other, [barcode], branch)
+    await library.reserve(waiting, barcode, branch)
+    closure = {"branches": [branch], "from": "2020-11-10", "reopened_on": "2020-11-30"}
+    await library.post("/v1/closures", {**closure, "reason": "Repairs"}, by="staff")
+    await library.flow.settle()
+
+    library.now = "2020-11-12T10:00:00+08:00"
+    back = {"barcodes": [barcode], "branch": branch, "channel": "book-drop"}
+    await library.post("/v1/returns", back, by="staff")
+    await library.flow.settle()
+    account, inbox = await see(library, waiting, "/", "/inbox")
+    assert "From 30 November 2020: the library is closed until then." in account.text
+    assert f"“Harbour Lights” can be collected at Library {branch} from 30 November 2020" in (
+        inbox.text
+    )
+
+
+async def test_a_charge_that_was_lowered_after_it_was_paid_shows_how_in_its_ledger(
+    library: Library,
+) -> None:
+    library.now = NOVEMBER_2
+    branch = await library.branch("central")
+    card = await library.patron(branch)
+    barcode = await copy_of(library, "Harbour Lights", branch)
+    await library.flow.settle()
+    await library.lend(card, [barcode], branch)
+    await library.call("PATCH", "/v1/me/preferences", {"keep_history": True}, by=card)
+    library.now = "2020-11-20T10:00:00+08:00"  # four days late, $6.00
+    await library.take_back([barcode], branch)
+    await library.flow.settle()
+    [charge] = (await library.get("/v1/me", by=card))["charges"]
+    assert (charge["title"], charge["amount_cents"]) == ("Harbour Lights", 600)
+    await library.post("/v1/payments", {"charge_ids": [charge["id"]]}, by=card)
+    suspension: dict[str, Any] = {"branches": [branch], "starts_on": "2020-11-19"}
+    body = {**suspension, "resumes_on": None, "reason": "Repairs"}
+    await library.post("/v1/fine-suspensions", body, by="staff")
+    await library.job("circulation/rework-fines")
+    await library.flow.settle()
+
+    account, page, history = await see(library, card, "/", f"/charges/{charge['id']}", "/history")
+    assert "Overdue fine Harbour Lights" in account.text
+    assert "Overdue fine Harbour Lights" in page.text
+    for entry in (
+        "Charged $6.00 $6.00",
+        "Paid -$6.00 $0.00",
+        "Charge lowered after it was paid: due back to you -$3.00 -$3.00",
+    ):
+        assert entry in page.text
+    assert "every refund due for it has been given" in history.text

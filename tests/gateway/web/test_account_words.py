@@ -1,0 +1,136 @@
+"""Texts of the account pages about charges, activities, channels and ended sessions."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from fastapi import Request, Response
+
+from services.gateway.web import session
+from services.gateway.web.languages import LANGUAGES
+from services.gateway.web.session import SESSION, Said
+from shared.contracts import circulation
+from tests import samples
+from tests.gateway.web.browser import Browser, Page, insist
+from tests.gateway.web.conftest import CARD, PIN
+from tests.support import Api, token
+
+Hear = Callable[..., Awaitable[None]]
+
+
+async def shown(site: Api, path: str = "/") -> Page:
+    """Return a page of patron-1."""
+    async with Browser(site.url, at="2021-02-26T10:00:00+08:00") as browser:
+        browser.give(SESSION, token())
+        return await insist(lambda: browser.get(path))
+
+
+@pytest.fixture
+async def patron(browser: Browser) -> Browser:
+    """A browser in which the patron is logged in."""
+    entrance = await insist(lambda: browser.get("/log-in?lang=en"))
+    typed = {"card_number": CARD, "pin": PIN}
+    page = await insist(lambda: browser.submit(entrance, "/log-in", **typed))
+    assert page.path == "/", page.text
+    return browser
+
+
+# ---- money --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_negative_amount_has_its_sign_before_the_currency(language: str) -> None:
+    assert LANGUAGES[language].money(-123456) == "-$1,234.56"
+    assert LANGUAGES[language].money(600) == "$6.00"
+
+
+async def test_a_charge_names_the_item_that_it_is_for_while_it_is_open(
+    lone_site: Api, hear: Hear
+) -> None:
+    await hear(samples.fine(1, title_id="title-1"))
+    await hear(samples.title(1, "Jan Eir"))
+    await hear(samples.title(2, "Jane Eyre"))
+    page = await shown(lone_site)
+    assert "Overdue fine Jane Eyre" in page.text
+    assert "Pay Overdue fine (Jane Eyre), $4.50" in page.html
+    paid = {"amount_cents": 450, "outstanding_cents": 0, "charge_id": "charge-1"}
+    await hear(samples.charge(circulation.FinePaid, 2, **paid))
+    assert "Jane Eyre" not in (await shown(lone_site)).text
+
+
+# ---- activities ---------------------------------------------------------------------------------
+
+
+async def test_my_info_says_until_when_an_exhibition_lasts_that_has_begun(
+    lone_site: Api, hear: Hear
+) -> None:
+    await hear(samples.preferences(1))
+    ends: dict[str, Any] = {"ends_at": "2021-03-20T11:00:00Z"}
+    await hear(samples.activity("on", starts_at="2021-01-05T02:00:00Z", branch="HKCL", **ends))
+    await hear(samples.activity("to-come", starts_at="2021-03-02T02:00:00Z", **ends))
+    page = await shown(lone_site, "/info")
+    assert "About on until 20 March 2021" in page.text
+    assert "5 January 2021" not in page.text
+    assert "About to-come 2 March 2021" in page.text
+    assert "Online HKCL" in page.text  # the code, while the library's name is not available
+
+
+# ---- messages after a command -------------------------------------------------------------------
+
+
+def remembered(said: list[Said]) -> tuple[list[Said], int]:
+    """Return the messages that the next page shows, and the size of their cookie."""
+    scope = {"type": "http", "scheme": "http", "server": ("127.0.0.1", 80), "path": "/"}
+    response = Response()
+    session.say(Request({**scope, "headers": []}), response, "secret", said)
+    kept = response.headers["set-cookie"].partition(";")[0]
+    back = Request({**scope, "headers": [(b"cookie", kept.encode()), (b"host", b"127.0.0.1")]})
+    return session.heard(back, "secret"), len(kept)
+
+
+def test_a_long_title_is_whole_in_a_message() -> None:
+    title = "A very long title " * 20
+    found, size = remembered([Said("renewed", {"title": title})])
+    assert (found[0].facts["title"], size < 4_000) == (title, True)
+
+
+def test_the_last_message_counts_those_that_do_not_fit_into_the_cookie() -> None:
+    titles = [secrets.token_urlsafe(300) for _ in range(12)]
+    said = [Said("renewed", {"title": title}) for title in titles]
+    found, size = remembered([*said, Said("and-more", {"count": 3})])
+    *whole, last = found
+    assert size < 4_000
+    assert [one.facts["title"] for one in whole] == titles[: len(whole)]
+    assert (last.code, last.facts["count"]) == ("and-more", 12 - len(whole) + 3)
+
+
+# ---- channels and sessions ----------------------------------------------------------------------
+
+
+async def test_a_channel_without_an_address_on_file_cannot_be_chosen_and_says_why(
+    patron: Browser,
+) -> None:
+    setting = await insist(lambda: patron.get("/setting"))
+    assert "The library has no e-mail address of yours." in setting.text
+    refused = await insist(lambda: patron.submit(setting, "/setting", channel="email"))
+    assert refused.status == 409
+    assert "The library has no address of yours for this." in refused.text
+    again = await insist(lambda: patron.get("/setting"))
+    saved = await insist(lambda: patron.submit(again, "/setting", language="en"))
+    assert "Saved." in saved.text
+
+
+async def test_a_form_of_a_session_that_ended_elsewhere_is_told_so(patron: Browser) -> None:
+    setting = await insist(lambda: patron.get("/setting"))
+    await insist(lambda: patron.submit(setting, "/log-out"))
+    page = await insist(lambda: patron.submit(setting, "/setting", type="talk"))
+    assert page.status == 403
+    assert "Your session has ended, so what you sent has not been done." in page.text
+    assert "Chan Mei-ling" not in page.text
+
+
+async def test_a_script_that_swaps_the_content_takes_the_header_along(lone_site: Api) -> None:
+    page = await shown(lone_site, "/log-in")
+    assert 'hx-select-oob="#masthead"' in page.html
+    assert '<header class="masthead" id="masthead">' in page.html

@@ -1,0 +1,77 @@
+"""Activities during a closure on the desk's pages, on the whole system."""
+
+from functools import partial
+from typing import Any
+
+from tests.gateway.web.browser import Browser, Page, insist
+from tests.library import Library
+from tests.support import until
+
+AWAY = "Nobody can tell at the moment which activities fall into this closure."
+
+
+async def seen(browser: Browser, path: str) -> Page:
+    """Return a page of the desk, requested again until events has answered."""
+
+    async def told() -> Page | None:
+        page = await insist(partial(browser.get, path))
+        return None if AWAY in page.text else page
+
+    page: Page = await until(told, within=60)
+    return page
+
+
+async def test_staff_are_shown_the_activities_in_a_closure_until_they_have_seen_to_them(
+    library: Library,
+) -> None:
+    library.now = "2020-12-01T10:00:00+08:00"
+    branch = await library.branch()
+    talk = {
+        "title": "Harbour Lights",
+        "type": "talk",
+        "venue": "Hall",
+        "branch": branch,
+        "organiser": "The library",
+        "starts_at": "2020-12-12T10:00:00+08:00",
+        "places": 1,
+    }
+    held = (await library.post("/v1/activities", talk, by="staff"))["id"]
+    for _ in range(2):
+        card = await library.patron(branch)
+        await library.post(f"/v1/activities/{held}/registration", by=card)
+    body = {"branches": [branch], "from": "2020-12-10", "reopened_on": "2020-12-20"}
+    closure: dict[str, Any] = {**body, "reason": "Repairs"}
+
+    async def previewed() -> Any:
+        said = await library.post("/v1/closures?preview=true", closure, by="staff")
+        return said["activities"]
+
+    said = await until(previewed, within=60)
+    assert said["total"] == 1
+    [one] = said["items"]
+    assert (one["id"], one["registered"], one["waiting"]) == (held, 1, 1)
+
+    async with Browser(library.system.gateway_url, at=library.now) as browser:
+        browser.give("carrel_session", library.tokens["staff"])
+
+        async def preview() -> Page | None:
+            form = await insist(partial(browser.get, "/desk/closures?lang=en"))
+            action = "/desk/closures?preview=true"
+            page = await insist(partial(browser.submit, form, action, **closure))
+            return None if AWAY in page.text else page
+
+        page: Page = await until(preview, within=60)
+        assert "1 activity falls into this closure" in page.text
+        assert f"/activities/{held}" in page.links
+        made = await insist(partial(browser.submit, page, "/desk/closures"))
+        assert made.path.startswith("/desk/closures/"), made.text
+        here = made.path
+        page = await seen(browser, here)
+        assert "1 activity falls into this closure" in page.text
+        assert "Harbour Lights" in page.text
+
+        path = f"/v1/activities/{held}/cancellation"
+        await library.post(path, {"reason": "The library is closed"}, by="staff")
+        page = await seen(browser, here)
+        assert "falls into this closure" not in page.text
+        assert "Harbour Lights" not in page.text

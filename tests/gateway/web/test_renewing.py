@@ -1,0 +1,72 @@
+"""Renewing an overdue loan: the page names the charge and asks before anything is charged."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.gateway.web.browser import Browser, Page
+from tests.library import PIN, Library
+
+LENT = "2020-11-02T10:00:00+08:00"
+LATE = "2020-11-20T10:00:00+08:00"
+"""Four days after the due date: a fine of $6.00."""
+
+
+@dataclass(frozen=True)
+class Late:
+    """A logged-in patron with an overdue loan, and the library."""
+
+    library: Library
+    browser: Browser
+    card: str
+    loan_id: str
+
+    async def owes(self) -> int:
+        seen = await self.library.get("/v1/me", by=self.card)
+        return int(seen["totals"]["outstanding_cents"])
+
+
+@pytest.fixture
+async def late(library: Library) -> AsyncIterator[Late]:
+    library.now = LENT
+    branch = await library.branch("central")
+    card = await library.patron(branch)
+    [barcode] = await library.copies(branch, 1)
+    await library.flow.settle(within=60)
+    [loan] = await library.lend(card, [barcode], branch)
+    library.now = LATE
+    async with Browser(library.system.gateway_url, at=LATE) as browser:
+        page = await browser.get("/log-in")
+        await browser.submit(page, "/log-in", card_number=card, pin=PIN)
+        yield Late(library, browser, card, loan["id"])
+
+
+def asks(page: Page) -> bool:
+    return "Renewing charges $6.00" in page.text and "Nothing has been renewed yet." in page.text
+
+
+@pytest.mark.parametrize("chosen", ["one", "all"])
+async def test_the_page_asks_before_a_renewal_charges_a_fine(late: Late, chosen: str) -> None:
+    typed = {"all": "1"} if chosen == "all" else {"loan": late.loan_id}
+    asked = await late.browser.submit(await late.browser.get("/"), "/renewals", **typed)
+    assert asks(asked)
+    assert "4 December 2020" in asked.text
+    assert await late.owes() == 0
+
+    done = await late.browser.submit(asked, "/renewals")
+    assert done.path == "/"
+    assert "renewed until 4 December 2020" in done.text
+    assert "A fine of $6.00 was charged" in done.text
+    assert await late.owes() == 600
+
+
+async def test_a_fine_that_has_grown_since_the_patron_agreed_is_asked_for_again(
+    late: Late,
+) -> None:
+    asked = await late.browser.submit(await late.browser.get("/"), "/renewals", all="1")
+    assert asks(asked)
+    late.browser.at = "2020-11-21T10:00:00+08:00"
+    again = await late.browser.submit(asked, "/renewals")
+    assert "Renewing charges $7.50" in again.text
+    assert await late.owes() == 0

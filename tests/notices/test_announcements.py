@@ -1,0 +1,389 @@
+"""Notifications about announcements that are made, replaced or taken back."""
+
+import asyncio
+import random
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.notices.consumers import hears
+from shared.contracts.circulation import FinesResumed, FinesSuspended, HoldChanged, HoldReady
+from shared.contracts.events import ActivityRescheduled
+from shared.contracts.notices import BranchReopened
+from shared.ids import new_id
+from tests.notices.lending import Lending
+from tests.notices.library import (
+    FEBRUARY_19,
+    STAFF,
+    close,
+    closed,
+    closure,
+    events,
+    hear,
+    hold,
+    inbox,
+    moved,
+    patron,
+    prefers,
+    register,
+    reopened,
+    reopening,
+    rescheduled,
+    title,
+)
+from tests.support import Api
+
+FEBRUARY_1 = "2021-02-01T10:00:00+08:00"
+FEBRUARY_17 = "2021-02-17T16:00:00+08:00"
+FEBRUARY_18 = "2021-02-18T10:00:00+08:00"
+MARCH_5 = date(2021, 3, 5)
+MAY_3 = date(2021, 5, 3)
+FROM = {"from": "2020-12-10"}
+
+
+def suspended(suspension_id: str = "s-1", version: int = 1, **more: Any) -> FinesSuspended:
+    return FinesSuspended.model_validate(
+        {
+            "version": version,
+            "suspension_id": suspension_id,
+            "starts_on": date(2020, 12, 10),
+            "resumes_on": None,
+            "branches": (),
+            "kinds": (),
+            "reason": "closed",
+            **more,
+        }
+    )
+
+
+def resumed(suspension_id: str, version: int = 3, **more: Any) -> FinesResumed:
+    return FinesResumed.model_validate(suspended(suspension_id, version, **more).model_dump())
+
+
+async def texts(api: Api, patron_id: str) -> list[str]:
+    return [item["text"] for item in await inbox(api, patron_id)]
+
+
+# ---- suspensions --------------------------------------------------------------------------------
+
+
+async def test_two_suspensions_announced_at_one_moment_are_one_message_that_names_the_libraries(
+    api: Api, lending: Lending
+) -> None:
+    await register(api)
+    lending.borrowers = {"s-1": ["p"], "s-2": ["p"]}
+    lending.borrowed_from = {"s-1": ["STPL", "TPO"], "s-2": ["ML1"]}
+    await hear(api, suspended("s-2", resumes_on=MAY_3), "e-2", FEBRUARY_17)
+    await hear(api, suspended("s-1", resumes_on=MARCH_5), "e-1", FEBRUARY_17)
+    (item,) = await inbox(api, "p")
+    assert item["text"] == (
+        "Fines are suspended from 10 December 2020 for your loans from Sha Tin Public Library and "
+        "Tai Po Public Library. They are counted again from 5 March 2021. "
+        "Fines are suspended from 10 December 2020 for your loans from Mobile Library 1. "
+        "They are counted again from 3 May 2021."
+    )
+    assert item["about"]["suspension_id"] == "s-1"
+    assert item["about"]["branches"] == ["STPL", "TPO"]
+    assert [also["resumes_on"] for also in item["also"]] == ["2021-05-03"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_announcements_of_one_moment_are_combined_by_kind_in_any_order(
+    api: Api, lending: Lending, seed: int
+) -> None:
+    told = [
+        ("e-1", suspended("s-1")),
+        ("e-2", suspended("s-2", resumes_on=MAY_3)),
+        ("e-3", suspended("s-1", 2, resumes_on=MARCH_5)),
+        ("e-4", suspended("s-1", 3, resumes_on=MAY_3, previous_resumes_on=MARCH_5)),
+        ("e-5", resumed("s-3", resumes_on=FEBRUARY_19)),
+        ("e-6", resumed("s-4", resumes_on=FEBRUARY_19)),
+    ]
+    lending.borrowers = {f"s-{number}": ["p"] for number in range(1, 5)}
+    shuffled = random.Random(seed)  # noqa: S311 - an order, not a secret
+    for event_id, event in shuffled.sample(told * 3, len(told) * 3):
+        await hear(api, event, event_id, FEBRUARY_17)
+    again, freed = await inbox(api, "p")
+    assert (again["kind"], freed["kind"]) == ("fines.resumed", "fines.suspended")
+    assert [len(one["also"]) for one in (again, freed)] == [1, 1]
+    assert (freed["about"]["suspension_id"], freed["about"]["version"]) == ("s-1", 3)
+    assert "not from 5 March 2021 as announced before" in freed["text"]
+
+
+async def test_two_suspensions_heard_by_two_replicas_at_once_are_one_message(
+    api: Api, lending: Lending, replica: Api
+) -> None:
+    lending.borrowers = {"s-1": ["p", "q"], "s-2": ["p", "q"]}
+    await asyncio.gather(
+        hear(api, suspended("s-1"), "e-1", FEBRUARY_17),
+        hear(replica, suspended("s-2"), "e-2", FEBRUARY_17),
+    )
+    for patron_id in ("p", "q"):
+        (item,) = await inbox(api, patron_id)
+        said = [item["about"]["suspension_id"], item["also"][0]["suspension_id"]]
+        assert (said, item["read"]) == (["s-1", "s-2"], False)
+
+
+async def test_a_message_that_was_read_is_unread_again_once_it_says_more(
+    api: Api, lending: Lending
+) -> None:
+    lending.borrowers = {"s-1": ["p"], "s-2": ["p"]}
+    await hear(api, suspended("s-1"), "e-1", FEBRUARY_17)
+    (item,) = await inbox(api, "p")
+    assert (
+        await api.insist("POST", f"/v1/me/inbox/{item['id']}/read", as_=patron("p"))
+    ).status == 200
+    await hear(api, suspended("s-2"), "e-2", FEBRUARY_17)
+    (item,) = await inbox(api, "p")
+    assert not item["read"]
+    told = await events(api, "notification.delivered", "notification.read")
+    assert [(e["version"], e["read"]) for e in told] == [(1, False), (2, True), (3, False)]
+
+
+async def test_suspensions_announced_at_two_moments_are_two_messages(
+    api: Api, lending: Lending
+) -> None:
+    lending.borrowers = {"s-1": ["p"], "s-2": ["p"]}
+    await hear(api, suspended("s-1"), "e-1", FEBRUARY_17)
+    await hear(api, suspended("s-2"), "e-2", FEBRUARY_18)
+    assert len(await inbox(api, "p")) == 2
+
+
+async def test_a_resumption_that_is_taken_back_names_the_day_that_no_longer_holds(
+    api: Api, lending: Lending
+) -> None:
+    await register(api)
+    lending.borrowers["s-1"] = ["p"]
+    revoked = suspended("s-1", 3, previous_resumes_on=MARCH_5)
+    await hear(api, revoked, "e-1", FEBRUARY_17)
+    assert await texts(api, "p") == [
+        (
+            "Fines are suspended from 10 December 2020 for your loans from "
+            "Hong Kong Central Library. They are not counted again from 5 March 2021 "
+            "as announced before. Another day will be announced."
+        )
+    ]
+
+
+async def test_a_suspension_that_was_an_error_is_told_as_not_in_force(
+    api: Api, lending: Lending
+) -> None:
+    lending.borrowers["s-1"] = ["p"]
+    error = resumed("s-1", 2, resumes_on=date(2020, 12, 10), withdrawn_on=date(2021, 2, 17))
+    await hear(api, error, "e-1", FEBRUARY_17)
+    assert await texts(api, "p") == [
+        (
+            "Fines are not suspended from 10 December 2020 as announced before: "
+            "overdue days of your loans from HKCL are counted."
+        )
+    ]
+
+
+# ---- reopenings ---------------------------------------------------------------------------------
+
+
+async def test_a_reopening_that_is_announced_again_replaces_the_day_announced_before(
+    api: Api,
+) -> None:
+    await register(api)
+    await hear(api, prefers("p", 1, ("TPO",)), "e-1", FEBRUARY_1)
+    later = BranchReopened.model_validate(
+        {
+            **reopened("TPO", 3).model_dump(),
+            "reopened_on": MARCH_5,
+            "closures": (closure((1, None), (2, FEBRUARY_19), (3, MARCH_5)),),
+        }
+    )
+    await hear(api, later, "e-2", FEBRUARY_17)
+    assert await texts(api, "p") == [
+        (
+            "Tai Po Public Library reopens on 5 March 2021, "
+            "not on 19 February 2021 as announced before."
+        )
+    ]
+
+
+async def test_a_further_closure_is_told_to_followers_who_were_told_of_a_reopening(
+    api: Api,
+) -> None:
+    await register(api)
+    await hear(api, prefers("p", 1, ("TPO",)), "e-1", FEBRUARY_1)
+    await hear(api, closed("TPO"), "e-2", FEBRUARY_17)
+    assert await texts(api, "p") == [
+        (
+            "Tai Po Public Library does not reopen on 19 February 2021 as announced before. "
+            "Another day will be announced."
+        )
+    ]
+
+
+async def told_of_closures(api: Api) -> list[str]:
+    """Return the notifications of follower p after all published branch events, oldest first."""
+    topics = {"$in": ["branch.closed", "branch.reopened", "branch.closure-changed"]}
+    async for row in api.app.state.database.outbox.find({"topic": topics}).sort("$natural", 1):
+        contract, _ = hears.handlers[row["topic"]]
+        event = contract.model_validate_json(bytes(row["body"]))
+        await hear(api, event, row["_id"], row["headers"]["ce_time"])
+    return [item["text"] for item in reversed(await inbox(api, "p"))]
+
+
+async def test_each_change_of_a_reopening_that_was_announced_is_told_with_both_days(
+    api: Api,
+) -> None:
+    await register(api, "TPO")
+    await hear(api, prefers("p", 1, ("TPO",)), "e-1", "2020-11-02T10:00:00+08:00")
+    first = await close(api, "2020-12-09T18:00:00+08:00", branches=["TPO"], **FROM)
+    path = f"/v1/closures/{first.json()['id']}"
+    done = [
+        await reopening(api, first.json()["id"], FEBRUARY_1, reopened_on="2021-02-19"),
+        await api.insist(
+            "PATCH", path, {"reason": "Repairs"}, as_=STAFF, at="2021-02-02T10:00:00+08:00"
+        ),
+        await reopening(api, first.json()["id"], "2021-02-03T10:00:00+08:00", reopened_on=None),
+        await reopening(
+            api, first.json()["id"], "2021-02-04T10:00:00+08:00", reopened_on="2021-02-26"
+        ),
+    ]
+    further = await close(
+        api,
+        "2021-02-05T10:00:00+08:00",
+        branches=["TPO"],
+        reopened_on="2021-03-05",
+        reason="Repairs",
+        **{"from": "2021-02-20"},
+    )
+    withdrawal = {"reason": "Repaired", "in_error": True}
+    for closure_id, at in ((further.json()["id"], 6), (first.json()["id"], 7)):
+        done.append(
+            await api.insist(
+                "POST",
+                f"/v1/closures/{closure_id}/withdrawal",
+                withdrawal,
+                as_=STAFF,
+                at=f"2021-02-{at:02}T10:00:00+08:00",
+            )
+        )
+    assert [answer.status for answer in (first, *done, further)] == [201, *[200] * 6, 201]
+    name = "Tai Po Public Library"
+    assert await told_of_closures(api) == [
+        f"{name} reopens on 19 February 2021.",
+        (
+            f"{name} does not reopen on 19 February 2021 as announced before. "
+            "Another day will be announced."
+        ),
+        f"{name} reopens on 26 February 2021.",
+        f"{name} reopens on 5 March 2021, not on 26 February 2021 as announced before.",
+        f"{name} reopens on 26 February 2021, not on 5 March 2021 as announced before.",
+        (
+            f"{name} is open: the closure until 26 February 2021 that was announced "
+            "before no longer holds."
+        ),
+    ]
+
+
+async def test_a_reopening_under_a_longer_closure_is_told_with_the_day_of_that(api: Api) -> None:
+    await register(api, "TPO")
+    await hear(api, prefers("p", 1, ("TPO",)), "e-1", "2020-11-02T10:00:00+08:00")
+    at = "2020-12-09T18:00:00+08:00"
+    first = await close(api, at, branches=["TPO"], **FROM)
+    second = await close(api, at, branches=["TPO"], reopened_on="2021-03-05", **FROM)
+    assert second.status == 201, second.body
+    assert (
+        await reopening(api, first.json()["id"], FEBRUARY_1, reopened_on="2021-02-19")
+    ).status == 200
+    assert await told_of_closures(api) == ["Tai Po Public Library reopens on 5 March 2021."]
+
+
+# ---- activities ---------------------------------------------------------------------------------
+
+
+async def test_an_activity_that_is_moved_back_names_the_time_and_place_that_no_longer_hold(
+    api: Api, lending: Lending
+) -> None:
+    lending.registered["activity-1"] = ["p"]
+    back = ActivityRescheduled.model_validate(
+        {
+            **rescheduled("activity-1", 3).model_dump(),
+            "previous_starts_at": "2020-11-20T19:00:00+08:00",
+            "previous_venue": "Gallery",
+        }
+    )
+    await hear(api, back, "e-1", FEBRUARY_1)
+    assert await texts(api, "p") == [
+        (
+            "There is a change to “Factory In and Out”: it begins on 27 November 2020 at 2:30 "
+            "pm, not on 20 November 2020 at 7:00 pm as announced before. Venue: Hall. "
+            "The venue Gallery, announced before, no longer holds. "
+            "If you cannot come, please withdraw, so that the next in line gets it."
+        )
+    ]
+
+
+# ---- items to collect ---------------------------------------------------------------------------
+
+
+async def test_an_item_kept_at_a_closed_library_says_from_which_day_it_can_be_collected(
+    api: Api,
+) -> None:
+    await register(api, "TPO")
+    await hear(api, title(), "e-t", FEBRUARY_1)
+    # A Sunday: the library, which is closed on Sundays, opens on the Monday after.
+    made = await close(
+        api, "2020-12-09T18:00:00+08:00", branches=["TPO"], reopened_on="2021-02-21", **FROM
+    )
+    assert made.status == 201, made.body
+    until = {"state": "ready", "shelf_until": date(2021, 2, 27)}
+    later = {"state": "ready", "shelf_until": MARCH_5}
+    await hear(api, hold(HoldReady, 3, **until), "e-1", FEBRUARY_17)
+    await hear(api, hold(HoldChanged, 4, **later), "e-2", FEBRUARY_18)
+    await hear(api, hold(HoldReady, 5, **later), "e-3", "2021-02-22T10:00:00+08:00")
+    assert await texts(api, "p") == [
+        "“Jane Eyre” can be collected at Tai Po Public Library until 5 March 2021.",
+        (
+            "“Jane Eyre” is kept for you at Tai Po Public Library. You can collect it from "
+            "22 February 2021, when the library is open again, until 5 March 2021."
+        ),
+        (
+            "“Jane Eyre” can be collected at Tai Po Public Library from 22 February 2021, when the "
+            "library is open again, until 27 February 2021."
+        ),
+    ]
+
+
+# ---- order --------------------------------------------------------------------------------------
+
+
+async def loans_in_inbox(api: Api, limit: int) -> list[str]:
+    """Return the loans in the inbox of patron p, newest first, read page by page."""
+    found: list[str] = []
+    cursor = ""
+    while len(found) < 100:
+        path = f"/v1/me/inbox?limit={limit}{cursor}"
+        page = (await api.insist("GET", path, as_=patron("p"))).json()
+        found += [item["about"]["loan_id"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&after={page['next']}"
+    return found
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_at_one_moment_the_inbox_is_in_the_order_of_happening(api: Api, limit: int) -> None:
+    happened = [new_id() for _ in range(7)]
+    for event_id in random.Random(7).sample(happened, len(happened)):  # noqa: S311 - an order
+        await hear(api, moved(f"loan-{happened.index(event_id)}", "p"), event_id, FEBRUARY_17)
+    assert await loans_in_inbox(api, limit) == [f"loan-{number}" for number in reversed(range(7))]
+
+
+async def test_notifications_stored_without_an_event_time_are_still_read_page_by_page(
+    api: Api,
+) -> None:
+    for number in range(5):
+        await hear(api, moved(f"loan-{number}", "p"), f"e-{number}", FEBRUARY_17)
+    kept = api.app.state.database.notifications
+    old = {"about.loan_id": {"$in": ["loan-0", "loan-2", "loan-4"]}}
+    await kept.update_many(old, {"$unset": {"happened": ""}})
+    found = await loans_in_inbox(api, 1)
+    assert found[:2] == ["loan-3", "loan-1"]
+    assert sorted(found) == [f"loan-{number}" for number in range(5)]

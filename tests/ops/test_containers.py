@@ -1,0 +1,35 @@
+"""Checks that `python -m tests.ops.containers` makes before it has an engine."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.ops import containers, stand_ins
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_machine_without_an_engine_is_told_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["containers", "--running-engine"])
+    assert containers.main() == 2
+    assert "This machine cannot: there is no docker on the PATH" in capsys.readouterr().out
+
+
+def test_every_image_that_the_files_name_has_a_stand_in_that_says_what_it_is() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    named = {service["image"] for service in services.values() if "build" not in service}
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    named |= {line.split()[1] for line in lines if line.startswith("FROM ")}
+    assert set(stand_ins.names().values()) == named
+    assert set(stand_ins.names()) == set(stand_ins.WHAT)
+    for name in stand_ins.WHAT:
+        assert (stand_ins.IMAGES / f"{name}.Dockerfile").exists()
+
+
+def test_every_service_of_the_compose_file_is_watched_and_stopped() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert set(containers.ALL) == set(services)

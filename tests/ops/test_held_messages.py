@@ -1,0 +1,112 @@
+"""A message that blocks its partition is named, and an operator can make it a dead letter."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ops.doctor import examine
+from ops.letters import Filter, letters
+from shared import bus, held
+from shared.bus import Hears, Listener, ensure_topics
+from shared.contracts.circulation import FinesSuspended
+from shared.mongo import connect
+from shared.owners import OwnerAway, OwnerRefused, Owners
+from shared.settings import Settings
+from shared.unit_of_work import Run, UnitOfWork
+from tests.ops.command import carrel
+from tests.shared.test_bus import GOOD_HEADERS, send
+from tests.shared.things import Thing, event_of
+from tests.support import until
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str, kafka: str) -> Settings:
+    return Settings(mongo_url=mongo_url, database_prefix=database, kafka=kafka, partitions=1)
+
+
+class Consumer:
+    """A consumer of notices whose owner does not answer for the thing `bad`."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.heard: list[str] = []
+        self._failure = failure
+
+    @contextlib.asynccontextmanager
+    async def listening(self, settings: Settings) -> AsyncIterator[Listener]:
+        hears = Hears()
+
+        @hears(FinesSuspended)
+        async def note(event: FinesSuspended, _: Run) -> None:
+            if event.suspension_id == "bad":
+                raise self._failure
+            self.heard.append(event.suspension_id)
+
+        client = connect(settings.mongo_url)
+        store = client[f"{settings.database_prefix}_notices"]
+        owners = Owners(settings, "notices")
+        listener = Listener(
+            "notices", settings, hears, UnitOfWork(store, "notices", settings, owners)
+        )
+        task = asyncio.create_task(listener.run())
+        try:
+            yield listener
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            client.close()
+
+
+async def publish(settings: Settings, *ids: str) -> None:
+    await ensure_topics(settings)
+    for number, each in enumerate(ids):
+        headers = {**GOOD_HEADERS, "ce_id": f"e-{number}".encode()}
+        await send(settings, "fines.suspended", event_of(Thing(each, 1, 1)).body(), **headers)
+
+
+async def test_a_message_that_its_owner_refuses_becomes_a_dead_letter_and_the_partition_goes_on(
+    settings: Settings,
+) -> None:
+    await publish(settings, "bad", "good")
+    consumer = Consumer(OwnerRefused("circulation", 422))
+
+    async def heard() -> bool:
+        return consumer.heard == ["good"]
+
+    async with consumer.listening(settings):
+        await until(heard, within=60)
+    [letter] = await letters(settings, Filter(["notices"]))
+    assert (letter.error, letter.tries) == ("refused: circulation-answers-422", "3")
+
+
+async def test_a_message_that_waits_for_minutes_is_named_and_a_command_makes_it_a_dead_letter(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(held, "HELD_SECONDS", 0)
+    monkeypatch.setattr("ops.doctor.HELD_SECONDS", 0)
+    await publish(settings, "bad", "good")
+    consumer = Consumer(OwnerAway("circulation"))
+    async with consumer.listening(settings) as listener:
+
+        async def named() -> bool:
+            return [message.place for message in listener.held()] == ["fines.suspended/0/0"]
+
+        await until(named, within=60)
+        [finding] = [f for f in await examine(settings) if f.check == "held messages"]
+        assert finding.found.startswith("notices: fines.suspended/0/0 has held its partition")
+        assert finding.remedy.endswith("carrel dead-letters add notices fines.suspended/0/0")
+
+        ran = await carrel(settings, "dead-letters", "add", "notices", "fines.suspended/0/0")
+        assert ran.code == 0, ran.err
+
+        async def goes_on() -> bool:
+            return consumer.heard == ["good"] and not listener.held()
+
+        await until(goes_on, within=60)
+    [letter] = await letters(settings, Filter(["notices"]))
+    assert letter.error == "refused: operator-decision"
+    [finding] = [f for f in await examine(settings) if f.check == "held messages"]
+    assert finding.level == "ok"

@@ -1,0 +1,232 @@
+"""Sample events as the services publish them, with short ids, for the tests of all services.
+
+Each builder accepts any field of its event by name, and fills in the others.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+
+from shared.contracts import Event, accounts, circulation, events, notices
+
+E = TypeVar("E", bound=Event)
+START = datetime(2021, 2, 1, 1, 0, tzinfo=UTC)
+
+
+def at(hours: float) -> datetime:
+    """Return the business time this many hours after START."""
+    return START + timedelta(hours=hours)
+
+
+def patron(kind: type[E], version: int, **more: Any) -> E:
+    fields = {
+        "patron_id": "patron-1",
+        "category": "adult",
+        "home_branch": "HKCL",
+        "language": "en",
+        "status": "active",
+        "card_digest": "d" * 64,
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
+def preferences(version: int, **more: Any) -> accounts.PreferencesChanged:
+    fields = {
+        "patron_id": "patron-1",
+        "followed_branches": ("HKCL",),
+        "activity_types": ("talk",),
+        "language": "en",
+        "channels": ("inbox",),
+        "keep_history": False,
+    }
+    return accounts.PreferencesChanged.model_validate({**fields, "version": version, **more})
+
+
+def loan(kind: type[E], version: int, loan_id: str = "loan-1", **more: Any) -> E:
+    fields = {
+        "loan_id": loan_id,
+        "patron_id": "patron-1",
+        "title_id": "title-1",
+        "copy_id": f"copy-of-{loan_id}",
+        "barcode": f"barcode-of-{loan_id}",
+        "category": "adult",
+        "branch": "HKCL",
+        "branch_kind": "central",
+        "borrowed_on": date(2021, 2, 1),
+        "due_on": date(2021, 2, 15),
+        "renewals": 0,
+        "renewals_left": 5,
+        "renewals_allowed": 5,
+        "state": "open",
+        "previous_due_on": date(2021, 2, 15),
+        "reference": "R-1",
+        "cause": "closure-1",
+        "overdue_on": date(2021, 2, 16),
+        "return_branch": "HKCL",
+        "channel": "desk",
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
+def returned(version: int, loan_id: str = "loan-1", **more: Any) -> Event:
+    fields = {"state": "returned", "returned_on": date(2021, 2, 10), **more}
+    return loan(circulation.LoanReturned, version, loan_id, **fields)
+
+
+def hold(kind: type[E], version: int, hold_id: str = "hold-1", **more: Any) -> E:
+    fields = {
+        "hold_id": hold_id,
+        "patron_id": "patron-1",
+        "title_id": "title-1",
+        "pickup_branch": "HKCL",
+        "state": "waiting",
+        "place": 1,
+        "placed_at": START,
+        "expires_on": date(2021, 6, 30),
+        "frozen": False,
+        "frozen_until": None,
+        "copy_id": None,
+        "ready_on": None,
+        "shelf_until": None,
+        "by": "patron",
+        "uncollected": False,
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
+def title(version: int, text: str, title_id: str = "title-1") -> circulation.TitleCatalogued:
+    return circulation.TitleCatalogued(
+        version=version,
+        title_id=title_id,
+        title=text,
+        authors=("An Author",),
+        isbn=None,
+        kind="book",
+        copies=(),
+    )
+
+
+def fine(version: int, charge_id: str = "charge-1", cents: int = 450, **more: Any) -> Event:
+    fields = {
+        "charge_id": charge_id,
+        "patron_id": "patron-1",
+        "loan_id": "loan-1",
+        "kind": "fine",
+        "amount_cents": cents,
+        "outstanding_cents": cents,
+        "assessed_on": date(2021, 2, 18),
+        "due_on": date(2021, 2, 15),
+        "charged_days": 3,
+        "spans": (),
+    }
+    return circulation.FineAssessed.model_validate({**fields, "version": version, **more})
+
+
+def charge(kind: type[E], version: int, **more: Any) -> E:
+    """A snapshot of charge-2 after an adjustment, a waiver and a payment."""
+    fields = {
+        "charge_id": "charge-2",
+        "patron_id": "patron-1",
+        "loan_id": "loan-1",
+        "kind": "fine",
+        "assessed_on": date(2021, 2, 18),
+        "lowered_cents": 150,
+        "waived_cents": 100,
+        "paid_cents": 200,
+        "payment_id": "payment-1",
+        "cause": "closure-1",
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
+def notification(kind: type[E], version: int, read: bool, key: str = "told-1") -> E:
+    return kind.model_validate(
+        {
+            "version": version,
+            "notification_id": key,
+            "patron_id": "patron-1",
+            "kind": "loan.overdue",
+            "read": read,
+        }
+    )
+
+
+def branch(kind: type[E], version: int, code: str = "HKCL", **more: Any) -> E:
+    fields = {
+        "branch": code,
+        "name": f"Library {code}",
+        "kind": "central",
+        "hours": (),
+        "closure_id": "closure-1",
+        "reopened_on": date(2021, 2, 19),
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
+def suspension(kind: type[E], version: int, **more: Any) -> E:
+    fields = {
+        "suspension_id": "suspension-1",
+        "starts_on": date(2021, 2, 1),
+        "resumes_on": None,
+        "branches": (),
+        "kinds": (),
+        "reason": "Closed",
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
+def closed(
+    closure_id: str, first: date, reopened_on: date | None, extra_renewals: int = 0
+) -> dict[str, Any]:
+    """A closure in the form that branch events carry."""
+    announced = {"version": 2, "at": START, "reopened_on": reopened_on}
+    return {
+        "closure_id": closure_id,
+        "from": first,
+        "reason": "Closed",
+        "announcements": [announced],
+        "extra_renewals": extra_renewals,
+    }
+
+
+def activity(
+    activity_id: str = "talk-1",
+    version: int = 1,
+    *,
+    kind: type[events.ActivitySnapshot] = events.ActivityPublished,
+    **more: Any,
+) -> Event:
+    fields = {
+        "activity_id": activity_id,
+        "title": f"About {activity_id}",
+        "type": "talk",
+        "venue": "Online",
+        "branch": None,
+        "starts_at": at(240),
+        "organiser": "The library",
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
+def registration(kind: type[E], version: int, key: str = "reg-1", **more: Any) -> E:
+    fields = {
+        "registration_id": key,
+        "activity_id": "talk-1",
+        "patron_id": "patron-1",
+        "state": "confirmed",
+        "turn": 1,
+        "registered_at": START,
+        "waited": False,
+        "by": "patron",
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
+def notice(notice_id: str = "notice-1", version: int = 1, **more: Any) -> Event:
+    fields = {
+        "notice_id": notice_id,
+        "branches": ("HKCL",),
+        "title": "News",
+        "content": f"What {notice_id} says",
+        "date": date(2021, 2, 3),
+    }
+    return notices.NoticePublished.model_validate({**fields, "version": version, **more})

@@ -1,0 +1,64 @@
+"""Queries to another service: the meaning of its answers, and ids in paths."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi import FastAPI, Request, Response
+
+from shared.owners import OwnerAway, OwnerRefused, Owners, path_to
+from shared.settings import Settings
+from tests.support import loopback_server
+
+STRANGE = "../loans?as_of=1#x/%2e ü"
+
+
+@contextlib.asynccontextmanager
+async def owners(settings: Settings, status: int = 200) -> AsyncIterator[Owners]:
+    """Owners whose circulation answers every GET with this status and the requested path."""
+    app = FastAPI()
+
+    @app.get("/{path:path}")
+    async def answer(request: Request) -> Response:
+        raw = request.scope["raw_path"].decode()
+        return Response(f'"{raw}"', status, media_type="application/json")
+
+    async with loopback_server(app) as url:
+        asked = Owners(settings.model_copy(update={"circulation_url": url}), "notices")
+        yield asked
+        await asked.close()
+
+
+async def test_an_id_is_one_segment_of_a_path_whatever_it_holds(settings: Settings) -> None:
+    path = path_to("v1", "loans", STRANGE, "fine-statement")
+    async with owners(settings) as asked:
+        answer = await asked.get("circulation", path, token="t", params={"as_of": "2021-02-19"})
+    assert answer == "/v1/loans/..%2Floans%3Fas_of%3D1%23x%2F%252e%20%C3%BC/fine-statement"
+
+
+@pytest.mark.parametrize("part", ["", ".", ".."])
+def test_an_id_that_no_path_can_hold_is_at_fault(part: str) -> None:
+    with pytest.raises(ValueError, match="no path"):
+        path_to("v1", "loans", part)
+
+
+@pytest.mark.parametrize("status", [400, 405, 409, 410, 414, 422])
+async def test_an_answer_of_4xx_is_the_fault_of_the_question(
+    settings: Settings, status: int
+) -> None:
+    async with owners(settings, status) as asked:
+        with pytest.raises(OwnerRefused) as refused:
+            await asked.get("circulation", "/v1/loans/l", token="t")
+    assert refused.value.code == f"circulation-answers-{status}"
+
+
+@pytest.mark.parametrize("status", [401, 403, 408, 429, 500, 502, 503])
+async def test_an_owner_that_can_not_answer_now_is_away(settings: Settings, status: int) -> None:
+    async with owners(settings, status) as asked:
+        with pytest.raises(OwnerAway):
+            await asked.get("circulation", "/v1/loans/l", token="t")
+
+
+async def test_an_owner_that_knows_no_such_thing_answers_none(settings: Settings) -> None:
+    async with owners(settings, 404) as asked:
+        assert await asked.get("circulation", "/v1/loans/l", token="t") is None

@@ -1,0 +1,111 @@
+"""Background tasks that fail are restarted and counted; in the end the process stops."""
+
+import asyncio
+
+import aiohttp
+import pytest
+from fastapi import FastAPI
+from prometheus_client import REGISTRY
+
+from shared import supervision
+from shared.http import Service, create_service_app
+from shared.settings import Settings
+from shared.supervision import Supervisor
+from tests.support import loopback_server, until
+
+
+def failures(task: str) -> float:
+    """Return how often a task has failed, according to the metric."""
+    name = "carrel_background_task_failures_total"
+    return REGISTRY.get_sample_value(name, {"task": task}) or 0.0
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses before restarts."""
+    monkeypatch.setattr(supervision, "PAUSE_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("kind", [RuntimeError, ExceptionGroup, asyncio.CancelledError, None])
+async def test_a_task_that_ends_is_restarted_and_no_other_task_ends(
+    kind: type[BaseException] | None,
+) -> None:
+    name = f"ends-{kind and kind.__name__}"
+    again, other_goes_on = asyncio.Event(), asyncio.Event()
+    ended = 0
+
+    async def ends() -> None:
+        nonlocal ended
+        if ended:
+            again.set()
+            await asyncio.Event().wait()
+        ended += 1
+        if kind is ExceptionGroup:
+            raise ExceptionGroup("several", [RuntimeError()])
+        if kind is not None:
+            raise kind
+
+    async def other() -> None:
+        await again.wait()
+        other_goes_on.set()
+        await asyncio.Event().wait()
+
+    supervisor = Supervisor(give_up=lambda: None, stopping=lambda: False)
+    supervisor.start("other", other)
+    supervisor.start(name, ends)
+    try:
+        async with asyncio.timeout(60):
+            await other_goes_on.wait()
+        assert failures(name) == 1
+        assert supervisor.failing() is None
+    finally:
+        await supervisor.stop()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    async def always_fails(_: FastAPI) -> None:
+        raise RuntimeError
+
+    return create_service_app(
+        Service(
+            name="circulation", title="Fails", routers=(), indexes={}, background=(always_fails,)
+        ),
+        settings,
+    )
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_process_is_not_ready_while_a_task_keeps_failing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "GIVE_UP_AFTER", 10**9)
+    monkeypatch.setattr(supervision, "LONGEST_PAUSE_SECONDS", 0.1)
+    app = create_app(settings.model_copy(update={"roles": ("api",)}))
+    async with loopback_server(app) as url, aiohttp.ClientSession() as session:
+
+        async def unready() -> bool:
+            async with session.get(f"{url}/health/ready") as response:
+                said = (await response.json())["checks"].get("tasks", "")
+                return response.status == 503 and said.startswith("always_fails failed")
+
+        await until(unready, within=60)
+        async with session.get(f"{url}/health/live") as response:
+            assert response.status == 200
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_process_exits_when_restarts_do_not_help(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"roles": ("api",)}))
+    async with loopback_server(app) as url, aiohttp.ClientSession() as session:
+
+        async def gone() -> bool:
+            try:
+                async with session.get(f"{url}/health/live"):
+                    return False
+            except aiohttp.ClientConnectionError:
+                return True
+
+        await until(gone, within=60)
+    server = app.state.give_up.__self__
+    assert server.failed  # `carrel serve` then exits with 1

@@ -1,0 +1,107 @@
+"""The limit on a request's head, tested on raw sockets, however the bytes are split."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+
+from shared import wire
+from shared.server import Server
+from shared.wire import BoundedProtocol
+
+LIMIT = 90
+BODY = b"x" * 2000
+
+
+@contextlib.asynccontextmanager
+async def listening() -> AsyncIterator[int]:
+    """Run a server with our protocol that answers the length of each body; yield its port."""
+    app = FastAPI()
+
+    @app.post("/")
+    async def length(request: Request) -> int:
+        return len(await request.body())
+
+    bound = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, http=BoundedProtocol, log_config=None, access_log=False)
+    server = Server(app, config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    try:
+        async with asyncio.timeout(60):
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.01)
+        yield bound.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def head(size: int, body: bytes) -> bytes:
+    """Return a request head of this size for this body."""
+    start = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\nA: " % len(body)
+    return start + b"a" * (size - len(start) - 4) + b"\r\n\r\n"
+
+
+async def answered(port: int, *parts: bytes) -> tuple[int, bytes]:
+    """Send the parts so that each is read separately; return status and end of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            for _ in range(4):
+                await asyncio.sleep(0)  # the server reads in the same loop
+        async with asyncio.timeout(60):
+            status = int((await reader.readline()).split()[1])
+            said = await reader.readuntil(b"\r\n\r\n")
+            body = b"" if b"ontent-length: 0" in said.lower() else await reader.read(64)
+        return status, body
+    finally:
+        writer.close()
+
+
+async def test_a_body_that_comes_with_its_head_is_not_counted_in_every_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "MAX_HEAD", LIMIT)
+    request = head(LIMIT, BODY) + BODY
+    async with listening() as port:
+        for cut in range(1, LIMIT + 30):
+            answer = await answered(port, request[:cut], request[cut:])
+            assert answer == (200, b"2000"), cut
+        assert await answered(port, request) == (200, b"2000")
+        each_byte = [request[at : at + 1] for at in range(LIMIT + 30)]
+        assert await answered(port, *each_byte, request[LIMIT + 30 :]) == (200, b"2000")
+
+
+async def test_a_head_over_the_limit_is_refused_in_every_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "MAX_HEAD", LIMIT)
+    request = head(LIMIT + 1, BODY)
+    async with listening() as port:
+        for cut in range(1, LIMIT + 1):
+            assert (await answered(port, request[:cut], request[cut:]))[0] == 431, cut
+
+
+async def test_a_large_body_on_a_fresh_connection_is_taken() -> None:
+    body = b"x" * 200_000
+    async with listening() as port:
+        assert await answered(port, head(200, body) + body) == (200, b"200000")
+
+
+async def test_a_second_request_on_a_connection_has_the_whole_limit_again() -> None:
+    body = b"x" * 70_000
+    async with listening() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(3):
+            writer.write(head(60_000, body) + body)
+            async with asyncio.timeout(60):
+                assert b" 200 " in await reader.readline()
+                await reader.readuntil(b"\r\n\r\n")
+                assert await reader.readexactly(5) == b"70000"
+        writer.close()

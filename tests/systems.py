@@ -1,0 +1,62 @@
+"""Start a whole system for tests, with a data folder of its own."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.processes import System, system
+
+PROJECT = Path(__file__).resolve().parent.parent
+Environment = Mapping[str, Mapping[str, str]]
+
+
+def disk_root() -> Path:
+    """Return the folder in the project for test data that must be on a disk."""
+    root = PROJECT / ".data"
+    root.mkdir(exist_ok=True)
+    return root
+
+
+@contextmanager
+def data_folder(factory: pytest.TempPathFactory, *, on_disk: bool = False) -> Iterator[Path]:
+    """Yield a folder for the data of a system; remove it afterwards unless the block raised.
+
+    Tests of disks and of durability set `on_disk`; other data may be in memory.
+    """
+    folder = (
+        Path(tempfile.mkdtemp(prefix="system-", dir=disk_root()))
+        if on_disk
+        else factory.mktemp("system")
+    )
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def started_system(
+    factory: pytest.TempPathFactory,
+    *,
+    on_disk: bool = False,
+    environment: Environment | Callable[[Path], Environment] | None = None,
+    **options: Any,
+) -> Iterator[System]:
+    """Start a system in simulation on free ports; `options` are those of `ops.processes.system`.
+
+    `environment` may be a function of the system's folder, such as `kills.armable`.
+    """
+    with (
+        data_folder(factory, on_disk=on_disk) as folder,
+        system(
+            folder,
+            simulation=True,
+            usual_ports=False,
+            environment=environment(folder) if callable(environment) else environment,
+            **options,
+        ) as started,
+    ):
+        yield started
