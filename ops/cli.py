@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -135,8 +136,11 @@ def serve(
 
     if role:
         os.environ["CARREL_ROLES"] = role
+    gc.disable()  # nearly all that a start allocates stays until the end
     settings = load(import_module(f"services.{service}.settings").Settings)
     served = import_module(f"services.{service}.app").create_app(settings)
+    gc.freeze()  # no later collection looks at it again
+    gc.enable()
     config = Config(
         served,
         host=settings.host,

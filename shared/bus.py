@@ -72,6 +72,10 @@ BATCH = 200
 COMMIT_EVERY = 200
 COMMIT_SECONDS = 0.2
 FETCH_SECONDS = 0.005
+REST_GROWTH = 1.2
+"""Factor by which the pause between empty fetches grows."""
+REST_LIMIT = 6
+"""The longest pause between empty fetches, as a multiple of the shortest."""
 PATIENCE_SECONDS = 60
 STUCK_SECONDS = 15
 LOOK_SECONDS = 5
@@ -395,17 +399,21 @@ class Listener:
 
         aiokafka sends a fetch again as soon as it is answered, which with noida-db keeps a core
         busy. There is no pause while there is more to read: aiokafka throws away what arrives in a
-        pause, and would throw away every answer that takes longer than FETCH_SECONDS.
+        pause, and would throw away every answer that takes longer than FETCH_SECONDS. Each pause
+        is longer than the one before, until an event arrives.
         """
-        rest = self._settings.idle_poll_ms / 1000
+        shortest = rest = self._settings.idle_poll_ms / 1000
         while rest and self._subscriber is not None and self._subscriber.consumer is not None:
             consumer, taken = self._subscriber.consumer, self._taken_in
             consumer.resume(*consumer.paused())
             await asyncio.sleep(FETCH_SECONDS)
             idle = self._busy_since is None and taken == self._taken_in
-            if idle and not await _knows_of_more(consumer):
+            if not idle:
+                rest = shortest
+            elif not await _knows_of_more(consumer):
                 consumer.pause(*consumer.assignment())
                 await asyncio.sleep(rest)
+                rest = min(rest * REST_GROWTH, shortest * REST_LIMIT)
 
     async def _stop(self) -> None:
         """Finish the current message, commit, and leave the group."""

@@ -61,8 +61,9 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         le=1000,
-        description="Pause between empty fetches, in milliseconds, for a broker that answers "
-        "them at once. Use 0 with Apache Kafka, which waits itself.",
+        description="Shortest pause between empty fetches, in milliseconds, for a broker that "
+        "answers them at once; it grows to six times that. Use 0 with Apache Kafka, which waits "
+        "itself.",
     )
     outbox_days: int = Field(
         default=7, ge=1, description="Days for which published outbox rows are kept."
