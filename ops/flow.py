@@ -8,10 +8,12 @@ from typing import Any, Self
 import aiohttp
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError
+from pymongo.errors import PyMongoError
 
 from ops.offsets import Positions
 from ops.processes import SERVICES, System
 from ops.sweeps import sweeping
+from shared.mongo import connect
 from shared.settings import Settings
 
 
@@ -19,15 +21,16 @@ class Flow:
     """The flow of events through a running system."""
 
     def __init__(self, system: System, session: aiohttp.ClientSession) -> None:
+        settings = system.settings(Settings)
         self._system = system
         self._session = session
-        self._positions = Positions(
-            system.infrastructure.kafka, system.settings(Settings).topic_prefix
-        )
+        self._positions = Positions(system.infrastructure.kafka, settings.topic_prefix)
+        self._client = connect(settings.mongo_url)
+        self._circulation = self._client[f"{settings.database_prefix}_circulation"]
 
     async def __aenter__(self) -> Self:
         await self._positions.__aenter__()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self._positions.missing:  # the listeners create the topics when they start
                 await asyncio.sleep(0.03)
                 await self._positions.look()
@@ -39,9 +42,10 @@ class Flow:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._client.close()
         await self._positions.__aexit__(kind, error, trace)
 
-    async def settle(self, within: float = 20.0) -> None:
+    async def settle(self, within: float = 60.0) -> None:
         """Wait until every event is relayed and processed, with all the work that it causes.
 
         Raises TimeoutError.
@@ -60,18 +64,22 @@ class Flow:
             await asyncio.sleep(0.03)
 
     async def waiting(self) -> list[str]:
-        """Describe the work on its way; empty if there is none."""
-        waiting = await self.pending()
+        """Describe the work on its way, as far as the first kind of it; empty if there is none."""
+        # The cheapest look comes first: it is the one that is repeated while events are processed.
+        return await self._lagging() or await self.pending() or await self._sweeping()
+
+    async def _lagging(self) -> list[str]:
         try:
             lags = await self._positions.lags()
         except GroupCoordinatorNotAvailableError:  # a broker that has just started
-            return [*waiting, "no broker knows how far the services have read"]
-        for lag in lags:
-            if lag.lag:
-                waiting.append(f"{lag.service} has not taken in all of {lag.topic}")
-        for branch in await sweeping(self._system.settings(Settings)):
-            waiting.append(f"due dates of {branch}")
-        return waiting
+            return ["no broker knows how far the services have read"]
+        return [f"{lag.service} has not processed all of {lag.topic}" for lag in lags if lag.lag]
+
+    async def _sweeping(self) -> list[str]:
+        try:
+            return [f"due dates of {branch}" for branch in await sweeping(self._circulation)]
+        except PyMongoError:
+            return ["the database does not answer"]
 
     async def pending(self) -> list[str]:
         """Return the outboxes that are not empty."""

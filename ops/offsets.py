@@ -116,10 +116,13 @@ class Positions:
         """Return the lag of each service on each existing topic that it consumes."""
         found = []
         starts, ends = await self.starts(), await self.ends()
+        by_topic: dict[str, list[TopicPartition]] = {}
+        for partition in self.partitions:
+            by_topic.setdefault(partition.topic, []).append(partition)
         for service, topics in heard().items():
             committed = await self.committed(service)
             for topic in topics:
-                parts = [p for p in self.partitions if p.topic == topic]
+                parts = by_topic.get(topic)
                 if not parts:
                     continue
                 read = {p: max(committed.get(p, 0), 0) for p in parts}

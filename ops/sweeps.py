@@ -9,7 +9,7 @@ from ops.console import AsJson, print_json, print_table, told_in_words
 from ops.target import Data, settings_of
 from services.circulation.domain.sweep import Sweep, SweepState
 from services.circulation.store import sweeps as store
-from shared.mongo import connect
+from shared.mongo import Database, connect
 from shared.settings import Settings
 
 app = typer.Typer()
@@ -45,6 +45,6 @@ async def _look(settings: Settings) -> Sequence[Sweep]:
         client.close()
 
 
-async def sweeping(settings: Settings) -> list[str]:
-    """Return the branches whose due dates or holds have still to move."""
-    return [sweep.id for sweep in await _look(settings) if sweep.state is SweepState.MOVING]
+async def sweeping(database: Database) -> list[str]:
+    """Return the branches whose due dates or holds in circulation's database have still to move."""
+    return [sweep.id for sweep in await store.find(database) if sweep.state is SweepState.MOVING]
