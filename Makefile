@@ -29,8 +29,9 @@ up: .venv/project.stamp
 test: .venv/project.stamp
 	@CARREL_SUITE=test $(PY) -m pytest tests
 
+# What is marked embedded is in make test.
 test-kafka: .venv/project.stamp
-	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=apache $(PY) -m pytest -m "" \
+	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=apache $(PY) -m pytest -m "not embedded" \
 		tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys
 
 # What stands on the embedded broker is in make test; its rows of the table are kept from there.

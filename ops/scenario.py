@@ -27,6 +27,9 @@ from shared.money import dollars
 SCENARIO = Path(__file__).parent / "scenarios" / "reopening-2021.yaml"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+PATIENCE_SECONDS = 60.0
+"""Seconds for which a step is repeated while a service answers that it is away for a moment."""
+
 OF_HOLDS = ("hold.ready", "hold.changed")
 """Notifications that a close, reopen, return or fetch step lists as `ready` and `kept`."""
 
@@ -82,6 +85,16 @@ class Report:
     def holds(self) -> bool:
         """True if every expectation holds."""
         return all(check.holds for check in self.checks)
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence for each expectation that does not hold."""
+        return [
+            f"{step.at} {step.do}: {check.what}: expected {check.expected}, found {check.found}"
+            for step in self.steps
+            for check in step.checks
+            if not check.holds
+        ]
 
 
 @dataclass(frozen=True)
@@ -172,22 +185,28 @@ class _Player:
         if method != "GET":
             self._keys += 1
             headers["Idempotency-Key"] = f"{self._plot['name']}-{self._keys}"
-        async with (
-            self._at_once,
-            self._session.request(
-                method, self._system.gateway_url + path, json=body, headers=headers
-            ) as response,
-        ):
-            raw = await response.read()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            async with (
+                self._at_once,
+                self._session.request(
+                    method, self._system.gateway_url + path, json=body, headers=headers
+                ) as response,
+            ):
+                raw = await response.read()
             answer = orjson.loads(raw) if raw else None
-            if expect is None and response.status >= 400:
-                code = answer.get("code") if isinstance(answer, dict) else None
-                detail = answer.get("detail") if isinstance(answer, dict) else None
-                raise ScenarioStopped(
-                    f"{method} {path} at {self._now}: {response.status} {code}: {detail}"
-                    f"{'' if not isinstance(answer, dict) else ' ' + str(answer.get('errors', ''))}"
-                )
-            return response.status, answer
+            if response.status != 503 or time.monotonic() > deadline:
+                break
+            # A busy machine: the same key makes the next try safe, whatever became of this one.
+            await asyncio.sleep(int(response.headers.get("Retry-After", 1)))
+        if expect is None and response.status >= 400:
+            code = answer.get("code") if isinstance(answer, dict) else None
+            detail = answer.get("detail") if isinstance(answer, dict) else None
+            raise ScenarioStopped(
+                f"{method} {path} at {self._now}: {response.status} {code}: {detail}"
+                f"{'' if not isinstance(answer, dict) else ' ' + str(answer.get('errors', ''))}"
+            )
+        return response.status, answer
 
     async def _get(self, path: str, *, by: str = "") -> Any:
         return (await self._call("GET", path, by=by))[1]

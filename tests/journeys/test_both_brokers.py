@@ -19,7 +19,9 @@ IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|RN-[0-9A-Z]{4}-[0-9
 
 async def played(folder: Path, broker: str) -> str:
     with system(folder, simulation=True, usual_ports=False, broker=broker) as running:
-        document: dict[str, Any] = as_document(await play(running))
+        report = await play(running)
+    assert report.failures == []
+    document: dict[str, Any] = as_document(report)
     del document["seconds"]
     return IDS.sub("id", orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
 
