@@ -288,7 +288,12 @@ def _configure(client: MongoClient[dict[str, object]], hosts: Sequence[str]) -> 
         config = {
             "_id": REPLICA_SET,
             "members": [{"_id": number, "host": host} for number, host in enumerate(hosts)],
-            "settings": {"electionTimeoutMillis": ELECTION_TIMEOUT_MS},
+            "settings": {
+                "electionTimeoutMillis": ELECTION_TIMEOUT_MS,
+                # A node that copied from a lost secondary would have to look for another first,
+                # and writes would wait for it.
+                "chainingAllowed": False,
+            },
         }
         client.admin.command("replSetInitiate", config)
         return

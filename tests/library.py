@@ -27,7 +27,7 @@ class Library:
         self.tokens: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
         self._client = Client(self.system.gateway_url, self._session)
         self.flow = await Flow(self.system, self._session).__aenter__()
         settings = self.system.settings(AccountsSettings)
@@ -60,7 +60,7 @@ class Library:
         return answer.status, answer.json() if answer.body else None
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, by: str = "", within: float = 30.0
+        self, method: str, path: str, body: Any = None, *, by: str = "", within: float = 120.0
     ) -> Any:
         """Send a request until it succeeds, and return its decoded body.
 

@@ -172,7 +172,7 @@ class _PromptServer(Server):
         async def ended() -> bool:
             return not (self.server_state.connections or self.server_state.tasks)
 
-        await until(ended, within=20, every=0.002)
+        await until(ended, every=0.002)
         for server in self.servers:
             await server.wait_closed()
         await self.lifespan.shutdown()
@@ -202,7 +202,7 @@ async def loopback_server(app: FastAPI) -> AsyncIterator[str]:
     server = _PromptServer(app, config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not server.started:
                 if serving.done():
                     serving.result()
@@ -232,7 +232,7 @@ async def served(
         aiohttp.ClientSession() as session,
     ):
         if wait_for_store:
-            await until(lambda: _stored(app), within=20, every=0.005)
+            await until(lambda: _stored(app), every=0.005)
         if trust_test_keys:
             app.state.verifier = Verifier(test_keys)
         yield Api(app, url, session)
@@ -265,7 +265,7 @@ async def _stored(app: FastAPI) -> bool:
 
 
 async def until(
-    condition: Callable[[], Awaitable[Any]], *, within: float = 10.0, every: float = 0.02
+    condition: Callable[[], Awaitable[Any]], *, within: float = 60.0, every: float = 0.02
 ) -> Any:
     """Wait until `condition` returns a true value, and return that. Raises TimeoutError."""
     deadline = time.monotonic() + within

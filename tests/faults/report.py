@@ -91,7 +91,11 @@ def record(
     """
     broker = on if isinstance(on, str) else _broker_of(on)
     seen = found or Audit()
-    audited = {"commands": seen.counts["commands"], "events": seen.counts["events recorded"]}
+    audited = {
+        "commands": seen.counts["commands"],
+        "events": seen.counts["events recorded"],
+        "answers later than 2 s": seen.counts["late answers"],
+    }
     row = Row(
         fault,
         broker,

@@ -5,7 +5,7 @@ import pytest
 from ops.processes import System
 from shared.mongo import connect
 from shared.settings import Settings
-from tests.faults.load import ANSWER_SECONDS, UNANSWERED, Attempt, Load
+from tests.faults.load import HUNG_SECONDS, UNANSWERED, Attempt, Load
 from tests.library import Library
 from tests.support import until
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.embedded
 @pytest.mark.parametrize(
     ("status", "seconds", "says"),
     [
-        pytest.param(200, ANSWER_SECONDS + 0.1, "late", id="an answer after two seconds"),
-        pytest.param(503, ANSWER_SECONDS + 0.1, "late", id="a 503 after two seconds"),
+        pytest.param(200, HUNG_SECONDS + 0.1, "hung", id="an answer that no deadline ended"),
+        pytest.param(503, HUNG_SECONDS + 0.1, "hung", id="a 503 that no deadline ended"),
         pytest.param(500, 0.1, "500", id="an answer that is neither done nor 503"),
         pytest.param(UNANSWERED, 0.1, "not answered", id="no answer"),
     ],

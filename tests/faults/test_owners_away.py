@@ -12,7 +12,7 @@ from ops.processes import System
 from services.accounts.settings import Settings
 from services.gateway.liveness import FAILURES
 from shared.mongo import connect
-from tests.faults.load import ANSWER_SECONDS, crowding
+from tests.faults.load import HUNG_SECONDS
 from tests.faults.report import record
 from tests.library import PIN, Library, unique
 from tests.support import until
@@ -49,24 +49,24 @@ def commands(library: Library, card: str, branch: str, barcode: str) -> dict[str
     }
 
 
-async def attempt(library: Library, command: Any, key: str) -> tuple[int, float]:
-    """Send a command once; return its status and seconds. A 503 must have a Retry-After."""
+async def attempt(library: Library, command: Any, key: str) -> int:
+    """Send a command once; return its status. A 503 must have a Retry-After."""
     by, path, body = command
     headers = {
         "Authorization": f"Bearer {library.tokens[by]}",
         "Idempotency-Key": key,
         "Carrel-Time": library.now,
     }
-    started = time.monotonic()
     url = library.system.gateway_url + path
-    async with library._session.post(url, json=body, headers=headers) as answer:
+    async with (
+        asyncio.timeout(HUNG_SECONDS),
+        library._session.post(url, json=body, headers=headers) as answer,
+    ):
         said = await answer.json(content_type=None)
-    took = time.monotonic() - started
-    assert took < ANSWER_SECONDS * crowding()
     if answer.status >= 400:
         assert (answer.status, said["code"]) == (503, "unavailable"), said
         assert int(answer.headers["Retry-After"]) > 0
-    return answer.status, took
+    return answer.status
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -98,10 +98,8 @@ async def test_the_account_is_shown_marked_and_all_else_goes_on(
         await until(marked)
         # Enough concurrent calls to open the circuit; those after them are refused at once.
         tries = [attempt(library, asked[owner], key) for _ in range(FAILURES)]
-        assert {status for status, _ in await asyncio.gather(*tries)} == {503}
-        status, took = await attempt(library, asked[owner], key)
-        assert status == 503
-        assert took < 1.4 * crowding()
+        assert set(await asyncio.gather(*tries)) == {503}
+        assert await attempt(library, asked[owner], key) == 503
         for other in set(OWNERS) - {owner}:
             if (owner, other) != ("accounts", "circulation"):  # circulation asks accounts
                 by, path, body = asked[other]
@@ -111,7 +109,7 @@ async def test_the_account_is_shown_marked_and_all_else_goes_on(
     healed = time.monotonic()
 
     async def done() -> bool:
-        return (await attempt(library, asked[owner], key))[0] < 400
+        return await attempt(library, asked[owner], key) < 400
 
     await until(done, within=30)
     record(

@@ -249,7 +249,7 @@ async def test_a_stream_ends_with_a_message_when_the_gateway_stops(
         assert stream.status == 200
         await stream.content.readuntil(b"event: account\n")
         stopping = asyncio.create_task(asyncio.to_thread(gateway.stop))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             rest = await stream.content.read()
         await stopping
     assert rest.endswith(b'event: end\ndata: {"reason":"stopping"}\n\n')

@@ -171,7 +171,7 @@ async def letters(settings: Settings) -> dict[tuple[int, int], ConsumerRecord[by
     try:
         ends = sum((await reader.end_offsets(list(reader.assignment()))).values())
         found = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for _ in range(ends):
                 letter = await reader.getone()
                 headers = dict(letter.headers)

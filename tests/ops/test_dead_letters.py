@@ -92,7 +92,7 @@ async def all_of(settings: Settings, topic: str, count: int) -> list[tuple[objec
     )
     await consumer.start()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             records = [await consumer.getone() for _ in range(count)]
             return sorted((r.key, r.value, tuple(r.headers)) for r in records)
     finally:

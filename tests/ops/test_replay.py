@@ -47,7 +47,7 @@ async def messages(kafka: str, count: int) -> list[tuple[Any, ...]]:
     consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             read = [await consumer.getone() for _ in range(count)]
     finally:
         await consumer.stop()

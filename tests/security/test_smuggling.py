@@ -5,7 +5,6 @@ A gateway that is told to stop answers the requests it has, and refuses new ones
 
 import asyncio
 import contextlib
-import time
 
 import aiohttp
 import pytest
@@ -19,14 +18,17 @@ BODY = '{"service": "notices", "secret": "guess"}'
 INSIDE = "/v1/service-sessions"
 
 
-async def said(port: int, *lines: str, body: str = "") -> bytes:
-    """Send lines; return all bytes received before the connection ends or is silent."""
+async def said(port: int, *lines: str, body: str = "", ends: bool = False) -> bytes:
+    """Send lines; return all bytes received before the connection ends or is silent.
+
+    With `ends`, raises TimeoutError if the connection does not end.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1"))
     await writer.drain()
     answer = b""
-    with contextlib.suppress(TimeoutError, ConnectionError):
-        async with asyncio.timeout(10):
+    with contextlib.suppress(ConnectionError, *(() if ends else (TimeoutError,))):
+        async with asyncio.timeout(60 if ends else 10):
             while piece := await reader.read(65536):
                 answer += piece
     writer.close()
@@ -128,9 +130,7 @@ async def test_an_ambiguous_request_is_refused(running: System, headers: list[st
 async def test_a_head_without_an_end_ends_the_connection(running: System) -> None:
     port = running.process("gateway").port
     endless = [f"X-{number}: {'x' * 1000}" for number in range(200)]
-    started = time.monotonic()
-    answer = await said(port, "GET /v1/titles HTTP/1.1", "Host: x", *endless)
-    assert time.monotonic() - started < 9
+    answer = await said(port, "GET /v1/titles HTTP/1.1", "Host: x", *endless, ends=True)
     assert statuses(answer) in ([431], [])  # empty if reset before it had read all bytes
 
 
@@ -153,14 +153,14 @@ async def test_a_gateway_that_stops_answers_what_it_has_and_takes_no_more(
     try:
         async with aiohttp.ClientSession() as session:
             in_hand = asyncio.create_task(session.get(f"{running.gateway_url}/v1/titles"))
-            await until(lambda: in_flight(gateway), within=5)
+            await until(lambda: in_flight(gateway))
             gateway.signal_stop()
-            await until(lambda: gone(gateway.port), within=5)
+            await until(lambda: gone(gateway.port))
             circulation.resume()
             async with await in_hand as answer:
                 assert answer.status in (200, 503)  # 200 if circulation was back in time
                 assert await answer.json(content_type=None)
-        gateway.wait(limit=15)
+        gateway.wait(limit=60)
     finally:
         circulation.resume()
         gateway.start()

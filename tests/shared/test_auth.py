@@ -87,7 +87,7 @@ async def test_a_verified_token_is_not_known_beyond_its_time() -> None:
     short = token(expires_in=1)
     assert (await verifier.caller(short)).id == "patron-1"
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await verifier.caller(short)

@@ -15,7 +15,7 @@ from tests.library import Library
 
 Scheme = Literal["light", "dark"]
 
-LIMIT_MS = 15_000
+LIMIT_MS = 60_000
 """Longest time in milliseconds for a step, on a slow machine."""
 
 ARGUMENTS = (
