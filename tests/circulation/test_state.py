@@ -207,13 +207,14 @@ class Story(RuleBasedStateMachine):
 
     @rule(branch=BRANCHES, other=BRANCHES)
     def all_want_it(self, branch: int, other: int) -> None:
-        """Pay all debts, lend each copy, and let every patron place a hold."""
+        """Pay all debts, lend each copy, let every patron place a hold, and return one copy."""
         for patron in range(4):
             self.pay(patron)
         for copy in range(3):
             self.borrow(copy, copy, branch)
         for patron in (3, 0, 1, 2):
             self.hold(patron, other)
+        self._bring_back(self.barcodes[0], branch)
 
     @precondition(lambda self: self.model.queue())
     @rule(patron=PATRONS)
@@ -259,6 +260,17 @@ class Story(RuleBasedStateMachine):
         loan = min((one for one in self.model.loans if one.open), key=lambda one: one.due)
         after = (loan.due - self.day).days - before
         self.close(self.codes.index(loan.branch), after, length + before)
+
+    @precondition(lambda self: self._ready())
+    @rule(before=st.integers(0, 6), length=st.integers(1, 12))
+    def close_the_shelf(self, before: int, length: int) -> None:
+        """Close the branch of the first ready hold, around its last day on the shelf."""
+        hold = self._ready()[0]
+        after = (hold.shelf_until - self.day).days - before
+        self.close(self.codes.index(hold.branch), after, length + before)
+
+    def _ready(self) -> list[Any]:
+        return [hold for hold in self.model.holds if hold.state == "ready"]
 
     @rule(branch=BRANCHES, after=st.integers(-10, 15), length=LENGTHS)
     def close(self, branch: int, after: int, length: int | None) -> None:
