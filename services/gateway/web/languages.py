@@ -4,7 +4,6 @@ Texts are looked up in `translations/*.po`, which are read when the process star
 """
 
 import gettext
-import io
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -12,9 +11,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale, dates, numbers
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from markupsafe import Markup
+
+from shared.translations import read_translations
 
 TRANSLATIONS = Path(__file__).parent / "translations"
 
@@ -102,22 +101,19 @@ def _chinese(text: str) -> str:
     return "zh-Hant"
 
 
-def _words(code: str) -> gettext.NullTranslations:
-    """Return the translations of a language, from its .po file."""
-    compiled = io.BytesIO()
-    with (TRANSLATIONS / f"{code}.po").open("rb") as file:
-        write_mo(compiled, read_po(file, locale=code.replace("-", "_")))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
-
-
 LANGUAGES = {
     "en": Language("en", "English", Locale("en", "HK"), gettext.NullTranslations()),
     "zh-Hant": Language(
-        "zh-Hant", "繁體中文", Locale("zh", "HK", script="Hant"), _words("zh-Hant")
+        "zh-Hant",
+        "繁體中文",
+        Locale("zh", "HK", script="Hant"),
+        read_translations(TRANSLATIONS, "zh-Hant"),
     ),
     "zh-Hans": Language(
-        "zh-Hans", "简体中文", Locale("zh", "HK", script="Hans"), _words("zh-Hans")
+        "zh-Hans",
+        "简体中文",
+        Locale("zh", "HK", script="Hans"),
+        read_translations(TRANSLATIONS, "zh-Hans"),
     ),
 }
 

@@ -9,7 +9,6 @@ from babel.messages.catalog import Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from services.gateway.web import languages
 from services.gateway.web.languages import LANGUAGES, TRANSLATIONS, language_of
 from tests.gateway.web.browser import Browser
 from tests.gateway.web.conftest import CARD, PIN
@@ -116,14 +115,6 @@ def test_text_in_another_script_is_marked_with_its_language(
     code: str, text: str, html: str
 ) -> None:
     assert LANGUAGES[code].written(text) == html
-
-
-def test_words_that_are_not_there_stop_the_process_from_starting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(languages, "TRANSLATIONS", tmp_path)
-    with pytest.raises(FileNotFoundError):
-        languages._words("zh-Hant")
 
 
 async def test_a_link_changes_the_language_and_the_browser_keeps_it(browser: Browser) -> None:
