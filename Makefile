@@ -16,7 +16,7 @@ help:
 	@echo "make test-mutants  rules made wrong, to see the state model test find each"
 	@echo "make check  lint, format, types, language, contracts, import rules"
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
-	@echo "make translations   the page's words into services/gateway/web/translations, to be translated there"
+	@echo "make translations   the texts of pages and notifications into their translations/*.po, to be translated there"
 	@echo "make bench  the hot paths against the bare driver"
 	@echo "make clean  remove .venv, caches, and the data of make up"
 
@@ -71,12 +71,12 @@ bench: .venv/project.stamp
 
 # Sorted and without places, so that two who add words seldom touch the same lines.
 translations: .venv/project.stamp
-	@mkdir -p .data && cd services/gateway/web \
-		&& ../../../.venv/bin/pybabel -q extract -F babel.cfg -k marked --no-location --sort-output --no-wrap \
-			-o ../../../.data/page.pot . \
-		&& for code in zh-Hant zh-Hans; do ../../../.venv/bin/pybabel -q update -i ../../../.data/page.pot \
+	@mkdir -p .data && for folder in services/gateway/web services/notices/kinds; do ( cd $$folder \
+		&& ../../../.venv/bin/pybabel -q extract -F ../../../babel.cfg -k marked --no-location --sort-output --no-wrap \
+			-o ../../../.data/texts.pot . \
+		&& for code in zh-Hant zh-Hans; do ../../../.venv/bin/pybabel -q update -i ../../../.data/texts.pot \
 			-l $$(echo $$code | tr - _) -o translations/$$code.po --no-wrap --no-fuzzy-matching --ignore-obsolete \
-			--omit-header; done
+			--omit-header; done ) || exit 1; done
 
 clean:
 	@rm -rf .venv .data tests/web/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info

@@ -6,10 +6,7 @@ Publishes: branch.registered, branch.closed, branch.reopened, branch.closure-cha
 branch.hours-changed, notice.published, notification.delivered, notification.read.
 
 Subscribes to patron.*, preferences.changed, title.catalogued and activity.published, to know whom
-to notify and in which words. Subscribes to loan.due-soon, loan.overdue, loan.due-date-changed,
-loan.lost, fine.assessed, fine.adjusted, fine.paid, fine.waived, hold.ready, hold.changed,
-hold.expired, hold.cancelled, fines.suspended, fines.resumed, branch.reopened, branch.closed,
-branch.closure-changed, recording.released, activity.rescheduled, registration.confirmed and
-registration.cancelled, and notifies the patrons concerned. At the moment of a notification it asks
-circulation for amounts, and events for the registered patrons of an activity.
+to notify and in which words. Subscribes to the events of each notification kind (`kinds/`), and
+notifies the patrons concerned. At the moment of a notification it asks circulation for amounts, and
+events for the registered patrons of an activity.
 """

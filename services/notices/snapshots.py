@@ -13,19 +13,19 @@ from shared.mongo import Database, Part
 
 async def branches(db: Database, part: Part) -> Told:
     """Return a part of the branches, with their hours and closures."""
-    found, more = await store.find_branches(db, part)
+    found, more = await store.branches.find_part(db, part)
     return [hours_changed(branch) for branch in found], more
 
 
 async def notices(db: Database, part: Part) -> Told:
     """Return a part of the notices."""
-    found, more = await store.find_notices(db, part)
+    found, more = await store.notices.find_part(db, part)
     return [published(notice) for notice in found], more
 
 
 async def notifications(db: Database, part: Part) -> Told:
     """Return a part of the unread notifications."""
-    found, more = await store.find_unread(db, part)
+    found, more = await store.notifications.find_unread(db, part)
     return [snapshot(NotificationSnapshot, told) for told in found], more
 
 

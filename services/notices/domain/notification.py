@@ -1,7 +1,9 @@
 """A notification: facts about one thing for one patron, which become text when read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid5
 
 from services.notices.domain.patron import Patron
@@ -9,57 +11,8 @@ from services.notices.domain.patron import Patron
 _NAMESPACE = UUID("5f0c3b0e-8d0a-4c56-9d0f-0b8f6c1d7a11")
 
 
-@dataclass(frozen=True)
-class About:
-    """The facts of a notification. Ids stand for titles and names; money is in cents of HKD."""
-
-    loan_id: str | None = None
-    title_id: str | None = None
-    due_on: date | None = None
-    previous_due_on: date | None = None
-    notice: int | None = None
-    """Ordinal of this overdue notice; None for the first."""
-    as_of: date | None = None
-    """Day for which the amounts are computed."""
-    suspended: bool | None = None
-    """True if fines are suspended for this loan; then no amount is named."""
-    amount_cents: int | None = None
-    outstanding_cents: int | None = None
-    refund_due_cents: int | None = None
-    refunded: bool | None = None
-    """True if the amount was refunded; None if it was not."""
-    charge_id: str | None = None
-    charge_kind: str | None = None
-    """`lost`, `lost-processing` or `hold-fee`; None for a fine."""
-    suspension_id: str | None = None
-    version: int | None = None
-    """Version of the suspension: of two announcements of one moment the later one is told."""
-    branches: tuple[str, ...] | None = None
-    """Codes of the branches whose loans of this patron the suspension concerns."""
-    starts_on: date | None = None
-    resumes_on: date | None = None
-    previous_starts_on: date | None = None
-    """Previously announced day that `starts_on` replaces; the same for all `previous_` fields."""
-    previous_resumes_on: date | None = None
-    branch: str | None = None
-    reopened_on: date | None = None
-    previous_reopened_on: date | None = None
-    open_again: bool | None = None
-    """True if the branch does not close, or no longer does, so that there is no reopening."""
-    activity_id: str | None = None
-    begins_at: datetime | None = None
-    """Start of a moved activity (UTC)."""
-    venue: str | None = None
-    """Venue of a moved activity."""
-    previous_begins_at: datetime | None = None
-    previous_venue: str | None = None
-    hold_id: str | None = None
-    collect_from: date | None = None
-    """First day on which the pick-up branch is open again; None if it is open."""
-    shelf_until: date | None = None
-    """Last day on which a kept item can be collected; None if no end is announced."""
-    uncollected: bool | None = None
-    """True if a hold ended because nobody collected the item."""
+Facts = Mapping[str, Any]
+"""The facts of a notification, by the names that its kind gives them (`kinds/`)."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +27,7 @@ class Cause:
     """Topic of the event."""
     at: datetime
     """Business time of the event (UTC, whole milliseconds)."""
-    about: About
+    about: Facts
     branch: str | None = None
     """Branch whose followers at that time are notified, if set."""
     activity_type: str | None = None
@@ -85,8 +38,11 @@ class Cause:
 
     @property
     def is_joined(self) -> bool:
-        """True if its message also tells of other events of its kind at the same moment."""
-        return self.kind in ("fines.suspended", "fines.resumed")
+        """True if its message also tells of other events of its kind at the same moment.
+
+        Announcements of fine suspensions are joined.
+        """
+        return self.about.get("suspension_id") is not None
 
     @property
     def message(self) -> str:
@@ -119,8 +75,8 @@ class Notification:
     """Topic of the event that caused it."""
     at: datetime
     """Business time of that event, UTC."""
-    about: About
-    also: tuple[About, ...] = ()
+    about: Facts
+    also: tuple[Facts, ...] = ()
     """Facts about other things at the same moment, told in the same message."""
     happened: str = ""
     """Id of the last event told; event ids of one moment are in the order of happening."""
@@ -151,29 +107,29 @@ def notification_id(message: str, patron_id: str) -> str:
 
 
 def notification(
-    event_id: str, patron_id: str, kind: str, at: datetime, about: About
+    event_id: str, patron_id: str, kind: str, at: datetime, about: Facts
 ) -> Notification:
     """Return a new, unread notification of an event about one patron."""
     told = notification_id(event_id, patron_id)
     return Notification(told, 1, patron_id, kind, whole_milliseconds(at), about, happened=event_id)
 
 
-def notification_of(cause: Cause, patron_id: str, about: About) -> Notification:
+def notification_of(cause: Cause, patron_id: str, about: Facts) -> Notification:
     """Return a new, unread notification of an event that concerns several patrons."""
     told = notification_id(cause.message, patron_id)
     return Notification(told, 1, patron_id, cause.kind, cause.at, about, happened=cause.id)
 
 
-def joined(told: Notification, about: About, event_id: str) -> Notification:
+def joined(told: Notification, about: Facts, event_id: str) -> Notification:
     """Return the notification with the facts of another event of the same moment, unread again.
 
     Unchanged if it has these facts already. It has each suspension once, as announced last.
     """
-    known = {str(one.suspension_id): one for one in (told.about, *told.also)}
-    before = known.get(str(about.suspension_id))
-    if before is not None and (before.version or 0) >= (about.version or 0):
+    known = {str(one["suspension_id"]): one for one in (told.about, *told.also)}
+    before = known.get(str(about["suspension_id"]))
+    if before is not None and (before.get("version") or 0) >= (about.get("version") or 0):
         return told
-    known[str(about.suspension_id)] = about
+    known[str(about["suspension_id"])] = about
     first, *rest = (known[suspension_id] for suspension_id in sorted(known))
     return replace(
         told,

@@ -34,7 +34,7 @@ async def amend_closure(work: Work, command: AmendClosure) -> ClosureState:
     if not standing:
         raise ClosureWithdrawn(closure.branches)
     closure = amended(closure, command.starts_on, command.reason)
-    await store.save_closure(work, closure)
+    await store.closures.save(work, closure)
     return await carry_out(
         work,
         closure,

@@ -24,26 +24,26 @@ async def catch_up(work: Work, command: CatchUp) -> None:
     Usually they did, and there is nothing to do. Otherwise the patron is notified of what they
     followed then, and notifications of what they no longer followed are withdrawn.
     """
-    patron = await store.patron(work, command.patron_id)
+    patron = await store.patrons.get(work, command.patron_id)
     if patron is None or patron.erased:
         return
     span = in_force_between(patron, command.version)
     if span is None:
         return
-    causes = await store.causes_between(
+    causes = await store.notifications.causes_between(
         work,
         *span,
         branches={code for p in patron.preferences for code in p.branches},
         activity_types={kind for p in patron.preferences for kind in p.activity_types},
     )
     ids = [notification_id(cause.message, patron.id) for cause in causes]
-    told = await store.notifications(work, ids)
+    told = await store.notifications.some(work, ids)
     changes = [
         change
         for cause in causes
         if (change := settled(cause, patron, told.get(notification_id(cause.message, patron.id))))
     ]
     if changes:
-        await store.hold_patron(work, patron, patron.id)
+        await store.patrons.hold(work, patron, patron.id)
     for change in changes:
         await deliver(work, change)

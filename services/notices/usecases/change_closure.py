@@ -12,10 +12,10 @@ from shared.unit_of_work import Work
 
 async def closure_and_branches(work: Work, closure_id: str) -> tuple[Closure, list[Branch]]:
     """Return the closure and the branches that it covers. Raises NoSuchClosure."""
-    closure = await store.closure(work, closure_id)
+    closure = await store.closures.get(work, closure_id)
     if closure is None:
         raise NoSuchClosure
-    return closure, await store.branches(work, closure.branches)
+    return closure, await store.branches.some(work, closure.branches)
 
 
 async def carry_out(
@@ -34,6 +34,6 @@ async def carry_out(
         if branch is branches[branch.id]:
             continue
         branches[branch.id] = branch
-        await store.save_branch(work, branch)
+        await store.branches.save(work, branch)
         work.record(told(branch))
     return state_of(closure, branches.values())

@@ -22,10 +22,10 @@ class ChangeHours:
 
 async def change_hours(work: Work, command: ChangeHours) -> Branch:
     """Change the hours; return the branch. Raises NoSuchBranch or BadHours."""
-    branch = await store.branch(work, command.code)
+    branch = await store.branches.get(work, command.code)
     if branch is None:
         raise NoSuchBranch([command.code])
     changed = rules.change_hours(branch, command.hours, command.from_)
-    await store.save_branch(work, changed)
+    await store.branches.save(work, changed)
     work.record(hours_changed(changed))
     return changed

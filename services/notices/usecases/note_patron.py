@@ -9,14 +9,14 @@ from shared.unit_of_work import Work
 
 async def note_patron(work: Work, event: PatronSnapshot) -> None:
     """Store the language by the highest version. Erased: delete the inbox, leave a tombstone."""
-    known = await store.patron(work, event.patron_id)
+    known = await store.patrons.get(work, event.patron_id)
     patron = known or Patron(event.patron_id, version=0)
     if patron.erased:
         return
     if event.status == "erased":
-        await store.forget_inbox(work, patron.id)
-        await store.save_patron(work, rules.erased(patron))
+        await store.notifications.delete_inbox(work, patron.id)
+        await store.patrons.save(work, rules.erased(patron))
         return
     noted = rules.seen(patron, event.version, event.language)
     if noted is not patron:
-        await store.save_patron(work, noted)
+        await store.patrons.save(work, noted)

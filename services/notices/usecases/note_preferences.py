@@ -10,7 +10,7 @@ from shared.unit_of_work import Work
 
 async def note_preferences(work: Work, event: PreferencesChanged) -> None:
     """Store this version with its business time, among the patron's latest ones."""
-    known = await store.patron(work, event.patron_id)
+    known = await store.patrons.get(work, event.patron_id)
     patron = known or Patron(event.patron_id, version=0)
     noted = rules.prefers(
         patron,
@@ -23,4 +23,4 @@ async def note_preferences(work: Work, event: PreferencesChanged) -> None:
         ),
     )
     if noted is not patron:
-        await store.save_patron(work, noted)
+        await store.patrons.save(work, noted)

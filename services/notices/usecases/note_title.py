@@ -1,7 +1,7 @@
 """Record the title of a book or of an activity, so that notifications can name it."""
 
 from services.notices import store
-from services.notices.store import Activity, Named
+from services.notices.store.titles import Activity, Title
 from shared.contracts.circulation import TitleCatalogued
 from shared.contracts.events import ActivitySnapshot
 from shared.unit_of_work import Work
@@ -9,10 +9,10 @@ from shared.unit_of_work import Work
 
 async def note_title(work: Work, event: TitleCatalogued) -> None:
     """Store a book's title."""
-    await store.note_title(work, Named(event.title_id, event.version, event.title))
+    await store.titles.save_title(work, Title(event.title_id, event.version, event.title))
 
 
 async def note_activity(work: Work, event: ActivitySnapshot) -> None:
     """Store an activity's title and its start."""
     activity = Activity(event.activity_id, event.version, event.title, event.starts_at)
-    await store.note_activity(work, activity)
+    await store.titles.save_activity(work, activity)

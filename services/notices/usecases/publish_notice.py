@@ -26,7 +26,7 @@ async def publish_notice(work: Work, command: PublishNotice) -> Notice:
     """Publish the notice and return it. Raises NoSuchBranch or NoBranchCovered."""
     codes: tuple[str, ...] = ()
     if command.branches or command.kinds:
-        named = await store.branches(work, command.branches, command.kinds)
+        named = await store.branches.some(work, command.branches, command.kinds)
         codes = tuple(branch.id for branch in named)
         if unknown := command.branches - set(codes):
             raise NoSuchBranch(unknown)
@@ -41,7 +41,7 @@ async def publish_notice(work: Work, command: PublishNotice) -> Notice:
         date=command.date,
         published_at=work.now,
     )
-    await store.add_notice(work, notice)
+    await store.notices.add(work, notice)
     work.record(published(notice))
     return notice
 

@@ -22,12 +22,12 @@ async def read_notification(work: Work, command: ReadNotification) -> Notificati
 
     Repeating it changes nothing.
     """
-    told = await store.notification(work, command.notification_id)
+    told = await store.notifications.get(work, command.notification_id)
     if told is None or told.patron_id != command.patron_id or told.withdrawn:
         raise NoSuchNotification
     now_read = read(told)
     if now_read is not told:
-        await store.save_notification(work, now_read)
+        await store.notifications.save(work, now_read)
         work.record(
             NotificationRead(
                 version=now_read.version,

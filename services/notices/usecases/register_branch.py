@@ -23,9 +23,9 @@ class RegisterBranch:
 
 async def register_branch(work: Work, command: RegisterBranch) -> Branch:
     """Register the branch and return it. Raises BranchExists or BadHours."""
-    if await store.branch(work, command.code):
+    if await store.branches.get(work, command.code):
         raise BranchExists(command.code)
     branch = register(command.code, command.name, command.kind, command.hours, command.today)
-    await store.add_branch(work, branch)
+    await store.branches.add(work, branch)
     work.record(registered(branch))
     return branch

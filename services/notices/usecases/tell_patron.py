@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.notices import store
-from services.notices.domain.notification import About, Notification, notification
+from services.notices.domain.notification import Facts, Notification, notification
 from shared.contracts.notices import (
     NotificationDelivered,
     NotificationRead,
@@ -21,26 +21,26 @@ class TellPatron:
     patron_id: str
     kind: str
     at: datetime
-    about: About
+    about: Facts
 
 
 async def tell_patron(work: Work, command: TellPatron) -> None:
     """Put one notification into the inbox, once, unless the patron is erased."""
-    patron = await store.patron(work, command.patron_id)
+    patron = await store.patrons.get(work, command.patron_id)
     if patron is not None and patron.erased:
         return
     told = notification(
         command.event_id, command.patron_id, command.kind, command.at, command.about
     )
-    if await store.notification(work, told.id):
+    if await store.notifications.get(work, told.id):
         return
-    await store.hold_patron(work, patron, command.patron_id)
+    await store.patrons.hold(work, patron, command.patron_id)
     await deliver(work, told)
 
 
 async def deliver(work: Work, told: Notification) -> None:
     """Store a notification and publish that it was delivered or, if withdrawn, that it is read."""
-    await store.save_notification(work, told)
+    await store.notifications.save(work, told)
     work.record(snapshot(NotificationRead if told.withdrawn else NotificationDelivered, told))
 
 

@@ -36,8 +36,8 @@ async def begin_telling(work: Work, cause: Cause) -> None:
 
     Preferences saved from now on find the event; patrons who saved theirs before are found by it.
     """
-    if await store.cause(work, cause.id) is None:
-        await store.save_cause(work, cause)
+    if await store.notifications.get_cause(work, cause.id) is None:
+        await store.notifications.save_cause(work, cause)
 
 
 async def tell_patrons(work: Work, command: TellPatrons) -> None:
@@ -45,11 +45,11 @@ async def tell_patrons(work: Work, command: TellPatrons) -> None:
 
     A page that was notified before, by this replica or another, changes nothing.
     """
-    cause = await store.cause(work, command.cause_id)
+    cause = await store.notifications.get_cause(work, command.cause_id)
     if cause is None or cause.done or cause.after != command.after:
         return
-    known = await store.patrons(work, command.patron_ids)
-    told = await store.notifications(
+    known = await store.patrons.some(work, command.patron_ids)
+    told = await store.notifications.some(
         work, [notification_id(cause.message, patron_id) for patron_id in command.patron_ids]
     )
     for patron_id in dict.fromkeys(command.patron_ids):
@@ -61,9 +61,9 @@ async def tell_patrons(work: Work, command: TellPatrons) -> None:
             command.branches.get(patron_id),
         )
         if change is not None:
-            await store.hold_patron(work, patron, patron_id)
+            await store.patrons.hold(work, patron, patron_id)
             await deliver(work, change)
-    await store.save_cause(
+    await store.notifications.save_cause(
         work,
         replace(
             cause,
@@ -85,7 +85,7 @@ def settled(
     None if nothing has to be written.
     """
     concerned = cause.concerns(patron)
-    about = replace(cause.about, branches=branches)
+    about = cause.about if branches is None else {**cause.about, "branches": branches}
     if told is None:
         return notification_of(cause, patron.id, about) if concerned else None
     if told.withdrawn == concerned:

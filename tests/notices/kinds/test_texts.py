@@ -2,82 +2,102 @@
 
 import re
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.notices.domain.phrases import LANGUAGES
-from services.notices.domain.wording import Facts, message, text
+from services.notices.domain.notification import Facts
+from services.notices.kinds.kind import Known, notified_events, text_of
+from services.notices.kinds.language import LANGUAGES, language_of
+from services.notices.kinds.loans import Lost
+from services.notices.store.titles import Activity
+from shared.contracts.circulation import LoanLost
+from tests.notices.kinds.examples import SAYS
 
-FACTS = Facts(
-    title="Jane Eyre",
-    activity="Factory In and Out",
-    begins_at=datetime(2021, 3, 20, 19),  # noqa: DTZ001 - as the library's clocks show it
-    previous_begins_at=datetime(2021, 3, 13, 19),  # noqa: DTZ001 - likewise
-    venue="Exhibition Gallery",
-    previous_venue="Lecture Theatre",
-    branch="Tai Po Public Library",
-    libraries=("Sha Tin Public Library",),
-    due_on=date(2020, 12, 4),
-    previous_due_on=date(2020, 12, 1),
-    as_of=date(2020, 12, 9),
-    amount="$7.50",
-    outstanding="$6.00",
-    refund="$1.23",
-    starts_on=date(2020, 12, 10),
-    previous_starts_on=date(2020, 12, 17),
-    resumes_on=date(2021, 3, 5),
-    previous_resumes_on=date(2021, 3, 6),
-    reopened_on=date(2021, 2, 19),
-    previous_reopened_on=date(2021, 2, 16),
-    collect_from=date(2021, 2, 18),
-    shelf_until=date(2021, 2, 27),
+ZONE = ZoneInfo("Asia/Hong_Kong")
+BEGINS_AT = datetime(2021, 3, 20, 11, tzinfo=UTC)
+KNOWN = Known(
+    titles={"title-1": "Jane Eyre"},
+    activities={"activity-1": Activity("activity-1", 1, "Factory In and Out", BEGINS_AT)},
+    branches={"TPO": "Tai Po Public Library", "STPL": "Sha Tin Public Library"},
+    zone=ZONE,
 )
-SAYS = {
-    "loan.due-soon": {"title", "due_on"},
-    "loan.overdue": {"title", "due_on", "as_of", "amount"},
-    "loan.due-date-changed": {"title", "due_on", "previous_due_on"},
-    "fine.assessed": {"title", "amount", "outstanding"},
-    "fine.adjusted": {"title", "amount", "refund"},
-    "fine.paid": {"title", "amount"},
-    "fine.waived": {"title", "amount"},
-    "loan.lost": {"title"},
-    "fines.suspended": {
-        *("starts_on", "previous_starts_on", "resumes_on", "previous_resumes_on", "libraries"),
-    },
-    "fines.resumed": {"resumes_on", "previous_resumes_on", "libraries"},
-    "branch.reopened": {"branch", "reopened_on", "previous_reopened_on"},
-    "branch.closed": {"branch", "reopened_on", "previous_reopened_on"},
-    "branch.closure-changed": {"branch", "reopened_on", "previous_reopened_on"},
-    "recording.released": {"activity"},
-    "hold.ready": {"title", "branch", "collect_from", "shelf_until"},
-    "hold.changed": {"title", "branch", "collect_from", "shelf_until"},
-    "hold.expired": {"title"},
-    "hold.cancelled": {"title"},
-    "registration.confirmed": {"activity", "begins_at"},
-    "registration.cancelled": {"activity", "begins_at"},
-    "activity.rescheduled": {
-        *("activity", "begins_at", "previous_begins_at", "venue", "previous_venue"),
-    },
+NOTHING_KNOWN = Known(titles={}, activities={}, branches={}, zone=ZONE)
+
+FACTS: Facts = {
+    "loan_id": "loan-1",
+    "title_id": "title-1",
+    "charge_id": "charge-1",
+    "hold_id": "hold-1",
+    "activity_id": "activity-1",
+    "suspension_id": "suspension-1",
+    "version": 1,
+    "branch": "TPO",
+    "branches": ("STPL",),
+    "begins_at": BEGINS_AT,
+    "previous_begins_at": datetime(2021, 3, 13, 11, tzinfo=UTC),
+    "venue": "Exhibition Gallery",
+    "previous_venue": "Lecture Theatre",
+    "due_on": date(2020, 12, 4),
+    "previous_due_on": date(2020, 12, 1),
+    "as_of": date(2020, 12, 9),
+    "suspended": False,
+    "amount_cents": 750,
+    "outstanding_cents": 600,
+    "refund_due_cents": 123,
+    "starts_on": date(2020, 12, 10),
+    "previous_starts_on": date(2020, 12, 17),
+    "resumes_on": date(2021, 3, 5),
+    "previous_resumes_on": date(2021, 3, 6),
+    "reopened_on": date(2021, 2, 19),
+    "previous_reopened_on": date(2021, 2, 16),
+    "collect_from": date(2021, 2, 18),
+    "shelf_until": date(2021, 2, 27),
 }
+"""The facts of all kinds; each kind takes its own from them."""
+
+SAID = {
+    **FACTS,
+    "title": "Jane Eyre",
+    "activity": "Factory In and Out",
+    "branch": "Tai Po Public Library",
+    "libraries": "Sha Tin Public Library",
+    "amount": "$7.50",
+    "outstanding": "$6.00",
+    "refund": "$1.23",
+}
+"""The same facts as a text names them."""
+
+NOT_SAID = {"version", "suspended", "amount_cents", "outstanding_cents", "refund_due_cents"}
+
+
+def text(kind: str, facts: Facts, language: str, known: Known = KNOWN) -> str:
+    return text_of(kind, [facts], known, language_of(language))
+
+
 DEMANDS = re.compile(
     r"\$|\d\.\d\d|pay|owe|settle|outstanding|charge|fee|remit|[繳缴付欠結结元]",
     re.IGNORECASE,
 )
 
 
-FLAGS = ("suspended", "notice", "refunded", "charge_kind", "uncollected", "open_again")
-
-
 def said(value: object, language: str) -> str:
-    if isinstance(value, tuple):
-        return str(value[0])
     if not isinstance(value, date):
         return str(value)
     if language != "en":
         return f"{value.year}年{value.month}月{value.day}日"
     return f"{value.day} {value:%B} {value.year}"
+
+
+def test_every_kind_has_an_example() -> None:
+    assert {event.topic for event in notified_events()} == set(SAYS)
+
+
+def test_an_event_has_one_notification_kind() -> None:
+    with pytest.raises(TypeError, match="has two notification kinds"):
+        type("Again", (Lost,), {}, events=[LoanLost])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -86,8 +106,8 @@ def test_every_language_says_the_same_facts(kind: str, language: str) -> None:
     words = text(kind, FACTS, language)
     found = {
         name
-        for name in vars(FACTS)
-        if name not in FLAGS and said(getattr(FACTS, name), language) in words
+        for name, value in SAID.items()
+        if name not in NOT_SAID and said(value, language) in words
     }
     assert found == SAYS[kind]
     assert "{" not in words
@@ -99,7 +119,7 @@ def test_every_language_says_the_same_facts(kind: str, language: str) -> None:
 def test_no_text_names_or_asks_for_money_while_fines_are_suspended(
     kind: str, resumes_on: date | None, language: str
 ) -> None:
-    facts = replace(FACTS, suspended=True, resumes_on=resumes_on)
+    facts = {**FACTS, "suspended": True, "resumes_on": resumes_on}
     assert not DEMANDS.search(text(kind, facts, language))
 
 
@@ -107,18 +127,18 @@ def test_no_text_names_or_asks_for_money_while_fines_are_suspended(
 def test_a_suspended_loan_is_told_from_when_fines_are_counted_if_that_is_announced(
     language: str,
 ) -> None:
-    announced = text("loan.overdue", replace(FACTS, suspended=True), language)
-    assert said(FACTS.resumes_on, language) in announced
-    unknown = replace(FACTS, suspended=True, resumes_on=None, previous_resumes_on=None)
+    announced = text("loan.overdue", {**FACTS, "suspended": True}, language)
+    assert said(SAID["resumes_on"], language) in announced
+    unknown = {**FACTS, "suspended": True, "resumes_on": None}
     open_end = text("loan.overdue", unknown, language)
-    assert said(FACTS.resumes_on, language) not in open_end
+    assert said(SAID["resumes_on"], language) not in open_end
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_text_without_a_suspension_states_the_amount_owed(language: str) -> None:
     assert DEMANDS.search(text("loan.overdue", FACTS, language))
-    assert "$" not in text("loan.overdue", replace(FACTS, amount=None), language)
-    settled = text("fine.assessed", replace(FACTS, outstanding=None), language)
+    assert "$" not in text("loan.overdue", {**FACTS, "amount_cents": None}, language)
+    settled = text("fine.assessed", {**FACTS, "outstanding_cents": None}, language)
     assert "$7.50" in settled
     assert "$6.00" not in settled
 
@@ -126,15 +146,21 @@ def test_a_text_without_a_suspension_states_the_amount_owed(language: str) -> No
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", [*SAYS, "something.new"])
 def test_a_title_that_is_not_known_yet_has_words_in_its_place(kind: str, language: str) -> None:
-    words = text(kind, replace(FACTS, title=None, activity=None), language)
+    words = text(kind, FACTS, language, NOTHING_KNOWN)
     assert words
     assert "None" not in words
     assert "“" not in words
     assert "《" not in words
 
 
+@pytest.mark.parametrize("kind", ["fines.suspended", "fines.resumed"])
+def test_a_suspension_stored_without_its_version_has_its_text(kind: str) -> None:
+    assert text(kind, {**FACTS, "version": None}, "en") == text(kind, FACTS, "en")
+
+
 def test_a_title_with_braces_is_quoted_as_it_is() -> None:
-    assert "“{due_on}”" in text("loan.overdue", replace(FACTS, title="{due_on}"), "en")
+    known = replace(KNOWN, titles={"title-1": "{due_on}"})
+    assert "“{due_on}”" in text("loan.overdue", FACTS, "en", known)
 
 
 def test_a_language_that_is_not_known_is_told_in_english() -> None:
@@ -145,7 +171,7 @@ def test_a_language_that_is_not_known_is_told_in_english() -> None:
 def test_a_date_that_is_restored_is_told_in_other_words_than_one_that_moves_on(
     language: str,
 ) -> None:
-    restored = replace(FACTS, due_on=date(2020, 12, 1), previous_due_on=date(2020, 12, 4))
+    restored = {**FACTS, "due_on": date(2020, 12, 1), "previous_due_on": date(2020, 12, 4)}
     moved, back = (text("loan.due-date-changed", facts, language) for facts in (FACTS, restored))
     assert said(date(2020, 12, 1), language) in back
     assert said(date(2020, 12, 4), language) in back
@@ -158,11 +184,11 @@ def test_a_date_that_is_restored_is_told_in_other_words_than_one_that_moves_on(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_later_overdue_notice_says_that_it_is_one(language: str) -> None:
-    first, third = (text("loan.overdue", replace(FACTS, notice=n), language) for n in (1, 3))
+    first, third = (text("loan.overdue", {**FACTS, "notice": n}, language) for n in (1, 3))
     assert first != third
-    assert "3" in third.replace(said(FACTS.due_on, language), "")
-    assert all(said(fact, language) in third for fact in (FACTS.title, FACTS.due_on, "$7.50"))
-    assert "$" not in text("loan.overdue", replace(FACTS, notice=3, suspended=True), language)
+    assert "3" in third.replace(said(SAID["due_on"], language), "")
+    assert all(said(fact, language) in third for fact in (SAID["title"], SAID["due_on"], "$7.50"))
+    assert "$" not in text("loan.overdue", {**FACTS, "notice": 3, "suspended": True}, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -170,20 +196,22 @@ def test_a_later_overdue_notice_says_that_it_is_one(language: str) -> None:
 def test_each_kind_of_charge_has_its_own_words_and_says_what_is_left(
     kind: str, language: str
 ) -> None:
-    facts = replace(FACTS, charge_kind=kind)
+    facts = {**FACTS, "charge_kind": kind}
     words = text("fine.assessed", facts, language)
     assert words != text("fine.assessed", FACTS, language)
     assert "$7.50" in words
     assert "$6.00" in words
     assert ("Jane Eyre" in words) == (kind != "hold-fee")
-    assert "$6.00" not in text("fine.assessed", replace(facts, outstanding=None), language)
+    assert "$6.00" not in text("fine.assessed", {**facts, "outstanding_cents": None}, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_an_adjustment_says_what_is_charged_now_and_what_comes_back(language: str) -> None:
-    dropped = text("fine.adjusted", replace(FACTS, amount=None, refund=None), language)
+    dropped = text(
+        "fine.adjusted", {**FACTS, "amount_cents": None, "refund_due_cents": None}, language
+    )
     assert "$" not in dropped
-    given_back = text("fine.adjusted", replace(FACTS, refunded=True), language)
+    given_back = text("fine.adjusted", {**FACTS, "refunded": True}, language)
     assert "$7.50" in given_back
     assert given_back != text("fine.adjusted", FACTS, language)
 
@@ -192,12 +220,12 @@ def test_an_adjustment_says_what_is_charged_now_and_what_comes_back(language: st
 def test_a_reserved_item_without_a_last_day_is_kept_and_one_nobody_came_for_is_not(
     language: str,
 ) -> None:
-    open_end = replace(FACTS, shelf_until=None, collect_from=None)
+    open_end = {**FACTS, "shelf_until": None, "collect_from": None}
     for kind in ("hold.ready", "hold.changed"):
         assert "None" not in text(kind, open_end, language)
         assert text(kind, open_end, language) != text(kind, FACTS, language)
-    left = text("hold.expired", replace(FACTS, uncollected=True), language)
-    assert str(FACTS.branch) in left
+    left = text("hold.expired", {**FACTS, "uncollected": True}, language)
+    assert str(SAID["branch"]) in left
     assert left != text("hold.expired", FACTS, language)
 
 
@@ -214,9 +242,10 @@ def test_a_reserved_item_without_a_last_day_is_kept_and_one_nobody_came_for_is_n
 def test_the_hour_of_an_activity_is_told_as_people_say_it(
     hour: int, minute: int, told: tuple[str, ...]
 ) -> None:
-    begins_at = datetime(2021, 3, 20, hour, minute)  # noqa: DTZ001 - as above
+    begins_at = datetime(2021, 3, 20, hour, minute, tzinfo=ZONE)
+    known = replace(KNOWN, activities={"activity-1": Activity("activity-1", 1, "A", begins_at)})
     for language, clock in zip(LANGUAGES, told, strict=True):
-        words = text("registration.confirmed", replace(FACTS, begins_at=begins_at), language)
+        words = text("registration.confirmed", FACTS, language, known)
         between = " at " if language == "en" else ""
         assert f"{said(begins_at, language)}{between}{clock}" in words
 
@@ -224,8 +253,7 @@ def test_the_hour_of_an_activity_is_told_as_people_say_it(
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", ["registration.confirmed", "registration.cancelled"])
 def test_a_place_is_told_also_where_nothing_else_is_known(kind: str, language: str) -> None:
-    unknown = replace(FACTS, activity=None, begins_at=None)
-    words = text(kind, unknown, language)
+    words = text(kind, FACTS, language, NOTHING_KNOWN)
     assert "2021" not in words
     assert {"en": "registered for", "zh-Hant": "報名", "zh-Hans": "报名"}[language] in words
 
@@ -234,47 +262,47 @@ def test_a_place_is_told_also_where_nothing_else_is_known(kind: str, language: s
 @pytest.mark.parametrize(
     ("kind", "revoked", "day"),
     [
-        ("fines.suspended", {"resumes_on": None}, FACTS.previous_resumes_on),
-        ("branch.closure-changed", {"reopened_on": None}, FACTS.previous_reopened_on),
+        ("fines.suspended", {"resumes_on": None}, FACTS["previous_resumes_on"]),
+        ("branch.closure-changed", {"reopened_on": None}, FACTS["previous_reopened_on"]),
         (
             "branch.closure-changed",
             {"reopened_on": None, "open_again": True},
-            FACTS.previous_reopened_on,
+            FACTS["previous_reopened_on"],
         ),
     ],
 )
 def test_a_day_that_is_taken_back_is_named_and_no_other_takes_its_place(
     kind: str, revoked: dict[str, Any], day: date, language: str
 ) -> None:
-    words = text(kind, replace(FACTS, **revoked), language)
+    words = text(kind, {**FACTS, **revoked}, language)
     assert said(day, language) in words
     assert words != text(kind, FACTS, language)
-    assert said(FACTS.resumes_on, language) not in words
-    assert said(FACTS.reopened_on, language) not in words
+    assert said(SAID["resumes_on"], language) not in words
+    assert said(SAID["reopened_on"], language) not in words
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_suspension_that_was_withdrawn_before_it_began_is_told_as_one_that_never_was(
     language: str,
 ) -> None:
-    void = replace(FACTS, resumes_on=FACTS.starts_on)
+    void = {**FACTS, "resumes_on": FACTS["starts_on"]}
     words = text("fines.resumed", void, language)
-    assert said(FACTS.starts_on, language) in words
-    assert said(FACTS.previous_resumes_on, language) not in words
+    assert said(SAID["starts_on"], language) in words
+    assert said(SAID["previous_resumes_on"], language) not in words
 
 
 @pytest.mark.parametrize(
     ("language", "names"), [("en", "A, B and C"), ("zh-Hant", "A、B及C"), ("zh-Hans", "A、B及C")]
 )
 def test_several_libraries_are_named_as_people_write_a_list(language: str, names: str) -> None:
-    words = text("fines.resumed", replace(FACTS, libraries=("A", "B", "C")), language)
+    words = text("fines.resumed", {**FACTS, "branches": ("A", "B", "C")}, language)
     assert names in words
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_message_about_two_scopes_says_both_one_after_the_other(language: str) -> None:
-    mobile = replace(FACTS, libraries=("Mobile Library 1",), resumes_on=date(2021, 5, 3))
-    told = message("fines.suspended", [FACTS, mobile], language)
+    mobile = {**FACTS, "branches": ("ML1",), "resumes_on": date(2021, 5, 3)}
+    told = text_of("fines.suspended", [FACTS, mobile], KNOWN, language_of(language))
     first, second = (text("fines.suspended", facts, language) for facts in (FACTS, mobile))
     assert told.startswith(first)
     assert told.endswith(second)

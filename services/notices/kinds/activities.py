@@ -1,0 +1,137 @@
+"""Notifications about activities: moved, cancelled, a free place, or a released recording."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Self
+
+from services.notices.kinds.kind import Followers, Kind, Known, ListedPatrons
+from services.notices.kinds.language import Language, marked
+from shared.contracts.events import (
+    ActivityRescheduled,
+    RecordingReleased,
+    RegistrationCancelled,
+    RegistrationConfirmed,
+)
+from shared.owners import path_to
+from shared.unit_of_work import Run
+
+WITHDRAW = marked("If you cannot come, please withdraw, so that the next in line gets it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfActivity(Kind):
+    """The facts of every notification about an activity."""
+
+    activity_id: str
+    unknown_title: ClassVar[str] = marked("an activity that you registered for")
+    """Replaces a title that is not known yet."""
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the title and the start of the activity, as far as they are known."""
+        activity = known.activities.get(self.activity_id)
+        title = language.quoted(activity.name if activity else None, self.unknown_title)
+        if activity is None or activity.starts_at is None:
+            return {"activity": title}
+        starts_at = language.moment(activity.starts_at.astimezone(known.zone))
+        return {"activity": title, "starts_at": starts_at}
+
+    def has_known_start(self, known: Known) -> bool:
+        """Return whether the start of the activity is known."""
+        activity = known.activities.get(self.activity_id)
+        return activity is not None and activity.starts_at is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceGiven(OfActivity, events=[RegistrationConfirmed]):
+    """A notification of a place for a waiting patron; others had it in the answer."""
+
+    @classmethod
+    async def of(cls, event: RegistrationConfirmed, run: Run) -> Self | None:
+        """Return the activity, if the patron waited."""
+        return cls(activity_id=event.activity_id) if event.waited else None
+
+    def texts(self, known: Known) -> list[str]:
+        """Return the activity, and its start if it is known."""
+        place = marked("A place has become free, and it is yours: {activity}.")
+        if self.has_known_start(known):
+            place = marked("A place has become free, and it is yours: {activity}, on {starts_at}.")
+        return [place, WITHDRAW]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalledOff(OfActivity, events=[RegistrationCancelled]):
+    """A notification of a cancelled activity; a patron who withdrew is not notified."""
+
+    @classmethod
+    async def of(cls, event: RegistrationCancelled, run: Run) -> Self | None:
+        """Return the activity, if it is cancelled."""
+        return cls(activity_id=event.activity_id) if event.by == "activity" else None
+
+    def texts(self, known: Known) -> list[str]:
+        """Return the activity, and its start if it is known."""
+        if self.has_known_start(known):
+            return [marked("Cancelled: {activity}, on {starts_at}. Your registration has ended.")]
+        return [marked("Cancelled: {activity}. Your registration has ended.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved(OfActivity, events=[ActivityRescheduled]):
+    """A notification of an activity's new time and venue, also for waiting patrons."""
+
+    begins_at: datetime
+    venue: str
+    previous_begins_at: datetime | None = None
+    """Previously announced start that `begins_at` replaces."""
+    previous_venue: str | None = None
+    """Previously announced venue that `venue` replaces."""
+
+    @classmethod
+    async def of(cls, event: ActivityRescheduled, run: Run) -> Self:
+        """Return the new time and venue, and the announced ones that they replace."""
+        return cls(
+            activity_id=event.activity_id,
+            begins_at=event.starts_at,
+            venue=event.venue,
+            previous_begins_at=event.previous_starts_at,
+            previous_venue=event.previous_venue,
+        )
+
+    @classmethod
+    def recipients(cls, event: ActivityRescheduled) -> ListedPatrons:
+        """Return the patrons who are registered or waiting at this moment."""
+        path = path_to("v1", "activities", event.activity_id, "registrations")
+        return ListedPatrons("events", path)
+
+    def texts(self, known: Known) -> list[str]:
+        """Return the new time and venue, and that others announced before no longer hold."""
+        moved = marked("There is a change to {activity}: it begins on {begins_at}. Venue: {venue}.")
+        if self.previous_begins_at is not None:
+            moved = marked(
+                "There is a change to {activity}: it begins on {begins_at}, not on "
+                "{previous_begins_at} as announced before. Venue: {venue}."
+            )
+        if self.previous_venue:
+            elsewhere = marked("The venue {previous_venue}, announced before, no longer holds.")
+            return [moved, elsewhere, WITHDRAW]
+        return [moved, WITHDRAW]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingAvailable(OfActivity, events=[RecordingReleased]):
+    """A notification of a released recording, for the followers of its type of activity."""
+
+    unknown_title: ClassVar[str] = marked("an activity of a kind that you follow")
+
+    @classmethod
+    async def of(cls, event: RecordingReleased, run: Run) -> Self:
+        """Return the activity."""
+        return cls(activity_id=event.activity_id)
+
+    @classmethod
+    def recipients(cls, event: RecordingReleased) -> Followers:
+        """Return the followers of this type of activity."""
+        return Followers(activity_type=event.type)
+
+    def texts(self, known: Known) -> list[str]:
+        """Return the activity."""
+        return [marked("The recording of {activity} can be watched now.")]

@@ -1,0 +1,165 @@
+"""Notifications about a hold: ready, kept for longer, expired, or cancelled by staff."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Self
+
+from services.notices import store
+from services.notices.domain.branch import opens_after_closure
+from services.notices.kinds.kind import Kind, Known
+from services.notices.kinds.language import Language, marked
+from shared.clock import library_day
+from shared.contracts.circulation import (
+    HoldCancelled,
+    HoldChanged,
+    HoldExpired,
+    HoldReady,
+    HoldSnapshot,
+)
+from shared.unit_of_work import Run
+
+ITEM = marked("An item that you reserved")
+"""Replaces a title that is not known yet."""
+
+
+def _identity(event: HoldSnapshot) -> dict[str, Any]:
+    """Return the facts of every hold."""
+    return {
+        "hold_id": event.hold_id,
+        "title_id": event.title_id,
+        "branch": event.pickup_branch,
+        "shelf_until": event.shelf_until,
+    }
+
+
+async def _opens_on(event: HoldSnapshot, run: Run) -> date | None:
+    """Return the first day to collect an item at a closed branch, None if the branch is open.
+
+    None also if no end of its closure is announced, or if the branch is not known.
+    """
+    branch = await store.branches.find_one(run.database, event.pickup_branch)
+    today = library_day(run.now, run.settings.zone)
+    return None if branch is None else opens_after_closure(branch, today)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfHold(Kind):
+    """The facts of every notification about a hold."""
+
+    title_id: str
+    branch: str
+    hold_id: str
+    shelf_until: date | None = None
+    """Last day on which a kept item can be collected; None if no end is announced."""
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the title of the item, and the name of the pick-up branch."""
+        return {
+            "title": language.quoted(known.titles.get(self.title_id), ITEM),
+            "branch": known.branches.get(self.branch, self.branch),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready(OfHold, events=[HoldReady]):
+    """A notification that a reserved item can be collected: from when, and until when."""
+
+    collect_from: date | None = None
+    """First day on which the pick-up branch is open again; None if it is open."""
+
+    @classmethod
+    async def of(cls, event: HoldReady, run: Run) -> Self:
+        """Return the span in which the item can be collected."""
+        return cls(**_identity(event), collect_from=await _opens_on(event, run))
+
+    def texts(self, known: Known) -> list[str]:
+        """Return the span in which the item can be collected."""
+        if self.collect_from and self.shelf_until:
+            return [
+                marked(
+                    "{title} can be collected at {branch} from {collect_from}, when the library "
+                    "is open again, until {shelf_until}."
+                )
+            ]
+        if self.collect_from:
+            return [
+                marked(
+                    "{title} can be collected at {branch} from {collect_from}, when the library "
+                    "is open again."
+                )
+            ]
+        if self.shelf_until:
+            return [marked("{title} can be collected at {branch} until {shelf_until}.")]
+        return [marked("{title} can be collected at {branch} once the library is open again.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptLonger(OfHold, events=[HoldChanged]):
+    """A notification that a closure moved the last day to collect an item."""
+
+    collect_from: date | None = None
+    """First day on which the pick-up branch is open again; None if it is open."""
+
+    @classmethod
+    async def of(cls, event: HoldChanged, run: Run) -> Self | None:
+        """Return the span in which the item can be collected, if it is on the shelf."""
+        if event.state != "ready":
+            return None
+        return cls(**_identity(event), collect_from=await _opens_on(event, run))
+
+    def texts(self, known: Known) -> list[str]:
+        """Return the span in which the item can be collected."""
+        if self.collect_from and self.shelf_until:
+            return [
+                marked(
+                    "{title} is kept for you at {branch}. You can collect it from {collect_from}, "
+                    "when the library is open again, until {shelf_until}."
+                )
+            ]
+        if self.shelf_until:
+            return [
+                marked(
+                    "{title} is kept for you at {branch} until {shelf_until}, because the library "
+                    "is closed for a time."
+                )
+            ]
+        return [marked("{title} is kept for you at {branch} for as long as the library is closed.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expired(OfHold, events=[HoldExpired]):
+    """A notification of an expired hold: the item was not collected, or not free in time."""
+
+    uncollected: bool = False
+    """True if the hold ended because nobody collected the item."""
+
+    @classmethod
+    async def of(cls, event: HoldExpired, run: Run) -> Self:
+        """Return the reason for the end."""
+        return cls(**_identity(event), uncollected=event.uncollected)
+
+    def texts(self, known: Known) -> list[str]:
+        """Return the reason for the end."""
+        if self.uncollected:
+            return [
+                marked("{title} was not collected at {branch} in time. The reservation has ended.")
+            ]
+        return [
+            marked(
+                "{title} did not become free by the day that you chose. The reservation has ended."
+            )
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancelled(OfHold, events=[HoldCancelled]):
+    """A notification of a hold that staff cancelled; patrons know of their own cancellations."""
+
+    @classmethod
+    async def of(cls, event: HoldCancelled, run: Run) -> Self | None:
+        """Return the facts of the hold if staff cancelled it."""
+        return cls(**_identity(event)) if event.by == "staff" else None
+
+    def texts(self, known: Known) -> list[str]:
+        """Return that the reservation is cancelled."""
+        return [marked("The library has cancelled your reservation: {title}.")]

@@ -1,0 +1,166 @@
+"""The base of all notification kinds: facts of an event, its recipients, and the text."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any, ClassVar, Self
+from zoneinfo import ZoneInfo
+
+from services.notices.domain.notification import Facts
+from services.notices.kinds.language import Language, marked
+from services.notices.store.titles import Activity
+from shared.contracts.event import Event
+from shared.money import dollars
+from shared.mongo import from_document
+from shared.unit_of_work import Run
+
+
+@dataclass(frozen=True)
+class Known:
+    """The names that facts refer to by id or code, and the library's time zone."""
+
+    titles: Mapping[str, str]
+    activities: Mapping[str, Activity]
+    branches: Mapping[str, str]
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True)
+class OnePatron:
+    """The recipient of an event about one patron."""
+
+    patron_id: str
+
+
+@dataclass(frozen=True)
+class ListedPatrons:
+    """The recipients whom another service lists at this moment, page by page."""
+
+    service: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Followers:
+    """The recipients who followed a branch or a type of activity when the event happened."""
+
+    branch: str | None = None
+    activity_type: str | None = None
+
+
+Recipients = OnePatron | ListedPatrons | Followers
+
+_kinds: dict[str, type["Kind"]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(ABC):
+    """The facts of one notification; each subclass is a kind of notification.
+
+    A subclass names its events in its header: `class DueSoon(OfLoan, events=[LoanDueSoon])`. Its
+    fields are its facts, which are stored and are part of the inbox's answer. Ids stand for titles
+    and names; money is in cents of HKD, in fields named `…_cents`. A fact that does not apply is
+    None.
+
+    A text is English, marked for translation. Its placeholders are facts, without `_cents`, and
+    what `names` returns.
+    """
+
+    events: ClassVar[tuple[type[Event], ...]] = ()
+
+    def __init_subclass__(cls, *, events: Sequence[type[Event]] = ()) -> None:
+        """Register the kind for its events. Raises TypeError if an event has two kinds."""
+        super().__init_subclass__()
+        cls.events = tuple(events)
+        for event in events:
+            if event.topic in _kinds:
+                raise TypeError(f"{event.topic} has two notification kinds")
+            _kinds[event.topic] = cls
+
+    @classmethod
+    @abstractmethod
+    async def of(cls, event: Any, run: Run) -> Self | None:
+        """Return the facts of an event at this moment; None if nobody is notified of it.
+
+        Other services are asked here, before the use case. While one is away the event waits.
+        """
+
+    @classmethod
+    def recipients(cls, event: Any) -> Recipients:
+        """Return whom the event concerns: its patron, unless the kind says otherwise.
+
+        The key of an event about one patron is the patron's id.
+        """
+        return OnePatron(event.key)
+
+    @abstractmethod
+    def texts(self, known: Known) -> Sequence[str]:
+        """Return the sentences to say, as English texts with placeholders."""
+
+    def names(self, known: Known, language: Language) -> Mapping[str, str]:
+        """Return the placeholders for what the facts refer to by id or code."""
+        return {}
+
+    @classmethod
+    def from_stored(cls, stored: Facts) -> Self:
+        """Return the facts of a stored notification of this kind."""
+        return from_document(cls, stored)
+
+    @property
+    def stored(self) -> Facts:
+        """The facts that apply, by name."""
+        facts = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in facts.items() if value is not None}
+
+    def text(self, known: Known, language: Language) -> str:
+        """Return the text in a language."""
+        placeholders = {
+            one.name.removesuffix("_cents"): _formatted(
+                one.name, getattr(self, one.name), known.zone, language
+            )
+            for one in fields(self)
+        }
+        placeholders.update(self.names(known, language))
+        return language.space.join(
+            language.say(text).format(**placeholders) for text in self.texts(known)
+        )
+
+
+def _formatted(name: str, value: object, zone: ZoneInfo, language: Language) -> str:
+    if name.endswith("_cents") and isinstance(value, int):
+        return dollars(value) if value else ""
+    if isinstance(value, datetime):
+        return language.moment(value.astimezone(zone))
+    if isinstance(value, date):
+        return language.day(value)
+    return "" if value is None else str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown(Kind):
+    """A notification of a kind that another release stored."""
+
+    @classmethod
+    async def of(cls, event: Any, run: Run) -> None:
+        """Return None: no event has this kind."""
+
+    def texts(self, known: Known) -> Sequence[str]:
+        """Return a text that fits every notification."""
+        return [marked("There is news in your account.")]
+
+
+def kind_of(topic: str) -> type[Kind]:
+    """Return the notification kind of a topic."""
+    return _kinds.get(topic, Unknown)
+
+
+def notified_events() -> list[type[Event]]:
+    """Return the event types that patrons are notified of."""
+    return [event for kind in dict.fromkeys(_kinds.values()) for event in kind.events]
+
+
+def text_of(topic: str, facts: Sequence[Facts], known: Known, language: Language) -> str:
+    """Return the text of a notification of one or several things, one after another."""
+    kind = kind_of(topic)
+    return language.space.join(kind.from_stored(one).text(known, language) for one in facts)

@@ -1,0 +1,188 @@
+"""Notifications about a loan: due soon, overdue, moved by a closure, or lost."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Self
+
+from pydantic import BaseModel
+
+from services.notices.kinds.kind import Kind, Known
+from services.notices.kinds.language import Language, marked
+from shared.clock import library_day
+from shared.contracts.circulation import LoanDueDateChanged, LoanDueSoon, LoanLost, LoanOverdue
+from shared.owners import path_to
+from shared.unit_of_work import Run
+
+ITEM = marked("An item that you borrowed")
+"""Replaces a title that is not known yet."""
+
+
+class FineStatement(BaseModel):
+    """Circulation's answer: a loan's fine on a day."""
+
+    as_of: date
+    amount_cents: int
+    suspended: bool
+    resumes_on: date | None = None
+    overdue: bool
+
+
+class Loan(BaseModel):
+    """Circulation's answer: a loan in its present state."""
+
+    state: str
+    due_on: date
+
+
+async def _loan(loan_id: str, run: Run) -> Loan | None:
+    """Return a loan in its present state, None if circulation does not know it."""
+    answer = await run.owners.get("circulation", path_to("v1", "loans", loan_id), now=run.now)
+    return None if answer is None else Loan.model_validate(answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfLoan(Kind):
+    """The facts of every notification about a loan."""
+
+    loan_id: str
+    title_id: str
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the title of the item."""
+        return {"title": language.quoted(known.titles.get(self.title_id), ITEM)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueSoon(OfLoan, events=[LoanDueSoon]):
+    """A notification of a loan that is due soon, unless it was returned or renewed by now."""
+
+    due_on: date
+
+    @classmethod
+    async def of(cls, event: LoanDueSoon, run: Run) -> Self | None:
+        """Return the facts of the loan if it still is as the event says."""
+        loan = await _loan(event.loan_id, run)
+        if loan is None or (loan.state, loan.due_on) != ("open", event.due_on):
+            return None
+        return cls(loan_id=event.loan_id, title_id=event.title_id, due_on=event.due_on)
+
+    def texts(self, known: Known) -> list[str]:
+        """Return when the loan is due."""
+        return [marked("{title} is due on {due_on}. Please return or renew it by then.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overdue(OfLoan, events=[LoanOverdue]):
+    """A notification of an overdue loan with its fine at this moment."""
+
+    due_on: date
+    notice: int | None = None
+    """Ordinal of this overdue notice; None for the first."""
+    as_of: date
+    """Day for which the amount is computed."""
+    suspended: bool
+    """True if fines are suspended for this loan; then no amount is named."""
+    amount_cents: int | None = None
+    resumes_on: date | None = None
+
+    @classmethod
+    async def of(cls, event: LoanOverdue, run: Run) -> Self | None:
+        """Return the loan with the fine of its statement, so that it agrees with the account.
+
+        None if circulation no longer knows the loan, or no longer counts it as overdue.
+        """
+        today = library_day(run.now, run.settings.zone)
+        answer = await run.owners.get(
+            "circulation",
+            path_to("v1", "loans", event.loan_id, "fine-statement"),
+            now=run.now,
+            params={"as_of": today.isoformat()},
+        )
+        if answer is None:
+            return None
+        statement = FineStatement.model_validate(answer)
+        if not statement.overdue:
+            return None
+        return cls(
+            loan_id=event.loan_id,
+            title_id=event.title_id,
+            due_on=event.due_on,
+            notice=event.notice if event.notice > 1 else None,
+            as_of=statement.as_of,
+            suspended=statement.suspended,
+            amount_cents=None if statement.suspended else statement.amount_cents,
+            resumes_on=statement.resumes_on if statement.suspended else None,
+        )
+
+    def texts(self, known: Known) -> list[str]:
+        """Return that the loan is overdue, and its fine unless fines are suspended."""
+        overdue = marked("{title} was due on {due_on} and is overdue. Please return or renew it.")
+        if self.notice is not None:
+            overdue = marked(
+                "Reminder {notice}: {title} was due on {due_on} and is still overdue. Please "
+                "return or renew it."
+            )
+        if self.suspended:
+            return [overdue, *self._suspended()]
+        if self.amount_cents:
+            return [
+                overdue,
+                marked("The fine up to {as_of} is {amount}, payable after its return or renewal."),
+            ]
+        return [overdue, marked("Up to {as_of} there is no fine.")]
+
+    def _suspended(self) -> list[str]:
+        suspended = marked("Fines are suspended: none is being counted for it now.")
+        again = marked("They are counted again from {resumes_on}.")
+        return [suspended, again] if self.resumes_on else [suspended]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueDateMoved(OfLoan, events=[LoanDueDateChanged]):
+    """A notification of a due date that a closure has moved."""
+
+    due_on: date
+    previous_due_on: date
+
+    @classmethod
+    async def of(cls, event: LoanDueDateChanged, run: Run) -> Self:
+        """Return the new due date and the one that it replaces."""
+        return cls(
+            loan_id=event.loan_id,
+            title_id=event.title_id,
+            due_on=event.due_on,
+            previous_due_on=event.previous_due_on,
+        )
+
+    def texts(self, known: Known) -> list[str]:
+        """Return both due dates. One moves earlier only when an error is corrected."""
+        if self.due_on < self.previous_due_on:
+            return [
+                marked(
+                    "{title} is due on {due_on} again instead of {previous_due_on}: a closure of "
+                    "the library was announced in error."
+                )
+            ]
+        return [
+            marked(
+                "{title} is now due on {due_on} instead of {previous_due_on}, because the library "
+                "is closed."
+            )
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost(OfLoan, events=[LoanLost]):
+    """A notification of a loan recorded as lost, unless it has been found by now."""
+
+    @classmethod
+    async def of(cls, event: LoanLost, run: Run) -> Self | None:
+        """Return the facts of the loan if it still is lost."""
+        loan = await _loan(event.loan_id, run)
+        if loan is None or loan.state != "lost":
+            return None
+        return cls(loan_id=event.loan_id, title_id=event.title_id)
+
+    def texts(self, known: Known) -> list[str]:
+        """Return that the item is lost."""
+        return [marked("{title} is recorded as lost. If you find it, please bring it back.")]

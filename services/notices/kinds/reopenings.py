@@ -1,0 +1,109 @@
+"""Notifications about the reopening of a branch, for its followers."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Self
+
+from services.notices.domain.reopening import Closed, closed_days
+from services.notices.kinds.kind import Followers, Kind, Known
+from services.notices.kinds.language import Language, marked
+from shared.clock import library_day
+from shared.contracts.notices import (
+    BranchClosed,
+    BranchClosureChanged,
+    BranchReopened,
+    BranchSnapshot,
+)
+from shared.unit_of_work import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reopening(Kind, events=[BranchReopened, BranchClosed, BranchClosureChanged]):
+    """A notification of the reopening of a branch, for its followers.
+
+    They are notified of each announced reopening, and of each change after which the branch does
+    not reopen on the day announced before, for example because another closure lasts longer.
+    """
+
+    branch: str
+    reopened_on: date | None = None
+    previous_reopened_on: date | None = None
+    """Previously announced day that `reopened_on` replaces."""
+    open_again: bool | None = None
+    """True if the branch does not close, or no longer does, so that there is no reopening."""
+
+    @classmethod
+    async def of(cls, event: BranchSnapshot, run: Run) -> Self | None:
+        """Return the news for followers, if there is any."""
+        return cls.after(event, library_day(run.now, run.settings.zone))
+
+    @classmethod
+    def after(cls, event: BranchSnapshot, today: date) -> Self | None:
+        """Return the news for followers after a change of a branch's closures, None for none."""
+        before = _closed_days(event, event.version - 1, today)
+        after = _closed_days(event, event.version, today)
+        previous = before.reopened_on if before else None
+        reopened_on = after.reopened_on if after else None
+        if isinstance(event, BranchReopened):
+            reopened_on = reopened_on if after else event.reopened_on
+            if reopened_on is None and previous is None:
+                return None
+        elif previous is None or previous == reopened_on:
+            return None
+        return cls(
+            branch=event.branch,
+            reopened_on=reopened_on,
+            previous_reopened_on=previous if previous != reopened_on else None,
+            open_again=True if reopened_on is None and after is None else None,
+        )
+
+    @classmethod
+    def recipients(cls, event: BranchSnapshot) -> Followers:
+        """Return the followers of the branch."""
+        return Followers(branch=event.branch)
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the name of the branch."""
+        return {"branch": known.branches.get(self.branch, self.branch)}
+
+    def texts(self, known: Known) -> list[str]:
+        """Return when the branch reopens, and that it does not on the day announced before."""
+        if self.reopened_on and self.previous_reopened_on:
+            return [
+                marked(
+                    "{branch} reopens on {reopened_on}, not on {previous_reopened_on} as "
+                    "announced before."
+                )
+            ]
+        if self.reopened_on:
+            return [marked("{branch} reopens on {reopened_on}.")]
+        if self.open_again:
+            return [
+                marked(
+                    "{branch} is open: the closure until {previous_reopened_on} that was announced "
+                    "before no longer holds."
+                )
+            ]
+        if self.previous_reopened_on:
+            return [
+                marked(
+                    "{branch} does not reopen on {previous_reopened_on} as announced before. "
+                    "Another day will be announced."
+                )
+            ]
+        return [
+            marked(
+                "{branch} stays closed: it does not reopen on the day that was announced. "
+                "Another day will be announced."
+            )
+        ]
+
+
+def _closed_days(event: BranchSnapshot, version: int, today: date) -> Closed | None:
+    """Return the closed days until the next reopening, as announced up to `version`."""
+    closed = []
+    for closure in event.closures:
+        said = [one for one in closure.announcements if one.version <= version]
+        if said:
+            closed.append(Closed(said[-1].from_ or closure.from_, said[-1].reopened_on))
+    return closed_days(closed, today)

@@ -1,0 +1,123 @@
+"""Notifications about a suspension of fines, for patrons who have loans in its scope."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Self
+
+from services.notices.kinds.kind import Kind, Known, ListedPatrons
+from services.notices.kinds.language import Language, marked
+from shared.contracts.circulation import FinesResumed, FinesSuspended, SuspensionSnapshot
+from shared.owners import path_to
+from shared.unit_of_work import Run
+
+LIBRARIES = marked("the libraries concerned")
+"""Replaces libraries that are not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfSuspension(Kind):
+    """The facts of every notification about a suspension.
+
+    Suspensions announced at the same moment become one notification for each patron.
+    """
+
+    suspension_id: str
+    version: int | None = None
+    """Version of the suspension: of two announcements of one moment the later one is told.
+
+    None in notifications stored before the field existed.
+    """
+    branches: tuple[str, ...] | None = None
+    """Codes of the branches whose loans of this patron the suspension concerns."""
+    starts_on: date | None = None
+    resumes_on: date | None = None
+    previous_starts_on: date | None = None
+    """Previously announced day that `starts_on` replaces."""
+    previous_resumes_on: date | None = None
+    """Previously announced day that `resumes_on` replaces."""
+
+    @classmethod
+    async def of(cls, event: SuspensionSnapshot, run: Run) -> Self:
+        """Return the days of the suspension, and the announced days that they replace."""
+        return cls(
+            suspension_id=event.suspension_id,
+            version=event.version,
+            starts_on=event.starts_on,
+            resumes_on=event.resumes_on,
+            previous_starts_on=event.previous_starts_on,
+            previous_resumes_on=event.previous_resumes_on,
+        )
+
+    @classmethod
+    def recipients(cls, event: SuspensionSnapshot) -> ListedPatrons:
+        """Return the patrons who have loans in the scope at this moment."""
+        path = path_to("v1", "fine-suspensions", event.suspension_id, "patrons")
+        return ListedPatrons("circulation", path)
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the names of the libraries whose loans it concerns."""
+        libraries = sorted(known.branches.get(code, code) for code in self.branches or ())
+        return {"libraries": language.listed(libraries) or language.say(LIBRARIES)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspended(OfSuspension, events=[FinesSuspended]):
+    """A notification that fines are suspended for loans from some libraries."""
+
+    def texts(self, known: Known) -> list[str]:
+        """Return from when fines are suspended, and when they are counted again if announced."""
+        suspended = marked("Fines are suspended from {starts_on} for your loans from {libraries}.")
+        if self.previous_starts_on is not None:
+            suspended = marked(
+                "Fines are suspended from {starts_on}, not from {previous_starts_on} as "
+                "announced before, for your loans from {libraries}."
+            )
+        return [suspended, *self._counted_again()]
+
+    def _counted_again(self) -> list[str]:
+        """Return when fines are counted again, and that a day announced before no longer holds."""
+        if self.resumes_on is not None and self.previous_resumes_on is not None:
+            return [
+                marked(
+                    "They are counted again from {resumes_on}, not from {previous_resumes_on} as "
+                    "announced before."
+                )
+            ]
+        if self.previous_resumes_on is not None:
+            return [
+                marked(
+                    "They are not counted again from {previous_resumes_on} as announced before. "
+                    "Another day will be announced."
+                )
+            ]
+        if self.resumes_on is not None:
+            return [marked("They are counted again from {resumes_on}.")]
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed(OfSuspension, events=[FinesResumed]):
+    """A notification that fines are counted again, or that no day is free after all."""
+
+    def texts(self, known: Known) -> list[str]:
+        """Return from when fines are counted again."""
+        if self.starts_on and self.resumes_on and self.resumes_on <= self.starts_on:
+            # Withdrawn: no day of it is free.
+            return [
+                marked(
+                    "Fines are not suspended from {starts_on} as announced before: overdue days "
+                    "of your loans from {libraries} are counted."
+                )
+            ]
+        if self.previous_resumes_on is not None:
+            return [
+                marked(
+                    "Fines are counted again from {resumes_on}, not from {previous_resumes_on} as "
+                    "announced before, for your overdue loans from {libraries}."
+                )
+            ]
+        return [
+            marked(
+                "Fines are counted again from {resumes_on} for your overdue loans from {libraries}."
+            )
+        ]

@@ -1,0 +1,1 @@
+"""Queries of notices, one module for each subject."""

@@ -1,0 +1,190 @@
+"""The effect that a change of a closure would have, for its preview."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.notices import store
+from services.notices.domain.closure import ClosureState
+from services.notices.domain.notification import whole_milliseconds
+from services.notices.kinds.reopenings import Reopening
+from shared.clock import library_day
+from shared.contracts.notices import BranchSnapshot
+from shared.owners import OwnerAway
+from shared.unit_of_work import Run
+
+EFFECT_SECONDS = 25.0
+"""Time limit for circulation to examine the loans of some branches."""
+ACTIVITIES_SECONDS = 1.0
+"""Time limit for events to find the activities in a closure."""
+QUESTION_BYTES = 150_000
+"""Maximum bytes of snapshots in one request; a request may have 256 KiB."""
+
+
+class DueDateMoves(BaseModel):
+    """Number of due dates that move from one day to another."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: date = Field(alias="from")
+    to: date
+    loans: int
+
+
+class LendingEffect(BaseModel):
+    """Circulation's answer: the effect of a change on loans and fines. Money in cents."""
+
+    as_of: date = Field(description="Day for which accruing fines are calculated.")
+    open_loans: int = Field(
+        default=0, description="Number of open loans of the branches that the change concerns."
+    )
+    loans_moved: int = 0
+    due_date_moves: list[DueDateMoves] = []
+    shelf_dates_moved: int = Field(
+        default=0, description="Number of ready holds whose last day to be collected moves."
+    )
+    accruing_before_cents: int = 0
+    accruing_after_cents: int = 0
+    fines_lowered: int = Field(
+        default=0, description="Number of assessed fines that the change lowers."
+    )
+    credited_cents: int = 0
+    not_charged_cents: int = Field(
+        default=0,
+        description="Cents that are not charged: the fall in accruing fines plus "
+        "`credited_cents`. Negative if more accrues.",
+    )
+    currency: str = "HKD"
+
+    def plus(self, other: "LendingEffect") -> "LendingEffect":
+        """Return the sum of the effects on different branches."""
+        moves: Counter[tuple[date, date]] = Counter()
+        for move in (*self.due_date_moves, *other.due_date_moves):
+            moves[move.from_, move.to] += move.loans
+        sums = {
+            name: getattr(self, name) + getattr(other, name)
+            for name, field in type(self).model_fields.items()
+            if field.annotation is int
+        }
+        return self.model_copy(
+            update={
+                **sums,
+                "due_date_moves": [
+                    DueDateMoves(from_=from_, to=to, loans=loans)
+                    for (from_, to), loans in sorted(moves.items())
+                ],
+            }
+        )
+
+
+class ActivityInside(BaseModel):
+    """An activity that falls into a closure."""
+
+    id: str
+    title: str
+    type: str
+    venue: str
+    branch: str
+    starts_at: datetime
+    ends_at: datetime | None
+    registered: int = Field(description="Number of patrons who have a place.")
+    waiting: int = Field(description="Number of patrons on the waiting list.")
+
+
+class ActivitiesInside(BaseModel):
+    """Events' answer: activities of closed branches on days on which they are closed."""
+
+    items: list[ActivityInside] = Field(
+        description="The first activities, ordered by their start, at most 100."
+    )
+    total: int = Field(description="Number of all these activities.")
+
+
+@dataclass(frozen=True)
+class ClosureEffect:
+    """The effect that a change of a closure would have."""
+
+    state: ClosureState
+    lending: LendingEffect
+    notifications: int
+    """Number of notifications that the change would cause.
+
+    They are for loans and ready holds whose last day moves, for fines that become less, and for
+    followers of branches that reopen.
+    """
+    activities: ActivitiesInside | None
+    """Activities in the closure; None if events does not answer."""
+
+
+async def effect_of(
+    run: Run, state: ClosureState, events: Sequence[BranchSnapshot]
+) -> ClosureEffect:
+    """Return the effect of a change of closures that would publish `events`.
+
+    Circulation computes the effect on loans and fines by the functions that carry the change out.
+    Each loan belongs to one branch, so the branches are sent in portions and the effects are added
+    up. Raises OwnerAway.
+    """
+    latest = {event.branch: event for event in events}
+    lending = LendingEffect(as_of=library_day(run.now, run.settings.zone))
+    for some in _portions([event.body() for event in latest.values()]):
+        question = b'{"branches":[' + b",".join(some) + b"]}"
+        answer = await run.owners.ask(
+            "circulation", "/v1/effects", question, now=run.now, within=EFFECT_SECONDS
+        )
+        lending = lending.plus(LendingEffect.model_validate(answer))
+    followers = [
+        await store.patrons.count_followers(run.database, event.branch, whole_milliseconds(run.now))
+        for event in latest.values()
+        if Reopening.after(event, lending.as_of)
+    ]
+    of_lending = lending.loans_moved + lending.shelf_dates_moved + lending.fines_lowered
+    try:
+        inside = await activities_inside(run, state)
+    except OwnerAway:
+        inside = None
+    return ClosureEffect(state, lending, of_lending + sum(followers), inside)
+
+
+async def activities_inside(run: Run, state: ClosureState) -> ActivitiesInside:
+    """Return the activities at the branches of a closure while it lasts, as events lists them.
+
+    Past and cancelled activities are left out. Raises OwnerAway.
+    """
+    today = library_day(run.now, run.settings.zone)
+    starts_on = max(state.closure.starts_on, today)
+    by_end: dict[date | None, list[str]] = {}
+    for one in state.covered:
+        lasts = one.reopened_on is None or one.reopened_on > starts_on
+        if lasts and not one.withdrawn:
+            by_end.setdefault(one.reopened_on, []).append(one.branch)
+    if not by_end:
+        return ActivitiesInside(items=[], total=0)
+    closed = [
+        {"branches": codes, "starts_on": starts_on, "reopened_on": end}
+        for end, codes in by_end.items()
+    ]
+    answer = await run.owners.ask(
+        "events",
+        "/v1/effects/activities",
+        orjson.dumps({"closed": closed}),
+        now=run.now,
+        within=ACTIVITIES_SECONDS,
+    )
+    return ActivitiesInside.model_validate(answer)
+
+
+def _portions(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Yield the bodies in portions that keep to the size limit of a request."""
+    portion: list[bytes] = []
+    for body in bodies:
+        if portion and sum(map(len, portion)) + len(body) > QUESTION_BYTES:
+            yield portion
+            portion = []
+        portion.append(body)
+    if portion:
+        yield portion

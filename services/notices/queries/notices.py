@@ -1,0 +1,27 @@
+"""Queries about notices."""
+
+from datetime import date
+from typing import Any
+
+from services.notices import store
+from services.notices.domain.notice import Notice
+from services.notices.domain.refusals import BadCursor
+from shared.http import Page, page_of
+from shared.mongo import Database
+
+
+async def page_of_notices(db: Database, branch: str | None, page: Page) -> dict[str, Any]:
+    """Return a page of the notices, newest first, or of those for `branch`. Raises BadCursor."""
+    after = None
+    if page.after is not None:
+        day, _, notice_id = page.after.partition("_")
+        try:
+            after = (date.fromisoformat(day).isoformat(), notice_id)
+        except ValueError:
+            raise BadCursor from None
+    found = await store.notices.find_before(db, branch, after, page.limit + 1)
+    return page_of(found, page, _cursor)
+
+
+def _cursor(notice: Notice) -> str:
+    return f"{notice.date.isoformat()}_{notice.id}"

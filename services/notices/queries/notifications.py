@@ -1,0 +1,96 @@
+"""Queries about the notifications in a patron's inbox, with their texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.notices import store
+from services.notices.domain.notification import Facts, Notification
+from services.notices.domain.patron import DEFAULT_LANGUAGE
+from services.notices.domain.refusals import BadCursor
+from services.notices.kinds.kind import Known, text_of
+from services.notices.kinds.language import language_of
+from shared.clock import parse_instant
+from shared.http import Page, page_of
+from shared.mongo import Database
+
+
+@dataclass(frozen=True)
+class InboxItem:
+    """A notification with its text."""
+
+    notification: Notification
+    text: str
+    title: str | None
+    """Title of the book or activity, or the branch's name, if known."""
+
+
+async def page_of_inbox(db: Database, patron_id: str, page: Page, zone: ZoneInfo) -> dict[str, Any]:
+    """Return a page of a patron's notifications, newest first, with texts. Raises BadCursor."""
+    after = None
+    if page.after is not None:
+        instant, _, rest = page.after.partition("_")
+        happened, _, notification_id = rest.rpartition("_")
+        try:
+            after = (parse_instant(instant), happened, notification_id)
+        except ValueError:
+            raise BadCursor from None
+    found = await store.notifications.find_inbox(db, patron_id, after, page.limit + 1)
+    return page_of(await with_texts(db, patron_id, found, zone), page, _cursor)
+
+
+def _cursor(item: InboxItem) -> str:
+    one = item.notification
+    at = one.at.astimezone(UTC)
+    # Without a plus sign, which a query would have to escape.
+    return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z_{one.happened}_{one.id}"
+
+
+async def with_texts(
+    db: Database, patron_id: str, found: Sequence[Notification], zone: ZoneInfo
+) -> list[InboxItem]:
+    """Return notifications with their texts, in the patron's language and with the known titles.
+
+    Times are in the library's time zone.
+    """
+    if not found:
+        return []
+    patron = await store.patrons.find_one(db, patron_id)
+    language = language_of(patron.speaks if patron else DEFAULT_LANGUAGE)
+    known = await _known(db, [facts for one in found for facts in (one.about, *one.also)], zone)
+    return [
+        InboxItem(
+            one,
+            text_of(one.kind, [one.about, *one.also], known, language),
+            _title(one.about, known),
+        )
+        for one in found
+    ]
+
+
+async def _known(db: Database, all_facts: Sequence[Facts], zone: ZoneInfo) -> Known:
+    """Return the names that these facts refer to."""
+    branches = {code for facts in all_facts for code in facts.get("branches") or ()}
+    return Known(
+        titles=await store.titles.find_names(db, _values("title_id", all_facts)),
+        activities=await store.titles.find_activities(db, _values("activity_id", all_facts)),
+        branches=await store.branches.find_names(db, branches | _values("branch", all_facts)),
+        zone=zone,
+    )
+
+
+def _values(name: str, all_facts: Sequence[Facts]) -> set[str]:
+    return {value for facts in all_facts if (value := facts.get(name))}
+
+
+def _title(facts: Facts, known: Known) -> str | None:
+    """Return the first known title of a book or an activity, or a branch's name or code."""
+    activity = known.activities.get(facts.get("activity_id") or "")
+    branch = facts.get("branch")
+    return (
+        known.titles.get(facts.get("title_id") or "")
+        or (activity.name if activity else None)
+        or known.branches.get(branch or "", branch)
+    )

@@ -1,0 +1,11 @@
+"""Routes of notices, one module for each subject."""
+
+from fastapi import APIRouter
+
+from services.notices.routes import branches, closures, notices, notifications
+
+__all__ = ["router"]
+
+router = APIRouter()
+for subject in (branches, closures, notices, notifications):
+    router.include_router(subject.router)

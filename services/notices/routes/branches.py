@@ -1,0 +1,164 @@
+"""Routes that register branches, change their hours, and show them to everyone."""
+
+import datetime as dt
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.notices.domain import branch as rules
+from services.notices.domain.branch import Branch
+from services.notices.queries import branches
+from services.notices.routes.fields import BranchKind, Code, Id, Name, WeekBody, Weekday
+from services.notices.usecases.change_hours import ChangeHours, change_hours
+from services.notices.usecases.register_branch import RegisterBranch, register_branch
+from shared.auth import Staff
+from shared.clock import library_day
+from shared.http import Body, BusinessTime, PageQuery, Run
+
+router = APIRouter(prefix="/v1", tags=["branches"])
+
+
+class BranchBody(Body):
+    """A new branch."""
+
+    code: Code
+    name: Name
+    kind: BranchKind
+    hours: WeekBody = Field(
+        description="Weekly opening hours. The branch is closed on weekdays without an entry."
+    )
+
+
+class HoursChangeBody(Body):
+    """A change of a branch's weekly hours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+    hours: WeekBody
+    from_: dt.date | None = Field(
+        default=None, alias="from", description="First day of the new hours; null: today."
+    )
+
+
+class HoursOut(BaseModel):
+    """Opening hours on one weekday."""
+
+    weekday: Weekday
+    opens: str
+    closes: str
+
+    @classmethod
+    def of(cls, hours: rules.Hours) -> "HoursOut":
+        """Build the answer from a branch's hours."""
+        return cls(weekday=hours.weekday + 1, opens=hours.opens, closes=hours.closes)
+
+
+class DayClosureOut(BaseModel):
+    """The closure that closes a branch on a day."""
+
+    id: str
+    from_: dt.date = Field(serialization_alias="from")
+    reopened_on: dt.date | None
+    reason: str
+
+    @classmethod
+    def of(cls, closure: rules.BranchClosure) -> "DayClosureOut":
+        """Build the answer from a branch's closure."""
+        return cls(
+            id=closure.closure_id,
+            from_=closure.now.starts_on,
+            reopened_on=closure.now.reopened_on,
+            reason=closure.now.reason,
+        )
+
+
+class BranchOut(BaseModel):
+    """A branch, and what a visitor finds there on one day."""
+
+    code: str
+    name: str
+    kind: str
+    version: int
+    weekly_hours: list[HoursOut]
+    on: dt.date
+    open: bool
+    hours: list[HoursOut] = Field(
+        description="Opening hours on the day `on`; special hours if they are in force."
+    )
+    services: list[str]
+    measures: list[str]
+    capacity: int | None = Field(description="Maximum number of visitors inside; null: no limit.")
+    closure: DayClosureOut | None
+    opens_on: dt.date | None = Field(
+        description="First open day after the closure; null: the branch is not closed, or no end "
+        "is announced."
+    )
+
+    @classmethod
+    def of(cls, branch: Branch, on: dt.date) -> "BranchOut":
+        """Build the answer from a branch as it is on a day."""
+        day = rules.day_of(branch, on)
+        closure = day.closure
+        return cls(
+            code=branch.id,
+            name=branch.name,
+            kind=branch.kind,
+            version=branch.version,
+            weekly_hours=[HoursOut.of(hours) for hours in branch.hours],
+            on=day.on,
+            open=day.open,
+            hours=[HoursOut.of(hours) for hours in day.hours],
+            services=list(day.services),
+            measures=list(day.measures),
+            capacity=day.capacity,
+            closure=None if closure is None else DayClosureOut.of(closure),
+            opens_on=rules.opens_after_closure(branch, on),
+        )
+
+
+class BranchPage(BaseModel):
+    """A page of branches."""
+
+    items: list[BranchOut]
+    next: str | None
+
+
+@router.post("/branches", status_code=201)
+async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: Run) -> BranchOut:
+    """Register a branch. 409 `branch-exists`, 422 `bad-hours`."""
+    today = library_day(now, run.settings.zone)
+    hours = tuple(one.hours() for one in body.hours)
+    command = RegisterBranch(body.code, body.name, body.kind, hours, today)
+    return BranchOut.of(await run(register_branch, command), today)
+
+
+@router.patch("/branches/{code}")
+async def patch_branch(
+    code: Id, body: HoursChangeBody, caller: Staff, now: BusinessTime, run: Run
+) -> BranchOut:
+    """Change the weekly hours; special hours in force end.
+
+    404 `no-such-branch`, 422 `bad-hours`.
+    """
+    today = library_day(now, run.settings.zone)
+    hours = tuple(one.hours() for one in body.hours)
+    command = ChangeHours(code, hours, body.from_ or today)
+    return BranchOut.of(await run(change_hours, command), today)
+
+
+@router.get("/branches")
+async def get_branches(
+    page: PageQuery, now: BusinessTime, run: Run, on: dt.date | None = None
+) -> BranchPage:
+    """List all branches in order of code, each as it is on a day (default: today)."""
+    day = on or library_day(now, run.settings.zone)
+    found = await branches.page_of_branches(run.database, page)
+    items = [BranchOut.of(branch, day) for branch in found["items"]]
+    return BranchPage(items=items, next=found["next"])
+
+
+@router.get("/branches/{code}")
+async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None = None) -> BranchOut:
+    """Return a branch as a visitor finds it on a day (default: today). 404 `no-such-branch`."""
+    day = on or library_day(now, run.settings.zone)
+    return BranchOut.of(await branches.get(run.database, code), day)

@@ -1,0 +1,76 @@
+"""Branches, each with its hours and closures."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+
+from services.notices.domain.branch import Branch
+from shared.mongo import Database, Indexes, Part, from_document, read_part
+from shared.unit_of_work import Work
+
+BRANCHES = "branches"
+
+INDEXES: Indexes = {
+    BRANCHES: [
+        IndexModel([("kind", ASCENDING)]),
+        IndexModel([("closures.closure_id", ASCENDING)]),
+    ],
+}
+
+
+async def get(work: Work, code: str) -> Branch | None:
+    """Return the branch with a code, or None."""
+    return await work.find(Branch, BRANCHES, {"_id": code})
+
+
+async def some(
+    work: Work, codes: Collection[str] = (), kinds: Collection[str] = ()
+) -> list[Branch]:
+    """Return the branches with one of these codes or of one of these kinds, in order of code."""
+    query = {"$or": [{"_id": {"$in": sorted(codes)}}, {"kind": {"$in": sorted(kinds)}}]}
+    return await work.all(Branch, BRANCHES, query, sort=[("_id", ASCENDING)])
+
+
+async def add(work: Work, branch: Branch) -> None:
+    """Insert a new branch. The code is its id, so it is unique."""
+    await work.add(BRANCHES, branch)
+
+
+async def save(work: Work, branch: Branch) -> None:
+    """Save the next version of a branch; of two writers of one version only one succeeds."""
+    await work.save(BRANCHES, branch)
+
+
+async def find_one(db: Database, code: str) -> Branch | None:
+    """Return the branch with a code, or None."""
+    found = await db[BRANCHES].find_one({"_id": code})
+    return None if found is None else from_document(Branch, found)
+
+
+async def find_after(db: Database, after: str | None, limit: int) -> list[Branch]:
+    """Return at most `limit` branches after a code, in order of code."""
+    return await _find(db, {"_id": {"$gt": after or ""}}, limit)
+
+
+async def find_in_closures(db: Database, closure_ids: Collection[str]) -> list[Branch]:
+    """Return the branches that any of these closures covers, in order of code."""
+    return await _find(db, {"closures.closure_id": {"$in": sorted(closure_ids)}})
+
+
+async def _find(db: Database, query: Mapping[str, Any], limit: int = 0) -> list[Branch]:
+    found = db[BRANCHES].find(query).sort("_id", ASCENDING).limit(limit)
+    return [from_document(Branch, document) async for document in found]
+
+
+async def find_part(db: Database, part: Part) -> tuple[list[Branch], str | None]:
+    """Return a part of the branches and the id at which the next part begins."""
+    return await read_part(db[BRANCHES], Branch, part)
+
+
+async def find_names(db: Database, codes: Collection[str]) -> dict[str, str]:
+    """Return the names of the registered branches among these codes, by code."""
+    if not codes:
+        return {}
+    found = db[BRANCHES].find({"_id": {"$in": sorted(codes)}}, {"name": 1})
+    return {document["_id"]: document["name"] async for document in found}

@@ -1,0 +1,45 @@
+"""Notices of branches and of the whole library."""
+
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from services.notices.domain.notice import Notice
+from shared.mongo import Database, Indexes, Part, from_document, read_part
+from shared.unit_of_work import Work
+
+NOTICES = "notices"
+
+INDEXES: Indexes = {
+    NOTICES: [
+        IndexModel([("date", DESCENDING), ("_id", DESCENDING)]),
+        IndexModel([("branches", ASCENDING), ("date", DESCENDING), ("_id", DESCENDING)]),
+    ],
+}
+
+
+async def add(work: Work, notice: Notice) -> None:
+    """Insert a new notice."""
+    await work.add(NOTICES, notice)
+
+
+async def find_before(
+    db: Database, branch: str | None, after: tuple[str, str] | None, limit: int
+) -> list[Notice]:
+    """Return at most `limit` notices, newest first, after a date and id.
+
+    With `branch`, those that concern it; a notice of the whole library concerns every branch.
+    """
+    query: dict[str, Any] = {}
+    if branch is not None:
+        query["branches"] = {"$in": [branch, []]}
+    if after is not None:
+        query["$or"] = [{"date": {"$lt": after[0]}}, {"date": after[0], "_id": {"$lt": after[1]}}]
+    order = [("date", DESCENDING), ("_id", DESCENDING)]
+    found = db[NOTICES].find(query).sort(order).limit(limit)
+    return [from_document(Notice, document) async for document in found]
+
+
+async def find_part(db: Database, part: Part) -> tuple[list[Notice], str | None]:
+    """Return a part of the notices and the id at which the next part begins."""
+    return await read_part(db[NOTICES], Notice, part)

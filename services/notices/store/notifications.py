@@ -1,0 +1,120 @@
+"""Notifications in patrons' inboxes, and the events of which several patrons are notified."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from services.notices.domain.notification import Cause, Notification
+from shared.mongo import Database, Indexes, Part, from_document, read_part
+from shared.unit_of_work import Work
+
+NOTIFICATIONS = "notifications"
+CAUSES = "causes"
+
+INDEXES: Indexes = {
+    NOTIFICATIONS: [
+        IndexModel(
+            [
+                ("patron_id", ASCENDING),
+                ("at", DESCENDING),
+                ("happened", DESCENDING),
+                ("_id", DESCENDING),
+            ]
+        ),
+    ],
+    CAUSES: [
+        IndexModel([("branch", ASCENDING), ("at", ASCENDING)]),
+        IndexModel([("activity_type", ASCENDING), ("at", ASCENDING)]),
+    ],
+}
+
+
+async def get(work: Work, notification_id: str) -> Notification | None:
+    """Return a notification by its id, or None."""
+    return await work.find(Notification, NOTIFICATIONS, {"_id": notification_id})
+
+
+async def some(work: Work, ids: Iterable[str]) -> dict[str, Notification]:
+    """Return the existing notifications of these ids, by id."""
+    found = await work.all(Notification, NOTIFICATIONS, {"_id": {"$in": list(ids)}})
+    return {one.id: one for one in found}
+
+
+async def save(work: Work, notification: Notification) -> None:
+    """Save a notification; version 1 is a new one."""
+    if notification.version == 1:
+        await work.add(NOTIFICATIONS, notification)
+    else:
+        await work.save(NOTIFICATIONS, notification)
+
+
+async def delete_inbox(work: Work, patron_id: str) -> None:
+    """Delete all notifications of a patron."""
+    await work.delete(NOTIFICATIONS, {"patron_id": patron_id})
+
+
+async def get_cause(work: Work, event_id: str) -> Cause | None:
+    """Return the cause of an event, or None."""
+    return await work.find(Cause, CAUSES, {"_id": event_id})
+
+
+async def save_cause(work: Work, cause: Cause) -> None:
+    """Save a cause with its progress; version 1 is a new one."""
+    if cause.version == 1:
+        await work.add(CAUSES, cause)
+    else:
+        await work.save(CAUSES, cause)
+
+
+async def causes_between(
+    work: Work,
+    start: datetime,
+    until: datetime | None,
+    branches: Collection[str],
+    activity_types: Collection[str],
+) -> list[Cause]:
+    """Return the causes from `start` to before `until` of these branches or activity types."""
+    span: dict[str, Any] = {"$gte": start} | ({"$lt": until} if until else {})
+    query = {
+        "$or": [
+            {"branch": {"$in": sorted(branches)}, "at": span},
+            {"activity_type": {"$in": sorted(activity_types)}, "at": span},
+        ]
+    }
+    return await work.all(Cause, CAUSES, query, sort=[("at", ASCENDING)])
+
+
+async def find_cause(db: Database, event_id: str) -> Cause | None:
+    """Return the cause of an event with its progress; None before the first notification."""
+    found = await db[CAUSES].find_one({"_id": event_id})
+    return None if found is None else from_document(Cause, found)
+
+
+async def find_inbox(
+    db: Database, patron_id: str, after: tuple[datetime, str, str] | None, limit: int
+) -> list[Notification]:
+    """Return at most `limit` notifications of a patron after an instant, event and id.
+
+    They are in the order newest first, those of one instant in the order of their events' ids.
+    """
+    query: dict[str, Any] = {"patron_id": patron_id, "withdrawn": False}
+    if after is not None:
+        at, happened, notification_id = after
+        query["$or"] = [
+            {"at": {"$lt": at}},
+            {"at": at, "happened": happened or None, "_id": {"$lt": notification_id}},
+        ]
+        if happened:
+            # Includes notifications stored before the field existed, which come last.
+            query["$or"].append({"at": at, "happened": {"$not": {"$gte": happened}}})
+    order = [("at", DESCENDING), ("happened", DESCENDING), ("_id", DESCENDING)]
+    found = db[NOTIFICATIONS].find(query).sort(order)
+    return [from_document(Notification, document) async for document in found.limit(limit)]
+
+
+async def find_unread(db: Database, part: Part) -> tuple[list[Notification], str | None]:
+    """Return the unread notifications of a part, and the id at which the next part begins."""
+    where = {"read": False, "withdrawn": False}
+    return await read_part(db[NOTIFICATIONS], Notification, part, where)

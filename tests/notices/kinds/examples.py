@@ -1,0 +1,177 @@
+"""Examples of each notification kind: its event in a story, and the facts that its text names."""
+
+from dataclasses import dataclass
+
+from shared.contracts import Event
+from shared.contracts.accounts import PatronBlocked, PatronUnblocked, PatronUpdated
+from shared.contracts.circulation import (
+    FineAdjusted,
+    FinePaid,
+    FineWaived,
+    HoldCancelled,
+    HoldChanged,
+    HoldExpired,
+    HoldReady,
+)
+from tests.notices.lending import Lending
+from tests.notices.library import (
+    announced,
+    called_off,
+    changed,
+    charge,
+    closed,
+    confirmed,
+    due_soon,
+    erased,
+    fine,
+    hold,
+    lost,
+    moved,
+    overdue,
+    prefers,
+    registered,
+    released,
+    reopened,
+    rescheduled,
+    resumed,
+    suspended,
+    title,
+)
+
+
+@dataclass(frozen=True)
+class Happened:
+    id: str
+    at: str
+    event: Event
+
+
+def story() -> list[Happened]:
+    """Return an event of every type that notices hears, in the order in which they happened."""
+    snapshot = registered("a").model_dump()
+    told: list[Event] = [
+        registered("a", language="zh-Hant"),
+        registered("b"),
+        registered("c"),
+        title(1, "Jane Eyr"),
+        title(2),
+        announced("activity-1", "Factory"),
+        prefers("a", 1, ("HKCL",), ("talk",)),
+        prefers("b", 1, ("HKCL", "TPO")),
+        prefers("c", 1, ("HKCL",), ("talk",)),
+        due_soon("loan-b", "b"),
+        overdue("loan-a", "a"),
+        overdue("loan-b", "b"),
+        fine("charge-a", "a"),
+        suspended(),
+        reopened("HKCL", 3),
+        prefers("b", 2, ("TPO",)),
+        prefers("a", 2, (), ("talk",), language="zh-Hans"),
+        reopened("HKCL", 4),
+        moved("loan-a", "a"),
+        reopened("TPO", 3),
+        changed("TPO", "reopening-taken-back"),
+        closed("TPO", 5),
+        PatronUpdated.model_validate({**snapshot, "patron_id": "b", "version": 2}),
+        PatronBlocked.model_validate(
+            {**snapshot, "patron_id": "b", "version": 3, "language": "zh-Hant"}
+        ),
+        PatronUnblocked.model_validate({**snapshot, "patron_id": "b", "version": 4}),
+        released("activity-1"),
+        prefers("b", 3, ("HKCL",), ("exhibition",)),
+        reopened("TPO", 4),
+        resumed(),
+        erased("c"),
+        reopened("HKCL", 5),
+        overdue("loan-c", "c"),
+        charge(FineWaived, "e"),
+        charge(FineAdjusted, "e"),
+        charge(FinePaid, "e"),
+        lost("loan-e", "e"),
+        hold(HoldReady, 2, patron_id="e", state="ready"),
+        hold(HoldChanged, 3, patron_id="e", state="ready"),
+        hold(HoldExpired, 4, patron_id="e", state="expired", uncollected=True),
+        hold(HoldCancelled, 2, patron_id="e", hold_id="hold-2", state="cancelled", by="staff"),
+        confirmed("activity-2", "e", waited=True),
+        rescheduled("activity-2"),
+        called_off("activity-2", "e"),
+    ]
+    return [
+        Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
+        for number, event in enumerate(told)
+    ]
+
+
+def answers(lending: Lending) -> None:
+    """Set the answers of circulation for the whole story."""
+    lending.owes("loan-a", 750)
+    lending.owes("loan-b", 750, suspended=True, resumes_on="2021-03-05")
+    lending.owes("loan-c", 150)
+    lending.charges["charge-a"] = {"amount_cents": 750, "outstanding_cents": 750}
+    lending.loans["loan-1"] = {"id": "loan-1", "title_id": "title-1"}
+    lending.charges["charge-1"] = {"amount_cents": 450, "outstanding_cents": 0}
+    lending.loans["loan-e"] = {"state": "lost", "due_on": "2020-12-04"}
+    lending.loans["loan-b"] = {"state": "open", "due_on": "2020-12-04"}
+    lending.borrowers["s-1"] = ["a", "b", "c", "d"]
+    lending.registered["activity-2"] = ["e", "c"]
+
+
+INBOXES = [
+    [
+        "fines.resumed",
+        "recording.released",
+        "loan.due-date-changed",
+        "branch.reopened",
+        "fines.suspended",
+        "fine.assessed",
+        "loan.overdue",
+    ],
+    [
+        "branch.reopened",
+        "fines.resumed",
+        "branch.closed",
+        "branch.closure-changed",
+        "branch.reopened",
+        "branch.reopened",
+        "fines.suspended",
+        "loan.overdue",
+        "loan.due-soon",
+    ],
+    [],
+    ["fines.resumed", "fines.suspended"],
+    [
+        *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
+        *("hold.cancelled", "hold.expired", "hold.changed", "hold.ready"),
+        *("loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
+    ],
+]
+"""Kinds of the notifications of patrons a to e after the story, newest first."""
+
+SAYS = {
+    "loan.due-soon": {"title", "due_on"},
+    "loan.overdue": {"title", "due_on", "as_of", "amount"},
+    "loan.due-date-changed": {"title", "due_on", "previous_due_on"},
+    "fine.assessed": {"title", "amount", "outstanding"},
+    "fine.adjusted": {"title", "amount", "refund"},
+    "fine.paid": {"title", "amount"},
+    "fine.waived": {"title", "amount"},
+    "loan.lost": {"title"},
+    "fines.suspended": {
+        *("starts_on", "previous_starts_on", "resumes_on", "previous_resumes_on", "libraries"),
+    },
+    "fines.resumed": {"resumes_on", "previous_resumes_on", "libraries"},
+    "branch.reopened": {"branch", "reopened_on", "previous_reopened_on"},
+    "branch.closed": {"branch", "reopened_on", "previous_reopened_on"},
+    "branch.closure-changed": {"branch", "reopened_on", "previous_reopened_on"},
+    "recording.released": {"activity"},
+    "hold.ready": {"title", "branch", "collect_from", "shelf_until"},
+    "hold.changed": {"title", "branch", "collect_from", "shelf_until"},
+    "hold.expired": {"title"},
+    "hold.cancelled": {"title"},
+    "registration.confirmed": {"activity", "begins_at"},
+    "registration.cancelled": {"activity", "begins_at"},
+    "activity.rescheduled": {
+        *("activity", "begins_at", "previous_begins_at", "venue", "previous_venue"),
+    },
+}
+"""For each kind: the facts that its text names."""

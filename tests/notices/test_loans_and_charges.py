@@ -1,0 +1,160 @@
+"""Notifications about loans and charges: amounts as circulation states them then."""
+
+import pytest
+
+from shared.contracts.circulation import FineAdjusted, FinePaid, FineWaived
+from shared.owners import OwnerAway
+from tests.notices.lending import Lending
+from tests.notices.library import (
+    DECEMBER_9,
+    FEBRUARY_1,
+    FEBRUARY_20,
+    charge,
+    due_soon,
+    events,
+    fine,
+    hear,
+    inbox,
+    lost,
+    overdue,
+    suspended,
+    texts,
+    title,
+)
+from tests.support import Api
+
+
+async def test_an_overdue_notice_says_what_the_statement_says(api: Api, lending: Lending) -> None:
+    lending.owes("loan-1", 750)
+    await hear(api, title(), "e-0", DECEMBER_9)
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    (item,) = await inbox(api, "p")
+    assert item["text"] == (
+        "“Jane Eyre” was due on 4 December 2020 and is overdue. Please return or renew it. "
+        "The fine up to 9 December 2020 is $7.50, payable after its return or renewal."
+    )
+    assert (item["about"]["amount_cents"], item["about"]["suspended"]) == (750, False)
+    assert lending.asked == [("/v1/loans/loan-1/fine-statement", {"as_of": "2020-12-09"})]
+
+
+async def test_a_loan_that_is_due_soon_is_told_unless_it_is_back_or_renewed(
+    api: Api, lending: Lending
+) -> None:
+    for number, (state, due_on) in enumerate(
+        (("open", "2020-12-04"), ("returned", "2020-12-04"), ("open", "2020-12-16")), 1
+    ):
+        lending.loans[f"loan-{number}"] = {"state": state, "due_on": due_on}
+        await hear(api, due_soon(f"loan-{number}", "p"), f"e-{number}", "2020-12-02T08:00:00+08:00")
+    await hear(api, due_soon("none", "p"), "e-4", "2020-12-02T08:00:00+08:00")
+    assert await texts(api, "p") == [
+        "An item that you borrowed is due on 4 December 2020. Please return or renew it by then."
+    ]
+
+
+async def test_an_overdue_notice_names_no_money_while_fines_are_suspended(
+    api: Api, lending: Lending
+) -> None:
+    """It does not name the earlier accrued fine either; the account shows that."""
+    lending.owes("loan-1", 750, suspended=True)
+    lending.owes("loan-2", 750, suspended=True, resumes_on="2021-03-05")
+    await hear(api, overdue("loan-1", "p"), "e-1", "2020-12-21T08:00:00+08:00")
+    await hear(api, overdue("loan-2", "p"), "e-2", FEBRUARY_20)
+    later, earlier = await inbox(api, "p")
+    for item in (later, earlier):
+        assert "$" not in item["text"]
+        assert "Fines are suspended" in item["text"]
+        assert "amount_cents" not in item["about"]
+    assert later["text"].endswith("They are counted again from 5 March 2021.")
+    assert later["about"]["resumes_on"] == "2021-03-05"
+    assert "again" not in earlier["text"]
+
+
+async def test_nothing_is_said_of_a_loan_that_is_not_there_or_not_overdue_any_more(
+    api: Api, lending: Lending
+) -> None:
+    lending.owes("loan-2", 0, overdue=False)
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    await hear(api, overdue("loan-2", "p"), "e-2", DECEMBER_9)
+    await hear(api, fine("charge-1", "p"), "e-3", DECEMBER_9)
+    await hear(api, suspended(), "e-4", DECEMBER_9)
+    assert await inbox(api, "p") == []
+    assert await events(api, "notification.delivered") == []
+
+
+async def test_while_circulation_is_away_the_event_waits(api: Api, lending: Lending) -> None:
+    lending.owes("loan-1", 750)
+    lending.away = True
+    with pytest.raises(OwnerAway):
+        await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    assert await inbox(api, "p") == []
+    lending.away = False
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    assert len(await inbox(api, "p")) == 1
+
+
+async def test_a_fine_is_told_as_the_charge_stands_then(api: Api, lending: Lending) -> None:
+    lending.charges["charge-1"] = {"amount_cents": 750, "outstanding_cents": 600}
+    lending.charges["charge-2"] = {"amount_cents": 750, "outstanding_cents": 0}
+    await hear(api, fine("charge-1", "p"), "e-1", DECEMBER_9)
+    lending.loans["loan-1"] = {"id": "loan-1", "title_id": "title-1"}
+    await hear(api, title(), "e-0", DECEMBER_9)
+    await hear(api, fine("charge-2", "p"), "e-2", FEBRUARY_1)
+    settled, open_ = await texts(api, "p")
+    assert open_.startswith("An item that you borrowed: a fine of $7.50 was recorded. $6.00 of it")
+    assert settled.startswith("“Jane Eyre”: a fine of $7.50")
+    assert "It is settled" in settled
+
+
+async def test_a_fine_assessed_under_a_suspension_is_told_without_its_sum(
+    api: Api, lending: Lending
+) -> None:
+    lending.charges["charge-1"] = {"amount_cents": 750, "outstanding_cents": 750}
+    await hear(api, fine("charge-1", "p", last="suspended"), "e-1", FEBRUARY_20)
+    (item,) = await inbox(api, "p")
+    assert "$" not in item["text"]
+    assert "amount_cents" not in item["about"]
+
+
+async def test_a_charge_notification_states_the_charge_at_that_time(
+    api: Api, lending: Lending
+) -> None:
+    now = {"amount_cents": 450, "outstanding_cents": 0, "refund_due_cents": 300}
+    lending.charges["charge-1"] = now
+    lending.loans["loan-1"] = {"id": "loan-1", "title_id": "title-1"}
+    await hear(api, title(), "e-0", DECEMBER_9)
+    events = [
+        charge(FinePaid, "p"),
+        charge(FineWaived, "p"),
+        charge(FineAdjusted, "p"),
+        charge(FineAdjusted, "p", lowered_cents=0, refunded_cents=300),
+    ]
+    for number, event in enumerate(events):
+        await hear(api, event, f"e-{number + 1}", f"2020-12-09T1{number}:00:00+08:00")
+    refunded, adjusted, waived, paid = await texts(api, "p")
+    assert paid == "“Jane Eyre”: your payment of $7.50 was received. Thank you."
+    assert waived == "“Jane Eyre”: $2.00 of a charge was waived."
+    assert adjusted == (
+        "“Jane Eyre”: a charge was lowered and is now $4.50. "
+        "$3.00 of what you paid is due back to you."
+    )
+    assert refunded == "“Jane Eyre”: $3.00 was given back to you."
+
+
+async def test_a_hold_fee_is_told_without_a_loan(api: Api, lending: Lending) -> None:
+    lending.charges["charge-1"] = {"amount_cents": 330, "outstanding_cents": 330}
+    event = fine("charge-1", "p").model_copy(
+        update={"kind": "hold-fee", "loan_id": "", "hold_id": "h", "spans": ()}
+    )
+    await hear(api, event, "e-1", DECEMBER_9)
+    [told] = await texts(api, "p")
+    assert told.startswith("A fee of $3.30 for collecting a reserved item was charged.")
+    assert [path for path, _ in lending.asked] == ["/v1/charges/charge-1"]
+
+
+async def test_a_loss_is_told_unless_it_was_found_by_then(api: Api, lending: Lending) -> None:
+    lending.loans["loan-1"] = {"state": "lost", "due_on": "2020-12-04"}
+    lending.loans["loan-2"] = {"state": "returned", "due_on": "2020-12-04"}
+    await hear(api, lost("loan-1", "p"), "e-1", DECEMBER_9)
+    await hear(api, lost("loan-2", "p"), "e-2", DECEMBER_9)
+    [told] = await texts(api, "p")
+    assert "recorded as lost" in told

@@ -1,0 +1,177 @@
+"""Events in any order, several times and at once end in the same inbox."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from services.notices import consumers
+from services.notices.app import create_app
+from services.notices.settings import Settings
+from shared.bus import Hears
+from tests.notices.kinds.examples import INBOXES, Happened, answers, story
+from tests.notices.lending import Lending
+from tests.notices.library import (
+    FEBRUARY_1,
+    FEBRUARY_17,
+    FEBRUARY_20,
+    changed,
+    erased,
+    events,
+    hear,
+    inbox,
+    moved,
+    overdue,
+    patron,
+    prefers,
+    register,
+    registered,
+    released,
+    reopened,
+)
+from tests.support import Api, served
+
+
+async def test_preferences_that_come_late_catch_up_with_what_happened_under_them(api: Api) -> None:
+    await register(api)
+    await hear(api, reopened("HKCL"), "e-1", FEBRUARY_17)
+    await hear(api, released("activity-1"), "e-2", FEBRUARY_17)
+    await hear(api, reopened("TPO"), "e-3", "2021-03-01T10:00:00+08:00")
+    await hear(api, prefers("p", 2, ("TPO",)), "e-4", FEBRUARY_20)
+    assert [item["kind"] for item in await inbox(api, "p")] == ["branch.reopened"]
+    await hear(api, prefers("p", 1, ("HKCL", "TPO"), ("talk",)), "e-5", FEBRUARY_1)
+    found = {(item["kind"], item["about"].get("branch")) for item in await inbox(api, "p")}
+    assert found == {
+        ("branch.reopened", "HKCL"),
+        ("recording.released", None),
+        ("branch.reopened", "TPO"),
+    }
+    assert (await inbox(api, "p"))[-1]["at"] == "2021-02-17T08:00:00Z"
+
+
+async def test_a_follower_of_a_branch_is_told_that_its_announced_reopening_was_taken_back(
+    api: Api,
+) -> None:
+    await register(api)
+    await hear(api, prefers("p", 1, ("TPO",)), "e-1", FEBRUARY_1)
+    await hear(api, prefers("q", 1, ("HKCL",)), "e-2", FEBRUARY_1)
+    await hear(api, reopened("TPO"), "e-3", FEBRUARY_17)
+    await hear(api, changed("TPO", "amended"), "e-4", FEBRUARY_17)
+    for _ in range(2):
+        await hear(api, changed("TPO", "reopening-taken-back", 5), "e-5", FEBRUARY_17)
+    kinds = [item["kind"] for item in await inbox(api, "p")]
+    assert sorted(kinds) == ["branch.closure-changed", "branch.reopened"]
+    assert await inbox(api, "q") == []
+
+
+async def test_a_notification_is_taken_back_when_a_late_event_shows_the_branch_was_unfollowed(
+    api: Api,
+) -> None:
+    await register(api)
+    await hear(api, prefers("p", 1, ("HKCL",)), "e-1", FEBRUARY_1)
+    await hear(api, reopened("HKCL"), "e-3", FEBRUARY_17)
+    (item,) = await inbox(api, "p")
+    await hear(api, prefers("p", 2), "e-2", "2021-02-02T10:00:00+08:00")
+    assert await inbox(api, "p") == []
+    gone = await api.post(f"/v1/me/inbox/{item['id']}/read", as_=patron("p"))
+    assert gone.status == 404
+    told = await events(api, "notification.delivered", "notification.read")
+    assert [(e["topic"], e["version"], e["read"]) for e in told] == [
+        ("notification.delivered", 1, False),
+        ("notification.read", 2, True),
+    ]
+
+
+async def test_an_event_and_preferences_at_the_same_moment_do_not_miss_each_other(
+    api: Api, replica: Api
+) -> None:
+    for round_ in range(20):
+        name = f"p{round_}"
+        await asyncio.gather(
+            hear(api, prefers(name, 1, ("TPO",)), f"e-p{round_}", FEBRUARY_1),
+            hear(replica, reopened("TPO"), f"e-r{round_}", FEBRUARY_17),
+        )
+    told = await events(api, "notification.delivered")
+    counts = [sum(e["patron_id"] == f"p{number}" for e in told) for number in range(20)]
+    # Each patron known by now was notified of all reopenings, earlier and later.
+    assert counts == [20] * 20
+
+
+async def test_an_erased_patron_has_no_inbox_and_is_told_of_nothing(
+    api: Api, lending: Lending
+) -> None:
+    lending.owes("loan-1", 750)
+    await hear(api, prefers("p", 1, ("HKCL",)), "e-1", FEBRUARY_1)
+    await hear(api, moved("loan-1", "p"), "e-2", FEBRUARY_1)
+    await hear(api, erased("p"), "e-3", FEBRUARY_17)
+    assert await inbox(api, "p") == []
+    await hear(api, overdue("loan-1", "p"), "e-4", FEBRUARY_17)
+    await hear(api, registered("p", 2), "e-5", FEBRUARY_17)
+    await hear(api, prefers("p", 2, ("HKCL",)), "e-6", FEBRUARY_17)
+    await hear(api, reopened("HKCL"), "e-7", FEBRUARY_17)
+    assert await inbox(api, "p") == []
+    assert await api.app.state.database.notifications.count_documents({}) == 0
+
+
+async def test_an_erasure_amid_notifications_leaves_nothing_behind(api: Api, replica: Api) -> None:
+    for round_ in range(10):
+        name = f"p{round_}"
+        await asyncio.gather(
+            *(hear(api, moved(f"loan-{n}", name), f"e-{round_}-{n}", FEBRUARY_1) for n in range(4)),
+            hear(replica, erased(name), f"e-{round_}", FEBRUARY_1),
+        )
+    assert await api.app.state.database.notifications.count_documents({}) == 0
+
+
+async def play(
+    settings: Settings, order: Callable[[list[Happened]], list[Happened]]
+) -> dict[str, Any]:
+    """Return the state after the story in some order: inboxes and unread notifications."""
+    async with served(create_app, settings) as api:
+        await register(api)
+        for happened in order(story()):
+            await hear(api, happened.event, happened.id, happened.at)
+        latest: dict[str, dict[str, Any]] = {}
+        told = await events(api, "notification.delivered", "notification.read")
+        for event in told:
+            known = latest.get(event["notification_id"])
+            if known is None or known["version"] < event["version"]:
+                latest[event["notification_id"]] = event
+        unread = {
+            name: sorted(
+                e["notification_id"]
+                for e in latest.values()
+                if e["patron_id"] == name and not e["read"]
+            )
+            for name in ("a", "b", "d")
+        }
+        inboxes = {name: await inbox(api, name) for name in ("a", "b", "c", "d", "e")}
+        # For each living patron, the published events agree with the inbox.
+        assert unread == {name: sorted(i["id"] for i in inboxes[name]) for name in unread}
+        left = api.app.state.database.notifications
+        assert await left.count_documents({"patron_id": "c"}) == 0
+        return inboxes
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order(
+    settings: Settings, lending: Lending, seed: int
+) -> None:
+    answers(lending)
+    shuffled = random.Random(seed)  # noqa: S311 - an order, not a secret
+
+    def thrice(told: list[Happened]) -> list[Happened]:
+        return shuffled.sample(told * 3, len(told) * 3)
+
+    in_order = await play(settings, list)
+    prefix = f"{settings.database_prefix}_x"
+    assert await play(settings.model_copy(update={"database_prefix": prefix}), thrice) == in_order
+    kinds = [[item["kind"] for item in in_order[name]] for name in ("a", "b", "c", "d", "e")]
+    assert kinds == INBOXES
+
+
+def test_the_story_has_every_event_type_that_notices_hears() -> None:
+    hears: Hears = consumers.hears
+    assert {happened.event.topic for happened in story()} == set(hears.handlers)

@@ -1,0 +1,133 @@
+"""The recipients of events that concern many patrons, page by page and only once."""
+
+import asyncio
+
+import pytest
+
+from services.notices import consumers
+from services.notices.domain.notification import Cause
+from services.notices.usecases.tell_patrons import TellPatrons, begin_telling, tell_patrons
+from shared.clock import parse_instant
+from shared.owners import OwnerAway
+from shared.unit_of_work import Busy, Origin, Run
+from tests.notices.lending import Lending
+from tests.notices.library import (
+    DECEMBER_9,
+    FEBRUARY_1,
+    FEBRUARY_17,
+    erased,
+    events,
+    hear,
+    inbox,
+    prefers,
+    register,
+    released,
+    reopened,
+    suspended,
+    texts,
+)
+from tests.support import Api
+
+
+async def test_a_reopening_is_told_to_the_followers_of_that_branch_only(api: Api) -> None:
+    await register(api)
+    await hear(api, prefers("a", 1, ("HKCL", "TPO")), "e-1", FEBRUARY_1)
+    await hear(api, prefers("b", 1, ("TPO",), ("talk",)), "e-2", FEBRUARY_1)
+    await hear(api, prefers("c", 1, ("HKCL",)), "e-3", FEBRUARY_1)
+    await hear(api, prefers("c", 2), "e-4", "2021-02-02T10:00:00+08:00")
+    await hear(api, reopened("HKCL"), "e-5", FEBRUARY_17)
+    (item,) = await inbox(api, "a")
+    assert item["text"] == "Hong Kong Central Library reopens on 19 February 2021."
+    assert item["about"] == {
+        "branch": "HKCL",
+        "title": "Hong Kong Central Library",
+        "reopened_on": "2021-02-19",
+    }
+    assert await inbox(api, "b") == await inbox(api, "c") == []
+
+
+async def test_a_recording_is_told_to_those_who_follow_its_type(api: Api) -> None:
+    await hear(api, prefers("a", 1, (), ("exhibition", "talk")), "e-1", FEBRUARY_1)
+    await hear(api, prefers("b", 1, ("HKCL",), ("exhibition",)), "e-2", FEBRUARY_1)
+    await hear(api, released("activity-1"), "e-3", FEBRUARY_17)
+    assert await texts(api, "a") == ["The recording of “Factory In and Out” can be watched now."]
+    assert await inbox(api, "b") == []
+
+
+async def test_a_suspension_is_told_to_every_borrower_in_scope_page_by_page(
+    api: Api, lending: Lending
+) -> None:
+    borrowers = [f"p{number:04}" for number in range(450)]
+    lending.borrowers["s-1"] = borrowers
+    await hear(api, erased("p0007"), "e-0", DECEMBER_9)
+    await hear(api, suspended(), "e-1", DECEMBER_9)
+    told = await events(api, "notification.delivered")
+    assert sorted(e["patron_id"] for e in told) == [b for b in borrowers if b != "p0007"]
+    assert [params for _, params in lending.asked] == [
+        {"limit": "200"},
+        {"limit": "200", "after": "p0199"},
+        {"limit": "200", "after": "p0399"},
+    ]
+    assert "$" not in (await texts(api, "p0449"))[0]
+    await hear(api, suspended(), "e-1", DECEMBER_9)
+    assert len(lending.asked) == 3
+    assert len(await events(api, "notification.delivered")) == 449
+
+
+async def test_telling_goes_on_where_it_stopped(api: Api, lending: Lending) -> None:
+    lending.borrowers["s-1"] = [f"p{number:04}" for number in range(450)]
+    lending.away_after_pages = 1
+    with pytest.raises(OwnerAway):
+        await hear(api, suspended(), "e-1", DECEMBER_9)
+    assert len(await events(api, "notification.delivered")) == 200
+    lending.away, lending.away_after_pages = False, None
+    lending.asked.clear()
+    await asyncio.gather(*(hear(api, suspended(), "e-1", DECEMBER_9) for _ in range(3)))
+    told = [e["patron_id"] for e in await events(api, "notification.delivered")]
+    assert sorted(told) == lending.borrowers["s-1"]
+    assert {"limit": "200"} not in [params for _, params in lending.asked]
+
+
+async def test_followers_are_told_to_the_end_after_a_kill_between_two_pages(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "PAGE", 3)
+    names = [f"p{number}" for number in range(8)]
+    for name in names:
+        await hear(api, prefers(name, 1, ("TPO",)), f"e-{name}", FEBRUARY_1)
+    # State after a crash: the event is noted, and its first page of patrons is notified.
+    at = parse_instant(FEBRUARY_17)
+    about = {"branch": "TPO", "reopened_on": "2021-02-19"}
+    cause = Cause("e-r", 1, "branch.reopened", at, about, branch="TPO")
+    first_life = Run(api.app.state.unit_of_work, Origin(now=at, causation_id="e-r"), inbox="e-r")
+    await first_life(begin_telling, cause)
+    await first_life(tell_patrons, TellPatrons("e-r", "", ("p0", "p1", "p2"), "p2"))
+    await hear(api, reopened("TPO"), "e-r", FEBRUARY_17)
+    told = await events(api, "notification.delivered")
+    assert sorted(e["patron_id"] for e in told) == names
+
+
+async def test_an_event_of_very_many_is_put_back_for_others_and_told_on_from_there(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "PAGE", 3)
+    monkeypatch.setattr(consumers, "PAGES_IN_HAND", 2)
+    names = [f"p{number}" for number in range(8)]
+    for name in names:
+        await hear(api, prefers(name, 1, ("TPO",)), f"e-{name}", FEBRUARY_1)
+    with pytest.raises(Busy):
+        await hear(api, reopened("TPO"), "e-r", FEBRUARY_17)
+    assert len(await events(api, "notification.delivered")) == 6
+    await hear(api, reopened("TPO"), "e-r", FEBRUARY_17)
+    told = await events(api, "notification.delivered")
+    assert sorted(e["patron_id"] for e in told) == names
+
+
+async def test_two_replicas_with_one_event_tell_each_patron_once(api: Api, replica: Api) -> None:
+    for number in range(30):
+        await hear(api, prefers(f"p{number}", 1, ("TPO",)), f"e-{number}", FEBRUARY_1)
+    await asyncio.gather(
+        *((hear((api, replica)[at % 2], reopened("TPO"), "e-r", FEBRUARY_17)) for at in range(6))
+    )
+    told = await events(api, "notification.delivered")
+    assert sorted(e["patron_id"] for e in told) == sorted(f"p{number}" for number in range(30))
