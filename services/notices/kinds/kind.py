@@ -129,7 +129,7 @@ class Kind(ABC):
 
 def _formatted(name: str, value: object, zone: ZoneInfo, language: Language) -> str:
     if name.endswith("_cents") and isinstance(value, int):
-        return dollars(value) if value else ""
+        return dollars(value)
     if isinstance(value, datetime):
         return language.moment(value.astimezone(zone))
     if isinstance(value, date):
