@@ -167,6 +167,15 @@ def is_away(error: BaseException) -> bool:
 
 
 _adapter = cache(TypeAdapter)
+_stored_names: dict[type, dict[str, str]] = {}
+
+
+def store_fields_as(kind: type, **names: str) -> None:
+    """Name fields of `kind` otherwise in its documents: `store_fields_as(Loan, name="stored")`.
+
+    A field can then get a better name in the code while stored documents stay as they are.
+    """
+    _stored_names[kind] = names
 
 
 def from_document(kind: type[V], document: Mapping[str, Any]) -> V:
@@ -174,6 +183,9 @@ def from_document(kind: type[V], document: Mapping[str, Any]) -> V:
     fields = dict(document)
     if "_id" in fields:
         fields["id"] = fields.pop("_id")
+    for name, stored in _stored_names.get(kind, {}).items():
+        if stored in fields:
+            fields[name] = fields.pop(stored)
     return cast(V, _adapter(cast(Any, kind)).validate_python(fields))
 
 
@@ -233,6 +245,8 @@ def to_document(value: Any) -> Document:
         raise TypeError(f"{type(value).__name__} is not a document")
     if "id" in document:
         document = {"_id": document.pop("id"), **document}
+    for name, stored in _stored_names.get(type(value), {}).items():
+        document[stored] = document.pop(name)
     return document
 
 

@@ -1,13 +1,20 @@
-"""Indexes are made as declared, whichever ones existed before."""
+"""Indexes are made as declared, and documents keep the names of their fields."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
-from shared.mongo import Database, ensure_indexes
+from shared.mongo import (
+    Database,
+    ensure_indexes,
+    from_document,
+    store_fields_as,
+    to_document,
+)
 from shared.unit_of_work import UnitOfWork, chassis_indexes
 
 
@@ -35,3 +42,18 @@ async def test_an_index_of_another_kind_is_left_as_it_is(store: Database) -> Non
     with pytest.raises(OperationFailure):
         await ensure_indexes(store, {"outbox": [another]})
     assert not (await store.outbox.index_information())["pending_1"].get("unique")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A value with a field that is stored under another name."""
+
+    id: str
+    books: int
+
+
+def test_a_field_is_stored_and_read_under_the_name_that_was_set() -> None:
+    store_fields_as(Shelf, books="volumes")
+    shelf = Shelf("s1", 3)
+    assert to_document(shelf) == {"_id": "s1", "volumes": 3}
+    assert from_document(Shelf, {"_id": "s1", "volumes": 3}) == shelf
