@@ -110,7 +110,7 @@ async def lend_before(desk: Desk, count: int) -> None:
                         policy=Policy(id="default"),
                         borrowed_on=CLOSED - timedelta(days=14),
                         due_on=CLOSED + timedelta(days=number % 14),
-                        set_under=1,
+                        due_set_at_version=1,
                         calendar_version=1,
                     )
                 )

@@ -13,7 +13,7 @@ from pymarc import Field, Record
 
 from services.circulation.domain.title import normal_isbn
 from services.circulation.routes.titles import TitleIn
-from services.circulation.usecases.import_titles import ImportedTitle
+from services.circulation.usecases.commands.import_titles import ImportedTitle
 
 MOST_LETTERS = 500
 """Characters kept of a title or a name; a longer one is cut."""

@@ -22,7 +22,11 @@ from services.accounts.routes import PatronIn
 from services.accounts.usecases.import_patrons import ImportPatrons
 from services.accounts.usecases.import_patrons import import_patrons as take_in_patrons
 from services.circulation import store as circulation
-from services.circulation.usecases.import_titles import ImportedTitle, ImportTitles, import_titles
+from services.circulation.usecases.commands.import_titles import (
+    ImportedTitle,
+    ImportTitles,
+    import_titles,
+)
 from shared.clock import library_day, wall_clock
 from shared.settings import Settings
 from shared.unit_of_work import Origin, UnitOfWork

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from ops.console import AsJson, print_json, print_table, refuse, told_in_words
 from ops.direct import unit_of_work_at, who_runs_this
 from ops.target import Data, settings_of, settings_to_write
-from services.circulation import queries, store
+from services.circulation import store
 from services.circulation.domain.policy import Policy, PolicyChange
-from services.circulation.domain.refusals import Refusal
+from services.circulation.domain.refusals.refusal import Refusal
 from services.circulation.routes.policies import PolicyIn, Terms
-from services.circulation.usecases.delete_policy import DeletePolicy, delete_policy
-from services.circulation.usecases.set_policy import SetPolicy, set_policy
+from services.circulation.usecases.commands.delete_policy import DeletePolicy, delete_policy
+from services.circulation.usecases.commands.set_policy import SetPolicy, set_policy
 from shared.clock import wall_clock
 from shared.mongo import plain
 from shared.settings import Settings
@@ -157,14 +157,14 @@ def _changes(terms: list[str] | None, file: Path | None) -> dict[str, Any]:
 
 async def _rows(settings: Settings) -> list[Policy]:
     async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
-        return await queries.policies(unit.database)
+        return await store.policies.find(unit.database)
 
 
 async def _set(
     settings: Settings, policy_id: str, changes: dict[str, Any], reason: str, *, whole: bool
 ) -> Policy:
     async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
-        in_force = {row.id: row for row in await queries.policies(unit.database)}
+        in_force = {row.id: row for row in await store.policies.find(unit.database)}
         present = in_force.get(policy_id)
         before = {} if whole or present is None else _terms_of(present)
         try:
@@ -193,7 +193,7 @@ async def _delete(settings: Settings, policy_id: str, reason: str) -> PolicyChan
 
 async def _history(settings: Settings, policy_id: str) -> list[PolicyChange]:
     async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
-        return await queries.policy_changes(unit.database, policy_id, MOST_CHANGES, None)
+        return await store.policies.find_changes(unit.database, policy_id, MOST_CHANGES, None)
 
 
 MOST_CHANGES = 10_000

@@ -1,7 +1,6 @@
 """`carrel sweeps`: the progress of due dates and holds after announcements of branches."""
 
 import asyncio
-from collections.abc import Sequence
 
 import typer
 
@@ -36,11 +35,10 @@ def sweeps_command(as_json: AsJson = False, data: Data = None) -> None:
     print_table(columns, rows)
 
 
-async def _look(settings: Settings) -> Sequence[Sweep]:
+async def _look(settings: Settings) -> list[Sweep]:
     client = connect(settings.mongo_url)
     try:
-        found = await store.find(client[f"{settings.database_prefix}_circulation"])
-        return sorted(found, key=lambda sweep: sweep.id)
+        return await store.find(client[f"{settings.database_prefix}_circulation"])
     finally:
         client.close()
 

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from services.circulation import consumers, jobs, routes, snapshots, store
-from services.circulation.domain.refusals import Refusal
+from services.circulation.domain.refusals.refusal import Refusal
 from services.circulation.settings import Settings
 from shared.http import Service, create_service_app
 from shared.settings import load
@@ -20,19 +20,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             snapshots=snapshots.OF_ALL,
             snapshots_of_patrons=snapshots.OF_PATRONS,
             refusal=Refusal,
-            statuses={
-                "no-such-card": 404,
-                "no-such-charge": 404,
-                "no-such-hold": 404,
-                "no-such-loan": 404,
-                "no-such-patron": 404,
-                "no-such-conflict": 404,
-                "no-such-payment": 404,
-                "no-such-policy": 404,
-                "no-such-suspension": 404,
-                "no-such-title": 404,
-                "unknown-branch": 404,
-            },
+            statuses={kind.code: kind.status for kind in Refusal.__subclasses__()},
             hears=consumers.hears,
             jobs=jobs.jobs,
         ),

@@ -1,10 +1,10 @@
 """Consumers of the events that circulation subscribes to."""
 
-from services.circulation.usecases.forget_holds import ForgetHolds, forget_holds
-from services.circulation.usecases.note_calendar import note_calendar
-from services.circulation.usecases.note_patron import note_patron
-from services.circulation.usecases.note_reader import note_reader
-from services.circulation.usecases.serve_holds import serve_waiting
+from services.circulation.usecases.commands.cancel_holds import CancelHolds, cancel_holds
+from services.circulation.usecases.commands.note_calendar import note_calendar
+from services.circulation.usecases.commands.note_patron import note_patron
+from services.circulation.usecases.commands.note_reader import note_reader
+from services.circulation.usecases.workflows.serve_waiting import serve_waiting
 from shared.bus import Hears
 from shared.clock import library_day
 from shared.contracts.accounts import (
@@ -39,7 +39,7 @@ async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     await run(note_patron, event)
     day = library_day(run.now, run.settings.zone)
     if event.status == "erased":
-        await run.in_steps()(forget_holds, ForgetHolds(event.patron_id, day))
+        await run.in_steps()(cancel_holds, CancelHolds(event.patron_id, day))
     elif event.status == "active":
         await serve_waiting(run.in_steps(), day, patron_id=event.patron_id)
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol, TypeVar
 
 import shared.settings
 from services.circulation import store
-from services.circulation.domain.refusals import NoPaymentProvider
+from services.circulation.domain.refusals.money import NoPaymentProvider
 from services.circulation.settings import Settings
 from shared.mongo import Database
 

@@ -1,72 +1,31 @@
-"""Queries of circulation. Fines are computed on request; no accruing amount is stored."""
+"""Queries that combine several reads, or compute an answer that is not stored, such as a fine.
+
+Routes and jobs read what is stored as it is from `store`.
+"""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 
 from services.circulation import store
 from services.circulation.domain import loan as rules
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge
-from services.circulation.domain.conflict import Conflict
 from services.circulation.domain.copy import Copy, CopyState
+from services.circulation.domain.due_date import current
 from services.circulation.domain.effect import Concerned, Effect, World, effect
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.history import PastLoan
 from services.circulation.domain.hold import Hold
-from services.circulation.domain.ledger import Entry
-from services.circulation.domain.loan import Loan, LoanState, catch_up, fine, is_overdue
-from services.circulation.domain.payment import Payment, Refund
-from services.circulation.domain.policy import Policy, PolicyChange
+from services.circulation.domain.loan import Loan, LoanState
+from services.circulation.domain.overdue import fine, is_overdue
 from services.circulation.domain.rework import newly_closed
 from services.circulation.domain.suspension import FineSuspension, ends_as_said, relief_on
-from services.circulation.domain.sweep import Sweep
-from services.circulation.domain.title import Title
 from shared.mongo import Database
 
-MOST_AT_ONCE = 1000
-"""Maximum number of payments, refunds or loans that a job reads at once."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """The fine of one loan on one day."""
-
-    loan: Loan
-    as_of: date
-    statement: Statement
-    overdue: bool
-    suspended: bool
-    resumes_on: date | None
-
-
-@dataclass(frozen=True)
-class Overdue:
-    """The fines of a patron's loans past their stored due dates, with the data they depend on."""
-
-    accounts: list[Account]
-    calendars: Mapping[str, BranchCalendar]
-    """Calendars by branch code."""
-    suspensions_version: int
-    """Sum of the versions of all fine suspensions: each change of one raises it."""
-
-
-@dataclass(frozen=True)
-class SuspensionEffect:
-    """The effect of a change to a fine suspension."""
-
-    effect: Effect
-    patrons_told: int
-    """Number of patrons with an open loan in its scope, each of whom is notified."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """A past loan and the name of its title; empty if the catalogue no longer has the title."""
-
-    loan: PastLoan
-    title: str
+LOANS_AT_ONCE = 1000
+"""Number of returned loans whose charges one query checks."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +35,6 @@ class BranchStock:
     branch: str
     copies: int
     available: int
-
-
-async def titles(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
-    """Return up to `limit` + 1 titles in which each word of `text` begins a word."""
-    return await store.titles.search(db, text, limit, after)
-
-
-async def title(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:
-    """Return a title with its copies; None if there is no such title."""
-    return await store.titles.find(db, title_id)
 
 
 def stock(copies: list[Copy]) -> list[BranchStock]:
@@ -103,18 +52,6 @@ def stock(copies: list[Copy]) -> list[BranchStock]:
     ]
 
 
-async def loan(db: Database, loan_id: str) -> Loan | None:
-    """Return a loan by its id, or None."""
-    return await store.loans.find(db, loan_id)
-
-
-async def loans_of(
-    db: Database, patron_id: str, limit: int, after: str | None, *, only_open: bool
-) -> list[Loan]:
-    """Return up to `limit` + 1 of a patron's loans."""
-    return await store.loans.find_of(db, patron_id, only_open=only_open, limit=limit, after=after)
-
-
 async def renewals_left(db: Database, loans: Iterable[Loan], day: date) -> dict[str, int]:
     """Return the number of renewals left on `day`, keyed by loan id."""
     loans = list(loans)
@@ -124,120 +61,34 @@ async def renewals_left(db: Database, loans: Iterable[Loan], day: date) -> dict[
     }
 
 
-async def charge(db: Database, charge_id: str) -> Charge | None:
-    """Return a charge by its id, or None."""
-    return await store.charges.find(db, charge_id)
+@dataclass(frozen=True)
+class LoanFine:
+    """The fine of one loan on one day."""
+
+    loan: Loan
+    as_of: date
+    statement: Statement
+    overdue: bool
+    suspended: bool
+    resumes_on: date | None
 
 
-async def charges_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Charge]:
-    """Return up to `limit` + 1 of a patron's charges."""
-    return await store.charges.find_of(db, patron_id, limit, after)
+@dataclass(frozen=True)
+class Overdue:
+    """The fines of a patron's loans past their stored due dates, with the data they depend on."""
+
+    fines: list[LoanFine]
+    calendars: Mapping[str, BranchCalendar]
+    """Calendars by branch code."""
+    suspensions_version: int
+    """Sum of the versions of all fine suspensions: each change of one raises it."""
 
 
-async def entries(db: Database, charge_id: str) -> list[Entry]:
-    """Return the ledger of one charge, oldest entry first."""
-    return await store.charges.find_entries(db, charge_id)
-
-
-async def payment(db: Database, payment_id: str) -> Payment | None:
-    """Return a payment by its id, or None."""
-    return await store.payments.find(db, payment_id)
-
-
-async def payments_under_way(db: Database, begun_by: datetime) -> list[Payment]:
-    """Return payments begun by `begun_by` and not over, at most MOST_AT_ONCE."""
-    return await store.payments.find_under_way(db, begun_by, MOST_AT_ONCE)
-
-
-async def refunds_under_way(db: Database, begun_by: datetime) -> list[Refund]:
-    """Return refunds begun by `begun_by` and not given yet, at most MOST_AT_ONCE."""
-    return await store.payments.find_refunds_under_way(db, begun_by, MOST_AT_ONCE)
-
-
-async def policies(db: Database) -> list[Policy]:
-    """Return the policy rows in force."""
-    return await store.policies.find(db)
-
-
-async def policy_changes(
-    db: Database, policy_id: str, limit: int, after: str | None
-) -> list[PolicyChange]:
-    """Return up to `limit` + 1 of the versions of a policy row, oldest first."""
-    return await store.policies.find_changes(db, policy_id, limit, after)
-
-
-async def loans_to_forget(db: Database) -> AsyncIterator[str]:
-    """Yield the ids of returned loans without an unpaid amount or a refund due."""
-    chunk: list[str] = []
-    async for loan_id in store.loans.returned(db):
-        chunk.append(loan_id)
-        if len(chunk) == MOST_AT_ONCE:
-            for settled in await _settled(db, chunk):
-                yield settled
-            chunk.clear()
-    for settled in await _settled(db, chunk):
-        yield settled
-
-
-async def _settled(db: Database, loan_ids: list[str]) -> list[str]:
-    unsettled = await store.charges.unsettled_loans(db, loan_ids)
-    return [loan_id for loan_id in loan_ids if loan_id not in unsettled]
-
-
-async def holds_to_forget(db: Database, day: date) -> AsyncIterator[str]:
-    """Yield the ids of the holds that ended before `day`.
-
-    Until then, a client that was told of a hold can still read it.
-    """
-    async for hold_id in store.holds.ended(db, day):
-        yield hold_id
-
-
-async def history_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Read]:
-    """Return up to `limit` + 1 of a patron's past loans; none if they keep no history."""
-    loans = await store.history.find_of(db, patron_id, limit, after)
-    names = await store.titles.find_names(db, {loan.title_id for loan in loans})
-    return [Read(loan, names.get(loan.title_id, "")) for loan in loans]
-
-
-async def conflicts(
-    db: Database, limit: int, after: str | None, *, only_open: bool
-) -> list[Conflict]:
-    """Return up to `limit` + 1 of the check-outs made offline against the rules."""
-    return await store.conflicts.find(db, limit, after, only_open=only_open)
-
-
-async def suspensions(db: Database) -> list[FineSuspension]:
-    """Return every fine suspension."""
-    return await store.suspensions.find(db)
-
-
-async def borrowing_patrons(
-    db: Database, suspension_id: str, limit: int, after: str | None, today: date
-) -> dict[str, set[str]] | None:
-    """Return up to `limit` + 1 patrons whom a suspension concerns; None: no such suspension.
-
-    The result maps each patron's id to the codes of the branches in the suspension's scope that the
-    patron has open loans from. It leaves out branches whose fines another suspension keeps free for
-    longer.
-    """
-    suspensions = await store.suspensions.find(db)
-    suspension = next((one for one in suspensions if one.id == suspension_id), None)
-    if suspension is None:
-        return None
-
-    @cache
-    def concerned(branch_code: str, branch_kind: str) -> bool:
-        return ends_as_said(suspension, suspensions, branch_code, branch_kind, today)
-
-    return await store.loans.find_borrowing_patrons(db, suspension, limit + 1, after, concerned)
-
-
-async def account(db: Database, loan: Loan, day: date) -> Account:
+async def loan_fine(db: Database, loan: Loan, day: date) -> LoanFine:
     """Return a loan's fine if it came back on `day`; for a loan that has ended, its final fine."""
     calendars = await store.calendars.find(db, {loan.branch_code})
     suspensions = await store.suspensions.find(db)
-    return account_of(loan, calendars[loan.branch_code], suspensions, day)
+    return fine_of(loan, calendars[loan.branch_code], suspensions, day)
 
 
 async def overdue(db: Database, patron_id: str, day: date) -> Overdue:
@@ -245,23 +96,22 @@ async def overdue(db: Database, patron_id: str, day: date) -> Overdue:
     loans = await store.loans.find_due_before(db, patron_id, day)
     calendars = await store.calendars.find(db, {loan.branch_code for loan in loans})
     suspensions = await store.suspensions.find(db)
-    accounts = [account_of(loan, calendars[loan.branch_code], suspensions, day) for loan in loans]
-    return Overdue(accounts, calendars, sum(suspension.version for suspension in suspensions))
+    fines = [fine_of(loan, calendars[loan.branch_code], suspensions, day) for loan in loans]
+    return Overdue(fines, calendars, sum(suspension.version for suspension in suspensions))
 
 
-def account_of(
+def fine_of(
     loan: Loan, branch: BranchCalendar, suspensions: list[FineSuspension], day: date
-) -> Account:
-    """Compute the result of `account` from data that has been read.
+) -> LoanFine:
+    """Compute the result of `loan_fine` from data that has been read.
 
     Includes announcements that the sweep has not applied yet.
     """
-    moved = catch_up(loan, branch)
-    loan = moved[-1] if moved else loan
+    loan = current(loan, branch).loan
     if loan.state is not LoanState.OPEN:
         day = loan.returned_on or loan.lost_on or day
     relief = relief_on(suspensions, loan.branch_code, loan.branch_kind, day)
-    return Account(
+    return LoanFine(
         loan=loan,
         as_of=day,
         statement=loan.final_fine or fine(loan, branch.now, suspensions, day),
@@ -290,41 +140,37 @@ async def loans_to_notice(db: Database, day: date, days: Sequence[int]) -> Async
         yield loan_id
 
 
-async def holds_to_end(db: Database, day: date) -> AsyncIterator[str]:
-    """Yield the ids of the holds that may be over on `day`: no longer wanted, or not collected.
-
-    Goes by the stored dates. `expire_hold` checks whether a closure has moved them since.
-    """
-    async for hold_id in store.holds.unwanted(db, day):
-        yield hold_id
-    async for hold_id in store.holds.left(db, day):
-        yield hold_id
-
-
-async def hold(db: Database, hold_id: str) -> Hold | None:
-    """Return a hold by its id, or None."""
-    return await store.holds.find(db, hold_id)
+async def loans_to_purge(db: Database) -> AsyncIterator[str]:
+    """Yield the ids of returned loans without an unpaid amount or a refund due."""
+    chunk: list[str] = []
+    async for loan_id in store.loans.returned(db):
+        chunk.append(loan_id)
+        if len(chunk) == LOANS_AT_ONCE:
+            for settled in await _settled(db, chunk):
+                yield settled
+            chunk.clear()
+    for settled in await _settled(db, chunk):
+        yield settled
 
 
-async def holds_of(db: Database, patron_id: str) -> list[Hold]:
-    """Return a patron's open holds, in the order of placing."""
-    return await store.holds.find_open_of(db, patron_id)
+async def _settled(db: Database, loan_ids: list[str]) -> list[str]:
+    unsettled = await store.charges.unsettled_loans(db, loan_ids)
+    return [loan_id for loan_id in loan_ids if loan_id not in unsettled]
 
 
-async def positions(db: Database, holds: Sequence[Hold]) -> dict[str, int]:
-    """Return the queue positions of the holds that wait, keyed by hold id; 1 is next in line."""
-    return await store.holds.positions(db, holds)
+@dataclass(frozen=True)
+class Read:
+    """A past loan and the name of its title; empty if the catalogue no longer has the title."""
+
+    loan: PastLoan
+    title: str
 
 
-async def queue(db: Database, title_id: str, limit: int, after: str | None) -> list[Hold]:
-    """Return up to `limit` + 1 of a title's open holds in queue order; `after` is a `place`."""
-    place = int(after) if after and after.isdecimal() else 0
-    return await store.holds.find_queue(db, title_id, limit, place)
-
-
-async def shelf(db: Database, branch: str, limit: int, after: str | None) -> list[Hold]:
-    """Return up to `limit` + 1 of the holds that are ready to be collected at a branch."""
-    return await store.holds.find_shelf(db, branch, limit, after)
+async def history_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Read]:
+    """Return up to `limit` + 1 of a patron's past loans; none if they keep no history."""
+    loans = await store.history.find_of(db, patron_id, limit, after)
+    names = await store.titles.find_names(db, {loan.title_id for loan in loans})
+    return [Read(loan, names.get(loan.title_id, "")) for loan in loans]
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,36 +194,45 @@ async def to_fetch(db: Database, branch: str, limit: int, after: str | None) -> 
     ]
 
 
-async def copy(db: Database, barcode: str) -> Copy | None:
-    """Return the copy with a barcode, or None."""
-    return await store.titles.find_copy(db, barcode)
+async def holds_to_end(db: Database, day: date) -> AsyncIterator[str]:
+    """Yield the ids of the holds that may be over on `day`: no longer wanted, or not collected.
+
+    Goes by the stored dates. `expire_hold` checks whether a closure has moved them since.
+    """
+    async for hold_id in store.holds.unwanted(db, day):
+        yield hold_id
+    async for hold_id in store.holds.uncollected(db, day):
+        yield hold_id
 
 
-async def loans_to_remind(db: Database, day: date, days: int) -> AsyncIterator[str]:
-    """Yield the ids of the loans due by `days` days after `day` without a due-soon notice."""
-    async for loan_id in store.loans.to_remind(db, day, day + timedelta(days=days)):
-        yield loan_id
+async def borrowing_patrons(
+    db: Database, suspension_id: str, limit: int, after: str | None, today: date
+) -> dict[str, set[str]] | None:
+    """Return up to `limit` + 1 patrons whom a suspension concerns; None: no such suspension.
+
+    The result maps each patron's id to the codes of the branches in the suspension's scope that the
+    patron has open loans from. It leaves out branches whose fines another suspension keeps free for
+    longer.
+    """
+    suspensions = await store.suspensions.find(db)
+    suspension = next((one for one in suspensions if one.id == suspension_id), None)
+    if suspension is None:
+        return None
+
+    @cache
+    def concerned(branch_code: str, branch_kind: str) -> bool:
+        return ends_as_said(suspension, suspensions, branch_code, branch_kind, today)
+
+    return await store.loans.find_borrowing_patrons(db, suspension, limit + 1, after, concerned)
 
 
-async def loans_to_give_up(db: Database, day: date) -> AsyncIterator[str]:
-    """Yield the ids of the loans that the rule may declare lost on `day`."""
-    async for loan_id in store.loans.to_lose(db, day):
-        yield loan_id
+@dataclass(frozen=True)
+class SuspensionEffect:
+    """The effect of a change to a fine suspension."""
 
-
-async def suspensions_to_resume(db: Database, day: date) -> list[str]:
-    """Return the ids of the suspensions that ended by `day` and whose end was not published yet."""
-    return await store.suspensions.to_resume(db, day)
-
-
-async def sweeps(db: Database) -> list[Sweep]:
-    """Return the last sweep of each branch, in the order of branch codes."""
-    return sorted(await store.sweeps.find(db), key=lambda sweep: sweep.id)
-
-
-async def branches_to_sweep(db: Database, at: datetime, *, all_settling: bool) -> list[str]:
-    """Return the branches with sweep work at an instant (wall clock); see `sweeps.find_waiting`."""
-    return await store.sweeps.find_waiting(db, at, all_settling=all_settling)
+    effect: Effect
+    patrons_told: int
+    """Number of patrons with an open loan in its scope, each of whom is notified."""
 
 
 async def effect_of_calendars(

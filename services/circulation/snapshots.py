@@ -3,16 +3,12 @@
 from collections.abc import Mapping
 
 from services.circulation import store
-from services.circulation.usecases.post_to_ledger import snapshot as charge_fields
-from services.circulation.usecases.tell_of_hold import snapshot as hold_fields
-from services.circulation.usecases.tell_of_loan import snapshot as loan_fields
-from services.circulation.usecases.tell_of_suspension import snapshot as suspension_snapshot
-from services.circulation.usecases.tell_of_title import catalogued
-from shared.contracts.circulation import (
-    ChargeSnapshot,
-    HoldSnapshot,
-    LoanSnapshot,
-    SuspensionSnapshot,
+from services.circulation.usecases.events import (
+    charge_events,
+    hold_events,
+    loan_events,
+    suspension_events,
+    title_events,
 )
 from shared.http import Snapshot, Told
 from shared.mongo import Database, Part
@@ -22,19 +18,19 @@ async def titles(db: Database, part: Part) -> Told:
     """Return a page of all titles with their copies."""
     found, more = await store.titles.find_part(db, part)
     copies = await store.titles.find_copies(db, [title.id for title in found])
-    return [catalogued(title, copies[title.id]) for title in found], more
+    return [title_events.catalogued(title, copies[title.id]) for title in found], more
 
 
 async def loans(db: Database, part: Part) -> Told:
     """Return a page of the open loans."""
     found, more = await store.loans.find_open(db, part)
-    return [LoanSnapshot(**loan_fields(loan)) for loan in found], more
+    return [loan_events.snapshot(loan) for loan in found], more
 
 
 async def holds(db: Database, part: Part) -> Told:
     """Return a page of the open holds."""
     found, more = await store.holds.find_open(db, part)
-    return [HoldSnapshot(**hold_fields(hold)) for hold in found], more
+    return [hold_events.snapshot(hold) for hold in found], more
 
 
 async def charges(db: Database, part: Part) -> Told:
@@ -43,15 +39,14 @@ async def charges(db: Database, part: Part) -> Told:
     titles = await store.loans.titles_of(db, [one.loan_id for one in found if one.loan_id])
     titles |= await store.holds.titles_by_hold(db, [one.hold_id for one in found if one.hold_id])
     return [
-        ChargeSnapshot(**charge_fields(one, titles.get(one.loan_id or one.hold_id or "")))
-        for one in found
+        charge_events.snapshot(one, titles.get(one.loan_id or one.hold_id or "")) for one in found
     ], more
 
 
 async def suspensions(db: Database, part: Part) -> Told:
     """Return a page of all fine suspensions."""
     found, more = await store.suspensions.find_part(db, part)
-    return [suspension_snapshot(SuspensionSnapshot, each) for each in found], more
+    return [suspension_events.snapshot(each) for each in found], more
 
 
 OF_PATRONS: Mapping[str, Snapshot] = {"loans": loans, "holds": holds, "charges": charges}

@@ -5,7 +5,8 @@ from datetime import date
 from typing import Any
 
 from services.circulation.domain.branch_calendar import BranchCalendar
-from services.circulation.domain.hold import Hold, Waiting
+from services.circulation.domain.hold import Hold
+from services.circulation.domain.hold_queue import Waiting
 from services.circulation.domain.patron import Patron
 from services.circulation.domain.policy import HONG_KONG
 from shared.mongo import from_document

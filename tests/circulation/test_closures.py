@@ -12,7 +12,7 @@ from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.loan import Loan
 from services.circulation.domain.policy import Policy
 from services.circulation.jobs import due_dates
-from services.circulation.usecases.note_calendar import note_calendar
+from services.circulation.usecases.commands.note_calendar import note_calendar
 from services.notices.domain import branch as notices
 from shared.contracts.notices import Hours, WeeklyHours
 from shared.mongo import from_document, to_document
@@ -51,12 +51,13 @@ async def lend_some(desk: Desk, chance: random.Random) -> None:
             policy=Policy(id="default"),
             borrowed_on=START,
             due_on=due,
-            set_under=1,
+            due_set_at_version=1,
             calendar_version=1,
         )
         for number, due in enumerate(dues)
     ]
     await database.loans.insert_many([to_document(loan) for loan in loans])
+    assert await database.loans.count_documents({"set_under": 1}) == len(loans)
 
 
 async def state(desk: Desk) -> list[dict[str, Any]]:

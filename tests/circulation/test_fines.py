@@ -9,7 +9,9 @@ import pytest
 
 from services.circulation.domain import fines
 from services.circulation.domain.branch_calendar import BranchCalendar
-from services.circulation.domain.loan import Loan, catch_up, is_overdue
+from services.circulation.domain.due_date import apply_announcements
+from services.circulation.domain.loan import Loan
+from services.circulation.domain.overdue import is_overdue
 from services.circulation.domain.suspension import FineSuspension, concerning, relief_on
 from shared.mongo import from_document
 from tests.circulation.desk import OPS, SERVICE, STAFF, Desk, closure, noon
@@ -72,7 +74,7 @@ async def test_the_route_says_what_the_pure_function_says(desk: Desk, seed: int)
         branch = from_document(
             BranchCalendar, await database.calendars.find_one({"_id": loan["branch"]})
         )
-        assert not catch_up(stored, branch)
+        assert not apply_announcements(stored, branch)
         for _ in range(5):
             as_of = date.fromisoformat(day())
             answer = await statement(desk, loan, as_of.isoformat())

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from services.circulation.domain.branch_calendar import BranchCalendar
-from services.circulation.domain.loan import Loan, catch_up, renew
+from services.circulation.domain.due_date import apply_announcements
+from services.circulation.domain.loan import Loan, renew
 from services.circulation.domain.policy import Policy
-from services.circulation.usecases.note_calendar import calendar_of
+from services.circulation.usecases.commands.note_calendar import calendar_of
 from services.notices.domain import branch as notices
 from tests.circulation.branch_story import START, history, snapshot
 
@@ -36,7 +37,7 @@ def loan(due_on: date, lot: int) -> Loan:
         policy=Policy(id="default"),
         borrowed_on=START,
         due_on=due_on,
-        set_under=1,
+        due_set_at_version=1,
         calendar_version=1,
     )
 
@@ -47,7 +48,7 @@ def loans() -> list[Loan]:
 
 def followed(before: Loan, *calendars: BranchCalendar) -> Loan:
     for calendar in calendars:
-        before = (before, *catch_up(before, calendar))[-1]
+        before = (before, *apply_announcements(before, calendar))[-1]
     return before
 
 

@@ -9,7 +9,7 @@ import pytest
 from services.circulation import store
 from services.circulation.app import create_app
 from services.circulation.consumers import keep_reader
-from services.circulation.usecases.forget_loan import ForgetLoan, forget_loan
+from services.circulation.usecases.commands.purge_loan import PurgeLoan, purge_loan
 from shared.contracts.accounts import PatronErased, PreferencesChanged
 from shared.unit_of_work import Work
 from tests.circulation.desk import OPS, STAFF, Desk, card_of, noon, settings_for
@@ -189,15 +189,15 @@ async def test_a_loan_on_its_way_into_the_history_as_its_patron_wants_none_does_
     loan = await over(desk)
     tries = 0
 
-    async def forget_meanwhile(work: Work, command: ForgetLoan) -> bool:
+    async def purge_meanwhile(work: Work, command: PurgeLoan) -> bool:
         nonlocal tries
         tries += 1
         await store.history.get(work, "p1")  # the snapshot of this transaction's start
         if tries == 1:
             await choose(desk, 2, keep=False)
-        return await forget_loan(work, command)
+        return await purge_loan(work, command)
 
-    assert await desk.run()(forget_meanwhile, ForgetLoan(loan["id"]))
+    assert await desk.run()(purge_meanwhile, PurgeLoan(loan["id"]))
     assert (tries, await history(desk)) == (2, [])
 
 

@@ -12,7 +12,7 @@ from services.circulation.app import create_app
 from services.circulation.consumers import keep_calendar
 from services.circulation.jobs import jobs
 from services.circulation.provider import Double
-from services.circulation.usecases.begin_payment import BeginPayment, begin_payment
+from services.circulation.usecases.commands.begin_payment import BeginPayment, begin_payment
 from tests.circulation.desk import OPS, STAFF, Desk, branch, closure, noon, settings_for
 from tests.circulation.shelf import kept
 from tests.support import served

@@ -191,7 +191,7 @@ async def test_the_job_reads_none_of_the_loans_that_are_overdue_for_less_long(de
             for n in range(200)
         ]
     )
-    query = store.loans.given_up_after(90, DUE + timedelta(days=90))
+    query = store.loans.long_overdue_after(90, DUE + timedelta(days=90))
     plan = {"find": "loans", "filter": query, "hint": store.loans.TO_LOSE}
     explained = await database.command("explain", plan, verbosity="executionStats")
     assert explained["executionStats"]["totalDocsExamined"] == 1

@@ -13,15 +13,15 @@ import pytest
 from hypothesis.errors import Flaky
 
 from services.circulation import store
-from services.circulation.domain import fines, ledger
-from services.circulation.domain import hold as holds
+from services.circulation.domain import due_date, fines, hold_shelf, ledger
 from services.circulation.domain import loan as loans
+from services.circulation.domain.due_date import CurrentLoan
 from services.circulation.domain.fines import Span
 from services.circulation.domain.hold import Hold
 from services.circulation.domain.ledger import Posting
 from services.circulation.domain.loan import Loan
 from services.circulation.domain.policy import Policy
-from services.circulation.usecases import (
+from services.circulation.usecases.commands import (
     advance_payment,
     move_due_dates,
     renew_loan,
@@ -66,11 +66,14 @@ def payments_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def closures_move_no_due_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(move_due_dates, "catch_up", lambda *_: ())
+    async def as_they_are(*_: Any) -> dict[str, CurrentLoan]:
+        return {}
+
+    monkeypatch.setattr(move_due_dates, "current_loans", as_they_are)
 
 
 def errors_are_not_put_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loans, "_put_right", lambda loan, *_: loan)
+    monkeypatch.setattr(due_date, "_put_right", lambda loan, *_: loan)
 
 
 def fines_have_no_cap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +90,7 @@ def fines_are_not_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def closures_leave_the_shelf_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holds, "shelf_end", lambda hold, _: hold.shelf_until)
+    monkeypatch.setattr(hold_shelf, "shelf_end", lambda hold, _: hold.shelf_until)
 
 
 MUTANTS: Sequence[Mutate] = (

@@ -10,13 +10,13 @@ import pytest
 from services.circulation import store
 from services.circulation.domain.ledger import Occasion, lower
 from services.circulation.domain.payment import Payment, Step
-from services.circulation.domain.refusals import PaymentDeclined
+from services.circulation.domain.refusals.money import PaymentDeclined
 from services.circulation.provider import Double
-from services.circulation.usecases.advance_payment import AdvancePayment, advance_payment
-from services.circulation.usecases.begin_payment import BeginPayment, begin_payment
-from services.circulation.usecases.begin_refund import BeginRefund, begin_refund
-from services.circulation.usecases.pay_charges import pay_charges
-from services.circulation.usecases.post_to_ledger import post
+from services.circulation.usecases.commands.advance_payment import AdvancePayment, advance_payment
+from services.circulation.usecases.commands.begin_payment import BeginPayment, begin_payment
+from services.circulation.usecases.commands.begin_refund import BeginRefund, begin_refund
+from services.circulation.usecases.steps.post_to_ledger import post
+from services.circulation.usecases.workflows.pay_charges import pay_charges
 from shared.unit_of_work import Work
 from tests.circulation.desk import OPS, STAFF, Desk, noon
 from tests.support import Answer, token

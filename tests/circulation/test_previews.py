@@ -80,9 +80,7 @@ async def accruing(desk: Desk, day: date) -> int:
     calendars = await store.calendars.find(database)
     suspensions = await store.suspensions.find(database)
     return sum(
-        queries.account_of(
-            loan, calendars[loan.branch_code], suspensions, day
-        ).statement.amount_cents
+        queries.fine_of(loan, calendars[loan.branch_code], suspensions, day).statement.amount_cents
         for loan in found
     )
 

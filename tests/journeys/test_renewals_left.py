@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from services.circulation.domain.loan import Loan, renewals_left
 from services.circulation.domain.policy import Policy
-from services.circulation.usecases.note_calendar import calendar_of
-from services.circulation.usecases.tell_of_loan import snapshot
+from services.circulation.usecases.commands.note_calendar import calendar_of
+from services.circulation.usecases.events import loan_events
 from services.gateway.projection import fold, overview
 from services.gateway.store import Branch, Common, Row, ViewChange
-from shared.contracts.circulation import LoanRenewed
 from shared.contracts.notices import Announcement, BranchClosed, ClosureOut
 
 FIRST = date(2020, 12, 1)
@@ -46,7 +45,7 @@ def closure(number: int, announced: list[tuple[date, date | None, bool]], extra:
 
 def shown(loan: Loan, told: BranchClosed, day: date) -> Any:
     """Return the renewals left that `GET /v1/me` shows, worked out from events alone."""
-    renewed = LoanRenewed(**snapshot(loan), previous_due_on=loan.due_on, reference="RN-1")
+    renewed = loan_events.renewed(loan, previous_due_on=loan.due_on, reference="RN-1")
     [change] = fold(renewed, NOW)
     [row] = fold(told, NOW)
     assert isinstance(change, ViewChange)

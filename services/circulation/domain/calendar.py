@@ -79,11 +79,19 @@ class Calendar:
             day = closed_to + DAY
         return day
 
-    def next_due(self, day: date, lot: int) -> date | None:
+    def due_date(self, on: date, days: int) -> date:
+        """Return the first open day at least `days` days after `on`.
+
+        If no reopening is announced, returns that day itself; the announcement will move it.
+        """
+        due_on = on + timedelta(days=days)
+        return self.next_open(due_on) or due_on
+
+    def next_due(self, day: date, number: int) -> date | None:
         """Return the day that a due date on `day` moves to; None if no reopening is announced.
 
         This is `next_open`, unless the closure that ends there staggers due dates over its first
-        open days. Then `lot`, any number, picks one of these days.
+        open days. Then `number`, any number, picks one of these days.
         """
         due = self.next_open(day)
         stretch = self._stretch_over(day)
@@ -91,7 +99,7 @@ class Calendar:
             return due
         ending = (closure for closure in stretch.periods if closure.last == stretch.last)
         days = max(closure.stagger_days for closure in ending)
-        for _ in range(lot % days):
+        for _ in range(number % days):
             later = self.next_open(due + DAY)
             if later is None:  # closed again before the last of these days
                 break

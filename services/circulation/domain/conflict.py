@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from services.circulation.domain.refusals import ConflictResolved
+from services.circulation.domain.refusals.conflicts import ConflictResolved
 
 
 @dataclass(frozen=True, slots=True)

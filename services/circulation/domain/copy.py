@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from services.circulation.domain.refusals import (
+from services.circulation.domain.refusals.copies import (
     CopyDamaged,
     CopyKept,
     CopyLost,
@@ -14,8 +14,8 @@ from services.circulation.domain.refusals import (
     CopyWithdrawn,
     LentBeforeReturn,
     NotInThisState,
-    Refusal,
 )
+from services.circulation.domain.refusals.refusal import Refusal
 
 
 class CopyState(StrEnum):

@@ -10,8 +10,11 @@ from datetime import date
 
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge, worked_out_again
-from services.circulation.domain.hold import Hold, shelf_end
-from services.circulation.domain.loan import Loan, catch_up, fine
+from services.circulation.domain.due_date import current
+from services.circulation.domain.hold import Hold
+from services.circulation.domain.hold_shelf import shelf_end
+from services.circulation.domain.loan import Loan
+from services.circulation.domain.overdue import fine
 from services.circulation.domain.suspension import FineSuspension
 
 
@@ -97,8 +100,8 @@ def effect(concerned: Concerned, before: World, after: World, as_of: date) -> Ef
     open_loans = accruing_before = accruing_after = 0
     moves: Counter[tuple[date, date]] = Counter()
     for loan, count in _told_apart(concerned.loans, before, after):
-        was = _caught_up(loan, before)
-        is_ = _caught_up(loan, after)
+        was = current(loan, before.calendars[loan.branch_code]).loan
+        is_ = current(loan, after.calendars[loan.branch_code]).loan
         open_loans += count
         if was.due_on != is_.due_on:
             moves[was.due_on, is_.due_on] += count
@@ -136,11 +139,6 @@ def _told_apart(loans: Iterable[Alike], before: World, after: World) -> Iterator
                 yield replace(alike.loan, id=loan_id), 1
         else:
             yield alike.loan, len(alike.ids)
-
-
-def _caught_up(loan: Loan, world: World) -> Loan:
-    moved = catch_up(loan, world.calendars[loan.branch_code])
-    return moved[-1] if moved else loan
 
 
 def _accrued(loan: Loan, world: World, as_of: date) -> int:

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.fines import Statement
-from services.circulation.domain.refusals import MoreThanOutstanding, NoRefundDue
+from services.circulation.domain.refusals.money import MoreThanOutstanding, NoRefundDue
 
 
 class EntryKind(StrEnum):

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from services.circulation.domain.charge import Charge
-from services.circulation.domain.refusals import NoRefundDue, NothingToPay, PaymentOver
+from services.circulation.domain.refusals.money import NoRefundDue, NothingToPay, PaymentOver
 
 
 class PaymentState(StrEnum):

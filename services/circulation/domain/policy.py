@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import product
 
 from services.circulation.domain.cause import Cause
-from services.circulation.domain.refusals import NoSuchPolicy, PolicyNeeded, PolicyTaken
+from services.circulation.domain.refusals.policies import NoSuchPolicy, PolicyNeeded, PolicyTaken
 
 Scope = tuple[str | None, str | None, str | None]
 """Patron category, copy category and branch kind that a row is for; None is any."""

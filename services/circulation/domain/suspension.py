@@ -9,7 +9,7 @@ from datetime import date
 
 from services.circulation.domain.cause import Cause
 from services.circulation.domain.period import DAY, NO_END, last_before, merge
-from services.circulation.domain.refusals import (
+from services.circulation.domain.refusals.suspensions import (
     ResumesBeforeStart,
     SuspensionOver,
     SuspensionWithdrawn,

@@ -38,7 +38,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """Position of a sweep: a hold or a loan."""
 
     stage: Stage
@@ -60,7 +60,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class Trigger:
     """The event that started the sweep; the sweep's own events name it."""
 
     at: datetime
@@ -79,13 +79,13 @@ class Sweep:
     """Version of the branch up to which announcements are to be applied."""
     since: int
     """Version of the branch up to which announcements have been applied to all its loans."""
-    cause: Cause
+    cause: Trigger
     state: SweepState = SweepState.MOVING
     total: int | None = None
     """Number of holds and loans that may have to move; None: not counted yet."""
     done: int = 0
     """Number of holds and loans in finished chunks."""
-    place: Place | None = None
+    place: Position | None = None
     """Last position that a worker took; None: none yet."""
     in_hand: tuple[Chunk, ...] = ()
     taken: int = 0
@@ -95,7 +95,7 @@ class Sweep:
     version: int = 1
 
 
-def begin(known: Sweep | None, branch_code: str, calendar_version: int, cause: Cause) -> Sweep:
+def begin(known: Sweep | None, branch_code: str, calendar_version: int, cause: Trigger) -> Sweep:
     """Return the sweep for a newer version of a branch's calendar.
 
     A sweep that is under way starts again; it finds nothing to do for loans that it has moved.
@@ -123,7 +123,7 @@ def stages_left(sweep: Sweep) -> tuple[Stage, ...]:
     return stages if sweep.place is None else stages[stages.index(sweep.place.stage) :]
 
 
-def take(sweep: Sweep, places: tuple[Place, ...], total: int, at: datetime) -> Sweep:
+def take(sweep: Sweep, places: tuple[Position, ...], total: int, at: datetime) -> Sweep:
     """Lease what is at `places`, all of one stage, to a worker, as the last chunk of `in_hand`."""
     stage, ids = places[0].stage, tuple(place.id for place in places)
     chunk = Chunk(sweep.taken + 1, stage, ids, at + HOLD)

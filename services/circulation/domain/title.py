@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.circulation.domain.refusals import TooManyCopies
+from services.circulation.domain.refusals.titles import TooManyCopies
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.circulation.routes import (
     charges,
+    check_outs,
     conflicts,
     copies,
     effects,
@@ -24,6 +25,7 @@ router = APIRouter()
 for subject in (
     titles,
     copies,
+    check_outs,
     loans,
     renewals,
     conflicts,

@@ -8,13 +8,13 @@ from pydantic import (
     Field,
 )
 
-from services.circulation import queries
+from services.circulation import queries, store
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.fines import Statement, as_document
 from services.circulation.domain.ledger import Entry
-from services.circulation.domain.refusals import NoSuchCharge
+from services.circulation.domain.refusals.money import NoSuchCharge
 from services.circulation.routes.fields import Id, Line, Today
-from services.circulation.usecases.waive_charge import WaiveCharge, waive_charge
+from services.circulation.usecases.commands.waive_charge import WaiveCharge, waive_charge
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.contracts.circulation import SpanOut
 from shared.http import Body, Db, Page, PageQuery, Run, page_of
@@ -56,16 +56,16 @@ class FineStatementOut(StatementOut):
     )
 
     @classmethod
-    def of_account(cls, account: queries.Account) -> "FineStatementOut":
+    def of_fine(cls, fine: queries.LoanFine) -> "FineStatementOut":
         """Build the response from the fine of a loan on a day."""
         return cls.model_validate(
             {
-                **as_document(account.statement),
-                "loan_id": account.loan.id,
-                "as_of": account.as_of,
-                "overdue": account.overdue,
-                "suspended": account.suspended,
-                "resumes_on": account.resumes_on,
+                **as_document(fine.statement),
+                "loan_id": fine.loan.id,
+                "as_of": fine.as_of,
+                "overdue": fine.overdue,
+                "suspended": fine.suspended,
+                "resumes_on": fine.resumes_on,
             }
         )
 
@@ -192,17 +192,17 @@ async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
     return AccruingList(
         items=[
             AccruingOut(
-                loan_id=account.loan.id,
-                overdue=account.overdue,
-                amount_cents=account.statement.amount_cents,
-                per_day_cents=account.loan.policy.fine_per_day_cents,
-                as_of=account.as_of,
-                suspended=account.suspended,
-                resumes_on=account.resumes_on,
-                loan_version=account.loan.version,
-                calendar_version=overdue.calendars[account.loan.branch_code].version,
+                loan_id=fine.loan.id,
+                overdue=fine.overdue,
+                amount_cents=fine.statement.amount_cents,
+                per_day_cents=fine.loan.policy.fine_per_day_cents,
+                as_of=fine.as_of,
+                suspended=fine.suspended,
+                resumes_on=fine.resumes_on,
+                loan_version=fine.loan.version,
+                calendar_version=overdue.calendars[fine.loan.branch_code].version,
             )
-            for account in overdue.accounts
+            for fine in overdue.fines
         ],
         suspensions_version=overdue.suspensions_version,
     )
@@ -220,7 +220,7 @@ async def post_waiver(
 @router.get("/charges/{charge_id}")
 async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFull:
     """Get a charge with its statement and its ledger."""
-    charge = await queries.charge(db, charge_id)
+    charge = await store.charges.find(db, charge_id)
     if charge is None or not may_see(caller, charge.patron_id):
         raise NoSuchCharge
     return await _in_full(db, charge)
@@ -232,7 +232,7 @@ async def get_charge_statement(charge_id: Id, caller: PatronOrStaff, db: Db) -> 
 
     404 `no-such-charge` for charges that are no fine.
     """
-    charge = await queries.charge(db, charge_id)
+    charge = await store.charges.find(db, charge_id)
     if charge is None or charge.statement is None or not may_see(caller, charge.patron_id):
         raise NoSuchCharge
     return StatementOut.of(charge.statement)
@@ -251,11 +251,11 @@ async def get_charges(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) ->
 
 
 async def _in_full(db: Database, charge: Charge) -> ChargeInFull:
-    entries = [EntryOut.of(entry) for entry in await queries.entries(db, charge.id)]
+    entries = [EntryOut.of(entry) for entry in await store.charges.find_entries(db, charge.id)]
     return ChargeInFull(**dict(ChargeOut.of(charge)), entries=entries)
 
 
 async def _charges_of(db: Database, patron_id: str, page: Page) -> ChargePage:
-    found = await queries.charges_of(db, patron_id, page.limit, page.after)
+    found = await store.charges.find_of(db, patron_id, page.limit, page.after)
     items = [ChargeOut.of(charge) for charge in found]
     return ChargePage(**page_of(items, page, lambda item: str(item.id)))

@@ -6,10 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services.circulation import queries
+from services.circulation import store
 from services.circulation.domain.conflict import Conflict
 from services.circulation.routes.fields import Id, Line
-from services.circulation.usecases.resolve_conflict import ResolveConflict, resolve_conflict
+from services.circulation.usecases.commands.resolve_conflict import (
+    ResolveConflict,
+    resolve_conflict,
+)
 from shared.auth import Staff
 from shared.http import Body, Db, PageQuery, Run, page_of
 
@@ -82,7 +85,7 @@ async def get_conflicts(
     all_: Annotated[bool, Query(alias="all", description="Include settled conflicts.")] = False,
 ) -> ConflictPage:
     """List the offline check-outs that broke the rules and that staff have not settled."""
-    found = await queries.conflicts(db, page.limit, page.after, only_open=not all_)
+    found = await store.conflicts.find(db, page.limit, page.after, only_open=not all_)
     items = [ConflictOut.of(conflict) for conflict in found]
     return ConflictPage(**page_of(items, page, lambda item: str(item.id)))
 

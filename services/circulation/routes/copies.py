@@ -3,14 +3,14 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.circulation import queries
+from services.circulation import store
 from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.routes.fields import BarcodePath, BranchCode, day_of
 from services.circulation.routes.holds import HoldOut
-from services.circulation.usecases.receive_copy import ReceiveCopy, receive_copy
-from services.circulation.usecases.recover_copy import RecoverCopy, recover_copy
-from services.circulation.usecases.serve_holds import Served
-from services.circulation.usecases.take_out_copy import Fault, TakeOutCopy, take_out_copy
+from services.circulation.usecases.commands.receive_copy import ReceiveCopy, receive_copy
+from services.circulation.usecases.commands.recover_copy import RecoverCopy, recover_copy
+from services.circulation.usecases.commands.take_out_copy import Fault, TakeOutCopy, take_out_copy
+from services.circulation.usecases.steps.serve_queue import Served
 from shared.auth import Desk, Staff
 from shared.http import Body, Db, NotFound, Run
 
@@ -84,7 +84,7 @@ class PlacedOut(BaseModel):
 @router.get("/copies/{barcode}")
 async def get_copy(barcode: BarcodePath, _caller: Staff, db: Db) -> CopyDetail:
     """Get a copy by its barcode."""
-    copy = await queries.copy(db, barcode)
+    copy = await store.titles.find_copy(db, barcode)
     if copy is None:
         raise NotFound("copy")
     return CopyDetail.of(copy)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from services.circulation import queries
 from services.circulation.domain.effect import Effect
 from services.circulation.routes.fields import Today
-from services.circulation.usecases.note_calendar import calendar_of
+from services.circulation.usecases.commands.note_calendar import calendar_of
 from shared.auth import OtherService
 from shared.contracts.notices import BranchSnapshot
 from shared.http import Body, Db

@@ -7,14 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services.circulation import queries
+from services.circulation import queries, store
 from services.circulation.domain.hold import Hold, HoldState
-from services.circulation.domain.refusals import NoSuchHold, NoSuchPatron
+from services.circulation.domain.refusals.holds import NoSuchHold
+from services.circulation.domain.refusals.patrons import NoSuchPatron
 from services.circulation.routes.fields import BranchCode, Id, day_of
 from services.circulation.routes.patrons import ask_for_patron
-from services.circulation.usecases.amend_hold import AmendHold, amend_hold
-from services.circulation.usecases.cancel_hold import CancelHold, cancel_hold
-from services.circulation.usecases.place_hold import Place, PlaceHold, place_hold
+from services.circulation.usecases.commands.amend_hold import AmendHold, amend_hold
+from services.circulation.usecases.commands.cancel_hold import CancelHold, cancel_hold
+from services.circulation.usecases.commands.place_hold import PlaceHold, QueuedHold, place_hold
 from shared.auth import Caller, Patron, PatronOrStaff, Staff, may_see
 from shared.http import Body, Day, Db, Page, PageQuery, Run, page_of
 from shared.mongo import Database
@@ -101,9 +102,9 @@ class HoldOut(BaseModel):
         )
 
     @classmethod
-    def at(cls, place: Place) -> "HoldOut":
+    def at(cls, queued: QueuedHold) -> "HoldOut":
         """Build the response from a hold with its position in the queue."""
-        return cls.of(place.hold, place.position)
+        return cls.of(queued.hold, queued.position)
 
 
 class HoldList(BaseModel):
@@ -154,7 +155,7 @@ class HoldPage(BaseModel):
 
 
 async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
-    positions = await queries.positions(db, holds)
+    positions = await store.holds.positions(db, holds)
     return [HoldOut.of(hold, positions.get(hold.id)) for hold in holds]
 
 
@@ -173,13 +174,13 @@ async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
         patron_id, body.title_id, body.pickup_branch, body.expires_on, day_of(None, run)
     )
     try:
-        place = await run(place_hold, command)
+        queued = await run(place_hold, command)
     except NoSuchPatron:
         patron = await ask_for_patron(run.owners, patron_id, run.now)
         if patron is None:
             raise
-        place = await run(place_hold, replace(command, patron=patron))
-    return HoldOut.at(place)
+        queued = await run(place_hold, replace(command, patron=patron))
+    return HoldOut.at(queued)
 
 
 def _for_whom(body: HoldIn, caller: Caller) -> str:
@@ -227,13 +228,13 @@ async def delete_hold(hold_id: Id, caller: PatronOrStaff, run: Run) -> HoldOut:
 @router.get("/me/holds")
 async def get_my_holds(caller: Patron, db: Db) -> HoldList:
     """List the patron's open holds, each with its position."""
-    return HoldList(items=await _out(db, await queries.holds_of(db, caller.id)))
+    return HoldList(items=await _out(db, await store.holds.find_open_of(db, caller.id)))
 
 
 @router.get("/holds/{hold_id}")
 async def get_hold(hold_id: Id, caller: PatronOrStaff, db: Db) -> HoldOut:
     """Get a hold with its position."""
-    hold = await queries.hold(db, hold_id)
+    hold = await store.holds.find(db, hold_id)
     if hold is None or not may_see(caller, hold.patron_id):
         raise NoSuchHold
     return (await _out(db, [hold]))[0]
@@ -247,21 +248,24 @@ async def get_holds(
     patron: Annotated[str, Query(min_length=1, max_length=64)],
 ) -> HoldPage:
     """List a patron's open holds."""
-    found = [hold for hold in await queries.holds_of(db, patron) if hold.id > (page.after or "")]
+    found = [
+        hold for hold in await store.holds.find_open_of(db, patron) if hold.id > (page.after or "")
+    ]
     return HoldPage(**page_of(await _out(db, found[: page.limit + 1]), page, lambda out: out.id))
 
 
 @router.get("/titles/{title_id}/holds")
 async def get_queue(title_id: Id, _caller: Staff, db: Db, page: PageQuery) -> HoldPage:
     """List a title's open holds in queue order, including those with a copy assigned."""
-    found = await queries.queue(db, title_id, page.limit, page.after)
+    after = int(page.after) if page.after and page.after.isdecimal() else 0
+    found = await store.holds.find_queue(db, title_id, page.limit, after)
     return await _page(db, found, page, {hold.id: str(hold.place) for hold in found})
 
 
 @router.get("/holds/shelves/{branch}")
 async def get_shelf(branch: Id, _caller: Staff, db: Db, page: PageQuery) -> HoldPage:
     """List the holds that are ready to be collected at a branch."""
-    found = await queries.shelf(db, branch, page.limit, page.after)
+    found = await store.holds.find_shelf(db, branch, page.limit, page.after)
     return await _page(db, found, page, {hold.id: hold.id for hold in found})
 
 

@@ -1,68 +1,29 @@
-"""Routes that lend copies, take them back, and show loans."""
+"""Routes that show loans, and that record losses and claims."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import (
-    BaseModel,
-    Field,
-    model_validator,
-)
+from pydantic import BaseModel, Field
 
-from services.circulation import queries
-from services.circulation.domain.loan import Channel, DueMove, Loan
-from services.circulation.domain.refusals import NoSuchCard, NoSuchLoan
+from services.circulation import queries, store
+from services.circulation.domain.loan import DueMove, Loan
+from services.circulation.domain.refusals.loans import NoSuchLoan
+from services.circulation.domain.refusals.refusal import Refused
 from services.circulation.routes.charges import ChargeOut, FineStatementOut, StatementOut
-from services.circulation.routes.copies import CopyDetail
-from services.circulation.routes.fields import Barcodes, BranchCode, Id, Today, When, day_of
-from services.circulation.routes.holds import HoldOut
-from services.circulation.routes.patrons import ask_for_card
-from services.circulation.usecases.check_out import CheckOut, Lent, Refused, check_out
-from services.circulation.usecases.claim_returned import ClaimReturned, claim_returned
-from services.circulation.usecases.declare_lost import DeclareLost, Loss, declare_lost
-from services.circulation.usecases.reject_claim import RejectClaim, reject_claim
-from services.circulation.usecases.return_copies import ReturnCopies, Returned, return_copies
+from services.circulation.routes.fields import Id, Today, When, day_of
+from services.circulation.usecases.commands.claim_returned import ClaimReturned, claim_returned
+from services.circulation.usecases.commands.declare_lost import DeclareLost, Loss, declare_lost
+from services.circulation.usecases.commands.reject_claim import RejectClaim, reject_claim
 from shared import auth
-from shared.auth import Desk, Patron, PatronOrStaff, Staff, may_see
+from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.http import Body, Day, Db, Page, PageQuery, Run, page_of
-from shared.ids import card_digest
 from shared.mongo import Database
 
 router = APIRouter(prefix="/v1")
 
 MOST_DAYS_AHEAD = 366  # a statement gets longer with each weekly closing day
-
-
-class CheckOutIn(Body):
-    """Copies to lend to the holder of a card."""
-
-    card_number: str = Field(min_length=1, max_length=64)
-    barcodes: Barcodes
-    branch: BranchCode
-    at: When | None = None
-    offline: bool = Field(
-        default=False,
-        description="True: the copies already left the library, at the time `at`, while the "
-        "station was offline.",
-    )
-
-    @model_validator(mode="after")
-    def _when_it_was(self) -> "CheckOutIn":
-        if self.offline and self.at is None:
-            raise ValueError("an offline check-out says when it was (`at`)")
-        return self
-
-
-class ReturnIn(Body):
-    """Copies to take back."""
-
-    barcodes: Barcodes
-    branch: BranchCode
-    channel: Channel
-    at: When | None = None
 
 
 class MoveOut(BaseModel):
@@ -181,72 +142,8 @@ class Refusal(BaseModel):
         return cls(code=refused.code, detail=refused.reason) if refused else None
 
 
-class LentOut(BaseModel):
-    """The result of lending one copy."""
-
-    barcode: str
-    ok: bool
-    loan: LoanOut | None = None
-    problem: Refusal | None = None
-
-    @classmethod
-    def of(cls, lent: Lent) -> "LentOut":
-        """Build the response from the outcome."""
-        loan = lent.loan
-        return cls(
-            barcode=lent.barcode,
-            ok=loan is not None,
-            loan=LoanOut.of(loan, {loan.id: lent.renewals_left}) if loan else None,
-            problem=Refusal.of(lent.refused),
-        )
-
-
-class CheckOutOut(BaseModel):
-    """The result for each copy, in the order of the request."""
-
-    results: list[LentOut]
-
-
-class ReturnedOut(BaseModel):
-    """The result of taking back one copy; it has a charge only if something is owed.
-
-    A copy that was in transit, to be fetched or missing is received; the result then has no loan.
-    """
-
-    barcode: str
-    ok: bool
-    loan: LoanOut | None = None
-    charge: ChargeOut | None = None
-    statement: StatementOut | None = None
-    hold: HoldOut | None = Field(
-        default=None, description="The hold that the copy is kept or sent for; null: no hold."
-    )
-    copy_: CopyDetail | None = Field(default=None, serialization_alias="copy")
-    problem: Refusal | None = None
-
-    @classmethod
-    def of(cls, returned: Returned) -> "ReturnedOut":
-        """Build the response from the outcome."""
-        return cls(
-            barcode=returned.barcode,
-            ok=returned.refused is None,
-            loan=LoanOut.of(returned.loan, {}) if returned.loan else None,
-            charge=ChargeOut.of(returned.charge) if returned.charge else None,
-            statement=StatementOut.of(returned.statement) if returned.statement else None,
-            hold=HoldOut.of(returned.hold, None) if returned.hold else None,
-            copy_=CopyDetail.of(returned.copy) if returned.copy else None,
-            problem=Refusal.of(returned.refused),
-        )
-
-
-class ReturnOut(BaseModel):
-    """The result for each copy, in the order of the request."""
-
-    results: list[ReturnedOut]
-
-
 async def _loan(db: Database, loan_id: str, caller: auth.Caller) -> Loan:
-    loan = await queries.loan(db, loan_id)
+    loan = await store.loans.find(db, loan_id)
     if loan is None or not may_see(caller, loan.patron_id):
         raise NoSuchLoan
     return loan
@@ -266,58 +163,6 @@ async def _shown(loan: Loan, run: Run) -> LoanOut:
 async def renewals_left(run: Run, *loans: Loan) -> dict[str, int]:
     """Return the number of renewals left today, keyed by loan id."""
     return await queries.renewals_left(run.database, loans, day_of(None, run))
-
-
-@router.post("/checkouts")
-async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOut:
-    """Lend copies; each succeeds or fails on its own.
-
-    With `offline`, a station reports check-outs that already happened. A free copy is then on loan
-    from that time; if the rules forbid the check-out, the result has the `problem` beside the loan,
-    and staff get a conflict to settle.
-    404 `no-such-card` or `unknown-branch`, 409 `in-the-future` or `too-long-ago` refuse all; a copy
-    is refused with `no-such-copy`, `copy-on-loan`, `copy-kept`, `copy-lost`, `copy-damaged`,
-    `copy-withdrawn`, `lent-before-return`, `loan-limit` or `patron-blocked`.
-    """
-    command = CheckOut(
-        card_digest=card_digest(body.card_number, run.settings.card_key),
-        barcodes=body.barcodes,
-        branch=body.branch,
-        on=day_of(body.at, run),
-        today=day_of(None, run),
-        offline=body.offline,
-    )
-    try:
-        results = await run(check_out, command)
-    except NoSuchCard:
-        # A patron registered a moment ago may be known to accounts before the event arrives here.
-        patron = await ask_for_card(run.owners, body.card_number, run.now)
-        if patron is None:
-            raise
-        results = await run(check_out, replace(command, patron=patron))
-    return CheckOutOut(results=[LentOut.of(lent) for lent in results])
-
-
-@router.post("/returns")
-async def post_return(body: ReturnIn, _caller: Desk, run: Run) -> ReturnOut:
-    """Take copies back at any branch; each succeeds or fails on its own.
-
-    A copy that was in transit or to be fetched is received. At the pick-up branch its hold becomes
-    `ready`; at any other branch the copy is sent on to the pick-up branch. A missing copy can be
-    lent again.
-
-    404 `unknown-branch` and 409 `in-the-future` refuse all; a copy is refused with `no-such-copy`,
-    `not-on-loan` or `returned-before-borrowed`.
-    """
-    command = ReturnCopies(
-        barcodes=body.barcodes,
-        branch=body.branch,
-        channel=body.channel,
-        on=day_of(body.at, run),
-        today=day_of(None, run),
-    )
-    results = await run(return_copies, command)
-    return ReturnOut(results=[ReturnedOut.of(returned) for returned in results])
 
 
 @router.post("/loans/{loan_id}/loss")
@@ -375,14 +220,18 @@ async def get_loans(
     patron: Annotated[str, Query(min_length=1, max_length=64)],
 ) -> LoanPage:
     """List a patron's loans, open and ended."""
-    found = await queries.loans_of(db, patron, page.limit, page.after, only_open=False)
+    found = await store.loans.find_of(
+        db, patron, only_open=False, limit=page.limit, after=page.after
+    )
     return await _loan_page(db, found, page, today)
 
 
 @router.get("/me/loans")
 async def get_my_loans(caller: Patron, db: Db, page: PageQuery, today: Today) -> LoanPage:
     """List the patron's open loans."""
-    found = await queries.loans_of(db, caller.id, page.limit, page.after, only_open=True)
+    found = await store.loans.find_of(
+        db, caller.id, only_open=True, limit=page.limit, after=page.after
+    )
     return await _loan_page(db, found, page, today)
 
 
@@ -404,5 +253,5 @@ async def get_fine_statement(
     """
     loan = await _loan(db, loan_id, caller)
     latest = today + timedelta(days=MOST_DAYS_AHEAD)
-    account = await queries.account(db, loan, min(as_of or today, latest))
-    return FineStatementOut.of_account(account)
+    fine = await queries.loan_fine(db, loan, min(as_of or today, latest))
+    return FineStatementOut.of_fine(fine)

@@ -6,15 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from services.circulation import queries
+from services.circulation import store
 from services.circulation.domain.payment import Payment, PaymentState, Refund
-from services.circulation.domain.refusals import NoSuchPayment
+from services.circulation.domain.refusals.money import NoSuchPayment
 from services.circulation.provider import Provider, provider_of
 from services.circulation.routes.fields import Id, Ids, day_of
-from services.circulation.usecases.begin_payment import BeginPayment
-from services.circulation.usecases.begin_refund import BeginRefund
-from services.circulation.usecases.pay_charges import pay_charges
-from services.circulation.usecases.refund_charge import refund_charge
+from services.circulation.usecases.commands.begin_payment import BeginPayment
+from services.circulation.usecases.commands.begin_refund import BeginRefund
+from services.circulation.usecases.workflows.pay_charges import pay_charges
+from services.circulation.usecases.workflows.refund_charge import refund_charge
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.http import Body, Db, Run
 
@@ -111,7 +111,7 @@ async def post_payment(
 @router.get("/payments/{payment_id}")
 async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentOut:
     """Get a payment."""
-    payment = await queries.payment(db, payment_id)
+    payment = await store.payments.find(db, payment_id)
     if payment is None or not may_see(caller, payment.patron_id):
         raise NoSuchPayment
     return PaymentOut.of(payment)

@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from services.circulation import queries
+from services.circulation import store
 from services.circulation.domain.policy import Policy, PolicyChange
-from services.circulation.domain.refusals import NoSuchPolicy
+from services.circulation.domain.refusals.policies import NoSuchPolicy
 from services.circulation.routes.fields import BranchKind, Category, Line
-from services.circulation.usecases.delete_policy import DeletePolicy, delete_policy
-from services.circulation.usecases.set_policy import SetPolicy, set_policy
+from services.circulation.usecases.commands.delete_policy import DeletePolicy, delete_policy
+from services.circulation.usecases.commands.set_policy import SetPolicy, set_policy
 from shared.auth import Staff
 from shared.http import Body, Db, PageQuery, Run, page_of
 
@@ -104,7 +104,7 @@ class PolicyChangePage(BaseModel):
 @router.get("/policies")
 async def get_policies(_caller: Staff, db: Db) -> PolicyList:
     """List the policy rows in force."""
-    return PolicyList(items=await queries.policies(db))
+    return PolicyList(items=await store.policies.find(db))
 
 
 @router.put("/policies/{policy_id}")
@@ -127,7 +127,7 @@ async def get_history(
     policy_id: PolicyId, _caller: Staff, db: Db, page: PageQuery
 ) -> PolicyChangePage:
     """List every version of a row, oldest first. 404 `no-such-policy`."""
-    found = await queries.policy_changes(db, policy_id, page.limit, page.after)
+    found = await store.policies.find_changes(db, policy_id, page.limit, page.after)
     if not found and page.after is None:
         raise NoSuchPolicy
     items = [PolicyChangeOut.of(change) for change in found]

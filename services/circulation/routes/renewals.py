@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field
 from services.circulation.routes.charges import ChargeOut, StatementOut
 from services.circulation.routes.fields import Id, Ids, day_of
 from services.circulation.routes.loans import LoanOut, Refusal, renewals_left
-from services.circulation.usecases.renew_all_loans import (
+from services.circulation.usecases.commands.renew_all_loans import (
     Attempt,
     RenewAllLoans,
     renew_all_loans,
 )
-from services.circulation.usecases.renew_loan import Renewal, RenewLoan, renew_loan
+from services.circulation.usecases.commands.renew_loan import Renewal, RenewLoan, renew_loan
 from shared.auth import Patron, PatronOrStaff
 from shared.http import Body, Preview, Run
 

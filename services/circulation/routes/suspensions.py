@@ -9,8 +9,8 @@ from pydantic import (
     Field,
 )
 
-from services.circulation import queries
-from services.circulation.domain.refusals import NoSuchSuspension
+from services.circulation import queries, store
+from services.circulation.domain.refusals.suspensions import NoSuchSuspension
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.routes.effects import SuspensionEffectOut
 from services.circulation.routes.fields import (
@@ -20,9 +20,12 @@ from services.circulation.routes.fields import (
     Line,
     day_of,
 )
-from services.circulation.usecases.amend_suspension import AmendSuspension, amend_suspension
-from services.circulation.usecases.suspend_fines import SuspendFines, suspend_fines
-from services.circulation.usecases.withdraw_suspension import (
+from services.circulation.usecases.commands.amend_suspension import (
+    AmendSuspension,
+    amend_suspension,
+)
+from services.circulation.usecases.commands.suspend_fines import SuspendFines, suspend_fines
+from services.circulation.usecases.commands.withdraw_suspension import (
     WithdrawSuspension,
     withdraw_suspension,
 )
@@ -188,7 +191,7 @@ async def _effect(
 @router.get("/fine-suspensions")
 async def get_suspensions(_caller: StaffOrService, db: Db) -> SuspensionList:
     """List every fine suspension, in the order of recording."""
-    found = await queries.suspensions(db)
+    found = await store.suspensions.find(db)
     return SuspensionList(items=[SuspensionOut.of(suspension) for suspension in found])
 
 

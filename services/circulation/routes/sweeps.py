@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.circulation import queries
+from services.circulation import store
 from services.circulation.domain.sweep import Sweep
 from shared.auth import StaffOrOps
 from shared.http import Db
@@ -53,4 +53,4 @@ class SweepsOut(BaseModel):
 @router.get("")
 async def get_sweeps(caller: StaffOrOps, db: Db) -> SweepsOut:
     """List the last sweep of each branch, in the order of branch codes."""
-    return SweepsOut(items=[SweepOut.of(sweep) for sweep in await queries.sweeps(db)])
+    return SweepsOut(items=[SweepOut.of(sweep) for sweep in await store.sweeps.find(db)])

@@ -10,7 +10,7 @@ from pydantic import (
     field_validator,
 )
 
-from services.circulation import queries
+from services.circulation import queries, store
 from services.circulation.domain.copy import Copy
 from services.circulation.domain.title import Title
 from services.circulation.routes.fields import (
@@ -23,9 +23,9 @@ from services.circulation.routes.fields import (
     day_of,
     distinct,
 )
-from services.circulation.usecases.add_copies import AddCopies, add_copies
-from services.circulation.usecases.amend_title import AmendTitle, amend_title
-from services.circulation.usecases.catalogue_title import (
+from services.circulation.usecases.commands.add_copies import AddCopies, add_copies
+from services.circulation.usecases.commands.amend_title import AmendTitle, amend_title
+from services.circulation.usecases.commands.catalogue_title import (
     CatalogueTitle,
     NewCopy,
     catalogue_title,
@@ -209,7 +209,7 @@ async def get_titles(
 
     If there are more than eight words, the eight longest count.
     """
-    found = await queries.titles(db, q, page.limit, page.after)
+    found = await store.titles.search(db, q, page.limit, page.after)
     items = [TitleOut.of(title) for title in found]
     return TitlePage(**page_of(items, page, lambda item: str(item.id)))
 
@@ -217,7 +217,7 @@ async def get_titles(
 @router.get("/titles/{title_id}")
 async def get_title(title_id: Id, db: Db) -> TitleInFull:
     """Get a title with its copies and their availability by branch."""
-    found = await queries.title(db, title_id)
+    found = await store.titles.find(db, title_id)
     if found is None:
         raise NotFound("title")
     return TitleInFull.with_copies(*found)

@@ -45,7 +45,7 @@ async def save(work: Work, conflict: Conflict) -> None:
     await work.save("conflicts", conflict)
 
 
-async def forget_settled(work: Work, before: datetime) -> int:
+async def purge_settled(work: Work, before: datetime) -> int:
     """Delete the conflicts settled before an instant; return their number."""
     return await work.delete("conflicts", {"resolution.at": {"$lt": before}})
 

@@ -33,14 +33,14 @@ async def add(work: Work, past: PastLoan) -> None:
     await work.add("history", past)
 
 
-async def forget(work: Work, patron_id: str) -> int:
+async def purge(work: Work, patron_id: str) -> int:
     """Delete a patron's history; return the number of loans in it."""
     return await work.delete("history", {"patron_id": patron_id})
 
 
-async def forget_reader(work: Work, patron_id: str) -> None:
+async def purge_reader(work: Work, patron_id: str) -> None:
     """Delete a patron's history and their choice about it."""
-    await forget(work, patron_id)
+    await purge(work, patron_id)
     await work.delete("readers", {"_id": patron_id})
 
 

@@ -7,14 +7,9 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation.domain.hold import (
-    OPEN_STATES,
-    SERVED_STATES,
-    Hold,
-    HoldState,
-    Queue,
-)
-from services.circulation.domain.sweep import Place, Stage, Sweep
+from services.circulation.domain.hold import OPEN_STATES, SERVED_STATES, Hold, HoldState
+from services.circulation.domain.hold_queue import Queue
+from services.circulation.domain.sweep import Position, Stage, Sweep
 from services.circulation.store import reading
 from shared.mongo import Database, Indexes, Part, from_document, read_part
 from shared.unit_of_work import Stale, Work
@@ -27,8 +22,8 @@ SERVED = {"state": {"$in": [state.value for state in SERVED_STATES]}}
 
 # Names of indexes that queries give as a hint.
 UNWANTED = "unwanted"
-LEFT = "left"
-TO_FORGET = "ended"
+UNCOLLECTED = "left"
+TO_PURGE = "ended"
 
 INDEXES: Indexes = {
     "holds": [
@@ -55,9 +50,9 @@ INDEXES: Indexes = {
         IndexModel([("pickup_branch", ASCENDING), ("state", ASCENDING), ("_id", ASCENDING)]),
         # The holds that the job ends.
         IndexModel([("expires_on", ASCENDING)], name=UNWANTED, partialFilterExpression=WAITING),
-        IndexModel([("shelf_until", ASCENDING)], name=LEFT, partialFilterExpression=READY),
+        IndexModel([("shelf_until", ASCENDING)], name=UNCOLLECTED, partialFilterExpression=READY),
         # The holds that may be deleted.
-        IndexModel([("ended_on", ASCENDING)], name=TO_FORGET, partialFilterExpression=ENDED),
+        IndexModel([("ended_on", ASCENDING)], name=TO_PURGE, partialFilterExpression=ENDED),
     ],
     "queues": [],
 }
@@ -141,13 +136,13 @@ class _Held:
 
 async def next_to_follow(
     work: Work, sweep: Sweep, stage: Stage, *, limit: int
-) -> tuple[Place, ...]:
+) -> tuple[Position, ...]:
     """Return at most `limit` holds of a stage after the place of a sweep."""
     query = _of_stage(sweep, stage)
     if sweep.place and sweep.place.stage is stage:
         query["_id"] = {"$gt": sweep.place.id}
     found = await work.all(_Held, "holds", query, sort=[("_id", ASCENDING)], limit=limit)
-    return tuple(Place(stage, one.id) for one in found)
+    return tuple(Position(stage, one.id) for one in found)
 
 
 async def count_to_follow(work: Work, sweep: Sweep, stage: Stage) -> int:
@@ -171,7 +166,7 @@ async def titles_by_hold(db: Database, hold_ids: Collection[str]) -> dict[str, s
     return {hold["_id"]: hold["title_id"] async for hold in found}
 
 
-async def forget(work: Work, hold: Hold) -> None:
+async def purge(work: Work, hold: Hold) -> None:
     """Delete a hold as it was read. Raises Stale if it has changed since."""
     if not await work.delete("holds", {"_id": hold.id, "version": hold.version}):
         raise Stale(f"hold {hold.id} is no longer at its version")
@@ -180,7 +175,7 @@ async def forget(work: Work, hold: Hold) -> None:
 async def ended(db: Database, before: date) -> AsyncIterator[str]:
     """Yield the ids of the holds that ended before a day."""
     query = {"ended_on": {"$lt": before.isoformat()}, **ENDED}
-    async for found in db.holds.find(query, {"_id": 1}, hint=TO_FORGET).batch_size(200):
+    async for found in db.holds.find(query, {"_id": 1}, hint=TO_PURGE).batch_size(200):
         yield found["_id"]
 
 
@@ -238,10 +233,10 @@ async def unwanted(db: Database, day: date) -> AsyncIterator[str]:
         yield found["_id"]
 
 
-async def left(db: Database, day: date) -> AsyncIterator[str]:
+async def uncollected(db: Database, day: date) -> AsyncIterator[str]:
     """Yield the ids of the ready holds whose stored last shelf day has passed."""
     query = {"shelf_until": {"$lt": day.isoformat()}, **READY}
-    async for found in db.holds.find(query, {"_id": 1}, hint=LEFT).batch_size(200):
+    async for found in db.holds.find(query, {"_id": 1}, hint=UNCOLLECTED).batch_size(200):
         yield found["_id"]
 
 

@@ -12,10 +12,13 @@ from services.circulation.domain.effect import Alike
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.suspension import FineSuspension
-from services.circulation.domain.sweep import Place, Stage, Sweep
+from services.circulation.domain.sweep import Position, Stage, Sweep
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, Part, from_document, plain, read_part
+from shared.mongo import Database, Indexes, Part, from_document, plain, read_part, store_fields_as
 from shared.unit_of_work import Stale, Work
+
+# Documents keep the name that this field had when the first of them were stored.
+store_fields_as(Loan, due_set_at_version="set_under")
 
 OPEN = {"state": LoanState.OPEN.value}
 RETURNED = {"state": LoanState.RETURNED.value}
@@ -125,7 +128,7 @@ async def open_of_patron(work: Work, patron_id: str) -> list[Loan]:
     return await work.all(Loan, "loans", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])
 
 
-async def forget(work: Work, loan: Loan) -> None:
+async def purge(work: Work, loan: Loan) -> None:
     """Delete a loan as it was read. Raises Stale if it has changed since."""
     if not await work.delete("loans", {"_id": loan.id, "version": loan.version}):
         raise Stale(f"loan {loan.id} is no longer at its version")
@@ -209,9 +212,9 @@ class _Due:
 
 async def next_to_move(
     work: Work, sweep: Sweep, spans: Sequence[Movable], *, limit: int
-) -> tuple[Place, ...]:
+) -> tuple[Position, ...]:
     """Return at most `limit` loans after a sweep's place that announcements may move."""
-    places: list[Place] = []
+    places: list[Position] = []
     here = sweep.place if sweep.place and sweep.place.stage is Stage.LOANS else None
     for number, span in enumerate(spans):
         ranges: list[dict[str, Any]] = [{"due_on": _days(span)}]
@@ -235,7 +238,7 @@ async def next_to_move(
                     # Without the hint the index of ids, which covers all loans, could be chosen.
                     hint=BY_DUE_DATE,
                 )
-                places += [Place(Stage.LOANS, one.id, number, one.due_on) for one in found]
+                places += [Position(Stage.LOANS, one.id, number, one.due_on) for one in found]
     return tuple(places)
 
 
@@ -345,12 +348,12 @@ async def to_lose(db: Database, day: date) -> AsyncIterator[str]:
         hint=TO_LOSE,
     ):
         days = found["policy"]["lost_after_days"]
-        query = given_up_after(days, day)
+        query = long_overdue_after(days, day)
         async for loan in db.loans.find(query, {"_id": 1}, hint=TO_LOSE).batch_size(200):
             yield loan["_id"]
 
 
-def given_up_after(days: int, day: date) -> dict[str, Any]:
+def long_overdue_after(days: int, day: date) -> dict[str, Any]:
     """Build the query for open loans that may be lost on `day` under a limit of `days` days."""
     latest = day - timedelta(days=max(days, 1))
     return {

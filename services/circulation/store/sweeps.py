@@ -1,6 +1,5 @@
 """Sweeps: branches whose loans and holds are to follow announced changes."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from pymongo import ASCENDING, IndexModel
@@ -26,9 +25,9 @@ async def save(work: Work, sweep: Sweep) -> None:
         await work.save("sweeps", sweep)
 
 
-async def find(db: Database) -> Sequence[Sweep]:
-    """Return the last sweep of every branch."""
-    return await reading.every(db, Sweep, "sweeps", {})
+async def find(db: Database) -> list[Sweep]:
+    """Return the last sweep of every branch, in the order of branch codes."""
+    return sorted(await reading.every(db, Sweep, "sweeps", {}), key=lambda sweep: sweep.id)
 
 
 async def find_waiting(db: Database, at: datetime, *, all_settling: bool) -> list[str]:

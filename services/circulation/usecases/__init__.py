@@ -1,1 +1,1 @@
-"""Use cases of circulation: one command a file."""
+"""Use cases of circulation: commands, the steps that they share, workflows, and their events."""

@@ -13,7 +13,8 @@ from services.circulation.domain.branch_calendar import (
     Movable,
 )
 from services.circulation.domain.calendar import Calendar
-from services.circulation.domain.loan import Loan, LoanState, catch_up, renew, renewal_reference
+from services.circulation.domain.due_date import apply_announcements
+from services.circulation.domain.loan import Loan, LoanState, renew, renewal_reference
 from services.circulation.domain.policy import Policy
 
 
@@ -51,7 +52,7 @@ LOAN = Loan(
     policy=Policy(id="default"),
     borrowed_on=day("2020-11-20"),
     due_on=day("2020-12-04"),
-    set_under=1,
+    due_set_at_version=1,
     calendar_version=1,
 )
 WINTER = closed("c1", "2020-12-02", (2, None), (3, "2021-02-19"), (4, "2021-01-10"))
@@ -68,14 +69,14 @@ def test_a_calendar_is_as_it_was_announced() -> None:
 
 
 def test_a_due_date_takes_each_announcement_in_its_turn() -> None:
-    [moved] = catch_up(LOAN, branch(4, WINTER))
+    [moved] = apply_announcements(LOAN, branch(4, WINTER))
     assert moved.due_on == day("2021-02-19")  # not the 10 January announced later
     assert [(move.at, move.cause.id) for move in moved.moves] == [(at(3), "c1")]
-    assert catch_up(moved, branch(4, WINTER)) == ()
+    assert apply_announcements(moved, branch(4, WINTER)) == ()
 
 
 def test_one_closure_after_another_moves_it_twice() -> None:
-    steps = catch_up(
+    steps = apply_announcements(
         LOAN,
         branch(
             3,
@@ -89,8 +90,8 @@ def test_one_closure_after_another_moves_it_twice() -> None:
 
 def test_only_an_open_loan_moves_and_only_by_what_is_new_to_it() -> None:
     returned = replace(LOAN, state=LoanState.RETURNED)
-    assert catch_up(returned, branch(4, WINTER)) == ()
-    assert catch_up(replace(LOAN, calendar_version=4), branch(4, WINTER)) == ()
+    assert apply_announcements(returned, branch(4, WINTER)) == ()
+    assert apply_announcements(replace(LOAN, calendar_version=4), branch(4, WINTER)) == ()
 
 
 def test_movable_due_dates_lie_in_closed_spans_with_an_end() -> None:
@@ -179,7 +180,7 @@ def moves(loan: Loan) -> list[tuple[str, str, str]]:
 def test_closures_over_each_other_amended_and_withdrawn(
     closures: list[AnnouncedClosure], expected: list[tuple[str, str, str]]
 ) -> None:
-    loan = (LOAN, *catch_up(LOAN, branch(9, *closures)))[-1]
+    loan = (LOAN, *apply_announcements(LOAN, branch(9, *closures)))[-1]
     assert moves(loan) == expected
     assert loan.version == 1 + len(expected)
 
@@ -191,17 +192,19 @@ def test_a_first_day_put_right_counts_from_then_on() -> None:
     calendar = branch(3, amended)
     assert calendar.as_of(2).next_open(day("2020-12-04")) == day("2021-02-19")
     assert calendar.now.next_open(day("2020-12-04")) == day("2020-12-04")
-    [moved] = catch_up(LOAN, calendar)  # as first announced; a due date never moves earlier
+    [moved] = apply_announcements(
+        LOAN, calendar
+    )  # as first announced; a due date never moves earlier
     assert moved.due_on == day("2021-02-19")
 
 
 def test_an_error_found_after_a_renewal_leaves_the_renewed_date() -> None:
     shut = closed("c1", "2020-12-02", (2, "2021-02-19"))
-    [moved] = catch_up(LOAN, branch(2, shut))
+    [moved] = apply_announcements(LOAN, branch(2, shut))
     renewed = renew(
         moved, on=day("2021-02-10"), calendar=branch(2, shut).now, queue=0, blocked=False
     )
-    assert catch_up(renewed, branch(3, error(shut, 3))) == ()
+    assert apply_announcements(renewed, branch(3, error(shut, 3))) == ()
 
 
 def test_an_error_lets_dates_from_its_first_day_on_move_that_have_moved() -> None:

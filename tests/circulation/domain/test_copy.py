@@ -7,8 +7,9 @@ from datetime import date
 import pytest
 
 from services.circulation.domain import copy as rules
-from services.circulation.domain import refusals
 from services.circulation.domain.copy import Copy, CopyState
+from services.circulation.domain.refusals.copies import LentBeforeReturn
+from services.circulation.domain.refusals.refusal import Refusal
 
 DAY = date(2021, 2, 19)
 HOME, AWAY = "HKCL", "LFU"
@@ -70,7 +71,7 @@ def test_a_copy_goes_through_its_life_and_no_other(step: str, state: CopyState) 
     copy = STATES[state]
     take, leads_to = STEPS[step]
     if state.value not in leads_to:
-        with pytest.raises(refusals.Refusal) as refused:
+        with pytest.raises(Refusal) as refused:
             take(copy)
         assert refused.value.reason.endswith(".")
         return
@@ -95,7 +96,7 @@ def test_a_copy_goes_through_its_life_and_no_other(step: str, state: CopyState) 
     ],
 )
 def test_a_check_out_says_why_a_copy_stays(state: str, code: str) -> None:
-    with pytest.raises(refusals.Refusal) as refused:
+    with pytest.raises(Refusal) as refused:
         rules.lend(STATES[CopyState(state)], DAY, branch_code=HOME, hold_id="another")
     assert refused.value.code == code
 
@@ -118,5 +119,5 @@ def test_a_copy_on_its_way_goes_on_when_its_hold_ends() -> None:
 
 
 def test_a_copy_is_not_lent_before_it_came_back() -> None:
-    with pytest.raises(refusals.LentBeforeReturn):
+    with pytest.raises(LentBeforeReturn):
         rules.lend(replace(COPY, returned_on=DAY), date(2021, 2, 18), branch_code=HOME)

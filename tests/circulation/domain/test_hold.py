@@ -8,12 +8,15 @@ import pytest
 
 from services.circulation.domain import copy as copies
 from services.circulation.domain import hold as rules
-from services.circulation.domain import refusals
+from services.circulation.domain import hold_shelf
 from services.circulation.domain.calendar import Calendar, Closure
 from services.circulation.domain.copy import Copy, CopyState
-from services.circulation.domain.hold import Hold, HoldState, Waiting, last_shelf_day, matches
+from services.circulation.domain.hold import Hold, HoldState
+from services.circulation.domain.hold_queue import Waiting, matches
+from services.circulation.domain.hold_shelf import last_shelf_day
 from services.circulation.domain.patron import Patron
 from services.circulation.domain.policy import HONG_KONG
+from services.circulation.domain.refusals.holds import HoldEnded, HoldNotWaiting
 
 DAY = date(2021, 2, 19)  # a Friday
 OPEN = Calendar("HKCL", "central")
@@ -33,7 +36,7 @@ def closed(first: date, reopened_on: date | None) -> Calendar:
 
 
 def ready(on: date = DAY, days: int = 7, calendar: Calendar = OPEN) -> Hold:
-    held, _ = rules.allot(HOLD, COPY, on=on, shelf_days=days, calendar=calendar)
+    held, _ = hold_shelf.allot(HOLD, COPY, on=on, shelf_days=days, calendar=calendar)
     return held
 
 
@@ -72,11 +75,11 @@ def test_seven_open_days_follow_the_day_that_a_copy_is_put_on_the_shelf(
 
 def test_the_last_day_is_never_earlier_than_was_told() -> None:
     ends_later = closed(date(2021, 2, 22), date(2021, 3, 1))
-    told = rules.move_shelf(ready(), ends_later)
+    told = hold_shelf.move_shelf(ready(), ends_later)
     assert told.shelf_until == date(2021, 3, 5)
-    assert rules.move_shelf(told, OPEN) is told  # the closure was withdrawn
-    assert not rules.is_left(told, OPEN, date(2021, 3, 5))
-    assert rules.is_left(told, OPEN, date(2021, 3, 6))
+    assert hold_shelf.move_shelf(told, OPEN) is told  # the closure was withdrawn
+    assert not hold_shelf.is_uncollected(told, OPEN, date(2021, 3, 5))
+    assert hold_shelf.is_uncollected(told, OPEN, date(2021, 3, 6))
 
 
 # ---- the queue ----------------------------------------------------------------------------------
@@ -135,9 +138,11 @@ def test_the_copy_in_hand_is_allotted_before_another_at_the_pick_up_branch() -> 
 
 def test_a_copy_that_comes_to_another_branch_goes_on_and_the_hold_stays_as_it_is() -> None:
     away = replace(HOLD, pickup_branch="LFU")
-    sent, copy = rules.allot(away, COPY, on=DAY, shelf_days=7, calendar=Calendar("LFU", "small"))
+    sent, copy = hold_shelf.allot(
+        away, COPY, on=DAY, shelf_days=7, calendar=Calendar("LFU", "small")
+    )
     assert (sent.state, copy.bound_for) == (HoldState.IN_TRANSIT, "LFU")
-    again, copy = rules.allot(
+    again, copy = hold_shelf.allot(
         sent,
         copies.arrive(copy, "STPL"),
         on=DAY,
@@ -160,12 +165,12 @@ def test_an_ended_hold_refuses_every_change(state: str) -> None:
         lambda: rules.collect(over, DAY),
     )
     for step in steps:
-        with pytest.raises(refusals.HoldEnded):
+        with pytest.raises(HoldEnded):
             step()
 
 
 def test_a_hold_with_a_copy_kept_for_it_cannot_be_frozen() -> None:
-    with pytest.raises(refusals.HoldNotWaiting):
+    with pytest.raises(HoldNotWaiting):
         rules.freeze(ready(), True, None, DAY)
 
 
@@ -180,11 +185,11 @@ def test_a_hold_keeps_its_place_when_its_copy_cannot_be_had() -> None:
 
 
 def test_a_copy_on_a_shelf_is_set_aside_and_ready_once_it_is_scanned() -> None:
-    held, copy = rules.assign(HOLD, COPY)
+    held, copy = hold_shelf.assign(HOLD, COPY)
     assert (held.state, held.copy_id, held.ready_on) == (HoldState.TO_FETCH, "c1", None)
     assert (copy.state, copy.at_branch, copy.hold_id) == (CopyState.TO_FETCH, "HKCL", "h1")
     scanned = copies.arrive(copy, "HKCL")
-    held, copy = rules.allot(held, scanned, on=DAY, shelf_days=7, calendar=OPEN)
+    held, copy = hold_shelf.allot(held, scanned, on=DAY, shelf_days=7, calendar=OPEN)
     assert (held.state, held.ready_on, held.shelf_until) == (
         HoldState.READY,
         DAY,

@@ -20,7 +20,8 @@ from services.circulation.domain.ledger import (
     refund,
     waive,
 )
-from services.circulation.domain.refusals import MoreThanOutstanding, NoRefundDue, Refusal
+from services.circulation.domain.refusals.money import MoreThanOutstanding, NoRefundDue
+from services.circulation.domain.refusals.refusal import Refusal
 
 DAY = date(2021, 3, 5)
 THEN = Occasion(on=DAY, at=datetime(2021, 3, 5, 4, tzinfo=UTC), by="s1", reason="asked")

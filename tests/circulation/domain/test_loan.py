@@ -5,28 +5,41 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.circulation.domain import refusals
 from services.circulation.domain.calendar import Calendar, Closure
 from services.circulation.domain.charge import ChargeKind, assess
 from services.circulation.domain.copy import Copy, CopyState, take_back
+from services.circulation.domain.due_date import move_due
 from services.circulation.domain.loan import (
     DueMove,
     Loan,
     LoanState,
     check_out,
-    fine,
     give_back,
-    is_due_soon,
-    is_overdue,
-    move_due,
-    notice_due_soon,
-    notice_overdue,
-    overdue_notice,
     renew,
     renewals_left,
 )
+from services.circulation.domain.overdue import (
+    fine,
+    is_due_soon,
+    is_overdue,
+    notice_due_soon,
+    notice_overdue,
+    overdue_notice,
+)
 from services.circulation.domain.patron import Patron, is_blocked
 from services.circulation.domain.policy import Policy
+from services.circulation.domain.refusals.copies import CopyLost, CopyNotOnLoan, CopyOnLoan
+from services.circulation.domain.refusals.loans import (
+    HoldWaiting,
+    LoanLimit,
+    LoanLost,
+    LoanNotOpen,
+    NothingToGain,
+    RenewalLimit,
+    ReturnedBeforeBorrowed,
+)
+from services.circulation.domain.refusals.patrons import PatronBlocked
+from services.circulation.domain.refusals.refusal import Refusal
 from services.circulation.domain.suspension import FineSuspension
 
 POLICY = Policy(id="default")
@@ -108,14 +121,14 @@ def test_a_loan_keeps_the_branch_that_lent_it_and_the_row_it_was_lent_under() ->
 @pytest.mark.parametrize(
     ("terms", "refusal", "code"),
     [
-        ({"open_loans": 10}, refusals.LoanLimit, "loan-limit"),
-        ({"blocked": True}, refusals.PatronBlocked, "patron-blocked"),
-        ({"copy": replace(COPY, state=CopyState.ON_LOAN)}, refusals.CopyOnLoan, "copy-on-loan"),
-        ({"copy": replace(COPY, state=CopyState.LOST)}, refusals.CopyLost, "copy-lost"),
+        ({"open_loans": 10}, LoanLimit, "loan-limit"),
+        ({"blocked": True}, PatronBlocked, "patron-blocked"),
+        ({"copy": replace(COPY, state=CopyState.ON_LOAN)}, CopyOnLoan, "copy-on-loan"),
+        ({"copy": replace(COPY, state=CopyState.LOST)}, CopyLost, "copy-lost"),
     ],
 )
 def test_a_check_out_is_refused(
-    terms: dict[str, object], refusal: type[refusals.Refusal], code: str
+    terms: dict[str, object], refusal: type[Refusal], code: str
 ) -> None:
     with pytest.raises(refusal) as refused:
         lent(**terms)  # type: ignore[arg-type]
@@ -141,7 +154,7 @@ def test_the_copy_leaves_with_the_loan_and_comes_back() -> None:
     assert gone.state is CopyState.ON_LOAN
     back = take_back(gone, DEC_19, branch_code="HKCL")
     assert (back.state, back.version) == (CopyState.AVAILABLE, 3)
-    with pytest.raises(refusals.CopyNotOnLoan):
+    with pytest.raises(CopyNotOnLoan):
         take_back(back, DEC_19, branch_code="HKCL")
 
 
@@ -188,7 +201,7 @@ def test_a_renewal_counts_from_its_own_day(on: date, cal: Calendar, due_on: date
 def test_a_renewal_that_does_not_give_a_later_due_date_is_refused(
     loan: Loan, on: date, cal: Calendar
 ) -> None:
-    with pytest.raises(refusals.NothingToGain) as refused:
+    with pytest.raises(NothingToGain) as refused:
         renewed(loan, on, cal=cal)
     assert refused.value.code == "nothing-to-gain"
 
@@ -200,15 +213,15 @@ def test_the_renewal_of_1_march_2021_is_due_15_march() -> None:
 @pytest.mark.parametrize(
     ("loan", "terms", "refusal", "code"),
     [
-        (lent(), {"queue": 1}, refusals.HoldWaiting, "hold-waiting"),
-        (lent(), {"blocked": True}, refusals.PatronBlocked, "patron-blocked"),
-        (replace(lent(), renewals=5), {}, refusals.RenewalLimit, "renewal-limit"),
-        (replace(lent(), state=LoanState.LOST), {}, refusals.LoanLost, "loan-lost"),
-        (returned(lent(), DEC_19), {}, refusals.LoanNotOpen, "loan-not-open"),
+        (lent(), {"queue": 1}, HoldWaiting, "hold-waiting"),
+        (lent(), {"blocked": True}, PatronBlocked, "patron-blocked"),
+        (replace(lent(), renewals=5), {}, RenewalLimit, "renewal-limit"),
+        (replace(lent(), state=LoanState.LOST), {}, LoanLost, "loan-lost"),
+        (returned(lent(), DEC_19), {}, LoanNotOpen, "loan-not-open"),
     ],
 )
 def test_a_renewal_is_refused(
-    loan: Loan, terms: dict[str, int], refusal: type[refusals.Refusal], code: str
+    loan: Loan, terms: dict[str, int], refusal: type[Refusal], code: str
 ) -> None:
     with pytest.raises(refusal) as refused:
         renewed(loan, DEC_19, **terms)  # type: ignore[arg-type]
@@ -219,7 +232,7 @@ def test_five_renewals_are_allowed_and_no_sixth() -> None:
     loan = lent()
     for day in range(6, 11):
         loan = renewed(loan, date(2020, 12, day))
-    with pytest.raises(refusals.RenewalLimit, match="5 times"):
+    with pytest.raises(RenewalLimit, match="5 times"):
         renewed(loan, date(2020, 12, 11))
 
 
@@ -227,11 +240,11 @@ def test_a_closure_grants_more_renewals_while_it_lasts() -> None:
     relief = calendar(replace(WINTER, extra_renewals=1))
     loan = replace(lent(), renewals=5)
     within, after = WINTER.starts_on, FEB_19
-    with pytest.raises(refusals.RenewalLimit, match="5 times"):
+    with pytest.raises(RenewalLimit, match="5 times"):
         renewed(loan, after, cal=relief)
     once_more = renewed(loan, within, cal=relief)
     assert (once_more.renewals, once_more.policy_renewals_left) == (6, 0)
-    with pytest.raises(refusals.RenewalLimit, match="6 times"):
+    with pytest.raises(RenewalLimit, match="6 times"):
         renewed(once_more, within, cal=relief)
     assert [renewals_left(loan, relief, on) for on in (within, after)] == [1, 0]
     assert [renewals_left(once_more, relief, on) for on in (within, after)] == [0, 0]
@@ -318,7 +331,7 @@ def test_a_return_may_be_anywhere_and_back_dated() -> None:
 
 
 def test_a_return_before_the_loan_is_refused() -> None:
-    with pytest.raises(refusals.ReturnedBeforeBorrowed, match="2020-12-05"):
+    with pytest.raises(ReturnedBeforeBorrowed, match="2020-12-05"):
         returned(lent(), date(2020, 12, 4))
 
 
@@ -329,9 +342,9 @@ def test_a_lost_item_can_still_be_brought_back() -> None:
 @pytest.mark.parametrize("state", [LoanState.RETURNED, LoanState.LOST])
 def test_a_loan_that_ended_is_neither_moved_nor_noticed(state: LoanState) -> None:
     ended = replace(lent(), state=state)
-    with pytest.raises((refusals.LoanNotOpen, refusals.LoanLost)):
+    with pytest.raises((LoanNotOpen, LoanLost)):
         moved(ended, calendar(WINTER))
-    with pytest.raises((refusals.LoanNotOpen, refusals.LoanLost)):
+    with pytest.raises((LoanNotOpen, LoanLost)):
         notice_overdue(ended, on=DEC_19, number=1)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from services.circulation.domain.calendar import Calendar, Closure, Week
 from services.circulation.domain.fines import statement
-from services.circulation.domain.hold import last_shelf_day
+from services.circulation.domain.hold_shelf import last_shelf_day
 from services.circulation.domain.policy import Policy
 
 WEDNESDAY, SATURDAY, SUNDAY = 3, 6, 7

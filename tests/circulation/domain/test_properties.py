@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.circulation.domain.calendar import Calendar, Closure
+from services.circulation.domain.due_date import move_due
 from services.circulation.domain.fines import (
     Disposition,
     Statement,
@@ -17,9 +18,10 @@ from services.circulation.domain.fines import (
     from_document,
     statement,
 )
-from services.circulation.domain.loan import Loan, fine, is_overdue, move_due, renew
+from services.circulation.domain.loan import Loan, renew
+from services.circulation.domain.overdue import fine, is_overdue
 from services.circulation.domain.policy import Policy
-from services.circulation.domain.refusals import NothingToGain
+from services.circulation.domain.refusals.loans import NothingToGain
 from services.circulation.domain.suspension import FineSuspension
 
 DAY = timedelta(days=1)

@@ -1,9 +1,10 @@
-"""Every refusal has a code for programs and a reason for people."""
+"""Every refusal has a code and a status for programs, and a reason for people."""
 
 import re
 
-from services.circulation.domain import refusals
-from services.circulation.domain.refusals import Refusal
+from services.circulation.domain.refusals.copies import NoSuchCopy
+from services.circulation.domain.refusals.loans import LoanLimit
+from services.circulation.domain.refusals.refusal import Refusal
 
 
 def test_codes_are_distinct_and_kebab_case() -> None:
@@ -12,6 +13,15 @@ def test_codes_are_distinct_and_kebab_case() -> None:
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", code) for code in codes)
 
 
+def test_a_missing_resource_is_404_and_any_other_refusal_409() -> None:
+    missing = {refusal.code for refusal in Refusal.__subclasses__() if refusal.status == 404}
+    assert {refusal.status for refusal in Refusal.__subclasses__()} == {404, 409}
+    assert "unknown-branch" in missing
+    # A barcode is one of several in the body of a request, not its resource.
+    assert "no-such-copy" not in missing
+    assert all(code.startswith("no-such-") for code in missing - {"unknown-branch"})
+
+
 def test_a_reason_states_its_facts() -> None:
-    assert "10" in refusals.LoanLimit(limit=10).reason
-    assert str(refusals.NoSuchCopy(barcode="3001")) == refusals.NoSuchCopy(barcode="3001").reason
+    assert "10" in LoanLimit(limit=10).reason
+    assert str(NoSuchCopy(barcode="3001")) == NoSuchCopy(barcode="3001").reason

@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 
-from services.circulation.domain.refusals import (
-    Refusal,
+from services.circulation.domain.refusals.refusal import Refusal
+from services.circulation.domain.refusals.suspensions import (
     ResumesBeforeStart,
     SuspensionOver,
     SuspensionWithdrawn,

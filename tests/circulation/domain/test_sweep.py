@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from services.circulation.domain.sweep import (
     HOLD,
     SETTLE,
-    Cause,
-    Place,
+    Position,
     Stage,
     Sweep,
     SweepState,
+    Trigger,
     abandoned,
     begin,
     come_to_an_end,
@@ -20,12 +20,12 @@ from services.circulation.domain.sweep import (
 )
 
 NOON = datetime(2021, 2, 17, 12, tzinfo=UTC)
-CAUSE = Cause(NOON, "r1", "e1")
+CAUSE = Trigger(NOON, "r1", "e1")
 NEW = begin(None, "HKCL", 3, CAUSE)
 
 
-def places(*names: str) -> tuple[Place, ...]:
-    return tuple(Place(Stage.LOANS, name, 0, date(2020, 12, 4)) for name in names)
+def places(*names: str) -> tuple[Position, ...]:
+    return tuple(Position(Stage.LOANS, name, 0, date(2020, 12, 4)) for name in names)
 
 
 def taken(sweep: Sweep = NEW, *names: str, at: datetime = NOON) -> Sweep:
@@ -42,7 +42,7 @@ def test_a_worker_takes_a_chunk_and_finishes_it() -> None:
 
 def test_the_sweep_serves_queues_before_dates_and_skips_no_stage() -> None:
     assert stages_left(NEW) == (Stage.QUEUES, Stage.SHELF, Stage.LOANS)
-    shelf = take(NEW, (Place(Stage.SHELF, "h"),), 5, NOON)
+    shelf = take(NEW, (Position(Stage.SHELF, "h"),), 5, NOON)
     assert stages_left(shelf) == (Stage.SHELF, Stage.LOANS)
     assert (shelf.in_hand[0].stage, shelf.in_hand[0].ids) == (Stage.SHELF, ("h",))
     assert stages_left(come_to_an_end(finish(shelf, 1), NOON)) == tuple(Stage)

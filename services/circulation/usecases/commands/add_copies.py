@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.refusals import BarcodeTaken, NoSuchTitle
+from services.circulation.domain.refusals.titles import BarcodeTaken, NoSuchTitle
 from services.circulation.domain.title import check_copies, next_version
-from services.circulation.usecases.catalogue_title import Catalogued, NewCopy, new_copies
-from services.circulation.usecases.serve_holds import serve
-from services.circulation.usecases.tell_of_title import tell
+from services.circulation.usecases.commands.catalogue_title import Catalogued, NewCopy, new_copies
+from services.circulation.usecases.events import title_events
+from services.circulation.usecases.steps.serve_queue import serve
 from shared.unit_of_work import Work
 
 
@@ -38,7 +38,7 @@ async def add_copies(work: Work, command: AddCopies) -> Catalogued:
     title = next_version(title)
     await store.titles.save(work, [title])
     await store.titles.add_copies(work, added)
-    tell(work, title, copies)
+    work.record(title_events.catalogued(title, copies))
     served = await serve(work, [title.id], command.on)
     now = tuple(served[copy.id].copy if copy.id in served else copy for copy in copies)
     return Catalogued(title, now)

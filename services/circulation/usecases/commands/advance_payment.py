@@ -6,8 +6,8 @@ from datetime import date
 from services.circulation import store
 from services.circulation.domain.ledger import Occasion, Posting, pay
 from services.circulation.domain.payment import Payment, PaymentState, Step, take_step
-from services.circulation.domain.refusals import NoSuchPayment
-from services.circulation.usecases.post_to_ledger import post
+from services.circulation.domain.refusals.money import NoSuchPayment
+from services.circulation.usecases.steps.post_to_ledger import post
 from shared.unit_of_work import Work
 
 

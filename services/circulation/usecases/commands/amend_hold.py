@@ -9,10 +9,11 @@ from services.circulation import store
 from services.circulation.domain import copy as copies
 from services.circulation.domain import hold as rules
 from services.circulation.domain.hold import Hold, HoldState
-from services.circulation.domain.refusals import NoSuchBranch, NoSuchHold
-from services.circulation.usecases.place_hold import Place
-from services.circulation.usecases.serve_holds import hand_out
-from services.circulation.usecases.tell_of_hold import tell_change
+from services.circulation.domain.refusals.branches import NoSuchBranch
+from services.circulation.domain.refusals.holds import NoSuchHold
+from services.circulation.usecases.commands.place_hold import QueuedHold
+from services.circulation.usecases.events import hold_events
+from services.circulation.usecases.steps.serve_queue import hand_out
 from shared.unit_of_work import Work
 
 
@@ -33,7 +34,7 @@ class AmendHold:
     frozen_until: date | None = None
 
 
-async def amend_hold(work: Work, command: AmendHold) -> Place:
+async def amend_hold(work: Work, command: AmendHold) -> QueuedHold:
     """Apply all changes to the hold, or none; a copy that is ready elsewhere is to be fetched.
 
     Raises NoSuchHold (also for another patron's hold), NoSuchBranch, or the refusal of a change.
@@ -47,12 +48,12 @@ async def amend_hold(work: Work, command: AmendHold) -> Place:
     steps = [hold, *_changes(hold, command)]
     await store.holds.save(work, steps[1:])
     for before, after in pairwise(steps):
-        tell_change(work, before, after)
+        work.record(hold_events.changed(before, after))
     if hold.state is HoldState.READY and steps[-1].state is HoldState.TO_FETCH:
         await _set_aside(work, steps[-1])
     served = await hand_out(work, [hold.title_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), steps[-1])
-    return Place(now, await store.holds.position(work, now))
+    return QueuedHold(now, await store.holds.position(work, now))
 
 
 def _changes(hold: Hold, command: AmendHold) -> Iterator[Hold]:

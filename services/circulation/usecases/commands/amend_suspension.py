@@ -5,10 +5,9 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain import suspension as rules
-from services.circulation.domain.refusals import NoSuchSuspension
+from services.circulation.domain.refusals.suspensions import NoSuchSuspension
 from services.circulation.domain.suspension import FineSuspension
-from services.circulation.usecases.tell_of_suspension import tell
-from shared.contracts.circulation import FinesSuspended
+from services.circulation.usecases.events import suspension_events
 from shared.unit_of_work import Work
 
 
@@ -40,5 +39,5 @@ async def amend_suspension(work: Work, command: AmendSuspension) -> FineSuspensi
     if amended != suspension:
         await store.suspensions.save(work, amended)
         await store.reworks.want(work, amended.rework_id, amended.version)
-        tell(work, FinesSuspended, amended, suspension)
+        work.record(suspension_events.suspended(amended, suspension))
     return amended

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.circulation import store
-from services.circulation.domain.refusals import NoSuchTitle
+from services.circulation.domain.refusals.titles import NoSuchTitle
 from services.circulation.domain.title import amend
-from services.circulation.usecases.catalogue_title import Catalogued
-from services.circulation.usecases.tell_of_title import tell
+from services.circulation.usecases.commands.catalogue_title import Catalogued
+from services.circulation.usecases.events import title_events
 from shared.unit_of_work import Work
 
 
@@ -29,5 +29,5 @@ async def amend_title(work: Work, command: AmendTitle) -> Catalogued:
     amended = amend(title, command.changes)
     if amended is not title:
         await store.titles.save(work, [amended])
-        tell(work, amended, copies)
+        work.record(title_events.catalogued(amended, copies))
     return Catalogued(amended, tuple(copies))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from services.circulation import store
 from services.circulation.domain import payment as rules
 from services.circulation.domain.payment import Payment
-from services.circulation.domain.refusals import NoSuchCharge, PaymentUnderWay
-from services.circulation.usecases.post_to_ledger import post
+from services.circulation.domain.refusals.money import NoSuchCharge, PaymentUnderWay
+from services.circulation.usecases.steps.post_to_ledger import post
 from shared.ids import new_id
 from shared.unit_of_work import Work
 

@@ -5,8 +5,8 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.hold import Hold, cancel
-from services.circulation.domain.refusals import NoSuchHold
-from services.circulation.usecases.end_hold import end
+from services.circulation.domain.refusals.holds import NoSuchHold
+from services.circulation.usecases.steps.end_hold import end
 from shared.unit_of_work import Work
 
 

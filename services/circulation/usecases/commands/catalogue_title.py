@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from services.circulation import store
 from services.circulation.domain.copy import Copy
-from services.circulation.domain.refusals import BarcodeTaken
+from services.circulation.domain.refusals.titles import BarcodeTaken
 from services.circulation.domain.title import Title
-from services.circulation.usecases.tell_of_title import tell
+from services.circulation.usecases.events import title_events
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -49,7 +49,7 @@ async def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
     copies = new_copies(title.id, command.copies)
     await store.titles.add(work, [title])
     await store.titles.add_copies(work, copies)
-    tell(work, title, copies)
+    work.record(title_events.catalogued(title, copies))
     return Catalogued(title, copies)
 
 

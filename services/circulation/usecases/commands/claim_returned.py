@@ -6,9 +6,9 @@ from datetime import date
 from services.circulation import store
 from services.circulation.domain import loan as rules
 from services.circulation.domain.loan import Loan
-from services.circulation.domain.refusals import InTheFuture, NoSuchLoan
-from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
-from shared.contracts.circulation import LoanClaimed
+from services.circulation.domain.refusals.loans import InTheFuture, NoSuchLoan
+from services.circulation.usecases.events import loan_events
+from services.circulation.usecases.steps.current_loan import current_loan, save_change
 from shared.unit_of_work import Work
 
 
@@ -38,13 +38,10 @@ async def claim_returned(work: Work, command: ClaimReturned) -> Loan:
     loan = await store.loans.get(work, command.loan_id)
     if loan is None or command.patron_id not in (None, loan.patron_id):
         raise NoSuchLoan
-    calendar = await store.calendars.get(work, loan.branch_code)
-    moved = rules.catch_up(loan, calendar) if calendar else ()
-    before = moved[-1] if moved else loan
-    claimed = rules.claim_returned(before, command.on)
-    if claimed is before:
+    known = await current_loan(work, loan)
+    claimed = rules.claim_returned(known.loan, command.on)
+    if claimed is known.loan:
         return loan
-    await store.loans.save(work, [*moved, claimed])
-    tell_moves(work, moved)
-    work.record(LoanClaimed(**snapshot(claimed)))
+    await save_change(work, known, claimed)
+    work.record(loan_events.claimed(claimed))
     return claimed

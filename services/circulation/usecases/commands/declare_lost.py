@@ -10,13 +10,15 @@ from services.circulation import store
 from services.circulation.domain import copy as copies
 from services.circulation.domain import loan as rules
 from services.circulation.domain.charge import Charge, assess, loss_charges
+from services.circulation.domain.due_date import CurrentLoan
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.ledger import assessed
-from services.circulation.domain.loan import Loan, catch_up, fine, is_given_up
-from services.circulation.domain.refusals import NoSuchLoan, PriceUnknown
-from services.circulation.usecases.post_to_ledger import post
-from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
-from shared.contracts.circulation import LoanLost
+from services.circulation.domain.loan import Loan
+from services.circulation.domain.overdue import fine, is_long_overdue
+from services.circulation.domain.refusals.loans import NoSuchLoan, PriceUnknown
+from services.circulation.usecases.events import loan_events
+from services.circulation.usecases.steps.current_loan import current_loan, save_change
+from services.circulation.usecases.steps.post_to_ledger import post
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -55,11 +57,11 @@ async def declare_lost(work: Work, command: DeclareLost) -> Loss:
     loan = await store.loans.get(work, command.loan_id)
     if loan is None or command.patron_id not in (None, loan.patron_id):
         raise NoSuchLoan
-    moved, overdue = await _today(work, loan, command.on)
-    return await _lose(work, loan, moved, overdue, command)
+    known = await current_loan(work, loan)
+    return await _lose(work, known, await _fine(work, known, command.on), command)
 
 
-async def give_up(work: Work, command: DeclareLost) -> bool:
+async def declare_long_overdue(work: Work, command: DeclareLost) -> bool:
     """Declare the loan lost if the rule says so on that day; return whether it did.
 
     A loan whose copy has no known price is left for the staff to declare lost.
@@ -67,31 +69,25 @@ async def give_up(work: Work, command: DeclareLost) -> bool:
     loan = await store.loans.get(work, command.loan_id)
     if loan is None:
         return False
-    moved, overdue = await _today(work, loan, command.on)
-    if not is_given_up(moved[-1] if moved else loan, overdue):
+    known = await current_loan(work, loan)
+    overdue = await _fine(work, known, command.on)
+    if not is_long_overdue(known.loan, overdue):
         return False
     try:
-        await _lose(work, loan, moved, overdue, command)
+        await _lose(work, known, overdue, command)
     except PriceUnknown:
         log.warning("loss needs a price", loan_id=loan.id)
         return False
     return True
 
 
-async def _today(work: Work, loan: Loan, on: date) -> tuple[tuple[Loan, ...], Statement]:
-    """Return the moves of its due date that are still to be made, and its fine after them."""
-    calendar = await store.calendars.get(work, loan.branch_code)
-    if calendar is None:
-        raise NoSuchLoan
-    moved = catch_up(loan, calendar)
-    suspensions = await store.suspensions.every(work)
-    return moved, fine(moved[-1] if moved else loan, calendar.now, suspensions, on)
+async def _fine(work: Work, known: CurrentLoan, on: date) -> Statement:
+    """Return the fine so far of a current loan."""
+    return fine(known.loan, known.calendar, await store.suspensions.every(work), on)
 
 
-async def _lose(
-    work: Work, loan: Loan, moved: tuple[Loan, ...], overdue: Statement, command: DeclareLost
-) -> Loss:
-    loan = moved[-1] if moved else loan
+async def _lose(work: Work, known: CurrentLoan, overdue: Statement, command: DeclareLost) -> Loss:
+    loan = known.loan
     lost = rules.lose(loan, command.on, overdue)
     copy = (await store.titles.copies_with(work, [loan.barcode]))[loan.barcode]
     price = copy.price_cents if command.price_cents is None else command.price_cents
@@ -105,7 +101,6 @@ async def _lose(
     borrower = await store.patrons.borrower(work, loan.patron_id)
     await post(work, borrower, [assessed(charge, work.now) for charge in charges], loans=-1)
     await store.titles.save_copies(work, [copies.lose(copy)])
-    await store.loans.save(work, [*moved, lost])
-    tell_moves(work, moved)
-    work.record(LoanLost(**snapshot(lost), lost_on=command.on, declared_by=command.declared_by))
+    await save_change(work, known, lost)
+    work.record(loan_events.lost(lost, on=command.on, declared_by=command.declared_by))
     return Loss(lost, charges, overdue)

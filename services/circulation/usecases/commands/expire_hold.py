@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.hold import expire, is_left, is_unwanted, move_shelf
-from services.circulation.usecases.end_hold import end
-from services.circulation.usecases.tell_of_hold import tell_change
+from services.circulation.domain.hold import expire, is_unwanted
+from services.circulation.domain.hold_shelf import is_uncollected, move_shelf
+from services.circulation.usecases.events import hold_events
+from services.circulation.usecases.steps.end_hold import end
 from shared.unit_of_work import Work
 
 
@@ -29,11 +30,11 @@ async def expire_hold(work: Work, command: ExpireHold) -> bool:
     branch = await store.calendars.get(work, hold.pickup_branch)
     if branch is None:
         return False
-    if is_unwanted(hold, command.on) or is_left(hold, branch.now, command.on):
+    if is_unwanted(hold, command.on) or is_uncollected(hold, branch.now, command.on):
         await end(work, hold, expire(hold, command.on))
         return True
     moved = move_shelf(hold, branch.now)
     if moved is not hold:
         await store.holds.save(work, [moved])
-        tell_change(work, hold, moved)
+        work.record(hold_events.changed(hold, moved))
     return False

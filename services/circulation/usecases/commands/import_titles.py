@@ -10,12 +10,12 @@ from typing import Literal
 
 from services.circulation import store
 from services.circulation.domain.copy import Copy, describe
-from services.circulation.domain.refusals import BarcodeTaken, Refusal
+from services.circulation.domain.refusals.refusal import Refusal, Refused
+from services.circulation.domain.refusals.titles import BarcodeTaken
 from services.circulation.domain.title import Title, amend, check_copies, next_version
-from services.circulation.usecases.catalogue_title import NewCopy, new_copies
-from services.circulation.usecases.check_out import Refused
-from services.circulation.usecases.serve_holds import serve
-from services.circulation.usecases.tell_of_title import tell
+from services.circulation.usecases.commands.catalogue_title import NewCopy, new_copies
+from services.circulation.usecases.events import title_events
+from services.circulation.usecases.steps.serve_queue import serve
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -92,7 +92,7 @@ async def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
     await store.titles.add_copies(work, [copy for step in steps for copy in step.new])
     await store.titles.save_copies(work, [copy for step in steps for copy in step.changed])
     for step in steps:
-        tell(work, step.title, step.copies)
+        work.record(title_events.catalogued(step.title, step.copies))
     grown = {step.title.id for step in steps if step.outcome == "changed" and step.new}
     if grown:  # patrons may wait for a known title; nobody waits for a new one
         await serve(work, grown, command.on)

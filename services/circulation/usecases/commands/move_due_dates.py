@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from services.circulation import store
-from services.circulation.domain.loan import catch_up
-from services.circulation.usecases.tell_of_loan import tell_moves
+from services.circulation.usecases.steps.current_loan import current_loans, record_moves
 from shared.unit_of_work import Work
 
 
@@ -21,10 +20,9 @@ async def move_due_dates(work: Work, command: MoveDueDates) -> int:
 
     Each move is published. A loan that has moved already is left unchanged.
     """
-    loans = await store.loans.some(work, command.loan_ids)
-    calendars = await store.calendars.some(work, {loan.branch_code for loan in loans})
-    moves = [steps for loan in loans if (steps := catch_up(loan, calendars[loan.branch_code]))]
-    await store.loans.save(work, chain.from_iterable(moves))
-    for steps in moves:
-        tell_moves(work, steps)
-    return len(moves)
+    loans = await current_loans(work, await store.loans.some(work, command.loan_ids))
+    moved = [known.moves for known in loans.values() if known.moves]
+    await store.loans.save(work, chain.from_iterable(moved))
+    for moves in moved:
+        record_moves(work, moves)
+    return len(moved)

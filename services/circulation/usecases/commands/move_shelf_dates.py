@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from services.circulation import store
-from services.circulation.domain.hold import move_shelf
-from services.circulation.usecases.tell_of_hold import tell_change
+from services.circulation.domain.hold_shelf import move_shelf
+from services.circulation.usecases.events import hold_events
 from shared.unit_of_work import Work
 
 
@@ -36,5 +36,5 @@ async def move_shelf_dates(work: Work, command: MoveShelfDates) -> int:
     ]
     await store.holds.save(work, [moved for _, moved in moves])
     for hold, moved in moves:
-        tell_change(work, hold, moved)
+        work.record(hold_events.changed(hold, moved))
     return len(moves)

@@ -8,7 +8,7 @@ from services.circulation.domain.branch_calendar import (
     BranchCalendar,
 )
 from services.circulation.domain.rework import branch_rework_id
-from services.circulation.domain.sweep import Cause, begin
+from services.circulation.domain.sweep import Trigger, begin
 from shared.contracts import notices
 from shared.contracts.notices import BranchSnapshot
 from shared.unit_of_work import Work
@@ -26,8 +26,8 @@ async def note_calendar(work: Work, event: BranchSnapshot) -> None:
     if await store.calendars.note(work, calendar):
         known = await store.sweeps.get(work, calendar.id)
         origin = work.origin
-        cause = Cause(origin.now, origin.correlation_id, origin.causation_id)
-        await store.sweeps.save(work, begin(known, calendar.id, calendar.version, cause))
+        trigger = Trigger(origin.now, origin.correlation_id, origin.causation_id)
+        await store.sweeps.save(work, begin(known, calendar.id, calendar.version, trigger))
     await store.reworks.want(work, branch_rework_id(event.branch), event.version)
 
 

@@ -23,4 +23,4 @@ async def note_patron(work: Work, event: PatronSnapshot) -> None:
         ),
     )
     if erased:
-        await store.history.forget_reader(work, event.patron_id)
+        await store.history.purge_reader(work, event.patron_id)

@@ -13,4 +13,4 @@ async def note_reader(work: Work, event: PreferencesChanged) -> None:
     """
     reader = Reader(event.patron_id, event.keep_history, event.version)
     if await store.history.note(work, reader) and not reader.keeps_history:
-        await store.history.forget(work, reader.id)
+        await store.history.purge(work, reader.id)

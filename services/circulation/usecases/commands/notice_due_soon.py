@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain import loan as rules
-from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
-from shared.contracts.circulation import LoanDueSoon
+from services.circulation.domain import overdue as rules
+from services.circulation.usecases.events import loan_events
+from services.circulation.usecases.steps.loan_to_notice import loan_to_notice
 from shared.unit_of_work import Work
 
 
@@ -24,19 +24,10 @@ async def notice_due_soon(work: Work, command: NoticeDueSoon) -> bool:
 
     Of two calls at the same time, one returns True.
     """
-    loan = await store.loans.get(work, command.loan_id)
-    if loan is None:
+    known = await loan_to_notice(work, command.loan_id)
+    if known is None or not rules.is_due_soon(known.loan, known.calendar, command.on, command.days):
         return False
-    calendar = await store.calendars.get(work, loan.branch_code)
-    if calendar is None:
-        return False
-    moved = rules.catch_up(loan, calendar)
-    loan = moved[-1] if moved else loan
-    await store.loans.save(work, moved)
-    tell_moves(work, moved)
-    if not rules.is_due_soon(loan, calendar.now, command.on, command.days):
-        return False
-    noticed = rules.notice_due_soon(loan, on=command.on)
+    noticed = rules.notice_due_soon(known.loan, on=command.on)
     await store.loans.save(work, [noticed])
-    work.record(LoanDueSoon(**snapshot(noticed), noticed_on=command.on))
+    work.record(loan_events.due_soon(noticed, on=command.on))
     return True

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain import loan as rules
-from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
-from shared.contracts.circulation import LoanOverdue
+from services.circulation.domain import overdue as rules
+from services.circulation.usecases.events import loan_events
+from services.circulation.usecases.steps.loan_to_notice import loan_to_notice
 from shared.unit_of_work import Work
 
 
@@ -27,20 +27,13 @@ async def notice_overdue(work: Work, command: NoticeOverdue) -> bool:
 
     Of two calls at the same time, one returns True.
     """
-    loan = await store.loans.get(work, command.loan_id)
-    if loan is None:
+    known = await loan_to_notice(work, command.loan_id)
+    if known is None:
         return False
-    calendar = await store.calendars.get(work, loan.branch_code)
-    if calendar is None:
-        return False
-    moved = rules.catch_up(loan, calendar)
-    loan = moved[-1] if moved else loan
-    await store.loans.save(work, moved)
-    tell_moves(work, moved)
-    number = rules.overdue_notice(loan, calendar.now, command.on, command.days)
+    number = rules.overdue_notice(known.loan, known.calendar, command.on, command.days)
     if number is None:
         return False
-    noticed = rules.notice_overdue(loan, on=command.on, number=number)
+    noticed = rules.notice_overdue(known.loan, on=command.on, number=number)
     await store.loans.save(work, [noticed])
-    work.record(LoanOverdue(**snapshot(noticed), overdue_on=command.on, notice=number))
+    work.record(loan_events.overdue(noticed, on=command.on, number=number))
     return True

@@ -1,4 +1,4 @@
-"""Place a hold on a title."""
+"""QueuedHold a hold on a title."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,10 +6,13 @@ from datetime import date
 from services.circulation import store
 from services.circulation.domain import hold as rules
 from services.circulation.domain.hold import Hold
+from services.circulation.domain.hold_queue import policy_at_placing
 from services.circulation.domain.patron import Patron, is_blocked
-from services.circulation.domain.refusals import NoSuchBranch, NoSuchPatron, NoSuchTitle
-from services.circulation.usecases.serve_holds import hand_out
-from services.circulation.usecases.tell_of_hold import tell_placed
+from services.circulation.domain.refusals.branches import NoSuchBranch
+from services.circulation.domain.refusals.patrons import NoSuchPatron
+from services.circulation.domain.refusals.titles import NoSuchTitle
+from services.circulation.usecases.events import hold_events
+from services.circulation.usecases.steps.serve_queue import hand_out
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -28,15 +31,15 @@ class PlaceHold:
 
 
 @dataclass(frozen=True)
-class Place:
+class QueuedHold:
     """A hold and its position in the queue: 1 is next; None: it no longer waits."""
 
     hold: Hold
     position: int | None
 
 
-async def place_hold(work: Work, command: PlaceHold) -> Place:
-    """Place the hold; a copy that is free is set aside for it at once, for staff to fetch.
+async def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
+    """QueuedHold the hold; a copy that is free is set aside for it at once, for staff to fetch.
 
     Raises NoSuchTitle, NoSuchBranch, NoSuchPatron, or a refusal of `hold.place`.
     """
@@ -51,7 +54,7 @@ async def place_hold(work: Work, command: PlaceHold) -> Place:
     borrower = await store.patrons.borrower(work, patron.id)
     loans = await store.loans.open_of_patron(work, patron.id)
     copies = await store.titles.copies_of(work, [command.title_id])
-    policy = rules.policy_at_placing(
+    policy = policy_at_placing(
         patron,
         {copy.category for copy in copies},
         branch.kind,
@@ -74,10 +77,10 @@ async def place_hold(work: Work, command: PlaceHold) -> Place:
     )
     await store.patrons.save_borrower(work, borrower.after(holds=1))
     await store.holds.add(work, hold)
-    tell_placed(work, hold)
+    work.record(hold_events.placed(hold))
     served = await hand_out(work, [command.title_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), hold)
-    return Place(now, await store.holds.position(work, now))
+    return QueuedHold(now, await store.holds.position(work, now))
 
 
 async def _patron(work: Work, command: PlaceHold) -> Patron:

@@ -8,12 +8,12 @@ from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
-class ForgetConflicts:
+class PurgeConflicts:
     """Command to delete the conflicts that were settled before an instant, UTC."""
 
     settled_before: datetime
 
 
-async def forget_conflicts(work: Work, command: ForgetConflicts) -> int:
+async def purge_conflicts(work: Work, command: PurgeConflicts) -> int:
     """Delete the conflicts, because they say who had what; return how many there were."""
-    return await store.conflicts.forget_settled(work, command.settled_before)
+    return await store.conflicts.purge_settled(work, command.settled_before)

@@ -8,13 +8,13 @@ from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
-class ForgetHold:
+class PurgeHold:
     """Command to delete a hold if it has ended."""
 
     hold_id: str
 
 
-async def forget_hold(work: Work, command: ForgetHold) -> bool:
+async def purge_hold(work: Work, command: PurgeHold) -> bool:
     """Delete the hold if it has ended; return whether it was deleted.
 
     The fee for collecting it stays, without a title. Of two calls at the same time, one returns
@@ -23,5 +23,5 @@ async def forget_hold(work: Work, command: ForgetHold) -> bool:
     hold = await store.holds.get(work, command.hold_id)
     if hold is None or hold.state in OPEN_STATES:
         return False
-    await store.holds.forget(work, hold)
+    await store.holds.purge(work, hold)
     return True

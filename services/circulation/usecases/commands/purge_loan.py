@@ -8,13 +8,13 @@ from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
-class ForgetLoan:
+class PurgeLoan:
     """Command to delete a loan if it is over."""
 
     loan_id: str
 
 
-async def forget_loan(work: Work, command: ForgetLoan) -> bool:
+async def purge_loan(work: Work, command: PurgeLoan) -> bool:
     """Delete the loan if it is over and nothing is open about its charges; return whether it was.
 
     Its charges stay, with their statements and the inputs of these: none of that says what was
@@ -29,7 +29,7 @@ async def forget_loan(work: Work, command: ForgetLoan) -> bool:
         return False
     if await _keeps_history(work, loan.patron_id):
         await store.history.add(work, over)
-    await store.loans.forget(work, loan)
+    await store.loans.purge(work, loan)
     return True
 
 

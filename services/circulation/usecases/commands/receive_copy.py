@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.copy import Copy, arrive
-from services.circulation.domain.hold import Hold, allot
-from services.circulation.domain.refusals import NoSuchBranch, NoSuchCopy
-from services.circulation.usecases.serve_holds import Served, hand_out
-from services.circulation.usecases.tell_of_hold import tell_change
+from services.circulation.domain.refusals.branches import NoSuchBranch
+from services.circulation.domain.refusals.copies import NoSuchCopy
+from services.circulation.usecases.steps.serve_queue import Served, hand_out
+from services.circulation.usecases.steps.unpack_copy import unpack
 from shared.unit_of_work import Work
 
 
@@ -35,31 +34,3 @@ async def receive_copy(work: Work, command: ReceiveCopy) -> Served:
     unpacked = await unpack(work, copy, command.branch, command.on)
     served = await hand_out(work, [copy.title_id], command.on, in_hand=[copy.id])
     return served.get(copy.id, unpacked)
-
-
-async def unpack(work: Work, copy: Copy, branch_code: str, on: date) -> Served:
-    """Record the arrival of a copy; it is then kept or sent for its hold, or free to be handed out.
-
-    The caller has written the queue of its title already. Raises NotInThisState.
-    """
-    arrived = arrive(copy, branch_code)
-    await store.titles.save_copies(work, [arrived])
-    if copy.hold_id and (hold := await store.holds.get(work, copy.hold_id)):
-        return await _for_hold(work, arrived, hold, on)
-    return Served(arrived, None)
-
-
-async def _for_hold(work: Work, copy: Copy, hold: Hold, on: date) -> Served:
-    """Put the copy on the hold shelf for `hold`, or send it on to the pick-up branch."""
-    branch = await store.calendars.get(work, hold.pickup_branch)
-    if branch is None:
-        raise NoSuchBranch(branch=hold.pickup_branch)
-    patron = await store.patrons.get(work, hold.patron_id)
-    policies = await store.policies.matrix(work)
-    policy = policies.pick(patron.category if patron else "", copy.category, branch.kind)
-    after, placed = allot(hold, copy, on=on, shelf_days=policy.hold_shelf_days, calendar=branch.now)
-    await store.titles.save_copies(work, [placed])
-    if after is not hold:
-        await store.holds.save(work, [after])
-        tell_change(work, hold, after)
-    return Served(placed, after)

@@ -5,8 +5,9 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.copy import recover
-from services.circulation.domain.refusals import LostByPatron, NoSuchBranch, NoSuchCopy
-from services.circulation.usecases.serve_holds import Served, hand_out
+from services.circulation.domain.refusals.branches import NoSuchBranch
+from services.circulation.domain.refusals.copies import LostByPatron, NoSuchCopy
+from services.circulation.usecases.steps.serve_queue import Served, hand_out
 from shared.unit_of_work import Work
 
 

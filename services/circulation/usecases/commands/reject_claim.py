@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from services.circulation import store
 from services.circulation.domain import loan as rules
 from services.circulation.domain.loan import Loan
-from services.circulation.domain.refusals import NoSuchLoan
-from services.circulation.usecases.tell_of_loan import snapshot
-from shared.contracts.circulation import LoanClaimed
+from services.circulation.domain.refusals.loans import NoSuchLoan
+from services.circulation.usecases.events import loan_events
 from shared.unit_of_work import Work
 
 
@@ -28,5 +27,5 @@ async def reject_claim(work: Work, command: RejectClaim) -> Loan:
         raise NoSuchLoan
     rejected = rules.reject_claim(loan)
     await store.loans.save(work, [rejected])
-    work.record(LoanClaimed(**snapshot(rejected)))
+    work.record(loan_events.claimed(rejected))
     return rejected

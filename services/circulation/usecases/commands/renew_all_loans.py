@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.refusals import NoSuchLoan, Refusal
-from services.circulation.usecases.check_out import Refused
-from services.circulation.usecases.renew_loan import (
+from services.circulation.domain.refusals.loans import NoSuchLoan
+from services.circulation.domain.refusals.refusal import Refusal, Refused
+from services.circulation.usecases.commands.renew_loan import (
     Renewal,
-    note_renewals,
+    post_renewals,
     renew_one,
     renewal_terms,
 )
@@ -56,5 +56,5 @@ async def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
             attempts.append(Attempt(loan.id, None, Refused.by(refusal)))
         else:
             attempts.append(Attempt(loan.id, renewal, None))
-    await note_renewals(work, terms, [each.renewal for each in attempts if each.renewal])
+    await post_renewals(work, terms, [each.renewal for each in attempts if each.renewal])
     return attempts + none

@@ -1,24 +1,25 @@
 """Renew a loan."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge, assess
+from services.circulation.domain.due_date import CurrentLoan
 from services.circulation.domain.fines import Statement
-from services.circulation.domain.hold import Waiting
+from services.circulation.domain.hold_queue import Waiting
 from services.circulation.domain.ledger import assessed
-from services.circulation.domain.loan import Loan, catch_up, fine, renew, renewal_reference
+from services.circulation.domain.loan import Loan, renew, renewal_reference
+from services.circulation.domain.overdue import fine
 from services.circulation.domain.patron import Borrower, Patron, is_blocked
 from services.circulation.domain.policy import PolicyMatrix
-from services.circulation.domain.refusals import NoSuchLoan
+from services.circulation.domain.refusals.loans import NoSuchLoan
 from services.circulation.domain.suspension import FineSuspension
-from services.circulation.usecases.post_to_ledger import post
-from services.circulation.usecases.serve_holds import queues_of
-from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
-from shared.contracts.circulation import LoanRenewed
+from services.circulation.usecases.events import loan_events
+from services.circulation.usecases.steps.current_loan import current_loans, save_change
+from services.circulation.usecases.steps.post_to_ledger import post
+from services.circulation.usecases.steps.serve_queue import queues_of
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -49,7 +50,8 @@ class Terms:
     patron: Patron
     borrower: Borrower
     """Counts before the renewals, so that the cost of one renewal does not refuse another."""
-    calendars: dict[str, BranchCalendar]
+    loans: Mapping[str, CurrentLoan]
+    """The loans as of their branches' newest announcements, by loan id."""
     queues: dict[str, list[Waiting]]
     """Waiting holds, by title."""
     policies: PolicyMatrix
@@ -66,7 +68,7 @@ async def renew_loan(work: Work, command: RenewLoan) -> Renewal:
         raise NoSuchLoan
     terms = await renewal_terms(work, loan.patron_id, [loan])
     renewal = await renew_one(work, loan, terms, command.on)
-    await note_renewals(work, terms, [renewal])
+    await post_renewals(work, terms, [renewal])
     return renewal
 
 
@@ -78,7 +80,7 @@ async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Te
     return Terms(
         patron,
         await store.patrons.borrower(work, patron_id),
-        await store.calendars.some(work, {loan.branch_code for loan in loans}),
+        await current_loans(work, loans),
         await queues_of(work, {loan.title_id for loan in loans}),
         await store.policies.matrix(work),
         await store.suspensions.every(work),
@@ -86,33 +88,31 @@ async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Te
 
 
 async def renew_one(work: Work, loan: Loan, terms: Terms, on: date) -> Renewal:
-    """Renew one loan: save and publish it. Its charge is left to `note_renewals`.
+    """Renew one loan: save and publish it. Its charge is left to `post_renewals`.
 
     A refusal is raised before anything changes.
     """
-    calendar = terms.calendars[loan.branch_code]
-    moved = catch_up(loan, calendar)
-    loan = moved[-1] if moved else loan
+    known = terms.loans[loan.id]
+    loan = known.loan
     renewed = renew(
         loan,
         on=on,
-        calendar=calendar.now,
+        calendar=known.calendar,
         queue=sum(
             waiting.can_be_served(loan.copy_category, terms.policies, on)
             for waiting in terms.queues.get(loan.title_id, ())
         ),
         blocked=is_blocked(terms.patron, terms.borrower.outstanding_cents, loan.policy),
     )
-    statement = fine(loan, calendar.now, terms.suspensions, on)
+    statement = fine(loan, known.calendar, terms.suspensions, on)
     charge = assess(new_id(), loan, statement, on)
-    await store.loans.save(work, [*moved, renewed])
-    tell_moves(work, moved)
+    await save_change(work, known, renewed)
     reference = renewal_reference(renewed)
-    work.record(LoanRenewed(**snapshot(renewed), previous_due_on=loan.due_on, reference=reference))
+    work.record(loan_events.renewed(renewed, previous_due_on=loan.due_on, reference=reference))
     return Renewal(renewed, reference, charge, statement)
 
 
-async def note_renewals(work: Work, terms: Terms, renewals: Sequence[Renewal]) -> None:
+async def post_renewals(work: Work, terms: Terms, renewals: Sequence[Renewal]) -> None:
     """Post the charges of the renewals.
 
     The patron's counts are written even if nothing is charged. A fine assessed by another

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.circulation import store
 from services.circulation.domain.conflict import Conflict, Resolution, resolve
-from services.circulation.domain.refusals import NoSuchConflict
+from services.circulation.domain.refusals.conflicts import NoSuchConflict
 from shared.unit_of_work import Work
 
 

@@ -5,8 +5,7 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.suspension import notice_resumption
-from services.circulation.usecases.tell_of_suspension import tell
-from shared.contracts.circulation import FinesResumed
+from services.circulation.usecases.events import suspension_events
 from shared.unit_of_work import Work
 
 
@@ -27,5 +26,5 @@ async def resume_fines(work: Work, command: ResumeFines) -> bool:
     if noticed == suspension:
         return False
     await store.suspensions.save(work, noticed)
-    tell(work, FinesResumed, noticed)
+    work.record(suspension_events.resumed(noticed))
     return True

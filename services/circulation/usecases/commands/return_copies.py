@@ -4,40 +4,29 @@ A copy that was in transit, to be fetched or missing is received, because staff 
 one pile.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.charge import Charge, ChargeKind, assess
 from services.circulation.domain.copy import AWAITED_STATES, Copy, CopyState, recover, take_back
+from services.circulation.domain.due_date import CurrentLoan
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.hold import Hold
 from services.circulation.domain.ledger import Occasion, Posting, assessed, lower
-from services.circulation.domain.loan import (
-    Channel,
-    Loan,
-    LoanState,
-    back_on,
-    catch_up,
-    fine,
-    give_back,
-    settled,
-)
-from services.circulation.domain.refusals import (
-    CopyNotOnLoan,
-    InTheFuture,
-    NoSuchBranch,
-    NoSuchCopy,
-    Refusal,
-)
-from services.circulation.usecases.check_out import Refused
-from services.circulation.usecases.post_to_ledger import post
-from services.circulation.usecases.receive_copy import unpack
-from services.circulation.usecases.serve_holds import Served, serve
-from services.circulation.usecases.tell_of_loan import snapshot, tell_moves
-from shared.contracts.circulation import LoanReturned
+from services.circulation.domain.loan import Channel, Loan, LoanState, back_on, give_back, settled
+from services.circulation.domain.overdue import fine
+from services.circulation.domain.refusals.branches import NoSuchBranch
+from services.circulation.domain.refusals.copies import CopyNotOnLoan, NoSuchCopy
+from services.circulation.domain.refusals.loans import InTheFuture
+from services.circulation.domain.refusals.refusal import Refusal, Refused
+from services.circulation.domain.suspension import FineSuspension
+from services.circulation.usecases.events import loan_events
+from services.circulation.usecases.steps.current_loan import current_loans, record_moves
+from services.circulation.usecases.steps.post_to_ledger import post
+from services.circulation.usecases.steps.serve_queue import Served, serve
+from services.circulation.usecases.steps.unpack_copy import unpack
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -70,6 +59,23 @@ class Returned:
     """Hold that the copy is kept or sent for."""
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """A loan that ends, before and after, with its copy and its fine."""
+
+    before: CurrentLoan
+    loan: Loan
+    copy: Copy
+    statement: Statement
+    charge: Charge | None
+    """The fine, if anything is owed; a lost loan has none, because it was charged at its loss."""
+
+    @property
+    def was_lost(self) -> bool:
+        """True if the loan ends because its lost copy was found."""
+        return self.before.loan.state is LoanState.LOST
+
+
 async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     """Take the copies back; return the outcome for each, in the order of the command.
 
@@ -82,8 +88,8 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
         raise NoSuchBranch(branch=command.branch)
     copies = await store.titles.copies_with(work, command.barcodes)
     results = await _receive(work, command, copies)
-    others = tuple(barcode for barcode in command.barcodes if barcode not in results)
-    results |= await _take_back(work, replace(command, barcodes=others), copies)
+    others = [barcode for barcode in command.barcodes if barcode not in results]
+    results |= await _take_back(work, command, others, copies)
     scanned = [result.copy for result in results.values() if result.copy]
     titles = {copy.title_id for copy in scanned}
     served = await serve(work, titles, command.today, in_hand={copy.id for copy in scanned})
@@ -112,63 +118,82 @@ async def _receive(
 
 
 async def _take_back(
-    work: Work, command: ReturnCopies, copies: Mapping[str, Copy]
+    work: Work, command: ReturnCopies, barcodes: Sequence[str], copies: Mapping[str, Copy]
 ) -> dict[str, Returned]:
     """Take back the copies that were on loan; return the outcomes by barcode."""
     loans = await store.loans.open_of_copies(work, [copy.id for copy in copies.values()])
     if lost := [copy.id for copy in copies.values() if copy.state is CopyState.LOST]:
         loans |= await store.loans.lost_of_copies(work, lost)
-    lenders = {loan.branch_code for loan in loans.values()}
-    calendars = await store.calendars.some(work, lenders)
+    current = await current_loans(work, loans.values())
+    of_copies = {copy_id: current[loan.id] for copy_id, loan in loans.items()}
     suspensions = await store.suspensions.every(work)
-    borrowers = await store.patrons.borrowers(work, {loan.patron_id for loan in loans.values()})
 
     results: dict[str, Returned] = {}
-    copies_back: list[Copy] = []
-    steps: list[Loan] = []
-    came_back: Counter[str] = Counter()
-    postings: defaultdict[str, list[Posting]] = defaultdict(list)
-    for barcode in command.barcodes:
+    ended: list[_Ended] = []
+    for barcode in barcodes:
         try:
-            if (copy := copies.get(barcode)) is None:
-                raise NoSuchCopy(barcode=barcode)
-            if (loan := loans.get(copy.id)) is None:
-                raise CopyNotOnLoan
-            calendar = calendars[loan.branch_code]
-            moved = catch_up(loan, calendar)
-            loan = moved[-1] if moved else loan
-            on = back_on(loan, command.on)
-            statement = settled(loan, fine(loan, calendar.now, suspensions, on))
-            ended = give_back(
-                loan,
-                on=on,
-                branch_code=command.branch,
-                channel=command.channel,
-                final_fine=statement,
-            )
-            copy = take_back(copy, on, branch_code=command.branch)
+            end = _end(command, barcode, copies, of_copies, suspensions)
         except Refusal as refusal:
             results[barcode] = Returned(barcode, refused=Refused.by(refusal))
-            continue
-        if loan.state is LoanState.LOST:
-            charge, posted = None, await _credit_found(work, ended, statement, command.on)
         else:
-            charge = assess(new_id(), ended, statement, on)
-            posted = [assessed(charge, work.now)] if charge else []
-        postings[ended.patron_id] += posted
-        came_back[ended.patron_id] += loan.state is LoanState.OPEN
-        copies_back.append(copy)
-        steps += [*moved, ended]
-        tell_moves(work, moved)
-        work.record(
-            LoanReturned(**snapshot(ended), return_branch=command.branch, channel=command.channel)
-        )
-        results[barcode] = Returned(barcode, ended, charge, statement, copy=copy)
-    await store.titles.save_copies(work, copies_back)
-    await store.loans.save(work, steps)
-    for patron_id, count in came_back.items():
-        await post(work, borrowers[patron_id], postings[patron_id], loans=-count)
+            ended.append(end)
+            results[barcode] = Returned(barcode, end.loan, end.charge, end.statement, copy=end.copy)
+    await _save(work, command, ended)
     return results
+
+
+def _end(
+    command: ReturnCopies,
+    barcode: str,
+    copies: Mapping[str, Copy],
+    loans: Mapping[str, CurrentLoan],
+    suspensions: Sequence[FineSuspension],
+) -> _Ended:
+    """Return the loan of a copy as ended; `loans` is keyed by copy id.
+
+    Raises NoSuchCopy, CopyNotOnLoan or ReturnedBeforeBorrowed.
+    """
+    if (copy := copies.get(barcode)) is None:
+        raise NoSuchCopy(barcode=barcode)
+    if (before := loans.get(copy.id)) is None:
+        raise CopyNotOnLoan
+    on = back_on(before.loan, command.on)
+    statement = settled(before.loan, fine(before.loan, before.calendar, suspensions, on))
+    loan = give_back(
+        before.loan,
+        on=on,
+        branch_code=command.branch,
+        channel=command.channel,
+        final_fine=statement,
+    )
+    copy = take_back(copy, on, branch_code=command.branch)
+    lost = before.loan.state is LoanState.LOST
+    charge = None if lost else assess(new_id(), loan, statement, on)
+    return _Ended(before, loan, copy, statement, charge)
+
+
+async def _save(work: Work, command: ReturnCopies, ended: Sequence[_Ended]) -> None:
+    """Save and publish the ended loans, and post what their patrons owe or get credited."""
+    for end in ended:
+        record_moves(work, end.before.moves)
+        work.record(
+            loan_events.returned(end.loan, branch_code=command.branch, channel=command.channel)
+        )
+    await store.titles.save_copies(work, [end.copy for end in ended])
+    await store.loans.save(work, [step for end in ended for step in (*end.before.moves, end.loan)])
+    patron_ids = dict.fromkeys(end.loan.patron_id for end in ended)
+    borrowers = await store.patrons.borrowers(work, patron_ids)
+    for patron_id in patron_ids:
+        own = [end for end in ended if end.loan.patron_id == patron_id]
+        postings = [posting for end in own for posting in await _postings(work, end, command.on)]
+        returned = sum(not end.was_lost for end in own)
+        await post(work, borrowers[patron_id], postings, loans=-returned)
+
+
+async def _postings(work: Work, ended: _Ended, on: date) -> list[Posting]:
+    if ended.was_lost:
+        return await _credit_found(work, ended.loan, ended.statement, on)
+    return [assessed(ended.charge, work.now)] if ended.charge else []
 
 
 async def _credit_found(work: Work, found: Loan, statement: Statement, on: date) -> list[Posting]:

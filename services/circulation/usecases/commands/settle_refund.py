@@ -8,8 +8,8 @@ from services.circulation.domain import ledger
 from services.circulation.domain import payment as rules
 from services.circulation.domain.ledger import Occasion
 from services.circulation.domain.payment import Refund
-from services.circulation.domain.refusals import NoSuchPayment
-from services.circulation.usecases.post_to_ledger import post
+from services.circulation.domain.refusals.money import NoSuchPayment
+from services.circulation.usecases.steps.post_to_ledger import post
 from shared.unit_of_work import Work
 
 

@@ -5,8 +5,7 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.suspension import FineSuspension, check_span
-from services.circulation.usecases.tell_of_suspension import tell
-from shared.contracts.circulation import FinesSuspended
+from services.circulation.usecases.events import suspension_events
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -38,5 +37,5 @@ async def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
     )
     await store.suspensions.save(work, suspension)
     await store.reworks.want(work, suspension.rework_id, suspension.version)
-    tell(work, FinesSuspended, suspension)
+    work.record(suspension_events.suspended(suspension))
     return suspension

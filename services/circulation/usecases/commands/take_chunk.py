@@ -7,7 +7,7 @@ from datetime import datetime
 from services.circulation import store
 from services.circulation.domain import sweep as rules
 from services.circulation.domain.branch_calendar import Movable
-from services.circulation.domain.sweep import Chunk, Place, Stage, Sweep, SweepState
+from services.circulation.domain.sweep import Chunk, Position, Stage, Sweep, SweepState
 from shared.unit_of_work import Work
 
 CHUNK = 20
@@ -69,7 +69,7 @@ async def _next_chunk(work: Work, sweep: Sweep, at: datetime) -> tuple[Sweep, Ch
 
 async def _next_places(
     work: Work, sweep: Sweep, stage: Stage, spans: Sequence[Movable]
-) -> tuple[Place, ...]:
+) -> tuple[Position, ...]:
     if stage is Stage.LOANS:
         return await store.loans.next_to_move(work, sweep, spans, limit=CHUNK)
     return await store.holds.next_to_follow(work, sweep, stage, limit=CHUNK)

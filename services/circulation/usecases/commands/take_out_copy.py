@@ -7,9 +7,9 @@ from typing import Literal
 from services.circulation import store
 from services.circulation.domain import copy as copies
 from services.circulation.domain.hold import put_back
-from services.circulation.domain.refusals import NoSuchCopy
-from services.circulation.usecases.serve_holds import Served, hand_out
-from services.circulation.usecases.tell_of_hold import tell_change
+from services.circulation.domain.refusals.copies import NoSuchCopy
+from services.circulation.usecases.events import hold_events
+from services.circulation.usecases.steps.serve_queue import Served, hand_out
 from shared.unit_of_work import Work
 
 Fault = Literal["damaged", "withdrawn", "missing"]
@@ -40,6 +40,6 @@ async def take_out_copy(work: Work, command: TakeOutCopy) -> Served:
     if copy.hold_id and (hold := await store.holds.get(work, copy.hold_id)):
         waits = put_back(hold)
         await store.holds.save(work, [waits])
-        tell_change(work, hold, waits)
+        work.record(hold_events.changed(hold, waits))
         await hand_out(work, [copy.title_id], command.on)
     return Served(out, None)

@@ -6,8 +6,8 @@ from datetime import date
 from services.circulation import store
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.ledger import Occasion, waive
-from services.circulation.domain.refusals import NoSuchCharge, PaymentUnderWay
-from services.circulation.usecases.post_to_ledger import post
+from services.circulation.domain.refusals.money import NoSuchCharge, PaymentUnderWay
+from services.circulation.usecases.steps.post_to_ledger import post
 from shared.unit_of_work import Work
 
 

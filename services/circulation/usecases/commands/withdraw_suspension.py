@@ -5,10 +5,9 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain import suspension as rules
-from services.circulation.domain.refusals import NoSuchSuspension
+from services.circulation.domain.refusals.suspensions import NoSuchSuspension
 from services.circulation.domain.suspension import FineSuspension
-from services.circulation.usecases.tell_of_suspension import tell
-from shared.contracts.circulation import FinesResumed
+from services.circulation.usecases.events import suspension_events
 from shared.unit_of_work import Work
 
 
@@ -34,5 +33,5 @@ async def withdraw_suspension(work: Work, command: WithdrawSuspension) -> FineSu
         suspension, on=command.on, in_error=command.in_error, reason=command.reason
     )
     await store.suspensions.save(work, withdrawn)
-    tell(work, FinesResumed, withdrawn, suspension)
+    work.record(suspension_events.resumed(withdrawn, suspension))
     return withdrawn

@@ -1,4 +1,4 @@
-"""Publish a hold's snapshot after each change."""
+"""Events of a hold: its snapshot after each change."""
 
 from typing import Any
 
@@ -10,35 +10,39 @@ from shared.contracts.circulation import (
     HoldExpired,
     HoldPlaced,
     HoldReady,
+    HoldSnapshot,
 )
-from shared.unit_of_work import Work
 
 
-def tell_placed(work: Work, hold: Hold) -> None:
-    """Record the event of a new hold."""
-    work.record(HoldPlaced(**snapshot(hold)))
+def snapshot(hold: Hold) -> HoldSnapshot:
+    """Return the hold as a rebuild reads it."""
+    return HoldSnapshot(**_fields(hold))
 
 
-def tell_change(work: Work, before: Hold, hold: Hold) -> None:
-    """Record the event of one change; the states before and after decide its type."""
-    fields = snapshot(hold)
+def placed(hold: Hold) -> HoldPlaced:
+    """Return the event of a new hold."""
+    return HoldPlaced(**_fields(hold))
+
+
+def changed(before: Hold, hold: Hold) -> HoldSnapshot:
+    """Return the event of one change; the states before and after decide its type."""
+    fields = _fields(hold)
     match hold.state:
         case HoldState.READY if before.state is HoldState.READY:
-            work.record(HoldChanged(**fields, previous_shelf_until=before.shelf_until))
+            return HoldChanged(**fields, previous_shelf_until=before.shelf_until)
         case HoldState.READY:
-            work.record(HoldReady(**fields))
+            return HoldReady(**fields)
         case HoldState.COLLECTED:
-            work.record(HoldCollected(**fields))
+            return HoldCollected(**fields)
         case HoldState.CANCELLED:
-            work.record(HoldCancelled(**fields, by=hold.ended_by or "staff"))
+            return HoldCancelled(**fields, by=hold.ended_by or "staff")
         case HoldState.EXPIRED:
-            uncollected = before.state is HoldState.READY
-            work.record(HoldExpired(**fields, uncollected=uncollected))
+            return HoldExpired(**fields, uncollected=before.state is HoldState.READY)
         case _:
-            work.record(HoldChanged(**fields))
+            return HoldChanged(**fields)
 
 
-def snapshot(hold: Hold) -> dict[str, Any]:
+def _fields(hold: Hold) -> dict[str, Any]:
     """Return the fields that all events of a hold have in common.
 
     The contract has no state for a copy that is to be fetched: the state is `in-transit`, and

@@ -1,14 +1,69 @@
-"""Publish a loan's snapshot after each change."""
+"""Events of a loan: its snapshot after each change."""
 
-from collections.abc import Iterable
-from typing import Any
+from datetime import date
+from typing import Any, Literal
 
-from services.circulation.domain.loan import Loan
-from shared.contracts.circulation import LoanDueDateChanged
-from shared.unit_of_work import Work
+from services.circulation.domain.loan import Channel, Loan
+from shared.contracts.circulation import (
+    LoanCheckedOut,
+    LoanClaimed,
+    LoanDueDateChanged,
+    LoanDueSoon,
+    LoanLost,
+    LoanOverdue,
+    LoanRenewed,
+    LoanReturned,
+    LoanSnapshot,
+)
 
 
-def snapshot(loan: Loan) -> dict[str, Any]:
+def snapshot(loan: Loan) -> LoanSnapshot:
+    """Return the loan as a rebuild reads it."""
+    return LoanSnapshot(**_fields(loan))
+
+
+def checked_out(loan: Loan) -> LoanCheckedOut:
+    """Return the event of a new loan."""
+    return LoanCheckedOut(**_fields(loan))
+
+
+def renewed(loan: Loan, *, previous_due_on: date, reference: str) -> LoanRenewed:
+    """Return the event of a renewal, with the reference that the patron can quote."""
+    return LoanRenewed(**_fields(loan), previous_due_on=previous_due_on, reference=reference)
+
+
+def due_date_changed(loan: Loan) -> LoanDueDateChanged:
+    """Return the event of the loan's last move of its due date."""
+    move = loan.moves[-1]
+    return LoanDueDateChanged(**_fields(loan), previous_due_on=move.from_, cause=move.cause.id)
+
+
+def due_soon(loan: Loan, *, on: date) -> LoanDueSoon:
+    """Return the event of a due-soon notice given on `on`."""
+    return LoanDueSoon(**_fields(loan), noticed_on=on)
+
+
+def overdue(loan: Loan, *, on: date, number: int) -> LoanOverdue:
+    """Return the event of overdue notice `number`, counted from 1, given on `on`."""
+    return LoanOverdue(**_fields(loan), overdue_on=on, notice=number)
+
+
+def returned(loan: Loan, *, branch_code: str, channel: Channel) -> LoanReturned:
+    """Return the event of a return at a branch."""
+    return LoanReturned(**_fields(loan), return_branch=branch_code, channel=channel)
+
+
+def lost(loan: Loan, *, on: date, declared_by: Literal["patron", "staff", "rule"]) -> LoanLost:
+    """Return the event of a loss declared on `on`."""
+    return LoanLost(**_fields(loan), lost_on=on, declared_by=declared_by)
+
+
+def claimed(loan: Loan) -> LoanClaimed:
+    """Return the event of a claim that was made or rejected."""
+    return LoanClaimed(**_fields(loan))
+
+
+def _fields(loan: Loan) -> dict[str, Any]:
     """Return the fields that all events of a loan have in common."""
     return {
         "version": loan.version,
@@ -29,12 +84,3 @@ def snapshot(loan: Loan) -> dict[str, Any]:
         "returned_on": loan.returned_on,
         "claimed_returned_on": loan.claimed_returned_on,
     }
-
-
-def tell_moves(work: Work, steps: Iterable[Loan]) -> None:
-    """Record an event for each loan of `steps`, whose due date has just moved."""
-    for loan in steps:
-        move = loan.moves[-1]
-        work.record(
-            LoanDueDateChanged(**snapshot(loan), previous_due_on=move.from_, cause=move.cause.id)
-        )

@@ -1,16 +1,10 @@
-"""Publish a title's snapshot after each change."""
+"""The event of a title: its snapshot, with all its copies, after each change."""
 
 from collections.abc import Iterable
 
 from services.circulation.domain.copy import Copy
 from services.circulation.domain.title import Title
 from shared.contracts.circulation import CopyOut, TitleCatalogued
-from shared.unit_of_work import Work
-
-
-def tell(work: Work, title: Title, copies: Iterable[Copy]) -> None:
-    """Record the event with the title and all its copies as they are now."""
-    work.record(catalogued(title, copies))
 
 
 def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:

@@ -3,8 +3,8 @@
 from services.circulation import store
 from services.circulation.domain import copy as copies
 from services.circulation.domain.hold import Hold, HoldState
-from services.circulation.usecases.serve_holds import serve
-from services.circulation.usecases.tell_of_hold import tell_change
+from services.circulation.usecases.events import hold_events
+from services.circulation.usecases.steps.serve_queue import serve
 from shared.unit_of_work import Work
 
 
@@ -12,13 +12,13 @@ async def end(work: Work, hold: Hold, ended: Hold) -> None:
     """Save a hold that has ended and update its patron's counts; its copy goes to the next hold."""
     borrower = await store.patrons.borrower(work, hold.patron_id)
     await store.patrons.save_borrower(work, borrower.after(holds=-1))
-    await let_go(work, hold, ended)
+    await release_hold(work, hold, ended)
 
 
-async def let_go(work: Work, hold: Hold, ended: Hold) -> None:
+async def release_hold(work: Work, hold: Hold, ended: Hold) -> None:
     """End a hold like `end`, except that the caller updates the patron's counts."""
     await store.holds.save(work, [ended])
-    tell_change(work, hold, ended)
+    work.record(hold_events.changed(hold, ended))
     if hold.copy_id is None or ended.ended_on is None or ended.state is HoldState.COLLECTED:
         return
     kept = (await store.titles.some_copies(work, [hold.copy_id]))[hold.copy_id]

@@ -7,20 +7,11 @@ from datetime import date
 from services.circulation import store
 from services.circulation.domain import copy as copies
 from services.circulation.domain.copy import Copy, CopyState
-from services.circulation.domain.hold import Hold, Waiting, allot, assign, matches
-from services.circulation.usecases.tell_of_hold import tell_change
-from shared.unit_of_work import Run, Work
-
-TITLES_AT_ONCE = 200
-"""Number of titles that one query checks for free copies."""
-
-
-@dataclass(frozen=True)
-class ServeTitle:
-    """Command to serve the queue of a title on `on`."""
-
-    title_id: str
-    on: date
+from services.circulation.domain.hold import Hold
+from services.circulation.domain.hold_queue import Waiting, matches
+from services.circulation.domain.hold_shelf import allot, assign
+from services.circulation.usecases.events import hold_events
+from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
@@ -29,12 +20,6 @@ class Served:
 
     copy: Copy
     hold: Hold | None
-
-
-async def serve_title(work: Work, command: ServeTitle) -> int:
-    """Serve the queue of a title; return how many holds got a copy."""
-    served = await serve(work, {command.title_id}, command.on)
-    return sum(each.hold is not None for each in served.values())
 
 
 async def serve(
@@ -89,7 +74,7 @@ async def _give(
                 )
             else:
                 hold, copy = assign(match.waiting.hold, match.copy)
-            tell_change(work, match.waiting.hold, hold)
+            work.record(hold_events.changed(match.waiting.hold, hold))
             given.append(Served(copy, hold))
     await store.titles.save_copies(work, [each.copy for each in given])
     await store.holds.save(work, [each.hold for each in given if each.hold])
@@ -117,25 +102,3 @@ async def queues_of(work: Work, title_ids: Collection[str]) -> dict[str, list[Wa
             )
         )
     return queues
-
-
-async def serve_waiting(run: Run, on: date, *, patron_id: str | None = None) -> int:
-    """Serve the titles that have waiting holds; return how many holds got a copy.
-
-    Each title has its own transaction. `patron_id` selects the titles that one patron waits for;
-    None: all. A run that is begun again finds only what is left to do.
-    """
-    done = 0
-    batch: list[str] = []
-    async for title_id in store.holds.waited_for(run.database, patron_id=patron_id):
-        batch.append(title_id)
-        if len(batch) == TITLES_AT_ONCE:
-            done += await serve_titles(run, batch, on)
-            batch.clear()
-    return done + await serve_titles(run, batch, on)
-
-
-async def serve_titles(run: Run, title_ids: Collection[str], on: date) -> int:
-    """Serve some titles like `serve_waiting`; return how many holds got a copy."""
-    free = await store.titles.with_free_copies(run.database, title_ids)
-    return sum([await run(serve_title, ServeTitle(title_id, on)) for title_id in free])

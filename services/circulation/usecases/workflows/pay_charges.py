@@ -6,15 +6,15 @@ import structlog
 
 from services.circulation import store
 from services.circulation.domain.payment import Payment, PaymentState, Step
-from services.circulation.domain.refusals import (
+from services.circulation.domain.refusals.money import (
     NoSuchPayment,
     PaymentDeclined,
     PaymentOver,
     PaymentUnderWay,
 )
 from services.circulation.provider import Provider, ProviderAway
-from services.circulation.usecases.advance_payment import AdvancePayment, advance_payment
-from services.circulation.usecases.begin_payment import BeginPayment, begin_payment
+from services.circulation.usecases.commands.advance_payment import AdvancePayment, advance_payment
+from services.circulation.usecases.commands.begin_payment import BeginPayment, begin_payment
 from shared.failpoint import failpoint
 from shared.unit_of_work import Run
 

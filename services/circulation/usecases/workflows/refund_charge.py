@@ -6,10 +6,10 @@ import structlog
 
 from services.circulation import store
 from services.circulation.domain.payment import Refund
-from services.circulation.domain.refusals import NoSuchPayment
+from services.circulation.domain.refusals.money import NoSuchPayment
 from services.circulation.provider import Provider, ProviderAway
-from services.circulation.usecases.begin_refund import BeginRefund, begin_refund
-from services.circulation.usecases.settle_refund import SettleRefund, settle_refund
+from services.circulation.usecases.commands.begin_refund import BeginRefund, begin_refund
+from services.circulation.usecases.commands.settle_refund import SettleRefund, settle_refund
 from shared.unit_of_work import Run
 
 log = structlog.get_logger()

@@ -1,16 +1,38 @@
-"""Apply a branch's announcements to one chunk of its sweep."""
+"""Sweep a branch: apply its announcements to its holds and loans, chunk by chunk."""
 
+import asyncio
+import time
 from collections.abc import Collection
 from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.sweep import Stage
-from services.circulation.usecases.move_due_dates import MoveDueDates, move_due_dates
-from services.circulation.usecases.move_shelf_dates import MoveShelfDates, move_shelf_dates
-from services.circulation.usecases.serve_holds import serve_titles
-from services.circulation.usecases.take_chunk import Taken
-from shared.clock import library_day
+from services.circulation.usecases.commands.move_due_dates import MoveDueDates, move_due_dates
+from services.circulation.usecases.commands.move_shelf_dates import MoveShelfDates, move_shelf_dates
+from services.circulation.usecases.commands.take_chunk import TakeChunk, Taken, take_chunk
+from services.circulation.usecases.workflows.serve_waiting import serve_titles
+from shared.clock import library_day, wall_clock
+from shared.failpoint import failpoint
 from shared.unit_of_work import Origin, Run
+
+
+async def sweep_branch(
+    run: Run, branch_code: str, *, rest: float = 0.0, today: date | None = None
+) -> int:
+    """Sweep a branch chunk by chunk; return the number of loans and holds that changed.
+
+    Stops when no chunk is left to take. Pauses after each chunk for `rest` times as long as the
+    chunk took. See `move_chunk` for `today`.
+    """
+    moved = 0
+    finished: int | None = None
+    while taken := await run(take_chunk, TakeChunk(branch_code, wall_clock(), finished)):
+        began = time.perf_counter()
+        moved += await move_chunk(run, taken, today)
+        failpoint("sweep.moved")
+        await asyncio.sleep(rest * (time.perf_counter() - began))
+        finished = taken.chunk.number
+    return moved
 
 
 async def move_chunk(run: Run, taken: Taken, today: date | None = None) -> int:

@@ -1,0 +1,68 @@
+"""Refusals about charges, payments and refunds."""
+
+from services.circulation.domain.refusals.refusal import Refusal
+
+
+class NoSuchCharge(Refusal):
+    """No charge that the caller may see has this id."""
+
+    code = "no-such-charge"
+    status = 404
+    says = "There is no such charge."
+
+
+class MoreThanOutstanding(Refusal):
+    """A waiver of more than is outstanding."""
+
+    code = "more-than-outstanding"
+    says = "Of this charge {cents} cents are still owed; no more than that can be waived."
+
+
+class NoRefundDue(Refusal):
+    """A refund for which nothing, or not enough, is due back."""
+
+    code = "no-refund-due"
+    says = "Nothing of this charge is to be given back."
+
+
+class NoSuchPayment(Refusal):
+    """No payment that the caller may see has this id."""
+
+    code = "no-such-payment"
+    status = 404
+    says = "There is no such payment."
+
+
+class NothingToPay(Refusal):
+    """A payment for a charge that is settled."""
+
+    code = "nothing-to-pay"
+    says = "One of these charges is settled already. Nothing was paid."
+
+
+class PaymentUnderWay(Refusal):
+    """A change of a charge while a payment or refund of it is under way."""
+
+    code = "payment-under-way"
+    says = "A payment or refund of this charge is under way. Please try again in a few minutes."
+
+
+class PaymentDeclined(Refusal):
+    """The provider did not take the money."""
+
+    code = "payment-declined"
+    says = "The payment was declined. Nothing was taken."
+
+
+class PaymentOver(Refusal):
+    """A step of a payment that was released or settled meanwhile."""
+
+    code = "payment-over"
+    says = "This payment is over. Please begin a new one."
+
+
+class NoPaymentProvider(Refusal):
+    """No payment provider is set up."""
+
+    code = "no-payment-provider"
+    says = "Payments cannot be made here. Please pay at a library."

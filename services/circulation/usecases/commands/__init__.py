@@ -1,0 +1,1 @@
+"""Commands: each module loads, decides, saves and records in one transaction."""

@@ -1,0 +1,1 @@
+"""Events of circulation, composed from its values: one module for each subject."""

@@ -1,0 +1,42 @@
+"""Bring a loan up to date with its branch before a command decides about it."""
+
+from collections.abc import Iterable, Mapping
+
+from services.circulation import store
+from services.circulation.domain.due_date import CurrentLoan, current
+from services.circulation.domain.loan import Loan
+from services.circulation.usecases.events import loan_events
+from shared.unit_of_work import Work
+
+
+async def current_loan(work: Work, loan: Loan) -> CurrentLoan:
+    """Return the loan with the announcements that no sweep has applied to it yet.
+
+    Nothing is saved: a command that changes the loan saves its moves with the change.
+    """
+    return (await current_loans(work, [loan]))[loan.id]
+
+
+async def current_loans(work: Work, loans: Iterable[Loan]) -> Mapping[str, CurrentLoan]:
+    """Return the result of `current_loan` for some loans, keyed by loan id, in one read."""
+    loans = list(loans)
+    calendars = await store.calendars.some(work, {loan.branch_code for loan in loans})
+    return {loan.id: current(loan, calendars[loan.branch_code]) for loan in loans}
+
+
+async def save_change(work: Work, known: CurrentLoan, changed: Loan) -> None:
+    """Save a current loan after a change, and save and publish its moves."""
+    await store.loans.save(work, [*known.moves, changed])
+    record_moves(work, known.moves)
+
+
+async def save_moves(work: Work, known: CurrentLoan) -> None:
+    """Save and publish the moves of a current loan that does not change otherwise."""
+    await store.loans.save(work, known.moves)
+    record_moves(work, known.moves)
+
+
+def record_moves(work: Work, moves: Iterable[Loan]) -> None:
+    """Publish each move of a loan's due date."""
+    for moved in moves:
+        work.record(loan_events.due_date_changed(moved))

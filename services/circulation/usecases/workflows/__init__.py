@@ -1,0 +1,1 @@
+"""Workflows: work that takes many transactions and can be interrupted after each."""
