@@ -9,8 +9,9 @@ from services.circulation.domain.hold import Hold
 from services.circulation.domain.hold_queue import Waiting
 from services.circulation.domain.patron import Patron
 from services.circulation.domain.policy import HONG_KONG
+from shared.ids import card_digest
 from shared.mongo import from_document
-from tests.circulation.desk import OPS, STAFF, Desk, noon
+from tests.circulation.desk import KEY, OPS, STAFF, Desk, card_of, noon
 from tests.support import Answer, token
 
 DAY = "2020-11-20"
@@ -154,3 +155,30 @@ async def _idle(db: Any, holds: list[Hold], copies: list[dict[str, Any]], on: st
             calendars.get(one.pickup_branch),
         ).can_be_served(free[one.title_id]["category"], HONG_KONG, day)
     ]
+
+
+async def people(desk: Desk, *names: str) -> None:
+    for name in names:
+        await desk.patron(name)
+
+
+async def lent_title(desk: Desk, to: str = "p1") -> tuple[str, str]:
+    """Lend the only copy of a new title; return the title id and the barcode."""
+    [barcode] = await desk.copies(1)
+    [result] = await desk.lend(barcode, to=to)
+    assert result["ok"]
+    return await title_of(desk, barcode), barcode
+
+
+async def account(desk: Desk, kind: Any, patron: str, version: int, status: str) -> None:
+    await desk.hear(
+        kind(
+            version=version,
+            patron_id=patron,
+            category="adult",
+            home_branch="HKCL",
+            language="en",
+            status=status,
+            card_digest="" if status == "erased" else card_digest(card_of(patron), KEY),
+        )
+    )

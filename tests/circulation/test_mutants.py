@@ -29,7 +29,8 @@ from services.circulation.usecases.commands import (
     rework_fines,
 )
 from shared.unit_of_work import Work
-from tests.circulation.test_state import World, play
+from tests.circulation.compared_library import World
+from tests.circulation.test_state import play
 
 Mutate = Callable[[pytest.MonkeyPatch], None]
 

@@ -2,112 +2,33 @@
 
 import asyncio
 from collections import Counter
-from typing import Any
 
 import orjson
 import pytest
 
-from services.circulation import store
-from services.circulation.domain.ledger import Occasion, lower
-from services.circulation.domain.payment import Payment, Step
-from services.circulation.domain.refusals.money import PaymentDeclined
+from services.circulation.domain.payment import Step
 from services.circulation.provider import Double
-from services.circulation.usecases.commands.advance_payment import AdvancePayment, advance_payment
-from services.circulation.usecases.commands.begin_payment import BeginPayment, begin_payment
-from services.circulation.usecases.commands.begin_refund import BeginRefund, begin_refund
-from services.circulation.usecases.steps.post_to_ledger import post
-from services.circulation.usecases.workflows.pay_charges import pay_charges
-from shared.unit_of_work import Work
-from tests.circulation.desk import OPS, STAFF, Desk, noon
-from tests.support import Answer, token
-
-P1 = token("p1")
-P2 = token("p2")
-PAID_ON = "2020-12-08"
-
-
-async def fine(desk: Desk, cents: int = 450, to: str = "p1") -> dict[str, Any]:
-    """Return a copy late, and return the fine of this many cents (150 a day)."""
-    [charge] = await fines(desk, cents, to=to)
-    return charge
-
-
-async def fines(desk: Desk, *cents: int, to: str = "p1") -> list[dict[str, Any]]:
-    """Assess fines of these amounts in cents; all loans are made before the first is returned."""
-    loans = [await desk.loan(on="2020-11-20", to=to) for _ in cents]  # due on 4 December
-    charges = []
-    for loan, sum_ in zip(loans, cents, strict=True):
-        [result] = await desk.take_back(loan["barcode"], on=f"2020-12-{4 + sum_ // 150:02}")
-        assert result["charge"]["amount_cents"] == sum_
-        charges.append(result["charge"])
-    return charges
-
-
-async def pay(desk: Desk, *charges: dict[str, Any], as_: str = P1) -> Answer:
-    """Pay until the payment is final: on a slow machine the provider may answer late."""
-    while True:
-        answer = await ask_to_pay(desk, *charges, as_=as_)
-        if answer.status != 202 and answer.json().get("code") != "payment-under-way":
-            return answer
-
-
-async def ask_to_pay(desk: Desk, *charges: dict[str, Any], as_: str = P1, **more: Any) -> Answer:
-    """Send one payment request, and return the answer."""
-    body = {"charge_ids": [charge["id"] for charge in charges]}
-    at = noon(PAID_ON)
-    return await desk.api.insist("POST", "/v1/payments", body, as_=as_, at=at, **more)
-
-
-async def waive(desk: Desk, charge: dict[str, Any], cents: int) -> Answer:
-    path = f"/v1/charges/{charge['id']}/waiver"
-    body = {"amount_cents": cents, "reason": "a kindness"}
-    return await desk.api.insist("POST", path, body, as_=STAFF, at=noon(PAID_ON))
-
-
-async def now(desk: Desk, charge: dict[str, Any]) -> dict[str, Any]:
-    """Return the current charge with its ledger."""
-    found: dict[str, Any] = (await desk.api.get(f"/v1/charges/{charge['id']}", as_=STAFF)).json()
-    return found
-
-
-async def owed(desk: Desk, patron: str = "p1") -> int:
-    borrower = await desk.api.app.state.database.borrowers.find_one({"_id": patron})
-    return int(borrower["outstanding_cents"])
-
-
-async def order(desk: Desk, *orders: tuple[str, str]) -> None:
-    """Set how the provider double behaves at its next calls."""
-    database = desk.api.app.state.database
-    await database.double_orders.insert_many([{"call": call, "do": do} for call, do in orders])
-
-
-async def books(desk: Desk, **query: Any) -> list[dict[str, Any]]:
-    return [row async for row in desk.api.app.state.database.double_books.find(query)]
-
-
-async def job(desk: Desk, at: str = f"{PAID_ON}T12:05:00+08:00") -> int:
-    answer = await desk.api.post("/v1/ops/jobs/circulation/payments", as_=OPS, at=at)
-    assert answer.status == 200, answer.json()
-    return int(answer.json()["done"])
-
-
-async def lowered(desk: Desk, charge: dict[str, Any], to_cents: int) -> None:
-    """Lower a fine, as a closure announced later does."""
-
-    async def credit(work: Work, charge_id: str) -> None:
-        found = await store.charges.get(work, charge_id)
-        assert found is not None
-        occasion = Occasion(on=found.assessed_on, at=work.now, reference="closure-1")
-        credited = lower(found, to_cents, occasion)
-        assert credited is not None
-        await post(work, await store.patrons.borrower(work, found.patron_id), [credited])
-
-    await desk.run()(credit, charge["id"])
-
-
-def kinds(charge: dict[str, Any]) -> dict[str, int]:
-    return {entry["kind"]: entry["amount_cents"] for entry in charge["entries"]}
-
+from tests.circulation.cashier import (
+    P1,
+    P2,
+    PAID_ON,
+    ask_to_pay,
+    begun,
+    books,
+    fine,
+    fines,
+    job,
+    kinds,
+    lowered,
+    now,
+    order,
+    owed,
+    pay,
+    step,
+    waive,
+)
+from tests.circulation.desk import STAFF, Desk, noon
+from tests.support import Answer
 
 # ---- payments -----------------------------------------------------------------------------------
 
@@ -259,16 +180,6 @@ async def test_a_call_tried_again_with_its_key_goes_on_with_the_same_payment(des
     assert await desk.count("fine.paid") == 1
 
 
-async def begun(desk: Desk, charge: dict[str, Any]) -> Payment:
-    """Begin a payment whose process ends before it asks the provider."""
-    return await desk.run()(begin_payment, BeginPayment((charge["id"],), "p1"))
-
-
-async def step(desk: Desk, payment: Payment, step: Step) -> Payment:
-    day = desk.run().now.date()
-    return await desk.run()(advance_payment, AdvancePayment(payment.id, step, day))
-
-
 async def test_a_process_that_ended_on_the_way_leaves_what_the_job_brings_to_an_end(
     desk: Desk,
 ) -> None:
@@ -415,127 +326,3 @@ async def test_fifty_payments_and_waivers_of_one_ledger_at_once_balance(desk: De
 
 
 # ---- unfinished payments and refunds ------------------------------------------------------------
-
-
-async def left(desk: Desk, charge: dict[str, Any], state: str) -> Payment:
-    """Leave a payment at a step: `begun`, `reserved`, `recorded`, `taken` or `declined`."""
-    database = desk.api.app.state.database
-    payment = await begun(desk, charge)
-    if state != "begun":
-        facts = {"cents": payment.cents, "authorise": state != "declined"}
-        await store.double.record(database, payment.id, facts)
-    if state in ("recorded", "taken"):
-        await step(desk, payment, Step.AUTHORISE)
-    if state == "taken":
-        await store.double.record(database, payment.id, {"capture": True})
-    return payment
-
-
-@pytest.mark.parametrize("state", ["begun", "reserved", "recorded", "taken"])
-async def test_paying_again_goes_on_with_the_payment_that_is_under_way(
-    desk: Desk, state: str
-) -> None:
-    """In a simulation no job runs by itself, so the patron must be able to continue."""
-    charge = await fine(desk)
-    payment = await left(desk, charge, state)
-    paid = await pay(desk, charge)
-    assert (paid.status, paid.json()["state"], paid.json()["id"]) == (201, "paid", payment.id)
-    assert [row["_id"] for row in await books(desk, capture=True)] == [payment.id]
-    assert kinds(await now(desk, charge)) == {"charge": 450, "payment": -450}
-    assert await desk.count("fine.paid") == 1
-    assert await owed(desk) == 0
-    assert await job(desk) == 0
-
-
-async def test_paying_again_under_another_key_is_answered_alike_each_time(desk: Desk) -> None:
-    charge = await fine(desk)
-    payment = await left(desk, charge, "reserved")
-    while (first := await ask_to_pay(desk, charge, key="k-2")).status == 202:
-        pass
-    assert first.json()["id"] == payment.id
-    assert (await ask_to_pay(desk, charge, key="k-2")).json() == first.json()
-
-
-async def test_a_payment_declined_when_it_is_gone_on_with_can_be_begun_anew(desk: Desk) -> None:
-    charge = await fine(desk)
-    payment = await left(desk, charge, "declined")
-    declined = await pay(desk, charge)
-    assert (declined.status, declined.json()["code"]) == (409, "payment-declined")
-    paid = await pay(desk, charge)
-    assert paid.status == 201
-    assert paid.json()["id"] != payment.id
-    assert [row["cents"] for row in await books(desk, capture=True)] == [450]
-
-
-async def test_a_payment_of_more_charges_first_ends_the_one_that_is_under_way(desk: Desk) -> None:
-    one, two = await fines(desk, 450, 300)
-    payment = await left(desk, one, "begun")
-    both = await pay(desk, one, two)
-    assert (both.status, both.json()["amount_cents"]) == (201, 750)
-    ended = (await desk.api.get(f"/v1/payments/{payment.id}", as_=P1)).json()
-    assert ended["state"] == "declined", "the provider had not heard of it"
-    assert [row["cents"] for row in await books(desk, capture=True)] == [750]
-    assert await owed(desk) == 0
-
-
-async def test_a_charge_with_a_captured_payment_is_not_paid_again_together_with_another(
-    desk: Desk,
-) -> None:
-    one, two = await fines(desk, 450, 300)
-    await left(desk, one, "taken")
-    both = await pay(desk, one, two)
-    assert (both.status, both.json()["code"]) == (409, "nothing-to-pay")
-    assert (await now(desk, one))["outstanding_cents"] == 0
-    assert (await now(desk, two))["outstanding_cents"] == 300
-    assert (await pay(desk, two)).status == 201
-    assert sorted(row["cents"] for row in await books(desk, capture=True)) == [300, 450]
-
-
-async def test_another_patron_does_not_go_on_with_a_payment(desk: Desk) -> None:
-    await desk.patron("p2")
-    charge = await fine(desk)
-    payment = await left(desk, charge, "begun")
-    assert (await ask_to_pay(desk, charge, as_=P2)).json()["code"] == "no-such-charge"
-    mine = (await desk.api.get(f"/v1/payments/{payment.id}", as_=P1)).json()
-    assert mine["state"] == "pending"
-
-
-async def test_a_payment_that_was_released_in_this_moment_is_said_to_be_declined(
-    desk: Desk,
-) -> None:
-    """The job releases the payment while the call waits for the provider."""
-    charge = await fine(desk)
-    payment = await left(desk, charge, "begun")
-
-    class Slow(Double):
-        async def authorise(self, reference: str, cents: int) -> bool:
-            await step(desk, payment, Step.RELEASE)
-            return await super().authorise(reference, cents)
-
-    provider = Slow(desk.api.app.state.database)
-    command = BeginPayment((charge["id"],), "p1")
-    with pytest.raises(PaymentDeclined):
-        await pay_charges(desk.run(), provider, command, desk.run().now.date())
-    assert await books(desk, capture=True) == []
-    assert await owed(desk) == 450
-
-
-@pytest.mark.parametrize("given", [False, True], ids=["not given yet", "given"])
-async def test_a_refund_asked_for_again_goes_on_with_the_one_under_way(
-    desk: Desk, given: bool
-) -> None:
-    charge = await fine(desk)
-    payment = (await pay(desk, charge)).json()
-    await lowered(desk, charge, 0)
-    refund = await desk.run()(begin_refund, BeginRefund(charge["id"], "s1"))
-    if given:
-        facts = {"of": payment["id"], "cents": 450, "refund": True}
-        await store.double.record(desk.api.app.state.database, refund.id, facts)
-    path = f"/v1/charges/{charge['id']}/refund"
-    at = noon(PAID_ON)
-    while (answer := await desk.api.insist("POST", path, as_=STAFF, at=at)).status == 202:
-        pass
-    assert (answer.status, answer.json()["id"]) == (201, refund.id)
-    assert [row["_id"] for row in await books(desk, refund=True)] == [refund.id]
-    assert (await now(desk, charge))["refund_due_cents"] == 0
-    assert (await desk.api.post(path, as_=STAFF)).json()["code"] == "no-refund-due"

@@ -1,0 +1,155 @@
+"""Paying again, or asking for a refund again, while the first call is under way."""
+
+from typing import Any
+
+import pytest
+
+from services.circulation import store
+from services.circulation.domain.payment import Payment, Step
+from services.circulation.domain.refusals.money import PaymentDeclined
+from services.circulation.provider import Double
+from services.circulation.usecases.commands.begin_payment import BeginPayment
+from services.circulation.usecases.commands.begin_refund import BeginRefund, begin_refund
+from services.circulation.usecases.workflows.pay_charges import pay_charges
+from tests.circulation.cashier import (
+    P1,
+    P2,
+    PAID_ON,
+    ask_to_pay,
+    begun,
+    books,
+    fine,
+    fines,
+    job,
+    kinds,
+    lowered,
+    now,
+    owed,
+    pay,
+    step,
+)
+from tests.circulation.desk import STAFF, Desk, noon
+
+
+async def left(desk: Desk, charge: dict[str, Any], state: str) -> Payment:
+    """Leave a payment at a step: `begun`, `reserved`, `recorded`, `taken` or `declined`."""
+    database = desk.api.app.state.database
+    payment = await begun(desk, charge)
+    if state != "begun":
+        facts = {"cents": payment.cents, "authorise": state != "declined"}
+        await store.double.record(database, payment.id, facts)
+    if state in ("recorded", "taken"):
+        await step(desk, payment, Step.AUTHORISE)
+    if state == "taken":
+        await store.double.record(database, payment.id, {"capture": True})
+    return payment
+
+
+@pytest.mark.parametrize("state", ["begun", "reserved", "recorded", "taken"])
+async def test_paying_again_goes_on_with_the_payment_that_is_under_way(
+    desk: Desk, state: str
+) -> None:
+    """In a simulation no job runs by itself, so the patron must be able to continue."""
+    charge = await fine(desk)
+    payment = await left(desk, charge, state)
+    paid = await pay(desk, charge)
+    assert (paid.status, paid.json()["state"], paid.json()["id"]) == (201, "paid", payment.id)
+    assert [row["_id"] for row in await books(desk, capture=True)] == [payment.id]
+    assert kinds(await now(desk, charge)) == {"charge": 450, "payment": -450}
+    assert await desk.count("fine.paid") == 1
+    assert await owed(desk) == 0
+    assert await job(desk) == 0
+
+
+async def test_paying_again_under_another_key_is_answered_alike_each_time(desk: Desk) -> None:
+    charge = await fine(desk)
+    payment = await left(desk, charge, "reserved")
+    while (first := await ask_to_pay(desk, charge, key="k-2")).status == 202:
+        pass
+    assert first.json()["id"] == payment.id
+    assert (await ask_to_pay(desk, charge, key="k-2")).json() == first.json()
+
+
+async def test_a_payment_declined_when_it_is_gone_on_with_can_be_begun_anew(desk: Desk) -> None:
+    charge = await fine(desk)
+    payment = await left(desk, charge, "declined")
+    declined = await pay(desk, charge)
+    assert (declined.status, declined.json()["code"]) == (409, "payment-declined")
+    paid = await pay(desk, charge)
+    assert paid.status == 201
+    assert paid.json()["id"] != payment.id
+    assert [row["cents"] for row in await books(desk, capture=True)] == [450]
+
+
+async def test_a_payment_of_more_charges_first_ends_the_one_that_is_under_way(desk: Desk) -> None:
+    one, two = await fines(desk, 450, 300)
+    payment = await left(desk, one, "begun")
+    both = await pay(desk, one, two)
+    assert (both.status, both.json()["amount_cents"]) == (201, 750)
+    ended = (await desk.api.get(f"/v1/payments/{payment.id}", as_=P1)).json()
+    assert ended["state"] == "declined", "the provider had not heard of it"
+    assert [row["cents"] for row in await books(desk, capture=True)] == [750]
+    assert await owed(desk) == 0
+
+
+async def test_a_charge_with_a_captured_payment_is_not_paid_again_together_with_another(
+    desk: Desk,
+) -> None:
+    one, two = await fines(desk, 450, 300)
+    await left(desk, one, "taken")
+    both = await pay(desk, one, two)
+    assert (both.status, both.json()["code"]) == (409, "nothing-to-pay")
+    assert (await now(desk, one))["outstanding_cents"] == 0
+    assert (await now(desk, two))["outstanding_cents"] == 300
+    assert (await pay(desk, two)).status == 201
+    assert sorted(row["cents"] for row in await books(desk, capture=True)) == [300, 450]
+
+
+async def test_another_patron_does_not_go_on_with_a_payment(desk: Desk) -> None:
+    await desk.patron("p2")
+    charge = await fine(desk)
+    payment = await left(desk, charge, "begun")
+    assert (await ask_to_pay(desk, charge, as_=P2)).json()["code"] == "no-such-charge"
+    mine = (await desk.api.get(f"/v1/payments/{payment.id}", as_=P1)).json()
+    assert mine["state"] == "pending"
+
+
+async def test_a_payment_that_was_released_in_this_moment_is_said_to_be_declined(
+    desk: Desk,
+) -> None:
+    """The job releases the payment while the call waits for the provider."""
+    charge = await fine(desk)
+    payment = await left(desk, charge, "begun")
+
+    class Slow(Double):
+        async def authorise(self, reference: str, cents: int) -> bool:
+            await step(desk, payment, Step.RELEASE)
+            return await super().authorise(reference, cents)
+
+    provider = Slow(desk.api.app.state.database)
+    command = BeginPayment((charge["id"],), "p1")
+    with pytest.raises(PaymentDeclined):
+        await pay_charges(desk.run(), provider, command, desk.run().now.date())
+    assert await books(desk, capture=True) == []
+    assert await owed(desk) == 450
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["not given yet", "given"])
+async def test_a_refund_asked_for_again_goes_on_with_the_one_under_way(
+    desk: Desk, given: bool
+) -> None:
+    charge = await fine(desk)
+    payment = (await pay(desk, charge)).json()
+    await lowered(desk, charge, 0)
+    refund = await desk.run()(begin_refund, BeginRefund(charge["id"], "s1"))
+    if given:
+        facts = {"of": payment["id"], "cents": 450, "refund": True}
+        await store.double.record(desk.api.app.state.database, refund.id, facts)
+    path = f"/v1/charges/{charge['id']}/refund"
+    at = noon(PAID_ON)
+    while (answer := await desk.api.insist("POST", path, as_=STAFF, at=at)).status == 202:
+        pass
+    assert (answer.status, answer.json()["id"]) == (201, refund.id)
+    assert [row["_id"] for row in await books(desk, refund=True)] == [refund.id]
+    assert (await now(desk, charge))["refund_due_cents"] == 0
+    assert (await desk.api.post(path, as_=STAFF)).json()["code"] == "no-refund-due"
