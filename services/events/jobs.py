@@ -4,7 +4,7 @@ import random
 
 from services.events import queries
 from services.events.usecases.announce_release import AnnounceRelease, announce_release
-from services.events.usecases.go_on import GoOn, go_on
+from services.events.usecases.continue_change import ContinueChange, continue_change
 from shared.jobs import Jobs
 from shared.unit_of_work import Origin, Run
 
@@ -30,6 +30,6 @@ async def registrations(run: Run) -> int:
     done = 0
     for activity_id, since in unfinished:
         because = run.because_of(Origin(now=since))
-        while count := await because(go_on, GoOn(activity_id)):
+        while count := await because(continue_change, ContinueChange(activity_id)):
             done += count
     return done

@@ -46,7 +46,7 @@ async def over(desk: Desk, on: str = "2020-12-01") -> dict[str, Any]:
     return loan
 
 
-async def forget(desk: Desk, on: str = "2020-12-01") -> int:
+async def purge(desk: Desk, on: str = "2020-12-01") -> int:
     answer = await desk.api.post("/v1/ops/jobs/circulation/forget-loans", as_=OPS, at=noon(on))
     return int(answer.json()["done"])
 
@@ -74,7 +74,7 @@ async def test_a_loan_that_is_over_is_forgotten_unless_its_patron_asked_otherwis
     loan = await over(desk)
     still_out = await desk.loan(on="2020-11-21")
     assert await mentions(desk, loan) == ["loans"]
-    assert (await forget(desk), await forget(desk)) == (1, 0)
+    assert (await purge(desk), await purge(desk)) == (1, 0)
     assert await mentions(desk, loan) == []
     assert (await desk.api.get(f"/v1/loans/{loan['id']}", as_=STAFF)).status == 404
     assert (await desk.stored(still_out))["state"] == "open"
@@ -85,10 +85,10 @@ async def test_a_loan_that_is_over_is_forgotten_unless_its_patron_asked_otherwis
 
 async def test_a_patron_who_chose_to_keep_history_sees_loans_returned_since(desk: Desk) -> None:
     before = await over(desk)
-    await forget(desk)
+    await purge(desk)
     await choose(desk, 1, keep=True)
     loans = [await over(desk) for _ in range(3)]
-    await forget(desk)
+    await purge(desk)
     answer = await desk.api.get("/v1/me/history?limit=2", as_=P1)
     assert [item["id"] for item in answer.json()["items"]] == [loan["id"] for loan in loans[:2]]
     first = answer.json()["items"][0]
@@ -102,18 +102,18 @@ async def test_a_patron_who_chose_to_keep_history_sees_loans_returned_since(desk
 async def test_a_patron_who_stops_keeping_history_loses_all_of_it(desk: Desk) -> None:
     await choose(desk, 1, keep=True)
     loan = await over(desk)
-    await forget(desk)
+    await purge(desk)
     await choose(desk, 2, keep=False)
     await choose(desk, 1, keep=True)  # an older event that arrives late
     assert (await history(desk), await mentions(desk, loan)) == ([], [])
     await over(desk)
-    await forget(desk)
+    await purge(desk)
     assert await history(desk) == []
 
 
 async def test_a_loan_stays_while_something_about_its_fine_is_open(desk: Desk) -> None:
     loan = await over(desk, on="2020-12-06")  # two days late, $3
-    assert await forget(desk) == 0
+    assert await purge(desk) == 0
     [charge] = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
     assert charge["outstanding_cents"] == 300
     body = {"amount_cents": 300, "reason": "The lift was broken"}
@@ -121,7 +121,7 @@ async def test_a_loan_stays_while_something_about_its_fine_is_open(desk: Desk) -
         f"/v1/charges/{charge['id']}/waiver", body, as_=STAFF, at=noon("2020-12-07")
     )
     assert waived.status == 200, waived.json()
-    assert await forget(desk) == 1
+    assert await purge(desk) == 1
     assert await mentions(desk, loan) == []
     after = (await desk.api.get(f"/v1/charges/{charge['id']}", as_=P1)).json()
     assert after["statement"] == charge["statement"]  # the statement is kept in full
@@ -138,9 +138,9 @@ async def test_a_hold_that_ended_is_forgotten_on_the_next_day(desk: Desk) -> Non
     await desk.take_back(out["barcode"], on="2020-12-01")
     assert lent["ok"]
     assert sorted(await mentions(desk, out)) == ["holds", "loans"]
-    await forget(desk, on="2020-12-01")
+    await purge(desk, on="2020-12-01")
     assert await mentions(desk, out) == ["holds"]  # the hold's end may be asked about
-    await forget(desk, on="2020-12-02")
+    await purge(desk, on="2020-12-02")
     assert await mentions(desk, out) == []
     assert await mentions(desk, waiting) == ["holds"]
     [fee] = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
@@ -153,10 +153,10 @@ async def test_a_conflict_is_forgotten_a_month_after_it_was_settled(desk: Desk) 
         "/v1/checkouts", {**body, "at": "2020-11-20"}, as_=STAFF, at=noon("2020-11-21")
     )
     [conflict] = (await desk.api.get("/v1/offline-conflicts", as_=STAFF)).json()["items"]
-    assert await forget(desk, on="2021-02-01") == 0  # the conflict is not resolved
+    assert await purge(desk, on="2021-02-01") == 0  # the conflict is not resolved
     path = f"/v1/offline-conflicts/{conflict['id']}/resolution"
     await desk.api.post(path, {"note": "misread"}, as_=STAFF, at=noon("2021-02-01"))
-    assert [await forget(desk, on=day) for day in ("2021-03-03", "2021-03-05")] == [0, 1]
+    assert [await purge(desk, on=day) for day in ("2021-03-03", "2021-03-05")] == [0, 1]
     all_ = await desk.api.get("/v1/offline-conflicts?all=true", as_=STAFF)
     assert all_.json()["items"] == []
 
@@ -164,7 +164,7 @@ async def test_a_conflict_is_forgotten_a_month_after_it_was_settled(desk: Desk) 
 async def test_an_erased_patron_has_no_history(desk: Desk) -> None:
     await choose(desk, 1, keep=True)
     kept, out = await over(desk), await desk.loan(on="2020-11-21")
-    await forget(desk)
+    await purge(desk)
     await desk.hear(
         PatronErased(
             version=2,
@@ -178,7 +178,7 @@ async def test_an_erased_patron_has_no_history(desk: Desk) -> None:
     )
     await choose(desk, 2, keep=True)  # it arrives after the erasure
     await desk.take_back(out["barcode"], on="2020-12-01")
-    assert await forget(desk) == 1
+    assert await purge(desk) == 1
     assert [await mentions(desk, loan) for loan in (kept, out)] == [[], []]
 
 
@@ -201,14 +201,14 @@ async def test_a_loan_on_its_way_into_the_history_as_its_patron_wants_none_does_
     assert (tries, await history(desk)) == (2, [])
 
 
-async def test_two_replicas_forget_each_loan_once_while_its_patron_changes_their_mind(
+async def test_two_replicas_purge_each_loan_once_while_its_patron_changes_their_mind(
     desk: Desk, second: Desk
 ) -> None:
     """In any order of the calls, nothing is left of the history the patron no longer wants."""
     await choose(desk, 1, keep=True)
     for _ in range(10):
         await over(desk)
-    done = await asyncio.gather(forget(desk), forget(second), choose(desk, 2, keep=False))
+    done = await asyncio.gather(purge(desk), purge(second), choose(desk, 2, keep=False))
     assert done[0] + done[1] == 10
     assert await history(desk) == []
     assert await desk.run().database.loans.count_documents({}) == 0

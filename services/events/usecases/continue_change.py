@@ -11,13 +11,13 @@ from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
-class GoOn:
-    """The activity with an unfinished change."""
+class ContinueChange:
+    """Command to continue the unfinished change of an activity."""
 
     activity_id: str
 
 
-async def go_on(work: Work, command: GoOn) -> int:
+async def continue_change(work: Work, command: ContinueChange) -> int:
     """Continue the change; return how many registrations ended or got a place (0: finished)."""
     activity = await store.activity(work, command.activity_id)
     if activity is None:
