@@ -271,9 +271,7 @@ def test_each_code_of_a_refusal_is_named_and_each_that_is_named_is_one(
         refusal.code
         for service in SERVICES
         if service != "gateway"
-        for refusal in importlib.import_module(
-            f"services.{service}.domain.refusals"
-        ).Refusal.__subclasses__()
+        for refusal in importlib.import_module(f"services.{service}.app").Refusal.__subclasses__()
     }
     named, told = set[str](), ""
     for _, operation in operations:
