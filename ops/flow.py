@@ -10,8 +10,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from ops.offsets import Positions
-from ops.processes import SERVICES, System
+from ops.processes import System
 from ops.sweeps import sweeping
+from services.registry import NAMES
 from shared.settings import Settings
 
 
@@ -75,7 +76,7 @@ class Flow:
 
     async def pending(self) -> list[str]:
         """Return the outboxes that are not empty."""
-        pending = await asyncio.gather(*(self._pending(service) for service in SERVICES))
+        pending = await asyncio.gather(*(self._pending(service) for service in NAMES))
         return [text for text in pending if text]
 
     async def _pending(self, service: str) -> str:

@@ -38,7 +38,8 @@ from shared.auth import (
     Verifier,
     keys_from,
 )
-from shared.bus import Hears, Listener
+from shared.bus.listener import Listener
+from shared.bus.subscriptions import Subscriptions
 from shared.clock import SKEW_SECONDS, bound_dates, bounded, parse_instant, wall_clock
 from shared.contracts import Event
 from shared.ids import new_id
@@ -135,14 +136,14 @@ class Service:
     """The base class of its refusals: each has a `code` and a `reason`."""
     statuses: Mapping[str, int] = field(default_factory=dict)
     """HTTP status by refusal code; a code without an entry has 409."""
-    hears: Hears = field(default_factory=Hears)
+    subscriptions: Subscriptions = field(default_factory=Subscriptions)
     jobs: Jobs = field(default_factory=Jobs)
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     """Its resources by kind, for another service that rebuilds its view of them."""
     snapshots_of_patrons: Mapping[str, Snapshot] = field(default_factory=dict)
     """The same for resources of patrons: also for one patron or for a sample of patrons."""
     keys: Callable[[Database], FetchKeys] | None = None
-    """Function with which accounts reads its own public keys; None: ask accounts."""
+    """Function with which the issuer of tokens reads its own public keys; None: ask the issuer."""
     background: tuple[Callable[[FastAPI], Any], ...] = ()
     """Further background tasks of the service, each an async function of the app."""
     health: Mapping[str, Callable[[FastAPI], Awaitable[tuple[bool, str]]]] = field(
@@ -318,10 +319,10 @@ def _assemble(app: FastAPI, service: Service, settings: Settings) -> None:
     fetch = (
         service.keys(database)
         if service.keys
-        else keys_from(lambda: state.owners.session, settings.url_of("accounts"), database)
+        else keys_from(lambda: state.owners.session, settings, database)
     )
-    state.verifier = Verifier(fetch)
-    state.listener = Listener(service.name, settings, service.hears, state.unit_of_work)
+    state.verifier = Verifier(fetch, settings.issuer.service)
+    state.listener = Listener(service.name, settings, service.subscriptions, state.unit_of_work)
     state.supervisor = Supervisor(
         give_up=getattr(state, "give_up", lambda: None),
         stopping=lambda: hasattr(state, "stopping") and state.stopping.is_set(),
@@ -351,7 +352,7 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
             database, settings.kafka, service.name, settings.replica, settings.topic_prefix
         )
         supervisor.start("relay", relay.run)
-    if "consumers" in settings.roles and service.hears.handlers:
+    if "consumers" in settings.roles and service.subscriptions.by_topic:
         supervisor.start("listener", app.state.listener.run)
     if "jobs" in settings.roles and service.jobs.by_name:
         supervisor.start(
@@ -488,7 +489,7 @@ async def _readiness(
     checks["outbox"] = f"oldest row has waited {age:.1f} s"
     alive, checks["consumer"] = (True, "none")
     waiting = False
-    if "consumers" in settings.roles and service.hears.handlers:
+    if "consumers" in settings.roles and service.subscriptions.by_topic:
         alive, checks["consumer"] = app.state.listener.health()
         waiting = checks["consumer"] != "listening"
         fit = fit and alive

@@ -26,7 +26,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             snapshots_of_patrons=snapshots.OF_PATRONS,
             refusal=Refusal,
             statuses={"bad-credentials": 401, "locked": 429, "no-such-patron": 404},
-            hears=consumers.hears,
+            subscriptions=consumers.subscriptions,
             keys=_own_keys,
         ),
         settings or load(Settings),

@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "no-such-title": 404,
                 "unknown-branch": 404,
             },
-            hears=consumers.hears,
+            subscriptions=consumers.subscriptions,
             jobs=jobs.jobs,
         ),
         settings or load(Settings),

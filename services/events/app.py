@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "not-yet-released": 403,
                 "ends-before-it-starts": 422,
             },
-            hears=consumers.hears,
+            subscriptions=consumers.subscriptions,
             jobs=jobs.jobs,
         ),
         settings or load(Settings),

@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             title="Carrel",
             routers=(routes.router, *site.ROUTERS),
             indexes=store.INDEXES,
-            hears=consumers.hears,
+            subscriptions=consumers.subscriptions,
             jobs=jobs.jobs,
             background=(
                 proxy.watch_owners,

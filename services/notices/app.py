@@ -27,7 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "bad-hours": 422,
                 "bad-cursor": 422,
             },
-            hears=consumers.hears,
+            subscriptions=consumers.subscriptions,
         ),
         settings or load(Settings),
     )

@@ -18,7 +18,7 @@ from services.notices.usecases.note_preferences import note_preferences
 from services.notices.usecases.note_title import note_activity, note_title
 from services.notices.usecases.tell_patron import TellPatron, tell_patron
 from services.notices.usecases.tell_patrons import TellPatrons, begin_telling, tell_patrons
-from shared.bus import Hears
+from shared.bus.subscriptions import Subscriptions
 from shared.clock import library_day
 from shared.contracts.accounts import (
     PatronBlocked,
@@ -66,7 +66,7 @@ from shared.contracts.notices import (
 from shared.owners import path_to
 from shared.unit_of_work import Busy, Run
 
-hears = Hears()
+subscriptions = Subscriptions()
 
 PAGE = 200
 """Number of patrons notified in one transaction."""
@@ -122,26 +122,26 @@ class PatronPage(BaseModel):
 # ---- known patrons and titles -------------------------------------------------------------------
 
 
-@hears(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
+@subscriptions.to(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
 async def know_patron(event: PatronSnapshot, run: Run) -> None:
     """Store a patron's language; delete the data of an erased patron."""
     await run(note_patron, event)
 
 
-@hears(PreferencesChanged)
+@subscriptions.to(PreferencesChanged)
 async def know_preferences(event: PreferencesChanged, run: Run) -> None:
     """Store a patron's preferences, then notify of earlier events that they cover."""
     await run(note_preferences, event)
     await run(catch_up, CatchUp(event.patron_id, event.version))
 
 
-@hears(TitleCatalogued)
+@subscriptions.to(TitleCatalogued)
 async def know_title(event: TitleCatalogued, run: Run) -> None:
     """Store a book's title."""
     await run(note_title, event)
 
 
-@hears(ActivityPublished)
+@subscriptions.to(ActivityPublished)
 async def know_activity(event: ActivityPublished, run: Run) -> None:
     """Store an activity's title and its start."""
     await run(note_activity, event)
@@ -150,7 +150,7 @@ async def know_activity(event: ActivityPublished, run: Run) -> None:
 # ---- one patron's loans and charges -------------------------------------------------------------
 
 
-@hears(LoanOverdue)
+@subscriptions.to(LoanOverdue)
 async def warn_patron(event: LoanOverdue, run: Run) -> None:
     """Notify of an overdue loan, with its fine at this moment.
 
@@ -182,7 +182,7 @@ async def warn_patron(event: LoanOverdue, run: Run) -> None:
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
-@hears(LoanDueSoon)
+@subscriptions.to(LoanDueSoon)
 async def remind_patron(event: LoanDueSoon, run: Run) -> None:
     """Notify of a loan that is due soon, unless it is returned or due on another day by now."""
     answer = await run.owners.get("circulation", path_to("v1", "loans", event.loan_id), now=run.now)
@@ -195,7 +195,7 @@ async def remind_patron(event: LoanDueSoon, run: Run) -> None:
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
-@hears(LoanDueDateChanged)
+@subscriptions.to(LoanDueDateChanged)
 async def tell_new_due_date(event: LoanDueDateChanged, run: Run) -> None:
     """Notify of a due date that a closure has moved."""
     about = About(
@@ -207,7 +207,7 @@ async def tell_new_due_date(event: LoanDueDateChanged, run: Run) -> None:
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
-@hears(LoanLost)
+@subscriptions.to(LoanLost)
 async def tell_loss(event: LoanLost, run: Run) -> None:
     """Notify of a loan recorded as lost, unless it has been found by now."""
     answer = await run.owners.get("circulation", path_to("v1", "loans", event.loan_id), now=run.now)
@@ -217,7 +217,7 @@ async def tell_loss(event: LoanLost, run: Run) -> None:
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
-@hears(FineAssessed)
+@subscriptions.to(FineAssessed)
 async def tell_fine(event: FineAssessed, run: Run) -> None:
     """Notify of a charge in its present state.
 
@@ -238,7 +238,7 @@ async def tell_fine(event: FineAssessed, run: Run) -> None:
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
-@hears(FineAdjusted)
+@subscriptions.to(FineAdjusted)
 async def tell_adjustment(event: FineAdjusted, run: Run) -> None:
     """Notify of a lowered charge in its present state, or of a refund."""
     charge = await _charge(event, run)
@@ -254,14 +254,14 @@ async def tell_adjustment(event: FineAdjusted, run: Run) -> None:
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
-@hears(FinePaid)
+@subscriptions.to(FinePaid)
 async def acknowledge_payment(event: FinePaid, run: Run) -> None:
     """Notify of a payment: the amount paid then, not the present state of the charge."""
     about = replace(await _about(event, run), amount_cents=event.paid_cents)
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
-@hears(FineWaived)
+@subscriptions.to(FineWaived)
 async def tell_waiver(event: FineWaived, run: Run) -> None:
     """Notify of a waiver."""
     about = replace(await _about(event, run), amount_cents=event.waived_cents)
@@ -292,7 +292,7 @@ async def _about(event: ChargeSnapshot, run: Run) -> About:
     )
 
 
-@hears(HoldReady)
+@subscriptions.to(HoldReady)
 async def call_patron(event: HoldReady, run: Run) -> None:
     """Notify that a reserved item can be collected.
 
@@ -301,21 +301,21 @@ async def call_patron(event: HoldReady, run: Run) -> None:
     await run(tell_patron, _telling(event, event.patron_id, await _of_kept(event, run), run))
 
 
-@hears(HoldChanged)
+@subscriptions.to(HoldChanged)
 async def tell_new_last_day(event: HoldChanged, run: Run) -> None:
     """Notify that a closure moved the last day to collect an item. Other changes are ignored."""
     if event.state == "ready":
         await run(tell_patron, _telling(event, event.patron_id, await _of_kept(event, run), run))
 
 
-@hears(HoldExpired)
+@subscriptions.to(HoldExpired)
 async def tell_end(event: HoldExpired, run: Run) -> None:
     """Notify of the end of a hold: nobody collected the item, or it was not available in time."""
     about = replace(_of_hold(event), uncollected=event.uncollected)
     await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
-@hears(HoldCancelled)
+@subscriptions.to(HoldCancelled)
 async def tell_cancellation(event: HoldCancelled, run: Run) -> None:
     """Notify of a hold that staff cancelled; patrons know of their own cancellations."""
     if event.by == "staff":
@@ -341,7 +341,7 @@ async def _of_kept(event: HoldSnapshot, run: Run) -> About:
 # ---- one patron's registrations for activities --------------------------------------------------
 
 
-@hears(RegistrationConfirmed)
+@subscriptions.to(RegistrationConfirmed)
 async def tell_place(event: RegistrationConfirmed, run: Run) -> None:
     """Notify a patron from the waiting list of their place; others had it in the answer."""
     if event.waited:
@@ -349,7 +349,7 @@ async def tell_place(event: RegistrationConfirmed, run: Run) -> None:
         await run(tell_patron, _telling(event, event.patron_id, about, run))
 
 
-@hears(RegistrationCancelled)
+@subscriptions.to(RegistrationCancelled)
 async def tell_called_off(event: RegistrationCancelled, run: Run) -> None:
     """Notify of a cancelled activity; a patron who withdrew is not notified."""
     if event.by == "activity":
@@ -360,7 +360,7 @@ async def tell_called_off(event: RegistrationCancelled, run: Run) -> None:
 # ---- events that concern many patrons -----------------------------------------------------------
 
 
-@hears(FinesSuspended, FinesResumed)
+@subscriptions.to(FinesSuspended, FinesResumed)
 async def tell_borrowers(event: SuspensionSnapshot, run: Run) -> None:
     """Notify the patrons who have loans in the scope of a suspension at this moment.
 
@@ -378,7 +378,7 @@ async def tell_borrowers(event: SuspensionSnapshot, run: Run) -> None:
     await _tell_those_of(_cause(event, about, run), "circulation", listed, run)
 
 
-@hears(ActivityRescheduled)
+@subscriptions.to(ActivityRescheduled)
 async def tell_registered(event: ActivityRescheduled, run: Run) -> None:
     """Notify the registered and waiting patrons of an activity's new time and place."""
     await run(note_activity, event)
@@ -393,7 +393,7 @@ async def tell_registered(event: ActivityRescheduled, run: Run) -> None:
     await _tell_those_of(_cause(event, about, run), "events", listed, run)
 
 
-@hears(BranchReopened, BranchClosed, BranchClosureChanged)
+@subscriptions.to(BranchReopened, BranchClosed, BranchClosureChanged)
 async def tell_followers(event: BranchSnapshot, run: Run) -> None:
     """Notify the followers of a branch, and nobody else, of its reopening.
 
@@ -405,7 +405,7 @@ async def tell_followers(event: BranchSnapshot, run: Run) -> None:
         await _tell_all(_cause(event, about, run, branch=event.branch), run)
 
 
-@hears(RecordingReleased)
+@subscriptions.to(RecordingReleased)
 async def tell_interested(event: RecordingReleased, run: Run) -> None:
     """Notify the followers of this type of activity of a released recording."""
     await run(note_activity, event)

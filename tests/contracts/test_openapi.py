@@ -10,9 +10,9 @@ import jsonschema_rs
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from ops.processes import SERVICES
 from services.gateway.docs import curl
 from services.gateway.proxy import merge
+from services.registry import NAMES, OWNERS
 from shared import examples
 from shared.settings import Settings
 
@@ -37,7 +37,7 @@ def operations(document: dict[str, Any]) -> Operations:
 def merged() -> dict[str, Any]:
     """The document that the gateway serves when all services answer."""
     documents = {}
-    for service in SERVICES:
+    for service in NAMES:
         create_app = importlib.import_module(f"services.{service}.app").create_app
         settings: type[Settings] = importlib.import_module(f"services.{service}.settings").Settings
         documents[service] = create_app(settings()).openapi()
@@ -269,8 +269,7 @@ def test_each_code_of_a_refusal_is_named_and_each_that_is_named_is_one(
 ) -> None:
     refusals = {
         refusal.code
-        for service in SERVICES
-        if service != "gateway"
+        for service in OWNERS
         for refusal in importlib.import_module(
             f"services.{service}.domain.refusals"
         ).Refusal.__subclasses__()

@@ -9,7 +9,7 @@ import pytest
 
 from ops.child import Child
 from ops.processes import System
-from shared.bus import SESSION_TIMEOUT_MS
+from shared.bus.listener import SESSION_TIMEOUT_MS
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.faults.waits import Waits
@@ -33,7 +33,7 @@ meanwhile; one killed just before may add its own session; the rest is for a slo
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The system with one more consumer for each service that hears events."""
+    """The system with one more consumer for each service that subscribes to events."""
     with started_system(
         tmp_path_factory,
         broker="apache",

@@ -14,7 +14,6 @@ from services.notices.app import create_app
 from services.notices.domain.notification import About, Cause
 from services.notices.settings import Settings
 from services.notices.usecases.tell_patrons import TellPatrons, begin_telling, tell_patrons
-from shared.bus import Hears
 from shared.clock import parse_instant
 from shared.contracts import Event
 from shared.contracts.accounts import PatronBlocked, PatronUnblocked, PatronUpdated
@@ -570,7 +569,7 @@ class Happened:
 
 
 def story() -> list[Happened]:
-    """Return an event of every type that notices hears, in the order in which they happened."""
+    """Return an event of every type that notices subscribes to, in order of time."""
     snapshot = registered("a").model_dump()
     told: list[Event] = [
         registered("a", language="zh-Hant"),
@@ -715,5 +714,4 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
 
 
 def test_the_story_has_every_event_type_that_notices_hears() -> None:
-    hears: Hears = consumers.hears
-    assert {happened.event.topic for happened in story()} == set(hears.handlers)
+    assert {happened.event.topic for happened in story()} == set(consumers.subscriptions.by_topic)

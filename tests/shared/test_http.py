@@ -8,9 +8,9 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from joserfc.jwk import OKPKey
 
+from services.settings import Settings
 from shared.auth import Patron, Staff
 from shared.http import Body, BusinessTime, Db, NotFound, Run, Service, create_service_app
-from shared.settings import Settings
 from tests.shared.things import Raise, Thing, raise_count
 from tests.support import Api, served, token
 

@@ -14,9 +14,9 @@ from tests.shared.things import (
     Raise,
     Thing,
     event_of,
+    process_event,
     raise_and_fail,
     raise_count,
-    take_in,
 )
 
 
@@ -123,7 +123,7 @@ async def test_an_event_delivered_many_times_at_once_has_one_effect(
 ) -> None:
     event = event_of(Thing("a", 1, 1))
     await asyncio.gather(
-        *(unit_of_work.run(take_in, event, ORIGIN, inbox="event-1") for _ in range(20))
+        *(unit_of_work.run(process_event, event, ORIGIN, inbox="event-1") for _ in range(20))
     )
 
     counted = await only(unit_of_work, "things", {"_id": "in-a"})
