@@ -26,7 +26,7 @@ from ops.views import Compared, compare
 from services.gateway import store
 from services.registry import NAMES
 from shared.bus.held import HELD_SECONDS, HeldMessage, held_messages
-from shared.http import OUTBOX_AGE_LIMIT
+from shared.http.health import OUTBOX_AGE_LIMIT
 from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
 from shared.settings import Settings, load

@@ -27,6 +27,8 @@ class Declaration:
 
     The longest matching prefix names a path's owner. Routes for services only are not listed.
     """
+    long_previews: tuple[str, ...] = ()
+    """Paths whose previews read the loans of many branches, and may take long."""
     snapshots: Mapping[str, type[Event]] = field(default_factory=dict)
     """The contract of the snapshots by kind, in the order in which the views are rebuilt."""
 
@@ -80,6 +82,7 @@ SERVICES = (
             "/v1/me/holds",
             "/v1/payments",
         ),
+        long_previews=("/v1/fine-suspensions",),
         snapshots={
             "titles": circulation.TitleCatalogued,
             "loans": circulation.LoanSnapshot,
@@ -107,16 +110,23 @@ SERVICES = (
             "/v1/notices.atom",
             "/v1/me/inbox",
         ),
+        long_previews=("/v1/closures",),
         snapshots={
             "branches": notices.BranchSnapshot,
             "notices": notices.NoticePublished,
             "notifications": notices.NotificationSnapshot,
         },
     ),
-    Declaration(name="gateway", port=8080),
+    Declaration(
+        name="gateway",
+        port=8080,
+        long_previews=("/desk/closures", "/desk/suspensions"),
+    ),
 )
 
 NAMES = tuple(service.name for service in SERVICES)
 OWNERS = tuple(service.name for service in SERVICES if service.topics)
 """The names of the services that own data and publish its changes: all but the gateway."""
-ISSUER = TokenIssuer("accounts", keys="/v1/keys", sessions="/v1/service-sessions")
+ISSUER = TokenIssuer(
+    "accounts", keys="/v1/keys", sessions="/v1/service-sessions", log_in="/v1/sessions"
+)

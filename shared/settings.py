@@ -24,17 +24,18 @@ ROLES: tuple[Role, ...] = ("api", "consumers", "relay", "jobs")
 
 @dataclass(frozen=True)
 class TokenIssuer:
-    """The service that signs tokens, with its routes for public keys and for service tokens."""
+    """The service that signs tokens, with its routes for keys, service tokens and people."""
 
     service: str
     keys: str
     sessions: str
+    log_in: str
 
 
 class Settings(BaseSettings):
     """The settings that the chassis needs; the system adds its own in a subclass."""
 
-    issuer: ClassVar[TokenIssuer] = TokenIssuer("", "", "")
+    issuer: ClassVar[TokenIssuer] = TokenIssuer("", "", "", "")
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -59,7 +60,8 @@ class Settings(BaseSettings):
         description="Number of years before or after today within which an incoming date must lie.",
     )
     service_secret: str = Field(
-        default="", description="Secret shared by the services, used to log in at accounts."
+        default="",
+        description="Secret shared by the services, used to log in at the issuer of tokens.",
     )
     card_key: str = Field(
         default="", description="Key of the digest that stands for a card number."
@@ -124,7 +126,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Return the settings of another process's environment, whatever this process's is."""
+        """Return the settings of another process; its variables go before those of this one."""
         own = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in environment.items()

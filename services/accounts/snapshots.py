@@ -7,7 +7,7 @@ from services.accounts.domain.preferences import Setting
 from services.accounts.usecases.choose_preferences import tell as preferences_event
 from services.accounts.usecases.tell_of_patron import snapshot
 from shared.contracts.accounts import PatronSnapshot
-from shared.http import Snapshot, Told
+from shared.http.service import Snapshot, Told
 from shared.mongo import Database, Part
 
 

@@ -2,10 +2,11 @@
 
 from fastapi import FastAPI
 
-from services.circulation import consumers, jobs, routes, snapshots, store
+from services.circulation import consumers, examples, jobs, routes, snapshots, store
 from services.circulation.domain.refusals import Refusal
 from services.circulation.settings import Settings
-from shared.http import Service, create_service_app
+from shared.http.app import create_service_app
+from shared.http.service import Service
 from shared.settings import load
 
 
@@ -34,6 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "unknown-branch": 404,
             },
             subscriptions=consumers.subscriptions,
+            examples=examples.EXAMPLES,
             jobs=jobs.jobs,
         ),
         settings or load(Settings),

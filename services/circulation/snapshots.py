@@ -14,7 +14,7 @@ from shared.contracts.circulation import (
     LoanSnapshot,
     SuspensionSnapshot,
 )
-from shared.http import Snapshot, Told
+from shared.http.service import Snapshot, Told
 from shared.mongo import Database, Part
 
 

@@ -6,7 +6,7 @@ from services.events import store
 from services.events.usecases.tell_of_activity import snapshot as activity_fields
 from services.events.usecases.tell_of_registration import snapshot as registration_fields
 from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
-from shared.http import Snapshot, Told
+from shared.http.service import Snapshot, Told
 from shared.mongo import Database, Part
 
 

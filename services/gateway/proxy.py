@@ -21,11 +21,13 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, TypeAdapter
 from yarl import URL
 
+from services.gateway.deadlines import takes_long
 from services.gateway.links import add_links
 from services.gateway.liveness import UNANSWERED, Liveness
 from services.gateway.own_writes import FOLLOWS, OwnWrites
 from services.registry import OWNERS, SERVICES
-from shared.http import takes_long, unavailable
+from shared.http.operations import JOBS
+from shared.http.problems import unavailable
 from shared.owners import OwnerAway, OwnerRefused, Owners, asking
 from shared.settings import Settings
 
@@ -41,11 +43,9 @@ FOLD_SECONDS = 0.8
 PROBE_SECONDS = 1.0
 DOCUMENT_SECONDS = 5.0
 
-JOBS = "/v1/ops/jobs"
-
 _OWNERS = {
     **{prefix: service.name for service in SERVICES for prefix in service.prefixes},
-    **{f"{JOBS}/{owner}": owner for owner in OWNERS},
+    **{f"{JOBS}{owner}": owner for owner in OWNERS},
 }
 """The owner of each forwarded prefix; the longest that matches a path decides."""
 

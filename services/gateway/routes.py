@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 from services.gateway import docs, proxy, store, stream
 from services.gateway.account import Accounts, in_time
 from services.gateway.answers import PRIVATE
+from services.gateway.examples import EVENT_ID
 from services.gateway.projection import my_info
 from shared.auth import Patron
 from shared.clock import library_day
-from shared.examples import EVENT_ID
-from shared.http import BusinessTime, Db, NotFound
+from shared.http.dependencies import BusinessTime, Db
+from shared.http.problems import NotFound
 
 router = APIRouter()
 

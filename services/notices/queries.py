@@ -29,7 +29,7 @@ from services.notices.domain.wording import Facts
 from services.notices.store import Activity
 from shared.clock import library_day, parse_instant
 from shared.contracts.notices import BranchReopened, BranchSnapshot
-from shared.http import Page, page_of
+from shared.http.paging import Page, page_of
 from shared.money import dollars
 from shared.mongo import Database
 from shared.owners import OwnerAway

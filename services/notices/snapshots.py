@@ -7,7 +7,7 @@ from services.notices.usecases.publish_branch import hours_changed
 from services.notices.usecases.publish_notice import published
 from services.notices.usecases.tell_patron import snapshot
 from shared.contracts.notices import NotificationSnapshot
-from shared.http import Snapshot, Told
+from shared.http.service import Snapshot, Told
 from shared.mongo import Database, Part
 
 

@@ -19,7 +19,10 @@ from services.registry import OWNERS
 from shared.auth import Patron
 from shared.contracts import Event
 from shared.contracts.circulation import LoanCheckedOut, LoanRenewed
-from shared.http import NotFound, Run, Service, create_service_app
+from shared.http.app import create_service_app
+from shared.http.dependencies import Run
+from shared.http.problems import NotFound
+from shared.http.service import Service
 from shared.mongo import Database, connect, ensure_indexes
 from shared.unit_of_work import Origin, Work
 from tests import samples

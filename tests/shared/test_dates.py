@@ -13,7 +13,9 @@ from services.settings import Settings
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import bounded, library_day, parse_instant
 from shared.contracts.circulation import FinesSuspended
-from shared.http import Body, Day, Service, create_service_app
+from shared.http.app import create_service_app
+from shared.http.bodies import Body, Day
+from shared.http.service import Service
 from shared.mongo import connect
 from tests.shared.test_http import create_app as create_things
 from tests.shared.things import Thing, event_of

@@ -11,7 +11,9 @@ from services.circulation.domain.conflict import Conflict
 from services.circulation.routes.fields import Id, Line
 from services.circulation.usecases.resolve_conflict import ResolveConflict, resolve_conflict
 from shared.auth import Staff
-from shared.http import Body, Db, PageQuery, Run, page_of
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.http.paging import PageQuery, page_of
 
 router = APIRouter(prefix="/v1")
 

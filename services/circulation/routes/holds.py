@@ -16,7 +16,9 @@ from services.circulation.usecases.amend_hold import AmendHold, amend_hold
 from services.circulation.usecases.cancel_hold import CancelHold, cancel_hold
 from services.circulation.usecases.place_hold import Place, PlaceHold, place_hold
 from shared.auth import Caller, Patron, PatronOrStaff, Staff, may_see
-from shared.http import Body, Day, Db, Page, PageQuery, Run, page_of
+from shared.http.bodies import Body, Day
+from shared.http.dependencies import Db, Run
+from shared.http.paging import Page, PageQuery, page_of
 from shared.mongo import Database
 
 router = APIRouter(prefix="/v1")

@@ -27,7 +27,9 @@ from services.circulation.usecases.reject_claim import RejectClaim, reject_claim
 from services.circulation.usecases.return_copies import ReturnCopies, Returned, return_copies
 from shared import auth
 from shared.auth import Desk, Patron, PatronOrStaff, Staff, may_see
-from shared.http import Body, Day, Db, Page, PageQuery, Run, page_of
+from shared.http.bodies import Body, Day
+from shared.http.dependencies import Db, Run
+from shared.http.paging import Page, PageQuery, page_of
 from shared.ids import card_digest
 from shared.mongo import Database
 
