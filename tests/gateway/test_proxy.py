@@ -48,7 +48,6 @@ PATRON = token()
         ("/v1/notices", "notices"),
         ("/v1/notices.atom", "notices"),
         ("/v1/me/inbox/n1/read", "notices"),
-        ("/v1/visits/v1/exit", "notices"),
         ("/v1/ops/jobs/circulation/overdue", "circulation"),
         ("/v1/ops/jobs/events/releases", "events"),
         ("/v1/service-sessions", None),
