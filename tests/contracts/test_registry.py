@@ -2,6 +2,8 @@
 
 import pytest
 
+from services.gateway.routes import SourcesOut
+from services.gateway.web import words
 from services.registry import NAMES, OWNERS, SERVICES
 from services.settings import Settings
 from shared.contracts import published
@@ -16,6 +18,11 @@ def test_no_two_services_share_a_name_a_port_or_a_prefix() -> None:
     prefixes = [prefix for service in SERVICES for prefix in service.prefixes]
     assert len(set(prefixes)) == len(prefixes)
     assert len(set(NAMES)) == len({service.port for service in SERVICES}) == len(SERVICES)
+
+
+def test_the_account_and_its_page_name_each_owner() -> None:
+    assert SourcesOut.model_fields.keys() == set(OWNERS)
+    assert words.SOURCES.keys() == set(OWNERS)
 
 
 def test_each_service_has_its_usual_address_unless_the_environment_says_another(
