@@ -7,25 +7,25 @@ from services.notices.usecases.publish_branch import hours_changed
 from services.notices.usecases.publish_notice import published
 from services.notices.usecases.tell_patron import snapshot
 from shared.contracts.notices import NotificationSnapshot
-from shared.http.service import Snapshot, Told
-from shared.mongo import Database, Part
+from shared.http.service import Snapshot, SnapshotPage
+from shared.mongo import Database, SnapshotQuery
 
 
-async def branches(db: Database, part: Part) -> Told:
-    """Return a part of the branches, with their hours and closures."""
-    found, more = await store.find_branches(db, part)
+async def branches(db: Database, query: SnapshotQuery) -> SnapshotPage:
+    """Return a page of the branches, with their hours and closures."""
+    found, more = await store.find_branches(db, query)
     return [hours_changed(branch) for branch in found], more
 
 
-async def notices(db: Database, part: Part) -> Told:
-    """Return a part of the notices."""
-    found, more = await store.find_notices(db, part)
+async def notices(db: Database, query: SnapshotQuery) -> SnapshotPage:
+    """Return a page of the notices."""
+    found, more = await store.find_notices(db, query)
     return [published(notice) for notice in found], more
 
 
-async def notifications(db: Database, part: Part) -> Told:
-    """Return a part of the unread notifications."""
-    found, more = await store.find_unread(db, part)
+async def notifications(db: Database, query: SnapshotQuery) -> SnapshotPage:
+    """Return a page of the unread notifications."""
+    found, more = await store.find_unread(db, query)
     return [snapshot(NotificationSnapshot, told) for told in found], more
 
 

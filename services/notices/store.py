@@ -12,7 +12,7 @@ from services.notices.domain.closure import Closure
 from services.notices.domain.notice import Notice
 from services.notices.domain.notification import Cause, Notification
 from services.notices.domain.patron import Patron
-from shared.mongo import Database, Indexes, Part, from_document, read_part
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Work
 
 BRANCHES = "branches"
@@ -334,20 +334,20 @@ async def read_patron(db: Database, patron_id: str) -> Patron | None:
     return None if found is None else from_document(Patron, found)
 
 
-async def find_branches(db: Database, part: Part) -> tuple[list[Branch], str | None]:
-    """A part of the branches, and where the next part begins."""
-    return await read_part(db[BRANCHES], Branch, part)
+async def find_branches(db: Database, query: SnapshotQuery) -> tuple[list[Branch], str | None]:
+    """Return a page of the branches, and the id to continue after."""
+    return await read_snapshot_page(db[BRANCHES], Branch, query)
 
 
-async def find_notices(db: Database, part: Part) -> tuple[list[Notice], str | None]:
-    """A part of the notices, and where the next part begins."""
-    return await read_part(db[NOTICES], Notice, part)
+async def find_notices(db: Database, query: SnapshotQuery) -> tuple[list[Notice], str | None]:
+    """Return a page of the notices, and the id to continue after."""
+    return await read_snapshot_page(db[NOTICES], Notice, query)
 
 
-async def find_unread(db: Database, part: Part) -> tuple[list[Notification], str | None]:
-    """The unread notifications of a part, and where the next part begins."""
+async def find_unread(db: Database, query: SnapshotQuery) -> tuple[list[Notification], str | None]:
+    """Return a page of the unread notifications, and the id to continue after."""
     where = {"read": False, "withdrawn": False}
-    return await read_part(db[NOTIFICATIONS], Notification, part, where)
+    return await read_snapshot_page(db[NOTIFICATIONS], Notification, query, where)
 
 
 async def title_names(db: Database, ids: Collection[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from shared import unit_of_work
 from shared.clock import bounded, parse_instant, wall_clock
 from shared.mongo import Database
 from shared.owners import Owners
-from shared.unit_of_work import Once, Origin
+from shared.unit_of_work import IdempotencyKey, Origin
 
 STORE_SECONDS = 1.5
 """Seconds that the database may take for one request."""
@@ -46,7 +46,7 @@ async def run_of(request: Request, now: BusinessTime) -> unit_of_work.Run:
     run = unit_of_work.Run(
         request.app.state.unit_of_work,
         _origin(request, now),
-        once=await _once(request),
+        idempotency_key=await _idempotency_key(request),
         within=STORE_SECONDS,
     )
     request.state.run = run
@@ -57,7 +57,7 @@ def _origin(request: Request, now: datetime) -> Origin:
     return Origin(now=now, correlation_id=request.scope["carrel.request_id"])
 
 
-async def _once(request: Request) -> Once | None:
+async def _idempotency_key(request: Request) -> IdempotencyKey | None:
     key = request.headers.get("idempotency-key")
     if key is None or request.method not in ("POST", "PATCH", "DELETE"):
         return None
@@ -69,7 +69,9 @@ async def _once(request: Request) -> Once | None:
     secret = request.app.state.settings.service_secret.encode()
     digest = hmac.new(secret, f"{request.method} {url.path}?{url.query}\n".encode(), "sha256")
     digest.update(await request.body())
-    return Once(key=f"{caller.id if caller else '-'}:{key}", fingerprint=digest.hexdigest())
+    return IdempotencyKey(
+        key=f"{caller.id if caller else '-'}:{key}", fingerprint=digest.hexdigest()
+    )
 
 
 async def _database(request: Request) -> AsyncIterator[Database]:

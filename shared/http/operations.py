@@ -11,7 +11,7 @@ from shared.auth import OtherService, StaffOrOps
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.problems import NotFound
 from shared.http.service import Service
-from shared.mongo import Part
+from shared.mongo import SnapshotQuery
 
 JOBS = "/v1/ops/jobs/"
 """Start of the path that runs a job of a service."""
@@ -82,7 +82,7 @@ def add_snapshots(app: FastAPI, service: Service) -> None:
         asked = service.snapshots_of_patrons if patron or sample else kinds
         if kind not in asked:
             raise NotFound("kind of resource")
-        events, more = await asked[kind](db, Part(after, patron, sample))
+        events, more = await asked[kind](db, SnapshotQuery(after, patron, sample))
         items = [orjson.Fragment(event.body()) for event in events]
         body = orjson.dumps({"as_of": now, "items": items, "next": more})
         return Response(body, media_type="application/json")

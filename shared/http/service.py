@@ -11,13 +11,13 @@ from shared.auth import FetchKeys
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts import Event
 from shared.jobs import Jobs
-from shared.mongo import Database, Indexes, Part
+from shared.mongo import Database, Indexes, SnapshotQuery
 from shared.unit_of_work import KeyReused
 
-Told = tuple[Sequence[Event], str | None]
+SnapshotPage = tuple[Sequence[Event], str | None]
 """Resources in the form of their events, and the id to continue after; None: no more."""
-Snapshot = Callable[[Database, Part], Awaitable[Told]]
-"""Reads a part of the resources of one kind."""
+Snapshot = Callable[[Database, SnapshotQuery], Awaitable[SnapshotPage]]
+"""Reads a page of the resources of one kind."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.domain.sweep import Place, Stage, Sweep
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, Part, from_document, plain, read_part
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, plain, read_snapshot_page
 from shared.unit_of_work import Stale, Work
 
 OPEN = {"state": LoanState.OPEN.value}
@@ -157,9 +157,9 @@ async def titles_of(db: Database, loan_ids: Collection[str]) -> dict[str, str]:
     return {loan["_id"]: loan["title_id"] async for loan in found}
 
 
-async def find_open(db: Database, part: Part) -> tuple[list[Loan], str | None]:
+async def find_open(db: Database, query: SnapshotQuery) -> tuple[list[Loan], str | None]:
     """Return a page of the open loans and the id at which the next page begins."""
-    return await read_part(db.loans, Loan, part, OPEN)
+    return await read_snapshot_page(db.loans, Loan, query, OPEN)
 
 
 async def find_due_before(db: Database, patron_id: str, day: date) -> list[Loan]:
