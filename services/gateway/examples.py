@@ -30,8 +30,6 @@ EXAMPLES: Mapping[str, Any] = {
     "OverviewOut.charges.loan_id": None,
     "OverviewOut.charges.outstanding_cents": 330,
     "OverviewOut.accruing.resumes_on": None,
-    "OverviewOut.admission_cards": [],
-    "OverviewOut.enquiries": [],
     "TotalsOut.accruing_cents": 600,
     "TotalsOut.holds": 1,
     "TotalsOut.loans": 1,

@@ -409,8 +409,6 @@ def overview(
             "accruing_cents": sum(item["amount_cents"] for item in counted),
         },
         "activities": _registered(view, activities, positions, midnight),
-        "admission_cards": [],
-        "enquiries": [],
         "inbox": {"unread": sum(not notification["read"] for notification in notifications)},
         "sources": {
             source: {

@@ -1,7 +1,7 @@
 """HTTP routes of the gateway: My Account's own, and the forwarding of all others."""
 
 from datetime import date, datetime, time
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Header, Request, Response
@@ -159,8 +159,6 @@ class OverviewOut(BaseModel):
     accruing: list[AccruingOut]
     totals: TotalsOut
     activities: list[RegisteredOut]
-    admission_cards: list[dict[str, Any]]
-    enquiries: list[dict[str, Any]]
     inbox: InboxOut
     sources: SourcesOut
 

@@ -91,8 +91,6 @@ async def test_a_patron_nobody_heard_of_yet_has_an_empty_account(
                 "accruing_cents": 0,
             },
             "activities": [],
-            "admission_cards": [],
-            "enquiries": [],
             "inbox": {"unread": 0},
             "sources": dict.fromkeys(("accounts", "circulation", "events", "notices"), nothing),
         },
