@@ -43,7 +43,7 @@ FOLD_SECONDS = 0.8
 PROBE_SECONDS = 1.0
 DOCUMENT_SECONDS = 5.0
 
-_OWNERS = {
+_OWNER_BY_PREFIX = {
     **{prefix: service.name for service in SERVICES for prefix in service.prefixes},
     **{f"{JOBS}{owner}": owner for owner in OWNERS},
 }
@@ -109,7 +109,7 @@ def owner_of(raw_path: str) -> str | None:
             return None
     for depth in range(len(segments), 1, -1):
         for named in (segments[:depth], [*segments[:2], "*", *segments[3:depth]]):
-            owner = _OWNERS.get("/" + "/".join(named))
+            owner = _OWNER_BY_PREFIX.get("/" + "/".join(named))
             if owner:
                 return owner
     return None

@@ -59,7 +59,7 @@ async def in_order(views: Database, hear: Hear) -> dict[str, Any]:
     return expected
 
 
-def test_the_story_has_every_event_that_the_gateway_hears() -> None:
+def test_the_story_has_every_event_that_the_gateway_subscribes_to() -> None:
     assert {event.topic for event, _ in story.whole_story()} == set(subscriptions.by_topic)
 
 

@@ -713,5 +713,5 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
     ]
 
 
-def test_the_story_has_every_event_type_that_notices_hears() -> None:
+def test_the_story_has_every_event_type_that_notices_subscribes_to() -> None:
     assert {happened.event.topic for happened in story()} == set(consumers.subscriptions.by_topic)
