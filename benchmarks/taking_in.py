@@ -26,13 +26,16 @@ from aiokafka import AIOKafkaProducer
 
 from ops.embedded import embedded
 from services.gateway import store
-from services.gateway.consumers import hears
-from shared import bus
+from services.gateway.consumers import subscriptions
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus import processing
+from shared.bus.listener import Listener
+from shared.bus.topics import ensure_topics
 from shared.contracts import Event, accounts, circulation, notices
 from shared.ids import new_id
 from shared.mongo import Client, Database, Document, connect, ensure_indexes
 from shared.owners import Owners
-from shared.settings import Settings
 from shared.telemetry import configure_logs
 from shared.unit_of_work import UnitOfWork
 from tests import samples
@@ -42,7 +45,7 @@ ROUNDS = 3
 TITLES = [f"title-{number}" for number in range(500)]
 FEW = 0.1
 """Share of the events processed in a one-by-one round, which is that much slower."""
-AT_ONCE = (1, bus.BATCH)
+AT_ONCE = (1, processing.BATCH)
 
 
 def told(events: int) -> list[tuple[Event, datetime]]:
@@ -81,7 +84,7 @@ def told(events: int) -> list[tuple[Event, datetime]]:
 
 async def publish(settings: Settings, events: Sequence[tuple[Event, datetime]]) -> None:
     """Publish the events on their topics."""
-    await bus.ensure_topics(settings)
+    await ensure_topics(settings, NAMES)
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=2)
     await producer.start()
     try:
@@ -104,18 +107,18 @@ async def views(client: Client) -> AsyncIterator[Database]:
     await client.drop_database(database.name)
 
 
-async def taken_in(client: Client, settings: Settings, count: int, at_once: int) -> float:
+async def processed(client: Client, settings: Settings, count: int, at_once: int) -> float:
     """Return the events a second of the first `count` that a new group processes."""
-    bus.BATCH = at_once
+    processing.BATCH = at_once
     async with views(client) as database:
         owners = Owners(settings, "gateway")
         work = UnitOfWork(database, "gateway", settings, owners)
-        listener = bus.Listener(f"gateway-{new_id()}", settings, hears, work)
+        listener = Listener(f"gateway-{new_id()}", settings, subscriptions, work)
         running = asyncio.create_task(listener.run())
 
         async def so_many(wanted: int) -> int:
-            taken = listener._taken_in  # noqa: SLF001 - only this needs the count
-            return taken if taken >= wanted else 0
+            done = listener.processor.processed
+            return done if done >= wanted else 0
 
         try:
             first = await until(lambda: so_many(1), within=60, every=0.001)
@@ -135,7 +138,7 @@ async def written(client: Client, events: Sequence[tuple[Event, datetime]]) -> f
     for start in range(0, len(events), AT_ONCE[-1]):
         bulk: dict[str, list[object]] = {}
         for event, at in events[start : start + AT_ONCE[-1]]:
-            for change in hears.handlers[event.topic][1](event, at):
+            for change in subscriptions.by_topic[event.topic].handler(event, at):
                 if isinstance(change, store.Row):
                     write = store._row_write(change)  # noqa: SLF001 - the same updates
                     bulk.setdefault(store.TABLES[change.kind], []).append(write)
@@ -159,8 +162,8 @@ async def measure(settings: Settings, count: int) -> Document:
     await publish(settings, events)
     single, batches, bare = [], [], []
     for _ in range(ROUNDS):
-        single.append(await taken_in(client, settings, int(len(events) * FEW), AT_ONCE[0]))
-        batches.append(await taken_in(client, settings, len(events), AT_ONCE[-1]))
+        single.append(await processed(client, settings, int(len(events) * FEW), AT_ONCE[0]))
+        batches.append(await processed(client, settings, len(events), AT_ONCE[-1]))
         bare.append(await written(client, events))
     client.close()
     return {
@@ -197,9 +200,11 @@ def main() -> None:
             Path(folder), mongo_port=None, kafka_port=None, broker=asked.kafka
         ) as infrastructure,
     ):
-        told = {n.removeprefix("CARREL_").lower(): v for n, v in infrastructure.told.items()}
-        where = {"mongo_url": infrastructure.mongo_url, "kafka": infrastructure.kafka}
-        settings = Settings.model_validate(told | where)
+        where = {
+            "CARREL_MONGO_URL": infrastructure.mongo_url,
+            "CARREL_KAFKA": infrastructure.kafka,
+        }
+        settings = Settings.from_environment({**infrastructure.told, **where})
         found = asyncio.run(measure(settings, asked.events))
     if asked.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")

@@ -24,6 +24,7 @@ from ops.sweeps import sweeping
 from ops.target import Data, settings_of
 from services.circulation.domain.hold import OPEN_STATES
 from services.gateway.store import WHOLE
+from services.registry import NAMES, OWNERS
 from shared.clock import wall_clock
 from shared.contracts import published
 from shared.mongo import Client, Database, Document, connect
@@ -32,7 +33,6 @@ from shared.settings import Settings
 
 app = typer.Typer(help="Compare every database, topic and view.")
 
-PUBLISHERS = ("accounts", "circulation", "events", "notices")
 OPEN_HOLDS = [state.value for state in OPEN_STATES]
 TELLS_ONE_PATRON = (
     "loan.due-date-changed",
@@ -99,10 +99,7 @@ async def audit(settings: Settings) -> Audit:
     client: Client = connect(settings.mongo_url)
     result = Audit()
     try:
-        stores = {
-            service: client[f"{settings.database_prefix}_{service}"]
-            for service in (*PUBLISHERS, "gateway")
-        }
+        stores = {service: client[f"{settings.database_prefix}_{service}"] for service in NAMES}
         expired = wall_clock() - timedelta(days=settings.outbox_days)
         lost = [event async for event in recorded_as_lost(client, settings)]
         since = expired + timedelta(hours=1)
@@ -137,7 +134,7 @@ async def _events(
     relayed, result.aged = await _topics(settings, since)
     recorded: dict[str, list[Document]] = defaultdict(list)
     versions: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-    for service in PUBLISHERS:
+    for service in OWNERS:
         async for row in stores[service].outbox.find({"recorded_at": {"$gte": since}}):
             topic = row["topic"]
             result.counts["events recorded"] += 1

@@ -75,10 +75,10 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _service(value: str) -> str:
-    from ops.processes import SERVICES
+    from services.registry import NAMES
 
-    if value not in SERVICES:
-        raise typer.BadParameter(f"no such service; there are {', '.join(sorted(SERVICES))}")
+    if value not in NAMES:
+        raise typer.BadParameter(f"no such service; there are {', '.join(sorted(NAMES))}")
     return value
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from shared.bus import SERVICES
+from services.registry import NAMES
 from shared.settings import Settings
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -22,8 +22,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 
 
 def _service(value: str | None) -> str | None:
-    if value and value not in SERVICES:
-        raise typer.BadParameter(f"no such service; there are {', '.join(SERVICES)}")
+    if value and value not in NAMES:
+        raise typer.BadParameter(f"no such service; there are {', '.join(NAMES)}")
     return value
 
 
@@ -31,7 +31,7 @@ OneService = Annotated[
     str | None, typer.Option("--service", callback=_service, help="Only this service.")
 ]
 TheService = Annotated[
-    str, typer.Argument(callback=_service, metavar="SERVICE", help=", ".join(SERVICES))
+    str, typer.Argument(callback=_service, metavar="SERVICE", help=", ".join(NAMES))
 ]
 
 

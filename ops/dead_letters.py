@@ -25,18 +25,26 @@ from ops.console import (
     told_in_words,
     working,
 )
-from ops.letters import Filter, Letter, Outcome, deal, find, letters, text_of
+from ops.dead_letter_store import (
+    DeadLetter,
+    Filter,
+    Outcome,
+    decide,
+    find_dead_letters,
+    find_one,
+    text_of,
+)
 from ops.target import Data, settings_of, settings_to_write
 from services.gateway.store import remembers_since
-from shared.bus import SERVICES
+from services.registry import NAMES
+from shared.bus.held import give_up
 from shared.contracts import published
-from shared.held import give_up
 from shared.mongo import connect
 from shared.settings import Settings
 
 SHOWN_BYTES = 512
 """Bytes shown of a payload that is not JSON."""
-_ID = re.compile(rf"({'|'.join(SERVICES)})/(\d+)-(\d+)")
+_ID = re.compile(rf"({'|'.join(NAMES)})/(\d+)-(\d+)")
 _PLACE = re.compile(r"([a-z.-]+)/(\d+)/(\d+)")
 
 app = typer.Typer(no_args_is_help=True)
@@ -50,8 +58,8 @@ def _ids(values: list[str] | None) -> list[str] | None:
 
 
 def _service(value: str) -> str:
-    if value not in SERVICES:
-        raise typer.BadParameter(f"a service is one of {', '.join(SERVICES)}")
+    if value not in NAMES:
+        raise typer.BadParameter(f"a service is one of {', '.join(NAMES)}")
     return value
 
 
@@ -83,21 +91,31 @@ def list_command(
 ) -> None:
     """List the dead letters that wait for a decision."""
     settings = settings_of(data)
-    wanted = Filter([service] if service else SERVICES, topic, error, waiting=not every)
+    wanted = Filter([service] if service else NAMES, topic, error, waiting=not every)
     with told_in_words(settings), working("Reading the dead letters"):
-        found = asyncio.run(letters(settings, wanted))
+        found = asyncio.run(find_dead_letters(settings, wanted))
     if as_json:
-        print_json({"dead_letters": [letter.document() for letter in found]})
+        print_json({"dead_letters": [dead_letter.document() for dead_letter in found]})
         return
-    for letter in found:
-        state = f"  {letter.dealt_with} by {letter.dealt_by}" if letter.dealt_with else ""
-        tries = f"{letter.tries} tries" if letter.tries != "1" else "1 try"
-        out.print(printable(f"{letter.id}  {letter.topic}  {letter.buried_at[:19]}Z{state}"))
-        out.print(Padding(printable(f"{letter.error} ({tries})"), (0, 0, 0, 4)))
+    for dead_letter in found:
+        state = (
+            f"  {dead_letter.dealt_with} by {dead_letter.dealt_by}"
+            if dead_letter.dealt_with
+            else ""
+        )
+        tries = f"{dead_letter.tries} tries" if dead_letter.tries != "1" else "1 try"
+        out.print(
+            printable(
+                f"{dead_letter.id}  {dead_letter.topic}  {dead_letter.buried_at[:19]}Z{state}"
+            )
+        )
+        out.print(Padding(printable(f"{dead_letter.error} ({tries})"), (0, 0, 0, 4)))
     if not found:
         typer.echo("No dead letter waits." if not every else "There are no dead letters.")
         return
-    summary = Counter((letter.service, letter.topic, letter.error) for letter in found)
+    summary = Counter(
+        (dead_letter.service, dead_letter.topic, dead_letter.error) for dead_letter in found
+    )
     if len(found) > len(summary):
         out.print()
         rows = [(count, *map(printable, kind)) for kind, count in summary.most_common()]
@@ -106,7 +124,7 @@ def list_command(
 
 @app.command()
 def show(
-    letter_id: Annotated[
+    dead_letter_id: Annotated[
         str,
         typer.Argument(
             callback=lambda v: _ids([v]) and v, metavar="ID", help="As shown by `list`."
@@ -117,18 +135,22 @@ def show(
 ) -> None:
     """Show one dead letter: its headers, and its payload as JSON, text or bytes."""
     settings = settings_of(data)
-    wanted = Filter([letter_id.partition("/")[0]], ids=frozenset([letter_id]), waiting=False)
+    wanted = Filter(
+        [dead_letter_id.partition("/")[0]], ids=frozenset([dead_letter_id]), waiting=False
+    )
     with told_in_words(settings):
-        found = asyncio.run(find(settings, wanted))
+        found = asyncio.run(find_one(settings, wanted))
     if found is None:
-        refuse(f"There is no dead letter {letter_id}. `carrel dead-letters list --all` shows all.")
-    letter, record = found
+        refuse(
+            f"There is no dead letter {dead_letter_id}. `carrel dead-letters list --all` shows all."
+        )
+    dead_letter, record = found
     value = record.value or b""
     headers = {name: text_of(raw) for name, raw in record.headers}
     if as_json:
         print_json(
             {
-                **letter.document(),
+                **dead_letter.document(),
                 "key": text_of(record.key),
                 "headers": headers,
                 "payload": _decoded(value),
@@ -139,7 +161,7 @@ def show(
         return
     rows = [("key", printable(text_of(record.key)))]
     rows += [(name, printable(text)) for name, text in headers.items()]
-    print_table((letter.id, letter.dealt_with or "waiting"), rows)
+    print_table((dead_letter.id, dead_letter.dealt_with or "waiting"), rows)
     out.print()
     out.print(_shown(value), soft_wrap=True)
 
@@ -249,11 +271,11 @@ def _deal(
         raise typer.BadParameter("give ids, or --all for every one that the options leave")
     settings = settings_to_write(data)
     named = frozenset(ids or ())
-    services = [service] if service else sorted({i.partition("/")[0] for i in named}) or SERVICES
+    services = [service] if service else sorted({i.partition("/")[0] for i in named}) or NAMES
     wanted = Filter(services, topic, error, named, waiting=every)
     with told_in_words(settings):
         with working("Reading the dead letters"):
-            found = asyncio.run(letters(settings, wanted))
+            found = asyncio.run(find_dead_letters(settings, wanted))
             since = asyncio.run(_shown_since(settings))
         _check(named, found, outcome, since)
         if not found:
@@ -261,9 +283,9 @@ def _deal(
             return
         if every and not yes:
             _confirm(found, outcome)
-        done = asyncio.run(deal(settings, found, outcome, _who()))
+        done = asyncio.run(decide(settings, found, outcome, _who()))
     typer.echo(f"{done} of {len(found)} letters {outcome}.")
-    if outcome == "retried" and any(_is_before(letter, since) for letter in found):
+    if outcome == "retried" and any(_is_before(dead_letter, since) for dead_letter in found):
         errors.print("Some are older than the account views: look with `carrel doctor --views`.")
     if done < len(found):
         errors.print("The others were, or are being, dealt with by someone else: see `list --all`.")
@@ -278,44 +300,54 @@ async def _shown_since(settings: Settings) -> datetime | None:
         client.close()
 
 
-def _is_before(letter: Letter, since: datetime | None) -> bool:
-    return letter.recorded_at is not None and since is not None and letter.recorded_at < since
+def _is_before(dead_letter: DeadLetter, since: datetime | None) -> bool:
+    return (
+        dead_letter.recorded_at is not None
+        and since is not None
+        and dead_letter.recorded_at < since
+    )
 
 
 def _check(
-    named: frozenset[str], found: list[Letter], outcome: Outcome, since: datetime | None
+    named: frozenset[str], found: list[DeadLetter], outcome: Outcome, since: datetime | None
 ) -> None:
     """Refuse the whole command if any part of it can't be done."""
-    absent = sorted(named - {letter.id for letter in found})
+    absent = sorted(named - {dead_letter.id for dead_letter in found})
     if absent:
         refuse(f"There is no dead letter {', '.join(absent)}. Nothing was done.")
-    for letter in found:
-        if named and letter.dealt_with in ("retried", "discarded"):
+    for dead_letter in found:
+        if named and dead_letter.dealt_with in ("retried", "discarded"):
             refuse(
-                f"{letter.id} was {letter.dealt_with} by {letter.dealt_by} at {letter.dealt_at}. "
-                "Nothing was done."
+                f"{dead_letter.id} was {dead_letter.dealt_with} by {dead_letter.dealt_by} at "
+                f"{dead_letter.dealt_at}. Nothing was done."
             )
-        if outcome == "retried" and letter.left_out:
+        if outcome == "retried" and dead_letter.left_out:
             refuse(
-                f"{letter.id} was too large to be kept and lies on {letter.topic} only, so it "
-                "can't be sent back: discard it, or leave it out. Nothing was done."
+                f"{dead_letter.id} was too large to be kept and lies on {dead_letter.topic} only, "
+                "so it can't be sent back: discard it, or leave it out. Nothing was done."
             )
-        if outcome == "retried" and letter.service == "gateway" and _is_before(letter, since):
+        if (
+            outcome == "retried"
+            and dead_letter.service == "gateway"
+            and _is_before(dead_letter, since)
+        ):
             refuse(
-                f"{letter.id} is older than what the account views remember: it may bring back "
-                "what has ended since. If `carrel doctor --views` says that anything is missing, "
-                "build them anew (`carrel rebuild gateway`); then discard it, or leave it out. "
-                "Nothing was done."
+                f"{dead_letter.id} is older than what the account views remember: it may bring "
+                "back what has ended since. If `carrel doctor --views` says that anything is "
+                "missing, build them anew (`carrel rebuild gateway`); then discard it, or leave "
+                "it out. Nothing was done."
             )
-        if outcome == "retried" and letter.topic not in published():
+        if outcome == "retried" and dead_letter.topic not in published():
             refuse(
-                f"{letter.id} does not say a known topic, so it can't go back: discard it, or "
+                f"{dead_letter.id} does not say a known topic, so it can't go back: discard it, or "
                 "leave it out. Nothing was done."
             )
 
 
-def _confirm(found: list[Letter], outcome: Outcome) -> None:
-    kinds = Counter((letter.service, letter.topic, letter.error) for letter in found)
+def _confirm(found: list[DeadLetter], outcome: Outcome) -> None:
+    kinds = Counter(
+        (dead_letter.service, dead_letter.topic, dead_letter.error) for dead_letter in found
+    )
     rows = [(count, *map(printable, kind)) for kind, count in kinds.most_common()]
     print_table(("letters", "service", "topic", "error"), rows)
     if not sys.stdin.isatty():

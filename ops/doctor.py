@@ -17,16 +17,16 @@ from rich.text import Text
 
 from ops import topics
 from ops.console import AsJson, out, print_json, working
+from ops.dead_letter_store import Filter, find_dead_letters
 from ops.lag import outbox_ages
-from ops.letters import Filter, letters
 from ops.offsets import Positions
 from ops.restore import lost_at_ends
 from ops.target import Data, settings_of
 from ops.views import Compared, compare
 from services.gateway import store
-from shared.bus import SERVICES
-from shared.held import HELD_SECONDS, HeldMessage, held_messages
-from shared.http import OUTBOX_AGE_LIMIT
+from services.registry import NAMES
+from shared.bus.held import HELD_SECONDS, HeldMessage, held_messages
+from shared.http.health import OUTBOX_AGE_LIMIT
 from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
 from shared.settings import Settings, load
@@ -128,7 +128,7 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
         if stored:
             findings += [
                 await _held(settings),
-                await _letters(settings),
+                await _dead_letters(settings),
                 await _topics_and_outboxes(settings),
             ]
     except (KafkaError, OSError) as error:
@@ -161,7 +161,7 @@ def _secrets(settings: Settings) -> list[Finding]:
 
 
 def _modes(settings: Settings) -> list[Finding]:
-    for service in SERVICES:  # a wrong setting of a service ends the command
+    for service in NAMES:  # a wrong setting of a service ends the command
         load(import_module(f"services.{service}.settings").Settings)
     if not settings.simulation:
         return [Finding("settings", "ok", "are valid")]
@@ -212,7 +212,7 @@ async def _lifetime(client: Client) -> Finding:
 
 async def _indexes(client: Client, settings: Settings) -> Finding:
     faults = []
-    for service in SERVICES:
+    for service in NAMES:
         database = client[f"{settings.database_prefix}_{service}"]
         if not await database.list_collection_names():
             faults.append(f"{database.name} is empty")
@@ -356,7 +356,7 @@ async def _held(settings: Settings) -> Finding:
     found: list[tuple[str, HeldMessage]] = []
     try:
         async with Positions(settings.kafka, settings.topic_prefix) as positions:
-            for service in SERVICES:
+            for service in NAMES:
                 database = client[f"{settings.database_prefix}_{service}"]
                 waiting = [m for m in await held_messages(database) if m.seconds >= HELD_SECONDS]
                 if waiting:
@@ -380,8 +380,8 @@ async def _held(settings: Settings) -> Finding:
     return Finding("held messages", "warn", f"{service}: {message}{more}", remedy)
 
 
-async def _letters(settings: Settings) -> Finding:
-    waiting = await letters(settings, Filter())
+async def _dead_letters(settings: Settings) -> Finding:
+    waiting = await find_dead_letters(settings, Filter())
     if not waiting:
         return Finding("dead letters", "ok", "none waits")
     remedy = "carrel dead-letters list; then retry or discard them"

@@ -11,8 +11,9 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pymongo.errors import PyMongoError
 
 from ops.offsets import Positions
-from ops.processes import SERVICES, System
+from ops.processes import System
 from ops.sweeps import sweeping
+from services.registry import NAMES
 from shared.mongo import connect
 from shared.settings import Settings
 
@@ -83,7 +84,7 @@ class Flow:
 
     async def pending(self) -> list[str]:
         """Return the outboxes that are not empty."""
-        pending = await asyncio.gather(*(self._pending(service) for service in SERVICES))
+        pending = await asyncio.gather(*(self._pending(service) for service in NAMES))
         return [text for text in pending if text]
 
     async def _pending(self, service: str) -> str:

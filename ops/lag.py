@@ -10,7 +10,7 @@ from ops.console import AsJson, print_json, print_table, told_in_words
 from ops.console import out as console
 from ops.offsets import Lag, Positions
 from ops.target import Data, settings_of
-from shared.bus import SERVICES
+from services.registry import NAMES
 from shared.mongo import connect
 from shared.relay import outbox_age
 from shared.settings import Settings
@@ -33,7 +33,7 @@ def lag_command(as_json: AsJson = False, data: Data = None) -> None:
         return
     print_table(
         ("service", "topics heard", "events behind", "oldest in outbox, s"),
-        [_summary(service, lags, ages[service]) for service in SERVICES],
+        [_summary(service, lags, ages[service]) for service in NAMES],
     )
     behind = [lag for lag in lags if lag.lag]
     if behind:
@@ -59,7 +59,7 @@ async def outbox_ages(settings: Settings) -> dict[str, float]:
     try:
         return {
             service: round(await outbox_age(client[f"{settings.database_prefix}_{service}"]), 3)
-            for service in SERVICES
+            for service in NAMES
         }
     finally:
         client.close()

@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaTimeoutError
 
-from shared.bus import SERVICES, all_topics
+from services.registry import NAMES
+from shared.bus.topics import all_topics
 from shared.names import Names
 
 SILENCE_MS = 15_000
@@ -22,9 +23,9 @@ SILENCE_MS = 15_000
 def heard() -> dict[str, tuple[str, ...]]:
     """Return the topics that each service consumes; its group has the service's name."""
     found = {}
-    for service in SERVICES:
+    for service in NAMES:
         if find_spec(f"services.{service}.consumers"):
-            topics = tuple(import_module(f"services.{service}.consumers").hears.handlers)
+            topics = tuple(import_module(f"services.{service}.consumers").subscriptions.by_topic)
             if topics:
                 found[service] = topics
     return found
@@ -75,7 +76,7 @@ class Positions:
 
     async def look(self) -> None:
         """Read the existing topics from the broker."""
-        declared = set(all_topics())
+        declared = set(all_topics(NAMES))
         # Asks for all topics: a broker may create a topic that is asked for by name.
         described = await self.admin.describe_topics()
         self.topics = {
@@ -92,7 +93,7 @@ class Positions:
     @property
     def missing(self) -> list[str]:
         """The declared topics that do not exist."""
-        return [topic for topic in all_topics() if topic not in self.topics]
+        return [topic for topic in all_topics(NAMES) if topic not in self.topics]
 
     async def ends(self) -> dict[TopicPartition, int]:
         """Return the offset after the last event of each partition."""

@@ -7,7 +7,7 @@ import typer
 
 from ops.console import AsJson, OneService, out, print_json, print_table, told_in_words, working
 from ops.target import Data, settings_of
-from shared.bus import SERVICES
+from services.registry import NAMES
 from shared.mongo import Database, Document, connect
 from shared.relay import outbox_age
 from shared.settings import Settings
@@ -24,7 +24,7 @@ def outbox_command(service: OneService = None, as_json: AsJson = False, data: Da
     """
     settings = settings_of(data)
     with told_in_words(settings), working("Reading the outboxes"):
-        found = asyncio.run(_look(settings, [service] if service else list(SERVICES)))
+        found = asyncio.run(_look(settings, [service] if service else list(NAMES)))
     if as_json:
         print_json({"outboxes": found})
         return

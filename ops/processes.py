@@ -21,18 +21,12 @@ from typing import TypeVar
 from ops import ports
 from ops.child import Child, start_all, stop_all
 from ops.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
+from services.registry import NAMES, SERVICES
 from shared.settings import Settings
 
 S = TypeVar("S", bound=Settings)
 
-USUAL_PORTS = {
-    "gateway": 8080,
-    "accounts": 8101,
-    "circulation": 8102,
-    "events": 8103,
-    "notices": 8104,
-}
-SERVICES = tuple(USUAL_PORTS)
+USUAL_PORTS = {service.name: service.port for service in SERVICES}
 UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN")}
 """No rate limits: a simulation plays months in seconds, and load tests use one address."""
 LEFT = "environment.json"
@@ -66,10 +60,7 @@ class System:
 
     def settings(self, kind: type[S]) -> S:
         """Return the settings of `kind` with the services' values."""
-        told = {
-            name.removeprefix("CARREL_").lower(): value for name, value in self.environment.items()
-        }
-        return kind.model_validate(told)
+        return kind.from_environment(self.environment)
 
     def moved(self) -> list[str]:
         """Return a sentence for each process that is not at its requested port, which was taken."""
@@ -86,7 +77,7 @@ class System:
 def system(
     data: Path,
     *,
-    names: Sequence[str] = SERVICES,
+    names: Sequence[str] = NAMES,
     replicas: Mapping[str, int] | None = None,
     roles: str = "",
     simulation: bool = False,
@@ -130,7 +121,7 @@ def services(
     infrastructure: Infrastructure,
     data: Path,
     *,
-    names: Sequence[str] = SERVICES,
+    names: Sequence[str] = NAMES,
     replicas: Mapping[str, int] | None = None,
     roles: str = "",
     simulation: bool = False,

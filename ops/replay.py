@@ -10,7 +10,8 @@ import typer
 from ops.console import TheService, counted, errors, print_table, refuse, told_in_words
 from ops.rewind import rewind
 from ops.target import Data, settings_to_write
-from shared.bus import ensure_topics
+from services.registry import NAMES
+from shared.bus.topics import ensure_topics
 from shared.clock import parse_instant
 from shared.contracts import published
 from shared.mongo import Document, connect
@@ -90,7 +91,7 @@ async def replay(
         total = await outbox.count_documents(wanted)
         if not total:
             return sent
-        await ensure_topics(settings)
+        await ensure_topics(settings, NAMES)
         if taken_back := await rewind(settings):
             errors.print(f"{taken_back} positions of a log that was lost were taken back.")
         await producer.start()

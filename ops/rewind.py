@@ -6,7 +6,7 @@ import time
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.offsets import Positions, heard
-from shared.bus import SESSION_TIMEOUT_MS
+from shared.bus.listener import SESSION_TIMEOUT_MS
 from shared.names import Names
 from shared.settings import Settings
 

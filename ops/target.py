@@ -19,7 +19,8 @@ import typer
 
 from ops.console import errors, refuse
 from ops.processes import LEFT
-from shared.settings import Settings, load
+from services.settings import Settings
+from shared.settings import load
 
 USUAL = Path(".data/up")
 NAMING = ("CARREL_MONGO_URL", "CARREL_KAFKA")

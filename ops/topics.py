@@ -1,4 +1,4 @@
-"""`carrel topics`: compare the topics declared in shared/bus.py with those on the broker."""
+"""`carrel topics`: compare the topics declared in shared/bus/topics.py with those on the broker."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError
 from ops.console import AsJson, errors, print_json, print_table, told_in_words
 from ops.offsets import Positions
 from ops.target import Data, settings_of, settings_to_write
-from shared.bus import declared_topics, ensure_topics
+from services.registry import NAMES
+from shared.bus.topics import declared_topics, ensure_topics
 from shared.settings import Settings
 
 Configs = dict[str, str]
@@ -73,7 +74,7 @@ def create(
     given = {"partitions": partitions, "replication": replication}
     settings = settings.model_copy(update={k: v for k, v in given.items() if v is not None})
     with told_in_words(settings):
-        made = asyncio.run(ensure_topics(settings))
+        made = asyncio.run(ensure_topics(settings, NAMES))
     for topic in made:
         typer.echo(f"created {topic}")
     typer.echo(f"{len(made)} topics created." if made else "No topic was missing.")
@@ -117,7 +118,7 @@ async def inspect(settings: Settings) -> list[Topic]:
         told = await _configs(positions)
         return [
             _compare(topic, positions.topics.get(name), told[topic.name], held[name])
-            for topic in declared_topics(settings)
+            for topic in declared_topics(settings, NAMES)
             if (name := positions.names.topic(topic.name))
         ]
 

@@ -1,6 +1,6 @@
 """Authentication and roles: verify access tokens and check the caller's role for a route.
 
-Tokens are verified with the public keys that accounts publishes.
+Tokens are verified with the public keys of the service that signs them, the issuer.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from pymongo.errors import PyMongoError
 from shared.clock import SKEW_SECONDS
 from shared.mongo import Database
 from shared.owners import OwnerAway
+from shared.settings import Settings
 
 ISSUER = "carrel-accounts"
 AUDIENCE = "carrel"
@@ -30,12 +31,12 @@ KNOWN_TOKENS = 10_000
 RENEW_SECONDS = 15.0
 """Seconds between two fetches of the public keys.
 
-A new key is known within this time, and stays known if accounts goes away later.
+A new key is known within this time, and stays known if the issuer goes away later.
 """
 AGAIN_SECONDS = 1.0
 """Seconds until the next fetch after one that found no keys."""
 FETCH_SECONDS = 1.0
-"""Seconds that accounts has to answer with its keys.
+"""Seconds that the issuer has to answer with its keys.
 
 Short, so that the stored keys can still serve the caller in time.
 """
@@ -73,8 +74,9 @@ class Verifier:
     known within RENEW_SECONDS.
     """
 
-    def __init__(self, fetch: FetchKeys) -> None:
+    def __init__(self, fetch: FetchKeys, issuer: str = "") -> None:
         self._fetch = fetch
+        self._issuer = issuer
         self._keys: KeySet | None = None
         self._asked_at = -60.0
         self._known: dict[str, Caller] = {}
@@ -121,9 +123,9 @@ class Verifier:
         if self._keys is not None and _has(self._keys, kid):
             return self._keys
         async with self._lock:
-            # An invented key id must not make this service call accounts for every request.
+            # An invented key id must not make this service call the issuer for every request.
             if self._keys is None or time.monotonic() - self._asked_at > 2:
-                self._keys = _key_set(await self._fetch())
+                self._keys = _key_set(await self._fetch(), self._issuer)
                 self._asked_at = time.monotonic()
         return self._keys
 
@@ -131,7 +133,7 @@ class Verifier:
         """Fetch the keys every RENEW_SECONDS, until cancelled."""
         while True:
             try:
-                self._keys = _key_set(await self._fetch())
+                self._keys = _key_set(await self._fetch(), self._issuer)
             except (OwnerAway, PyMongoError):
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
@@ -152,11 +154,11 @@ def _key_id(token: str) -> str:
     return str(header["kid"])
 
 
-def _key_set(said: dict[str, Any]) -> KeySet:
+def _key_set(said: dict[str, Any], issuer: str) -> KeySet:
     try:
         return KeySet.import_key_set(said)  # type: ignore[arg-type]
     except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OwnerAway("accounts") from error  # the answer is not a key set of accounts
+        raise OwnerAway(issuer) from error  # the answer is not a key set
 
 
 def _has(keys: KeySet, kid: str) -> bool:
@@ -164,31 +166,33 @@ def _has(keys: KeySet, kid: str) -> bool:
 
 
 def keys_from(
-    session: Callable[[], aiohttp.ClientSession], accounts_url: str, database: Database
+    session: Callable[[], aiohttp.ClientSession], settings: Settings, database: Database
 ) -> FetchKeys:
-    """Return a function with which a service other than accounts gets the public keys.
+    """Return a function with which a service other than the issuer gets the public keys.
 
-    The last keys from accounts are stored, so that a service that starts while accounts is away
-    still recognises its callers.
+    The last keys are stored, so that a service that starts while the issuer is away still
+    recognises its callers.
     """
+    issuer = settings.issuer.service
+    url = settings.url_of(issuer) + settings.issuer.keys
 
     async def fetch() -> dict[str, Any]:
         try:
             async with (
                 asyncio.timeout(FETCH_SECONDS),
-                session().get(f"{accounts_url}/v1/keys") as response,
+                session().get(url) as response,
             ):
                 if response.status != 200:
-                    raise OwnerAway("accounts")
+                    raise OwnerAway(issuer)
                 keys: dict[str, Any] = await response.json()
-                _key_set(keys)
+                _key_set(keys, issuer)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, OwnerAway) as error:
-            kept = await database.known_keys.find_one({"_id": "accounts"}, {"_id": 0})
+            kept = await database.known_keys.find_one({"_id": issuer}, {"_id": 0})
             if kept is None:
-                raise OwnerAway("accounts") from error
+                raise OwnerAway(issuer) from error
             return kept
         with contextlib.suppress(PyMongoError):  # the next fetch stores them
-            await database.known_keys.replace_one({"_id": "accounts"}, keys, upsert=True)
+            await database.known_keys.replace_one({"_id": issuer}, keys, upsert=True)
         return keys
 
     return fetch

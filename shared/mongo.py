@@ -194,7 +194,7 @@ CHUNK = 1000
 
 
 @dataclass(frozen=True)
-class Part:
+class SnapshotQuery:
     """A selection of a collection's documents: a chunk, one patron's, or a random sample."""
 
     after: str = ""
@@ -205,30 +205,30 @@ class Part:
     """or this number of documents, picked at random."""
 
 
-async def read_part(
+async def read_snapshot_page(
     collection: Collection,
     kind: type[V],
-    part: Part,
+    query: SnapshotQuery,
     where: Mapping[str, Any] | None = None,
     *,
     patron: str = "patron_id",
 ) -> tuple[list[V], str | None]:
-    """Return the matching documents of a part, and the id to continue after; None: no more.
+    """Return the matching documents of a page, and the id to continue after; None: no more.
 
     A chunk counts the documents that are read, not those that match, so that an answer comes in
     good time even if few match. `patron` is the field with the owner of a document; it needs an
     index.
     """
     where = where or {}
-    if part.patron:
-        mine = collection.find({**where, patron: part.patron})
+    if query.patron:
+        mine = collection.find({**where, patron: query.patron})
         return [from_document(kind, document) async for document in mine], None
-    if part.sample:
+    if query.sample:
         # MongoDB uses a random cursor; it reads a collection of less than 20 times the sample
         # whole.
-        some = collection.aggregate([{"$sample": {"size": part.sample}}, {"$match": where}])
+        some = collection.aggregate([{"$sample": {"size": query.sample}}, {"$match": where}])
         return [from_document(kind, document) async for document in some], None
-    after = {"$gt": part.after}
+    after = {"$gt": query.after}
     ids = collection.find({"_id": after}, {"_id": 1}).sort("_id").skip(CHUNK - 1).limit(1)
     last: list[Document] = await ids.to_list(1)
     span = {**after, **({"$lte": last[0]["_id"]} if last else {})}

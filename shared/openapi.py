@@ -2,7 +2,7 @@
 
 FastAPI can't know these facts; they are read from existing places: roles from the dependency that
 checks the caller, refusal codes from the route's docstring, which names them as
-"404 `no-such-title`", and examples from the fields of a body (`shared/examples.py`).
+"404 `no-such-title`", and examples from the fields of a body (shared/examples.py).
 """
 
 import re
@@ -15,7 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
 from shared.auth import ROLES, roles_required
-from shared.examples import NoWord, example_of, word_for
+from shared.examples import Examples, NoExample
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _WHY = {
@@ -42,15 +42,21 @@ _SAID = re.compile(r"\b([45]\d\d)\b((?:[\s,;]|or|and|with|also|`[^`]*`)*)")
 
 
 def document_of(
-    app: FastAPI, keyed_by: Callable[..., Any], refusals: Collection[str]
+    app: FastAPI,
+    keyed_by: Callable[..., Any],
+    refusals: Collection[str],
+    examples: Mapping[str, Any],
+    log_in: str,
 ) -> dict[str, Any]:
     """Return the OpenAPI document of all routes of an app; `refusals` are its refusal codes.
 
-    Routes that depend on `keyed_by` take an Idempotency-Key.
+    `examples` are by field, model or place (shared/examples.py). Routes that depend on `keyed_by`
+    take an Idempotency-Key; `log_in` is the path that gives a token.
     """
     document = get_openapi(
         title=app.title, version=app.version, routes=app.routes, description=app.description
     )
+    known = Examples(examples)
     routes = dict(_routes(app))
     schemas = document.get("components", {}).get("schemas", {})
     for path, operations in document["paths"].items():
@@ -63,7 +69,7 @@ def document_of(
             operation["operationId"] = _operation_id(method, path)
             operation["summary"] = _summary(operation.get("description", ""))
             _tell_apart(operation["responses"])
-            _add_examples(f"{method.upper()} {path}", operation, schemas)
+            _add_examples(known, f"{method.upper()} {path}", operation, schemas)
             operation["security"] = [{role: []} for role in ROLES if role in allowed]
             named = _not_found(path, refusals)
             operation["responses"] |= _problems(operation, allowed, named, keyed=keyed)
@@ -72,7 +78,7 @@ def document_of(
         role: {
             "type": "http",
             "scheme": "bearer",
-            "description": f"A token of POST /v1/sessions with the role {role}.",
+            "description": f"A token of POST {log_in} with the role {role}.",
         }
         for role in ROLES
     }
@@ -99,30 +105,34 @@ def _summary(description: str) -> str:
     return re.sub(r"\s*\([^)]*$", "", first).replace("\n", " ")
 
 
-def _add_examples(place: str, operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+def _add_examples(
+    known: Examples, place: str, operation: dict[str, Any], schemas: Mapping[str, Any]
+) -> None:
     """Add examples to the body, to each successful answer, and to path and query parameters."""
     for parameter in operation.get("parameters", ()):
         said = parameter["schema"].get("examples") or parameter["schema"].get("enum")
-        example = said[0] if said else word_for(place, parameter["name"])
+        example = said[0] if said else known.of_parameter(place, parameter["name"])
         if example is not None:
             parameter["example"] = example
     for media in operation.get("requestBody", {}).get("content", {}).values():
-        _add_example(media, schemas, place)
+        _add_example(known, media, schemas, place)
     for status, answer in operation["responses"].items():
         if status.startswith("2"):
             for media in answer.get("content", {}).values():
-                _add_example(media, schemas, f"{place} {status}", place)
+                _add_example(known, media, schemas, f"{place} {status}", place)
 
 
-def _add_example(media: dict[str, Any], schemas: Mapping[str, Any], *places: str) -> None:
-    """Add an example for each model of the schema; note the field if a word is missing."""
+def _add_example(
+    known: Examples, media: dict[str, Any], schemas: Mapping[str, Any], *places: str
+) -> None:
+    """Add an example for each model of the schema; note the field that has none."""
     if "example" in media or "examples" in media:
         return
     kinds = [one for one in media["schema"].get("anyOf", [media["schema"]]) if "$ref" in one]
     try:
-        found = [example_of(kind, schemas, *places) for kind in kinds or [media["schema"]]]
-    except NoWord as missing:
-        media["x-no-example"] = f"{missing} has no word in shared/examples.py"
+        found = [known.of(kind, schemas, *places) for kind in kinds or [media["schema"]]]
+    except NoExample as missing:
+        media["x-no-example"] = f"{missing} has no example"
         return
     if len(found) == 1:
         media["example"] = found[0]

@@ -160,15 +160,16 @@ class Owners:
         async with self._login:
             if self._token and time.monotonic() < self._token_until:
                 return self._token
-            url = self._settings.url_of("accounts") + "/v1/service-sessions"
+            issuer = self._settings.issuer
+            url = self._settings.url_of(issuer.service) + issuer.sessions
             request = {"service": self._service, "secret": self._settings.service_secret}
             try:
                 async with self.session.post(url, json=request) as response:
                     if response.status != 200:
-                        raise OwnerAway("accounts")
+                        raise OwnerAway(issuer.service)
                     answer = await response.json()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise OwnerAway("accounts") from error
+                raise OwnerAway(issuer.service) from error
             self._token = str(answer["access_token"])
             self._token_until = time.monotonic() + float(answer["expires_in"]) - 60
             return self._token

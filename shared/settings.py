@@ -1,21 +1,43 @@
 """Settings from the environment: `CARREL_…`, checked once, at start."""
 
+import os
 import re
 import sys
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+PREFIX = "CARREL_"
 Role = Literal["api", "consumers", "relay", "jobs"]
 ROLES: tuple[Role, ...] = ("api", "consumers", "relay", "jobs")
 
 
-class Settings(BaseSettings):
-    """The settings of every service; a service adds its own in a subclass."""
+@dataclass(frozen=True)
+class TokenIssuer:
+    """The service that signs tokens, with its routes for keys, service tokens and people."""
 
-    model_config = SettingsConfigDict(env_prefix="CARREL_", frozen=True, extra="ignore")
+    service: str
+    keys: str
+    sessions: str
+    log_in: str
+
+
+class Settings(BaseSettings):
+    """The settings that the chassis needs; the system adds its own in a subclass."""
+
+    issuer: ClassVar[TokenIssuer] = TokenIssuer("", "", "", "")
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     mongo_url: str = "mongodb://127.0.0.1:27017/?replicaSet=rs0"
     kafka: str = Field(default="127.0.0.1:9092", description="Bootstrap servers, comma-separated.")
@@ -38,16 +60,17 @@ class Settings(BaseSettings):
         description="Number of years before or after today within which an incoming date must lie.",
     )
     service_secret: str = Field(
-        default="", description="Secret shared by the services, used to log in at accounts."
+        default="",
+        description="Secret shared by the services, used to log in at the issuer of tokens.",
     )
     card_key: str = Field(
         default="", description="Key of the digest that stands for a card number."
     )
-    accounts_url: str = "http://127.0.0.1:8101"
-    circulation_url: str = "http://127.0.0.1:8102"
-    events_url: str = "http://127.0.0.1:8103"
-    notices_url: str = "http://127.0.0.1:8104"
-    gateway_url: str = "http://127.0.0.1:8080"
+    urls: Mapping[str, str] = Field(
+        default_factory=dict,
+        validate_default=True,
+        description="Address of each service by name; in the environment CARREL_<SERVICE>_URL.",
+    )
     trusted_proxies: str = Field(
         default="",
         description="Addresses of the proxies whose X-Forwarded-For is trusted, comma-separated.",
@@ -99,8 +122,42 @@ class Settings(BaseSettings):
         return ZoneInfo(self.time_zone)
 
     def url_of(self, service: str) -> str:
-        """The base address of a service, without a trailing slash."""
-        return str(getattr(self, f"{service}_url")).rstrip("/")
+        """Return the base address of a service, without a trailing slash."""
+        return self.urls[service].rstrip("/")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Return the settings of another process; its variables go before those of this one."""
+        own = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environment.items()
+            if name.startswith(PREFIX)
+        }
+        return cls.model_validate({**own, **_urls_in(environment)})
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the usual sources, and the addresses in the environment after them."""
+        urls = InitSettingsSource(settings_cls, _urls_in(os.environ))
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, urls
+
+
+def _urls_in(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the setting `urls`, from each variable CARREL_<SERVICE>_URL."""
+    named = {
+        name.removeprefix(PREFIX).lower().removesuffix("_url"): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name.endswith("_URL")
+    }
+    others = Settings.model_fields  # such as mongo_url
+    return {"urls": {name: url for name, url in named.items() if f"{name}_url" not in others}}
 
 
 S = TypeVar("S", bound=Settings)

@@ -83,7 +83,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Once:
+class IdempotencyKey:
     """An idempotency key: a second run of the same request gets the answer of the first."""
 
     key: str
@@ -218,23 +218,25 @@ class UnitOfWork:
         command: C,
         origin: Origin,
         *,
-        once: Once | None = None,
+        idempotency_key: IdempotencyKey | None = None,
         inbox: str | None = None,
         within: float = 10.0,
     ) -> tuple[R | None, list[Event]]:
         """Run `use_case` and commit; return its result and the events it recorded.
 
-        With `once`, a repeated request gets the stored result. With `inbox` (an event id), an event
-        that was processed before does nothing and returns None. On concurrent updates the use case
-        is retried, so it must have no effect outside `work`. Raises the use case's own errors
-        (nothing is kept then), KeyReused, Busy after `within` seconds of conflicts, or the driver's
-        error if the database is away.
+        With an `idempotency_key`, a repeated request gets the stored result. With `inbox` (an event
+        id), an event that was processed before does nothing and returns None. On concurrent updates
+        the use case is retried, so it must have no effect outside `work`. Raises the use case's own
+        errors (nothing is kept then), KeyReused, Busy after `within` seconds of conflicts, or the
+        driver's error if the database is away.
         """
         deadline = time.monotonic() + within
         # The timeout covers all the driver's calls together.
         with span(use_case.__name__), pymongo.timeout(within):
             return await self._until_committed(
-                lambda: self._attempt(use_case, command, origin, once, inbox, deadline=deadline),
+                lambda: self._attempt(
+                    use_case, command, origin, idempotency_key, inbox, deadline=deadline
+                ),
                 deadline,
             )
 
@@ -290,7 +292,7 @@ class UnitOfWork:
         use_case: UseCase[C, R],
         command: C,
         origin: Origin,
-        once: Once | None,
+        idempotency_key: IdempotencyKey | None,
         inbox: str | None,
         *,
         deadline: float,
@@ -300,7 +302,7 @@ class UnitOfWork:
             session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
             try:
                 work = Work(self.database, session, origin)
-                if once and (answer := await self._answer(once, session)):
+                if idempotency_key and (answer := await self._answer(idempotency_key, session)):
                     await session.abort_transaction()
                     return _stored_result(use_case, answer["result"]), _stored_events(answer)
                 if inbox and await self.database.inbox.find_one({"_id": inbox}, session=session):
@@ -311,8 +313,10 @@ class UnitOfWork:
                     await self.database.inbox.insert_one(
                         {"_id": inbox, "at": wall_clock()}, session=session
                     )
-                if once:
-                    await self._keep_answer(once, use_case, result, work.recorded, session)
+                if idempotency_key:
+                    await self._keep_answer(
+                        idempotency_key, use_case, result, work.recorded, session
+                    )
                 # Last, so that an aggregate's lock is held before its event gets its place in the
                 # order.
                 if work.recorded:
@@ -356,28 +360,30 @@ class UnitOfWork:
             "pending": True,
         }
 
-    async def _answer(self, once: Once, session: ClientSession) -> Document | None:
-        answer = await self.database.answers.find_one({"_id": once.key}, session=session)
-        if answer and answer["fingerprint"] != once.fingerprint:
-            raise KeyReused(once.key)
+    async def _answer(
+        self, idempotency_key: IdempotencyKey, session: ClientSession
+    ) -> Document | None:
+        answer = await self.database.answers.find_one({"_id": idempotency_key.key}, session=session)
+        if answer and answer["fingerprint"] != idempotency_key.fingerprint:
+            raise KeyReused(idempotency_key.key)
         return answer
 
     async def _keep_answer(
         self,
-        once: Once,
+        idempotency_key: IdempotencyKey,
         use_case: UseCase[C, R],
         result: R,
         events: list[Event],
         session: ClientSession,
     ) -> None:
         answer = {
-            "fingerprint": once.fingerprint,
+            "fingerprint": idempotency_key.fingerprint,
             "result": Binary(_result_adapter(use_case).dump_json(result)),
             "events": [{"topic": event.topic, "body": event.body()} for event in events],
         }
         # Timed by the database's clock, which also ends its time: our clock may be wrong.
         await self.database.answers.update_one(
-            {"_id": once.key},
+            {"_id": idempotency_key.key},
             {"$setOnInsert": answer, "$currentDate": {"at": True}},
             upsert=True,
             session=session,
@@ -442,12 +448,12 @@ class Run:
         unit_of_work: UnitOfWork,
         origin: Origin,
         *,
-        once: Once | None = None,
+        idempotency_key: IdempotencyKey | None = None,
         inbox: str | None = None,
         within: float = 10.0,
     ) -> None:
         self._unit_of_work = unit_of_work
-        self._once = once
+        self._idempotency_key = idempotency_key
         self._inbox = inbox
         self._within = within
         self.origin = origin
@@ -500,13 +506,20 @@ class Run:
         A repeated request gets its first result. An event that was processed before does nothing
         and returns None: an event handler does not use the result.
         """
-        once = inbox = None
-        if self._once:
-            once = replace(self._once, key=f"{self._once.key}:{use_case.__name__}")
+        idempotency_key = inbox = None
+        if self._idempotency_key:
+            idempotency_key = replace(
+                self._idempotency_key, key=f"{self._idempotency_key.key}:{use_case.__name__}"
+            )
         if self._inbox:
             inbox = f"{self._inbox}:{use_case.__name__}"
         result, events = await self._unit_of_work.run(
-            use_case, command, self.origin, once=once, inbox=inbox, within=self._within
+            use_case,
+            command,
+            self.origin,
+            idempotency_key=idempotency_key,
+            inbox=inbox,
+            within=self._within,
         )
         self.events.extend(events)
         return cast(R, result)

@@ -29,6 +29,11 @@ KEY = OKPKey.generate_key("Ed25519", auto_kid=True)
 S = TypeVar("S", bound=Settings)
 
 
+def reaching(settings: S, **urls: str) -> S:
+    """Return the settings with other addresses of these services."""
+    return settings.model_copy(update={"urls": {**settings.urls, **urls}})
+
+
 def token(
     sub: str = "patron-1",
     roles: Sequence[str] = ("patron",),

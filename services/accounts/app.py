@@ -4,13 +4,14 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.accounts import consumers, routes, snapshots, store
+from services.accounts import consumers, examples, routes, snapshots, store
 from services.accounts.domain.refusals import Refusal
 from services.accounts.settings import Settings
 from services.accounts.usecases.publish_keys import public_keys
 from shared.auth import FetchKeys
 from shared.clock import wall_clock
-from shared.http import Service, create_service_app
+from shared.http.app import create_service_app
+from shared.http.service import Service
 from shared.mongo import Database
 from shared.settings import load
 
@@ -26,7 +27,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             snapshots_of_patrons=snapshots.OF_PATRONS,
             refusal=Refusal,
             statuses={"bad-credentials": 401, "locked": 429, "no-such-patron": 404},
-            hears=consumers.hears,
+            subscriptions=consumers.subscriptions,
+            examples=examples.EXAMPLES,
             keys=_own_keys,
         ),
         settings or load(Settings),

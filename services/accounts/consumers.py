@@ -1,7 +1,7 @@
 """Consumers of the events that accounts subscribes to."""
 
 from services.accounts.usecases.note_standing import note_standing
-from shared.bus import Hears
+from shared.bus.subscriptions import Subscriptions
 from shared.contracts.circulation import (
     ChargeSnapshot,
     FineAdjusted,
@@ -11,10 +11,10 @@ from shared.contracts.circulation import (
 )
 from shared.unit_of_work import Run
 
-hears = Hears()
+subscriptions = Subscriptions()
 
 
-@hears(FineAssessed, FineAdjusted, FinePaid, FineWaived)
+@subscriptions.to(FineAssessed, FineAdjusted, FinePaid, FineWaived)
 async def block_or_unblock(event: ChargeSnapshot, run: Run) -> None:
     """Block a patron who owes too much, and unblock one who no longer does."""
     await run(note_standing, event)

@@ -38,7 +38,8 @@ from services.accounts.usecases.unblock_patron import UnblockPatron, unblock_pat
 from shared import auth
 from shared.auth import DeskOrService, Ops, PatronOrStaff, Staff, may_see
 from shared.clock import wall_clock
-from shared.http import Body, Db, Run
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
 from shared.ids import card_digest
 
 router = APIRouter(prefix="/v1")

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from shared import settings
+from services import settings
 
 # A key stays published as long as a token that it signed may be valid: days, not years.
 _WEEK = 7 * 24

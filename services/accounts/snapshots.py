@@ -7,19 +7,19 @@ from services.accounts.domain.preferences import Setting
 from services.accounts.usecases.choose_preferences import tell as preferences_event
 from services.accounts.usecases.tell_of_patron import snapshot
 from shared.contracts.accounts import PatronSnapshot
-from shared.http import Snapshot, Told
-from shared.mongo import Database, Part
+from shared.http.service import Snapshot, SnapshotPage
+from shared.mongo import Database, SnapshotQuery
 
 
-async def patrons(db: Database, part: Part) -> Told:
+async def patrons(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of all patrons, tombstones included."""
-    found, more = await store.find_patrons(db, part)
+    found, more = await store.find_patrons(db, query)
     return [snapshot(PatronSnapshot, patron) for patron in found], more
 
 
-async def preferences(db: Database, part: Part) -> Told:
+async def preferences(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the preferences that patrons have chosen, without unchanged defaults."""
-    found, more = await store.find_chosen_preferences(db, part)
+    found, more = await store.find_chosen_preferences(db, query)
     languages = await store.find_languages(db, [chosen.id for chosen in found])
     settings = [
         Setting(chosen, chosen.language or languages[chosen.id])

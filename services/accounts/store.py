@@ -14,7 +14,14 @@ from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
 from services.accounts.domain.standing import Standing
-from shared.mongo import Database, Indexes, Part, from_document, read_part, to_document
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    to_document,
+)
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -137,15 +144,17 @@ async def find_preferences(db: Database, patron_id: str) -> Preferences | None:
 # ---- pages of snapshots -------------------------------------------------------------------------
 
 
-async def find_patrons(db: Database, part: Part) -> tuple[list[Patron], str | None]:
+async def find_patrons(db: Database, query: SnapshotQuery) -> tuple[list[Patron], str | None]:
     """Return a page of the patrons, tombstones included, and where the next page begins."""
-    return await read_part(db.patrons, Patron, part, patron="_id")
+    return await read_snapshot_page(db.patrons, Patron, query, patron="_id")
 
 
-async def find_chosen_preferences(db: Database, part: Part) -> tuple[list[Preferences], str | None]:
+async def find_chosen_preferences(
+    db: Database, query: SnapshotQuery
+) -> tuple[list[Preferences], str | None]:
     """Return a page of the preferences that were ever chosen, and where the next page begins."""
     chosen = {"version": {"$gt": 0}}
-    return await read_part(db.preferences, Preferences, part, chosen, patron="_id")
+    return await read_snapshot_page(db.preferences, Preferences, query, chosen, patron="_id")
 
 
 async def find_languages(db: Database, patron_ids: Sequence[str]) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from fastapi import FastAPI
 
-from services.circulation import consumers, jobs, routes, snapshots, store
+from services.circulation import consumers, examples, jobs, routes, snapshots, store
 from services.circulation.domain.refusals.refusal import Refusal
 from services.circulation.settings import Settings
-from shared.http import Service, create_service_app
+from shared.http.app import create_service_app
+from shared.http.service import Service
 from shared.settings import load
 
 
@@ -21,7 +22,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             snapshots_of_patrons=snapshots.OF_PATRONS,
             refusal=Refusal,
             statuses={kind.code: kind.status for kind in Refusal.__subclasses__()},
-            hears=consumers.hears,
+            subscriptions=consumers.subscriptions,
+            examples=examples.EXAMPLES,
             jobs=jobs.jobs,
         ),
         settings or load(Settings),

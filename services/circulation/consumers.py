@@ -5,7 +5,7 @@ from services.circulation.usecases.commands.note_calendar import note_calendar
 from services.circulation.usecases.commands.note_patron import note_patron
 from services.circulation.usecases.commands.note_reader import note_reader
 from services.circulation.usecases.workflows.serve_waiting import serve_waiting
-from shared.bus import Hears
+from shared.bus.subscriptions import Subscriptions
 from shared.clock import library_day
 from shared.contracts.accounts import (
     PatronBlocked,
@@ -26,10 +26,10 @@ from shared.contracts.notices import (
 )
 from shared.unit_of_work import Run
 
-hears = Hears()
+subscriptions = Subscriptions()
 
 
-@hears(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
+@subscriptions.to(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
 async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     """Store the patron's data from accounts, then serve or end the patron's holds.
 
@@ -44,13 +44,15 @@ async def keep_patron(event: PatronSnapshot, run: Run) -> None:
         await serve_waiting(run.in_steps(), day, patron_id=event.patron_id)
 
 
-@hears(PreferencesChanged)
+@subscriptions.to(PreferencesChanged)
 async def keep_reader(event: PreferencesChanged, run: Run) -> None:
     """Store a patron's choice about reading history; delete the history if they want none."""
     await run(note_reader, event)
 
 
-@hears(BranchRegistered, BranchClosed, BranchReopened, BranchClosureChanged, BranchHoursChanged)
+@subscriptions.to(
+    BranchRegistered, BranchClosed, BranchReopened, BranchClosureChanged, BranchHoursChanged
+)
 async def keep_calendar(event: BranchSnapshot, run: Run) -> None:
     """Store a branch's calendar. A sweep updates holds and due dates later."""
     await run(note_calendar, event)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from shared import settings
+from services import settings
 
 
 class Settings(settings.Settings):

@@ -10,32 +10,32 @@ from services.circulation.usecases.events import (
     suspension_events,
     title_events,
 )
-from shared.http import Snapshot, Told
-from shared.mongo import Database, Part
+from shared.http.service import Snapshot, SnapshotPage
+from shared.mongo import Database, SnapshotQuery
 
 
-async def titles(db: Database, part: Part) -> Told:
+async def titles(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of all titles with their copies."""
-    found, more = await store.titles.find_part(db, part)
+    found, more = await store.titles.find_page(db, query)
     copies = await store.titles.find_copies(db, [title.id for title in found])
     return [title_events.catalogued(title, copies[title.id]) for title in found], more
 
 
-async def loans(db: Database, part: Part) -> Told:
+async def loans(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the open loans."""
-    found, more = await store.loans.find_open(db, part)
+    found, more = await store.loans.find_open(db, query)
     return [loan_events.snapshot(loan) for loan in found], more
 
 
-async def holds(db: Database, part: Part) -> Told:
+async def holds(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the open holds."""
-    found, more = await store.holds.find_open(db, part)
+    found, more = await store.holds.find_open(db, query)
     return [hold_events.snapshot(hold) for hold in found], more
 
 
-async def charges(db: Database, part: Part) -> Told:
+async def charges(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the charges with an unpaid amount or a refund due."""
-    found, more = await store.charges.find_unpaid(db, part)
+    found, more = await store.charges.find_unpaid(db, query)
     titles = await store.loans.titles_of(db, [one.loan_id for one in found if one.loan_id])
     titles |= await store.holds.titles_by_hold(db, [one.hold_id for one in found if one.hold_id])
     return [
@@ -43,9 +43,9 @@ async def charges(db: Database, part: Part) -> Told:
     ], more
 
 
-async def suspensions(db: Database, part: Part) -> Told:
+async def suspensions(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of all fine suspensions."""
-    found, more = await store.suspensions.find_part(db, part)
+    found, more = await store.suspensions.find_page(db, query)
     return [suspension_events.snapshot(each) for each in found], more
 
 

@@ -2,10 +2,11 @@
 
 from fastapi import FastAPI
 
-from services.events import consumers, jobs, routes, snapshots, store
+from services.events import consumers, examples, jobs, routes, snapshots, store
 from services.events.domain.refusals import Refusal
 from services.events.settings import Settings
-from shared.http import Service, create_service_app
+from shared.http.app import create_service_app
+from shared.http.service import Service
 from shared.settings import load
 
 
@@ -28,7 +29,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "not-yet-released": 403,
                 "ends-before-it-starts": 422,
             },
-            hears=consumers.hears,
+            subscriptions=consumers.subscriptions,
+            examples=examples.EXAMPLES,
             jobs=jobs.jobs,
         ),
         settings or load(Settings),

@@ -3,14 +3,14 @@
 from services.events import queries
 from services.events.usecases.forget_registration import ForgetRegistration, forget_registration
 from services.events.usecases.note_erasure import note_erasure
-from shared.bus import Hears
+from shared.bus.subscriptions import Subscriptions
 from shared.contracts.accounts import PatronErased
 from shared.unit_of_work import Run
 
-hears = Hears()
+subscriptions = Subscriptions()
 
 
-@hears(PatronErased)
+@subscriptions.to(PatronErased)
 async def forget_patron(event: PatronErased, run: Run) -> None:
     """Stop an erased patron from registering, then end the patron's registrations.
 

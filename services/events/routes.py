@@ -26,7 +26,9 @@ from services.events.usecases.withdraw_registration import (
 )
 from shared.auth import OtherService, Patron, Staff, StaffOrService
 from shared.clock import library_day
-from shared.http import Body, BusinessTime, Day, Db, PageQuery, Run, page_of
+from shared.http.bodies import Body, Day
+from shared.http.dependencies import BusinessTime, Db, Run
+from shared.http.paging import PageQuery, page_of
 
 router = APIRouter(prefix="/v1", tags=["activities"])
 

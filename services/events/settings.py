@@ -1,5 +1,5 @@
 """Settings of events: only the common ones."""
 
-from shared.settings import Settings
+from services.settings import Settings
 
 __all__ = ["Settings"]

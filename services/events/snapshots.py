@@ -6,19 +6,19 @@ from services.events import store
 from services.events.usecases.tell_of_activity import snapshot as activity_fields
 from services.events.usecases.tell_of_registration import snapshot as registration_fields
 from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
-from shared.http import Snapshot, Told
-from shared.mongo import Database, Part
+from shared.http.service import Snapshot, SnapshotPage
+from shared.mongo import Database, SnapshotQuery
 
 
-async def activities(db: Database, part: Part) -> Told:
+async def activities(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of all activities."""
-    found, more = await store.find_programme(db, part)
+    found, more = await store.find_programme(db, query)
     return [ActivitySnapshot(**activity_fields(activity)) for activity in found], more
 
 
-async def registrations(db: Database, part: Part) -> Told:
+async def registrations(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the registrations that have not ended."""
-    found, more = await store.find_registrations(db, part)
+    found, more = await store.find_registrations(db, query)
     return [RegistrationSnapshot(**registration_fields(one)) for one in found], more
 
 

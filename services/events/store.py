@@ -9,7 +9,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.events.domain.activity import Activity, Closed, Recording
 from services.events.domain.registration import Places, Registration, RegistrationState
-from shared.mongo import Database, Indexes, Part, from_document, read_part
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Stale, Work
 
 _IN_ORDER = [("starts_at", ASCENDING), ("_id", ASCENDING)]
@@ -179,9 +179,9 @@ async def find_recording(db: Database, activity_id: str) -> Recording | None:
     return None if found is None else from_document(Recording, found)
 
 
-async def find_programme(db: Database, part: Part) -> tuple[list[Activity], str | None]:
+async def find_programme(db: Database, query: SnapshotQuery) -> tuple[list[Activity], str | None]:
     """Return a page of the activities and the id at which the next page begins."""
-    return await read_part(db.activities, Activity, part)
+    return await read_snapshot_page(db.activities, Activity, query)
 
 
 async def list_activities(
@@ -288,6 +288,8 @@ async def position(db: Database, registration: Registration) -> int | None:
     return await db.registrations.count_documents({**query, **_WAITLISTED})
 
 
-async def find_registrations(db: Database, part: Part) -> tuple[list[Registration], str | None]:
+async def find_registrations(
+    db: Database, query: SnapshotQuery
+) -> tuple[list[Registration], str | None]:
     """Return a page of the registrations and the id at which the next page begins."""
-    return await read_part(db.registrations, Registration, part)
+    return await read_snapshot_page(db.registrations, Registration, query)

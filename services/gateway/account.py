@@ -27,7 +27,7 @@ from services.gateway.projection import (
 from services.gateway.together import Together
 from shared.auth import Caller
 from shared.clock import library_day
-from shared.http import STORE_SECONDS
+from shared.http.dependencies import STORE_SECONDS
 from shared.owners import OwnerAway
 
 T = TypeVar("T")

@@ -4,7 +4,9 @@ from fastapi import FastAPI
 
 from services.gateway import (
     consumers,
+    deadlines,
     edge,
+    examples,
     jobs,
     own_writes,
     proxy,
@@ -17,7 +19,8 @@ from services.gateway.account import Accounts
 from services.gateway.liveness import Liveness
 from services.gateway.settings import Settings
 from services.gateway.web import site
-from shared.http import Service, create_service_app
+from shared.http.app import create_service_app
+from shared.http.service import Service
 from shared.settings import load
 
 
@@ -30,7 +33,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             title="Carrel",
             routers=(routes.router, *site.ROUTERS),
             indexes=store.INDEXES,
-            hears=consumers.hears,
+            subscriptions=consumers.subscriptions,
+            examples=examples.EXAMPLES,
             jobs=jobs.jobs,
             background=(
                 proxy.watch_owners,
@@ -41,6 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             ),
             health={"views": rebuild.views_health},
             answers_within=proxy.ANSWER_SECONDS,
+            takes_long=deadlines.takes_long,
         ),
         settings,
     )

@@ -10,16 +10,16 @@ from dataclasses import replace
 from services.gateway import store
 from services.gateway.projection import fold
 from services.gateway.store import Change
-from shared.bus import Hears
+from shared.bus.subscriptions import Subscriptions
 from shared.contracts import accounts, circulation, events, notices
 from shared.contracts.event import Event
 from shared.ids import time_of
 from shared.unit_of_work import Origin
 
-hears = Hears(store.apply)
+subscriptions = Subscriptions(store.apply)
 
 
-@hears(
+@subscriptions.to(
     accounts.PatronRegistered,
     accounts.PatronUpdated,
     accounts.PatronBlocked,
@@ -55,13 +55,13 @@ def show_in_account(event: Event, origin: Origin) -> Sequence[Change]:
     return _folded(event, origin)
 
 
-@hears(circulation.TitleCatalogued)
+@subscriptions.to(circulation.TitleCatalogued)
 def show_title(event: circulation.TitleCatalogued, origin: Origin) -> Sequence[Change]:
     """Store a title, and write it into the views that show an older version or none yet."""
     return _folded(event, origin)
 
 
-@hears(
+@subscriptions.to(
     events.ActivityPublished,
     events.ActivityRescheduled,
     events.ActivityCancelled,

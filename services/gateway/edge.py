@@ -1,7 +1,7 @@
 """The outermost layer: refuse unacceptable requests unread, add headers to every answer.
 
 The limits of body size and time, request ids and trace context are in the chassis
-(`shared/http.py`), because every service has them. Rate limits are in `limits.py`.
+(`shared/http/middleware.py`), because every service has them. Rate limits are in `limits.py`.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.limits import Limits
 from services.gateway.quick import Quick
 from services.gateway.settings import Settings
-from shared.http import problem
+from shared.http.problems import problem
 
 MAX_URL = 8 * 1024
 MAX_HEADERS = 100

@@ -21,7 +21,7 @@ from services.gateway import store
 from services.gateway.settings import Settings
 from services.gateway.web.session import SESSION
 from shared.auth import Unauthenticated, Verifier
-from shared.http import problem
+from shared.http.problems import problem
 from shared.owners import OwnerAway
 
 MINUTE = 60.0

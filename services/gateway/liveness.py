@@ -16,7 +16,7 @@ import aiohttp
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.gateway.projection import SOURCES
+from services.registry import OWNERS
 from shared.owners import OwnerAway
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ class Liveness:
     def __init__(self) -> None:
         self._live: dict[str, bool] = {}
         self._circuits = {
-            (service, calls): Circuit() for service in SOURCES for calls in ("reads", "commands")
+            (service, calls): Circuit() for service in OWNERS for calls in ("reads", "commands")
         }
         for service, calls in self._circuits:
             _OPEN.labels(service, calls).set(0)
@@ -119,7 +119,7 @@ class Liveness:
 
     def report(self) -> dict[str, bool]:
         """Return for each owner whether it is known to answer."""
-        return {service: self._live.get(service, False) for service in SOURCES}
+        return {service: self._live.get(service, False) for service in OWNERS}
 
     @contextmanager
     def calling(self, service: str, method: str) -> Iterator[None]:

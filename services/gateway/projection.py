@@ -10,6 +10,7 @@ from functools import singledispatch
 from typing import Any
 
 from services.gateway.store import Change, Common, Erasure, Row, ViewChange
+from services.registry import OWNERS
 from shared.contracts import Event
 from shared.contracts.accounts import PatronSnapshot, PreferencesChanged
 from shared.contracts.circulation import (
@@ -26,7 +27,6 @@ from shared.contracts.notices import BranchSnapshot, NoticePublished, Notificati
 
 Document = dict[str, Any]
 
-SOURCES = ("accounts", "circulation", "events", "notices")
 ALL_LIBRARIES = "All libraries"
 LAST = "9999"
 """Text that sorts after every instant."""
@@ -409,15 +409,13 @@ def overview(
             "accruing_cents": sum(item["amount_cents"] for item in counted),
         },
         "activities": _registered(view, activities, positions, midnight),
-        "admission_cards": [],
-        "enquiries": [],
         "inbox": {"unread": sum(not notification["read"] for notification in notifications)},
         "sources": {
             source: {
                 "as_of": instant(heard[source]) if source in heard else None,
                 "live": live[source],
             }
-            for source in SOURCES
+            for source in OWNERS
         },
     }
 

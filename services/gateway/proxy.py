@@ -21,11 +21,13 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, TypeAdapter
 from yarl import URL
 
+from services.gateway.deadlines import takes_long
 from services.gateway.links import add_links
 from services.gateway.liveness import UNANSWERED, Liveness
 from services.gateway.own_writes import FOLLOWS, OwnWrites
-from services.gateway.projection import SOURCES
-from shared.http import takes_long, unavailable
+from services.registry import OWNERS, SERVICES
+from shared.http.operations import JOBS
+from shared.http.problems import unavailable
 from shared.owners import OwnerAway, OwnerRefused, Owners, asking
 from shared.settings import Settings
 
@@ -41,47 +43,11 @@ FOLD_SECONDS = 0.8
 PROBE_SECONDS = 1.0
 DOCUMENT_SECONDS = 5.0
 
-JOBS = "/v1/ops/jobs"
-
-# The longest matching prefix names a path's owner. Other paths are not forwarded:
-# `/v1/service-sessions` and `/v1/me/accruing` are for services only. A `*` stands for an id in the
-# third segment.
-_OWNERS = {
-    "/v1/sessions": "accounts",
-    "/v1/patrons": "accounts",
-    "/v1/patrons/*/charges": "circulation",
-    "/v1/staff": "accounts",
-    "/v1/me/preferences": "accounts",
-    "/v1/me/charges": "circulation",
-    "/v1/keys": "accounts",
-    "/v1/ops/keys": "accounts",
-    "/v1/ops/sweeps": "circulation",
-    "/v1/titles": "circulation",
-    "/v1/copies": "circulation",
-    "/v1/checkouts": "circulation",
-    "/v1/returns": "circulation",
-    "/v1/loans": "circulation",
-    "/v1/me/renewals": "circulation",
-    "/v1/fine-suspensions": "circulation",
-    "/v1/charges": "circulation",
-    "/v1/policies": "circulation",
-    "/v1/offline-conflicts": "circulation",
-    "/v1/me/history": "circulation",
-    "/v1/holds": "circulation",
-    "/v1/me/holds": "circulation",
-    "/v1/payments": "circulation",
-    "/v1/activities": "events",
-    "/v1/activities.ics": "events",
-    "/v1/me/registrations": "events",
-    "/v1/branches": "notices",
-    "/v1/closures": "notices",
-    "/v1/notices": "notices",
-    "/v1/notices.atom": "notices",
-    "/v1/me/inbox": "notices",
-    "/v1/enquiries": "notices",
-    "/v1/visits": "notices",
-    **{f"{JOBS}/{service}": service for service in SOURCES},
+_OWNER_BY_PREFIX = {
+    **{prefix: service.name for service in SERVICES for prefix in service.prefixes},
+    **{f"{JOBS}{owner}": owner for owner in OWNERS},
 }
+"""The owner of each forwarded prefix; the longest that matches a path decides."""
 
 _FORWARDED_HEADERS = (
     "authorization",
@@ -111,7 +77,7 @@ class Garbage(Exception):
 async def watch_owners(app: FastAPI) -> None:
     """Probe each owner about every second, until cancelled."""
     while True:
-        await asyncio.gather(*(_probe(app, service) for service in SOURCES))
+        await asyncio.gather(*(_probe(app, service) for service in OWNERS))
         await asyncio.sleep(PROBE_SECONDS)
 
 
@@ -143,7 +109,7 @@ def owner_of(raw_path: str) -> str | None:
             return None
     for depth in range(len(segments), 1, -1):
         for named in (segments[:depth], [*segments[:2], "*", *segments[3:depth]]):
-            owner = _OWNERS.get("/" + "/".join(named))
+            owner = _OWNER_BY_PREFIX.get("/" + "/".join(named))
             if owner:
                 return owner
     return None
@@ -307,7 +273,7 @@ class Documents:
         """Return one document of all operations that the gateway answers or forwards."""
         async with self._lock:
             if time.monotonic() - self._asked_at >= DOCUMENT_SECONDS:
-                await asyncio.gather(*(self._ask(app, service) for service in SOURCES))
+                await asyncio.gather(*(self._ask(app, service) for service in OWNERS))
                 self._asked_at = time.monotonic()
             if self._merged is None:  # takes 0.1 s: a thread lets others go on
                 self._merged = await asyncio.to_thread(merge, app.openapi(), dict(self._known))
@@ -362,7 +328,7 @@ def merge(own: Mapping[str, Any], owners: Mapping[str, Mapping[str, Any]]) -> di
         for path, operations in sorted(merged["paths"].items())
     }
     add_links(merged["paths"])
-    missing = [service for service in SOURCES if service not in owners]
+    missing = [service for service in OWNERS if service not in owners]
     if missing:
         merged["x-missing"] = missing
     return merged

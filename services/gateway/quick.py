@@ -14,7 +14,8 @@ from services.gateway.account import Accounts
 from services.gateway.answers import Answer
 from services.gateway.routes import OVERVIEW
 from shared.auth import known_caller
-from shared.http import business_time, unavailable
+from shared.http.dependencies import business_time
+from shared.http.problems import unavailable
 from shared.owners import OwnerAway
 
 _ROUTE = SimpleNamespace(path=OVERVIEW)

@@ -23,11 +23,13 @@ from pydantic import BaseModel
 from pymongo.errors import PyMongoError
 
 from services.gateway import store
-from services.gateway.consumers import hears
+from services.gateway.consumers import subscriptions
 from services.gateway.projection import fold
-from shared.bus import describe, is_at_fault
+from services.registry import SERVICES
+from shared.bus.dead_letters import describe
+from shared.bus.retry import is_transient
 from shared.clock import wall_clock
-from shared.contracts import Event, accounts, circulation, events, notices
+from shared.contracts import Event
 from shared.failpoint import failpoint
 from shared.ids import new_id
 from shared.lease import give_up_lease, hold_lease
@@ -52,19 +54,10 @@ MOST_TRIES = 5
 """Maximum number of attempts of a request to an owner."""
 TRY_SECONDS = 0.5
 
-PARTS: Sequence[tuple[str, str, type[Event]]] = (
-    ("accounts", "patrons", accounts.PatronSnapshot),
-    ("accounts", "preferences", accounts.PreferencesChanged),
-    ("circulation", "titles", circulation.TitleCatalogued),
-    ("circulation", "loans", circulation.LoanSnapshot),
-    ("circulation", "holds", circulation.HoldSnapshot),
-    ("circulation", "charges", circulation.ChargeSnapshot),
-    ("circulation", "suspensions", circulation.SuspensionSnapshot),
-    ("events", "activities", events.ActivitySnapshot),
-    ("events", "registrations", events.RegistrationSnapshot),
-    ("notices", "branches", notices.BranchSnapshot),
-    ("notices", "notices", notices.NoticePublished),
-    ("notices", "notifications", notices.NotificationSnapshot),
+PARTS: Sequence[tuple[str, str, type[Event]]] = tuple(
+    (service.name, kind, contract)
+    for service in SERVICES
+    for kind, contract in service.snapshots.items()
 )
 """Parts of the views: the owner, the kind of resource, and the contract of its snapshots."""
 
@@ -200,19 +193,19 @@ class _Builder:
         good: list[tuple[ConsumerRecord[bytes, bytes], Sequence[store.Change]]] = []
         for record in records:
             try:
-                good.append((record, hears.changes(record)))
+                good.append((record, subscriptions.changes(record)))
             except Exception as error:  # noqa: BLE001 - any error here is the message's fault
                 _pass_over(record, error)
         try:
             await self._apply([change for _, changes in good for change in changes])
         except Exception as error:
-            if not is_at_fault(error) or isinstance(error, Underway):
+            if is_transient(error) or isinstance(error, Underway):
                 raise
             for record, changes in good:
                 try:
                     await self._apply(changes)
                 except Exception as fault:
-                    if not is_at_fault(fault) or isinstance(fault, Underway):
+                    if is_transient(fault) or isinstance(fault, Underway):
                         raise
                     _pass_over(record, fault)
 
@@ -324,7 +317,7 @@ class _Topics:
         partitions = [
             TopicPartition(topic["topic"], partition["partition"])
             for topic in described
-            if self._names.topic(topic["topic"]) in hears.handlers
+            if self._names.topic(topic["topic"]) in subscriptions.by_topic
             for partition in topic["partitions"]
         ]
         starts = await self._reader.beginning_offsets(partitions)

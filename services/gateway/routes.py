@@ -1,7 +1,7 @@
 """HTTP routes of the gateway: My Account's own, and the forwarding of all others."""
 
 from datetime import date, datetime, time
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Header, Request, Response
@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 from services.gateway import docs, proxy, store, stream
 from services.gateway.account import Accounts, in_time
 from services.gateway.answers import PRIVATE
+from services.gateway.examples import EVENT_ID
 from services.gateway.projection import my_info
 from shared.auth import Patron
 from shared.clock import library_day
-from shared.examples import EVENT_ID
-from shared.http import BusinessTime, Db, NotFound
+from shared.http.dependencies import BusinessTime, Db
+from shared.http.problems import NotFound
 
 router = APIRouter()
 
@@ -158,8 +159,6 @@ class OverviewOut(BaseModel):
     accruing: list[AccruingOut]
     totals: TotalsOut
     activities: list[RegisteredOut]
-    admission_cards: list[dict[str, Any]]
-    enquiries: list[dict[str, Any]]
     inbox: InboxOut
     sources: SourcesOut
 

@@ -27,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 from services.gateway import store
 from shared.auth import Caller
 from shared.clock import wall_clock
-from shared.http import problem
+from shared.http.problems import problem
 from shared.owners import OwnerAway
 
 log = structlog.get_logger()

@@ -2,10 +2,11 @@
 
 from fastapi import FastAPI
 
-from services.notices import consumers, routes, snapshots, store
+from services.notices import consumers, examples, routes, snapshots, store
 from services.notices.domain.refusals import Refusal
 from services.notices.settings import Settings
-from shared.http import Service, create_service_app
+from shared.http.app import create_service_app
+from shared.http.service import Service
 from shared.settings import load
 
 
@@ -27,7 +28,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "bad-hours": 422,
                 "bad-cursor": 422,
             },
-            hears=consumers.hears,
+            subscriptions=consumers.subscriptions,
+            examples=examples.EXAMPLES,
         ),
         settings or load(Settings),
     )

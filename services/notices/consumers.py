@@ -23,7 +23,7 @@ from services.notices.usecases.note_preferences import note_preferences
 from services.notices.usecases.note_title import note_activity, note_title
 from services.notices.usecases.tell_patron import TellPatron, tell_patron
 from services.notices.usecases.tell_patrons import TellPatrons, begin_telling, tell_patrons
-from shared.bus import Hears
+from shared.bus.subscriptions import Subscriptions
 from shared.contracts.accounts import (
     PatronBlocked,
     PatronErased,
@@ -38,7 +38,7 @@ from shared.contracts.event import Event
 from shared.contracts.events import ActivityPublished, ActivitySnapshot
 from shared.unit_of_work import Busy, Run
 
-hears = Hears()
+subscriptions = Subscriptions()
 
 PAGE = 200
 """Number of patrons notified in one transaction."""
@@ -63,26 +63,26 @@ class PatronPage(BaseModel):
 # ---- known patrons and titles -------------------------------------------------------------------
 
 
-@hears(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
+@subscriptions.to(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
 async def know_patron(event: PatronSnapshot, run: Run) -> None:
     """Store a patron's language; delete the data of an erased patron."""
     await run(note_patron, event)
 
 
-@hears(PreferencesChanged)
+@subscriptions.to(PreferencesChanged)
 async def know_preferences(event: PreferencesChanged, run: Run) -> None:
     """Store a patron's preferences, then notify of earlier events that they cover."""
     await run(note_preferences, event)
     await run(catch_up, CatchUp(event.patron_id, event.version))
 
 
-@hears(TitleCatalogued)
+@subscriptions.to(TitleCatalogued)
 async def know_title(event: TitleCatalogued, run: Run) -> None:
     """Store a book's title."""
     await run(note_title, event)
 
 
-@hears(ActivityPublished)
+@subscriptions.to(ActivityPublished)
 async def know_activity(event: ActivityPublished, run: Run) -> None:
     """Store an activity's title and its start."""
     await run(note_activity, event)
@@ -91,7 +91,7 @@ async def know_activity(event: ActivityPublished, run: Run) -> None:
 # ---- notifications ------------------------------------------------------------------------------
 
 
-@hears(*notified_events())
+@subscriptions.to(*notified_events())
 async def notify_patrons(event: Event, run: Run) -> None:
     """Notify the patrons whom an event concerns, as its notification kind says."""
     if isinstance(event, ActivitySnapshot):

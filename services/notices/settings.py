@@ -1,5 +1,5 @@
 """Settings of the notices service: none of its own yet."""
 
-from shared.settings import Settings
+from services.settings import Settings
 
 __all__ = ["Settings"]

@@ -7,25 +7,25 @@ from services.notices.usecases.publish_branch import hours_changed
 from services.notices.usecases.publish_notice import published
 from services.notices.usecases.tell_patron import snapshot
 from shared.contracts.notices import NotificationSnapshot
-from shared.http import Snapshot, Told
-from shared.mongo import Database, Part
+from shared.http.service import Snapshot, SnapshotPage
+from shared.mongo import Database, SnapshotQuery
 
 
-async def branches(db: Database, part: Part) -> Told:
+async def branches(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a part of the branches, with their hours and closures."""
-    found, more = await store.branches.find_part(db, part)
+    found, more = await store.branches.find_page(db, query)
     return [hours_changed(branch) for branch in found], more
 
 
-async def notices(db: Database, part: Part) -> Told:
+async def notices(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a part of the notices."""
-    found, more = await store.notices.find_part(db, part)
+    found, more = await store.notices.find_page(db, query)
     return [published(notice) for notice in found], more
 
 
-async def notifications(db: Database, part: Part) -> Told:
+async def notifications(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a part of the unread notifications."""
-    found, more = await store.notifications.find_unread(db, part)
+    found, more = await store.notifications.find_unread(db, query)
     return [snapshot(NotificationSnapshot, told) for told in found], more
 
 

@@ -35,7 +35,7 @@ def settings_for(mongo_url: str, database: str) -> Settings:
         simulation=True,
         card_key=KEY,
         payment_provider="double",
-        accounts_url="http://127.0.0.1:9",  # no server listens there
+        urls={"accounts": "http://127.0.0.1:9"},  # no server listens there
     )
 
 

@@ -4,7 +4,7 @@ import orjson
 
 from services.circulation import snapshots
 from shared.contracts.circulation import ChargeSnapshot
-from shared.mongo import Part
+from shared.mongo import SnapshotQuery
 from tests.circulation.desk import Desk
 
 
@@ -15,6 +15,6 @@ async def test_a_fine_is_told_and_shown_anew_with_the_title_of_its_loan(desk: De
     [row] = await database.outbox.find({"topic": "fine.assessed"}).to_list(None)
     told = orjson.loads(row["body"])
     assert (told["loan_id"], told["title_id"]) == (loan["id"], loan["title_id"])
-    [again], _ = await snapshots.charges(database, Part())
+    [again], _ = await snapshots.charges(database, SnapshotQuery())
     assert isinstance(again, ChargeSnapshot)
     assert (again.charge_id, again.title_id) == (told["charge_id"], loan["title_id"])

@@ -122,7 +122,7 @@ async def counter(mongo_url: str, database: str) -> AsyncIterator[Counter]:
     )
     async with served(create_accounts, settings, trust_test_keys=False) as accounts:
         own = settings_for(mongo_url, database).model_copy(
-            update={"accounts_url": accounts.url, "service_secret": secret}
+            update={"urls": {"accounts": accounts.url}, "service_secret": secret}
         )
         async with served(create_app, own) as api:
             desk = Desk(api)

@@ -12,7 +12,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from ops.contracts import FOLDER, kept_in
 from ops.offsets import Positions
-from services.notices.consumers import hears
+from services.notices.consumers import subscriptions
 from shared.contracts import published, schema_uri
 from shared.ids import new_id
 from tests.contracts.test_samples import samples_of
@@ -60,14 +60,14 @@ def test_a_contract_is_named_by_an_absolute_uri() -> None:
 
 @pytest.mark.parametrize("dataschema", [schema_uri(TOPIC), f"{TOPIC}.v1"])
 def test_events_of_both_forms_of_the_contracts_name_are_read(dataschema: str) -> None:
-    event, _, _ = hears.read(told(dataschema))
+    event, _, _ = subscriptions.read(told(dataschema))
     assert event.key == samples_of(TOPIC)[-1]["patron_id"]
 
 
 @pytest.mark.parametrize("dataschema", [schema_uri(TOPIC, version=2), f"{TOPIC}.v2"])
 def test_an_event_of_a_version_to_come_is_at_fault(dataschema: str) -> None:
     with pytest.raises(ValueError, match="another type or version"):
-        hears.read(told(dataschema))
+        subscriptions.read(told(dataschema))
 
 
 def told(dataschema: str) -> ConsumerRecord[bytes, bytes]:

@@ -3,17 +3,18 @@
 import importlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from ops.processes import SERVICES
+from services.examples import COMMON
 from services.gateway.docs import curl
 from services.gateway.proxy import merge
-from shared import examples
+from services.registry import NAMES, OWNERS
+from shared.examples import Examples, NoExample
 from shared.settings import Settings
 
 Operations = list[tuple[str, dict[str, Any]]]
@@ -37,7 +38,7 @@ def operations(document: dict[str, Any]) -> Operations:
 def merged() -> dict[str, Any]:
     """The document that the gateway serves when all services answer."""
     documents = {}
-    for service in SERVICES:
+    for service in NAMES:
         create_app = importlib.import_module(f"services.{service}.app").create_app
         settings: type[Settings] = importlib.import_module(f"services.{service}.settings").Settings
         documents[service] = create_app(settings()).openapi()
@@ -145,40 +146,48 @@ def test_every_required_path_or_query_parameter_has_an_example(operations: Opera
     assert missing == []
 
 
-def test_each_word_is_said_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: set[str] = set()
+def test_each_example_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: dict[str, set[str]] = {service: set() for service in NAMES}
 
     class Noted(dict[str, Any]):
-        def __getitem__(self, word: str) -> Any:
-            said.add(word)
-            return super().__getitem__(word)
+        def __init__(self, service: str, known: Mapping[str, Any]) -> None:
+            super().__init__(known)
+            self._service = service
 
-        def get(self, word: str, default: Any = None) -> Any:
-            said.add(word)
-            return super().get(word, default)
+        def __getitem__(self, name: str) -> Any:
+            used[self._service].add(name)
+            return super().__getitem__(name)
 
-    monkeypatch.setattr(examples, "WORDS", Noted(examples.WORDS))
+        def get(self, name: str, default: Any = None) -> Any:
+            used[self._service].add(name)
+            return super().get(name, default)
+
+    own = {}
+    for service in NAMES:
+        module = importlib.import_module(f"services.{service}.examples")
+        own[service] = module.EXAMPLES.keys() - COMMON.keys()
+        monkeypatch.setattr(module, "EXAMPLES", Noted(service, module.EXAMPLES))
     merged()
-    assert sorted(examples.WORDS.keys() - said) == []
+    assert {service: sorted(own[service] - used[service]) for service in NAMES} == {
+        service: [] for service in NAMES
+    }
+    assert sorted(COMMON.keys() - set().union(*used.values())) == []
 
 
-def test_a_field_without_a_word_is_named() -> None:
+def test_a_field_without_an_example_is_named() -> None:
     schemas = {"Loan": {"properties": {"weight_grams": {"type": "integer"}}}}
-    with pytest.raises(examples.NoWord, match=r"Loan\.weight_grams"):
-        examples.example_of({"$ref": "#/components/schemas/Loan"}, schemas, "GET /v1/loans")
+    with pytest.raises(NoExample, match=r"Loan\.weight_grams"):
+        Examples({}).of({"$ref": "#/components/schemas/Loan"}, schemas, "GET /v1/loans")
 
 
-def test_a_word_of_one_place_goes_before_one_of_a_model_and_that_before_one_of_a_field(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    words = {"due_on": 1, "Loan.due_on": 2, "Lent.loan.due_on": 3, "POST /x.loan.due_on": 4}
+def test_an_example_of_a_place_precedes_that_of_a_model_and_that_of_a_field() -> None:
+    known = {"due_on": 1, "Loan.due_on": 2, "Lent.loan.due_on": 3, "POST /x.loan.due_on": 4}
     schemas = {
         name: {"properties": {"due_on": {"type": "integer"}}} for name in ("Loan", "Other")
     } | {"Lent": {"properties": {"loan": {"$ref": "#/components/schemas/Loan"}}}}
-    monkeypatch.setattr(examples, "WORDS", words)
 
     def made(model: str, *places: str) -> Any:
-        return examples.example_of({"$ref": f"#/components/schemas/{model}"}, schemas, *places)
+        return Examples(known).of({"$ref": f"#/components/schemas/{model}"}, schemas, *places)
 
     assert made("Other") == {"due_on": 1}
     assert made("Loan") == {"due_on": 2}
@@ -269,8 +278,7 @@ def test_each_code_of_a_refusal_is_named_and_each_that_is_named_is_one(
 ) -> None:
     refusals = {
         refusal.code
-        for service in SERVICES
-        if service != "gateway"
+        for service in OWNERS
         for refusal in importlib.import_module(f"services.{service}.app").Refusal.__subclasses__()
     }
     named, told = set[str](), ""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.events.consumers import hears
+from services.events.consumers import subscriptions
 from shared.clock import parse_instant
 from shared.contracts.accounts import PatronErased
 from shared.unit_of_work import Origin, Run
@@ -40,7 +40,7 @@ async def on_the_list(api: Api, activity: str) -> list[tuple[str, str, int | Non
 
 async def erase(api: Api, patron: str, event_id: str = "e-1", at: str = ANNOUNCED) -> None:
     """Deliver a patron's erasure as the listener does."""
-    _, handler = hears.handlers["patron.erased"]
+    handler = subscriptions.by_topic["patron.erased"].handler
     event = PatronErased(
         version=9,
         patron_id=patron,

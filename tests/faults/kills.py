@@ -10,12 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ops.child import Child
-from ops.processes import SERVICES
+from services.registry import NAMES
 from tests.support import until
 
 WORK = ("work.before-commit", "work.after-commit")
 RELAY = ("relay.fetched", "relay.sent", "relay.acknowledged", "relay.marked")
-LISTENER = ("listener.received", "listener.taken-in", "listener.committed")
+LISTENER = ("listener.received", "listener.processed", "listener.committed")
 SWEEP = ("sweep.moved",)
 
 STEPS = (
@@ -40,9 +40,7 @@ def armable(
 ) -> dict[str, dict[str, str]]:
     """Return the environment of each process, with the file through which `arm` reaches it."""
     names = [
-        f"{service}-{replica}"
-        for service in SERVICES
-        for replica in range(replicas.get(service, 1))
+        f"{service}-{replica}" for service in NAMES for replica in range(replicas.get(service, 1))
     ]
     return {name: {"CARREL_FAILPOINT": str(folder / f"{name}.failpoint")} for name in names}
 

@@ -26,7 +26,7 @@ SEED = 3
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The system with one more consumer for each service that hears events."""
+    """The system with one more consumer for each service that subscribes to events."""
     with started_system(
         tmp_path_factory,
         broker="apache",

@@ -87,7 +87,7 @@ async def day_at_the_library(library: Library, first: date) -> None:
 ALONE = (
     ("circulation", "work.before-commit"),
     ("notices", "relay.sent"),
-    ("gateway", "listener.taken-in"),
+    ("gateway", "listener.processed"),
     ("circulation", "sweep.moved"),
 )
 """One case of each kind of step, in which a single process dies."""

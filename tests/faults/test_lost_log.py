@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ops.apache import format_storage
-from ops.audit import PUBLISHERS
 from ops.child import start_all
 from ops.processes import System, system
 from ops.replay import replay
+from services.registry import OWNERS
 from shared.contracts import published
 from shared.settings import Settings
 from tests.faults.load import Load
@@ -116,4 +116,4 @@ def wipe_events(folder: Path) -> int:
 
 async def replay_all(settings: Settings) -> int:
     """Publish again the events that each service keeps; return their number."""
-    return sum([(await replay(settings, service)).total() for service in PUBLISHERS])
+    return sum([(await replay(settings, service)).total() for service in OWNERS])

@@ -11,6 +11,7 @@ from ops.child import Child
 from ops.processes import System
 from services.accounts.settings import Settings
 from services.gateway.liveness import FAILURES
+from services.registry import OWNERS
 from shared.mongo import connect
 from tests.faults.load import HUNG_SECONDS
 from tests.faults.report import record
@@ -19,7 +20,6 @@ from tests.support import until
 
 pytestmark = pytest.mark.embedded
 
-OWNERS = ("accounts", "circulation", "events", "notices")
 FAULTS: dict[str, tuple[Callable[[Child], None], Callable[[Child], None]]] = {
     "killed": (Child.kill, Child.start),
     "stopped": (Child.suspend, Child.resume),

@@ -14,7 +14,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from ops.audit import Audit
 from ops.offsets import Positions, heard
 from ops.processes import System
-from shared.bus import LEFT_OUT, dead_letter_topic
+from shared.bus.dead_letters import LEFT_OUT
+from shared.bus.topics import dead_letter_topic
 from shared.settings import Settings
 from tests.faults.load import Load
 from tests.faults.report import record
@@ -88,9 +89,9 @@ async def test_messages_at_fault_become_dead_letters_and_other_messages_are_proc
     await allow_large_messages(settings)
     async with Waits(running) as waits, Load(library) as load:
         sent = await send_all(settings)
-        await all_buried(settings, len(sent))
+        await all_are_dead_letters(settings, len(sent))
     found = without_the_poison(await load.audited())
-    buried = {service: await letters(settings, service) for service in HEARERS}
+    by_service = {service: await letters(settings, service) for service in HEARERS}
     longest = max(waits.longest.values())
     print(f"poison: others waited {longest:.1f} s at most")  # noqa: T201
     record(
@@ -98,14 +99,14 @@ async def test_messages_at_fault_become_dead_letters_and_other_messages_are_proc
         running,
         invariant="each is buried with its bytes and headers; the others are taken in",
         found=found,
-        counts={"messages": len(sent) * len(buried)},
+        counts={"messages": len(sent) * len(by_service)},
         recovery=longest,
     )
-    for service, found_letters in buried.items():
+    for service, found_letters in by_service.items():
         for place, poison in sent.items():
             assert as_it_came(found_letters[place], poison), (service, poison.name)
     listed = await carrel(settings, "dead-letters", "list", "--json")
-    assert len(listed.json()["dead_letters"]) == len(sent) * len(buried)
+    assert len(listed.json()["dead_letters"]) == len(sent) * len(by_service)
     refused = await carrel(settings, "dead-letters", "retry", "--all", "--yes")
     assert refused.code == 1
     assert "was too large to be kept" in refused.err
@@ -156,16 +157,16 @@ async def send_all(settings: Settings) -> dict[tuple[int, int], Poison]:
         await producer.stop()
 
 
-async def all_buried(settings: Settings, count: int) -> None:
+async def all_are_dead_letters(settings: Settings, count: int) -> None:
     """Wait until each service has `count` dead letters."""
     async with Positions(settings.kafka) as positions:
 
-        async def buried() -> bool:
+        async def arrived() -> bool:
             ends = await positions.ends()
             topics = {dead_letter_topic(service) for service in HEARERS}
             return sum(ends[p] for p in ends if p.topic in topics) >= count * len(topics)
 
-        await until(buried, within=60, every=0.1)
+        await until(arrived, within=60, every=0.1)
 
 
 async def letters(
@@ -178,7 +179,7 @@ async def letters(
             headers = dict(letter.headers)
             assert headers["carrel-topic"] == TOPIC.encode()
             place = int(headers["carrel-partition"]), int(headers["carrel-offset"])
-            assert place not in found, f"buried twice: {place}"
+            assert place not in found, f"dead letter twice: {place}"
             found[place] = letter
     return found
 

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from ops.child import Child
 from ops.embedded import embedded
 from ops.processes import System, services
-from shared.bus import SESSION_TIMEOUT_MS
+from shared.bus.listener import SESSION_TIMEOUT_MS
 from shared.contracts.accounts import PatronRegistered
 from shared.mongo import Database, Document, connect
 from shared.settings import Settings

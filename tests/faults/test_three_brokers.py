@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from ops.apache import format_storage
-from ops.audit import PUBLISHERS
 from ops.child import Child
 from ops.processes import System, system
+from services.registry import OWNERS
 from shared.clock import wall_clock
 from shared.mongo import Database, connect
 from shared.settings import Settings
@@ -59,7 +59,7 @@ async def stores(running: System) -> AsyncIterator[dict[str, Database]]:
     """The databases of the publishing services."""
     settings = running.settings(Settings)
     client = connect(settings.mongo_url)
-    yield {name: client[f"{settings.database_prefix}_{name}"] for name in PUBLISHERS}
+    yield {name: client[f"{settings.database_prefix}_{name}"] for name in OWNERS}
     client.close()
 
 
@@ -107,7 +107,7 @@ async def test_without_two_of_three_nothing_counts_as_published(
     running: System, library: Library
 ) -> None:
     first, second, _ = nodes(running)
-    relays = [running.process(service) for service in PUBLISHERS]
+    relays = [running.process(service) for service in OWNERS]
     async with Load(library) as load:
         await asyncio.sleep(LOAD)
         await asyncio.gather(*(asyncio.to_thread(node.kill) for node in (first, second)))

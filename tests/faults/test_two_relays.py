@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager, suppress
 import orjson
 import pytest
 
-from ops.audit import PUBLISHERS
 from ops.offsets import Positions
 from ops.processes import System
+from services.registry import OWNERS
 from shared.contracts import published
 from shared.mongo import connect
 from shared.relay import Relay, outbox_producer
@@ -126,7 +126,7 @@ async def relays_without_lease(running: System) -> AsyncIterator[None]:
         finally:
             await producer.stop()
 
-    tasks = [asyncio.create_task(relay(service)) for service in PUBLISHERS]
+    tasks = [asyncio.create_task(relay(service)) for service in OWNERS]
     try:
         yield
         assert not any(task.done() for task in tasks), tasks

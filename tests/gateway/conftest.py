@@ -12,19 +12,21 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from services.gateway.app import create_app
-from services.gateway.consumers import hears
+from services.gateway.consumers import subscriptions
 from services.gateway.settings import Settings
 from services.gateway.store import FORM, INDEXES, WHOLE, apply
+from services.registry import OWNERS
 from shared.auth import Patron
 from shared.contracts import Event
 from shared.contracts.circulation import LoanCheckedOut, LoanRenewed
-from shared.http import NotFound, Run, Service, create_service_app
+from shared.http.app import create_service_app
+from shared.http.dependencies import Run
+from shared.http.problems import NotFound
+from shared.http.service import Service
 from shared.mongo import Database, connect, ensure_indexes
 from shared.unit_of_work import Origin, Work
 from tests import samples
-from tests.support import Api, served, test_keys
-
-SERVICES = ("accounts", "circulation", "events", "notices")
+from tests.support import Api, reaching, served, test_keys
 
 
 @dataclass
@@ -169,19 +171,19 @@ def settings(mongo_url: str, database: str) -> Settings:
     settings = Settings(
         mongo_url=mongo_url, database_prefix=database, roles=("api",), simulation=True
     )
-    return settings.model_copy(update={f"{service}_url": nobody() for service in SERVICES})
+    return reaching(settings, **{service: nobody() for service in OWNERS})
 
 
 @pytest.fixture
 async def echoes(settings: Settings) -> AsyncIterator[tuple[Settings, dict[str, Owner]]]:
     """Four owners that record their requests, and settings that point at them."""
-    owners = {service: echo(service) for service in SERVICES}
+    owners = {service: echo(service) for service in OWNERS}
     async with contextlib.AsyncExitStack() as stack:
         urls = {}
         for service, owner in owners.items():
             api = await stack.enter_async_context(served(owner.create_app, settings))
-            urls[f"{service}_url"] = api.url
-        yield settings.model_copy(update=urls), owners
+            urls[service] = api.url
+        yield reaching(settings, **urls), owners
         for owner in owners.values():
             owner.end.set()
 
@@ -191,7 +193,7 @@ async def lending(settings: Settings) -> AsyncIterator[tuple[Settings, Owner]]:
     """The small circulation, and settings that point at it."""
     owner = circulation(settings)
     async with served(owner.create_app, settings) as api:
-        yield settings.model_copy(update={"circulation_url": api.url}), owner
+        yield reaching(settings, circulation=api.url), owner
         owner.end.set()
 
 
@@ -226,7 +228,9 @@ def hear_all(views: Database) -> Tell:
     """A function that hands events with their times to their consumers as one batch."""
 
     async def deliver(told: Sequence[tuple[Event, datetime]]) -> None:
-        found = [hears.handlers[event.topic][1](event, Origin(when)) for event, when in told]
+        found = [
+            subscriptions.by_topic[event.topic].handler(event, Origin(when)) for event, when in told
+        ]
         await apply(views, [change for changes in found for change in changes])
 
     return deliver

@@ -7,7 +7,7 @@ from tests import samples
 
 
 def whole_story() -> list[tuple[Event, datetime]]:
-    """Return events of every type that the gateway hears, in a possible order."""
+    """Return events of every type that the gateway subscribes to, in a possible order."""
     told = [
         samples.patron(accounts.PatronRegistered, 1),
         samples.preferences(1),

@@ -17,11 +17,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from ops.child import Child
 from ops.embedded import embedded
 from services.gateway import store
-from services.gateway.consumers import hears
-from services.gateway.projection import SOURCES
+from services.gateway.consumers import subscriptions
 from services.gateway.settings import Settings
 from services.gateway.store import INDEXES, Change, ViewChange
-from shared.bus import BATCH, COMMIT_EVERY, Hears, Listener, dead_letter_topic, ensure_topics
+from services.registry import NAMES, OWNERS
+from shared.bus.listener import Listener
+from shared.bus.offsets import COMMIT_EVERY
+from shared.bus.processing import BATCH
+from shared.bus.retry import RetryPolicy
+from shared.bus.subscriptions import Subscriptions
+from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.contracts import Event, accounts, circulation
 from shared.ids import new_id
 from shared.mongo import Database, connect, ensure_indexes
@@ -66,6 +71,8 @@ class Writing:
 
     sizes: list[int] = field(default_factory=list)
     before: Callable[[Database, Sequence[Change]], Any] | None = None
+    patience: float = RetryPolicy.patience
+    """Seconds after which a batch that waits is put back."""
 
     async def apply(self, database: Database, changes: Sequence[Change]) -> None:
         """Apply the changes as the gateway does."""
@@ -78,10 +85,15 @@ class Writing:
 @contextlib.asynccontextmanager
 async def listening(settings: Settings, views: Database, writing: Writing) -> AsyncIterator[None]:
     """Run the gateway's listener until the block ends."""
-    heard = Hears(writing.apply)
-    heard.handlers = hears.handlers
+    batched = Subscriptions(writing.apply)
+    batched.by_topic = {
+        topic: replace(subscription, retry=RetryPolicy(patience=writing.patience))
+        for topic, subscription in subscriptions.by_topic.items()
+    }
     owners = Owners(settings, "gateway")
-    listener = Listener("gateway", settings, heard, UnitOfWork(views, "gateway", settings, owners))
+    listener = Listener(
+        "gateway", settings, batched, UnitOfWork(views, "gateway", settings, owners)
+    )
     running = asyncio.create_task(listener.run())
     try:
         yield
@@ -103,7 +115,7 @@ async def publish(
     poisons: Sequence[tuple[str, Poison]] = (),
 ) -> dict[tuple[int, int], Poison]:
     """Publish events with faulty messages among them; return partition and offset of the latter."""
-    await ensure_topics(settings)
+    await ensure_topics(settings, NAMES)
     chance = random.Random(1)  # noqa: S311 - repeatable
     messages: list[tuple[Event, datetime] | tuple[str, Poison]] = [*events]
     for poison in poisons:
@@ -160,7 +172,7 @@ async def all_done(settings: Settings, count: int, *topics: str) -> None:
     await until(done, within=60, every=0.1)
 
 
-async def letters(settings: Settings) -> dict[tuple[int, int], ConsumerRecord[bytes, bytes]]:
+async def dead_letters(settings: Settings) -> dict[tuple[int, int], ConsumerRecord[bytes, bytes]]:
     """Return the gateway's dead letters by their original partition and offset."""
     reader = AIOKafkaConsumer(
         dead_letter_topic("gateway"),
@@ -173,11 +185,11 @@ async def letters(settings: Settings) -> dict[tuple[int, int], ConsumerRecord[by
         found = {}
         async with asyncio.timeout(60):
             for _ in range(ends):
-                letter = await reader.getone()
-                headers = dict(letter.headers)
+                record = await reader.getone()
+                headers = dict(record.headers)
                 place = int(headers["carrel-partition"]), int(headers["carrel-offset"])
-                assert place not in found, f"buried twice: {place}"
-                found[place] = letter
+                assert place not in found, f"dead letter twice: {place}"
+                found[place] = record
         return found
     finally:
         await reader.stop()
@@ -188,7 +200,7 @@ async def shown(views: Database) -> set[str]:
     return {view["_id"] async for view in views.account_views.find()}
 
 
-async def test_each_kind_of_poison_is_buried_alone_and_the_rest_of_its_batch_taken_in(
+async def test_only_the_messages_at_fault_of_a_batch_become_dead_letters(
     settings: Settings, views: Database
 ) -> None:
     kinds = [(TOPIC, p) for p in POISONS if p.value is None or len(p.value) < LARGE]
@@ -199,13 +211,13 @@ async def test_each_kind_of_poison_is_buried_alone_and_the_rest_of_its_batch_tak
         count = len(PATRONS) + len(kinds)
         await all_done(settings, count, TOPIC, circulation.LoanCheckedOut.topic)
 
-    buried = await letters(settings)
+    found = await dead_letters(settings)
     assert len(sent) == len(kinds)
-    assert {place: as_it_came(buried[place], poison) for place, poison in sent.items()} == (
+    assert {place: as_it_came(found[place], poison) for place, poison in sent.items()} == (
         dict.fromkeys(sent, True)
     )
-    assert len(buried) == len(sent)
-    assert {dict(letter.headers)["carrel-tries"] for letter in buried.values()} == {b"1"}
+    assert len(found) == len(sent)
+    assert {dict(record.headers)["carrel-tries"] for record in found.values()} == {b"1"}
     assert await shown(views) == set(PATRONS)
     assert sum(writing.sizes) == len(PATRONS), "something was written again"
     assert len(writing.sizes) < len(PATRONS) / 10
@@ -222,10 +234,10 @@ async def test_an_event_that_fails_only_when_written_is_isolated_by_splitting_it
         await publish(settings, told(accounts.PatronUpdated, 2))
         await all_done(settings, len(PATRONS), accounts.PatronUpdated.topic)
 
-    buried = await letters(settings)
-    assert set(buried) == set(sent)
-    assert all(as_it_came(buried[place], poison) for place, poison in sent.items())
-    assert {dict(letter.headers)["carrel-tries"] for letter in buried.values()} == {b"3"}
+    found = await dead_letters(settings)
+    assert set(found) == set(sent)
+    assert all(as_it_came(found[place], poison) for place, poison in sent.items())
+    assert {dict(record.headers)["carrel-tries"] for record in found.values()} == {b"3"}
     versions = [view["patron"]["version"] async for view in views.account_views.find()]
     assert versions == [2] * len(PATRONS)
     assert max(writing.sizes) > 1, "batches are not taken whole again"
@@ -246,9 +258,7 @@ async def test_a_database_that_dies_in_the_middle_of_a_batch_costs_nothing(
     settings: Settings,
     mongod: tuple[str, Child],
     patience: float,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.bus.PATIENCE_SECONDS", patience)
     url, process = mongod
     settings = settings.model_copy(update={"mongo_url": url})
     client = connect(url)
@@ -263,13 +273,13 @@ async def test_a_database_that_dies_in_the_middle_of_a_batch_costs_nothing(
             died.set()
 
     await publish(settings, told(accounts.PatronRegistered, 1))
-    writing = Writing(before=die)
+    writing = Writing(before=die, patience=patience)
     async with listening(settings, views, writing):
         await asyncio.wait_for(died.wait(), 30)
         assert await committed(settings, TOPIC) < len(PATRONS)
         await asyncio.to_thread(process.start)
         await all_done(settings, len(PATRONS), TOPIC)
-    assert await letters(settings) == {}
+    assert await dead_letters(settings) == {}
     assert await shown(views) == set(PATRONS)
     client.close()
 
@@ -295,9 +305,9 @@ async def test_a_stopping_listener_finishes_and_commits_its_current_batch(
     assert not leaving.done()
     go_on.set()
     await leaving
-    taken_in = sum(writing.sizes)
-    assert taken_in > 1
-    assert await committed(settings, TOPIC) == taken_in == len(await shown(views))
+    applied = sum(writing.sizes)
+    assert applied > 1
+    assert await committed(settings, TOPIC) == applied == len(await shown(views))
     async with listening(settings, views, Writing()):
         await all_done(settings, len(events), TOPIC)
     assert await shown(views) == {event.key for event, _ in events}
@@ -306,7 +316,7 @@ async def test_a_stopping_listener_finishes_and_commits_its_current_batch(
 @pytest.fixture
 def gateway(settings: Settings, tmp_path: Path) -> Iterator[Child]:
     """A gateway process, not started yet, that only consumes events, on complete views."""
-    owners = {f"CARREL_{owner.upper()}_URL": settings.url_of(owner) for owner in SOURCES}
+    owners = {f"CARREL_{owner.upper()}_URL": settings.url_of(owner) for owner in OWNERS}
     process = Child(
         "gateway",
         [sys.executable, "-m", "ops", "serve", "gateway"],
@@ -328,7 +338,7 @@ def gateway(settings: Settings, tmp_path: Path) -> Iterator[Child]:
     process.kill()
 
 
-async def test_a_batch_is_taken_in_once_though_the_gateway_dies_before_it_says_so(
+async def test_a_batch_is_applied_once_though_the_gateway_dies_before_it_commits(
     settings: Settings, views: Database, whole: None, gateway: Child, hear_all: Tell
 ) -> None:
     events = story.whole_story()
@@ -338,15 +348,15 @@ async def test_a_batch_is_taken_in_once_though_the_gateway_dies_before_it_says_s
     await views.account_views.insert_one({"_id": store.WHOLE, "form": store.FORM})
 
     await publish(settings, events)
-    arm(gateway, "listener.taken-in", passes=1)
+    arm(gateway, "listener.processed", passes=1)
     await asyncio.to_thread(gateway.launch)
     assert await asyncio.to_thread(gateway.wait, 60) == -signal.SIGKILL, gateway.tail()
     topics = {event.topic for event, _ in events}
     assert await committed(settings, *topics) == 0
-    assert len(await shown(views)) > 1, "what was taken in was no batch"
+    assert len(await shown(views)) > 1, "the batch had one event only"
 
     disarm(gateway)
     await asyncio.to_thread(gateway.launch)
     await all_done(settings, len(events), *topics)
     assert await everything(views) == expected
-    assert await letters(settings) == {}
+    assert await dead_letters(settings) == {}

@@ -8,7 +8,7 @@ from services.gateway.edge import MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL
 from services.gateway.settings import Settings
 from tests.gateway.conftest import Owner, says
 from tests.gateway.test_proxy import Echoes, Gateway
-from tests.support import token
+from tests.support import reaching, token
 
 PATRON = token()
 SITE = "https://library.example"
@@ -111,7 +111,7 @@ async def test_long_data_is_compressed_but_pages_streams_and_tokens_are_not(
     kind: bytes, path: str, compressed: bool, settings: Settings, gateway: Gateway
 ) -> None:
     async with says(answer_of(kind)) as url:
-        all_there = settings.model_copy(update={"circulation_url": url, "accounts_url": url})
+        all_there = reaching(settings, circulation=url, accounts=url)
         async with (
             gateway(all_there) as api,
             api._session.get(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.gateway import store
-from services.gateway.consumers import hears
+from services.gateway.consumers import subscriptions
 from services.gateway.jobs import forget_ends, remembered
 from services.gateway.settings import Settings
 from shared.clock import wall_clock
@@ -135,7 +135,7 @@ async def test_an_event_that_is_older_than_what_was_forgotten_is_passed_over(
         """Hand the event over as the listener does: its id contains the time of its recording."""
         event_id = f"{int(recorded.timestamp() * 1000):012x}".ljust(12, "0")
         event_id = f"{event_id[:8]}-{event_id[8:]}-7000-8000-000000000000"
-        _, handler = hears.handlers[event.topic]
+        handler = subscriptions.by_topic[event.topic].handler
         await store.apply(views, handler(event, Origin(samples.START, causation_id=event_id)))
 
     now = wall_clock()

@@ -16,6 +16,7 @@ from services.gateway.settings import Settings
 from shared.owners import OwnerAway
 from tests.gateway.conftest import says
 from tests.gateway.test_proxy import Gateway
+from tests.support import reaching
 
 
 def opened(at: float = 0.0) -> Circuit:
@@ -113,7 +114,7 @@ async def test_calls_fail_at_once_after_several_calls_timed_out(
 ) -> None:
     async with (
         says(b"") as silent,
-        gateway(settings.model_copy(update={"events_url": silent})) as api,
+        gateway(reaching(settings, events=silent)) as api,
     ):
         await asyncio.gather(*(api.post("/v1/activities", {}) for _ in range(FAILURES)))
         for _ in range(3):

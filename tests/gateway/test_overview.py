@@ -15,7 +15,7 @@ from shared.mongo import Database
 from tests import samples
 from tests.gateway import story
 from tests.gateway.conftest import Owner, gateways, says
-from tests.support import Api, served, token, until
+from tests.support import Api, reaching, served, token, until
 
 Gateway = Callable[[Settings], AbstractAsyncContextManager[Api]]
 Hear = Callable[..., Awaitable[None]]
@@ -91,8 +91,6 @@ async def test_a_patron_nobody_heard_of_yet_has_an_empty_account(
                 "accruing_cents": 0,
             },
             "activities": [],
-            "admission_cards": [],
-            "enquiries": [],
             "inbox": {"unread": 0},
             "sources": dict.fromkeys(("accounts", "circulation", "events", "notices"), nothing),
         },
@@ -533,7 +531,7 @@ async def test_an_account_is_answered_in_time_while_the_keys_of_accounts_hang(
     settings: Settings,
 ) -> None:
     async with says(b"") as silent:
-        settings = settings.model_copy(update={"accounts_url": silent})
+        settings = reaching(settings, accounts=silent)
         async with served(create_app, settings, trust_test_keys=False) as api:
             answer = await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")

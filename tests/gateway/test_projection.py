@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from services.gateway import store
-from services.gateway.consumers import hears
-from services.gateway.projection import SOURCES, overview
+from services.gateway.consumers import subscriptions
+from services.gateway.projection import overview
 from services.gateway.store import Common
+from services.registry import OWNERS
 from shared.contracts import Event, accounts, circulation
 from shared.mongo import Database
 from tests import samples
@@ -19,7 +20,7 @@ from tests.gateway import story
 from tests.gateway.conftest import Tell
 
 Hear = Callable[..., Awaitable[None]]
-LIVE = dict.fromkeys(SOURCES, True)
+LIVE = dict.fromkeys(OWNERS, True)
 
 
 async def everything(views: Database) -> dict[str, Any]:
@@ -58,8 +59,8 @@ async def in_order(views: Database, hear: Hear) -> dict[str, Any]:
     return expected
 
 
-def test_the_story_has_every_event_that_the_gateway_hears() -> None:
-    assert {event.topic for event, _ in story.whole_story()} == set(hears.handlers)
+def test_the_story_has_every_event_that_the_gateway_subscribes_to() -> None:
+    assert {event.topic for event, _ in story.whole_story()} == set(subscriptions.by_topic)
 
 
 async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:

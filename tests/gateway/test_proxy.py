@@ -12,7 +12,7 @@ from shared.contracts.circulation import LoanCheckedOut
 from shared.mongo import Database, connect
 from tests import samples
 from tests.gateway.conftest import Owner, circulation, says
-from tests.support import Api, served, token, until
+from tests.support import Api, reaching, served, token, until
 
 Gateway = Callable[[Settings], AbstractAsyncContextManager[Api]]
 Echoes = tuple[Settings, dict[str, Owner]]
@@ -47,8 +47,6 @@ PATRON = token()
         ("/v1/notices", "notices"),
         ("/v1/notices.atom", "notices"),
         ("/v1/me/inbox/n1/read", "notices"),
-        ("/v1/enquiries/e1", "notices"),
-        ("/v1/visits/v1/exit", "notices"),
         ("/v1/ops/jobs/circulation/overdue", "circulation"),
         ("/v1/ops/jobs/events/releases", "events"),
         ("/v1/service-sessions", None),
@@ -181,7 +179,7 @@ async def test_an_owner_that_hangs_is_named_in_time(echoes: Echoes, gateway: Gat
     settings, _ = echoes
     async with gateway(settings) as api, says(b"") as silent:
         await unavailable(api, "GET", "/v1/titles/hangs", "circulation")
-    async with gateway(settings.model_copy(update={"circulation_url": silent})) as api:
+    async with gateway(reaching(settings, circulation=silent)) as api:
         await unavailable(api, "POST", "/v1/checkouts", "circulation")
 
 
@@ -200,7 +198,7 @@ async def test_an_owner_that_answers_garbage_is_named(
     garbage: bytes, settings: Settings, gateway: Gateway
 ) -> None:
     async with says(garbage) as url:
-        changed = settings.model_copy(update={"circulation_url": url})
+        changed = reaching(settings, circulation=url)
         async with gateway(changed) as api:
             await unavailable(api, "POST", "/v1/checkouts", "circulation")
 
@@ -218,7 +216,7 @@ async def test_health_says_which_owners_live(
     echoes: Echoes, settings: Settings, gateway: Gateway
 ) -> None:
     living, _ = echoes
-    half = living.model_copy(update={"events_url": settings.events_url})
+    half = reaching(living, events=settings.url_of("events"))
     async with gateway(half) as api:
 
         async def seen() -> bool:

@@ -4,19 +4,22 @@ from importlib import import_module
 
 import pytest
 
-from services.gateway.consumers import hears
+from services.gateway.consumers import subscriptions
 from services.gateway.rebuild import PARTS, is_of_a_patron
+from services.registry import OWNERS
 
 ASKED = {(service, kind) for service, kind, _ in PARTS}
 
 
-@pytest.mark.parametrize("topic", sorted(hears.handlers))
-def test_the_rebuild_asks_for_every_kind_of_event_that_the_gateway_hears(topic: str) -> None:
-    contract, _ = hears.handlers[topic]
+@pytest.mark.parametrize("topic", sorted(subscriptions.by_topic))
+def test_the_rebuild_asks_for_every_resource_that_the_gateway_shows(
+    topic: str,
+) -> None:
+    contract = subscriptions.by_topic[topic].contract
     assert any(issubclass(contract, form) for _, _, form in PARTS)
 
 
-@pytest.mark.parametrize("service", ["accounts", "circulation", "events", "notices"])
+@pytest.mark.parametrize("service", OWNERS)
 def test_the_rebuild_asks_each_owner_for_exactly_what_it_offers(service: str) -> None:
     told = import_module(f"services.{service}.snapshots")
     of_patrons = set(getattr(told, "OF_PATRONS", {}))

@@ -10,14 +10,15 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from ops.letters import Filter, letters
+from ops.dead_letter_store import Filter, find_dead_letters
 from services.gateway import store
 from services.gateway.app import create_app
-from services.gateway.consumers import hears
+from services.gateway.consumers import subscriptions
 from services.gateway.projection import open_holds, open_loans
 from services.gateway.rebuild import rebuild
 from services.gateway.settings import Settings
-from shared.bus import ensure_topics
+from services.registry import NAMES, OWNERS
+from shared.bus.topics import ensure_topics
 from shared.clock import wall_clock
 from shared.contracts import Event, circulation, notices
 from shared.mongo import Database, connect
@@ -25,9 +26,7 @@ from shared.owners import Owners
 from tests import samples
 from tests.gateway.conftest import nobody
 from tests.gateway.readiness import readiness
-from tests.support import served, token, until
-
-OWNERS = ("accounts", "circulation", "events", "notices")
+from tests.support import reaching, served, token, until
 
 
 @pytest.fixture
@@ -47,11 +46,11 @@ async def settings(mongo_url: str, database: str, kafka: str) -> AsyncIterator[S
         for service in OWNERS:
             kind = import_module(f"services.{service}.settings").Settings
             create = import_module(f"services.{service}.app").create_app
-            told = kind(**settings.model_copy(update=urls).model_dump())
+            told = kind(**reaching(settings, **urls).model_dump())
             api = await stack.enter_async_context(served(create, told, trust_test_keys=False))
-            urls[f"{service}_url"] = api.url
-        settings = settings.model_copy(update=urls)
-        await ensure_topics(settings)
+            urls[service] = api.url
+        settings = reaching(settings, **urls)
+        await ensure_topics(settings, NAMES)
         yield settings
 
 
@@ -136,7 +135,9 @@ async def test_a_rebuild_never_brings_back_what_has_ended_where_one_partition_la
     await nothing_is_open(views)
     # The consumers process them after the build, perhaps more than once.
     for _ in range(2):
-        await store.apply(views, [change for record in began for change in hears.changes(record)])
+        await store.apply(
+            views, [change for record in began for change in subscriptions.changes(record)]
+        )
         await nothing_is_open(views)
 
 
@@ -152,7 +153,9 @@ async def test_an_event_after_the_start_of_a_rebuild_is_shown(
 ) -> None:
     await built(settings, views)
     lent = await publish(settings, wall_clock(), samples.loan(circulation.LoanCheckedOut, 1))
-    await store.apply(views, [change for record in lent for change in hears.changes(record)])
+    await store.apply(
+        views, [change for record in lent for change in subscriptions.changes(record)]
+    )
     view, _ = await store.account_view(views, "patron-1")
     assert list(open_loans(view)) == ["loan-1"]
 
@@ -192,10 +195,10 @@ async def test_a_bad_message_stops_no_rebuild_and_becomes_one_dead_letter(
 
         await until(whole, within=60)
 
-        async def buried() -> bool:
-            return len(await letters(settings, Filter(["gateway"]))) == 1
+        async def has_dead_letter() -> bool:
+            return len(await find_dead_letters(settings, Filter(["gateway"]))) == 1
 
-        await until(buried, within=60)
+        await until(has_dead_letter, within=60)
 
         async def shown() -> bool:
             view, _ = await store.account_view(views, "patron-1")
@@ -210,7 +213,7 @@ async def test_a_gateway_is_ready_once_it_can_show_accounts_and_then_without_its
     settings: Settings, views: Database
 ) -> None:
     working = settings.model_copy(update={"roles": ("api", "consumers")})
-    lonely = working.model_copy(update={"events_url": nobody()})
+    lonely = reaching(working, events=nobody())
 
     async with served(create_app, lonely) as api:
         status, ready = await readiness(api)
@@ -227,7 +230,7 @@ async def test_a_gateway_is_ready_once_it_can_show_accounts_and_then_without_its
         assert await store.form(views) == store.FORM
         assert (await api.insist("GET", "/v1/me", as_=token())).status == 200
 
-    away = lonely.model_copy(update={f"{service}_url": nobody() for service in OWNERS})
+    away = reaching(lonely, **{service: nobody() for service in OWNERS})
     async with served(create_app, away) as api:
         status, ready = await readiness(api)
         assert (status, ready["checks"]["views"]) == (200, "ok")

@@ -34,8 +34,6 @@ PARTS = {
     "accruing",
     "totals",
     "activities",
-    "admission_cards",
-    "enquiries",
     "inbox",
     "sources",
 }

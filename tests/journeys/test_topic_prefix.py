@@ -8,7 +8,8 @@ from ops.audit import audit
 from ops.embedded import Infrastructure, embedded
 from ops.offsets import Positions
 from ops.processes import System, services
-from shared.bus import all_topics, dead_letter_topic
+from services.registry import NAMES
+from shared.bus.topics import all_topics, dead_letter_topic
 from shared.names import Names
 from shared.settings import Settings, load
 from tests.library import Library
@@ -62,11 +63,11 @@ async def test_two_systems_on_one_broker_do_not_see_one_anothers_events(
     for count, system in enumerate(systems, start=1):
         settings = system.settings(Settings)
         async with Positions(settings.kafka, settings.topic_prefix) as positions:
-            assert set(positions.topics) == set(all_topics())
+            assert set(positions.topics) == set(all_topics(NAMES))
             lent = [record async for record in positions.records("loan.checked-out")]
             ends = await positions.ends()
-            buried = sum(end for p, end in ends.items() if p.topic.startswith("dead-letter."))
-        assert (len(lent), buried) == (count, 0)
+            dead_letters = sum(end for p, end in ends.items() if p.topic.startswith("dead-letter."))
+        assert (len(lent), dead_letters) == (count, 0)
         assert (await audit(settings)).findings == []
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ops.processes import SERVICES, System
+from ops.processes import System
+from services.registry import NAMES
 from tests.journeys.test_trace_headers import SENT, STATE, headers_of_a_late_return
 from tests.library import Library
 from tests.support import until
@@ -56,7 +57,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, exporter: Path) -> Iterato
         "OTEL_BSP_SCHEDULE_DELAY": "50",
         "CARREL_LOG_LEVEL": "debug",
     }
-    with started_system(tmp_path_factory, environment=dict.fromkeys(SERVICES, told)) as started:
+    with started_system(tmp_path_factory, environment=dict.fromkeys(NAMES, told)) as started:
         yield started
 
 

@@ -23,9 +23,7 @@ def settings(mongo_url: str, database: str, lending: Lending) -> Settings:
         database_prefix=database,
         roles=("api",),
         simulation=True,
-        accounts_url=lending.url,
-        circulation_url=lending.url,
-        events_url=lending.url,
+        urls=dict.fromkeys(("accounts", "circulation", "events"), lending.url),
     )
 
 

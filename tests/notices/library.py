@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 
-from services.notices.consumers import hears
+from services.notices.consumers import subscriptions
 from shared.clock import parse_instant
 from shared.contracts import Event
 from shared.contracts.accounts import PatronErased, PatronRegistered, PreferencesChanged
@@ -103,7 +103,7 @@ async def events(api: Api, *topics: str) -> list[dict[str, Any]]:
 
 async def hear(api: Api, event: Event, event_id: str, at: str) -> None:
     """Deliver one event to its handler, as the listener does."""
-    _, handler = hears.handlers[event.topic]
+    handler = subscriptions.by_topic[event.topic].handler
     origin = Origin(now=parse_instant(at), causation_id=event_id)
     await handler(event, Run(api.app.state.unit_of_work, origin, inbox=event_id, within=30.0))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.notices.consumers import hears
+from services.notices.consumers import subscriptions
 from shared.contracts.circulation import FinesResumed, FinesSuspended, HoldChanged, HoldReady
 from shared.contracts.events import ActivityRescheduled
 from shared.contracts.notices import BranchReopened
@@ -222,7 +222,7 @@ async def told_of_closures(api: Api) -> list[str]:
     """Return the notifications of follower p after all published branch events, oldest first."""
     topics = {"$in": ["branch.closed", "branch.reopened", "branch.closure-changed"]}
     async for row in api.app.state.database.outbox.find({"topic": topics}).sort("$natural", 1):
-        contract, _ = hears.handlers[row["topic"]]
+        contract = subscriptions.by_topic[row["topic"]].contract
         event = contract.model_validate_json(bytes(row["body"]))
         await hear(api, event, row["_id"], row["headers"]["ce_time"])
     return [item["text"] for item in reversed(await inbox(api, "p"))]

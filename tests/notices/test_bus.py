@@ -6,14 +6,15 @@ from aiokafka import AIOKafkaProducer
 
 from services.notices.app import create_app
 from services.notices.settings import Settings
-from shared.bus import ensure_topics
+from services.registry import NAMES
+from shared.bus.topics import ensure_topics
 from tests.notices.library import close, inbox, prefers, register, reopening
 from tests.support import served, until
 
 
 async def test_a_reopening_reaches_its_follower_by_the_bus(settings: Settings, kafka: str) -> None:
     on_bus = settings.model_copy(update={"kafka": kafka, "roles": ("api", "consumers", "relay")})
-    await ensure_topics(on_bus)
+    await ensure_topics(on_bus, NAMES)
     chosen = prefers("p", 1, ("TPO",))
     headers = [("ce_id", b"e-1"), ("ce_time", b"2021-02-01T10:00:00Z")]
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:

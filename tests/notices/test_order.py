@@ -10,7 +10,6 @@ import pytest
 from services.notices import consumers
 from services.notices.app import create_app
 from services.notices.settings import Settings
-from shared.bus import Hears
 from tests.notices.kinds.examples import INBOXES, Happened, answers, story
 from tests.notices.lending import Lending
 from tests.notices.library import (
@@ -172,6 +171,5 @@ async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order
     assert kinds == INBOXES
 
 
-def test_the_story_has_every_event_type_that_notices_hears() -> None:
-    hears: Hears = consumers.hears
-    assert {happened.event.topic for happened in story()} == set(hears.handlers)
+def test_the_story_has_every_event_type_that_notices_subscribes_to() -> None:
+    assert {happened.event.topic for happened in story()} == set(consumers.subscriptions.by_topic)

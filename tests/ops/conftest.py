@@ -1,8 +1,12 @@
 """Minimal services for tests of process handling: they start, answer, crash and stop."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+
+from services import registry, settings
+from services.registry import NAMES
 
 APP = """
 import os
@@ -30,13 +34,15 @@ def create_app(settings):
 @pytest.fixture
 def small_services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose package `services` hides the real one from processes started there."""
-    for service in ("gateway", "accounts", "circulation", "events", "notices"):
+    for service in NAMES:
         folder = tmp_path / "services" / service
         folder.mkdir(parents=True)
         (folder / "__init__.py").touch()
-        (folder / "settings.py").write_text("from shared.settings import Settings as Settings\n")
+        (folder / "settings.py").write_text("from services.settings import Settings as Settings\n")
         (folder / "app.py").write_text(APP)
     (tmp_path / "services" / "__init__.py").touch()
+    for module in (registry, settings):
+        shutil.copy(str(module.__file__), tmp_path / "services")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from shared.bus import SERVICES
+from services.registry import NAMES
 from tests.ops import stand_ins
 from tests.ops.engine import Engine, NotHere, compose_command, own_engine, running_engine
 
@@ -41,7 +41,7 @@ INSIDE = (
     "tests/ops/compose_inside.py",
 )
 SCALED = {"circulation": 3}
-ALL = (*SERVICES, "mongo", "kafka")
+ALL = (*NAMES, "mongo", "kafka")
 HEALTHY_WITHIN = 600.0
 """Seconds; enough for a slow machine that starts seven containers at once."""
 GRACEFUL = {"mongo": {0}, "kafka": {0, 143}}

@@ -11,11 +11,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from ops import apache
 from ops.child import StartFailed
 from ops.embedded import embedded
-from shared.bus import ensure_topics
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus.topics import ensure_topics
 from shared.clock import wall_clock
 from shared.names import Names
 from shared.relay import outbox_producer, send_row
-from shared.settings import Settings
 
 
 @pytest.mark.parametrize("missing", ["java", "mvn"])
@@ -69,7 +70,7 @@ async def test_acknowledged_messages_survive_a_kill_and_a_new_port(
 @pytest.mark.kafka
 async def test_an_event_recorded_by_a_clock_that_was_ahead_is_published(tmp_path: Path) -> None:
     with embedded(tmp_path, mongo=False, kafka_port=None, broker="apache") as infrastructure:
-        await ensure_topics(Settings(kafka=infrastructure.kafka, partitions=1))
+        await ensure_topics(Settings(kafka=infrastructure.kafka, partitions=1), NAMES)
         producer = outbox_producer(infrastructure.kafka, "relay")
         await producer.start()
         tomorrow = wall_clock() + timedelta(days=1)

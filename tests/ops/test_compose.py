@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.bus import SERVICES
-from shared.settings import Settings
+from services.registry import NAMES
+from services.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -15,10 +15,10 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
 def test_there_are_the_services_a_store_and_a_broker() -> None:
-    assert {*SERVICES, "mongo", "kafka"} <= set(FILE["services"])
+    assert {*NAMES, "mongo", "kafka"} <= set(FILE["services"])
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_service_can_do_no_more_than_it_must(name: str) -> None:
     service = FILE["services"][name]
     assert service["command"] == [name]
@@ -30,7 +30,7 @@ def test_a_service_can_do_no_more_than_it_must(name: str) -> None:
     assert {"cpus", "memory"} <= set(service["deploy"]["resources"]["limits"])
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_service_is_watched_and_waits_for_what_it_stands_on(name: str) -> None:
     service = FILE["services"][name]
     assert "/health/ready" in " ".join(service["healthcheck"]["test"])
@@ -40,7 +40,7 @@ def test_a_service_is_watched_and_waits_for_what_it_stands_on(name: str) -> None
         assert FILE["services"][part]["healthcheck"]["test"]
 
 
-@pytest.mark.parametrize("name", [name for name in SERVICES if name != "gateway"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "gateway"])
 def test_a_service_can_be_scaled(name: str) -> None:
     assert not {"container_name", "ports", "hostname"} & set(FILE["services"][name])
     assert "CARREL_REPLICA" not in FILE["services"][name]["environment"]  # its host name is
@@ -53,14 +53,15 @@ def test_nothing_but_the_gateway_is_reached_from_outside_and_that_from_this_mach
     assert all(port.startswith("127.0.0.1:") for port in opened["gateway"])
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_service_is_told_only_what_there_is_to_tell(name: str) -> None:
     told = FILE["services"][name]["environment"]
     known = {f"CARREL_{field.upper()}" for field in Settings.model_fields}
+    known |= {f"CARREL_{service.upper()}_URL" for service in NAMES}
     assert {key for key in told if key.startswith("CARREL_")} <= known
     for secret in ("CARREL_SERVICE_SECRET", "CARREL_CARD_KEY"):
         assert told[secret].startswith(f"${{{secret}:?"), "no default: it has to be made"
-    for service in SERVICES:
+    for service in NAMES:
         assert told[f"CARREL_{service.upper()}_URL"] == f"http://{service}:{told['CARREL_PORT']}"
 
 

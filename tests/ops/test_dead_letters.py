@@ -9,18 +9,21 @@ from datetime import timedelta
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from ops.letters import Filter, deal, letters
+from ops.dead_letter_store import Filter, decide, find_dead_letters
 from services.gateway.store import WHOLE
-from shared.bus import Hears, Listener, dead_letter_topic, ensure_topics
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus.listener import Listener
+from shared.bus.subscriptions import Subscriptions
+from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.clock import wall_clock
 from shared.contracts.circulation import FinesSuspended
 from shared.ids import new_id
 from shared.mongo import Database, connect, ensure_indexes
 from shared.owners import Owners
-from shared.settings import Settings
 from shared.unit_of_work import Run, UnitOfWork, chassis_indexes
 from tests.ops.command import carrel
-from tests.shared.things import Thing, event_of, take_in
+from tests.shared.things import Thing, event_of, process_event
 from tests.support import until
 
 TOPIC = "fines.suspended"
@@ -36,7 +39,7 @@ async def store(settings: Settings) -> AsyncIterator[Database]:
     client = connect(settings.mongo_url)
     found = client[f"{settings.database_prefix}_circulation"]
     await ensure_indexes(found, {**chassis_indexes(1), "things": []})
-    await ensure_topics(settings)
+    await ensure_topics(settings, NAMES)
     yield found
     client.close()
 
@@ -50,17 +53,17 @@ class Consumer:
 
     @contextlib.asynccontextmanager
     async def listening(self, settings: Settings, store: Database) -> AsyncIterator[None]:
-        hears = Hears()
+        subscriptions = Subscriptions()
 
-        @hears(FinesSuspended)
+        @subscriptions.to(FinesSuspended)
         async def note(event: FinesSuspended, run: Run) -> None:
             if not self.mended:
                 raise ValueError("a secret of the message")
-            await run(take_in, event)
+            await run(process_event, event)
             self.heard.append(event.suspension_id)
 
         work = UnitOfWork(store, "circulation", settings, Owners(settings, "circulation"))
-        task = asyncio.create_task(Listener("circulation", settings, hears, work).run())
+        task = asyncio.create_task(Listener("circulation", settings, subscriptions, work).run())
         try:
             yield
         finally:
@@ -112,12 +115,14 @@ def body(name: str) -> bytes:
     return event_of(Thing(name, 1, 1)).body()
 
 
-async def buried(settings: Settings, store: Database, *bodies: bytes) -> list[str]:
+async def make_dead_letters(settings: Settings, store: Database, *bodies: bytes) -> list[str]:
     """Send messages that become dead letters, and return the ids of those."""
     await send(settings, *bodies)
 
     async def found() -> list[str]:
-        waiting = [letter.id for letter in await letters(settings, Filter(["circulation"]))]
+        waiting = [
+            letter.id for letter in await find_dead_letters(settings, Filter(["circulation"]))
+        ]
         return waiting if len(waiting) == len(bodies) else []
 
     async with Consumer().listening(settings, store):
@@ -128,7 +133,7 @@ async def buried(settings: Settings, store: Database, *bodies: bytes) -> list[st
 async def test_letters_are_listed_shown_retried_once_and_discarded(
     settings: Settings, store: Database
 ) -> None:
-    await buried(settings, store, body("a"), body("b"), body("c"))
+    await make_dead_letters(settings, store, body("a"), body("b"), body("c"))
     listed = await carrel(settings, "dead-letters", "list", "--json")
     found = listed.json()["dead_letters"]
     assert len(found) == 3
@@ -177,42 +182,42 @@ async def test_letters_are_listed_shown_retried_once_and_discarded(
 
 
 async def test_filters_leave_what_is_meant(settings: Settings, store: Database) -> None:
-    await buried(settings, store, body("a"), b"{not json")
-    every = await letters(settings, Filter())
+    await make_dead_letters(settings, store, body("a"), b"{not json")
+    every = await find_dead_letters(settings, Filter())
     assert len(every) == 2
-    [one] = await letters(settings, Filter(error="ValueError"))
-    assert await letters(settings, Filter(ids=frozenset([one.id]))) == [one]
-    assert await letters(settings, Filter(topic="loan.overdue")) == []
-    assert await letters(settings, Filter(["notices"])) == []
+    [one] = await find_dead_letters(settings, Filter(error="ValueError"))
+    assert await find_dead_letters(settings, Filter(ids=frozenset([one.id]))) == [one]
+    assert await find_dead_letters(settings, Filter(topic="loan.overdue")) == []
+    assert await find_dead_letters(settings, Filter(["notices"])) == []
 
 
 async def test_five_operators_at_once_send_each_letter_once(
     settings: Settings, store: Database
 ) -> None:
-    await buried(settings, store, *(body(f"n-{number}") for number in range(20)))
-    chosen = await letters(settings, Filter())
+    await make_dead_letters(settings, store, *(body(f"n-{number}") for number in range(20)))
+    chosen = await find_dead_letters(settings, Filter())
     done = await asyncio.gather(
-        *(deal(settings, chosen, "retried", f"op-{number}") for number in range(5))
+        *(decide(settings, chosen, "retried", f"op-{number}") for number in range(5))
     )
     assert sum(done) == 20
     assert await end_of(settings, TOPIC) == 40
-    assert await letters(settings, Filter()) == []
+    assert await find_dead_letters(settings, Filter()) == []
 
 
 async def test_a_letter_that_a_killed_command_left_is_taken_up_after_a_minute(
     settings: Settings, store: Database
 ) -> None:
-    await buried(settings, store, body("a"))
-    [letter] = await letters(settings, Filter())
+    await make_dead_letters(settings, store, body("a"))
+    [letter] = await find_dead_letters(settings, Filter())
     held = {"_id": letter.mark, "state": "sending", "by": "gone", "at": wall_clock()}
     await store.dead_letters.insert_one(held)
-    assert await deal(settings, [letter], "retried", "me") == 0
-    [listed] = await letters(settings, Filter())
+    assert await decide(settings, [letter], "retried", "me") == 0
+    [listed] = await find_dead_letters(settings, Filter())
     assert (listed.dealt_with, listed.dealt_by) == ("sending", "gone")
 
     earlier = {"$set": {"at": wall_clock() - timedelta(seconds=61)}}
     await store.dead_letters.update_one({"_id": letter.mark}, earlier)
-    assert await deal(settings, [letter], "retried", "me") == 1
+    assert await decide(settings, [letter], "retried", "me") == 1
     [mark] = await store.dead_letters.find({}).to_list(None)
     assert (mark["state"], mark["by"]) == ("retried", "me")
     assert await end_of(settings, TOPIC) == 2
@@ -221,11 +226,11 @@ async def test_a_letter_that_a_killed_command_left_is_taken_up_after_a_minute(
 async def test_a_letter_in_the_place_of_one_of_a_lost_log_waits(
     settings: Settings, store: Database
 ) -> None:
-    await buried(settings, store, body("a"))
-    [letter] = await letters(settings, Filter())
+    await make_dead_letters(settings, store, body("a"))
+    [letter] = await find_dead_letters(settings, Filter())
     before = f"{letter.partition}-{letter.offset}-{letter.timestamp - 1}"
     await store.dead_letters.insert_one({"_id": before, "state": "retried", "by": "x", "at": None})
-    assert await letters(settings, Filter()) == [letter]
+    assert await find_dead_letters(settings, Filter()) == [letter]
 
 
 @pytest.mark.parametrize(
@@ -240,8 +245,8 @@ async def test_a_letter_in_the_place_of_one_of_a_lost_log_waits(
 async def test_any_payload_is_shown_and_does_nothing_to_the_terminal(
     settings: Settings, store: Database, payload: bytes, shown: str
 ) -> None:
-    [letter] = await buried(settings, store, payload)
-    ran = await carrel(settings, "dead-letters", "show", letter)
+    [dead_letter_id] = await make_dead_letters(settings, store, payload)
+    ran = await carrel(settings, "dead-letters", "show", dead_letter_id)
     assert ran.code == 0
     assert shown in ran.out
     assert all(c.isprintable() or c == "\n" for c in ran.out)
@@ -250,11 +255,11 @@ async def test_any_payload_is_shown_and_does_nothing_to_the_terminal(
 async def test_an_invalid_dead_letter_command_changes_nothing(
     settings: Settings, store: Database
 ) -> None:
-    [letter] = await buried(settings, store, body("a"))
-    absent = await carrel(settings, "dead-letters", "retry", letter, "circulation/0-99")
+    [dead_letter_id] = await make_dead_letters(settings, store, body("a"))
+    absent = await carrel(settings, "dead-letters", "retry", dead_letter_id, "circulation/0-99")
     assert absent.code == 1
     assert "circulation/0-99. Nothing was done." in absent.err
-    for wrong in ((), (letter, "--all"), ("0-1",), ("--all", "--service", "library")):
+    for wrong in ((), (dead_letter_id, "--all"), ("0-1",), ("--all", "--service", "library")):
         assert (await carrel(settings, "dead-letters", "retry", *wrong)).code == 2
     assert await store.dead_letters.count_documents({}) == 0
     assert await end_of(settings, TOPIC) == 1
@@ -284,7 +289,7 @@ async def test_a_letter_that_views_may_have_forgotten_the_end_of_does_not_go_bac
     await lay(settings, "notices", old)
     by_time = {
         one.recorded_at is not None and one.recorded_at < since: one.id
-        for one in await letters(settings, Filter(["gateway"]))
+        for one in await find_dead_letters(settings, Filter(["gateway"]))
     }
 
     refused = await carrel(settings, "dead-letters", "retry", "--all", "--yes")

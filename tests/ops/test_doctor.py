@@ -9,11 +9,12 @@ from aiokafka.structs import OffsetAndMetadata
 
 from ops.doctor import Finding, examine
 from services.gateway.store import WHOLE
-from shared.bus import SERVICES, dead_letter_topic, ensure_topics
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.clock import parse_instant
 from shared.ids import new_id
 from shared.mongo import Client, connect, ensure_indexes
-from shared.settings import Settings
 from shared.unit_of_work import chassis_indexes
 from tests.ops.command import carrel
 
@@ -36,12 +37,12 @@ def settings(mongo_url: str, database: str, kafka: str) -> Settings:
 async def client(settings: Settings) -> AsyncIterator[Client]:
     """A client of a system with all databases and topics, as after the start of the services."""
     found = connect(settings.mongo_url)
-    for service in SERVICES:
+    for service in NAMES:
         own = import_module(f"services.{service}.store").INDEXES
         database = found[f"{settings.database_prefix}_{service}"]
         await ensure_indexes(database, {**chassis_indexes(settings.outbox_days), **own})
     await found[f"{settings.database_prefix}_gateway"].account_views.insert_one({"_id": WHOLE})
-    await ensure_topics(settings)
+    await ensure_topics(settings, NAMES)
     yield found
     found.close()
 

@@ -6,14 +6,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ops.dead_letter_store import Filter, find_dead_letters
 from ops.doctor import examine
-from ops.letters import Filter, letters
-from shared import bus, held
-from shared.bus import Hears, Listener, ensure_topics
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus import held
+from shared.bus.listener import Listener
+from shared.bus.retry import RetryPolicy
+from shared.bus.subscriptions import Subscriptions
+from shared.bus.topics import ensure_topics
 from shared.contracts.circulation import FinesSuspended
 from shared.mongo import connect
 from shared.owners import OwnerAway, OwnerRefused, Owners
-from shared.settings import Settings
 from shared.unit_of_work import Run, UnitOfWork
 from tests.ops.command import carrel
 from tests.shared.test_bus import GOOD_HEADERS, send
@@ -29,15 +33,16 @@ def settings(mongo_url: str, database: str, kafka: str) -> Settings:
 class Consumer:
     """A consumer of notices whose owner does not answer for the thing `bad`."""
 
-    def __init__(self, failure: Exception) -> None:
+    def __init__(self, failure: Exception, patience: float = RetryPolicy.patience) -> None:
         self.heard: list[str] = []
         self._failure = failure
+        self._retry = RetryPolicy(patience=patience)
 
     @contextlib.asynccontextmanager
     async def listening(self, settings: Settings) -> AsyncIterator[Listener]:
-        hears = Hears()
+        subscriptions = Subscriptions()
 
-        @hears(FinesSuspended)
+        @subscriptions.to(FinesSuspended, retry=self._retry)
         async def note(event: FinesSuspended, _: Run) -> None:
             if event.suspension_id == "bad":
                 raise self._failure
@@ -47,7 +52,7 @@ class Consumer:
         store = client[f"{settings.database_prefix}_notices"]
         owners = Owners(settings, "notices")
         listener = Listener(
-            "notices", settings, hears, UnitOfWork(store, "notices", settings, owners)
+            "notices", settings, subscriptions, UnitOfWork(store, "notices", settings, owners)
         )
         task = asyncio.create_task(listener.run())
         try:
@@ -60,7 +65,7 @@ class Consumer:
 
 
 async def publish(settings: Settings, *ids: str) -> None:
-    await ensure_topics(settings)
+    await ensure_topics(settings, NAMES)
     for number, each in enumerate(ids):
         headers = {**GOOD_HEADERS, "ce_id": f"e-{number}".encode()}
         await send(settings, "fines.suspended", event_of(Thing(each, 1, 1)).body(), **headers)
@@ -77,18 +82,17 @@ async def test_a_message_that_its_owner_refuses_becomes_a_dead_letter_and_the_pa
 
     async with consumer.listening(settings):
         await until(heard, within=60)
-    [letter] = await letters(settings, Filter(["notices"]))
+    [letter] = await find_dead_letters(settings, Filter(["notices"]))
     assert (letter.error, letter.tries) == ("refused: circulation-answers-422", "3")
 
 
 async def test_a_message_that_waits_for_minutes_is_named_and_a_command_makes_it_a_dead_letter(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bus, "PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(held, "HELD_SECONDS", 0)
     monkeypatch.setattr("ops.doctor.HELD_SECONDS", 0)
     await publish(settings, "bad", "good")
-    consumer = Consumer(OwnerAway("circulation"))
+    consumer = Consumer(OwnerAway("circulation"), patience=0.2)
     async with consumer.listening(settings) as listener:
 
         async def named() -> bool:
@@ -106,7 +110,7 @@ async def test_a_message_that_waits_for_minutes_is_named_and_a_command_makes_it_
             return consumer.heard == ["good"] and not listener.held()
 
         await until(goes_on, within=60)
-    [letter] = await letters(settings, Filter(["notices"]))
+    [letter] = await find_dead_letters(settings, Filter(["notices"]))
     assert letter.error == "refused: operator-decision"
     [finding] = [f for f in await examine(settings) if f.check == "held messages"]
     assert finding.level == "ok"

@@ -23,7 +23,7 @@ import yaml
 from ops import ports
 from ops.embedded import embedded
 from ops.processes import System
-from shared.bus import SERVICES
+from services.registry import NAMES
 from tests.library import Library
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         infrastructure = stack.enter_context(
             embedded(folder, mongo_port=None, kafka_port=None, broker="apache")
         )
-        first = {service: ports.reserve() for service in SERVICES}
+        first = {service: ports.reserve() for service in NAMES}
         told = {
             "CARREL_MONGO_URL": infrastructure.mongo_url,
             "CARREL_KAFKA": infrastructure.kafka,
@@ -65,7 +65,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         }
         containers = [
             stack.enter_context(_container(service, port, told))
-            for service in SERVICES
+            for service in NAMES
             for port in [first[service], *_more(service)]
         ]
         deadline = time.monotonic() + 240
@@ -163,7 +163,7 @@ async def test_the_page_is_in_it(running: System) -> None:
 
 def test_no_process_of_it_may_more_than_a_reader_can(running: System) -> None:
     names = _docker("ps", "--quiet", f"--filter=ancestor={IMAGE}").split()
-    assert len(names) == len(SERVICES) + 2
+    assert len(names) == len(NAMES) + 2
     for name in names:
         [state] = json.loads(_docker("inspect", name))
         assert state["Config"]["User"] == "10001"

@@ -17,7 +17,8 @@ import pytest
 from ops import ports
 from ops.child import StartFailed
 from ops.embedded import Infrastructure
-from ops.processes import SERVICES, services
+from ops.processes import services
+from services.registry import NAMES
 
 NOWHERE = Infrastructure("mongodb://127.0.0.1:1", "127.0.0.1:1", None, None)
 
@@ -40,7 +41,7 @@ def test_each_service_is_told_where_the_others_are(small_services: Path) -> None
         },
         usual_ports=False,
     ) as system:
-        assert set(system.processes) == {f"{name}-0" for name in SERVICES} | {"circulation-1"}
+        assert set(system.processes) == {f"{name}-0" for name in NAMES} | {"circulation-1"}
         gateway = told(system.gateway_url)
         first, second = (told(system.url("circulation", replica)) for replica in (0, 1))
 

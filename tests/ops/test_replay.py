@@ -15,17 +15,17 @@ from ops.child import start_all, stop_all
 from ops.embedded import embedded
 from ops.processes import System
 from ops.replay import replay
-from shared.bus import ensure_topics
+from services.registry import NAMES, OWNERS
+from services.settings import Settings
+from shared.bus.topics import ensure_topics
 from shared.mongo import connect, ensure_indexes
 from shared.owners import Owners
 from shared.relay import Relay, outbox_producer
-from shared.settings import Settings
 from shared.unit_of_work import UnitOfWork, chassis_indexes
 from tests.library import Library
 from tests.ops.command import carrel
 from tests.shared.things import ORIGIN, Raise, raise_count
 
-PUBLISHERS = ("accounts", "circulation", "events", "notices")
 TOPIC = "fines.suspended"
 
 
@@ -62,7 +62,7 @@ async def test_a_new_broker_gets_the_same_messages_in_the_same_order(
     for number in range(40):
         await unit_of_work.run(raise_count, Raise(f"thing-{number % 4}"), ORIGIN)
     old = settings.model_copy(update={"kafka": kafka})
-    await ensure_topics(old)
+    await ensure_topics(old, NAMES)
     producer = outbox_producer(kafka, "test")
     await producer.start()
     await Relay(unit_of_work.database, kafka, "circulation", "0").drain(producer)
@@ -105,7 +105,7 @@ async def test_the_system_converges_after_the_broker_lost_its_log(running: Syste
     await asyncio.to_thread(stop_all, services)
     await _lose_everything(running, settings)
     assert (await carrel(settings, "topics", "create")).code == 0
-    replayed = {service: await carrel(settings, "replay", service) for service in PUBLISHERS}
+    replayed = {service: await carrel(settings, "replay", service) for service in OWNERS}
     assert {service: ran.code for service, ran in replayed.items()} == {
         "accounts": 0,
         "circulation": 0,

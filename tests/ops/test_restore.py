@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
-from ops.audit import PUBLISHERS
 from ops.child import start_all, stop_all
 from ops.processes import System, system
+from services.registry import OWNERS
 from shared.mongo import connect
 from shared.settings import Settings
 from tests.faults.load import Load
@@ -161,7 +161,7 @@ async def published_by(running: System) -> dict[str, dict[str, Any]]:
     client = connect(settings.mongo_url)
     found = {}
     try:
-        for service in PUBLISHERS:
+        for service in OWNERS:
             outbox = client[f"{settings.database_prefix}_{service}"].outbox
             async for row in outbox.find({}):
                 found[row["_id"]] = {

@@ -14,7 +14,7 @@ from ops.cli import app
 from ops.embedded import Infrastructure
 from ops.processes import LEFT, System, services
 from ops.target import described, settings_of
-from shared.settings import Settings
+from services.settings import Settings
 
 NOWHERE = Infrastructure("mongodb://user:secret@127.0.0.1:1/", "127.0.0.1:2", None, None)
 WRITING = (

@@ -3,8 +3,9 @@
 import pytest
 from aiokafka.errors import InvalidReplicationFactorError
 
-from shared.bus import DEAD_LETTER_BYTES, all_topics, declared_topics, ensure_topics
-from shared.settings import Settings
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus.topics import DEAD_LETTER_BYTES, all_topics, declared_topics, ensure_topics
 from tests.ops.command import carrel
 
 
@@ -19,10 +20,10 @@ async def test_missing_topics_are_told_then_created_once(settings: Settings) -> 
     assert "loan.overdue: is missing: carrel topics create" in before.err
     made = await carrel(settings, "topics", "create")
     assert made.code == 0
-    assert f"{len(all_topics())} topics created." in made.out
+    assert f"{len(all_topics(NAMES))} topics created." in made.out
     assert (await carrel(settings, "topics", "create")).out == "No topic was missing.\n"
     after = await carrel(settings, "topics", "check")
-    assert (after.code, after.out) == (0, f"All {len(all_topics())} topics are as declared.\n")
+    assert (after.code, after.out) == (0, f"All {len(all_topics(NAMES))} topics are as declared.\n")
 
 
 async def test_other_numbers_are_told_and_left_as_they_are(settings: Settings) -> None:
@@ -30,7 +31,7 @@ async def test_other_numbers_are_told_and_left_as_they_are(settings: Settings) -
     checked = await carrel(settings, "topics", "check", "--json", CARREL_RETENTION_DAYS="7")
     assert checked.code == 1
     faults = checked.json()["faults"]
-    assert len(faults) == len(all_topics())
+    assert len(faults) == len(all_topics(NAMES))
     assert "has 2 partitions, 3 are declared" in faults[0]["fault"]
     assert faults[0]["note"] == "retention.ms 2592000000, not 604800000"
     fit = await carrel(settings, "topics", "check", CARREL_PARTITIONS="2")
@@ -38,10 +39,10 @@ async def test_other_numbers_are_told_and_left_as_they_are(settings: Settings) -
 
 
 async def test_the_list_says_what_each_topic_holds(settings: Settings) -> None:
-    await ensure_topics(settings)
+    await ensure_topics(settings, NAMES)
     listed = (await carrel(settings, "topics", "list", "--json")).json()["topics"]
     by_name = {topic["topic"]: topic for topic in listed}
-    assert by_name.keys() == set(all_topics())
+    assert by_name.keys() == set(all_topics(NAMES))
     overdue, letters = by_name["loan.overdue"], by_name["dead-letter.notices"]
     assert (overdue["partitions"], overdue["replication"], overdue["events"]) == (3, 1, 0)
     assert (overdue["retention"], letters["retention"]) == ("30 days", "for ever")
@@ -52,7 +53,7 @@ async def test_the_list_says_what_each_topic_holds(settings: Settings) -> None:
 async def test_a_refused_topic_is_an_error_and_not_silence(settings: Settings) -> None:
     wanted = settings.model_copy(update={"replication": 3})
     with pytest.raises(InvalidReplicationFactorError):
-        await ensure_topics(wanted)
+        await ensure_topics(wanted, NAMES)
     ran = await carrel(settings, "topics", "create", "--replication", "3")
     assert ran.code == 1
     assert "InvalidReplicationFactorError" in ran.err
@@ -60,7 +61,7 @@ async def test_a_refused_topic_is_an_error_and_not_silence(settings: Settings) -
 
 def test_three_copies_are_written_to_two_at_least_and_letters_may_be_large() -> None:
     one, three = (
-        {topic.name: topic.topic_configs for topic in declared_topics(settings)}
+        {topic.name: topic.topic_configs for topic in declared_topics(settings, NAMES)}
         for settings in (Settings(), Settings(replication=3))
     )
     assert {configs["min.insync.replicas"] for configs in one.values()} == {"1"}

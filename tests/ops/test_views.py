@@ -12,14 +12,14 @@ from ops.views import compare
 from services.gateway import store
 from services.gateway.projection import fold
 from services.gateway.rebuild import PARTS, is_of_a_patron, told_by
+from services.registry import OWNERS
+from services.settings import Settings
 from shared.contracts import accounts
 from shared.mongo import Client, Database, connect, ensure_indexes
 from shared.owners import OwnerAway, Owners
-from shared.settings import Settings
 from tests import samples
-from tests.support import served
+from tests.support import reaching, served
 
-OWNERS = ("accounts", "circulation", "events", "notices")
 NOW = datetime(2021, 2, 1, tzinfo=UTC)
 
 
@@ -44,13 +44,13 @@ async def settings(mongo_url: str, database: str) -> AsyncIterator[Settings]:
     async with contextlib.AsyncExitStack() as stack:
         for service in OWNERS:
             kind = import_module(f"services.{service}.settings").Settings
-            told = settings.model_copy(update=urls).model_dump()
+            told = reaching(settings, **urls).model_dump()
             create_app = import_module(f"services.{service}.app").create_app
             api = await stack.enter_async_context(
                 served(create_app, kind(**told), trust_test_keys=False)
             )
-            urls[f"{service}_url"] = api.url
-        yield settings.model_copy(update=urls)
+            urls[service] = api.url
+        yield reaching(settings, **urls)
 
 
 @pytest.fixture

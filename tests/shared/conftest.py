@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.settings import Settings
 from shared.mongo import connect, ensure_indexes
 from shared.owners import Owners
-from shared.settings import Settings
 from shared.unit_of_work import UnitOfWork, chassis_indexes
 
 

@@ -6,10 +6,18 @@ import aiohttp
 import pytest
 from fastapi import FastAPI, Response
 
+from services.settings import Settings
 from shared.auth import Unauthenticated, Verifier, keys_from
 from shared.owners import OwnerAway
 from shared.unit_of_work import UnitOfWork
-from tests.support import loopback_server, test_keys, token, until
+from tests.support import loopback_server, reaching, test_keys, token, until
+
+NOBODY = "http://127.0.0.1:9"
+
+
+def issuer_at(url: str) -> Settings:
+    """Return the settings of a service whose tokens are signed at this address."""
+    return reaching(Settings(), accounts=url)
 
 
 @pytest.fixture
@@ -25,17 +33,17 @@ async def test_a_service_that_starts_without_accounts_knows_its_callers(
 ) -> None:
     async with aiohttp.ClientSession() as session:
         async with loopback_server(accounts) as url:
-            first = Verifier(keys_from(lambda: session, url, unit_of_work.database))
+            first = Verifier(keys_from(lambda: session, issuer_at(url), unit_of_work.database))
             assert (await first.caller(token("patron-1"))).id == "patron-1"
 
-        restarted = Verifier(keys_from(lambda: session, url, unit_of_work.database))
+        restarted = Verifier(keys_from(lambda: session, issuer_at(url), unit_of_work.database))
         assert (await restarted.caller(token("patron-2"))).id == "patron-2"
 
 
 async def test_keys_are_there_before_any_token(unit_of_work: UnitOfWork, accounts: FastAPI) -> None:
     async with aiohttp.ClientSession() as session:
         async with loopback_server(accounts) as url:
-            fresh = Verifier(keys_from(lambda: session, url, unit_of_work.database))
+            fresh = Verifier(keys_from(lambda: session, issuer_at(url), unit_of_work.database))
             renewing = asyncio.create_task(fresh.keep_renewed())
             await until(unit_of_work.database.known_keys.find_one)
         assert (await fresh.caller(token("patron-1"))).id == "patron-1"
@@ -58,11 +66,13 @@ async def test_wrong_answers_of_accounts_replace_no_keys(
     confused.get("/v1/keys")(lambda: answer)
     async with aiohttp.ClientSession() as session:
         async with loopback_server(accounts) as url:
-            first = Verifier(keys_from(lambda: session, url, unit_of_work.database))
+            first = Verifier(keys_from(lambda: session, issuer_at(url), unit_of_work.database))
             await first.caller(token("patron-1"))
         async with loopback_server(confused) as url:
             for _ in range(2):
-                restarted = Verifier(keys_from(lambda: session, url, unit_of_work.database))
+                restarted = Verifier(
+                    keys_from(lambda: session, issuer_at(url), unit_of_work.database)
+                )
                 assert (await restarted.caller(token("patron-2"))).id == "patron-2"
 
 
@@ -70,7 +80,7 @@ async def test_without_ever_having_heard_accounts_nobody_is_known(
     unit_of_work: UnitOfWork,
 ) -> None:
     async with aiohttp.ClientSession() as session:
-        never = Verifier(keys_from(lambda: session, "http://127.0.0.1:9", unit_of_work.database))
+        never = Verifier(keys_from(lambda: session, issuer_at(NOBODY), unit_of_work.database))
         with pytest.raises(OwnerAway):
             await never.caller(token())
 

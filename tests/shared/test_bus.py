@@ -12,13 +12,15 @@ from aiokafka.consumer.fetcher import Fetcher
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
-from shared import bus
-from shared.bus import Hears, Listener, dead_letter_topic, ensure_topics
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus.listener import FETCH_SECONDS, Listener
+from shared.bus.subscriptions import Subscriptions
+from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.contracts.circulation import FinesResumed, FinesSuspended
 from shared.relay import Relay, outbox_age, outbox_pending
-from shared.settings import Settings
 from shared.unit_of_work import Run, UnitOfWork
-from tests.shared.things import ORIGIN, Raise, Thing, event_of, raise_count, take_in
+from tests.shared.things import ORIGIN, Raise, Thing, event_of, process_event, raise_count
 from tests.support import until
 
 
@@ -39,16 +41,16 @@ class Heard:
 async def listening(
     unit_of_work: UnitOfWork, settings: Settings, heard: Heard
 ) -> AsyncIterator[Listener]:
-    hears = Hears()
+    subscriptions = Subscriptions()
 
-    @hears(FinesSuspended, FinesResumed)
+    @subscriptions.to(FinesSuspended, FinesResumed)
     async def note(event: FinesSuspended, run: Run) -> None:
         if heard.failures:
             raise heard.failures.pop(0)
-        await run(take_in, event)
+        await run(process_event, event)
         heard.events.append(event)
 
-    listener = Listener("circulation", settings, hears, unit_of_work)
+    listener = Listener("circulation", settings, subscriptions, unit_of_work)
     task = asyncio.create_task(listener.run())
     try:
         await until(lambda: _true(listener.health()[1] == "listening"))
@@ -108,7 +110,7 @@ async def committed(settings: Settings, topic: str) -> int:
         await consumer.stop()
 
 
-async def test_a_committed_change_reaches_whoever_hears_it(
+async def test_a_committed_change_reaches_its_subscribers(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     heard = Heard()
@@ -136,7 +138,7 @@ async def test_two_relays_at_once_lose_nothing_and_the_inbox_bears_doubles(
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all")
     for _ in range(20):
         await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
-    await ensure_topics(settings)
+    await ensure_topics(settings, NAMES)
     await producer.start()
     first = Relay(unit_of_work.database, settings.kafka, "circulation", "0")
     await asyncio.gather(first.drain(producer), second.drain(producer))
@@ -163,11 +165,11 @@ JSON = {"content-type": b"application/json"}
         pytest.param(b"{}", {**GOOD_HEADERS, "ce_source": b"\xff\xfe"}, id="headers not text"),
     ],
 )
-async def test_a_message_at_fault_is_buried_as_it_came_and_its_partition_goes_on(
+async def test_a_message_at_fault_becomes_a_dead_letter_as_it_came_and_its_partition_goes_on(
     unit_of_work: UnitOfWork, settings: Settings, value: bytes, headers: dict[str, bytes]
 ) -> None:
     heard = Heard()
-    await ensure_topics(settings)
+    await ensure_topics(settings, NAMES)
     await send(settings, "fines.suspended", value, **headers)
     good = (
         b'{"version":1,"suspension_id":"s","starts_on":"2020-12-10","resumes_on":null,'
@@ -177,11 +179,11 @@ async def test_a_message_at_fault_is_buried_as_it_came_and_its_partition_goes_on
 
     async with listening(unit_of_work, settings, heard):
         await until(lambda: _true(heard.events))
-        [buried] = await read(settings, dead_letter_topic("circulation"), 1)
+        [dead_letter] = await read(settings, dead_letter_topic("circulation"), 1)
 
     assert [event.suspension_id for event in heard.events] == ["s"]
-    assert (buried.value or b"") == value
-    sent = dict(buried.headers)
+    assert (dead_letter.value or b"") == value
+    sent = dict(dead_letter.headers)
     assert {name: sent[name] for name in headers} == headers
     assert sent["carrel-topic"] == b"fines.suspended"
     assert sent["carrel-offset"] == b"0"
@@ -192,7 +194,7 @@ async def test_a_message_can_have_nothing_published(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     heard = Heard()
-    await ensure_topics(settings)
+    await ensure_topics(settings, NAMES)
     asks = {**GOOD_HEADERS, **JSON, "reply_to": b"fine.paid"}
     await send(settings, "fines.suspended", event_of(Thing("a", 1, 1)).body(), **asks)
     async with listening(unit_of_work, settings, heard):
@@ -205,7 +207,7 @@ async def test_a_message_can_have_nothing_published(
     assert set(ends.values()) == {0}
 
 
-async def test_a_fault_that_passes_is_tried_again_without_burying(
+async def test_a_fault_that_passes_is_tried_again_without_a_dead_letter(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     heard = Heard(failures=[RuntimeError("once")])
@@ -216,7 +218,7 @@ async def test_a_fault_that_passes_is_tried_again_without_burying(
     assert len(heard.events) == 1
 
 
-async def test_a_refusal_is_buried_after_a_few_tries_with_its_code(
+async def test_a_refusal_becomes_a_dead_letter_after_a_few_tries_with_its_code(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     class Refused(Exception):
@@ -225,9 +227,9 @@ async def test_a_refusal_is_buried_after_a_few_tries_with_its_code(
     heard = Heard(failures=[Refused("secret") for _ in range(3)])
     async with listening(unit_of_work, settings, heard), relaying(unit_of_work, settings):
         await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
-        [buried] = await read(settings, dead_letter_topic("circulation"), 1)
+        [dead_letter] = await read(settings, dead_letter_topic("circulation"), 1)
 
-    sent = dict(buried.headers)
+    sent = dict(dead_letter.headers)
     assert sent["carrel-error"] == b"refused: copy-on-loan"
     assert sent["carrel-tries"] == b"3"
 
@@ -235,7 +237,7 @@ async def test_a_refusal_is_buried_after_a_few_tries_with_its_code(
 async def test_a_consumer_that_cannot_commit_is_started_again(
     unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bus.STUCK_SECONDS", 0.5)
+    monkeypatch.setattr("shared.bus.listener.STUCK_SECONDS", 0.5)
     heard = Heard()
     async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard) as one:
         first = one.offsets.consumer
@@ -253,8 +255,8 @@ async def test_a_consumer_that_cannot_commit_is_started_again(
 async def test_a_consumer_that_passes_over_a_partition_is_started_again(
     unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bus.STUCK_SECONDS", 1)
-    monkeypatch.setattr("shared.bus.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("shared.bus.listener.STUCK_SECONDS", 1)
+    monkeypatch.setattr("shared.bus.listener.LOOK_SECONDS", 0.2)
     heard = Heard()
     async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard) as one:
         first = one.offsets.consumer
@@ -291,7 +293,7 @@ async def test_a_broker_that_is_slow_to_answer_is_not_always_too_late(
     fetch = Fetcher._proc_fetch_request
 
     async def slowly(*asked: Any) -> Any:
-        await asyncio.sleep(5 * bus.FETCH_SECONDS)
+        await asyncio.sleep(5 * FETCH_SECONDS)
         return await fetch(*asked)
 
     monkeypatch.setattr(Fetcher, "_proc_fetch_request", slowly)
@@ -331,7 +333,7 @@ async def test_events_behind_one_in_progress_are_counted_as_lag(
 async def test_an_error_of_the_transport_in_a_commit_ends_no_listener(
     unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bus.STUCK_SECONDS", 0.5)
+    monkeypatch.setattr("shared.bus.listener.STUCK_SECONDS", 0.5)
 
     async def closed(_: Any) -> None:
         raise RuntimeError("unable to perform operation on <TCPTransport closed=True>")

@@ -9,12 +9,14 @@ from aiokafka import ConsumerRecord
 from fastapi import APIRouter, FastAPI
 from pydantic import ValidationError
 
-from shared.bus import Hears
+from services.settings import Settings
+from shared.bus.subscriptions import Subscriptions
 from shared.clock import bounded, library_day, parse_instant
 from shared.contracts.circulation import FinesSuspended
-from shared.http import Body, Day, Service, create_service_app
+from shared.http.app import create_service_app
+from shared.http.bodies import Body, Day
+from shared.http.service import Service
 from shared.mongo import connect
-from shared.settings import Settings
 from tests.shared.test_http import create_app as create_things
 from tests.shared.things import Thing, event_of
 from tests.support import Api, served, token
@@ -100,10 +102,10 @@ def test_an_event_with_a_far_date_is_at_fault() -> None:
         serialized_value_size=1,
         headers=(("ce_id", b"e-1"), ("ce_time", ENDS[0].encode())),
     )
-    hears = Hears()
-    hears(FinesSuspended)(lambda _: None)
+    subscriptions = Subscriptions()
+    subscriptions.to(FinesSuspended)(lambda _: None)
     with pytest.raises(ValueError, match="within"):
-        hears.read(record)
+        subscriptions.read(record)
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -8,9 +8,13 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from joserfc.jwk import OKPKey
 
+from services.settings import Settings
 from shared.auth import Patron, Staff
-from shared.http import Body, BusinessTime, Db, NotFound, Run, Service, create_service_app
-from shared.settings import Settings
+from shared.http.app import create_service_app
+from shared.http.bodies import Body
+from shared.http.dependencies import BusinessTime, Db, Run
+from shared.http.problems import NotFound
+from shared.http.service import Service
 from tests.shared.things import Raise, Thing, raise_count
 from tests.support import Api, served, token
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi import FastAPI, Request, Response
 
+from services.settings import Settings
 from shared.owners import OwnerAway, OwnerRefused, Owners, path_to
-from shared.settings import Settings
-from tests.support import loopback_server
+from tests.support import loopback_server, reaching
 
 STRANGE = "../loans?as_of=1#x/%2e ü"
 
@@ -24,7 +24,7 @@ async def owners(settings: Settings, status: int = 200) -> AsyncIterator[Owners]
         return Response(f'"{raw}"', status, media_type="application/json")
 
     async with loopback_server(app) as url:
-        asked = Owners(settings.model_copy(update={"circulation_url": url}), "notices")
+        asked = Owners(reaching(settings, circulation=url), "notices")
         yield asked
         await asked.close()
 

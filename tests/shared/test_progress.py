@@ -3,7 +3,7 @@
 import pytest
 from aiokafka import TopicPartition
 
-from shared.progress import Progress
+from shared.bus.progress import Progress
 
 A, B = TopicPartition("loan.renewed", 0), TopicPartition("loan.returned", 0)
 

@@ -7,9 +7,10 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
+from services.settings import Settings
 from shared import supervision
-from shared.http import Service, create_service_app
-from shared.settings import Settings
+from shared.http.app import create_service_app
+from shared.http.service import Service
 from shared.supervision import Supervisor
 from tests.support import loopback_server, until
 

@@ -7,16 +7,16 @@ import pytest
 
 from shared.clock import wall_clock
 from shared.mongo import Document
-from shared.unit_of_work import KeyReused, Once, UnitOfWork
+from shared.unit_of_work import IdempotencyKey, KeyReused, UnitOfWork
 from tests.shared.things import (
     NOON,
     ORIGIN,
     Raise,
     Thing,
     event_of,
+    process_event,
     raise_and_fail,
     raise_count,
-    take_in,
 )
 
 
@@ -82,7 +82,9 @@ async def test_a_stored_answer_ages_by_the_databases_clock(
 ) -> None:
     now = wall_clock()
     monkeypatch.setattr("shared.unit_of_work.wall_clock", lambda: now - timedelta(days=1))
-    await unit_of_work.run(raise_count, Raise("a"), ORIGIN, once=Once("patron-1:k", "f"))
+    await unit_of_work.run(
+        raise_count, Raise("a"), ORIGIN, idempotency_key=IdempotencyKey("patron-1:k", "f")
+    )
 
     answer = await only(unit_of_work, "answers", {})
     row = await only(unit_of_work, "outbox", {})
@@ -91,9 +93,9 @@ async def test_a_stored_answer_ages_by_the_databases_clock(
 
 
 async def test_a_request_retried_with_its_key_happens_once(unit_of_work: UnitOfWork) -> None:
-    once = Once("patron-1:k", "f")
+    key = IdempotencyKey("patron-1:k", "f")
     answers = await asyncio.gather(
-        *(unit_of_work.run(raise_count, Raise("a"), ORIGIN, once=once) for _ in range(10))
+        *(unit_of_work.run(raise_count, Raise("a"), ORIGIN, idempotency_key=key) for _ in range(10))
     )
 
     assert {thing.count for thing, _ in answers if thing} == {1}
@@ -102,18 +104,22 @@ async def test_a_request_retried_with_its_key_happens_once(unit_of_work: UnitOfW
 
 
 async def test_a_key_does_not_serve_another_request(unit_of_work: UnitOfWork) -> None:
-    await unit_of_work.run(raise_count, Raise("a"), ORIGIN, once=Once("patron-1:k", "f"))
+    await unit_of_work.run(
+        raise_count, Raise("a"), ORIGIN, idempotency_key=IdempotencyKey("patron-1:k", "f")
+    )
 
     with pytest.raises(KeyReused):
-        await unit_of_work.run(raise_count, Raise("b"), ORIGIN, once=Once("patron-1:k", "g"))
+        await unit_of_work.run(
+            raise_count, Raise("b"), ORIGIN, idempotency_key=IdempotencyKey("patron-1:k", "g")
+        )
 
 
 async def test_a_refused_request_may_be_tried_again_with_its_key(unit_of_work: UnitOfWork) -> None:
-    once = Once("patron-1:k", "f")
+    key = IdempotencyKey("patron-1:k", "f")
     with pytest.raises(RuntimeError):
-        await unit_of_work.run(raise_and_fail, Raise("a"), ORIGIN, once=once)
+        await unit_of_work.run(raise_and_fail, Raise("a"), ORIGIN, idempotency_key=key)
 
-    thing, _ = await unit_of_work.run(raise_count, Raise("a"), ORIGIN, once=once)
+    thing, _ = await unit_of_work.run(raise_count, Raise("a"), ORIGIN, idempotency_key=key)
     assert thing is not None
     assert thing.count == 1
 
@@ -123,7 +129,7 @@ async def test_an_event_delivered_many_times_at_once_has_one_effect(
 ) -> None:
     event = event_of(Thing("a", 1, 1))
     await asyncio.gather(
-        *(unit_of_work.run(take_in, event, ORIGIN, inbox="event-1") for _ in range(20))
+        *(unit_of_work.run(process_event, event, ORIGIN, inbox="event-1") for _ in range(20))
     )
 
     counted = await only(unit_of_work, "things", {"_id": "in-a"})

@@ -53,7 +53,7 @@ async def raise_and_fail(work: Work, command: Raise) -> Thing:
     raise RuntimeError("after the change")
 
 
-async def take_in(work: Work, event: FinesSuspended) -> None:
+async def process_event(work: Work, event: FinesSuspended) -> None:
     """Count how often an event had an effect."""
     await work.update(
         "things", {"_id": f"in-{event.suspension_id}"}, {"$inc": {"n": 1}}, upsert=True

@@ -24,7 +24,8 @@ from services.circulation.usecases.commands.return_copies import (
 )
 from services.circulation.usecases.steps.lend_copies import Lent
 from shared.auth import Desk
-from shared.http import Body, Run
+from shared.http.bodies import Body
+from shared.http.dependencies import Run
 from shared.ids import card_digest
 
 router = APIRouter(prefix="/v1")

@@ -14,7 +14,9 @@ from services.circulation.usecases.commands.resolve_conflict import (
     resolve_conflict,
 )
 from shared.auth import Staff
-from shared.http import Body, Db, PageQuery, Run, page_of
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.http.paging import PageQuery, page_of
 
 router = APIRouter(prefix="/v1")
 

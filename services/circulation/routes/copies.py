@@ -12,7 +12,9 @@ from services.circulation.usecases.commands.recover_copy import RecoverCopy, rec
 from services.circulation.usecases.commands.take_out_copy import Fault, TakeOutCopy, take_out_copy
 from services.circulation.usecases.steps.serve_queue import Served
 from shared.auth import Desk, Staff
-from shared.http import Body, Db, NotFound, Run
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.http.problems import NotFound
 
 router = APIRouter(prefix="/v1")
 

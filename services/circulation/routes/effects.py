@@ -12,7 +12,8 @@ from services.circulation.routes.fields import Today
 from services.circulation.usecases.commands.note_calendar import calendar_of
 from shared.auth import OtherService
 from shared.contracts.notices import BranchSnapshot
-from shared.http import Body, Db
+from shared.http.bodies import Body
+from shared.http.dependencies import Db
 
 router = APIRouter(prefix="/v1")
 

@@ -14,7 +14,7 @@ from pydantic import (
 from services.circulation.domain.title import normal_isbn
 from shared import unit_of_work
 from shared.clock import library_day, parse_instant
-from shared.http import BusinessTime
+from shared.http.dependencies import BusinessTime
 
 
 def _when(value: object) -> object:

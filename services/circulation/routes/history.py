@@ -7,7 +7,8 @@ from pydantic import BaseModel
 
 from services.circulation import queries
 from shared.auth import Patron
-from shared.http import Db, PageQuery, page_of
+from shared.http.dependencies import Db
+from shared.http.paging import PageQuery, page_of
 
 router = APIRouter(prefix="/v1")
 

@@ -17,7 +17,9 @@ from services.circulation.usecases.commands.amend_hold import AmendHold, amend_h
 from services.circulation.usecases.commands.cancel_hold import CancelHold, cancel_hold
 from services.circulation.usecases.commands.place_hold import PlaceHold, QueuedHold, place_hold
 from shared.auth import Caller, Patron, PatronOrStaff, Staff, may_see
-from shared.http import Body, Day, Db, Page, PageQuery, Run, page_of
+from shared.http.bodies import Body, Day
+from shared.http.dependencies import Db, Run
+from shared.http.paging import Page, PageQuery, page_of
 from shared.mongo import Database
 
 router = APIRouter(prefix="/v1")

@@ -18,7 +18,9 @@ from services.circulation.usecases.commands.declare_lost import DeclareLost, Los
 from services.circulation.usecases.commands.reject_claim import RejectClaim, reject_claim
 from shared import auth
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
-from shared.http import Body, Day, Db, Page, PageQuery, Run, page_of
+from shared.http.bodies import Body, Day
+from shared.http.dependencies import Db, Run
+from shared.http.paging import Page, PageQuery, page_of
 from shared.mongo import Database
 
 router = APIRouter(prefix="/v1")

@@ -16,7 +16,8 @@ from services.circulation.usecases.commands.begin_refund import BeginRefund
 from services.circulation.usecases.workflows.pay_charges import pay_charges
 from services.circulation.usecases.workflows.refund_charge import refund_charge
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
-from shared.http import Body, Db, Run
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
 
 router = APIRouter(prefix="/v1")
 

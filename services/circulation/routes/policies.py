@@ -13,7 +13,9 @@ from services.circulation.routes.fields import BranchKind, Category, Line
 from services.circulation.usecases.commands.delete_policy import DeletePolicy, delete_policy
 from services.circulation.usecases.commands.set_policy import SetPolicy, set_policy
 from shared.auth import Staff
-from shared.http import Body, Db, PageQuery, Run, page_of
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.http.paging import PageQuery, page_of
 
 router = APIRouter(prefix="/v1")
 

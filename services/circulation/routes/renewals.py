@@ -16,7 +16,8 @@ from services.circulation.usecases.commands.renew_all_loans import (
 )
 from services.circulation.usecases.commands.renew_loan import Renewal, RenewLoan, renew_loan
 from shared.auth import Patron, PatronOrStaff
-from shared.http import Body, Preview, Run
+from shared.http.bodies import Body
+from shared.http.dependencies import Preview, Run
 
 router = APIRouter(prefix="/v1")
 

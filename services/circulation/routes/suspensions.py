@@ -30,7 +30,9 @@ from services.circulation.usecases.commands.withdraw_suspension import (
     withdraw_suspension,
 )
 from shared.auth import Staff, StaffOrService
-from shared.http import Body, Day, Db, PageQuery, Preview, Run, page_of
+from shared.http.bodies import Body, Day
+from shared.http.dependencies import Db, Preview, Run
+from shared.http.paging import PageQuery, page_of
 from shared.unit_of_work import UseCase
 
 router = APIRouter(prefix="/v1")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from services.circulation import store
 from services.circulation.domain.sweep import Sweep
 from shared.auth import StaffOrOps
-from shared.http import Db
+from shared.http.dependencies import Db
 
 router = APIRouter(prefix="/v1/ops/sweeps", tags=["operations"])
 

@@ -31,7 +31,10 @@ from services.circulation.usecases.commands.catalogue_title import (
     catalogue_title,
 )
 from shared.auth import Staff
-from shared.http import Body, Db, NotFound, PageQuery, Run, page_of
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.http.paging import PageQuery, page_of
+from shared.http.problems import NotFound
 
 router = APIRouter(prefix="/v1")
 

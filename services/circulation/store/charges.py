@@ -8,7 +8,7 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.ledger import Entry, Posting
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, Part, from_document, read_part
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Work
 
 # Names of indexes that queries give as a hint.
@@ -68,10 +68,10 @@ async def find(db: Database, charge_id: str) -> Charge | None:
     return found[0] if found else None
 
 
-async def find_unpaid(db: Database, part: Part) -> tuple[list[Charge], str | None]:
+async def find_unpaid(db: Database, query: SnapshotQuery) -> tuple[list[Charge], str | None]:
     """Return a page of charges with an unpaid amount or a refund due, and where the next begins."""
     open_ = {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]}
-    return await read_part(db.charges, Charge, part, open_)
+    return await read_snapshot_page(db.charges, Charge, query, open_)
 
 
 async def find_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Charge]:

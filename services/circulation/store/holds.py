@@ -11,7 +11,7 @@ from services.circulation.domain.hold import OPEN_STATES, SERVED_STATES, Hold, H
 from services.circulation.domain.hold_queue import Queue
 from services.circulation.domain.sweep import Position, Stage, Sweep
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, Part, from_document, read_part
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Stale, Work
 
 WAITING = {"state": HoldState.WAITING.value}
@@ -197,9 +197,9 @@ async def find_open_of(db: Database, patron_id: str) -> list[Hold]:
     return sorted(found, key=lambda hold: hold.id)
 
 
-async def find_open(db: Database, part: Part) -> tuple[list[Hold], str | None]:
+async def find_open(db: Database, query: SnapshotQuery) -> tuple[list[Hold], str | None]:
     """Return a page of the open holds and the id at which the next page begins."""
-    return await read_part(db.holds, Hold, part, OPEN)
+    return await read_snapshot_page(db.holds, Hold, query, OPEN)
 
 
 async def find_queue(db: Database, title_id: str, limit: int, after: int) -> list[Hold]:

@@ -14,7 +14,15 @@ from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.domain.sweep import Position, Stage, Sweep
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, Part, from_document, plain, read_part, store_fields_as
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    plain,
+    read_snapshot_page,
+    store_fields_as,
+)
 from shared.unit_of_work import Stale, Work
 
 # Documents keep the name that this field had when the first of them were stored.
@@ -160,9 +168,9 @@ async def titles_of(db: Database, loan_ids: Collection[str]) -> dict[str, str]:
     return {loan["_id"]: loan["title_id"] async for loan in found}
 
 
-async def find_open(db: Database, part: Part) -> tuple[list[Loan], str | None]:
+async def find_open(db: Database, query: SnapshotQuery) -> tuple[list[Loan], str | None]:
     """Return a page of the open loans and the id at which the next page begins."""
-    return await read_part(db.loans, Loan, part, OPEN)
+    return await read_snapshot_page(db.loans, Loan, query, OPEN)
 
 
 async def find_due_before(db: Database, patron_id: str, day: date) -> list[Loan]:

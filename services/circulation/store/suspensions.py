@@ -6,7 +6,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, Part, read_part
+from shared.mongo import Database, Indexes, SnapshotQuery, read_snapshot_page
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -46,9 +46,9 @@ async def find_one(db: Database, suspension_id: str) -> FineSuspension | None:
     return found[0] if found else None
 
 
-async def find_part(db: Database, part: Part) -> tuple[list[FineSuspension], str | None]:
+async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[FineSuspension], str | None]:
     """Return a page of the suspensions and the id at which the next page begins."""
-    return await read_part(db.suspensions, FineSuspension, part)
+    return await read_snapshot_page(db.suspensions, FineSuspension, query)
 
 
 async def to_resume(db: Database, day: date) -> list[str]:

@@ -10,7 +10,7 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.title import Title, search_terms, sought
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, Part, from_document, plain, read_part
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, plain, read_snapshot_page
 from shared.unit_of_work import Work
 
 SEARCH_SECONDS = 0.7
@@ -129,9 +129,9 @@ def matching(text: str) -> dict[str, Any]:
     return {}
 
 
-async def find_part(db: Database, part: Part) -> tuple[list[Title], str | None]:
+async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Title], str | None]:
     """Return a page of the titles and the id at which the next page begins."""
-    return await read_part(db.titles, Title, part)
+    return await read_snapshot_page(db.titles, Title, query)
 
 
 async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from services.gateway.web.branches import branch_names
 from services.gateway.web.session import Said
 from services.gateway.web.visit import Anyone, PatronVisit, Today, Visit
 from services.gateway.web.words import ACTIVITY_TYPES
-from shared.http import BusinessTime
+from shared.http.dependencies import BusinessTime
 
 router = APIRouter(include_in_schema=False)
 

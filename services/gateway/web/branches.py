@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 
 from services.gateway.web.api import Api, segment
 from services.gateway.web.visit import Anyone
-from shared.http import BusinessTime
+from shared.http.dependencies import BusinessTime
 
 router = APIRouter(include_in_schema=False)
 

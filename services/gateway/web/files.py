@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Response
 
-from shared.http import NotFound
+from shared.http.problems import NotFound
 
 router = APIRouter(include_in_schema=False)
 

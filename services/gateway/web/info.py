@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from services.gateway.web.branches import branch_names
 from services.gateway.web.visit import PatronVisit
-from shared.http import BusinessTime
+from shared.http.dependencies import BusinessTime
 
 router = APIRouter(include_in_schema=False)
 

@@ -23,7 +23,7 @@ from services.gateway.web.session import Said
 from services.gateway.web.words import PROBLEMS
 from shared.auth import Caller, Forbidden, Unauthenticated, Verifier
 from shared.clock import library_day
-from shared.http import BusinessTime
+from shared.http.dependencies import BusinessTime
 from shared.ids import new_id
 from shared.owners import OwnerAway
 

@@ -5,7 +5,7 @@ from typing import Any
 from services.notices import store
 from services.notices.domain.closure import ClosureState, state_of
 from services.notices.domain.refusals import NoSuchClosure
-from shared.http import Page, page_of
+from shared.http.paging import Page, page_of
 from shared.mongo import Database
 
 

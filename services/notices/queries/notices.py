@@ -6,7 +6,7 @@ from typing import Any
 from services.notices import store
 from services.notices.domain.notice import Notice
 from services.notices.domain.refusals import BadCursor
-from shared.http import Page, page_of
+from shared.http.paging import Page, page_of
 from shared.mongo import Database
 
 

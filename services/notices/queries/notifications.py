@@ -13,7 +13,7 @@ from services.notices.domain.refusals import BadCursor
 from services.notices.kinds.kind import Known, text_of
 from services.notices.kinds.language import language_of
 from shared.clock import parse_instant
-from shared.http import Page, page_of
+from shared.http.paging import Page, page_of
 from shared.mongo import Database
 
 

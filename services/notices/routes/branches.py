@@ -13,7 +13,9 @@ from services.notices.usecases.change_hours import ChangeHours, change_hours
 from services.notices.usecases.register_branch import RegisterBranch, register_branch
 from shared.auth import Staff
 from shared.clock import library_day
-from shared.http import Body, BusinessTime, PageQuery, Run
+from shared.http.bodies import Body
+from shared.http.dependencies import BusinessTime, Run
+from shared.http.paging import PageQuery
 
 router = APIRouter(prefix="/v1", tags=["branches"])
 

@@ -28,7 +28,9 @@ from services.notices.usecases.withdraw_closure import WithdrawClosure, withdraw
 from shared.auth import Staff
 from shared.clock import library_day
 from shared.contracts.notices import BranchSnapshot
-from shared.http import Body, Db, PageQuery, Preview, Run
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Preview, Run
+from shared.http.paging import PageQuery
 from shared.unit_of_work import UseCase
 
 router = APIRouter(prefix="/v1", tags=["closures"])

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from services.notices.domain import branch as rules
-from shared.http import Body
+from shared.http.bodies import Body
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,10}$")]
 BranchKind = Literal["central", "major", "district", "small", "mobile", "station"]

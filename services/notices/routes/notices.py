@@ -12,7 +12,8 @@ from services.notices.routes.fields import Id, Name, ScopeBody, Text
 from services.notices.usecases.publish_notice import PublishNotice, publish_notice
 from shared.auth import Staff
 from shared.clock import library_day
-from shared.http import BusinessTime, Db, PageQuery, Run
+from shared.http.dependencies import BusinessTime, Db, Run
+from shared.http.paging import PageQuery
 
 router = APIRouter(prefix="/v1", tags=["notices"])
 

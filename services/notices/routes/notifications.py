@@ -11,7 +11,8 @@ from services.notices.queries.notifications import InboxItem
 from services.notices.routes.fields import Id
 from services.notices.usecases.read_notification import ReadNotification, read_notification
 from shared.auth import Patron
-from shared.http import Db, PageQuery, Run
+from shared.http.dependencies import Db, Run
+from shared.http.paging import PageQuery
 
 router = APIRouter(prefix="/v1", tags=["inbox"])
 

@@ -6,7 +6,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 
 from services.notices.domain.branch import Branch
-from shared.mongo import Database, Indexes, Part, from_document, read_part
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Work
 
 BRANCHES = "branches"
@@ -63,9 +63,9 @@ async def _find(db: Database, query: Mapping[str, Any], limit: int = 0) -> list[
     return [from_document(Branch, document) async for document in found]
 
 
-async def find_part(db: Database, part: Part) -> tuple[list[Branch], str | None]:
+async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Branch], str | None]:
     """Return a part of the branches and the id at which the next part begins."""
-    return await read_part(db[BRANCHES], Branch, part)
+    return await read_snapshot_page(db[BRANCHES], Branch, query)
 
 
 async def find_names(db: Database, codes: Collection[str]) -> dict[str, str]:

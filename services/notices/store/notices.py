@@ -5,7 +5,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.notice import Notice
-from shared.mongo import Database, Indexes, Part, from_document, read_part
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Work
 
 NOTICES = "notices"
@@ -40,6 +40,6 @@ async def find_before(
     return [from_document(Notice, document) async for document in found]
 
 
-async def find_part(db: Database, part: Part) -> tuple[list[Notice], str | None]:
+async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Notice], str | None]:
     """Return a part of the notices and the id at which the next part begins."""
-    return await read_part(db[NOTICES], Notice, part)
+    return await read_snapshot_page(db[NOTICES], Notice, query)

@@ -7,7 +7,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.notification import Cause, Notification
-from shared.mongo import Database, Indexes, Part, from_document, read_part
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Work
 
 NOTIFICATIONS = "notifications"
@@ -114,7 +114,7 @@ async def find_inbox(
     return [from_document(Notification, document) async for document in found.limit(limit)]
 
 
-async def find_unread(db: Database, part: Part) -> tuple[list[Notification], str | None]:
-    """Return the unread notifications of a part, and the id at which the next part begins."""
+async def find_unread(db: Database, query: SnapshotQuery) -> tuple[list[Notification], str | None]:
+    """Return the unread notifications of a query, and the id at which the next part begins."""
     where = {"read": False, "withdrawn": False}
-    return await read_part(db[NOTIFICATIONS], Notification, part, where)
+    return await read_snapshot_page(db[NOTIFICATIONS], Notification, query, where)

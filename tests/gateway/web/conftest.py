@@ -10,7 +10,7 @@ from services.gateway.app import create_app
 from shared.auth import Verifier
 from shared.settings import Settings
 from tests.gateway.web.browser import Browser
-from tests.support import Api, served, test_keys, token
+from tests.support import Api, reaching, served, test_keys, token
 
 SECRETS = {"service_secret": "between-us", "card_key": "for-cards"}
 CARD, PIN = "HK0001", "135790"
@@ -39,7 +39,7 @@ async def accounts(settings: Settings) -> AsyncIterator[Api]:
 @pytest.fixture
 async def site(whole: None, settings: Settings, accounts: Api) -> AsyncIterator[Api]:
     """The gateway with its pages, which accepts the sessions that accounts opens."""
-    told = settings.model_copy(update={**SECRETS, "accounts_url": accounts.url})
+    told = reaching(settings.model_copy(update=SECRETS), accounts=accounts.url)
     async with served(create_app, told, trust_test_keys=False) as api:
         yield api
 

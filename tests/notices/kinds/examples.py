@@ -47,7 +47,7 @@ class Happened:
 
 
 def story() -> list[Happened]:
-    """Return an event of every type that notices hears, in the order in which they happened."""
+    """Return an event of every type that notices subscribes to, in order of time."""
     snapshot = registered("a").model_dump()
     told: list[Event] = [
         registered("a", language="zh-Hant"),

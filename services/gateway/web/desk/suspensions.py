@@ -12,7 +12,7 @@ from services.gateway.web.desk import forms
 from services.gateway.web.desk.changes import Change, carry_out
 from services.gateway.web.desk.words import KINDS
 from services.gateway.web.visit import DeskVisit, Visit
-from shared.http import NotFound
+from shared.http.problems import NotFound
 
 router = APIRouter(include_in_schema=False)
 

@@ -16,7 +16,7 @@ class _Standing:
 
     position: int
     since: float
-    taken_in: int
+    processed: int
     """Messages that the consumer had processed by then."""
     waiting: int
     """Messages that waited then, in all partitions."""
@@ -34,9 +34,9 @@ class Progress:
         now: float,
         positions: Mapping[TopicPartition, int],
         ends: Mapping[TopicPartition, int],
-        taken_in: int,
+        processed: int,
     ) -> list[TopicPartition]:
-        """Return the skipped partitions; `now` is in seconds, `taken_in` counts messages.
+        """Return the skipped partitions; `now` is in seconds, `processed` counts messages.
 
         A skipped partition has had more to read for `patience` seconds, and since then the consumer
         processed either no message, or more than all partitions had waiting at the start. A
@@ -47,12 +47,12 @@ class Progress:
         self._standing = {
             p: known
             if (known := self._standing.get(p)) and known.position == positions[p]
-            else _Standing(positions[p], now, taken_in, waiting)
+            else _Standing(positions[p], now, processed, waiting)
             for p in behind
         }
         return [
             p
             for p, standing in self._standing.items()
             if now - standing.since >= self._patience
-            and not 0 < taken_in - standing.taken_in <= standing.waiting
+            and not 0 < processed - standing.processed <= standing.waiting
         ]

@@ -11,7 +11,9 @@ from pymongo.errors import DuplicateKeyError
 
 from ops.console import counted
 from ops.offsets import Positions
-from shared.bus import DEAD_LETTER_BYTES, LEFT_OUT, SERVICES, dead_letter_topic
+from services.registry import NAMES
+from shared.bus.dead_letters import LEFT_OUT
+from shared.bus.topics import DEAD_LETTER_BYTES, dead_letter_topic
 from shared.ids import time_of
 from shared.mongo import Client, Document, connect
 from shared.names import Names
@@ -24,7 +26,7 @@ Outcome = Literal["retried", "discarded"]
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """A dead letter, without its payload."""
 
     service: str
@@ -65,77 +67,79 @@ class Letter:
 class Filter:
     """A selection of dead letters. Empty values do not narrow it."""
 
-    services: Sequence[str] = SERVICES
+    services: Sequence[str] = NAMES
     topic: str = ""
     error: str = ""
     ids: frozenset[str] = field(default_factory=frozenset)
     waiting: bool = True
     """True for only those that nobody has retried or discarded."""
 
-    def holds(self, letter: Letter) -> bool:
+    def holds(self, dead_letter: DeadLetter) -> bool:
         """Return whether a dead letter is selected."""
         return (
-            (not self.topic or letter.topic == self.topic)
-            and self.error in letter.error
-            and (not self.ids or letter.id in self.ids)
-            and (not self.waiting or letter.dealt_with in ("", "sending"))
+            (not self.topic or dead_letter.topic == self.topic)
+            and self.error in dead_letter.error
+            and (not self.ids or dead_letter.id in self.ids)
+            and (not self.waiting or dead_letter.dealt_with in ("", "sending"))
         )
 
 
-async def letters(settings: Settings, wanted: Filter) -> list[Letter]:
+async def find_dead_letters(settings: Settings, wanted: Filter) -> list[DeadLetter]:
     """Return the selected dead letters, oldest first within each partition."""
     found = []
     async with _opened(settings) as (client, positions):
         for service in wanted.services:
             async with aclosing(_read(settings, client, positions, service)) as read:
-                found += [letter async for letter, _ in read if wanted.holds(letter)]
+                found += [dead_letter async for dead_letter, _ in read if wanted.holds(dead_letter)]
     return found
 
 
-async def find(
+async def find_one(
     settings: Settings, wanted: Filter
-) -> tuple[Letter, ConsumerRecord[bytes, bytes]] | None:
+) -> tuple[DeadLetter, ConsumerRecord[bytes, bytes]] | None:
     """Return the first selected dead letter with its record."""
     async with _opened(settings) as (client, positions):
         for service in wanted.services:
             async with aclosing(_read(settings, client, positions, service)) as read:
-                async for letter, record in read:
-                    if wanted.holds(letter):
-                        return letter, record
+                async for dead_letter, record in read:
+                    if wanted.holds(dead_letter):
+                        return dead_letter, record
     return None
 
 
-async def deal(settings: Settings, chosen: Sequence[Letter], outcome: Outcome, who: str) -> int:
+async def decide(
+    settings: Settings, chosen: Sequence[DeadLetter], outcome: Outcome, who: str
+) -> int:
     """Retry or discard dead letters; return how many, because others may be faster.
 
     Each is claimed, then sent, then marked. If the command ends between sending and marking, a
     later retry may send it again.
     """
-    keys = {letter.mark for letter in chosen}
+    keys = {dead_letter.mark for dead_letter in chosen}
     done = 0
     async with _opened(settings) as (client, positions), _producer(settings, outcome) as producer:
         with counted(f"Letters {outcome}") as bar:
             task = bar.add_task("", total=len(chosen))
-            for service in dict.fromkeys(letter.service for letter in chosen):
+            for service in dict.fromkeys(dead_letter.service for dead_letter in chosen):
                 marks = client[f"{settings.database_prefix}_{service}"].dead_letters
                 async with aclosing(_read(settings, client, positions, service)) as read:
-                    async for letter, record in read:
-                        if letter.mark not in keys:
+                    async for dead_letter, record in read:
+                        if dead_letter.mark not in keys:
                             continue
                         bar.advance(task)
-                        if not await _claim(marks, letter, who):
+                        if not await _claim(marks, dead_letter, who):
                             continue
                         if producer is not None:
-                            await _send(marks, producer, letter, record, positions.names)
+                            await _send(marks, producer, dead_letter, record, positions.names)
                         change = {"$set": {"state": outcome}, "$currentDate": {"at": True}}
-                        await marks.update_one({"_id": letter.mark, "by": who}, change)
+                        await marks.update_one({"_id": dead_letter.mark, "by": who}, change)
                         done += 1
     return done
 
 
-async def _claim(marks: Any, letter: Letter, who: str) -> bool:
+async def _claim(marks: Any, dead_letter: DeadLetter, who: str) -> bool:
     """Claim a dead letter for this command; return False if another command has it."""
-    about = {"service": letter.service, "topic": letter.topic, "error": letter.error}
+    about = {"service": dead_letter.service, "topic": dead_letter.topic, "error": dead_letter.error}
     claim: Document = {
         "by": {"$literal": who},
         "at": "$$NOW",
@@ -143,47 +147,49 @@ async def _claim(marks: Any, letter: Letter, who: str) -> bool:
         **{name: {"$literal": text} for name, text in about.items()},
     }
     with suppress(DuplicateKeyError):
-        await marks.update_one({"_id": letter.mark, "state": "new"}, [{"$set": claim}], upsert=True)
+        await marks.update_one(
+            {"_id": dead_letter.mark, "state": "new"}, [{"$set": claim}], upsert=True
+        )
         return True
     until = {"$dateSubtract": {"startDate": "$$NOW", "unit": "second", "amount": HOLD_SECONDS}}
-    left = {"_id": letter.mark, "state": "sending", "$expr": {"$lt": ["$at", until]}}
+    left = {"_id": dead_letter.mark, "state": "sending", "$expr": {"$lt": ["$at", until]}}
     return await marks.find_one_and_update(left, [{"$set": claim}]) is not None
 
 
 async def _send(
     marks: Any,
     producer: AIOKafkaProducer,
-    letter: Letter,
+    dead_letter: DeadLetter,
     record: ConsumerRecord[bytes, bytes],
     names: Names,
 ) -> None:
     """Publish a dead letter as the original message."""
     try:
         await producer.send_and_wait(
-            names.on_kafka(letter.topic),
+            names.on_kafka(dead_letter.topic),
             value=record.value,
             key=record.key,
-            headers=[(name, raw) for name, raw in record.headers if not _of_burial(name)],
+            headers=[(name, raw) for name, raw in record.headers if not _of_dead_letter(name)],
         )
     except BaseException:
         # It is unknown if it was sent: it waits again, and may be published twice.
-        await marks.delete_one({"_id": letter.mark, "state": "sending"})
+        await marks.delete_one({"_id": dead_letter.mark, "state": "sending"})
         raise
 
 
-def _of_burial(header: str) -> bool:
+def _of_dead_letter(header: str) -> bool:
     return header.startswith("carrel-")
 
 
 async def _read(
     settings: Settings, client: Client, positions: Positions, service: str
-) -> AsyncGenerator[tuple[Letter, ConsumerRecord[bytes, bytes]]]:
+) -> AsyncGenerator[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
     marks = client[f"{settings.database_prefix}_{service}"].dead_letters
     dealt = {mark["_id"]: mark async for mark in marks.find({})}
     async with aclosing(positions.records(dead_letter_topic(service))) as records:
         async for record in records:
             headers = {name: text_of(raw) for name, raw in record.headers}
-            letter = Letter(
+            dead_letter = DeadLetter(
                 service=service,
                 partition=record.partition,
                 offset=record.offset,
@@ -198,13 +204,13 @@ async def _read(
                 dealt_by="",
                 dealt_at=None,
             )
-            mark = dealt.get(letter.mark)
-            yield (_marked(letter, mark) if mark else letter), record
+            mark = dealt.get(dead_letter.mark)
+            yield (_marked(dead_letter, mark) if mark else dead_letter), record
 
 
-def _marked(letter: Letter, mark: Document) -> Letter:
+def _marked(dead_letter: DeadLetter, mark: Document) -> DeadLetter:
     told = {"dealt_with": mark["state"], "dealt_by": mark["by"], "dealt_at": mark["at"]}
-    return Letter(**{**asdict(letter), **told})
+    return DeadLetter(**{**asdict(dead_letter), **told})
 
 
 @asynccontextmanager

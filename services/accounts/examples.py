@@ -1,0 +1,43 @@
+"""Examples of the fields of accounts in the OpenAPI document (see services/examples.py)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.examples import COMMON, PATRON
+from shared.examples import LEFT_OUT
+
+EXAMPLES: Mapping[str, Any] = {
+    **COMMON,
+    "access_token": "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiIwMTczOGY1ZSJ9.dGhpcyBpcyBub25l",
+    "activity_types": ["talk", "workshop"],
+    "blocked_by": [],
+    "card": "P0000001",
+    "card_digest": "9f2c4e8a1b7d3056c9e4f8a2b6d1037e5c9a8f4b2d6e1073a5c8f9b4e2d70613",
+    "channels": ["inbox", "email"],
+    "email": "mei-ling@example.org",
+    "expires_in": 3600,
+    "followed_branches": ["HKCL"],
+    "keep_history": False,
+    "kid": "Qm3t8vJ1xZ5nC7bL0kR4sW9yD2fH6gA-uE_pT1oI8jM",
+    "phone": "9123 4567",
+    "pin": "246810",
+    "reachable_by": ["email", "sms"],
+    "role": "staff",
+    "roles": ["patron"],
+    "status_reason": None,
+    # people
+    "PatronRef.id": PATRON,
+    "StaffIn.card_number": "S0000002",
+    "StaffIn.name": "Ho Ka-ming",
+    "StaffOut.card_number": "S0000002",
+    "StaffOut.id": "01781105-2b60-79c5-b6d8-4e0f9a2c1d17",
+    "StaffOut.name": "Ho Ka-ming",
+    "POST /v1/patrons/{patron_id}/block.reason": "The card was found in the street",
+    "POST /v1/patrons/{patron_id}/block.blocked_by": ["staff"],
+    "POST /v1/patrons/{patron_id}/block.status": "blocked",
+    "POST /v1/patrons/{patron_id}/block.status_reason": "The card was found in the street",
+    "POST /v1/patrons/{patron_id}/unblock.reason": "The card was given back",
+    "DELETE /v1/patrons/{patron_id}.status": "erased",
+    "PatronChanges.card_number": LEFT_OUT,
+    "PatronChanges.pin": LEFT_OUT,
+}

@@ -1,0 +1,16 @@
+"""The requests that may take longer than a client usually waits: jobs, and some previews."""
+
+from starlette.types import Scope
+
+from services.registry import SERVICES
+from shared.http.operations import JOBS
+
+_LONG_PREVIEWS = tuple(prefix for service in SERVICES for prefix in service.long_previews)
+
+
+def takes_long(scope: Scope) -> bool:
+    """Return whether a request is a job or a preview that reads the loans of many branches."""
+    path: str = scope["path"]
+    if path.startswith(_LONG_PREVIEWS):
+        return b"preview=" in scope["query_string"]
+    return path.startswith(JOBS)

@@ -1,0 +1,39 @@
+"""Examples of the fields of the gateway in the OpenAPI document (see services/examples.py)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.examples import CHARGE, COMMON, NOW, REGISTRATION
+
+EVENT_ID = "kHv0sW2p" * 11
+"""Event id in the stream of an account."""
+
+EXAMPLES: Mapping[str, Any] = {
+    **COMMON,
+    "last-event-id": EVENT_ID,
+    "live": True,
+    "unread": 1,
+    # money
+    "ChargeOut.statement_url": f"/v1/charges/{CHARGE}/statement",
+    # activities, news and messages
+    "RegisteredOut.id": REGISTRATION,
+    "RegisteredOut.state": "confirmed",
+    "RegisteredOut.position": None,
+    "RegisteredOut.title": "Reading the Harbour: a Walk in Old Maps",
+    "ActivityRow.title": "Reading the Harbour: a Walk in Old Maps",
+    "NewsRow.content": "Open again from 19 February, with special hours and a limit on people.",
+    "NewsRow.library": "Hong Kong Central Library",
+    # the account at a glance
+    "OverviewOut.charges.amount_cents": 330,
+    "OverviewOut.charges.hold_id": "01774b1d-5e60-7cf8-a90b-7b3c2d5e4f20",
+    "OverviewOut.charges.kind": "hold-fee",
+    "OverviewOut.charges.loan_id": None,
+    "OverviewOut.charges.outstanding_cents": 330,
+    "OverviewOut.accruing.resumes_on": None,
+    "TotalsOut.accruing_cents": 600,
+    "TotalsOut.holds": 1,
+    "TotalsOut.loans": 1,
+    "TotalsOut.outstanding_cents": 330,
+    "TotalsOut.overdue": 1,
+    "SourceOut.as_of": NOW,
+}

@@ -1,0 +1,87 @@
+"""Examples of the fields of notices in the OpenAPI document (see services/examples.py)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.examples import CLOSURE, COMMON, LOAN, TITLE
+from shared.examples import LEFT_OUT
+
+HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2, 4, 5, 6)]
+
+EXAMPLES: Mapping[str, Any] = {
+    **COMMON,
+    "capacity": 600,
+    "closure_id": CLOSURE,
+    "code": "HKCL",
+    "extra_renewals": 2,
+    "measures": ["Hand hygiene on entering", "Scan the LeaveHomeSafe code, or register"],
+    "notification_id": "5b0d8f3a-7c1e-5a94-8d26-9e4f1b7c3a16",
+    "published_at": "2021-02-17T08:00:00Z",
+    "read": False,
+    "recorded_at": "2020-12-08T08:00:00Z",
+    "reopened_on": "2021-02-19",
+    "services": ["lending", "returning", "reserved-items"],
+    "stagger_days": 3,
+    "withdrawn": False,
+    # closures, suspensions and their effects
+    "WithdrawalBody.branches": LEFT_OUT,
+    "WithdrawalBody.kinds": LEFT_OUT,
+    "WithdrawalBody.reason": "The libraries stay open",
+    "BranchBody.kind": "central",
+    "BranchBody.name": "Hong Kong Central Library",
+    "BranchBody.hours": HOURS,
+    "HoursChangeBody.hours": HOURS,
+    "ReopeningBody.hours": HOURS,
+    "BranchOut.closure": None,
+    "BranchOut.hours": HOURS[:1],
+    "BranchOut.kind": "central",
+    "BranchOut.name": "Hong Kong Central Library",
+    "BranchOut.open": True,
+    "BranchOut.opens_on": None,
+    "BranchOut.weekly_hours": HOURS,
+    "ClosureBody.branches": LEFT_OUT,
+    "ClosureBody.from": "2020-12-10",
+    "ClosureBody.kinds": ["central"],
+    "AmendmentBody.from": "2020-12-10",
+    "ReopeningBody.branches": LEFT_OUT,
+    "ReopeningBody.kinds": ["central"],
+    "ClosureOut.branches": [],
+    "ClosureOut.from": "2020-12-10",
+    "ClosureOut.id": CLOSURE,
+    "ClosureOut.kinds": ["central"],
+    "CoveredOut.kind": "central",
+    "CoveredOut.name": "Hong Kong Central Library",
+    "CoveredOut.withdrawn": None,
+    "POST /v1/closures/{closure_id}/withdrawal.covered.withdrawn": "ended",
+    "POST /v1/closures/{closure_id}/withdrawal.withdrawn": True,
+    "ActivityInside.id": "01765b0e-1f40-77a3-9be5-5c8d0e4f7a14",
+    "ActivityInside.title": "Reading the Harbour: a Walk in Old Maps",
+    "ActivityInside.registered": 38,
+    "ActivityInside.waiting": 4,
+    "ActivitiesInside.total": 1,
+    "LendingEffect.as_of": "2020-12-08",
+    "DueDateMoves.from": "2020-12-10",
+    "DueDateMoves.loans": 1_204,
+    # activities, news and messages
+    "NoticeBody.branches": ["HKCL"],
+    "NoticeBody.content": "Open again from 19 February, with special hours and a limit on people.",
+    "NoticeBody.kinds": LEFT_OUT,
+    "NoticeBody.title": "The Central Library reopens in part",
+    "NoticeOut.branches": ["HKCL"],
+    "NoticeOut.content": "Open again from 19 February, with special hours and a limit on people.",
+    "NoticeOut.id": "0177aef1-8c40-7be7-98fa-6a2b1c4d3e19",
+    "NoticeOut.title": "The Central Library reopens in part",
+    "InboxItemOut.about": {
+        "loan_id": LOAN,
+        "title_id": TITLE,
+        "due_on": "2021-02-19",
+        "previous_due_on": "2020-12-10",
+    },
+    "InboxItemOut.also": [],
+    "InboxItemOut.at": "2021-02-17T08:00:04Z",
+    "InboxItemOut.id": "5b0d8f3a-7c1e-5a94-8d26-9e4f1b7c3a16",
+    "InboxItemOut.kind": "loan.due-date-changed",
+    "InboxItemOut.text": "“Harbour Lights” is now due on 19 February 2021 instead of 10 December "
+    "2020, because the library is closed.",
+    "POST /v1/me/inbox/{notification_id}/read.read": True,
+}

@@ -1,0 +1,132 @@
+"""The declaration of each service: its name, port, routes, events and snapshots.
+
+The gateway, the settings, the commands and the tests derive what they need from here. To add a
+service, declare it here and add its package beside this file; to forward another path, add its
+prefix.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.contracts import Event, accounts, circulation, events, notices, published
+from shared.settings import TokenIssuer
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """The facts about a service that others need."""
+
+    name: str
+    """Its package in `services/`, its consumer group, and the publisher in its contracts."""
+    port: int
+    """Its usual port, if all services run on one machine."""
+    prefixes: tuple[str, ...] = ()
+    """Paths that the gateway forwards to it. A `*` stands for an id in the third segment.
+
+    The longest matching prefix names a path's owner. Routes for services only are not listed.
+    """
+    long_previews: tuple[str, ...] = ()
+    """Paths whose previews read the loans of many branches, and may take long."""
+    snapshots: Mapping[str, type[Event]] = field(default_factory=dict)
+    """The contract of the snapshots by kind, in the order in which the views are rebuilt."""
+
+    @property
+    def topics(self) -> Mapping[str, type[Event]]:
+        """The contract of each event that it publishes, by topic."""
+        return published(self.name)
+
+    @property
+    def url(self) -> str:
+        """Its usual address on this machine."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+SERVICES = (
+    Declaration(
+        name="accounts",
+        port=8101,
+        prefixes=(
+            "/v1/sessions",
+            "/v1/patrons",
+            "/v1/staff",
+            "/v1/me/preferences",
+            "/v1/keys",
+            "/v1/ops/keys",
+        ),
+        snapshots={
+            "patrons": accounts.PatronSnapshot,
+            "preferences": accounts.PreferencesChanged,
+        },
+    ),
+    Declaration(
+        name="circulation",
+        port=8102,
+        prefixes=(
+            "/v1/patrons/*/charges",
+            "/v1/me/charges",
+            "/v1/ops/sweeps",
+            "/v1/titles",
+            "/v1/copies",
+            "/v1/checkouts",
+            "/v1/returns",
+            "/v1/loans",
+            "/v1/me/renewals",
+            "/v1/fine-suspensions",
+            "/v1/charges",
+            "/v1/policies",
+            "/v1/offline-conflicts",
+            "/v1/me/history",
+            "/v1/holds",
+            "/v1/me/holds",
+            "/v1/payments",
+        ),
+        long_previews=("/v1/fine-suspensions",),
+        snapshots={
+            "titles": circulation.TitleCatalogued,
+            "loans": circulation.LoanSnapshot,
+            "holds": circulation.HoldSnapshot,
+            "charges": circulation.ChargeSnapshot,
+            "suspensions": circulation.SuspensionSnapshot,
+        },
+    ),
+    Declaration(
+        name="events",
+        port=8103,
+        prefixes=("/v1/activities", "/v1/activities.ics", "/v1/me/registrations"),
+        snapshots={
+            "activities": events.ActivitySnapshot,
+            "registrations": events.RegistrationSnapshot,
+        },
+    ),
+    Declaration(
+        name="notices",
+        port=8104,
+        prefixes=(
+            "/v1/branches",
+            "/v1/closures",
+            "/v1/notices",
+            "/v1/notices.atom",
+            "/v1/me/inbox",
+        ),
+        long_previews=("/v1/closures",),
+        snapshots={
+            "branches": notices.BranchSnapshot,
+            "notices": notices.NoticePublished,
+            "notifications": notices.NotificationSnapshot,
+        },
+    ),
+    Declaration(
+        name="gateway",
+        port=8080,
+        long_previews=("/desk/closures", "/desk/suspensions"),
+    ),
+)
+
+NAMES = tuple(service.name for service in SERVICES)
+OWNERS = tuple(service.name for service in SERVICES if service.topics)
+"""The names of the services that own data and publish its changes: all but the gateway."""
+ISSUER = TokenIssuer(
+    "accounts", keys="/v1/keys", sessions="/v1/service-sessions", log_in="/v1/sessions"
+)

@@ -1,0 +1,21 @@
+"""The settings of every process: those of the chassis, and the addresses of the services."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import field_validator
+
+from services.registry import ISSUER, SERVICES
+from shared import settings
+
+
+class Settings(settings.Settings):
+    """Settings of every process; a service adds its own in a subclass."""
+
+    issuer: ClassVar[settings.TokenIssuer] = ISSUER
+
+    @field_validator("urls")
+    @classmethod
+    def _usual_addresses(cls, urls: Mapping[str, str]) -> Mapping[str, str]:
+        """Add the usual address of each service that has no other."""
+        return {service.name: service.url for service in SERVICES} | dict(urls)

@@ -1,0 +1,1 @@
+"""Consume events from Kafka: subscriptions, the listener that serves them, and dead letters."""

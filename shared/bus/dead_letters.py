@@ -1,0 +1,109 @@
+"""Dead letters: messages that can't be processed, kept with their bytes and headers."""
+
+import asyncio
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
+from prometheus_client import Counter
+from pydantic import ValidationError
+
+from shared.bus.subscriptions import Record
+from shared.bus.topics import DEAD_LETTER_BYTES, dead_letter_topic
+from shared.clock import wall_clock
+from shared.names import Names
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+DEAD_LETTERS = Counter("carrel_dead_letters_total", "Messages that became dead letters", ["topic"])
+LEFT_OUT = "carrel-left-out"
+"""Header of a dead letter without its message, which was larger than DEAD_LETTER_BYTES."""
+AGAIN_SECONDS = 1
+
+
+class DeadLetters:
+    """Sends the dead letters of one process to the topic of its service."""
+
+    def __init__(self, service: str, settings: Settings) -> None:
+        self._topic = Names(settings.topic_prefix).on_kafka(dead_letter_topic(service))
+        self._bootstrap = settings.kafka.split(",")
+        self._client_id = f"{service}-{settings.replica}-dead-letters"
+        self._producer: AIOKafkaProducer | None = None
+
+    async def send(self, record: Record, error: Exception, tries: int) -> None:
+        """Make a dead letter of a message; wait as long as the broker is away."""
+        reason = describe(error)
+        about = _headers(record, reason, tries)
+        # aiokafka sends no message without key and value: an empty value replaces both.
+        value = b"" if record.value is None and record.key is None else record.value
+        message = {"value": value, "key": record.key, "headers": [*record.headers, *about]}
+        while True:
+            try:
+                producer = await self._dlq_producer()
+                await producer.send_and_wait(self._topic, **message)
+                break
+            except MessageSizeTooLargeError:
+                # The partition must go on; the dead letter names the place of the message.
+                message = {"value": b"", "headers": [*about, (LEFT_OUT, b"too large")]}
+            except Exception as failure:  # noqa: BLE001 - the message must not be lost
+                log.warning("dead letter waits for the broker", error=type(failure).__name__)
+                # A producer whose sequence number was refused is refused every later message too.
+                await self.close()
+                await asyncio.sleep(AGAIN_SECONDS)
+        DEAD_LETTERS.labels(record.topic).inc()
+        log.error(
+            "dead letter",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            error=reason,
+            tries=tries,
+        )
+
+    async def close(self) -> None:
+        """Close the producer; the next dead letter opens another."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def _dlq_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                client_id=self._client_id,
+                acks="all",
+                enable_idempotence=True,
+                max_request_size=DEAD_LETTER_BYTES,
+            )
+            await producer.start()
+            self._producer = producer
+        return self._producer
+
+
+def describe(error: Exception) -> str:
+    """Describe an error without any value of the message, because it must not reach the log."""
+    if isinstance(error, ValidationError):
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        text = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['type']}"
+            for fault in faults[:5]
+        )
+        return f"invalid: {text}"
+    code = getattr(error, "code", None)
+    if isinstance(code, str):
+        return f"refused: {code}"
+    return f"{type(error).__module__}.{type(error).__name__}"
+
+
+def _headers(record: Record, reason: str, tries: int) -> list[tuple[str, bytes]]:
+    """Return the headers that a dead letter has besides those of its message."""
+    about = {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "error": reason,
+        "tries": tries,
+        "buried-at": wall_clock().isoformat(),  # its name since the first dead letters
+    }
+    return [(f"carrel-{name}", str(value).encode()) for name, value in about.items()]

@@ -1,0 +1,347 @@
+"""The listener of a service: its Kafka consumer, watched and restarted, and its AsyncAPI document.
+
+If the database or the broker is away, the listener waits. FastStream holds the subscription, hands
+over the messages and describes the subscription; `processing.py` processes each message to the end.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import AckPolicy, BaseMiddleware, FastStream
+from faststream.kafka import KafkaBroker
+from faststream.specification import AsyncAPI
+from prometheus_client import Gauge
+
+from shared.bus.held import HeldMessage
+from shared.bus.processing import Processor
+from shared.bus.progress import Progress
+from shared.bus.subscriptions import Subscription, Subscriptions
+from shared.bus.topics import ensure_topics
+from shared.contracts import published
+from shared.names import Names
+from shared.settings import Settings
+from shared.unit_of_work import UnitOfWork
+
+log = structlog.get_logger()
+
+COMMIT_SECONDS = 0.2
+FETCH_SECONDS = 0.005
+REST_GROWTH = 1.2
+"""Factor by which the pause between empty fetches grows."""
+REST_LIMIT = 6
+"""The longest pause between empty fetches, as a multiple of the shortest."""
+SLOW_SECONDS = 120
+"""Seconds in one message after which a process counts as unhealthy."""
+STUCK_SECONDS = 15
+LOOK_SECONDS = 5
+POSITION_SECONDS = 0.1
+NOWHERE = -1
+"""Stands for the position of a partition that has none yet."""
+MAX_POLL_INTERVAL_MS = 300_000
+SESSION_TIMEOUT_MS = 10_000
+HEARTBEAT_MS = 500
+LAG_SECONDS = 1.0
+
+LAG = Gauge(
+    "carrel_consumer_lag_events", "Events of this process's partitions to process", ["topic"]
+)
+
+
+class Listener:
+    """Consumes the topics of one service, as a static member of the group with its name."""
+
+    def __init__(
+        self,
+        service: str,
+        settings: Settings,
+        subscriptions: Subscriptions,
+        unit_of_work: UnitOfWork,
+    ) -> None:
+        self.service = service
+        self._names = Names(settings.topic_prefix)
+        self._settings = settings
+        self._state = "starting"
+        self.processor = Processor(
+            service, settings, subscriptions, unit_of_work, lambda: self._consumer
+        )
+        self.offsets = self.processor.offsets
+        logging.getLogger("faststream").setLevel(logging.WARNING)
+        self.broker = KafkaBroker(
+            settings.kafka.split(","),
+            client_id=f"{service}-{settings.replica}",
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            graceful_timeout=10.0,
+            logger=None,
+            middlewares=[self._middleware],
+        )
+        for topic, contract in published(service).items():
+            # Declared for the AsyncAPI document; the relay sends the messages.
+            self.broker.publisher(
+                self._names.on_kafka(topic),
+                schema=contract,
+                title=topic,
+                description=contract.__doc__,
+            )
+        self._subscriber = None
+        if subscriptions.by_topic:
+            self._subscriber = self.broker.subscriber(
+                *(self._names.on_kafka(topic) for topic in subscriptions.by_topic),
+                group_id=self._names.on_kafka(service),
+                group_instance_id=f"{service}-{settings.replica}",
+                auto_offset_reset="earliest",
+                ack_policy=AckPolicy.MANUAL,
+                partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+                session_timeout_ms=SESSION_TIMEOUT_MS,
+                heartbeat_interval_ms=HEARTBEAT_MS,
+                max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+                fetch_max_wait_ms=100,
+                listener=self.offsets,
+                no_reply=True,  # else a header of a message makes FastStream send a reply
+                title=service,
+            )
+            for subscription in subscriptions.by_topic.values():
+                self._subscriber(_described(subscription))
+
+    def _middleware(self, msg: Any, /, *, context: Any) -> "_Delivery":
+        return _Delivery(msg, context=context, listener=self)
+
+    @property
+    def _consumer(self) -> AIOKafkaConsumer | None:
+        """The consumer; None before the start, and for a service without subscriptions."""
+        return self._subscriber.consumer if self._subscriber is not None else None
+
+    async def run(self) -> None:
+        """Listen until cancelled, and wait for a broker that is away.
+
+        The consumer is restarted if it can't commit for a long time or skips a partition. After a
+        broker was away, aiokafka sometimes waits for metadata for ever, and fetches although it is
+        no longer a member of the group; or it never fetches one of the partitions again.
+        """
+        while True:
+            await self._start()
+            resting = asyncio.create_task(self._rest_when_idle())
+            reading = asyncio.create_task(self._read_all())
+            try:
+                reason = await self._commit_until_stuck(resting, reading)
+                log.warning("listener starts again", reason=reason)
+            finally:
+                resting.cancel()
+                reading.cancel()
+                await self._stop()
+
+    async def _commit_until_stuck(
+        self, resting: asyncio.Task[None], reading: asyncio.Task[str]
+    ) -> str:
+        """Commit processed messages; return the reason why the consumer has to be restarted.
+
+        Raises the exception of either task.
+        """
+        while not reading.done():
+            await asyncio.sleep(COMMIT_SECONDS)
+            if resting.done():
+                resting.result()
+            if not self._consumes():
+                return "the consumer task has ended"
+            try:
+                async with asyncio.timeout(STUCK_SECONDS):
+                    await self.offsets.flush()
+            except TimeoutError:
+                return "offsets can't be committed"
+            if self.offsets.refused_for() >= STUCK_SECONDS:
+                return "offsets can't be committed"
+        return reading.result()
+
+    async def _start(self) -> None:
+        self.processor.stopping = False
+        pause = 0.2
+        while True:
+            try:
+                await ensure_topics(self._settings, [self.service])
+                await self.broker.start()
+                break
+            except (KafkaError, OSError) as error:
+                self._state = f"waiting for the broker ({type(error).__name__})"
+                log.warning("listener waits", error=type(error).__name__, seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+        if self._subscriber is not None:
+            self.offsets.began(self._subscriber.consumer)
+        self._state = "listening"
+
+    async def _read_all(self) -> str:
+        """Watch the consumer until it skips a partition; return which one."""
+        progress = Progress(STUCK_SECONDS)
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            # A consumer that waits for a database or another service reads nothing meanwhile.
+            if self.processor.busy_since is None and (seen := await self._seen()):
+                passed_over = progress.look(time.monotonic(), *seen, self.processor.processed)
+                if passed_over:
+                    return f"{passed_over[0].topic} {passed_over[0].partition} is not read"
+
+    async def _seen(self) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]] | None:
+        """Return the position and the end of each partition; None if the broker does not answer."""
+        consumer = self._consumer
+        if consumer is None:
+            return None
+        positions = {}
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                ends = await consumer.end_offsets(consumer.assignment())
+            for partition in ends:
+                positions[partition] = NOWHERE
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POSITION_SECONDS):
+                        positions[partition] = await consumer.position(partition)
+        except (KafkaError, TimeoutError):
+            return None
+        return positions, ends
+
+    async def _rest_when_idle(self) -> None:
+        """Pause between empty fetches for a broker that answers them at once.
+
+        aiokafka sends a fetch again as soon as it is answered, which with noida-db keeps a core
+        busy. There is no pause while there is more to read: aiokafka throws away what arrives in a
+        pause, and would throw away every answer that takes longer than FETCH_SECONDS. Each pause
+        is longer than the one before, until an event arrives.
+        """
+        shortest = rest = self._settings.idle_poll_ms / 1000
+        while rest and (consumer := self._consumer) is not None:
+            processed = self.processor.processed
+            consumer.resume(*consumer.paused())
+            await asyncio.sleep(FETCH_SECONDS)
+            idle = self.processor.busy_since is None and processed == self.processor.processed
+            if not idle:
+                rest = shortest
+            elif not await _knows_of_more(consumer):
+                consumer.pause(*consumer.assignment())
+                await asyncio.sleep(rest)
+                rest = min(rest * REST_GROWTH, shortest * REST_LIMIT)
+
+    async def _stop(self) -> None:
+        """Finish the current message, commit, and leave the group."""
+        self.processor.stopping = True
+        consumer = self._consumer
+        if consumer is not None:
+            consumer.pause(*consumer.assignment())
+            deadline = time.monotonic() + 5
+            # There is no event for the end of the current message.
+            while self.processor.busy_since is not None and time.monotonic() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    await self.offsets.flush()
+            # A static member keeps its partitions when it stops: right for a process that is killed
+            # and comes back, wrong for one that is asked to stop. aiokafka leaves the group only
+            # for members that are not static; tests/faults/test_rebalance.py checks that it works.
+            consumer._coordinator._group_instance_id = None  # noqa: SLF001
+        self._state = "stopped"
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(10):
+                await self.broker.stop()
+        await self.processor.dead_letters.close()
+
+    def _consumes(self) -> bool:
+        """Return whether FastStream's own task still reads."""
+        return self._subscriber is None or any(not task.done() for task in self._subscriber.tasks)
+
+    def health(self) -> tuple[bool, str]:
+        """Return whether the consumer is alive, and a text that says what it is doing."""
+        if self._state != "listening" or self._subscriber is None:
+            return True, self._state
+        if not self._consumes():
+            return False, "the consumer task has ended"
+        if (
+            self.processor.busy_since
+            and time.monotonic() - self.processor.busy_since > SLOW_SECONDS
+        ):
+            return False, "one message has been in hand for minutes"
+        return True, "listening"
+
+    def held(self) -> list[HeldMessage]:
+        """Return the messages that have held a partition of this process for minutes."""
+        consumer = self._consumer
+        ours = consumer.assignment() if consumer else ()
+        return self.processor.held.reported(self._names.by_partition(dict.fromkeys(ours)))
+
+    async def measure_lag(self) -> None:
+        """Set the lag metric by topic; clear it while the broker is away."""
+        consumer = self._consumer
+        if consumer is None:
+            return
+        lags: dict[str, int] = {}
+        with contextlib.suppress(TimeoutError, KafkaError, IllegalStateError):
+            async with asyncio.timeout(LAG_SECONDS):
+                # Not by the highwater mark, which dates from the last fetch: no fetch takes place
+                # while one message is processed for a long time.
+                for partition, end in (await consumer.end_offsets(consumer.assignment())).items():
+                    behind = end - await consumer.position(partition)
+                    topic = self._names.topic(partition.topic)
+                    lags[topic] = lags.get(topic, 0) + max(behind, 0)
+        LAG.clear()  # also topics whose partitions went to another replica
+        for topic, lag in lags.items():
+            LAG.labels(topic).set(lag)
+
+    def specification(self) -> Any:
+        """Return the AsyncAPI document of the events that this service publishes and consumes."""
+        app = FastStream(self.broker, specification=AsyncAPI(title=self.service, version="1.0.0"))
+        return app.schema.to_specification().to_jsonable()
+
+
+class _Delivery(BaseMiddleware):
+    """Takes every message from FastStream, also one that FastStream can't read."""
+
+    def __init__(self, msg: Any, /, *, context: Any, listener: Listener) -> None:
+        super().__init__(msg, context=context)
+        self._listener = listener
+
+    async def consume_scope(
+        self,
+        call_next: Any,  # noqa: ARG002 - the signature is FastStream's; it would decode and call
+        msg: Any,
+    ) -> Any:
+        await self._listener.processor.process(msg.raw_message)
+
+    async def after_processed(
+        self,
+        exc_type: Any = None,  # noqa: ARG002 - as above
+        exc_val: Any = None,
+        exc_tb: Any = None,  # noqa: ARG002 - as above
+    ) -> bool | None:
+        """Make a dead letter of a message that failed before that (headers that are not text)."""
+        if isinstance(exc_val, Exception):
+            await self._listener.processor.process(self.msg, unreadable=exc_val)
+            return True
+        return None
+
+
+def _described(subscription: Subscription) -> Callable[..., Any]:
+    """Return a handler that FastStream describes in the AsyncAPI document and never calls."""
+
+    async def described(event: Any) -> None: ...
+
+    described.__annotations__ = {"event": subscription.contract, "return": None}
+    described.__name__ = subscription.handler.__name__
+    described.__doc__ = subscription.handler.__doc__
+    return described
+
+
+async def _knows_of_more(consumer: AIOKafkaConsumer) -> bool:
+    """Return whether the broker has reported more messages than were read."""
+    with contextlib.suppress(TimeoutError, KafkaError):
+        async with asyncio.timeout(POSITION_SECONDS):
+            for partition in consumer.assignment():
+                end = consumer.highwater(partition)
+                if end is not None and await consumer.position(partition) < end:
+                    return True
+    return False

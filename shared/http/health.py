@@ -1,0 +1,98 @@
+"""Health checks, metrics and the AsyncAPI document: routes for operators, not in the API."""
+
+import contextlib
+from typing import Any
+
+import pymongo
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from pymongo.errors import PyMongoError
+
+from shared.clock import SKEW_SECONDS
+from shared.http.dependencies import STORE_SECONDS
+from shared.http.service import Service
+from shared.mongo import clock_skew
+from shared.relay import outbox_age, outbox_pending
+from shared.settings import Settings
+
+OUTBOX_AGE_LIMIT = 60.0
+PENDING_AGE = Gauge("carrel_outbox_age_seconds", "Age of the oldest row not yet published")
+PENDING = Gauge("carrel_outbox_pending_events", "Rows not yet published, counted up to 10,000")
+
+
+def add_health(app: FastAPI, service: Service, settings: Settings) -> None:
+    """Add the routes that say whether the process is alive and ready, and its metrics."""
+
+    @app.get("/health/live", include_in_schema=False)
+    async def live() -> dict[str, str]:
+        return {"status": "alive", "service": service.name}
+
+    @app.get("/health/ready", include_in_schema=False)
+    async def ready(response: Response) -> dict[str, Any]:
+        report, fit = await _readiness(app, service, settings)
+        response.status_code = 200 if fit else 503
+        return report
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        with contextlib.suppress(PyMongoError), pymongo.timeout(STORE_SECONDS):
+            PENDING_AGE.set(await outbox_age(app.state.database))
+            PENDING.set(await outbox_pending(app.state.database))
+        await app.state.listener.measure_lag()
+        app.state.listener.held()
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/asyncapi", include_in_schema=False)
+    async def asyncapi() -> Any:
+        return app.state.listener.specification()
+
+
+async def _readiness(
+    app: FastAPI, service: Service, settings: Settings
+) -> tuple[dict[str, Any], bool]:
+    """Return the state of each part, and whether this process can fill its roles.
+
+    If the broker is away, an API stays ready: commands still commit, and their events wait in
+    the outbox. A process that only consumes or relays becomes unready.
+    """
+    checks: dict[str, str] = {}
+    age = skew = 0.0
+    needed: dict[str, tuple[bool, str]] = {}
+    try:
+        with pymongo.timeout(STORE_SECONDS):
+            age = await outbox_age(app.state.database)
+            skew = await clock_skew(app.state.client)
+            if "api" in settings.roles:
+                needed = {name: await look(app) for name, look in service.health.items()}
+        checks["database"] = "ok" if app.state.stored else "preparing indexes"
+    except PyMongoError:
+        checks["database"] = "away"
+    right = abs(skew) < SKEW_SECONDS
+    way = "ahead of" if skew > 0 else "behind"
+    checks["clock"] = "ok" if right else f"{abs(skew):.0f} s {way} the database's"
+    fit = right and checks["database"] == "ok" and all(ready for ready, _ in needed.values())
+    checks |= {name: said for name, (_, said) in needed.items()}
+    lacking = any(said != "ok" for _, said in needed.values())
+    if failing := app.state.supervisor.failing():
+        checks["tasks"], fit = failing, False
+    late = age > OUTBOX_AGE_LIMIT
+    checks["outbox"] = f"oldest row has waited {age:.1f} s"
+    alive, checks["consumer"] = (True, "none")
+    waiting = False
+    if "consumers" in settings.roles and service.subscriptions.by_topic:
+        alive, checks["consumer"] = app.state.listener.health()
+        waiting = checks["consumer"] != "listening"
+        fit = fit and alive
+        if held := app.state.listener.held():
+            checks["held"] = "; ".join(str(message) for message in held)
+    if "api" not in settings.roles and (waiting or (late and "relay" in settings.roles)):
+        fit = False
+    degraded = late or waiting or lacking or "held" in checks
+    status = "unready" if not fit else "degraded" if degraded else "ready"
+    report = {
+        "status": status,
+        "service": service.name,
+        "checks": checks,
+        "outbox_seconds": round(age, 3),
+    }
+    return report, fit

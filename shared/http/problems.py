@@ -1,0 +1,175 @@
+"""Problems (RFC 9457): the answers to requests that fail, and the errors that lead to them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from pymongo.errors import PyMongoError
+from starlette.exceptions import HTTPException
+
+from shared.auth import Forbidden, Unauthenticated
+from shared.http.service import Service
+from shared.mongo import is_away
+from shared.owners import BadId, OwnerAway, OwnerRefused
+from shared.unit_of_work import Busy, KeyReused
+
+log = structlog.get_logger()
+
+AWAY = {"Retry-After": "2"}
+
+
+class Problem(BaseModel):
+    """A problem (RFC 9457): programs read `code`, people read `detail`."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = ""
+    code: str
+    errors: list[dict[str, Any]] | None = None
+
+
+class NotFound(Exception):
+    """404: the resource does not exist, or this caller may not know of it."""
+
+    def __init__(self, what: str = "thing") -> None:
+        super().__init__(f"There is no such {what}.")
+        self.what = what
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    title: str | None = None,
+    errors: list[dict[str, Any]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a problem as a response."""
+    body = {
+        "type": f"/problems/{code}",
+        "title": title or code.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    return Response(
+        orjson.dumps(body), status, dict(headers or {}), media_type="application/problem+json"
+    )
+
+
+def unavailable(what: str) -> Response:
+    """Return a 503: a service, or a part of the system, is away."""
+    return problem(503, "unavailable", f"{what} is away for a moment. Try again.", headers=AWAY)
+
+
+def add_problems(app: FastAPI, service: Service) -> None:
+    """Answer each kind of error with its problem."""
+
+    async def refused(_: Request, error: Exception) -> Response:
+        code = str(getattr(error, "code", "refused"))
+        reason = str(getattr(error, "reason", "") or error)
+        status = service.statuses.get(code, 409)
+        headers = {"Retry-After": "60"} if status == 429 else None
+        extra = getattr(error, "extra", None)
+        answer = problem(status, code, reason, headers=headers)
+        if isinstance(extra, Mapping):
+            answer = Response(
+                orjson.dumps({**orjson.loads(answer.body), **extra}),
+                status,
+                headers,
+                media_type="application/problem+json",
+            )
+        return answer
+
+    async def not_found(_: Request, error: Exception) -> Response:
+        return problem(404, "not-found", str(error))
+
+    async def reused(_: Request, __: Exception) -> Response:
+        return problem(
+            409, "idempotency-key-reused", "This Idempotency-Key was used for another request."
+        )
+
+    async def unauthenticated(_: Request, __: Exception) -> Response:
+        return problem(
+            401,
+            "unauthenticated",
+            "Log in: the token is missing, altered, expired or meant for another system.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+    async def forbidden(_: Request, __: Exception) -> Response:
+        return problem(403, "forbidden", "Your role does not allow this.")
+
+    async def away(_: Request, error: Exception) -> Response:
+        return unavailable(
+            error.service if isinstance(error, OwnerAway) else "A part of the system"
+        )
+
+    async def owner_refused(_: Request, error: Exception) -> Response:
+        return problem(422, "malformed", str(error))
+
+    async def out_of_range(request: Request, error: Exception) -> Response:
+        log.warning("out of range", path=request.url.path, exc_info=error)
+        return problem(422, "malformed", "A number or a date is out of range.")
+
+    async def database(request: Request, error: Exception) -> Response:
+        if is_away(error) or isinstance(error, Busy):
+            return await away(request, error)
+        return await unexpected(request, error)
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("unexpected", path=request.url.path, error=type(error).__name__, exc_info=error)
+        return problem(500, "internal", "Something went wrong here. It has been logged.")
+
+    async def malformed(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        faults = error.errors()
+        if any(fault["type"] == "json_invalid" for fault in faults):
+            return problem(400, "not-json", "The body is not JSON.")
+        errors = [
+            {"field": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
+            for fault in faults
+        ]
+        return problem(422, "malformed", "Some fields are not as they should be.", errors=errors)
+
+    async def plain_http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        codes = {
+            400: "not-json",
+            404: "not-found",
+            405: "method-not-allowed",
+            413: "too-large",
+            422: "malformed",
+        }
+        return problem(
+            error.status_code,
+            codes.get(error.status_code, "refused"),
+            str(error.detail),
+            headers=error.headers,
+        )
+
+    for kind, handler in (
+        (service.refusal, refused),
+        (NotFound, not_found),
+        (KeyReused, reused),
+        (Unauthenticated, unauthenticated),
+        (Forbidden, forbidden),
+        (OwnerAway, away),
+        (OwnerRefused, owner_refused),
+        (BadId, owner_refused),
+        (OverflowError, out_of_range),
+        (Busy, away),
+        (PyMongoError, database),
+        (RequestValidationError, malformed),
+        (HTTPException, plain_http),
+        (Exception, unexpected),
+    ):
+        app.add_exception_handler(kind, handler)

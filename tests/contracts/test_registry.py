@@ -1,0 +1,46 @@
+"""The declaration of the services agrees with the contracts and with itself."""
+
+import pytest
+
+from services.gateway.routes import SourcesOut
+from services.gateway.web import words
+from services.registry import NAMES, OWNERS, SERVICES
+from services.settings import Settings
+from shared.contracts import published
+from shared.settings import load
+
+
+def test_each_event_has_a_declared_publisher() -> None:
+    assert {contract.publisher for contract in published().values()} == set(OWNERS)
+
+
+def test_no_two_services_share_a_name_a_port_or_a_prefix() -> None:
+    prefixes = [prefix for service in SERVICES for prefix in service.prefixes]
+    assert len(set(prefixes)) == len(prefixes)
+    assert len(set(NAMES)) == len({service.port for service in SERVICES}) == len(SERVICES)
+
+
+def test_the_account_and_its_page_name_each_owner() -> None:
+    assert SourcesOut.model_fields.keys() == set(OWNERS)
+    assert words.SOURCES.keys() == set(OWNERS)
+
+
+def test_each_service_has_its_usual_address_unless_the_environment_says_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CARREL_EVENTS_URL", "http://events:8080/")
+    settings = load(Settings)
+    assert settings.urls.keys() == set(NAMES)
+    assert settings.url_of("events") == "http://events:8080"
+    assert settings.url_of("notices") == "http://127.0.0.1:8104"
+
+
+def test_addresses_of_another_environment_go_before_those_of_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CARREL_EVENTS_URL", "http://events:8080")
+    other = {"CARREL_EVENTS_URL": "http://events:1", "CARREL_PARTITIONS": "5"}
+    settings = Settings.from_environment(other)
+    assert settings.url_of("events") == "http://events:1"
+    assert settings.url_of("notices") == "http://127.0.0.1:8104"
+    assert settings.partitions == 5
