@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 import pytest
 
 from services.circulation.domain.calendar import Calendar, Closure
-from services.circulation.domain.charge import ChargeKind, assess
 from services.circulation.domain.copy import Copy, CopyState, take_back
 from services.circulation.domain.due_date import move_due
 from services.circulation.domain.loan import (
@@ -19,12 +18,8 @@ from services.circulation.domain.loan import (
     renewals_left,
 )
 from services.circulation.domain.overdue import (
-    fine,
-    is_due_soon,
     is_overdue,
-    notice_due_soon,
     notice_overdue,
-    overdue_notice,
 )
 from services.circulation.domain.patron import Patron, is_blocked
 from services.circulation.domain.policy import Policy
@@ -40,7 +35,6 @@ from services.circulation.domain.refusals.loans import (
 )
 from services.circulation.domain.refusals.patrons import PatronBlocked
 from services.circulation.domain.refusals.refusal import Refusal
-from services.circulation.domain.suspension import FineSuspension
 
 POLICY = Policy(id="default")
 PATRON = Patron("p1", "adult")
@@ -346,57 +340,3 @@ def test_a_loan_that_ended_is_neither_moved_nor_noticed(state: LoanState) -> Non
         moved(ended, calendar(WINTER))
     with pytest.raises((LoanNotOpen, LoanLost)):
         notice_overdue(ended, on=DEC_19, number=1)
-
-
-def test_a_suspension_of_other_branches_frees_nothing() -> None:
-    mobile = FineSuspension("s1", DEC_5, None, kinds=frozenset({"mobile"}))
-    everywhere = FineSuspension("s2", DEC_5, None)
-    assert fine(lent(), OPEN, [mobile], date(2020, 12, 21)).amount_cents == 300
-    assert fine(lent(), OPEN, [mobile, everywhere], date(2020, 12, 21)).amount_cents == 0
-
-
-def test_a_fine_is_a_charge_with_its_statement() -> None:
-    owed = fine(lent(), OPEN, (), date(2020, 12, 21))
-    charge = assess("f1", lent(), owed, date(2020, 12, 21))
-    assert charge is not None
-    assert (charge.kind, charge.amount_cents, charge.outstanding_cents) == (
-        ChargeKind.FINE,
-        300,
-        300,
-    )
-    assert charge.statement == owed
-
-
-def test_no_fine_is_no_charge() -> None:
-    assert assess("f1", lent(), fine(lent(), OPEN, (), DEC_19), DEC_19) is None
-
-
-@pytest.mark.parametrize(
-    ("on", "had", "number"),
-    [
-        (date(2020, 12, 19), 0, None),  # the due date itself
-        (date(2020, 12, 20), 0, 1),
-        (date(2020, 12, 25), 1, None),
-        (date(2020, 12, 26), 1, 2),
-        (date(2020, 12, 26), 2, None),
-        (date(2021, 1, 9), 0, 3),  # only the last of the missed notices
-        (date(2021, 6, 1), 3, None),
-    ],
-)
-def test_each_overdue_notice_is_given_once_on_its_day(
-    on: date, had: int, number: int | None
-) -> None:
-    loan = replace(lent(), overdue_notices=had)  # due on 19 December
-    assert overdue_notice(loan, OPEN, on, (1, 7, 21)) == number
-    assert overdue_notice(loan, calendar(WINTER), on, (1, 7, 21)) is None  # closed till February
-
-
-@pytest.mark.parametrize(
-    ("on", "soon"),
-    [(date(2020, 12, day), soon) for day, soon in ((15, False), (16, True), (19, True))]
-    + [(date(2020, 12, 20), False)],
-)
-def test_a_loan_is_due_soon_in_the_last_days_before_it_is(on: date, soon: bool) -> None:
-    assert is_due_soon(lent(), OPEN, on, 3) is soon
-    assert not is_due_soon(notice_due_soon(lent(), on=on), OPEN, on, 3)
-    assert not is_due_soon(lent(), calendar(WINTER), on, 3)
