@@ -26,7 +26,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             indexes=store.INDEXES,
             snapshots_of_patrons=snapshots.OF_PATRONS,
             refusal=Refusal,
-            statuses={"bad-credentials": 401, "locked": 429, "no-such-patron": 404},
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
             keys=_own_keys,

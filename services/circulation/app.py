@@ -21,7 +21,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             snapshots=snapshots.OF_ALL,
             snapshots_of_patrons=snapshots.OF_PATRONS,
             refusal=Refusal,
-            statuses={kind.code: kind.status for kind in Refusal.__subclasses__()},
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
             jobs=jobs.jobs,

@@ -21,13 +21,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             snapshots=snapshots.OF_ALL,
             snapshots_of_patrons=snapshots.OF_PATRONS,
             refusal=Refusal,
-            statuses={
-                "no-such-branch": 404,
-                "no-such-closure": 404,
-                "no-such-notification": 404,
-                "bad-hours": 422,
-                "bad-cursor": 422,
-            },
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
         ),

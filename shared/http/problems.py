@@ -7,6 +7,7 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import Counter
 from pydantic import BaseModel
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
@@ -18,6 +19,10 @@ from shared.owners import BadId, OwnerAway, OwnerRefused
 from shared.unit_of_work import Busy, KeyReused
 
 log = structlog.get_logger()
+
+REFUSALS = Counter(
+    "carrel_refusals_total", "Requests, and items of requests, that a rule refused", ["code"]
+)
 
 AWAY = {"Retry-After": "2"}
 
@@ -65,6 +70,12 @@ def problem(
     )
 
 
+def count_refusal(code: str) -> None:
+    """Count and log a refusal: of a whole request, or of one of its items."""
+    REFUSALS.labels(code).inc()
+    log.info("refused", code=code)
+
+
 def unavailable(what: str) -> Response:
     """Return a 503: a service, or a part of the system, is away."""
     return problem(503, "unavailable", f"{what} is away for a moment. Try again.", headers=AWAY)
@@ -76,7 +87,8 @@ def add_problems(app: FastAPI, service: Service) -> None:
     async def refused(_: Request, error: Exception) -> Response:
         code = str(getattr(error, "code", "refused"))
         reason = str(getattr(error, "reason", "") or error)
-        status = service.statuses.get(code, 409)
+        status = int(getattr(error, "status", 409))
+        count_refusal(code)
         headers = {"Retry-After": "60"} if status == 429 else None
         extra = getattr(error, "extra", None)
         answer = problem(status, code, reason, headers=headers)

@@ -29,9 +29,7 @@ class Service:
     routers: tuple[APIRouter, ...]
     indexes: Indexes
     refusal: type[Exception] = KeyReused
-    """The base class of its refusals: each has a `code` and a `reason`."""
-    statuses: Mapping[str, int] = field(default_factory=dict)
-    """HTTP status by refusal code; a code without an entry has 409."""
+    """The base class of its refusals: each has a `code`, a `status` and a `reason`."""
     subscriptions: Subscriptions = field(default_factory=Subscriptions)
     jobs: Jobs = field(default_factory=Jobs)
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.contracts.accounts import PatronBlocked
 from shared.ids import card_digest
@@ -107,6 +108,16 @@ async def test_a_barcode_is_given_once_however_many_ask(desk: Desk) -> None:
 
 
 # ---- check-out ----------------------------------------------------------------------------------
+
+
+async def test_a_refused_copy_is_counted_though_the_answer_is_200(desk: Desk) -> None:
+    def refused() -> float:
+        code = {"code": "no-such-copy"}
+        return REGISTRY.get_sample_value("carrel_refusals_total", code) or 0
+
+    before = refused()
+    await desk.lend("NONE", *await desk.copies(1))
+    assert refused() == before + 1
 
 
 async def test_each_copy_stands_or_falls_alone(desk: Desk) -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 from fastapi import APIRouter, FastAPI
 from joserfc.jwk import OKPKey
+from prometheus_client import REGISTRY
 
 from services.settings import Settings
 from shared.auth import Patron, Staff
@@ -25,9 +25,9 @@ class ThingIn(Body):
     id: str
 
 
-@dataclass(frozen=True)
 class TooMany(Exception):
     code = "too-many"
+    status = 409
     reason = "There are too many things."
 
 
@@ -208,6 +208,12 @@ async def test_health_says_what_is_fit(api: Api) -> None:
     live, ready = await api.get("/health/live"), await api.get("/health/ready")
     assert live.json()["status"] == "alive"
     assert (ready.status, ready.json()["checks"]["database"]) == (200, "ok")
+
+
+async def test_a_refusal_is_counted_by_its_code(api: Api) -> None:
+    before = REGISTRY.get_sample_value("carrel_refusals_total", {"code": "too-many"}) or 0
+    await api.post("/v1/things", {"id": "refused"}, as_=PATRON)
+    assert REGISTRY.get_sample_value("carrel_refusals_total", {"code": "too-many"}) == before + 1
 
 
 async def test_metrics_name_the_route_not_the_path(api: Api) -> None:

@@ -7,6 +7,8 @@ class Refusal(Exception):
     """A request that the rules refuse: `code` is for programs, `reason` for the person."""
 
     code: ClassVar[str]
+    status: ClassVar[int] = 409
+    """HTTP status of the response."""
     reason: ClassVar[str]
 
     def __init__(self) -> None:
@@ -17,6 +19,7 @@ class BadCredentials(Refusal):
     """There is no such card, or the PIN is wrong; the answer does not say which."""
 
     code = "bad-credentials"
+    status = 401
     reason = "The card number or the PIN is not right."
 
 
@@ -24,6 +27,7 @@ class Locked(Refusal):
     """Too many attempts on one card; the answer does not say whether the card exists."""
 
     code = "locked"
+    status = 429
     reason = "There were too many attempts with this card number. Please try again in 15 minutes."
 
 
@@ -38,6 +42,7 @@ class NoSuchPatron(Refusal):
     """There is no such patron, or the caller may not know of them."""
 
     code = "no-such-patron"
+    status = 404
     reason = "There is no such patron."
 
 

@@ -21,6 +21,7 @@ from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Run
 from shared.http.paging import Page, PageQuery, page_of
+from shared.http.problems import count_refusal
 from shared.mongo import Database
 
 router = APIRouter(prefix="/v1")
@@ -140,8 +141,11 @@ class Refusal(BaseModel):
 
     @classmethod
     def of(cls, refused: Refused | None) -> "Refusal | None":
-        """Build the response from a refusal; None if nothing was refused."""
-        return cls(code=refused.code, detail=refused.reason) if refused else None
+        """Build the response from a refusal, and count it; None if nothing was refused."""
+        if refused is None:
+            return None
+        count_refusal(refused.code)
+        return cls(code=refused.code, detail=refused.reason)
 
 
 async def _loan(db: Database, loan_id: str, caller: auth.Caller) -> Loan:

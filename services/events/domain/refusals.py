@@ -9,6 +9,8 @@ class Refusal(Exception):
     """A request that the rules refuse: `code` is for programs, `reason` for the person."""
 
     code: ClassVar[str]
+    status: ClassVar[int] = 409
+    """HTTP status of the response."""
     reason: ClassVar[str]
 
     def __init__(self, **extra: str) -> None:
@@ -21,6 +23,7 @@ class NoSuchActivity(Refusal):
     """There is no such activity."""
 
     code = "no-such-activity"
+    status = 404
     reason = "There is no such activity."
 
 
@@ -28,6 +31,7 @@ class NoRecording(Refusal):
     """The activity has no recording."""
 
     code = "no-recording"
+    status = 404
     reason = "This activity has no recording."
 
 
@@ -35,6 +39,7 @@ class NotYetReleased(Refusal):
     """The recording may not be seen yet; `available_from` is the instant of its release."""
 
     code = "not-yet-released"
+    status = 403
     reason = "This recording cannot be seen yet."
 
     def __init__(self, available_from: datetime) -> None:
@@ -45,6 +50,7 @@ class EndsBeforeItStarts(Refusal):
     """The activity's end is not after its start."""
 
     code = "ends-before-it-starts"
+    status = 422
     reason = "An activity has to end after it starts."
 
 
@@ -66,6 +72,7 @@ class NotRegistered(Refusal):
     """The patron has no place and is not on the waiting list."""
 
     code = "not-registered"
+    status = 404
     reason = "You are not registered for this activity."
 
 
@@ -94,4 +101,5 @@ class NoSuchPatron(Refusal):
     """The patron was erased, though their token is still valid."""
 
     code = "no-such-patron"
+    status = 404
     reason = "There is no such patron."

@@ -12,6 +12,8 @@ class Refusal(Exception):
     """
 
     code: ClassVar[str]
+    status: ClassVar[int] = 409
+    """HTTP status of the response."""
 
     def __init__(self, reason: str, **extra: object) -> None:
         self.reason = reason
@@ -27,6 +29,7 @@ class NoSuchBranch(Refusal):
     """The branch code is not registered."""
 
     code = "no-such-branch"
+    status = 404
 
     def __init__(self, codes: Iterable[str]) -> None:
         named = sorted(codes)
@@ -46,6 +49,7 @@ class BadHours(Refusal):
     """Opening hours end before they begin, or overlap."""
 
     code = "bad-hours"
+    status = 422
 
 
 class NoBranchCovered(Refusal):
@@ -119,6 +123,7 @@ class NoSuchClosure(Refusal):
     """No closure has this id."""
 
     code = "no-such-closure"
+    status = 404
 
     def __init__(self) -> None:
         super().__init__("There is no such closure.")
@@ -156,6 +161,7 @@ class NoSuchNotification(Refusal):
     """The notification is not in this patron's inbox."""
 
     code = "no-such-notification"
+    status = 404
 
     def __init__(self) -> None:
         super().__init__("There is no such notification in your inbox.")
@@ -165,6 +171,7 @@ class BadCursor(Refusal):
     """The cursor does not come from this list."""
 
     code = "bad-cursor"
+    status = 422
 
     def __init__(self) -> None:
         super().__init__("The page asked for is not one that this list gave as its next.")
