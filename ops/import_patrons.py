@@ -8,7 +8,7 @@ from typing import TextIO
 from pydantic import SecretStr
 
 from services.accounts import store
-from services.accounts.routes import PatronIn
+from services.accounts.routes.patrons import PatronIn
 from services.accounts.usecases.check_pin import hash_pin
 from services.accounts.usecases.register_patron import RegisterPatron
 from shared.ids import card_digest

@@ -18,7 +18,7 @@ from ops.console import AsJson, counted, errors, print_json, print_table, refuse
 from ops.direct import require_card_key, unit_of_work_at
 from ops.target import Data, settings_to_write
 from services.accounts import store as accounts
-from services.accounts.routes import PatronIn
+from services.accounts.routes.patrons import PatronIn
 from services.accounts.usecases.import_patrons import ImportPatrons
 from services.accounts.usecases.import_patrons import import_patrons as take_in_patrons
 from services.circulation import store as circulation

@@ -1,0 +1,258 @@
+"""Patrons: register, find, change, block and erase."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field, StringConstraints
+
+from services.accounts import queries
+from services.accounts.domain.cardholder import (
+    Cardholder,
+)
+from services.accounts.domain.patron import BlockedBy, Patron, Status
+from services.accounts.domain.refusals import NoSuchPatron
+from services.accounts.routes.fields import (
+    BranchCode,
+    CardNumber,
+    Language,
+    Name,
+    NewPin,
+    OwnSettings,
+)
+from services.accounts.usecases.amend_patron import AmendPatron, Contact, amend_patron
+from services.accounts.usecases.block_patron import BlockPatron, block_patron
+from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.erase_patron import ErasePatron, erase_patron
+from services.accounts.usecases.register_patron import RegisterPatron, register_patron
+from services.accounts.usecases.unblock_patron import UnblockPatron, unblock_patron
+from shared import auth
+from shared.auth import DeskOrService, PatronOrStaff, Staff, may_see
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.ids import card_digest
+
+router = APIRouter(prefix="/v1")
+
+Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
+PatronId = Annotated[str, Path(max_length=64)]
+
+
+class ContactIn(Body):
+    """A patron's e-mail address and telephone number; they replace those on file."""
+
+    email: str | None = Field(default=None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
+    phone: str | None = Field(default=None, max_length=30, pattern=r"^[0-9 +()-]{3,}$")
+
+
+class PatronIn(Body):
+    """A new patron."""
+
+    card_number: CardNumber
+    pin: NewPin
+    name: Name
+    category: Category
+    home_branch: BranchCode
+    language: Language
+    contact: ContactIn = ContactIn()
+
+
+class PatronChanges(Body):
+    """The fields of a patron to change; an absent or null field stays as it is."""
+
+    card_number: CardNumber | None = Field(
+        default=None, description="Number of the card that replaces the patron's card."
+    )
+    pin: NewPin | None = None
+    name: Name | None = None
+    category: Category | None = None
+    home_branch: BranchCode | None = None
+    language: Language | None = None
+    contact: ContactIn | None = None
+
+
+class ContactOut(BaseModel):
+    """A patron's e-mail address and telephone number."""
+
+    email: str | None
+    phone: str | None
+
+
+class PatronOut(BaseModel):
+    """A patron with personal data: for staff, and for the patron."""
+
+    id: str
+    card_number: str
+    name: str
+    category: str
+    home_branch: str
+    language: str
+    status: Status
+    blocked_by: tuple[BlockedBy, ...] = Field(
+        description="Reasons for the block: `staff` (blocked by staff), `money` (the patron owes "
+        "too much); empty: not blocked."
+    )
+    version: int
+    contact: ContactOut
+    status_reason: str | None = None
+
+    @classmethod
+    def of(cls, patron: Patron, holder: Cardholder) -> "PatronOut":
+        """Build the response from a patron and their cardholder."""
+        return cls(
+            id=patron.id,
+            card_number=holder.card_number,
+            name=holder.name,
+            category=patron.category,
+            home_branch=patron.home_branch,
+            language=patron.language,
+            status=patron.status,
+            blocked_by=patron.blocked_by,
+            version=patron.version,
+            contact=ContactOut(email=holder.email, phone=holder.phone),
+            status_reason=holder.status_reason,
+        )
+
+
+class PatronRef(BaseModel):
+    """A patron without personal data: for stations and services."""
+
+    id: str
+    category: str
+    home_branch: str
+    language: str
+    status: Status
+    blocked_by: tuple[BlockedBy, ...]
+    card_digest: str
+    version: int
+
+    @classmethod
+    def of(cls, patron: Patron, _: Cardholder | None = None) -> "PatronRef":
+        """Build the response from a patron."""
+        return cls(
+            id=patron.id,
+            category=patron.category,
+            home_branch=patron.home_branch,
+            language=patron.language,
+            status=patron.status,
+            blocked_by=patron.blocked_by,
+            card_digest=patron.card_digest,
+            version=patron.version,
+        )
+
+
+class PatronPage(BaseModel):
+    """The patrons found: at most one, because a card belongs to one patron."""
+
+    items: list[PatronOut | PatronRef]
+    next: None = None
+
+
+class BlockIn(Body):
+    """The reason for blocking or unblocking a patron, in the staff's words."""
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
+def _view(caller: auth.Caller) -> type[PatronOut] | type[PatronRef]:
+    """Return the class of response for a caller: stations and services get no personal data."""
+    return PatronOut if caller.roles & {"staff", "patron"} else PatronRef
+
+
+@router.post("/patrons", status_code=201, tags=["patrons"])
+async def post_patron(
+    body: PatronIn, caller: Staff, run: Run, db: Db, settings: OwnSettings
+) -> PatronOut:
+    """Register a patron. 409 `card-taken`."""
+    patron = await run(
+        register_patron,
+        RegisterPatron(
+            card_number=body.card_number,
+            card_digest=card_digest(body.card_number, settings.card_key),
+            pin_hash=await hash_pin(body.pin.get_secret_value()),
+            name=body.name,
+            category=body.category,
+            home_branch=body.home_branch,
+            language=body.language,
+            email=body.contact.email,
+            phone=body.contact.phone,
+        ),
+    )
+    _, holder = await queries.patron(db, patron.id)
+    return PatronOut.of(patron, holder)
+
+
+@router.get("/patrons", tags=["patrons"])
+async def get_patrons(
+    card: Annotated[str, Query(min_length=1, max_length=64)],
+    caller: DeskOrService,
+    db: Db,
+    settings: OwnSettings,
+) -> PatronPage:
+    """Find the patron who has a card; stations and services get a PatronRef."""
+    found = await queries.patron_with_card(db, card_digest(card, settings.card_key))
+    return PatronPage(items=[_view(caller).of(*found)] if found else [])
+
+
+@router.get("/patrons/{patron_id}", tags=["patrons"])
+async def get_patron(patron_id: PatronId, caller: PatronOrStaff, db: Db) -> PatronOut | PatronRef:
+    """Get a patron; services get a PatronRef. 404 `no-such-patron`, also once erased."""
+    if not may_see(caller, patron_id):
+        raise NoSuchPatron
+    return _view(caller).of(*await queries.patron(db, patron_id))
+
+
+@router.patch("/patrons/{patron_id}", tags=["patrons"])
+async def patch_patron(
+    patron_id: PatronId,
+    body: PatronChanges,
+    *,
+    caller: Staff,
+    run: Run,
+    db: Db,
+    settings: OwnSettings,
+) -> PatronOut:
+    """Change a patron's data. 404 `no-such-patron`, 409 `card-taken`."""
+    patron = await run(
+        amend_patron,
+        AmendPatron(
+            patron_id=patron_id,
+            category=body.category,
+            home_branch=body.home_branch,
+            language=body.language,
+            name=body.name,
+            contact=Contact(body.contact.email, body.contact.phone) if body.contact else None,
+            card_number=body.card_number,
+            card_digest=(
+                card_digest(body.card_number, settings.card_key) if body.card_number else None
+            ),
+            pin_hash=await hash_pin(body.pin.get_secret_value()) if body.pin else None,
+        ),
+    )
+    _, holder = await queries.patron(db, patron_id)
+    return PatronOut.of(patron, holder)
+
+
+@router.delete("/patrons/{patron_id}", tags=["patrons"])
+async def delete_patron(patron_id: PatronId, caller: Staff, run: Run) -> PatronRef:
+    """Erase a patron; the response is the tombstone. 404 `no-such-patron`."""
+    return PatronRef.of(await run(erase_patron, ErasePatron(patron_id)))
+
+
+@router.post("/patrons/{patron_id}/block", tags=["patrons"])
+async def post_block(
+    patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
+) -> PatronOut:
+    """Stop a patron from borrowing, renewing and reserving. 409 `already-blocked`."""
+    patron = await run(block_patron, BlockPatron(patron_id, body.reason))
+    _, holder = await queries.patron(db, patron_id)
+    return PatronOut.of(patron, holder)
+
+
+@router.post("/patrons/{patron_id}/unblock", tags=["patrons"])
+async def post_unblock(
+    patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
+) -> PatronOut:
+    """Let a patron whom the staff blocked borrow again. 409 `not-blocked`."""
+    patron = await run(unblock_patron, UnblockPatron(patron_id, body.reason))
+    _, holder = await queries.patron(db, patron_id)
+    return PatronOut.of(patron, holder)

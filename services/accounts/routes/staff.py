@@ -1,0 +1,53 @@
+"""Accounts of staff, stations and operators."""
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from services.accounts.domain.cardholder import (
+    Role,
+)
+from services.accounts.routes.fields import CardNumber, Name, NewPin, OwnSettings
+from services.accounts.usecases.add_staff import AddStaff, add_staff
+from services.accounts.usecases.check_pin import hash_pin
+from shared.auth import Ops
+from shared.http.bodies import Body
+from shared.http.dependencies import Run
+from shared.ids import card_digest
+
+router = APIRouter(prefix="/v1")
+
+
+class StaffIn(Body):
+    """A new account of staff, a station or an operator."""
+
+    card_number: CardNumber
+    pin: NewPin
+    name: Name
+    role: Literal["staff", "station", "ops"]
+
+
+class StaffOut(BaseModel):
+    """An account of staff, a station or an operator."""
+
+    id: str
+    card_number: str
+    name: str
+    role: Role
+
+
+@router.post("/staff", status_code=201, tags=["staff"])
+async def post_staff(body: StaffIn, caller: Ops, run: Run, settings: OwnSettings) -> StaffOut:
+    """Create an account for staff, a station or an operator. 409 `card-taken`."""
+    staff_id = await run(
+        add_staff,
+        AddStaff(
+            card_number=body.card_number,
+            card_digest=card_digest(body.card_number, settings.card_key),
+            pin_hash=await hash_pin(body.pin.get_secret_value()),
+            name=body.name,
+            role=body.role,
+        ),
+    )
+    return StaffOut(id=staff_id, card_number=body.card_number, name=body.name, role=body.role)

@@ -1,0 +1,11 @@
+"""Routes of events, one module for each subject. Public data needs no token."""
+
+from fastapi import APIRouter
+
+from services.events.routes import activities, effects, feed, registrations
+
+__all__ = ["router"]
+
+router = APIRouter()
+for subject in (activities, feed, registrations, effects):
+    router.include_router(subject.router)

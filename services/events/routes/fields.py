@@ -1,0 +1,25 @@
+"""Field types that the requests of several subjects have."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+
+def _utc(instant: datetime) -> datetime:
+    """Convert to UTC and drop fractions of a second, as stored, published and answered."""
+    try:
+        return instant.astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError("no such time") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+ActivityType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
+BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
+ByType = Annotated[ActivityType | None, Query(alias="type")]
+ByBranch = Annotated[BranchCode | None, Query()]
+PlaceCount = Annotated[int, Field(ge=1, le=100_000)]
+ActivityId = Annotated[str, Path(max_length=64)]

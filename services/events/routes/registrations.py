@@ -1,0 +1,167 @@
+"""Registrations of patrons for activities."""
+
+from datetime import datetime
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from services.events import queries
+from services.events.domain.registration import Registration, RegistrationState
+from services.events.queries import Placed
+from services.events.routes.fields import ActivityId
+from services.events.usecases.register_for_activity import (
+    RegisterForActivity,
+    register_for_activity,
+)
+from services.events.usecases.withdraw_registration import (
+    WithdrawRegistration,
+    withdraw_registration,
+)
+from shared.auth import Patron, StaffOrService
+from shared.clock import library_day
+from shared.http.dependencies import BusinessTime, Db, Run
+from shared.http.paging import PageQuery, page_of
+
+router = APIRouter(prefix="/v1", tags=["activities"])
+
+
+class RegistrationOut(BaseModel):
+    """A patron's registration for an activity."""
+
+    id: str
+    activity_id: str
+    patron_id: str
+    state: RegistrationState
+    position: int | None = Field(
+        description="Position on the waiting list, 1 is next; null: not on the waiting list."
+    )
+    turn: int = Field(
+        description="Ordinal among all registrations ever made for the activity, counted from 1."
+    )
+    registered_at: datetime
+    version: int
+
+    @classmethod
+    def of(cls, registration: Registration, position: int | None) -> "RegistrationOut":
+        """Build the response from a registration."""
+        return cls(
+            id=registration.id,
+            activity_id=registration.activity_id,
+            patron_id=registration.patron_id,
+            state=registration.state,
+            position=position,
+            turn=registration.turn,
+            registered_at=registration.registered_at,
+            version=registration.version,
+        )
+
+
+class OwnRegistrationOut(RegistrationOut):
+    """A registration with data of its activity."""
+
+    title: str
+    type: str
+    venue: str
+    starts_at: datetime
+    ends_at: datetime | None
+
+    @classmethod
+    def placed(cls, placed: Placed) -> "OwnRegistrationOut":
+        """Build the response from a registration and its activity."""
+        registration = RegistrationOut.of(placed.registration, placed.position)
+        return cls(
+            **registration.model_dump(),
+            title=placed.activity.title,
+            type=placed.activity.type,
+            venue=placed.activity.venue,
+            starts_at=placed.activity.starts_at,
+            ends_at=placed.activity.ends_at,
+        )
+
+
+class OwnRegistrations(BaseModel):
+    """A patron's registrations for activities that are not over, ordered by their start."""
+
+    items: list[OwnRegistrationOut]
+
+
+class RegistrationPage(BaseModel):
+    """A page of registrations, in the order of registering."""
+
+    items: list[RegistrationOut]
+    next: str | None = Field(
+        description="Value to send as `after` for the next page; null: this is the last page."
+    )
+
+
+def _turn(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
+        raise HTTPException(422, "after: not a `next` of this list")
+    return int(cursor)
+
+
+@router.post(
+    "/activities/{activity_id}/registration",
+    status_code=201,
+    responses={
+        201: {"description": "The patron has a place."},
+        202: {
+            "model": RegistrationOut,
+            "description": "All places are taken: the patron is on the waiting list.",
+        },
+    },
+)
+async def post_registration(
+    activity_id: ActivityId, caller: Patron, run: Run, response: Response
+) -> RegistrationOut:
+    """Register for an activity, first come, first served: with a place, or on the waiting list.
+
+    404 `no-such-activity`, `no-such-patron`; 409 `no-registration-needed`, `already-registered`,
+    `activity-begun`, `activity-cancelled`.
+    """
+    placed = await run(register_for_activity, RegisterForActivity(activity_id, caller.id))
+    if placed.position is not None:
+        response.status_code = 202
+    return RegistrationOut.of(placed.registration, placed.position)
+
+
+@router.delete("/activities/{activity_id}/registration")
+async def delete_registration(activity_id: ActivityId, caller: Patron, run: Run) -> RegistrationOut:
+    """Withdraw from an activity. The place goes to the first on the waiting list.
+
+    404 `no-such-activity`, `not-registered`; 409 `activity-begun`, `activity-cancelled`.
+    """
+    ended = await run(withdraw_registration, WithdrawRegistration(activity_id, caller.id))
+    return RegistrationOut.of(ended, None)
+
+
+@router.get("/activities/{activity_id}/registration")
+async def get_registration(activity_id: ActivityId, caller: Patron, db: Db) -> OwnRegistrationOut:
+    """Get the patron's own registration. 404 `no-such-activity`, `not-registered`."""
+    return OwnRegistrationOut.placed(await queries.registration(db, activity_id, caller.id))
+
+
+@router.get("/activities/{activity_id}/registrations")
+async def get_registrations(
+    activity_id: ActivityId, caller: StaffOrService, db: Db, page: PageQuery
+) -> RegistrationPage:
+    """List an activity's registrations in the order of registering.
+
+    404 `no-such-activity`.
+    """
+    found = await queries.registrations(db, activity_id, _turn(page.after), page.limit + 1)
+    items = [RegistrationOut.of(registration, position) for registration, position in found]
+    return RegistrationPage(**page_of(items, page, lambda item: str(item.turn)))
+
+
+@router.get("/me/registrations")
+async def get_my_registrations(
+    request: Request, caller: Patron, db: Db, now: BusinessTime
+) -> OwnRegistrations:
+    """List the patron's registrations for activities that are not over, ordered by their start."""
+    zone = request.app.state.settings.zone
+    found = await queries.registrations_to_come(db, caller.id, library_day(now, zone), zone)
+    return OwnRegistrations(items=[OwnRegistrationOut.placed(placed) for placed in found])
