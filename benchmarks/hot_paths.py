@@ -22,9 +22,9 @@ import aiohttp
 from aiokafka import AIOKafkaConsumer
 
 from ops.processes import System, system
+from services.settings import Settings
 from shared.ids import new_id
 from shared.mongo import MAJORITY, SNAPSHOT, Database, Document, connect
-from shared.settings import Settings
 from tests.library import Library
 
 ROUNDS = 5

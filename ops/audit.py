@@ -25,11 +25,11 @@ from ops.target import Data, settings_of
 from services.circulation.domain.hold import OPEN_STATES
 from services.gateway.store import WHOLE
 from services.registry import NAMES, OWNERS
+from services.settings import Settings
 from shared.clock import wall_clock
 from shared.contracts import published
 from shared.mongo import Client, Database, Document, connect
 from shared.names import Names
-from shared.settings import Settings
 
 app = typer.Typer(help="Compare every database, topic and view.")
 

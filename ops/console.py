@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from services.registry import NAMES
-from shared.settings import Settings
+from services.settings import Settings
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, markup=False, emoji=False)

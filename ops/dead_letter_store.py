@@ -12,12 +12,12 @@ from pymongo.errors import DuplicateKeyError
 from ops.console import counted
 from ops.offsets import Positions
 from services.registry import NAMES
+from services.settings import Settings
 from shared.bus.dead_letters import LEFT_OUT
 from shared.bus.topics import DEAD_LETTER_BYTES, dead_letter_topic
 from shared.ids import time_of
 from shared.mongo import Client, Document, connect
 from shared.names import Names
-from shared.settings import Settings
 
 HOLD_SECONDS = 60
 """Seconds after which a dead letter with the state `sending` counts as abandoned."""

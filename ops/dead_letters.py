@@ -37,10 +37,10 @@ from ops.dead_letter_store import (
 from ops.target import Data, settings_of, settings_to_write
 from services.gateway.store import remembers_since
 from services.registry import NAMES
+from services.settings import Settings
 from shared.bus.held import give_up
 from shared.contracts import published
 from shared.mongo import connect
-from shared.settings import Settings
 
 SHOWN_BYTES = 512
 """Bytes shown of a payload that is not JSON."""

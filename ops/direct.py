@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ops.console import refuse
+from services.settings import Settings
 from shared.mongo import Indexes, connect, ensure_indexes
 from shared.owners import Owners
-from shared.settings import Settings
 from shared.unit_of_work import UnitOfWork, chassis_indexes
 
 

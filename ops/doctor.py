@@ -25,11 +25,12 @@ from ops.target import Data, settings_of
 from ops.views import Compared, compare
 from services.gateway import store
 from services.registry import NAMES
+from services.settings import Settings
 from shared.bus.held import HELD_SECONDS, HeldMessage, held_messages
 from shared.http.health import OUTBOX_AGE_LIMIT
 from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
-from shared.settings import Settings, load
+from shared.settings import load
 from shared.unit_of_work import chassis_indexes
 
 OLDEST_MONGODB = 6

@@ -14,8 +14,8 @@ from ops.offsets import Positions
 from ops.processes import System
 from ops.sweeps import sweeping
 from services.registry import NAMES
+from services.settings import Settings
 from shared.mongo import connect
-from shared.settings import Settings
 
 
 class Flow:

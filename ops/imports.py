@@ -27,8 +27,8 @@ from services.circulation.usecases.commands.import_titles import (
     ImportTitles,
     import_titles,
 )
+from services.settings import Settings
 from shared.clock import library_day, wall_clock
-from shared.settings import Settings
 from shared.unit_of_work import Origin, UnitOfWork
 
 BATCH = 100

@@ -11,9 +11,9 @@ from ops.console import out as console
 from ops.offsets import Lag, Positions
 from ops.target import Data, settings_of
 from services.registry import NAMES
+from services.settings import Settings
 from shared.mongo import connect
 from shared.relay import outbox_age
-from shared.settings import Settings
 
 app = typer.Typer()
 

@@ -8,9 +8,9 @@ import typer
 from ops.console import AsJson, OneService, out, print_json, print_table, told_in_words, working
 from ops.target import Data, settings_of
 from services.registry import NAMES
+from services.settings import Settings
 from shared.mongo import Database, Document, connect
 from shared.relay import outbox_age
-from shared.settings import Settings
 
 app = typer.Typer()
 

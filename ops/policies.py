@@ -17,9 +17,9 @@ from services.circulation.domain.refusals.refusal import Refusal
 from services.circulation.routes.policies import PolicyIn, Terms
 from services.circulation.usecases.commands.delete_policy import DeletePolicy, delete_policy
 from services.circulation.usecases.commands.set_policy import SetPolicy, set_policy
+from services.settings import Settings
 from shared.clock import wall_clock
 from shared.mongo import plain
-from shared.settings import Settings
 from shared.unit_of_work import Origin
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)

@@ -22,7 +22,7 @@ from ops import ports
 from ops.child import Child, start_all, stop_all
 from ops.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
 from services.registry import NAMES, SERVICES
-from shared.settings import Settings
+from services.settings import Settings
 
 S = TypeVar("S", bound=Settings)
 

@@ -14,9 +14,9 @@ from ops.console import AsJson, counted, errors, print_json, print_table, refuse
 from ops.target import Data, settings_to_write
 from services.gateway.rebuild import Progress, Underway, rebuild
 from services.gateway.store import BuildLost
+from services.settings import Settings
 from shared.mongo import Database, connect
 from shared.owners import OwnerAway, Owners
-from shared.settings import Settings
 
 PATIENCE_SECONDS = 600
 LOOK_SECONDS = 1.0

@@ -11,13 +11,13 @@ from ops.console import TheService, counted, errors, print_table, refuse, told_i
 from ops.rewind import rewind
 from ops.target import Data, settings_to_write
 from services.registry import NAMES
+from services.settings import Settings
 from shared.bus.topics import ensure_topics
 from shared.clock import parse_instant
 from shared.contracts import published
 from shared.mongo import Document, connect
 from shared.names import Names
 from shared.relay import BATCH, outbox_producer, send_row
-from shared.settings import Settings
 
 app = typer.Typer()
 

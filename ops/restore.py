@@ -23,11 +23,11 @@ from ops.replay import replay
 from ops.rewind import commit, is_left
 from ops.target import Data, settings_of, settings_to_write
 from services.gateway.store import note_restored
+from services.settings import Settings
 from shared.clock import wall_clock
 from shared.contracts import published
 from shared.ids import time_of
 from shared.mongo import Client, connect
-from shared.settings import Settings
 
 BATCH = 1000
 SHOWN = 20

@@ -6,9 +6,9 @@ import time
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.offsets import Positions, heard
+from services.settings import Settings
 from shared.bus.listener import SESSION_TIMEOUT_MS
 from shared.names import Names
-from shared.settings import Settings
 
 LEFT_WITHIN = SESSION_TIMEOUT_MS / 1000 + 5
 """Seconds within which a group drops dead members: members left after this are at work."""

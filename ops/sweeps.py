@@ -8,8 +8,8 @@ from ops.console import AsJson, print_json, print_table, told_in_words
 from ops.target import Data, settings_of
 from services.circulation.domain.sweep import Sweep, SweepState
 from services.circulation.store import sweeps as store
+from services.settings import Settings
 from shared.mongo import Database, connect
-from shared.settings import Settings
 
 app = typer.Typer()
 

@@ -14,8 +14,8 @@ from ops.console import AsJson, errors, print_json, print_table, told_in_words
 from ops.offsets import Positions
 from ops.target import Data, settings_of, settings_to_write
 from services.registry import NAMES
+from services.settings import Settings
 from shared.bus.topics import declared_topics, ensure_topics
-from shared.settings import Settings
 
 Configs = dict[str, str]
 DAY_MS = 86_400_000

@@ -17,10 +17,10 @@ from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from services.settings import Settings
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER, Verifier
 from shared.ids import new_id
 from shared.server import Server
-from shared.settings import Settings
 
 MOST_PAUSE = 3.0
 """Seconds between two tries of a client that was answered 503."""

@@ -14,8 +14,8 @@ from services.examples import COMMON
 from services.gateway.docs import curl
 from services.gateway.proxy import merge
 from services.registry import NAMES, OWNERS
+from services.settings import Settings
 from shared.examples import Examples, NoExample
-from shared.settings import Settings
 
 Operations = list[tuple[str, dict[str, Any]]]
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 import aiohttp
 
 from ops.audit import Audit, audit
-from shared.settings import Settings
+from services.settings import Settings
 from tests.library import PIN, WEEK, Library, unique
 
 ANSWER_SECONDS = 2.0

@@ -8,8 +8,8 @@ import pytest
 
 from ops.audit import audit
 from ops.processes import System
+from services.settings import Settings
 from shared.mongo import Database, connect
-from shared.settings import Settings
 from tests.faults.test_kills import day_at_the_library
 from tests.library import Library
 

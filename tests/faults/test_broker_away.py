@@ -5,7 +5,7 @@ import time
 
 from ops.audit import audit
 from ops.processes import System
-from shared.settings import Settings
+from services.settings import Settings
 from tests.faults.report import record
 from tests.library import Library
 

@@ -18,7 +18,7 @@ import pytest
 
 from ops.audit import audit
 from ops.processes import System
-from shared.settings import Settings
+from services.settings import Settings
 from tests.faults.report import record
 from tests.library import PIN, Library
 from tests.support import until

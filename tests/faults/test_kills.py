@@ -17,8 +17,8 @@ import pytest
 from ops.audit import audit
 from ops.processes import System
 from services.events.usecases.give_places import CHUNK
+from services.settings import Settings
 from shared.mongo import connect
-from shared.settings import Settings
 from tests.faults.kills import LISTENER, RELAY, STEPS, SWEEP, WORK, doomed
 from tests.faults.report import record
 from tests.library import Library

@@ -3,8 +3,8 @@
 import pytest
 
 from ops.processes import System
+from services.settings import Settings
 from shared.mongo import connect
-from shared.settings import Settings
 from tests.faults.load import HUNG_SECONDS, UNANSWERED, Attempt, Load
 from tests.library import Library
 from tests.support import until

@@ -16,8 +16,8 @@ from ops.child import start_all
 from ops.processes import System, system
 from ops.replay import replay
 from services.registry import OWNERS
+from services.settings import Settings
 from shared.contracts import published
-from shared.settings import Settings
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library

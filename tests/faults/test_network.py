@@ -17,7 +17,7 @@ import pytest
 from ops.audit import audit
 from ops.embedded import embedded
 from ops.processes import System, services
-from shared.settings import Settings
+from services.settings import Settings
 from tests.conftest import BROKER
 from tests.faults.load import HUNG_SECONDS, KINDS, Load
 from tests.faults.proxy import Proxy, proxied

@@ -14,9 +14,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from ops.audit import Audit
 from ops.offsets import Positions, heard
 from ops.processes import System
+from services.settings import Settings
 from shared.bus.dead_letters import LEFT_OUT
 from shared.bus.topics import dead_letter_topic
-from shared.settings import Settings
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.faults.waits import Waits

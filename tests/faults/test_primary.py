@@ -17,7 +17,7 @@ from pymongo.errors import AutoReconnect, PyMongoError
 from ops.audit import audit
 from ops.child import Child
 from ops.processes import System
-from shared.settings import Settings
+from services.settings import Settings
 from tests.conftest import BROKER
 from tests.faults.load import KINDS, Load
 from tests.faults.readers import Reader

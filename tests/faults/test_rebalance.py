@@ -18,10 +18,10 @@ from aiokafka import AIOKafkaProducer
 from ops.child import Child
 from ops.embedded import embedded
 from ops.processes import System, services
+from services.settings import Settings
 from shared.bus.listener import SESSION_TIMEOUT_MS
 from shared.contracts.accounts import PatronRegistered
 from shared.mongo import Database, Document, connect
-from shared.settings import Settings
 from tests.faults.report import record
 from tests.support import until
 from tests.systems import data_folder

@@ -18,9 +18,9 @@ from ops.apache import format_storage
 from ops.child import Child
 from ops.processes import System, system
 from services.registry import OWNERS
+from services.settings import Settings
 from shared.clock import wall_clock
 from shared.mongo import Database, connect
-from shared.settings import Settings
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library

@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaProducer
 from ops.offsets import Positions
 from ops.processes import System
 from services.gateway.store import WHOLE
+from services.settings import Settings
 from shared.contracts import published
 from shared.mongo import connect
-from shared.settings import Settings
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.faults.test_kills import day_at_the_library

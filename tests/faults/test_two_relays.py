@@ -15,10 +15,10 @@ import pytest
 from ops.offsets import Positions
 from ops.processes import System
 from services.registry import OWNERS
+from services.settings import Settings
 from shared.contracts import published
 from shared.mongo import connect
 from shared.relay import Relay, outbox_producer
-from shared.settings import Settings
 from tests.faults.kills import arm, armable, disarm
 from tests.faults.load import Load
 from tests.faults.report import record

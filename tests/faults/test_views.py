@@ -14,9 +14,9 @@ from ops.audit import audit
 from ops.processes import System
 from ops.views import compare
 from services.gateway.store import FORM, INDEXES, WHOLE, form
+from services.settings import Settings
 from shared.mongo import Database, connect
 from shared.owners import Owners
-from shared.settings import Settings
 from tests.faults.test_kills import day_at_the_library
 from tests.library import Library
 from tests.ops.command import Ran, carrel

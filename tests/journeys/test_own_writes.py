@@ -12,9 +12,9 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from ops.processes import System
 from services.gateway.rebuild import rebuild
+from services.settings import Settings
 from shared.mongo import connect
 from shared.owners import Owners
-from shared.settings import Settings
 from tests.conftest import BROKER
 from tests.library import Library, unique
 from tests.support import until

@@ -41,6 +41,7 @@ async def test_closing_and_reopening_do_what_their_previews_said(library: Librar
     assert await due_dates(library, card) == ["2020-12-04"] * 3  # a preview changes nothing
     assert (await library.get(f"/v1/closures?branch={branch}", by="staff"))["items"] == []
 
+    await library.flow.settle(within=60)
     before = await told(library, card) + await told(library, follower)
     made = await library.post("/v1/closures", closure, by="staff")
     await library.flow.settle(within=60)

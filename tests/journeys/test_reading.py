@@ -1,7 +1,7 @@
 """A patron is reminded in time, and chooses whether their reading history is kept."""
 
 from ops.audit import audit
-from shared.settings import Settings
+from services.settings import Settings
 from tests.library import Library
 
 

@@ -9,9 +9,10 @@ from ops.embedded import Infrastructure, embedded
 from ops.offsets import Positions
 from ops.processes import System, services
 from services.registry import NAMES
+from services.settings import Settings
 from shared.bus.topics import all_topics, dead_letter_topic
 from shared.names import Names
-from shared.settings import Settings, load
+from shared.settings import load
 from tests.library import Library
 from tests.ops.command import carrel
 from tests.systems import data_folder

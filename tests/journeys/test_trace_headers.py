@@ -2,7 +2,7 @@
 
 from ops.offsets import Positions
 from ops.processes import System
-from shared.settings import Settings
+from services.settings import Settings
 from tests.library import Library
 
 SENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from shared.settings import Settings
+from services.settings import Settings
 
 
 @dataclass(frozen=True)

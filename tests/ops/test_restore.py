@@ -13,8 +13,8 @@ import pytest
 from ops.child import start_all, stop_all
 from ops.processes import System, system
 from services.registry import OWNERS
+from services.settings import Settings
 from shared.mongo import connect
-from shared.settings import Settings
 from tests.faults.load import Load
 from tests.library import Library
 from tests.ops.command import Ran, carrel

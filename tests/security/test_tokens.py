@@ -11,9 +11,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from services.settings import Settings
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER
 from shared.mongo import connect
-from shared.settings import Settings
 from tests.library import Library
 
 

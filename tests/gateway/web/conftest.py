@@ -7,8 +7,8 @@ import pytest
 from services.accounts.app import create_app as create_accounts
 from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.app import create_app
+from services.settings import Settings
 from shared.auth import Verifier
-from shared.settings import Settings
 from tests.gateway.web.browser import Browser
 from tests.support import Api, reaching, served, test_keys, token
 
