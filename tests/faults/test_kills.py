@@ -29,7 +29,7 @@ pytestmark = pytest.mark.embedded
 FAULTS = {
     WORK: "kill -9 around a commit",
     RELAY: "kill -9 of a relay: rows read, sent, acknowledged, marked",
-    LISTENER: "kill -9 of a consumer: event received, taken in, offset committed",
+    LISTENER: "kill -9 of a consumer: event received, processed, offset committed",
     SWEEP: "kill -9 of a worker that moves due dates: moved, not yet said so",
 }
 

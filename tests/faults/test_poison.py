@@ -97,7 +97,7 @@ async def test_messages_at_fault_become_dead_letters_and_other_messages_are_proc
     record(
         f"{len(POISONS)} kinds of messages at fault, into each service",
         running,
-        invariant="each is buried with its bytes and headers; the others are taken in",
+        invariant="each becomes a dead letter with its bytes and headers; the others are processed",
         found=found,
         counts={"messages": len(sent) * len(by_service)},
         recovery=longest,

@@ -135,8 +135,8 @@ async def test_a_late_return_is_one_trace_from_the_gateway_to_the_patrons_inbox(
         } >= {
             ("gateway", "answered", "/v1/{path:path}"),
             ("circulation", "answered", "/v1/returns"),
-            ("notices", "taken in", "fine.assessed"),
-            ("gateway", "taken in", "notification.delivered"),
+            ("notices", "processed", "fine.assessed"),
+            ("gateway", "processed", "notification.delivered"),
         }
 
 

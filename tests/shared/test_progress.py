@@ -11,11 +11,11 @@ A, B = TopicPartition("loan.renewed", 0), TopicPartition("loan.returned", 0)
 @pytest.mark.parametrize(
     ("later", "position", "taken_in", "passed_over"),
     [
-        pytest.param(20, 3, 100, [A], id="more to read, and nothing was taken in"),
+        pytest.param(20, 3, 100, [A], id="more to read, and nothing was processed"),
         pytest.param(10, 3, 100, [], id="not for long yet"),
         pytest.param(20, 4, 101, [], id="it was read"),
         pytest.param(20, 3, 150, [], id="the others had much to read: its turn will come"),
-        pytest.param(20, 3, 152, [A], id="all that waited before it, and more, was taken in"),
+        pytest.param(20, 3, 152, [A], id="all that waited before it, and more, was processed"),
         pytest.param(20, 5, 102, [], id="it was read to its end"),
     ],
 )
