@@ -11,7 +11,7 @@ help:
 	@echo "make test   every test that needs nothing but Python"
 	@echo "make test-kafka   the bus and the journeys on Apache Kafka; needs Java 17 and Maven"
 	@echo "make test-faults  the faults on Apache Kafka, 200 seeds of kill -9 among them; shows the table of all"
-	@echo "make test-alone  the tests that measure how soon a cluster heals; nothing else may run meanwhile"
+	@echo "make test-alone  the faults of clusters of three nodes, one at a time"
 	@echo "make test-web   the pages in a real browser; needs chromium and npm, on Debian with fonts-noto-cjk"
 	@echo "make test-mutants  rules made wrong, to see the state model test find each"
 	@echo "make check  lint, format, types, language, contracts, import rules"
@@ -41,8 +41,7 @@ test-faults: .venv/project.stamp
 	@CARREL_SUITE=test-faults CARREL_TEST_KAFKA=apache CARREL_SEEDS=$(SEEDS) \
 		$(PY) -m pytest -m "not embedded and not alone" tests/faults
 
-# One test at a time: they measure how long an event or an answer waits, and beside another system they
-# would measure that system.
+# One test at a time: three nodes, the services and a load keep both cores busy.
 test-alone: .venv/project.stamp
 	@CARREL_SUITE=test-alone CARREL_TEST_KAFKA=apache $(PY) -m pytest --numprocesses=0 -m alone tests/faults
 
