@@ -1,4 +1,4 @@
-"""What a planned closure would do to activities."""
+"""The effects that a planned closure would have on activities."""
 
 from datetime import datetime, time, tzinfo
 
