@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 
 from ops.console import refuse
 from services.settings import Settings
+from shared.indexes import chassis_indexes
 from shared.mongo import Indexes, connect, ensure_indexes
 from shared.owners import Owners
-from shared.unit_of_work import UnitOfWork, chassis_indexes
+from shared.unit_of_work import UnitOfWork
 
 
 @asynccontextmanager

@@ -28,10 +28,10 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.held import HELD_SECONDS, HeldMessage, held_messages
 from shared.http.health import OUTBOX_AGE_LIMIT
+from shared.indexes import chassis_indexes
 from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
 from shared.settings import load
-from shared.unit_of_work import chassis_indexes
 
 OLDEST_MONGODB = 6
 TRANSACTION_SECONDS = 5

@@ -7,32 +7,30 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, cast
 
-import orjson
 import pymongo
-from bson import Binary
-from pydantic import TypeAdapter
-from pymongo import ASCENDING, IndexModel, ReplaceOne
+from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from shared.clock import wall_clock
-from shared.contracts import Event, published, schema_uri
+from shared.contracts import Event
 from shared.failpoint import failpoint
+from shared.idempotency import IdempotencyKey, StoredResponse, find_response, keep_response
 from shared.ids import new_id
 from shared.mongo import (
     MAJORITY,
     SNAPSHOT,
     ClientSession,
     Database,
-    Document,
-    Indexes,
     from_document,
     to_document,
 )
+from shared.outbox import outbox_row
 from shared.owners import Owners
 from shared.settings import Settings
-from shared.tracing import span, trace_headers
+from shared.tracing import span
+from shared.transactions import commit, is_conflict, is_duplicate
 
 V = TypeVar("V")
 C = TypeVar("C")
@@ -40,24 +38,6 @@ R = TypeVar("R")
 S = TypeVar("S")
 
 UseCase = Callable[["Work", C], Awaitable[R]]
-_DUPLICATE_KEY = 11000
-MAX_EVENT_BYTES = 900_000  # Kafka's usual limit is 1 MiB for a whole batch
-
-
-def chassis_indexes(outbox_days: int) -> Indexes:
-    """Return the indexes of the collections that the chassis keeps in every service's database."""
-    return {
-        # Pending rows are read through this index: equal keys are in the order of insertion,
-        # which for one aggregate is the order of its changes.
-        "outbox": [
-            IndexModel([("pending", ASCENDING)], sparse=True),
-            IndexModel([("published_at", ASCENDING)], expireAfterSeconds=outbox_days * 86_400),
-        ],
-        "inbox": [IndexModel([("at", ASCENDING)], expireAfterSeconds=30 * 86_400)],
-        "answers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400)],
-        "leases": [],
-        "known_keys": [],
-    }
 
 
 class Stale(Exception):
@@ -68,10 +48,6 @@ class Busy(Exception):
     """The transaction could not be completed in the allowed time. Nothing was changed."""
 
 
-class KeyReused(Exception):
-    """An idempotency key was used again for a different request."""
-
-
 @dataclass(frozen=True)
 class Origin:
     """The origin of a unit of work: its time and ids, which its events carry on."""
@@ -80,16 +56,6 @@ class Origin:
     """Business time, UTC."""
     correlation_id: str = field(default_factory=new_id)
     causation_id: str = ""
-
-
-@dataclass(frozen=True)
-class IdempotencyKey:
-    """An idempotency key: a second run of the same request gets the answer of the first."""
-
-    key: str
-    """Unique within the service: `<caller>:<Idempotency-Key>`."""
-    fingerprint: str
-    """Digest of the request; the same key with another digest is refused."""
 
 
 class Work:
@@ -266,7 +232,7 @@ class UnitOfWork:
             try:
                 return await attempt_once()
             except (DuplicateKeyError, BulkWriteError) as error:
-                if not _is_duplicate(error):
+                if not is_duplicate(error):
                     raise
                 # Another transaction took the id or the unique value first. The retried use case
                 # finds it and refuses; a use case that does not look for it is our own error.
@@ -302,9 +268,11 @@ class UnitOfWork:
             session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
             try:
                 work = Work(self.database, session, origin)
-                if idempotency_key and (answer := await self._answer(idempotency_key, session)):
+                if idempotency_key and (
+                    stored := await find_response(self.database, idempotency_key, session)
+                ):
                     await session.abort_transaction()
-                    return _stored_result(use_case, answer["result"]), _stored_events(answer)
+                    return stored.result(use_case), stored.events
                 if inbox and await self.database.inbox.find_one({"_id": inbox}, session=session):
                     await session.abort_transaction()
                     return None, []
@@ -314,127 +282,32 @@ class UnitOfWork:
                         {"_id": inbox, "at": wall_clock()}, session=session
                     )
                 if idempotency_key:
-                    await self._keep_answer(
-                        idempotency_key, use_case, result, work.recorded, session
-                    )
+                    response = StoredResponse.of(use_case, result, work.recorded)
+                    await keep_response(self.database, idempotency_key, response, session)
                 # Last, so that an aggregate's lock is held before its event gets its place in the
                 # order.
                 if work.recorded:
                     await self.database.outbox.insert_many(
-                        [self._row(event, origin) for event in work.recorded], session=session
+                        [
+                            outbox_row(
+                                event,
+                                service=self.service,
+                                now=origin.now,
+                                correlation_id=origin.correlation_id,
+                                causation_id=origin.causation_id,
+                            )
+                            for event in work.recorded
+                        ],
+                        session=session,
                     )
             except BaseException:
                 with contextlib.suppress(PyMongoError):
                     await session.abort_transaction()
                 raise
             failpoint("work.before-commit")
-            await _commit(session, deadline)
+            await commit(session, deadline)
             failpoint("work.after-commit")
             return result, work.recorded
-
-    def _row(self, event: Event, origin: Origin) -> Document:
-        body = event.body()
-        if len(body) > MAX_EVENT_BYTES:
-            raise ValueError(f"{event.topic} of {event.subject} has {len(body)} bytes")
-        event_id = new_id()
-        headers = {
-            "content-type": "application/json",
-            "ce_specversion": "1.0",
-            "ce_id": event_id,
-            "ce_type": event.topic,
-            "ce_source": f"/services/{self.service}",
-            "ce_subject": event.subject,
-            "ce_time": origin.now.isoformat().replace("+00:00", "Z"),
-            "ce_dataschema": schema_uri(event.topic),
-            "ce_correlationid": origin.correlation_id,
-            "ce_causationid": origin.causation_id or origin.correlation_id,
-            **trace_headers(),
-        }
-        return {
-            "_id": event_id,
-            "topic": event.topic,
-            "key": event.key,
-            "headers": headers,
-            "body": Binary(body),
-            "recorded_at": wall_clock(),
-            "pending": True,
-        }
-
-    async def _answer(
-        self, idempotency_key: IdempotencyKey, session: ClientSession
-    ) -> Document | None:
-        answer = await self.database.answers.find_one({"_id": idempotency_key.key}, session=session)
-        if answer and answer["fingerprint"] != idempotency_key.fingerprint:
-            raise KeyReused(idempotency_key.key)
-        return answer
-
-    async def _keep_answer(
-        self,
-        idempotency_key: IdempotencyKey,
-        use_case: UseCase[C, R],
-        result: R,
-        events: list[Event],
-        session: ClientSession,
-    ) -> None:
-        answer = {
-            "fingerprint": idempotency_key.fingerprint,
-            "result": Binary(_result_adapter(use_case).dump_json(result)),
-            "events": [{"topic": event.topic, "body": event.body()} for event in events],
-        }
-        # Timed by the database's clock, which also ends its time: our clock may be wrong.
-        await self.database.answers.update_one(
-            {"_id": idempotency_key.key},
-            {"$setOnInsert": answer, "$currentDate": {"at": True}},
-            upsert=True,
-            session=session,
-        )
-
-
-def _is_duplicate(error: PyMongoError) -> bool:
-    """Return whether an id or a unique value was taken; a bulk write reports the first error."""
-    if isinstance(error, BulkWriteError):
-        faults = (error.details or {}).get("writeErrors", [])
-        return any(fault.get("code") == _DUPLICATE_KEY for fault in faults)
-    return isinstance(error, DuplicateKeyError)
-
-
-def is_conflict(error: PyMongoError) -> bool:
-    """Return whether a transaction failed on another writer, not on a database that is away."""
-    return getattr(error, "code", None) == 112  # WriteConflict
-
-
-async def _commit(session: ClientSession, deadline: float) -> None:
-    """Commit, and repeat while the outcome is unknown: a commit may be repeated safely."""
-    while True:
-        try:
-            await session.commit_transaction()
-            return
-        except PyMongoError as error:
-            unknown = error.has_error_label("UnknownTransactionCommitResult")
-            if not unknown or time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(0.02)
-
-
-_adapters: dict[Any, TypeAdapter[Any]] = {}
-
-
-def _result_adapter(use_case: UseCase[Any, R]) -> TypeAdapter[R]:
-    if use_case not in _adapters:
-        _adapters[use_case] = TypeAdapter(get_type_hints(use_case)["return"])
-    return _adapters[use_case]
-
-
-def _stored_result(use_case: UseCase[Any, R], stored: bytes) -> R:
-    return _result_adapter(use_case).validate_json(stored)
-
-
-def _stored_events(answer: Document) -> list[Event]:
-    contracts = published()
-    return [
-        contracts[row["topic"]].model_validate(orjson.loads(row["body"]))
-        for row in answer["events"]
-    ]
 
 
 class Run:

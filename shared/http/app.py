@@ -18,6 +18,7 @@ from shared.http.middleware import RequestMiddleware
 from shared.http.operations import add_jobs, add_snapshots
 from shared.http.problems import Problem, add_problems
 from shared.http.service import Service
+from shared.indexes import chassis_indexes
 from shared.jobs import keep_schedule
 from shared.mongo import Client, Database, connect, ensure_indexes
 from shared.openapi import document_of
@@ -27,7 +28,7 @@ from shared.settings import Settings
 from shared.supervision import Supervisor
 from shared.telemetry import configure_logs
 from shared.tracing import configure_tracing
-from shared.unit_of_work import UnitOfWork, chassis_indexes
+from shared.unit_of_work import UnitOfWork
 
 log = structlog.get_logger()
 

@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 
 from shared import unit_of_work
 from shared.clock import bounded, parse_instant, wall_clock
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 from shared.owners import Owners
-from shared.unit_of_work import IdempotencyKey, Origin
+from shared.unit_of_work import Origin
 
 STORE_SECONDS = 1.5
 """Seconds that the database may take for one request."""

@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 
 from shared.auth import Forbidden, Unauthenticated
 from shared.http.service import Service
+from shared.idempotency import KeyReused
 from shared.mongo import is_away
 from shared.owners import BadId, OwnerAway, OwnerRefused
-from shared.unit_of_work import Busy, KeyReused
+from shared.unit_of_work import Busy
 
 log = structlog.get_logger()
 

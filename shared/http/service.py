@@ -10,9 +10,9 @@ from starlette.types import Scope
 from shared.auth import FetchKeys
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts import Event
+from shared.idempotency import KeyReused
 from shared.jobs import Jobs
 from shared.mongo import Database, Indexes, SnapshotQuery
-from shared.unit_of_work import KeyReused
 
 SnapshotPage = tuple[Sequence[Event], str | None]
 """Resources in the form of their events, and the id to continue after; None: no more."""

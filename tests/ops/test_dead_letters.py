@@ -19,9 +19,10 @@ from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.clock import wall_clock
 from shared.contracts.circulation import FinesSuspended
 from shared.ids import new_id
+from shared.indexes import chassis_indexes
 from shared.mongo import Database, connect, ensure_indexes
 from shared.owners import Owners
-from shared.unit_of_work import Run, UnitOfWork, chassis_indexes
+from shared.unit_of_work import Run, UnitOfWork
 from tests.ops.command import carrel
 from tests.shared.things import Thing, event_of, process_event
 from tests.support import until

@@ -14,8 +14,8 @@ from services.settings import Settings
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.clock import parse_instant
 from shared.ids import new_id
+from shared.indexes import chassis_indexes
 from shared.mongo import Client, connect, ensure_indexes
-from shared.unit_of_work import chassis_indexes
 from tests.ops.command import carrel
 
 LONG_AGO = "2021-02-19T04:00:00+00:00"

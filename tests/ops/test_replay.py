@@ -18,10 +18,11 @@ from ops.replay import replay
 from services.registry import NAMES, OWNERS
 from services.settings import Settings
 from shared.bus.topics import ensure_topics
+from shared.indexes import chassis_indexes
 from shared.mongo import connect, ensure_indexes
 from shared.owners import Owners
 from shared.relay import Relay, outbox_producer
-from shared.unit_of_work import UnitOfWork, chassis_indexes
+from shared.unit_of_work import UnitOfWork
 from tests.library import Library
 from tests.ops.command import carrel
 from tests.shared.things import ORIGIN, Raise, raise_count

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.settings import Settings
+from shared.indexes import chassis_indexes
 from shared.mongo import connect, ensure_indexes
 from shared.owners import Owners
-from shared.unit_of_work import UnitOfWork, chassis_indexes
+from shared.unit_of_work import UnitOfWork
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
+from shared.indexes import chassis_indexes
 from shared.mongo import (
     Database,
     ensure_indexes,
@@ -15,7 +16,7 @@ from shared.mongo import (
     store_fields_as,
     to_document,
 )
-from shared.unit_of_work import UnitOfWork, chassis_indexes
+from shared.unit_of_work import UnitOfWork
 
 
 @pytest.fixture

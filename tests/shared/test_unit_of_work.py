@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from shared.clock import wall_clock
+from shared.idempotency import IdempotencyKey, KeyReused
 from shared.mongo import Document
-from shared.unit_of_work import IdempotencyKey, KeyReused, UnitOfWork
+from shared.unit_of_work import UnitOfWork
 from tests.shared.things import (
     NOON,
     ORIGIN,
@@ -81,7 +82,7 @@ async def test_a_stored_answer_ages_by_the_databases_clock(
     unit_of_work: UnitOfWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = wall_clock()
-    monkeypatch.setattr("shared.unit_of_work.wall_clock", lambda: now - timedelta(days=1))
+    monkeypatch.setattr("shared.outbox.wall_clock", lambda: now - timedelta(days=1))
     await unit_of_work.run(
         raise_count, Raise("a"), ORIGIN, idempotency_key=IdempotencyKey("patron-1:k", "f")
     )

@@ -1,0 +1,98 @@
+"""Idempotency keys: the stored response of a request, returned when it is repeated."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar, get_type_hints
+
+import orjson
+from bson import Binary
+from pydantic import TypeAdapter
+
+from shared.contracts import Event, published
+from shared.mongo import ClientSession, Database
+
+R = TypeVar("R")
+
+
+class KeyReused(Exception):
+    """An idempotency key was used again for a different request."""
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """An idempotency key: a second run of the same request gets the answer of the first."""
+
+    key: str
+    """Unique within the service: `<caller>:<Idempotency-Key>`."""
+    fingerprint: str
+    """Digest of the request; the same key with another digest is refused."""
+
+
+@dataclass(frozen=True)
+class StoredResponse:
+    """The result and the events of a request, as stored in the transaction of their change."""
+
+    raw_result: bytes
+    """The result as JSON."""
+    raw_events: Sequence[Mapping[str, Any]]
+    """Topic and body of each event."""
+
+    @classmethod
+    def of(cls, use_case: Callable[..., Awaitable[R]], result: R, events: Sequence[Event]) -> Self:
+        """Return the response of a use case in the form in which it is stored."""
+        return cls(
+            _adapter(use_case).dump_json(result),
+            [{"topic": event.topic, "body": event.body()} for event in events],
+        )
+
+    def result(self, use_case: Callable[..., Awaitable[R]]) -> R:
+        """Return the result as the use case returned it."""
+        return _adapter(use_case).validate_json(self.raw_result)
+
+    @property
+    def events(self) -> list[Event]:
+        """The recorded events."""
+        contracts = published()
+        return [
+            contracts[row["topic"]].model_validate(orjson.loads(row["body"]))
+            for row in self.raw_events
+        ]
+
+
+async def find_response(
+    database: Database, key: IdempotencyKey, session: ClientSession
+) -> StoredResponse | None:
+    """Return the stored response of a repeated request, None for a new one. Raises KeyReused."""
+    found = await database.answers.find_one({"_id": key.key}, session=session)
+    if found is None:
+        return None
+    if found["fingerprint"] != key.fingerprint:
+        raise KeyReused(key.key)
+    return StoredResponse(found["result"], found["events"])
+
+
+async def keep_response(
+    database: Database, key: IdempotencyKey, response: StoredResponse, session: ClientSession
+) -> None:
+    """Store a response in the transaction of its change."""
+    stored = {
+        "fingerprint": key.fingerprint,
+        "result": Binary(response.raw_result),
+        "events": list(response.raw_events),
+    }
+    # Timed by the database's clock, which also ends its time: our clock may be wrong.
+    await database.answers.update_one(
+        {"_id": key.key},
+        {"$setOnInsert": stored, "$currentDate": {"at": True}},
+        upsert=True,
+        session=session,
+    )
+
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+
+def _adapter(use_case: Callable[..., Awaitable[R]]) -> TypeAdapter[R]:
+    if use_case not in _adapters:
+        _adapters[use_case] = TypeAdapter(get_type_hints(use_case)["return"])
+    return _adapters[use_case]

@@ -1,0 +1,21 @@
+"""The indexes of the collections that the chassis keeps in the database of every service."""
+
+from pymongo import ASCENDING, IndexModel
+
+from shared.mongo import Indexes
+
+
+def chassis_indexes(outbox_days: int) -> Indexes:
+    """Return the indexes of the collections that the chassis keeps in every service's database."""
+    return {
+        # Pending rows are read through this index: equal keys are in the order of insertion,
+        # which for one aggregate is the order of its changes.
+        "outbox": [
+            IndexModel([("pending", ASCENDING)], sparse=True),
+            IndexModel([("published_at", ASCENDING)], expireAfterSeconds=outbox_days * 86_400),
+        ],
+        "inbox": [IndexModel([("at", ASCENDING)], expireAfterSeconds=30 * 86_400)],
+        "answers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400)],
+        "leases": [],
+        "known_keys": [],
+    }

@@ -1,0 +1,49 @@
+"""The outbox row of an event, as a unit of work stores it and the relay publishes it."""
+
+from datetime import datetime
+
+from bson import Binary
+
+from shared.clock import wall_clock
+from shared.contracts import Event, schema_uri
+from shared.ids import new_id
+from shared.mongo import Document
+from shared.tracing import trace_headers
+
+MAX_EVENT_BYTES = 900_000
+"""The largest body of an event; Kafka's usual limit is 1 MiB for a whole batch."""
+
+
+def outbox_row(
+    event: Event, *, service: str, now: datetime, correlation_id: str, causation_id: str
+) -> Document:
+    """Return the row of an event of a service, with its headers as a CloudEvent.
+
+    `now` is the business time. Raises ValueError if the event is larger than MAX_EVENT_BYTES.
+    """
+    body = event.body()
+    if len(body) > MAX_EVENT_BYTES:
+        raise ValueError(f"{event.topic} of {event.subject} has {len(body)} bytes")
+    event_id = new_id()
+    headers = {
+        "content-type": "application/json",
+        "ce_specversion": "1.0",
+        "ce_id": event_id,
+        "ce_type": event.topic,
+        "ce_source": f"/services/{service}",
+        "ce_subject": event.subject,
+        "ce_time": now.isoformat().replace("+00:00", "Z"),
+        "ce_dataschema": schema_uri(event.topic),
+        "ce_correlationid": correlation_id,
+        "ce_causationid": causation_id or correlation_id,
+        **trace_headers(),
+    }
+    return {
+        "_id": event_id,
+        "topic": event.topic,
+        "key": event.key,
+        "headers": headers,
+        "body": Binary(body),
+        "recorded_at": wall_clock(),
+        "pending": True,
+    }

@@ -1,0 +1,37 @@
+"""Transactions on MongoDB: their commit, and what a failed write means."""
+
+import asyncio
+import time
+
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from shared.mongo import ClientSession
+
+DUPLICATE_KEY = 11000
+"""MongoDB's error code for an id or a unique value that is taken."""
+
+
+def is_duplicate(error: PyMongoError) -> bool:
+    """Return whether an id or a unique value was taken; a bulk write reports the first error."""
+    if isinstance(error, BulkWriteError):
+        faults = (error.details or {}).get("writeErrors", [])
+        return any(fault.get("code") == DUPLICATE_KEY for fault in faults)
+    return isinstance(error, DuplicateKeyError)
+
+
+def is_conflict(error: PyMongoError) -> bool:
+    """Return whether a transaction failed on another writer, not on a database that is away."""
+    return getattr(error, "code", None) == 112  # WriteConflict
+
+
+async def commit(session: ClientSession, deadline: float) -> None:
+    """Commit, and repeat while the outcome is unknown: a commit may be repeated safely."""
+    while True:
+        try:
+            await session.commit_transaction()
+            return
+        except PyMongoError as error:
+            unknown = error.has_error_label("UnknownTransactionCommitResult")
+            if not unknown or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.02)
