@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from shared.contracts import Event, published
+from shared.contracts import Event, contract_name, published, topic_of
 
 app = typer.Typer(no_args_is_help=True, help="Write and check the schemas of the events.")
 
 FOLDER = Path(__file__).parent.parent / "contracts"
-SUFFIX = ".v1.json"
+SUFFIX = ".json"
 BINDING = ("x-topic", "x-publisher", "x-key", "x-subject")
 """Parts of a schema that readers rely on besides the payload: `x-key` sets the order of events."""
 Schema = dict[str, Any]
@@ -70,7 +70,7 @@ def _stop_if(faults: list[str], advice: str) -> None:
 def kept_in(folder: Path) -> dict[str, Schema]:
     """Return the schemas of the working tree, by topic."""
     return {
-        file.name.removesuffix(SUFFIX): orjson.loads(file.read_bytes())
+        topic_of(file.stem): orjson.loads(file.read_bytes())
         for file in sorted(folder.glob(f"*{SUFFIX}"))
     }
 
@@ -85,7 +85,9 @@ def released_in(folder: Path, tag: str) -> dict[str, Schema]:
     """Return the schemas of a release, by topic."""
     listed = _git(folder, "ls-tree", "--name-only", tag, "./") or ""
     return {
-        name.removesuffix(SUFFIX): orjson.loads(_git(folder, "show", f"{tag}:./{name}") or "{}")
+        topic_of(name.removesuffix(SUFFIX)): orjson.loads(
+            _git(folder, "show", f"{tag}:./{name}") or "{}"
+        )
         for name in listed.splitlines()
         if name.endswith(SUFFIX)
     }
@@ -196,4 +198,4 @@ def _rendered(contract: type[Event]) -> bytes:
 
 
 def _file(folder: Path, topic: str) -> Path:
-    return folder / f"{topic}{SUFFIX}"
+    return folder / f"{contract_name(topic)}{SUFFIX}"

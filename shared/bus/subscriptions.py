@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 
 from shared.bus.retry import DEFAULT, RetryPolicy
 from shared.clock import parse_instant
-from shared.contracts import Event, schema_uri
+from shared.contracts import Event, contract_name, schema_uri
 from shared.ids import new_id
 from shared.mongo import Database
 from shared.unit_of_work import Origin
@@ -84,7 +84,7 @@ def _origin_of(record: Record) -> tuple[str, Origin]:
     ours = {
         "ce_type": (record.topic,),
         # Events that were recorded before the first form was used have the second.
-        "ce_dataschema": (schema_uri(record.topic), f"{record.topic}.v1"),
+        "ce_dataschema": (schema_uri(record.topic), contract_name(record.topic)),
     }
     if any(headers.get(name, forms[0]) not in forms for name, forms in ours.items()):
         raise ValueError("the message is of another type or version than its topic")

@@ -1,6 +1,16 @@
 """The contracts of all events: every event type, one module for each publishing service."""
 
 from shared.contracts import accounts, circulation, events, notices
-from shared.contracts.event import Event, published, schema_uri
+from shared.contracts.event import Event, contract_name, published, schema_uri, topic_of
 
-__all__ = ["Event", "accounts", "circulation", "events", "notices", "published", "schema_uri"]
+__all__ = [
+    "Event",
+    "accounts",
+    "circulation",
+    "contract_name",
+    "events",
+    "notices",
+    "published",
+    "schema_uri",
+    "topic_of",
+]

@@ -1,5 +1,6 @@
 """The base of all events: a snapshot of a resource after a change, with a topic for each type."""
 
+import re
 from datetime import date
 from typing import Annotated, Any, ClassVar, Self
 
@@ -24,12 +25,30 @@ Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 _published: dict[str, type["Event"]] = {}
 
 
-def schema_uri(topic: str, version: int = 1) -> str:
+FIRST_VERSION = ".v1"
+_LATER_VERSION = re.compile(r"\.v[0-9]+$")
+
+
+def contract_name(topic: str) -> str:
+    """Return the name of a topic's contract, which has its version.
+
+    A change that would break consumers needs a topic of its own, whose name has the version:
+    `loan.overdue.v2` beside `loan.overdue`, which is version 1.
+    """
+    return topic if _LATER_VERSION.search(topic) else topic + FIRST_VERSION
+
+
+def topic_of(contract: str) -> str:
+    """Return the topic of a contract by its name."""
+    return contract.removesuffix(FIRST_VERSION)
+
+
+def schema_uri(topic: str) -> str:
     """Return the absolute URI of a contract for CloudEvents' `dataschema`: a name, not an address.
 
-    The schema itself is `contracts/<topic>.v<version>.json`.
+    The schema itself is `contracts/<contract name>.json`.
     """
-    return f"urn:carrel:contracts:{topic}.v{version}"
+    return f"urn:carrel:contracts:{contract_name(topic)}"
 
 
 class Value(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ops.contracts import FOLDER
 from services.gateway.store import WHOLE
-from shared.contracts import published
+from shared.contracts import contract_name, published
 
 FORMATS = {"date", "date-time"}
 
@@ -56,7 +56,7 @@ def test_every_text_number_and_list_of_a_contract_has_a_bound(file: Path) -> Non
     ],
 )
 def test_a_message_out_of_bounds_is_at_fault(topic: str, field: str, value: object) -> None:
-    sample = orjson.loads((FOLDER / "samples" / f"{topic}.v1.json").read_bytes())
+    sample = orjson.loads((FOLDER / "samples" / f"{contract_name(topic)}.json").read_bytes())
     payload = sample[0] if isinstance(sample, list) else sample
     contract = published()[topic]
     contract.model_validate(payload)

@@ -11,7 +11,7 @@ import pytest
 
 from ops.contracts import FOLDER, breaking, kept_in, last_release, released_in
 from ops.contracts import export as write
-from shared.contracts import published
+from shared.contracts import contract_name, published
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -24,14 +24,16 @@ def kept(tmp_path: Path) -> Path:
 
 
 def change(folder: Path, topic: str, how: Change) -> None:
-    file = folder / f"{topic}.v1.json"
+    file = folder / f"{contract_name(topic)}.json"
     schema = orjson.loads(file.read_bytes())
     how(schema)
     file.write_bytes(orjson.dumps(schema))
 
 
 def test_every_event_has_its_schema_in_the_repository() -> None:
-    assert {file.name for file in FOLDER.glob("*.json")} == {f"{t}.v1.json" for t in published()}
+    assert {file.name for file in FOLDER.glob("*.json")} == {
+        f"{contract_name(t)}.json" for t in published()
+    }
     assert breaking(kept_in(FOLDER)) == []
 
 
@@ -134,8 +136,8 @@ def test_the_check_says_which_release_it_compared_with(kept: Path) -> None:
 
 
 def test_a_topic_does_not_disappear(kept: Path) -> None:
-    (kept / "loan.forgotten.v1.json").write_bytes(b"{}")
-    assert breaking(kept_in(kept)) == ["loan.forgotten: is no longer published"]
+    (kept / "loan.forgotten.v2.json").write_bytes(b"{}")
+    assert breaking(kept_in(kept)) == ["loan.forgotten.v2: is no longer published"]
 
 
 def test_a_bound_where_there_was_none_breaks_nothing(kept: Path) -> None:

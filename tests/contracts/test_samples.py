@@ -7,14 +7,14 @@ import orjson
 import pytest
 
 from ops.contracts import FOLDER
-from shared.contracts import Event, published
+from shared.contracts import Event, contract_name, published
 
 SAMPLES = FOLDER / "samples"
 
 
 def samples_of(topic: str) -> list[dict[str, Any]]:
     """Return the recorded payloads of a topic, oldest first."""
-    file = SAMPLES / f"{topic}.v1.json"
+    file = SAMPLES / f"{contract_name(topic)}.json"
     found: list[dict[str, Any]] = orjson.loads(file.read_bytes()) if file.exists() else []
     return found
 
@@ -38,7 +38,7 @@ def keeps(old: Any, new: Any) -> bool:
 @pytest.mark.parametrize("topic", sorted(published()))
 def test_every_payload_that_was_ever_published_is_read_whole(topic: str) -> None:
     samples = samples_of(topic)
-    assert samples, f"keep a real payload in {SAMPLES / topic}.v1.json"
+    assert samples, f"keep a real payload in {SAMPLES / contract_name(topic)}.json"
     for sample in samples:
         assert keeps(sample, read(published()[topic], sample))
 
@@ -52,4 +52,4 @@ def test_the_newest_sample_has_every_field(topic: str) -> None:
 
 def test_no_sample_is_of_an_event_that_nobody_publishes() -> None:
     kept = {Path(file).name for file in SAMPLES.glob("*.json")}
-    assert kept <= {f"{topic}.v1.json" for topic in published()}
+    assert kept <= {f"{contract_name(topic)}.json" for topic in published()}

@@ -17,9 +17,10 @@ from services.settings import Settings
 from shared.bus.listener import FETCH_SECONDS, Listener
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import dead_letter_topic, ensure_topics
-from shared.contracts.circulation import FinesResumed, FinesSuspended
+from shared.contracts import contract_name, event
+from shared.contracts.circulation import FinesResumed, FinesSuspended, SuspensionSnapshot
 from shared.relay import Relay, outbox_age, outbox_pending
-from shared.unit_of_work import Run, UnitOfWork
+from shared.unit_of_work import Run, UnitOfWork, Work
 from tests.shared.things import ORIGIN, Raise, Thing, event_of, process_event, raise_count
 from tests.support import until
 
@@ -304,6 +305,48 @@ async def test_a_broker_that_is_slow_to_answer_is_not_always_too_late(
             await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
         async with listening(unit_of_work, resting, heard):
             await until(lambda: _true(len(heard.events) == 20))
+
+
+async def test_a_second_version_of_a_contract_is_published_beside_the_first(
+    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event, "_published", dict(event._published))
+
+    class FinesSuspendedV2(
+        SuspensionSnapshot,
+        topic="fines.suspended.v2",
+        publisher="circulation",
+        key="suspension_id",
+        subject="suspension_id",
+    ):
+        announced_by: str  # a required field would break the consumers of version 1
+
+    async def suspend(work: Work, command: Raise) -> None:
+        thing = await raise_count(work, command)  # records version 1
+        fields = event_of(thing).model_dump()
+        work.record(FinesSuspendedV2(**fields, announced_by="circulation"))
+
+    subscriptions = Subscriptions()
+    seen: dict[type[SuspensionSnapshot], Any] = {}
+
+    @subscriptions.to(FinesSuspended, FinesSuspendedV2)
+    async def note(event: SuspensionSnapshot, run: Run) -> None:
+        seen[type(event)] = event
+
+    task = asyncio.create_task(Listener("circulation", settings, subscriptions, unit_of_work).run())
+    async with relaying(unit_of_work, settings):
+        await unit_of_work.run(suspend, Raise("a"), ORIGIN)
+        await until(lambda: _true(len(seen) == 2))
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert seen[FinesSuspendedV2].announced_by == "circulation"
+    assert seen[FinesSuspended].suspension_id == "a"
+    rows = await unit_of_work.database.outbox.find().to_list()
+    assert {row["headers"]["ce_dataschema"].rpartition(":")[2] for row in rows} == {
+        contract_name("fines.suspended"),
+        "fines.suspended.v2",
+    }
 
 
 async def test_events_behind_one_in_progress_are_counted_as_lag(
