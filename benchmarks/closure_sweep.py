@@ -22,8 +22,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ops.embedded import embedded
-from ops.ports import reserve
+from ops.infrastructure.embedded import embedded
+from ops.infrastructure.ports import reserve
 from services.circulation.app import create_app
 from services.circulation.consumers import keep_calendar
 from services.circulation.domain.loan import Loan

@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 from aiokafka import AIOKafkaConsumer
 
-from ops.processes import System, system
+from ops.infrastructure.processes import System, system
 from services.settings import Settings
 from shared.ids import new_id
 from shared.mongo import MAJORITY, SNAPSHOT, Database, Document, connect

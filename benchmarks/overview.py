@@ -28,8 +28,8 @@ import aiohttp
 from bson import ObjectId
 from starlette.types import Receive, Scope, Send
 
-from ops import ports
-from ops.embedded import embedded
+from ops.infrastructure import ports
+from ops.infrastructure.embedded import embedded
 from services.gateway.store import FORM, INDEXES, WHOLE
 from shared.mongo import Database, Document, connect, ensure_indexes
 from tests.support import test_keys, token, until

@@ -26,7 +26,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from ops.processes import System, system
+from ops.infrastructure.processes import System, system
 from tests.library import Library
 
 COMMITS = 300

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from ops.embedded import embedded
+from ops.infrastructure.embedded import embedded
 from services.gateway import store
 from services.gateway.consumers import subscriptions
 from services.registry import NAMES

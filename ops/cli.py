@@ -12,52 +12,38 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-# Each is a module of ops with a typer application named `app`, imported only when it is needed:
-# `carrel serve` starts in every process and does not use their imports.
-SUB_COMMANDS = (
-    "audit",
-    "contracts",
-    "dead-letters",
-    "doctor",
-    "fines",
-    "import",
-    "lag",
-    "outbox",
-    "policies",
-    "rebuild",
-    "replay",
-    "restore",
-    "staff",
-    "sweeps",
-    "topics",
-)
+from ops import commands
+
 RUNS = Path(".data")
 DATA = RUNS / "up"
 
 
-def _module(name: str) -> str:
-    if name == "import":  # a module can't have this name
-        return "ops.imports"
-    return f"ops.{name.replace('-', '_')}"
+def _sub_commands() -> dict[str, str]:
+    """Return the module in ops/commands of each sub-command, sorted by the command's name."""
+    modules = [found.name for found in iter_modules(commands.__path__, f"{commands.__name__}.")]
+    # `import_` is for `carrel import`: a module can't have the name of a keyword.
+    return {m.rpartition(".")[2].rstrip("_").replace("_", "-"): m for m in sorted(modules)}
 
 
 class _Lazy(typer.core.TyperGroup):
-    """A group that imports a sub-command of SUB_COMMANDS when it is used or listed."""
+    """A group that imports a sub-command when it is used or listed.
+
+    `carrel serve` starts in every process and does not use their imports.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
-        present = [name for name in SUB_COMMANDS if find_spec(_module(name))]
-        return [*super().list_commands(ctx), *present]
+        return [*super().list_commands(ctx), *_sub_commands()]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name in SUB_COMMANDS and find_spec(_module(cmd_name)):
-            sub = typer.main.get_group(import_module(_module(cmd_name)).app)
+        if module := _sub_commands().get(cmd_name):
+            sub = typer.main.get_group(import_module(module).app)
             sub.name = cmd_name
             return sub
         return super().get_command(ctx, cmd_name)
@@ -193,8 +179,8 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
     A service that ends is started again, after a pause that grows if it ends
     repeatedly. If the database or the broker ends, everything ends.
     """
-    from ops.processes import system
-    from ops.restarts import Restarts
+    from ops.infrastructure.processes import system
+    from ops.infrastructure.restarts import Restarts
 
     counts = dict(_replicas(item) for item in replicas or [])
     with (
@@ -215,7 +201,7 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
         for name, child in running.processes.items():
             typer.echo(f"{name:<15} {running.url(*_split(name))}  pid {child.pid}")
         if demonstration:
-            first_look = import_module("ops.first_look")
+            first_look = import_module("ops.scenario.first_look")
             first_look.prepare(running)
             pins = first_look.pins()
             for who, card in (("patron", first_look.PATRON), ("librarian", first_look.LIBRARIAN)):
@@ -243,7 +229,7 @@ def demo(
     kafka: Broker = "embedded",
 ) -> None:
     """Play the reopening of 2021 on the whole system, show the result and check it."""
-    from ops.processes import system
+    from ops.infrastructure.processes import system
 
     RUNS.mkdir(exist_ok=True)
     data = Path(tempfile.mkdtemp(prefix="demo-", dir=RUNS))
@@ -257,7 +243,7 @@ def demo(
             started()
             for sentence in running.moved():
                 _errors.print(sentence)
-            held = import_module("ops.demo").run(running, as_json=as_json)
+            held = import_module("ops.scenario.demo").run(running, as_json=as_json)
     finally:
         if held:
             shutil.rmtree(data)
@@ -296,7 +282,7 @@ def _progress(what: str) -> Iterator[Any]:
 @contextmanager
 def _expected_failures() -> Iterator[None]:
     """Stop in order on SIGTERM or a closed terminal, and print a failed start as plain text."""
-    from ops.child import StartFailed
+    from ops.infrastructure.child import StartFailed
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

@@ -3,13 +3,22 @@
 import getpass
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 from ops.console import refuse
+from services.accounts import store as accounts
+from services.accounts.settings import Settings as AccountsSettings
+from services.accounts.usecases.add_staff import AddStaff, add_staff
+from services.accounts.usecases.check_pin import hash_pin
 from services.settings import Settings
+from shared.clock import wall_clock
+from shared.ids import card_digest
 from shared.indexes import chassis_indexes
 from shared.mongo import Indexes, connect, ensure_indexes
 from shared.owners import Owners
-from shared.unit_of_work import UnitOfWork
+from shared.unit_of_work import Origin, UnitOfWork
+
+Role = Literal["staff", "station", "ops"]
 
 
 @asynccontextmanager
@@ -37,3 +46,19 @@ def require_card_key(settings: Settings) -> None:
 def who_runs_this() -> str:
     """Return the name that is recorded as the author of a change made without an account."""
     return f"carrel: {getpass.getuser()}"
+
+
+async def add_account(
+    settings: AccountsSettings, card: str, pin: str, name: str, role: Role
+) -> str:
+    """Create an account in the database of accounts, and return its id. Raises CardTaken."""
+    command = AddStaff(
+        card_number=card,
+        card_digest=card_digest(card, settings.card_key),
+        pin_hash=await hash_pin(pin),
+        name=name,
+        role=role,
+    )
+    async with unit_of_work_at(settings, "accounts", accounts.INDEXES) as unit_of_work:
+        account_id, _ = await unit_of_work.run(add_staff, command, Origin(now=wall_clock()))
+        return str(account_id)

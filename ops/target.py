@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import typer
 
 from ops.console import errors, refuse
-from ops.processes import LEFT
+from ops.infrastructure.processes import LEFT
 from services.settings import Settings
 from shared.settings import load
 

@@ -14,8 +14,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from ops.embedded import embedded
-from ops.processes import System
+from ops.infrastructure.embedded import embedded
+from ops.infrastructure.processes import System
 from tests.containers import kafka_container, mongo_container
 from tests.faults import report
 from tests.faults.kills import armable

@@ -18,8 +18,8 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from testcontainers.core.container import DockerContainer
 
-from ops import ports
-from ops.apache import known_brokers
+from ops.infrastructure import ports
+from ops.infrastructure.apache import known_brokers
 
 COMPOSED: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[1] / "docker-compose.yml").read_text()

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import aiohttp
 
-from ops.flow import Flow
-from ops.processes import System
-from ops.staff import add_account
+from ops.direct import add_account
+from ops.infrastructure.processes import System
+from ops.scenario.flow import Flow
 from services.accounts.settings import Settings as AccountsSettings
 from tests.support import Client
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.processes import System, system
+from ops.infrastructure.processes import System, system
 
 PROJECT = Path(__file__).resolve().parent.parent
 Environment = Mapping[str, Mapping[str, str]]
@@ -45,7 +45,7 @@ def started_system(
     environment: Environment | Callable[[Path], Environment] | None = None,
     **options: Any,
 ) -> Iterator[System]:
-    """Start a system in simulation on free ports; `options` are those of `ops.processes.system`.
+    """Start a system in simulation on free ports; `options` are those of `system` itself.
 
     `environment` may be a function of the system's folder, such as `kills.armable`.
     """

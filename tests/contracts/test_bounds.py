@@ -8,7 +8,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from ops.contracts import FOLDER
+from ops.commands.contracts import FOLDER
 from services.gateway.store import WHOLE
 from shared.contracts import contract_name, published
 

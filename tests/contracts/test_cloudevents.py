@@ -10,8 +10,8 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from ops.contracts import FOLDER, kept_in
-from ops.offsets import Positions
+from ops.broker.offsets import Positions
+from ops.commands.contracts import FOLDER, kept_in
 from services.notices.consumers import subscriptions
 from shared.contracts import contract_name, published, schema_uri
 from shared.ids import new_id

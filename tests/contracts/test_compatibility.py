@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ops.contracts import FOLDER, breaking, kept_in, last_release, released_in
-from ops.contracts import export as write
+from ops.commands.contracts import FOLDER, breaking, kept_in, last_release, released_in
+from ops.commands.contracts import export as write
 from shared.contracts import contract_name, published
 
 Change = Callable[[dict[str, Any]], object]

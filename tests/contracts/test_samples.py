@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ops.contracts import FOLDER
+from ops.commands.contracts import FOLDER
 from shared.contracts import Event, contract_name, published
 
 SAMPLES = FOLDER / "samples"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from ops.child import Child
+from ops.infrastructure.child import Child
 from services.registry import NAMES
 from tests.support import until
 

@@ -18,7 +18,8 @@ from typing import Any, Self
 
 import aiohttp
 
-from ops.audit import Audit, audit
+from ops.audit.findings import Audit
+from ops.audit.system import audit
 from services.settings import Settings
 from tests.library import PIN, WEEK, Library, unique
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ops import ports
+from ops.infrastructure import ports
 
 CHUNK = 64 * 1024
 _HANG_UP = struct.pack("ii", 1, 0)

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from operator import add
 from pathlib import Path
 
-from ops.audit import Audit
-from ops.embedded import find_mongod
-from ops.processes import System
+from ops.audit.findings import Audit
+from ops.infrastructure.embedded import find_mongod
+from ops.infrastructure.processes import System
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".data" / "faults.json"
@@ -193,7 +193,8 @@ def _mongod_version() -> str:
 
 def _kafka_version() -> str:
     found = re.search(
-        r"kafka_2\.13</artifactId>\s*<version>([^<]+)", (ROOT / "ops/apache.pom.xml").read_text()
+        r"kafka_2\.13</artifactId>\s*<version>([^<]+)",
+        (ROOT / "ops/infrastructure/apache.pom.xml").read_text(),
     )
     return found[1] if found else "of unknown version"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ops.audit import audit
-from ops.processes import System
+from ops.audit.system import audit
+from ops.infrastructure.processes import System
 from services.settings import Settings
 from shared.mongo import Database, connect
 from tests.faults.test_kills import day_at_the_library

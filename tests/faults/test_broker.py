@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ops.child import Child
-from ops.processes import System
+from ops.infrastructure.child import Child
+from ops.infrastructure.processes import System
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library

@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from ops.audit import audit
-from ops.processes import System
+from ops.audit.system import audit
+from ops.infrastructure.processes import System
 from services.settings import Settings
 from tests.faults.report import record
 from tests.library import Library

@@ -16,8 +16,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ops.audit import audit
-from ops.processes import System
+from ops.audit.system import audit
+from ops.infrastructure.processes import System
 from services.settings import Settings
 from tests.faults.report import record
 from tests.library import PIN, Library

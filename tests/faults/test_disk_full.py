@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.processes import System, system
+from ops.infrastructure.processes import System, system
 from tests.conftest import BROKER
 from tests.faults.load import Load
 from tests.faults.report import record

@@ -14,8 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ops.audit import audit
-from ops.processes import System
+from ops.audit.system import audit
+from ops.infrastructure.processes import System
 from services.events.usecases.give_places import CHUNK
 from services.settings import Settings
 from shared.mongo import connect

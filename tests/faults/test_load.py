@@ -2,7 +2,7 @@
 
 import pytest
 
-from ops.processes import System
+from ops.infrastructure.processes import System
 from services.settings import Settings
 from shared.mongo import connect
 from tests.faults.load import HUNG_SECONDS, UNANSWERED, Attempt, Load

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.apache import format_storage
-from ops.child import start_all
-from ops.processes import System, system
-from ops.replay import replay
+from ops.broker.replay import replay
+from ops.infrastructure.apache import format_storage
+from ops.infrastructure.child import start_all
+from ops.infrastructure.processes import System, system
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import published

@@ -14,9 +14,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ops.audit import audit
-from ops.embedded import embedded
-from ops.processes import System, services
+from ops.audit.system import audit
+from ops.infrastructure.embedded import embedded
+from ops.infrastructure.processes import System, services
 from services.settings import Settings
 from tests.conftest import BROKER
 from tests.faults.load import HUNG_SECONDS, KINDS, Load

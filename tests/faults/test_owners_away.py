@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ops.child import Child
-from ops.processes import System
+from ops.infrastructure.child import Child
+from ops.infrastructure.processes import System
 from services.accounts.settings import Settings
 from services.gateway.liveness import FAILURES
 from services.registry import OWNERS

@@ -11,9 +11,9 @@ import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from ops.audit import Audit
-from ops.offsets import Positions, heard
-from ops.processes import System
+from ops.audit.findings import Audit
+from ops.broker.offsets import Positions, heard
+from ops.infrastructure.processes import System
 from services.settings import Settings
 from shared.bus.dead_letters import LEFT_OUT
 from shared.bus.topics import dead_letter_topic

@@ -14,9 +14,9 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import AutoReconnect, PyMongoError
 
-from ops.audit import audit
-from ops.child import Child
-from ops.processes import System
+from ops.audit.system import audit
+from ops.infrastructure.child import Child
+from ops.infrastructure.processes import System
 from services.settings import Settings
 from tests.conftest import BROKER
 from tests.faults.load import KINDS, Load

@@ -15,9 +15,9 @@ import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from ops.child import Child
-from ops.embedded import embedded
-from ops.processes import System, services
+from ops.infrastructure.child import Child
+from ops.infrastructure.embedded import embedded
+from ops.infrastructure.processes import System, services
 from services.settings import Settings
 from shared.bus.listener import SESSION_TIMEOUT_MS
 from shared.contracts.accounts import PatronRegistered

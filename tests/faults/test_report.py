@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.audit import Audit
+from ops.audit.findings import Audit
 from tests.faults import report
 
 pytestmark = pytest.mark.embedded

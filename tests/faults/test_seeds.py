@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from ops.child import Child
-from ops.processes import System
+from ops.infrastructure.child import Child
+from ops.infrastructure.processes import System
 from tests.faults.kills import STEPS, Death, armable, doomed
 from tests.faults.load import KINDS, Load
 from tests.faults.report import record

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.apache import format_storage
-from ops.child import Child
-from ops.processes import System, system
+from ops.infrastructure.apache import format_storage
+from ops.infrastructure.child import Child
+from ops.infrastructure.processes import System, system
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.clock import wall_clock

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from ops.offsets import Positions
-from ops.processes import System
+from ops.broker.offsets import Positions
+from ops.infrastructure.processes import System
 from services.gateway.store import WHOLE
 from services.settings import Settings
 from shared.contracts import published

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, suppress
 import orjson
 import pytest
 
-from ops.offsets import Positions
-from ops.processes import System
+from ops.broker.offsets import Positions
+from ops.infrastructure.processes import System
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import published

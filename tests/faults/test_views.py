@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ops.audit import audit
-from ops.processes import System
-from ops.views import compare
+from ops.audit.snapshots import compare
+from ops.audit.system import audit
+from ops.infrastructure.processes import System
 from services.gateway.store import FORM, INDEXES, WHOLE, form
 from services.settings import Settings
 from shared.mongo import Database, connect
@@ -186,7 +186,7 @@ async def test_the_comparison_finds_views_that_differ_from_the_owners(
     views: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ops.views.ON_ITS_WAY_SECONDS", 0.1)  # all events are processed
+    monkeypatch.setattr("ops.audit.snapshots.ON_ITS_WAY_SECONDS", 0.1)  # all events are processed
     settings = running.settings(Settings)
     told = await carrel(settings, "doctor", "--views", "--json", **running.environment)
     [finding] = [found for found in told.json()["findings"] if found["check"] == "views"]

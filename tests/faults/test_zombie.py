@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from ops.processes import System
+from ops.infrastructure.processes import System
 from tests.faults.load import KINDS, Load
 from tests.faults.report import record
 from tests.library import Library

@@ -10,8 +10,8 @@ from typing import Self
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from ops.offsets import Positions, heard
-from ops.processes import System
+from ops.broker.offsets import Positions, heard
+from ops.infrastructure.processes import System
 from tests.support import until
 
 SAMPLE_SECONDS = 0.25

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from ops.child import Child
-from ops.embedded import embedded
+from ops.infrastructure.child import Child
+from ops.infrastructure.embedded import embedded
 from services.gateway import store
 from services.gateway.consumers import subscriptions
 from services.gateway.settings import Settings

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from ops.dead_letter_store import Filter, find_dead_letters
+from ops.broker.dead_letters import Filter, find_dead_letters
 from services.gateway import store
 from services.gateway.app import create_app
 from services.gateway.consumers import subscriptions

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.processes import System
+from ops.infrastructure.processes import System
 from tests.conftest import BROKER
 from tests.systems import started_system
 

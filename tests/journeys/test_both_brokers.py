@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from ops.demo import as_document
-from ops.processes import system
-from ops.scenario import play
+from ops.infrastructure.processes import system
+from ops.scenario.demo import as_document
+from ops.scenario.player import play
 from tests.faults.report import record
 
 pytestmark = pytest.mark.kafka

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from ops.processes import System
+from ops.infrastructure.processes import System
 from services.gateway.rebuild import rebuild
 from services.settings import Settings
 from shared.mongo import connect

@@ -1,6 +1,6 @@
 """A patron is reminded in time, and chooses whether their reading history is kept."""
 
-from ops.audit import audit
+from ops.audit.system import audit
 from services.settings import Settings
 from tests.library import Library
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from ops.demo import as_document
-from ops.processes import System
-from ops.scenario import play
+from ops.infrastructure.processes import System
+from ops.scenario.demo import as_document
+from ops.scenario.player import play
 from tests.conftest import BROKER
 from tests.systems import started_system
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.audit import audit
-from ops.embedded import Infrastructure, embedded
-from ops.offsets import Positions
-from ops.processes import System, services
+from ops.audit.system import audit
+from ops.broker.offsets import Positions
+from ops.infrastructure.embedded import Infrastructure, embedded
+from ops.infrastructure.processes import System, services
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import all_topics, dead_letter_topic

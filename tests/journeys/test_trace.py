@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops.processes import System
+from ops.infrastructure.processes import System
 from services.registry import NAMES
 from tests.journeys.test_trace_headers import SENT, STATE, headers_of_a_late_return
 from tests.library import Library

@@ -1,7 +1,7 @@
 """`traceparent` and `tracestate` pass from a request to its events and to those of consumers."""
 
-from ops.offsets import Positions
-from ops.processes import System
+from ops.broker.offsets import Positions
+from ops.infrastructure.processes import System
 from services.settings import Settings
 from tests.library import Library
 

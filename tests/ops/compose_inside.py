@@ -6,10 +6,10 @@ import sys
 
 import aiohttp
 
-from ops import demo
-from ops.embedded import Infrastructure
-from ops.flow import Flow
-from ops.processes import System
+from ops.infrastructure.embedded import Infrastructure
+from ops.infrastructure.processes import System
+from ops.scenario import demo
+from ops.scenario.flow import Flow
 from tests.library import Library
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from ops.apache import fetched_libraries
-from ops.embedded import find_mongod
+from ops.infrastructure.apache import fetched_libraries
+from ops.infrastructure.embedded import find_mongod
 from tests.ops.engine import Engine, NotHere
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +120,7 @@ def _kafka(folder: Path) -> None:
     shutil.copytree(
         fetched_libraries(), libraries, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.jsa")
     )
-    pom = ROOT / "ops" / "apache.pom.xml"
+    pom = ROOT / "ops" / "infrastructure" / "apache.pom.xml"
     space = "{http://maven.apache.org/POM/4.0.0}"
     version = ET.parse(pom).findtext(f".//{space}dependency/{space}version")  # noqa: S314 - ours
     _fetch(

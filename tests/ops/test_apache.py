@@ -8,9 +8,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from ops import apache
-from ops.child import StartFailed
-from ops.embedded import embedded
+from ops.infrastructure import apache
+from ops.infrastructure.child import StartFailed
+from ops.infrastructure.embedded import embedded
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import ensure_topics

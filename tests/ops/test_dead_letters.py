@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from ops.dead_letter_store import Filter, decide, find_dead_letters
+from ops.broker.dead_letters import Filter, decide, find_dead_letters
 from services.gateway.store import WHOLE
 from services.registry import NAMES
 from services.settings import Settings

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from ops.doctor import Finding, examine
+from ops.commands.doctor import Finding, examine
 from services.gateway.store import WHOLE
 from services.registry import NAMES
 from services.settings import Settings

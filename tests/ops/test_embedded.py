@@ -1,4 +1,4 @@
-"""The database and the broker of `ops.embedded`, started for real in each test."""
+"""The database and the broker of `ops.infrastructure.embedded`, started for real in each test."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from ops import ports
-from ops.child import StartFailed
-from ops.embedded import Infrastructure, embedded, find_mongod, missing_library
+from ops.infrastructure import ports
+from ops.infrastructure.child import StartFailed
+from ops.infrastructure.embedded import Infrastructure, embedded, find_mongod, missing_library
 
 
 @pytest.fixture(autouse=True)
@@ -169,7 +169,7 @@ def test_a_port_that_is_taken_is_replaced(tmp_path: Path) -> None:
 
 def test_a_port_reserved_by_another_process_is_not_given_out(tmp_path: Path) -> None:
     port = ports.reserve()
-    script = f"from ops import ports; print(ports.reserve({port}) == {port})"
+    script = f"from ops.infrastructure import ports; print(ports.reserve({port}) == {port})"
 
     def other_gets_it() -> bool:
         run = subprocess.run(
@@ -189,9 +189,9 @@ def test_nothing_is_left_running_when_the_parent_is_ended(
     script = """
         import sys, time
         from pathlib import Path
-        from ops.embedded import embedded
+        from ops.infrastructure.embedded import embedded
         with embedded(Path(sys.argv[1]), mongo_port=None, kafka_port=None) as infrastructure:
-            from ops import child
+            from ops.infrastructure import child
             print(child._guard.pid, *(c.pid for c in infrastructure.children), flush=True)
             time.sleep(60)  # until the test ends it
     """

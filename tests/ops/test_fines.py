@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ops.fines import app
+from ops.commands.fines import app
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "fine-cases.json"
 CASES: list[dict[str, Any]] = json.loads(PUBLISHED.read_text())["cases"]

@@ -5,8 +5,8 @@ from typing import Any
 
 import aiohttp
 
-from ops.first_look import LIBRARIAN, PATRON, pins, prepare
-from ops.processes import System
+from ops.infrastructure.processes import System
+from ops.scenario.first_look import LIBRARIAN, PATRON, pins, prepare
 from tests.gateway.web.browser import Browser, Page
 
 

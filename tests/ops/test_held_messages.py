@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ops.dead_letter_store import Filter, find_dead_letters
-from ops.doctor import examine
+from ops.broker.dead_letters import Filter, find_dead_letters
+from ops.commands.doctor import examine
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus import held
@@ -90,7 +90,7 @@ async def test_a_message_that_waits_for_minutes_is_named_and_a_command_makes_it_
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(held, "HELD_SECONDS", 0)
-    monkeypatch.setattr("ops.doctor.HELD_SECONDS", 0)
+    monkeypatch.setattr("ops.commands.doctor.HELD_SECONDS", 0)
     await publish(settings, "bad", "good")
     consumer = Consumer(OwnerAway("circulation"), patience=0.2)
     async with consumer.listening(settings) as listener:

@@ -20,9 +20,9 @@ import aiohttp
 import pytest
 import yaml
 
-from ops import ports
-from ops.embedded import embedded
-from ops.processes import System
+from ops.infrastructure import ports
+from ops.infrastructure.embedded import embedded
+from ops.infrastructure.processes import System
 from services.registry import NAMES
 from tests.library import Library
 

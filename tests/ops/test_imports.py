@@ -13,8 +13,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from typer.testing import CliRunner
 
-from ops.import_marc import records, title_of
-from ops.imports import app
+from ops.commands.import_ import app
+from ops.imports.marc import records, title_of
 
 Run = Callable[..., dict[str, Any]]
 KEY = "the card key of these tests"

@@ -14,10 +14,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from ops import ports
-from ops.child import StartFailed
-from ops.embedded import Infrastructure
-from ops.processes import services
+from ops.infrastructure import ports
+from ops.infrastructure.child import StartFailed
+from ops.infrastructure.embedded import Infrastructure
+from ops.infrastructure.processes import services
 from services.registry import NAMES
 
 NOWHERE = Infrastructure("mongodb://127.0.0.1:1", "127.0.0.1:1", None, None)
@@ -276,7 +276,7 @@ def run(system, *, as_json):
         print(json.dumps([json.load(answer)["CARREL_SIMULATION"], as_json]))
     return {held}
 
-sys.modules["ops.demo"] = types.SimpleNamespace(run=run)
+sys.modules["ops.scenario.demo"] = types.SimpleNamespace(run=run)
 ops.cli.app(["demo", "--json"])
 """
     demo = subprocess.run(

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from ops.audit import audit
-from ops.child import start_all, stop_all
-from ops.embedded import embedded
-from ops.processes import System
-from ops.replay import replay
+from ops.audit.system import audit
+from ops.broker.replay import replay
+from ops.infrastructure.child import start_all, stop_all
+from ops.infrastructure.embedded import embedded
+from ops.infrastructure.processes import System
 from services.registry import NAMES, OWNERS
 from services.settings import Settings
 from shared.bus.topics import ensure_topics

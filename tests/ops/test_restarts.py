@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.child import Child
-from ops.restarts import LONGEST_PAUSE, STEADY, Restarts
+from ops.infrastructure.child import Child
+from ops.infrastructure.restarts import LONGEST_PAUSE, STEADY, Restarts
 
 
 class Watch:

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ops.child import start_all, stop_all
-from ops.processes import System, system
+from ops.infrastructure.child import start_all, stop_all
+from ops.infrastructure.processes import System, system
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.mongo import connect

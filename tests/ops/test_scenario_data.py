@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-FILE = Path(__file__).parents[2] / "ops" / "scenarios" / "reopening-2021.yaml"
+FILE = Path(__file__).parents[2] / "ops" / "scenario" / "reopening-2021.yaml"
 CASES = Path(__file__).parents[1] / "data" / "fine-cases.json"
 DAY = timedelta(days=1)
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ops.staff import add_account
+from ops.direct import add_account
 from services.accounts.app import create_app
 from services.accounts.domain.refusals import CardTaken
 from services.accounts.settings import Settings

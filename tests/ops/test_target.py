@@ -11,8 +11,8 @@ import pytest
 import typer
 
 from ops.cli import app
-from ops.embedded import Infrastructure
-from ops.processes import LEFT, System, services
+from ops.infrastructure.embedded import Infrastructure
+from ops.infrastructure.processes import LEFT, System, services
 from ops.target import described, settings_of
 from services.settings import Settings
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops.views import compare
+from ops.audit.snapshots import compare
 from services.gateway import store
 from services.gateway.projection import fold
 from services.gateway.rebuild import PARTS, is_of_a_patron, told_by
@@ -112,7 +112,7 @@ async def test_the_cost_of_a_sample_does_not_grow_with_the_number_of_patrons(
 async def test_a_sample_that_covers_all_finds_a_patron_without_a_view_and_a_view_without_a_patron(
     client: Client, settings: Settings, views: Database, owners: Owners, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("ops.views.ON_ITS_WAY_SECONDS", 0.01)
+    monkeypatch.setattr("ops.audit.snapshots.ON_ITS_WAY_SECONDS", 0.01)
     await register(client, settings, views, 30)
     assert (await compare(views, owners, sample=30)).differences == []
     await views.account_views.delete_one({"_id": "patron-000007"})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ops.processes import System
+from ops.infrastructure.processes import System
 from tests.library import Library
 from tests.systems import started_system
 

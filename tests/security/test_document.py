@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from ops.processes import System
+from ops.infrastructure.processes import System
 from services.gateway import docs
 from tests.library import PIN, Library
 from tests.security.conftest import operations

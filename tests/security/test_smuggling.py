@@ -9,8 +9,8 @@ import contextlib
 import aiohttp
 import pytest
 
-from ops.child import Child
-from ops.processes import System
+from ops.infrastructure.child import Child
+from ops.infrastructure.processes import System
 from tests.library import Library
 from tests.support import until
 

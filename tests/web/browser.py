@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
-from ops.ports import LOOPBACK
+from ops.infrastructure.ports import LOOPBACK
 from services.gateway.web.session import SESSION
 from tests.library import Library
 

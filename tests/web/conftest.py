@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright, expect
 from pytest_asyncio import fixture
 
-from ops.processes import System
+from ops.infrastructure.processes import System
 from tests.library import Library
 from tests.systems import started_system
 from tests.web.browser import ARGUMENTS, LIMIT_MS, Watch, Windows, chromium

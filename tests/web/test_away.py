@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Page, Response
 
-from ops.processes import System
+from ops.infrastructure.processes import System
 from tests.support import until
 from tests.web.browser import Watch, Windows
 from tests.web.story import CENTRAL, Story

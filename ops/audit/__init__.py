@@ -1,0 +1,1 @@
+"""Comparisons of databases, topics and account views with each other."""

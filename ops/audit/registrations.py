@@ -1,0 +1,41 @@
+"""The audit of registrations: the places of activities are counted and published correctly."""
+
+from collections import Counter, defaultdict
+
+from ops.audit.findings import Audit
+from shared.mongo import Database, Document
+
+
+async def check_registrations(
+    result: Audit, store: Database, events: dict[str, list[Document]]
+) -> None:
+    """Check the places of activities: not too many, counted correctly, and published correctly.
+
+    A place may be free while a patron waits: none is given after an activity has begun.
+    """
+    there = {one["_id"]: one async for one in store.registrations.find({})}
+    result.counts["registrations"] = len(there)
+    states: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in there.values():
+        states[one["activity_id"]][one["state"]] += 1
+    async for places in store.places.find({}):
+        true = states[places["_id"]]
+        counted = Counter(confirmed=places["taken"], waitlisted=places["waiting"])
+        result.expect(
+            counted == true,
+            f"activity {places['_id']} is counted {dict(counted)}, but has {dict(true)}",
+        )
+        more = true["confirmed"] - places["places"]
+        result.expect(
+            more <= 0, f"activity {places['_id']} gave {more} places too many", doubled=max(more, 0)
+        )
+    told = [
+        event for topic in events if topic.startswith("registration.") for event in events[topic]
+    ]
+    last = {event["registration_id"]: event for event in sorted(told, key=lambda e: e["version"])}
+    for key in last if result.aged else {*last, *there}:
+        said = last[key]["state"] if key in last else None
+        true_state = there[key]["state"] if key in there else "cancelled"
+        result.expect(
+            said == true_state, f"registration {key} is {true_state}, but told as {said}", lost=1
+        )

@@ -1,0 +1,48 @@
+"""The audit of a whole system: its databases, topics and account views agree.
+
+It reads everything, so it is for a system at rest: let all events arrive first, or those on their
+way are reported as missing. It reads the stored documents themselves, without the services' code,
+because that code is what it checks.
+"""
+
+from datetime import timedelta
+
+from ops.audit.charges import check_fines, check_ledger, check_payments
+from ops.audit.events import check_events
+from ops.audit.findings import Audit
+from ops.audit.holds import check_holds
+from ops.audit.loans import check_copies_and_limits
+from ops.audit.lost_events import recorded_as_lost
+from ops.audit.notifications import check_notifications
+from ops.audit.registrations import check_registrations
+from ops.audit.views import check_views
+from ops.backlog import sweeping
+from services.registry import NAMES
+from services.settings import Settings
+from shared.clock import wall_clock
+from shared.mongo import Client, connect
+
+
+async def audit(settings: Settings) -> Audit:
+    """Compare everything; the system should be at rest."""
+    client: Client = connect(settings.mongo_url)
+    result = Audit()
+    try:
+        stores = {service: client[f"{settings.database_prefix}_{service}"] for service in NAMES}
+        expired = wall_clock() - timedelta(days=settings.outbox_days)
+        lost = [event async for event in recorded_as_lost(client, settings)]
+        since = expired + timedelta(hours=1)
+        events = await check_events(result, stores, settings, since, lost)
+        for branch in await sweeping(stores["circulation"]):
+            result.expect(False, f"the due dates of {branch} are still being moved")
+        await check_copies_and_limits(result, stores["circulation"])
+        await check_fines(result, stores["circulation"])
+        await check_ledger(result, stores["circulation"])
+        await check_payments(result, stores["circulation"])
+        await check_holds(result, stores["circulation"])
+        await check_registrations(result, stores["events"], events)
+        await check_views(result, stores)
+        await check_notifications(result, stores["notices"], events)
+    finally:
+        client.close()
+    return result

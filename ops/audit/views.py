@@ -1,0 +1,78 @@
+"""The audit of account views: each shows what the owning services have stored."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+from ops.audit.findings import Audit
+from ops.audit.holds import OPEN_HOLDS
+from services.gateway.store import WHOLE
+from shared.mongo import Database, Document
+
+
+async def check_views(result: Audit, stores: dict[str, Database]) -> None:
+    """Check that each account view shows what the owning services have."""
+    views = {
+        view["_id"]: view
+        async for view in stores["gateway"].account_views.find({"_id": {"$ne": WHOLE}})
+    }
+    result.counts["account views"] = len(views)
+    loans = await _by_patron(stores["circulation"].loans.find({"state": "open"}))
+    charges = await _by_patron(
+        stores["circulation"].charges.find(
+            {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]}
+        )
+    )
+    holds = await _by_patron(stores["circulation"].holds.find({"state": {"$in": OPEN_HOLDS}}))
+    unread = await _by_patron(
+        stores["notices"].notifications.find({"read": False, "withdrawn": False})
+    )
+    registered = await _by_patron(stores["events"].registrations.find({}))
+    for patron in {*views, *loans, *holds, *charges, *unread, *registered}:
+        view = views.get(patron, {})
+        shown = {
+            (key, loan["version"], loan["due_on"])
+            for key, loan in view.get("loans", {}).items()
+            if loan["state"] == "open"
+        }
+        true = {(loan["_id"], loan["version"], loan["due_on"]) for loan in loans[patron]}
+        result.expect(shown == true, f"patron {patron} is shown other loans: {shown ^ true}")
+        awaited = {
+            (key, hold["version"], hold["state"])
+            for key, hold in view.get("holds", {}).items()
+            if hold["state"] in OPEN_HOLDS
+        }
+        truly_awaited = {(hold["_id"], hold["version"], hold["state"]) for hold in holds[patron]}
+        result.expect(
+            awaited == truly_awaited,
+            f"patron {patron} is shown other holds: {awaited ^ truly_awaited}",
+        )
+        owed = {
+            (key, charge["outstanding_cents"], charge.get("refund_due_cents", 0))
+            for key, charge in view.get("charges", {}).items()
+            if charge["outstanding_cents"] or charge.get("refund_due_cents")
+        }
+        truly = {
+            (charge["_id"], charge["outstanding_cents"], charge["refund_due_cents"])
+            for charge in charges[patron]
+        }
+        result.expect(owed == truly, f"patron {patron} is shown other charges: {owed ^ truly}")
+        joined = {
+            (key, one["version"], one["state"])
+            for key, one in view.get("registrations", {}).items()
+            if one["state"] != "cancelled"
+        }
+        truly_joined = {(one["_id"], one["version"], one["state"]) for one in registered[patron]}
+        result.expect(
+            joined == truly_joined,
+            f"patron {patron} is shown other registrations: {joined ^ truly_joined}",
+        )
+        told = {key for key, one in view.get("notifications", {}).items() if not one["read"]}
+        inbox = {notification["_id"] for notification in unread[patron]}
+        result.expect(told == inbox, f"patron {patron} is shown other news: {told ^ inbox}")
+
+
+async def _by_patron(documents: AsyncIterator[Document]) -> dict[str, list[Document]]:
+    found: dict[str, list[Document]] = defaultdict(list)
+    async for document in documents:
+        found[document["patron_id"]].append(document)
+    return found

@@ -1,0 +1,25 @@
+"""Work that the databases still hold: events to publish, and due dates and holds to move."""
+
+from services.circulation.domain.sweep import SweepState
+from services.circulation.store import sweeps
+from services.registry import NAMES
+from services.settings import Settings
+from shared.mongo import Database, connect
+from shared.relay import outbox_age
+
+
+async def outbox_ages(settings: Settings) -> dict[str, float]:
+    """Return the seconds that each service's oldest pending row has waited; 0 if none waits."""
+    client = connect(settings.mongo_url)
+    try:
+        return {
+            service: round(await outbox_age(client[f"{settings.database_prefix}_{service}"]), 3)
+            for service in NAMES
+        }
+    finally:
+        client.close()
+
+
+async def sweeping(database: Database) -> list[str]:
+    """Return the branches whose due dates or holds in circulation's database have still to move."""
+    return [sweep.id for sweep in await sweeps.find(database) if sweep.state is SweepState.MOVING]

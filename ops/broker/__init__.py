@@ -1,0 +1,1 @@
+"""The broker's content as operators see it: topics, positions of services, and dead letters."""

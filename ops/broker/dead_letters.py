@@ -1,0 +1,251 @@
+"""Dead letters from Kafka, and the decision about each, in MongoDB (docs/decisions/008)."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from pymongo.errors import DuplicateKeyError
+
+from ops.broker.offsets import Positions
+from ops.console import counted
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus.dead_letters import LEFT_OUT
+from shared.bus.topics import DEAD_LETTER_BYTES, dead_letter_topic
+from shared.ids import time_of
+from shared.mongo import Client, Document, connect
+from shared.names import Names
+
+HOLD_SECONDS = 60
+"""Seconds after which a dead letter with the state `sending` counts as abandoned."""
+
+Outcome = Literal["retried", "discarded"]
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A dead letter, without its payload."""
+
+    service: str
+    partition: int
+    offset: int
+    timestamp: int
+    """Milliseconds; distinguishes it from a dead letter at the same offset of a lost log."""
+    topic: str
+    """Topic of the original message; empty if it is not stated."""
+    error: str
+    tries: str
+    left_out: bool
+    """True if the message was too large for a dead letter: it is on its topic only."""
+    buried_at: str
+    recorded_at: datetime | None
+    """Time at which its event was recorded, from its id; None if that is no id of ours."""
+    dealt_with: str
+    """`retried` or `discarded`; `sending` in between; empty while it waits."""
+    dealt_by: str
+    dealt_at: datetime | None
+
+    @property
+    def id(self) -> str:
+        """The id by which operators name it."""
+        return f"{self.service}/{self.partition}-{self.offset}"
+
+    @property
+    def mark(self) -> str:
+        """The key of the decision about it."""
+        return f"{self.partition}-{self.offset}-{self.timestamp}"
+
+    def document(self) -> dict[str, Any]:
+        """Return the document that --json prints."""
+        return {"id": self.id, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A selection of dead letters. Empty values do not narrow it."""
+
+    services: Sequence[str] = NAMES
+    topic: str = ""
+    error: str = ""
+    ids: frozenset[str] = field(default_factory=frozenset)
+    waiting: bool = True
+    """True for only those that nobody has retried or discarded."""
+
+    def holds(self, dead_letter: DeadLetter) -> bool:
+        """Return whether a dead letter is selected."""
+        return (
+            (not self.topic or dead_letter.topic == self.topic)
+            and self.error in dead_letter.error
+            and (not self.ids or dead_letter.id in self.ids)
+            and (not self.waiting or dead_letter.dealt_with in ("", "sending"))
+        )
+
+
+async def find_dead_letters(settings: Settings, wanted: Filter) -> list[DeadLetter]:
+    """Return the selected dead letters, oldest first within each partition."""
+    found = []
+    async with _opened(settings) as (client, positions):
+        for service in wanted.services:
+            async with aclosing(_read(settings, client, positions, service)) as read:
+                found += [dead_letter async for dead_letter, _ in read if wanted.holds(dead_letter)]
+    return found
+
+
+async def find_one(
+    settings: Settings, wanted: Filter
+) -> tuple[DeadLetter, ConsumerRecord[bytes, bytes]] | None:
+    """Return the first selected dead letter with its record."""
+    async with _opened(settings) as (client, positions):
+        for service in wanted.services:
+            async with aclosing(_read(settings, client, positions, service)) as read:
+                async for dead_letter, record in read:
+                    if wanted.holds(dead_letter):
+                        return dead_letter, record
+    return None
+
+
+async def decide(
+    settings: Settings, chosen: Sequence[DeadLetter], outcome: Outcome, who: str
+) -> int:
+    """Retry or discard dead letters; return how many, because others may be faster.
+
+    Each is claimed, then sent, then marked. If the command ends between sending and marking, a
+    later retry may send it again.
+    """
+    keys = {dead_letter.mark for dead_letter in chosen}
+    done = 0
+    async with _opened(settings) as (client, positions), _producer(settings, outcome) as producer:
+        with counted(f"Letters {outcome}") as bar:
+            task = bar.add_task("", total=len(chosen))
+            for service in dict.fromkeys(dead_letter.service for dead_letter in chosen):
+                marks = client[f"{settings.database_prefix}_{service}"].dead_letters
+                async with aclosing(_read(settings, client, positions, service)) as read:
+                    async for dead_letter, record in read:
+                        if dead_letter.mark not in keys:
+                            continue
+                        bar.advance(task)
+                        if not await _claim(marks, dead_letter, who):
+                            continue
+                        if producer is not None:
+                            await _send(marks, producer, dead_letter, record, positions.names)
+                        change = {"$set": {"state": outcome}, "$currentDate": {"at": True}}
+                        await marks.update_one({"_id": dead_letter.mark, "by": who}, change)
+                        done += 1
+    return done
+
+
+async def _claim(marks: Any, dead_letter: DeadLetter, who: str) -> bool:
+    """Claim a dead letter for this command; return False if another command has it."""
+    about = {"service": dead_letter.service, "topic": dead_letter.topic, "error": dead_letter.error}
+    claim: Document = {
+        "by": {"$literal": who},
+        "at": "$$NOW",
+        "state": "sending",
+        **{name: {"$literal": text} for name, text in about.items()},
+    }
+    with suppress(DuplicateKeyError):
+        await marks.update_one(
+            {"_id": dead_letter.mark, "state": "new"}, [{"$set": claim}], upsert=True
+        )
+        return True
+    until = {"$dateSubtract": {"startDate": "$$NOW", "unit": "second", "amount": HOLD_SECONDS}}
+    left = {"_id": dead_letter.mark, "state": "sending", "$expr": {"$lt": ["$at", until]}}
+    return await marks.find_one_and_update(left, [{"$set": claim}]) is not None
+
+
+async def _send(
+    marks: Any,
+    producer: AIOKafkaProducer,
+    dead_letter: DeadLetter,
+    record: ConsumerRecord[bytes, bytes],
+    names: Names,
+) -> None:
+    """Publish a dead letter as the original message."""
+    try:
+        await producer.send_and_wait(
+            names.on_kafka(dead_letter.topic),
+            value=record.value,
+            key=record.key,
+            headers=[(name, raw) for name, raw in record.headers if not _of_dead_letter(name)],
+        )
+    except BaseException:
+        # It is unknown if it was sent: it waits again, and may be published twice.
+        await marks.delete_one({"_id": dead_letter.mark, "state": "sending"})
+        raise
+
+
+def _of_dead_letter(header: str) -> bool:
+    return header.startswith("carrel-")
+
+
+async def _read(
+    settings: Settings, client: Client, positions: Positions, service: str
+) -> AsyncGenerator[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
+    marks = client[f"{settings.database_prefix}_{service}"].dead_letters
+    dealt = {mark["_id"]: mark async for mark in marks.find({})}
+    async with aclosing(positions.records(dead_letter_topic(service))) as records:
+        async for record in records:
+            headers = {name: text_of(raw) for name, raw in record.headers}
+            dead_letter = DeadLetter(
+                service=service,
+                partition=record.partition,
+                offset=record.offset,
+                timestamp=record.timestamp,
+                topic=headers.get("carrel-topic", ""),
+                error=headers.get("carrel-error", ""),
+                tries=headers.get("carrel-tries", "?"),
+                left_out=LEFT_OUT in headers,
+                buried_at=headers.get("carrel-buried-at", "") or _instant(record.timestamp),
+                recorded_at=time_of(headers.get("ce_id", "")),
+                dealt_with="",
+                dealt_by="",
+                dealt_at=None,
+            )
+            mark = dealt.get(dead_letter.mark)
+            yield (_marked(dead_letter, mark) if mark else dead_letter), record
+
+
+def _marked(dead_letter: DeadLetter, mark: Document) -> DeadLetter:
+    told = {"dealt_with": mark["state"], "dealt_by": mark["by"], "dealt_at": mark["at"]}
+    return DeadLetter(**{**asdict(dead_letter), **told})
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Client, Positions]]:
+    client: Client = connect(settings.mongo_url)
+    try:
+        async with Positions(settings.kafka, settings.topic_prefix) as positions:
+            yield client, positions
+    finally:
+        client.close()
+
+
+@asynccontextmanager
+async def _producer(settings: Settings, outcome: Outcome) -> AsyncIterator[AIOKafkaProducer | None]:
+    if outcome == "discarded":
+        yield None
+        return
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka.split(","),
+        client_id="dead-letters",
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=DEAD_LETTER_BYTES,
+    )
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+def _instant(milliseconds: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)).isoformat()
+
+
+def text_of(raw: bytes | None) -> str:
+    """Return the bytes of a header or key as text; bytes that are not UTF-8 are escaped."""
+    return (raw or b"").decode(errors="backslashreplace")

@@ -1,0 +1,64 @@
+"""Positions of consumer groups after a broker has lost its log."""
+
+import asyncio
+import time
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from ops.broker.offsets import Positions, heard
+from services.settings import Settings
+from shared.bus.listener import SESSION_TIMEOUT_MS
+from shared.names import Names
+
+LEFT_WITHIN = SESSION_TIMEOUT_MS / 1000 + 5
+"""Seconds within which a group drops dead members: members left after this are at work."""
+
+
+async def rewind(settings: Settings) -> int:
+    """Reset groups to the beginning of partitions if their position is beyond the end.
+
+    Such a position is from a lost log: events published from now on would be skipped up to it.
+    Running consumers notice it by themselves, and start from the beginning. Returns the number
+    of positions that were reset.
+    """
+    taken_back = 0
+    async with Positions(settings.kafka, settings.topic_prefix) as positions:
+        starts, ends = await positions.starts(), await positions.ends()
+        for service in heard():
+            stored = await positions.committed(service)
+            beyond = {p: offset for p, offset in stored.items() if offset > ends.get(p, offset)}
+            if beyond and await is_left(positions, service):
+                await commit(settings, service, {p: starts[p] for p in beyond})
+                taken_back += len(beyond)
+    return taken_back
+
+
+async def is_left(positions: Positions, service: str) -> bool:
+    """Return whether no consumer of a service runs; wait until dead members are dropped."""
+    deadline = time.monotonic() + LEFT_WITHIN
+    while time.monotonic() < deadline:
+        [answer] = await positions.admin.describe_consumer_groups(
+            [positions.names.on_kafka(service)]
+        )
+        _, _, state, *_ = answer.groups[0]
+        if state in ("Empty", "Dead"):
+            return True
+        await asyncio.sleep(0.5)
+    return False
+
+
+async def commit(settings: Settings, service: str, offsets: dict[TopicPartition, int]) -> None:
+    """Set the positions of a group that has no member."""
+    names = Names(settings.topic_prefix)
+    positions = {names.partition_on_kafka(at): offset for at, offset in offsets.items()}
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka.split(","),
+        group_id=names.on_kafka(service),
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    try:
+        consumer.assign(list(positions))
+        await consumer.commit(positions)
+    finally:
+        await consumer.stop()

@@ -1,0 +1,1 @@
+"""The sub-commands of `carrel`: each module has a typer application named `app`."""

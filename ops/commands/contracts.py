@@ -1,0 +1,201 @@
+"""`carrel contracts`: write the JSON Schema of every event to `contracts/`, and check it."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from shared.contracts import Event, contract_name, published, topic_of
+
+app = typer.Typer(no_args_is_help=True, help="Write and check the schemas of the events.")
+
+FOLDER = Path(__file__).parents[2] / "contracts"
+SUFFIX = ".json"
+BINDING = ("x-topic", "x-publisher", "x-key", "x-subject")
+"""Parts of a schema that readers rely on besides the payload: `x-key` sets the order of events."""
+Schema = dict[str, Any]
+
+Folder = Annotated[Path, typer.Option(help="Folder of the schemas.")]
+
+
+@app.callback()
+def contracts() -> None:
+    """Write and check the schemas of the events."""
+
+
+@app.command()
+def export(folder: Folder = FOLDER) -> None:
+    """Write the schema of every event; refuse a change that would break today's readers."""
+    _stop_if_breaking(folder)
+    folder.mkdir(exist_ok=True)
+    for topic, contract in published().items():
+        _file(folder, topic).write_bytes(_rendered(contract))
+    typer.echo(f"{len(published())} schemas are in {folder.name}/.")
+
+
+@app.command()
+def check(folder: Folder = FOLDER) -> None:
+    """Compare the events with the stored schemas and the last release's: nothing may break."""
+    tag = _stop_if_breaking(folder)
+    stale = [
+        topic
+        for topic, contract in published().items()
+        if not _file(folder, topic).exists()
+        or _file(folder, topic).read_bytes() != _rendered(contract)
+    ]
+    _stop_if(stale, "Compatible, but not written down yet; run carrel contracts export:")
+    with_release = f"and with release {tag}" if tag else "(no release is tagged yet)"
+    typer.echo(f"{len(published())} contracts agree with {folder.name}/ {with_release}.")
+
+
+def _stop_if_breaking(folder: Path) -> str | None:
+    """End the command if a contract breaks; else return the release that it was compared with."""
+    advice = "Publish these under a new topic ending in .v2 instead:"
+    _stop_if(breaking(kept_in(folder)), advice)
+    tag = last_release(folder)
+    if tag:
+        _stop_if(breaking(released_in(folder, tag)), f"Compared with release {tag}. {advice}")
+    return tag
+
+
+def _stop_if(faults: list[str], advice: str) -> None:
+    if faults:
+        typer.echo("\n  ".join([advice, *faults]), err=True)
+        raise typer.Exit(1)
+
+
+def kept_in(folder: Path) -> dict[str, Schema]:
+    """Return the schemas of the working tree, by topic."""
+    return {
+        topic_of(file.stem): orjson.loads(file.read_bytes())
+        for file in sorted(folder.glob(f"*{SUFFIX}"))
+    }
+
+
+def last_release(folder: Path) -> str | None:
+    """Return the newest release tag (`v…`) before this commit; None if there is none."""
+    described = _git(folder, "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
+    return described.strip() if described else None
+
+
+def released_in(folder: Path, tag: str) -> dict[str, Schema]:
+    """Return the schemas of a release, by topic."""
+    listed = _git(folder, "ls-tree", "--name-only", tag, "./") or ""
+    return {
+        topic_of(name.removesuffix(SUFFIX)): orjson.loads(
+            _git(folder, "show", f"{tag}:./{name}") or "{}"
+        )
+        for name in listed.splitlines()
+        if name.endswith(SUFFIX)
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Return git's output for the folder's repository; None without git or on an error."""
+    if not folder.is_dir():
+        return None
+    try:
+        ran = subprocess.run(  # noqa: S603 - arguments are built in this module
+            ["git", *arguments],  # noqa: S607 - the git of the PATH
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return ran.stdout if ran.returncode == 0 else None
+
+
+def breaking(kept: Mapping[str, Schema]) -> list[str]:
+    """Return the incompatible changes since these schemas, one sentence each."""
+    faults = []
+    for topic, schema in kept.items():
+        contract = published().get(topic)
+        if contract is None:
+            faults.append(f"{topic}: is no longer published")
+            continue
+        faults += [f"{topic}: {fault}" for fault in _breaks(schema, _schema(contract))]
+    return faults
+
+
+def _breaks(kept: Schema, now: Schema) -> list[str]:
+    """Return the parts that readers rely on and that are missing, changed or newly required."""
+    faults = [
+        f"{name} was {kept[name]} and is {now[name]}"
+        for name in BINDING
+        if name in kept and kept[name] != now[name]
+    ]
+    before, after = _objects(kept), _objects(now)
+    for name, old in before.items():
+        new = after.get(name)
+        if new is None:
+            faults.append(f"{name} is gone")
+            continue
+        for field, form in old.get("properties", {}).items():
+            if field not in new.get("properties", {}):
+                faults.append(f"{name}.{field} is gone")
+            elif not _fits(_form(form), _form(new["properties"][field])):
+                faults.append(f"{name}.{field} has another form")
+        # If unknown fields are refused, the contract can't gain any.
+        if _form(old.get("additionalProperties", True)) != _form(
+            new.get("additionalProperties", True)
+        ):
+            faults.append(f"{name} has another rule for additional properties")
+        added = set(new.get("required", ())) - set(old.get("required", ()))
+        faults += [f"{name}.{field} is required now" for field in sorted(added)]
+        dropped = set(old.get("required", ())) - set(new.get("required", ()))
+        faults += [f"{name}.{field} may be missing now" for field in sorted(dropped)]
+    return faults
+
+
+def _objects(schema: Schema) -> dict[str, Schema]:
+    return {"payload": schema, **schema.get("$defs", {})}
+
+
+def _form(form: Any) -> Any:
+    """Return a field's schema without its texts and default."""
+    if isinstance(form, dict):
+        words = ("description", "title", "default", "examples")
+        return {name: _form(value) for name, value in form.items() if name not in words}
+    if isinstance(form, list):
+        return [_form(item) for item in form]
+    return form
+
+
+_BOUNDS = {"pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
+
+
+def _fits(kept: Any, now: Any) -> bool:
+    """Return whether a form is unchanged, or has a new bound: that breaks no reader."""
+    if isinstance(kept, dict) and isinstance(now, dict):
+        added = now.keys() - kept.keys()
+        return added <= _BOUNDS and all(
+            name in now and _fits(value, now[name]) for name, value in kept.items()
+        )
+    if isinstance(kept, list) and isinstance(now, list):
+        return len(kept) == len(now) and all(map(_fits, kept, now))
+    return bool(kept == now)
+
+
+def _schema(contract: type[Event]) -> Schema:
+    schema = contract.model_json_schema(by_alias=True, mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "x-topic": contract.topic,
+        "x-publisher": contract.publisher,
+        "x-key": contract.key_field,
+        "x-subject": contract.subject_field,
+        **schema,
+    }
+
+
+def _rendered(contract: type[Event]) -> bytes:
+    return orjson.dumps(_schema(contract), option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def _file(folder: Path, topic: str) -> Path:
+    return folder / f"{contract_name(topic)}{SUFFIX}"

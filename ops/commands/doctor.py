@@ -1,0 +1,389 @@
+"""`carrel doctor`: check the system, and say what to do about each fault."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import import_module
+from typing import Annotated, Any, Literal
+
+import typer
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from pymongo import IndexModel
+from pymongo.errors import OperationFailure, PyMongoError
+from rich.table import Table
+from rich.text import Text
+
+from ops.audit.lost_events import lost_at_ends
+from ops.audit.snapshots import Compared, compare
+from ops.backlog import outbox_ages
+from ops.broker import topics
+from ops.broker.dead_letters import Filter, find_dead_letters
+from ops.broker.offsets import Positions
+from ops.console import AsJson, out, print_json, working
+from ops.target import Data, settings_of
+from services.gateway import store
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus.held import HELD_SECONDS, HeldMessage, held_messages
+from shared.http.health import OUTBOX_AGE_LIMIT
+from shared.indexes import chassis_indexes
+from shared.mongo import Client, Database, clock_skew, connect
+from shared.owners import OwnerAway, Owners
+from shared.settings import load
+
+OLDEST_MONGODB = 6
+TRANSACTION_SECONDS = 5
+SECRET_LENGTH = 16
+SKEW_SECONDS = 2.0
+LAG_LIMIT = 1000
+SAFE_COPIES = 3
+OPTIONS = ("unique", "sparse")
+LIFETIME = "expireAfterSeconds"
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+Level = Literal["ok", "warn", "fail"]
+Comparison = Callable[[Database, Owners], Awaitable[Compared]]
+app = typer.Typer()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check."""
+
+    check: str
+    level: Level
+    found: str
+    remedy: str = ""
+    """The action to take; empty if all is well."""
+
+
+@app.callback(invoke_without_command=True, subcommand_metavar="")
+def doctor_command(
+    as_json: AsJson = False,
+    data: Data = None,
+    with_views: Annotated[
+        bool, typer.Option("--views", help="Compare the account views with their owners' data.")
+    ] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="With --views: only this number of patrons, picked at random."
+        ),
+    ] = None,
+) -> None:
+    """Check settings, database, broker and the flow of events; exit 1 if anything fails.
+
+    Run it with the environment of a service. It changes nothing. --views asks the
+    services for all their data, which takes minutes for a million loans; with
+    --sample 100 it takes seconds, however many there are.
+    """
+    if sample and not with_views:
+        raise typer.BadParameter("a sample of what? Give --views too", param_hint="--sample")
+    settings = settings_of(data)
+    with working("Looking at everything") as tell:
+        compare_views = partial(compare, sample=sample, tell=tell) if with_views else None
+        findings = asyncio.run(examine(settings, compare_views))
+    failed = any(finding.level == "fail" for finding in findings)
+    if as_json:
+        print_json({"healthy": not failed, "findings": [asdict(f) for f in findings]})
+    else:
+        table = Table.grid(padding=(0, 1))
+        for finding in findings:
+            table.add_row(
+                Text(finding.level, style=COLOURS[finding.level]),
+                Text(f"{finding.check}: {finding.found}"),
+            )
+            if finding.remedy:
+                table.add_row("", Text(f"→ {finding.remedy}"))
+        out.print(table)
+    raise typer.Exit(1 if failed else 0)
+
+
+async def examine(settings: Settings, compare_views: Comparison | None = None) -> list[Finding]:
+    """Run every check that is possible. If a part is away, the checks that need it are left out."""
+    findings = [*_secrets(settings), *_modes(settings)]
+    client = connect(settings.mongo_url, timeout_ms=3000)
+    stored = False
+    try:
+        async for finding in _mongodb(client):
+            findings.append(finding)
+            stored = stored or finding.check == "database"
+        if stored:
+            findings += [await _indexes(client, settings), await _outboxes(settings)]
+            findings.append(await _views(client, settings, compare_views))
+    except PyMongoError as error:
+        findings.append(
+            Finding(
+                "database",
+                "fail",
+                f"does not answer ({type(error).__name__})",
+                "start it, or set CARREL_MONGO_URL to a replica set that can be reached from here",
+            )
+        )
+    finally:
+        client.close()
+    try:
+        findings += await _kafka(settings)
+        if stored:
+            findings += [
+                await _held(settings),
+                await _dead_letters(settings),
+                await _topics_and_outboxes(settings),
+            ]
+    except (KafkaError, OSError) as error:
+        findings.append(
+            Finding(
+                "broker",
+                "fail",
+                f"{settings.kafka} does not answer ({type(error).__name__})",
+                "start it, or correct CARREL_KAFKA; commands go on, and their events wait",
+            )
+        )
+    return findings
+
+
+def _secrets(settings: Settings) -> list[Finding]:
+    findings = []
+    for name in ("service_secret", "card_key"):
+        value, variable = getattr(settings, name), f"CARREL_{name.upper()}"
+        remedy = f"set {variable} as the services have it; a new one: openssl rand -base64 32"
+        if not value:
+            findings.append(Finding(variable, "fail", "is not set", remedy))
+        elif len(value) < SECRET_LENGTH or len(set(value)) < SECRET_LENGTH // 2:
+            findings.append(Finding(variable, "fail", "can be guessed", remedy))
+        else:
+            findings.append(Finding(variable, "ok", "is set"))
+    if settings.card_key and settings.card_key == settings.service_secret:
+        remedy = "choose another CARREL_SERVICE_SECRET: the card key is not changed lightly"
+        findings.append(Finding("secrets", "fail", "both are the same", remedy))
+    return findings
+
+
+def _modes(settings: Settings) -> list[Finding]:
+    for service in NAMES:  # a wrong setting of a service ends the command
+        load(import_module(f"services.{service}.settings").Settings)
+    if not settings.simulation:
+        return [Finding("settings", "ok", "are valid")]
+    remedy = "unset it, unless this is a demonstration"
+    return [Finding("CARREL_SIMULATION", "warn", "callers may set the time, jobs rest", remedy)]
+
+
+async def _mongodb(client: Client) -> AsyncIterator[Finding]:
+    """Yield the findings about the database; the one named `database` means that it answers."""
+    await client.admin.command("ping")
+    hello = await client.admin.command("hello")
+    version = (await client.admin.command("buildInfo"))["version"]
+    old = int(version.partition(".")[0]) < OLDEST_MONGODB
+    remedy = f"upgrade MongoDB to {OLDEST_MONGODB} or newer" if old else ""
+    yield Finding("database", "fail" if old else "ok", f"MongoDB {version} answers", remedy)
+    if "setName" in hello or hello.get("msg") == "isdbgrid":
+        name = hello.get("setName", "a sharded cluster")
+        members = len(hello.get("hosts", ()))
+        many = f" of {members}" if members else ""
+        yield Finding("replica set", "ok", f"{name}{many}")
+    else:
+        remedy = "start mongod with --replSet and initiate it: one node alone has no transactions"
+        yield Finding("replica set", "fail", "there is none", remedy)
+    yield _skew(await clock_skew(client))
+    yield await _lifetime(client)
+
+
+def _skew(seconds: float) -> Finding:
+    found = f"{abs(seconds):.1f} s between this machine and the database"
+    if abs(seconds) < SKEW_SECONDS:
+        return Finding("clocks", "ok", found)
+    return Finding("clocks", "warn", found, "set both by NTP: events and tokens carry these times")
+
+
+async def _lifetime(client: Client) -> Finding:
+    name = "transactionLifetimeLimitSeconds"
+    setting = f"db.adminCommand({{setParameter: 1, {name}: {TRANSACTION_SECONDS}}})"
+    try:
+        value = (await client.admin.command({"getParameter": 1, name: 1}))[name]
+    except OperationFailure as error:
+        found = f"can't be read ({(error.details or {}).get('codeName', 'refused')})"
+        return Finding(name, "warn", found, f"see on each node that it is {TRANSACTION_SECONDS}")
+    if value <= TRANSACTION_SECONDS:
+        return Finding(name, "ok", f"{value} s")
+    remedy = f"on each node: {setting}"
+    return Finding(name, "warn", f"{value} s: so long a killed process locks", remedy)
+
+
+async def _indexes(client: Client, settings: Settings) -> Finding:
+    faults = []
+    for service in NAMES:
+        database = client[f"{settings.database_prefix}_{service}"]
+        if not await database.list_collection_names():
+            faults.append(f"{database.name} is empty")
+            continue
+        wanted = {
+            **chassis_indexes(settings.outbox_days),
+            **import_module(f"services.{service}.store").INDEXES,
+        }
+        for collection, models in wanted.items():
+            faults += await _index_faults(database, collection, models)
+    if not faults:
+        return Finding("indexes", "ok", "all are there")
+    if any("is another" in fault for fault in faults):
+        remedy = "drop it and start the service: it makes the right one, and waits until it can"
+    else:
+        remedy = "start each service once: it makes what is missing, and sets the times"
+    more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+    return Finding("indexes", "fail", "; ".join(faults[:3]) + more, remedy)
+
+
+async def _index_faults(database: Database, collection: str, models: Any) -> list[str]:
+    where = f"{database.name}.{collection}"
+    try:
+        present = await database[collection].index_information()
+    except OperationFailure as error:
+        if error.code != 26:  # NamespaceNotFound
+            raise
+        return [f"{where} is missing"]
+    if not present:
+        return [f"{where} is missing"]
+    faults = []
+    for model in models:
+        document = _indexed(model)
+        found = present.get(document["name"])
+        if found is None:
+            faults.append(f"{where} lacks {document['name']}")
+        elif any(found.get(option) != document.get(option) for option in OPTIONS):
+            faults.append(f"{where} {document['name']} is another than declared")
+        elif found.get(LIFETIME) != document.get(LIFETIME):
+            faults.append(f"{where} {document['name']} keeps for another time than declared")
+    return faults
+
+
+def _indexed(model: IndexModel) -> dict[str, Any]:
+    return dict(model.document)
+
+
+async def _outboxes(settings: Settings) -> Finding:
+    ages = await outbox_ages(settings)
+    service, age = max(ages.items(), key=lambda item: item[1])
+    if age <= OUTBOX_AGE_LIMIT:
+        return Finding("outboxes", "ok", f"oldest row has waited {age:.1f} s")
+    remedy = f"see that the broker is up and a process of {service} has the role relay"
+    return Finding("outboxes", "warn", f"{service}: oldest row has waited {age:.0f} s", remedy)
+
+
+async def _views(client: Client, settings: Settings, compare_views: Comparison | None) -> Finding:
+    remedy = "see in the gateways' logs which service they wait for, or: carrel rebuild gateway"
+    database = client[f"{settings.database_prefix}_gateway"]
+    if await store.form(database) is None:
+        return Finding("views", "fail", "are not whole: accounts are not shown", remedy)
+    if compare_views is None:
+        return Finding("views", "ok", "are whole")
+    owners = Owners(settings, "gateway")
+    try:
+        compared = await compare_views(database, owners)
+    except OwnerAway as away:
+        remedy = f"start {away.service}, and see that its URL and the service secret are right"
+        return Finding("views", "warn", f"not compared: {away.service} is away", remedy)
+    finally:
+        await owners.close()
+    if compared.differences:
+        return Finding("views", "fail", _first(compared.differences), "carrel rebuild gateway")
+    told = f"{compared.accounts} accounts show {compared.resources} resources as their owners do"
+    return Finding("views", "ok", told)
+
+
+def _copies(found: list[topics.Topic]) -> Finding:
+    """Check that events survive the loss of a broker."""
+    copies = min((topic.replication for topic in found if topic.partitions), default=0)
+    if copies >= SAFE_COPIES:
+        return Finding("copies", "ok", f"{copies} of each topic")
+    remedy = (
+        "for production have three brokers, and CARREL_REPLICATION=3 before topics are created; "
+        "for those that are there, kafka-reassign-partitions and min.insync.replicas=2"
+    )
+    return Finding("copies", "warn", f"{copies} of a topic: its loss is the events' loss", remedy)
+
+
+async def _kafka(settings: Settings) -> list[Finding]:
+    async with Positions(settings.kafka, settings.topic_prefix) as positions:
+        brokers = len((await positions.admin.describe_cluster())["brokers"])
+        findings = [Finding("broker", "ok", f"{brokers} answering at {settings.kafka}")]
+        lags = await positions.lags()
+    found = await topics.inspect(settings)
+    faults = [f"{topic.topic} {topic.fault}" for topic in found if topic.fault]
+    notes = [f"{topic.topic} has {topic.note}" for topic in found if topic.note]
+    prefix = settings.topic_prefix
+    named = f", named {prefix}…" if prefix else ""
+    remedy = "carrel topics check tells all; carrel topics create makes those that are missing"
+    if faults:
+        findings.append(Finding("topics", "fail", _first(faults), remedy))
+    elif notes:
+        findings.append(Finding("topics", "warn", _first(notes), "carrel topics check tells all"))
+    else:
+        findings.append(Finding("topics", "ok", f"{len(found)} as declared{named}"))
+    findings.append(_copies(found))
+    behind = sorted((lag for lag in lags if lag.lag), key=lambda lag: -lag.lag)
+    total = sum(lag.lag for lag in behind)
+    if total <= LAG_LIMIT:
+        findings.append(Finding("consumers", "ok", f"{total} events behind"))
+    else:
+        worst = behind[0]
+        found_lag = f"{total} events behind; {worst.service} {worst.lag} of {worst.topic}"
+        remedy = f"see that {worst.service} runs with the role consumers; carrel lag tells all"
+        findings.append(Finding("consumers", "warn", found_lag, remedy))
+    return findings
+
+
+def _first(faults: list[str]) -> str:
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return faults[0] + more
+
+
+async def _topics_and_outboxes(settings: Settings) -> Finding:
+    """Check that the databases that published the last events of the topics know them."""
+    lost = await lost_at_ends(settings)
+    if not lost:
+        return Finding("topics and outboxes", "ok", "agree at the topics' ends")
+    found = f"topics tell of changes that the databases do not have: {lost[0].topic}"
+    remedy = (
+        "was a backup restored, or does another system use this Kafka? carrel restore check lists "
+        "the changes; docs/operations.md says how to go on"
+    )
+    return Finding("topics and outboxes", "fail", found, remedy)
+
+
+async def _held(settings: Settings) -> Finding:
+    """Find messages that have held a partition for minutes and are still not committed."""
+    client = connect(settings.mongo_url)
+    found: list[tuple[str, HeldMessage]] = []
+    try:
+        async with Positions(settings.kafka, settings.topic_prefix) as positions:
+            for service in NAMES:
+                database = client[f"{settings.database_prefix}_{service}"]
+                waiting = [m for m in await held_messages(database) if m.seconds >= HELD_SECONDS]
+                if waiting:
+                    read = await positions.committed(service)
+                    found += [
+                        (service, message)
+                        for message in waiting
+                        if read.get(TopicPartition(message.topic, message.partition), 0)
+                        <= message.offset
+                    ]
+    finally:
+        client.close()
+    if not found:
+        return Finding("held messages", "ok", "none holds its partition")
+    service, message = max(found, key=lambda item: item[1].seconds)
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    remedy = (
+        "see what it waits for in the service's log (`waiting`); if the message itself is at "
+        f"fault: carrel dead-letters add {service} {message.place}"
+    )
+    return Finding("held messages", "warn", f"{service}: {message}{more}", remedy)
+
+
+async def _dead_letters(settings: Settings) -> Finding:
+    waiting = await find_dead_letters(settings, Filter())
+    if not waiting:
+        return Finding("dead letters", "ok", "none waits")
+    remedy = "carrel dead-letters list; then retry or discard them"
+    return Finding("dead letters", "warn", f"{len(waiting)} waiting for a decision", remedy)

@@ -1,0 +1,52 @@
+"""`carrel lag`: the events that each service has still to process and to publish."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+import typer
+
+from ops.backlog import outbox_ages
+from ops.broker.offsets import Lag, Positions
+from ops.console import AsJson, print_json, print_table, told_in_words
+from ops.console import out as console
+from ops.target import Data, settings_of
+from services.registry import NAMES
+from services.settings import Settings
+
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True, subcommand_metavar="")
+def lag_command(as_json: AsJson = False, data: Data = None) -> None:
+    """Show the events each service has still to process, by topic, and the age of its outbox.
+
+    A lag that grows means that a service does not run, waits for something
+    that is away, or is too slow: start it, read its log, or run more replicas.
+    """
+    settings = settings_of(data)
+    with told_in_words(settings):
+        lags, ages = asyncio.run(_look(settings))
+    if as_json:
+        print_json({"topics": [asdict(lag) for lag in lags], "outbox_seconds": ages})
+        return
+    print_table(
+        ("service", "topics heard", "events behind", "oldest in outbox, s"),
+        [_summary(service, lags, ages[service]) for service in NAMES],
+    )
+    behind = [lag for lag in lags if lag.lag]
+    if behind:
+        console.print()
+        rows = [(lag.service, lag.topic, lag.end, lag.committed, lag.lag) for lag in behind]
+        print_table(("service", "topic", "end", "committed", "lag"), rows)
+
+
+def _summary(service: str, lags: list[Lag], age: float) -> tuple[Any, ...]:
+    own = [lag for lag in lags if lag.service == service]
+    return service, len(own), sum(lag.lag for lag in own), age
+
+
+async def _look(settings: Settings) -> tuple[list[Lag], dict[str, float]]:
+    async with Positions(settings.kafka, settings.topic_prefix) as positions:
+        lags = await positions.lags()
+    return lags, await outbox_ages(settings)

@@ -1,0 +1,54 @@
+"""`carrel staff`: create accounts of staff, stations and operators directly in the database.
+
+The API can't create the first operator, because it asks for one.
+"""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from ops.console import refuse, told_in_words
+from ops.direct import Role, add_account, require_card_key
+from ops.target import Data, settings_to_write
+from services.accounts.domain.cardholder import acceptable_card, acceptable_pin
+from services.accounts.domain.refusals import CardTaken
+from services.accounts.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def staff() -> None:
+    """Accounts of staff, stations and operators."""
+
+
+@app.command()
+def add(
+    card: Annotated[str, typer.Argument(help="The card number.")],
+    role: Annotated[Role, typer.Option(help="Role of the account.")],
+    name: Annotated[str, typer.Option(help="Displayed name; default: the card number.")] = "",
+    pin_stdin: Annotated[
+        bool, typer.Option("--pin-stdin", help="Read the PIN from standard input.")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Create an account directly in the database, which must be running."""
+    if not acceptable_card(card):
+        raise typer.BadParameter("3 to 40 characters of ASCII", param_hint="CARD")
+    settings = settings_to_write(data, Settings)
+    require_card_key(settings)
+    pin = (
+        sys.stdin.readline().rstrip("\r\n")
+        if pin_stdin
+        else typer.prompt("PIN", hide_input=True, confirmation_prompt=True)
+    )
+    if not acceptable_pin(pin):
+        refuse("A PIN has 6 to 64 printable characters. Choose another.")
+    try:
+        with told_in_words(settings):
+            account_id = asyncio.run(add_account(settings, card, pin, name or card.strip(), role))
+    except CardTaken:
+        refuse("This card number has an account already. Nothing was changed.")
+    typer.echo(f"Made the {role} account {account_id}.")

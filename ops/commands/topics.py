@@ -1,0 +1,85 @@
+"""`carrel topics`: compare the topics declared in shared/bus/topics.py with those on the broker."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ops.broker.topics import Topic, inspect
+from ops.console import AsJson, errors, print_json, print_table, told_in_words
+from ops.target import Data, settings_of, settings_to_write
+from services.registry import NAMES
+from shared.bus.topics import ensure_topics
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def topics() -> None:
+    """List, create and check the topics."""
+
+
+@app.command(name="list")
+def list_command(as_json: AsJson = False, data: Data = None) -> None:
+    """List each topic with its partitions, copies, number of events and retention."""
+    settings = settings_of(data)
+    with told_in_words(settings):
+        found = asyncio.run(inspect(settings))
+    if as_json:
+        print_json({"topics": [asdict(topic) for topic in found]})
+        return
+    rows = [(t.topic, t.partitions, t.replication, t.events, t.retention) for t in found]
+    print_table(("topic", "partitions", "copies", "events", "kept"), rows)
+    _tell_faults(found)
+
+
+@app.command()
+def create(
+    data: Data = None,
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, help="Partitions of a new topic; default: CARREL_PARTITIONS."),
+    ] = None,
+    replication: Annotated[
+        int | None,
+        typer.Option(min=1, max=7, help="Copies of a new topic; default: CARREL_REPLICATION."),
+    ] = None,
+) -> None:
+    """Create the missing topics. Existing topics stay as they are."""
+    settings = settings_to_write(data)
+    given = {"partitions": partitions, "replication": replication}
+    settings = settings.model_copy(update={k: v for k, v in given.items() if v is not None})
+    with told_in_words(settings):
+        made = asyncio.run(ensure_topics(settings, NAMES))
+    for topic in made:
+        typer.echo(f"created {topic}")
+    typer.echo(f"{len(made)} topics created." if made else "No topic was missing.")
+
+
+@app.command()
+def check(as_json: AsJson = False, data: Data = None) -> None:
+    """Compare the topics with their declaration; exit 1 if one is missing or its partitions differ.
+
+    The numbers are CARREL_PARTITIONS, CARREL_REPLICATION and CARREL_RETENTION_DAYS.
+    """
+    settings = settings_of(data)
+    with told_in_words(settings):
+        found = asyncio.run(inspect(settings))
+    faulty = [topic for topic in found if topic.fault]
+    if as_json:
+        print_json({"faults": [asdict(t) for t in faulty], "topics": len(found)})
+    else:
+        notes = [(topic.topic, topic.note) for topic in found if topic.note]
+        if notes:
+            print_table(("topic", "differs, if that is not intended"), notes)
+        _tell_faults(found)
+        if not faulty:
+            typer.echo(f"All {len(found)} topics are as declared.")
+    raise typer.Exit(1 if faulty else 0)
+
+
+def _tell_faults(found: list[Topic]) -> None:
+    for topic in found:
+        if topic.fault:
+            errors.print(f"{topic.topic}: {topic.fault}", markup=False)

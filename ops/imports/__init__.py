@@ -1,0 +1,1 @@
+"""Conversions of another system's data to titles and patrons."""

@@ -1,0 +1,209 @@
+"""One child process: start it, wait for it, stop it, and break it on purpose in fault tests.
+
+All calls block; from asyncio call them through `asyncio.to_thread`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ops.infrastructure import guard
+
+POLL = 0.02
+"""Seconds between two checks of a process that starts or ends."""
+
+
+class StartFailed(Exception):
+    """A process did not start. The text says which one and why, and shows the end of its log."""
+
+
+@dataclass
+class Child:
+    """A process in its own session, with its log in a file.
+
+    `ready` returns whether it can be used; it is called every 20 ms after the launch. `port` is the
+    port that it listens on, which stays the same over stop and start.
+    """
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    ready: Callable[[], bool]
+    port: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    limit: float = 120.0
+    """Seconds that it may take to become ready."""
+    more_ports: Sequence[int] = ()
+    """Further ports that it listens on."""
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the running process, or None."""
+        return self._process.pid if self.running and self._process else None
+
+    @property
+    def running(self) -> bool:
+        """True while the process exists, also when it is suspended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of the last run (negative: ended by that signal), or None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def start(self) -> None:
+        """Launch the process and wait until it is ready. Raises StartFailed."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Launch the process and return at once, so that several can start in parallel."""
+        if self.running:
+            return
+        if self._process:
+            _forget(self._process.pid)  # it ended by itself; another process may have its id now
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - commands are built in this package
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.environment},
+                # Ctrl-C goes to the terminal's whole group. In their own session, children are
+                # signalled only by us, in order.
+                start_new_session=True,
+            )
+        _watch(self._process.pid)
+
+    def wait_ready(self) -> None:
+        """Wait until the process is ready; else end it and raise StartFailed."""
+        until = time.monotonic() + self.limit
+        while not self.ready():
+            if not self.running:
+                raise StartFailed(
+                    f"{self.name} ended with code {self.exit_code} while starting.\n{self.tail()}"
+                )
+            if time.monotonic() > until:
+                self.kill()
+                raise StartFailed(
+                    f"{self.name} was not ready within {self.limit:.0f} s.\n{self.tail()}"
+                )
+            time.sleep(POLL)  # a process does not report that it is ready
+
+    def wait(self, limit: float = 30.0) -> int:
+        """Wait until the process has ended by itself; return its exit code. Raises TimeoutError."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was never started")
+        try:
+            code = self._process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self.name} still runs after {limit:.0f} s") from None
+        _forget(self._process.pid)
+        return code
+
+    def stop(self, limit: float = 15.0) -> None:
+        """End the process with SIGTERM, and with SIGKILL if it still runs after `limit` seconds."""
+        self.signal_stop()
+        self._finish(limit)
+
+    def signal_stop(self) -> None:
+        """Send SIGTERM and return at once."""
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)  # a suspended process handles no other signal
+
+    def kill(self) -> None:
+        """Kill the process with SIGKILL, as a crash would: nothing is flushed."""
+        self._signal(signal.SIGKILL)
+        self._finish(10.0)
+
+    def suspend(self) -> None:
+        """Suspend the process: its connections stay open and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Resume the process after `suspend`."""
+        self._signal(signal.SIGCONT)
+
+    def tail(self, lines: int = 20) -> str:
+        """Return the last lines of the log, and the log's path."""
+        try:
+            text = self.log.read_text(errors="replace")
+        except OSError:
+            text = ""
+        return "\n".join([*text.splitlines()[-lines:], f"(log: {self.log})"])
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _finish(self, limit: float) -> None:
+        process = self._process
+        if process is None:
+            return
+        try:
+            process.wait(limit)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            process.wait(10.0)
+        _forget(process.pid)
+
+
+def stop_all(children: Sequence[Child]) -> None:
+    """Stop the children in parallel, each within its time limit."""
+    for child in children:
+        child.signal_stop()
+    for child in children:
+        child.stop()
+
+
+def start_all(children: Sequence[Child]) -> None:
+    """Start the children in parallel. If one fails, stop all and raise StartFailed."""
+    try:
+        for child in children:
+            child.launch()
+        for child in children:
+            child.wait_ready()
+    except BaseException:
+        stop_all(children)
+        raise
+
+
+# One guard for this process, started with its first child. Its standard input closes when this
+# process ends in any way; unlike PR_SET_PDEATHSIG, it does not depend on the launching thread.
+_guard: subprocess.Popen[str] | None = None
+_guard_lock = threading.Lock()
+
+
+def _watch(pid: int) -> None:
+    _tell_guard(f"+{pid}\n")
+
+
+def _forget(pid: int) -> None:
+    _tell_guard(f"-{pid}\n")
+
+
+def _tell_guard(line: str) -> None:
+    global _guard  # noqa: PLW0603 - one for the process, on purpose
+    with _guard_lock:
+        if _guard is None:
+            _guard = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-I", "-S", guard.__file__],
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+                text=True,
+                bufsize=1,
+            )
+        if _guard.stdin:
+            _guard.stdin.write(line)

@@ -1,0 +1,239 @@
+"""The five services as processes, and the whole system: infrastructure and services together.
+
+Each process gets its settings from the environment (`CARREL_…`, see shared/settings.py), listens on
+127.0.0.1, writes its own log in `data/logs`, and ends when this process ends in any way.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from ops.infrastructure import ports
+from ops.infrastructure.child import Child, start_all, stop_all
+from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
+from services.registry import NAMES, SERVICES
+from services.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+USUAL_PORTS = {service.name: service.port for service in SERVICES}
+UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN")}
+"""No rate limits: a simulation plays months in seconds, and load tests use one address."""
+LEFT = "environment.json"
+"""File in the data folder of a running system: the services' environment, for operators."""
+
+
+@dataclass(frozen=True)
+class System:
+    """The running services and their infrastructure."""
+
+    infrastructure: Infrastructure
+    processes: Mapping[str, Child]
+    """Process by name: `circulation-0`, `circulation-1`, `gateway-0` …"""
+    environment: Mapping[str, str]
+    """Environment of all services; a test can use it to start a process or act as a service."""
+    asked: Mapping[str, int] = field(default_factory=dict)
+    """Requested port by name of process; a taken port is replaced by another."""
+
+    @property
+    def gateway_url(self) -> str:
+        """The address for clients, without a trailing slash."""
+        return self.url("gateway")
+
+    def url(self, service: str, replica: int = 0) -> str:
+        """Return the address of one process."""
+        return _url(self.process(service, replica).port)
+
+    def process(self, service: str, replica: int = 0) -> Child:
+        """Return one process, to stop, kill, suspend or start it again. Raises KeyError."""
+        return self.processes[f"{service}-{replica}"]
+
+    def settings(self, kind: type[S]) -> S:
+        """Return the settings of `kind` with the services' values."""
+        return kind.from_environment(self.environment)
+
+    def moved(self) -> list[str]:
+        """Return a sentence for each process that is not at its requested port, which was taken."""
+        asked = {"mongod": MONGO_PORT, "broker": KAFKA_PORT, **self.asked}
+        children = {child.name: child for child in self.infrastructure.children}
+        return [
+            f"Port {asked[name]} is taken: {name.removesuffix('-0')} listens on {child.port}."
+            for name, child in (children | dict(self.processes)).items()
+            if name in asked and child.port != asked[name]
+        ]
+
+
+@contextmanager
+def system(
+    data: Path,
+    *,
+    names: Sequence[str] = NAMES,
+    replicas: Mapping[str, int] | None = None,
+    roles: str = "",
+    simulation: bool = False,
+    environment: Mapping[str, Mapping[str, str]] | None = None,
+    gateway_port: int = USUAL_PORTS["gateway"],
+    usual_ports: bool = True,
+    broker: str = "embedded",
+    mongo_nodes: int = 1,
+) -> Iterator[System]:
+    """Start the infrastructure and the services, and end all on exit.
+
+    The parameters are those of `services` and of `embedded`. Raises StartFailed if any part does
+    not start.
+    """
+    mongo_port, kafka_port = (MONGO_PORT, KAFKA_PORT) if usual_ports else (None, None)
+    with (
+        embedded(
+            data,
+            mongo_port=mongo_port,
+            kafka_port=kafka_port,
+            broker=broker,
+            mongo_nodes=mongo_nodes,
+        ) as infrastructure,
+        services(
+            infrastructure,
+            data,
+            names=names,
+            replicas=replicas,
+            roles=roles,
+            simulation=simulation,
+            environment=environment,
+            gateway_port=gateway_port,
+            usual_ports=usual_ports,
+        ) as running,
+    ):
+        yield running
+
+
+@contextmanager
+def services(
+    infrastructure: Infrastructure,
+    data: Path,
+    *,
+    names: Sequence[str] = NAMES,
+    replicas: Mapping[str, int] | None = None,
+    roles: str = "",
+    simulation: bool = False,
+    environment: Mapping[str, Mapping[str, str]] | None = None,
+    gateway_port: int = USUAL_PORTS["gateway"],
+    usual_ports: bool = True,
+) -> Iterator[System]:
+    """Start the services of `names` in parallel, wait until all are ready, and end them on exit.
+
+    `replicas` is the number of processes by service (default 1); the other services call the first.
+    `roles` is a comma-separated list, empty for all. `environment` has further variables by service
+    (`circulation`) or process (`circulation-1`). A usual port that is taken is replaced by a free
+    one. Raises StartFailed, with the end of its log, for a process that ends or is not ready
+    within 120 s.
+    """
+    data = data.resolve()
+    wanted = dict(USUAL_PORTS) | {"gateway": gateway_port}
+    first = {service: ports.reserve(wanted[service] if usual_ports else None) for service in names}
+    urls = {service: _url(first.get(service, port)) for service, port in wanted.items()}
+    inherited = {name: value for name, value in os.environ.items() if name.startswith("CARREL_")}
+    common = {
+        **inherited,
+        "CARREL_MONGO_URL": infrastructure.mongo_url,
+        "CARREL_KAFKA": infrastructure.kafka,
+        "CARREL_HOST": ports.LOOPBACK,
+        "CARREL_SIMULATION": "1" if simulation else "0",
+        "CARREL_PAYMENT_PROVIDER": "double",
+        **(UNLIMITED if simulation else {}),
+        **infrastructure.told,
+        **({"CARREL_ROLES": roles} if roles else {}),
+        **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},
+        **_secrets(data),
+    }
+    processes: dict[str, Child] = {}
+    for service in names:
+        for replica in range((replicas or {}).get(service, 1)):
+            name = f"{service}-{replica}"
+            own = {
+                **(environment or {}).get(service, {}),
+                **(environment or {}).get(name, {}),
+            }
+            port = first[service] if replica == 0 else ports.reserve()
+            processes[name] = _service_child(name, service, data, port, {**common, **own})
+    try:
+        with _told_to_operators(data, common):
+            start_all(list(processes.values()))
+            asked = {f"{name}-0": wanted[name] for name in names} if usual_ports else {}
+            yield System(infrastructure, processes, common, asked)
+    finally:
+        stop_all(list(processes.values()))
+        for child in processes.values():
+            ports.release(child.port)
+
+
+@contextmanager
+def _told_to_operators(data: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """Keep the environment in a file while the system runs.
+
+    This process holds a lock on the file, which ends with it in any way: the lock shows that the
+    file is valid.
+    """
+    left = data / LEFT
+    left.touch(mode=0o600)
+    with left.open("w") as file:
+        file.write(json.dumps(dict(environment)))
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            left.unlink(missing_ok=True)
+
+
+def _service_child(
+    name: str, service: str, data: Path, port: int, environment: Mapping[str, str]
+) -> Child:
+    return Child(
+        name,
+        [sys.executable, "-m", "ops", "serve", service],
+        data / "logs" / f"{name}.log",
+        lambda: _is_ready(port),
+        port,
+        {
+            **environment,
+            "CARREL_PORT": str(port),
+            "CARREL_REPLICA": name.removeprefix(f"{service}-"),
+        },
+    )
+
+
+def _url(port: int) -> str:
+    return f"http://{ports.LOOPBACK}:{port}"
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=2.0)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _secrets(data: Path) -> dict[str, str]:
+    """Return the services' shared secrets, made once for a data folder and kept in it."""
+    file = data / "secrets.json"
+    if not file.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        made = {name: secrets.token_urlsafe(32) for name in ("SERVICE_SECRET", "CARD_KEY")}
+        file.write_text(json.dumps({f"CARREL_{name}": value for name, value in made.items()}))
+    kept: dict[str, str] = json.loads(file.read_text())
+    return kept

@@ -1,0 +1,1 @@
+"""Scenarios: play one through the gateway's API at its own business time, and check the results."""

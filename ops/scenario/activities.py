@@ -1,0 +1,42 @@
+"""Steps about activities: their publication and their recordings."""
+
+from datetime import datetime
+from typing import Any
+
+from ops.scenario.plot import Step
+from ops.scenario.report import Check
+from ops.scenario.run import Run
+
+
+async def publish_activity(run: Run, step: Step) -> list[Check]:
+    """Publish an activity, with its recording if it has one."""
+    [activity] = [a for a in run.plot["activities"] if a["key"] == step["activity"]]
+    fields = {name: value for name, value in activity.items() if name != "key"}
+    if recording := fields.pop("recording", None):
+        fields["recording"] = {
+            "url": recording["address"],
+            "available_from": recording["available_from"],
+        }
+    answer = await run.api.post("/v1/activities", fields, by="staff")
+    run.activities[step["activity"]] = answer["id"]
+    await run.flow.settle()
+    return []
+
+
+async def ask_recording(run: Run, step: Step) -> list[Check]:
+    """Ask for a recording as a patron, and check the answer."""
+    activity = run.activities[step["activity"]]
+    status, answer = await run.api.call(
+        "GET", f"/v1/activities/{activity}/recording", by=step["card"], expect=0
+    )
+    found: dict[str, Any] = {"status": status}
+    if status == 200:
+        found["address"] = answer["url"]
+    else:
+        found["code"] = answer["code"]
+        found["available_from"] = answer.get("available_from")
+    expected = dict(step["expect"])
+    for side in (expected, found):
+        if side.get("available_from"):
+            side["available_from"] = datetime.fromisoformat(side["available_from"]).timestamp()
+    return [Check("recording", expected, found)]

@@ -1,0 +1,136 @@
+"""Steps about branches: closures, reopenings, fine suspensions and notices."""
+
+from collections import Counter
+from typing import Any
+
+from ops.scenario.holds import OF_HOLDS, hold_checks
+from ops.scenario.inboxes import new_notifications, nobody_told
+from ops.scenario.plot import Step, weekly
+from ops.scenario.report import Check
+from ops.scenario.run import Run
+
+
+async def close(run: Run, step: Step) -> list[Check]:
+    """Record a closure, and check its branches and the patrons told of holds."""
+    fields = ("branches", "kinds", "from", "reopened_on", "reason")
+    body = {name: step[name] for name in fields if name in step}
+    answer = await run.api.post("/v1/closures", body, by="staff")
+    run.closures[step["as"]] = answer["id"]
+    covered = [code for code, kind in run.kinds.items() if kind in step.get("kinds", ())]
+    covered += step.get("branches", ())
+    await run.flow.settle()
+    told = await new_notifications(run)
+    return [
+        Check("branches closed", sorted(covered), sorted(answer["branches"])),
+        *hold_checks(step, told),
+        Check("nobody else is told", [], [t.kind for t in told if t.kind not in OF_HOLDS]),
+    ]
+
+
+async def reopen(run: Run, step: Step) -> list[Check]:
+    """Announce a reopening, and check moved due dates and the notifications."""
+    fields = ("branches", "kinds", "reopened_on", "services", "capacity", "measures")
+    body = {name: step[name] for name in fields if name in step}
+    if "hours" in step:
+        body["hours"] = weekly(run.plot["special_hours"][step["hours"]])
+    closure = run.closures[step["closure"]]
+    await run.api.post(f"/v1/closures/{closure}/reopening", body, by="staff")
+    await run.flow.settle()
+    expected = step["expect"]
+    moved = Counter(row["card"] for row in expected["due_moved"])
+    followers = Counter(expected["followers_told"])
+    told = await new_notifications(run)
+    checks = [
+        Check(
+            "told that a due date moved",
+            sorted(moved.elements()),
+            sorted(t.card for t in told if t.kind == "loan.due-date-changed"),
+        ),
+        Check(
+            "followers told",
+            sorted(followers),
+            sorted({t.card for t in told if t.kind == "branch.reopened"}),
+        ),
+        Check(
+            "nothing else is told",
+            [],
+            [
+                t.kind
+                for t in told
+                if t.kind not in ("loan.due-date-changed", "branch.reopened", *OF_HOLDS)
+            ],
+        ),
+        *hold_checks(step, told),
+    ]
+    for row in expected["due_moved"]:
+        view = await run.api.get("/v1/me", by=row["card"])
+        due = {loan["barcode"]: loan["due_on"] for loan in view["loans"]}
+        checks.append(Check(f"{row['barcode']} due", row["to"], due.get(row["barcode"])))
+    return checks
+
+
+async def preview_closure(run: Run, step: Step) -> list[Check]:
+    """Preview a closure, and check that nothing has changed."""
+    fields = ("branches", "from", "reopened_on", "reason")
+    body = {name: step[name] for name in fields}
+    answer = await run.api.post("/v1/closures?preview=true", body, by="staff")
+    listed = await run.api.get(f"/v1/closures?branch={step['branches'][0]}", by="staff")
+    reasons = [closure["reason"] for closure in listed["items"]]
+    found = {name: answer["lending"][name] for name in step["expect"]}
+    return [
+        Check("would change", step["expect"], found),
+        Check("nothing has changed", False, step["reason"] in reasons),
+        *await nobody_told(run),
+    ]
+
+
+async def suspend_fines(run: Run, step: Step) -> list[Check]:
+    """Suspend fines, and check that borrowers are told."""
+    fields = ("branches", "kinds", "starts_on", "resumes_on", "reason")
+    body = {name: step[name] for name in fields if name in step}
+    answer = await run.api.post("/v1/fine-suspensions", body, by="staff")
+    run.suspensions[step["as"]] = {**step, "id": answer["id"]}
+    await run.flow.settle()
+    return await _borrowers_told(run, step, "fines.suspended")
+
+
+async def announce_resumption(run: Run, step: Step) -> list[Check]:
+    """Announce the end of a fine suspension, and check that borrowers are told."""
+    suspension = run.suspensions[step["suspension"]]
+    suspension["resumes_on"] = step["resumes_on"]
+    await run.api.call(
+        "PATCH",
+        f"/v1/fine-suspensions/{suspension['id']}",
+        {"resumes_on": step["resumes_on"]},
+        by="staff",
+    )
+    await run.flow.settle()
+    return await _borrowers_told(run, suspension, "fines.suspended")
+
+
+async def publish_notice(run: Run, step: Step) -> list[Check]:
+    """Publish a notice, and check that no patron is notified."""
+    fields = ("branches", "kinds", "title", "content")
+    body = {name: step[name] for name in fields if name in step}
+    await run.api.post("/v1/notices", body, by="staff")
+    await run.flow.settle()
+    return await nobody_told(run)
+
+
+async def _borrowers_told(run: Run, suspension: dict[str, Any], kind: str) -> list[Check]:
+    """Check that each borrower of a branch in scope is notified once, without an amount."""
+    concerned = {
+        run.borrowers[loan["id"]]
+        for loan in run.loans.values()
+        if loan["state"] == "open" and run.kinds[loan["branch"]] in suspension.get("kinds", ())
+    }
+    told = await new_notifications(run)
+    return [
+        Check("borrowers told", sorted(concerned), sorted(t.card for t in told)),
+        Check("of nothing else", {kind} if told else set(), {t.kind for t in told}),
+        Check(
+            "told when fines are counted again",
+            {suspension["resumes_on"]} if told else set(),
+            {t.about.get("resumes_on") for t in told},
+        ),
+    ]

@@ -1,0 +1,193 @@
+"""`carrel up --demonstration`: fill an empty system with the reopening's libraries and people.
+
+The data are from reopening-2021.yaml, as in `carrel demo`. One patron's loans, holds
+and charges are dated from today, so that every page has something to show.
+"""
+
+import asyncio
+import secrets
+import time as clock
+from collections.abc import Awaitable, Iterable
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import aiohttp
+
+from ops.direct import add_account
+from ops.infrastructure.processes import System
+from ops.scenario.flow import Flow
+from ops.scenario.plot import opening_hours, read_plot
+from services.accounts.domain.refusals import CardTaken
+from services.accounts.settings import Settings
+from shared.clock import library_day, wall_clock
+
+LIBRARIAN, PATRON = "S9000001", "C1000002"
+"""Cards of the scenario. Everybody who reads it knows their PINs, so use it only on a system that
+nobody else can reach.
+"""
+_OTHER, _THIRD = "C1000005", "C1000007"
+_PATIENCE = 60
+"""Seconds for which a call is repeated while a service is away."""
+
+_LATE, _FINED, _NEW, _CLOSED = "B0000001", "B0000005", "B0000152", "B0000008"
+_WANTED, _WANTED_TOO = "B0000036", "B0000037"
+"""The two copies of one title."""
+_LENT_AT = {_CLOSED: "STPL", _WANTED_TOO: "LCK"}
+"""Library of a copy, by barcode; all other copies belong to the Central Library."""
+_PREFERENCES = {"followed_branches": ["HKCL", "STPL"], "activity_types": ["talk", "exhibition"]}
+_WALK: dict[str, Any] = {
+    "title": "Reading the Harbour: a Walk in Old Maps",
+    "type": "talk",
+    "venue": "Lecture Theatre",
+    "branch": "HKCL",
+    "organiser": "The library",
+    "places": 20,
+}
+_EXHIBITION = {
+    **_WALK,
+    "title": "Paper and Ink",
+    "type": "exhibition",
+    "venue": "Exhibition Gallery",
+    "places": None,
+}
+
+
+def pins() -> dict[str, str]:
+    """Return the PINs of the scenario's staff and patrons, by card."""
+    plot = read_plot()
+    return {who["card_number"]: who["pin"] for who in [*plot["callers"], *plot["patrons"]]}
+
+
+def prepare(system: System) -> None:
+    """Fill the system from the scenario, unless the scenario's librarian exists already."""
+    asyncio.run(_prepare(system))
+
+
+async def _prepare(system: System) -> None:
+    plot = read_plot()
+    settings = system.settings(Settings)
+    try:
+        for who in plot["callers"]:
+            await add_account(settings, who["card_number"], who["pin"], who["name"], who["role"])
+    except CardTaken:
+        return
+    connector = aiohttp.TCPConnector(limit=4)  # checking a PIN takes a core a tenth of a second
+    async with aiohttp.ClientSession(system.gateway_url, connector=connector) as session:
+        session.headers["Authorization"] = await _log_in(session, LIBRARIAN)
+        async with Flow(system, session) as flow:
+            today = library_day(wall_clock(), settings.zone)
+            midnight = datetime.combine(today, time(), settings.zone)
+            titles = await _stock(session, plot, midnight)
+            await flow.settle(_PATIENCE)
+            await _lend(session)
+            await flow.settle(_PATIENCE)
+            await _choose(session, titles[_WANTED])
+            await _close(session, today)
+            await _take_back(session)
+            await flow.settle(_PATIENCE)
+
+
+async def _stock(
+    session: aiohttp.ClientSession, plot: dict[str, Any], midnight: datetime
+) -> dict[str, str]:
+    """Register the library's data; return the ids of the titles, by barcode."""
+    hours = opening_hours(plot)
+    await _all(
+        _post(session, "/v1/branches", {**branch, "hours": hours[branch["kind"]]})
+        for branch in plot["branches"]
+    )
+    titles = await _all(_post(session, "/v1/titles", title) for title in plot["titles"])
+    await _all(
+        _post(session, "/v1/patrons", {k: v for k, v in patron.items() if k != "story"})
+        for patron in plot["patrons"]
+    )
+    for activity, begins, ends in (
+        (_WALK, timedelta(days=10, hours=19), None),
+        (_EXHIBITION, timedelta(days=-5, hours=9), timedelta(days=20, hours=20)),
+    ):
+        times = {"starts_at": midnight + begins, "ends_at": midnight + ends if ends else None}
+        told = {name: at.isoformat() for name, at in times.items() if at}
+        await _post(session, "/v1/activities", activity | told)
+    return {
+        copy["barcode"]: made["id"]
+        for title, made in zip(plot["titles"], titles, strict=True)
+        for copy in title["copies"]
+    }
+
+
+async def _lend(session: aiohttp.ClientSession) -> None:
+    """Lend to the patron and to others. Two loans are overdue; one of them is returned later."""
+    for card, barcode, days in (
+        (PATRON, _LATE, -20),
+        (PATRON, _FINED, -20),
+        (PATRON, _CLOSED, -13),
+        (PATRON, _NEW, -2),
+        (_OTHER, _WANTED, -3),
+        (_THIRD, _WANTED_TOO, -3),
+    ):
+        branch = _LENT_AT.get(barcode, "HKCL")
+        body = {"card_number": card, "barcodes": [barcode], "branch": branch, "at": _in(days=days)}
+        await _post(session, "/v1/checkouts", body)
+
+
+async def _close(session: aiohttp.ClientSession, today: date) -> None:
+    """Close a library for some days; loans due there meanwhile become due when it reopens."""
+    closure = {
+        "branches": ["STPL"],
+        "from": str(today - timedelta(days=1)),
+        "reopened_on": str(today + timedelta(days=4)),
+        "reason": "The roof is being mended",
+    }
+    await _post(session, "/v1/closures", closure)
+    notice = {
+        "title": "Sha Tin Public Library is closed",
+        "content": "The roof is being mended. What falls due meanwhile is due when we open again.",
+        "branches": ["STPL"],
+    }
+    await _post(session, "/v1/notices", notice)
+
+
+async def _take_back(session: aiohttp.ClientSession) -> None:
+    """Return a late loan. Call it after the hold: a patron who owes money can't place one."""
+    back = {"barcodes": [_FINED], "branch": "HKCL", "channel": "desk", "at": _in(days=-2)}
+    await _post(session, "/v1/returns", back)
+
+
+async def _choose(session: aiohttp.ClientSession, wanted: str) -> None:
+    """Place a hold and save preferences as the patron would."""
+    theirs = {"Authorization": await _log_in(session, PATRON)}
+    await _post(session, "/v1/holds", {"title_id": wanted, "pickup_branch": "HKCL"}, theirs)
+    await _call(session, "PATCH", "/v1/me/preferences", _PREFERENCES, theirs)
+
+
+def _in(*, days: int) -> str:
+    return (wall_clock() + timedelta(days=days)).isoformat()
+
+
+async def _all(calls: Iterable[Awaitable[Any]]) -> list[Any]:
+    return await asyncio.gather(*calls)
+
+
+async def _log_in(session: aiohttp.ClientSession, card: str) -> str:
+    answer = await _post(session, "/v1/sessions", {"card_number": card, "pin": pins()[card]})
+    return f"Bearer {answer['access_token']}"
+
+
+async def _post(
+    session: aiohttp.ClientSession, path: str, body: Any, headers: dict[str, str] | None = None
+) -> Any:
+    return await _call(session, "POST", path, body, headers or {})
+
+
+async def _call(
+    session: aiohttp.ClientSession, method: str, path: str, body: Any, headers: dict[str, str]
+) -> Any:
+    """Return the answer; while a service is away, repeat the same request."""
+    sent = {**headers, "Idempotency-Key": secrets.token_hex(8)}
+    until = clock.monotonic() + _PATIENCE
+    while True:
+        async with session.request(method, path, json=body, headers=sent) as response:
+            if response.status != 503 or clock.monotonic() > until:
+                response.raise_for_status()
+                return await response.json()
+        await asyncio.sleep(0.2)  # a service does not report when it is back

@@ -1,0 +1,83 @@
+"""Steps that run a scheduled job at once, with the notifications that it causes."""
+
+from typing import Any
+
+from ops.scenario.charges import charge_of
+from ops.scenario.inboxes import Notification, all_name, barcode_of, new_notifications
+from ops.scenario.plot import Step
+from ops.scenario.report import Check
+from ops.scenario.run import Run
+from shared.money import dollars
+
+
+async def run_job(run: Run, step: Step) -> list[Check]:
+    """Run a job at once, and check the notifications that it causes."""
+    await run.api.post(f"/v1/ops/jobs/{step['job']}", by="ops")
+    await run.flow.settle()
+    told = await new_notifications(run)
+    expected = step.get("expect", {})
+    match step["job"]:
+        case "circulation/overdue":
+            return _overdue_checks(run, expected, told)
+        case "events/releases":
+            return [
+                Check("told of the recording", expected["told"], [t.card for t in told]),
+                Check("and of nothing else", {"recording.released"}, {t.kind for t in told}),
+            ]
+        case "circulation/rework-fines":
+            return await _lowered_checks(run, expected, told)
+        case _:
+            return await _resumed_checks(run, expected, told)
+
+
+def _overdue_checks(run: Run, expected: dict[str, Any], told: list[Notification]) -> list[Check]:
+    found = {
+        barcode_of(run, t): t.about.get("amount_cents") for t in told if t.kind == "loan.overdue"
+    }
+    first = {row["barcode"]: row["cents"] for row in expected["first"]}
+    again = {row["barcode"]: row["cents"] for row in expected["again"]}
+    checks = [
+        Check("overdue for the first time", first, {b: found.get(b, "untold") for b in first}),
+        Check(
+            "told again, if at all, of the same sum",
+            {},
+            {
+                b: cents
+                for b, cents in found.items()
+                if b not in first and again.get(b, "") != cents
+            },
+        ),
+        Check("told by nothing else", [], [t.kind for t in told if t.kind != "loan.overdue"]),
+    ]
+    for t in told:
+        cents = (first | again).get(barcode_of(run, t), "nobody")
+        says = isinstance(cents, int) and dollars(cents) in t.text
+        checks.append(Check(f"{barcode_of(run, t)} names its sum", isinstance(cents, int), says))
+    return checks
+
+
+async def _lowered_checks(
+    run: Run, expected: dict[str, Any], told: list[Notification]
+) -> list[Check]:
+    checks = []
+    for row in expected["lowered"]:
+        charge = await charge_of(run, row["barcode"], "fine")
+        checks.append(Check(f"{row['barcode']} fine", row["cents"], charge["amount_cents"]))
+        named = all_name([t for t in told if t.card == row["card"]], row["cents"])
+        checks.append(Check(f"{row['card']} told", True, named))
+    kinds = ["fine.adjusted"] * len(expected["lowered"])
+    return [*checks, Check("told of nothing else", kinds, [t.kind for t in told])]
+
+
+async def _resumed_checks(
+    run: Run, expected: dict[str, Any], told: list[Notification]
+) -> list[Check]:
+    kinds = {"fines.resumed"} if expected["accruing"] else set()
+    checks = [Check("told", kinds, {t.kind for t in told})]
+    for row in expected["accruing"]:
+        view = await run.api.get("/v1/me", by=row["card"])
+        loan = run.loans[row["barcode"]]["id"]
+        accruing = {a["loan_id"]: a["amount_cents"] for a in view["accruing"]}
+        checks.append(Check(f"{row['barcode']} accrues", row["cents"], accruing.get(loan)))
+        checks.append(Check(f"{row['card']} told", True, row["card"] in {t.card for t in told}))
+    return checks

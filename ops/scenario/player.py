@@ -1,0 +1,100 @@
+"""The player of scenarios: carries each step out through the gateway's API, and reports it.
+
+A scenario is data (`reopening-2021.yaml`): dated steps, the line to print for each, and the
+expectations after it. All steps go through the gateway, as patrons, staff and stations use it. Only
+the first account is created directly in the database, as in a library.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+
+from ops.infrastructure.processes import System
+from ops.scenario import activities, branches, charges, expectations, holds, jobs, loans, setup
+from ops.scenario.api import Api
+from ops.scenario.flow import Flow
+from ops.scenario.plot import SCENARIO, Step, read_plot
+from ops.scenario.report import Check, Report, StepReport
+from ops.scenario.run import Run
+from services.accounts.settings import Settings as AccountsSettings
+
+VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
+    "register-branches": setup.register_branches,
+    "register-patrons": setup.register_patrons,
+    "add-titles": setup.add_titles,
+    "set-preferences": setup.set_preferences,
+    "publish-activity": activities.publish_activity,
+    "check-out": loans.check_out,
+    "return": loans.return_copies,
+    "fetch": holds.fetch,
+    "renew": loans.renew,
+    "place-hold": holds.place_hold,
+    "cancel-hold": holds.cancel_hold,
+    "declare-loss": charges.declare_loss,
+    "return-found": charges.return_found,
+    "pay": charges.pay,
+    "refund": charges.refund,
+    "ask-statement": charges.ask_statement,
+    "preview-closure": branches.preview_closure,
+    "close": branches.close,
+    "reopen": branches.reopen,
+    "suspend-fines": branches.suspend_fines,
+    "announce-resumption": branches.announce_resumption,
+    "notice": branches.publish_notice,
+    "run-job": jobs.run_job,
+    "ask-recording": activities.ask_recording,
+    "expect": expectations.check_expectations,
+}
+
+
+async def play(
+    system: System,
+    *,
+    scenario: Path = SCENARIO,
+    tell: Callable[[StepReport], None] = lambda _: None,
+) -> Report:
+    """Play the scenario on a running simulation; call `tell` after each step.
+
+    Raises ScenarioStopped if a step is answered with a problem that was not expected.
+    """
+    plot = await asyncio.to_thread(read_plot, scenario)
+    started = time.monotonic()
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=40)) as session,
+        Flow(system, session) as flow,
+    ):
+        run = Run(plot, Api(session, system.gateway_url, plot["name"]), flow)
+        report = Report(plot["name"])
+        await setup.log_in_callers(run, system.settings(AccountsSettings))
+        for step in plot["steps"]:
+            report.steps.append(await _carry_out(run, step))
+            tell(report.steps[-1])
+        await _conclude(run, report)
+        report.topics = await flow.counts()
+    report.seconds = time.monotonic() - started
+    return report
+
+
+async def _carry_out(run: Run, step: Step) -> StepReport:
+    """Carry one step out, wait for all its effects, and check them."""
+    run.api.now = step["at"]
+    checks = await VERBS[step["do"]](run, step)
+    return StepReport(step["at"], step["do"], step["tell"], checks)
+
+
+async def _conclude(run: Run, report: Report) -> None:
+    """Collect the accounts, inboxes and statements that are shown at the end."""
+    for card in run.plot["show"]["accounts"]:
+        report.accounts.append(await run.api.get("/v1/me", by=card))
+        inbox = await run.api.get("/v1/me/inbox?limit=200", by=card)
+        name = run.cards[card]["name"]
+        # Items of one moment have no order of their own.
+        items = sorted(inbox["items"], key=lambda i: (i["at"], i["kind"], i["text"]))
+        report.inboxes.append({"name": name, "items": items})
+    for barcode in run.plot["show"]["fine_statements"]:
+        loan = run.loans[barcode]["id"]
+        statement = await run.api.get(f"/v1/loans/{loan}/fine-statement", by="staff")
+        report.statements.append({"barcode": barcode, **statement})

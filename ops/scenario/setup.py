@@ -1,0 +1,69 @@
+"""The first steps of a scenario: callers, branches, patrons, titles and preferences."""
+
+import asyncio
+from typing import Any
+
+from ops.direct import add_account
+from ops.scenario.plot import Step, opening_hours
+from ops.scenario.report import Check
+from ops.scenario.run import Run
+from services.accounts.settings import Settings
+
+
+async def log_in_callers(run: Run, settings: Settings) -> None:
+    """Create the first account in the database and the others through it, and log all in."""
+    run.api.now = run.plot["steps"][0]["at"]
+    callers = {caller["role"]: caller for caller in run.plot["callers"]}
+    ops = callers.pop("ops")
+    await add_account(settings, ops["card_number"], ops["pin"], ops["name"], "ops")
+    await run.api.log_in("ops", ops["card_number"], ops["pin"])
+    for role, caller in callers.items():
+        await run.api.post("/v1/staff", caller, by="ops")
+        await run.api.log_in(role, caller["card_number"], caller["pin"])
+
+
+async def register_branches(run: Run, _: Step) -> list[Check]:
+    """Register every branch with the hours of its kind."""
+    hours = opening_hours(run.plot)
+    await asyncio.gather(
+        *(
+            run.api.post("/v1/branches", {**branch, "hours": hours[branch["kind"]]}, by="staff")
+            for branch in run.plot["branches"]
+        )
+    )
+    await run.flow.settle()
+    listed = await run.api.get("/v1/branches?limit=200")
+    return [Check("branches", len(run.plot["branches"]), len(listed["items"]))]
+
+
+async def register_patrons(run: Run, _: Step) -> list[Check]:
+    """Register every patron and log them in."""
+
+    async def register(patron: dict[str, Any]) -> None:
+        fields = {name: value for name, value in patron.items() if name != "story"}
+        await run.api.post("/v1/patrons", fields, by="staff")
+        await run.api.log_in(patron["card_number"], patron["card_number"], patron["pin"])
+
+    await asyncio.gather(*(register(patron) for patron in run.plot["patrons"]))
+    await run.flow.settle()
+    return []
+
+
+async def add_titles(run: Run, _: Step) -> list[Check]:
+    """Add every title with its copies to the catalogue."""
+    added = await asyncio.gather(
+        *(run.api.post("/v1/titles", title, by="staff") for title in run.plot["titles"])
+    )
+    run.titles = {title["isbn"]: title["id"] for title in added}
+    await run.flow.settle()
+    return []
+
+
+async def set_preferences(run: Run, _: Step) -> list[Check]:
+    """Set the preferences of each patron who has some."""
+    for preference in run.plot["preferences"]:
+        card = preference["card"]
+        wanted = {name: value for name, value in preference.items() if name != "card"}
+        await run.api.call("PATCH", "/v1/me/preferences", wanted, by=card)
+    await run.flow.settle()
+    return []
