@@ -23,7 +23,7 @@ from ops.restore import Lost, recorded_as_lost
 from ops.sweeps import sweeping
 from ops.target import Data, settings_of
 from services.circulation.domain.hold import OPEN_STATES
-from services.gateway.store import WHOLE
+from services.gateway.views.store.schema import WHOLE
 from services.registry import NAMES, OWNERS
 from services.settings import Settings
 from shared.clock import wall_clock

@@ -22,7 +22,7 @@ from ops.offsets import Positions, heard
 from ops.replay import replay
 from ops.rewind import commit, is_left
 from ops.target import Data, settings_of, settings_to_write
-from services.gateway.store import note_restored
+from services.gateway.views.store.builds import note_restored
 from services.settings import Settings
 from shared.clock import wall_clock
 from shared.contracts import published

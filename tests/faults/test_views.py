@@ -13,7 +13,8 @@ import pytest
 from ops.audit import audit
 from ops.processes import System
 from ops.views import compare
-from services.gateway.store import FORM, INDEXES, WHOLE, form
+from services.gateway.views.store.builds import form
+from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
 from services.settings import Settings
 from shared.mongo import Database, connect
 from shared.owners import Owners
