@@ -30,7 +30,7 @@ from starlette.types import Receive, Scope, Send
 
 from ops.infrastructure import ports
 from ops.infrastructure.embedded import embedded
-from services.gateway.store import FORM, INDEXES, WHOLE
+from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
 from shared.mongo import Database, Document, connect, ensure_indexes
 from tests.support import test_keys, token, until
 

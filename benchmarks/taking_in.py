@@ -25,8 +25,10 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 
 from ops.infrastructure.embedded import embedded
-from services.gateway import store
 from services.gateway.consumers import subscriptions
+from services.gateway.views.store import writes
+from services.gateway.views.store.changes import TABLES, Row
+from services.gateway.views.store.schema import INDEXES
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus import processing
@@ -100,9 +102,9 @@ async def publish(settings: Settings, events: Sequence[tuple[Event, datetime]]) 
 async def views(client: Client) -> AsyncIterator[Database]:
     """Yield views that have the titles and nothing else."""
     database = client[f"bench_{new_id().replace('-', '')}"]
-    await ensure_indexes(database, store.INDEXES)
-    known = [store.Row("title", key, {"version": 1, "title": f"Title {key}"}) for key in TITLES]
-    await store.apply(database, known)
+    await ensure_indexes(database, INDEXES)
+    known = [Row("title", key, {"version": 1, "title": f"Title {key}"}) for key in TITLES]
+    await writes.apply(database, known)
     yield database
     await client.drop_database(database.name)
 
@@ -139,12 +141,12 @@ async def written(client: Client, events: Sequence[tuple[Event, datetime]]) -> f
         bulk: dict[str, list[object]] = {}
         for event, at in events[start : start + AT_ONCE[-1]]:
             for change in subscriptions.by_topic[event.topic].handler(event, at):
-                if isinstance(change, store.Row):
-                    write = store._row_write(change)  # noqa: SLF001 - the same updates
-                    bulk.setdefault(store.TABLES[change.kind], []).append(write)
+                if isinstance(change, Row):
+                    write = writes._row_write(change)  # noqa: SLF001 - the same updates
+                    bulk.setdefault(TABLES[change.kind], []).append(write)
                 else:
                     title = {"title": "A title", "version": 1}
-                    write = store._view_write(change, title)  # noqa: SLF001 - as above
+                    write = writes._view_write(change, title)  # noqa: SLF001 - as above
                     bulk.setdefault("account_views", []).append(write)
         bulks.append(bulk)
     async with views(client) as database:

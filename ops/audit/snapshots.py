@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.console import Tell
-from services.gateway.projection import open_holds, open_loans, open_registrations
-from services.gateway.rebuild import PARTS, is_of_a_patron, told_by
-from services.gateway.store import TABLES, WHOLE, Change, Erasure, Row, ViewChange
+from services.gateway.views.open_items import open_holds, open_loans, open_registrations
+from services.gateway.views.rebuild import PARTS, is_of_a_patron, told_by
+from services.gateway.views.store.changes import TABLES, Change, Erasure, Row, ViewChange
+from services.gateway.views.store.schema import WHOLE
 from shared.contracts.accounts import PatronSnapshot
 from shared.mongo import Database, Document
 from shared.owners import Owners

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from ops.audit.findings import Audit
 from ops.audit.holds import OPEN_HOLDS
-from services.gateway.store import WHOLE
+from services.gateway.views.store.schema import WHOLE
 from shared.mongo import Database, Document
 
 

@@ -35,7 +35,7 @@ from ops.console import (
     working,
 )
 from ops.target import Data, settings_of, settings_to_write
-from services.gateway.store import remembers_since
+from services.gateway.views.store.tombstones import remembers_since
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.held import give_up

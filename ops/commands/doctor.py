@@ -23,7 +23,7 @@ from ops.broker.dead_letters import Filter, find_dead_letters
 from ops.broker.offsets import Positions
 from ops.console import AsJson, out, print_json, working
 from ops.target import Data, settings_of
-from services.gateway import store
+from services.gateway.views.store import builds
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.held import HELD_SECONDS, HeldMessage, held_messages
@@ -273,7 +273,7 @@ async def _outboxes(settings: Settings) -> Finding:
 async def _views(client: Client, settings: Settings, compare_views: Comparison | None) -> Finding:
     remedy = "see in the gateways' logs which service they wait for, or: carrel rebuild gateway"
     database = client[f"{settings.database_prefix}_gateway"]
-    if await store.form(database) is None:
+    if await builds.form(database) is None:
         return Finding("views", "fail", "are not whole: accounts are not shown", remedy)
     if compare_views is None:
         return Finding("views", "ok", "are whole")

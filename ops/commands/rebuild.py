@@ -12,8 +12,9 @@ from rich.progress import TaskID
 
 from ops.console import AsJson, counted, errors, print_json, print_table, refuse, told_in_words
 from ops.target import Data, settings_to_write
-from services.gateway.rebuild import Progress, Underway, rebuild
-from services.gateway.store import BuildLost
+from services.gateway.consumers import subscriptions
+from services.gateway.views.rebuild import Progress, Underway, rebuild
+from services.gateway.views.store.builds import BuildLost
 from services.settings import Settings
 from shared.mongo import Database, connect
 from shared.owners import OwnerAway, Owners
@@ -111,7 +112,7 @@ async def _once_free(database: Database, settings: Settings, owners: Owners) -> 
         started = time.monotonic()
         try:
             with counted("Building the views") as bar:
-                progress = await rebuild(database, settings, owners, _shown_on(bar))
+                progress = await rebuild(database, settings, owners, subscriptions, _shown_on(bar))
             return Rebuilt(progress, time.monotonic() - started)
         except Underway:
             if time.monotonic() > patient_until:

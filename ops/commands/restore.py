@@ -19,7 +19,7 @@ from ops.broker.replay import replay
 from ops.broker.rewind import commit, is_left
 from ops.console import AsJson, print_json, print_table, refuse, told_in_words, working
 from ops.target import Data, settings_of, settings_to_write
-from services.gateway.store import note_restored
+from services.gateway.views.store.builds import note_restored
 from services.settings import Settings
 from shared.contracts import published
 from shared.mongo import Client

@@ -2,22 +2,13 @@
 
 from fastapi import FastAPI
 
-from services.gateway import (
-    consumers,
-    deadlines,
-    edge,
-    examples,
-    jobs,
-    own_writes,
-    proxy,
-    rebuild,
-    routes,
-    store,
-    stream,
-)
-from services.gateway.account import Accounts
-from services.gateway.liveness import Liveness
+from services.gateway import consumers, examples, jobs, routes
+from services.gateway.edge import deadlines, middleware, openapi, proxy
+from services.gateway.edge.liveness import Liveness
 from services.gateway.settings import Settings
+from services.gateway.views import own_writes, rebuild, stream
+from services.gateway.views.overview_service import OverviewService
+from services.gateway.views.store.schema import INDEXES
 from services.gateway.web import site
 from shared.http.app import create_service_app
 from shared.http.service import Service
@@ -32,7 +23,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="gateway",
             title="Carrel",
             routers=(routes.router, *site.ROUTERS),
-            indexes=store.INDEXES,
+            indexes=INDEXES,
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
             jobs=jobs.jobs,
@@ -50,14 +41,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings,
     )
     site.add_pages(app)
-    edge.protect(app, settings)
+    middleware.protect(app, settings)
     # FastAPI's own document covers this process alone; routes.py serves the merged one.
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "name", "") != "openapi"
     ]
+    app.state.subscriptions = consumers.subscriptions
     app.state.liveness = Liveness()
-    app.state.documents = proxy.Documents()
+    app.state.documents = openapi.Documents()
     app.state.own_writes = own_writes.OwnWrites(app)
-    app.state.accounts = Accounts(app)
+    app.state.overviews = OverviewService(app)
     app.state.streams = stream.Streams()
     return app

@@ -7,16 +7,16 @@ or late changes nothing, and all events that have arrived are written at once.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.gateway import store
-from services.gateway.projection import fold
-from services.gateway.store import Change
+from services.gateway.views.projection import fold
+from services.gateway.views.store.changes import Change
+from services.gateway.views.store.writes import apply
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts import accounts, circulation, events, notices
 from shared.contracts.event import Event
 from shared.ids import time_of
 from shared.unit_of_work import Origin
 
-subscriptions = Subscriptions(store.apply)
+subscriptions = Subscriptions(apply)
 
 
 @subscriptions.to(

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.gateway import store
+from services.gateway.views.store import tombstones
 from shared.clock import wall_clock
 from shared.jobs import Jobs
 from shared.settings import Settings
@@ -30,6 +30,6 @@ async def forget_ends(run: Run) -> int:
     """
     before = wall_clock() - remembered(run.settings)
     forgotten = 0
-    while count := await store.forget(run.database, before, CHUNK):
+    while count := await tombstones.forget(run.database, before, CHUNK):
         forgotten += count
     return forgotten

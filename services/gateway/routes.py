@@ -7,11 +7,14 @@ import orjson
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field
 
-from services.gateway import docs, proxy, store, stream
-from services.gateway.account import Accounts, in_time
-from services.gateway.answers import PRIVATE
+from services.gateway import docs
+from services.gateway.edge import proxy
 from services.gateway.examples import EVENT_ID
-from services.gateway.projection import my_info
+from services.gateway.views import stream
+from services.gateway.views.my_info import my_info
+from services.gateway.views.overview_cache import OVERVIEW, PRIVATE
+from services.gateway.views.overview_service import OverviewService, in_time
+from services.gateway.views.store import reads
 from shared.auth import Patron
 from shared.clock import library_day
 from shared.http.dependencies import BusinessTime, Db
@@ -19,7 +22,6 @@ from shared.http.problems import NotFound
 
 router = APIRouter()
 
-OVERVIEW = "/v1/me"
 ROWS = 50
 
 
@@ -221,8 +223,8 @@ async def get_overview(request: Request, caller: Patron, now: BusinessTime) -> R
     The answer is one read of the view and, if needed, a question to circulation. It is given even
     while other services are away; `sources` says how fresh each part is.
     """
-    accounts: Accounts = request.app.state.accounts
-    return (await accounts.answer(caller, now)).to(request)
+    overviews: OverviewService = request.app.state.overviews
+    return (await overviews.answer(caller, now)).to(request)
 
 
 _EVENTS = f"""\
@@ -284,13 +286,13 @@ async def _info(request: Request, patron_id: str, now: datetime, db: Db) -> Resp
     zone = request.app.state.settings.zone
     midnight = datetime.combine(library_day(now, zone), time(), zone)
     await request.app.state.own_writes.write_held_of(patron_id)
-    view, _ = await store.account_view(db, patron_id)
+    view, _ = await reads.account_view(db, patron_id)
     preferences = (view or {}).get("preferences", {})
     types = preferences.get("activity_types", [])
     followed = preferences.get("followed_branches", [])
-    activities = await store.activities(db, types, midnight, ROWS) if types else []
-    notices = await store.notices(db, followed, ROWS) if followed else []
-    names = await store.branch_names(db, followed) if notices else {}
+    activities = await reads.activities(db, types, midnight, ROWS) if types else []
+    notices = await reads.notices(db, followed, ROWS) if followed else []
+    names = await reads.branch_names(db, followed) if notices else {}
     live = request.app.state.liveness.report()
     sources = {service: {"live": live[service]} for service in ("events", "notices")}
     info = my_info(activities, notices, followed, names, ROWS)

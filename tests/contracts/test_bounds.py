@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from ops.commands.contracts import FOLDER
-from services.gateway.store import WHOLE
+from services.gateway.views.store.schema import WHOLE
 from shared.contracts import contract_name, published
 
 FORMATS = {"date", "date-time"}

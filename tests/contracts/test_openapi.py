@@ -12,7 +12,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from services.examples import COMMON
 from services.gateway.docs import curl
-from services.gateway.proxy import merge
+from services.gateway.edge.openapi import merge
 from services.registry import NAMES, OWNERS
 from services.settings import Settings
 from shared.examples import Examples, NoExample

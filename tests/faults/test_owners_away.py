@@ -10,7 +10,7 @@ import pytest
 from ops.infrastructure.child import Child
 from ops.infrastructure.processes import System
 from services.accounts.settings import Settings
-from services.gateway.liveness import FAILURES
+from services.gateway.edge.liveness import FAILURES
 from services.registry import OWNERS
 from shared.mongo import connect
 from tests.faults.load import HUNG_SECONDS

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from ops.broker.offsets import Positions
 from ops.infrastructure.processes import System
-from services.gateway.store import WHOLE
+from services.gateway.views.store.schema import WHOLE
 from services.settings import Settings
 from shared.contracts import published
 from shared.mongo import connect

@@ -13,7 +13,8 @@ import pytest
 from ops.audit.snapshots import compare
 from ops.audit.system import audit
 from ops.infrastructure.processes import System
-from services.gateway.store import FORM, INDEXES, WHOLE, form
+from services.gateway.views.store.builds import form
+from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
 from services.settings import Settings
 from shared.mongo import Database, connect
 from shared.owners import Owners

@@ -14,7 +14,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from services.gateway.app import create_app
 from services.gateway.consumers import subscriptions
 from services.gateway.settings import Settings
-from services.gateway.store import FORM, INDEXES, WHOLE, apply
+from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
+from services.gateway.views.store.writes import apply
 from services.registry import OWNERS
 from shared.auth import Patron
 from shared.contracts import Event

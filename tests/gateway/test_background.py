@@ -75,11 +75,11 @@ def counted() -> dict[str, float]:
 @pytest.mark.parametrize(
     ("task", "target"),
     [
-        ("watch_owners", "services.gateway.proxy._probe"),
-        ("keep_whole", "services.gateway.rebuild._form"),
-        ("keep_writing", "services.gateway.own_writes.keep_writing"),
-        ("watch", "services.gateway.store.written"),
-        ("stop_in_time", "services.gateway.stream.stop_in_time"),
+        ("watch_owners", "services.gateway.edge.proxy._probe"),
+        ("keep_whole", "services.gateway.views.rebuild._form"),
+        ("keep_writing", "services.gateway.views.own_writes.keep_writing"),
+        ("watch", "services.gateway.views.store.reads.written"),
+        ("stop_in_time", "services.gateway.views.stream.stop_in_time"),
         ("keep_keys", "shared.auth.Verifier.keep_renewed"),
         ("relay", "shared.relay.hold_lease"),
         ("relay", "shared.relay.Relay._watch"),

@@ -16,10 +16,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from ops.infrastructure.child import Child
 from ops.infrastructure.embedded import embedded
-from services.gateway import store
 from services.gateway.consumers import subscriptions
 from services.gateway.settings import Settings
-from services.gateway.store import INDEXES, Change, ViewChange
+from services.gateway.views.store import writes
+from services.gateway.views.store.changes import Change, ViewChange
+from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
 from services.registry import NAMES, OWNERS
 from shared.bus.listener import Listener
 from shared.bus.offsets import COMMIT_EVERY
@@ -78,7 +79,7 @@ class Writing:
         """Apply the changes as the gateway does."""
         if self.before is not None:
             await self.before(database, changes)
-        await store.apply(database, changes)
+        await writes.apply(database, changes)
         self.sizes.append(len(changes))
 
 
@@ -268,7 +269,7 @@ async def test_a_database_that_dies_in_the_middle_of_a_batch_costs_nothing(
 
     async def die(database: Database, changes: Sequence[Change]) -> None:
         if len(changes) > 1 and not died.is_set():
-            await store.apply(database, changes[: len(changes) // 2])
+            await writes.apply(database, changes[: len(changes) // 2])
             await asyncio.to_thread(process.kill)
             died.set()
 
@@ -345,7 +346,7 @@ async def test_a_batch_is_applied_once_though_the_gateway_dies_before_it_commits
     await hear_all(events)
     expected = await everything(views)
     await forget(views)
-    await views.account_views.insert_one({"_id": store.WHOLE, "form": store.FORM})
+    await views.account_views.insert_one({"_id": WHOLE, "form": FORM})
 
     await publish(settings, events)
     arm(gateway, "listener.processed", passes=1)

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from services.gateway.edge import MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL
+from services.gateway.edge.middleware import MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL
 from services.gateway.settings import Settings
 from tests.gateway.conftest import Owner, says
 from tests.gateway.test_proxy import Echoes, Gateway

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from services.gateway import store
 from services.gateway.consumers import subscriptions
 from services.gateway.jobs import forget_ends, remembered
 from services.gateway.settings import Settings
+from services.gateway.views.store import writes
+from services.gateway.views.store.changes import ViewChange
+from services.gateway.views.store.schema import WHOLE
 from shared.clock import wall_clock
 from shared.contracts import Event, accounts, circulation, events, notices
 from shared.mongo import Database
@@ -43,7 +45,7 @@ GOES_ON: list[Event] = [
 
 @pytest.fixture
 async def run(settings: Settings, views: Database) -> Run:
-    await views.account_views.insert_one({"_id": store.WHOLE})
+    await views.account_views.insert_one({"_id": WHOLE})
     work = UnitOfWork(views, "gateway", settings, Owners(settings, "gateway"))
     return Run(work, Origin(now=samples.START))
 
@@ -136,7 +138,7 @@ async def test_an_event_that_is_older_than_what_was_forgotten_is_passed_over(
         event_id = f"{int(recorded.timestamp() * 1000):012x}".ljust(12, "0")
         event_id = f"{event_id[:8]}-{event_id[8:]}-7000-8000-000000000000"
         handler = subscriptions.by_topic[event.topic].handler
-        await store.apply(views, handler(event, Origin(samples.START, causation_id=event_id)))
+        await writes.apply(views, handler(event, Origin(samples.START, causation_id=event_id)))
 
     now = wall_clock()
     await hear_of(samples.loan(circulation.LoanCheckedOut, 1), now)
@@ -155,10 +157,10 @@ async def test_many_views_are_done_with_by_two_replicas_at_once(
 ) -> None:
     patrons = [f"patron-{number}" for number in range(450)]
     for start in range(0, len(patrons), 150):
-        await store.apply(
+        await writes.apply(
             views,
             [
-                store.ViewChange(
+                ViewChange(
                     patron,
                     f"loans.loan-{patron}",
                     {"version": 2, "state": "returned"},

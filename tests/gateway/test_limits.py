@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.gateway import limits, store
-from services.gateway.limits import Buckets, network_of
+from services.gateway.edge import limits
+from services.gateway.edge.limits import Buckets, network_of
 from services.gateway.settings import Settings
+from services.gateway.views.store import buckets
 from shared.mongo import Database, connect
 from tests.gateway.conftest import Owner
 from tests.gateway.test_proxy import Echoes, Gateway
@@ -127,17 +128,17 @@ async def test_an_occasional_caller_costs_no_round_trip_to_the_store(
 
 
 async def test_a_bucket_gives_what_it_has_and_fills_with_time(views: Database) -> None:
-    assert await store.lend(views, "x", 40, 60) == 40
-    assert await store.lend(views, "x", 40, 60) == 20
-    assert await store.lend(views, "x", 40, 60) <= 1
+    assert await buckets.lend(views, "x", 40, 60) == 40
+    assert await buckets.lend(views, "x", 40, 60) == 20
+    assert await buckets.lend(views, "x", 40, 60) <= 1
     await views.buckets.update_one(
         {"_id": "x"}, [{"$set": {"at": {"$subtract": ["$$NOW", 10_000]}}}]
     )
-    assert 10 <= await store.lend(views, "x", 40, 60) <= 11
+    assert 10 <= await buckets.lend(views, "x", 40, 60) <= 11
 
 
 async def test_fifty_at_once_get_no_more_than_the_bucket_holds(views: Database) -> None:
-    drawn = await asyncio.gather(*(store.lend(views, "x", 3, 60) for _ in range(50)))
+    drawn = await asyncio.gather(*(buckets.lend(views, "x", 3, 60) for _ in range(50)))
     assert 60 <= sum(drawn) <= 90  # including the tokens it gains in up to 30 s
 
 

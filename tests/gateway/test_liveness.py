@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.gateway.liveness import (
+from services.gateway.edge.liveness import (
     FAILURES,
     REST_SECONDS,
     WINDOW_SECONDS,

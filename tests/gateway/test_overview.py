@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from services.gateway.app import create_app
-from services.gateway.projection import instant
 from services.gateway.settings import Settings
+from services.gateway.views.overview import instant
 from shared.contracts import Event, accounts, circulation, events, notices
 from shared.mongo import Database
 from tests import samples

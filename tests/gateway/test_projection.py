@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from services.gateway import store
 from services.gateway.consumers import subscriptions
-from services.gateway.projection import overview
-from services.gateway.store import Common
+from services.gateway.views.overview import overview
+from services.gateway.views.store import writes
+from services.gateway.views.store.reads import Common
+from services.gateway.views.store.schema import VIEWS
 from services.registry import OWNERS
 from shared.contracts import Event, accounts, circulation
 from shared.mongo import Database
@@ -25,7 +26,7 @@ LIVE = dict.fromkeys(OWNERS, True)
 
 async def everything(views: Database) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in store.VIEWS:
+    for name in VIEWS:
         rows = [row async for row in views[name].find().sort("_id")]
         for row in rows:
             if "title_ids" in row:
@@ -45,7 +46,7 @@ def _strip_times_of_writes(row: dict[str, Any]) -> None:
 
 
 async def forget(views: Database) -> None:
-    for name in store.VIEWS:
+    for name in VIEWS:
         await views[name].delete_many({})
 
 
@@ -334,15 +335,15 @@ async def test_a_loan_and_its_title_that_come_at_once_always_meet(
 async def test_a_title_that_comes_between_lookup_and_loan_is_shown(
     views: Database, hear: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look_up = store._titles
+    look_up = writes._titles
 
     async def look_up_before_the_title_comes(database: Database, ids: set[str]) -> Any:
         found = await look_up(database, ids)
-        monkeypatch.setattr(store, "_titles", look_up)
+        monkeypatch.setattr(writes, "_titles", look_up)
         await hear(samples.title(1, "Just in time"))
         return found
 
-    monkeypatch.setattr(store, "_titles", look_up_before_the_title_comes)
+    monkeypatch.setattr(writes, "_titles", look_up_before_the_title_comes)
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view is not None
@@ -353,10 +354,10 @@ async def test_a_slow_writer_does_not_put_an_older_wording_back(
     views: Database, hear: Hear
 ) -> None:
     await hear(samples.title(1, "First wording"))
-    slow = await store._titles(views, {"title-1"})
+    slow = await writes._titles(views, {"title-1"})
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     await hear(samples.title(2, "Second wording"))
-    await store._show_titles(views, list(slow.values()))
+    await writes._show_titles(views, list(slow.values()))
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view is not None
     assert view["loans"]["loan-1"]["title"] == "Second wording"
@@ -366,9 +367,9 @@ async def test_the_latest_accruing_fines_from_circulation_are_kept(
     views: Database, hear: Hear
 ) -> None:
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
-    await store.keep_accruing(views, "patron-1", samples.at(9), {"items": [300]})
-    await store.keep_accruing(views, "patron-1", samples.at(8), {"items": [150]})
-    await store.keep_accruing(views, "patron-2", samples.at(8), {"items": [150]})
+    await writes.keep_accruing(views, "patron-1", samples.at(9), {"items": [300]})
+    await writes.keep_accruing(views, "patron-1", samples.at(8), {"items": [150]})
+    await writes.keep_accruing(views, "patron-2", samples.at(8), {"items": [150]})
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view is not None
     assert view["accruing"]["items"] == [300]

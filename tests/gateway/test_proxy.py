@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.gateway.proxy import merge, owner_of
+from services.gateway.edge.openapi import merge
+from services.gateway.edge.proxy import owner_of
 from services.gateway.settings import Settings
 from shared.contracts.circulation import LoanCheckedOut
 from shared.mongo import Database, connect

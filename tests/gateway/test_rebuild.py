@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 
 from services.gateway.consumers import subscriptions
-from services.gateway.rebuild import PARTS, is_of_a_patron
+from services.gateway.views.rebuild import PARTS, is_of_a_patron
 from services.registry import OWNERS
 
 ASKED = {(service, kind) for service, kind, _ in PARTS}

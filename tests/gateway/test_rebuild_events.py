@@ -11,12 +11,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from ops.broker.dead_letters import Filter, find_dead_letters
-from services.gateway import store
 from services.gateway.app import create_app
 from services.gateway.consumers import subscriptions
-from services.gateway.projection import open_holds, open_loans
-from services.gateway.rebuild import rebuild
 from services.gateway.settings import Settings
+from services.gateway.views.open_items import open_holds, open_loans
+from services.gateway.views.rebuild import rebuild
+from services.gateway.views.store import builds, reads, writes
+from services.gateway.views.store.schema import FORM, WHOLE
 from services.registry import NAMES, OWNERS
 from shared.bus.topics import ensure_topics
 from shared.clock import wall_clock
@@ -107,7 +108,7 @@ async def commit(settings: Settings, records: Sequence[ConsumerRecord[bytes, byt
 async def built(settings: Settings, views: Database) -> None:
     owners = Owners(settings, "gateway")
     try:
-        await rebuild(views, settings, owners)
+        await rebuild(views, settings, owners, subscriptions)
     finally:
         await owners.close()
 
@@ -135,14 +136,14 @@ async def test_a_rebuild_never_brings_back_what_has_ended_where_one_partition_la
     await nothing_is_open(views)
     # The consumers process them after the build, perhaps more than once.
     for _ in range(2):
-        await store.apply(
+        await writes.apply(
             views, [change for record in began for change in subscriptions.changes(record)]
         )
         await nothing_is_open(views)
 
 
 async def nothing_is_open(views: Database) -> None:
-    view, _ = await store.account_view(views, "patron-1")
+    view, _ = await reads.account_view(views, "patron-1")
     assert open_loans(view) == {}
     assert open_holds(view) == {}
     assert await views.queues.count_documents({"waiting": True}) == 0
@@ -153,10 +154,10 @@ async def test_an_event_after_the_start_of_a_rebuild_is_shown(
 ) -> None:
     await built(settings, views)
     lent = await publish(settings, wall_clock(), samples.loan(circulation.LoanCheckedOut, 1))
-    await store.apply(
+    await writes.apply(
         views, [change for record in lent for change in subscriptions.changes(record)]
     )
-    view, _ = await store.account_view(views, "patron-1")
+    view, _ = await reads.account_view(views, "patron-1")
     assert list(open_loans(view)) == ["loan-1"]
 
 
@@ -190,7 +191,7 @@ async def test_a_bad_message_stops_no_rebuild_and_becomes_one_dead_letter(
     async with served(create_app, all_roles) as api:
 
         async def whole() -> bool:
-            found = await views.account_views.find_one({"_id": store.WHOLE})
+            found = await views.account_views.find_one({"_id": WHOLE})
             return found is not None and bool(found.get("since"))
 
         await until(whole, within=60)
@@ -201,7 +202,7 @@ async def test_a_bad_message_stops_no_rebuild_and_becomes_one_dead_letter(
         await until(has_dead_letter, within=60)
 
         async def shown() -> bool:
-            view, _ = await store.account_view(views, "patron-1")
+            view, _ = await reads.account_view(views, "patron-1")
             return list(open_loans(view)) == ["loan-1"]
 
         await until(shown, within=60)
@@ -227,7 +228,7 @@ async def test_a_gateway_is_ready_once_it_can_show_accounts_and_then_without_its
             return (await readiness(api))[0] == 200
 
         await until(says_ready, within=60)
-        assert await store.form(views) == store.FORM
+        assert await builds.form(views) == FORM
         assert (await api.insist("GET", "/v1/me", as_=token())).status == 200
 
     away = reaching(lonely, **{service: nobody() for service in OWNERS})
@@ -235,7 +236,7 @@ async def test_a_gateway_is_ready_once_it_can_show_accounts_and_then_without_its
         status, ready = await readiness(api)
         assert (status, ready["checks"]["views"]) == (200, "ok")
 
-        await views.account_views.delete_one({"_id": store.WHOLE})
+        await views.account_views.delete_one({"_id": WHOLE})
         status, lost = await readiness(api)
         assert (status, lost["status"]) == (200, "degraded")
         assert lost["checks"]["views"] == "being built"

@@ -14,9 +14,10 @@ import aiohttp
 import orjson
 import pytest
 
-from services.gateway import stream
 from services.gateway.settings import Settings
-from services.gateway.store import WHOLE, begin_build, finish_build
+from services.gateway.views import stream
+from services.gateway.views.store.builds import begin_build, finish_build
+from services.gateway.views.store.schema import WHOLE
 from shared.contracts import accounts, circulation, notices
 from shared.mongo import Database
 from shared.telemetry import REQUESTS

@@ -11,7 +11,8 @@ import pytest
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from ops.infrastructure.processes import System
-from services.gateway.rebuild import rebuild
+from services.gateway.consumers import subscriptions
+from services.gateway.views.rebuild import rebuild
 from services.settings import Settings
 from shared.mongo import connect
 from shared.owners import Owners
@@ -87,7 +88,9 @@ async def build(running: System) -> None:
 
     async def built() -> bool:
         try:
-            await rebuild(client[f"{settings.database_prefix}_gateway"], settings, owners)
+            await rebuild(
+                client[f"{settings.database_prefix}_gateway"], settings, owners, subscriptions
+            )
         except GroupCoordinatorNotAvailableError:
             return False  # without consumers, a new broker sets up its groups at the first request
         return True

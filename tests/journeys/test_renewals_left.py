@@ -10,8 +10,10 @@ from services.circulation.domain.loan import Loan, renewals_left
 from services.circulation.domain.policy import Policy
 from services.circulation.usecases.commands.note_calendar import calendar_of
 from services.circulation.usecases.events import loan_events
-from services.gateway.projection import fold, overview
-from services.gateway.store import Branch, Common, Row, ViewChange
+from services.gateway.views.overview import overview
+from services.gateway.views.projection import fold
+from services.gateway.views.store.changes import Row, ViewChange
+from services.gateway.views.store.reads import Branch, Common
 from shared.contracts.notices import Announcement, BranchClosed, ClosureOut
 
 FIRST = date(2020, 12, 1)

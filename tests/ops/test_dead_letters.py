@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from ops.broker.dead_letters import Filter, decide, find_dead_letters
-from services.gateway.store import WHOLE
+from services.gateway.views.store.schema import WHOLE
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.listener import Listener

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from ops.commands.doctor import Finding, examine
-from services.gateway.store import WHOLE
+from services.gateway.views.store.schema import WHOLE
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import dead_letter_topic, ensure_topics

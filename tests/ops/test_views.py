@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from ops.audit.snapshots import compare
-from services.gateway import store
-from services.gateway.projection import fold
-from services.gateway.rebuild import PARTS, is_of_a_patron, told_by
+from services.gateway.views.projection import fold
+from services.gateway.views.rebuild import PARTS, is_of_a_patron, told_by
+from services.gateway.views.store import writes
+from services.gateway.views.store.schema import INDEXES, WHOLE
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import accounts
@@ -63,8 +64,8 @@ async def owners(settings: Settings) -> AsyncIterator[Owners]:
 @pytest.fixture
 async def views(client: Client, settings: Settings) -> Database:
     database = client[f"{settings.database_prefix}_gateway"]
-    await ensure_indexes(database, store.INDEXES)
-    await database.account_views.insert_one({"_id": store.WHOLE})
+    await ensure_indexes(database, INDEXES)
+    await database.account_views.insert_one({"_id": WHOLE})
     return database
 
 
@@ -84,7 +85,7 @@ async def register(client: Client, settings: Settings, views: Database, count: i
             for event in told
         ]
     )
-    await store.apply(views, [change for event in told for change in fold(event, NOW)])
+    await writes.apply(views, [change for event in told for change in fold(event, NOW)])
 
 
 async def looked_at(client: Client) -> int:

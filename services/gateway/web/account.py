@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Response
 
-from services.gateway.stream import event_id
+from services.gateway.views.stream import event_id
 from services.gateway.web.branches import branches_by_code
 from services.gateway.web.visit import Anyone, LoggedIn, Today, Visit
 

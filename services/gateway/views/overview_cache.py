@@ -15,8 +15,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.gateway.store import Stamps
+from services.gateway.views.store.reads import Stamps
 
+OVERVIEW = "/v1/me"
+"""Path of the account overview."""
 MOST_BYTES = 64 * 2**20
 """Maximum size of all cached bodies of a process, in bytes."""
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
@@ -62,7 +64,7 @@ def _has(if_none_match: str, tag: str) -> bool:
     return "*" in tags or tag.removeprefix("W/") in tags
 
 
-class Answers:
+class OverviewCache:
     """Cache of each patron's last answer, limited to MOST_BYTES."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:

@@ -24,7 +24,8 @@ from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
 from starlette.types import Receive, Scope, Send
 
-from services.gateway import store
+from services.gateway.views.store import reads
+from services.gateway.views.store.schema import WHOLE
 from shared.auth import Caller
 from shared.clock import wall_clock
 from shared.http.problems import problem
@@ -120,9 +121,9 @@ async def watch(app: FastAPI) -> None:
     while True:
         await streams.read.wait()
         try:
-            async with contextlib.aclosing(store.written(app.state.database)) as written:
+            async with contextlib.aclosing(reads.written(app.state.database)) as written:
                 async for patron_id in written:
-                    if patron_id in ("", store.WHOLE):  # "": the watch has begun
+                    if patron_id in ("", WHOLE):  # "": the watch has begun
                         streams.all_changed()
                     else:
                         streams.changed(patron_id)
@@ -151,7 +152,7 @@ def stream(app: FastAPI, caller: Caller, now: datetime, last_event_id: str) -> R
 
     async def look() -> dict[str, Any]:
         passed = timedelta(seconds=time.monotonic() - opened)
-        account: dict[str, Any] = await app.state.accounts.look(caller, now + passed)
+        account: dict[str, Any] = await app.state.overviews.look(caller, now + passed)
         return account
 
     return _Stream(app.state.streams, look, caller, last_event_id)

@@ -1,4 +1,4 @@
-"""Answer `GET /v1/me` from the cache of answers before the router runs.
+"""Answer `GET /v1/me` from the overview cache before the router runs.
 
 A request takes longer to pass the router and the route's parameters than to be answered from the
 cache. Requests without a valid cached answer go on to the router.
@@ -10,9 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.gateway.account import Accounts
-from services.gateway.answers import Answer
-from services.gateway.routes import OVERVIEW
+from services.gateway.views.overview_cache import OVERVIEW, Answer
+from services.gateway.views.overview_service import OverviewService
 from shared.auth import known_caller
 from shared.http.dependencies import business_time
 from shared.http.problems import unavailable
@@ -22,7 +21,7 @@ _ROUTE = SimpleNamespace(path=OVERVIEW)
 """Route name of these answers in metrics and logs."""
 
 
-class Quick:
+class CachedOverview:
     """Middleware that answers with an unchanged account overview."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -51,5 +50,5 @@ async def _kept(request: Request) -> Answer | None:
     caller = known_caller(request)
     if caller is None or "patron" not in caller.roles:
         return None
-    accounts: Accounts = request.app.state.accounts
-    return await accounts.kept(caller, business_time(request))
+    overviews: OverviewService = request.app.state.overviews
+    return await overviews.kept(caller, business_time(request))

@@ -12,8 +12,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.limits import Limits
-from services.gateway.quick import Quick
+from services.gateway.edge.cached_overview import CachedOverview
+from services.gateway.edge.limits import Limits
 from services.gateway.settings import Settings
 from shared.http.problems import problem
 
@@ -114,7 +114,7 @@ def protect(app: FastAPI, settings: Settings) -> None:
         )
     app.add_middleware(Edge, settings=settings)
     # Inside the chassis' layer, so that it logs and counts the answers given here.
-    app.user_middleware += [Middleware(Limits, settings=settings), Middleware(Quick)]
+    app.user_middleware += [Middleware(Limits, settings=settings), Middleware(CachedOverview)]
 
 
 def _refused(scope: Scope) -> ASGIApp | None:

@@ -19,7 +19,7 @@ MOST = 500
 """Maximum number of keys in one read."""
 
 
-class Together(Generic[K, V]):
+class ReadCoalescer(Generic[K, V]):
     """Values by key, from shared calls of `read`, which takes distinct keys and answers each."""
 
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from services.gateway import store
-from services.gateway.answers import Answer, Answers
 from services.gateway.settings import Settings
-from services.gateway.store import WHOLE, Stamps, begin_build, finish_build
+from services.gateway.views.overview_cache import Answer, OverviewCache
+from services.gateway.views.store import reads
+from services.gateway.views.store.builds import begin_build, finish_build
+from services.gateway.views.store.reads import Stamps
+from services.gateway.views.store.schema import WHOLE
 from shared.contracts import Event, accounts, circulation, events, notices
 from shared.mongo import Database
 from tests import samples
@@ -37,13 +39,13 @@ async def two(settings: Settings, whole: None, hear: Hear) -> AsyncIterator[tupl
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A list to which each read of an account view adds its patron."""
     read: list[str] = []
-    account_view = store.account_view
+    account_view = reads.account_view
 
     async def counted(database: Database, patron_id: str) -> Any:
         read.append(patron_id)
         return await account_view(database, patron_id)
 
-    monkeypatch.setattr(store, "account_view", counted)
+    monkeypatch.setattr(reads, "account_view", counted)
     return read
 
 
@@ -173,7 +175,7 @@ def kept(size: int) -> Answer:
 
 
 def test_a_full_cache_evicts_the_least_recently_used_overviews() -> None:
-    answers = Answers(most_bytes=10)
+    answers = OverviewCache(most_bytes=10)
     for patron, size in (("a", 4), ("b", 4), ("a", 5), ("c", 5)):
         answers.keep(patron, kept(size))
         answers.get("a")

@@ -22,12 +22,14 @@ from prometheus_client import Gauge
 from pydantic import BaseModel
 from pymongo.errors import PyMongoError
 
-from services.gateway import store
-from services.gateway.consumers import subscriptions
-from services.gateway.projection import fold
+from services.gateway.views.projection import fold
+from services.gateway.views.store import builds, writes
+from services.gateway.views.store.changes import Change, ViewChange
+from services.gateway.views.store.schema import FORM, Collections
 from services.registry import SERVICES
 from shared.bus.dead_letters import describe
 from shared.bus.retry import is_transient
+from shared.bus.subscriptions import Subscriptions
 from shared.clock import wall_clock
 from shared.contracts import Event
 from shared.failpoint import failpoint
@@ -96,10 +98,12 @@ async def keep_whole(app: FastAPI) -> None:
                 form = await _form(database)
                 if not form:
                     pause = SOON_SECONDS
-                if form < store.FORM:
-                    done = await rebuild(database, settings, app.state.owners)
+                if form < FORM:
+                    done = await rebuild(
+                        database, settings, app.state.owners, app.state.subscriptions
+                    )
                     log.info("views built", resources=done.resources.total(), events=done.events)
-            except (Underway, store.BuildLost):
+            except (Underway, builds.BuildLost):
                 pass
             except (OwnerAway, PyMongoError, KafkaError, OSError) as error:
                 what = error.service if isinstance(error, OwnerAway) else type(error).__name__
@@ -112,34 +116,40 @@ async def views_health(app: FastAPI) -> tuple[bool, str]:
 
     If the views are lost later, the process stays ready, because it answers everything else.
     """
-    if await store.form(app.state.database) is not None:
+    if await builds.form(app.state.database) is not None:
         app.state.views_seen_whole = True
         return True, "ok"
     return getattr(app.state, "views_seen_whole", False), "being built"
 
 
 async def _form(database: Database) -> int:
-    found = await store.form(database)
+    found = await builds.form(database)
     VIEWS_WHOLE.set(found is not None)
     return found or 0
 
 
 async def rebuild(
-    database: Database, settings: Settings, owners: Owners, tell: Tell = lambda _: None
+    database: Database,
+    settings: Settings,
+    owners: Owners,
+    subscriptions: Subscriptions,
+    tell: Tell = lambda _: None,
 ) -> Progress:
     """Rebuild the views and serve them; the previous ones are served until then.
 
-    `tell` is called after each step. Safe to run again after an interruption at any point. Raises
-    Underway, BuildLost, OwnerAway, and what the database driver and the Kafka client raise. An
-    error before the replacement leaves the served views as they were.
+    `subscriptions` are those of the consumers. `tell` is called after each step. Safe to run again
+    after an interruption at any point. Raises Underway, BuildLost, OwnerAway, and what the database
+    driver and the Kafka client raise. An error before the replacement leaves the served views as
+    they were.
     """
     build = new_id()
     if not await hold_lease(database, LEASE, build, LEASE_SECONDS):
         raise Underway
     try:
-        async with _Topics(settings, await store.restored_offsets(database)) as topics:
-            building = await store.begin_build(database, build)
-            builder = _Builder(database, building, build, tell)
+        restored = await builds.restored_offsets(database)
+        async with _Topics(settings, subscriptions, restored) as topics:
+            building = await builds.begin_build(database, build)
+            builder = _Builder(database, building, build, subscriptions, tell)
             for service, kind, contract in PARTS:
                 await builder.ask(owners, service, kind, contract)
             for _ in range(MOST_ROUNDS):
@@ -147,14 +157,14 @@ async def rebuild(
                 if not await topics.behind():
                     break
             failpoint("rebuild.built")
-            await store.finish_build(building)
+            await builds.finish_build(building)
             # Changes that the consumers wrote to the old views while the last events were read.
             builder.views = database
             await builder.read(topics)
             return builder.progress
     finally:
         with contextlib.suppress(PyMongoError):
-            await store.drop_build(database, build)
+            await builds.drop_build(database, build)
             await give_up_lease(database, LEASE, build)
 
 
@@ -162,12 +172,18 @@ class _Builder:
     """Writes one build, and keeps its lease meanwhile."""
 
     def __init__(
-        self, database: Database, views: store.Collections, build: str, tell: Tell
+        self,
+        database: Database,
+        views: Collections,
+        build: str,
+        subscriptions: Subscriptions,
+        tell: Tell,
     ) -> None:
         self.views = views
         self.progress = Progress()
         self._database = database
         self._build = build
+        self._subscriptions = subscriptions
         self._tell = tell
 
     async def ask(self, owners: Owners, service: str, kind: str, contract: type[Event]) -> None:
@@ -190,10 +206,10 @@ class _Builder:
         The consumers have not passed these events yet: they read each of them too, and make it a
         dead letter.
         """
-        good: list[tuple[ConsumerRecord[bytes, bytes], Sequence[store.Change]]] = []
+        good: list[tuple[ConsumerRecord[bytes, bytes], Sequence[Change]]] = []
         for record in records:
             try:
-                good.append((record, subscriptions.changes(record)))
+                good.append((record, self._subscriptions.changes(record)))
             except Exception as error:  # noqa: BLE001 - any error here is the message's fault
                 _pass_over(record, error)
         try:
@@ -209,10 +225,10 @@ class _Builder:
                         raise
                     _pass_over(record, fault)
 
-    async def _apply(self, changes: Sequence[store.Change]) -> None:
+    async def _apply(self, changes: Sequence[Change]) -> None:
         if not await hold_lease(self._database, LEASE, self._build, LEASE_SECONDS):
             raise Underway
-        await store.apply(self.views, changes)
+        await writes.apply(self.views, changes)
 
 
 def is_of_a_patron(contract: type[Event]) -> bool:
@@ -222,7 +238,7 @@ def is_of_a_patron(contract: type[Event]) -> bool:
 
 async def told_by(
     owners: Owners, service: str, kind: str, contract: type[Event], **only: str
-) -> AsyncIterator[tuple[int, list[store.Change]]]:
+) -> AsyncIterator[tuple[int, list[Change]]]:
     """Yield an owner's snapshots of a kind in pages: count and changes. Raises OwnerAway.
 
     `only` may be a `patron`, or a `sample`: the number of resources to pick at random.
@@ -237,7 +253,7 @@ async def told_by(
             log.warning("owner answers garbage", owner=service, kind=kind)
             raise OwnerAway(service) from error
         changes = [
-            replace(change, source=service) if isinstance(change, store.ViewChange) else change
+            replace(change, source=service) if isinstance(change, ViewChange) else change
             for event in told
             for change in fold(event, page.as_of)
         ]
@@ -272,9 +288,12 @@ def _pass_over(record: ConsumerRecord[bytes, bytes], error: Exception) -> None:
 class _Topics:
     """Reader of the gateway's topics, from its committed offsets or some minutes earlier."""
 
-    def __init__(self, settings: Settings, restored: Mapping[str, int]) -> None:
+    def __init__(
+        self, settings: Settings, subscriptions: Subscriptions, restored: Mapping[str, int]
+    ) -> None:
         self._bootstrap = settings.kafka.split(",")
         self._names = Names(settings.topic_prefix)
+        self._subscribed = subscriptions.by_topic.keys()
         self._restored = restored
         self._reader = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
@@ -303,10 +322,10 @@ class _Topics:
         ends, a consumer that lags might later apply the renewal before the return.
 
         A partition that is consumed further may already be past the return. So each is read from
-        two times store.LATE ago, or earlier. Older events create nothing (store.LATE). Events
+        two times writes.LATE ago, or earlier. Older events create nothing (writes.LATE). Events
         before a restore are not read: they may tell of changes that were lost.
         """
-        since = wall_clock() - 2 * store.LATE
+        since = wall_clock() - 2 * writes.LATE
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
         await admin.start()
         try:
@@ -317,7 +336,7 @@ class _Topics:
         partitions = [
             TopicPartition(topic["topic"], partition["partition"])
             for topic in described
-            if self._names.topic(topic["topic"]) in subscriptions.by_topic
+            if self._names.topic(topic["topic"]) in self._subscribed
             for partition in topic["partitions"]
         ]
         starts = await self._reader.beginning_offsets(partitions)

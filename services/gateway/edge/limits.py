@@ -17,8 +17,8 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway import store
 from services.gateway.settings import Settings
+from services.gateway.views.store import buckets
 from services.gateway.web.session import SESSION
 from shared.auth import Unauthenticated, Verifier
 from shared.http.problems import problem
@@ -128,7 +128,7 @@ class Limits:
         if self._buckets is None:
             database = scope["app"].state.database
             self._buckets = Buckets(
-                lambda whose, wanted, per_minute: store.lend(database, whose, wanted, per_minute)
+                lambda whose, wanted, per_minute: buckets.lend(database, whose, wanted, per_minute)
             )
         return self._buckets
 

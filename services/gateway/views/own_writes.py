@@ -14,8 +14,9 @@ import structlog
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
-from services.gateway import store
-from services.gateway.projection import fold
+from services.gateway.views.projection import fold
+from services.gateway.views.store import writes
+from services.gateway.views.store.changes import Change, Row
 from shared.contracts import published
 
 log = structlog.get_logger()
@@ -32,7 +33,7 @@ class OwnWrites:
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
-        self._held: list[store.Change] = []
+        self._held: list[Change] = []
         self._writing = asyncio.Lock()
         self._waiting = asyncio.Event()
 
@@ -50,7 +51,7 @@ class OwnWrites:
             return True
         try:
             async with asyncio.timeout(within):
-                await store.apply(self._app.state.database, folded)
+                await writes.apply(self._app.state.database, folded)
         except (PyMongoError, TimeoutError) as error:
             log.warning("changes held", count=len(folded), error=type(error).__name__)
             self._held = [*self._held, *folded][-MOST_HELD:]
@@ -61,8 +62,7 @@ class OwnWrites:
     def holds(self, patron_id: str) -> bool:
         """Return whether this process holds a change that the patron's view lacks."""
         return any(
-            not isinstance(change, store.Row) and change.patron_id == patron_id
-            for change in self._held
+            not isinstance(change, Row) and change.patron_id == patron_id for change in self._held
         )
 
     async def write_held_of(self, patron_id: str) -> None:
@@ -75,7 +75,7 @@ class OwnWrites:
         async with self._writing:
             held = self._held
             if held:
-                await store.apply(self._app.state.database, held)
+                await writes.apply(self._app.state.database, held)
                 written = {id(change) for change in held}
                 self._held = [change for change in self._held if id(change) not in written]
             if not self._held:
@@ -99,7 +99,7 @@ async def keep_writing(app: FastAPI) -> None:
     await own_writes.keep_writing()
 
 
-def _folded(changes: Sequence[Any], at: datetime) -> list[store.Change]:
+def _folded(changes: Sequence[Any], at: datetime) -> list[Change]:
     contracts = published()
     return [
         each

@@ -44,7 +44,7 @@ class State(Enum):
     """Every call is tried."""
     OPEN = "open"
     """Calls fail fast."""
-    TRYING = "trying"
+    HALF_OPEN = "half-open"
     """One trial call is under way; its result decides."""
 
 
@@ -59,7 +59,7 @@ class Circuit:
     def admits(self, now: float) -> bool:
         """Return whether to try a call; after REST_SECONDS an open circuit admits one trial."""
         if self.state is State.OPEN and now - self._opened_at >= REST_SECONDS:
-            self.state = State.TRYING
+            self.state = State.HALF_OPEN
             return True
         return self.state is State.CLOSED
 
@@ -76,13 +76,13 @@ class Circuit:
         """Record an unanswered call: open the circuit after a failed trial or too many failures."""
         recent = [at for at in self._failures if now - at < WINDOW_SECONDS]
         self._failures = [*recent, now][-FAILURES:]
-        if self.state is State.TRYING or len(self._failures) == FAILURES:
+        if self.state is State.HALF_OPEN or len(self._failures) == FAILURES:
             self.state = State.OPEN
             self._opened_at = now
 
     def given_up(self, now: float) -> None:
         """Record a call that its caller gave up. It proves nothing; a trial has to be repeated."""
-        if self.state is State.TRYING:
+        if self.state is State.HALF_OPEN:
             self.state = State.OPEN
             self._opened_at = now
 

@@ -12,22 +12,16 @@ import pymongo
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
-from services.gateway import proxy, store
-from services.gateway.answers import Answer, Answers
-from services.gateway.projection import (
-    Document,
-    last_accruing,
-    open_loans,
-    open_registrations,
-    overview,
-    past_due,
-    says_the_same,
-    waiting,
-)
-from services.gateway.together import Together
+from services.gateway.views import accruing
+from services.gateway.views.open_items import open_loans, open_registrations, waiting
+from services.gateway.views.overview import overview
+from services.gateway.views.overview_cache import Answer, OverviewCache
+from services.gateway.views.read_coalescer import ReadCoalescer
+from services.gateway.views.store import reads, writes
 from shared.auth import Caller
 from shared.clock import library_day
 from shared.http.dependencies import STORE_SECONDS
+from shared.mongo import Document
 from shared.owners import OwnerAway
 
 T = TypeVar("T")
@@ -40,8 +34,8 @@ class Seen:
     """Data read from the database to show one account."""
 
     view: Document | None
-    stamps: store.Stamps
-    common: store.Common
+    stamps: reads.Stamps
+    common: reads.Common
     waiting: Mapping[str, Document]
     """Waiting holds and registrations, by id."""
     positions: Mapping[str, int]
@@ -49,7 +43,7 @@ class Seen:
     """Known activities that the patron registered for, by id."""
 
 
-class Accounts:
+class OverviewService:
     """Account overviews of this process.
 
     Methods raise OwnerAway if the views are not complete or their read takes too long.
@@ -57,14 +51,14 @@ class Accounts:
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
-        self._answers = Answers()
-        self._stamps: Together[str, store.Stamps] = Together(self._read_stamps)
-        self._common: tuple[object, store.Common] | None = None
+        self._cache = OverviewCache()
+        self._stamps: ReadCoalescer[str, reads.Stamps] = ReadCoalescer(self._read_stamps)
+        self._common: tuple[object, reads.Common] | None = None
         self._writing: set[asyncio.Task[None]] = set()
 
     async def kept(self, caller: Caller, now: datetime) -> Answer | None:
         """Return the last answer to the caller's `GET /v1/me` if it is still valid, else None."""
-        answer = self._answers.get(caller.id)
+        answer = self._cache.get(caller.id)
         if answer is None or self._app.state.own_writes.holds(caller.id):
             return None
         today = library_day(now, self._app.state.settings.zone)
@@ -74,7 +68,7 @@ class Accounts:
                     return answer
             except PyMongoError:
                 pass  # the full read follows, which the driver retries
-        self._answers.drop(caller.id)
+        self._cache.drop(caller.id)
         return None
 
     async def answer(self, caller: Caller, now: datetime) -> Answer:
@@ -85,7 +79,7 @@ class Accounts:
         """Build the account for stream subscribers from the last known accruing fines."""
         today = library_day(now, self._app.state.settings.zone)
         seen = await in_time(self._seen(caller.id))
-        late = past_due(open_loans(seen.view), today)
+        late = accruing.past_due(open_loans(seen.view), today)
         said = (seen.view or {}).get("accruing") if late else None
         return self._account(caller, today, seen, said, self._app.state.liveness.report())
 
@@ -98,17 +92,17 @@ class Accounts:
         today = library_day(now, self._app.state.settings.zone)
         seen = await in_time(self._seen(caller.id))
         live = self._app.state.liveness.report()
-        late = past_due(open_loans(seen.view), today)
+        late = accruing.past_due(open_loans(seen.view), today)
         said = (seen.view or {}).get("accruing") if late else None
-        if late and not says_the_same(said, late, seen.common, today):
-            asked = await proxy.accruing(self._app, caller.token, now)
+        if late and not accruing.is_valid(said, late, seen.common, today):
+            asked = await accruing.ask(self._app, caller.token, now)
             live["circulation"] = asked is not None
             said = self._noted(caller.id, now, seen.view, asked) if asked else said
         account = self._account(caller, today, seen, said, live)
         body = orjson.dumps(account)
         answer = Answer(body, caller.name, live, today, seen.stamps, seen.waiting, seen.positions)
-        if not late or says_the_same(said, late, seen.common, today):
-            self._answers.keep(caller.id, answer)
+        if not late or accruing.is_valid(said, late, seen.common, today):
+            self._cache.keep(caller.id, answer)
         return answer
 
     def _account(
@@ -127,7 +121,7 @@ class Accounts:
             common=seen.common,
             activities=seen.activities,
             positions=seen.positions,
-            accruing=last_accruing(said, open_loans(seen.view)),
+            accruing=accruing.last_known(said, open_loans(seen.view)),
             live=live,
         )
 
@@ -135,27 +129,27 @@ class Accounts:
         database = self._app.state.database
         with pymongo.timeout(STORE_SECONDS):
             await self._app.state.own_writes.write_held_of(patron_id)
-            view, stamps = await store.account_view(database, patron_id)
+            view, stamps = await reads.account_view(database, patron_id)
             if self._common is None or self._common[0] != stamps.common:
                 # Read after the stamp, so the data is never older than the stamp says.
-                self._common = (stamps.common, await store.common(database))
+                self._common = (stamps.common, await reads.common(database))
             wanted = {one["activity_id"] for one in open_registrations(view).values()}
             return Seen(
                 view,
                 stamps,
                 self._common[1],
                 queued := waiting(view),
-                await store.positions(database, queued),
-                await store.some_activities(database, sorted(wanted)),
+                await reads.positions(database, queued),
+                await reads.some_activities(database, sorted(wanted)),
             )
 
     async def _positions(self, queued: Mapping[str, Document]) -> dict[str, int]:
         with pymongo.timeout(STORE_SECONDS):
-            return await store.positions(self._app.state.database, queued)
+            return await reads.positions(self._app.state.database, queued)
 
-    async def _read_stamps(self, patron_ids: Sequence[str]) -> Mapping[str, store.Stamps]:
+    async def _read_stamps(self, patron_ids: Sequence[str]) -> Mapping[str, reads.Stamps]:
         with pymongo.timeout(STORE_SECONDS):
-            return await store.stamps(self._app.state.database, patron_ids)
+            return await reads.stamps(self._app.state.database, patron_ids)
 
     def _noted(
         self, patron_id: str, now: datetime, view: Document | None, said: Document
@@ -178,7 +172,7 @@ class Accounts:
     async def _keep(self, patron_id: str, now: datetime, said: Document) -> None:
         """Store circulation's answer; after a failure the next call that gets one stores it."""
         with contextlib.suppress(PyMongoError):
-            await store.keep_accruing(self._app.state.database, patron_id, now, said)
+            await writes.keep_accruing(self._app.state.database, patron_id, now, said)
 
 
 async def in_time(read: Awaitable[T]) -> T:
@@ -190,5 +184,5 @@ async def in_time(read: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(READ_SECONDS):
             return await read
-    except (TimeoutError, store.NotWhole):
+    except (TimeoutError, reads.NotWhole):
         raise OwnerAway("gateway") from None

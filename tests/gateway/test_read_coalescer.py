@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from services.gateway.together import AT_ONCE, MOST, Together
+from services.gateway.views.read_coalescer import AT_ONCE, MOST, ReadCoalescer
 
 
 class Shelf:
@@ -30,7 +30,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def asking(together: Together[str, str], *keys: str) -> list[asyncio.Task[str]]:
+async def asking(together: ReadCoalescer[str, str], *keys: str) -> list[asyncio.Task[str]]:
     tasks = [asyncio.create_task(together.get(key)) for key in keys]
     await turns()
     return tasks
@@ -38,7 +38,7 @@ async def asking(together: Together[str, str], *keys: str) -> list[asyncio.Task[
 
 async def test_a_caller_during_a_read_is_answered_by_a_read_that_begins_later() -> None:
     shelf = Shelf()
-    together = Together(shelf.read)
+    together = ReadCoalescer(shelf.read)
     early = [task for n in range(AT_ONCE) for task in await asking(together, f"early-{n}")]
     late = await asking(together, "a", "b", "a", "early-0")
     assert shelf.asked == [[f"early-{n}"] for n in range(AT_ONCE)]
@@ -52,7 +52,7 @@ async def test_a_caller_during_a_read_is_answered_by_a_read_that_begins_later() 
 @pytest.mark.parametrize("later", range(12))
 async def test_a_caller_at_any_step_of_an_ending_read_is_answered(later: int) -> None:
     shelf = Shelf()
-    together = Together(shelf.read)
+    together = ReadCoalescer(shelf.read)
     early = [task for n in range(AT_ONCE) for task in await asking(together, f"early-{n}")]
     shelf.let.set()
     for _ in range(later):
@@ -64,7 +64,7 @@ async def test_a_caller_at_any_step_of_an_ending_read_is_answered(later: int) ->
 
 async def test_a_cancelled_caller_does_not_cancel_the_shared_read() -> None:
     shelf = Shelf()
-    together = Together(shelf.read)
+    together = ReadCoalescer(shelf.read)
     one, other = await asking(together, "a", "a")
     one.cancel()
     shelf.let.set()
@@ -75,7 +75,7 @@ async def test_a_read_that_fails_fails_for_all_who_share_it_and_for_nobody_after
     shelf = Shelf()
     shelf.fault = OSError("away")
     shelf.let.set()
-    together = Together(shelf.read)
+    together = ReadCoalescer(shelf.read)
     tasks = await asking(together, "a", "b")
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(error) for error in found] == [OSError, OSError]
@@ -89,12 +89,12 @@ async def test_a_read_that_leaves_a_key_out_is_an_error_and_no_waiting_for_ever(
 
     with pytest.raises(KeyError):
         async with asyncio.timeout(60):
-            await Together(nothing).get("a")
+            await ReadCoalescer(nothing).get("a")
 
 
 async def test_no_read_is_of_more_than_a_limit() -> None:
     shelf = Shelf()
-    together = Together(shelf.read)
+    together = ReadCoalescer(shelf.read)
     tasks = await asking(together, *(f"k-{n}" for n in range(MOST + 10)))
     shelf.let.set()
     await asyncio.gather(*tasks)

@@ -1,0 +1,49 @@
+"""The two tables of My Info: activities and notices that a patron follows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.gateway.views.overview import instant
+from shared.mongo import Document
+
+ALL_LIBRARIES = "All libraries"
+
+
+def my_info(
+    activities: Sequence[Mapping[str, Any]],
+    notices: Sequence[Mapping[str, Any]],
+    followed: Sequence[str],
+    names: Mapping[str, str],
+    limit: int,
+) -> Document:
+    """Return the two tables of My Info.
+
+    A notice of several followed branches has a row for each.
+    """
+    news = []
+    for notice in notices:
+        libraries = [names.get(code, code) for code in followed if code in notice["branches"]]
+        news += [
+            {"library": library, "date": notice["date"], "content": notice["content"]}
+            for library in libraries or [ALL_LIBRARIES]
+        ]
+    return {
+        "activities": [
+            {
+                "title": activity["title"],
+                "starts_at": instant(activity["starts_at"]),
+                "ends_at": _end(activity),
+                "venue": activity["venue"],
+                "branch": activity.get("branch"),
+                "type": activity["type"],
+            }
+            for activity in activities
+        ],
+        "library_information": news[:limit],
+    }
+
+
+def _end(activity: Mapping[str, Any]) -> str | None:
+    """Return when an activity ends, None if no end is announced."""
+    ends_at = activity["last_at"]
+    return instant(ends_at) if ends_at > activity["starts_at"] else None

@@ -1,0 +1,217 @@
+"""Projection: turn events into changes of the account views.
+
+Pure functions. Kafka's events and the changes in a command's answer go through the same `fold`.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import singledispatch
+
+from services.gateway.views.open_items import OPEN_HOLDS, OPEN_REGISTRATIONS
+from services.gateway.views.store.changes import Change, Erasure, Row, ViewChange
+from shared.contracts import Event
+from shared.contracts.accounts import PatronSnapshot, PreferencesChanged
+from shared.contracts.circulation import (
+    ChargeSnapshot,
+    HoldSnapshot,
+    LoanSnapshot,
+    SuspensionSnapshot,
+    TitleCatalogued,
+)
+from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
+from shared.contracts.notices import BranchSnapshot, NoticePublished, NotificationSnapshot
+from shared.mongo import Document
+
+# ruff: noqa: ARG001 - every kind of event is folded by the same signature
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+@singledispatch
+def fold(event: Event, at: datetime) -> Sequence[Change]:
+    """Return the changes that an event of business time `at` makes; none if no account shows it.
+
+    Raises ValueError for an id that cannot be a field name.
+    """
+    return ()
+
+
+@fold.register
+def _fold_patron(event: PatronSnapshot, at: datetime) -> Sequence[Change]:
+    if event.status == "erased":
+        return [Erasure(event.patron_id, event.version)]
+    content = {
+        "version": event.version,
+        "category": event.category,
+        "home_branch": event.home_branch,
+        "language": event.language,
+        "status": event.status,
+    }
+    return [ViewChange(event.patron_id, "patron", content, event.publisher, at)]
+
+
+@fold.register
+def _fold_preferences(event: PreferencesChanged, at: datetime) -> Sequence[Change]:
+    content = {
+        "version": event.version,
+        "followed_branches": list(event.followed_branches),
+        "activity_types": list(event.activity_types),
+        "language": event.language,
+        "channels": list(event.channels),
+        "keep_history": event.keep_history,
+    }
+    return [ViewChange(event.patron_id, "preferences", content, event.publisher, at)]
+
+
+@fold.register
+def _fold_loan(event: LoanSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "state": event.state}
+    if event.state == "open":
+        content |= {
+            "title_id": event.title_id,
+            "barcode": event.barcode,
+            "branch": event.branch,
+            "borrowed_on": event.borrowed_on.isoformat(),
+            "due_on": event.due_on.isoformat(),
+            "renewals": event.renewals,
+            "renewals_left": event.renewals_left,
+            "renewals_allowed": event.renewals_allowed,
+            "claimed_returned_on": _day(event.claimed_returned_on),
+        }
+    path = f"loans.{_field(event.loan_id)}"
+    ends = event.state != "open"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+
+
+@fold.register
+def _fold_charge(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "outstanding_cents": event.outstanding_cents}
+    ends = not (event.outstanding_cents or event.refund_due_cents)
+    if not ends:
+        content |= {
+            "kind": "lost-processing" if event.processing else event.kind,
+            "loan_id": event.loan_id or None,
+            "hold_id": event.hold_id,
+            "title_id": event.title_id,
+            "refund_due_cents": event.refund_due_cents,
+            "amount_cents": event.amount_cents,
+            "assessed_on": event.assessed_on.isoformat(),
+        }
+    path = f"charges.{_field(event.charge_id)}"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+
+
+@fold.register
+def _fold_hold(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
+    state = "to-fetch" if event.to_fetch else event.state
+    content: Document = {"version": event.version, "state": state}
+    ends = state not in OPEN_HOLDS
+    if not ends:
+        until = event.shelf_until if event.state == "ready" else event.expires_on
+        content |= {
+            "title_id": event.title_id,
+            "pickup_branch": event.pickup_branch,
+            "place": event.place,
+            "frozen": event.frozen,
+            "expires_on": until.isoformat() if until else None,
+        }
+    waits = event.state == "waiting"
+    path = f"holds.{_field(event.hold_id)}"
+    return [
+        ViewChange(event.patron_id, path, content, event.publisher, at, ends),
+        _place(event.hold_id, event.version, event.title_id, event.place if waits else None),
+    ]
+
+
+def _place(key: str, version: int, queue: str, place: int | None) -> Row:
+    """Return the row of a place in the queue of a title or an activity; None ends the wait."""
+    content: Document = {"version": version, "waiting": place is not None}
+    if place is not None:
+        content |= {"queue": queue, "place": place}
+    return Row("place", key, content, ends=place is None)
+
+
+@fold.register
+def _fold_notification(event: NotificationSnapshot, at: datetime) -> Sequence[Change]:
+    content = {"version": event.version, "read": event.read}
+    path = f"notifications.{_field(event.notification_id)}"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, event.read)]
+
+
+@fold.register
+def _fold_title(event: TitleCatalogued, at: datetime) -> Sequence[Change]:
+    return [Row("title", event.title_id, {"version": event.version, "title": event.title})]
+
+
+@fold.register
+def _fold_branch(event: BranchSnapshot, at: datetime) -> Sequence[Change]:
+    relief = [
+        {
+            "from": closure.from_.isoformat(),
+            "reopened_on": _day(closure.reopened_on),
+            "extra_renewals": closure.extra_renewals,
+        }
+        for closure in event.closures
+        if closure.extra_renewals
+    ]
+    content = {"version": event.version, "name": event.name, "relief": relief}
+    return [Row("branch", event.branch, content)]
+
+
+@fold.register
+def _fold_suspension(event: SuspensionSnapshot, at: datetime) -> Sequence[Change]:
+    return [Row("suspension", event.suspension_id, {"version": event.version})]
+
+
+@fold.register
+def _fold_activity(event: ActivitySnapshot, at: datetime) -> Sequence[Change]:
+    content = {
+        "version": event.version,
+        "title": event.title,
+        "type": event.type,
+        "venue": event.venue,
+        "branch": event.branch,
+        "starts_at": event.starts_at,
+        "last_at": event.ends_at or event.starts_at,
+        "cancelled": event.cancelled,
+    }
+    return [Row("activity", event.activity_id, content)]
+
+
+@fold.register
+def _fold_registration(event: RegistrationSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "state": event.state}
+    ends = event.state not in OPEN_REGISTRATIONS
+    if not ends:
+        content |= {"activity_id": event.activity_id, "turn": event.turn}
+    waits = event.state == "waitlisted"
+    path = f"registrations.{_field(event.registration_id)}"
+    return [
+        ViewChange(event.patron_id, path, content, event.publisher, at, ends),
+        _place(
+            event.registration_id, event.version, event.activity_id, event.turn if waits else None
+        ),
+    ]
+
+
+@fold.register
+def _fold_notice(event: NoticePublished, at: datetime) -> Sequence[Change]:
+    content = {
+        "version": event.version,
+        "branches": list(event.branches),
+        "title": event.title,
+        "content": event.content,
+        "date": event.date.isoformat(),
+    }
+    return [Row("notice", event.notice_id, content)]
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _field(identifier: str) -> str:
+    if not _ID.fullmatch(identifier):
+        raise ValueError("an id has letters, digits, dashes and underscores")
+    return identifier

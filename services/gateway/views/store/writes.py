@@ -1,0 +1,233 @@
+"""Apply changes to the account views and to the data shown with them.
+
+Every write applies a change only if it is newer, as one update with a pipeline: it reads the stored
+version and decides in the same atomic step. So any number of writers, in any order and with any
+repetition, come to the same document. A guard in the filter could do that too, but it could not
+raise `heard` when the resource itself is not newer, and a refused upsert is a duplicate-key error
+that looks like two writers creating the document at once. (With `_id` alone in the filter the
+server itself retries an upsert that lost such a race.)
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo import UpdateMany, UpdateOne
+
+from services.gateway.views.store.changes import (
+    SHOWN_TO_ALL,
+    TABLES,
+    Change,
+    Erasure,
+    Row,
+    ViewChange,
+)
+from services.gateway.views.store.schema import WHOLE, Collections
+from shared.mongo import Database, Document
+
+LATE = timedelta(minutes=2)
+"""Time between an event and a later build after which the owners' answers contain the event.
+
+So an event that was recorded earlier creates nothing in views that were built: an item that they
+lack has ended, even if the event of its end was read first. The span is longer than clocks may
+differ and a transaction may last.
+"""
+
+
+async def apply(views: Collections, changes: Sequence[Change]) -> None:
+    """Apply each change unless the same or a newer version is stored. Safe to repeat.
+
+    Loans, holds and charges are stored with their title, which may arrive at the same moment. So
+    their writer reads titles again after the write, and the writer of a title looks for them after
+    its write: the later one of the two sees the other's write.
+    """
+    changes = await _not_too_late(views, changes)
+    lent = {title_id for change in changes if (title_id := _lent_title(change))}
+    known = await _titles(views, lent)
+    writes: dict[str, list[UpdateOne]] = {}
+    for change in changes:
+        if isinstance(change, Row):
+            writes.setdefault(TABLES[change.kind], []).append(_row_write(change))
+        elif isinstance(change, Erasure):
+            writes.setdefault("account_views", []).append(_erasure_write(change))
+        else:
+            title = known.get(_lent_title(change) or "")
+            writes.setdefault("account_views", []).append(_view_write(change, title))
+    for collection, updates in writes.items():
+        await views[collection].bulk_write(updates, ordered=False)
+    if any(isinstance(change, Row) and change.kind in SHOWN_TO_ALL for change in changes):
+        # After the rows, and even if they are no news: an earlier writer may have been killed here.
+        new = {"$set": {"stamp": ObjectId()}}
+        await views["account_views"].update_one({"_id": WHOLE}, new)
+    told = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}
+    current = await _titles(views, lent | told)
+    await _show_titles(
+        views,
+        [
+            title
+            for title_id, title in current.items()
+            if title_id in told or known.get(title_id) != title
+        ],
+    )
+
+
+async def keep_accruing(
+    database: Database, patron_id: str, at: datetime, said: Mapping[str, Any]
+) -> None:
+    """Store circulation's answer of business time `at` about accruing fines.
+
+    A newer stored answer stays, and an erased patron's view is not changed.
+    """
+    await database.account_views.update_one(
+        {
+            "_id": patron_id,
+            "patron.status": {"$ne": "erased"},
+            "accruing.at": {"$not": {"$gt": at}},
+        },
+        {"$set": {"accruing": {"at": at, **said}}},
+    )
+
+
+_ERASED = {"$eq": ["$patron.status", "erased"]}
+
+
+async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequence[Change]:
+    if all(change.recorded_at is None for change in changes):
+        return changes
+    whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
+    since, begun = whole.get("forgotten"), whole.get("begun")
+    in_time = [
+        c for c in changes if since is None or c.recorded_at is None or c.recorded_at >= since
+    ]
+    if begun is None:
+        return in_time
+    return [
+        replace(c, creates=False)
+        if not isinstance(c, Erasure) and c.recorded_at and c.recorded_at < begun - LATE
+        else c
+        for c in in_time
+    ]
+
+
+def _lent_title(change: Change) -> str | None:
+    return change.content.get("title_id") if isinstance(change, ViewChange) else None
+
+
+async def _titles(views: Collections, ids: set[str]) -> dict[str, Document]:
+    if not ids:
+        return {}
+    found = await views["titles"].find({"_id": {"$in": list(ids)}}).to_list(len(ids))
+    return {row["_id"]: row for row in found}
+
+
+def _row_write(row: Row) -> UpdateOne:
+    newer = _newer("$version", row.content["version"], creates=row.creates)
+    replacement = _as_told({"_id": row.id, **row.content}, ends=row.ends)
+    pipeline = [{"$replaceWith": {"$cond": [newer, replacement, "$$ROOT"]}}]
+    return UpdateOne({"_id": row.id}, pipeline, upsert=row.creates)
+
+
+def _newer(stored: str, version: int, *, creates: bool) -> Document:
+    """Return an expression: true if a version is newer than the stored one, or none is stored.
+
+    Without `creates`, an expression that is false if none is stored.
+    """
+    newer: Document = {"$lt": [{"$ifNull": [stored, 0]}, version]}
+    return newer if creates else {"$and": [{"$gt": [stored, 0]}, newer]}
+
+
+def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
+    stored, heard = f"${change.path}", f"heard.{change.source}"
+    content = dict(change.content)
+    if "title_id" in content:
+        content["title"] = title["title"] if title else None
+        content["title_version"] = title["version"] if title else 0
+    version = _newer(f"{stored}.version", content["version"], creates=change.creates)
+    newer = {"$and": [{"$not": [_ERASED]}, version]}
+    kept: Document = {
+        change.path: {"$cond": [newer, _as_told(content, ends=change.ends), stored]},
+        heard: {"$max": [f"${heard}", change.at]},
+        "stamp": _stamp_if({"$or": [newer, {"$lt": [f"${heard}", change.at]}]}),
+    }
+    if change.ends:
+        kept["oldest_end"] = {"$cond": [newer, _OLDEST_END, "$oldest_end"]}
+    pipeline: list[Document] = [{"$set": kept}]
+    if change.path.startswith(tuple(f"{kind}." for kind in _WITH_TITLES)):
+        pipeline.append({"$set": {"title_ids": _shown_titles()}})
+    left = {"_id": "$_id", "patron": "$patron", "oldest_end": "$oldest_end"}
+    pipeline.append({"$replaceWith": {"$cond": [_ERASED, left, "$$ROOT"]}})
+    return UpdateOne({"_id": change.patron_id}, pipeline, upsert=change.creates)
+
+
+_OLDEST_END = {"$min": ["$oldest_end", "$$NOW"]}
+
+
+def _as_told(content: Document, *, ends: bool) -> Document:
+    """Return an expression of the content; for an ended item with the time of this write."""
+    told = {"$literal": content}
+    return {"$mergeObjects": [told, {"ended": "$$NOW"}]} if ends else told
+
+
+def _stamp_if(changed: Document) -> Document:
+    """Return an expression of a new stamp if `changed`, so that other writes change nothing."""
+    return {"$cond": [changed, ObjectId(), "$stamp"]}
+
+
+def _erasure_write(change: Erasure) -> UpdateOne:
+    tombstone = {"$literal": {"version": change.version, "status": "erased"}}
+    left = {"_id": "$_id", "patron": tombstone, "oldest_end": _OLDEST_END}
+    pipeline = [{"$replaceWith": left}]
+    return UpdateOne({"_id": change.patron_id}, pipeline, upsert=True)
+
+
+def _shown_titles() -> Document:
+    """Return an expression of the titles of open loans, holds and charges.
+
+    Ended ones have no `title_id` any more.
+    """
+    titles = [
+        {
+            "$map": {
+                "input": {"$objectToArray": {"$ifNull": [f"${kind}", {}]}},
+                "in": "$$this.v.title_id",
+            }
+        }
+        for kind in _WITH_TITLES
+    ]
+    return {"$setDifference": [{"$setUnion": titles}, [None]]}
+
+
+_WITH_TITLES = ("loans", "holds", "charges")
+
+
+async def _show_titles(views: Collections, titles: Sequence[Document]) -> None:
+    """Write these titles into views that show an older version or none yet."""
+    updates = []
+    for title in titles:
+        waits = {
+            "$and": [
+                {"$eq": ["$$this.v.title_id", title["_id"]]},
+                {"$lt": ["$$this.v.title_version", title["version"]]},
+            ]
+        }
+        shown = {"$literal": {"title": title["title"], "title_version": title["version"]}}
+        corrected = {"k": "$$this.k", "v": {"$mergeObjects": ["$$this.v", shown]}}
+        put: Document = {}
+        changed = []
+        for kind in _WITH_TITLES:
+            elements = {"$objectToArray": {"$ifNull": [f"${kind}", {}]}}
+            changed.append({"$anyElementTrue": [{"$map": {"input": elements, "in": waits}}]})
+            all_ = {
+                "$map": {
+                    "input": {"$objectToArray": f"${kind}"},
+                    "in": {"$cond": [waits, corrected, "$$this"]},
+                }
+            }
+            there = {"$eq": [{"$type": f"${kind}"}, "object"]}
+            put[kind] = {"$cond": [there, {"$arrayToObject": all_}, "$$REMOVE"]}
+        pipeline = [{"$set": {**put, "stamp": _stamp_if({"$or": changed})}}]
+        updates.append(UpdateMany({"title_ids": title["_id"]}, pipeline))
+    if updates:
+        await views["account_views"].bulk_write(updates, ordered=False)
