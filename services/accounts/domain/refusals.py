@@ -17,14 +17,14 @@ class BadCredentials(Refusal):
     """There is no such card, or the PIN is wrong; the answer does not say which."""
 
     code = "bad-credentials"
-    reason = "The card number or the PIN is not right."
+    reason = "Your card number or PIN is wrong."
 
 
 class Locked(Refusal):
     """Too many attempts on one card; the answer does not say whether the card exists."""
 
     code = "locked"
-    reason = "There were too many attempts with this card number. Please try again in 15 minutes."
+    reason = "Too many attempts to log in with this card number. Please try again in 15 minutes."
 
 
 class CardTaken(Refusal):
@@ -60,5 +60,6 @@ class NotBlocked(Refusal):
 
     code = "not-blocked"
     reason = (
-        "This patron is not blocked by the staff. Who owes too much may borrow once it is paid."
+        "This patron is not blocked by the staff. If they owe too much, they can "
+        "borrow once they pay."
     )

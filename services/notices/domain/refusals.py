@@ -54,7 +54,7 @@ class NoBranchCovered(Refusal):
     code = "no-branch-covered"
 
     def __init__(self) -> None:
-        super().__init__("No library is of the kinds that were named.")
+        super().__init__("No library matches your selection.")
 
 
 class ClosedAlready(Refusal):
@@ -112,7 +112,7 @@ class NeverClosed(Refusal):
     code = "reopened-before-closed"
 
     def __init__(self) -> None:
-        super().__init__("The first open day has to be after the first closed day.")
+        super().__init__("The reopening day must be after the first closed day.")
 
 
 class NoSuchClosure(Refusal):
@@ -140,7 +140,9 @@ class NothingToReopen(Refusal):
     code = "nothing-to-reopen"
 
     def __init__(self) -> None:
-        super().__init__("All these libraries have reopened. Name those whose date is to change.")
+        super().__init__(
+            "All these libraries have reopened. Name those whose reopening day you want to change."
+        )
 
 
 class NothingToWithdraw(Refusal):
@@ -167,4 +169,4 @@ class BadCursor(Refusal):
     code = "bad-cursor"
 
     def __init__(self) -> None:
-        super().__init__("The page asked for is not one that this list gave as its next.")
+        super().__init__("The cursor does not come from this list.")
