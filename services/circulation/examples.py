@@ -150,7 +150,7 @@ EXAMPLES: Mapping[str, Any] = {
     "POST /v1/loans/{loan_id}/claim.claimed_returned_on": "2021-03-06",
     "ConflictOut.branch": "HKCL",
     "ConflictOut.code": "loan-limit",
-    "ConflictOut.detail": "You have as many items on loan as you may have at one time: 10.",
+    "ConflictOut.detail": "You've reached the limit of items on loan at one time: 10.",
     "ConflictOut.id": "01771f02-6e20-78b4-a5c7-3d9e8f1b0c15",
     "ConflictOut.lent_on": "2021-03-07",
     "POST /v1/offline-conflicts/{conflict_id}/resolution.resolution": {

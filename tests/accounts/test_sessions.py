@@ -93,7 +93,7 @@ async def test_an_unknown_card_is_answered_as_a_wrong_pin_is(
         "type": "/problems/bad-credentials",
         "title": "Bad credentials",
         "status": 401,
-        "detail": "The card number or the PIN is not right.",
+        "detail": "Your card number or PIN is wrong.",
         "code": "bad-credentials",
     }
 

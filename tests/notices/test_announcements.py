@@ -79,9 +79,9 @@ async def test_two_suspensions_announced_at_one_moment_are_one_message_that_name
     (item,) = await inbox(api, "p")
     assert item["text"] == (
         "Fines are suspended from 10 December 2020 for your loans from Sha Tin Public Library and "
-        "Tai Po Public Library. They are counted again from 5 March 2021. "
+        "Tai Po Public Library. They restart on 5 March 2021. "
         "Fines are suspended from 10 December 2020 for your loans from Mobile Library 1. "
-        "They are counted again from 3 May 2021."
+        "They restart on 3 May 2021."
     )
     assert item["about"]["suspension_id"] == "s-1"
     assert item["about"]["branches"] == ["STPL", "TPO"]
@@ -108,7 +108,7 @@ async def test_announcements_of_one_moment_are_combined_by_kind_in_any_order(
     assert (again["kind"], freed["kind"]) == ("fines.resumed", "fines.suspended")
     assert [len(one["also"]) for one in (again, freed)] == [1, 1]
     assert (freed["about"]["suspension_id"], freed["about"]["version"]) == ("s-1", 3)
-    assert "not from 5 March 2021 as announced before" in freed["text"]
+    assert "not on 5 March 2021 as announced before" in freed["text"]
 
 
 async def test_two_suspensions_heard_by_two_replicas_at_once_are_one_message(
@@ -160,7 +160,7 @@ async def test_a_resumption_that_is_taken_back_names_the_day_that_no_longer_hold
     assert await texts(api, "p") == [
         (
             "Fines are suspended from 10 December 2020 for your loans from "
-            "Hong Kong Central Library. They are not counted again from 5 March 2021 "
+            "Hong Kong Central Library. They do not restart on 5 March 2021 "
             "as announced before. Another day will be announced."
         )
     ]
@@ -174,8 +174,8 @@ async def test_a_suspension_that_was_an_error_is_told_as_not_in_force(
     await hear(api, error, "e-1", FEBRUARY_17)
     assert await texts(api, "p") == [
         (
-            "Fines are not suspended from 10 December 2020 as announced before: "
-            "overdue days of your loans from HKCL are counted."
+            "Fines are not suspended from 10 December 2020 as announced before. "
+            "Overdue days of your loans from HKCL count as usual."
         )
     ]
 
@@ -275,10 +275,7 @@ async def test_each_change_of_a_reopening_that_was_announced_is_told_with_both_d
         f"{name} reopens on 26 February 2021.",
         f"{name} reopens on 5 March 2021, not on 26 February 2021 as announced before.",
         f"{name} reopens on 26 February 2021, not on 5 March 2021 as announced before.",
-        (
-            f"{name} is open: the closure until 26 February 2021 that was announced "
-            "before no longer holds."
-        ),
+        f"{name} is open. It is not closed until 26 February 2021 as announced before.",
     ]
 
 
@@ -312,10 +309,10 @@ async def test_an_activity_that_is_moved_back_names_the_time_and_place_that_no_l
     await hear(api, back, "e-1", FEBRUARY_1)
     assert await texts(api, "p") == [
         (
-            "There is a change to “Factory In and Out”: it begins on 27 November 2020 at 2:30 "
+            "Changed: “Factory In and Out” begins on 27 November 2020 at 2:30 "
             "pm, not on 20 November 2020 at 7:00 pm as announced before. Venue: Hall. "
-            "The venue Gallery, announced before, no longer holds. "
-            "If you cannot come, please withdraw, so that the next in line gets it."
+            "The venue announced before, Gallery, has changed. "
+            "If you can't come, please withdraw, so that the next person gets your place."
         )
     ]
 

@@ -40,7 +40,7 @@ async def test_a_patron_is_told_that_a_reserved_item_waits_and_when_it_does_no_l
     assert said == [
         "“Jane Eyre” can be collected at Tai Po Public Library until 27 February 2021.",
         f"{kept}, because the library is closed for a time.",
-        f"{left}. The reservation has ended.",
+        f"{left}. Your reservation has ended.",
         "The library has cancelled your reservation: “Jane Eyre”.",
     ]
 

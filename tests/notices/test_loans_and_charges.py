@@ -31,7 +31,7 @@ async def test_an_overdue_notice_says_what_the_statement_says(api: Api, lending:
     (item,) = await inbox(api, "p")
     assert item["text"] == (
         "“Jane Eyre” was due on 4 December 2020 and is overdue. Please return or renew it. "
-        "The fine up to 9 December 2020 is $7.50, payable after its return or renewal."
+        "Your fine up to 9 December 2020: $7.50. Pay it after you return or renew the item."
     )
     assert (item["about"]["amount_cents"], item["about"]["suspended"]) == (750, False)
     assert lending.asked == [("/v1/loans/loan-1/fine-statement", {"as_of": "2020-12-09"})]
@@ -64,9 +64,9 @@ async def test_an_overdue_notice_names_no_money_while_fines_are_suspended(
         assert "$" not in item["text"]
         assert "Fines are suspended" in item["text"]
         assert "amount_cents" not in item["about"]
-    assert later["text"].endswith("They are counted again from 5 March 2021.")
+    assert later["text"].endswith("They restart on 5 March 2021.")
     assert later["about"]["resumes_on"] == "2021-03-05"
-    assert "again" not in earlier["text"]
+    assert "restart" not in earlier["text"]
 
 
 async def test_nothing_is_said_of_a_loan_that_is_not_there_or_not_overdue_any_more(
@@ -100,9 +100,8 @@ async def test_a_fine_is_told_as_the_charge_stands_then(api: Api, lending: Lendi
     await hear(api, title(), "e-0", DECEMBER_9)
     await hear(api, fine("charge-2", "p"), "e-2", FEBRUARY_1)
     settled, open_ = await texts(api, "p")
-    assert open_.startswith("An item that you borrowed: a fine of $7.50 was recorded. $6.00 of it")
-    assert settled.startswith("“Jane Eyre”: a fine of $7.50")
-    assert "It is settled" in settled
+    assert open_ == "An item that you borrowed: you've been fined $7.50. To pay: $6.00."
+    assert settled == "“Jane Eyre”: you've been fined $7.50. Nothing is left to pay."
 
 
 async def test_a_fine_assessed_under_a_suspension_is_told_without_its_sum(
@@ -132,12 +131,9 @@ async def test_a_charge_notification_states_the_charge_at_that_time(
         await hear(api, event, f"e-{number + 1}", f"2020-12-09T1{number}:00:00+08:00")
     refunded, adjusted, waived, paid = await texts(api, "p")
     assert paid == "“Jane Eyre”: your payment of $7.50 was received. Thank you."
-    assert waived == "“Jane Eyre”: $2.00 of a charge was waived."
-    assert adjusted == (
-        "“Jane Eyre”: a charge was lowered and is now $4.50. "
-        "$3.00 of what you paid is due back to you."
-    )
-    assert refunded == "“Jane Eyre”: $3.00 was given back to you."
+    assert waived == "“Jane Eyre”: $2.00 of a charge was waived, so you don't pay it."
+    assert adjusted == "“Jane Eyre”: a charge was lowered to $4.50. You'll get $3.00 back."
+    assert refunded == "“Jane Eyre”: $3.00 was refunded to you."
 
 
 async def test_a_hold_fee_is_told_without_a_loan(api: Api, lending: Lending) -> None:
@@ -147,7 +143,7 @@ async def test_a_hold_fee_is_told_without_a_loan(api: Api, lending: Lending) -> 
     )
     await hear(api, event, "e-1", DECEMBER_9)
     [told] = await texts(api, "p")
-    assert told.startswith("A fee of $3.30 for collecting a reserved item was charged.")
+    assert told.startswith("You've been charged $3.30 for collecting a reserved item.")
     assert [path for path, _ in lending.asked] == ["/v1/charges/charge-1"]
 
 

@@ -50,7 +50,7 @@ async def test_a_recording_is_told_to_those_who_follow_its_type(api: Api) -> Non
     await hear(api, prefers("a", 1, (), ("exhibition", "talk")), "e-1", FEBRUARY_1)
     await hear(api, prefers("b", 1, ("HKCL",), ("exhibition",)), "e-2", FEBRUARY_1)
     await hear(api, released("activity-1"), "e-3", FEBRUARY_17)
-    assert await texts(api, "a") == ["The recording of “Factory In and Out” can be watched now."]
+    assert await texts(api, "a") == ["You can now watch the recording of “Factory In and Out”."]
     assert await inbox(api, "b") == []
 
 

@@ -26,8 +26,9 @@ async def test_only_a_patron_who_waited_is_notified_of_a_place(api: Api) -> None
     assert await inbox(api, "at-once") == []
     (item,) = await inbox(api, "waited")
     assert item["text"] == (
-        "A place has become free, and it is yours: “Factory”, on 20 November 2020 at 7:00 pm. "
-        "If you cannot come, please withdraw, so that the next in line gets it."
+        "You have a place now: “Factory”, on 20 November 2020 at 7:00 pm. "
+        "If you can't come, please withdraw, so that the next person gets your "
+        "place."
     )
     assert item["about"] == {"activity_id": "activity-1", "title": "Factory"}
 
@@ -57,8 +58,9 @@ async def test_all_who_registered_are_told_when_and_where_it_is_now(
     for patron in ("p000", "p199", "p200", "p249"):
         (item,) = await inbox(api, patron)
         assert item["text"] == (
-            "There is a change to “Factory In and Out”: it begins on 27 November 2020 at 2:30 pm. "
-            "Venue: Hall. If you cannot come, please withdraw, so that the next in line gets it."
+            "Changed: “Factory In and Out” begins on 27 November 2020 at 2:30 pm. "
+            "Venue: Hall. If you can't come, please withdraw, so that the next person gets your "
+            "place."
         )
     assert await inbox(api, "p250") == []
 

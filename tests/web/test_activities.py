@@ -13,7 +13,7 @@ from tests.web.story import CENTRAL, Story
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 LANGUAGES = ("en", "zh-Hant", "zh-Hans")
-SECOND = "You are number 2 on the waiting list"
+SECOND = "You're number 2 on the waiting list"
 CANCELLED = {"en": "cancelled", "zh-Hant": "已取消", "zh-Hans": "已取消"}
 
 
@@ -45,7 +45,7 @@ async def test_a_waiting_patron_sees_their_position_and_moves_up(
     await expect(later.locator("section")).to_contain_text(SECOND)
 
     await press(page)
-    await expect(page.locator("#said")).to_contain_text("You are not registered any more.")
+    await expect(page.locator("#said")).to_contain_text("You're no longer registered.")
     listed = await library.get(f"/v1/activities/{activity}/registrations", by="staff")
     assert [(one["state"], one["position"]) for one in listed["items"]] == [
         ("confirmed", None),
@@ -77,11 +77,13 @@ async def test_a_page_that_is_older_than_what_was_done_elsewhere_says_how_it_is(
         await page.goto(f"/activities/{activity}")
     await press(new)
     await press(old)
-    await expect(old.locator("#said")).to_contain_text("You have registered for this already.")
+    await expect(old.locator("#said")).to_contain_text(
+        "You've already registered for this activity."
+    )
     await expect(old.get_by_role("button", name="Withdraw")).to_be_visible()
     await press(new)
     await press(old)
-    await expect(old.locator("#said")).to_contain_text("You are not registered any more.")
+    await expect(old.locator("#said")).to_contain_text("You're no longer registered.")
 
 
 async def test_an_activity_that_has_begun_or_needs_no_registration_has_no_form(
@@ -90,7 +92,7 @@ async def test_an_activity_that_has_begun_or_needs_no_registration_has_no_form(
     begun = await story.library.activity(places=3, starts_at="2021-02-26T09:00:00+08:00")
     page = await windows.open(card=await story.library.patron(CENTRAL))
     await page.goto(f"/activities/{begun}")
-    await expect(page.get_by_text("This has begun.")).to_be_visible()
+    await expect(page.get_by_text("This activity has begun.")).to_be_visible()
     await expect(page.locator("main form")).to_have_count(0)
     await page.goto(f"/activities/{story.activities['talk']}")
     await expect(page.locator(".facts")).to_contain_text("Not needed")
@@ -141,7 +143,7 @@ async def test_a_librarian_sees_the_places_and_registers_with_no_card_of_the_des
     page = await windows.open(card=story.librarian)
     await page.goto(f"/activities/{activity}")
     await expect(page.locator(".facts")).to_contain_text("3 of 3")
-    await expect(page.get_by_text("Registrations are made with a patron's card.")).to_be_visible()
+    await expect(page.get_by_text("To register, log in with a patron's card.")).to_be_visible()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -35,15 +35,19 @@ RESTART = {
     "zh-Hant": "罰款將由2021年3月5日起恢復計算：此項資料每日 $1.50。",
     "zh-Hans": "罚款自2021年3月5日起恢复计算：该文献每天 $1.50。",
 }
-BLOCKED = "This account is blocked until what is owed is paid, or the staff lift the block."
+OWING = "You can't borrow, renew or reserve until you pay %(amount)s."
+BLOCKED = (
+    "You can't borrow, renew or reserve until you pay your charges or the staff "
+    "unblock your account."
+)
 RENEWED = "%(title)s: renewed until %(due_on)s. Reference %(reference)s."
 WAITLISTED = (
-    "All places are taken. You are number %(position)s on the waiting list; "
-    "you are told when a place is yours."
+    "All places are taken. You're number %(position)s on the waiting list. We'll "
+    "tell you when you get a place."
 )
 NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
 """Elements that would lose the focus when the account changes while it is open."""
-CLOSURE_CHANGED = "The closure is changed. Due dates follow it in the next minutes."
+CLOSURE_CHANGED = "The closure is changed. Due dates are updated within minutes."
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +85,13 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     # A guest who requests a page is sent to log in, and then to the page.
     await page.goto("/")
     await reader.log_in(busy.card, pin="000000")
-    await told("The card number or the PIN is not right.")
+    await told("Your card number or PIN is wrong.")
     await reader.log_in(busy.card)
     await expect(page.locator("html")).to_have_attribute("lang", reader.language)
 
     # Overdue loans and the days of a fine are shown; renewing is refused while money is owed.
     await expect(page.get_by_text(RESTART[reader.language])).to_be_visible()
-    await expect(page.get_by_text(say(BLOCKED))).to_be_visible()
+    await expect(page.get_by_text(say(OWING, amount="$6.00"))).to_be_visible()
     await expect(page.locator(NAMELESS)).to_have_count(0)
     await follow(f"Title {busy.late}")
     await expect(page.locator(".strip .suspended i")).not_to_have_count(0)
@@ -98,12 +102,13 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     await expect(page.locator(".strip .charged i")).to_have_count(4)
     await expect(page.get_by_text(say("%(rate)s a day", rate=150))).to_be_visible()
     await follow("Back to My Account")
-    await reader.press("Pay selected")
+    pay = page.get_by_role("button", name=say("Pay %(amount)s", amount="$6.00"), exact=True)
+    await reader.work(pay)
     await told("Paid: %(paid_cents)s. Thank you.", paid_cents=600)
 
     # One loan is renewed, then all.
     await reader.press("Renew selected")
-    await told("Nothing was selected.")
+    await told("Select at least one item first.")
     await reader.work(page.locator("input[name=loan]").first)
     await reader.press("Renew selected")
     of_any = say(RENEWED, title="", due_on="2021-03-12", reference="").rstrip(" .。")
@@ -118,11 +123,11 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     # One loan is claimed returned, one is lost and paid for.
     await follow(f"Title {busy.late}")
     await reader.press("I have returned it")
-    await told("Thank you. The library is looking for it; no fine is added meanwhile.")
+    await told("Thank you. The library is looking for the item. No fine is added in the meantime.")
     await follow(f"Title {busy.lost}")
     await reader.work(page.locator("input[type=checkbox][required]"))
     await reader.press("Report it as lost")
-    await told("Recorded as lost. What it costs is among your charges.")
+    await told("You've reported this item as lost. See what it costs under Charges.")
     await reader.press("Pay selected")
     await told("Paid: %(paid_cents)s. Thank you.", paid_cents=15360)
 
@@ -152,7 +157,7 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     await expect(page.get_by_text(last_day)).to_be_visible()
     await reader.work(hold)
     await reader.press("Pause this reservation")
-    await told("Your reservation is paused. It keeps its place.")
+    await told("Your reservation is paused. You keep your place in the queue.")
     await reader.work(hold)
     await reader.press("Resume this reservation")
     await told("Your reservation is active again.")
@@ -199,7 +204,7 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     await expect(page.locator(NAMELESS)).to_have_count(0)
     await reader.work(page.locator(f"a[href='/activities/{free}']"))
     await reader.press("Withdraw")
-    await told("You are not registered any more.")
+    await told("You're no longer registered.")
     await follow("All activities")
     await reader.work(page.locator(f"a[href='/activities/{full}']"))
     await reader.press("Join the waiting list")
@@ -265,7 +270,7 @@ async def test_a_librarians_day(reader: Reader, story: Story) -> None:
     await reader.fill("#reason", reason)
     await confirmed(
         reader,
-        "The closure is recorded. Due dates follow it in the next minutes.",
+        "The closure is recorded. Due dates are updated within minutes.",
         moved=0,
         before=1650,
         after=1650,
@@ -407,7 +412,7 @@ async def confirmed(
         to, loans = await row.locator("td").all_inner_texts()
         moves[to] += int(loans)
     assert moves.total() == moved
-    await reader.press("Confirm")
+    await reader.press("Make this change")
     await reader.told(said)
     return moves
 

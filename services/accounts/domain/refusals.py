@@ -20,7 +20,7 @@ class BadCredentials(Refusal):
 
     code = "bad-credentials"
     status = 401
-    reason = "The card number or the PIN is not right."
+    reason = "Your card number or PIN is wrong."
 
 
 class Locked(Refusal):
@@ -28,7 +28,7 @@ class Locked(Refusal):
 
     code = "locked"
     status = 429
-    reason = "There were too many attempts with this card number. Please try again in 15 minutes."
+    reason = "Too many attempts to log in with this card number. Please try again in 15 minutes."
 
 
 class CardTaken(Refusal):
@@ -65,5 +65,6 @@ class NotBlocked(Refusal):
 
     code = "not-blocked"
     reason = (
-        "This patron is not blocked by the staff. Who owes too much may borrow once it is paid."
+        "This patron is not blocked by the staff. If they owe too much, they can "
+        "borrow once they pay."
     )

@@ -139,7 +139,7 @@ def pay(charge: Charge, cents: int, occasion: Occasion) -> Posting:
 def waive(charge: Charge, cents: int, occasion: Occasion) -> Posting:
     """Post a waiver of `cents`. Raises MoreThanOutstanding."""
     if cents > charge.outstanding_cents:
-        raise MoreThanOutstanding(cents=charge.outstanding_cents)
+        raise MoreThanOutstanding(outstanding=f"${charge.outstanding_cents / 100:,.2f}")
     waived = replace(
         charge,
         outstanding_cents=charge.outstanding_cents - cents,

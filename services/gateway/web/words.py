@@ -6,35 +6,39 @@ from services.gateway.web.languages import marked
 SAID = {
     **desk.SAID,
     "hold-placed": marked("Reserved. You are number %(position)s in the queue."),
-    "hold-kept": marked("Reserved. A copy is kept for you; you are told when you can collect it."),
+    "hold-kept": marked(
+        "Reserved. A copy is kept for you. We'll tell you when you can collect it."
+    ),
     "session-ended": marked("Your session has ended. Please log in again."),
     "logged-out": marked("You have logged out."),
     "renewed": marked("%(title)s: renewed until %(due_on)s. Reference %(reference)s."),
     "renewed-charged": marked(
-        "%(title)s: renewed until %(due_on)s. Reference %(reference)s. "
-        "A fine of %(fine_cents)s was charged for the days before."
+        "%(title)s: renewed until %(due_on)s. Reference %(reference)s. You've been "
+        "fined %(fine_cents)s for the overdue days."
     ),
     "not-renewed": marked("%(title)s: not renewed. %(problem)s"),
-    "nothing-chosen": marked("Nothing was selected."),
+    "nothing-chosen": marked("Select at least one item first."),
     "nothing-to-renew": marked("There is nothing to renew."),
-    "and-more": marked("%(count)s more were renewed; the list below has their due dates."),
-    "claimed": marked("Thank you. The library is looking for it; no fine is added meanwhile."),
-    "declared-lost": marked("Recorded as lost. What it costs is among your charges."),
+    "and-more": marked("%(count)s more items were renewed. See their due dates below."),
+    "claimed": marked(
+        "Thank you. The library is looking for the item. No fine is added in the meantime."
+    ),
+    "declared-lost": marked("You've reported this item as lost. See what it costs under Charges."),
     "hold-changed": marked("Your reservation was changed."),
-    "hold-frozen": marked("Your reservation is paused. It keeps its place."),
+    "hold-frozen": marked("Your reservation is paused. You keep your place in the queue."),
     "hold-resumed": marked("Your reservation is active again."),
     "hold-cancelled": marked("Your reservation was cancelled."),
     "paid": marked("Paid: %(paid_cents)s. Thank you."),
     "payment-pending": marked(
-        "Your payment is under way: %(paid_cents)s. It will show here within minutes."
+        "Your payment of %(paid_cents)s is being processed. It will show here within minutes."
     ),
     "preferences-saved": marked("Saved."),
     "registered": marked("You have a place."),
     "waitlisted": marked(
-        "All places are taken. You are number %(position)s on the waiting list; "
-        "you are told when a place is yours."
+        "All places are taken. You're number %(position)s on the waiting list. We'll "
+        "tell you when you get a place."
     ),
-    "withdrawn": marked("You are not registered any more."),
+    "withdrawn": marked("You're no longer registered."),
 }
 """Messages after a command, by code.
 
@@ -48,68 +52,72 @@ PROBLEMS = {
         "This part of the service is not available at the moment. Please try again shortly."
     ),
     "too-many-requests": marked(
-        "That was a lot of requests in a short time. Please wait a little."
+        "You've sent too many requests in a short time. Please wait a moment."
     ),
-    "forbidden": marked("This page is not for your kind of account."),
+    "forbidden": marked("Your account can't use this page."),
     "form-of-ended-session": marked(
-        "Your session has ended, so what you sent has not been done. Please log in and try again."
+        "Your session has ended, so nothing has changed. Please log in and try again."
     ),
     "forged-form": marked("This form is too old. Please go back, reload the page and try again."),
-    "not-found": marked("This page was not found. What it was about may have ended."),
-    "method-not-allowed": marked("This page was not found. What it was about may have ended."),
-    "too-large": marked("What you sent is too long."),
-    "malformed": marked("Something is missing or not as it should be."),
+    "not-found": marked("Page not found. The item that it showed may have ended."),
+    "method-not-allowed": marked("Page not found. The item that it showed may have ended."),
+    "too-large": marked("Your text is too long. Please shorten it."),
+    "malformed": marked("Some information is missing or wrong. Please check it."),
     "idempotency-key-reused": marked(
-        "This form was sent before, with something else in it. Please reload the page."
+        "You've already sent this form with different content. Please reload the page."
     ),
     # logging in
     "session-ended-form": marked(
-        "Your session has ended, so what you sent has not been done. Log in, then send it again."
+        "Your session has ended, so nothing has changed yet. Log in, then send it again."
     ),
-    "bad-credentials": marked("The card number or the PIN is not right."),
+    "bad-credentials": marked("Your card number or PIN is wrong."),
     "locked": marked(
-        "There were too many attempts with this card number. Please try again in 15 minutes."
+        "Too many attempts to log in with this card number. Please try again in 15 minutes."
     ),
     # My Setting
     "no-address": marked(
-        "The library has no address of yours for this. The staff can enter it. Nothing was saved."
+        "Nothing was saved: the library doesn't have your address for this. Please ask "
+        "the staff to add it."
     ),
     # loans
-    "no-such-loan": marked("There is no such loan. Perhaps it has ended."),
+    "no-such-loan": marked("This loan was not found. It may have ended."),
     "loan-not-open": marked("This item has been returned already."),
-    "loan-lost": marked("This item is declared lost. Please ask the staff."),
-    "loan-claimed": marked("You said that it was returned. The library is looking for it."),
-    "renewal-limit": marked("It has been renewed as often as it may be."),
+    "loan-lost": marked("This item is recorded as lost. Please ask the staff."),
+    "loan-claimed": marked("You've told us that you returned it. The library is looking for it."),
+    "renewal-limit": marked("You've reached the renewal limit for this item."),
     "nothing-to-gain": marked("Renewing it now would not change the due date."),
     "hold-waiting": marked("Another reader is waiting for it."),
     "patron-blocked": marked(
-        "This account is blocked until what is owed is paid, or the staff lift the block."
+        "You can't borrow, renew or reserve until you pay your charges or the staff "
+        "unblock your account."
     ),
     "price-unknown": marked("The price of this item is not recorded. Please ask the staff."),
     # reservations
-    "no-such-hold": marked("There is no such reservation. Perhaps it has ended."),
+    "no-such-hold": marked("This reservation was not found. It may have ended."),
     "no-such-title": marked("There is no such title."),
     "unknown-branch": marked("There is no such library."),
-    "hold-limit": marked("You have as many reservations as you may have at one time."),
+    "hold-limit": marked("You've reached the limit of reservations at one time."),
     "hold-exists": marked("You have reserved this title already."),
     "title-on-loan": marked("You have this title on loan, so you cannot reserve it."),
     "hold-ended": marked("This reservation has ended."),
-    "hold-not-waiting": marked("An item is kept or on its way for this reservation already."),
+    "hold-not-waiting": marked(
+        "You can't change this reservation: a copy is already kept for you or on its way."
+    ),
     "ends-before-today": marked("This day has passed already."),
     # money
     "no-such-charge": marked("There is no such charge."),
-    "nothing-to-pay": marked("One of these charges is settled already. Nothing was paid."),
+    "nothing-to-pay": marked("Nothing was paid: one of these charges is already settled."),
     "payment-under-way": marked(
-        "A payment for this is under way. Please try again in a few minutes."
+        "Another payment is being processed. Please try again in a few minutes."
     ),
-    "payment-declined": marked("The payment was declined. Nothing was taken."),
-    "no-payment-provider": marked("Payments cannot be made here. Please pay at a library."),
+    "payment-declined": marked("Your payment was declined. Nothing was taken."),
+    "no-payment-provider": marked("You can't pay here. Please pay at a library."),
     # activities
     "no-such-activity": marked("There is no such activity."),
-    "no-registration-needed": marked("Everybody may come to this. No registration is needed."),
-    "already-registered": marked("You have registered for this already."),
+    "no-registration-needed": marked("You don't need to register. Everybody is welcome."),
+    "already-registered": marked("You've already registered for this activity."),
     "activity-cancelled": marked("This activity is cancelled."),
-    "activity-begun": marked("This has begun. Nobody can register or withdraw any more."),
+    "activity-begun": marked("This activity has begun. You can no longer register or withdraw."),
 }
 """Texts of problems by code."""
 
@@ -123,7 +131,7 @@ AT_FAULT = {
 
 FIELDS = {
     **desk.FIELDS,
-    "pickup_branch": marked("To be collected at"),
+    "pickup_branch": marked("Pick-up library"),
     "expires_on": marked("Not needed after"),
     "channel": marked("Also send messages by"),
     "body": marked("Which libraries"),
@@ -134,7 +142,7 @@ FILL_IN = marked("Please fill this in.")
 CHECK_FIELD = marked("Please check this field.")
 CHOOSE_LIBRARIES = marked("Please choose at least one library.")
 
-ANY_PROBLEM = marked("Something went wrong here. It has been noted; please try again later.")
+ANY_PROBLEM = marked("Something went wrong. We've recorded the error. Please try again later.")
 
 ACTIVITY_TYPES = {
     "talk": marked("Talk"),

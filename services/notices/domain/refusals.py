@@ -58,7 +58,7 @@ class NoBranchCovered(Refusal):
     code = "no-branch-covered"
 
     def __init__(self) -> None:
-        super().__init__("No library is of the kinds that were named.")
+        super().__init__("No library matches your selection.")
 
 
 class ClosedAlready(Refusal):
@@ -116,7 +116,7 @@ class NeverClosed(Refusal):
     code = "reopened-before-closed"
 
     def __init__(self) -> None:
-        super().__init__("The first open day has to be after the first closed day.")
+        super().__init__("The reopening day must be after the first closed day.")
 
 
 class NoSuchClosure(Refusal):
@@ -145,7 +145,9 @@ class NothingToReopen(Refusal):
     code = "nothing-to-reopen"
 
     def __init__(self) -> None:
-        super().__init__("All these libraries have reopened. Name those whose date is to change.")
+        super().__init__(
+            "All these libraries have reopened. Name those whose reopening day you want to change."
+        )
 
 
 class NothingToWithdraw(Refusal):
@@ -174,4 +176,4 @@ class BadCursor(Refusal):
     status = 422
 
     def __init__(self) -> None:
-        super().__init__("The page asked for is not one that this list gave as its next.")
+        super().__init__("The cursor does not come from this list.")

@@ -15,7 +15,7 @@ from shared.contracts.events import (
 from shared.owners import path_to
 from shared.unit_of_work import Run
 
-WITHDRAW = marked("If you cannot come, please withdraw, so that the next in line gets it.")
+WITHDRAW = marked("If you can't come, please withdraw, so that the next person gets your place.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,9 @@ class PlaceGiven(OfActivity, events=[RegistrationConfirmed]):
 
     def texts(self, known: Known) -> list[str]:
         """Return the activity, and its start if it is known."""
-        place = marked("A place has become free, and it is yours: {activity}.")
+        place = marked("You have a place now: {activity}.")
         if self.has_known_start(known):
-            place = marked("A place has become free, and it is yours: {activity}, on {starts_at}.")
+            place = marked("You have a place now: {activity}, on {starts_at}.")
         return [place, WITHDRAW]
 
 
@@ -104,14 +104,14 @@ class Moved(OfActivity, events=[ActivityRescheduled]):
 
     def texts(self, known: Known) -> list[str]:
         """Return the new time and venue, and that others announced before no longer hold."""
-        moved = marked("There is a change to {activity}: it begins on {begins_at}. Venue: {venue}.")
+        moved = marked("Changed: {activity} begins on {begins_at}. Venue: {venue}.")
         if self.previous_begins_at is not None:
             moved = marked(
-                "There is a change to {activity}: it begins on {begins_at}, not on "
-                "{previous_begins_at} as announced before. Venue: {venue}."
+                "Changed: {activity} begins on {begins_at}, not on {previous_begins_at} as "
+                "announced before. Venue: {venue}."
             )
         if self.previous_venue:
-            elsewhere = marked("The venue {previous_venue}, announced before, no longer holds.")
+            elsewhere = marked("The venue announced before, {previous_venue}, has changed.")
             return [moved, elsewhere, WITHDRAW]
         return [moved, WITHDRAW]
 
@@ -134,4 +134,4 @@ class RecordingAvailable(OfActivity, events=[RecordingReleased]):
 
     def texts(self, known: Known) -> list[str]:
         """Return the activity."""
-        return [marked("The recording of {activity} can be watched now.")]
+        return [marked("You can now watch the recording of {activity}.")]

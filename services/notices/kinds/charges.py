@@ -103,32 +103,25 @@ class Assessed(OfCharge, events=[FineAssessed]):
     def texts(self, known: Known) -> list[str]:
         """Return the reason for the charge, its amount and the rest to pay."""
         if self.charge_kind is not None:
-            left = marked("{outstanding} of it is still to be paid.")
+            left = marked("To pay: {outstanding}.")
             return [_REASONS[self.charge_kind], left if self.outstanding_cents else _SETTLED]
         if self.suspended:
             return [
                 marked(
-                    "{title}: a fine from the time before fines were suspended was recorded. "
-                    "Your account shows it."
+                    "{title}: you've been fined for days before fines were suspended. See your "
+                    "account."
                 )
             ]
         if self.outstanding_cents:
-            return [
-                marked(
-                    "{title}: a fine of {amount} was recorded. {outstanding} of it is still to be "
-                    "paid."
-                )
-            ]
-        return [marked("{title}: a fine of {amount} was recorded. It is settled.")]
+            return [marked("{title}: you've been fined {amount}. To pay: {outstanding}.")]
+        return [marked("{title}: you've been fined {amount}. Nothing is left to pay.")]
 
 
-_SETTLED = marked("It is settled.")
+_SETTLED = marked("Nothing is left to pay.")
 _REASONS = {
-    "lost": marked("{title} is lost: its price of {amount} was charged."),
-    "lost-processing": marked(
-        "{title} is lost: {amount} was charged for the work of replacing it."
-    ),
-    "hold-fee": marked("A fee of {amount} for collecting a reserved item was charged."),
+    "lost": marked("{title} is lost. You've been charged its price of {amount}."),
+    "lost-processing": marked("{title} is lost. You've been charged {amount} for replacing it."),
+    "hold-fee": marked("You've been charged {amount} for collecting a reserved item."),
 }
 
 
@@ -159,11 +152,11 @@ class Adjusted(OfCharge, events=[FineAdjusted]):
     def texts(self, known: Known) -> list[str]:
         """Return the amount now, and the amount due back."""
         if self.refunded:
-            return [marked("{title}: {amount} was given back to you.")]
-        lowered = marked("{title}: a charge was lowered and is now {amount}.")
+            return [marked("{title}: {amount} was refunded to you.")]
+        lowered = marked("{title}: a charge was lowered to {amount}.")
         if not self.amount_cents:
-            lowered = marked("{title}: a charge was taken back in full.")
-        due_back = marked("{refund_due} of what you paid is due back to you.")
+            lowered = marked("{title}: a charge was cancelled in full.")
+        due_back = marked("You'll get {refund_due} back.")
         return [lowered, due_back] if self.refund_due_cents else [lowered]
 
 
@@ -196,4 +189,4 @@ class Waived(OfCharge, events=[FineWaived]):
 
     def texts(self, known: Known) -> list[str]:
         """Return the amount waived."""
-        return [marked("{title}: {amount} of a charge was waived.")]
+        return [marked("{title}: {amount} of a charge was waived, so you don't pay it.")]

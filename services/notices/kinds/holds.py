@@ -142,11 +142,11 @@ class Expired(OfHold, events=[HoldExpired]):
         """Return the reason for the end."""
         if self.uncollected:
             return [
-                marked("{title} was not collected at {branch} in time. The reservation has ended.")
+                marked("{title} was not collected at {branch} in time. Your reservation has ended.")
             ]
         return [
             marked(
-                "{title} did not become free by the day that you chose. The reservation has ended."
+                "{title} was not available by the day that you chose. Your reservation has ended."
             )
         ]
 

@@ -127,13 +127,15 @@ class Overdue(OfLoan, events=[LoanOverdue]):
         if self.amount_cents:
             return [
                 overdue,
-                marked("The fine up to {as_of} is {amount}, payable after its return or renewal."),
+                marked(
+                    "Your fine up to {as_of}: {amount}. Pay it after you return or renew the item."
+                ),
             ]
-        return [overdue, marked("Up to {as_of} there is no fine.")]
+        return [overdue, marked("You have no fine up to {as_of}.")]
 
     def _suspended(self) -> list[str]:
-        suspended = marked("Fines are suspended: none is being counted for it now.")
-        again = marked("They are counted again from {resumes_on}.")
+        suspended = marked("Fines are suspended, so none is added now.")
+        again = marked("They restart on {resumes_on}.")
         return [suspended, again] if self.resumes_on else [suspended]
 
 

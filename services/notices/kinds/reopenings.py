@@ -80,8 +80,8 @@ class Reopening(Kind, events=[BranchReopened, BranchClosed, BranchClosureChanged
         if self.open_again:
             return [
                 marked(
-                    "{branch} is open: the closure until {previous_reopened_on} that was announced "
-                    "before no longer holds."
+                    "{branch} is open. It is not closed until {previous_reopened_on} as announced "
+                    "before."
                 )
             ]
         if self.previous_reopened_on:
@@ -93,7 +93,7 @@ class Reopening(Kind, events=[BranchReopened, BranchClosed, BranchClosureChanged
             ]
         return [
             marked(
-                "{branch} stays closed: it does not reopen on the day that was announced. "
+                "{branch} stays closed. It does not reopen on the day that was announced. "
                 "Another day will be announced."
             )
         ]

@@ -10,7 +10,7 @@ from shared.contracts.circulation import FinesResumed, FinesSuspended, Suspensio
 from shared.owners import path_to
 from shared.unit_of_work import Run
 
-LIBRARIES = marked("the libraries concerned")
+LIBRARIES = marked("some libraries")
 """Replaces libraries that are not known."""
 
 
@@ -79,19 +79,19 @@ class Suspended(OfSuspension, events=[FinesSuspended]):
         if self.resumes_on is not None and self.previous_resumes_on is not None:
             return [
                 marked(
-                    "They are counted again from {resumes_on}, not from {previous_resumes_on} as "
-                    "announced before."
+                    "They restart on {resumes_on}, not on {previous_resumes_on} as announced "
+                    "before."
                 )
             ]
         if self.previous_resumes_on is not None:
             return [
                 marked(
-                    "They are not counted again from {previous_resumes_on} as announced before. "
-                    "Another day will be announced."
+                    "They do not restart on {previous_resumes_on} as announced before. Another day "
+                    "will be announced."
                 )
             ]
         if self.resumes_on is not None:
-            return [marked("They are counted again from {resumes_on}.")]
+            return [marked("They restart on {resumes_on}.")]
         return []
 
 
@@ -105,19 +105,15 @@ class Resumed(OfSuspension, events=[FinesResumed]):
             # Withdrawn: no day of it is free.
             return [
                 marked(
-                    "Fines are not suspended from {starts_on} as announced before: overdue days "
-                    "of your loans from {libraries} are counted."
+                    "Fines are not suspended from {starts_on} as announced before. Overdue days of "
+                    "your loans from {libraries} count as usual."
                 )
             ]
         if self.previous_resumes_on is not None:
             return [
                 marked(
-                    "Fines are counted again from {resumes_on}, not from {previous_resumes_on} as "
-                    "announced before, for your overdue loans from {libraries}."
+                    "Fines restart on {resumes_on}, not on {previous_resumes_on} as announced "
+                    "before, for your overdue loans from {libraries}."
                 )
             ]
-        return [
-            marked(
-                "Fines are counted again from {resumes_on} for your overdue loans from {libraries}."
-            )
-        ]
+        return [marked("Fines restart on {resumes_on} for your overdue loans from {libraries}.")]

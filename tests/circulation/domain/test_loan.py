@@ -226,7 +226,7 @@ def test_five_renewals_are_allowed_and_no_sixth() -> None:
     loan = lent()
     for day in range(6, 11):
         loan = renewed(loan, date(2020, 12, day))
-    with pytest.raises(RenewalLimit, match="5 times"):
+    with pytest.raises(RenewalLimit, match="limit for this item: 5"):
         renewed(loan, date(2020, 12, 11))
 
 
@@ -234,11 +234,11 @@ def test_a_closure_grants_more_renewals_while_it_lasts() -> None:
     relief = calendar(replace(WINTER, extra_renewals=1))
     loan = replace(lent(), renewals=5)
     within, after = WINTER.starts_on, FEB_19
-    with pytest.raises(RenewalLimit, match="5 times"):
+    with pytest.raises(RenewalLimit, match="limit for this item: 5"):
         renewed(loan, after, cal=relief)
     once_more = renewed(loan, within, cal=relief)
     assert (once_more.renewals, once_more.policy_renewals_left) == (6, 0)
-    with pytest.raises(RenewalLimit, match="6 times"):
+    with pytest.raises(RenewalLimit, match="limit for this item: 6"):
         renewed(once_more, within, cal=relief)
     assert [renewals_left(loan, relief, on) for on in (within, after)] == [1, 0]
     assert [renewals_left(once_more, relief, on) for on in (within, after)] == [0, 0]

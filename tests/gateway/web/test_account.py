@@ -53,7 +53,7 @@ async def test_one_loan_is_renewed_or_all_and_each_has_its_reference(
     assert "renewed until" not in (await browser.get("/")).text  # no repeat on reload
 
     none = await browser.submit(await browser.get("/"), "/renewals")
-    assert "Nothing was selected." in none.text
+    assert "Select at least one item first." in none.text
 
     both = await browser.submit(await browser.get("/"), "/renewals", all="1")
     assert both.text.count("renewed until 23 November 2020. Reference ") == 1
@@ -102,7 +102,7 @@ async def test_a_fine_is_explained_day_by_day_and_paid(
     await library.flow.settle()
     owing = await browser.get("/")
     assert "To pay $12.00" in owing.text
-    assert "This account is blocked until what is owed is paid" in owing.text
+    assert "You can't borrow, renew or reserve until you pay $12.00." in owing.text
     charge = await browser.get(next(link for link in owing.links if "/charges/" in link))
     assert "4 days · charged $1.50 a day $6.00" in charge.text
 
@@ -136,7 +136,7 @@ async def test_a_reservation_is_changed_paused_and_cancelled(
     assert f"Library {other}" in done.text
 
     paused = await browser.submit(await browser.get(address), f"{address}/pause", frozen="yes")
-    assert "Paused; it keeps its place" in paused.text
+    assert "Paused. You keep your place." in paused.text
     on = await browser.submit(await browser.get(address), f"{address}/pause", frozen="no")
     assert "Next in the queue" in on.text
 
@@ -152,7 +152,7 @@ async def test_an_item_is_said_to_be_returned_or_lost(
     browser = reader.browser
     loans = [link for link in (await browser.get("/")).links if link.startswith("/loans/")]
     claimed = await browser.submit(await browser.get(loans[0]), f"{loans[0]}/claim")
-    assert "You said that it was returned." in claimed.text
+    assert "You've told us that you returned it." in claimed.text
     lost = await browser.submit(await browser.get(loans[1]), f"{loans[1]}/loss")
     assert "The price of this item is not recorded. Please ask the staff." in lost.text
 
@@ -169,7 +169,7 @@ async def test_another_patrons_things_are_not_there(
     assert page.status == 404
     own = await browser.get("/")
     refused = await browser.submit(own, "/renewals", loan=loan["id"])
-    assert "There is no such loan. Perhaps it has ended." in refused.text
+    assert "This loan was not found. It may have ended." in refused.text
 
 
 async def test_my_setting_is_chosen_and_my_info_and_messages_follow_it(

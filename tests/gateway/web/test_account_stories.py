@@ -84,4 +84,4 @@ async def test_a_charge_that_was_lowered_after_it_was_paid_shows_how_in_its_ledg
         "Charge lowered after it was paid: due back to you -$3.00 -$3.00",
     ):
         assert entry in page.text
-    assert "every refund due for it has been given" in history.text
+    assert "its refunds are given" in history.text

@@ -112,10 +112,10 @@ async def test_a_channel_without_an_address_on_file_cannot_be_chosen_and_says_wh
     patron: Browser,
 ) -> None:
     setting = await insist(lambda: patron.get("/setting"))
-    assert "The library has no e-mail address of yours." in setting.text
+    assert "The library doesn't have your e-mail address." in setting.text
     refused = await insist(lambda: patron.submit(setting, "/setting", channel="email"))
     assert refused.status == 409
-    assert "The library has no address of yours for this." in refused.text
+    assert "Nothing was saved: the library doesn't have your address for this." in refused.text
     again = await insist(lambda: patron.get("/setting"))
     saved = await insist(lambda: patron.submit(again, "/setting", language="en"))
     assert "Saved." in saved.text
@@ -126,7 +126,7 @@ async def test_a_form_of_a_session_that_ended_elsewhere_is_told_so(patron: Brows
     await insist(lambda: patron.submit(setting, "/log-out"))
     page = await insist(lambda: patron.submit(setting, "/setting", type="talk"))
     assert page.status == 403
-    assert "Your session has ended, so what you sent has not been done." in page.text
+    assert "Your session has ended, so nothing has changed." in page.text
     assert "Chan Mei-ling" not in page.text
 
 

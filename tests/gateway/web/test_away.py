@@ -60,12 +60,12 @@ async def test_a_page_answers_while_a_service_is_away_and_says_what_it_lacks(
 
         async def whole() -> bool:
             shown = [await browser.get(address) for address in ("/", "/info")]
-            return all(one.status == 200 and "shown from memory" not in one.text for one in shown)
+            return all(one.status == 200 and "not up to date" not in one.text for one in shown)
 
         await until(whole)
         if service == "circulation":
             asked = await browser.submit(refused, "/renewals")
-            assert "Renewing charges $6.00" in asked.text
+            assert "Renewing costs you $6.00" in asked.text
             again = await browser.submit(asked, "/renewals")
             assert "renewed until 4 December 2020. Reference" in again.text
         assert f"Title {barcode}" in (await browser.get("/")).text

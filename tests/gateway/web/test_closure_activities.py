@@ -7,7 +7,7 @@ from tests.gateway.web.browser import Browser, Page, insist
 from tests.library import Library
 from tests.support import until
 
-AWAY = "Nobody can tell at the moment which activities fall into this closure."
+AWAY = "The activities in this closure aren't available at the moment."
 
 
 async def seen(browser: Browser, path: str) -> Page:

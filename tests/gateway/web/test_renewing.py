@@ -43,7 +43,7 @@ async def late(library: Library) -> AsyncIterator[Late]:
 
 
 def asks(page: Page) -> bool:
-    return "Renewing charges $6.00" in page.text and "Nothing has been renewed yet." in page.text
+    return "Renewing costs you $6.00" in page.text and "Nothing has been renewed yet." in page.text
 
 
 @pytest.mark.parametrize("chosen", ["one", "all"])
@@ -57,7 +57,7 @@ async def test_the_page_asks_before_a_renewal_charges_a_fine(late: Late, chosen:
     done = await late.browser.submit(asked, "/renewals")
     assert done.path == "/"
     assert "renewed until 4 December 2020" in done.text
-    assert "A fine of $6.00 was charged" in done.text
+    assert "You've been fined $6.00 for the overdue days." in done.text
     assert await late.owes() == 600
 
 
@@ -68,5 +68,5 @@ async def test_a_fine_that_has_grown_since_the_patron_agreed_is_asked_for_again(
     assert asks(asked)
     late.browser.at = "2020-11-21T10:00:00+08:00"
     again = await late.browser.submit(asked, "/renewals")
-    assert "Renewing charges $7.50" in again.text
+    assert "Renewing costs you $7.50" in again.text
     assert await late.owes() == 0

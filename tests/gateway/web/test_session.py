@@ -69,7 +69,7 @@ async def test_a_wrong_pin_is_told_beside_the_form_without_saying_which_was_wron
 ) -> None:
     page = await browser.submit(await browser.get("/"), "/log-in", card_number=CARD, pin="000000")
     assert (page.status, page.path) == (401, "/log-in")
-    assert "The card number or the PIN is not right." in page.text
+    assert "Your card number or PIN is wrong." in page.text
     assert f'value="{CARD}"' in page.html
     assert "000000" not in page.html
 
@@ -142,11 +142,11 @@ async def test_a_form_sent_after_the_session_ended_can_be_sent_again_after_log_i
     setting = await browser.get("/setting?lang=en")
     ended()
     entrance = await browser.submit(setting, "/setting", type=["talk", "workshop"])
-    assert (entrance.status, "has not been done" in entrance.text) == (401, True)
+    assert (entrance.status, "nothing has changed yet" in entrance.text) == (401, True)
     ended()
     wrong = await browser.submit(entrance, "/log-in", card_number=CARD, pin="000000")
     again = await browser.submit(wrong, "/log-in", **TYPED)
-    assert "What you sent before has not been done." in again.text
+    assert "The change that you sent before was not made." in again.text
     untouched = (await browser.get("/setting")).form("/setting").fields
     assert [value for name, value in untouched if name == "type"] == []
 

@@ -63,7 +63,9 @@ class LostByPatron(Refusal):
     """A found copy that a patron had lost: it has to be returned."""
 
     code = "lost-by-patron"
-    says = "A reader had lost this item. Please return it, so that their account is settled."
+    says = (
+        "A reader reported this item as lost. Please return it, so that their account is settled."
+    )
 
 
 class LentBeforeReturn(Refusal):

@@ -15,7 +15,7 @@ class HoldLimit(Refusal):
     """The patron has as many holds as the policy allows."""
 
     code = "hold-limit"
-    says = "You have as many reservations as you may have at one time: {limit}."
+    says = "You've reached the limit of reservations at one time: {limit}."
 
 
 class HoldExists(Refusal):
@@ -43,7 +43,7 @@ class HoldNotWaiting(Refusal):
     """The hold has a copy already."""
 
     code = "hold-not-waiting"
-    says = "An item is kept or on its way for this reservation already."
+    says = "You can't change this reservation: a copy is already kept for you or on its way."
 
 
 class EndsBeforeToday(Refusal):

@@ -15,14 +15,14 @@ class LoanLimit(Refusal):
     """The patron has as many loans as the policy allows."""
 
     code = "loan-limit"
-    says = "You have as many items on loan as you may have at one time: {limit}."
+    says = "You've reached the limit of items on loan at one time: {limit}."
 
 
 class InTheFuture(Refusal):
     """A check-out or return dated after today."""
 
     code = "in-the-future"
-    says = "{on} is still to come."
+    says = "{on} is in the future."
 
 
 class TooLongAgo(Refusal):
@@ -36,7 +36,7 @@ class RenewalLimit(Refusal):
     """The loan has been renewed as often as its policy allows."""
 
     code = "renewal-limit"
-    says = "This loan has been renewed as often as it may be: {limit} times."
+    says = "You've reached the renewal limit for this item: {limit}."
 
 
 class NothingToGain(Refusal):
@@ -64,7 +64,7 @@ class LoanLost(Refusal):
     """The copy of this loan is declared lost."""
 
     code = "loan-lost"
-    says = "This item is declared lost. Please ask the staff."
+    says = "This item is recorded as lost. Please ask the staff."
 
 
 class ReturnedBeforeBorrowed(Refusal):
@@ -78,7 +78,7 @@ class LoanClaimed(Refusal):
     """A renewal of a loan that its patron says they have returned."""
 
     code = "loan-claimed"
-    says = "You said that this item was returned. The library is looking for it."
+    says = "You've told us that you returned this item. The library is looking for it."
 
 
 class NoClaim(Refusal):

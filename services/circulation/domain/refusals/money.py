@@ -15,14 +15,14 @@ class MoreThanOutstanding(Refusal):
     """A waiver of more than is outstanding."""
 
     code = "more-than-outstanding"
-    says = "Of this charge {cents} cents are still owed; no more than that can be waived."
+    says = "Only {outstanding} of this charge is outstanding. You can't waive more."
 
 
 class NoRefundDue(Refusal):
     """A refund for which nothing, or not enough, is due back."""
 
     code = "no-refund-due"
-    says = "Nothing of this charge is to be given back."
+    says = "No refund is due on this charge."
 
 
 class NoSuchPayment(Refusal):
@@ -37,32 +37,34 @@ class NothingToPay(Refusal):
     """A payment for a charge that is settled."""
 
     code = "nothing-to-pay"
-    says = "One of these charges is settled already. Nothing was paid."
+    says = "Nothing was paid: one of these charges is already settled."
 
 
 class PaymentUnderWay(Refusal):
     """A change of a charge while a payment or refund of it is under way."""
 
     code = "payment-under-way"
-    says = "A payment or refund of this charge is under way. Please try again in a few minutes."
+    says = (
+        "A payment or refund of this charge is being processed. Please try again in a few minutes."
+    )
 
 
 class PaymentDeclined(Refusal):
     """The provider did not take the money."""
 
     code = "payment-declined"
-    says = "The payment was declined. Nothing was taken."
+    says = "Your payment was declined. Nothing was taken."
 
 
 class PaymentOver(Refusal):
     """A step of a payment that was released or settled meanwhile."""
 
     code = "payment-over"
-    says = "This payment is over. Please begin a new one."
+    says = "This payment has ended. Please begin a new one."
 
 
 class NoPaymentProvider(Refusal):
     """No payment provider is set up."""
 
     code = "no-payment-provider"
-    says = "Payments cannot be made here. Please pay at a library."
+    says = "You can't pay here. Please pay at a library."

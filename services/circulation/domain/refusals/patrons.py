@@ -23,4 +23,7 @@ class PatronBlocked(Refusal):
     """The patron owes money, or was blocked by the staff."""
 
     code = "patron-blocked"
-    says = "Your account is blocked. Please pay what you owe, or ask the staff."
+    says = (
+        "You can't borrow, renew or reserve until you pay your charges or the staff "
+        "unblock your account."
+    )

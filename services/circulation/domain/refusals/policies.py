@@ -22,4 +22,4 @@ class PolicyNeeded(Refusal):
     """A change after which some loan would have no policy row."""
 
     code = "policy-needed"
-    says = "One policy has to be for any patron, item and library. This is the one."
+    says = "You can't make this change: one policy must apply to any patron, item and library."

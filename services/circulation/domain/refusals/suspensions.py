@@ -15,7 +15,7 @@ class ResumesBeforeStart(Refusal):
     """A fine suspension that would end before it begins."""
 
     code = "resumes-before-start"
-    says = "Fines are suspended from {starts_on}; they can only be counted again after that day."
+    says = "Fines are suspended from {starts_on}. They must restart after that day."
 
 
 class SuspensionWithdrawn(Refusal):

@@ -26,8 +26,8 @@ SAID = {
     "copy-missing": marked(
         "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."
     ),
-    "closure-recorded": marked("The closure is recorded. Due dates follow it in the next minutes."),
-    "closure-changed": marked("The closure is changed. Due dates follow it in the next minutes."),
+    "closure-recorded": marked("The closure is recorded. Due dates are updated within minutes."),
+    "closure-changed": marked("The closure is changed. Due dates are updated within minutes."),
     "suspension-recorded": marked("The suspension of fines is recorded."),
     "suspension-changed": marked("The suspension of fines is changed."),
     "notice-published": marked("The notice is published."),
@@ -35,40 +35,43 @@ SAID = {
 """Messages after a command at the desk."""
 
 PROBLEMS = {
+    "patron-blocked": marked(
+        "The reader can't borrow until their charges are paid or the staff unblock their account."
+    ),
     "no-such-card": marked("No library card has this number."),
     "no-such-copy": marked("No item of the library has this barcode."),
     "copy-on-loan": marked(
         "This item is on loan. It has to be returned before it can be borrowed again."
     ),
-    "copy-state": marked("Meanwhile this item is somewhere else."),
+    "copy-state": marked("The state of this item has changed in the meantime."),
     "not-on-loan": marked("This item is not on loan."),
     "copy-lost": marked("This item is recorded as lost."),
     "copy-kept": marked("This item is kept for another reader."),
     "copy-damaged": marked("This item is recorded as damaged."),
     "copy-withdrawn": marked("This item is no longer lent."),
-    "lost-by-patron": marked("A reader had lost this item. Return it first."),
-    "loan-limit": marked("The reader has as many items on loan as they may have at one time."),
-    "in-the-future": marked("This day is still to come."),
+    "lost-by-patron": marked("A reader reported this item as lost. Return it first."),
+    "loan-limit": marked("The reader has reached the loan limit."),
+    "in-the-future": marked("This day is in the future. Enter today or an earlier day."),
     "returned-before-borrowed": marked("The item was borrowed after that day."),
     "card-taken": marked("This card number belongs to another account."),
     "no-such-branch": marked("There is no such library."),
     "no-such-closure": marked("There is no such closure."),
-    "bad-hours": marked("The hours have to end after they begin."),
-    "no-branch-covered": marked("No library is of the kinds that were named."),
+    "bad-hours": marked("The closing time must be after the opening time."),
+    "no-branch-covered": marked("No library matches your selection."),
     "closed-already": marked("This closure is recorded already."),
     "closure-withdrawn": marked("This closure was withdrawn. Record a new one."),
     "closure-over": marked(
-        "This closure has ended. It can still be withdrawn as recorded in error only."
+        "This closure has ended. You can withdraw it only as recorded in error."
     ),
     "reopened-already": marked("Some of these libraries have reopened. Record a new closure."),
-    "reopened-before-closed": marked("The first open day has to be after the first closed day."),
+    "reopened-before-closed": marked("The reopening day must be after the first closed day."),
     "not-in-closure": marked("This closure does not cover all of these libraries."),
     "nothing-to-reopen": marked("All these libraries have reopened already."),
     "nothing-to-withdraw": marked("This closure has ended or was withdrawn already."),
-    "resumes-before-start": marked("Fines can only be counted again after the first free day."),
+    "resumes-before-start": marked("Fines must restart after the first day without fines."),
     "suspension-withdrawn": marked("This suspension was withdrawn. Record a new one."),
     "suspension-over": marked(
-        "This suspension has ended. It can still be withdrawn as recorded in error only."
+        "This suspension has ended. You can withdraw it only as recorded in error."
     ),
 }
 """Texts of problems by code."""
@@ -98,7 +101,7 @@ FIELDS = {
     "kinds": marked("Which libraries"),
     "branches": marked("Which libraries"),
     "from": marked("First closed day"),
-    "reopened_on": marked("First open day"),
+    "reopened_on": marked("Reopening day"),
     "extra_renewals": marked("Extra renewals"),
     "services": marked("Open services"),
     "measures": marked("Please note"),
@@ -106,8 +109,8 @@ FIELDS = {
     "opens": marked("Special hours"),
     "closes": marked("Special hours"),
     "stagger_days": marked("Days to spread due dates over"),
-    "starts_on": marked("First free day"),
-    "resumes_on": marked("Fines resume on"),
+    "starts_on": marked("First day without fines"),
+    "resumes_on": marked("Fines restart on"),
     "reason": marked("Reason"),
     "title": marked("Heading"),
     "content": marked("Text"),
