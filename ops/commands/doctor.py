@@ -29,7 +29,7 @@ from services.settings import Settings
 from shared.bus.held import HELD_SECONDS, HeldMessage, held_messages
 from shared.http.health import OUTBOX_AGE_LIMIT
 from shared.indexes import chassis_indexes
-from shared.mongo import Client, Database, clock_skew, connect
+from shared.mongo import Client, Database, Indexes, clock_skew, connect
 from shared.owners import OwnerAway, Owners
 from shared.settings import load
 
@@ -211,6 +211,13 @@ async def _lifetime(client: Client) -> Finding:
     return Finding(name, "warn", f"{value} s: so long a killed process locks", remedy)
 
 
+def indexes_of(service: str) -> Indexes:
+    """Return the indexes that a service declares for its own collections."""
+    store = "views.store.schema" if service == "gateway" else "store"
+    indexes: Indexes = import_module(f"services.{service}.{store}").INDEXES
+    return indexes
+
+
 async def _indexes(client: Client, settings: Settings) -> Finding:
     faults = []
     for service in NAMES:
@@ -220,7 +227,7 @@ async def _indexes(client: Client, settings: Settings) -> Finding:
             continue
         wanted = {
             **chassis_indexes(settings.outbox_days),
-            **import_module(f"services.{service}.store").INDEXES,
+            **indexes_of(service),
         }
         for collection, models in wanted.items():
             faults += await _index_faults(database, collection, models)

@@ -93,6 +93,8 @@ class Flow:
                 report: dict[str, Any] = await response.json()
         except (aiohttp.ClientError, TimeoutError):
             return f"{service} does not answer"
+        if "outbox_seconds" not in report:  # a problem instead of a report: it had no time
+            return f"{service} does not answer"
         return f"outbox of {service}" if report["outbox_seconds"] else ""
 
     async def counts(self) -> dict[str, int]:

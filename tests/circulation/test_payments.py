@@ -208,7 +208,7 @@ async def test_a_stalled_call_takes_no_money_after_its_payment_was_released(desk
     await job(desk)  # the provider does not know the payment
     answer = await Double(desk.api.app.state.database).authorise(payment.id, payment.cents)
     assert answer, "the money is reserved, too late"
-    with pytest.raises(Exception, match="This payment is over"):
+    with pytest.raises(Exception, match="This payment has ended"):
         await step(desk, payment, Step.AUTHORISE)
     assert (await now(desk, charge))["outstanding_cents"] == 450
 

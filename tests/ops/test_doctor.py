@@ -1,13 +1,12 @@
 """Reports of the doctor, lag and outbox commands on a healthy and a damaged system."""
 
 from collections.abc import AsyncIterator
-from importlib import import_module
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from ops.commands.doctor import Finding, examine
+from ops.commands.doctor import Finding, examine, indexes_of
 from services.gateway.views.store.schema import WHOLE
 from services.registry import NAMES
 from services.settings import Settings
@@ -38,7 +37,7 @@ async def client(settings: Settings) -> AsyncIterator[Client]:
     """A client of a system with all databases and topics, as after the start of the services."""
     found = connect(settings.mongo_url)
     for service in NAMES:
-        own = import_module(f"services.{service}.store").INDEXES
+        own = indexes_of(service)
         database = found[f"{settings.database_prefix}_{service}"]
         await ensure_indexes(database, {**chassis_indexes(settings.outbox_days), **own})
     await found[f"{settings.database_prefix}_gateway"].account_views.insert_one({"_id": WHOLE})
