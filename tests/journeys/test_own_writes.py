@@ -110,12 +110,14 @@ async def account(library: Library) -> AsyncIterator[Account]:
 async def heard_of(library: Library, card: str, barcode: str, branch: str) -> dict[str, Any]:
     """Lend the first copy, once circulation knows the patron and the branch; return the loan."""
 
-    async def lent() -> Any:
-        body = {"card_number": card, "barcodes": [barcode], "branch": branch}
-        answer = await library.post("/v1/checkouts", body, by="staff")
-        return answer["results"][0].get("loan")
+    body = {"card_number": card, "barcodes": [barcode], "branch": branch}
+    key = unique("K")
 
-    loan: dict[str, Any] = await until(lent, within=30)
+    async def lent() -> Any:
+        status, answer = await library.try_("POST", "/v1/checkouts", body, by="staff", key=key)
+        return answer["results"][0].get("loan") if status == 200 else None
+
+    loan: dict[str, Any] = await until(lent)
     return loan
 
 
