@@ -302,7 +302,7 @@ def _closure(branch: notices.Branch, which: int) -> str:
     return branch.closures[which % len(branch.closures)].closure_id
 
 
-def play(world: World, happened: Counter[str], **chosen: Any) -> None:
+def play(world: World, happened: Counter[str], *, stories: int = EXAMPLES, **chosen: Any) -> None:
     """Play stories on a service until one of them differs from the model.
 
     Failures are not shrunk: shrinking would play a story hundreds of times.
@@ -310,7 +310,7 @@ def play(world: World, happened: Counter[str], **chosen: Any) -> None:
     run_state_machine_as_test(
         type("Story", (Story,), {"world": world, "happened": happened}),
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=stories,
             stateful_step_count=STEPS,
             deadline=None,
             phases=(Phase.reuse, Phase.generate),
