@@ -127,6 +127,7 @@ class Story:
                 await self.library.lend(card, lent, CENTRAL)
         with at(self.library, "2020-11-20T10:00:00+08:00"):
             await self.library.take_back([fined], CENTRAL)
+        await self.library.flow.settle()  # accounts blocks the patron when it has the charge
         return BusyReader(card, late, lost, returned)
 
     async def debtor(self, language: str = "en") -> str:
@@ -137,6 +138,7 @@ class Story:
             await self.library.lend(card, [barcode], CENTRAL)
         with at(self.library, "2020-11-20T10:00:00+08:00"):
             await self.library.take_back([barcode], CENTRAL)
+        await self.library.flow.settle()  # accounts blocks the patron when it has the charge
         return card
 
 
