@@ -3,9 +3,11 @@
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
+from shared.contracts import earlier
 from shared.contracts.event import Cents, Code, Count, Event, Id, Short, Text, Value
+from shared.contracts.statement import SpanOut
 
 
 class CopyOut(Value):
@@ -150,31 +152,6 @@ class LoanClaimed(
     """
 
 
-class CauseOut(Value):
-    """The reason why days were free or charged."""
-
-    kind: Literal["closure", "weekly-closing", "suspension", "policy"]
-    id: Short
-    version: Count
-    reason: Text
-    also: tuple["CauseOut", ...] = Field(
-        max_length=100, default=(), description="Further causes, if several."
-    )
-
-
-class SpanOut(Value):
-    """Neighbouring overdue days with one disposition."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    from_: date = Field(alias="from")
-    to: date
-    days: Count
-    disposition: Literal["suspended", "closed", "grace", "charged", "capped"]
-    amount_cents: Cents
-    cause: CauseOut
-
-
 class Standing(Value):
     """The amount that a patron owes after a change: the highest `version` in any charge counts."""
 
@@ -205,7 +182,15 @@ class ChargeSnapshot(Event):
     processing: bool = Field(
         default=False, description="With kind `lost`: the cost of replacing, not the copy's price."
     )
+    charge_kind: earlier.ChargeKind = Field(
+        default_factory=earlier.charge_kind,
+        description="As `kind`, but `lost-processing` for the cost of replacing a lost copy.",
+    )
     refund_due_cents: Cents = Field(default=0, description="Paid money that the library owes back.")
+    open: bool = Field(
+        default_factory=earlier.charge_is_open,
+        description="True while money of it is to be paid or to be given back.",
+    )
     standing: Standing | None = None
 
 
@@ -225,6 +210,10 @@ class FineAssessed(
     due_on: date = Field(description="The day from which the overdue days are counted.")
     charged_days: Count
     spans: tuple[SpanOut, ...] = Field(max_length=20_000)
+    suspended: bool = Field(
+        default_factory=earlier.ends_suspended,
+        description="True if fines were suspended for the loan on its last overdue day.",
+    )
 
 
 class FineAdjusted(
@@ -277,6 +266,10 @@ class HoldSnapshot(Event):
     to_fetch: bool = Field(
         default=False,
         description="With `in-transit`: staff still have to fetch the copy from a shelf.",
+    )
+    open: bool = Field(
+        default_factory=earlier.hold_is_open,
+        description="True until it is collected, cancelled or expired.",
     )
     place: Count = Field(
         description="Ordinal among all holds placed on the title. A hold's position in the "

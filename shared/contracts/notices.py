@@ -1,7 +1,8 @@
 """Events of notices: branches with their calendars, notices and notifications."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -84,13 +85,49 @@ class ClosureOut(Value):
         default=0,
         ge=0,
         le=1_000,
-        description="Further renewals that it grants for as long as it lasts.",
+        description="Further renewals that it grants for as long as it lasts; see `relief`.",
     )
 
     @property
     def reopened_on(self) -> date | None:
         """The first open day in the last announcement; None while no end is announced."""
         return self.announcements[-1].reopened_on
+
+
+class Relief(Value):
+    """A span of days on which the branch's closures grant more renewals than a loan's policy."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: date = Field(alias="from")
+    until: date | None = Field(description="First day after it; null: no end is announced.")
+    extra_renewals: int = Field(ge=1, le=1_000)
+
+
+def _relief(branch: Mapping[str, Any]) -> tuple[Relief, ...]:
+    """Return the relief that a branch's `closures` grant together.
+
+    This is the default of a field of each new event, and of stored events that lack it.
+    """
+    granting = [closure for closure in branch["closures"] if closure.extra_renewals]
+    ends = {closure.reopened_on for closure in granting if closure.reopened_on}
+    days = sorted({closure.from_ for closure in granting} | ends)
+    found: list[Relief] = []
+    for first, until in zip(days, [*days[1:], None], strict=False):
+        extra = max(
+            (
+                closure.extra_renewals
+                for closure in granting
+                if closure.from_ <= first
+                and (closure.reopened_on is None or first < closure.reopened_on)
+            ),
+            default=0,
+        )
+        if found and (found[-1].until, found[-1].extra_renewals) == (first, extra):
+            found[-1] = Relief(from_=found[-1].from_, until=until, extra_renewals=extra)
+        elif extra:
+            found.append(Relief(from_=first, until=until, extra_renewals=extra))
+    return tuple(found)
 
 
 class BranchSnapshot(Event):
@@ -111,6 +148,12 @@ class BranchSnapshot(Event):
         "start, the first in the list. Empty: always `hours`.",
     )
     closures: tuple[ClosureOut, ...] = Field(default=(), max_length=5_000)
+    relief: tuple[Relief, ...] = Field(
+        default_factory=_relief,
+        max_length=10_000,
+        description="Renewals that `closures` grant beyond a loan's policy, in spans that do not "
+        "overlap, oldest first. Of several closures on one day, the one that grants most counts.",
+    )
     services: tuple[Text, ...] = Field(
         default=(), max_length=200, description="In force since the last reopening."
     )

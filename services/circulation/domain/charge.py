@@ -65,6 +65,11 @@ class Charge:
     """Cents that the patron paid and the library owes back to them."""
     version: int = 1
 
+    @property
+    def is_open(self) -> bool:
+        """True while money of it is to be paid or to be given back."""
+        return bool(self.outstanding_cents or self.refund_due_cents)
+
 
 def new_charge(
     charge_id: str,

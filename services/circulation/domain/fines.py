@@ -59,6 +59,11 @@ class Statement:
     amount_cents: int
     spans: tuple[Span, ...]
 
+    @property
+    def ends_suspended(self) -> bool:
+        """True if fines were suspended on the last overdue day."""
+        return bool(self.spans) and self.spans[-1].disposition is Disposition.SUSPENDED
+
 
 def statement(
     *,

@@ -36,7 +36,7 @@ def past(loan: Loan, charges: Iterable[Charge]) -> PastLoan | None:
     """Return the loan as history if it is over and nothing is open about its charges, else None."""
     if loan.state is not LoanState.RETURNED or loan.returned_on is None:
         return None
-    if any(charge.outstanding_cents or charge.refund_due_cents for charge in charges):
+    if any(charge.is_open for charge in charges):
         return None
     return PastLoan(
         id=loan.id,

@@ -16,7 +16,7 @@ from services.circulation.domain.refusals.money import NoSuchCharge
 from services.circulation.routes.fields import Id, Line, Today
 from services.circulation.usecases.commands.waive_charge import WaiveCharge, waive_charge
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
-from shared.contracts.circulation import SpanOut
+from shared.contracts.statement import SpanOut
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.http.paging import Page, PageQuery, page_of

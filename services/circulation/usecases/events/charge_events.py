@@ -11,9 +11,9 @@ from shared.contracts.circulation import (
     FineAssessed,
     FinePaid,
     FineWaived,
-    SpanOut,
     Standing,
 )
+from shared.contracts.statement import SpanOut
 
 
 def snapshot(charge: Charge, title_id: str | None) -> ChargeSnapshot:
@@ -41,7 +41,10 @@ def posted(posting: Posting, standing: Standing, title_id: str | None) -> Charge
 
 
 def _fields(charge: Charge, title_id: str | None, standing: Standing | None) -> dict[str, Any]:
-    """Return the fields that all events of a charge have in common."""
+    """Return the fields that all events of a charge have in common.
+
+    `kind` and `processing` are the form of `charge_kind` that readers of the first release know.
+    """
     processing = charge.kind is ChargeKind.LOST_PROCESSING
     return {
         "version": charge.version,
@@ -55,7 +58,9 @@ def _fields(charge: Charge, title_id: str | None, standing: Standing | None) -> 
         "hold_id": charge.hold_id,
         "title_id": title_id,
         "processing": processing,
+        "charge_kind": charge.kind.value,
         "refund_due_cents": charge.refund_due_cents,
+        "open": charge.is_open,
         "standing": standing,
     }
 
@@ -63,9 +68,15 @@ def _fields(charge: Charge, title_id: str | None, standing: Standing | None) -> 
 def _statement(charge: Charge) -> dict[str, Any]:
     fine = charge.statement
     if fine is None:
-        return {"due_on": charge.assessed_on, "charged_days": 0, "spans": ()}
+        return {
+            "due_on": charge.assessed_on,
+            "charged_days": 0,
+            "spans": (),
+            "suspended": False,
+        }
     return {
         "due_on": fine.due_on,
         "charged_days": fine.charged_days,
         "spans": tuple(SpanOut.model_validate(span) for span in as_document(fine)["spans"]),
+        "suspended": fine.ends_suspended,
     }

@@ -57,6 +57,7 @@ def _fields(hold: Hold) -> dict[str, Any]:
         "pickup_branch": hold.pickup_branch,
         "state": (HoldState.IN_TRANSIT if to_fetch else hold.state).value,
         "to_fetch": to_fetch,
+        "open": hold.is_open,
         "place": hold.place,
         "placed_at": hold.placed_at,
         "expires_on": hold.expires_on,
