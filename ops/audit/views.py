@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from ops.audit.findings import Audit
 from ops.audit.holds import OPEN_HOLDS
+from services.gateway.views.open_items import open_charges, open_holds, open_loans
 from services.gateway.views.store.schema import WHOLE
 from shared.mongo import Database, Document
 
@@ -29,18 +30,10 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
     registered = await _by_patron(stores["events"].registrations.find({}))
     for patron in {*views, *loans, *holds, *charges, *unread, *registered}:
         view = views.get(patron, {})
-        shown = {
-            (key, loan["version"], loan["due_on"])
-            for key, loan in view.get("loans", {}).items()
-            if loan["state"] == "open"
-        }
+        shown = {(key, loan["version"], loan["due_on"]) for key, loan in open_loans(view).items()}
         true = {(loan["_id"], loan["version"], loan["due_on"]) for loan in loans[patron]}
         result.expect(shown == true, f"patron {patron} is shown other loans: {shown ^ true}")
-        awaited = {
-            (key, hold["version"], hold["state"])
-            for key, hold in view.get("holds", {}).items()
-            if hold["state"] in OPEN_HOLDS
-        }
+        awaited = {(key, hold["version"], hold["state"]) for key, hold in open_holds(view).items()}
         truly_awaited = {(hold["_id"], hold["version"], hold["state"]) for hold in holds[patron]}
         result.expect(
             awaited == truly_awaited,
@@ -48,8 +41,7 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
         )
         owed = {
             (key, charge["outstanding_cents"], charge.get("refund_due_cents", 0))
-            for key, charge in view.get("charges", {}).items()
-            if charge["outstanding_cents"] or charge.get("refund_due_cents")
+            for key, charge in open_charges(view).items()
         }
         truly = {
             (charge["_id"], charge["outstanding_cents"], charge["refund_due_cents"])

@@ -280,6 +280,20 @@ async def test_a_settled_charge_is_kept_in_full_while_a_part_of_it_is_due_back(
     assert shown["totals"]["refund_due_cents"] == 150
 
 
+async def test_a_view_goes_by_what_an_event_says_is_open(views: Database, hear: Hear) -> None:
+    await hear(samples.hold(circulation.HoldChanged, 2, state="ready", open=False))
+    await hear(samples.fine(2, open=False))
+    shown = await account(views)
+    assert (shown["holds"], shown["charges"]) == ([], [])
+    await hear(samples.hold(circulation.HoldChanged, 3, state="ready", open=True))
+    await hear(samples.fine(3, outstanding_cents=0, open=True))
+    shown = await account(views)
+    assert ([one["id"] for one in shown["holds"]], [one["id"] for one in shown["charges"]]) == (
+        ["hold-1"],
+        ["charge-1"],
+    )
+
+
 @pytest.mark.parametrize(
     ("told", "kind", "statement_url"),
     [

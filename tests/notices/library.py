@@ -20,7 +20,6 @@ from shared.contracts.circulation import (
     LoanDueSoon,
     LoanLost,
     LoanOverdue,
-    SpanOut,
     TitleCatalogued,
 )
 from shared.contracts.events import (
@@ -286,21 +285,22 @@ def resumed(suspension_id: str = "s-1") -> FinesResumed:
     return FinesResumed.model_validate({**snapshot, "version": 3})
 
 
-def fine(charge_id: str, patron_id: str, last: str = "charged") -> FineAssessed:
+def fine(charge_id: str, patron_id: str, last: str = "charged", **more: Any) -> FineAssessed:
     span = {"from": "2020-12-05", "to": "2020-12-09", "days": 5, "amount_cents": 750}
-    return FineAssessed(
-        version=1,
-        charge_id=charge_id,
-        patron_id=patron_id,
-        loan_id="loan-1",
-        kind="fine",
-        amount_cents=750,
-        outstanding_cents=750,
-        assessed_on=date(2020, 12, 9),
-        due_on=date(2020, 12, 4),
-        charged_days=5,
-        spans=(SpanOut.model_validate({**span, "disposition": last, "cause": _CAUSE}),),
-    )
+    fields = {
+        "version": 1,
+        "charge_id": charge_id,
+        "patron_id": patron_id,
+        "loan_id": "loan-1",
+        "kind": "fine",
+        "amount_cents": 750,
+        "outstanding_cents": 750,
+        "assessed_on": date(2020, 12, 9),
+        "due_on": date(2020, 12, 4),
+        "charged_days": 5,
+        "spans": ({**span, "disposition": last, "cause": _CAUSE},),
+    }
+    return FineAssessed.model_validate({**fields, **more})
 
 
 def charge(kind: type[ChargeSnapshot], patron_id: str, **more: Any) -> ChargeSnapshot:

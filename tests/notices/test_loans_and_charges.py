@@ -138,9 +138,7 @@ async def test_a_charge_notification_states_the_charge_at_that_time(
 
 async def test_a_hold_fee_is_told_without_a_loan(api: Api, lending: Lending) -> None:
     lending.charges["charge-1"] = {"amount_cents": 330, "outstanding_cents": 330}
-    event = fine("charge-1", "p").model_copy(
-        update={"kind": "hold-fee", "loan_id": "", "hold_id": "h", "spans": ()}
-    )
+    event = fine("charge-1", "p", kind="hold-fee", loan_id="", hold_id="h", spans=())
     await hear(api, event, "e-1", DECEMBER_9)
     [told] = await texts(api, "p")
     assert told.startswith("You've been charged $3.30 for collecting a reserved item.")

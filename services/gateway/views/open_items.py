@@ -1,12 +1,10 @@
-"""The open loans, holds and registrations of a view."""
+"""The open loans, holds, charges and registrations of a view."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from shared.mongo import Document
 
-OPEN_HOLDS = ("waiting", "to-fetch", "in-transit", "ready")
-"""States of a hold that an account shows."""
 OPEN_REGISTRATIONS = ("confirmed", "waitlisted")
 """States of a registration that an account shows."""
 
@@ -20,8 +18,18 @@ def open_loans(view: Mapping[str, Any] | None) -> dict[str, Document]:
 
 def open_holds(view: Mapping[str, Any] | None) -> dict[str, Document]:
     """Return the open holds of a view by id, in the order of placing."""
-    holds = (view or {}).get("holds", {})
-    return {key: hold for key, hold in sorted(holds.items()) if hold["state"] in OPEN_HOLDS}
+    return _not_ended(view, "holds")
+
+
+def open_charges(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """Return the charges of a view with money to be paid or to be given back, by id."""
+    return _not_ended(view, "charges")
+
+
+def _not_ended(view: Mapping[str, Any] | None, kind: str) -> dict[str, Document]:
+    """Return the items of a kind whose last event did not end them (`ViewChange.ends`)."""
+    items = (view or {}).get(kind, {})
+    return {key: item for key, item in sorted(items.items()) if "ended" not in item}
 
 
 def open_registrations(view: Mapping[str, Any] | None) -> dict[str, Document]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from functools import singledispatch
 
-from services.gateway.views.open_items import OPEN_HOLDS, OPEN_REGISTRATIONS
+from services.gateway.views.open_items import OPEN_REGISTRATIONS
 from services.gateway.views.store.changes import Change, Erasure, Row, ViewChange
 from shared.contracts import Event
 from shared.contracts.accounts import PatronSnapshot, PreferencesChanged
@@ -87,10 +87,9 @@ def _fold_loan(event: LoanSnapshot, at: datetime) -> Sequence[Change]:
 @fold.register
 def _fold_charge(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
     content: Document = {"version": event.version, "outstanding_cents": event.outstanding_cents}
-    ends = not (event.outstanding_cents or event.refund_due_cents)
-    if not ends:
+    if event.open:
         content |= {
-            "kind": "lost-processing" if event.processing else event.kind,
+            "kind": event.charge_kind,
             "loan_id": event.loan_id or None,
             "hold_id": event.hold_id,
             "title_id": event.title_id,
@@ -99,15 +98,14 @@ def _fold_charge(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
             "assessed_on": event.assessed_on.isoformat(),
         }
     path = f"charges.{_field(event.charge_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends=not event.open)]
 
 
 @fold.register
 def _fold_hold(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
     state = "to-fetch" if event.to_fetch else event.state
     content: Document = {"version": event.version, "state": state}
-    ends = state not in OPEN_HOLDS
-    if not ends:
+    if event.open:
         until = event.shelf_until if event.state == "ready" else event.expires_on
         content |= {
             "title_id": event.title_id,
@@ -119,7 +117,7 @@ def _fold_hold(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
     waits = event.state == "waiting"
     path = f"holds.{_field(event.hold_id)}"
     return [
-        ViewChange(event.patron_id, path, content, event.publisher, at, ends),
+        ViewChange(event.patron_id, path, content, event.publisher, at, ends=not event.open),
         _place(event.hold_id, event.version, event.title_id, event.place if waits else None),
     ]
 
@@ -148,12 +146,11 @@ def _fold_title(event: TitleCatalogued, at: datetime) -> Sequence[Change]:
 def _fold_branch(event: BranchSnapshot, at: datetime) -> Sequence[Change]:
     relief = [
         {
-            "from": closure.from_.isoformat(),
-            "reopened_on": _day(closure.reopened_on),
-            "extra_renewals": closure.extra_renewals,
+            "from": span.from_.isoformat(),
+            "reopened_on": _day(span.until),
+            "extra_renewals": span.extra_renewals,
         }
-        for closure in event.closures
-        if closure.extra_renewals
+        for span in event.relief
     ]
     content = {"version": event.version, "name": event.name, "relief": relief}
     return [Row("branch", event.branch, content)]

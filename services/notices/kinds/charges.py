@@ -47,12 +47,11 @@ async def _identity(event: ChargeSnapshot, run: Run) -> dict[str, Any]:
     if event.loan_id:
         path = path_to("v1", "loans", event.loan_id)
         loan = await run.owners.get("circulation", path, now=run.now)
-    kind = "lost-processing" if event.processing else event.kind
     return {
         "loan_id": event.loan_id or None,
         "title_id": None if loan is None else LoanOfCharge.model_validate(loan).title_id,
         "charge_id": event.charge_id,
-        "charge_kind": None if kind == "fine" else kind,
+        "charge_kind": None if event.charge_kind == "fine" else event.charge_kind,
     }
 
 
@@ -91,13 +90,12 @@ class Assessed(OfCharge, events=[FineAssessed]):
         charge = await _charge(event, run)
         if charge is None:
             return None
-        suspended = bool(event.spans) and event.spans[-1].disposition == "suspended"
         return cls(
             **await _identity(event, run),
             due_on=event.due_on if event.kind == "fine" else None,
-            suspended=suspended,
-            amount_cents=None if suspended else charge.amount_cents,
-            outstanding_cents=None if suspended else charge.outstanding_cents,
+            suspended=event.suspended,
+            amount_cents=None if event.suspended else charge.amount_cents,
+            outstanding_cents=None if event.suspended else charge.outstanding_cents,
         )
 
     def texts(self, known: Known) -> list[str]:

@@ -31,7 +31,7 @@ class Branch:
 
     calendar_version: int
     relief: Sequence[Mapping[str, Any]]
-    """Closures that grant extra renewals while they last.
+    """Spans of days on which closures grant extra renewals.
 
     Each has `from`, `reopened_on` and `extra_renewals`, with dates as ISO text; `reopened_on` is
     None while no end is announced.
