@@ -45,7 +45,7 @@ async def test_the_published_keys_have_no_private_half_and_may_be_cached(api: Ap
     assert set(key) == {"kty", "crv", "x", "kid"}
 
 
-async def test_a_token_altered_expired_or_meant_for_another_is_401(api: Api, door: Api) -> None:
+async def test_an_altered_expired_or_misdirected_token_is_401(api: Api, door: Api) -> None:
     mei = await registered(api)
     path = f"/v1/patrons/{mei['id']}"
     good = await logged_in(door)
@@ -70,7 +70,7 @@ async def test_a_token_altered_expired_or_meant_for_another_is_401(api: Api, doo
         assert (answer.status, answer.json()["code"]) == (401, "unauthenticated"), bad
 
 
-async def test_replicas_that_start_at_once_agree_on_one_key(settings: Settings) -> None:
+async def test_replicas_that_start_concurrently_agree_on_one_key(settings: Settings) -> None:
     async with (
         served(create_app, settings) as one,
         served(create_app, settings) as two,
@@ -81,7 +81,7 @@ async def test_replicas_that_start_at_once_agree_on_one_key(settings: Settings) 
         assert all(found == published[0] for found in published)
 
 
-async def test_a_new_key_signs_at_once_and_the_old_tokens_stay_good(
+async def test_a_new_key_signs_at_once_and_older_tokens_stay_valid(
     api: Api, door: Api, settings: Settings
 ) -> None:
     mei = await registered(api)
@@ -112,7 +112,7 @@ async def test_an_old_key_is_published_no_longer_than_its_tokens_live(api: Api) 
     assert await kids(api) == [new]
 
 
-async def test_rotations_at_once_leave_one_key_that_signs(api: Api, door: Api) -> None:
+async def test_concurrent_rotations_leave_one_signing_key(api: Api, door: Api) -> None:
     await kids(api)
     answers = await asyncio.gather(*(api.post("/v1/ops/keys/rotate", as_=OPS) for _ in range(5)))
     assert {answer.status for answer in answers} == {201}
@@ -125,7 +125,7 @@ async def test_rotations_at_once_leave_one_key_that_signs(api: Api, door: Api) -
 
 
 @pytest.mark.parametrize("at", ["2001-01-01T00:00:00Z", "2101-01-01T00:00:00Z"])
-async def test_business_time_changes_nothing_about_tokens(api: Api, door: Api, at: str) -> None:
+async def test_business_time_does_not_affect_tokens(api: Api, door: Api, at: str) -> None:
     mei = await registered(api)
     answer = await door.post("/v1/sessions", {"card_number": "HK0001A", "pin": "27-18-28"}, at=at)
     good = answer.json()["access_token"]

@@ -27,7 +27,7 @@ async def claims(door: Api, token: str) -> dict[str, Any]:
     return dict(jwt.decode(token, keys, algorithms=[ALGORITHM]).claims)
 
 
-async def test_a_patron_logs_in_for_an_hour(api: Api, door: Api) -> None:
+async def test_a_patron_session_lasts_an_hour(api: Api, door: Api) -> None:
     mei = await registered(api)
     answer = await door.post("/v1/sessions", MEIS)
     assert answer.status == 200
@@ -68,7 +68,7 @@ async def test_staff_stations_and_operators_log_in(
     assert (await claims(door, session["access_token"]))["sub"] == made.json()["id"]
 
 
-async def test_a_token_gives_its_rights_at_once_on_every_replica(api: Api, door: Api) -> None:
+async def test_a_new_token_is_valid_at_once_on_every_replica(api: Api, door: Api) -> None:
     account = {"card_number": "s-1", "pin": "librarian", "name": "Lee", "role": "staff"}
     await api.post("/v1/staff", account, as_=OPS)
     mei = await registered(api)
@@ -83,7 +83,7 @@ async def test_a_token_gives_its_rights_at_once_on_every_replica(api: Api, door:
     [WRONG, {"card_number": "HK9999", "pin": "27-18-28"}, {"card_number": "卡", "pin": "1"}],
     ids=["wrong PIN", "unknown card", "no card at all"],
 )
-async def test_an_unknown_card_is_answered_as_a_wrong_pin_is(
+async def test_an_unknown_card_gets_the_same_response_as_a_wrong_pin(
     api: Api, door: Api, credentials: dict[str, str]
 ) -> None:
     await registered(api)
@@ -125,7 +125,7 @@ async def test_an_unknown_card_takes_as_long_as_a_wrong_pin(api: Api, door: Api)
     ],
     ids=["unknown field", "no PIN", "empty PIN", "endless PIN", "half a character"],
 )
-async def test_a_malformed_login_is_422(api: Api, body: dict[str, Any]) -> None:
+async def test_a_malformed_log_in_is_422(api: Api, body: dict[str, Any]) -> None:
     answer = await api.post("/v1/sessions", body)
     assert answer.status == 422
     assert b"HK0001A" not in answer.body
@@ -225,7 +225,7 @@ async def test_five_of_fifty_concurrent_guesses_through_two_replicas_are_checked
     assert set(statuses) <= {401, 429, 503}  # on a slow machine some calls have to be retried
 
 
-async def test_many_log_ins_at_once_with_the_right_pin_lock_no_card(api: Api, door: Api) -> None:
+async def test_concurrent_log_ins_with_the_right_pin_lock_no_card(api: Api, door: Api) -> None:
     await registered(api)
     answers: list[Answer] = await asyncio.gather(
         *(replica.post("/v1/sessions", MEIS) for _ in range(5) for replica in (api, door))

@@ -116,7 +116,7 @@ CASES = {
 }
 
 
-def test_no_job_is_left_out() -> None:
+def test_every_job_has_a_case() -> None:
     assert set(CASES) == set(jobs.by_name)
 
 
@@ -137,7 +137,7 @@ async def told(desk: Desk, case: Case) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("job", CASES)
-async def test_replicas_share_a_job_and_what_is_done_is_done_once(
+async def test_replicas_share_a_job_and_process_each_item_once(
     desk: Desk, second: Desk, job: str
 ) -> None:
     case = CASES[job]

@@ -95,7 +95,7 @@ async def test_items_that_ended_long_ago_are_deleted_and_others_stay_unchanged(
     assert await forget_ends(run) == 0
 
 
-async def test_nothing_that_ended_of_late_is_forgotten(
+async def test_tombstones_of_recently_ended_items_are_kept(
     run: Run, views: Database, hear: Hear
 ) -> None:
     for event in [*GOES_ON, *ENDED]:
@@ -130,9 +130,7 @@ async def test_nothing_is_left_of_an_erased_patron_after_the_purge(
     assert await views.account_views.find_one({"_id": "patron-1"}) is None
 
 
-async def test_an_event_that_is_older_than_what_was_forgotten_is_passed_over(
-    run: Run, views: Database
-) -> None:
+async def test_an_event_older_than_a_purged_tombstone_is_ignored(run: Run, views: Database) -> None:
     async def hear_of(event: Event, recorded: datetime) -> None:
         """Hand the event over as the listener does: its id contains the time of its recording."""
         event_id = f"{int(recorded.timestamp() * 1000):012x}".ljust(12, "0")
@@ -152,7 +150,7 @@ async def test_an_event_that_is_older_than_what_was_forgotten_is_passed_over(
     assert list((await kept(views))["loans"]) == ["loan-7"]
 
 
-async def test_many_views_are_done_with_by_two_replicas_at_once(
+async def test_two_replicas_purge_many_views_concurrently(
     run: Run, views: Database, hear: Hear
 ) -> None:
     patrons = [f"patron-{number}" for number in range(450)]
@@ -188,7 +186,7 @@ async def test_old_ended_items_are_found_by_an_index(views: Database) -> None:
     assert "COLLSCAN" not in str(found["queryPlanner"]["winningPlan"])
 
 
-async def test_the_job_is_run_now_by_operators_only(settings: Settings, whole: None) -> None:
+async def test_only_operators_may_run_the_job(settings: Settings, whole: None) -> None:
     async with gateways(settings, 1) as (api,):
         answers = [
             await api.post("/v1/ops/jobs/gateway/forget-ends", as_=token("o-1", roles=[role]))

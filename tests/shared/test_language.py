@@ -15,7 +15,7 @@ from tests.language import faults
         ("def test_who_pays_is_told(): ...", "test_who_pays_is_told names no subject"),
     ],
 )
-def test_a_text_that_reads_as_a_riddle_is_found(source: str, says: str) -> None:
+def test_a_text_that_breaks_the_language_rules_is_reported(source: str, says: str) -> None:
     [(line, fault)] = faults(source)
     assert says in fault
     assert line >= 1
