@@ -198,11 +198,11 @@ class SnapshotQuery:
     """A selection of a collection's documents: a chunk, one patron's, or a random sample."""
 
     after: str = ""
-    """Select the chunk that comes after this id;"""
+    """Select the chunk after this id."""
     patron: str = ""
-    """or all documents of this patron;"""
+    """Select all documents of this patron instead."""
     sample: int = 0
-    """or this number of documents, picked at random."""
+    """Select this number of documents at random instead."""
 
 
 async def read_snapshot_page(

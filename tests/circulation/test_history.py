@@ -47,7 +47,7 @@ async def over(desk: Desk, on: str = "2020-12-01") -> dict[str, Any]:
 
 
 async def purge(desk: Desk, on: str = "2020-12-01") -> int:
-    answer = await desk.api.post("/v1/ops/jobs/circulation/forget-loans", as_=OPS, at=noon(on))
+    answer = await desk.api.post("/v1/ops/jobs/circulation/purge-loans", as_=OPS, at=noon(on))
     return int(answer.json()["done"])
 
 

@@ -112,7 +112,7 @@ CASES = {
     "rework-fines": Case(fine_and_suspend, "2020-12-08", "fine.adjusted"),
     "payments": Case(leave_payments, "2020-12-08", "fine.paid"),
     "fines-resumed": Case(suspend_often, "2020-12-10", "fines.resumed"),
-    "forget-loans": Case(bring_back, "2020-12-02", None),
+    "purge-loans": Case(bring_back, "2020-12-02", None),
 }
 
 

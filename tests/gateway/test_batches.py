@@ -38,7 +38,7 @@ from tests.faults.kills import arm, disarm
 from tests.faults.test_poison import BODY, GOOD, LARGE, POISONS, TOPIC, Poison, as_it_came
 from tests.gateway import story
 from tests.gateway.conftest import Tell
-from tests.gateway.test_projection import everything, forget
+from tests.gateway.test_projection import clear, everything
 from tests.support import until
 
 PATRONS = [f"patron-{number}" for number in range(200)]
@@ -345,7 +345,7 @@ async def test_a_batch_is_applied_once_although_the_gateway_dies_before_the_comm
     events = story.whole_story()
     await hear_all(events)
     expected = await everything(views)
-    await forget(views)
+    await clear(views)
     await views.account_views.insert_one({"_id": WHOLE, "form": FORM})
 
     await publish(settings, events)

@@ -45,7 +45,7 @@ def _strip_times_of_writes(row: dict[str, Any]) -> None:
             part.pop("ended", None)
 
 
-async def forget(views: Database) -> None:
+async def clear(views: Database) -> None:
     for name in VIEWS:
         await views[name].delete_many({})
 
@@ -56,7 +56,7 @@ async def in_order(views: Database, hear: Hear) -> dict[str, Any]:
     for event, when in story.whole_story():
         await hear(event, when)
     expected = await everything(views)
-    await forget(views)
+    await clear(views)
     return expected
 
 
@@ -186,7 +186,7 @@ async def test_many_versions_of_a_loan_and_its_title_in_one_batch_end_in_the_new
     [view] = expected["account_views"]
     loan = view["loans"]["loan-1"]
     assert (loan["version"], loan["title"]) == (14, "Wording 7")
-    await forget(views)
+    await clear(views)
 
     together = told * 3
     random.Random(seed).shuffle(together)  # noqa: S311 - repeatable

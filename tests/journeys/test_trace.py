@@ -113,7 +113,7 @@ async def test_a_late_return_is_one_trace_from_the_gateway_to_the_patrons_inbox(
         ("circulation", "return_copies"),
         ("circulation", "fine.assessed publish"),
         ("notices", "fine.assessed process"),
-        ("notices", "tell_patron"),
+        ("notices", "notify_patron"),
         ("notices", "notification.delivered publish"),
         ("gateway", "notification.delivered process"),
     }

@@ -175,7 +175,7 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await told("Saved.")
     await library.flow.settle()
     await library.take_back([busy.returned], CENTRAL)
-    await library.job("circulation/forget-loans")
+    await library.job("circulation/purge-loans")
     await follow("My Info")
     await expect(page.get_by_role("rowheader", name=TALK["title"])).to_be_visible()
     await expect(page.get_by_role("cell", name=NOTICE["content"])).to_be_visible()
