@@ -93,7 +93,7 @@ async def keep_activity(event: ActivityPublished, run: Run) -> None:
 
 @subscriptions.to(*notified_events())
 async def notify_patrons(event: Event, run: Run) -> None:
-    """Notify the patrons whom an event concerns, as its notification kind says."""
+    """Notify the patrons that an event concerns, as its notification kind says."""
     if isinstance(event, ActivitySnapshot):
         await run(note_activity, event)
     kind = kind_of(event.topic)
@@ -112,7 +112,7 @@ async def notify_patrons(event: Event, run: Run) -> None:
 
 
 async def _notify_listed(cause: Cause, listed: ListedPatrons, run: Run) -> None:
-    """Notify the patrons whom another service lists at this moment."""
+    """Notify the patrons that another service lists at this moment."""
     await run(begin_notifying, cause)
     async for told, paged in _pages_to_notify(run):
         params = {"limit": str(PAGE)} | ({"after": told.after} if told.after else {})

@@ -100,7 +100,7 @@ def test_all_closures_withdrawn_as_errors_restore_every_date() -> None:
 def test_withdrawing_an_error_leaves_the_dates_as_if_it_was_never_recorded() -> None:
     """A date may also be earlier than without the error.
 
-    That happens if the error kept the date from moving to an end that was taken back since.
+    That happens if the error kept the date from moving to an end that was cancelled since.
     """
     different = 0
     for chance, versions in stories(60):

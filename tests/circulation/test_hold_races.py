@@ -74,7 +74,7 @@ async def test_fifty_holds_placed_at_once_have_fifty_places(desks: tuple[Desk, D
         await lend(desk, answer.json()["patron_id"], barcode)
 
 
-async def test_of_fifty_concurrent_holds_one_gets_the_last_copy(
+async def test_one_of_fifty_concurrent_holds_gets_the_last_copy(
     desks: tuple[Desk, Desk],
 ) -> None:
     desk, _ = desks

@@ -1,6 +1,6 @@
 """Hundreds of random steps of a small library, each compared with a plain model of the rules.
 
-One title, three copies, four patrons, two branches; closures that are announced, ended, taken back
+One title, three copies, four patrons, two branches; closures that are announced, ended, cancelled
 and withdrawn as errors; fine suspensions; payments. After each step loans, due dates, the queue,
 the place of each copy and each patron's debt are compared with `model.py`.
 """

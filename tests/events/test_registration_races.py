@@ -41,7 +41,7 @@ async def faults(api: Api, activity: str) -> list[str]:
     return [fault for fault, is_so in wrong.items() if is_so]
 
 
-async def test_of_fifty_concurrent_registrations_one_gets_the_last_place(
+async def test_one_of_fifty_concurrent_registrations_gets_the_last_place(
     api: Api, replica: Api
 ) -> None:
     talk = await published(api, places=1)

@@ -1,4 +1,4 @@
-"""Notifications about announcements that are made, replaced or taken back."""
+"""Notifications about announcements that are made, replaced or cancelled."""
 
 import asyncio
 import random

@@ -12,6 +12,7 @@ from tests.language import faults
         ('def fine():\n    """Whether it is charged."""', 'opens with "Whether"'),
         ('class Loan:\n    due: str\n    """Of the copy."""', 'opens with "Of"'),
         ('"""A message that was buried."""', 'write "dead letter"'),
+        ('"""Correct a date, and the price thereof."""', 'write "a plain word'),
         ("def test_who_pays_is_told(): ...", "test_who_pays_is_told names no subject"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The rule by which a partition counts as passed over by its consumer."""
+"""The rule by which a partition counts as skipped by its consumer."""
 
 import pytest
 from aiokafka import TopicPartition

@@ -23,7 +23,7 @@ class OfSuspension(Kind):
 
     suspension_id: str
     version: int | None = None
-    """Version of the suspension: of two announcements of one moment the later one is told.
+    """Version of the suspension: of two announcements at one moment the later one is used.
 
     None in notifications stored before the field existed.
     """

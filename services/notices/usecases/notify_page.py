@@ -41,7 +41,7 @@ async def begin_notifying(work: Work, cause: Cause) -> None:
 
 
 async def notify_page(work: Work, command: NotifyPage) -> None:
-    """Notify the patrons of the page whom the event concerns, and store the progress.
+    """Notify those patrons of the page that the event concerns, and store the progress.
 
     A page that was notified before, by this replica or another, changes nothing.
     """

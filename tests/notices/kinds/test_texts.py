@@ -217,7 +217,7 @@ def test_an_adjustment_states_the_new_charge_and_the_refund_due(language: str) -
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_texts_for_a_ready_item_without_a_last_day_and_an_uncollected_one(
+def test_ready_items_without_a_last_day_and_uncollected_items_have_their_own_texts(
     language: str,
 ) -> None:
     open_end = {**FACTS, "shelf_until": None, "collect_from": None}

@@ -100,7 +100,7 @@ async def _titles(api: Api, results: Iterable[dict[str, Any]]) -> dict[str, str]
 
 
 async def _readers(api: Api, results: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Return names, by id, of the patrons for whom something is kept."""
+    """Return the names, by id, of the patrons that the copies are kept for."""
     holds = [result.get("hold") for result in results]
     return await _named(api, "/v1/patrons", "name", {hold["patron_id"] for hold in holds if hold})
 
