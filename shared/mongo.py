@@ -130,7 +130,7 @@ async def _ensure(database: Database, name: str, models: Sequence[IndexModel]) -
 
 
 async def _create(database: Database, name: str) -> None:
-    """Create a collection ahead: creating it inside a transaction would take a lock."""
+    """Create a collection in advance: creating it inside a transaction would take a lock."""
     try:
         # The client's own look at what exists would race with another replica.
         await database.create_collection(name, check_exists=False)
