@@ -61,7 +61,7 @@ class Jobs:
 async def in_any_order(ids: AsyncIterator[str]) -> AsyncIterator[str]:
     """Yield the ids, shuffled in groups of 500.
 
-    Replicas that run a job at once thereby share its work: they rarely meet at the same id.
+    So replicas that run a job concurrently share its work: they rarely meet at the same id.
     """
     some: list[str] = []
     async for found in ids:

@@ -130,7 +130,7 @@ async def _ensure(database: Database, name: str, models: Sequence[IndexModel]) -
 
 
 async def _create(database: Database, name: str) -> None:
-    """Create a collection ahead: creating it inside a transaction would take a lock."""
+    """Create a collection in advance: creating it inside a transaction would take a lock."""
     try:
         # The client's own look at what exists would race with another replica.
         await database.create_collection(name, check_exists=False)
@@ -198,11 +198,11 @@ class SnapshotQuery:
     """A selection of a collection's documents: a chunk, one patron's, or a random sample."""
 
     after: str = ""
-    """Select the chunk that comes after this id;"""
+    """Select the chunk after this id."""
     patron: str = ""
-    """or all documents of this patron;"""
+    """Select all documents of this patron instead."""
     sample: int = 0
-    """or this number of documents, picked at random."""
+    """Select this number of documents at random instead."""
 
 
 async def read_snapshot_page(

@@ -50,7 +50,7 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of a unit of work: its time and ids, which its events carry on."""
+    """The origin of a unit of work: its time and ids, which its events repeat."""
 
     now: datetime
     """Business time, UTC."""

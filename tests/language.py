@@ -23,10 +23,17 @@ WORDS = {
     re.compile(r"\b(bury|buries|buried|burial|undertaker)\b"): "dead letter",
     re.compile(r"\bhow manieth\b"): "ordinal",
     re.compile(r"\b(takes?|taken|took) in\b"): "process, or apply",
+    re.compile(r"\b(catch|catches|caught) up\b"): "apply, or continue",
+    re.compile(r"\bcarr(y|ies|ied) on\b"): "continue",
+    re.compile(r"\bput(s|ting)? right\b"): "correct",
+    re.compile(r"\btells? of\b"): "report, or notify",
+    re.compile(r"\b(hence|lest|there(by|in|of|upon)|thrice|whilst)\b"): "a plain word, such as so",
 }
 """Words that are not the field's, with the term to write instead."""
 
-TEST_OPENINGS = re.compile(r"test_(what|whatever|whether|how|who|whoever|whose|where|of|that)_")
+TEST_OPENINGS = re.compile(
+    r"test_(what|whatever|whether|which|how|who|whom|whoever|whose|where|of|that)_"
+)
 
 
 def docstrings(tree: ast.AST) -> Iterator[ast.Constant]:

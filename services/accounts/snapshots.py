@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from services.accounts import store
 from services.accounts.domain.preferences import Setting
-from services.accounts.usecases.choose_preferences import tell as preferences_event
-from services.accounts.usecases.tell_of_patron import snapshot
+from services.accounts.usecases.choose_preferences import preferences_event
+from services.accounts.usecases.patron_events import snapshot
 from shared.contracts.accounts import PatronSnapshot
 from shared.http.service import Snapshot, SnapshotPage
 from shared.mongo import Database, SnapshotQuery

@@ -91,7 +91,7 @@ async def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
     await work.save("cardholders", *cardholders)
 
 
-async def forget_person(work: Work, patron: Patron) -> None:
+async def delete_personal_data(work: Work, patron: Patron) -> None:
     """Delete all personal data of a patron."""
     await work.delete("cardholders", {"_id": patron.id})
     await work.delete("preferences", {"_id": patron.id})

@@ -71,11 +71,10 @@ async def due_soon(run: Run) -> int:
 
 
 @jobs.every(minutes=10)
-async def forget_loans(run: Run) -> int:
+async def purge_loans(run: Run) -> int:
     """Delete settled past loans, holds that ended before today, and conflicts settled long ago.
 
-    A loan is moved to the patron's reading history if the patron asked for one. The function's name
-    is the published name of the job, so it stays: `POST /v1/ops/jobs/circulation/forget-loans`.
+    A loan is moved to the patron's reading history if the patron asked for one.
     """
     day = library_day(run.now, run.settings.zone)
     done = 0
@@ -123,7 +122,7 @@ async def holds(run: Run) -> int:
 
 @jobs.every(minutes=5)
 async def due_dates(run: Run) -> int:
-    """Carry on every sweep until no chunk is left, and make a second pass where the first is over.
+    """Continue each sweep until no chunk is left, then make its second pass when that is due.
 
     A loan made while the calendar of its branch changed may be committed after the sweep, with a
     due date from the previous calendar. Until this job finds the loan, reads apply the rule, and

@@ -208,7 +208,7 @@ async def holds_to_end(db: Database, day: date) -> AsyncIterator[str]:
 async def borrowing_patrons(
     db: Database, suspension_id: str, limit: int, after: str | None, today: date
 ) -> dict[str, set[str]] | None:
-    """Return up to `limit` + 1 patrons whom a suspension concerns; None: no such suspension.
+    """Return up to `limit` + 1 patrons that a suspension concerns; None: no such suspension.
 
     The result maps each patron's id to the codes of the branches in the suspension's scope that the
     patron has open loans from. It leaves out branches whose fines another suspension keeps free for
@@ -232,7 +232,7 @@ class SuspensionEffect:
 
     effect: Effect
     patrons_told: int
-    """Number of patrons with an open loan in its scope, each of whom is notified."""
+    """Number of patrons with an open loan in its scope; each is notified."""
 
 
 async def effect_of_calendars(

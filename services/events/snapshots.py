@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from services.events import store
-from services.events.usecases.tell_of_activity import snapshot as activity_fields
-from services.events.usecases.tell_of_registration import snapshot as registration_fields
+from services.events.usecases.activity_events import snapshot as activity_fields
+from services.events.usecases.registration_events import snapshot as registration_fields
 from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
 from shared.http.service import Snapshot, SnapshotPage
 from shared.mongo import Database, SnapshotQuery

@@ -14,8 +14,8 @@ MARGIN_DAYS = 7
 CHUNK = 200
 
 
-def remembered(settings: Settings) -> timedelta:
-    """Return how long views remember ended items: longer than an older event may arrive late.
+def tombstone_retention(settings: Settings) -> timedelta:
+    """Return how long views keep tombstones: longer than an older event can be delayed.
 
     Topics keep events for some days, and so do outboxes, from which `carrel replay` refills them.
     """
@@ -23,13 +23,13 @@ def remembered(settings: Settings) -> timedelta:
 
 
 @jobs.every(minutes=10)
-async def forget_ends(run: Run) -> int:
+async def purge_tombstones(run: Run) -> int:
     """Remove items that ended long ago, by the wall clock even in a simulation.
 
     Return the number of views and queue places that contained such items.
     """
-    before = wall_clock() - remembered(run.settings)
-    forgotten = 0
-    while count := await tombstones.forget(run.database, before, CHUNK):
-        forgotten += count
-    return forgotten
+    before = wall_clock() - tombstone_retention(run.settings)
+    purged = 0
+    while count := await tombstones.purge(run.database, before, CHUNK):
+        purged += count
+    return purged

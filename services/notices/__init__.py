@@ -5,8 +5,8 @@ Owns: branches with hours, closures and reopenings; notices; notifications (the 
 Publishes: branch.registered, branch.closed, branch.reopened, branch.closure-changed,
 branch.hours-changed, notice.published, notification.delivered, notification.read.
 
-Subscribes to patron.*, preferences.changed, title.catalogued and activity.published, to know whom
-to notify and in which words. Subscribes to the events of each notification kind (`kinds/`), and
-notifies the patrons concerned. At the moment of a notification it asks circulation for amounts, and
-events for the registered patrons of an activity.
+Subscribes to patron.*, preferences.changed, title.catalogued and activity.published, to know which
+patrons to notify and in which language. Subscribes to the events of each notification kind
+(`kinds/`), and notifies the patrons concerned. At the moment of a notification it asks circulation
+for amounts, and events for the registered patrons of an activity.
 """

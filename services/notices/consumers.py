@@ -17,12 +17,12 @@ from services.notices.kinds.kind import (
     kind_of,
     notified_events,
 )
-from services.notices.usecases.catch_up import CatchUp, catch_up
+from services.notices.usecases.apply_preferences import ApplyPreferences, apply_preferences
 from services.notices.usecases.note_patron import note_patron
 from services.notices.usecases.note_preferences import note_preferences
 from services.notices.usecases.note_title import note_activity, note_title
-from services.notices.usecases.tell_patron import TellPatron, tell_patron
-from services.notices.usecases.tell_patrons import TellPatrons, begin_telling, tell_patrons
+from services.notices.usecases.notify_page import NotifyPage, begin_notifying, notify_page
+from services.notices.usecases.notify_patron import NotifyPatron, notify_patron
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts.accounts import (
     PatronBlocked,
@@ -64,26 +64,26 @@ class PatronPage(BaseModel):
 
 
 @subscriptions.to(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
-async def know_patron(event: PatronSnapshot, run: Run) -> None:
+async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     """Store a patron's language; delete the data of an erased patron."""
     await run(note_patron, event)
 
 
 @subscriptions.to(PreferencesChanged)
-async def know_preferences(event: PreferencesChanged, run: Run) -> None:
+async def keep_preferences(event: PreferencesChanged, run: Run) -> None:
     """Store a patron's preferences, then notify of earlier events that they cover."""
     await run(note_preferences, event)
-    await run(catch_up, CatchUp(event.patron_id, event.version))
+    await run(apply_preferences, ApplyPreferences(event.patron_id, event.version))
 
 
 @subscriptions.to(TitleCatalogued)
-async def know_title(event: TitleCatalogued, run: Run) -> None:
+async def keep_title(event: TitleCatalogued, run: Run) -> None:
     """Store a book's title."""
     await run(note_title, event)
 
 
 @subscriptions.to(ActivityPublished)
-async def know_activity(event: ActivityPublished, run: Run) -> None:
+async def keep_activity(event: ActivityPublished, run: Run) -> None:
     """Store an activity's title and its start."""
     await run(note_activity, event)
 
@@ -93,7 +93,7 @@ async def know_activity(event: ActivityPublished, run: Run) -> None:
 
 @subscriptions.to(*notified_events())
 async def notify_patrons(event: Event, run: Run) -> None:
-    """Notify the patrons whom an event concerns, as its notification kind says."""
+    """Notify the patrons that an event concerns, as its notification kind says."""
     if isinstance(event, ActivitySnapshot):
         await run(note_activity, event)
     kind = kind_of(event.topic)
@@ -102,8 +102,8 @@ async def notify_patrons(event: Event, run: Run) -> None:
         return
     match kind.recipients(event):
         case OnePatron(patron_id):
-            command = TellPatron(run.event_id, patron_id, event.topic, run.now, about.stored)
-            await run(tell_patron, command)
+            command = NotifyPatron(run.event_id, patron_id, event.topic, run.now, about.stored)
+            await run(notify_patron, command)
         case ListedPatrons() as listed:
             await _notify_listed(_cause(event, about.stored, run), listed, run)
         case Followers(branch, activity_type):
@@ -112,27 +112,27 @@ async def notify_patrons(event: Event, run: Run) -> None:
 
 
 async def _notify_listed(cause: Cause, listed: ListedPatrons, run: Run) -> None:
-    """Notify the patrons whom another service lists at this moment."""
-    await run(begin_telling, cause)
-    async for told, paged in _pages_to_tell(run):
+    """Notify the patrons that another service lists at this moment."""
+    await run(begin_notifying, cause)
+    async for told, paged in _pages_to_notify(run):
         params = {"limit": str(PAGE)} | ({"after": told.after} if told.after else {})
         answer = await run.owners.get(listed.service, listed.path, now=run.now, params=params)
         page = PatronPage.model_validate(answer or {"items": []})
         patron_ids = tuple(item.patron_id for item in page.items)
         branches = {item.patron_id: item.branches for item in page.items if item.branches}
-        await paged(tell_patrons, TellPatrons(told.id, told.after, patron_ids, page.next, branches))
+        await paged(notify_page, NotifyPage(told.id, told.after, patron_ids, page.next, branches))
 
 
 async def _notify_followers(cause: Cause, run: Run) -> None:
     """Notify the patrons who followed the branch or activity type of the cause at that time."""
-    await run(begin_telling, cause)
-    async for told, paged in _pages_to_tell(run):
+    await run(begin_notifying, cause)
+    async for told, paged in _pages_to_notify(run):
         found = await store.patrons.find_followers(run.database, told, PAGE)
         following = found[-1] if len(found) == PAGE else None
-        await paged(tell_patrons, TellPatrons(told.id, told.after, tuple(found), following))
+        await paged(notify_page, NotifyPage(told.id, told.after, tuple(found), following))
 
 
-async def _pages_to_tell(run: Run) -> AsyncIterator[tuple[Cause, Run]]:
+async def _pages_to_notify(run: Run) -> AsyncIterator[tuple[Cause, Run]]:
     """Yield, for each page of this event still to be notified, its cause and a run.
 
     The progress is stored with the cause. Raises Busy after PAGES_IN_HAND pages; the event is then
@@ -144,7 +144,7 @@ async def _pages_to_tell(run: Run) -> AsyncIterator[tuple[Cause, Run]]:
         if cause is None or cause.done:
             return
         yield cause, paged
-    raise Busy("more patrons are to be told of this event")
+    raise Busy("more patrons are to be notified of this event")
 
 
 def _cause(

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from services.notices import store
+from services.notices.usecases.notify_patron import snapshot
 from services.notices.usecases.publish_branch import hours_changed
 from services.notices.usecases.publish_notice import published
-from services.notices.usecases.tell_patron import snapshot
 from shared.contracts.notices import NotificationSnapshot
 from shared.http.service import Snapshot, SnapshotPage
 from shared.mongo import Database, SnapshotQuery

@@ -43,7 +43,7 @@ BusinessTime = Annotated[datetime, Depends(_business_time)]
 
 
 async def run_of(request: Request, now: BusinessTime) -> unit_of_work.Run:
-    """Return what runs the use cases of a request; routes that depend on it take a key."""
+    """Return the runner of a request's use cases; its routes accept an Idempotency-Key."""
     run = unit_of_work.Run(
         request.app.state.unit_of_work,
         _origin(request, now),

@@ -29,7 +29,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[Api]:
+async def other_replica(settings: Settings) -> AsyncIterator[Api]:
     """Another replica of accounts on the same database, which accepts only its own tokens."""
     async with served(create_app, settings, trust_test_keys=False) as api:
         yield api

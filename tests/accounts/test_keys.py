@@ -17,13 +17,13 @@ from tests.accounts.people import OPS, logged_in, registered
 from tests.support import Api, served, token
 
 
-async def kids(door: Api) -> list[str]:
-    return sorted(key["kid"] for key in (await door.get("/v1/keys")).json()["keys"])
+async def kids(other_replica: Api) -> list[str]:
+    return sorted(key["kid"] for key in (await other_replica.get("/v1/keys")).json()["keys"])
 
 
-async def own_key(door: Api) -> OKPKey:
+async def own_key(other_replica: Api) -> OKPKey:
     """The private signing key of accounts, as an attacker with database access could read it."""
-    kept = await door.app.state.database.signing_keys.find_one({"published_until": None})
+    kept = await other_replica.app.state.database.signing_keys.find_one({"published_until": None})
     return OKPKey.import_key(kept["private"])
 
 
@@ -45,13 +45,13 @@ async def test_the_published_keys_have_no_private_half_and_may_be_cached(api: Ap
     assert set(key) == {"kty", "crv", "x", "kid"}
 
 
-async def test_a_token_altered_expired_or_meant_for_another_is_401(api: Api, door: Api) -> None:
+async def test_an_altered_expired_or_misdirected_token_is_401(api: Api, other_replica: Api) -> None:
     mei = await registered(api)
     path = f"/v1/patrons/{mei['id']}"
-    good = await logged_in(door)
-    assert (await door.get(path, as_=good)).status == 200
-    key = await own_key(door)
-    assert (await door.get(path, as_=forged(key, mei["id"]))).status == 200
+    good = await logged_in(other_replica)
+    assert (await other_replica.get(path, as_=good)).status == 200
+    key = await own_key(other_replica)
+    assert (await other_replica.get(path, as_=forged(key, mei["id"]))).status == 200
     header, payload, signature = good.split(".")
     swapped = "A" if signature[5] != "A" else "B"
     for bad in (
@@ -66,39 +66,41 @@ async def test_a_token_altered_expired_or_meant_for_another_is_401(api: Api, doo
         "..",
         "\N{LATIN SMALL LETTER E WITH ACUTE}.a.b",
     ):
-        answer = await door.get(path, as_=bad)
+        answer = await other_replica.get(path, as_=bad)
         assert (answer.status, answer.json()["code"]) == (401, "unauthenticated"), bad
 
 
-async def test_replicas_that_start_at_once_agree_on_one_key(settings: Settings) -> None:
+async def test_replicas_that_start_concurrently_agree_on_one_key(settings: Settings) -> None:
     async with (
         served(create_app, settings) as one,
         served(create_app, settings) as two,
         served(create_app, settings) as three,
     ):
-        published = await asyncio.gather(*(kids(door) for door in [one, two, three] * 5))
+        published = await asyncio.gather(
+            *(kids(other_replica) for other_replica in [one, two, three] * 5)
+        )
         assert len(published[0]) == 1
         assert all(found == published[0] for found in published)
 
 
-async def test_a_new_key_signs_at_once_and_the_old_tokens_stay_good(
-    api: Api, door: Api, settings: Settings
+async def test_a_new_key_signs_at_once_and_older_tokens_stay_valid(
+    api: Api, other_replica: Api, settings: Settings
 ) -> None:
     mei = await registered(api)
-    before = await logged_in(door)
-    (old,) = await kids(door)
+    before = await logged_in(other_replica)
+    (old,) = await kids(other_replica)
     answer = await api.post("/v1/ops/keys/rotate", as_=OPS, key="k")
     assert answer.status == 201
     new = answer.json()["kid"]
     again = await api.post("/v1/ops/keys/rotate", as_=OPS, key="k")
     assert again.json() == {"kid": new}
     # The other replica signs with it too, and accepts both.
-    after = await logged_in(door)
+    after = await logged_in(other_replica)
     assert jwt_kid(after) == new != jwt_kid(before) == old
     for good in (before, after):
-        assert (await door.get(f"/v1/patrons/{mei['id']}", as_=good)).status == 200
-    assert await kids(door) == sorted([old, new])
-    retired = await door.app.state.database.signing_keys.find_one({"kid": old})
+        assert (await other_replica.get(f"/v1/patrons/{mei['id']}", as_=good)).status == 200
+    assert await kids(other_replica) == sorted([old, new])
+    retired = await other_replica.app.state.database.signing_keys.find_one({"kid": old})
     assert retired["private"] is None
     last_token_ends = datetime.now(UTC) + timedelta(hours=settings.longest_token_hours)
     assert retired["published_until"] > last_token_ends
@@ -112,7 +114,7 @@ async def test_an_old_key_is_published_no_longer_than_its_tokens_live(api: Api) 
     assert await kids(api) == [new]
 
 
-async def test_rotations_at_once_leave_one_key_that_signs(api: Api, door: Api) -> None:
+async def test_concurrent_rotations_leave_one_signing_key(api: Api, other_replica: Api) -> None:
     await kids(api)
     answers = await asyncio.gather(*(api.post("/v1/ops/keys/rotate", as_=OPS) for _ in range(5)))
     assert {answer.status for answer in answers} == {201}
@@ -121,18 +123,20 @@ async def test_rotations_at_once_leave_one_key_that_signs(api: Api, door: Api) -
     signing = [key for key in keys if key["private"]]
     assert [key["_id"] for key in signing] == ["6"]
     await registered(api)
-    assert jwt_kid(await logged_in(door)) == signing[0]["kid"]
+    assert jwt_kid(await logged_in(other_replica)) == signing[0]["kid"]
 
 
 @pytest.mark.parametrize("at", ["2001-01-01T00:00:00Z", "2101-01-01T00:00:00Z"])
-async def test_business_time_changes_nothing_about_tokens(api: Api, door: Api, at: str) -> None:
+async def test_business_time_does_not_affect_tokens(api: Api, other_replica: Api, at: str) -> None:
     mei = await registered(api)
-    answer = await door.post("/v1/sessions", {"card_number": "HK0001A", "pin": "27-18-28"}, at=at)
+    answer = await other_replica.post(
+        "/v1/sessions", {"card_number": "HK0001A", "pin": "27-18-28"}, at=at
+    )
     good = answer.json()["access_token"]
-    assert (await door.get(f"/v1/patrons/{mei['id']}", as_=good)).status == 200
-    assert (await door.get(f"/v1/patrons/{mei['id']}", as_=good, at=at)).status == 200
-    expired = forged(await own_key(door), mei["id"], exp=int(time.time()) - 1)
-    assert (await door.get(f"/v1/patrons/{mei['id']}", as_=expired, at=at)).status == 401
+    assert (await other_replica.get(f"/v1/patrons/{mei['id']}", as_=good)).status == 200
+    assert (await other_replica.get(f"/v1/patrons/{mei['id']}", as_=good, at=at)).status == 200
+    expired = forged(await own_key(other_replica), mei["id"], exp=int(time.time()) - 1)
+    assert (await other_replica.get(f"/v1/patrons/{mei['id']}", as_=expired, at=at)).status == 401
     await api.post("/v1/ops/keys/rotate", as_=OPS, at=at)
-    assert (await door.get(f"/v1/patrons/{mei['id']}", as_=good)).status == 200
-    assert len(await kids(door)) == 2
+    assert (await other_replica.get(f"/v1/patrons/{mei['id']}", as_=good)).status == 200
+    assert len(await kids(other_replica)) == 2

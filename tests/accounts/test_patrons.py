@@ -43,14 +43,16 @@ async def test_a_patron_is_registered_with_a_normalised_card_and_an_event(
     ]
 
 
-async def test_concurrent_registrations_of_one_card_create_one_patron(api: Api, door: Api) -> None:
-    door.app.state.verifier = api.app.state.verifier
+async def test_concurrent_registrations_of_one_card_create_one_patron(
+    api: Api, other_replica: Api
+) -> None:
+    other_replica.app.state.verifier = api.app.state.verifier
     answers = await asyncio.gather(
         *(
             replica.insist(
                 "POST", "/v1/patrons", {**MEI, "card_number": card}, within=200, as_=STAFF
             )
-            for replica in (api, door)
+            for replica in (api, other_replica)
             for card in ["HK0001A", "hk0001a "] * 12 + ["Hk0001a"]
         )
     )
@@ -60,14 +62,16 @@ async def test_concurrent_registrations_of_one_card_create_one_patron(api: Api, 
     assert topics(await events(api)) == ["patron.registered"]
 
 
-async def test_a_card_of_staff_cannot_be_a_patrons_too(api: Api) -> None:
+async def test_a_staff_card_cannot_be_given_to_a_patron(api: Api) -> None:
     account = {"card_number": "HK0001A", "pin": "librarian", "name": "Lee", "role": "staff"}
     assert (await api.post("/v1/staff", account, as_=OPS)).status == 201
     answer = await api.post("/v1/patrons", MEI, as_=STAFF)
     assert (answer.status, answer.json()["code"]) == (409, "card-taken")
 
 
-async def test_a_registration_sent_again_is_one_and_its_answer_the_same(api: Api) -> None:
+async def test_a_repeated_registration_creates_one_patron_and_gets_the_same_response(
+    api: Api,
+) -> None:
     first = await api.post("/v1/patrons", MEI, as_=STAFF, key="k")
     second = await api.post("/v1/patrons", MEI, as_=STAFF, key="k")
     assert (first.status, second.status) == (201, 201)
@@ -98,7 +102,7 @@ async def test_a_registration_sent_again_is_one_and_its_answer_the_same(api: Api
     ],
     ids=str,
 )
-async def test_a_malformed_field_is_422_and_nothing_sent_is_repeated(
+async def test_a_malformed_field_is_422_without_repeating_the_input(
     api: Api, change: dict[str, Any]
 ) -> None:
     answer = await api.post("/v1/patrons", {**MEI, **change}, as_=STAFF)
@@ -117,7 +121,9 @@ async def test_staff_find_a_patron_by_card(api: Api) -> None:
 
 
 @pytest.mark.parametrize("as_", [STATION, SERVICE], ids=["station", "service"])
-async def test_machines_learn_nothing_personal(api: Api, settings: Settings, as_: str) -> None:
+async def test_stations_and_services_get_no_personal_details(
+    api: Api, settings: Settings, as_: str
+) -> None:
     mei = await registered(api)
     reference = {
         "id": mei["id"],
@@ -172,7 +178,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ROUTES,
     ids=[f"{method} {path}" for method, path, *_ in ROUTES],
 )
-async def test_each_route_is_for_its_roles_only(
+async def test_each_route_accepts_only_its_roles(
     api: Api, method: str, path: str, body: Any, allowed: set[str]
 ) -> None:
     assert (await api.call(method, path, body)).status == 401
@@ -214,7 +220,7 @@ async def test_a_name_contact_or_pin_changes_without_an_event(api: Api) -> None:
     await logged_in(api, pin="31-41-59")
 
 
-async def test_changes_made_at_once_are_all_kept(api: Api) -> None:
+async def test_concurrent_changes_are_all_stored(api: Api) -> None:
     mei = await registered(api)
     changes = [{"category": "junior"}, {"home_branch": "STPL"}, {"language": "en"}, {"name": "May"}]
     answers = await asyncio.gather(
@@ -228,14 +234,14 @@ async def test_changes_made_at_once_are_all_kept(api: Api) -> None:
     assert sorted(told["version"] for _, told in await events(api)) == [1, 2, 3, 4]
 
 
-async def test_a_card_that_another_has_cannot_replace_ones_own(api: Api) -> None:
+async def test_a_patron_cannot_change_to_the_card_of_another(api: Api) -> None:
     await registered(api)
     other = await registered(api, card_number="HK0002B")
     answer = await api.patch(f"/v1/patrons/{other['id']}", {"card_number": "HK0001A"}, as_=STAFF)
     assert (answer.status, answer.json()["code"]) == (409, "card-taken")
 
 
-async def test_no_such_patron(api: Api) -> None:
+async def test_an_unknown_patron_is_not_found(api: Api) -> None:
     for method, path, body in (
         ("PATCH", "", {"name": "A"}),
         ("DELETE", "", None),
@@ -278,7 +284,7 @@ async def test_concurrent_blocks_of_a_patron_succeed_once(api: Api) -> None:
 # ---- erasure ------------------------------------------------------------------------------------
 
 
-async def test_erasure_leaves_a_tombstone_and_nothing_personal_anywhere(api: Api) -> None:
+async def test_erasure_leaves_a_tombstone_without_personal_data(api: Api) -> None:
     made = await api.post("/v1/patrons", MEI, as_=STAFF, key="made")
     mei = made.json()
     path = f"/v1/patrons/{mei['id']}"
@@ -310,7 +316,7 @@ async def test_erasure_leaves_a_tombstone_and_nothing_personal_anywhere(api: Api
     assert (await registered(api))["id"] != mei["id"]
 
 
-async def test_an_erased_patron_with_a_token_left_has_no_preferences(api: Api) -> None:
+async def test_an_erased_patron_with_a_valid_token_has_no_preferences(api: Api) -> None:
     mei = await registered(api)
     as_ = token(mei["id"])
     await api.delete(f"/v1/patrons/{mei['id']}", as_=STAFF)

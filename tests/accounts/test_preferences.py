@@ -25,7 +25,7 @@ async def changed(api: Api) -> list[dict[str, Any]]:
     return [told for topic, told in await events(api) if topic == "preferences.changed"]
 
 
-async def test_before_the_first_choice_nothing_is_followed_or_kept(api: Api) -> None:
+async def test_by_default_a_patron_follows_nothing_and_keeps_no_history(api: Api) -> None:
     mei = await registered(api)
     as_ = token(mei["id"])
     assert (await api.get(PATH, as_=as_)).json() == DEFAULTS
@@ -35,7 +35,7 @@ async def test_before_the_first_choice_nothing_is_followed_or_kept(api: Api) -> 
     assert await changed(api) == []
 
 
-async def test_a_choice_is_kept_sorted_and_published(api: Api) -> None:
+async def test_a_choice_is_stored_sorted_and_published(api: Api) -> None:
     mei = await registered(api)
     as_ = token(mei["id"])
     first = {"followed_branches": ["STPL", "KPL", "STPL"], "activity_types": ["talk"]}
@@ -62,7 +62,7 @@ async def test_a_choice_that_changes_nothing_is_not_published(api: Api) -> None:
     assert await changed(api) == []
 
 
-async def test_choices_made_at_once_are_all_kept(api: Api) -> None:
+async def test_concurrent_choices_are_all_stored(api: Api) -> None:
     mei = await registered(api)
     choices: list[dict[str, Any]] = [
         {"followed_branches": ["KPL"]},
@@ -82,7 +82,7 @@ async def test_choices_made_at_once_are_all_kept(api: Api) -> None:
     assert [event["version"] for event in await changed(api)] == [1, 2, 3, 4]
 
 
-async def test_each_patron_has_their_own(api: Api) -> None:
+async def test_each_patron_has_their_own_preferences(api: Api) -> None:
     mei = await registered(api)
     other = await registered(api, card_number="HK0002B")
     await api.patch(PATH, {"keep_history": True}, as_=token(mei["id"]))
@@ -125,7 +125,7 @@ async def test_a_channel_without_an_address_on_file_is_refused_and_nothing_is_sa
     assert (answer.status, answer.json()["channels"]) == (200, ["inbox", "sms"])
 
 
-async def test_a_channel_whose_address_was_removed_does_not_keep_my_setting_from_being_saved(
+async def test_my_setting_can_be_saved_after_the_address_of_a_channel_was_removed(
     api: Api,
 ) -> None:
     mei = await registered(api)

@@ -20,16 +20,16 @@ MEIS = {"card_number": " hk0001A", "pin": "27-18-28"}
 WRONG = {"card_number": "HK0001A", "pin": "00-00-00"}
 
 
-async def claims(door: Api, token: str) -> dict[str, Any]:
+async def claims(other_replica: Api, token: str) -> dict[str, Any]:
     """Return the claims of a token, verified with nothing but the published keys."""
-    published = await door.get("/v1/keys")
+    published = await other_replica.get("/v1/keys")
     keys = KeySet.import_key_set(published.json())
     return dict(jwt.decode(token, keys, algorithms=[ALGORITHM]).claims)
 
 
-async def test_a_patron_logs_in_for_an_hour(api: Api, door: Api) -> None:
+async def test_a_patron_session_lasts_an_hour(api: Api, other_replica: Api) -> None:
     mei = await registered(api)
-    answer = await door.post("/v1/sessions", MEIS)
+    answer = await other_replica.post("/v1/sessions", MEIS)
     assert answer.status == 200
     session = answer.json()
     token = session.pop("access_token")
@@ -39,7 +39,7 @@ async def test_a_patron_logs_in_for_an_hour(api: Api, door: Api) -> None:
         "patron_id": mei["id"],
         "roles": ["patron"],
     }
-    said = await claims(door, token)
+    said = await claims(other_replica, token)
     assert said.pop("exp") - said["iat"] == 3600
     assert abs(said.pop("iat") - time.time()) < 10
     assert said == {
@@ -49,33 +49,33 @@ async def test_a_patron_logs_in_for_an_hour(api: Api, door: Api) -> None:
         "roles": ["patron"],
         "name": "Chan Mei-ling",
     }
-    assert (await door.get(f"/v1/patrons/{mei['id']}", as_=token)).json() == mei
+    assert (await other_replica.get(f"/v1/patrons/{mei['id']}", as_=token)).json() == mei
 
 
 @pytest.mark.parametrize(("role", "hours"), [("staff", 8), ("station", 24), ("ops", 8)])
 async def test_staff_stations_and_operators_log_in(
-    api: Api, door: Api, role: str, hours: int
+    api: Api, other_replica: Api, role: str, hours: int
 ) -> None:
     account = {"card_number": "s-1", "pin": "librarian", "name": "Lee Siu-lung", "role": role}
     made = await api.post("/v1/staff", account, as_=OPS, key="k")
     again = await api.post("/v1/staff", account, as_=OPS, key="k")
     assert (made.status, made.json()) == (again.status, again.json())
     assert made.json()["card_number"] == "S-1"
-    answer = await door.post("/v1/sessions", {"card_number": "S-1", "pin": "librarian"})
+    answer = await other_replica.post("/v1/sessions", {"card_number": "S-1", "pin": "librarian"})
     session = answer.json()
     assert (session["expires_in"], session["patron_id"]) == (hours * 3600, None)
     assert session["roles"] == [role]
-    assert (await claims(door, session["access_token"]))["sub"] == made.json()["id"]
+    assert (await claims(other_replica, session["access_token"]))["sub"] == made.json()["id"]
 
 
-async def test_a_token_gives_its_rights_at_once_on_every_replica(api: Api, door: Api) -> None:
+async def test_a_new_token_is_valid_at_once_on_every_replica(api: Api, other_replica: Api) -> None:
     account = {"card_number": "s-1", "pin": "librarian", "name": "Lee", "role": "staff"}
     await api.post("/v1/staff", account, as_=OPS)
     mei = await registered(api)
-    staff = await logged_in(door, "S-1", "librarian")
-    patron = await logged_in(door)
-    assert (await door.get("/v1/patrons?card=HK0001A", as_=staff)).json()["items"] == [mei]
-    assert (await door.get("/v1/patrons?card=HK0001A", as_=patron)).status == 403
+    staff = await logged_in(other_replica, "S-1", "librarian")
+    patron = await logged_in(other_replica)
+    assert (await other_replica.get("/v1/patrons?card=HK0001A", as_=staff)).json()["items"] == [mei]
+    assert (await other_replica.get("/v1/patrons?card=HK0001A", as_=patron)).status == 403
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ async def test_a_token_gives_its_rights_at_once_on_every_replica(api: Api, door:
     [WRONG, {"card_number": "HK9999", "pin": "27-18-28"}, {"card_number": "卡", "pin": "1"}],
     ids=["wrong PIN", "unknown card", "no card at all"],
 )
-async def test_an_unknown_card_is_answered_as_a_wrong_pin_is(
-    api: Api, door: Api, credentials: dict[str, str]
+async def test_an_unknown_card_gets_the_same_response_as_a_wrong_pin(
+    api: Api, other_replica: Api, credentials: dict[str, str]
 ) -> None:
     await registered(api)
-    answer = await door.post("/v1/sessions", credentials)
+    answer = await other_replica.post("/v1/sessions", credentials)
     assert answer.status == 401
     assert answer.json() == {
         "type": "/problems/bad-credentials",
@@ -98,10 +98,10 @@ async def test_an_unknown_card_is_answered_as_a_wrong_pin_is(
     }
 
 
-async def test_an_unknown_card_takes_as_long_as_a_wrong_pin(api: Api, door: Api) -> None:
+async def test_an_unknown_card_takes_as_long_as_a_wrong_pin(api: Api, other_replica: Api) -> None:
     async def took(card: str) -> float:
         started = time.perf_counter()
-        answer = await door.post("/v1/sessions", {"card_number": card, "pin": "00-00-00"})
+        answer = await other_replica.post("/v1/sessions", {"card_number": card, "pin": "00-00-00"})
         assert answer.status == 401
         return time.perf_counter() - started
 
@@ -125,7 +125,7 @@ async def test_an_unknown_card_takes_as_long_as_a_wrong_pin(api: Api, door: Api)
     ],
     ids=["unknown field", "no PIN", "empty PIN", "endless PIN", "half a character"],
 )
-async def test_a_malformed_login_is_422(api: Api, body: dict[str, Any]) -> None:
+async def test_a_malformed_log_in_is_422(api: Api, body: dict[str, Any]) -> None:
     answer = await api.post("/v1/sessions", body)
     assert answer.status == 422
     assert b"HK0001A" not in answer.body
@@ -134,14 +134,14 @@ async def test_a_malformed_login_is_422(api: Api, body: dict[str, Any]) -> None:
 # ---- guessing -----------------------------------------------------------------------------------
 
 
-async def attempt(door: Api, body: dict[str, str], **more: Any) -> tuple[int, str]:
-    answer = await door.post("/v1/sessions", body, **more)
+async def attempt(other_replica: Api, body: dict[str, str], **more: Any) -> tuple[int, str]:
+    answer = await other_replica.post("/v1/sessions", body, **more)
     return answer.status, answer.json().get("code", "")
 
 
-async def pass_time(door: Api, passed: timedelta) -> None:
+async def pass_time(other_replica: Api, passed: timedelta) -> None:
     """Make all recorded attempts older by `passed`."""
-    attempts = door.app.state.database.attempts
+    attempts = other_replica.app.state.database.attempts
     async for one in attempts.find():
         aged: dict[str, Any] = {"times": [time - passed for time in one["times"]]}
         if one.get("locked_until"):
@@ -151,11 +151,11 @@ async def pass_time(door: Api, passed: timedelta) -> None:
 
 @pytest.mark.parametrize("card", ["HK0001A", "HK9999"], ids=["a known card", "an unknown card"])
 async def test_after_five_failures_a_card_is_locked_even_for_the_right_pin(
-    api: Api, door: Api, card: str
+    api: Api, other_replica: Api, card: str
 ) -> None:
     await registered(api)
     for _ in range(5):
-        assert await attempt(door, {"card_number": card, "pin": "00-00-00"}) == (
+        assert await attempt(other_replica, {"card_number": card, "pin": "00-00-00"}) == (
             401,
             "bad-credentials",
         )
@@ -164,60 +164,64 @@ async def test_after_five_failures_a_card_is_locked_even_for_the_right_pin(
         assert (answer.status, answer.json()["code"]) == (429, "locked")
         assert answer.headers["Retry-After"]
     other = await registered(api, card_number="HK0002B")
-    assert (await door.post("/v1/sessions", {"card_number": "HK0002B", "pin": "27-18-28"})).json()[
-        "patron_id"
-    ] == other["id"]
+    assert (
+        await other_replica.post("/v1/sessions", {"card_number": "HK0002B", "pin": "27-18-28"})
+    ).json()["patron_id"] == other["id"]
 
 
-async def test_a_lock_ends_after_fifteen_minutes(api: Api, door: Api) -> None:
+async def test_a_lock_ends_after_fifteen_minutes(api: Api, other_replica: Api) -> None:
     await registered(api)
     for _ in range(5):
-        await attempt(door, WRONG)
-    await pass_time(door, timedelta(minutes=14, seconds=50))
-    assert await attempt(door, MEIS) == (429, "locked")
-    await pass_time(door, timedelta(seconds=15))
+        await attempt(other_replica, WRONG)
+    await pass_time(other_replica, timedelta(minutes=14, seconds=50))
+    assert await attempt(other_replica, MEIS) == (429, "locked")
+    await pass_time(other_replica, timedelta(seconds=15))
     for _ in range(4):
-        assert await attempt(door, WRONG) == (401, "bad-credentials")
-    assert await attempt(door, MEIS) == (200, "")
+        assert await attempt(other_replica, WRONG) == (401, "bad-credentials")
+    assert await attempt(other_replica, MEIS) == (200, "")
 
 
-async def test_failures_older_than_fifteen_minutes_do_not_count(api: Api, door: Api) -> None:
+async def test_failures_older_than_fifteen_minutes_do_not_count(
+    api: Api, other_replica: Api
+) -> None:
     await registered(api)
     for _ in range(4):
-        await attempt(door, WRONG)
-    await pass_time(door, timedelta(minutes=16))
+        await attempt(other_replica, WRONG)
+    await pass_time(other_replica, timedelta(minutes=16))
     for _ in range(4):
-        assert await attempt(door, WRONG) == (401, "bad-credentials")
-    assert await attempt(door, MEIS) == (200, "")
+        assert await attempt(other_replica, WRONG) == (401, "bad-credentials")
+    assert await attempt(other_replica, MEIS) == (200, "")
 
 
-async def test_a_success_clears_the_failures_before_it(api: Api, door: Api) -> None:
+async def test_a_success_clears_the_failures_before_it(api: Api, other_replica: Api) -> None:
     await registered(api)
     for _ in range(3):
         for _ in range(4):
-            assert await attempt(door, WRONG) == (401, "bad-credentials")
-        assert await attempt(door, MEIS) == (200, "")
+            assert await attempt(other_replica, WRONG) == (401, "bad-credentials")
+        assert await attempt(other_replica, MEIS) == (200, "")
 
 
-async def test_neither_a_header_nor_an_idempotency_key_lifts_a_lock(api: Api, door: Api) -> None:
+async def test_neither_a_header_nor_an_idempotency_key_lifts_a_lock(
+    api: Api, other_replica: Api
+) -> None:
     await registered(api)
     for _ in range(5):
-        assert (await attempt(door, WRONG, key="same"))[0] == 401
+        assert (await attempt(other_replica, WRONG, key="same"))[0] == 401
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    assert await attempt(door, MEIS, at=later) == (429, "locked")
-    assert await attempt(door, WRONG, key="same") == (429, "locked")
+    assert await attempt(other_replica, MEIS, at=later) == (429, "locked")
+    assert await attempt(other_replica, WRONG, key="same") == (429, "locked")
 
 
 @pytest.mark.parametrize("card", ["HK0001A", "HK9999"], ids=["a known card", "an unknown card"])
 async def test_five_of_fifty_concurrent_guesses_through_two_replicas_are_checked(
-    api: Api, door: Api, card: str
+    api: Api, other_replica: Api, card: str
 ) -> None:
     await registered(api)
     answers: list[Answer] = await asyncio.gather(
         *(
             replica.post("/v1/sessions", {"card_number": card, "pin": f"{guess:06}"})
             for guess in range(25)
-            for replica in (api, door)
+            for replica in (api, other_replica)
         )
     )
     statuses = [answer.status for answer in answers]
@@ -225,22 +229,24 @@ async def test_five_of_fifty_concurrent_guesses_through_two_replicas_are_checked
     assert set(statuses) <= {401, 429, 503}  # on a slow machine some calls have to be retried
 
 
-async def test_many_log_ins_at_once_with_the_right_pin_lock_no_card(api: Api, door: Api) -> None:
+async def test_concurrent_log_ins_with_the_right_pin_lock_no_card(
+    api: Api, other_replica: Api
+) -> None:
     await registered(api)
     answers: list[Answer] = await asyncio.gather(
-        *(replica.post("/v1/sessions", MEIS) for _ in range(5) for replica in (api, door))
+        *(replica.post("/v1/sessions", MEIS) for _ in range(5) for replica in (api, other_replica))
     )
     # On a slow machine some calls have to be retried.
     assert 200 in {answer.status for answer in answers} <= {200, 503}
 
 
-async def test_a_new_pin_unlocks_the_card(api: Api, door: Api) -> None:
+async def test_a_new_pin_unlocks_the_card(api: Api, other_replica: Api) -> None:
     mei = await registered(api)
     for _ in range(5):
-        await attempt(door, WRONG)
+        await attempt(other_replica, WRONG)
     await api.patch(f"/v1/patrons/{mei['id']}", {"pin": "31-41-59"}, as_=STAFF)
-    assert await attempt(door, {**MEIS, "pin": "31-41-59"}) == (200, "")
-    assert await attempt(door, MEIS) == (401, "bad-credentials")
+    assert await attempt(other_replica, {**MEIS, "pin": "31-41-59"}) == (200, "")
+    assert await attempt(other_replica, MEIS) == (401, "bad-credentials")
 
 
 async def test_recorded_log_in_attempts_expire_by_themselves(api: Api) -> None:
@@ -257,13 +263,15 @@ async def test_recorded_log_in_attempts_expire_by_themselves(api: Api) -> None:
 # ---- services -----------------------------------------------------------------------------------
 
 
-async def test_a_service_logs_in_with_the_shared_secret(door: Api, settings: Settings) -> None:
+async def test_a_service_logs_in_with_the_shared_secret(
+    other_replica: Api, settings: Settings
+) -> None:
     body = {"service": "circulation", "secret": settings.service_secret}
-    session = (await door.post("/v1/service-sessions", body)).json()
+    session = (await other_replica.post("/v1/service-sessions", body)).json()
     assert (session["expires_in"], session["roles"]) == (24 * 3600, ["service"])
     assert session["patron_id"] is None
-    assert (await claims(door, session["access_token"]))["sub"] == "circulation"
-    found = await door.get("/v1/patrons?card=HK1", as_=session["access_token"])
+    assert (await claims(other_replica, session["access_token"]))["sub"] == "circulation"
+    found = await other_replica.get("/v1/patrons?card=HK1", as_=session["access_token"])
     assert found.json() == {"items": [], "next": None}
 
 
@@ -279,15 +287,17 @@ async def test_a_service_logs_in_with_the_shared_secret(door: Api, settings: Set
     ],
 )
 async def test_another_secret_or_an_unknown_service_is_refused(
-    door: Api, body: dict[str, str], status: int
+    other_replica: Api, body: dict[str, str], status: int
 ) -> None:
-    answer = await door.post("/v1/service-sessions", body)
+    answer = await other_replica.post("/v1/service-sessions", body)
     assert answer.status == status
     assert b"secret of these tests" not in answer.body
 
 
 async def test_without_a_configured_secret_no_service_logs_in(settings: Settings) -> None:
     bare = settings.model_copy(update={"service_secret": ""})
-    async with served(create_app, bare, trust_test_keys=False) as door:
-        answer = await door.post("/v1/service-sessions", {"service": "events", "secret": ""})
+    async with served(create_app, bare, trust_test_keys=False) as other_replica:
+        answer = await other_replica.post(
+            "/v1/service-sessions", {"service": "events", "secret": ""}
+        )
         assert (answer.status, answer.json()["code"]) == (401, "bad-credentials")

@@ -56,7 +56,7 @@ async def test_a_patron_who_owes_too_much_is_blocked_until_it_is_paid(api: Api) 
     assert [event["blocked_by"] for _, event in await events(api)] == [[], ["money"], []]
 
 
-async def test_a_block_of_the_staff_stays_when_all_is_paid(api: Api) -> None:
+async def test_a_block_by_staff_remains_after_all_debts_are_paid(api: Api) -> None:
     mei = await registered(api)
     path = f"/v1/patrons/{mei['id']}"
     await hear(api, told(mei["id"], 1, 450))
@@ -77,7 +77,7 @@ async def test_a_block_of_the_staff_stays_when_all_is_paid(api: Api) -> None:
     assert [event["version"] for _, event in await events(api)] == [1, 2, 3, 4, 5]
 
 
-async def test_debts_heard_of_in_any_order_leave_the_newest(api: Api) -> None:
+async def test_debt_events_in_any_order_leave_the_newest(api: Api) -> None:
     mei = await registered(api)
     story = [told(mei["id"], version, cents) for version, cents in enumerate((450, 0, 900, 0), 1)]
     chance = random.Random(4)  # noqa: S311
@@ -88,7 +88,7 @@ async def test_debts_heard_of_in_any_order_leave_the_newest(api: Api) -> None:
         assert (await now(api, mei))["status"] == "active"
 
 
-async def test_nobody_is_blocked_who_is_erased_or_by_an_event_that_does_not_say(api: Api) -> None:
+async def test_an_event_without_a_standing_or_of_an_erased_patron_blocks_nobody(api: Api) -> None:
     mei = await registered(api)
     older = told(mei["id"], 1, 450).model_copy(update={"standing": None})
     await hear(api, older)

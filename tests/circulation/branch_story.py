@@ -12,7 +12,7 @@ START = date(2020, 11, 1)
 
 
 def history(chance: random.Random) -> list[notices.Branch]:
-    """Return each version of a branch: closed, reopened, amended, taken back, withdrawn."""
+    """Return each version of a branch: closed, reopened, amended, cancelled, withdrawn."""
     branch = notices.register("X", "X", "central", hours(chance), START)
     versions = [branch]
     for step in range(chance.randint(4, 10)):
@@ -42,7 +42,7 @@ def hours(chance: random.Random) -> tuple[notices.Hours, ...]:
 
 
 def changed(branch: notices.Branch, chance: random.Random, at: datetime) -> notices.Branch:
-    """Return the branch with one of its closures amended, reopened, taken back or withdrawn."""
+    """Return the branch with one of its closures amended, reopened, cancelled or withdrawn."""
     closure = chance.choice(branch.closures)
     name, first = closure.closure_id, closure.now.starts_on
     match chance.randrange(8):

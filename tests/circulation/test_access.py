@@ -53,7 +53,7 @@ OF_A_PATRON = [
 ]
 
 
-async def test_a_patron_may_not_do_what_staff_do(desk: Desk) -> None:
+async def test_a_patron_may_not_call_staff_routes(desk: Desk) -> None:
     expired, of_another = token(expires_in=-5), token(audience="other")
     altered = STAFF[:-9] + ("A" if STAFF[-9] != "A" else "B") + STAFF[-8:]
     for method, path, body in STAFF_ONLY + DESK_ONLY:
@@ -68,7 +68,7 @@ async def test_a_patron_may_not_do_what_staff_do(desk: Desk) -> None:
             assert answer.status == status, (method, path, answer.json())
 
 
-async def test_a_station_lends_and_takes_back_and_nothing_else(desk: Desk) -> None:
+async def test_a_station_may_only_lend_and_return(desk: Desk) -> None:
     for method, path, body in STAFF_ONLY:
         answer = await desk.api.call(method, path, body, as_=STATION)
         assert answer.status == 403, (method, path)
@@ -84,13 +84,13 @@ async def test_routes_of_a_patrons_own_data_are_refused_to_other_roles(desk: Des
             assert (await desk.api.call(method, path, as_=other)).status == 403, path
 
 
-async def test_the_catalogue_is_open_to_all(desk: Desk) -> None:
+async def test_the_catalogue_is_read_without_a_token(desk: Desk) -> None:
     made = (await desk.api.post("/v1/titles", TITLE, as_=STAFF)).json()
     assert (await desk.api.get("/v1/titles")).status == 200
     assert (await desk.api.get(f"/v1/titles/{made['id']}")).status == 200
 
 
-async def test_another_patrons_things_do_not_exist(desk: Desk) -> None:
+async def test_another_patrons_resources_are_not_found(desk: Desk) -> None:
     await desk.patron("p2")
     loan = await desk.loan(on="2020-11-01")
     kept = await desk.loan(on="2020-11-01")

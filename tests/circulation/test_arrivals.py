@@ -6,7 +6,7 @@ from tests.circulation.shelf import copy_of, hold, now
 DAY = "2020-11-20"
 
 
-async def test_the_return_desk_receives_what_is_bound_for_it_and_says_for_whom_it_is_kept(
+async def test_the_return_desk_receives_copies_in_transit_and_names_their_hold(
     desk: Desk,
 ) -> None:
     await desk.patron("p2")
@@ -39,7 +39,7 @@ async def test_a_copy_received_at_the_wrong_library_stays_in_transit_to_its_targ
     assert await desk.count("hold.ready") == 0
 
 
-async def test_one_pile_has_what_comes_back_what_arrives_and_what_nobody_had(desk: Desk) -> None:
+async def test_one_request_handles_returned_arriving_and_unborrowed_copies(desk: Desk) -> None:
     back, homeward = await desk.loan(), await desk.loan()
     [there] = await desk.take_back(homeward["barcode"], on=DAY, branch="LFU")
     assert (there["copy"]["state"], there["copy"]["bound_for"]) == ("in-transit", "HKCL")
@@ -52,7 +52,7 @@ async def test_one_pile_has_what_comes_back_what_arrives_and_what_nobody_had(des
     assert await desk.count("loan.returned") == 2
 
 
-async def test_a_copy_that_arrives_without_a_hold_serves_a_hold_placed_meanwhile(
+async def test_an_arriving_copy_without_a_hold_serves_a_hold_placed_meanwhile(
     desk: Desk,
 ) -> None:
     await desk.patron("p2")

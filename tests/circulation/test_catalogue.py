@@ -41,7 +41,7 @@ async def told(desk: Desk) -> list[dict[str, Any]]:
     return [orjson.loads(row["body"]) async for row in rows]
 
 
-async def test_new_copies_are_lent_and_counted_at_their_branch(desk: Desk) -> None:
+async def test_new_copies_can_be_lent_and_count_at_their_branch(desk: Desk) -> None:
     title = await catalogued(desk)
     answer = await add(desk, title, "K2", "K3", branch="LFU")
     assert answer.status == 201
@@ -55,7 +55,7 @@ async def test_new_copies_are_lent_and_counted_at_their_branch(desk: Desk) -> No
     assert [copy["barcode"] for copy in (await told(desk))[1]["copies"]] == ["K1", "K2", "K3"]
 
 
-async def test_a_corrected_title_is_found_by_what_it_says_now(desk: Desk) -> None:
+async def test_a_corrected_title_is_found_by_its_new_words(desk: Desk) -> None:
     title = await catalogued(desk, isbn="0-06-112008-1")
     answer = await amend(desk, title, title="我城", authors=["西西"])
     assert (answer.json()["title"], answer.json()["isbn"]) == ("我城", "9780061120084")
@@ -92,7 +92,7 @@ async def test_invalid_catalogue_entries_are_refused(desk: Desk) -> None:
     assert (await add(desk, title, "K2")).json()["code"] == "too-many-copies"
 
 
-async def test_copies_added_by_twenty_at_once_are_all_there(desk: Desk) -> None:
+async def test_copies_added_by_twenty_concurrent_requests_are_all_stored(desk: Desk) -> None:
     title = await catalogued(desk)
     await asyncio.gather(*(add(desk, title, f"M{number}") for number in range(20)))
     events = await told(desk)
@@ -100,7 +100,7 @@ async def test_copies_added_by_twenty_at_once_are_all_there(desk: Desk) -> None:
     assert [len(event["copies"]) for event in events] == list(range(1, 22))
 
 
-async def test_a_search_reads_the_titles_of_its_rarest_word_and_no_others(desk: Desk) -> None:
+async def test_a_search_reads_only_the_titles_that_contain_its_rarest_word(desk: Desk) -> None:
     titles = desk.run().database.titles
     await titles.insert_many(
         [

@@ -8,7 +8,7 @@ from shared.mongo import SnapshotQuery
 from tests.circulation.desk import Desk
 
 
-async def test_a_fine_is_told_and_shown_anew_with_the_title_of_its_loan(desk: Desk) -> None:
+async def test_the_event_and_snapshot_of_a_fine_name_the_title_of_its_loan(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     await desk.take_back(loan["barcode"], on="2020-12-20")
     database = desk.api.app.state.database

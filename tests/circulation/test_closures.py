@@ -70,7 +70,7 @@ async def state(desk: Desk) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seeds", [range(first, first + 6) for first in range(0, 30, 6)])
-async def test_heard_in_any_order_and_thrice_due_dates_are_as_heard_once_in_order(
+async def test_branch_events_three_times_in_any_order_give_the_same_due_dates(
     desk: Desk, seeds: range
 ) -> None:
     moved = 0
@@ -134,7 +134,7 @@ async def test_a_due_date_never_moves_earlier(desk: Desk) -> None:
     assert (await desk.stored(loan))["due_on"] == "2021-02-19"
 
 
-async def test_a_loan_made_under_a_calendar_is_not_moved_by_its_past(desk: Desk) -> None:
+async def test_a_loan_is_not_moved_by_closures_already_known_at_check_out(desk: Desk) -> None:
     said = closure("c1", "2020-12-02", (2, "2021-02-19"), (3, "2020-12-03"))
     await desk.hear(told(version=3, closures=(said,)))
     loan = await desk.loan(on="2020-11-20")
@@ -156,7 +156,7 @@ async def test_a_renewal_before_the_sweep_moves_the_date_first(desk: Desk) -> No
     assert await desk.count("loan.due-date-changed") == 1
 
 
-async def test_the_overdue_job_goes_by_the_rule_before_the_sweep(desk: Desk) -> None:
+async def test_the_overdue_job_uses_the_calendar_before_the_sweep(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     said = closure("c1", "2020-12-02", (2, "2020-12-10"))
     await desk.run()(note_calendar, told(version=2, closures=(said,)))
@@ -166,7 +166,7 @@ async def test_the_overdue_job_goes_by_the_rule_before_the_sweep(desk: Desk) -> 
     assert await desk.count("loan.due-date-changed") == 1
 
 
-async def test_a_moved_due_date_is_noticed_again_when_it_passes(desk: Desk) -> None:
+async def test_an_overdue_notice_is_sent_again_when_a_moved_due_date_passes(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     assert await overdue(desk, "2020-12-04") == 0
     assert await overdue(desk, "2020-12-05") == 1
@@ -177,7 +177,7 @@ async def test_a_moved_due_date_is_noticed_again_when_it_passes(desk: Desk) -> N
     assert await desk.count("loan.overdue") == 2
 
 
-async def test_later_notices_come_on_set_days_after_the_due_date(desk: Desk) -> None:
+async def test_later_overdue_notices_are_sent_on_set_days_after_the_due_date(desk: Desk) -> None:
     await desk.loan(on="2020-11-20")  # due 4 December
     days = ("2020-12-05", "2020-12-10", "2020-12-11", "2020-12-12", "2020-12-25")
     assert [await overdue(desk, day) for day in days] == [1, 0, 1, 0, 1]
@@ -190,7 +190,7 @@ async def test_later_notices_come_on_set_days_after_the_due_date(desk: Desk) -> 
     assert numbers == [1, 2, 3, 3]
 
 
-async def test_a_patron_is_reminded_once_of_each_due_date_that_comes(desk: Desk) -> None:
+async def test_a_patron_is_reminded_once_of_each_coming_due_date(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")  # due 4 December
     days = ("2020-11-30", "2020-12-01", "2020-12-02", "2020-12-05")
     assert [await due_soon(desk, day) for day in days] == [0, 1, 0, 0]
@@ -199,7 +199,7 @@ async def test_a_patron_is_reminded_once_of_each_due_date_that_comes(desk: Desk)
     assert await desk.count("loan.due-soon") == 2
 
 
-async def test_nobody_is_reminded_of_a_day_on_which_the_library_is_closed(desk: Desk) -> None:
+async def test_no_reminder_is_sent_for_a_due_date_on_a_closed_day(desk: Desk) -> None:
     await desk.loan(on="2020-11-20")
     await desk.hear(told(version=2, closures=(closure("c1", "2020-12-02", (2, None)),)))
     assert await due_soon(desk, "2020-12-01") == 0
@@ -231,7 +231,7 @@ async def due_soon(desk: Desk, day: str) -> int:
     return int(answer.json()["done"])
 
 
-async def test_weekly_closing_days_are_those_without_hours(desk: Desk) -> None:
+async def test_weekdays_without_hours_are_closing_days(desk: Desk) -> None:
     hours = tuple(Hours(weekday=day, opens="09:00", closes="20:00") for day in range(7) if day != 4)
     await desk.hear(told(version=2, hours=hours))
     loan = await desk.loan(on="2020-11-20")  # 4 December is a Friday

@@ -44,7 +44,7 @@ async def to_fetch(desk: Desk, branch: str = "HKCL") -> list[tuple[str, str]]:
         more = f"&after={page['next']}"
 
 
-async def test_a_copy_on_its_shelf_is_not_ready_before_somebody_has_scanned_it(desk: Desk) -> None:
+async def test_a_copy_to_fetch_is_not_ready_until_it_is_scanned(desk: Desk) -> None:
     barcode, held = await set_aside(desk)
     assert (held["state"], held["position"], held["copy_id"] is None) == ("to-fetch", None, False)
     assert (held["ready_on"], held["shelf_until"]) == (None, None)
@@ -65,7 +65,7 @@ async def test_a_copy_on_its_shelf_is_not_ready_before_somebody_has_scanned_it(d
     assert await faults(desk) == []
 
 
-async def test_a_station_makes_a_copy_ready_with_its_scan(desk: Desk) -> None:
+async def test_a_scan_at_a_station_makes_a_copy_ready(desk: Desk) -> None:
     barcode, held = await set_aside(desk)
     path = f"/v1/copies/{barcode}/arrival"
     answer = await desk.api.insist("POST", path, {"branch": "HKCL"}, as_=STATION, at=noon(DAY))
@@ -73,7 +73,7 @@ async def test_a_station_makes_a_copy_ready_with_its_scan(desk: Desk) -> None:
     assert (await now(desk, held))["state"] == "ready"
 
 
-async def test_a_copy_on_the_shelf_of_another_library_travels_once_it_is_scanned(
+async def test_a_copy_to_fetch_at_another_library_is_sent_when_it_is_scanned(
     desk: Desk,
 ) -> None:
     barcode, held = await set_aside(desk, at="LFU")
@@ -87,7 +87,7 @@ async def test_a_copy_on_the_shelf_of_another_library_travels_once_it_is_scanned
     assert await faults(desk) == []
 
 
-async def test_the_fetch_list_of_a_library_has_what_lies_on_its_own_shelves(desk: Desk) -> None:
+async def test_the_fetch_list_of_a_library_has_only_copies_on_its_own_shelves(desk: Desk) -> None:
     here, _ = await set_aside(desk)
     for_elsewhere, _ = await set_aside(desk, at="LFU")
     assert sorted(await to_fetch(desk)) == sorted([(here, "HKCL"), (for_elsewhere, "LFU")])
@@ -110,7 +110,7 @@ async def test_a_copy_to_fetch_is_lent_only_to_its_patron(desk: Desk) -> None:
     assert await faults(desk) == []
 
 
-async def test_a_copy_that_is_not_on_its_shelf_gives_the_hold_the_next_copy(desk: Desk) -> None:
+async def test_a_hold_gets_the_next_copy_if_its_copy_is_missing_from_the_shelf(desk: Desk) -> None:
     first, second = await desk.copies(2)
     held = await hold(desk, "p1", await title_of(desk, first))
     [(missing, _)] = await to_fetch(desk)
@@ -179,7 +179,7 @@ async def test_the_copy_of_an_expired_hold_is_fetched_from_the_hold_shelf_for_th
     assert await faults(desk, "2020-11-30") == []
 
 
-async def test_the_days_on_the_hold_shelf_begin_with_the_scan_after_a_reopening(desk: Desk) -> None:
+async def test_the_hold_shelf_period_begins_with_the_scan_after_a_reopening(desk: Desk) -> None:
     no_end = closure("c1", "2020-11-20", (2, None))
     await desk.hear(told(version=2, closures=(no_end,)))
     barcode, held = await set_aside(desk)
@@ -195,7 +195,7 @@ async def test_the_days_on_the_hold_shelf_begin_with_the_scan_after_a_reopening(
     )
 
 
-async def test_another_pick_up_branch_is_chosen_while_the_copy_is_to_be_fetched(desk: Desk) -> None:
+async def test_the_pick_up_branch_can_change_while_the_copy_is_to_fetch(desk: Desk) -> None:
     barcode, held = await set_aside(desk)
     moved = await amend(desk, held, pickup_branch="LFU")
     assert (moved.status, moved.json()["state"]) == (200, "to-fetch")
@@ -208,7 +208,7 @@ async def test_another_pick_up_branch_is_chosen_while_the_copy_is_to_be_fetched(
 
 
 @pytest.mark.parametrize("fault", ["damaged", "withdrawn"])
-async def test_a_fetched_copy_that_cannot_be_lent_is_taken_out(desk: Desk, fault: str) -> None:
+async def test_a_damaged_copy_to_fetch_is_withdrawn_from_lending(desk: Desk, fault: str) -> None:
     barcode, held = await set_aside(desk)
     path = f"/v1/copies/{barcode}/removal"
     answer = await desk.api.insist("POST", path, {"fault": fault}, as_=STAFF, at=noon(DAY))
@@ -234,7 +234,7 @@ async def test_events_say_that_a_copy_is_still_to_be_fetched(desk: Desk) -> None
     ]
 
 
-async def test_a_missing_copy_that_is_scanned_at_the_return_desk_is_in_lending_again(
+async def test_a_missing_copy_scanned_at_the_return_desk_can_be_lent_again(
     desk: Desk,
 ) -> None:
     barcode, held = await set_aside(desk)
@@ -247,7 +247,7 @@ async def test_a_missing_copy_that_is_scanned_at_the_return_desk_is_in_lending_a
     assert await faults(desk) == []
 
 
-async def test_a_database_with_the_indexes_of_before_copies_were_fetched_gets_the_new_ones(
+async def test_a_database_with_older_indexes_gets_the_indexes_for_copies_to_fetch(
     desk: Desk,
 ) -> None:
     database = desk.api.app.state.database

@@ -46,7 +46,9 @@ async def statement(desk: Desk, loan: dict[str, Any], as_of: str) -> dict[str, A
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_the_route_says_what_the_pure_function_says(desk: Desk, seed: int) -> None:
+async def test_the_statement_route_returns_the_result_of_the_pure_function(
+    desk: Desk, seed: int
+) -> None:
     chance = random.Random(seed)  # noqa: S311
     loans = [
         await desk.loan(on="2020-11-20", branch=branch, category=category)
@@ -93,7 +95,7 @@ async def test_the_route_says_what_the_pure_function_says(desk: Desk, seed: int)
             assert answer["overdue"] == is_overdue(stored, branch.now, as_of)
 
 
-async def test_a_statement_is_of_today_unless_asked_otherwise(desk: Desk) -> None:
+async def test_a_statement_is_as_of_today_by_default(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     path = f"/v1/loans/{loan['id']}/fine-statement"
     # 1:30 am on 7 December in the library, 6 December in London.
@@ -107,7 +109,7 @@ async def test_a_statement_is_of_today_unless_asked_otherwise(desk: Desk) -> Non
     assert (far.json()["as_of"], far.json()["amount_cents"]) == ("2021-12-08", 13000)
 
 
-async def test_days_of_a_suspension_are_free_and_those_before_are_not(desk: Desk) -> None:
+async def test_suspended_days_are_free_and_earlier_days_are_charged(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")  # due on 4 December
     suspension = await suspend(desk, kinds=["central"])
     found = await statement(desk, loan, "2021-01-10")
@@ -159,7 +161,7 @@ async def test_accruing_fines_are_listed_for_loans_past_their_due_date(desk: Des
 # ---- suspensions --------------------------------------------------------------------------------
 
 
-async def test_an_announced_resumption_can_be_moved_and_taken_back(desk: Desk) -> None:
+async def test_an_announced_resumption_can_be_moved_and_cancelled(desk: Desk) -> None:
     suspension = await suspend(desk, resumes_on="2020-12-20")
     for resumes_on, version in (("2021-03-05", 2), ("2021-03-05", 2), (None, 3)):
         answer = await resume(desk, suspension, resumes_on)
@@ -169,7 +171,7 @@ async def test_an_announced_resumption_can_be_moved_and_taken_back(desk: Desk) -
     assert [item["id"] for item in listed] == [suspension["id"]]
 
 
-async def test_fines_cannot_be_counted_again_before_they_were_suspended(desk: Desk) -> None:
+async def test_fines_cannot_resume_before_they_were_suspended(desk: Desk) -> None:
     suspension = await suspend(desk)
     answer = await resume(desk, suspension, "2020-12-10")
     assert (answer.status, answer.json()["code"]) == (409, "resumes-before-start")

@@ -56,7 +56,7 @@ def calendars(versions: list[notices.Branch]) -> list[BranchCalendar]:
     return [calendar_of(snapshot(branch)) for branch in versions]
 
 
-def test_the_newest_snapshot_alone_gives_the_same_dates_and_moves_as_all_of_them() -> None:
+def test_the_newest_snapshot_gives_the_same_dates_and_moves_as_all_snapshots() -> None:
     moved = restored = 0
     for _, versions in stories(60):
         known = calendars(versions)
@@ -70,7 +70,7 @@ def test_the_newest_snapshot_alone_gives_the_same_dates_and_moves_as_all_of_them
     assert restored > 10
 
 
-def test_a_due_date_moves_earlier_only_where_an_error_is_put_right() -> None:
+def test_a_due_date_moves_earlier_only_when_an_error_is_withdrawn() -> None:
     for _, versions in stories(60):
         last = calendar_of(snapshot(versions[-1]))
         for one in loans():
@@ -97,10 +97,10 @@ def test_all_closures_withdrawn_as_errors_restore_every_date() -> None:
     assert restored > 50
 
 
-def test_an_error_put_right_leaves_the_dates_as_if_it_had_never_been_recorded() -> None:
+def test_withdrawing_an_error_leaves_the_dates_as_if_it_was_never_recorded() -> None:
     """A date may also be earlier than without the error.
 
-    That happens if the error kept the date from moving to an end that was taken back since.
+    That happens if the error kept the date from moving to an end that was cancelled since.
     """
     different = 0
     for chance, versions in stories(60):
@@ -124,7 +124,7 @@ def test_an_error_put_right_leaves_the_dates_as_if_it_had_never_been_recorded() 
     assert different > 20
 
 
-def test_a_renewal_settles_what_was_moved_before_it() -> None:
+def test_a_renewal_ends_the_effect_of_earlier_moves() -> None:
     settled = 0
     for _, versions in stories(40):
         branch = versions[-1]

@@ -47,7 +47,7 @@ async def over(desk: Desk, on: str = "2020-12-01") -> dict[str, Any]:
 
 
 async def purge(desk: Desk, on: str = "2020-12-01") -> int:
-    answer = await desk.api.post("/v1/ops/jobs/circulation/forget-loans", as_=OPS, at=noon(on))
+    answer = await desk.api.post("/v1/ops/jobs/circulation/purge-loans", as_=OPS, at=noon(on))
     return int(answer.json()["done"])
 
 
@@ -68,7 +68,7 @@ async def mentions(desk: Desk, loan: dict[str, Any]) -> list[str]:
     return found
 
 
-async def test_a_loan_that_is_over_is_forgotten_unless_its_patron_asked_otherwise(
+async def test_a_finished_loan_is_purged_unless_its_patron_keeps_a_history(
     desk: Desk,
 ) -> None:
     loan = await over(desk)
@@ -99,7 +99,7 @@ async def test_a_patron_who_chose_to_keep_history_sees_loans_returned_since(desk
     assert await history(desk, token("p2")) == []
 
 
-async def test_a_patron_who_stops_keeping_history_loses_all_of_it(desk: Desk) -> None:
+async def test_turning_the_history_off_deletes_all_of_it(desk: Desk) -> None:
     await choose(desk, 1, keep=True)
     loan = await over(desk)
     await purge(desk)
@@ -111,7 +111,7 @@ async def test_a_patron_who_stops_keeping_history_loses_all_of_it(desk: Desk) ->
     assert await history(desk) == []
 
 
-async def test_a_loan_stays_while_something_about_its_fine_is_open(desk: Desk) -> None:
+async def test_a_finished_loan_is_kept_while_its_fine_is_open(desk: Desk) -> None:
     loan = await over(desk, on="2020-12-06")  # two days late, $3
     assert await purge(desk) == 0
     [charge] = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
@@ -127,7 +127,7 @@ async def test_a_loan_stays_while_something_about_its_fine_is_open(desk: Desk) -
     assert after["statement"] == charge["statement"]  # the statement is kept in full
 
 
-async def test_a_hold_that_ended_is_forgotten_on_the_next_day(desk: Desk) -> None:
+async def test_an_ended_hold_is_purged_on_the_next_day(desk: Desk) -> None:
     await desk.patron("p2")
     out = await desk.loan(on="2020-11-20", to="p2")
     waiting = await desk.loan(on="2020-11-20", to="p2")
@@ -147,7 +147,7 @@ async def test_a_hold_that_ended_is_forgotten_on_the_next_day(desk: Desk) -> Non
     assert (fee["kind"], fee["outstanding_cents"]) == ("hold-fee", 330)
 
 
-async def test_a_conflict_is_forgotten_a_month_after_it_was_settled(desk: Desk) -> None:
+async def test_a_conflict_is_purged_a_month_after_it_was_resolved(desk: Desk) -> None:
     body = {"card_number": card_of("p1"), "barcodes": ["NONE"], "branch": "HKCL", "offline": True}
     await desk.api.post(
         "/v1/checkouts", {**body, "at": "2020-11-20"}, as_=STAFF, at=noon("2020-11-21")
@@ -182,7 +182,7 @@ async def test_an_erased_patron_has_no_history(desk: Desk) -> None:
     assert [await mentions(desk, loan) for loan in (kept, out)] == [[], []]
 
 
-async def test_a_loan_on_its_way_into_the_history_as_its_patron_wants_none_does_not_stay_there(
+async def test_turning_the_history_off_while_a_loan_is_moved_into_it_deletes_that_loan(
     desk: Desk,
 ) -> None:
     await choose(desk, 1, keep=True)
@@ -201,7 +201,7 @@ async def test_a_loan_on_its_way_into_the_history_as_its_patron_wants_none_does_
     assert (tries, await history(desk)) == (2, [])
 
 
-async def test_two_replicas_purge_each_loan_once_while_its_patron_changes_their_mind(
+async def test_two_replicas_purge_each_loan_once_while_its_patron_changes_the_setting(
     desk: Desk, second: Desk
 ) -> None:
     """In any order of the calls, nothing is left of the history the patron no longer wants."""

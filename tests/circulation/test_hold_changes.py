@@ -47,7 +47,7 @@ async def test_a_ready_copy_is_fetched_from_the_hold_shelf_when_its_pick_up_bran
     assert await faults(desk) == []
 
 
-async def test_a_copy_without_a_hold_travels_home(desk: Desk) -> None:
+async def test_a_copy_without_a_hold_is_sent_to_its_home_branch(desk: Desk) -> None:
     title, barcode = await lent_title(desk)
     [returned] = await desk.take_back(barcode, on="2020-11-21", branch="LFU")
     assert (returned["hold"], returned["copy"]["state"]) == (None, "in-transit")
@@ -77,7 +77,7 @@ async def test_a_copy_that_is_not_in_transit_cannot_arrive(desk: Desk) -> None:
 # ---- ends ---------------------------------------------------------------------------------------
 
 
-async def test_a_cancelled_hold_gives_its_copy_to_the_next_in_line(desk: Desk) -> None:
+async def test_cancelling_a_hold_assigns_its_copy_to_the_next_hold(desk: Desk) -> None:
     await people(desk, "p2", "p3")
     [barcode] = await desk.copies(1)
     title = await title_of(desk, barcode)
@@ -91,7 +91,7 @@ async def test_a_cancelled_hold_gives_its_copy_to_the_next_in_line(desk: Desk) -
     assert await faults(desk) == []
 
 
-async def test_an_uncollected_copy_goes_to_the_next_hold(desk: Desk) -> None:
+async def test_an_uncollected_copy_is_assigned_to_the_next_hold(desk: Desk) -> None:
     await people(desk, "p2")
     [barcode] = await desk.copies(1)
     title = await title_of(desk, barcode)
@@ -120,7 +120,7 @@ async def test_a_hold_of_an_erased_patron_ends(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("fault", ["damaged", "withdrawn", "missing"])
-async def test_a_hold_whose_copy_cannot_be_had_waits_again_at_its_place(
+async def test_a_hold_whose_copy_is_unavailable_waits_again_at_its_place(
     desk: Desk, fault: str
 ) -> None:
     await people(desk, "p2")
@@ -139,7 +139,7 @@ async def test_a_hold_whose_copy_cannot_be_had_waits_again_at_its_place(
     assert await faults(desk) == []
 
 
-async def test_a_copy_on_loan_is_not_taken_out(desk: Desk) -> None:
+async def test_a_copy_on_loan_cannot_be_withdrawn(desk: Desk) -> None:
     _, barcode = await lent_title(desk)
     out = await desk.api.post(f"/v1/copies/{barcode}/removal", {"fault": "damaged"}, as_=STAFF)
     assert (out.status, out.json()["code"]) == (409, "copy-state")
@@ -163,7 +163,7 @@ async def test_a_closure_of_the_pick_up_branch_extends_the_time_on_the_shelf(des
     assert await run_job(desk, "2021-02-22") == 1
 
 
-async def test_the_rule_decides_before_the_shelf_date_has_moved(desk: Desk) -> None:
+async def test_the_calendar_decides_before_the_stored_shelf_date_has_moved(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
     held = await kept(desk, "p1", barcode)  # until the 27th
     ends = closure("c1", "2020-11-25", (2, "2020-12-05"))
@@ -196,7 +196,7 @@ async def test_a_patron_sees_their_own_holds_and_staff_see_queues_and_shelves(de
     assert [one["id"] for one in of_patron] == [third["id"]]
 
 
-async def test_staff_reserve_for_whom_they_name_and_a_patron_for_nobody_else(desk: Desk) -> None:
+async def test_staff_reserve_for_any_patron_and_a_patron_only_for_themselves(desk: Desk) -> None:
     title, _ = await lent_title(desk)
     await people(desk, "p2")
     body = {"title_id": title, "pickup_branch": "HKCL"}
@@ -211,7 +211,7 @@ async def test_staff_reserve_for_whom_they_name_and_a_patron_for_nobody_else(des
     assert again.json()["code"] == "hold-exists"
 
 
-async def test_another_patrons_hold_does_not_exist(desk: Desk) -> None:
+async def test_another_patrons_hold_is_not_found(desk: Desk) -> None:
     await people(desk, "p2")
     title, _ = await lent_title(desk)
     held = await hold(desk, "p2", title)
@@ -223,7 +223,7 @@ async def test_another_patrons_hold_does_not_exist(desk: Desk) -> None:
     assert (await desk.api.delete(path, as_=STAFF)).json()["state"] == "cancelled"
 
 
-async def test_a_copy_that_a_patron_lost_comes_back_by_a_return(desk: Desk) -> None:
+async def test_returning_a_lost_copy_makes_it_available(desk: Desk) -> None:
     loan = await desk.loan()
     path, price = f"/v1/loans/{loan['id']}/loss", {"price_cents": 5000}
     lost = await desk.api.post(path, price, as_=STAFF, at=noon("2020-11-21"))

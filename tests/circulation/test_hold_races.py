@@ -74,7 +74,7 @@ async def test_fifty_holds_placed_at_once_have_fifty_places(desks: tuple[Desk, D
         await lend(desk, answer.json()["patron_id"], barcode)
 
 
-async def test_fifty_who_want_the_last_copy_are_one_with_it_and_a_queue(
+async def test_one_of_fifty_concurrent_holds_gets_the_last_copy(
     desks: tuple[Desk, Desk],
 ) -> None:
     desk, _ = desks
@@ -94,7 +94,7 @@ async def test_fifty_who_want_the_last_copy_are_one_with_it_and_a_queue(
     assert await faults(desk) == []
 
 
-async def test_one_patron_who_reserves_twenty_times_at_once_has_ten_holds(
+async def test_a_patron_with_twenty_concurrent_requests_has_ten_holds(
     desks: tuple[Desk, Desk],
 ) -> None:
     desk, _ = desks
@@ -110,7 +110,7 @@ async def test_one_patron_who_reserves_twenty_times_at_once_has_ten_holds(
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_a_storm_of_holds_returns_and_cancellations_leaves_nothing_idle_or_given_twice(
+async def test_concurrent_holds_returns_and_cancellations_leave_no_copy_idle_or_assigned_twice(
     desks: tuple[Desk, Desk], seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable
@@ -139,7 +139,7 @@ async def test_a_storm_of_holds_returns_and_cancellations_leaves_nothing_idle_or
         assert await faults(desk) == []
 
 
-async def test_a_freeze_that_ends_as_the_copy_comes_back_is_served(
+async def test_a_hold_whose_freeze_ends_during_a_return_is_served(
     desks: tuple[Desk, Desk],
 ) -> None:
     desk, other = desks

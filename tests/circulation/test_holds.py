@@ -40,7 +40,7 @@ async def test_the_first_hold_in_the_queue_is_served_first(desk: Desk) -> None:
     assert await faults(desk) == []
 
 
-async def test_a_copy_of_another_branch_travels_to_the_pick_up_branch(desk: Desk) -> None:
+async def test_a_copy_of_another_branch_is_sent_to_the_pick_up_branch(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
     held = await hold(desk, "p1", await title_of(desk, barcode), at="LFU")
     assert held["state"] == "to-fetch"
@@ -54,7 +54,7 @@ async def test_a_copy_of_another_branch_travels_to_the_pick_up_branch(desk: Desk
     assert await faults(desk) == []
 
 
-async def test_the_nearest_of_several_copies_is_allotted(desk: Desk) -> None:
+async def test_the_nearest_of_several_copies_is_assigned(desk: Desk) -> None:
     near, far = await desk.copies(1, branch="LFU"), await desk.copies(1)
     title = await title_of(desk, near[0])
     body = {"copies": [{"barcode": f"{far[0]}-2", "category": "adult", "branch": "HKCL"}]}
@@ -65,7 +65,7 @@ async def test_the_nearest_of_several_copies_is_allotted(desk: Desk) -> None:
     assert await copy_of(desk, near[0]) == ("to-fetch", "LFU", None)
 
 
-async def test_new_copies_go_to_who_waits(desk: Desk) -> None:
+async def test_new_copies_are_assigned_to_waiting_holds(desk: Desk) -> None:
     await people(desk, "p2")
     title, barcode = await lent_title(desk)
     held = await hold(desk, "p2", title)
@@ -85,7 +85,7 @@ async def test_new_copies_go_to_who_waits(desk: Desk) -> None:
         ({"colour": "red"}, 422, "malformed"),
     ],
 )
-async def test_a_hold_that_makes_no_sense_is_refused(
+async def test_an_invalid_hold_is_refused(
     desk: Desk, change: dict[str, Any], status: int, code: str
 ) -> None:
     title = await title_of(desk, (await desk.copies(1))[0])
@@ -95,7 +95,7 @@ async def test_a_hold_that_makes_no_sense_is_refused(
     assert await faults(desk) == []
 
 
-async def test_a_hold_is_refused_to_who_has_the_title_already(desk: Desk) -> None:
+async def test_a_hold_is_refused_if_the_patron_has_the_title_on_loan(desk: Desk) -> None:
     await people(desk, "p2")
     title, _ = await lent_title(desk)
     assert (await reserve(desk, "p1", title)).json()["code"] == "title-on-loan"
@@ -104,7 +104,7 @@ async def test_a_hold_is_refused_to_who_has_the_title_already(desk: Desk) -> Non
     assert (again.status, again.json()["code"]) == (409, "hold-exists")
 
 
-async def test_a_hold_is_refused_to_who_is_blocked_or_owes_money(desk: Desk) -> None:
+async def test_a_hold_is_refused_if_the_patron_is_blocked_or_owes_money(desk: Desk) -> None:
     title, _ = await lent_title(desk)
     await people(desk, "p2", "p3")
     await account(desk, PatronBlocked, "p2", 2, "blocked")
@@ -137,7 +137,7 @@ async def test_collecting_a_hold_charges_the_hold_fee(desk: Desk) -> None:
     assert await faults(desk) == []
 
 
-async def test_a_copy_kept_for_a_hold_is_not_lent_to_another_patron(desk: Desk) -> None:
+async def test_a_copy_on_the_hold_shelf_is_not_lent_to_another_patron(desk: Desk) -> None:
     await people(desk, "p2")
     [barcode] = await desk.copies(1)
     await kept(desk, "p1", barcode)
@@ -172,7 +172,7 @@ async def test_borrowing_a_different_copy_does_not_collect_the_hold_and_charges_
     assert await faults(desk) == []
 
 
-async def test_a_renewal_is_refused_while_somebody_waits_who_can_be_served(desk: Desk) -> None:
+async def test_a_renewal_is_refused_while_a_hold_that_can_be_served_waits(desk: Desk) -> None:
     await people(desk, "p2")
     loan = await desk.loan()
     title = loan["title_id"]
@@ -228,7 +228,7 @@ async def test_a_hold_that_cannot_be_served_is_passed_over_and_keeps_its_place(d
     assert await faults(desk, "2020-12-05") == []
 
 
-async def test_a_frozen_hold_that_is_wanted_again_is_served_at_once(desk: Desk) -> None:
+async def test_a_hold_is_served_at_once_when_its_freeze_is_lifted(desk: Desk) -> None:
     await people(desk, "p2")
     title, barcode = await lent_title(desk)
     held = await hold(desk, "p2", title)

@@ -112,11 +112,11 @@ CASES = {
     "rework-fines": Case(fine_and_suspend, "2020-12-08", "fine.adjusted"),
     "payments": Case(leave_payments, "2020-12-08", "fine.paid"),
     "fines-resumed": Case(suspend_often, "2020-12-10", "fines.resumed"),
-    "forget-loans": Case(bring_back, "2020-12-02", None),
+    "purge-loans": Case(bring_back, "2020-12-02", None),
 }
 
 
-def test_no_job_is_left_out() -> None:
+def test_every_job_has_a_case() -> None:
     assert set(CASES) == set(jobs.by_name)
 
 
@@ -137,7 +137,7 @@ async def told(desk: Desk, case: Case) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("job", CASES)
-async def test_replicas_share_a_job_and_what_is_done_is_done_once(
+async def test_replicas_share_a_job_and_process_each_item_once(
     desk: Desk, second: Desk, job: str
 ) -> None:
     case = CASES[job]

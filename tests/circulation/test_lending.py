@@ -52,7 +52,7 @@ async def test_a_chinese_title_is_found_by_any_part(desk: Desk) -> None:
     assert not (await search(desk, {"q": "我邦"})).json()["items"]
 
 
-async def test_titles_come_in_pages(desk: Desk) -> None:
+async def test_titles_are_listed_in_pages(desk: Desk) -> None:
     made = [
         (await desk.api.post("/v1/titles", title(title=f"Kite {n}"), as_=STAFF)).json()["id"]
         for n in range(5)
@@ -68,7 +68,7 @@ async def test_titles_come_in_pages(desk: Desk) -> None:
     assert seen == made
 
 
-async def test_availability_is_by_branch(desk: Desk) -> None:
+async def test_availability_is_counted_by_branch(desk: Desk) -> None:
     copies = [
         {"barcode": f"K{n}", "category": "adult", "branch": branch, "price_cents": 12800}
         for n, branch in enumerate(("HKCL", "HKCL", "LFU"))
@@ -94,7 +94,7 @@ async def test_a_malformed_title_is_refused(desk: Desk) -> None:
         assert (await desk.api.post("/v1/titles", title(**more), as_=STAFF)).status == 422, more
 
 
-async def test_a_barcode_is_given_once_however_many_ask(desk: Desk) -> None:
+async def test_concurrent_requests_for_one_barcode_create_one_copy(desk: Desk) -> None:
     copy = {"barcode": "K1", "category": "adult", "branch": "HKCL"}
     answers = await asyncio.gather(
         *(desk.api.insist("POST", "/v1/titles", title(copies=[copy]), as_=STAFF) for _ in range(10))
@@ -120,7 +120,7 @@ async def test_a_refused_copy_is_counted_though_the_answer_is_200(desk: Desk) ->
     assert refused() == before + 1
 
 
-async def test_each_copy_stands_or_falls_alone(desk: Desk) -> None:
+async def test_a_refused_copy_does_not_stop_the_others_of_the_request(desk: Desk) -> None:
     await desk.patron("p2")
     mine, other = await desk.copies(2)
     await desk.lend(other, to="p2")
@@ -132,7 +132,7 @@ async def test_each_copy_stands_or_falls_alone(desk: Desk) -> None:
     assert len((await desk.api.get("/v1/me/loans", as_=P1)).json()["items"]) == 1
 
 
-async def test_the_row_of_the_policy_stays_with_the_loan(desk: Desk) -> None:
+async def test_a_loan_keeps_its_policy_row(desk: Desk) -> None:
     loan = await desk.loan(category="children")
     assert (loan["policy_id"], loan["policy_version"]) == ("children", 1)
     rows = (await desk.api.get("/v1/policies", as_=STAFF)).json()["items"]
@@ -155,7 +155,7 @@ REFUSED_WHOLE: list[tuple[dict[str, Any], int, str]] = [
 ]
 
 
-async def test_a_check_out_is_refused_whole(desk: Desk) -> None:
+async def test_a_refused_patron_borrows_none_of_the_copies(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
     for more, status, code in REFUSED_WHOLE:
         body = {"card_number": card_of("p1"), "barcodes": [barcode], "branch": "HKCL", **more}
@@ -164,7 +164,7 @@ async def test_a_check_out_is_refused_whole(desk: Desk) -> None:
     assert await desk.count("loan.checked-out") == 0
 
 
-async def test_an_offline_check_out_counts_from_its_true_day(desk: Desk) -> None:
+async def test_an_offline_check_out_is_due_by_its_true_day(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
     body = {
         "card_number": card_of("p1"),
@@ -182,7 +182,7 @@ async def test_an_offline_check_out_counts_from_its_true_day(desk: Desk) -> None
     assert again.json()["results"][0]["problem"]["code"] == "lent-before-return"
 
 
-async def test_no_patron_passes_the_limit(desk: Desk) -> None:
+async def test_no_patron_exceeds_the_loan_limit(desk: Desk) -> None:
     barcodes = await desk.copies(12)
     results = await desk.lend(*barcodes)
     assert [result["ok"] for result in results] == [True] * 10 + [False] * 2
@@ -191,7 +191,7 @@ async def test_no_patron_passes_the_limit(desk: Desk) -> None:
     assert [r["ok"] for r in await desk.lend(*barcodes[10:])] == [True, False]
 
 
-async def test_a_patron_blocked_by_accounts_borrows_and_renews_nothing(desk: Desk) -> None:
+async def test_a_patron_blocked_by_accounts_can_neither_borrow_nor_renew(desk: Desk) -> None:
     loan = await desk.loan()
     blocked = PatronBlocked(
         version=2,
@@ -220,7 +220,7 @@ async def test_an_unpaid_fine_stops_borrowing(desk: Desk) -> None:
 # ---- return -------------------------------------------------------------------------------------
 
 
-async def test_a_copy_comes_back_late_with_its_statement(desk: Desk) -> None:
+async def test_a_late_return_has_a_statement(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     assert (loan["due_on"], loan["state"], loan["renewals_left"]) == ("2020-12-04", "open", 5)
 
@@ -243,7 +243,7 @@ async def test_a_copy_comes_back_late_with_its_statement(desk: Desk) -> None:
     assert (await desk.api.get("/v1/me/loans", as_=P1)).json()["items"] == []
 
 
-async def test_a_copy_in_time_costs_nothing_and_makes_no_charge(desk: Desk) -> None:
+async def test_a_return_in_time_makes_no_charge(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     [result] = await desk.take_back(loan["barcode"], on="2020-12-04", branch="LFU")
     assert (result["ok"], result["charge"]) == (True, None)
@@ -258,9 +258,7 @@ async def test_a_copy_in_time_costs_nothing_and_makes_no_charge(desk: Desk) -> N
 
 
 @pytest.mark.parametrize("at", ["2020-12-05", "2020-12-05T23:00:00+08:00"])
-async def test_a_book_drop_emptied_late_is_charged_to_the_day_it_was_dropped(
-    desk: Desk, at: str
-) -> None:
+async def test_a_book_drop_return_is_charged_to_the_day_it_was_dropped(desk: Desk, at: str) -> None:
     loan = await desk.loan(on="2020-11-20")
     [result] = await desk.take_back(
         loan["barcode"], on="2020-12-20", at=at, channel="book-drop", branch="LFU"
@@ -268,7 +266,7 @@ async def test_a_book_drop_emptied_late_is_charged_to_the_day_it_was_dropped(
     assert (result["loan"]["returned_on"], result["charge"]["amount_cents"]) == ("2020-12-05", 150)
 
 
-async def test_a_return_can_be_neither_before_the_loan_nor_tomorrow(desk: Desk) -> None:
+async def test_a_return_before_the_loan_or_in_the_future_is_refused(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     [early] = await desk.take_back(loan["barcode"], on="2020-11-21", at="2020-11-19")
     assert early["problem"]["code"] == "returned-before-borrowed"
@@ -278,14 +276,14 @@ async def test_a_return_can_be_neither_before_the_loan_nor_tomorrow(desk: Desk) 
     assert (await desk.stored(loan))["state"] == "open"
 
 
-async def test_a_return_far_from_home_counts_the_lending_branchs_days(desk: Desk) -> None:
+async def test_a_return_at_another_branch_counts_the_lending_branchs_days(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")  # due 4 December
     await desk.hear(told(version=2, closures=(closure("c1", "2020-12-06", (2, "2020-12-08")),)))
     [result] = await desk.take_back(loan["barcode"], on="2020-12-08", branch="LFU")
     assert result["charge"]["amount_cents"] == 300  # 5 and 8 December; 6 and 7 closed
 
 
-async def test_a_closure_end_announced_after_a_return_changes_no_statement(desk: Desk) -> None:
+async def test_announcing_a_reopening_after_a_return_changes_no_statement(desk: Desk) -> None:
     await desk.hear(told(version=2, closures=(closure("c1", "2020-12-02", (2, None)),)))
     loan = await desk.loan(on="2020-11-20")
     await desk.take_back(loan["barcode"], on="2020-12-30")
@@ -307,7 +305,7 @@ async def renew(desk: Desk, loan: dict[str, Any], on: str, **more: Any) -> Any:
     )
 
 
-async def test_a_renewal_counts_from_its_day_and_has_a_reference(desk: Desk) -> None:
+async def test_a_renewal_counts_from_its_own_day_and_has_a_reference(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     answer = (await renew(desk, loan, "2020-12-01")).json()
     assert answer["loan"]["due_on"] == "2020-12-15"
@@ -317,7 +315,7 @@ async def test_a_renewal_counts_from_its_day_and_has_a_reference(desk: Desk) -> 
     assert len(answer["reference"]) == len("RN-4F7K-Q2MD")
 
 
-async def test_an_overdue_loan_is_renewed_and_its_fine_so_far_assessed(desk: Desk) -> None:
+async def test_renewing_an_overdue_loan_assesses_its_fine_so_far(desk: Desk) -> None:
     loan, other = await desk.loan(on="2020-11-20"), await desk.loan(on="2020-11-30")
     answer = await renew(desk, loan, "2020-12-06")
     assert answer.status == 200  # the fine that the renewal itself assesses does not block it
@@ -333,7 +331,7 @@ async def test_an_overdue_loan_is_renewed_and_its_fine_so_far_assessed(desk: Des
     assert [charge["amount_cents"] for charge in charges] == [300, 150]
 
 
-async def test_renewals_are_used_up(desk: Desk) -> None:
+async def test_a_renewal_beyond_the_limit_is_refused(desk: Desk) -> None:
     loan = await desk.loan()
     for day in range(21, 26):
         assert (await renew(desk, loan, f"2020-11-{day}")).status == 200
@@ -341,7 +339,9 @@ async def test_renewals_are_used_up(desk: Desk) -> None:
     assert (answer.status, answer.json()["code"]) == (409, "renewal-limit")
 
 
-async def test_a_renewal_that_gains_nothing_is_refused_and_none_is_spent(desk: Desk) -> None:
+async def test_a_renewal_that_would_not_extend_the_loan_is_refused_and_not_counted(
+    desk: Desk,
+) -> None:
     loan = await desk.loan(on="2020-11-20")
     answer = await renew(desk, loan, "2020-11-20")
     assert (answer.status, answer.json()["code"]) == (409, "nothing-to-gain")
@@ -356,7 +356,9 @@ async def test_a_renewal_that_gains_nothing_is_refused_and_none_is_spent(desk: D
     assert await desk.count("loan.renewed") == 1
 
 
-async def test_all_are_renewed_each_for_itself_and_late_ones_together(desk: Desk) -> None:
+async def test_renewing_all_loans_decides_on_each_and_renews_overdue_ones_together(
+    desk: Desk,
+) -> None:
     late, later, used_up = [await desk.loan(on="2020-11-20") for _ in range(3)]
     for day in range(21, 26):
         await renew(desk, used_up, f"2020-11-{day}")
@@ -373,7 +375,7 @@ async def test_all_are_renewed_each_for_itself_and_late_ones_together(desk: Desk
     assert (await desk.api.post("/v1/me/renewals", as_=token("p2"))).json() == {"results": []}
 
 
-async def test_a_renewal_retried_with_its_key_is_one(desk: Desk) -> None:
+async def test_a_renewal_retried_with_its_key_happens_once(desk: Desk) -> None:
     loan = await desk.loan()
     answers = [await renew(desk, loan, "2020-12-05", key="k-1") for _ in range(3)]
     assert len({answer.body for answer in answers}) == 1
@@ -382,7 +384,7 @@ async def test_a_renewal_retried_with_its_key_is_one(desk: Desk) -> None:
     assert await desk.count("fine.assessed") == 1
 
 
-async def test_check_out_and_return_retried_with_their_keys_are_one(desk: Desk) -> None:
+async def test_a_check_out_or_return_retried_with_its_key_happens_once(desk: Desk) -> None:
     [barcode] = await desk.copies(1)
     lend = {"card_number": card_of("p1"), "barcodes": [barcode, "NONE"], "branch": "HKCL"}
     give = {"barcodes": [barcode], "branch": "HKCL", "channel": "station"}

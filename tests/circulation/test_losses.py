@@ -80,7 +80,7 @@ async def pay_all(desk: Desk) -> None:
 # ---- lost ---------------------------------------------------------------------------------------
 
 
-async def test_a_loss_costs_the_fine_so_far_the_price_and_the_work(desk: Desk) -> None:
+async def test_a_loss_charges_the_fine_so_far_the_price_and_the_processing(desk: Desk) -> None:
     loan = await priced(desk)
     lost = await lose(desk, loan, late(10))
     assert lost.status == 200, lost.json()
@@ -96,7 +96,7 @@ async def test_a_loss_costs_the_fine_so_far_the_price_and_the_work(desk: Desk) -
     assert (await fine(desk, loan, late(50)))["amount_cents"] == 1500
 
 
-async def test_a_loss_without_a_known_price_needs_one_from_the_staff(desk: Desk) -> None:
+async def test_a_loss_without_a_known_price_needs_a_price_from_staff(desk: Desk) -> None:
     loan = await priced(desk, None)
     for price in (None, 1):  # a patron can't set a price
         refused = await lose(desk, loan, late(0), price_cents=price)
@@ -105,7 +105,7 @@ async def test_a_loss_without_a_known_price_needs_one_from_the_staff(desk: Desk)
     assert await owed(desk) == {"lost": 5000, "lost-processing": 1000}
 
 
-async def test_a_patron_loses_only_what_is_theirs(desk: Desk) -> None:
+async def test_a_patron_can_report_only_their_own_loans_as_lost(desk: Desk) -> None:
     await desk.patron("p2")
     loan = await priced(desk)
     for call in (lose, claim):
@@ -114,7 +114,7 @@ async def test_a_patron_loses_only_what_is_theirs(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("paid", [False, True], ids=["unpaid", "paid"])
-async def test_found_again_the_price_is_credited_and_the_work_is_not(
+async def test_returning_a_lost_copy_credits_its_price_but_not_the_processing(
     desk: Desk, paid: bool
 ) -> None:
     loan = await priced(desk)
@@ -137,7 +137,7 @@ async def test_found_again_the_price_is_credited_and_the_work_is_not(
     assert lent["ok"] is paid
 
 
-async def test_found_to_have_come_back_before_the_loss_the_fine_ends_that_day(desk: Desk) -> None:
+async def test_a_lost_copy_returned_before_its_loss_ends_the_fine_on_that_day(desk: Desk) -> None:
     loan = await priced(desk)
     await lose(desk, loan, late(10))
     [result] = await desk.take_back(loan["barcode"], on=late(20), at=late(4))
@@ -159,7 +159,9 @@ async def test_a_loan_is_lost_after_the_days_of_its_policy_and_once(desk: Desk) 
     assert await desk.count("loan.lost") == 1
 
 
-async def test_days_on_which_it_could_not_come_back_count_for_nothing(desk: Desk) -> None:
+async def test_days_on_which_a_copy_could_not_be_returned_do_not_count_toward_a_loss(
+    desk: Desk,
+) -> None:
     loan = await priced(desk)
     await desk.hear(branch(version=2, closures=(closure("c1", late(31), (2, late(41))),)))
     await desk.api.post(
@@ -173,14 +175,14 @@ async def test_days_on_which_it_could_not_come_back_count_for_nothing(desk: Desk
     assert (await desk.stored(loan))["lost_on"] == late(120)
 
 
-async def test_nothing_is_lost_while_the_library_is_closed_with_no_end(desk: Desk) -> None:
+async def test_no_loan_becomes_lost_during_a_closure_without_an_end(desk: Desk) -> None:
     loan = await priced(desk)
     await desk.hear(branch(version=2, closures=(closure("c1", late(89), (2, None)),)))
     assert await job(desk, late(500)) == 0
     assert (await desk.stored(loan))["state"] == "open"
 
 
-async def test_the_job_reads_none_of_the_loans_that_are_overdue_for_less_long(desk: Desk) -> None:
+async def test_the_job_reads_no_loans_that_are_not_overdue_long_enough(desk: Desk) -> None:
     loan = await priced(desk)
     database = desk.api.app.state.database
     stored = await database.loans.find_one({"_id": loan["id"]})
@@ -200,13 +202,13 @@ async def test_the_job_reads_none_of_the_loans_that_are_overdue_for_less_long(de
     ]
 
 
-async def test_one_without_a_price_is_left_to_the_staff(desk: Desk) -> None:
+async def test_the_job_leaves_a_copy_without_a_price_to_staff(desk: Desk) -> None:
     loan = await priced(desk, None)
     assert await job(desk, late(100)) == 0
     assert (await desk.stored(loan))["state"] == "open"
 
 
-async def test_a_loss_and_a_return_at_once_are_one_after_the_other(desk: Desk) -> None:
+async def test_a_concurrent_loss_and_return_are_serialized(desk: Desk) -> None:
     for number in range(8):
         patron = f"q{number}"
         await desk.patron(patron)
@@ -244,7 +246,7 @@ async def test_a_loan_claimed_returned_is_not_reminded_until_the_claim_is_withdr
     assert (await desk.api.post(path, as_=OPS, at=noon(late(-1)))).json()["done"] == 1
 
 
-async def test_while_a_loan_is_said_to_be_back_its_fine_stands(desk: Desk) -> None:
+async def test_a_claim_that_a_loan_was_returned_stops_its_fine(desk: Desk) -> None:
     loan = await priced(desk)
     claimed = await claim(desk, loan, late(3))
     assert claimed.json()["claimed_returned_on"] == late(3)
@@ -260,7 +262,9 @@ async def test_while_a_loan_is_said_to_be_back_its_fine_stands(desk: Desk) -> No
     assert await desk.count("loan.claimed") == 1
 
 
-async def test_found_on_the_shelf_it_is_back_since_the_claim(desk: Desk) -> None:
+async def test_a_claimed_copy_found_on_the_shelf_counts_as_returned_on_the_day_of_the_claim(
+    desk: Desk,
+) -> None:
     loan = await priced(desk)
     await claim(desk, loan, late(30), STAFF, at=late(2))
     [result] = await desk.take_back(loan["barcode"], on=late(40))
@@ -268,7 +272,7 @@ async def test_found_on_the_shelf_it_is_back_since_the_claim(desk: Desk) -> None
     assert result["charge"]["amount_cents"] == 300
 
 
-async def test_looked_for_and_not_found_the_fine_is_counted_on(desk: Desk) -> None:
+async def test_the_fine_continues_if_a_claimed_copy_is_not_found(desk: Desk) -> None:
     loan = await priced(desk)
     path = f"/v1/loans/{loan['id']}/claim"
     assert (await desk.api.delete(path, as_=STAFF)).json()["code"] == "no-claim"
@@ -279,7 +283,7 @@ async def test_looked_for_and_not_found_the_fine_is_counted_on(desk: Desk) -> No
     assert await job(desk, late(90)) == 1
 
 
-async def test_no_claim_before_the_loan_or_after_today(desk: Desk) -> None:
+async def test_a_claim_for_a_day_before_the_loan_or_after_today_is_refused(desk: Desk) -> None:
     loan = await priced(desk)
     for at, code in ((late(4), "in-the-future"), ("2020-11-19", "returned-before-borrowed")):
         refused = await claim(desk, loan, late(3), STAFF, at=at)

@@ -114,7 +114,7 @@ STORIES = 40
 @pytest.mark.mutants
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mutate", MUTANTS, ids=lambda mutate: mutate.__name__.replace("_", " "))
-def test_a_wrong_rule_is_found_within_forty_stories(
+def test_a_broken_rule_is_detected_within_forty_stories(
     mongo_url: str, database: str, monkeypatch: pytest.MonkeyPatch, mutate: Mutate
 ) -> None:
     """The stories are the same in each run, so that the result does not depend on luck."""

@@ -55,7 +55,7 @@ async def test_an_allowed_offline_check_out_starts_on_its_true_day_without_a_con
     assert await conflicts(desk) == []
 
 
-async def test_a_copy_that_a_blocked_patron_carried_out_is_on_loan_and_staff_are_told(
+async def test_an_offline_check_out_of_a_blocked_patron_is_recorded_with_a_conflict(
     desk: Desk,
 ) -> None:
     [barcode] = await desk.copies(1)
@@ -72,7 +72,7 @@ async def test_a_copy_that_a_blocked_patron_carried_out_is_on_loan_and_staff_are
     assert answer.json()["results"][0]["ok"] is False
 
 
-async def test_the_eleventh_copy_carried_out_is_on_loan_and_staff_are_told(desk: Desk) -> None:
+async def test_an_offline_check_out_over_the_limit_is_recorded_with_a_conflict(desk: Desk) -> None:
     barcodes = await desk.copies(12)
     found = await results(desk, *barcodes)
     assert [result["ok"] for result in found] == [True] * 12
@@ -81,7 +81,7 @@ async def test_the_eleventh_copy_carried_out_is_on_loan_and_staff_are_told(desk:
     assert await desk.count("loan.checked-out") == 12
 
 
-async def test_a_copy_lent_to_another_since_stays_with_them_and_the_report_is_kept(
+async def test_an_offline_check_out_of_a_copy_lent_to_another_since_is_only_a_conflict(
     desk: Desk,
 ) -> None:
     await desk.patron("p2")
@@ -95,7 +95,7 @@ async def test_a_copy_lent_to_another_since_stays_with_them_and_the_report_is_ke
     assert second["barcode"] == "NONE"
 
 
-async def test_a_report_sent_again_changes_nothing(desk: Desk) -> None:
+async def test_a_repeated_offline_report_changes_nothing(desk: Desk) -> None:
     await desk.patron("p2")
     mine, other = await desk.copies(2)
     await desk.lend(other, to="p2")
@@ -107,7 +107,7 @@ async def test_a_report_sent_again_changes_nothing(desk: Desk) -> None:
     assert await desk.count("loan.checked-out") == 2
 
 
-async def test_a_report_that_ten_replicas_get_at_once_is_kept_once(desk: Desk) -> None:
+async def test_an_offline_report_received_by_ten_replicas_is_recorded_once(desk: Desk) -> None:
     await desk.patron("p2")
     mine, other = await desk.copies(2)
     await desk.lend(other, to="p2")
@@ -116,7 +116,7 @@ async def test_a_report_that_ten_replicas_get_at_once_is_kept_once(desk: Desk) -
     assert await desk.count("loan.checked-out") == 2
 
 
-async def test_staff_settle_a_conflict_once(desk: Desk) -> None:
+async def test_staff_resolve_a_conflict_once(desk: Desk) -> None:
     await results(desk, "NONE")
     [conflict] = await conflicts(desk)
     path = f"/v1/offline-conflicts/{conflict['id']}/resolution"
@@ -131,5 +131,5 @@ async def test_staff_settle_a_conflict_once(desk: Desk) -> None:
     assert (missing.status, missing.json()["code"]) == (404, "no-such-conflict")
 
 
-async def test_an_offline_check_out_says_when_it_was(desk: Desk) -> None:
+async def test_an_offline_check_out_needs_its_time(desk: Desk) -> None:
     assert (await report(desk, "B1", at=None)).status == 422

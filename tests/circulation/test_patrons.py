@@ -55,7 +55,7 @@ def life(patron_id: str, *, erased: bool) -> list[PatronSnapshot]:
     ]
 
 
-async def test_in_any_order_and_thrice_a_patron_is_known_as_told_last(desk: Desk) -> None:
+async def test_patron_events_three_times_in_any_order_leave_the_newest(desk: Desk) -> None:
     state = desk.api.app.state
     for seed in range(20):
         erased = bool(seed % 2)
@@ -130,7 +130,7 @@ async def counter(mongo_url: str, database: str) -> AsyncIterator[Counter]:
             yield Counter(desk, accounts)
 
 
-async def test_a_patron_registered_a_moment_ago_can_borrow(counter: Counter) -> None:
+async def test_a_newly_registered_patron_can_borrow_at_once(counter: Counter) -> None:
     patron = await counter.register("D-1")
     first, second = await counter.desk.copies(2)
     answer = await counter.lend("D-1", first)
@@ -141,13 +141,13 @@ async def test_a_patron_registered_a_moment_ago_can_borrow(counter: Counter) -> 
     assert (await counter.lend("D-1", second)).json()["results"][0]["ok"]
 
 
-async def test_a_card_that_nobody_has_is_refused(counter: Counter) -> None:
+async def test_an_unknown_card_is_refused(counter: Counter) -> None:
     [barcode] = await counter.desk.copies(1)
     answer = await counter.lend("D-none", barcode)
     assert (answer.status, answer.json()["code"]) == (404, "no-such-card")
 
 
-async def test_a_card_passed_on_lends_to_its_new_holder(counter: Counter) -> None:
+async def test_a_reassigned_card_lends_to_its_new_holder(counter: Counter) -> None:
     desk = counter.desk
     patron = await counter.register("D-2")
     for holder in ("p1", patron.id):  # the event that p1 has another card has not arrived yet
@@ -160,7 +160,9 @@ async def test_a_card_passed_on_lends_to_its_new_holder(counter: Counter) -> Non
 # ---- events -------------------------------------------------------------------------------------
 
 
-async def test_no_event_of_a_loan_has_the_title_and_a_fine_says_all_its_days(desk: Desk) -> None:
+async def test_loan_events_have_no_title_and_a_fine_event_has_its_whole_statement(
+    desk: Desk,
+) -> None:
     loan = await desk.loan(on="2020-11-01")
     [returned] = await desk.take_back(loan["barcode"], on="2020-11-20")
     outbox = desk.api.app.state.database.outbox

@@ -56,7 +56,7 @@ async def test_a_payment_pays_each_charge_in_full_and_the_patron_borrows_at_once
     assert lent["ok"]
 
 
-async def test_accounts_word_that_a_debt_blocks_does_not_outlast_the_debt(desk: Desk) -> None:
+async def test_a_block_for_debt_from_accounts_ends_with_the_debt(desk: Desk) -> None:
     """A block for money in an event of accounts may arrive after the debt was paid."""
     charge = await fine(desk)
     [copy] = await desk.copies(1)
@@ -75,7 +75,7 @@ async def test_accounts_word_that_a_debt_blocks_does_not_outlast_the_debt(desk: 
     ("does", "cents", "blocked"),
     [("assessed", 450, True), ("waived", 300, True), ("paid", 0, False)],
 )
-async def test_each_event_says_how_the_patron_stands(
+async def test_each_charge_event_contains_the_patrons_standing(
     desk: Desk, does: str, cents: int, blocked: bool
 ) -> None:
     charge = await fine(desk)
@@ -147,7 +147,7 @@ async def test_a_payment_that_is_declined_leaves_the_charge_to_be_paid(
         "the provider stays away for a while",
     ],
 )
-async def test_a_payment_without_an_answer_is_pending_until_the_provider_says(
+async def test_a_payment_without_an_answer_is_pending_until_the_provider_answers(
     desk: Desk, orders: list[tuple[str, str]], taken: int
 ) -> None:
     charge = await fine(desk)
@@ -168,7 +168,7 @@ async def test_a_payment_without_an_answer_is_pending_until_the_provider_says(
         assert (await pay(desk, charge)).status == 201
 
 
-async def test_a_call_tried_again_with_its_key_goes_on_with_the_same_payment(desk: Desk) -> None:
+async def test_a_payment_retried_with_its_key_continues_the_same_payment(desk: Desk) -> None:
     charge = await fine(desk)
     await order(desk, ("authorise", "late"))
     first = await ask_to_pay(desk, charge, key="k-1")
@@ -180,7 +180,7 @@ async def test_a_call_tried_again_with_its_key_goes_on_with_the_same_payment(des
     assert await desk.count("fine.paid") == 1
 
 
-async def test_a_process_that_ended_on_the_way_leaves_what_the_job_brings_to_an_end(
+async def test_the_job_finishes_a_payment_that_a_crash_interrupted(
     desk: Desk,
 ) -> None:
     double = Double(desk.api.app.state.database)
@@ -202,7 +202,7 @@ async def test_a_process_that_ended_on_the_way_leaves_what_the_job_brings_to_an_
     assert await owed(desk) == 450
 
 
-async def test_a_stalled_call_takes_no_money_after_its_payment_was_released(desk: Desk) -> None:
+async def test_a_stalled_call_captures_no_money_after_its_payment_was_released(desk: Desk) -> None:
     charge = await fine(desk)
     payment = await begun(desk, charge)
     await job(desk)  # the provider does not know the payment
@@ -213,7 +213,7 @@ async def test_a_stalled_call_takes_no_money_after_its_payment_was_released(desk
     assert (await now(desk, charge))["outstanding_cents"] == 450
 
 
-async def test_a_payment_confirmed_fifty_times_at_once_is_one(desk: Desk) -> None:
+async def test_fifty_concurrent_confirmations_settle_a_payment_once(desk: Desk) -> None:
     charge = await fine(desk)
     payment = await begun(desk, charge)
     await step(desk, payment, Step.AUTHORISE)
@@ -227,7 +227,7 @@ async def test_a_payment_confirmed_fifty_times_at_once_is_one(desk: Desk) -> Non
 # ---- waivers and refunds ------------------------------------------------------------------------
 
 
-async def test_staff_waive_a_part_and_it_is_kept_who_and_why(desk: Desk) -> None:
+async def test_a_partial_waiver_is_recorded_with_author_and_reason(desk: Desk) -> None:
     charge = await fine(desk)
     waived = await waive(desk, charge, 150)
     assert waived.json()["outstanding_cents"] == 300
@@ -263,7 +263,7 @@ async def test_the_paid_excess_over_a_lowered_fine_is_refunded_once(desk: Desk) 
 
 
 @pytest.mark.parametrize("do", ["lose", "late"])
-async def test_a_refund_without_an_answer_is_given_by_the_job_and_once(desk: Desk, do: str) -> None:
+async def test_the_job_gives_a_refund_without_an_answer_once(desk: Desk, do: str) -> None:
     charge = await fine(desk)
     await pay(desk, charge)
     await lowered(desk, charge, 0)
@@ -276,7 +276,7 @@ async def test_a_refund_without_an_answer_is_given_by_the_job_and_once(desk: Des
     assert (await now(desk, charge))["refund_due_cents"] == 0
 
 
-async def test_a_fine_lowered_while_its_payment_is_under_way_leaves_a_refund_due(
+async def test_a_fine_lowered_during_its_payment_leaves_a_refund_due(
     desk: Desk,
 ) -> None:
     charge = await fine(desk)
@@ -296,7 +296,7 @@ async def test_a_fine_lowered_while_its_payment_is_under_way_leaves_a_refund_due
 # ---- concurrent calls ---------------------------------------------------------------------------
 
 
-async def test_fifty_payments_and_waivers_of_one_ledger_at_once_balance(desk: Desk) -> None:
+async def test_the_ledger_balances_after_fifty_concurrent_payments_and_waivers(desk: Desk) -> None:
     charges = await fines(desk, 450, 450, 450, 450, 450)
 
     async def call(number: int) -> Answer:

@@ -46,9 +46,7 @@ async def left(desk: Desk, charge: dict[str, Any], state: str) -> Payment:
 
 
 @pytest.mark.parametrize("state", ["begun", "reserved", "recorded", "taken"])
-async def test_paying_again_goes_on_with_the_payment_that_is_under_way(
-    desk: Desk, state: str
-) -> None:
+async def test_paying_again_continues_the_pending_payment(desk: Desk, state: str) -> None:
     """In a simulation no job runs by itself, so the patron must be able to continue."""
     charge = await fine(desk)
     payment = await left(desk, charge, state)
@@ -61,7 +59,7 @@ async def test_paying_again_goes_on_with_the_payment_that_is_under_way(
     assert await job(desk) == 0
 
 
-async def test_paying_again_under_another_key_is_answered_alike_each_time(desk: Desk) -> None:
+async def test_paying_again_with_another_key_gets_the_same_response(desk: Desk) -> None:
     charge = await fine(desk)
     payment = await left(desk, charge, "reserved")
     while (first := await ask_to_pay(desk, charge, key="k-2")).status == 202:
@@ -70,7 +68,7 @@ async def test_paying_again_under_another_key_is_answered_alike_each_time(desk: 
     assert (await ask_to_pay(desk, charge, key="k-2")).json() == first.json()
 
 
-async def test_a_payment_declined_when_it_is_gone_on_with_can_be_begun_anew(desk: Desk) -> None:
+async def test_a_new_payment_can_start_after_a_continued_one_is_declined(desk: Desk) -> None:
     charge = await fine(desk)
     payment = await left(desk, charge, "declined")
     declined = await pay(desk, charge)
@@ -81,7 +79,7 @@ async def test_a_payment_declined_when_it_is_gone_on_with_can_be_begun_anew(desk
     assert [row["cents"] for row in await books(desk, capture=True)] == [450]
 
 
-async def test_a_payment_of_more_charges_first_ends_the_one_that_is_under_way(desk: Desk) -> None:
+async def test_a_payment_of_more_charges_first_ends_the_pending_one(desk: Desk) -> None:
     one, two = await fines(desk, 450, 300)
     payment = await left(desk, one, "begun")
     both = await pay(desk, one, two)
@@ -92,7 +90,7 @@ async def test_a_payment_of_more_charges_first_ends_the_one_that_is_under_way(de
     assert await owed(desk) == 0
 
 
-async def test_a_charge_with_a_captured_payment_is_not_paid_again_together_with_another(
+async def test_a_charge_with_a_captured_payment_is_not_paid_twice_in_a_joint_payment(
     desk: Desk,
 ) -> None:
     one, two = await fines(desk, 450, 300)
@@ -105,7 +103,7 @@ async def test_a_charge_with_a_captured_payment_is_not_paid_again_together_with_
     assert sorted(row["cents"] for row in await books(desk, capture=True)) == [300, 450]
 
 
-async def test_another_patron_does_not_go_on_with_a_payment(desk: Desk) -> None:
+async def test_another_patron_cannot_continue_a_payment(desk: Desk) -> None:
     await desk.patron("p2")
     charge = await fine(desk)
     payment = await left(desk, charge, "begun")
@@ -114,7 +112,7 @@ async def test_another_patron_does_not_go_on_with_a_payment(desk: Desk) -> None:
     assert mine["state"] == "pending"
 
 
-async def test_a_payment_that_was_released_in_this_moment_is_said_to_be_declined(
+async def test_a_payment_released_meanwhile_is_answered_as_declined(
     desk: Desk,
 ) -> None:
     """The job releases the payment while the call waits for the provider."""
@@ -135,9 +133,7 @@ async def test_a_payment_that_was_released_in_this_moment_is_said_to_be_declined
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["not given yet", "given"])
-async def test_a_refund_asked_for_again_goes_on_with_the_one_under_way(
-    desk: Desk, given: bool
-) -> None:
+async def test_requesting_a_refund_again_continues_the_pending_one(desk: Desk, given: bool) -> None:
     charge = await fine(desk)
     payment = (await pay(desk, charge)).json()
     await lowered(desk, charge, 0)

@@ -35,11 +35,11 @@ async def history(desk: Desk, policy_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_default_terms_make_the_default_policy_row() -> None:
+def test_default_terms_become_the_default_policy_row() -> None:
     assert Terms().row("default") == Policy(id="default")
 
 
-async def test_a_new_row_holds_for_loans_from_then_on(desk: Desk) -> None:
+async def test_a_new_policy_row_applies_only_to_later_loans(desk: Desk) -> None:
     before = await desk.loan(category="picture-book")
     answer = await put(desk, "picture-books", **PICTURE_BOOKS)
     assert (answer.status, answer.json()["version"]) == (200, 1)
@@ -50,7 +50,7 @@ async def test_a_new_row_holds_for_loans_from_then_on(desk: Desk) -> None:
     assert (after["policy_id"], after["policy_version"]) == ("picture-books", 1)
 
 
-async def test_every_version_is_kept_with_who_when_and_why(desk: Desk) -> None:
+async def test_every_policy_version_is_kept_with_author_time_and_reason(desk: Desk) -> None:
     await put(desk, "picture-books", **PICTURE_BOOKS)
     await put(desk, "picture-books", "2020-11-21", **PICTURE_BOOKS | {"loan_days": 30})
     assert (await delete(desk, "picture-books")).status == 200
@@ -68,7 +68,7 @@ async def test_every_version_is_kept_with_who_when_and_why(desk: Desk) -> None:
     assert [c["by"] for c in await history(desk, "default")] == ["carrel"]
 
 
-async def test_the_same_row_again_is_no_version(desk: Desk) -> None:
+async def test_saving_an_unchanged_row_creates_no_version(desk: Desk) -> None:
     answers = [await put(desk, "picture-books", **PICTURE_BOOKS) for _ in range(2)]
     assert answers[0].body == answers[1].body
     assert len(await history(desk, "picture-books")) == 1
@@ -86,7 +86,7 @@ async def test_the_same_row_again_is_no_version(desk: Desk) -> None:
     ],
     ids=["two fields", "no such kind", "no such category", "blocks all", "unknown", "no reason"],
 )
-async def test_a_bad_row_is_refused_field_by_field(
+async def test_an_invalid_row_is_refused_with_an_error_for_each_field(
     desk: Desk, faulty: dict[str, Any], fields: set[str]
 ) -> None:
     answer = await put(desk, "picture-books", **faulty)
@@ -95,7 +95,9 @@ async def test_a_bad_row_is_refused_field_by_field(
     assert all(error["message"] for error in answer.json()["errors"])
 
 
-async def test_no_change_leaves_a_loan_in_doubt_or_without_a_policy(desk: Desk) -> None:
+async def test_a_change_that_makes_the_policy_of_a_loan_ambiguous_or_missing_is_refused(
+    desk: Desk,
+) -> None:
     twice = await put(desk, "tales", copy_category="children")
     assert (twice.status, twice.json()["code"]) == (409, "policy-taken")
     assert "children" in twice.json()["detail"]
@@ -110,7 +112,7 @@ async def test_no_change_leaves_a_loan_in_doubt_or_without_a_policy(desk: Desk) 
     assert [row["version"] for row in rows] == [1, 1, 1]
 
 
-async def test_fifty_changes_of_one_row_at_once_are_fifty_versions(desk: Desk) -> None:
+async def test_fifty_concurrent_changes_of_one_row_create_fifty_versions(desk: Desk) -> None:
     await asyncio.gather(*(put(desk, "default", loan_days=days) for days in range(21, 71)))
     changes = await history(desk, "default")
     more = (await desk.api.get("/v1/policies/default/history?limit=200", as_=STAFF)).json()["items"]
@@ -147,7 +149,7 @@ async def test_a_check_out_does_not_read_a_thousand_rows(
     assert (result["loan"]["due_on"], read.count("policies")) == ("2020-12-20", 1)
 
 
-async def test_rows_from_before_versions_were_kept_stay_in_force(desk: Desk) -> None:
+async def test_rows_stored_without_versions_still_apply(desk: Desk) -> None:
     row = {"_id": "default", "version": 1, "loan_days": 10}
     await desk.run().database.policies.insert_one(row)
     loan = await desk.loan()

@@ -138,7 +138,7 @@ async def busy(desk: Desk) -> dict[str, notices.Branch]:
     return branches
 
 
-async def test_fifty_closures_do_what_their_previews_said(
+async def test_the_effects_of_fifty_closures_match_their_previews(
     desk: Desk, busy: dict[str, notices.Branch]
 ) -> None:
     chance = random.Random(7)  # noqa: S311
@@ -210,7 +210,7 @@ async def open_loans(desk: Desk, code: str) -> int:
         pytest.param({"starts_on": "2021-02-01"}, False, id="to come"),
     ],
 )
-async def test_a_suspension_frees_what_its_preview_said(
+async def test_the_effects_of_a_suspension_match_its_preview(
     desk: Desk, busy: dict[str, notices.Branch], body: dict[str, Any], frees: bool
 ) -> None:
     assert busy

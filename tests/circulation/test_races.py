@@ -56,7 +56,9 @@ async def stored(desk: Desk, collection: str, **query: Any) -> list[dict[str, An
     return [document async for document in found]
 
 
-async def test_fifty_check_outs_of_one_copy_at_once_are_one_loan(desk: Desk, second: Desk) -> None:
+async def test_fifty_concurrent_check_outs_of_one_copy_make_one_loan(
+    desk: Desk, second: Desk
+) -> None:
     for number in range(50):
         await desk.patron(f"q{number}")
     [barcode] = await desk.copies(1)
@@ -70,7 +72,7 @@ async def test_fifty_check_outs_of_one_copy_at_once_are_one_loan(desk: Desk, sec
     assert sum(one["open_loans"] for one in await stored(desk, "borrowers")) == 1
 
 
-async def test_two_stations_at_once_never_lend_a_patron_more_than_ten(
+async def test_two_concurrent_stations_never_lend_a_patron_more_than_ten(
     desk: Desk, second: Desk
 ) -> None:
     barcodes = await desk.copies(30)
@@ -85,7 +87,7 @@ async def test_two_stations_at_once_never_lend_a_patron_more_than_ten(
     assert borrower["open_loans"] == 10
 
 
-async def test_twenty_retries_of_a_renewal_at_once_are_one_renewal(
+async def test_twenty_concurrent_retries_of_a_renewal_make_one_renewal(
     desk: Desk, second: Desk
 ) -> None:
     loan = await desk.loan()
@@ -98,9 +100,7 @@ async def test_twenty_retries_of_a_renewal_at_once_are_one_renewal(
     assert await desk.count("loan.renewed") == 1
 
 
-async def test_a_return_racing_with_a_renewal_is_before_or_after_it(
-    desk: Desk, second: Desk
-) -> None:
+async def test_a_concurrent_return_and_renewal_are_serialized(desk: Desk, second: Desk) -> None:
     for number in range(10):
         patron = f"r{number}"
         as_ = await desk.patron(patron)
@@ -123,7 +123,9 @@ async def test_a_return_racing_with_a_renewal_is_before_or_after_it(
         assert (await desk.stored(loan))["state"] == "returned"
 
 
-async def test_one_return_at_two_desks_at_once_is_one(desk: Desk, second: Desk) -> None:
+async def test_concurrent_returns_of_one_copy_at_two_desks_count_once(
+    desk: Desk, second: Desk
+) -> None:
     loan = await desk.loan(on="2020-11-01")
     answers = await asyncio.gather(
         *(give_back((desk, second)[n % 2], loan, "2020-11-20") for n in range(10))
@@ -141,7 +143,7 @@ async def test_one_return_at_two_desks_at_once_is_one(desk: Desk, second: Desk) 
     ],
     ids=["due soon", "overdue", "overdue for a week"],
 )
-async def test_a_job_on_two_replicas_tells_of_each_loan_once(
+async def test_a_job_on_two_replicas_publishes_one_event_for_each_loan(
     desk: Desk, second: Desk, job: str, day: str, topic: str
 ) -> None:
     for number in range(5):
@@ -162,7 +164,7 @@ async def test_a_job_on_two_replicas_tells_of_each_loan_once(
     assert (await desk.stored(in_time))["version"] == 1
 
 
-async def test_a_loan_made_as_its_branch_closes_has_its_date_moved_all_the_same(
+async def test_the_due_date_of_a_loan_made_during_a_closure_announcement_is_moved(
     desk: Desk, second: Desk
 ) -> None:
     ends = closure("c1", "2020-12-02", (2, "2020-12-10"))

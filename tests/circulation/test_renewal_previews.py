@@ -19,7 +19,7 @@ async def charges(desk: Desk) -> list[int]:
     return [charge["amount_cents"] for charge in answer.json()["items"]]
 
 
-async def test_a_preview_of_a_renewal_says_the_fine_and_changes_nothing(desk: Desk) -> None:
+async def test_a_renewal_preview_states_the_fine_and_changes_nothing(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     path = f"/v1/loans/{loan['id']}/renewals"
     would = await desk.api.insist("POST", f"{path}?preview=true", as_=P1, at=noon(LATE))
@@ -39,7 +39,7 @@ async def test_a_preview_of_a_renewal_says_the_fine_and_changes_nothing(desk: De
     assert await charges(desk) == [600]
 
 
-async def test_a_preview_is_refused_as_the_renewal_would_be(desk: Desk) -> None:
+async def test_a_renewal_preview_is_refused_for_the_same_reasons_as_the_renewal(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")
     path = f"/v1/loans/{loan['id']}/renewals"
     for query in ("?preview=true", ""):
@@ -63,7 +63,7 @@ async def test_a_preview_of_all_renewals_lists_what_each_would_charge(desk: Desk
     assert made == fines
 
 
-async def test_some_loans_are_renewed_together_and_the_fine_of_one_refuses_no_other(
+async def test_a_fine_charged_in_a_joint_renewal_does_not_refuse_the_other_loans(
     desk: Desk,
 ) -> None:
     first, second, left = [await desk.loan(on="2020-11-20") for _ in range(3)]
@@ -76,7 +76,7 @@ async def test_some_loans_are_renewed_together_and_the_fine_of_one_refuses_no_ot
     assert (await desk.stored(left))["renewals"] == 0
 
 
-async def test_another_patrons_loan_is_not_there_to_be_renewed(desk: Desk) -> None:
+async def test_renewing_another_patrons_loan_is_not_found(desk: Desk) -> None:
     await desk.patron("p2")
     theirs = await desk.loan(on="2020-11-20", to="p2")
     for query in ("?preview=true", ""):

@@ -1,6 +1,6 @@
 """Hundreds of random steps of a small library, each compared with a plain model of the rules.
 
-One title, three copies, four patrons, two branches; closures that are announced, ended, taken back
+One title, three copies, four patrons, two branches; closures that are announced, ended, cancelled
 and withdrawn as errors; fine suspensions; payments. After each step loans, due dates, the queue,
 the place of each copy and each patron's debt are compared with `model.py`.
 """
@@ -322,7 +322,9 @@ def play(world: World, happened: Counter[str], *, stories: int = EXAMPLES, **cho
 
 
 @pytest.mark.timeout(600)
-def test_hundreds_of_steps_end_where_the_plain_model_does(mongo_url: str, database: str) -> None:
+def test_hundreds_of_random_steps_end_in_the_state_of_the_model(
+    mongo_url: str, database: str
+) -> None:
     world = World(mongo_url, database)
     happened: Counter[str] = Counter()
     try:

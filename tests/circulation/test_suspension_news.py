@@ -43,7 +43,7 @@ async def library_wide_and_small(desk: Desk) -> tuple[str, str]:
     return whole, small
 
 
-async def test_a_patron_is_concerned_for_the_branches_of_their_loans_where_the_day_holds(
+async def test_a_suspension_names_for_each_patron_the_affected_branches_of_their_loans(
     desk: Desk, library_wide_and_small: tuple[str, str]
 ) -> None:
     whole, small = library_wide_and_small
@@ -51,7 +51,7 @@ async def test_a_patron_is_concerned_for_the_branches_of_their_loans_where_the_d
     assert await concerned(desk, small, FEBRUARY_17) == {"p1": ["LFU"], "p2": ["LFU"]}
 
 
-async def test_when_a_suspension_ends_a_branch_that_stays_free_is_left_out(
+async def test_the_end_of_a_suspension_omits_branches_that_are_still_suspended(
     desk: Desk, library_wide_and_small: tuple[str, str]
 ) -> None:
     whole, small = library_wide_and_small
@@ -59,7 +59,9 @@ async def test_when_a_suspension_ends_a_branch_that_stays_free_is_left_out(
     assert await concerned(desk, small, noon("2021-05-03")) == {"p1": ["LFU"], "p2": ["LFU"]}
 
 
-async def test_a_change_of_a_suspension_says_which_announced_day_it_replaces(desk: Desk) -> None:
+async def test_the_event_of_a_changed_suspension_names_the_announced_day_it_replaces(
+    desk: Desk,
+) -> None:
     suspension_id = await suspend(desk)
     path = f"/v1/fine-suspensions/{suspension_id}"
     for body in (
@@ -88,7 +90,7 @@ async def test_a_change_of_a_suspension_says_which_announced_day_it_replaces(des
     ]
 
 
-async def test_a_resumption_that_comes_as_announced_replaces_nothing(desk: Desk) -> None:
+async def test_a_resumption_on_the_announced_day_replaces_no_day(desk: Desk) -> None:
     await suspend(desk, resumes_on="2021-03-05")
     job = "/v1/ops/jobs/circulation/fines-resumed"
     assert (await desk.api.insist("POST", job, as_=OPS, at=noon("2021-03-05"))).status == 200

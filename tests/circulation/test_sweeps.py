@@ -65,7 +65,7 @@ async def progress(desk: Desk) -> dict[str, Any]:
     return dict(found)
 
 
-async def test_an_announcement_is_taken_in_at_once_and_its_loans_follow(desk: Desk) -> None:
+async def test_an_announcement_is_applied_at_once_and_due_dates_follow(desk: Desk) -> None:
     await lend_many(desk, 2 * CHUNK + 50)
     await announce(desk)
     assert "2021-02-19" not in await where(desk)
@@ -111,7 +111,7 @@ async def test_a_chunk_of_a_dead_worker_is_processed_by_another(
     assert (await progress(desk))["done"] == CHUNK + 20
 
 
-async def test_a_chunk_in_the_hands_of_a_living_worker_is_left_to_it(desk: Desk) -> None:
+async def test_a_chunk_of_a_live_worker_is_left_to_it(desk: Desk) -> None:
     await lend_many(desk, CHUNK + 20)
     await announce(desk)
     assert await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock()))
@@ -120,7 +120,7 @@ async def test_a_chunk_in_the_hands_of_a_living_worker_is_left_to_it(desk: Desk)
     assert (found["state"], found["done"], found["workers"]) == ("moving", 20, 1)
 
 
-async def test_another_announcement_in_the_middle_begins_it_again(desk: Desk) -> None:
+async def test_another_announcement_restarts_the_sweep(desk: Desk) -> None:
     await lend_many(desk, CHUNK + 20)
     await announce(desk)
     taken = await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock()))
@@ -132,7 +132,7 @@ async def test_another_announcement_in_the_middle_begins_it_again(desk: Desk) ->
     assert await desk.count("loan.due-date-changed") == 2 * (CHUNK + 20)
 
 
-async def test_a_loan_committed_after_the_sweep_had_passed_is_found_by_its_last_look(
+async def test_a_loan_committed_behind_the_sweep_is_found_by_the_final_pass(
     desk: Desk,
 ) -> None:
     await announce(desk)
@@ -170,7 +170,9 @@ async def days_on_shelf(desk: Desk) -> set[str | None]:
     return {found["shelf_until"] async for found in holds.find({"state": "ready"})}
 
 
-async def test_shelf_dates_follow_in_the_sweep_and_the_rule_decides_before(desk: Desk) -> None:
+async def test_shelf_dates_are_updated_by_the_sweep_and_computed_correctly_before(
+    desk: Desk,
+) -> None:
     await shelved(desk, 3)
     await announce(desk)  # closed from 2 December: the seventh open day is 25 February
     assert await days_on_shelf(desk) == {"2020-12-08"}
@@ -178,7 +180,9 @@ async def test_shelf_dates_follow_in_the_sweep_and_the_rule_decides_before(desk:
     assert await days_on_shelf(desk) == {"2021-02-25"}
 
 
-async def test_replicas_share_the_shelf_and_move_each_hold_once(desk: Desk, second: Desk) -> None:
+async def test_replicas_share_the_shelf_sweep_and_move_each_hold_once(
+    desk: Desk, second: Desk
+) -> None:
     await shelved(desk, CHUNK + 3)
     await announce(desk)
     moved = await asyncio.gather(*(sweep(one.run()) for one in (desk, second)))
@@ -189,7 +193,7 @@ async def test_replicas_share_the_shelf_and_move_each_hold_once(desk: Desk, seco
 
 
 @pytest.mark.parametrize("moved_before_it_died", [False, True])
-async def test_shelf_dates_in_the_hands_of_a_dead_worker_are_moved_by_another(
+async def test_shelf_dates_of_a_dead_worker_are_moved_by_another(
     desk: Desk, moved_before_it_died: bool
 ) -> None:
     await shelved(desk, 3)
@@ -231,7 +235,7 @@ async def test_events_of_a_sweep_name_the_announcement_as_their_cause(desk: Desk
     assert row["headers"]["ce_time"] == "2020-12-01T04:00:00Z"
 
 
-async def test_the_role_jobs_sweeps_in_a_simulation_as_well(
+async def test_the_jobs_role_runs_sweeps_in_a_simulation_too(
     desk: Desk, mongo_url: str, database: str
 ) -> None:
     await lend_many(desk, 20)
@@ -245,5 +249,5 @@ async def test_the_role_jobs_sweeps_in_a_simulation_as_well(
         await until(moved, within=30)
 
 
-async def test_progress_is_for_staff_and_operators(desk: Desk) -> None:
+async def test_only_staff_and_operators_see_the_progress_of_sweeps(desk: Desk) -> None:
     assert (await desk.api.get("/v1/ops/sweeps", as_=token("p1"))).status == 403

@@ -109,7 +109,7 @@ LATE_IN_THE_EVENING = [
 
 
 @pytest.mark.parametrize(("zone", "evening", "after_midnight", "day"), LATE_IN_THE_EVENING)
-async def test_a_loan_belongs_to_the_day_of_the_library(
+async def test_a_loan_begins_on_the_library_day(
     desk_in: In, zone: str, evening: str, after_midnight: str, day: str
 ) -> None:
     async with desk_in(zone) as desk:
@@ -166,7 +166,7 @@ OVER_A_CHANGE = [
 
 
 @pytest.mark.parametrize(("zone", "lent", "returned"), OVER_A_CHANGE)
-async def test_a_change_of_the_clocks_neither_adds_a_day_nor_takes_one(
+async def test_daylight_saving_changes_neither_add_nor_remove_an_overdue_day(
     desk_in: In, zone: str, lent: str, returned: Sequence[str]
 ) -> None:
     async with desk_in(zone) as desk:
@@ -209,7 +209,7 @@ async def test_a_change_of_the_clocks_neither_adds_a_day_nor_takes_one(
         ),
     ],
 )
-async def test_the_overdue_job_tells_once_however_the_clocks_change(
+async def test_the_overdue_job_notifies_once_across_daylight_saving_changes(
     desk_in: In, zone: str, lent: str, hours: list[tuple[str, int]]
 ) -> None:
     async with desk_in(zone) as desk:

@@ -55,7 +55,7 @@ def test_every_text_number_and_list_of_a_contract_has_a_bound(file: Path) -> Non
         ("branch.reopened", "capacity", 2**31),
     ],
 )
-def test_a_message_out_of_bounds_is_at_fault(topic: str, field: str, value: object) -> None:
+def test_a_message_out_of_bounds_is_faulty(topic: str, field: str, value: object) -> None:
     sample = orjson.loads((FOLDER / "samples" / f"{contract_name(topic)}.json").read_bytes())
     payload = sample[0] if isinstance(sample, list) else sample
     contract = published()[topic]

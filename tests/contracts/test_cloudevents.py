@@ -59,13 +59,13 @@ def test_a_contract_is_named_by_an_absolute_uri() -> None:
 
 
 @pytest.mark.parametrize("dataschema", [schema_uri(TOPIC), contract_name(TOPIC)])
-def test_events_of_both_forms_of_the_contracts_name_are_read(dataschema: str) -> None:
+def test_events_with_either_form_of_the_schema_uri_are_read(dataschema: str) -> None:
     event, _, _ = subscriptions.read(told(dataschema))
     assert event.key == samples_of(TOPIC)[-1]["patron_id"]
 
 
 @pytest.mark.parametrize("dataschema", [schema_uri(f"{TOPIC}.v2"), f"{TOPIC}.v2"])
-def test_an_event_of_a_version_to_come_is_at_fault(dataschema: str) -> None:
+def test_an_event_of_an_unknown_later_version_is_faulty(dataschema: str) -> None:
     with pytest.raises(ValueError, match="another type or version"):
         subscriptions.read(told(dataschema))
 

@@ -66,20 +66,22 @@ def references(value: Any) -> set[str]:
     return set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(value)))
 
 
-def test_it_is_openapi_3_1_and_each_schema_is_one(document: dict[str, Any]) -> None:
+def test_the_document_is_valid_openapi_3_1_with_valid_schemas(document: dict[str, Any]) -> None:
     assert [error.message for error in OPENAPI_31_VALIDATOR.iter_errors(document)] == []
     for name, schema in document["components"]["schemas"].items():
         jsonschema_rs.meta.validate(schema)
         assert schema.get("description"), f"{name} says nothing of itself"
 
 
-def test_nothing_is_left_over(document: dict[str, Any], operations: Operations) -> None:
+def test_every_schema_and_security_scheme_is_used(
+    document: dict[str, Any], operations: Operations
+) -> None:
     assert references(document) == document["components"]["schemas"].keys()
     roles = {role for _, operation in operations for one in operation["security"] for role in one}
     assert roles == document["components"]["securitySchemes"].keys()
 
 
-def test_an_operation_has_one_name_that_stays(operations: Operations) -> None:
+def test_each_operation_has_a_unique_stable_id(operations: Operations) -> None:
     ids = [operation["operationId"] for _, operation in operations]
     assert len(set(ids)) == len(ids)
     by_place = {place: operation["operationId"] for place, operation in operations}
@@ -104,7 +106,7 @@ def test_each_body_has_an_example(operations: Operations) -> None:
     assert missing == []
 
 
-def test_each_example_is_of_its_schema(document: dict[str, Any], operations: Operations) -> None:
+def test_each_example_matches_its_schema(document: dict[str, Any], operations: Operations) -> None:
     faults = []
     for place, operation in operations:
         for what, content in bodies(operation):
@@ -125,7 +127,7 @@ def test_each_example_is_of_its_schema(document: dict[str, Any], operations: Ope
     assert faults == []
 
 
-def test_an_example_lacks_no_field(document: dict[str, Any], operations: Operations) -> None:
+def test_each_example_has_every_field(document: dict[str, Any], operations: Operations) -> None:
     """The example of an answer has every field, if only as null."""
     schemas = document["components"]["schemas"]
     for place, operation in operations:
@@ -180,7 +182,7 @@ def test_a_field_without_an_example_is_named() -> None:
         Examples({}).of({"$ref": "#/components/schemas/Loan"}, schemas, "GET /v1/loans")
 
 
-def test_an_example_of_a_place_precedes_that_of_a_model_and_that_of_a_field() -> None:
+def test_a_specific_example_overrides_the_one_of_a_model_or_field() -> None:
     known = {"due_on": 1, "Loan.due_on": 2, "Lent.loan.due_on": 3, "POST /x.loan.due_on": 4}
     schemas = {
         name: {"properties": {"due_on": {"type": "integer"}}} for name in ("Loan", "Other")
@@ -195,7 +197,7 @@ def test_an_example_of_a_place_precedes_that_of_a_model_and_that_of_a_field() ->
     assert made("Lent", "POST /x") == {"loan": {"due_on": 4}}
 
 
-def test_a_curl_line_has_all_that_the_request_needs(document: dict[str, Any]) -> None:
+def test_a_curl_line_is_a_complete_request(document: dict[str, Any]) -> None:
     holds = document["paths"]["/v1/holds/{hold_id}"]["patch"]
     assert curl("patch", "/v1/holds/{hold_id}", holds) == (
         'curl -X PATCH "$CARREL/v1/holds/01780d6c-4b20-7e47-92c1-8d5f0b3a7e06" \\\n'
@@ -218,7 +220,7 @@ def links(operations: Operations) -> Iterator[tuple[str, dict[str, Any], dict[st
                 yield place, answer, link
 
 
-def test_a_link_gives_the_next_operation_the_id_that_the_answer_shows(
+def test_a_link_passes_the_id_of_the_response_to_the_next_operation(
     operations: Operations,
 ) -> None:
     by_id = {operation["operationId"]: operation for _, operation in operations}
@@ -273,7 +275,7 @@ NEVER_ANSWERED = {"payment-over"}
 """Codes that one use case raises only for another; no answer has them."""
 
 
-def test_each_code_of_a_refusal_is_named_and_each_that_is_named_is_one(
+def test_the_documented_refusal_codes_are_exactly_the_existing_ones(
     operations: Operations,
 ) -> None:
     refusals = {

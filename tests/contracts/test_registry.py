@@ -20,12 +20,12 @@ def test_no_two_services_share_a_name_a_port_or_a_prefix() -> None:
     assert len(set(NAMES)) == len({service.port for service in SERVICES}) == len(SERVICES)
 
 
-def test_the_account_and_its_page_name_each_owner() -> None:
+def test_the_overview_and_its_page_list_every_owner() -> None:
     assert SourcesOut.model_fields.keys() == set(OWNERS)
     assert words.SOURCES.keys() == set(OWNERS)
 
 
-def test_each_service_has_its_usual_address_unless_the_environment_says_another(
+def test_the_environment_overrides_the_usual_address_of_a_service(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CARREL_EVENTS_URL", "http://events:8080/")
@@ -35,7 +35,7 @@ def test_each_service_has_its_usual_address_unless_the_environment_says_another(
     assert settings.url_of("notices") == "http://127.0.0.1:8104"
 
 
-def test_addresses_of_another_environment_go_before_those_of_this_one(
+def test_addresses_of_a_given_environment_override_those_of_the_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CARREL_EVENTS_URL", "http://events:8080")

@@ -20,7 +20,7 @@ async def test_an_activity_is_published_with_its_event(api: Api) -> None:
     assert told["version"] == talk["version"] == 1
 
 
-async def test_the_public_needs_no_token(api: Api) -> None:
+async def test_activities_are_read_without_a_token(api: Api) -> None:
     talk = await published(api)
     one = await api.get(f"/v1/activities/{talk['id']}", at=ANNOUNCED)
     assert one.json() == talk
@@ -33,7 +33,7 @@ async def test_the_public_needs_no_token(api: Api) -> None:
     [(None, 401), ("not.a.token", 401), (token("p", ["patron"]), 403), (token("o", ["ops"]), 403)],
     ids=["nobody", "nonsense", "a patron", "an operator"],
 )
-async def test_only_staff_publish(api: Api, as_: str | None, status: int) -> None:
+async def test_only_staff_may_publish_an_activity(api: Api, as_: str | None, status: int) -> None:
     assert (await api.post("/v1/activities", TALK, as_=as_)).status == status
     assert (await api.get("/v1/activities")).json()["items"] == []
 
@@ -74,7 +74,7 @@ async def test_a_malformed_activity_is_refused_without_repeating_its_text(
     assert (await api.get("/v1/activities")).json()["items"] == []
 
 
-async def test_a_request_sent_again_publishes_once(api: Api, replica: Api) -> None:
+async def test_a_repeated_request_publishes_one_activity(api: Api, replica: Api) -> None:
     answers = await asyncio.gather(
         *(door.post("/v1/activities", TALK, as_=STAFF, key="k") for door in [api, replica] * 5)
     )
@@ -83,7 +83,7 @@ async def test_a_request_sent_again_publishes_once(api: Api, replica: Api) -> No
     assert len(await events(api, "activity.published")) == 1
 
 
-async def test_activities_are_listed_by_start_page_by_page_without_gap_or_double(api: Api) -> None:
+async def test_activities_are_listed_by_start_in_pages_without_gaps_or_duplicates(api: Api) -> None:
     # Three of them start at the same time, so that pages break between equals.
     days = [3, 1, 2, 2, 2, 5, 4]
     made = [
@@ -138,17 +138,17 @@ async def test_an_activity_that_began_earlier_is_listed_until_it_ends(api: Api) 
     "query",
     ["after=x", "after=99999999999999999.x", "from=soon", "from=0001-01-01", "limit=0", "type=T"],
 )
-async def test_a_malformed_question_is_422(api: Api, query: str) -> None:
+async def test_a_malformed_query_is_422(api: Api, query: str) -> None:
     assert (await api.get(f"/v1/activities?{query}")).status == 422
 
 
-async def test_no_such_activity(api: Api) -> None:
+async def test_an_unknown_activity_is_not_found(api: Api) -> None:
     for path in ("/v1/activities/none", "/v1/activities/none/recording"):
         answer = await api.get(path)
         assert (answer.status, answer.json()["code"]) == (404, "no-such-activity")
 
 
-async def test_the_programme_is_a_calendar_of_what_is_to_come_and_was_of_late(api: Api) -> None:
+async def test_the_programme_feed_has_coming_and_recent_activities(api: Api) -> None:
     await published(api, title="Old", starts_at="2020-09-30T10:00:00+08:00")
     await published(api, title="Late", starts_at="2020-10-20T10:00:00+08:00")
     await published(api, title="Show", type="exhibition", branch="KPL")

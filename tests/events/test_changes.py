@@ -74,7 +74,7 @@ async def test_moving_an_activity_keeps_its_registrations(api: Api) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"venue": "Online"}, {"starts_at": TALK["starts_at"], "places": 1}], ids=str
 )
-async def test_a_change_that_changes_nothing_is_not_told(api: Api, body: Any) -> None:
+async def test_an_amendment_without_effect_publishes_no_event(api: Api, body: Any) -> None:
     talk = await published(api, places=1)
     same = await change(api, talk["id"], body)
     assert (same.status, same.json()) == (200, talk)
@@ -102,7 +102,7 @@ async def test_a_refused_change_leaves_the_activity_unchanged(
     assert (await api.get(f"/v1/activities/{talk['id']}", at=ANNOUNCED)).json() == talk
 
 
-async def test_only_the_staff_change_or_cancel(api: Api) -> None:
+async def test_only_staff_may_change_or_cancel_an_activity(api: Api) -> None:
     talk = await published(api, places=1)
     for as_, status in ((None, 401), (token(), 403), (token("o", ["ops"]), 403)):
         assert (await change(api, talk["id"], {"venue": "Hall"}, as_=as_)).status == status
@@ -115,7 +115,7 @@ async def test_only_the_staff_change_or_cancel(api: Api) -> None:
 # ---- more places --------------------------------------------------------------------------------
 
 
-async def test_places_that_are_new_go_to_who_waits_first(api: Api) -> None:
+async def test_added_places_go_to_the_first_waiting_patrons(api: Api) -> None:
     talk = await published(api, places=1)
     await registered(api, talk["id"], 4)
     shown = (await change(api, talk["id"], {"places": 3})).json()
@@ -136,7 +136,7 @@ async def test_places_that_are_new_go_to_who_waits_first(api: Api) -> None:
     ]
 
 
-async def test_an_activity_that_had_begun_and_is_to_come_again_gives_its_places(api: Api) -> None:
+async def test_an_activity_moved_back_into_the_future_assigns_its_places(api: Api) -> None:
     talk = await published(api, places=1)
     for who in "ab":
         await register(api, who, talk["id"])
@@ -158,7 +158,7 @@ async def enlarged(api: Api) -> str:
     return str(talk["id"])
 
 
-async def test_places_that_do_not_fit_into_a_transaction_are_given_by_the_job(
+async def test_places_beyond_one_transaction_are_assigned_by_the_job(
     api: Api, replica: Api
 ) -> None:
     talk = await enlarged(api)
@@ -173,7 +173,7 @@ async def test_places_that_do_not_fit_into_a_transaction_are_given_by_the_job(
     assert len({one["registration_id"] for one in told}) == len(told)
 
 
-async def test_withdrawals_while_the_job_gives_places_keep_the_places_consistent(
+async def test_withdrawals_while_the_job_assigns_places_keep_the_counts_consistent(
     api: Api, replica: Api
 ) -> None:
     talk = await enlarged(api)
@@ -185,7 +185,7 @@ async def test_withdrawals_while_the_job_gives_places_keep_the_places_consistent
     assert await faults(api, talk) == []
 
 
-async def test_the_job_gives_nothing_of_what_is_moved_to_a_time_that_has_passed(api: Api) -> None:
+async def test_the_job_assigns_no_places_of_an_activity_moved_into_the_past(api: Api) -> None:
     talk = await published(api, places=1)
     await registered(api, talk["id"], CHUNK + 5)
     await change(api, talk["id"], {"places": 500})
@@ -200,7 +200,7 @@ async def test_the_job_gives_nothing_of_what_is_moved_to_a_time_that_has_passed(
 # ---- cancelled ----------------------------------------------------------------------------------
 
 
-async def test_the_registrations_of_a_cancelled_activity_end(api: Api) -> None:
+async def test_cancelling_an_activity_ends_its_registrations(api: Api) -> None:
     talk = await published(api, places=1)
     await registered(api, talk["id"], 2)
     answer = await cancel(api, talk["id"])
@@ -242,16 +242,14 @@ async def test_an_activity_without_registration_can_be_cancelled(api: Api) -> No
     assert listed == [shown]
 
 
-async def test_a_cancellation_that_is_sent_again_is_answered_as_before(
-    api: Api, replica: Api
-) -> None:
+async def test_a_repeated_cancellation_gets_the_same_response(api: Api, replica: Api) -> None:
     talk = await published(api, places=1)
     first = await cancel(api, talk["id"], key="k")
     assert (await cancel(replica, talk["id"], key="k")).body == first.body
     assert len(await events(api, "activity.cancelled")) == 1
 
 
-async def test_more_registrations_than_one_transaction_ends_are_ended_by_the_job(
+async def test_registrations_beyond_one_transaction_are_ended_by_the_job(
     api: Api, replica: Api
 ) -> None:
     talk = await published(api, places=20)
@@ -302,7 +300,7 @@ async def test_a_registration_during_a_cancellation_is_cancelled_too(
         assert await faults(api, talk["id"]) == []
 
 
-async def test_an_activity_that_is_moved_says_from_when_and_where(api: Api) -> None:
+async def test_the_event_of_a_moved_activity_has_the_previous_time_and_place(api: Api) -> None:
     talk = await published(api)
     await change(api, talk["id"], {**LATER, "venue": "Hall"})
     await change(api, talk["id"], {"venue": talk["venue"]})

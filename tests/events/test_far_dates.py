@@ -20,7 +20,7 @@ END = "9999-12-31T23:59:59Z"
         {"recording": {"available_from": END, "url": "https://media.example.org/x"}},
     ],
 )
-async def test_an_activity_too_far_from_today_is_refused_and_the_field_is_named(
+async def test_an_activity_too_far_from_today_is_refused_naming_the_field(
     api: Api, change: dict[str, Any]
 ) -> None:
     answer = await api.post("/v1/activities", {**TALK, **change}, as_=STAFF, at=ANNOUNCED)
@@ -30,7 +30,7 @@ async def test_an_activity_too_far_from_today_is_refused_and_the_field_is_named(
     assert "within 100 years" in error["message"]
 
 
-async def test_an_activity_at_the_end_of_the_calendar_that_is_stored_breaks_no_list(
+async def test_a_stored_activity_at_the_end_of_the_calendar_does_not_break_the_list(
     api: Api,
 ) -> None:
     talk = await published(api)

@@ -39,7 +39,7 @@ def split(lines: list[str]) -> tuple[list[str], set[str], list[str]]:
     return lines[:begins], set(lines[begins + 1 : ends]), lines[ends + 1 :]
 
 
-def test_an_activity_is_an_entry_with_its_times_in_utc() -> None:
+def test_an_activity_is_a_calendar_entry_with_times_in_utc() -> None:
     lasting = replace(
         TALK,
         ends_at=datetime(2021, 3, 20, 13, tzinfo=UTC),
@@ -80,13 +80,13 @@ def test_the_calendar_marks_a_cancelled_activity() -> None:
     ],
     ids=["punctuation", "line ends", "control characters", "long, of many octets", "long"],
 )
-def test_no_title_breaks_out_of_its_line(title: str, written: str) -> None:
+def test_line_breaks_in_a_title_are_escaped(title: str, written: str) -> None:
     lines = read(calendar([replace(TALK, title=title)], NOW))
     assert [line for line in lines if line.startswith("SUMMARY:")] == [f"SUMMARY:{written}"]
     assert lines.count("BEGIN:VEVENT") == 1
 
 
-def test_a_programme_of_nothing_is_a_calendar_too() -> None:
+def test_an_empty_programme_is_a_valid_calendar() -> None:
     assert read(calendar([], NOW)) == [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",

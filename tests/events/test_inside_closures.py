@@ -51,7 +51,7 @@ async def held(api: Api, starts_at: str, ends_at: str | None = None, **other: An
         "an exhibition that lasts longer than it",
     ],
 )
-async def test_an_activity_falls_into_a_closure_by_the_days_of_the_library(
+async def test_an_activity_belongs_to_a_closure_by_the_library_day(
     api: Api, starts_at: str, ends_at: str | None, falls: bool
 ) -> None:
     activity = await held(api, starts_at, ends_at)
@@ -60,7 +60,7 @@ async def test_an_activity_falls_into_a_closure_by_the_days_of_the_library(
     assert found["total"] == falls
 
 
-async def test_a_closure_without_an_announced_end_has_all_that_comes(api: Api) -> None:
+async def test_a_closure_without_an_end_contains_all_later_activities(api: Api) -> None:
     late = await held(api, "2025-01-01T10:00:00+08:00")
     early = await held(api, "2020-12-11T10:00:00+08:00")
     await held(api, "2020-12-11T10:00:00+08:00", branch="TPO")
@@ -74,7 +74,7 @@ async def test_a_closure_without_an_announced_end_has_all_that_comes(api: Api) -
     assert found["total"] == 2
 
 
-async def test_it_says_how_many_have_a_place_and_how_many_wait(api: Api) -> None:
+async def test_each_listed_activity_shows_its_taken_places_and_waiting_patrons(api: Api) -> None:
     activity = await held(api, "2020-12-11T10:00:00+08:00", places=2)
     path = f"/v1/activities/{activity}/registration"
     for number in range(3):
@@ -85,7 +85,7 @@ async def test_it_says_how_many_have_a_place_and_how_many_wait(api: Api) -> None
     assert (one["title"][:7], one["branch"], one["venue"]) == ("Factory", "STPL", "Online")
 
 
-async def test_all_are_counted_though_the_first_alone_are_listed(api: Api) -> None:
+async def test_all_activities_are_counted_but_only_the_first_are_listed(api: Api) -> None:
     for minute in range(2):
         await held(api, f"2020-12-11T10:{minute:02}:00+08:00")
     database = api.app.state.database
@@ -97,6 +97,6 @@ async def test_all_are_counted_though_the_first_alone_are_listed(api: Api) -> No
 
 
 @pytest.mark.parametrize("as_", [None, STAFF, token("p-1")], ids=["nobody", "staff", "a patron"])
-async def test_services_alone_may_ask(api: Api, as_: str | None) -> None:
+async def test_only_services_may_list_activities_in_a_closure(api: Api, as_: str | None) -> None:
     closed = [{"branches": ["STPL"], "starts_on": "2020-12-10", "reopened_on": None}]
     assert (await api.post(PATH, {"closed": closed}, as_=as_)).status in (401, 403)

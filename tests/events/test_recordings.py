@@ -21,7 +21,9 @@ from tests.support import Api, token
 JOB = "/v1/ops/jobs/events/releases"
 
 
-async def test_before_its_time_the_answer_says_from_when(api: Api) -> None:
+async def test_before_its_release_the_response_says_when_the_recording_is_available(
+    api: Api,
+) -> None:
     talk = await published(api)
     answer = await api.get(f"/v1/activities/{talk['id']}/recording", at=BEFORE)
     assert answer.status == 403
@@ -41,14 +43,14 @@ async def test_the_recording_address_is_given_from_its_release_time_without_the_
     assert shown.json()["recording"]["released"] is True
 
 
-async def test_an_activity_without_recording(api: Api) -> None:
+async def test_an_activity_without_a_recording_is_answered_as_not_found(api: Api) -> None:
     talk = await published(api, recording=None)
     assert talk["recording"] is None
     answer = await api.get(f"/v1/activities/{talk['id']}/recording")
     assert (answer.status, answer.json()["code"]) == (404, "no-recording")
 
 
-async def test_the_address_appears_nowhere_but_in_that_answer(
+async def test_the_recording_address_appears_only_in_its_own_response(
     api: Api, capfd: pytest.CaptureFixture[str]
 ) -> None:
     talk = await published(api)
@@ -75,7 +77,7 @@ async def test_the_address_appears_nowhere_but_in_that_answer(
         assert not re.search("media.example|factory-in", text)
 
 
-async def test_the_job_announces_a_release_once_though_two_replicas_run_it_many_times(
+async def test_the_job_announces_a_release_once_although_two_replicas_run_it(
     api: Api, replica: Api
 ) -> None:
     made = [await published(api, title=str(place)) for place in range(5)]

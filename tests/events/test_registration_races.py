@@ -41,7 +41,7 @@ async def faults(api: Api, activity: str) -> list[str]:
     return [fault for fault, is_so in wrong.items() if is_so]
 
 
-async def test_fifty_who_want_the_last_place_are_one_with_it_and_a_line(
+async def test_one_of_fifty_concurrent_registrations_gets_the_last_place(
     api: Api, replica: Api
 ) -> None:
     talk = await published(api, places=1)
@@ -57,7 +57,7 @@ async def test_fifty_who_want_the_last_place_are_one_with_it_and_a_line(
     assert await faults(api, talk["id"]) == []
 
 
-async def test_a_patron_who_registers_twenty_times_at_once_is_there_once(
+async def test_twenty_concurrent_registrations_of_a_patron_create_one(
     api: Api, replica: Api
 ) -> None:
     talk = await published(api, places=5)
@@ -70,7 +70,7 @@ async def test_a_patron_who_registers_twenty_times_at_once_is_there_once(
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_a_storm_of_registering_and_withdrawing_loses_nobody_and_leaves_no_place_idle(
+async def test_concurrent_registrations_and_withdrawals_lose_no_patron_and_leave_no_place_free(
     api: Api, replica: Api, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable

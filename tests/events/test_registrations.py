@@ -119,7 +119,7 @@ async def test_a_withdrawn_place_goes_to_the_first_patron_on_the_waiting_list(ap
         assert str(TALK["title"]) not in str(one)
 
 
-async def test_everybody_may_come_where_there_are_no_places(api: Api) -> None:
+async def test_an_activity_without_places_needs_no_registration(api: Api) -> None:
     talk = await published(api)
     assert (talk["places"], talk["places_left"]) == (None, None)
     refused = await register(api, "a", talk["id"])
@@ -127,7 +127,7 @@ async def test_everybody_may_come_where_there_are_no_places(api: Api) -> None:
 
 
 @pytest.mark.parametrize("places", [0, -1, 100_001, "many", 1.5])
-async def test_places_are_counted(api: Api, places: Any) -> None:
+async def test_an_invalid_number_of_places_is_422(api: Api, places: Any) -> None:
     answer = await api.post("/v1/activities", {**TALK, "places": places}, as_=STAFF)
     assert answer.status == 422
 
@@ -158,14 +158,14 @@ async def test_a_refused_call_changes_no_registration(
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "GET"])
-async def test_there_is_no_registration_without_an_activity(api: Api, method: str) -> None:
+async def test_registering_for_an_unknown_activity_is_not_found(api: Api, method: str) -> None:
     answer = await api.call(method, "/v1/activities/none/registration", as_=token())
     assert (answer.status, answer.json()["code"]) == (404, "no-such-activity")
     answer = await api.get("/v1/activities/none/registrations", as_=STAFF)
     assert (answer.status, answer.json()["code"]) == (404, "no-such-activity")
 
 
-async def test_patrons_register_and_the_staff_see_who_did(api: Api) -> None:
+async def test_staff_see_the_patrons_who_registered(api: Api) -> None:
     talk = await published(api, places=1)
     path = f"/v1/activities/{talk['id']}/registration"
     for method in ("POST", "DELETE", "GET"):
@@ -179,7 +179,7 @@ async def test_patrons_register_and_the_staff_see_who_did(api: Api) -> None:
         assert (await api.get(f"{path}s?after={after}", as_=STAFF)).status == 422
 
 
-async def test_a_patron_sees_their_own_and_what_it_is_for(api: Api) -> None:
+async def test_a_patron_sees_their_own_registrations_with_their_activities(api: Api) -> None:
     later = await published(api, places=1, starts_at="2020-12-24T10:00:00+08:00", title="Later")
     talk = await published(api, places=1)
     show = await published(
@@ -215,7 +215,7 @@ async def test_a_patron_sees_their_own_and_what_it_is_for(api: Api) -> None:
     assert (nobody.status, nobody.json()["code"]) == (404, "not-registered")
 
 
-async def test_a_request_sent_again_is_answered_as_before(api: Api, replica: Api) -> None:
+async def test_a_repeated_request_gets_the_same_response(api: Api, replica: Api) -> None:
     talk = await published(api, places=1)
     await register(api, "a", talk["id"])
     first = await register(api, "b", talk["id"], key="k")
@@ -226,7 +226,7 @@ async def test_a_request_sent_again_is_answered_as_before(api: Api, replica: Api
     assert await on_the_list(api, talk["id"]) == [("b", "confirmed", None)]
 
 
-async def test_an_erasure_removes_all_registrations_and_passes_the_places_on(api: Api) -> None:
+async def test_an_erasure_deletes_all_registrations_and_reassigns_their_places(api: Api) -> None:
     talk, other = await published(api, places=1), await published(api, places=2, title="Other")
     for who in "abc":
         await register(api, who, talk["id"])
@@ -244,7 +244,7 @@ async def test_an_erasure_removes_all_registrations_and_passes_the_places_on(api
     assert [who for who, *_ in await on_the_list(api, talk["id"])] == ["b", "c"]
 
 
-async def test_once_it_has_begun_no_place_is_given_on(api: Api) -> None:
+async def test_no_place_is_reassigned_after_an_activity_begins(api: Api) -> None:
     talk = await published(api, places=1)
     for who in "ab":
         await register(api, who, talk["id"])
@@ -253,7 +253,7 @@ async def test_once_it_has_begun_no_place_is_given_on(api: Api) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_erasures_three_times_in_any_order_end_as_once_in_order(api: Api, seed: int) -> None:
+async def test_repeated_erasures_in_any_order_have_the_same_result(api: Api, seed: int) -> None:
     shuffled = random.Random(seed)  # noqa: S311 - an order, not a secret
     talk = await published(api, places=2)
     for who in "abcdef":
@@ -268,7 +268,7 @@ async def test_erasures_three_times_in_any_order_end_as_once_in_order(api: Api, 
     assert len(await events(api, "registration.cancelled")) == 3
 
 
-async def test_snapshots_are_of_those_that_have_not_ended(api: Api) -> None:
+async def test_snapshots_contain_only_registrations_that_have_not_ended(api: Api) -> None:
     talk = await published(api, places=1)
     for who in "abc":
         await register(api, who, talk["id"])

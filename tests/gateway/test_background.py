@@ -90,7 +90,7 @@ def counted() -> dict[str, float]:
         ("jobs", "shared.jobs._repeat"),
     ],
 )
-async def test_a_background_task_that_fails_is_counted_and_restarted_and_the_others_go_on(
+async def test_a_failed_background_task_is_counted_and_restarted_alone(
     settings: Settings, kafka: str, monkeypatch: pytest.MonkeyPatch, task: str, target: str
 ) -> None:
     monkeypatch.setattr(supervision, "PAUSE_SECONDS", 0.05)

@@ -38,7 +38,7 @@ from tests.faults.kills import arm, disarm
 from tests.faults.test_poison import BODY, GOOD, LARGE, POISONS, TOPIC, Poison, as_it_came
 from tests.gateway import story
 from tests.gateway.conftest import Tell
-from tests.gateway.test_projection import everything, forget
+from tests.gateway.test_projection import clear, everything
 from tests.support import until
 
 PATRONS = [f"patron-{number}" for number in range(200)]
@@ -201,7 +201,7 @@ async def shown(views: Database) -> set[str]:
     return {view["_id"] async for view in views.account_views.find()}
 
 
-async def test_only_the_messages_at_fault_of_a_batch_become_dead_letters(
+async def test_only_the_faulty_messages_of_a_batch_become_dead_letters(
     settings: Settings, views: Database
 ) -> None:
     kinds = [(TOPIC, p) for p in POISONS if p.value is None or len(p.value) < LARGE]
@@ -255,7 +255,7 @@ def mongod(tmp_path: Path) -> Iterator[tuple[str, Child]]:
 
 
 @pytest.mark.parametrize("patience", [60.0, 0.2], ids=["held in hand", "put back"])
-async def test_a_database_that_dies_in_the_middle_of_a_batch_costs_nothing(
+async def test_no_event_is_lost_when_the_database_dies_during_a_batch(
     settings: Settings,
     mongod: tuple[str, Child],
     patience: float,
@@ -339,13 +339,13 @@ def gateway(settings: Settings, tmp_path: Path) -> Iterator[Child]:
     process.kill()
 
 
-async def test_a_batch_is_applied_once_though_the_gateway_dies_before_it_commits(
+async def test_a_batch_is_applied_once_although_the_gateway_dies_before_the_commit(
     settings: Settings, views: Database, whole: None, gateway: Child, hear_all: Tell
 ) -> None:
     events = story.whole_story()
     await hear_all(events)
     expected = await everything(views)
-    await forget(views)
+    await clear(views)
     await views.account_views.insert_one({"_id": WHOLE, "form": FORM})
 
     await publish(settings, events)

@@ -14,7 +14,7 @@ PATRON = token()
 SITE = "https://library.example"
 
 
-async def test_every_answer_has_the_headers_of_security(
+async def test_every_response_has_the_security_headers(
     settings: Settings, gateway: Gateway
 ) -> None:
     async with gateway(settings) as api:
@@ -30,9 +30,7 @@ async def test_every_answer_has_the_headers_of_security(
         assert "style-src" in docs["Content-Security-Policy"]  # the page's own policy is kept
 
 
-async def test_browsers_are_told_of_tls_where_that_is_set(
-    settings: Settings, gateway: Gateway
-) -> None:
+async def test_the_hsts_header_is_sent_if_configured(settings: Settings, gateway: Gateway) -> None:
     async with gateway(settings.model_copy(update={"hsts_seconds": 600})) as api:
         said = (await api.get("/v1/me")).headers["Strict-Transport-Security"]
         assert said == "max-age=600; includeSubDomains"
@@ -52,7 +50,7 @@ async def test_addresses_and_headers_have_a_limit(echoes: Echoes, gateway: Gatew
     assert owners["circulation"].asked == []
 
 
-async def test_no_page_of_another_site_may_call_unless_it_is_named(
+async def test_cross_origin_requests_need_an_allowed_origin(
     settings: Settings, gateway: Gateway
 ) -> None:
     asks = {
@@ -74,7 +72,7 @@ async def test_no_page_of_another_site_may_call_unless_it_is_named(
         assert (refused.status, refused.headers["Access-Control-Allow-Origin"]) == (401, SITE)
 
 
-async def test_a_body_is_json_whatever_a_client_says_of_none(
+async def test_a_body_that_is_not_json_is_refused_but_an_empty_body_is_accepted(
     echoes: Echoes, gateway: Gateway
 ) -> None:
     settings, owners = echoes
@@ -107,7 +105,7 @@ def answer_of(kind: bytes) -> bytes:
     ],
     ids=["data", "calendar", "a page", "a stream", "a token"],
 )
-async def test_long_data_is_compressed_but_pages_streams_and_tokens_are_not(
+async def test_long_json_is_compressed_but_pages_streams_and_tokens_are_not(
     kind: bytes, path: str, compressed: bool, settings: Settings, gateway: Gateway
 ) -> None:
     async with says(answer_of(kind)) as url:
@@ -123,7 +121,7 @@ async def test_long_data_is_compressed_but_pages_streams_and_tokens_are_not(
             assert (gzip.decompress(body) if compressed else body) == LONG
 
 
-async def test_the_gateway_does_not_forward_a_clients_request_for_changes(
+async def test_a_client_cannot_ask_an_owner_for_the_recorded_changes(
     lending: tuple[Settings, Owner], gateway: Gateway
 ) -> None:
     settings, _ = lending
@@ -135,7 +133,7 @@ async def test_the_gateway_does_not_forward_a_clients_request_for_changes(
         assert "Carrel-Changes" not in lent.headers
 
 
-async def test_a_request_id_and_a_trace_go_through(echoes: Echoes, gateway: Gateway) -> None:
+async def test_the_request_id_and_the_trace_are_forwarded(echoes: Echoes, gateway: Gateway) -> None:
     settings, owners = echoes
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     async with gateway(settings) as api:

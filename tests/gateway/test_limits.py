@@ -49,7 +49,7 @@ async def test_a_caller_over_the_limit_is_told_when_to_retry(
         assert (await api.get("/v1/titles")).status == 201
 
 
-async def test_all_replicas_draw_from_one_bucket(
+async def test_all_replicas_share_one_bucket_for_each_caller(
     echoes: Echoes, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A slow store would rightly let all calls through for a second.
@@ -67,9 +67,7 @@ async def test_all_replicas_draw_from_one_bucket(
         assert 40 <= allowed(answers) <= 60
 
 
-async def test_made_up_tokens_open_no_buckets_of_their_own(
-    echoes: Echoes, gateway: Gateway
-) -> None:
+async def test_invalid_tokens_get_no_bucket(echoes: Echoes, gateway: Gateway) -> None:
     settings, _ = echoes
     async with gateway(limited(settings, address=10)) as api:
         head, _, signature = token().rpartition(".")
@@ -89,9 +87,7 @@ async def test_a_browser_that_has_logged_in_is_counted_as_its_patron(
         assert (await api.get("/v1/titles", as_=PATRON)).status == 429
 
 
-async def test_attempts_to_log_in_have_a_limit_of_their_own(
-    echoes: Echoes, gateway: Gateway
-) -> None:
+async def test_log_in_attempts_have_their_own_limit(echoes: Echoes, gateway: Gateway) -> None:
     settings, _ = echoes
     async with gateway(limited(settings, login=5)) as api:
         answers = [await api.post("/v1/sessions", {}, as_=PATRON) for _ in range(20)]
@@ -106,7 +102,9 @@ async def test_probes_are_not_counted(settings: Settings, gateway: Gateway) -> N
         assert [answer.status for answer in answers] == [200] * 5
 
 
-async def test_without_the_store_everyone_is_let_through(echoes: Echoes, gateway: Gateway) -> None:
+async def test_no_caller_is_limited_while_the_store_is_away(
+    echoes: Echoes, gateway: Gateway
+) -> None:
     settings, _ = echoes
     async with gateway(limited(settings, caller=20)) as api:
         away = connect("mongodb://127.0.0.1:1/?replicaSet=rs0")
@@ -127,7 +125,7 @@ async def test_an_occasional_caller_costs_no_round_trip_to_the_store(
         await until(lambda: views.buckets.find_one({"_id": "caller patron-1"}))
 
 
-async def test_a_bucket_gives_what_it_has_and_fills_with_time(views: Database) -> None:
+async def test_a_bucket_refills_with_time(views: Database) -> None:
     assert await buckets.lend(views, "x", 40, 60) == 40
     assert await buckets.lend(views, "x", 40, 60) == 20
     assert await buckets.lend(views, "x", 40, 60) <= 1
@@ -137,12 +135,12 @@ async def test_a_bucket_gives_what_it_has_and_fills_with_time(views: Database) -
     assert 10 <= await buckets.lend(views, "x", 40, 60) <= 11
 
 
-async def test_fifty_at_once_get_no_more_than_the_bucket_holds(views: Database) -> None:
+async def test_fifty_concurrent_callers_get_no_more_than_the_bucket_holds(views: Database) -> None:
     drawn = await asyncio.gather(*(buckets.lend(views, "x", 3, 60) for _ in range(50)))
     assert 60 <= sum(drawn) <= 90  # including the tokens it gains in up to 30 s
 
 
-async def test_an_empty_bucket_is_not_asked_again_at_once() -> None:
+async def test_an_empty_bucket_is_not_read_again_at_once() -> None:
     questions = []
 
     async def lend(whose: str, wanted: int, per_minute: int) -> int:
@@ -164,5 +162,5 @@ async def test_an_empty_bucket_is_not_asked_again_at_once() -> None:
         ("unix", "unix"),
     ],
 )
-def test_an_ipv6_household_is_one_address(address: str, network: str) -> None:
+def test_all_addresses_of_an_ipv6_network_share_a_bucket(address: str, network: str) -> None:
     assert network_of(address) == network

@@ -28,11 +28,11 @@ def opened(at: float = 0.0) -> Circuit:
     return circuit
 
 
-def test_after_five_failures_in_a_row_no_call_is_tried() -> None:
+def test_the_circuit_opens_after_five_failures_in_a_row() -> None:
     assert not opened().admits(0.1)
 
 
-def test_an_answer_between_them_keeps_the_circuit_closed() -> None:
+def test_an_answer_between_failures_keeps_the_circuit_closed() -> None:
     circuit = Circuit()
     for _ in range(FAILURES - 1):
         circuit.failed(0.0)
@@ -42,7 +42,7 @@ def test_an_answer_between_them_keeps_the_circuit_closed() -> None:
     assert circuit.admits(0.0)
 
 
-def test_failures_of_long_ago_do_not_count() -> None:
+def test_old_failures_do_not_count() -> None:
     circuit = Circuit()
     for number in range(3 * FAILURES):
         circuit.failed(number * WINDOW_SECONDS / (FAILURES - 1))
@@ -50,7 +50,7 @@ def test_failures_of_long_ago_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("probe", [True, False], ids=["the probe is answered", "time has passed"])
-def test_one_call_is_the_test_for_all_others(probe: bool) -> None:
+def test_a_half_open_circuit_lets_one_call_through(probe: bool) -> None:
     circuit = opened()
     now = 1.0 if probe else REST_SECONDS
     if probe:
@@ -60,7 +60,7 @@ def test_one_call_is_the_test_for_all_others(probe: bool) -> None:
     assert [circuit.admits(now) for _ in range(3)] == [True, True, True]
 
 
-def test_a_test_that_fails_opens_the_circuit_again() -> None:
+def test_a_failed_trial_call_opens_the_circuit_again() -> None:
     circuit = opened()
     assert circuit.admits(REST_SECONDS)
     circuit.failed(REST_SECONDS + 1)
@@ -68,7 +68,7 @@ def test_a_test_that_fails_opens_the_circuit_again() -> None:
     assert circuit.admits(2 * REST_SECONDS + 1)
 
 
-def test_a_test_that_its_caller_gave_up_is_made_by_another() -> None:
+def test_another_call_becomes_the_trial_when_its_caller_gives_up() -> None:
     circuit = opened()
     assert circuit.admits(REST_SECONDS)
     circuit.given_up(REST_SECONDS)
@@ -77,7 +77,7 @@ def test_a_test_that_its_caller_gave_up_is_made_by_another() -> None:
     assert circuit.admits(REST_SECONDS)
 
 
-async def test_a_client_that_leaves_says_nothing_of_the_owner() -> None:
+async def test_a_client_that_disconnects_does_not_count_as_a_failure() -> None:
     liveness = Liveness()
     for _ in range(2 * FAILURES):
         with pytest.raises(asyncio.CancelledError), liveness.calling("events", "POST"):
@@ -87,7 +87,7 @@ async def test_a_client_that_leaves_says_nothing_of_the_owner() -> None:
         pass
 
 
-async def test_each_owner_has_a_circuit_of_its_own() -> None:
+async def test_each_owner_has_its_own_circuit() -> None:
     liveness = Liveness()
     for _ in range(FAILURES):
         with pytest.raises(TimeoutError), liveness.calling("events", "POST"):
@@ -98,7 +98,7 @@ async def test_each_owner_has_a_circuit_of_its_own() -> None:
         pass
 
 
-async def test_reads_that_are_not_answered_do_not_stop_commands() -> None:
+async def test_unanswered_reads_do_not_open_the_circuit_for_commands() -> None:
     liveness = Liveness()
     for _ in range(FAILURES):
         with pytest.raises(TimeoutError), liveness.calling("circulation", "GET"):

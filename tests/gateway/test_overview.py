@@ -40,7 +40,7 @@ def accruing(loan_id: str, cents: int, **more: Any) -> dict[str, Any]:
     }
 
 
-async def test_views_that_are_not_whole_are_not_shown(
+async def test_incomplete_views_are_not_shown(
     settings: Settings, gateway: Gateway, views: Database, hear: Hear
 ) -> None:
     async with gateway(settings) as api:
@@ -51,7 +51,7 @@ async def test_views_that_are_not_whole_are_not_shown(
     assert answers[0].headers["Retry-After"] == "2"
 
 
-async def test_a_time_that_is_none_is_refused_also_once_there_is_an_answer(
+async def test_a_malformed_time_is_refused_even_when_an_overview_is_cached(
     settings: Settings, gateway: Gateway
 ) -> None:
     async with gateway(settings) as api:
@@ -61,7 +61,7 @@ async def test_a_time_that_is_none_is_refused_also_once_there_is_an_answer(
     assert answers[2].json()["code"] == "malformed"
 
 
-async def test_a_patron_nobody_heard_of_yet_has_an_empty_account(
+async def test_a_patron_without_any_event_has_an_empty_account(
     settings: Settings, gateway: Gateway
 ) -> None:
     async with gateway(settings) as api:
@@ -97,7 +97,7 @@ async def test_a_patron_nobody_heard_of_yet_has_an_empty_account(
     )
 
 
-async def test_the_account_is_shown_from_what_was_heard(
+async def test_the_account_is_built_from_events(
     settings: Settings, gateway: Gateway, hear: Hear
 ) -> None:
     for event, when in story.whole_story():
@@ -205,7 +205,7 @@ async def late(lending: tuple[Settings, Owner], hear: Hear) -> tuple[Settings, O
     return lending
 
 
-async def test_circulation_is_not_asked_twice_for_what_stays_all_day(
+async def test_accruing_fines_are_requested_once_a_day(
     late: tuple[Settings, Owner], whole: None, views: Database
 ) -> None:
     settings, owner = late
@@ -236,7 +236,7 @@ async def test_circulation_is_not_asked_twice_for_what_stays_all_day(
     ],
     ids=["the loan", "another loan", "the calendar", "a suspension", "a new suspension"],
 )
-async def test_circulation_is_asked_again_once_its_word_may_be_another(
+async def test_accruing_fines_are_requested_again_after_a_change(
     late: tuple[Settings, Owner], whole: None, hear: Hear, change: Event
 ) -> None:
     settings, owner = late
@@ -250,7 +250,7 @@ async def test_circulation_is_asked_again_once_its_word_may_be_another(
     assert len(owner.asked) == 3
 
 
-async def test_the_word_of_a_circulation_that_names_no_versions_holds_for_one_answer(
+async def test_accruing_fines_without_versions_are_used_for_one_response_only(
     late: tuple[Settings, Owner], whole: None
 ) -> None:
     settings, owner = late
@@ -322,7 +322,7 @@ async def test_a_loan_that_fell_due_in_a_closure_is_not_overdue(
     assert (account["loans"][0]["overdue"], account["accruing"]) == (False, [])
 
 
-async def test_while_circulation_is_away_the_account_shows_what_it_said_last(
+async def test_while_circulation_is_away_the_last_known_fines_are_shown(
     lending: tuple[Settings, Owner],
     settings: Settings,
     gateway: Gateway,
@@ -355,7 +355,7 @@ async def test_while_circulation_is_away_the_account_shows_what_it_said_last(
     assert [loan["overdue"] for loan in dead["loans"]] == [True, False]
 
 
-async def test_garbage_from_circulation_is_not_shown(
+async def test_a_malformed_response_of_circulation_is_not_shown(
     lending: tuple[Settings, Owner], gateway: Gateway, hear: Hear
 ) -> None:
     settings, owner = lending
@@ -368,7 +368,7 @@ async def test_garbage_from_circulation_is_not_shown(
             assert answer.json()["sources"]["circulation"]["live"] is False
 
 
-async def test_an_overview_that_has_not_changed_is_not_sent_again(
+async def test_an_unchanged_overview_is_answered_with_304(
     settings: Settings, gateway: Gateway, hear: Hear
 ) -> None:
     async with gateway(settings) as api:
@@ -388,7 +388,7 @@ async def test_an_overview_that_has_not_changed_is_not_sent_again(
         assert "private" in changed.headers["Cache-Control"]
 
 
-async def test_nobody_sees_anothers_account(
+async def test_no_caller_sees_another_patrons_account(
     settings: Settings, gateway: Gateway, hear: Hear
 ) -> None:
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
@@ -466,7 +466,7 @@ async def test_a_registered_activity_is_shown_until_it_is_over(
 # ---- My Info ------------------------------------------------------------------------------------
 
 
-async def test_my_info_has_what_the_patron_follows(
+async def test_my_info_shows_the_branches_and_activities_that_the_patron_follows(
     settings: Settings, gateway: Gateway, hear: Hear
 ) -> None:
     await hear(samples.preferences(1, followed_branches=("HKCL", "STPL"), activity_types=("talk",)))
@@ -527,7 +527,7 @@ async def test_my_info_is_at_most_fifty_rows(
     assert (len(info["activities"]), len(info["library_information"])) == (50, 50)
 
 
-async def test_an_account_is_answered_in_time_while_the_keys_of_accounts_hang(
+async def test_an_account_is_answered_in_time_while_fetching_the_keys_hangs(
     settings: Settings,
 ) -> None:
     async with says(b"") as silent:

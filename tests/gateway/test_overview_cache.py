@@ -93,7 +93,7 @@ async def test_a_change_is_shown_by_the_next_read_on_every_replica(
     assert after[0] != before
 
 
-async def test_an_answer_that_is_given_again_looks_like_the_first(two: tuple[Api, Api]) -> None:
+async def test_a_cached_response_is_identical_to_the_first(two: tuple[Api, Api]) -> None:
     own = {"x-request-id", "date", "ratelimit"}
     first, again = [await two[0].get("/v1/me", as_=PATRON, at=DAY) for _ in range(2)]
     told = [{n.lower(): v for n, v in a.headers.items()} for a in (first, again)]
@@ -128,9 +128,7 @@ async def test_a_repeated_event_updates_the_as_of_time_of_its_source(
     assert b'"as_of":"2021-02-01T06:00:00Z"' in (await shown(two[0]))[0]
 
 
-async def test_views_that_are_replaced_are_shown_at_once(
-    two: tuple[Api, Api], views: Database
-) -> None:
+async def test_replaced_views_are_shown_at_once(two: tuple[Api, Api], views: Database) -> None:
     await shown(two[0])
     building = await begin_build(views, "b1")
     await building["account_views"].insert_one({"_id": "patron-1", "patron": {"version": 1}})
@@ -138,7 +136,7 @@ async def test_views_that_are_replaced_are_shown_at_once(
     assert b'"loans":[]' in (await shown(two[0]))[0]
 
 
-async def test_views_that_were_lost_are_not_shown_from_memory(
+async def test_lost_views_are_not_shown_from_the_cache(
     two: tuple[Api, Api], views: Database, hear: Hear
 ) -> None:
     await shown(two[0])
@@ -149,14 +147,14 @@ async def test_views_that_were_lost_are_not_shown_from_memory(
     assert await shown(two[0]) == await shown(two[1])
 
 
-async def test_a_due_date_passes_for_an_answer_too(two: tuple[Api, Api]) -> None:
+async def test_a_cached_overview_ends_when_a_due_date_passes(two: tuple[Api, Api]) -> None:
     await shown(two[0])
     last, next_ = "2021-02-15T23:59:00+08:00", "2021-02-16T00:01:00+08:00"
     assert b'"overdue":1' not in (await shown(two[0], at=last))[0]
     assert b'"overdue":1' in (await shown(two[0], at=next_))[0]
 
 
-async def test_a_name_and_who_is_live_are_those_of_now(two: tuple[Api, Api]) -> None:
+async def test_the_name_and_the_live_owners_are_never_cached(two: tuple[Api, Api]) -> None:
     await shown(two[0])
     renamed, _ = await shown(two[0], as_=token("patron-1", name="Chan Siu-ling"))
     assert b"Chan Siu-ling" in renamed
@@ -164,7 +162,7 @@ async def test_a_name_and_who_is_live_are_those_of_now(two: tuple[Api, Api]) -> 
     assert b'"events":{"as_of":null,"live":true}' in (await shown(two[0]))[0]
 
 
-async def test_nobody_is_given_the_answer_of_another(two: tuple[Api, Api]) -> None:
+async def test_no_caller_gets_the_cached_response_of_another_patron(two: tuple[Api, Api]) -> None:
     await shown(two[0])
     other, _ = await shown(two[0], as_=token("patron-2", name="Chan Mei-ling"))
     assert b'"loans":[]' in other

@@ -15,7 +15,7 @@ PATRON = token("patron-1")
 
 
 @pytest.mark.usefixtures("whole")
-async def test_an_account_is_never_shown_without_a_change_that_a_slow_store_did_not_take(
+async def test_an_account_is_never_shown_without_a_change_that_a_slow_store_has_not_written(
     lending: tuple[Settings, Owner], views: Database
 ) -> None:
     settings, _ = lending

@@ -45,7 +45,7 @@ def _strip_times_of_writes(row: dict[str, Any]) -> None:
             part.pop("ended", None)
 
 
-async def forget(views: Database) -> None:
+async def clear(views: Database) -> None:
     for name in VIEWS:
         await views[name].delete_many({})
 
@@ -56,7 +56,7 @@ async def in_order(views: Database, hear: Hear) -> dict[str, Any]:
     for event, when in story.whole_story():
         await hear(event, when)
     expected = await everything(views)
-    await forget(views)
+    await clear(views)
     return expected
 
 
@@ -64,7 +64,7 @@ def test_the_story_has_every_event_that_the_gateway_subscribes_to() -> None:
     assert {event.topic for event, _ in story.whole_story()} == set(subscriptions.by_topic)
 
 
-async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
+async def test_events_in_order_give_the_expected_view(in_order: dict[str, Any]) -> None:
     view, erased, _ = in_order["account_views"]
     assert view["patron"] == {
         "version": 4,
@@ -138,7 +138,7 @@ async def test_in_order_the_view_is_as_told(in_order: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(25))
-async def test_three_times_in_any_order_is_as_once_in_order(
+async def test_events_three_times_in_any_order_give_the_same_view(
     seed: int, in_order: dict[str, Any], views: Database, hear: Hear
 ) -> None:
     deliveries = story.whole_story() * 3
@@ -149,7 +149,7 @@ async def test_three_times_in_any_order_is_as_once_in_order(
 
 
 @pytest.mark.parametrize("seed", range(25))
-async def test_three_times_in_any_order_by_the_batch_is_as_once_in_order(
+async def test_batches_of_events_three_times_in_any_order_give_the_same_view(
     seed: int, in_order: dict[str, Any], views: Database, hear_all: Tell
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable
@@ -186,7 +186,7 @@ async def test_many_versions_of_a_loan_and_its_title_in_one_batch_end_in_the_new
     [view] = expected["account_views"]
     loan = view["loans"]["loan-1"]
     assert (loan["version"], loan["title"]) == (14, "Wording 7")
-    await forget(views)
+    await clear(views)
 
     together = told * 3
     random.Random(seed).shuffle(together)  # noqa: S311 - repeatable
@@ -195,7 +195,7 @@ async def test_many_versions_of_a_loan_and_its_title_in_one_batch_end_in_the_new
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_three_times_by_many_replicas_at_once_is_as_once_in_order(
+async def test_concurrent_replicas_with_repeated_events_give_the_same_view(
     seed: int, in_order: dict[str, Any], views: Database, hear: Hear
 ) -> None:
     deliveries = story.whole_story() * 3
@@ -211,7 +211,7 @@ async def test_three_times_by_many_replicas_at_once_is_as_once_in_order(
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_batches_of_many_replicas_at_once_are_as_once_in_order(
+async def test_concurrent_batches_of_many_replicas_give_the_same_view(
     seed: int, in_order: dict[str, Any], views: Database, hear_all: Tell
 ) -> None:
     deliveries = story.whole_story() * 3
@@ -231,9 +231,7 @@ async def test_a_late_event_does_not_bring_a_returned_loan_back(
     assert view["title_ids"] == []
 
 
-async def test_nothing_is_kept_of_an_erased_patron_whatever_comes_late(
-    views: Database, hear: Hear
-) -> None:
+async def test_late_events_of_an_erased_patron_store_nothing(views: Database, hear: Hear) -> None:
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     await hear(samples.patron(accounts.PatronErased, 5, status="erased"))
     await hear(samples.loan(circulation.LoanRenewed, 2))
@@ -261,14 +259,14 @@ async def account(views: Database) -> dict[str, Any]:
     )
 
 
-async def test_a_settled_charge_is_no_longer_kept_in_full(views: Database, hear: Hear) -> None:
+async def test_a_settled_charge_is_reduced_to_a_tombstone(views: Database, hear: Hear) -> None:
     await hear(samples.fine(2, outstanding_cents=0))
     await hear(samples.fine(1))
     [view] = (await everything(views))["account_views"]
     assert view["charges"] == {"charge-1": {"version": 2, "outstanding_cents": 0}}
 
 
-async def test_a_settled_charge_is_kept_in_full_while_a_part_of_it_is_due_back(
+async def test_a_settled_charge_with_a_refund_due_is_kept_in_full(
     views: Database, hear: Hear
 ) -> None:
     await hear(samples.fine(1))
@@ -303,7 +301,7 @@ async def test_a_view_goes_by_what_an_event_says_is_open(views: Database, hear: 
         ({"kind": "hold-fee", "loan_id": "", "hold_id": "h1"}, "hold-fee", "/v1/charges/charge-1"),
     ],
 )
-async def test_each_kind_of_charge_is_shown_with_what_explains_it(
+async def test_each_kind_of_charge_is_shown_with_its_explanation(
     views: Database, hear: Hear, told: dict[str, Any], kind: str, statement_url: str
 ) -> None:
     await hear(samples.fine(1, **told))
@@ -314,9 +312,7 @@ async def test_each_kind_of_charge_is_shown_with_what_explains_it(
     assert charge["hold_id"] == told.get("hold_id")
 
 
-async def test_a_title_that_comes_late_is_put_into_the_loans_that_wait_for_it(
-    views: Database, hear: Hear
-) -> None:
+async def test_a_late_title_is_added_to_the_loans_that_lack_it(views: Database, hear: Hear) -> None:
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     await hear(samples.loan(circulation.LoanCheckedOut, 1, "loan-7", patron_id="patron-7"))
     await hear(samples.title(2, "Second wording"))
@@ -329,7 +325,7 @@ async def test_a_title_that_comes_late_is_put_into_the_loans_that_wait_for_it(
     assert titles == ["Second wording", "Second wording"]
 
 
-async def test_a_loan_and_its_title_that_come_at_once_always_meet(
+async def test_a_loan_gets_its_title_when_both_arrive_concurrently(
     views: Database, hear: Hear
 ) -> None:
     for number in range(40):
@@ -346,7 +342,7 @@ async def test_a_loan_and_its_title_that_come_at_once_always_meet(
     assert shown == {str(number): f"Wording 2 of {number}" for number in range(40)}
 
 
-async def test_a_title_that_comes_between_lookup_and_loan_is_shown(
+async def test_a_title_that_arrives_between_lookup_and_write_is_shown(
     views: Database, hear: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look_up = writes._titles
@@ -364,9 +360,7 @@ async def test_a_title_that_comes_between_lookup_and_loan_is_shown(
     assert view["loans"]["loan-1"]["title"] == "Just in time"
 
 
-async def test_a_slow_writer_does_not_put_an_older_wording_back(
-    views: Database, hear: Hear
-) -> None:
+async def test_a_slow_writer_does_not_restore_an_older_title(views: Database, hear: Hear) -> None:
     await hear(samples.title(1, "First wording"))
     slow = await writes._titles(views, {"title-1"})
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
@@ -390,7 +384,7 @@ async def test_the_latest_accruing_fines_from_circulation_are_kept(
     assert await views.account_views.count_documents({}) == 1
 
 
-async def test_an_id_that_is_no_field_name_is_refused(views: Database, hear: Hear) -> None:
+async def test_an_id_that_is_not_a_valid_field_name_is_refused(views: Database, hear: Hear) -> None:
     for bad in ("a.b", "$where", "", "a\x00"):
         with pytest.raises(ValueError, match="loan_id"):
             await hear(samples.loan(circulation.LoanCheckedOut, 1, bad))

@@ -102,7 +102,9 @@ async def test_a_request_reaches_its_owner_as_it_was_sent(echoes: Echoes, gatewa
     assert wanted.items() <= asked["headers"].items()
 
 
-async def test_only_headers_on_the_lists_pass_either_way(echoes: Echoes, gateway: Gateway) -> None:
+async def test_only_listed_headers_are_forwarded_in_each_direction(
+    echoes: Echoes, gateway: Gateway
+) -> None:
     settings, owners = echoes
     async with gateway(settings) as api:
         answer = await api.get(
@@ -123,7 +125,7 @@ async def test_only_headers_on_the_lists_pass_either_way(echoes: Echoes, gateway
     assert {"set-cookie", "x-internal"}.isdisjoint(names)
 
 
-async def test_without_a_simulation_no_caller_sets_the_time(
+async def test_outside_a_simulation_no_caller_sets_the_time(
     echoes: Echoes, gateway: Gateway
 ) -> None:
     settings, owners = echoes
@@ -149,7 +151,7 @@ async def in_pieces() -> AsyncIterator[bytes]:
         yield b"x" * 1000
 
 
-async def test_a_body_over_the_limit_goes_no_further(echoes: Echoes, gateway: Gateway) -> None:
+async def test_a_body_over_the_limit_is_not_forwarded(echoes: Echoes, gateway: Gateway) -> None:
     settings, owners = echoes
     async with gateway(settings) as api:
         json = {"Content-Type": "application/json"}
@@ -168,7 +170,9 @@ async def unavailable(api: Api, method: str, path: str, owner: str) -> None:
     assert answer.headers["Retry-After"] == "2"
 
 
-async def test_an_owner_that_is_dead_is_named_in_time(settings: Settings, gateway: Gateway) -> None:
+async def test_a_dead_owner_is_named_before_the_deadline(
+    settings: Settings, gateway: Gateway
+) -> None:
     async with gateway(settings) as api:
         await unavailable(api, "GET", "/v1/titles", "circulation")
         await unavailable(api, "POST", "/v1/sessions", "accounts")
@@ -176,7 +180,9 @@ async def test_an_owner_that_is_dead_is_named_in_time(settings: Settings, gatewa
         await unavailable(api, "DELETE", "/v1/closures/c1", "notices")
 
 
-async def test_an_owner_that_hangs_is_named_in_time(echoes: Echoes, gateway: Gateway) -> None:
+async def test_a_hanging_owner_is_named_before_the_deadline(
+    echoes: Echoes, gateway: Gateway
+) -> None:
     settings, _ = echoes
     async with gateway(settings) as api, says(b"") as silent:
         await unavailable(api, "GET", "/v1/titles/hangs", "circulation")
@@ -195,7 +201,7 @@ async def test_an_owner_that_hangs_is_named_in_time(echoes: Echoes, gateway: Gat
     ],
     ids=["no HTTP", "cut off", "no changes", "no JSON", "silence"],
 )
-async def test_an_owner_that_answers_garbage_is_named(
+async def test_an_owner_with_a_malformed_response_is_named(
     garbage: bytes, settings: Settings, gateway: Gateway
 ) -> None:
     async with says(garbage) as url:
@@ -204,7 +210,7 @@ async def test_an_owner_that_answers_garbage_is_named(
             await unavailable(api, "POST", "/v1/checkouts", "circulation")
 
 
-async def test_errors_and_redirects_of_an_owner_are_answered_as_unavailable(
+async def test_errors_and_redirects_of_an_owner_become_503(
     echoes: Echoes, gateway: Gateway
 ) -> None:
     settings, _ = echoes
@@ -213,7 +219,7 @@ async def test_errors_and_redirects_of_an_owner_are_answered_as_unavailable(
         await unavailable(api, "GET", "/v1/titles/moves", "circulation")
 
 
-async def test_health_says_which_owners_live(
+async def test_health_reports_which_owners_are_alive(
     echoes: Echoes, settings: Settings, gateway: Gateway
 ) -> None:
     living, _ = echoes
@@ -272,7 +278,7 @@ async def test_a_refusal_reaches_the_client_as_the_owner_gave_it(
         assert (bare.status, bare.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
-async def test_kafkas_copy_of_an_own_write_changes_nothing(
+async def test_the_kafka_event_of_an_own_write_changes_nothing(
     lending: tuple[Settings, Owner],
     gateway: Gateway,
     views: Database,
@@ -301,7 +307,7 @@ async def test_changes_made_past_the_gateway_arrive_by_kafka(
             await until(shown)
 
 
-async def test_commands_and_queries_go_on_while_the_views_are_away(
+async def test_commands_and_queries_work_while_the_views_are_away(
     lending: tuple[Settings, Owner], gateway: Gateway
 ) -> None:
     settings, _ = lending
@@ -319,7 +325,7 @@ async def test_commands_and_queries_go_on_while_the_views_are_away(
 # ---- OpenAPI ------------------------------------------------------------------------------------
 
 
-async def test_one_document_has_what_a_client_can_call_and_no_more(
+async def test_the_merged_document_has_exactly_the_public_routes(
     lending: tuple[Settings, Owner], gateway: Gateway
 ) -> None:
     settings, _ = lending
@@ -335,7 +341,7 @@ async def test_one_document_has_what_a_client_can_call_and_no_more(
         assert "://" not in page.body.decode()
 
 
-def test_schemas_of_one_name_are_told_apart_all_the_way_down() -> None:
+def test_nested_schemas_of_the_same_name_are_kept_apart() -> None:
     def document(path: str, inner: str) -> dict[str, Any]:
         reference = {"$ref": "#/components/schemas/Outer"}
         return {

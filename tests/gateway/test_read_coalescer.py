@@ -36,7 +36,7 @@ async def asking(together: ReadCoalescer[str, str], *keys: str) -> list[asyncio.
     return tasks
 
 
-async def test_a_caller_during_a_read_is_answered_by_a_read_that_begins_later() -> None:
+async def test_a_caller_during_a_read_gets_the_result_of_the_next_read() -> None:
     shelf = Shelf()
     together = ReadCoalescer(shelf.read)
     early = [task for n in range(AT_ONCE) for task in await asking(together, f"early-{n}")]
@@ -50,7 +50,7 @@ async def test_a_caller_during_a_read_is_answered_by_a_read_that_begins_later() 
 
 
 @pytest.mark.parametrize("later", range(12))
-async def test_a_caller_at_any_step_of_an_ending_read_is_answered(later: int) -> None:
+async def test_a_caller_at_any_moment_of_an_ending_read_gets_an_answer(later: int) -> None:
     shelf = Shelf()
     together = ReadCoalescer(shelf.read)
     early = [task for n in range(AT_ONCE) for task in await asking(together, f"early-{n}")]
@@ -71,7 +71,7 @@ async def test_a_cancelled_caller_does_not_cancel_the_shared_read() -> None:
     assert await other == "a 1"
 
 
-async def test_a_read_that_fails_fails_for_all_who_share_it_and_for_nobody_after() -> None:
+async def test_a_failed_read_fails_only_for_the_callers_that_share_it() -> None:
     shelf = Shelf()
     shelf.fault = OSError("away")
     shelf.let.set()
@@ -83,7 +83,7 @@ async def test_a_read_that_fails_fails_for_all_who_share_it_and_for_nobody_after
     assert await together.get("a") == "a 2"
 
 
-async def test_a_read_that_leaves_a_key_out_is_an_error_and_no_waiting_for_ever() -> None:
+async def test_a_read_that_omits_a_key_raises_an_error() -> None:
     async def nothing(_: Sequence[str]) -> Mapping[str, str]:
         return {}
 
@@ -92,7 +92,7 @@ async def test_a_read_that_leaves_a_key_out_is_an_error_and_no_waiting_for_ever(
             await ReadCoalescer(nothing).get("a")
 
 
-async def test_no_read_is_of_more_than_a_limit() -> None:
+async def test_a_read_has_at_most_the_limit_of_keys() -> None:
     shelf = Shelf()
     together = ReadCoalescer(shelf.read)
     tasks = await asking(together, *(f"k-{n}" for n in range(MOST + 10)))

@@ -20,7 +20,7 @@ def test_the_rebuild_asks_for_every_resource_that_the_gateway_shows(
 
 
 @pytest.mark.parametrize("service", OWNERS)
-def test_the_rebuild_asks_each_owner_for_exactly_what_it_offers(service: str) -> None:
+def test_the_rebuild_asks_each_owner_for_exactly_its_snapshot_kinds(service: str) -> None:
     told = import_module(f"services.{service}.snapshots")
     of_patrons = set(getattr(told, "OF_PATRONS", {}))
     of_all = set(getattr(told, "OF_ALL", {}))

@@ -114,7 +114,7 @@ async def built(settings: Settings, views: Database) -> None:
 
 
 @pytest.mark.parametrize("ago", [timedelta(hours=1), timedelta(seconds=5)])
-async def test_a_rebuild_never_brings_back_what_has_ended_where_one_partition_lags(
+async def test_a_rebuild_with_a_lagging_partition_does_not_restore_ended_items(
     settings: Settings, views: Database, ago: timedelta
 ) -> None:
     then = wall_clock() - ago
@@ -149,7 +149,7 @@ async def nothing_is_open(views: Database) -> None:
     assert await views.queues.count_documents({"waiting": True}) == 0
 
 
-async def test_an_event_after_the_start_of_a_rebuild_is_shown(
+async def test_an_event_published_during_a_rebuild_is_shown(
     settings: Settings, views: Database
 ) -> None:
     await built(settings, views)
@@ -182,7 +182,7 @@ TOO_MANY = samples.title(1, "T").body().replace(b'"version":1', b'"version":%d' 
     ],
     ids=["a time before the calendar", "a closure that was never announced", "a huge version"],
 )
-async def test_a_bad_message_stops_no_rebuild_and_becomes_one_dead_letter(
+async def test_a_faulty_message_does_not_stop_a_rebuild_and_becomes_one_dead_letter(
     settings: Settings, views: Database, message: Event | tuple[str, bytes], time: str
 ) -> None:
     await publish(settings, wall_clock(), message, time=time)
@@ -210,7 +210,7 @@ async def test_a_bad_message_stops_no_rebuild_and_becomes_one_dead_letter(
         assert "tasks" not in ready["checks"]
 
 
-async def test_a_gateway_is_ready_once_it_can_show_accounts_and_then_without_its_owners_too(
+async def test_a_gateway_is_ready_once_its_views_are_whole_even_without_owners(
     settings: Settings, views: Database
 ) -> None:
     working = settings.model_copy(update={"roles": ("api", "consumers")})

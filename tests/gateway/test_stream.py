@@ -133,7 +133,7 @@ async def api(two: tuple[Api, Api]) -> Api:
     return two[0]
 
 
-async def test_it_begins_with_the_account_as_it_is_shown(api: Api, hear: Hear) -> None:
+async def test_a_stream_begins_with_the_current_account(api: Api, hear: Hear) -> None:
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     shown = (await api.get("/v1/me", as_=PATRON, at=DAY)).json()
     async with reading(api) as stream_:
@@ -184,23 +184,19 @@ async def test_a_client_that_reconnects_to_another_replica_gets_only_what_it_mis
 
 
 @pytest.mark.parametrize("unknown", ["7", "x" * 88, "ÿ", "a" * 5000])
-async def test_an_event_id_that_nobody_knows_brings_the_whole_account(
-    api: Api, unknown: str
-) -> None:
+async def test_an_unknown_event_id_brings_the_whole_account(api: Api, unknown: str) -> None:
     async with reading(api, after=unknown) as stream_:
         assert set((await stream_.told()).data) == PARTS
 
 
-async def test_an_account_that_was_asked_for_is_where_a_stream_can_begin(
-    api: Api, hear: Hear
-) -> None:
+async def test_a_stream_can_continue_from_the_etag_of_an_account_read(api: Api, hear: Hear) -> None:
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     shown = (await api.get("/v1/me", as_=PATRON, at=DAY)).json()
     async with reading(api, after=stream.event_id(shown)) as stream_:
         await stream_.silent()
 
 
-async def test_a_burst_is_told_at_once_and_nobody_is_told_of_anothers_account(
+async def test_a_burst_of_changes_is_sent_as_one_only_to_its_own_patron(
     api: Api, hear: Hear
 ) -> None:
     async with reading(api) as mine, reading(api, as_=token("patron-2")) as theirs:
@@ -220,7 +216,7 @@ async def test_a_burst_is_told_at_once_and_nobody_is_told_of_anothers_account(
     assert "loans" not in event.data
 
 
-async def test_a_stream_goes_on_when_the_views_are_replaced(
+async def test_a_stream_continues_when_the_views_are_replaced(
     api: Api, hear: Hear, views: Database
 ) -> None:
     async with reading(api) as stream_:
@@ -235,7 +231,7 @@ async def test_a_stream_goes_on_when_the_views_are_replaced(
         assert [loan["id"] for loan in (await stream_.told()).data["loans"]] == ["loan-1"]
 
 
-async def test_a_stream_goes_on_when_its_change_stream_and_its_reads_fail_for_a_while(
+async def test_a_stream_continues_after_its_change_stream_and_reads_fail(
     api: Api, hear: Hear, views: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "AGAIN_SECONDS", 0.05)
@@ -262,7 +258,7 @@ async def test_a_change_without_an_event_of_the_patron_is_pushed(
         assert (await stream_.told()).data["holds"][0]["position"] == 1
 
 
-async def test_a_day_passes_for_who_looks_at_the_account_over_midnight(
+async def test_a_stream_open_over_midnight_shows_the_new_day(
     api: Api, hear: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "BEAT_SECONDS", 0.1)
@@ -273,7 +269,7 @@ async def test_a_day_passes_for_who_looks_at_the_account_over_midnight(
         assert (await stream_.told()).data["totals"]["overdue"] == 1
 
 
-async def test_the_line_is_kept_open(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_stream_is_kept_open(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "BEAT_SECONDS", 0.1)
     async with reading(api) as stream_:
         await stream_.told()
@@ -281,7 +277,7 @@ async def test_the_line_is_kept_open(api: Api, monkeypatch: pytest.MonkeyPatch) 
             await stream_.silent()
 
 
-async def test_the_line_is_kept_open_while_accounts_can_not_be_read(
+async def test_a_stream_is_kept_open_while_accounts_cannot_be_read(
     api: Api, hear: Hear, views: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "BEAT_SECONDS", 0.2)
@@ -294,7 +290,7 @@ async def test_the_line_is_kept_open_while_accounts_can_not_be_read(
             await stream_.silent()
 
 
-async def test_it_ends_with_the_token(api: Api) -> None:
+async def test_a_stream_ends_when_its_token_expires(api: Api) -> None:
     async with reading(api, as_=token("patron-1", expires_in=2)) as stream_:
         await stream_.told()
         end = await stream_.told()
@@ -313,7 +309,7 @@ async def test_a_stream_is_removed_when_its_client_stops_reading(api: Api) -> No
     await until(none)
 
 
-async def test_a_patron_has_a_few_streams_and_a_replica_many(two: tuple[Api, Api]) -> None:
+async def test_streams_are_limited_for_each_patron_and_each_replica(two: tuple[Api, Api]) -> None:
     api = two[0]
     api.app.state.streams.each, api.app.state.streams.most = 2, 3
     async with reading(api), reading(api):
@@ -324,20 +320,20 @@ async def test_a_patron_has_a_few_streams_and_a_replica_many(two: tuple[Api, Api
                 pass
 
 
-async def test_only_a_patron_has_an_account_to_read(api: Api) -> None:
+async def test_only_a_patron_can_open_a_stream(api: Api) -> None:
     assert (await refused(api, as_=token("s-1", ("staff",))))[:2] == (403, "forbidden")
     assert (await refused(api, as_=token(expires_in=-60)))[:2] == (401, "unauthenticated")
     assert (await api.get("/v1/me/stream")).status == 401
 
 
-async def test_views_that_are_not_whole_are_not_pushed(
+async def test_incomplete_views_are_not_streamed(
     settings: Settings, views: Database, hear: Hear
 ) -> None:
     async with gateways(settings, 1) as (api,):
         assert await refused(api) == (503, "unavailable", "2")
 
 
-async def test_readers_are_told_that_the_replica_stops_and_when_to_come_back(
+async def test_readers_of_a_stopping_replica_are_told_when_to_reconnect(
     settings: Settings, whole: None, hear: Hear
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
@@ -404,7 +400,7 @@ async def test_a_client_that_reads_too_slowly_is_told_and_disconnected(
     await until(lambda: _none_open(api))
 
 
-async def test_a_client_that_reads_nothing_is_disconnected(
+async def test_a_client_that_stops_reading_is_disconnected(
     api: Api, hear: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "SLOW_SECONDS", 0.1)
@@ -428,7 +424,7 @@ async def _one_open(api: Api) -> bool:
     return open_streams(api) == 1
 
 
-async def test_the_request_metric_measures_the_time_to_the_first_answer_of_a_stream(
+async def test_the_request_metric_measures_the_time_to_the_first_byte_of_a_stream(
     api: Api,
 ) -> None:
     taken = REQUESTS.labels("gateway", "GET", "/v1/me/stream", 200)

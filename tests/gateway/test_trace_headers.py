@@ -36,7 +36,7 @@ async def handed_on(echoes: Echoes, gateway: Gateway, sent: Sent) -> tuple[str, 
     ],
     ids=["none", "one", "two headers", "spaces", "a key twice", "malformed", "too long"],
 )
-async def test_a_trace_goes_on_with_its_state_where_that_is_well_formed(
+async def test_a_well_formed_trace_is_continued_with_its_state(
     echoes: Echoes, gateway: Gateway, states: list[str], handed: str
 ) -> None:
     sent = [("traceparent", SENT), *(("tracestate", state) for state in states)]
@@ -63,7 +63,7 @@ async def test_a_malformed_trace_is_ignored_with_its_state(
     assert await handed_on(echoes, gateway, sent) == ("", "")
 
 
-async def test_a_later_version_of_the_header_is_read_as_the_one_that_is_known(
+async def test_a_header_of_a_later_version_is_read_like_the_known_version(
     echoes: Echoes, gateway: Gateway
 ) -> None:
     sent = [("traceparent", f"cc-{TRACE}-00f067aa0ba902b7-01-more"), ("tracestate", "a=1")]

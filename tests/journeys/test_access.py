@@ -5,7 +5,7 @@ import pytest
 from tests.library import Library
 
 
-async def test_another_patrons_things_are_not_found(library: Library) -> None:
+async def test_another_patrons_resources_are_not_found(library: Library) -> None:
     branch = await library.branch()
     owner, other = [await library.patron(branch) for _ in range(2)]
     [book] = await library.copies(branch, 1)
@@ -50,13 +50,13 @@ async def test_another_patrons_things_are_not_found(library: Library) -> None:
         ("POST", "/v1/ops/jobs/circulation/overdue"),
     ],
 )
-async def test_a_patron_may_not_do_what_staff_do(library: Library, method: str, path: str) -> None:
+async def test_a_patron_may_not_call_staff_routes(library: Library, method: str, path: str) -> None:
     card = await library.patron(await library.branch())
     status, problem = await library.try_(method, path, {}, by=card)
     assert (status, problem["code"]) == (403, "forbidden")
 
 
-async def test_the_gateway_has_no_routes_that_services_use_between_them(library: Library) -> None:
+async def test_the_gateway_does_not_forward_routes_for_services(library: Library) -> None:
     body = {"service": "notices", "secret": "guess"}
     status, _ = await library.try_("POST", "/v1/service-sessions", body)
     assert status == 404

@@ -70,7 +70,7 @@ async def test_accruing_fines_are_queried_once_a_day_and_after_each_change(
     await until(rests, within=30)
 
 
-async def test_renewals_that_a_closure_grants_are_shown_and_given(library: Library) -> None:
+async def test_renewals_that_a_closure_grants_are_shown_and_can_be_used(library: Library) -> None:
     branch = await library.branch()
     card = await library.patron(branch)
     [book] = await library.copies(branch, 1)

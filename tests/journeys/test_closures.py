@@ -39,7 +39,7 @@ async def told(library: Library, card: str) -> list[str]:
     return [one["text"] for one in reversed(items) if one["kind"] == "loan.due-date-changed"]
 
 
-async def test_the_resumption_of_20_july_2020_that_was_taken_back(library: Library) -> None:
+async def test_the_cancelled_reopening_of_20_july_2020(library: Library) -> None:
     branch, card, _ = await borrowed(library, "2020-06-20")  # due on 4 July
     at(library, "2020-07-01")
     closure = await closed(library, branch, "2020-07-02")
@@ -69,7 +69,7 @@ async def test_the_resumption_of_20_july_2020_that_was_taken_back(library: Libra
     ]
 
 
-async def test_a_typhoon_day_moves_what_is_due_on_it_by_a_day(library: Library) -> None:
+async def test_a_typhoon_day_moves_the_due_dates_on_it_by_a_day(library: Library) -> None:
     branch, card, loan = await borrowed(library, "2020-10-01")  # due on the 15th
     at(library, "2020-10-15")
     await closed(library, branch, "2020-10-15", reopened_on="2020-10-16", reason="Typhoon")
@@ -79,7 +79,7 @@ async def test_a_typhoon_day_moves_what_is_due_on_it_by_a_day(library: Library) 
     assert statement["charged_days"] == 1
 
 
-async def test_a_closure_recorded_in_error_gives_the_due_date_back_and_says_so(
+async def test_withdrawing_a_closure_as_an_error_restores_the_due_date_and_notifies_the_patron(
     library: Library,
 ) -> None:
     branch, card, _ = await borrowed(library, "2020-11-20")  # due on 4 December

@@ -121,7 +121,7 @@ async def heard_of(library: Library, card: str, barcode: str, branch: str) -> di
     return loan
 
 
-async def test_after_any_command_the_other_gateway_shows_it_at_once(
+async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     library: Library, account: Account
 ) -> None:
     branch, other = await library.branch(), await library.branch()

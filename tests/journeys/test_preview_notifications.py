@@ -15,7 +15,7 @@ SUSPENSION = {"starts_on": "2020-11-17", "resumes_on": "2020-12-10", "reason": "
     [("/v1/closures", CLOSURE, 0), ("/v1/fine-suspensions", SUSPENSION, 1)],
     ids=["a closure", "a suspension of fines"],
 )
-async def test_a_preview_counts_whom_a_lowered_fine_is_told(
+async def test_a_preview_counts_the_patrons_to_be_notified_of_lowered_fines(
     library: Library, path: str, change: dict[str, Any], of_loans: int
 ) -> None:
     library.now = "2020-11-02T10:00:00+08:00"

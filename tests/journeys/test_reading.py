@@ -5,7 +5,9 @@ from services.settings import Settings
 from tests.library import Library
 
 
-async def test_a_reader_is_reminded_and_keeps_a_history_only_by_asking(library: Library) -> None:
+async def test_a_patron_is_reminded_and_has_a_history_only_after_choosing_one(
+    library: Library,
+) -> None:
     branch = await library.branch()
     card, other = [await library.patron(branch) for _ in range(2)]
     [kept, again] = await library.copies(branch, 2)
@@ -26,7 +28,7 @@ async def test_a_reader_is_reminded_and_keeps_a_history_only_by_asking(library: 
 
     await library.take_back([kept, forgotten], branch)
     await library.flow.settle()
-    await library.job("circulation/forget-loans")
+    await library.job("circulation/purge-loans")
     [read] = (await library.get("/v1/me/history", by=card))["items"]
     assert (read["id"], read["returned_on"]) == (loan["id"], "2020-11-14")
     assert (await library.get("/v1/me/history", by=other))["items"] == []

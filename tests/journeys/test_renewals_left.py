@@ -69,7 +69,7 @@ def shown(loan: Loan, told: BranchClosed, day: date) -> Any:
 
 @settings(max_examples=500, deadline=None)
 @given(closures=CLOSURES, renewals=st.integers(0, 9), day=DAYS)
-def test_the_account_and_the_loan_say_the_same_of_any_closures(
+def test_the_account_and_the_loan_show_the_same_renewals_left_under_any_closures(
     closures: list[tuple[list[tuple[date, date | None, bool]], int]], renewals: int, day: date
 ) -> None:
     told = BranchClosed(

@@ -46,7 +46,7 @@ def systems(
             yield plain, prefixed
 
 
-async def test_two_systems_on_one_broker_do_not_see_one_anothers_events(
+async def test_two_systems_on_one_broker_do_not_see_each_others_events(
     systems: tuple[System, System],
 ) -> None:
     for count, system in enumerate(systems, start=1):
@@ -72,7 +72,7 @@ async def test_two_systems_on_one_broker_do_not_see_one_anothers_events(
         assert (await audit(settings)).findings == []
 
 
-async def test_commands_of_operators_look_at_the_topics_with_the_prefix(
+async def test_operator_commands_use_topics_with_the_prefix(
     systems: tuple[System, System],
 ) -> None:
     plain, prefixed = (system.settings(Settings) for system in systems)
@@ -103,7 +103,7 @@ def test_a_prefix_that_kafka_could_not_use_is_refused_at_start(
         load(Settings)
 
 
-def test_names_of_another_system_are_none_of_ours() -> None:
+def test_topics_of_another_system_are_ignored() -> None:
     names = Names("a.")
     assert names.topic(names.on_kafka("loan.renewed")) == "loan.renewed"
     assert names.topic("b.loan.renewed") == ""

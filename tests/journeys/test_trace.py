@@ -113,7 +113,7 @@ async def test_a_late_return_is_one_trace_from_the_gateway_to_the_patrons_inbox(
         ("circulation", "return_copies"),
         ("circulation", "fine.assessed publish"),
         ("notices", "fine.assessed process"),
-        ("notices", "tell_patron"),
+        ("notices", "notify_patron"),
         ("notices", "notification.delivered publish"),
         ("gateway", "notification.delivered process"),
     }
@@ -140,7 +140,7 @@ async def test_a_late_return_is_one_trace_from_the_gateway_to_the_patrons_inbox(
         }
 
 
-async def test_the_state_of_a_trace_goes_with_it_to_what_consumers_publish(
+async def test_events_that_consumers_publish_carry_the_trace_state(
     running: System, library: Library
 ) -> None:
     for told in (await headers_of_a_late_return(running, library)).values():

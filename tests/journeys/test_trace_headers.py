@@ -46,7 +46,7 @@ async def headers_of_a_late_return(running: System, library: Library) -> dict[st
     return found
 
 
-async def test_events_of_a_request_and_what_consumers_publish_carry_its_trace_without_an_exporter(
+async def test_events_carry_the_trace_of_their_request_without_an_exporter(
     running: System, library: Library
 ) -> None:
     for told in (await headers_of_a_late_return(running, library)).values():

@@ -1,4 +1,4 @@
-"""Notifications about announcements that are made, replaced or taken back."""
+"""Notifications about announcements that are made, replaced or cancelled."""
 
 import asyncio
 import random
@@ -68,7 +68,7 @@ async def texts(api: Api, patron_id: str) -> list[str]:
 # ---- suspensions --------------------------------------------------------------------------------
 
 
-async def test_two_suspensions_announced_at_one_moment_are_one_message_that_names_the_libraries(
+async def test_suspensions_announced_at_the_same_time_are_combined_into_one_message(
     api: Api, lending: Lending
 ) -> None:
     await register(api)
@@ -89,7 +89,7 @@ async def test_two_suspensions_announced_at_one_moment_are_one_message_that_name
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_announcements_of_one_moment_are_combined_by_kind_in_any_order(
+async def test_simultaneous_announcements_are_combined_by_kind_in_any_order(
     api: Api, lending: Lending, seed: int
 ) -> None:
     told = [
@@ -111,7 +111,7 @@ async def test_announcements_of_one_moment_are_combined_by_kind_in_any_order(
     assert "not on 5 March 2021 as announced before" in freed["text"]
 
 
-async def test_two_suspensions_heard_by_two_replicas_at_once_are_one_message(
+async def test_suspensions_processed_by_two_replicas_are_combined_into_one_message(
     api: Api, lending: Lending, replica: Api
 ) -> None:
     lending.borrowers = {"s-1": ["p", "q"], "s-2": ["p", "q"]}
@@ -125,7 +125,7 @@ async def test_two_suspensions_heard_by_two_replicas_at_once_are_one_message(
         assert (said, item["read"]) == (["s-1", "s-2"], False)
 
 
-async def test_a_message_that_was_read_is_unread_again_once_it_says_more(
+async def test_a_read_message_becomes_unread_when_it_is_extended(
     api: Api, lending: Lending
 ) -> None:
     lending.borrowers = {"s-1": ["p"], "s-2": ["p"]}
@@ -141,7 +141,7 @@ async def test_a_message_that_was_read_is_unread_again_once_it_says_more(
     assert [(e["version"], e["read"]) for e in told] == [(1, False), (2, True), (3, False)]
 
 
-async def test_suspensions_announced_at_two_moments_are_two_messages(
+async def test_suspensions_announced_at_different_times_are_two_messages(
     api: Api, lending: Lending
 ) -> None:
     lending.borrowers = {"s-1": ["p"], "s-2": ["p"]}
@@ -150,7 +150,7 @@ async def test_suspensions_announced_at_two_moments_are_two_messages(
     assert len(await inbox(api, "p")) == 2
 
 
-async def test_a_resumption_that_is_taken_back_names_the_day_that_no_longer_holds(
+async def test_cancelling_a_resumption_names_the_day_that_no_longer_applies(
     api: Api, lending: Lending
 ) -> None:
     await register(api)
@@ -166,7 +166,7 @@ async def test_a_resumption_that_is_taken_back_names_the_day_that_no_longer_hold
     ]
 
 
-async def test_a_suspension_that_was_an_error_is_told_as_not_in_force(
+async def test_a_suspension_withdrawn_as_an_error_is_announced_as_not_in_force(
     api: Api, lending: Lending
 ) -> None:
     lending.borrowers["s-1"] = ["p"]
@@ -183,7 +183,7 @@ async def test_a_suspension_that_was_an_error_is_told_as_not_in_force(
 # ---- reopenings ---------------------------------------------------------------------------------
 
 
-async def test_a_reopening_that_is_announced_again_replaces_the_day_announced_before(
+async def test_a_reannounced_reopening_names_the_day_it_replaces(
     api: Api,
 ) -> None:
     await register(api)
@@ -204,7 +204,7 @@ async def test_a_reopening_that_is_announced_again_replaces_the_day_announced_be
     ]
 
 
-async def test_a_further_closure_is_told_to_followers_who_were_told_of_a_reopening(
+async def test_followers_notified_of_a_reopening_are_notified_of_a_further_closure(
     api: Api,
 ) -> None:
     await register(api)
@@ -228,7 +228,7 @@ async def told_of_closures(api: Api) -> list[str]:
     return [item["text"] for item in reversed(await inbox(api, "p"))]
 
 
-async def test_each_change_of_a_reopening_that_was_announced_is_told_with_both_days(
+async def test_each_change_of_an_announced_reopening_names_both_days(
     api: Api,
 ) -> None:
     await register(api, "TPO")
@@ -279,7 +279,9 @@ async def test_each_change_of_a_reopening_that_was_announced_is_told_with_both_d
     ]
 
 
-async def test_a_reopening_under_a_longer_closure_is_told_with_the_day_of_that(api: Api) -> None:
+async def test_a_reopening_within_a_longer_closure_names_the_day_of_the_longer_one(
+    api: Api,
+) -> None:
     await register(api, "TPO")
     await hear(api, prefers("p", 1, ("TPO",)), "e-1", "2020-11-02T10:00:00+08:00")
     at = "2020-12-09T18:00:00+08:00"
@@ -295,7 +297,7 @@ async def test_a_reopening_under_a_longer_closure_is_told_with_the_day_of_that(a
 # ---- activities ---------------------------------------------------------------------------------
 
 
-async def test_an_activity_that_is_moved_back_names_the_time_and_place_that_no_longer_hold(
+async def test_a_moved_activity_names_the_time_and_place_that_no_longer_apply(
     api: Api, lending: Lending
 ) -> None:
     lending.registered["activity-1"] = ["p"]
@@ -320,7 +322,7 @@ async def test_an_activity_that_is_moved_back_names_the_time_and_place_that_no_l
 # ---- items to collect ---------------------------------------------------------------------------
 
 
-async def test_an_item_kept_at_a_closed_library_says_from_which_day_it_can_be_collected(
+async def test_a_ready_item_at_a_closed_library_names_the_first_collection_day(
     api: Api,
 ) -> None:
     await register(api, "TPO")
@@ -366,14 +368,16 @@ async def loans_in_inbox(api: Api, limit: int) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-async def test_at_one_moment_the_inbox_is_in_the_order_of_happening(api: Api, limit: int) -> None:
+async def test_simultaneous_notifications_are_in_the_order_of_their_events(
+    api: Api, limit: int
+) -> None:
     happened = [new_id() for _ in range(7)]
     for event_id in random.Random(7).sample(happened, len(happened)):  # noqa: S311 - an order
         await hear(api, moved(f"loan-{happened.index(event_id)}", "p"), event_id, FEBRUARY_17)
     assert await loans_in_inbox(api, limit) == [f"loan-{number}" for number in reversed(range(7))]
 
 
-async def test_notifications_stored_without_an_event_time_are_still_read_page_by_page(
+async def test_notifications_without_an_event_time_are_still_listed_in_pages(
     api: Api,
 ) -> None:
     for number in range(5):

@@ -20,7 +20,7 @@ from tests.support import Api, token
 DECEMBER_1 = "2020-12-01T18:00:00+08:00"
 
 
-async def test_a_branch_is_registered_once_with_its_event(api: Api) -> None:
+async def test_registering_a_branch_publishes_one_event(api: Api) -> None:
     await register(api, "HKCL")
     body = {"code": "HKCL", "name": "Other", "kind": "small", "hours": []}
     again = await api.post("/v1/branches", body, as_=STAFF)
@@ -87,7 +87,7 @@ async def test_only_staff_change_branches_closures_and_notices(
     assert (await api.get("/v1/closures/x", as_=as_)).status == status
 
 
-async def test_the_public_sees_branches_without_a_token_page_by_page(api: Api) -> None:
+async def test_branches_are_listed_without_a_token_in_pages(api: Api) -> None:
     await register(api)
     first = (await api.get("/v1/branches?limit=3")).json()
     rest = (await api.get(f"/v1/branches?limit=3&after={first['next']}")).json()
@@ -118,7 +118,7 @@ async def test_new_hours_are_published_with_the_next_version(api: Api) -> None:
     assert missing.status == 404
 
 
-async def test_weekdays_are_numbered_by_iso_8601_as_in_cases_of_fines(api: Api) -> None:
+async def test_weekdays_are_numbered_by_iso_8601(api: Api) -> None:
     """1 is Monday and 7 Sunday: a case with `weekly_closed: [7]` is a library without 7 here."""
     hours = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (6, 7)]
     body = {"code": "HKCL", "name": "Central", "kind": "central", "hours": hours}
@@ -130,7 +130,7 @@ async def test_weekdays_are_numbered_by_iso_8601_as_in_cases_of_fines(api: Api) 
         assert shown["open"] == (iso > 5)
 
 
-async def test_a_weekday_that_iso_8601_does_not_have_is_refused(api: Api) -> None:
+async def test_an_invalid_weekday_number_is_refused(api: Api) -> None:
     for day in (0, 8):
         hours = [{"weekday": day, "opens": "10:00", "closes": "19:00"}]
         body = {"code": "HKCL", "name": "Central", "kind": "central", "hours": hours}

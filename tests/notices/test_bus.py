@@ -12,7 +12,9 @@ from tests.notices.library import close, inbox, prefers, register, reopening
 from tests.support import served, until
 
 
-async def test_a_reopening_reaches_its_follower_by_the_bus(settings: Settings, kafka: str) -> None:
+async def test_a_reopening_event_on_kafka_notifies_a_follower(
+    settings: Settings, kafka: str
+) -> None:
     on_bus = settings.model_copy(update={"kafka": kafka, "roles": ("api", "consumers", "relay")})
     await ensure_topics(on_bus, NAMES)
     chosen = prefers("p", 1, ("TPO",))

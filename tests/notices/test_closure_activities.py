@@ -51,7 +51,7 @@ async def test_a_preview_lists_the_activities_that_fall_into_the_closure(
     assert days(lending) == [(["HKCL", "STPL"], "2020-12-10", "2020-12-20")]
 
 
-async def test_they_are_listed_after_it_was_announced_until_they_are_seen_to(
+async def test_activities_in_a_closure_are_listed_until_each_is_moved_or_cancelled(
     api: Api, lending: Lending
 ) -> None:
     await register(api, "HKCL")
@@ -63,7 +63,7 @@ async def test_they_are_listed_after_it_was_announced_until_they_are_seen_to(
     assert await inside(api, made["id"]) == {"items": [], "total": 0}
 
 
-async def test_events_is_asked_by_the_days_that_are_still_to_come(
+async def test_only_activities_on_future_days_of_a_closure_are_requested(
     api: Api, lending: Lending
 ) -> None:
     """Each branch has its own end; past days and withdrawn closures are left out."""
@@ -92,7 +92,7 @@ async def test_events_is_asked_by_the_days_that_are_still_to_come(
     assert (told, lending.closed) == ({"items": [], "total": 0}, [])
 
 
-async def test_a_preview_says_that_nobody_can_tell_while_events_is_away(
+async def test_a_preview_says_that_the_activities_are_unknown_while_events_is_away(
     api: Api, lending: Lending
 ) -> None:
     await register(api, "HKCL")
@@ -107,7 +107,7 @@ async def test_a_preview_says_that_nobody_can_tell_while_events_is_away(
 @pytest.mark.parametrize(
     ("as_", "status"), [(None, 401), (token("p-1"), 403), (STAFF, 404)], ids=["", "patron", "staff"]
 )
-async def test_staff_alone_see_the_activities_of_closures_that_there_are(
+async def test_only_staff_see_the_activities_of_existing_closures(
     api: Api, as_: str | None, status: int
 ) -> None:
     answer = await api.get("/v1/closures/none/activities", as_=as_, at=DECEMBER_9)

@@ -128,7 +128,7 @@ JULY_1 = "2020-07-01T10:00:00+08:00"
 EVERYWHERE = ["central", "major", "district", "small", "mobile"]
 
 
-async def test_the_resumption_of_july_2020_is_taken_back_by_a_closure_of_everything(
+async def test_a_closure_of_all_branches_cancels_the_reopening_of_july_2020(
     api: Api,
 ) -> None:
     await register(api)
@@ -147,7 +147,7 @@ async def test_the_resumption_of_july_2020_is_taken_back_by_a_closure_of_everyth
     assert [a["version"] for c in told["closures"] for a in c["announcements"]] == [2, 3, 4]
 
 
-async def test_a_resumption_can_be_taken_back_by_itself(api: Api) -> None:
+async def test_an_announced_reopening_can_be_cancelled_alone(api: Api) -> None:
     await register(api)
     first = await record_closure(api, JULY_1, kinds=["district", "small"], **{"from": "2020-07-02"})
     at = "2020-07-14T10:00:00+08:00"
@@ -169,7 +169,9 @@ async def test_a_resumption_can_be_taken_back_by_itself(api: Api) -> None:
     assert (too_late.status, too_late.json()["code"]) == (409, "reopened-already")
 
 
-async def test_a_typhoon_day_within_a_long_closure(api: Api) -> None:
+async def test_the_end_of_a_typhoon_closure_does_not_reopen_branches_in_a_longer_closure(
+    api: Api,
+) -> None:
     await register(api)
     await record_closure(api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"})
     typhoon = await record_closure(
@@ -185,7 +187,9 @@ async def test_a_typhoon_day_within_a_long_closure(api: Api) -> None:
     assert not (await branch(api, "LFU", "2020-12-11"))["open"]
 
 
-async def test_the_same_closure_twice_is_refused_whole_and_says_for_which(api: Api) -> None:
+async def test_recording_a_closure_twice_is_refused_as_a_whole_naming_the_branches(
+    api: Api,
+) -> None:
     await register(api)
     await record_closure(api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"})
     answer = await close(
@@ -203,7 +207,7 @@ async def withdrawal(api: Api, closure_id: str, at: str, **body: Any) -> Answer:
     return await api.post(f"/v1/closures/{closure_id}/withdrawal", body, as_=STAFF, at=at)
 
 
-async def test_a_closure_is_withdrawn_for_some_branches_then_for_all(api: Api) -> None:
+async def test_a_closure_can_be_withdrawn_for_some_branches_then_for_all(api: Api) -> None:
     await register(api)
     closure = await record_closure(
         api, DECEMBER_1, kinds=["small", "mobile"], **{"from": "2020-12-02"}
@@ -231,7 +235,7 @@ async def test_a_closure_is_withdrawn_for_some_branches_then_for_all(api: Api) -
     assert (unknown.status, unknown.json()["code"]) == (404, "no-such-closure")
 
 
-async def test_a_closure_that_is_over_is_withdrawn_only_as_an_error(api: Api) -> None:
+async def test_a_past_closure_can_be_withdrawn_only_as_an_error(api: Api) -> None:
     await register(api, "LFU")
     span = {"from": "2020-12-02", "reopened_on": "2020-12-05"}
     closure = await record_closure(api, DECEMBER_1, kinds=["small"], **span)
@@ -270,7 +274,7 @@ async def test_a_closure_is_amended_for_all_its_branches(api: Api) -> None:
     assert (gone.status, gone.json()["code"]) == (409, "closure-withdrawn")
 
 
-async def test_a_snapshot_has_all_that_circulation_needs(api: Api) -> None:
+async def test_a_branch_snapshot_has_every_field_that_circulation_uses(api: Api) -> None:
     await register(api, "LFU")
     relief = {"extra_renewals": 2}
     closure = await record_closure(
@@ -316,7 +320,7 @@ async def test_a_snapshot_has_all_that_circulation_needs(api: Api) -> None:
     ],
     ids=["no scope", "empty scope", "unknown branch", "empty kind", "no day", "relief", "from_"],
 )
-async def test_a_closure_that_makes_no_sense_is_refused(
+async def test_an_invalid_closure_is_refused(
     api: Api, body: dict[str, Any], status: int, code: str
 ) -> None:
     await register(api)
@@ -326,7 +330,7 @@ async def test_a_closure_that_makes_no_sense_is_refused(
     assert (await api.get("/v1/closures", as_=STAFF)).json()["items"] == []
 
 
-async def test_a_reopening_that_makes_no_sense_is_refused(api: Api) -> None:
+async def test_an_invalid_reopening_is_refused(api: Api) -> None:
     await register(api)
     closure = await record_closure(api, DECEMBER_9, kinds=["central"], **{"from": "2020-12-10"})
     early = await reopening(api, closure["id"], DECEMBER_9, reopened_on="2020-12-09")

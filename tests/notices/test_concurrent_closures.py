@@ -42,7 +42,7 @@ async def test_a_closure_of_a_whole_city_is_one_transaction(api: Api) -> None:
     assert len(await events(api, "branch.reopened")) == 50
 
 
-async def test_closures_and_hours_at_once_each_have_their_version(api: Api, replica: Api) -> None:
+async def test_concurrent_closures_and_hours_get_distinct_versions(api: Api, replica: Api) -> None:
     await register(api, "LFU")
     await asyncio.gather(
         close(api, DECEMBER_1, branches=["LFU"], **{"from": "2020-12-02"}),

@@ -9,7 +9,7 @@ from tests.support import Api
 DAY = "2021-02-20T10:00:00+08:00"
 
 
-async def test_a_patron_is_told_that_a_reserved_item_waits_and_when_it_does_no_longer(
+async def test_a_patron_is_notified_when_a_reserved_item_is_ready_and_when_it_expires(
     api: Api,
 ) -> None:
     await register(api, "TPO")
@@ -45,7 +45,7 @@ async def test_a_patron_is_told_that_a_reserved_item_waits_and_when_it_does_no_l
     ]
 
 
-async def test_it_is_told_in_the_language_that_the_patron_chose(api: Api) -> None:
+async def test_a_hold_notification_is_in_the_patrons_chosen_language(api: Api) -> None:
     await hear(api, registered("p", language="zh-Hant"), "e-p", DAY)
     ready = hold(circulation.HoldReady, 2, state="ready", shelf_until=date(2021, 2, 27))
     await hear(api, ready, "e-1", DAY)

@@ -23,7 +23,7 @@ from tests.notices.library import (
 from tests.support import Api, token
 
 
-async def test_an_inbox_is_read_newest_first_page_by_page(api: Api, lending: Lending) -> None:
+async def test_an_inbox_is_listed_newest_first_in_pages(api: Api, lending: Lending) -> None:
     lending.owes("loan-1", 750)
     await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
     for number in range(4):
@@ -43,7 +43,7 @@ async def test_an_inbox_is_read_newest_first_page_by_page(api: Api, lending: Len
     assert await inbox(api, "q") == []
 
 
-async def test_a_notification_is_read_once_however_often_it_is_said(api: Api, replica: Api) -> None:
+async def test_marking_a_notification_as_read_is_idempotent(api: Api, replica: Api) -> None:
     await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
     (item,) = await inbox(api, "p")
     assert not item["read"]
@@ -72,7 +72,7 @@ async def test_a_notification_is_read_once_however_often_it_is_said(api: Api, re
     ],
     ids=["nobody", "of another system", "expired", "staff", "another patron"],
 )
-async def test_an_inbox_is_for_its_patron_alone(api: Api, as_: str | None, status: int) -> None:
+async def test_only_its_patron_reads_an_inbox(api: Api, as_: str | None, status: int) -> None:
     await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
     (item,) = await inbox(api, "p")
     answer = await api.post(f"/v1/me/inbox/{item['id']}/read", as_=as_)
@@ -85,7 +85,7 @@ async def test_an_inbox_is_for_its_patron_alone(api: Api, as_: str | None, statu
     assert await inbox(api, "p") == [item]
 
 
-async def test_a_text_is_in_the_language_of_its_patron_with_the_title_known_by_now(
+async def test_a_text_is_in_the_patrons_language_with_the_current_title(
     api: Api,
 ) -> None:
     await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)

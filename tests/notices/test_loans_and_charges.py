@@ -24,7 +24,9 @@ from tests.notices.library import (
 from tests.support import Api
 
 
-async def test_an_overdue_notice_says_what_the_statement_says(api: Api, lending: Lending) -> None:
+async def test_an_overdue_notice_has_the_amount_of_the_statement(
+    api: Api, lending: Lending
+) -> None:
     lending.owes("loan-1", 750)
     await hear(api, title(), "e-0", DECEMBER_9)
     await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
@@ -37,7 +39,7 @@ async def test_an_overdue_notice_says_what_the_statement_says(api: Api, lending:
     assert lending.asked == [("/v1/loans/loan-1/fine-statement", {"as_of": "2020-12-09"})]
 
 
-async def test_a_loan_that_is_due_soon_is_told_unless_it_is_back_or_renewed(
+async def test_a_due_soon_reminder_is_omitted_if_the_loan_was_returned_or_renewed(
     api: Api, lending: Lending
 ) -> None:
     for number, (state, due_on) in enumerate(
@@ -69,7 +71,7 @@ async def test_an_overdue_notice_names_no_money_while_fines_are_suspended(
     assert "restart" not in earlier["text"]
 
 
-async def test_nothing_is_said_of_a_loan_that_is_not_there_or_not_overdue_any_more(
+async def test_no_overdue_notice_is_sent_for_a_missing_or_no_longer_overdue_loan(
     api: Api, lending: Lending
 ) -> None:
     lending.owes("loan-2", 0, overdue=False)
@@ -81,7 +83,7 @@ async def test_nothing_is_said_of_a_loan_that_is_not_there_or_not_overdue_any_mo
     assert await events(api, "notification.delivered") == []
 
 
-async def test_while_circulation_is_away_the_event_waits(api: Api, lending: Lending) -> None:
+async def test_an_event_waits_while_circulation_is_away(api: Api, lending: Lending) -> None:
     lending.owes("loan-1", 750)
     lending.away = True
     with pytest.raises(OwnerAway):
@@ -92,7 +94,7 @@ async def test_while_circulation_is_away_the_event_waits(api: Api, lending: Lend
     assert len(await inbox(api, "p")) == 1
 
 
-async def test_a_fine_is_told_as_the_charge_stands_then(api: Api, lending: Lending) -> None:
+async def test_a_fine_notification_states_the_current_charge(api: Api, lending: Lending) -> None:
     lending.charges["charge-1"] = {"amount_cents": 750, "outstanding_cents": 600}
     lending.charges["charge-2"] = {"amount_cents": 750, "outstanding_cents": 0}
     await hear(api, fine("charge-1", "p"), "e-1", DECEMBER_9)
@@ -104,7 +106,7 @@ async def test_a_fine_is_told_as_the_charge_stands_then(api: Api, lending: Lendi
     assert settled == "“Jane Eyre”: you've been fined $7.50. Nothing is left to pay."
 
 
-async def test_a_fine_assessed_under_a_suspension_is_told_without_its_sum(
+async def test_a_fine_assessed_during_a_suspension_is_notified_without_its_amount(
     api: Api, lending: Lending
 ) -> None:
     lending.charges["charge-1"] = {"amount_cents": 750, "outstanding_cents": 750}
@@ -114,7 +116,7 @@ async def test_a_fine_assessed_under_a_suspension_is_told_without_its_sum(
     assert "amount_cents" not in item["about"]
 
 
-async def test_a_charge_notification_states_the_charge_at_that_time(
+async def test_a_later_change_of_a_charge_does_not_change_its_notification(
     api: Api, lending: Lending
 ) -> None:
     now = {"amount_cents": 450, "outstanding_cents": 0, "refund_due_cents": 300}
@@ -136,7 +138,7 @@ async def test_a_charge_notification_states_the_charge_at_that_time(
     assert refunded == "“Jane Eyre”: $3.00 was refunded to you."
 
 
-async def test_a_hold_fee_is_told_without_a_loan(api: Api, lending: Lending) -> None:
+async def test_a_hold_fee_is_notified_without_a_loan(api: Api, lending: Lending) -> None:
     lending.charges["charge-1"] = {"amount_cents": 330, "outstanding_cents": 330}
     event = fine("charge-1", "p", kind="hold-fee", loan_id="", hold_id="h", spans=())
     await hear(api, event, "e-1", DECEMBER_9)
@@ -145,7 +147,9 @@ async def test_a_hold_fee_is_told_without_a_loan(api: Api, lending: Lending) -> 
     assert [path for path, _ in lending.asked] == ["/v1/charges/charge-1"]
 
 
-async def test_a_loss_is_told_unless_it_was_found_by_then(api: Api, lending: Lending) -> None:
+async def test_a_loss_is_notified_unless_the_copy_was_found_meanwhile(
+    api: Api, lending: Lending
+) -> None:
     lending.loans["loan-1"] = {"state": "lost", "due_on": "2020-12-04"}
     lending.loans["loan-2"] = {"state": "returned", "due_on": "2020-12-04"}
     await hear(api, lost("loan-1", "p"), "e-1", DECEMBER_9)

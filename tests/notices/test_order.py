@@ -33,7 +33,7 @@ from tests.notices.library import (
 from tests.support import Api, served
 
 
-async def test_preferences_that_come_late_catch_up_with_what_happened_under_them(api: Api) -> None:
+async def test_late_preferences_add_the_notifications_of_events_since_then(api: Api) -> None:
     await register(api)
     await hear(api, reopened("HKCL"), "e-1", FEBRUARY_17)
     await hear(api, released("activity-1"), "e-2", FEBRUARY_17)
@@ -50,7 +50,7 @@ async def test_preferences_that_come_late_catch_up_with_what_happened_under_them
     assert (await inbox(api, "p"))[-1]["at"] == "2021-02-17T08:00:00Z"
 
 
-async def test_a_follower_of_a_branch_is_told_that_its_announced_reopening_was_taken_back(
+async def test_a_new_follower_of_a_branch_is_notified_of_its_cancelled_reopening(
     api: Api,
 ) -> None:
     await register(api)
@@ -65,7 +65,7 @@ async def test_a_follower_of_a_branch_is_told_that_its_announced_reopening_was_t
     assert await inbox(api, "q") == []
 
 
-async def test_a_notification_is_taken_back_when_a_late_event_shows_the_branch_was_unfollowed(
+async def test_a_notification_is_removed_when_late_preferences_show_the_branch_was_unfollowed(
     api: Api,
 ) -> None:
     await register(api)
@@ -83,7 +83,7 @@ async def test_a_notification_is_taken_back_when_a_late_event_shows_the_branch_w
     ]
 
 
-async def test_an_event_and_preferences_at_the_same_moment_do_not_miss_each_other(
+async def test_a_concurrent_event_and_preference_change_notify_the_follower(
     api: Api, replica: Api
 ) -> None:
     for round_ in range(20):
@@ -98,7 +98,7 @@ async def test_an_event_and_preferences_at_the_same_moment_do_not_miss_each_othe
     assert counts == [20] * 20
 
 
-async def test_an_erased_patron_has_no_inbox_and_is_told_of_nothing(
+async def test_an_erased_patron_has_no_inbox_and_gets_no_notification(
     api: Api, lending: Lending
 ) -> None:
     lending.owes("loan-1", 750)
@@ -114,7 +114,7 @@ async def test_an_erased_patron_has_no_inbox_and_is_told_of_nothing(
     assert await api.app.state.database.notifications.count_documents({}) == 0
 
 
-async def test_an_erasure_amid_notifications_leaves_nothing_behind(api: Api, replica: Api) -> None:
+async def test_an_erasure_during_notifications_leaves_no_data(api: Api, replica: Api) -> None:
     for round_ in range(10):
         name = f"p{round_}"
         await asyncio.gather(
@@ -155,7 +155,7 @@ async def play(
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_events_three_times_in_any_order_end_in_the_inbox_of_once_in_order(
+async def test_events_three_times_in_any_order_give_the_same_inbox(
     settings: Settings, lending: Lending, seed: int
 ) -> None:
     answers(lending)

@@ -6,7 +6,7 @@ import pytest
 
 from services.notices import consumers
 from services.notices.domain.notification import Cause
-from services.notices.usecases.tell_patrons import TellPatrons, begin_telling, tell_patrons
+from services.notices.usecases.notify_page import NotifyPage, begin_notifying, notify_page
 from shared.clock import parse_instant
 from shared.owners import OwnerAway
 from shared.unit_of_work import Busy, Origin, Run
@@ -29,7 +29,7 @@ from tests.notices.library import (
 from tests.support import Api
 
 
-async def test_a_reopening_is_told_to_the_followers_of_that_branch_only(api: Api) -> None:
+async def test_a_reopening_notifies_only_the_followers_of_its_branch(api: Api) -> None:
     await register(api)
     await hear(api, prefers("a", 1, ("HKCL", "TPO")), "e-1", FEBRUARY_1)
     await hear(api, prefers("b", 1, ("TPO",), ("talk",)), "e-2", FEBRUARY_1)
@@ -46,7 +46,7 @@ async def test_a_reopening_is_told_to_the_followers_of_that_branch_only(api: Api
     assert await inbox(api, "b") == await inbox(api, "c") == []
 
 
-async def test_a_recording_is_told_to_those_who_follow_its_type(api: Api) -> None:
+async def test_a_recording_notifies_the_followers_of_its_activity_type(api: Api) -> None:
     await hear(api, prefers("a", 1, (), ("exhibition", "talk")), "e-1", FEBRUARY_1)
     await hear(api, prefers("b", 1, ("HKCL",), ("exhibition",)), "e-2", FEBRUARY_1)
     await hear(api, released("activity-1"), "e-3", FEBRUARY_17)
@@ -54,7 +54,7 @@ async def test_a_recording_is_told_to_those_who_follow_its_type(api: Api) -> Non
     assert await inbox(api, "b") == []
 
 
-async def test_a_suspension_is_told_to_every_borrower_in_scope_page_by_page(
+async def test_a_suspension_notifies_every_borrower_in_scope_in_pages(
     api: Api, lending: Lending
 ) -> None:
     borrowers = [f"p{number:04}" for number in range(450)]
@@ -74,7 +74,7 @@ async def test_a_suspension_is_told_to_every_borrower_in_scope_page_by_page(
     assert len(await events(api, "notification.delivered")) == 449
 
 
-async def test_telling_goes_on_where_it_stopped(api: Api, lending: Lending) -> None:
+async def test_notifying_continues_where_it_stopped(api: Api, lending: Lending) -> None:
     lending.borrowers["s-1"] = [f"p{number:04}" for number in range(450)]
     lending.away_after_pages = 1
     with pytest.raises(OwnerAway):
@@ -88,7 +88,7 @@ async def test_telling_goes_on_where_it_stopped(api: Api, lending: Lending) -> N
     assert {"limit": "200"} not in [params for _, params in lending.asked]
 
 
-async def test_followers_are_told_to_the_end_after_a_kill_between_two_pages(
+async def test_all_followers_are_notified_after_a_kill_between_two_pages(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "PAGE", 3)
@@ -100,14 +100,14 @@ async def test_followers_are_told_to_the_end_after_a_kill_between_two_pages(
     about = {"branch": "TPO", "reopened_on": "2021-02-19"}
     cause = Cause("e-r", 1, "branch.reopened", at, about, branch="TPO")
     first_life = Run(api.app.state.unit_of_work, Origin(now=at, causation_id="e-r"), inbox="e-r")
-    await first_life(begin_telling, cause)
-    await first_life(tell_patrons, TellPatrons("e-r", "", ("p0", "p1", "p2"), "p2"))
+    await first_life(begin_notifying, cause)
+    await first_life(notify_page, NotifyPage("e-r", "", ("p0", "p1", "p2"), "p2"))
     await hear(api, reopened("TPO"), "e-r", FEBRUARY_17)
     told = await events(api, "notification.delivered")
     assert sorted(e["patron_id"] for e in told) == names
 
 
-async def test_an_event_of_very_many_is_put_back_for_others_and_told_on_from_there(
+async def test_an_event_with_very_many_recipients_yields_to_others_and_continues(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "PAGE", 3)
@@ -123,7 +123,7 @@ async def test_an_event_of_very_many_is_put_back_for_others_and_told_on_from_the
     assert sorted(e["patron_id"] for e in told) == names
 
 
-async def test_two_replicas_with_one_event_tell_each_patron_once(api: Api, replica: Api) -> None:
+async def test_two_replicas_with_one_event_notify_each_patron_once(api: Api, replica: Api) -> None:
     for number in range(30):
         await hear(api, prefers(f"p{number}", 1, ("TPO",)), f"e-{number}", FEBRUARY_1)
     await asyncio.gather(

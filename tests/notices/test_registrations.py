@@ -33,7 +33,7 @@ async def test_only_a_patron_who_waited_is_notified_of_a_place(api: Api) -> None
     assert item["about"] == {"activity_id": "activity-1", "title": "Factory"}
 
 
-async def test_a_place_is_told_in_the_patron_s_language_with_what_is_known_by_now(
+async def test_a_place_notification_is_in_the_patrons_language_with_current_facts(
     api: Api,
 ) -> None:
     await hear(api, registered("p", language="zh-Hant"), "e-1", DAY)
@@ -48,7 +48,7 @@ async def test_a_place_is_told_in_the_patron_s_language_with_what_is_known_by_no
     )
 
 
-async def test_all_who_registered_are_told_when_and_where_it_is_now(
+async def test_registered_patrons_are_notified_of_the_new_time_and_place(
     api: Api, lending: Lending
 ) -> None:
     lending.registered["activity-1"] = [f"p{number:03}" for number in range(250)]
@@ -65,7 +65,9 @@ async def test_all_who_registered_are_told_when_and_where_it_is_now(
     assert await inbox(api, "p250") == []
 
 
-async def test_it_is_told_on_where_events_went_away(api: Api, lending: Lending) -> None:
+async def test_notifying_continues_where_it_stopped_when_events_was_away(
+    api: Api, lending: Lending
+) -> None:
     lending.registered["activity-1"] = ["p1"]
     lending.away = True
     with pytest.raises(OwnerAway):

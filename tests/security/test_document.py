@@ -148,7 +148,7 @@ def held_against(case: Any, response: Any, role: str) -> list[str]:
 
 
 @pytest.mark.timeout(400)
-def test_every_answer_is_one_that_the_document_names(
+def test_every_response_is_listed_in_the_document(
     library: Library, document: dict[str, Any], tokens: dict[str, str]
 ) -> None:
     schema = schema_of(document, library)
@@ -332,7 +332,7 @@ def identities(response: Any) -> Iterator[str]:
             level += value
 
 
-async def test_a_curl_line_of_the_page_is_a_request_that_can_be_read(
+async def test_each_curl_line_of_the_documentation_is_a_valid_request(
     library: Library, document: dict[str, Any], tokens: dict[str, str]
 ) -> None:
     for path, by_method in document["paths"].items():

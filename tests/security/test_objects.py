@@ -69,7 +69,7 @@ async def state(library: Library, card: str) -> Any:
     return [seen[0] | {"sources": None}, *seen[1:]]
 
 
-async def test_another_patron_finds_nothing_changes_nothing_and_learns_nothing(
+async def test_another_patron_cannot_read_or_change_an_object_or_learn_that_it_exists(
     library: Library,
 ) -> None:
     branch = await library.branch()
@@ -103,7 +103,7 @@ async def test_another_patron_finds_nothing_changes_nothing_and_learns_nothing(
     assert await state(library, owner) == before
 
 
-async def test_things_that_anyone_may_see_are_of_the_library(library: Library) -> None:
+async def test_objects_that_anyone_may_read_belong_to_the_library(library: Library) -> None:
     found = [one for one in await operations(library) if one.parameters and not one.roles]
     assert found
     for operation in found:
@@ -111,7 +111,7 @@ async def test_things_that_anyone_may_see_are_of_the_library(library: Library) -
         assert operation.method == "GET", f"anyone may change what {operation.id} is of"
 
 
-async def test_things_that_are_named_in_a_body_are_the_callers_own(library: Library) -> None:
+async def test_objects_named_in_a_body_must_belong_to_the_caller(library: Library) -> None:
     branch = await library.branch()
     owner, other = [await library.patron(branch) for _ in range(2)]
     things = await things_of(library, owner, branch)
@@ -120,7 +120,7 @@ async def test_things_that_are_named_in_a_body_are_the_callers_own(library: Libr
     assert (status, answer["code"]) == (404, "no-such-charge")
 
 
-async def test_a_patron_reserves_for_nobody_else(library: Library) -> None:
+async def test_a_patron_cannot_reserve_for_another_patron(library: Library) -> None:
     branch = await library.branch()
     owner, other = [await library.patron(branch) for _ in range(2)]
     [book] = await library.copies(branch, 1)
@@ -132,7 +132,7 @@ async def test_a_patron_reserves_for_nobody_else(library: Library) -> None:
     assert (await library.get("/v1/me/holds", by=owner))["items"] == []
 
 
-async def test_nobody_does_what_their_role_does_not_allow(library: Library) -> None:
+async def test_no_caller_exceeds_the_rights_of_their_role(library: Library) -> None:
     card = await library.patron(await library.branch())
     callers = {"patron": card, "staff": "staff", "station": "station", "ops": "ops"}
     for operation in await operations(library):
@@ -170,7 +170,7 @@ async def test_an_answer_for_one_patron_is_not_cached_for_another(library: Libra
                 assert "public" not in kept, operation.id
 
 
-async def test_no_field_that_is_not_asked_for_is_taken(library: Library) -> None:
+async def test_unknown_fields_in_a_body_are_refused(library: Library) -> None:
     """Roles, owners, amounts and versions cannot be sent by any caller."""
     branch = await library.branch()
     card = await library.patron(branch)

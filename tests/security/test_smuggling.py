@@ -64,7 +64,9 @@ def statuses(answer: bytes) -> list[int]:
         "/v1/service-sessions#/v1/sessions",
     ],
 )
-async def test_no_spelling_of_an_internal_route_reaches_it(running: System, target: str) -> None:
+async def test_no_spelling_of_a_path_reaches_an_internal_route(
+    running: System, target: str
+) -> None:
     port = running.process("gateway").port
     length = f"Content-Length: {len(BODY)}"
     head = ("Host: x", "Content-Type: application/json", length, "Connection: close")
@@ -85,7 +87,9 @@ async def test_no_spelling_of_an_internal_route_reaches_it(running: System, targ
         "Connection: close, Authorization",
     ],
 )
-async def test_no_header_leads_elsewhere(running: System, library: Library, header: str) -> None:
+async def test_no_header_changes_the_target_of_a_request(
+    running: System, library: Library, header: str
+) -> None:
     card = await library.patron(await library.branch())
     answer = await said(
         running.process("gateway").port,
@@ -127,7 +131,7 @@ async def test_an_ambiguous_request_is_refused(running: System, headers: list[st
     assert set(statuses(answer)) <= {400, 404}, answer
 
 
-async def test_a_head_without_an_end_ends_the_connection(running: System) -> None:
+async def test_endless_headers_close_the_connection(running: System) -> None:
     port = running.process("gateway").port
     endless = [f"X-{number}: {'x' * 1000}" for number in range(200)]
     answer = await said(port, "GET /v1/titles HTTP/1.1", "Host: x", *endless, ends=True)
@@ -144,7 +148,7 @@ async def gone(port: int) -> bool:
     return False
 
 
-async def test_a_gateway_that_stops_answers_what_it_has_and_takes_no_more(
+async def test_a_stopping_gateway_finishes_its_requests_and_accepts_no_more(
     running: System, library: Library
 ) -> None:
     gateway, circulation = running.process("gateway"), running.process("circulation")

@@ -57,7 +57,7 @@ GATEWAY, OWNER = "/v1/me", "/v1/me/charges"
 
 
 @pytest.mark.parametrize("path", [GATEWAY, OWNER], ids=["at the gateway", "at an owner"])
-async def test_no_token_is_good_that_accounts_did_not_sign(
+async def test_a_token_that_accounts_did_not_sign_is_rejected(
     library: Library, key: dict[str, Any], patron: tuple[str, dict[str, Any]], path: str
 ) -> None:
     token, claims = patron
@@ -122,7 +122,7 @@ async def test_no_token_is_good_that_accounts_did_not_sign(
         "an unknown role",
     ],
 )
-async def test_a_signature_is_not_enough(
+async def test_a_signed_token_with_wrong_claims_is_rejected(
     library: Library,
     key: dict[str, Any],
     patron: tuple[str, dict[str, Any]],
@@ -139,13 +139,13 @@ async def test_a_signature_is_not_enough(
     assert (claims["iss"], claims["aud"]) == (ISSUER, AUDIENCE)
 
 
-async def test_one_role_is_not_another(library: Library) -> None:
+async def test_a_token_grants_only_its_own_role(library: Library) -> None:
     for role in ("staff", "station", "ops"):
         library.tokens["forged"] = library.tokens[role]
         assert await refused(library, library.tokens[role]) == (403, "forbidden")
 
 
-async def test_a_service_finds_no_more_through_the_gateway_than_anyone(
+async def test_a_service_token_grants_nothing_extra_through_the_gateway(
     library: Library, key: dict[str, Any]
 ) -> None:
     now = int(time.time())

@@ -28,7 +28,7 @@ def accounts() -> FastAPI:
     return app
 
 
-async def test_a_service_that_starts_without_accounts_knows_its_callers(
+async def test_a_service_that_starts_while_accounts_is_down_authenticates_callers(
     unit_of_work: UnitOfWork, accounts: FastAPI
 ) -> None:
     async with aiohttp.ClientSession() as session:
@@ -40,7 +40,9 @@ async def test_a_service_that_starts_without_accounts_knows_its_callers(
         assert (await restarted.caller(token("patron-2"))).id == "patron-2"
 
 
-async def test_keys_are_there_before_any_token(unit_of_work: UnitOfWork, accounts: FastAPI) -> None:
+async def test_a_service_has_the_keys_before_the_first_token_arrives(
+    unit_of_work: UnitOfWork, accounts: FastAPI
+) -> None:
     async with aiohttp.ClientSession() as session:
         async with loopback_server(accounts) as url:
             fresh = Verifier(keys_from(lambda: session, issuer_at(url), unit_of_work.database))
@@ -59,7 +61,7 @@ async def test_keys_are_there_before_any_token(unit_of_work: UnitOfWork, account
         pytest.param(Response('{"keys": []}', media_type="application/json"), id="no keys"),
     ],
 )
-async def test_wrong_answers_of_accounts_replace_no_keys(
+async def test_a_malformed_response_of_accounts_does_not_replace_the_keys(
     unit_of_work: UnitOfWork, accounts: FastAPI, answer: Response
 ) -> None:
     confused = FastAPI()
@@ -76,7 +78,7 @@ async def test_wrong_answers_of_accounts_replace_no_keys(
                 assert (await restarted.caller(token("patron-2"))).id == "patron-2"
 
 
-async def test_without_ever_having_heard_accounts_nobody_is_known(
+async def test_without_keys_from_accounts_no_caller_is_authenticated(
     unit_of_work: UnitOfWork,
 ) -> None:
     async with aiohttp.ClientSession() as session:
@@ -85,14 +87,14 @@ async def test_without_ever_having_heard_accounts_nobody_is_known(
             await never.caller(token())
 
 
-async def test_a_token_may_come_from_a_clock_that_is_a_little_ahead() -> None:
+async def test_a_token_from_a_clock_slightly_ahead_is_accepted() -> None:
     verifier = Verifier(test_keys)
     assert (await verifier.caller(token(issued_in=10))).id == "patron-1"
     with pytest.raises(Unauthenticated):
         await verifier.caller(token(issued_in=86_400, expires_in=90_000))
 
 
-async def test_a_verified_token_is_not_known_beyond_its_time() -> None:
+async def test_a_cached_token_is_rejected_after_its_expiry() -> None:
     verifier = Verifier(test_keys)
     short = token(expires_in=1)
     assert (await verifier.caller(short)).id == "patron-1"

@@ -131,7 +131,7 @@ async def _no_age(unit_of_work: UnitOfWork) -> bool:
     return await outbox_age(unit_of_work.database) == 0
 
 
-async def test_two_relays_at_once_lose_nothing_and_the_inbox_bears_doubles(
+async def test_two_concurrent_relays_lose_no_event_and_the_inbox_ignores_duplicates(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     heard = Heard()
@@ -166,7 +166,7 @@ JSON = {"content-type": b"application/json"}
         pytest.param(b"{}", {**GOOD_HEADERS, "ce_source": b"\xff\xfe"}, id="headers not text"),
     ],
 )
-async def test_a_message_at_fault_becomes_a_dead_letter_as_it_came_and_its_partition_goes_on(
+async def test_a_faulty_message_becomes_an_unchanged_dead_letter_and_its_partition_continues(
     unit_of_work: UnitOfWork, settings: Settings, value: bytes, headers: dict[str, bytes]
 ) -> None:
     heard = Heard()
@@ -191,7 +191,7 @@ async def test_a_message_at_fault_becomes_a_dead_letter_as_it_came_and_its_parti
     assert await committed(settings, "fines.suspended") == 2
 
 
-async def test_a_message_can_have_nothing_published(
+async def test_a_reply_to_header_publishes_nothing(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     heard = Heard()
@@ -208,7 +208,7 @@ async def test_a_message_can_have_nothing_published(
     assert set(ends.values()) == {0}
 
 
-async def test_a_fault_that_passes_is_tried_again_without_a_dead_letter(
+async def test_a_temporary_fault_is_retried_without_a_dead_letter(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     heard = Heard(failures=[RuntimeError("once")])
@@ -235,7 +235,7 @@ async def test_a_refusal_becomes_a_dead_letter_after_a_few_tries_with_its_code(
     assert sent["carrel-tries"] == b"3"
 
 
-async def test_a_consumer_that_cannot_commit_is_started_again(
+async def test_a_consumer_that_cannot_commit_is_restarted(
     unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.bus.listener.STUCK_SECONDS", 0.5)
@@ -253,7 +253,7 @@ async def test_a_consumer_that_cannot_commit_is_started_again(
     assert await unit_of_work.database.things.find_one({"_id": "in-a", "n": 2})
 
 
-async def test_a_consumer_that_passes_over_a_partition_is_started_again(
+async def test_a_consumer_that_skips_a_partition_is_restarted(
     unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.bus.listener.STUCK_SECONDS", 1)
@@ -273,7 +273,7 @@ async def _committed(settings: Settings, count: int) -> bool:
     return await committed(settings, "fines.suspended") >= count
 
 
-async def test_a_stopped_listener_goes_on_where_it_was(
+async def test_a_restarted_listener_continues_at_its_last_position(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     heard = Heard()
@@ -288,7 +288,7 @@ async def test_a_stopped_listener_goes_on_where_it_was(
     assert [event.version for event in heard.events] == [1, 2]
 
 
-async def test_a_broker_that_is_slow_to_answer_is_not_always_too_late(
+async def test_the_time_limit_grows_for_a_slow_broker(
     unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch = Fetcher._proc_fetch_request
@@ -349,7 +349,7 @@ async def test_a_second_version_of_a_contract_is_published_beside_the_first(
     }
 
 
-async def test_events_behind_one_in_progress_are_counted_as_lag(
+async def test_events_waiting_behind_the_current_one_count_as_lag(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     heard = Heard(failures=[AutoReconnect() for _ in range(100)])
@@ -373,7 +373,7 @@ async def test_events_behind_one_in_progress_are_counted_as_lag(
         assert await outbox_pending(unit_of_work.database) == 0
 
 
-async def test_an_error_of_the_transport_in_a_commit_ends_no_listener(
+async def test_a_transport_error_during_a_commit_does_not_stop_the_listener(
     unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.bus.listener.STUCK_SECONDS", 0.5)

@@ -78,13 +78,13 @@ async def api(mongo_url: str, database: str) -> AsyncIterator[Api]:
 PATRON = token()
 
 
-async def test_a_command_answers_and_its_retry_gives_the_first_answer(api: Api) -> None:
+async def test_a_retried_command_returns_the_first_response(api: Api) -> None:
     answers = [await api.post("/v1/things", {"id": "a"}, as_=PATRON, key="k-1") for _ in range(3)]
     assert [answer.status for answer in answers] == [201] * 3
     assert {answer.body for answer in answers} == {b'{"id":"a","count":1,"version":1}'}
 
 
-async def test_a_key_is_its_callers_own_and_bound_to_the_request(api: Api) -> None:
+async def test_an_idempotency_key_is_bound_to_its_caller_and_request(api: Api) -> None:
     await api.post("/v1/things", {"id": "a"}, as_=PATRON, key="k-1")
     other = await api.post("/v1/things", {"id": "a"}, as_=token("patron-2"), key="k-1")
     assert other.json()["count"] == 2
@@ -93,7 +93,7 @@ async def test_a_key_is_its_callers_own_and_bound_to_the_request(api: Api) -> No
     assert (reused.status, reused.json()["code"]) == (409, "idempotency-key-reused")
 
 
-async def test_twenty_retries_at_once_are_one_change(api: Api) -> None:
+async def test_twenty_concurrent_retries_make_one_change(api: Api) -> None:
     answers = await asyncio.gather(
         *(api.post("/v1/things", {"id": "a"}, as_=PATRON, key="k-1") for _ in range(20))
     )
@@ -136,7 +136,7 @@ async def test_a_large_body_is_refused_before_it_is_read(api: Api) -> None:
     assert (answer.status, answer.json()["code"]) == (413, "too-large")
 
 
-async def test_unknown_things_and_places_are_problems_too(api: Api) -> None:
+async def test_unknown_resources_and_paths_are_answered_as_problems(api: Api) -> None:
     missing = await api.get("/v1/things/none")
     nowhere = await api.get("/v1/nowhere")
     assert [missing.status, nowhere.status] == [404, 404]
@@ -157,7 +157,9 @@ FORGED = OKPKey.generate_key("Ed25519")
         pytest.param(token(key=FORGED), id="signed by another key"),
     ],
 )
-async def test_without_a_good_token_a_caller_is_not_known(api: Api, bearer: str | None) -> None:
+async def test_a_caller_without_a_valid_token_is_not_authenticated(
+    api: Api, bearer: str | None
+) -> None:
     answer = await api.post("/v1/things", {"id": "a"}, as_=bearer)
     assert (answer.status, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -177,7 +179,9 @@ async def test_in_a_simulation_the_header_sets_the_time(api: Api) -> None:
     assert wrong.status == 422
 
 
-async def test_elsewhere_the_header_means_nothing(mongo_url: str, database: str) -> None:
+async def test_outside_a_simulation_the_time_header_is_ignored(
+    mongo_url: str, database: str
+) -> None:
     settings = Settings(mongo_url=mongo_url, database_prefix=database, roles=("api",))
     async with served(create_app, settings) as api:
         told = await api.get(
@@ -186,7 +190,7 @@ async def test_elsewhere_the_header_means_nothing(mongo_url: str, database: str)
     assert not told.json().startswith("2021")
 
 
-async def test_an_answer_carries_its_changes_to_who_asks_for_them(api: Api) -> None:
+async def test_a_response_contains_its_changes_if_the_caller_asks_for_them(api: Api) -> None:
     answer = await api.post(
         "/v1/things", {"id": "a"}, as_=PATRON, key="k", headers={"Carrel-Changes": "1"}
     )
@@ -204,7 +208,7 @@ async def test_an_answer_carries_its_changes_to_who_asks_for_them(api: Api) -> N
     assert read.json() == {"count": 1}
 
 
-async def test_health_says_what_is_fit(api: Api) -> None:
+async def test_health_reports_the_state_of_each_dependency(api: Api) -> None:
     live, ready = await api.get("/health/live"), await api.get("/health/ready")
     assert live.json()["status"] == "alive"
     assert (ready.status, ready.json()["checks"]["database"]) == (200, "ok")

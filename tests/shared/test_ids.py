@@ -8,7 +8,7 @@ from shared.clock import wall_clock
 from shared.ids import new_id, time_of
 
 
-def test_an_id_says_when_it_was_made() -> None:
+def test_an_id_contains_its_creation_time() -> None:
     made = time_of(new_id())
     assert made is not None
     assert abs((wall_clock() - made).total_seconds()) < 60
@@ -21,5 +21,5 @@ def test_an_id_says_when_it_was_made() -> None:
     ["", "title-1", "9b2f8c1e-3c55-4d8e-8f7a-0d3e5a6b7c8d", "ffffffff-ffff-7fff-bfff-ffffffffffff"],
     ids=["nothing", "no UUID", "one without a time", "of a year that no date has"],
 )
-def test_the_time_of_an_id_that_is_not_ours_is_none(identifier: str) -> None:
+def test_an_id_in_another_format_has_no_creation_time(identifier: str) -> None:
     assert time_of(identifier) is None

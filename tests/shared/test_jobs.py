@@ -20,7 +20,7 @@ async def test_a_job_waits_while_the_clock_is_wrong(
     looked: list[datetime] = []
 
     @jobs.every(seconds=0.01)
-    async def tell_patrons(_: Run) -> int:
+    async def publish_due(_: Run) -> int:
         ran.set()
         return 1
 

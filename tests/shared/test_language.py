@@ -12,10 +12,11 @@ from tests.language import faults
         ('def fine():\n    """Whether it is charged."""', 'opens with "Whether"'),
         ('class Loan:\n    due: str\n    """Of the copy."""', 'opens with "Of"'),
         ('"""A message that was buried."""', 'write "dead letter"'),
+        ('"""Correct a date, and the price thereof."""', 'write "a plain word'),
         ("def test_who_pays_is_told(): ...", "test_who_pays_is_told names no subject"),
     ],
 )
-def test_a_text_that_reads_as_a_riddle_is_found(source: str, says: str) -> None:
+def test_a_text_that_breaks_the_language_rules_is_reported(source: str, says: str) -> None:
     [(line, fault)] = faults(source)
     assert says in fault
     assert line >= 1

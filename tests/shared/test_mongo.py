@@ -30,7 +30,7 @@ async def kept(store: Database) -> dict[str, Any]:
     return {name: index.get("expireAfterSeconds") for name, index in indexes.items()}
 
 
-async def test_rows_are_kept_for_as_long_as_is_declared_now(store: Database) -> None:
+async def test_a_changed_retention_period_is_applied_to_existing_rows(store: Database) -> None:
     assert (await kept(store))["published_at_1"] == 86_400
     await store.outbox.drop_index("pending_1")
     replicas = (ensure_indexes(store, chassis_indexes(7)) for _ in range(5))
@@ -38,7 +38,7 @@ async def test_rows_are_kept_for_as_long_as_is_declared_now(store: Database) -> 
     assert await kept(store) == {"_id_": None, "pending_1": None, "published_at_1": 7 * 86_400}
 
 
-async def test_an_index_of_another_kind_is_left_as_it_is(store: Database) -> None:
+async def test_an_index_with_different_options_is_not_replaced(store: Database) -> None:
     another = IndexModel([("pending", ASCENDING)], unique=True)
     with pytest.raises(OperationFailure):
         await ensure_indexes(store, {"outbox": [another]})
@@ -53,7 +53,7 @@ class Shelf:
     books: int
 
 
-def test_a_field_is_stored_and_read_under_the_name_that_was_set() -> None:
+def test_a_field_is_stored_and_read_under_its_stored_name() -> None:
     store_fields_as(Shelf, books="volumes")
     shelf = Shelf("s1", 3)
     assert to_document(shelf) == {"_id": "s1", "volumes": 3}

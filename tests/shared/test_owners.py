@@ -29,7 +29,7 @@ async def owners(settings: Settings, status: int = 200) -> AsyncIterator[Owners]
         await asked.close()
 
 
-async def test_an_id_is_one_segment_of_a_path_whatever_it_holds(settings: Settings) -> None:
+async def test_an_id_with_any_characters_is_encoded_as_one_path_segment(settings: Settings) -> None:
     path = path_to("v1", "loans", STRANGE, "fine-statement")
     async with owners(settings) as asked:
         answer = await asked.get("circulation", path, token="t", params={"as_of": "2021-02-19"})
@@ -37,13 +37,13 @@ async def test_an_id_is_one_segment_of_a_path_whatever_it_holds(settings: Settin
 
 
 @pytest.mark.parametrize("part", ["", ".", ".."])
-def test_an_id_that_no_path_can_hold_is_at_fault(part: str) -> None:
+def test_an_id_that_cannot_be_part_of_a_path_is_a_faulty_message(part: str) -> None:
     with pytest.raises(ValueError, match="no path"):
         path_to("v1", "loans", part)
 
 
 @pytest.mark.parametrize("status", [400, 405, 409, 410, 414, 422])
-async def test_an_answer_of_4xx_is_the_fault_of_the_question(
+async def test_a_4xx_response_means_that_the_request_is_faulty(
     settings: Settings, status: int
 ) -> None:
     async with owners(settings, status) as asked:
@@ -53,12 +53,14 @@ async def test_an_answer_of_4xx_is_the_fault_of_the_question(
 
 
 @pytest.mark.parametrize("status", [401, 403, 408, 429, 500, 502, 503])
-async def test_an_owner_that_can_not_answer_now_is_away(settings: Settings, status: int) -> None:
+async def test_an_owner_that_cannot_answer_now_counts_as_away(
+    settings: Settings, status: int
+) -> None:
     async with owners(settings, status) as asked:
         with pytest.raises(OwnerAway):
             await asked.get("circulation", "/v1/loans/l", token="t")
 
 
-async def test_an_owner_that_knows_no_such_thing_answers_none(settings: Settings) -> None:
+async def test_a_resource_that_its_owner_does_not_have_is_none(settings: Settings) -> None:
     async with owners(settings, 404) as asked:
         assert await asked.get("circulation", "/v1/loans/l", token="t") is None

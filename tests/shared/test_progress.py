@@ -1,4 +1,4 @@
-"""The rule by which a partition counts as passed over by its consumer."""
+"""The rule by which a partition counts as skipped by its consumer."""
 
 import pytest
 from aiokafka import TopicPartition
@@ -19,7 +19,7 @@ A, B = TopicPartition("loan.renewed", 0), TopicPartition("loan.returned", 0)
         pytest.param(20, 5, 102, [], id="it was read to its end"),
     ],
 )
-def test_a_partition_is_passed_over_when(
+def test_a_skipped_partition_is_detected(
     later: float, position: int, taken_in: int, passed_over: list[TopicPartition]
 ) -> None:
     progress = Progress(patience=15)
@@ -27,7 +27,7 @@ def test_a_partition_is_passed_over_when(
     assert progress.look(1000 + later, {A: position, B: 48}, {A: 5, B: 48}, taken_in) == passed_over
 
 
-def test_a_partition_at_its_end_may_stand_still_for_ever() -> None:
+def test_a_fully_read_partition_is_never_reported_as_skipped() -> None:
     progress = Progress(patience=15)
     for moment in range(0, 100, 10):
         assert progress.look(moment, {A: 5}, {A: 5}, 7) == []

@@ -38,7 +38,7 @@ def test_roles_are_a_comma_list(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(Settings).roles == ("api", "relay")
 
 
-def test_an_exporter_that_no_package_offers_is_one_clear_error(
+def test_an_unknown_exporter_is_one_clear_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "nowhere")
@@ -76,7 +76,7 @@ def test_an_exception_is_logged_without_its_message(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.usefixtures("_logs_as_before")
-def test_a_library_that_repeats_itself_is_heard_now_and_then(
+def test_repeated_log_lines_of_a_package_are_limited(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure_logs("circulation", "0", "info")

@@ -29,7 +29,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kind", [RuntimeError, ExceptionGroup, asyncio.CancelledError, None])
-async def test_a_task_that_ends_is_restarted_and_no_other_task_ends(
+async def test_a_task_that_ends_is_restarted_without_stopping_the_others(
     kind: type[BaseException] | None,
 ) -> None:
     name = f"ends-{kind and kind.__name__}"

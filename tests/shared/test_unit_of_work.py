@@ -48,7 +48,9 @@ async def test_a_failed_use_case_leaves_no_change(unit_of_work: UnitOfWork) -> N
     assert await unit_of_work.database.outbox.count_documents({}) == 0
 
 
-async def test_fifty_writers_of_one_value_lose_nothing(unit_of_work: UnitOfWork) -> None:
+async def test_fifty_concurrent_writers_of_one_value_lose_no_update(
+    unit_of_work: UnitOfWork,
+) -> None:
     await asyncio.gather(
         *(unit_of_work.run(raise_count, Raise("a"), ORIGIN, within=60) for _ in range(50))
     )
@@ -59,7 +61,7 @@ async def test_fifty_writers_of_one_value_lose_nothing(unit_of_work: UnitOfWork)
     assert len({row["_id"] for row in rows}) == 50
 
 
-async def test_the_outbox_keeps_the_order_of_an_aggregates_changes(
+async def test_the_outbox_keeps_the_order_of_changes_of_one_resource(
     unit_of_work: UnitOfWork,
 ) -> None:
     await asyncio.gather(
@@ -78,7 +80,7 @@ async def test_the_outbox_keeps_the_order_of_an_aggregates_changes(
     assert seen == {name: list(range(1, 21)) for name in "abc"}
 
 
-async def test_a_stored_answer_ages_by_the_databases_clock(
+async def test_a_stored_response_expires_by_the_clock_of_the_database(
     unit_of_work: UnitOfWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = wall_clock()
@@ -104,7 +106,9 @@ async def test_a_request_retried_with_its_key_happens_once(unit_of_work: UnitOfW
     assert await unit_of_work.database.outbox.count_documents({}) == 1
 
 
-async def test_a_key_does_not_serve_another_request(unit_of_work: UnitOfWork) -> None:
+async def test_an_idempotency_key_is_refused_for_a_different_request(
+    unit_of_work: UnitOfWork,
+) -> None:
     await unit_of_work.run(
         raise_count, Raise("a"), ORIGIN, idempotency_key=IdempotencyKey("patron-1:k", "f")
     )
@@ -125,7 +129,7 @@ async def test_a_refused_request_may_be_tried_again_with_its_key(unit_of_work: U
     assert thing.count == 1
 
 
-async def test_an_event_delivered_many_times_at_once_has_one_effect(
+async def test_an_event_delivered_many_times_concurrently_has_one_effect(
     unit_of_work: UnitOfWork,
 ) -> None:
     event = event_of(Thing("a", 1, 1))
@@ -137,7 +141,9 @@ async def test_an_event_delivered_many_times_at_once_has_one_effect(
     assert counted["n"] == 1
 
 
-async def test_business_time_is_the_origins(unit_of_work: UnitOfWork) -> None:
+async def test_an_outbox_row_records_the_wall_clock_not_business_time(
+    unit_of_work: UnitOfWork,
+) -> None:
     await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
     row = await only(unit_of_work, "outbox", {})
     assert row["recorded_at"] > NOON

@@ -5,7 +5,7 @@ import threading
 from tests.conftest import Mongo, wait_for_writes
 
 
-def test_a_write_that_is_still_blocked_is_waited_for(mongo: Mongo, database: str) -> None:
+def test_the_clean_up_waits_for_a_blocked_write(mongo: Mongo, database: str) -> None:
     accounts = mongo[database].accounts
     accounts.insert_one({"_id": "patron"})
     blocked = threading.Event()

@@ -64,7 +64,7 @@ async def answered(port: int, *parts: bytes) -> tuple[int, bytes]:
         writer.close()
 
 
-async def test_a_body_that_comes_with_its_head_is_not_counted_in_every_cut(
+async def test_body_bytes_in_the_same_packet_do_not_count_toward_the_header_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(wire, "MAX_HEAD", LIMIT)
@@ -78,7 +78,7 @@ async def test_a_body_that_comes_with_its_head_is_not_counted_in_every_cut(
         assert await answered(port, *each_byte, request[LIMIT + 30 :]) == (200, b"2000")
 
 
-async def test_a_head_over_the_limit_is_refused_in_every_cut(
+async def test_headers_over_the_limit_are_refused_however_the_packets_are_split(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(wire, "MAX_HEAD", LIMIT)
@@ -88,13 +88,13 @@ async def test_a_head_over_the_limit_is_refused_in_every_cut(
             assert (await answered(port, request[:cut], request[cut:]))[0] == 431, cut
 
 
-async def test_a_large_body_on_a_fresh_connection_is_taken() -> None:
+async def test_a_large_body_on_a_new_connection_is_accepted() -> None:
     body = b"x" * 200_000
     async with listening() as port:
         assert await answered(port, head(200, body) + body) == (200, b"200000")
 
 
-async def test_a_second_request_on_a_connection_has_the_whole_limit_again() -> None:
+async def test_each_request_on_a_connection_has_the_full_header_limit() -> None:
     body = b"x" * 70_000
     async with listening() as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -20,7 +20,7 @@ async def test_the_days_of_a_fine_can_be_seen_on_a_phone(windows: Windows, story
     await no_serious_findings(page)
 
 
-async def test_the_account_changes_before_ones_eyes_and_keeps_what_was_ticked(
+async def test_an_open_account_page_updates_itself_and_keeps_ticked_boxes(
     windows: Windows, story: Story
 ) -> None:
     card = await story.reader()
@@ -41,7 +41,7 @@ async def test_the_account_changes_before_ones_eyes_and_keeps_what_was_ticked(
     await expect(page.locator("input[name=loan]:checked")).to_be_focused()
 
 
-async def test_a_change_that_comes_while_a_form_is_on_its_way_does_not_take_the_form_away(
+async def test_a_change_during_a_form_submission_does_not_interrupt_it(
     windows: Windows, story: Story
 ) -> None:
     """The answer to a form goes where the form says, so the form must still be there."""
@@ -62,7 +62,7 @@ async def test_a_change_that_comes_while_a_form_is_on_its_way_does_not_take_the_
     assert await page.locator("#announcer").count() == 1
 
 
-async def test_a_language_that_is_chosen_stays(windows: Windows, story: Story) -> None:
+async def test_a_chosen_language_is_kept(windows: Windows, story: Story) -> None:
     page = await windows.open(card=await story.reader())
     await page.goto("/setting")
     await page.get_by_label("繁體中文").check()
@@ -72,7 +72,7 @@ async def test_a_language_that_is_chosen_stays(windows: Windows, story: Story) -
     await expect(page.locator("html")).to_have_attribute("lang", "zh-Hant")
 
 
-async def test_the_first_step_skips_to_the_content(windows: Windows, story: Story) -> None:
+async def test_the_first_tab_stop_skips_to_the_content(windows: Windows, story: Story) -> None:
     page = await windows.open(card=await story.reader())
     await page.goto("/")
     await page.keyboard.press("Tab")

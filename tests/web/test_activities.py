@@ -67,7 +67,7 @@ async def test_a_guest_is_led_to_log_in_and_back_to_the_activity(
     await expect(page.locator("#said")).to_contain_text("You have a place.")
 
 
-async def test_a_page_that_is_older_than_what_was_done_elsewhere_says_how_it_is(
+async def test_an_outdated_page_shows_the_current_state_after_a_command(
     windows: Windows, story: Story
 ) -> None:
     activity = await story.library.activity(places=3)
@@ -136,7 +136,7 @@ async def test_the_programme_can_be_taken_into_a_calendar(windows: Windows) -> N
     assert "Factory" not in text
 
 
-async def test_a_librarian_sees_the_places_and_registers_with_no_card_of_the_desk(
+async def test_a_librarian_sees_the_places_and_registers_a_patron(
     windows: Windows, story: Story
 ) -> None:
     activity = await story.library.activity(places=3)
@@ -147,7 +147,7 @@ async def test_a_librarian_sees_the_places_and_registers_with_no_card_of_the_des
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_each_state_of_a_registration_is_fit_to_be_seen(
+async def test_each_state_of_a_registration_passes_the_page_checks(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
     library = story.library

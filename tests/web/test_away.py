@@ -48,7 +48,7 @@ async def sent(page: Page, button: str) -> Response:
 
 
 @pytest.mark.parametrize("service", ["accounts", "circulation", "events", "notices"])
-async def test_the_page_answers_while_a_service_is_away_and_heals(
+async def test_the_page_answers_while_a_service_is_away_and_recovers(
     running: System, windows: Windows, story: Story, watch: Watch, service: str
 ) -> None:
     watch.expected.add(503)

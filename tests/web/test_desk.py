@@ -23,9 +23,7 @@ async def at_the_desk(windows: Windows, story: Story, path: str, *, scripts: boo
     return page
 
 
-async def test_a_scanner_lends_and_takes_back_without_a_mouse(
-    windows: Windows, story: Story
-) -> None:
+async def test_a_scanner_lends_and_returns_without_a_mouse(windows: Windows, story: Story) -> None:
     library = story.library
     card = await library.patron(CENTRAL)
     first, second = await library.copies(CENTRAL, 2)
@@ -49,7 +47,7 @@ async def test_a_scanner_lends_and_takes_back_without_a_mouse(
     assert (await library.get("/v1/me", by=card))["totals"]["loans"] == 0
 
 
-async def test_a_return_tells_the_fine_and_for_whom_the_copy_is_kept(
+async def test_a_return_shows_the_fine_and_the_patron_who_reserved_the_copy(
     windows: Windows, story: Story
 ) -> None:
     library = story.library
@@ -95,7 +93,7 @@ async def test_a_patron_is_registered_and_can_log_in(windows: Windows, story: St
     assert await story.library._log_in(card)
 
 
-async def test_a_field_that_is_not_right_is_told_beside_it(
+async def test_an_error_is_shown_beside_its_field(
     windows: Windows, story: Story, watch: Watch
 ) -> None:
     watch.expected.add(422)

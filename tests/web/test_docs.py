@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_operations_can_be_read_on_a_phone(
+async def test_the_api_documentation_is_readable_on_a_phone(
     windows: Windows, watch: Watch, scheme: Scheme
 ) -> None:
     page = await windows.open(width=320, scheme=scheme)

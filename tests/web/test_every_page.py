@@ -43,7 +43,7 @@ async def walked(page: Page, starts: list[str], within: str = "/") -> AsyncItera
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_a_patrons_pages(
+async def test_every_patron_page_passes_the_checks(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
     card = await story.reader(language)
@@ -59,7 +59,7 @@ async def test_a_patrons_pages(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_the_desks_pages(
+async def test_every_desk_page_passes_the_checks(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
     page = await windows.open(language, card=story.librarian)
@@ -72,7 +72,7 @@ async def test_the_desks_pages(
     assert {"/desk/closures/one", "/desk/suspensions/one", "/desk/returns"} <= set(kinds)
 
 
-async def test_a_guests_pages(windows: Windows, pictures: Path) -> None:
+async def test_every_guest_page_passes_the_checks(windows: Windows, pictures: Path) -> None:
     page = await windows.open()
     async for kind in walked(page, ["/catalogue?q=factory"]):
         await looked_at(page, pictures, f"guest{kind.replace('/', '-')}")

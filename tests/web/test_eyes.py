@@ -37,7 +37,7 @@ async def shown(windows: Windows, body: str) -> Page:
     ],
     ids=["script", "console", "elsewhere", "picture", "fetch", "policy"],
 )
-async def test_an_error_on_a_page_is_noticed(
+async def test_an_error_on_a_page_fails_the_test(
     windows: Windows, watch: Watch, body: str, seen: str
 ) -> None:
     await shown(windows, body)
@@ -49,7 +49,7 @@ async def test_an_error_on_a_page_is_noticed(
     watch.faults.clear()
 
 
-async def test_a_status_that_is_expected_of_a_page_is_no_fault(
+async def test_an_expected_error_status_does_not_fail_the_test(
     windows: Windows, watch: Watch
 ) -> None:
     watch.expected.add(404)
@@ -61,12 +61,12 @@ async def test_a_status_that_is_expected_of_a_page_is_no_fault(
     ["<img src='data:,'>", "<p style='color: #bbb; background: #fff'>Pale</p>"],
     ids=["no name", "pale"],
 )
-async def test_axe_finds_what_is_wrong(windows: Windows, body: str) -> None:
+async def test_axe_reports_accessibility_faults(windows: Windows, body: str) -> None:
     page = await shown(windows, body)
     with pytest.raises(AssertionError, match=r"serious|critical"):
         await no_serious_findings(page)
 
 
-async def test_a_page_that_is_wider_than_its_window_is_seen(windows: Windows) -> None:
+async def test_a_page_wider_than_its_window_fails_the_test(windows: Windows) -> None:
     page = await shown(windows, "<p style='width: 400px'>Wide</p>")
     assert await scrolls_sideways(page)

@@ -76,7 +76,7 @@ async def left(reader: Reader) -> None:
 
 
 @EACH_DAY
-async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None:
+async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, watch: Watch) -> None:
     watch.expected |= {401, 409}
     library, page = story.library, reader.page
     busy = await story.busy_reader(reader.language)
@@ -175,7 +175,7 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
     await told("Saved.")
     await library.flow.settle()
     await library.take_back([busy.returned], CENTRAL)
-    await library.job("circulation/forget-loans")
+    await library.job("circulation/purge-loans")
     await follow("My Info")
     await expect(page.get_by_role("rowheader", name=TALK["title"])).to_be_visible()
     await expect(page.get_by_role("cell", name=NOTICE["content"])).to_be_visible()
@@ -232,7 +232,7 @@ async def test_a_patrons_day(reader: Reader, story: Story, watch: Watch) -> None
 
 
 @EACH_DAY
-async def test_a_librarians_day(reader: Reader, story: Story) -> None:
+async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story) -> None:
     library, page = story.library, reader.page
     say, told, follow = reader.say, reader.told, reader.follow
     place = await library.branch("district")
@@ -418,7 +418,7 @@ async def confirmed(
 
 
 @pytest.mark.parametrize(("method", "path"), [(method, route.path) for method, route in ROUTES])
-async def test_a_route_of_the_pages_is_driven(
+async def test_each_page_route_is_visited_by_a_journey(
     request: pytest.FixtureRequest, driven: Driven, method: str, path: str
 ) -> None:
     if request.session.testsfailed:

@@ -6,7 +6,7 @@ from services.accounts import store
 from services.accounts.domain.cardholder import normal_card
 from services.accounts.domain.patron import Patron, amend
 from services.accounts.domain.refusals import CardTaken, NoSuchPatron
-from services.accounts.usecases.tell_of_patron import tell
+from services.accounts.usecases.patron_events import record_patron_event
 from shared.contracts.accounts import PatronUpdated
 from shared.unit_of_work import Work
 
@@ -70,5 +70,5 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     )
     if amended != patron:
         await store.save_patrons(work, amended)
-        tell(work, PatronUpdated, amended)
+        record_patron_event(work, PatronUpdated, amended)
     return amended

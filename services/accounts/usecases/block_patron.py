@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from services.accounts import store
 from services.accounts.domain.patron import Patron, block
 from services.accounts.domain.refusals import NoSuchPatron
-from services.accounts.usecases.tell_of_patron import tell_of_block
+from services.accounts.usecases.patron_events import record_block_event
 from shared.unit_of_work import Work
 
 
@@ -28,5 +28,5 @@ async def block_patron(work: Work, command: BlockPatron) -> Patron:
     await store.save_cardholders(
         work, replace(holder, status_reason=command.reason, version=holder.version + 1)
     )
-    tell_of_block(work, patron, blocked)
+    record_block_event(work, patron, blocked)
     return blocked

@@ -44,11 +44,11 @@ async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
     setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
     if chosen != preferences:
         await store.save_preferences(work, chosen)
-        work.record(tell(setting))
+        work.record(preferences_event(setting))
     return setting
 
 
-def tell(setting: Setting) -> PreferencesChanged:
+def preferences_event(setting: Setting) -> PreferencesChanged:
     """Build the event that publishes the preferences."""
     chosen = setting.preferences
     return PreferencesChanged(

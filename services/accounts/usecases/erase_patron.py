@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from services.accounts import store
 from services.accounts.domain.patron import Patron, erase
 from services.accounts.domain.refusals import NoSuchPatron
-from services.accounts.usecases.tell_of_patron import tell
+from services.accounts.usecases.patron_events import record_patron_event
 from shared.contracts.accounts import PatronErased
 from shared.unit_of_work import Work
 
@@ -24,6 +24,6 @@ async def erase_patron(work: Work, command: ErasePatron) -> Patron:
         raise NoSuchPatron
     erased = erase(patron)
     await store.save_patrons(work, erased)
-    await store.forget_person(work, patron)
-    tell(work, PatronErased, erased)
+    await store.delete_personal_data(work, patron)
+    record_patron_event(work, PatronErased, erased)
     return erased

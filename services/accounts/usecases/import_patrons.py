@@ -6,8 +6,8 @@ from typing import Literal
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.patron import Patron, amend
+from services.accounts.usecases.patron_events import record_patron_event
 from services.accounts.usecases.register_patron import RegisterPatron
-from services.accounts.usecases.tell_of_patron import tell
 from shared.contracts.accounts import PatronRegistered, PatronUpdated
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -66,9 +66,9 @@ async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
     await store.save_cardholders(work, *changed)
     await store.save_patrons(work, *amended)
     for patron, _ in new:
-        tell(work, PatronRegistered, patron)
+        record_patron_event(work, PatronRegistered, patron)
     for patron in amended:
-        tell(work, PatronUpdated, patron)
+        record_patron_event(work, PatronUpdated, patron)
     return outcomes
 
 

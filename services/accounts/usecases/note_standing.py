@@ -3,7 +3,7 @@
 from services.accounts import store
 from services.accounts.domain.patron import stand
 from services.accounts.domain.standing import Standing
-from services.accounts.usecases.tell_of_patron import tell_of_block
+from services.accounts.usecases.patron_events import record_block_event
 from shared.contracts.circulation import ChargeSnapshot
 from shared.unit_of_work import Work
 
@@ -19,4 +19,4 @@ async def note_standing(work: Work, event: ChargeSnapshot) -> None:
     standing_now = stand(patron, owes_too_much=standing.owes_too_much)
     if standing_now is not patron:
         await store.save_patrons(work, standing_now)
-        tell_of_block(work, patron, standing_now)
+        record_block_event(work, patron, standing_now)

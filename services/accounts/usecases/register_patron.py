@@ -6,7 +6,7 @@ from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.refusals import CardTaken
-from services.accounts.usecases.tell_of_patron import tell
+from services.accounts.usecases.patron_events import record_patron_event
 from shared.contracts.accounts import PatronRegistered
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -56,5 +56,5 @@ async def register_patron(work: Work, command: RegisterPatron) -> Patron:
             phone=command.phone,
         ),
     )
-    tell(work, PatronRegistered, patron)
+    record_patron_event(work, PatronRegistered, patron)
     return patron

@@ -19,7 +19,7 @@ class ChargeKind(StrEnum):
     LOST = "lost"
     """The price of a copy that does not come back."""
     LOST_PROCESSING = "lost-processing"
-    """The work of replacing it."""
+    """Processing: the work of replacing such a copy."""
     HOLD_FEE = "hold-fee"
 
 

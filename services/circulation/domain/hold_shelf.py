@@ -35,8 +35,8 @@ def allot(
 def assign(hold: Hold, copy: Copy) -> tuple[Hold, Copy]:
     """Give the hold a free copy that was not just scanned: in transit, or for staff to fetch.
 
-    A copy in transit goes on to its destination, and from there to the pick-up branch. A copy on a
-    shelf stays there until it is scanned; only then is it ready or sent.
+    A copy in transit continues to its destination, and from there to the pick-up branch. A copy on
+    a shelf stays there until it is scanned; only then is it ready or sent.
     """
     if copy.state is CopyState.IN_TRANSIT:
         return _on_the_way(hold, copy), copies.hand_on(copy, hold.id)

@@ -107,8 +107,9 @@ def withdraw(
 ) -> FineSuspension:
     """Withdraw the suspension on `on`.
 
-    The days before `on` stay free, because patrons were told so. If it was recorded in error, none
-    of its days stays free. Fines that were assessed meanwhile are not raised in either case.
+    The days before `on` stay free, because that was announced to patrons. If it was recorded in
+    error, none of its days stays free. Fines that were assessed meanwhile are not raised in either
+    case.
 
     Raises SuspensionWithdrawn, or SuspensionOver if its last day is past and it was not in error.
     """
@@ -126,7 +127,7 @@ def withdraw(
 
 
 def notice_resumption(suspension: FineSuspension, on: date) -> FineSuspension:
-    """Mark the resumption as noticed on `on`, so that patrons are told once.
+    """Mark the resumption as noticed on `on`, so that patrons are notified once.
 
     Returns the same suspension if it was marked before, or if it does not resume by `on`.
     """

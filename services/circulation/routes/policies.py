@@ -20,6 +20,7 @@ from shared.http.paging import PageQuery, page_of
 router = APIRouter(prefix="/v1")
 
 PolicyId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+DEFAULTS = Policy(id="default")
 
 
 class Terms(Body):
@@ -34,25 +35,25 @@ class Terms(Body):
     branch_kind: BranchKind | None = Field(
         default=None, description="Kind of branches that the row applies to; null: any."
     )
-    loan_days: int = Field(default=14, ge=1, le=3650)
-    renewals_allowed: int = Field(default=5, ge=0, le=1000)
-    renewal_days: int = Field(default=14, ge=1, le=3650)
-    max_loans: int = Field(default=10, ge=0, le=1000)
-    max_holds: int = Field(default=10, ge=0, le=1000)
-    fine_per_day_cents: int = Field(default=150, ge=0, le=1_000_000)
+    loan_days: int = Field(default=DEFAULTS.loan_days, ge=1, le=3650)
+    renewals_allowed: int = Field(default=DEFAULTS.renewals_allowed, ge=0, le=1000)
+    renewal_days: int = Field(default=DEFAULTS.renewal_days, ge=1, le=3650)
+    max_loans: int = Field(default=DEFAULTS.max_loans, ge=0, le=1000)
+    max_holds: int = Field(default=DEFAULTS.max_holds, ge=0, le=1000)
+    fine_per_day_cents: int = Field(default=DEFAULTS.fine_per_day_cents, ge=0, le=1_000_000)
     fine_cap_cents: int | None = Field(
-        default=13_000,
+        default=DEFAULTS.fine_cap_cents,
         ge=0,
         le=10_000_000,
         description="Maximum of one fine, in cents; null: no maximum.",
     )
-    grace_days: int = Field(default=0, ge=0, le=3650)
-    count_closed_days: bool = False
-    hold_fee_cents: int = Field(default=330, ge=0, le=1_000_000)
-    hold_shelf_days: int = Field(default=7, ge=1, le=365)
-    block_over_cents: int = Field(default=1, ge=1, le=10_000_000)
-    lost_after_days: int = Field(default=90, ge=1, le=3650)
-    lost_processing_percent: int = Field(default=20, ge=0, le=1000)
+    grace_days: int = Field(default=DEFAULTS.grace_days, ge=0, le=3650)
+    count_closed_days: bool = DEFAULTS.count_closed_days
+    hold_fee_cents: int = Field(default=DEFAULTS.hold_fee_cents, ge=0, le=1_000_000)
+    hold_shelf_days: int = Field(default=DEFAULTS.hold_shelf_days, ge=1, le=365)
+    block_over_cents: int = Field(default=DEFAULTS.block_over_cents, ge=1, le=10_000_000)
+    lost_after_days: int = Field(default=DEFAULTS.lost_after_days, ge=1, le=3650)
+    lost_processing_percent: int = Field(default=DEFAULTS.lost_processing_percent, ge=0, le=1000)
 
     def row(self, policy_id: str) -> Policy:
         """Build the policy row with these terms."""

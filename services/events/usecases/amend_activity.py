@@ -8,8 +8,8 @@ from services.events.domain import registration as rules
 from services.events.domain.activity import Activity, check_takes_place, check_times
 from services.events.domain.refusals import NoRegistrationNeeded, NoSuchActivity
 from services.events.domain.registration import Places
+from services.events.usecases.activity_events import record_rescheduled
 from services.events.usecases.give_places import give_places
-from services.events.usecases.tell_of_activity import tell_rescheduled
 from shared.unit_of_work import Work
 
 
@@ -49,7 +49,7 @@ async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, 
         check_times(amended)
         amended = replace(amended, version=activity.version + 1)
         await store.save_activity(work, amended)
-        tell_rescheduled(work, amended, activity)
+        record_rescheduled(work, amended, activity)
     if command.places is not None:
         if places is None:
             raise NoRegistrationNeeded

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from services.events import store
 from services.events.domain.activity import announce
 from services.events.domain.refusals import NoSuchActivity
-from services.events.usecases.tell_of_activity import tell
+from services.events.usecases.activity_events import record_activity_event
 from shared.contracts.events import RecordingReleased
 from shared.unit_of_work import Work
 
@@ -29,5 +29,5 @@ async def announce_release(work: Work, command: AnnounceRelease) -> bool:
         raise NoSuchActivity
     released = announce(activity)
     await store.save_activity(work, released)
-    tell(work, RecordingReleased, released)
+    record_activity_event(work, RecordingReleased, released)
     return True

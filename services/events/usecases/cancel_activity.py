@@ -6,8 +6,8 @@ from services.events import store
 from services.events.domain.activity import Activity, cancel
 from services.events.domain.refusals import NoSuchActivity
 from services.events.domain.registration import Places
+from services.events.usecases.activity_events import record_cancelled
 from services.events.usecases.end_registration import end_some
-from services.events.usecases.tell_of_activity import tell_cancelled
 from shared.unit_of_work import Work
 
 
@@ -31,5 +31,5 @@ async def cancel_activity(work: Work, command: CancelActivity) -> tuple[Activity
     cancelled = cancel(activity, at=work.now, reason=command.reason)
     places = await store.places(work, activity.id)
     await store.save_activity(work, cancelled)
-    tell_cancelled(work, cancelled)
+    record_cancelled(work, cancelled)
     return cancelled, None if places is None else await end_some(work, places)

@@ -5,7 +5,7 @@ from services.events.domain import registration as rules
 from services.events.domain.activity import Activity
 from services.events.domain.registration import Ending, Places, Registration
 from services.events.usecases.give_places import CHUNK, give_places
-from services.events.usecases.tell_of_registration import tell_ended
+from services.events.usecases.registration_events import record_ended
 from shared.unit_of_work import Work
 
 
@@ -19,7 +19,7 @@ async def end(
     counted, ended = rules.end(places, registration)
     await store.save_places(work, counted)
     await store.delete_registrations(work, [registration])
-    tell_ended(work, ended, by)
+    record_ended(work, ended, by)
     await give_places(work, activity, counted)
     return ended
 
@@ -32,5 +32,5 @@ async def end_some(work: Work, places: Places) -> Places:
     await store.save_places(work, counted)
     await store.delete_registrations(work, registered)
     for registration in ended:
-        tell_ended(work, registration, "activity")
+        record_ended(work, registration, "activity")
     return counted

@@ -4,7 +4,7 @@ from services.events import store
 from services.events.domain import registration as rules
 from services.events.domain.activity import Activity, is_open
 from services.events.domain.registration import Places
-from services.events.usecases.tell_of_registration import tell_given
+from services.events.usecases.registration_events import record_place_given
 from shared.unit_of_work import Work
 
 CHUNK = 50
@@ -23,5 +23,5 @@ async def give_places(work: Work, activity: Activity, places: Places) -> Places:
     await store.save_places(work, counted)
     await store.save_registrations(work, given)
     for registration in given:
-        tell_given(work, registration)
+        record_place_given(work, registration)
     return counted

@@ -6,7 +6,7 @@ from datetime import datetime
 from services.events import store
 from services.events.domain.activity import Activity, Recording, check_times
 from services.events.domain.registration import Places
-from services.events.usecases.tell_of_activity import tell
+from services.events.usecases.activity_events import record_activity_event
 from shared.contracts.events import ActivityPublished
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -54,5 +54,5 @@ async def publish_activity(work: Work, command: PublishActivity) -> tuple[Activi
         recording = Recording(activity.id, command.recording_from, command.recording_url)
     places = None if command.places is None else Places(activity.id, command.places)
     await store.add_activity(work, activity, recording, places)
-    tell(work, ActivityPublished, activity)
+    record_activity_event(work, ActivityPublished, activity)
     return activity, places

@@ -12,7 +12,7 @@ from services.events.domain.refusals import (
     NoSuchPatron,
 )
 from services.events.domain.registration import Registration, RegistrationState
-from services.events.usecases.tell_of_registration import tell_registered
+from services.events.usecases.registration_events import record_registered
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -56,6 +56,6 @@ async def register_for_activity(work: Work, command: RegisterForActivity) -> Pla
     if not await store.hold_patron(work, command.patron_id):
         raise NoSuchPatron
     await store.add_registration(work, registration)
-    tell_registered(work, registration)
+    record_registered(work, registration)
     waits = registration.state is RegistrationState.WAITLISTED
     return Placed(registration, counted.waiting if waits else None)

@@ -72,7 +72,7 @@ class OverviewService:
         return None
 
     async def answer(self, caller: Caller, now: datetime) -> Answer:
-        """Return the answer to the caller's `GET /v1/me`, built anew if no kept one is valid."""
+        """Return the answer to the caller's `GET /v1/me`, built again if no kept one is valid."""
         return await self.kept(caller, now) or await self._worked_out(caller, now)
 
     async def look(self, caller: Caller, now: datetime) -> Document:

@@ -323,7 +323,7 @@ class _Topics:
 
         A partition that is consumed further may already be past the return. So each is read from
         two times writes.LATE ago, or earlier. Older events create nothing (writes.LATE). Events
-        before a restore are not read: they may tell of changes that were lost.
+        before a restore are not read: they may report changes that were lost.
         """
         since = wall_clock() - 2 * writes.LATE
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)

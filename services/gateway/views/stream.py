@@ -145,8 +145,8 @@ def stream(app: FastAPI, caller: Caller, now: datetime, last_event_id: str) -> R
 
     `last_event_id` says what the reader has: the id of its last event, or the `event_id` of an
     account that `GET /v1/me` answered. Without one that can be used, the first event has all parts.
-    Business time goes on from `now`. Too many streams give a 429 or 503, views that cannot be read
-    now a 503.
+    Business time continues from `now`. Too many streams give a 429 or 503, views that cannot be
+    read now a 503.
     """
     opened = time.monotonic()
 

@@ -93,7 +93,7 @@ def new_guest() -> str:
 
 
 def form_token(secret: str, binding: str) -> str:
-    """Return a form's token, salted anew each time so that compression reveals nothing of it."""
+    """Return a form's token, newly salted each time so that compression reveals nothing of it."""
     salt = secrets.token_urlsafe(9)
     return f"{salt}.{_digest(secret, 'form', salt, binding)}"
 

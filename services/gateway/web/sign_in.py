@@ -44,7 +44,7 @@ async def get_log_in(visit: Anyone, next: str = "/") -> Response:  # noqa: A002 
 
 @router.post("/log-in")
 async def post_log_in(visit: Anyone) -> Response:
-    """Log in; go on to the requested page, or to the form that was sent too late."""
+    """Log in; continue to the requested page, or to the form that was sent too late."""
     typed = {"card_number": visit.text("card_number"), "pin": visit.text("pin")}
     reply = await visit.api.send("POST", "/v1/sessions", typed)
     if not reply.done:

@@ -289,7 +289,7 @@ def _check_days(said: Announcement) -> None:
 
 
 def _announce(branch: Branch, closure: BranchClosure, at: datetime, **change: Any) -> Branch:
-    """Return the branch with another announcement of a closure, or unchanged if it is no news."""
+    """Return the branch with another announcement; the same branch if it says nothing new."""
     if replace(closure.now, **change) == closure.now:
         return branch
     said = replace(closure.now, version=branch.version + 1, at=at, **change)

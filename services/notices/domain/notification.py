@@ -1,4 +1,4 @@
-"""A notification: facts about one thing for one patron, which become text when read."""
+"""A notification: facts for one patron, which become text when they are read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ class Cause:
 
     @property
     def is_joined(self) -> bool:
-        """True if its message also tells of other events of its kind at the same moment.
+        """True if its message also covers other events of its kind at the same moment.
 
         Announcements of fine suspensions are joined.
         """
@@ -77,7 +77,7 @@ class Notification:
     """Business time of that event, UTC."""
     about: Facts
     also: tuple[Facts, ...] = ()
-    """Facts about other things at the same moment, told in the same message."""
+    """Sets of facts of other events at the same moment, covered by the same message."""
     happened: str = ""
     """Id of the last event told; event ids of one moment are in the order of happening."""
     read: bool = False

@@ -98,7 +98,7 @@ class ClosureOver(Refusal):
 
 
 class ReopenedAlready(Refusal):
-    """The reopening to take back has come already."""
+    """The reopening to cancel has happened already."""
 
     code = "reopened-already"
 

@@ -47,11 +47,11 @@ class PlaceGiven(OfActivity, events=[RegistrationConfirmed]):
 
     @classmethod
     async def of(cls, event: RegistrationConfirmed, run: Run) -> Self | None:
-        """Return the activity, if the patron waited."""
+        """Return the facts of the activity if the patron had waited for a place."""
         return cls(activity_id=event.activity_id) if event.waited else None
 
     def texts(self, known: Known) -> list[str]:
-        """Return the activity, and its start if it is known."""
+        """Return sentences that name the activity, and its start if it is known."""
         place = marked("You have a place now: {activity}.")
         if self.has_known_start(known):
             place = marked("You have a place now: {activity}, on {starts_at}.")
@@ -64,11 +64,11 @@ class CalledOff(OfActivity, events=[RegistrationCancelled]):
 
     @classmethod
     async def of(cls, event: RegistrationCancelled, run: Run) -> Self | None:
-        """Return the activity, if it is cancelled."""
+        """Return the facts of the activity if it is cancelled."""
         return cls(activity_id=event.activity_id) if event.by == "activity" else None
 
     def texts(self, known: Known) -> list[str]:
-        """Return the activity, and its start if it is known."""
+        """Return sentences that name the activity, and its start if it is known."""
         if self.has_known_start(known):
             return [marked("Cancelled: {activity}, on {starts_at}. Your registration has ended.")]
         return [marked("Cancelled: {activity}. Your registration has ended.")]
@@ -103,7 +103,7 @@ class Moved(OfActivity, events=[ActivityRescheduled]):
         return ListedPatrons("events", path)
 
     def texts(self, known: Known) -> list[str]:
-        """Return the new time and venue, and that others announced before no longer hold."""
+        """Return sentences with the new time and venue, and with the ones that no longer apply."""
         moved = marked("Changed: {activity} begins on {begins_at}. Venue: {venue}.")
         if self.previous_begins_at is not None:
             moved = marked(
@@ -124,7 +124,7 @@ class RecordingAvailable(OfActivity, events=[RecordingReleased]):
 
     @classmethod
     async def of(cls, event: RecordingReleased, run: Run) -> Self:
-        """Return the activity."""
+        """Return the facts of the activity."""
         return cls(activity_id=event.activity_id)
 
     @classmethod
@@ -133,5 +133,5 @@ class RecordingAvailable(OfActivity, events=[RecordingReleased]):
         return Followers(activity_type=event.type)
 
     def texts(self, known: Known) -> list[str]:
-        """Return the activity."""
+        """Return a sentence that names the activity."""
         return [marked("You can now watch the recording of {activity}.")]

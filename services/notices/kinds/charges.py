@@ -99,7 +99,7 @@ class Assessed(OfCharge, events=[FineAssessed]):
         )
 
     def texts(self, known: Known) -> list[str]:
-        """Return the reason for the charge, its amount and the rest to pay."""
+        """Return sentences with the reason for the charge, its amount and the rest to pay."""
         if self.charge_kind is not None:
             left = marked("To pay: {outstanding}.")
             return [_REASONS[self.charge_kind], left if self.outstanding_cents else _SETTLED]
@@ -148,7 +148,7 @@ class Adjusted(OfCharge, events=[FineAdjusted]):
         )
 
     def texts(self, known: Known) -> list[str]:
-        """Return the amount now, and the amount due back."""
+        """Return sentences with the present amount and the amount due back."""
         if self.refunded:
             return [marked("{title}: {amount} was refunded to you.")]
         lowered = marked("{title}: a charge was lowered to {amount}.")
@@ -170,7 +170,7 @@ class Paid(OfCharge, events=[FinePaid]):
         return cls(**await _identity(event, run), amount_cents=event.paid_cents)
 
     def texts(self, known: Known) -> list[str]:
-        """Return the amount paid."""
+        """Return a sentence with the amount paid."""
         return [marked("{title}: your payment of {amount} was received. Thank you.")]
 
 
@@ -186,5 +186,5 @@ class Waived(OfCharge, events=[FineWaived]):
         return cls(**await _identity(event, run), amount_cents=event.waived_cents)
 
     def texts(self, known: Known) -> list[str]:
-        """Return the amount waived."""
+        """Return a sentence with the amount waived."""
         return [marked("{title}: {amount} of a charge was waived, so you don't pay it.")]

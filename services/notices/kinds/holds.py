@@ -69,11 +69,11 @@ class Ready(OfHold, events=[HoldReady]):
 
     @classmethod
     async def of(cls, event: HoldReady, run: Run) -> Self:
-        """Return the span in which the item can be collected."""
+        """Return the facts of the hold, with the span in which the item can be collected."""
         return cls(**_identity(event), collect_from=await _opens_on(event, run))
 
     def texts(self, known: Known) -> list[str]:
-        """Return the span in which the item can be collected."""
+        """Return sentences with the span in which the item can be collected."""
         if self.collect_from and self.shelf_until:
             return [
                 marked(
@@ -108,7 +108,7 @@ class KeptLonger(OfHold, events=[HoldChanged]):
         return cls(**_identity(event), collect_from=await _opens_on(event, run))
 
     def texts(self, known: Known) -> list[str]:
-        """Return the span in which the item can be collected."""
+        """Return sentences with the span in which the item can be collected."""
         if self.collect_from and self.shelf_until:
             return [
                 marked(
@@ -135,11 +135,11 @@ class Expired(OfHold, events=[HoldExpired]):
 
     @classmethod
     async def of(cls, event: HoldExpired, run: Run) -> Self:
-        """Return the reason for the end."""
+        """Return the facts of the expired hold, with the reason for its end."""
         return cls(**_identity(event), uncollected=event.uncollected)
 
     def texts(self, known: Known) -> list[str]:
-        """Return the reason for the end."""
+        """Return a sentence with the reason for the end."""
         if self.uncollected:
             return [
                 marked("{title} was not collected at {branch} in time. Your reservation has ended.")
@@ -161,5 +161,5 @@ class Cancelled(OfHold, events=[HoldCancelled]):
         return cls(**_identity(event)) if event.by == "staff" else None
 
     def texts(self, known: Known) -> list[str]:
-        """Return that the reservation is cancelled."""
+        """Return a sentence that the reservation is cancelled."""
         return [marked("The library has cancelled your reservation: {title}.")]

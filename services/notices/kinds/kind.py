@@ -35,7 +35,7 @@ class OnePatron:
 
 @dataclass(frozen=True)
 class ListedPatrons:
-    """The recipients whom another service lists at this moment, page by page."""
+    """The recipients that another service lists at this moment, page by page."""
 
     service: str
     path: str
@@ -88,7 +88,7 @@ class Kind(ABC):
 
     @classmethod
     def recipients(cls, event: Any) -> Recipients:
-        """Return whom the event concerns: its patron, unless the kind says otherwise.
+        """Return the recipients of the event: its patron, unless the kind says otherwise.
 
         The key of an event about one patron is the patron's id.
         """
@@ -161,6 +161,6 @@ def notified_events() -> list[type[Event]]:
 
 
 def text_of(topic: str, facts: Sequence[Facts], known: Known, language: Language) -> str:
-    """Return the text of a notification of one or several things, one after another."""
+    """Return the text of a notification: one text for each of its sets of facts, in order."""
     kind = kind_of(topic)
     return language.space.join(kind.from_stored(one).text(known, language) for one in facts)

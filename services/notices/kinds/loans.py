@@ -67,7 +67,7 @@ class DueSoon(OfLoan, events=[LoanDueSoon]):
         return cls(loan_id=event.loan_id, title_id=event.title_id, due_on=event.due_on)
 
     def texts(self, known: Known) -> list[str]:
-        """Return when the loan is due."""
+        """Return a sentence with the due date."""
         return [marked("{title} is due on {due_on}. Please return or renew it by then.")]
 
 
@@ -115,7 +115,7 @@ class Overdue(OfLoan, events=[LoanOverdue]):
         )
 
     def texts(self, known: Known) -> list[str]:
-        """Return that the loan is overdue, and its fine unless fines are suspended."""
+        """Return sentences that the loan is overdue, with its fine unless fines are suspended."""
         overdue = marked("{title} was due on {due_on} and is overdue. Please return or renew it.")
         if self.notice is not None:
             overdue = marked(
@@ -157,7 +157,7 @@ class DueDateMoved(OfLoan, events=[LoanDueDateChanged]):
         )
 
     def texts(self, known: Known) -> list[str]:
-        """Return both due dates. One moves earlier only when an error is corrected."""
+        """Return a sentence with both dates. Only the correction of an error moves one earlier."""
         if self.due_on < self.previous_due_on:
             return [
                 marked(
@@ -186,5 +186,5 @@ class Lost(OfLoan, events=[LoanLost]):
         return cls(loan_id=event.loan_id, title_id=event.title_id)
 
     def texts(self, known: Known) -> list[str]:
-        """Return that the item is lost."""
+        """Return a sentence that the item is lost."""
         return [marked("{title} is recorded as lost. If you find it, please bring it back.")]

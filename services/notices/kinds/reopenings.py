@@ -34,12 +34,12 @@ class Reopening(Kind, events=[BranchReopened, BranchClosed, BranchClosureChanged
 
     @classmethod
     async def of(cls, event: BranchSnapshot, run: Run) -> Self | None:
-        """Return the news for followers, if there is any."""
+        """Return the facts for followers; None if the event changes nothing for them."""
         return cls.after(event, library_day(run.now, run.settings.zone))
 
     @classmethod
     def after(cls, event: BranchSnapshot, today: date) -> Self | None:
-        """Return the news for followers after a change of a branch's closures, None for none."""
+        """Return the facts for followers after a change of closures; None if there are none."""
         before = _closed_days(event, event.version - 1, today)
         after = _closed_days(event, event.version, today)
         previous = before.reopened_on if before else None
@@ -67,7 +67,7 @@ class Reopening(Kind, events=[BranchReopened, BranchClosed, BranchClosureChanged
         return {"branch": known.branches.get(self.branch, self.branch)}
 
     def texts(self, known: Known) -> list[str]:
-        """Return when the branch reopens, and that it does not on the day announced before."""
+        """Return sentences with the reopening day and the announced day that no longer applies."""
         if self.reopened_on and self.previous_reopened_on:
             return [
                 marked(

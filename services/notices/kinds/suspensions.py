@@ -23,7 +23,7 @@ class OfSuspension(Kind):
 
     suspension_id: str
     version: int | None = None
-    """Version of the suspension: of two announcements of one moment the later one is told.
+    """Version of the suspension: of two announcements at one moment the later one is used.
 
     None in notifications stored before the field existed.
     """
@@ -65,7 +65,7 @@ class Suspended(OfSuspension, events=[FinesSuspended]):
     """A notification that fines are suspended for loans from some libraries."""
 
     def texts(self, known: Known) -> list[str]:
-        """Return from when fines are suspended, and when they are counted again if announced."""
+        """Return sentences with the first suspended day and the announced resumption, if any."""
         suspended = marked("Fines are suspended from {starts_on} for your loans from {libraries}.")
         if self.previous_starts_on is not None:
             suspended = marked(
@@ -75,7 +75,7 @@ class Suspended(OfSuspension, events=[FinesSuspended]):
         return [suspended, *self._counted_again()]
 
     def _counted_again(self) -> list[str]:
-        """Return when fines are counted again, and that a day announced before no longer holds."""
+        """Return sentences with the day of resumption and the announced day it replaces."""
         if self.resumes_on is not None and self.previous_resumes_on is not None:
             return [
                 marked(
@@ -100,7 +100,7 @@ class Resumed(OfSuspension, events=[FinesResumed]):
     """A notification that fines are counted again, or that no day is free after all."""
 
     def texts(self, known: Known) -> list[str]:
-        """Return from when fines are counted again."""
+        """Return a sentence with the day from which fines count again."""
         if self.starts_on and self.resumes_on and self.resumes_on <= self.starts_on:
             # Withdrawn: no day of it is free.
             return [

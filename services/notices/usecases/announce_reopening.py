@@ -1,4 +1,4 @@
-"""Announce when branches under a closure reopen and on which terms, or take that back."""
+"""Announce when branches in a closure reopen and on which terms, or cancel the announcement."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +24,7 @@ class AnnounceReopening:
 
 @dataclass(frozen=True)
 class TakeBackReopening:
-    """The taking back of an announced reopening, for some or all branches of a closure."""
+    """Command to cancel an announced reopening, for some or all branches of a closure."""
 
     closure_id: str
     branches: frozenset[str]
@@ -57,7 +57,7 @@ async def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureS
 
 
 async def take_back_reopening(work: Work, command: TakeBackReopening) -> ClosureState:
-    """Take back the reopening of those branches; return the closure's state.
+    """Cancel the announced reopening of those branches; return the closure's state.
 
     Raises NoSuchClosure, NotInClosure, NothingToReopen, ReopenedAlready or ClosureWithdrawn.
     """

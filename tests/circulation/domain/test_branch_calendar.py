@@ -58,7 +58,7 @@ LOAN = Loan(
 WINTER = closed("c1", "2020-12-02", (2, None), (3, "2021-02-19"), (4, "2021-01-10"))
 
 
-def test_a_calendar_is_as_it_was_announced() -> None:
+def test_a_calendar_matches_the_announcements() -> None:
     of = branch(4, WINTER)
     assert of.as_of(1).closures == ()
     assert of.as_of(2).next_open(day("2020-12-04")) is None
@@ -68,14 +68,14 @@ def test_a_calendar_is_as_it_was_announced() -> None:
     assert [said.version for said in of.announced_since(2)] == [3, 4]
 
 
-def test_a_due_date_takes_each_announcement_in_its_turn() -> None:
+def test_announcements_move_a_due_date_in_order() -> None:
     [moved] = apply_announcements(LOAN, branch(4, WINTER))
     assert moved.due_on == day("2021-02-19")  # not the 10 January announced later
     assert [(move.at, move.cause.id) for move in moved.moves] == [(at(3), "c1")]
     assert apply_announcements(moved, branch(4, WINTER)) == ()
 
 
-def test_one_closure_after_another_moves_it_twice() -> None:
+def test_consecutive_closures_move_a_due_date_twice() -> None:
     steps = apply_announcements(
         LOAN,
         branch(
@@ -88,7 +88,7 @@ def test_one_closure_after_another_moves_it_twice() -> None:
     assert [step.version for step in steps] == [2, 3]
 
 
-def test_only_an_open_loan_moves_and_only_by_what_is_new_to_it() -> None:
+def test_only_an_open_loan_moves_and_only_by_newer_announcements() -> None:
     returned = replace(LOAN, state=LoanState.RETURNED)
     assert apply_announcements(returned, branch(4, WINTER)) == ()
     assert apply_announcements(replace(LOAN, calendar_version=4), branch(4, WINTER)) == ()
@@ -177,7 +177,7 @@ def moves(loan: Loan) -> list[tuple[str, str, str]]:
         ),
     ],
 )
-def test_closures_over_each_other_amended_and_withdrawn(
+def test_overlapping_closures_can_be_amended_and_withdrawn(
     closures: list[AnnouncedClosure], expected: list[tuple[str, str, str]]
 ) -> None:
     loan = (LOAN, *apply_announcements(LOAN, branch(9, *closures)))[-1]
@@ -185,7 +185,7 @@ def test_closures_over_each_other_amended_and_withdrawn(
     assert loan.version == 1 + len(expected)
 
 
-def test_a_first_day_put_right_counts_from_then_on() -> None:
+def test_a_corrected_first_day_applies_from_its_announcement() -> None:
     said = closed("c1", "2020-12-02", (2, "2021-02-19"))
     later = Announcement(3, at(3), day("2021-02-19"), starts_on=day("2020-12-10"))
     amended = replace(said, announcements=(*said.announcements, later))
@@ -198,7 +198,7 @@ def test_a_first_day_put_right_counts_from_then_on() -> None:
     assert moved.due_on == day("2021-02-19")
 
 
-def test_an_error_found_after_a_renewal_leaves_the_renewed_date() -> None:
+def test_withdrawing_a_closure_as_an_error_keeps_a_renewed_due_date() -> None:
     shut = closed("c1", "2020-12-02", (2, "2021-02-19"))
     [moved] = apply_announcements(LOAN, branch(2, shut))
     renewed = renew(
@@ -207,14 +207,14 @@ def test_an_error_found_after_a_renewal_leaves_the_renewed_date() -> None:
     assert apply_announcements(renewed, branch(3, error(shut, 3))) == ()
 
 
-def test_an_error_lets_dates_from_its_first_day_on_move_that_have_moved() -> None:
+def test_withdrawing_a_closure_as_an_error_restores_moved_dates_from_its_first_day() -> None:
     wrong = error(closed("c1", "2020-12-02", (2, "2021-02-19")), 3)
     assert branch(3, wrong).movable(since=2) == (
         Movable(day("2020-12-02"), date.max, moved_only=True),
     )
 
 
-def test_weekly_hours_are_as_they_were_announced() -> None:
+def test_weekly_hours_match_the_announcements() -> None:
     calendar = replace(
         branch(3),
         weeks=(
@@ -229,7 +229,7 @@ def test_weekly_hours_are_as_they_were_announced() -> None:
     assert not calendar.now.is_open(day("2020-10-01"))  # before the first of them
 
 
-def test_special_hours_close_the_weekdays_that_they_leave_out() -> None:
+def test_weekdays_missing_from_special_hours_are_closed() -> None:
     special = Announcement(
         2, at(2), day("2021-02-19"), on_terms=True, special_closed=frozenset({1, 7})
     )
@@ -257,14 +257,16 @@ def test_special_hours_close_the_weekdays_that_they_leave_out() -> None:
         pytest.param((1, 2, 3, 4, 5, 6, 7), "2021-02-19", None, id="never open"),
     ],
 )
-def test_the_last_open_day(weekly: tuple[int, ...], asked: str, expected: str | None) -> None:
+def test_the_last_open_day_up_to_a_day_is_found(
+    weekly: tuple[int, ...], asked: str, expected: str | None
+) -> None:
     winter = closed("c1", "2020-12-02", (1, "2021-02-19")).as_of(1)
     assert winter
     calendar = Calendar("HKCL", "central", frozenset(weekly), (winter,))
     assert calendar.previous_open(day(asked)) == (day(expected) if expected else None)
 
 
-def test_a_reference_is_the_same_for_the_same_renewal_only() -> None:
+def test_only_the_same_renewal_has_the_same_reference() -> None:
     first, second = replace(LOAN, renewals=1), replace(LOAN, renewals=2)
     assert renewal_reference(first) == renewal_reference(replace(first, version=9))
     assert renewal_reference(first) != renewal_reference(second)

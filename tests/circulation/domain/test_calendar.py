@@ -68,7 +68,7 @@ ALL_WEEK = (1, 2, 3, 4, 5, 6, 7)
         "the last day there is",
     ],
 )
-def test_next_open_day(cal: Calendar, day: str, opens: str | None) -> None:
+def test_the_next_open_day_skips_closed_days(cal: Calendar, day: str, opens: str | None) -> None:
     assert cal.next_open(date.fromisoformat(day)) == (opens and date.fromisoformat(opens))
 
 
@@ -107,7 +107,7 @@ SHUT = weeks(("2021-05-10", ALL_WEEK), ("2021-05-24", ()), before=(THURSDAY,))
         pytest.param(weeks(("2021-05-10", ()), before=ALL_WEEK), 9, 10, None, 9, id="new"),
     ],
 )
-def test_other_weekly_hours_leave_the_days_before_them_as_they_were(
+def test_new_weekly_hours_do_not_change_earlier_days(
     cal: Calendar, day: int, opens: int | None, opened: int | None, closes: int | None
 ) -> None:
     asked = date(2021, 5, day)
@@ -116,7 +116,7 @@ def test_other_weekly_hours_leave_the_days_before_them_as_they_were(
     assert cal.next_closed(asked) == (closes and date(2021, 5, closes))
 
 
-def test_a_closed_run_over_a_change_of_hours_names_both() -> None:
+def test_a_closed_run_across_a_change_of_hours_names_both_causes() -> None:
     cal = weeks(("2021-05-07", (5,)), before=(THURSDAY,))
     ((first, last, causes),) = cal.closed_runs(date(2021, 5, 6), date(2021, 5, 8))
     assert (first, last) == (date(2021, 5, 6), date(2021, 5, 7))
@@ -131,7 +131,7 @@ def staggered(days: int, reopened_on: str = "2021-02-19", *others: Closure) -> C
     return Calendar("HKCL", "central", frozenset({7}), (winter, *others))
 
 
-def test_a_reopening_spreads_the_dates_that_it_moves_over_its_first_open_days() -> None:
+def test_a_staggered_reopening_spreads_moved_dates_over_its_first_open_days() -> None:
     cal = staggered(4)
     dues = [cal.next_due(date(2021, 1, 4), lot) for lot in range(8)]
     # 21 February is a Sunday
@@ -139,14 +139,14 @@ def test_a_reopening_spreads_the_dates_that_it_moves_over_its_first_open_days() 
     assert cal.next_due(date(2021, 2, 19), 3) == date(2021, 2, 19)  # open: nothing moves it
 
 
-def test_a_spread_goes_round_a_closed_day_and_ends_at_a_closure_without_end() -> None:
+def test_a_staggered_reopening_skips_closed_days_and_ends_at_an_open_ended_closure() -> None:
     typhoon = Closure("t", date(2021, 2, 20), date(2021, 2, 21))
     assert staggered(3, "2021-02-19", typhoon).next_due(date(2021, 1, 4), 2) == date(2021, 2, 23)
     again = Closure("a", date(2021, 2, 20), None)
     assert staggered(3, "2021-02-19", again).next_due(date(2021, 1, 4), 2) == date(2021, 2, 19)
 
 
-def test_only_the_closure_that_ends_last_spreads() -> None:
+def test_only_the_reopening_of_the_last_closure_is_staggered() -> None:
     longer = Closure("l", date(2021, 2, 1), date(2021, 3, 1))
     assert staggered(5, "2021-02-19", longer).next_due(date(2021, 1, 4), 4) == date(2021, 3, 1)
 

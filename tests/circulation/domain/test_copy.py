@@ -67,7 +67,7 @@ STEPS: dict[str, tuple[Callable[[Copy], Copy], dict[str, str]]] = {
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("state", CopyState)
-def test_a_copy_goes_through_its_life_and_no_other(step: str, state: CopyState) -> None:
+def test_only_listed_state_transitions_of_a_copy_are_allowed(step: str, state: CopyState) -> None:
     copy = STATES[state]
     take, leads_to = STEPS[step]
     if state.value not in leads_to:
@@ -95,13 +95,13 @@ def test_a_copy_goes_through_its_life_and_no_other(step: str, state: CopyState) 
         ("withdrawn", "copy-withdrawn"),
     ],
 )
-def test_a_check_out_says_why_a_copy_stays(state: str, code: str) -> None:
+def test_a_refused_check_out_states_its_reason(state: str, code: str) -> None:
     with pytest.raises(Refusal) as refused:
         rules.lend(STATES[CopyState(state)], DAY, branch_code=HOME, hold_id="another")
     assert refused.value.code == code
 
 
-def test_a_copy_stands_at_its_own_branch_until_it_is_elsewhere() -> None:
+def test_a_copy_is_at_its_home_branch_by_default() -> None:
     assert COPY.at_branch == HOME
     away = rules.take_back(STATES[CopyState.ON_LOAN], DAY, branch_code=AWAY)
     travels = rules.send(away, HOME)
@@ -109,15 +109,15 @@ def test_a_copy_stands_at_its_own_branch_until_it_is_elsewhere() -> None:
     assert rules.arrive(travels, HOME).at_branch == HOME
 
 
-def test_a_copy_that_should_travel_but_lies_on_the_desk_is_lent() -> None:
+def test_a_copy_in_transit_that_is_at_the_desk_can_be_lent() -> None:
     assert rules.lend(rules.send(COPY, AWAY), DAY, branch_code=HOME).state is CopyState.ON_LOAN
 
 
-def test_a_copy_on_its_way_goes_on_when_its_hold_ends() -> None:
+def test_a_copy_in_transit_continues_when_its_hold_ends() -> None:
     passed = rules.hand_on(STATES[CopyState.IN_TRANSIT], "h2")
     assert (passed.state, passed.bound_for, passed.hold_id) == (CopyState.IN_TRANSIT, AWAY, "h2")
 
 
-def test_a_copy_is_not_lent_before_it_came_back() -> None:
+def test_a_copy_cannot_be_lent_before_its_last_return() -> None:
     with pytest.raises(LentBeforeReturn):
         rules.lend(replace(COPY, returned_on=DAY), date(2021, 2, 18), branch_code=HOME)

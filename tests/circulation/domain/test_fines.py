@@ -77,14 +77,14 @@ def spans(found: Statement) -> list[tuple[str, str, int, str, int]]:
 
 
 @pytest.mark.parametrize("written", PUBLISHED, ids=[c["name"] for c in PUBLISHED])
-def test_every_published_case_is_exact(written: dict[str, Any]) -> None:
+def test_every_published_case_gives_the_exact_fine(written: dict[str, Any]) -> None:
     document = as_document(published(written))
     for span in document["spans"]:
         assert span.pop("cause")
     assert document == written["expect"]
 
 
-def test_the_table_is_whole() -> None:
+def test_all_54_published_cases_are_in_the_table() -> None:
     assert len(PUBLISHED) == 54
 
 
@@ -193,7 +193,7 @@ def test_a_branch_closed_all_week_never_makes_a_loan_overdue() -> None:
     assert fine(MAY_1, "2031-01-01", weekly_closed=range(1, 8)).due_on is None
 
 
-def test_the_day_that_reaches_the_cap_pays_what_is_left_and_later_days_are_capped() -> None:
+def test_the_day_that_reaches_the_cap_is_charged_the_rest_and_later_days_are_capped() -> None:
     found = fine(MAY_1, "2021-05-08", fine_cap_cents=400)
     assert spans(found) == [
         ("2021-05-02", "2021-05-04", 3, "charged", 400),
@@ -201,13 +201,13 @@ def test_the_day_that_reaches_the_cap_pays_what_is_left_and_later_days_are_cappe
     ]
 
 
-def test_days_at_no_rate_are_charged_at_nothing_whatever_the_cap() -> None:
+def test_days_at_a_rate_of_zero_are_charged_zero_whatever_the_cap() -> None:
     found = fine(MAY_1, MAY_5, fine_per_day_cents=0, fine_cap_cents=0)
     assert spans(found) == [("2021-05-02", "2021-05-05", 4, "charged", 0)]
     assert found.charged_days == 4
 
 
-def test_a_span_names_what_caused_it() -> None:
+def test_a_span_names_its_cause() -> None:
     found = fine(
         MAY_1,
         "2021-05-12",
@@ -226,9 +226,7 @@ def test_a_span_names_what_caused_it() -> None:
     ]
 
 
-def test_a_branch_that_stays_closed_for_one_cause_after_another_gives_one_span_naming_each() -> (
-    None
-):
+def test_consecutive_closures_give_one_span_that_names_each_cause() -> None:
     (span,) = fine(
         MAY_1,
         "2021-05-07",
@@ -241,13 +239,13 @@ def test_a_branch_that_stays_closed_for_one_cause_after_another_gives_one_span_n
     assert [cause.id for cause in span.causes] == ["typhoon", "epidemic", "HKCL"]
 
 
-def test_a_weekly_closing_day_within_a_closure_is_put_down_to_the_closure() -> None:
+def test_the_cause_of_a_weekly_closing_day_within_a_closure_is_the_closure() -> None:
     (span,) = fine(
         MAY_1, "2021-05-10", closures=[closure("2021-05-02", None)], weekly_closed=[5]
     ).spans
     assert [cause.id for cause in span.causes] == ["c1"]
 
 
-def test_a_loan_overdue_for_centuries_is_a_handful_of_spans() -> None:
+def test_a_loan_overdue_for_centuries_has_few_spans() -> None:
     found = fine("1950-05-01", "2950-05-01", closures=[closure("1960-01-01", "2900-01-01")])
     assert [s.disposition.value for s in found.spans] == ["charged", "capped", "closed", "capped"]

@@ -67,13 +67,13 @@ def waiting(place: int, *, at: str = "HKCL", calendar: Calendar = OPEN, **more: 
         pytest.param(closed(date(2021, 2, 27), None), date(2021, 2, 26), id="a later closure"),
     ],
 )
-def test_seven_open_days_follow_the_day_that_a_copy_is_put_on_the_shelf(
+def test_a_copy_is_kept_on_the_hold_shelf_for_seven_open_days(
     calendar: Calendar, last: date | None
 ) -> None:
     assert last_shelf_day(DAY, 7, calendar) == last
 
 
-def test_the_last_day_is_never_earlier_than_was_told() -> None:
+def test_the_last_shelf_day_is_never_earlier_than_announced() -> None:
     ends_later = closed(date(2021, 2, 22), date(2021, 3, 1))
     told = hold_shelf.move_shelf(ready(), ends_later)
     assert told.shelf_until == date(2021, 3, 5)
@@ -112,7 +112,7 @@ def test_a_hold_that_can_be_served_is_served_in_turn(why: str) -> None:
     assert match.waiting.hold.place == 1
 
 
-def test_each_is_given_the_copy_nearest_to_them() -> None:
+def test_each_hold_gets_the_nearest_copy() -> None:
     away = Calendar("LFU", "small")
     queue = [waiting(1, at="LFU", calendar=away), waiting(2)]
     far = Copy("c2", "t1", "B2", "adult", "LFU")
@@ -126,7 +126,7 @@ def test_each_is_given_the_copy_nearest_to_them() -> None:
     assert first.copy.id == "c3"  # it is in transit there already
 
 
-def test_the_copy_in_hand_is_allotted_before_another_at_the_pick_up_branch() -> None:
+def test_the_scanned_copy_is_assigned_before_another_at_the_pick_up_branch() -> None:
     scanned = replace(COPY, id="c9", barcode="B9")
     for in_hand, given in (((), "c1"), (("c9",), "c9")):
         [match] = matches([COPY, scanned], [waiting(1)], HONG_KONG, DAY, in_hand=in_hand)
@@ -136,7 +136,7 @@ def test_the_copy_in_hand_is_allotted_before_another_at_the_pick_up_branch() -> 
 # ---- states -------------------------------------------------------------------------------------
 
 
-def test_a_copy_that_comes_to_another_branch_goes_on_and_the_hold_stays_as_it_is() -> None:
+def test_a_copy_that_arrives_at_a_wrong_branch_is_sent_on_and_the_hold_is_unchanged() -> None:
     away = replace(HOLD, pickup_branch="LFU")
     sent, copy = hold_shelf.allot(
         away, COPY, on=DAY, shelf_days=7, calendar=Calendar("LFU", "small")
@@ -169,12 +169,12 @@ def test_an_ended_hold_refuses_every_change(state: str) -> None:
             step()
 
 
-def test_a_hold_with_a_copy_kept_for_it_cannot_be_frozen() -> None:
+def test_a_ready_hold_cannot_be_frozen() -> None:
     with pytest.raises(HoldNotWaiting):
         rules.freeze(ready(), True, None, DAY)
 
 
-def test_a_hold_keeps_its_place_when_its_copy_cannot_be_had() -> None:
+def test_a_hold_keeps_its_place_when_its_copy_is_unavailable() -> None:
     waits = rules.put_back(ready())
     assert (waits.state, waits.place, waits.copy_id, waits.shelf_until) == (
         HoldState.WAITING,
@@ -184,7 +184,7 @@ def test_a_hold_keeps_its_place_when_its_copy_cannot_be_had() -> None:
     )
 
 
-def test_a_copy_on_a_shelf_is_set_aside_and_ready_once_it_is_scanned() -> None:
+def test_an_assigned_copy_on_a_shelf_is_to_fetch_and_ready_once_scanned() -> None:
     held, copy = hold_shelf.assign(HOLD, COPY)
     assert (held.state, held.copy_id, held.ready_on) == (HoldState.TO_FETCH, "c1", None)
     assert (copy.state, copy.at_branch, copy.hold_id) == (CopyState.TO_FETCH, "HKCL", "h1")
@@ -198,7 +198,7 @@ def test_a_copy_on_a_shelf_is_set_aside_and_ready_once_it_is_scanned() -> None:
     assert copy.state is CopyState.ON_SHELF
 
 
-def test_a_hold_that_is_ready_elsewhere_is_fetched_from_the_hold_shelf() -> None:
+def test_a_hold_ready_at_another_branch_is_fetched_from_the_hold_shelf() -> None:
     moved = rules.redirect(ready(), "LFU")
     assert (moved.state, moved.pickup_branch, moved.copy_id) == (HoldState.TO_FETCH, "LFU", "c1")
     assert (moved.ready_on, moved.shelf_days, moved.shelf_until) == (None, 0, None)

@@ -124,7 +124,7 @@ def test_the_ledger_balances_after_every_change(cents: int, steps: list[tuple[st
         "and then less is waived",
     ],
 )
-def test_a_lowered_charge_is_credited_and_the_paid_excess_is_due_back(
+def test_lowering_a_charge_credits_it_and_makes_the_paid_excess_a_refund_due(
     paid: int, waived: int, to: int, entries: dict[str, int], after: tuple[int, ...]
 ) -> None:
     before = charge()
@@ -141,14 +141,14 @@ def test_a_charge_is_never_raised() -> None:
     assert lower(charge(), 1500, THEN) is None
 
 
-def test_no_more_is_waived_than_is_owed() -> None:
+def test_a_waiver_cannot_exceed_the_amount_owed() -> None:
     paid = pay(charge(), 600, THEN).charge
     with pytest.raises(MoreThanOutstanding, match=r"\$4\.00"):
         waive(paid, 401, THEN)
     assert waive(paid, 400, THEN).charge.outstanding_cents == 0
 
 
-def test_a_payment_under_way_while_the_charge_was_lowered_is_paid_first() -> None:
+def test_a_pending_payment_of_a_lowered_charge_is_settled_first() -> None:
     lowered = lower(charge(), 600, THEN)
     assert lowered is not None
     paid = pay(lowered.charge, 1000, THEN)
@@ -156,7 +156,7 @@ def test_a_payment_under_way_while_the_charge_was_lowered_is_paid_first() -> Non
     assert money(paid.charge) == (600, 0, 600, 0, 400)
 
 
-def test_a_refund_gives_back_what_is_due_and_once() -> None:
+def test_a_refund_pays_the_refund_due_once() -> None:
     lowered = lower(pay(charge(), 1000, THEN).charge, 300, THEN)
     assert lowered is not None
     refunded = refund(lowered.charge, 700, THEN)
@@ -166,6 +166,6 @@ def test_a_refund_gives_back_what_is_due_and_once() -> None:
         refund(refunded.charge, 700, THEN)
 
 
-def test_an_entry_says_when_by_whom_and_why() -> None:
+def test_an_entry_has_its_time_author_and_reason() -> None:
     [entry] = waive(charge(), 10, THEN).entries
     assert (entry.on, entry.at, entry.by, entry.reason) == (DAY, THEN.at, "s1", "asked")

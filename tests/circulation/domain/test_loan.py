@@ -107,7 +107,7 @@ def test_a_loan_is_due_after_its_period(cal: Calendar, due_on: date) -> None:
     assert lent(cal=cal).due_on == due_on
 
 
-def test_a_loan_keeps_the_branch_that_lent_it_and_the_row_it_was_lent_under() -> None:
+def test_a_loan_keeps_its_lending_branch_and_policy_row() -> None:
     loan = lent(policy=replace(POLICY, version=7))
     assert (loan.branch_code, loan.branch_kind, loan.policy.version) == ("HKCL", "central", 7)
 
@@ -121,7 +121,7 @@ def test_a_loan_keeps_the_branch_that_lent_it_and_the_row_it_was_lent_under() ->
         ({"copy": replace(COPY, state=CopyState.LOST)}, CopyLost, "copy-lost"),
     ],
 )
-def test_a_check_out_is_refused(
+def test_a_check_out_that_breaks_a_rule_is_refused(
     terms: dict[str, object], refusal: type[Refusal], code: str
 ) -> None:
     with pytest.raises(refusal) as refused:
@@ -134,7 +134,7 @@ def test_the_tenth_loan_is_allowed() -> None:
     assert lent(open_loans=9).state is LoanState.OPEN
 
 
-def test_the_copy_leaves_with_the_loan_and_comes_back() -> None:
+def test_a_copy_is_on_loan_from_check_out_to_return() -> None:
     _, gone = check_out(
         loan_id="l1",
         copy=COPY,
@@ -192,9 +192,7 @@ def test_a_renewal_counts_from_its_own_day(on: date, cal: Calendar, due_on: date
     ],
     ids=["on the day of check-out", "twice a day", "into the same closure", "moved far ahead"],
 )
-def test_a_renewal_that_does_not_give_a_later_due_date_is_refused(
-    loan: Loan, on: date, cal: Calendar
-) -> None:
+def test_a_renewal_without_a_later_due_date_is_refused(loan: Loan, on: date, cal: Calendar) -> None:
     with pytest.raises(NothingToGain) as refused:
         renewed(loan, on, cal=cal)
     assert refused.value.code == "nothing-to-gain"
@@ -214,7 +212,7 @@ def test_the_renewal_of_1_march_2021_is_due_15_march() -> None:
         (returned(lent(), DEC_19), {}, LoanNotOpen, "loan-not-open"),
     ],
 )
-def test_a_renewal_is_refused(
+def test_a_renewal_that_breaks_a_rule_is_refused(
     loan: Loan, terms: dict[str, int], refusal: type[Refusal], code: str
 ) -> None:
     with pytest.raises(refusal) as refused:
@@ -263,7 +261,7 @@ def test_a_closure_moves_a_due_date_to_the_reopening_and_keeps_the_move() -> Non
     ],
     ids=["open that day", "no end announced", "reopened before"],
 )
-def test_a_due_date_stays_where_nothing_moves_it(cal: Calendar) -> None:
+def test_a_due_date_on_an_open_day_does_not_move(cal: Calendar) -> None:
     loan = lent()
     assert moved(loan, cal) is loan
 
@@ -273,7 +271,7 @@ def test_a_due_date_moved_by_a_longer_closure_stays_when_it_is_cut_short() -> No
     assert moved(loan, calendar(replace(WINTER, reopened_on=date(2021, 1, 4)))).due_on == FEB_19
 
 
-def test_a_moved_due_date_is_noticed_anew() -> None:
+def test_a_moved_due_date_gets_new_overdue_notices() -> None:
     noticed = notice_overdue(lent(), on=date(2020, 12, 20), number=2)
     assert noticed.overdue_noticed_on == date(2020, 12, 20)
     for afresh in (moved(noticed, calendar(WINTER)), renewed(noticed, date(2020, 12, 21))):
@@ -314,7 +312,7 @@ def test_a_returned_loan_is_not_overdue() -> None:
     assert not is_overdue(returned(lent(), date(2020, 12, 30)), OPEN, date(2020, 12, 31))
 
 
-def test_a_return_may_be_anywhere_and_back_dated() -> None:
+def test_a_return_may_be_at_any_branch_and_back_dated() -> None:
     loan = returned(lent(), DEC_5)
     assert (loan.state, loan.returned_on, loan.returned_branch, loan.returned_through) == (
         LoanState.RETURNED,
@@ -329,12 +327,12 @@ def test_a_return_before_the_loan_is_refused() -> None:
         returned(lent(), date(2020, 12, 4))
 
 
-def test_a_lost_item_can_still_be_brought_back() -> None:
+def test_a_lost_item_can_still_be_returned() -> None:
     assert returned(replace(lent(), state=LoanState.LOST), DEC_19).state is LoanState.RETURNED
 
 
 @pytest.mark.parametrize("state", [LoanState.RETURNED, LoanState.LOST])
-def test_a_loan_that_ended_is_neither_moved_nor_noticed(state: LoanState) -> None:
+def test_an_ended_loan_is_not_moved_and_gets_no_overdue_notice(state: LoanState) -> None:
     ended = replace(lent(), state=state)
     with pytest.raises((LoanNotOpen, LoanLost)):
         moved(ended, calendar(WINTER))

@@ -36,7 +36,7 @@ LOAN, _ = check_out(
 """A loan that is due on 19 December."""
 
 
-def test_a_suspension_of_other_branches_frees_nothing() -> None:
+def test_a_suspension_of_other_branches_frees_no_day() -> None:
     mobile = FineSuspension("s1", DEC_5, None, kinds=frozenset({"mobile"}))
     everywhere = FineSuspension("s2", DEC_5, None)
     assert fine(LOAN, OPEN, [mobile], date(2020, 12, 21)).amount_cents == 300
@@ -71,7 +71,7 @@ def test_no_fine_is_no_charge() -> None:
         (date(2021, 6, 1), 3, None),
     ],
 )
-def test_each_overdue_notice_is_given_once_on_its_day(
+def test_each_overdue_notice_is_sent_once_on_its_day(
     on: date, had: int, number: int | None
 ) -> None:
     loan = replace(LOAN, overdue_notices=had)  # due on 19 December
@@ -84,7 +84,7 @@ def test_each_overdue_notice_is_given_once_on_its_day(
     [(date(2020, 12, day), soon) for day, soon in ((15, False), (16, True), (19, True))]
     + [(date(2020, 12, 20), False)],
 )
-def test_a_loan_is_due_soon_in_the_last_days_before_it_is(on: date, soon: bool) -> None:
+def test_a_loan_is_due_soon_in_the_last_days_before_its_due_date(on: date, soon: bool) -> None:
     assert is_due_soon(LOAN, OPEN, on, 3) is soon
     assert not is_due_soon(notice_due_soon(LOAN, on=on), OPEN, on, 3)
     assert not is_due_soon(LOAN, CLOSED, on, 3)

@@ -125,7 +125,7 @@ FINES = {
 
 
 @pytest.mark.parametrize("case", FINES.values(), ids=FINES.keys())
-def test_a_peers_fine(case: Fine) -> None:
+def test_fines_match_the_published_examples_of_other_libraries(case: Fine) -> None:
     policy = Policy(
         id="default",
         fine_per_day_cents=case.per_day,
@@ -166,7 +166,7 @@ DUE = {
 
 
 @pytest.mark.parametrize(("day", "branch", "due"), DUE.values(), ids=DUE.keys())
-def test_a_peers_due_date(day: date, branch: Calendar, due: date) -> None:
+def test_due_dates_match_those_of_another_system(day: date, branch: Calendar, due: date) -> None:
     assert branch.next_open(day) == due
 
 
@@ -177,6 +177,6 @@ def test_a_peers_due_date(day: date, branch: Calendar, due: date) -> None:
         pytest.param(5, date(2019, 11, 11), id="Koha days_forward: one holiday, one day more"),
     ],
 )
-def test_open_days_are_counted_past_a_holiday(days: int, last: date) -> None:
+def test_open_days_are_counted_across_a_holiday(days: int, last: date) -> None:
     branch = calendar(("2019-11-08", "2019-11-08"))
     assert last_shelf_day(date(2019, 11, 5), days, branch) == last

@@ -41,7 +41,7 @@ def test_the_most_specific_row_is_picked(patron: str, copy: str, branch: str, ro
 @pytest.mark.parametrize(
     ("category", "cents"), [("adult", 150), ("young-adult", 50), ("children", 50)]
 )
-def test_hong_kong_charges_by_the_copy_not_the_patron(category: str, cents: int) -> None:
+def test_the_hong_kong_rate_depends_on_the_copy_not_the_patron(category: str, cents: int) -> None:
     for patron in ("adult", "junior"):
         assert HONG_KONG.pick(patron, category, "central").fine_per_day_cents == cents
 
@@ -59,17 +59,17 @@ def test_any_unpaid_charge_blocks_in_hong_kong(owed: int, blocked: bool) -> None
     ],
     ids=["none for everyone", "two for the same"],
 )
-def test_a_matrix_that_leaves_a_doubt_is_refused(rows: list[Policy]) -> None:
+def test_an_ambiguous_matrix_is_refused(rows: list[Policy]) -> None:
     with pytest.raises(ValueError, match="polic"):
         PolicyMatrix(rows)
 
 
-def test_a_row_below_nothing_is_refused() -> None:
+def test_a_row_with_negative_values_is_refused() -> None:
     with pytest.raises(ValueError, match="fine_per_day_cents"):
         Policy(id="default", fine_per_day_cents=-1)
 
 
-def test_a_look_up_among_ten_categories_on_each_axis_asks_eight_times_at_most() -> None:
+def test_a_policy_look_up_needs_at_most_eight_probes() -> None:
     """The queries are counted, not timed: the number of rows does not matter."""
     names = [None, *(f"c{n}" for n in range(10))]
     rows = [

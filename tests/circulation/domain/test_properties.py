@@ -189,7 +189,7 @@ def runs(
 
 @quick
 @given(DICE)
-def test_open_days_are_those_found_one_by_one(dice: Dice) -> None:
+def test_open_days_equal_those_counted_day_by_day(dice: Dice) -> None:
     calendar, day = dice.calendar(), dice.day()
     assert calendar.is_open(day) == is_open(calendar, day)
     assert calendar.next_open(day) == next_open(calendar, day)
@@ -200,7 +200,7 @@ def test_open_days_are_those_found_one_by_one(dice: Dice) -> None:
 
 @quick
 @given(DICE)
-def test_closed_runs_are_the_closed_days_one_by_one(dice: Dice) -> None:
+def test_closed_runs_equal_the_closed_days_counted_day_by_day(dice: Dice) -> None:
     calendar, asked = dice.calendar(), list(days(dice.day(), 1 + dice.below(90)))
     found = list(calendar.closed_runs(asked[0], asked[-1]))
     assert [d for d in asked if any(first <= d <= last for first, last, _ in found)] == [
@@ -214,7 +214,7 @@ def test_closed_runs_are_the_closed_days_one_by_one(dice: Dice) -> None:
 
 @thorough
 @given(DICE)
-def test_a_statement_is_the_rules_applied_day_by_day(dice: Dice) -> None:
+def test_a_statement_equals_the_rules_applied_day_by_day(dice: Dice) -> None:
     case = dice.case()
     due_on, priced = day_by_day(case)
     found = case.fine()
@@ -273,7 +273,7 @@ def test_closing_a_branch_or_suspending_fines_never_raises_a_fine(dice: Dice) ->
 
 @quick
 @given(DICE)
-def test_splitting_a_closure_or_a_suspension_in_two_changes_no_day(dice: Dice) -> None:
+def test_splitting_a_closure_or_suspension_never_changes_a_statements_days(dice: Dice) -> None:
     closure, suspension, case = dice.closure(), dice.suspension(), dice.case()
     closed_until = min(closure.starts_on + dice.below(60) * DAY, closure.reopened_on or date.max)
     free_until = min(suspension.starts_on + dice.below(60) * DAY, suspension.resumes_on or date.max)
@@ -295,7 +295,7 @@ def test_splitting_a_closure_or_a_suspension_in_two_changes_no_day(dice: Dice) -
 
 @quick
 @given(DICE)
-def test_a_stored_statement_is_read_back_as_it_was(dice: Dice) -> None:
+def test_a_stored_statement_is_read_back_unchanged(dice: Dice) -> None:
     found = dice.case().fine()
     assert from_document(json.loads(json.dumps(as_document(found)))) == found
 
@@ -341,7 +341,7 @@ def test_a_due_date_never_moves_earlier(dice: Dice) -> None:
 
 @quick
 @given(DICE)
-def test_the_rule_decides_whether_or_not_the_stored_date_has_moved_yet(dice: Dice) -> None:
+def test_the_calendar_decides_before_and_after_the_stored_date_has_moved(dice: Dice) -> None:
     calendar, before, until = dice.calendar(), loan(dice.day()), dice.day()
     after = moved(before, calendar)
     assert is_overdue(before, calendar, until) == is_overdue(after, calendar, until)

@@ -22,6 +22,6 @@ def test_a_missing_resource_is_404_and_any_other_refusal_409() -> None:
     assert all(code.startswith("no-such-") for code in missing - {"unknown-branch"})
 
 
-def test_a_reason_states_its_facts() -> None:
+def test_the_reason_of_a_refusal_contains_its_facts() -> None:
     assert "10" in LoanLimit(limit=10).reason
     assert str(NoSuchCopy(barcode="3001")) == NoSuchCopy(barcode="3001").reason

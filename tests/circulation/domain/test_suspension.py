@@ -82,20 +82,20 @@ def test_a_suspension_frees_from_its_start_until_the_day_before_fines_resume(
     ],
     ids=["one", "one after the other", "no end announced", "a gap between", "another's"],
 )
-def test_relief_lasts_until_no_suspension_follows(
+def test_relief_lasts_until_the_last_consecutive_suspension_ends(
     others: list[FineSuspension], relief: Relief
 ) -> None:
     assert relief_on([LIBRARY, *others], "HKCL", "central", date(2021, 2, 1)) == relief
 
 
-def test_there_is_no_relief_once_fines_are_counted() -> None:
+def test_relief_ends_once_fines_resume() -> None:
     assert relief_on([LIBRARY], "HKCL", "central", RESUME) is None
 
 
 # ---- its end ------------------------------------------------------------------------------------
 
 
-def test_the_end_of_a_suspension_is_announced_moved_and_taken_back() -> None:
+def test_the_end_of_a_suspension_can_be_announced_moved_and_cancelled() -> None:
     spring = FineSuspension("s1", date(2020, 12, 10), None)
     announced = resuming(spring, date(2021, 3, 5))
     assert (announced.resumes_on, announced.version) == (date(2021, 3, 5), 2)
@@ -105,7 +105,7 @@ def test_the_end_of_a_suspension_is_announced_moved_and_taken_back() -> None:
         resuming(spring, date(2020, 12, 10))
 
 
-def test_a_resumption_is_noticed_once_from_its_day_on() -> None:
+def test_a_resumption_is_published_once_from_its_day_on() -> None:
     ends = FineSuspension("s1", date(2020, 12, 10), date(2021, 3, 5))
     assert notice_resumption(ends, date(2021, 3, 4)) is ends
     noticed = notice_resumption(ends, date(2021, 3, 6))
@@ -129,7 +129,9 @@ TODAY = date(2021, 1, 15)
         ),
     ],
 )
-def test_a_suspension_is_withdrawn(one: FineSuspension, in_error: bool, free: date | None) -> None:
+def test_withdrawing_a_suspension_ends_its_free_days(
+    one: FineSuspension, in_error: bool, free: date | None
+) -> None:
     gone = withdraw(one, on=TODAY, in_error=in_error, reason="typing error")
     assert gone.version == one.version + 1
     assert not gone.covers("HKCL", "central", TODAY)
@@ -150,7 +152,9 @@ def test_a_suspension_is_withdrawn(one: FineSuspension, in_error: bool, free: da
         pytest.param(True, None, id="in error it is undone at any time"),
     ],
 )
-def test_a_suspension_that_has_ended(in_error: bool, refusal: type[Refusal] | None) -> None:
+def test_an_ended_suspension_can_be_withdrawn_only_as_an_error(
+    in_error: bool, refusal: type[Refusal] | None
+) -> None:
     after = date(2021, 4, 1)
     if refusal is None:
         gone = withdraw(LIBRARY, on=after, in_error=in_error, reason="typing error")
@@ -160,7 +164,7 @@ def test_a_suspension_that_has_ended(in_error: bool, refusal: type[Refusal] | No
             withdraw(LIBRARY, on=after, in_error=in_error, reason="typing error")
 
 
-def test_amending_the_reason_alone_tells_nobody_again_that_fines_resume() -> None:
+def test_amending_only_the_reason_does_not_announce_the_resumption_again() -> None:
     noticed = notice_resumption(LIBRARY, RESUME)
     mended = amend(noticed, START, RESUME, "epidemic, first wave")
     assert mended.resumption_noticed_on == RESUME

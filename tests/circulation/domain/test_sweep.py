@@ -40,7 +40,7 @@ def test_a_worker_takes_a_chunk_and_finishes_it() -> None:
     assert (sweep.done, sweep.total, sweep.in_hand) == (3, 5, ())
 
 
-def test_the_sweep_serves_queues_before_dates_and_skips_no_stage() -> None:
+def test_the_sweep_serves_queues_before_it_moves_dates_and_skips_no_stage() -> None:
     assert stages_left(NEW) == (Stage.QUEUES, Stage.SHELF, Stage.LOANS)
     shelf = take(NEW, (Position(Stage.SHELF, "h"),), 5, NOON)
     assert stages_left(shelf) == (Stage.SHELF, Stage.LOANS)
@@ -48,7 +48,7 @@ def test_the_sweep_serves_queues_before_dates_and_skips_no_stage() -> None:
     assert stages_left(come_to_an_end(finish(shelf, 1), NOON)) == tuple(Stage)
 
 
-def test_an_abandoned_chunk_is_taken_again_and_counted_once() -> None:
+def test_an_abandoned_chunk_is_processed_again_and_counted_once() -> None:
     sweep = taken()
     assert abandoned(sweep, NOON + HOLD - timedelta(seconds=1)) is None
     chunk = abandoned(sweep, NOON + HOLD)
@@ -61,7 +61,7 @@ def test_an_abandoned_chunk_is_taken_again_and_counted_once() -> None:
     assert finish(done, 1) is done  # the first worker reports late
 
 
-def test_it_ends_once_no_chunk_is_in_hand_and_looks_once_more() -> None:
+def test_a_sweep_ends_after_a_final_pass_once_no_chunk_is_in_progress() -> None:
     sweep = taken()
     assert come_to_an_end(sweep, NOON) is sweep
     settling = come_to_an_end(finish(sweep, 1), NOON)
@@ -72,14 +72,14 @@ def test_it_ends_once_no_chunk_is_in_hand_and_looks_once_more() -> None:
     assert (done.state, done.since) == (SweepState.DONE, 3)
 
 
-def test_a_look_that_came_too_early_is_no_end() -> None:
+def test_a_final_pass_that_began_too_early_does_not_end_the_sweep() -> None:
     settling = come_to_an_end(finish(taken(), 1), NOON)
     looked = finish(taken(settling, "late"), 2)
     again = come_to_an_end(looked, NOON)
     assert (again.state, again.place, again.done) == (SweepState.SETTLING, None, 3)
 
 
-def test_a_newer_announcement_begins_it_again_from_what_all_loans_follow() -> None:
+def test_a_newer_announcement_restarts_the_sweep_from_the_version_that_all_loans_have() -> None:
     under_way = taken()
     newer = begin(under_way, "HKCL", 4, CAUSE)
     assert (newer.calendar_version, newer.since) == (4, 0)

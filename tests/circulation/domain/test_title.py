@@ -20,7 +20,7 @@ from services.circulation.domain.title import (
         ("080442957x", "9780804429573"),
     ],
 )
-def test_an_isbn_has_one_form(written: str, normal: str) -> None:
+def test_every_spelling_of_an_isbn_is_stored_in_one_form(written: str, normal: str) -> None:
     assert normal_isbn(written) == normal
 
 
@@ -32,7 +32,7 @@ def test_a_wrong_isbn_is_refused(written: str) -> None:
         normal_isbn(written)
 
 
-def test_a_title_is_found_by_beginnings_of_words_and_by_any_part_of_chinese() -> None:
+def test_a_title_is_found_by_word_prefixes_and_by_any_chinese_substring() -> None:
     title = Title("t1", "Les Misérables 悲慘世界", ("Victor Hugo",), "9780451419439")
     terms = search_terms(title)
     for query in ("miser", "MISÉRABLES", "hug", "978-0-451-41943-9", "慘世", "世界"):
@@ -41,7 +41,7 @@ def test_a_title_is_found_by_beginnings_of_words_and_by_any_part_of_chinese() ->
         assert not all(any(term.startswith(word) for term in terms) for word in sought(query))
 
 
-def test_a_search_goes_by_its_eight_longest_words_cut_as_terms_are() -> None:
+def test_a_search_uses_its_eight_longest_words_shortened_like_index_terms() -> None:
     words = sought(f"a bb ccc dddd eeeee ffffff ggggggg hhhhhhhh iiiiiiiii {'k' * 60}")
     assert len(words) == 8
     assert words[0] == "k" * MOST_LETTERS

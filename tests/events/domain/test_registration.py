@@ -84,7 +84,7 @@ def test_free_places_go_to_the_first_patrons_on_the_waiting_list(
         pytest.param(datetime(2021, 2, 25, tzinfo=UTC), ActivityBegun, id="the day after"),
     ],
 )
-def test_registering_ends_as_the_activity_begins(
+def test_registering_is_refused_once_the_activity_begins(
     starts_at: datetime, refused: type[Refusal] | None
 ) -> None:
     fields: dict[str, Any] = dict.fromkeys(
@@ -107,7 +107,7 @@ def test_registering_ends_as_the_activity_begins(
 
 
 @given(st.integers(1, 4), st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=40))
-def test_places_always_go_in_turn_and_none_is_free_while_somebody_waits(
+def test_places_are_given_in_order_and_none_is_free_while_patrons_wait(
     count: int, steps: list[int | None]
 ) -> None:
     """A step registers a new patron (None), or withdraws the registration at this index."""
@@ -131,7 +131,7 @@ def test_places_always_go_in_turn_and_none_is_free_while_somebody_waits(
     assert len({one.turn for one in there}) == len(there)
 
 
-def test_an_ended_registration_is_counted_no_more() -> None:
+def test_an_ended_registration_is_not_counted() -> None:
     places, first = registered(Places("a", 1), "1")
     places, second = registered(places, "2")
     after, ended = rules.end(places, second)

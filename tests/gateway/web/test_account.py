@@ -38,7 +38,7 @@ async def reader(library: Library) -> AsyncIterator[Reader]:
         yield Reader(library, browser, card, branch)
 
 
-async def test_one_loan_is_renewed_or_all_and_each_has_its_reference(
+async def test_renewing_one_loan_or_all_gives_each_a_reference(
     reader: Reader,
 ) -> None:
     browser = reader.browser
@@ -60,7 +60,7 @@ async def test_one_loan_is_renewed_or_all_and_each_has_its_reference(
     assert "not renewed. Renewing it now would not change the due date." in both.text
 
 
-async def test_a_form_that_is_sent_twice_is_done_once(
+async def test_a_form_sent_twice_has_one_effect(
     reader: Reader,
 ) -> None:
     browser = reader.browser
@@ -72,7 +72,7 @@ async def test_a_form_that_is_sent_twice_is_done_once(
     assert again.text.count("Renewals left 4") == first.text.count("Renewals left 4")
 
 
-async def test_a_refusal_is_shown_in_the_readers_language(
+async def test_a_refusal_is_shown_in_the_language_of_the_page(
     reader: Reader,
 ) -> None:
     library, browser, branch = reader.library, reader.browser, reader.branch
@@ -111,7 +111,7 @@ async def test_a_fine_is_explained_day_by_day_and_paid(
     assert "You have nothing to pay." in paid.text
 
 
-async def test_a_reservation_is_changed_paused_and_cancelled(
+async def test_a_patron_changes_pauses_and_cancels_a_reservation(
     reader: Reader,
 ) -> None:
     library, browser, branch = reader.library, reader.browser, reader.branch
@@ -146,7 +146,7 @@ async def test_a_reservation_is_changed_paused_and_cancelled(
     assert (await browser.get(address)).status == 404
 
 
-async def test_an_item_is_said_to_be_returned_or_lost(
+async def test_a_patron_reports_an_item_as_returned_or_lost(
     reader: Reader,
 ) -> None:
     browser = reader.browser
@@ -157,7 +157,7 @@ async def test_an_item_is_said_to_be_returned_or_lost(
     assert "The price of this item is not recorded. Please ask the staff." in lost.text
 
 
-async def test_another_patrons_things_are_not_there(
+async def test_another_patrons_resources_are_not_found(
     reader: Reader,
 ) -> None:
     library, browser, branch = reader.library, reader.browser, reader.branch
@@ -172,7 +172,7 @@ async def test_another_patrons_things_are_not_there(
     assert "This loan was not found. It may have ended." in refused.text
 
 
-async def test_my_setting_is_chosen_and_my_info_and_messages_follow_it(
+async def test_my_info_and_messages_follow_my_setting(
     reader: Reader,
 ) -> None:
     library, browser, branch = reader.library, reader.browser, reader.branch
@@ -193,7 +193,7 @@ async def test_my_setting_is_chosen_and_my_info_and_messages_follow_it(
     assert (inbox.status, (await browser.get("/history")).status) == (200, 200)
 
 
-async def test_messages_are_read(reader: Reader) -> None:
+async def test_a_patron_reads_their_messages(reader: Reader) -> None:
     library, browser = reader.library, reader.browser
     browser.at = library.now = OVERDUE
     await library.job("circulation/overdue")

@@ -21,7 +21,7 @@ async def shown(site: Api, language: str = "en") -> Page:
         return await browser.get("/")
 
 
-async def test_an_account_without_any_has_no_section_for_them(lone_site: Api) -> None:
+async def test_an_account_without_registrations_has_no_activities_section(lone_site: Api) -> None:
     page = await shown(lone_site)
     assert page.status == 200
     assert 'id="activities"' not in page.html
@@ -35,7 +35,7 @@ async def test_an_account_without_any_has_no_section_for_them(lone_site: Api) ->
         ("zh-Hans", ("已获名额", "候补第 2 位", "2021年3月20日 下午7:00", "工作坊")),
     ],
 )
-async def test_each_is_shown_with_its_state_and_leads_to_its_page(
+async def test_each_registration_shows_its_state_and_links_to_its_activity(
     lone_site: Api, hear: Hear, language: str, told: tuple[str, ...]
 ) -> None:
     at, title = "2021-03-20T11:00:00Z", "<b>Paper</b> and Ink"

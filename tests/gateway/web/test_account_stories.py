@@ -28,7 +28,7 @@ async def copy_of(library: Library, title: str, branch: str) -> str:
     return barcode
 
 
-async def test_an_item_that_is_ready_at_a_closed_library_says_from_when_it_can_be_collected(
+async def test_a_ready_item_at_a_closed_library_shows_the_first_collection_day(
     library: Library,
 ) -> None:
     library.now = NOVEMBER_2
@@ -53,7 +53,7 @@ async def test_an_item_that_is_ready_at_a_closed_library_says_from_when_it_can_b
     )
 
 
-async def test_a_charge_that_was_lowered_after_it_was_paid_shows_how_in_its_ledger(
+async def test_the_ledger_of_a_paid_charge_shows_how_it_was_lowered(
     library: Library,
 ) -> None:
     library.now = NOVEMBER_2

@@ -45,9 +45,7 @@ def test_a_negative_amount_has_its_sign_before_the_currency(language: str) -> No
     assert LANGUAGES[language].money(600) == "$6.00"
 
 
-async def test_a_charge_names_the_item_that_it_is_for_while_it_is_open(
-    lone_site: Api, hear: Hear
-) -> None:
+async def test_an_open_charge_names_its_item(lone_site: Api, hear: Hear) -> None:
     await hear(samples.fine(1, title_id="title-1"))
     await hear(samples.title(1, "Jan Eir"))
     await hear(samples.title(2, "Jane Eyre"))
@@ -62,7 +60,7 @@ async def test_a_charge_names_the_item_that_it_is_for_while_it_is_open(
 # ---- activities ---------------------------------------------------------------------------------
 
 
-async def test_my_info_says_until_when_an_exhibition_lasts_that_has_begun(
+async def test_my_info_shows_the_last_day_of_a_current_exhibition(
     lone_site: Api, hear: Hear
 ) -> None:
     await hear(samples.preferences(1))
@@ -89,13 +87,13 @@ def remembered(said: list[Said]) -> tuple[list[Said], int]:
     return session.heard(back, "secret"), len(kept)
 
 
-def test_a_long_title_is_whole_in_a_message() -> None:
+def test_a_message_contains_a_long_title_in_full() -> None:
     title = "A very long title " * 20
     found, size = remembered([Said("renewed", {"title": title})])
     assert (found[0].facts["title"], size < 4_000) == (title, True)
 
 
-def test_the_last_message_counts_those_that_do_not_fit_into_the_cookie() -> None:
+def test_the_last_message_counts_the_messages_that_do_not_fit_into_the_cookie() -> None:
     titles = [secrets.token_urlsafe(300) for _ in range(12)]
     said = [Said("renewed", {"title": title}) for title in titles]
     found, size = remembered([*said, Said("and-more", {"count": 3})])
@@ -121,7 +119,7 @@ async def test_a_channel_without_an_address_on_file_cannot_be_chosen_and_says_wh
     assert "Saved." in saved.text
 
 
-async def test_a_form_of_a_session_that_ended_elsewhere_is_told_so(patron: Browser) -> None:
+async def test_a_form_of_a_session_that_ended_elsewhere_says_so(patron: Browser) -> None:
     setting = await insist(lambda: patron.get("/setting"))
     await insist(lambda: patron.submit(setting, "/log-out"))
     page = await insist(lambda: patron.submit(setting, "/setting", type="talk"))
@@ -130,7 +128,7 @@ async def test_a_form_of_a_session_that_ended_elsewhere_is_told_so(patron: Brows
     assert "Chan Mei-ling" not in page.text
 
 
-async def test_a_script_that_swaps_the_content_takes_the_header_along(lone_site: Api) -> None:
+async def test_a_script_that_replaces_the_content_replaces_the_header_too(lone_site: Api) -> None:
     page = await shown(lone_site, "/log-in")
     assert 'hx-select-oob="#masthead"' in page.html
     assert '<header class="masthead" id="masthead">' in page.html

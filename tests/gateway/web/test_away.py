@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("service", list(PARTS))
-async def test_a_page_answers_while_a_service_is_away_and_says_what_it_lacks(
+async def test_a_page_says_which_parts_are_missing_while_a_service_is_away(
     library: Library, service: str
 ) -> None:
     library.now = "2020-11-02T10:00:00+08:00"

@@ -21,7 +21,7 @@ async def seen(browser: Browser, path: str) -> Page:
     return page
 
 
-async def test_staff_are_shown_the_activities_in_a_closure_until_they_have_seen_to_them(
+async def test_staff_see_the_activities_in_a_closure_until_each_is_moved_or_cancelled(
     library: Library,
 ) -> None:
     library.now = "2020-12-01T10:00:00+08:00"

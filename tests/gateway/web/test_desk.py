@@ -29,7 +29,7 @@ async def librarian(lone_site: Api) -> AsyncIterator[Browser]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_the_desk_is_for_who_works_there(lone_site: Api, path: str) -> None:
+async def test_only_staff_can_open_the_desk(lone_site: Api, path: str) -> None:
     async with Browser(lone_site.url) as browser:
         entrance = await browser.get(path)
         assert entrance.path.startswith("/log-in")
@@ -38,7 +38,7 @@ async def test_the_desk_is_for_who_works_there(lone_site: Api, path: str) -> Non
 
 
 @pytest.mark.parametrize("path", COMMANDS)
-async def test_no_other_site_can_send_a_form_of_the_desk(librarian: Browser, path: str) -> None:
+async def test_another_site_cannot_send_a_desk_form(librarian: Browser, path: str) -> None:
     page = await librarian.post(path, [("reason", "made up"), ("key", "k")])
     assert (page.status, "too old" in page.text) == (403, True)
 
@@ -54,7 +54,7 @@ async def test_desk_input_is_kept_during_an_outage_and_can_be_sent_again(
     assert dict(page.form("/desk/returns").fields)["key"] == key
 
 
-async def test_desk_input_is_shown_as_text(librarian: Browser) -> None:
+async def test_desk_input_is_escaped(librarian: Browser) -> None:
     nasty = '"><script>alert(1)</script></textarea>'
     form = await librarian.get("/desk")
     typed = {"card_number": nasty, "barcodes": nasty, "branch": nasty}
@@ -64,7 +64,9 @@ async def test_desk_input_is_shown_as_text(librarian: Browser) -> None:
 
 
 @pytest.mark.parametrize("path", ["/desk", "/desk/returns", "/desk/patrons", "/desk/notices"])
-async def test_fields_that_no_page_of_ours_has_break_nothing(librarian: Browser, path: str) -> None:
+async def test_unusual_characters_in_desk_fields_cause_no_error(
+    librarian: Browser, path: str
+) -> None:
     form = (await librarian.get(path)).form(path)
     odd = "館\x00\n\ud7ff"
     fields = [(name, value) for name, value in form.fields if name == "form"]

@@ -19,7 +19,7 @@ async def kinds_told(library: Library, card: str) -> list[str]:
     return [one["kind"] for one in inbox["items"]]
 
 
-async def test_staff_fetch_what_is_reserved_and_their_scan_makes_it_ready(library: Library) -> None:
+async def test_a_staff_scan_makes_a_fetched_reservation_ready(library: Library) -> None:
     library.now = NOVEMBER_2
     branch = await library.branch("district")
     card = await library.patron(branch)
@@ -57,7 +57,7 @@ async def test_staff_fetch_what_is_reserved_and_their_scan_makes_it_ready(librar
     assert await kinds_told(library, card) == ["hold.ready"]
 
 
-async def test_a_copy_that_is_not_on_its_shelf_gives_the_reservation_the_next_copy(
+async def test_a_copy_missing_from_its_shelf_is_replaced_by_the_next_copy(
     library: Library,
 ) -> None:
     library.now = NOVEMBER_2

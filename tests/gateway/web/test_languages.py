@@ -49,14 +49,14 @@ def test_every_text_is_translated(code: str) -> None:
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_a_template_has_no_text_that_is_not_marked(template: Path) -> None:
+def test_every_text_of_a_template_is_marked_for_translation(template: Path) -> None:
     text = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", " ", template.read_text(), flags=re.DOTALL)
     spoken = re.findall(r'(?:alt|title|aria-label|placeholder)="([^"]*)"', text)
     read = re.sub(r"<[^>]*>", " ", text)
     assert re.findall(r"[^\W\d_]{2,}", " ".join([read, *spoken])) == []
 
 
-def test_simplified_words_are_not_in_the_traditional_ones() -> None:
+def test_no_simplified_characters_are_in_the_traditional_texts() -> None:
     """Compares characters of library words that the two scripts write differently."""
     traditional = (TRANSLATIONS / "zh-Hant.po").read_text()
     simplified = (TRANSLATIONS / "zh-Hans.po").read_text()
@@ -80,7 +80,7 @@ def test_simplified_words_are_not_in_the_traditional_ones() -> None:
         ("", "", ";;,=\x00", "en"),
     ],
 )
-def test_the_language_is_the_one_asked_for_then_kept_then_the_browsers(
+def test_the_language_comes_from_the_link_then_the_cookie_then_the_browser(
     asked: str, kept: str, accepted: str, answered: str
 ) -> None:
     assert language_of(asked, kept, accepted).code == answered
@@ -94,7 +94,7 @@ def test_the_language_is_the_one_asked_for_then_kept_then_the_browsers(
         ("zh-Hans", "2021年3月5日星期五", "$1,234.50"),
     ],
 )
-def test_days_and_money_are_written_as_each_language_does(code: str, day: str, money: str) -> None:
+def test_dates_and_amounts_are_formatted_for_each_language(code: str, day: str, money: str) -> None:
     language = LANGUAGES[code]
     assert (language.day("2021-03-05", weekday=True), language.money(123450)) == (day, money)
 
@@ -117,7 +117,7 @@ def test_text_in_another_script_is_marked_with_its_language(
     assert LANGUAGES[code].written(text) == html
 
 
-async def test_a_link_changes_the_language_and_the_browser_keeps_it(browser: Browser) -> None:
+async def test_a_link_changes_the_language_and_a_cookie_keeps_it(browser: Browser) -> None:
     entrance = await browser.get("/log-in")
     assert entrance.language == "en"
     (link,) = [link for link in entrance.links if "zh-Hans" in link]
@@ -127,7 +127,7 @@ async def test_a_link_changes_the_language_and_the_browser_keeps_it(browser: Bro
     assert (await browser.get("/log-in")).language == "zh-Hans"
 
 
-async def test_a_patron_who_logs_in_is_answered_in_the_language_of_the_account(
+async def test_after_log_in_pages_are_in_the_language_of_the_account(
     browser: Browser,
 ) -> None:
     entrance = await browser.get("/log-in")

@@ -13,7 +13,7 @@ from tests.support import Api, token
 AT = "2021-02-10T10:00:00+08:00"
 
 
-async def test_a_page_is_told_only_of_what_it_does_not_show(
+async def test_a_page_is_sent_only_changes_that_it_does_not_show(
     lone_site: Api, hear: Callable[..., Awaitable[None]]
 ) -> None:
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
@@ -38,7 +38,7 @@ async def test_a_page_is_told_only_of_what_it_does_not_show(
     assert b"loan-2" in told
 
 
-async def test_a_stream_is_for_who_has_logged_in(lone_site: Api) -> None:
+async def test_a_stream_needs_a_session(lone_site: Api) -> None:
     async with Browser(lone_site.url) as browser:
         page = await browser.get("/me/stream")
     assert page.path == "/log-in?next=%2Fme%2Fstream"

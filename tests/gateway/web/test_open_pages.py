@@ -42,7 +42,7 @@ def test_a_library_is_open_in_its_hours_and_from_their_first_minute(
         "/notices?branch=%22%3E%3Cscript%3E&after=x",
     ],
 )
-async def test_a_page_whose_owner_is_away_says_so_and_runs_nothing_that_was_typed(
+async def test_a_page_whose_owner_is_away_says_so_and_escapes_the_input(
     lone_site: Api, path: str
 ) -> None:
     async with Browser(lone_site.url) as browser:

@@ -27,7 +27,7 @@ async def patron(lone_site: Api) -> AsyncIterator[Browser]:
         yield browser
 
 
-async def test_stored_text_is_shown_as_text(patron: Browser, hear: Hear) -> None:
+async def test_stored_text_is_escaped(patron: Browser, hear: Hear) -> None:
     nasty = "<script>alert(1)</script> & \"'{{ 7*7 }}"
     await hear(samples.title(1, nasty))
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
@@ -39,7 +39,7 @@ async def test_stored_text_is_shown_as_text(patron: Browser, hear: Hear) -> None
     assert '"><script>' not in page.html
 
 
-async def test_a_page_names_no_script_style_or_image_of_others_and_has_none_inline(
+async def test_a_page_has_no_inline_or_third_party_scripts_styles_or_images(
     patron: Browser, hear: Hear
 ) -> None:
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
@@ -54,15 +54,13 @@ async def test_a_page_names_no_script_style_or_image_of_others_and_has_none_inli
 
 
 @pytest.mark.parametrize("path", ["/", "/log-in", "/catalogue", "/nowhere"])
-async def test_no_cache_keeps_a_page_and_no_other_page_holds_it_in_a_frame(
-    patron: Browser, path: str
-) -> None:
+async def test_pages_are_not_cached_and_cannot_be_framed(patron: Browser, path: str) -> None:
     headers = (await patron.get(path)).headers
     assert headers["Cache-Control"] == "no-store"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 
 
-async def test_files_are_kept_by_the_hash_in_their_address(lone_site: Api) -> None:
+async def test_static_files_are_cached_by_the_hash_in_their_address(lone_site: Api) -> None:
     for name in FILES:
         answer = await lone_site.get(address(name))
         assert answer.status == 200
@@ -73,7 +71,7 @@ async def test_files_are_kept_by_the_hash_in_their_address(lone_site: Api) -> No
         assert (await lone_site.get(path)).status == 404
 
 
-async def test_an_address_that_is_none_is_told_to_browsers_as_a_page_to_programs_as_json(
+async def test_an_unknown_address_is_a_page_for_browsers_and_json_for_programs(
     patron: Browser, lone_site: Api
 ) -> None:
     page = await patron.get("/nowhere?lang=zh-Hans")
@@ -83,27 +81,29 @@ async def test_an_address_that_is_none_is_told_to_browsers_as_a_page_to_programs
     assert (answer.status, answer.json()["code"]) == (404, "not-found")
 
 
-def test_a_problem_without_words_of_its_own_is_told_by_its_status() -> None:
+def test_a_problem_without_its_own_text_shows_the_text_of_its_status() -> None:
     assert words.of_problem("hold-waiting", 409) == "Another reader is waiting for it."
     assert words.of_problem("made-up", 404) == words.PROBLEMS["not-found"]
     assert words.of_problem("made-up", 418) == words.ANY_PROBLEM
 
 
-async def test_the_api_answers_a_browser_as_it_answers_everyone_and_takes_no_cookie(
+async def test_the_api_answers_browsers_like_other_clients_and_ignores_cookies(
     patron: Browser,
 ) -> None:
     page = await patron.get("/v1/me")
     assert (page.status, page.headers["Content-Type"]) == (401, "application/problem+json")
 
 
-async def test_a_program_of_the_desk_has_no_account_here(lone_site: Api) -> None:
+async def test_an_operator_has_no_account_page(lone_site: Api) -> None:
     async with Browser(lone_site.url) as browser:
         browser.give("carrel_session", token("ops-1", ["ops"]))
         page = await browser.get("/")
     assert (page.status, "Your account can't use this page" in page.text) == (403, True)
 
 
-async def test_views_that_are_not_whole_are_told_as_away(patron: Browser, lone_site: Api) -> None:
+async def test_incomplete_views_are_reported_as_unavailable(
+    patron: Browser, lone_site: Api
+) -> None:
     database = lone_site.app.state.database
     await database.account_views.delete_many({})
     page = await patron.get("/")
@@ -136,7 +136,7 @@ def torn(lone_site: Api) -> None:
         ("/torn", 500, "Something went wrong"),
     ],
 )
-async def test_a_problem_is_a_page_of_who_has_logged_in(
+async def test_a_problem_page_keeps_the_visitors_session(
     patron: Browser, torn: None, path: str, status: int, said: str
 ) -> None:
     page = await patron.get(path)
@@ -148,7 +148,7 @@ async def test_a_problem_is_a_page_of_who_has_logged_in(
         assert page.headers["Retry-After"] == "2"
 
 
-async def test_a_form_that_is_too_long_is_told_in_a_page(patron: Browser) -> None:
+async def test_a_form_that_is_too_long_is_answered_with_a_page(patron: Browser) -> None:
     page = await patron.post("/log-out", [("form", "x" * 300_000)])
     assert (page.status, "too long" in page.text, "/inbox" in page.links) == (413, True, True)
 
@@ -170,7 +170,7 @@ async def test_a_caller_over_the_limit_gets_a_page_that_says_when_to_retry(
     assert (page.headers["Retry-After"], "/inbox" in page.links) == ("3", True)
 
 
-async def test_a_session_that_cannot_be_verified_is_no_guest_and_can_log_out(
+async def test_a_visitor_whose_session_cannot_be_verified_can_log_out(
     whole: None, settings: Settings
 ) -> None:
     told = settings.model_copy(update=SECRETS)

@@ -61,7 +61,7 @@ async def test_the_page_asks_before_a_renewal_charges_a_fine(late: Late, chosen:
     assert await late.owes() == 600
 
 
-async def test_a_fine_that_has_grown_since_the_patron_agreed_is_asked_for_again(
+async def test_the_page_asks_again_if_the_fine_has_grown_since_the_patron_agreed(
     late: Late,
 ) -> None:
     asked = await late.browser.submit(await late.browser.get("/"), "/renewals", all="1")

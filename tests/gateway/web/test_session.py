@@ -36,7 +36,7 @@ async def test_a_patron_logs_in_sees_the_account_and_logs_out(browser: Browser) 
     assert (await browser.get("/")).path == "/log-in"
 
 
-async def test_the_token_is_in_a_cookie_that_no_script_reads_and_in_no_page(
+async def test_the_token_is_only_in_a_cookie_that_scripts_cannot_read(
     browser: Browser,
 ) -> None:
     account = await browser.submit(await browser.get("/"), "/log-in", **TYPED)
@@ -46,7 +46,9 @@ async def test_the_token_is_in_a_cookie_that_no_script_reads_and_in_no_page(
     assert browser.has("carrel_session") not in account.html
 
 
-async def test_no_script_reads_a_cookie_and_no_other_site_sends_one(browser: Browser) -> None:
+async def test_scripts_cannot_read_cookies_and_other_sites_cannot_send_them(
+    browser: Browser,
+) -> None:
     entrance = await browser.get("/?lang=en")
     account = await browser.submit(entrance, "/log-in", **TYPED)
     left = await browser.submit(account, "/log-out")
@@ -57,14 +59,14 @@ async def test_no_script_reads_a_cookie_and_no_other_site_sends_one(browser: Bro
         assert {"httponly", "samesite=lax", "path=/"} <= of, name
 
 
-async def test_away_from_loopback_cookies_are_for_this_host_over_tls_only(site: Api) -> None:
+async def test_outside_loopback_cookies_need_tls_and_are_limited_to_this_host(site: Api) -> None:
     answer = await site.get("/log-in", headers={"Host": "library.example"})
     guest = answer.headers["Set-Cookie"]
     assert guest.startswith("__Host-carrel_guest=")
     assert "Secure" in guest
 
 
-async def test_a_wrong_pin_is_told_beside_the_form_without_saying_which_was_wrong(
+async def test_a_failed_log_in_does_not_say_which_of_card_and_pin_was_wrong(
     browser: Browser,
 ) -> None:
     page = await browser.submit(await browser.get("/"), "/log-in", card_number=CARD, pin="000000")
@@ -101,20 +103,20 @@ def test_a_target_on_another_site_is_replaced_by_the_front_page(wanted: str) -> 
     assert own_path(wanted) == "/"
 
 
-async def test_after_log_in_nobody_is_led_to_another_site(browser: Browser) -> None:
+async def test_log_in_never_redirects_to_another_site(browser: Browser) -> None:
     entrance = await browser.get(f"/log-in?next={quote('//evil.example')}")
     assert (await browser.submit(entrance, "/log-in", **TYPED)).path == "/"
     assert (await browser.get(f"/log-in?next={quote('//evil.example')}")).path == "/"
 
 
-async def test_a_page_that_needs_a_session_leads_there_and_back(browser: Browser) -> None:
+async def test_a_page_that_needs_a_session_redirects_to_log_in_and_back(browser: Browser) -> None:
     entrance = await browser.get("/?lang=zh-Hant")
     assert entrance.path == "/log-in?next=%2F%3Flang%3Dzh-Hant"
     page = await browser.submit(entrance, "/log-in", **TYPED)
     assert (page.path, page.language) == ("/?lang=zh-Hant", "zh-Hant")
 
 
-async def test_a_session_that_has_ended_is_told_so(lone_site: Api) -> None:
+async def test_the_page_says_that_a_session_has_ended(lone_site: Api) -> None:
     async with Browser(lone_site.url) as browser:
         browser.give("carrel_session", token(expires_in=-1))
         page = await browser.get("/")
@@ -155,7 +157,7 @@ async def test_a_form_sent_after_the_session_ended_can_be_sent_again_after_log_i
     assert types == ["talk", "workshop"]
 
 
-async def test_no_pin_is_kept_when_a_session_has_ended(
+async def test_no_pin_is_kept_in_the_form_of_an_ended_session(
     browser: Browser, ended: Callable[[], None]
 ) -> None:
     await log_in(browser)
@@ -165,7 +167,7 @@ async def test_no_pin_is_kept_when_a_session_has_ended(
     assert (page.status, "Wong" in page.html, "864209" in page.html) == (401, True, False)
 
 
-async def test_a_kept_form_for_another_site_is_not_offered_again(browser: Browser) -> None:
+async def test_a_kept_form_that_targets_another_site_is_not_offered_again(browser: Browser) -> None:
     entrance = await browser.get("/log-in")
     page = await browser.submit(entrance, "/log-in", again="//evil.example", kept="a=b", **TYPED)
     assert [form.action for form in page.forms] == ["/log-out", "/"]
@@ -198,7 +200,7 @@ async def test_a_form_from_another_site_does_nothing(
     assert browser.has("carrel_session")
 
 
-async def test_a_form_without_its_token_or_with_that_of_another_session_does_nothing(
+async def test_a_form_without_its_token_or_with_one_of_another_session_does_nothing(
     browser: Browser, site: Api
 ) -> None:
     await log_in(browser)
@@ -209,23 +211,23 @@ async def test_a_form_without_its_token_or_with_that_of_another_session_does_not
         assert (page.status, bool(browser.has("carrel_session"))) == (403, True)
 
 
-async def test_nobody_can_be_logged_in_by_another_site(browser: Browser) -> None:
+async def test_another_site_cannot_log_a_visitor_in(browser: Browser) -> None:
     page = await browser.post("/log-in", list(TYPED.items()))
     assert (page.status, browser.has("carrel_session")) == (403, "")
 
 
-async def test_a_form_of_before_log_in_is_of_no_use_after_it(browser: Browser) -> None:
+async def test_a_form_loaded_before_log_in_is_rejected_after_log_in(browser: Browser) -> None:
     before = (await browser.get("/log-in")).form("/log-in").fields
     await log_in(browser)
     assert (await browser.post("/log-out", before)).status == 403
 
 
-async def test_the_same_form_is_written_differently_each_time(browser: Browser) -> None:
+async def test_the_form_token_is_masked_differently_in_each_response(browser: Browser) -> None:
     tokens = {dict((await browser.get("/log-in")).form("/log-in").fields)["form"] for _ in range(2)}
     assert len(tokens) == 2
 
 
-async def test_a_message_that_we_have_not_written_is_not_shown(lone_site: Api) -> None:
+async def test_a_message_that_this_site_did_not_sign_is_not_shown(lone_site: Api) -> None:
     async with Browser(lone_site.url) as browser:
         browser.give("carrel_said", "W1siZm9yZ2VkIix7fSx0cnVlXV0=.00")
         page = await browser.get("/log-in")

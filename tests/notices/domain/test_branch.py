@@ -52,7 +52,7 @@ def open_days(branch: Branch) -> list[int]:
 ALL = [n for n in range(1, 27) if dec(n).isoweekday() != 7]
 
 
-def test_hours_and_closures_are_counted_by_one_version() -> None:
+def test_hours_and_closures_share_one_version_number() -> None:
     branch = closed(BRANCH, "a", 10, None)
     branch = change_hours(branch, SHORT, dec(11))
     branch = reopen(branch, Terms("a", dec(20)), at=AT)
@@ -81,7 +81,7 @@ def test_a_branch_is_closed_while_one_of_its_closures_lasts(
     assert [len(c.announcements) for c in branch.closures] == [1, 1]
 
 
-def test_the_same_closure_again_is_refused_unless_the_first_was_withdrawn() -> None:
+def test_a_repeated_closure_is_refused_unless_the_first_was_withdrawn() -> None:
     branch = closed(BRANCH, "a", 10, None)
     with pytest.raises(ClosedAlready):
         closed(branch, "b", 10, None)
@@ -89,7 +89,7 @@ def test_the_same_closure_again_is_refused_unless_the_first_was_withdrawn() -> N
     assert open_days(closed(again, "b", 10, None)) == [n for n in ALL if n < 10]
 
 
-def test_a_later_closure_takes_an_announced_reopening_back_for_as_long_as_it_stands() -> None:
+def test_a_later_closure_cancels_an_announced_reopening_until_it_is_withdrawn() -> None:
     """In July 2020, the resumption announced for the 20th was revoked on the 15th."""
     branch = closed(BRANCH, "a", 2, None)
     branch = reopen(branch, Terms("a", dec(20), services=("lending",)), at=AT)
@@ -100,7 +100,7 @@ def test_a_later_closure_takes_an_announced_reopening_back_for_as_long_as_it_sta
     assert not day_of(branch, dec(19)).open
 
 
-def test_an_announced_reopening_is_taken_back_before_it_comes() -> None:
+def test_an_announced_reopening_can_be_cancelled_before_its_day() -> None:
     branch = reopen(closed(BRANCH, "a", 2, None), Terms("a", dec(20), ("lending",)), at=AT)
     branch = take_back_reopening(branch, "a", at=AT, today=dec(19))
     assert [a.reopened_on for a in branch.closures[0].announcements] == [None, dec(20), None]
@@ -120,7 +120,7 @@ def test_an_announced_reopening_is_taken_back_before_it_comes() -> None:
         pytest.param((10, 20), 25, True, (), id="in error, over"),
     ],
 )
-def test_a_closure_that_is_withdrawn_closes_no_day_any_more(
+def test_a_withdrawn_closure_closes_no_day(
     span: tuple[int, int | None], today: int, in_error: bool, shut: Iterable[int]
 ) -> None:
     branch = withdraw(closed(BRANCH, "a", *span), "a", in_error=in_error, at=AT, today=dec(today))
@@ -128,7 +128,7 @@ def test_a_closure_that_is_withdrawn_closes_no_day_any_more(
     assert branch.closures[0].now.withdrawn == ("in-error" if in_error else "ended")
 
 
-def test_a_withdrawal_again_changes_nothing_but_an_error_may_turn_out_later() -> None:
+def test_a_repeated_withdrawal_changes_nothing_unless_it_now_names_an_error() -> None:
     branch = closed(BRANCH, "a", 10, None)
     ended = withdraw(branch, "a", in_error=False, at=AT, today=dec(15))
     assert withdraw(ended, "a", in_error=False, at=AT, today=dec(16)) is ended
@@ -138,7 +138,7 @@ def test_a_withdrawal_again_changes_nothing_but_an_error_may_turn_out_later() ->
     assert withdraw(error, "a", in_error=False, at=AT, today=dec(17)) is error
 
 
-def test_a_closure_that_is_over_or_withdrawn_is_not_changed() -> None:
+def test_a_past_or_withdrawn_closure_cannot_be_changed() -> None:
     with pytest.raises(ClosureOver):
         withdraw(closed(BRANCH, "a", 10, 12), "a", in_error=False, at=AT, today=dec(12))
     with pytest.raises(NotInClosure):
@@ -152,7 +152,7 @@ def test_a_closure_that_is_over_or_withdrawn_is_not_changed() -> None:
         take_back_reopening(gone, "a", at=AT, today=dec(9))
 
 
-def test_a_first_day_or_a_reason_is_put_right_and_what_was_announced_is_kept() -> None:
+def test_correcting_the_first_day_or_reason_keeps_the_announcements() -> None:
     branch = closed(BRANCH, "a", 10, 20)
     branch = amend(branch, "a", starts_on=dec(12), reason=None, at=AT)
     branch = amend(branch, "a", starts_on=None, reason="typhoon", at=AT)
@@ -168,12 +168,12 @@ def test_a_first_day_or_a_reason_is_put_right_and_what_was_announced_is_kept() -
 
 
 @pytest.mark.parametrize("end", [9, 10])
-def test_a_closure_closes_at_least_a_day(end: int) -> None:
+def test_a_closure_lasts_at_least_one_day(end: int) -> None:
     with pytest.raises(NeverClosed):
         closed(BRANCH, "a", 10, end)
 
 
-def test_every_announced_end_is_kept_and_the_last_is_in_force() -> None:
+def test_every_announced_end_is_kept_and_the_last_one_applies() -> None:
     branch = closed(BRANCH, "a", 2, None)
     for day in (20, 28, 15):
         branch = reopen(branch, Terms("a", dec(day)), at=AT)
@@ -191,7 +191,7 @@ def test_the_same_announcement_again_changes_nothing() -> None:
     assert other.version == branch.version + 1
 
 
-def test_a_branch_is_not_reopened_before_its_closure_nor_from_one_that_is_not_its() -> None:
+def test_a_reopening_before_its_closure_or_of_another_branch_is_refused() -> None:
     branch = closed(BRANCH, "a", 10, None)
     with pytest.raises(NeverClosed):
         reopen(branch, Terms("a", dec(9)), at=AT)
@@ -202,7 +202,7 @@ def test_a_branch_is_not_reopened_before_its_closure_nor_from_one_that_is_not_it
     assert len(closed(revoked, "b", 10, None).closures) == 2
 
 
-def test_terms_are_in_force_from_the_reopening_on() -> None:
+def test_the_terms_of_a_reopening_apply_from_its_day() -> None:
     branch = closed(BRANCH, "a", 2, None)
     terms = Terms("a", dec(19), ("lending",), ("hand hygiene",), 600, SHORT)
     branch = reopen(branch, terms, at=AT)
@@ -221,7 +221,7 @@ def test_a_weekday_without_hours_is_closed_without_a_closure() -> None:
     assert (sunday.open, sunday.hours, sunday.closure) == (False, (), None)
 
 
-def test_new_weekly_hours_end_the_special_ones_in_force_but_not_those_to_come() -> None:
+def test_new_weekly_hours_end_current_but_not_future_special_hours() -> None:
     branch = reopen(closed(BRANCH, "a", 2, None), Terms("a", dec(14), hours=SHORT), at=AT)
     later = tuple(Hours(weekday, "11:00", "15:00") for weekday in range(6))
     meanwhile = change_hours(branch, later, dec(10))
@@ -231,7 +231,7 @@ def test_new_weekly_hours_end_the_special_ones_in_force_but_not_those_to_come() 
     assert day_of(after, dec(16)).hours[0].opens == "11:00"
 
 
-def test_new_weekly_hours_leave_the_days_before_their_first_as_they_were() -> None:
+def test_new_weekly_hours_do_not_change_earlier_days() -> None:
     mondays_only = tuple(Hours(0, "11:00", "15:00") for _ in range(1))
     branch = change_hours(BRANCH, mondays_only, dec(14))
     assert open_days(branch) == [n for n in ALL if n < 14 or n in {14, 21}]
@@ -240,7 +240,7 @@ def test_new_weekly_hours_leave_the_days_before_their_first_as_they_were() -> No
     assert branch.hours == WEEK
 
 
-def test_a_day_may_have_a_pause_at_noon() -> None:
+def test_the_hours_of_a_day_may_have_a_break() -> None:
     halves = (Hours(0, "14:00", "18:00"), Hours(0, "09:00", "13:00"))
     assert checked_hours(halves) == (halves[1], halves[0])
 
@@ -254,6 +254,6 @@ def test_a_day_may_have_a_pause_at_noon() -> None:
     ],
     ids=["backwards", "no time", "overlap"],
 )
-def test_hours_that_cannot_be_are_refused(hours: list[Hours]) -> None:
+def test_impossible_hours_are_refused(hours: list[Hours]) -> None:
     with pytest.raises(BadHours):
         checked_hours(hours)

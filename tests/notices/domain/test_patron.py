@@ -35,7 +35,7 @@ VERSIONS = (chosen(1, 0, "HKCL"), chosen(2, 10), chosen(3, 20, "TPO"))
 
 
 @pytest.mark.parametrize("order", list(permutations(VERSIONS)))
-def test_the_version_in_force_does_not_depend_on_the_order_of_arrival(
+def test_the_current_version_does_not_depend_on_the_order_of_arrival(
     order: tuple[Preferences, ...],
 ) -> None:
     patron = Patron("p")
@@ -48,7 +48,7 @@ def test_the_version_in_force_does_not_depend_on_the_order_of_arrival(
     assert in_force_between(patron, 3) == (minute(20), None)
 
 
-def test_a_version_saved_by_an_earlier_clock_still_replaces_the_one_before() -> None:
+def test_a_version_with_an_earlier_time_still_replaces_the_previous_one() -> None:
     patron = prefers(prefers(Patron("p"), chosen(1, 10, "HKCL")), chosen(2, 9, "TPO"))
     assert in_force_between(patron, 1) is None
     assert patron.in_force(minute(11)) == chosen(2, 9, "TPO")
@@ -62,7 +62,7 @@ def test_only_the_latest_versions_are_kept() -> None:
     assert kept == list(range(11, KEPT_PREFERENCES + 11))
 
 
-def test_my_setting_goes_before_the_language_of_registration() -> None:
+def test_the_language_in_my_setting_overrides_the_one_of_registration() -> None:
     patron = seen(Patron("p"), 2, "zh-Hant")
     assert seen(patron, 1, "en") is patron
     assert patron.speaks == "zh-Hant"
@@ -79,7 +79,7 @@ def test_an_erased_patron_stays_erased() -> None:
     assert not cause.concerns(patron)
 
 
-def test_a_reopening_concerns_those_who_follow_the_branch_then() -> None:
+def test_a_reopening_concerns_the_patrons_who_follow_the_branch_at_that_time() -> None:
     patron = Patron("p", preferences=VERSIONS)
     told = [
         Cause("e", 1, "branch.reopened", minute(at), {}, branch="HKCL").concerns(patron)
@@ -95,5 +95,5 @@ def test_a_notification_has_one_id_for_an_event_and_a_patron() -> None:
     assert len({notification_id(e, p) for e in ("e", "f") for p in ("p", "q")}) == 4
 
 
-def test_instants_compare_as_the_database_keeps_them() -> None:
+def test_instants_are_compared_with_the_precision_of_the_database() -> None:
     assert whole_milliseconds(NOON.replace(microsecond=1999)) == NOON.replace(microsecond=1000)

@@ -102,7 +102,7 @@ def test_an_event_has_one_notification_kind() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", SAYS)
-def test_every_language_says_the_same_facts(kind: str, language: str) -> None:
+def test_every_language_states_the_same_facts(kind: str, language: str) -> None:
     words = text(kind, FACTS, language)
     found = {
         name
@@ -124,7 +124,7 @@ def test_no_text_names_or_asks_for_money_while_fines_are_suspended(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_suspended_loan_is_told_from_when_fines_are_counted_if_that_is_announced(
+def test_a_text_under_a_suspension_states_the_announced_resumption_day(
     language: str,
 ) -> None:
     announced = text("loan.overdue", {**FACTS, "suspended": True}, language)
@@ -145,7 +145,7 @@ def test_a_text_without_a_suspension_states_the_amount_owed(language: str) -> No
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", [*SAYS, "something.new"])
-def test_a_title_that_is_not_known_yet_has_words_in_its_place(kind: str, language: str) -> None:
+def test_an_unknown_title_is_replaced_by_a_phrase(kind: str, language: str) -> None:
     words = text(kind, FACTS, language, NOTHING_KNOWN)
     assert words
     assert "None" not in words
@@ -158,17 +158,17 @@ def test_a_suspension_stored_without_its_version_has_its_text(kind: str) -> None
     assert text(kind, {**FACTS, "version": None}, "en") == text(kind, FACTS, "en")
 
 
-def test_a_title_with_braces_is_quoted_as_it_is() -> None:
+def test_a_title_with_braces_is_quoted_unchanged() -> None:
     known = replace(KNOWN, titles={"title-1": "{due_on}"})
     assert "“{due_on}”" in text("loan.overdue", FACTS, "en", known)
 
 
-def test_a_language_that_is_not_known_is_told_in_english() -> None:
+def test_an_unknown_language_falls_back_to_english() -> None:
     assert text("branch.reopened", FACTS, "pt") == text("branch.reopened", FACTS, "en")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_date_that_is_restored_is_told_in_other_words_than_one_that_moves_on(
+def test_a_restored_due_date_has_a_different_text_than_a_postponed_one(
     language: str,
 ) -> None:
     restored = {**FACTS, "due_on": date(2020, 12, 1), "previous_due_on": date(2020, 12, 4)}
@@ -183,7 +183,7 @@ def test_a_date_that_is_restored_is_told_in_other_words_than_one_that_moves_on(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_later_overdue_notice_says_that_it_is_one(language: str) -> None:
+def test_a_later_overdue_notice_states_its_ordinal(language: str) -> None:
     first, third = (text("loan.overdue", {**FACTS, "notice": n}, language) for n in (1, 3))
     assert first != third
     assert "3" in third.replace(said(SAID["due_on"], language), "")
@@ -193,7 +193,7 @@ def test_a_later_overdue_notice_says_that_it_is_one(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", ["lost", "lost-processing", "hold-fee"])
-def test_each_kind_of_charge_has_its_own_words_and_says_what_is_left(
+def test_each_kind_of_charge_has_its_own_text_with_the_open_amount(
     kind: str, language: str
 ) -> None:
     facts = {**FACTS, "charge_kind": kind}
@@ -206,7 +206,7 @@ def test_each_kind_of_charge_has_its_own_words_and_says_what_is_left(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_adjustment_says_what_is_charged_now_and_what_comes_back(language: str) -> None:
+def test_an_adjustment_states_the_new_charge_and_the_refund_due(language: str) -> None:
     dropped = text(
         "fine.adjusted", {**FACTS, "amount_cents": None, "refund_due_cents": None}, language
     )
@@ -217,7 +217,7 @@ def test_an_adjustment_says_what_is_charged_now_and_what_comes_back(language: st
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_reserved_item_without_a_last_day_is_kept_and_one_nobody_came_for_is_not(
+def test_ready_items_without_a_last_day_and_uncollected_items_have_their_own_texts(
     language: str,
 ) -> None:
     open_end = {**FACTS, "shelf_until": None, "collect_from": None}
@@ -239,7 +239,7 @@ def test_a_reserved_item_without_a_last_day_is_kept_and_one_nobody_came_for_is_n
         (19, 0, ("7:00 pm", "下午7時", "下午7时")),
     ],
 )
-def test_the_hour_of_an_activity_is_told_as_people_say_it(
+def test_the_time_of_an_activity_has_an_everyday_format(
     hour: int, minute: int, told: tuple[str, ...]
 ) -> None:
     begins_at = datetime(2021, 3, 20, hour, minute, tzinfo=ZONE)
@@ -252,7 +252,7 @@ def test_the_hour_of_an_activity_is_told_as_people_say_it(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", ["registration.confirmed", "registration.cancelled"])
-def test_a_place_is_told_also_where_nothing_else_is_known(kind: str, language: str) -> None:
+def test_the_text_of_a_place_works_without_a_known_activity(kind: str, language: str) -> None:
     words = text(kind, FACTS, language, NOTHING_KNOWN)
     assert "2021" not in words
     assert {"en": "registered for", "zh-Hant": "報名", "zh-Hans": "报名"}[language] in words
@@ -271,7 +271,7 @@ def test_a_place_is_told_also_where_nothing_else_is_known(kind: str, language: s
         ),
     ],
 )
-def test_a_day_that_is_taken_back_is_named_and_no_other_takes_its_place(
+def test_a_cancelled_day_without_a_replacement_is_named(
     kind: str, revoked: dict[str, Any], day: date, language: str
 ) -> None:
     words = text(kind, {**FACTS, **revoked}, language)
@@ -282,7 +282,7 @@ def test_a_day_that_is_taken_back_is_named_and_no_other_takes_its_place(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_suspension_that_was_withdrawn_before_it_began_is_told_as_one_that_never_was(
+def test_the_text_of_a_suspension_withdrawn_before_its_start_says_it_does_not_apply(
     language: str,
 ) -> None:
     void = {**FACTS, "resumes_on": FACTS["starts_on"]}
@@ -294,13 +294,13 @@ def test_a_suspension_that_was_withdrawn_before_it_began_is_told_as_one_that_nev
 @pytest.mark.parametrize(
     ("language", "names"), [("en", "A, B and C"), ("zh-Hant", "A、B及C"), ("zh-Hans", "A、B及C")]
 )
-def test_several_libraries_are_named_as_people_write_a_list(language: str, names: str) -> None:
+def test_several_libraries_are_joined_as_a_natural_list(language: str, names: str) -> None:
     words = text("fines.resumed", {**FACTS, "branches": ("A", "B", "C")}, language)
     assert names in words
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_message_about_two_scopes_says_both_one_after_the_other(language: str) -> None:
+def test_a_message_about_two_scopes_names_both(language: str) -> None:
     mobile = {**FACTS, "branches": ("ML1",), "resumes_on": date(2021, 5, 3)}
     told = text_of("fines.suspended", [FACTS, mobile], KNOWN, language_of(language))
     first, second = (text("fines.suspended", facts, language) for facts in (FACTS, mobile))

@@ -1,4 +1,4 @@
-"""QueuedHold a hold on a title."""
+"""Place a hold on a title."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -39,7 +39,7 @@ class QueuedHold:
 
 
 async def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
-    """QueuedHold the hold; a copy that is free is set aside for it at once, for staff to fetch.
+    """Place the hold; a copy that is free is set aside for it at once, for staff to fetch.
 
     Raises NoSuchTitle, NoSuchBranch, NoSuchPatron, or a refusal of `hold.place`.
     """

@@ -46,7 +46,7 @@ async def finish_build(building: Building) -> None:
 async def note_restored(database: Database, offsets: Mapping[str, int]) -> None:
     """Store the offsets, by topic/partition, before which builds read no events.
 
-    After a restore, earlier events may tell of changes that the owners no longer have.
+    After a restore, earlier events may report changes that the owners no longer have.
     """
     writes = [
         UpdateOne({"_id": place}, {"$set": {"offset": offset}}, upsert=True)

@@ -12,7 +12,7 @@ from shared.mongo import Database, Document
 _WITH_ENDS = ("loans", "holds", "charges", "notifications", "registrations")
 
 
-async def forget(database: Database, before: datetime, limit: int) -> int:
+async def purge(database: Database, before: datetime, limit: int) -> int:
     """Remove items that ended before `before`, from at most `limit` views and `limit` places.
 
     Return the number of these views and places. What accounts show stays the same, and so do the
@@ -24,7 +24,8 @@ async def forget(database: Database, before: datetime, limit: int) -> int:
     over = database.queues.find({"ended": {"$lt": before}}, {"_id": 1}).limit(limit)
     places = [row["_id"] async for row in over]
     if views or places:
-        # First, so that no older event is applied once something is removed.
+        # First, so that no older event is applied once something is removed. The stored field keeps
+        # its former name, `forgotten`.
         await database.account_views.update_one({"_id": WHOLE}, {"$max": {"forgotten": before}})
     if views:
         which = {"_id": {"$in": views}, **long_ago}

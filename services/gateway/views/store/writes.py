@@ -58,7 +58,7 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
     for collection, updates in writes.items():
         await views[collection].bulk_write(updates, ordered=False)
     if any(isinstance(change, Row) and change.kind in SHOWN_TO_ALL for change in changes):
-        # After the rows, and even if they are no news: an earlier writer may have been killed here.
+        # After the rows, even if they change nothing: an earlier writer may have been killed here.
         new = {"$set": {"stamp": ObjectId()}}
         await views["account_views"].update_one({"_id": WHOLE}, new)
     told = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}

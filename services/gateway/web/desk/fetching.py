@@ -18,7 +18,7 @@ router = APIRouter(include_in_schema=False)
 async def get_fetching(visit: DeskVisit, branch: str = "", after: str = "") -> Response:
     """List the copies to fetch in a library: the requested one, or the one of this desk."""
     names = await branch_names(visit.api)
-    place = branch or forms.place(visit) or next(iter(names), "")
+    place = branch or forms.desk_branch(visit) or next(iter(names), "")
     page: dict[str, Any] = {"items": [], "next": None}
     if place:
         query = {"limit": MOST, **({"after": after} if after else {})}

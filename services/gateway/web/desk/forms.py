@@ -9,18 +9,18 @@ from services.gateway.web.api import Failure, Reply
 from services.gateway.web.fields import filled
 from services.gateway.web.visit import Visit
 
-PLACE = "carrel_place"
-_PLACE_SECONDS = 365 * 24 * 3600
+COOKIE = "carrel_place"
+_COOKIE_SECONDS = 365 * 24 * 3600
 
 
-def place(visit: Visit) -> str:
+def desk_branch(visit: Visit) -> str:
     """Return the library of this desk: from the form, or as chosen the last time."""
-    return visit.text("branch") or session.cookie(visit.request, PLACE)
+    return visit.text("branch") or session.cookie(visit.request, COOKIE)
 
 
-def stay(visit: Visit, response: Response) -> Response:
-    """Store the chosen library in this browser, so that its forms begin with it."""
-    session.keep(visit.request, response, PLACE, place(visit), seconds=_PLACE_SECONDS)
+def remember_branch(visit: Visit, response: Response) -> Response:
+    """Store the chosen library in a cookie, so that the desk's forms begin with it."""
+    session.keep(visit.request, response, COOKIE, desk_branch(visit), seconds=_COOKIE_SECONDS)
     return response
 
 

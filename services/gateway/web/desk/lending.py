@@ -37,7 +37,7 @@ async def post_lending(visit: DeskVisit) -> Response:
         visit.api.send("POST", "/v1/checkouts", lent, key=visit.key), _patron(visit.api, card)
     )
     response = await _lending(visit, reply, patron)
-    return forms.stay(visit, response) if reply.done else response
+    return forms.remember_branch(visit, response) if reply.done else response
 
 
 @router.get("/desk/returns")
@@ -57,7 +57,7 @@ async def post_returns(visit: DeskVisit) -> Response:
     }
     reply = await visit.api.send("POST", "/v1/returns", back, key=visit.key)
     response = await _returns(visit, reply)
-    return forms.stay(visit, response) if reply.done else response
+    return forms.remember_branch(visit, response) if reply.done else response
 
 
 async def _lending(
@@ -78,7 +78,7 @@ async def _page(visit: Visit, template: str, reply: Reply | None, **shown: Any) 
     return visit.page(
         template,
         branches=names,
-        place=forms.place(visit),
+        place=forms.desk_branch(visit),
         results=results,
         titles=titles,
         readers=readers,
@@ -100,7 +100,7 @@ async def _titles(api: Api, results: Iterable[dict[str, Any]]) -> dict[str, str]
 
 
 async def _readers(api: Api, results: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Return names, by id, of the patrons for whom something is kept."""
+    """Return the names, by id, of the patrons that the copies are kept for."""
     holds = [result.get("hold") for result in results]
     return await _named(api, "/v1/patrons", "name", {hold["patron_id"] for hold in holds if hold})
 

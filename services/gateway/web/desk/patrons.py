@@ -36,7 +36,7 @@ async def _registration(visit: Visit, reply: Reply | None = None) -> Response:
     return visit.page(
         "desk/patrons.html",
         branches=names,
-        place=forms.place(visit),
+        place=forms.desk_branch(visit),
         categories=categories,
         registered=reply.json() if reply and reply.done else None,
         **forms.outcome(visit, reply),

@@ -1,4 +1,4 @@
-"""End a registration of an erased patron."""
+"""Delete a registration of an erased patron."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
-class ForgetRegistration:
-    """The registration to end."""
+class PurgeRegistration:
+    """The registration to delete."""
 
     registration_id: str
 
 
-async def forget_registration(work: Work, command: ForgetRegistration) -> bool:
-    """End the registration; return False if it had already ended. Raises NoSuchActivity."""
+async def purge_registration(work: Work, command: PurgeRegistration) -> bool:
+    """End and delete the registration; return False if it had ended. Raises NoSuchActivity."""
     registration = await store.registration(work, command.registration_id)
     if registration is None:
         return False

@@ -1,4 +1,4 @@
-"""Publish the snapshot of a patron."""
+"""The events of a patron, recorded by the use cases that change one."""
 
 from services.accounts.domain.patron import Patron
 from shared.contracts.accounts import (
@@ -10,13 +10,13 @@ from shared.contracts.accounts import (
 from shared.unit_of_work import Work
 
 
-def tell(work: Work, kind: type[PatronSnapshot], patron: Patron) -> None:
+def record_patron_event(work: Work, kind: type[PatronSnapshot], patron: Patron) -> None:
     """Record an event of `kind` with the patron's current state."""
     work.record(snapshot(kind, patron))
 
 
 def snapshot(kind: type[PatronSnapshot], patron: Patron) -> PatronSnapshot:
-    """Build an event of `kind` from the patron's current state: all data that others may know."""
+    """Return an event of `kind` with the data of the patron that other services may have."""
     return kind(
         patron_id=patron.id,
         category=patron.category,
@@ -29,9 +29,11 @@ def snapshot(kind: type[PatronSnapshot], patron: Patron) -> PatronSnapshot:
     )
 
 
-def tell_of_block(work: Work, before: Patron, after: Patron) -> None:
+def record_block_event(work: Work, before: Patron, after: Patron) -> None:
     """Record that a patron was blocked or unblocked, or that the reasons for a block changed."""
     if before.status == after.status:
-        tell(work, PatronUpdated, after)
+        record_patron_event(work, PatronUpdated, after)
     else:
-        tell(work, PatronBlocked if after.status == "blocked" else PatronUnblocked, after)
+        record_patron_event(
+            work, PatronBlocked if after.status == "blocked" else PatronUnblocked, after
+        )

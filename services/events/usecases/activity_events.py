@@ -1,4 +1,4 @@
-"""Publish the snapshot of an activity."""
+"""The events of an activity, recorded by the use cases that change one."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from shared.contracts.events import ActivityCancelled, ActivityRescheduled, Acti
 from shared.unit_of_work import Work
 
 
-def tell(work: Work, kind: type[ActivitySnapshot], activity: Activity) -> None:
+def record_activity_event(work: Work, kind: type[ActivitySnapshot], activity: Activity) -> None:
     """Record an event of `kind` with the activity's current state."""
     work.record(kind(**snapshot(activity)))
 
 
-def tell_rescheduled(work: Work, activity: Activity, before: Activity) -> None:
+def record_rescheduled(work: Work, activity: Activity, before: Activity) -> None:
     """Record that an activity's time or place changed since `before`."""
     moved = before.starts_at != activity.starts_at
     elsewhere = before.venue != activity.venue
@@ -25,7 +25,7 @@ def tell_rescheduled(work: Work, activity: Activity, before: Activity) -> None:
     )
 
 
-def tell_cancelled(work: Work, activity: Activity) -> None:
+def record_cancelled(work: Work, activity: Activity) -> None:
     """Record that an activity is cancelled, with the reason."""
     work.record(ActivityCancelled(**snapshot(activity), reason=activity.cancelled_because or ""))
 

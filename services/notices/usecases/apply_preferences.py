@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from services.notices import store
 from services.notices.domain.notification import notification_id
 from services.notices.domain.patron import in_force_between
-from services.notices.usecases.tell_patron import deliver
-from services.notices.usecases.tell_patrons import settled
+from services.notices.usecases.notify_page import settled
+from services.notices.usecases.notify_patron import deliver
 from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
-class CatchUp:
+class ApplyPreferences:
     """A version of a patron's preferences that has just been stored."""
 
     patron_id: str
     version: int
 
 
-async def catch_up(work: Work, command: CatchUp) -> None:
+async def apply_preferences(work: Work, command: ApplyPreferences) -> None:
     """Change the inbox to what it would be if these preferences had arrived in time.
 
     Usually they did, and there is nothing to do. Otherwise the patron is notified of what they

@@ -13,12 +13,12 @@ from services.notices.domain.notification import (
     withdrawn,
 )
 from services.notices.domain.patron import Patron
-from services.notices.usecases.tell_patron import deliver
+from services.notices.usecases.notify_patron import deliver
 from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
-class TellPatrons:
+class NotifyPage:
     """The next page of an event's patrons."""
 
     cause_id: str
@@ -31,7 +31,7 @@ class TellPatrons:
     """Branches whose loans it concerns, by patron; empty if it does not concern loans."""
 
 
-async def begin_telling(work: Work, cause: Cause) -> None:
+async def begin_notifying(work: Work, cause: Cause) -> None:
     """Store the event before anyone is notified of it.
 
     Preferences saved from now on find the event; patrons who saved theirs before are found by it.
@@ -40,8 +40,8 @@ async def begin_telling(work: Work, cause: Cause) -> None:
         await store.notifications.save_cause(work, cause)
 
 
-async def tell_patrons(work: Work, command: TellPatrons) -> None:
-    """Notify the patrons of the page whom the event concerns, and store the progress.
+async def notify_page(work: Work, command: NotifyPage) -> None:
+    """Notify those patrons of the page that the event concerns, and store the progress.
 
     A page that was notified before, by this replica or another, changes nothing.
     """

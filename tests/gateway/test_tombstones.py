@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.gateway.consumers import subscriptions
-from services.gateway.jobs import forget_ends, remembered
+from services.gateway.jobs import purge_tombstones, tombstone_retention
 from services.gateway.settings import Settings
 from services.gateway.views.store import writes
 from services.gateway.views.store.changes import ViewChange
@@ -79,7 +79,7 @@ async def test_items_that_ended_long_ago_are_deleted_and_others_stay_unchanged(
         await hear(event)
     await make_old(views, but="loan-2")
     before = await kept(views)
-    assert await forget_ends(run) > 0
+    assert await purge_tombstones(run) > 0
     after = await kept(views)
     assert {kind: list(after[kind]) for kind in KINDS} == {
         "loans": ["loan-1", "loan-2"],
@@ -92,16 +92,16 @@ async def test_items_that_ended_long_ago_are_deleted_and_others_stay_unchanged(
     changed = {name for name in before if before[name] != after.get(name)}
     assert changed <= {*KINDS, "oldest_end"}  # the stamp is not changed
     assert [row["_id"] async for row in views.queues.find().sort("_id")] == ["hold-1"]
-    assert await forget_ends(run) == 0
+    assert await purge_tombstones(run) == 0
 
 
-async def test_nothing_that_ended_of_late_is_forgotten(
+async def test_tombstones_of_recently_ended_items_are_kept(
     run: Run, views: Database, hear: Hear
 ) -> None:
     for event in [*GOES_ON, *ENDED]:
         await hear(event)
     before = await kept(views)
-    assert await forget_ends(run) == 0
+    assert await purge_tombstones(run) == 0
     assert await kept(views) == before
     assert await views.queues.count_documents({"ended": {"$exists": True}}) == 3
 
@@ -112,7 +112,7 @@ async def test_a_charge_with_a_refund_due_after_its_end_is_kept(
     await hear(samples.fine(2, outstanding_cents=0))
     await hear(samples.fine(3, outstanding_cents=0, refund_due_cents=150))
     await make_old(views)
-    await forget_ends(run)
+    await purge_tombstones(run)
     assert list((await kept(views))["charges"]) == ["charge-1"]
     assert "oldest_end" not in await kept(views)
 
@@ -123,16 +123,14 @@ async def test_nothing_is_left_of_an_erased_patron_after_the_purge(
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     await hear(samples.patron(accounts.PatronErased, 2, status="erased"))
     await hear(samples.returned(2))
-    await forget_ends(run)
+    await purge_tombstones(run)
     assert (await kept(views))["patron"]["status"] == "erased"
     await make_old(views)
-    await forget_ends(run)
+    await purge_tombstones(run)
     assert await views.account_views.find_one({"_id": "patron-1"}) is None
 
 
-async def test_an_event_that_is_older_than_what_was_forgotten_is_passed_over(
-    run: Run, views: Database
-) -> None:
+async def test_an_event_older_than_a_purged_tombstone_is_ignored(run: Run, views: Database) -> None:
     async def hear_of(event: Event, recorded: datetime) -> None:
         """Hand the event over as the listener does: its id contains the time of its recording."""
         event_id = f"{int(recorded.timestamp() * 1000):012x}".ljust(12, "0")
@@ -144,15 +142,15 @@ async def test_an_event_that_is_older_than_what_was_forgotten_is_passed_over(
     await hear_of(samples.loan(circulation.LoanCheckedOut, 1), now)
     await hear_of(samples.returned(2), now)
     await make_old(views)
-    await forget_ends(run)
-    old = now - remembered(run.settings) - timedelta(hours=1)
+    await purge_tombstones(run)
+    old = now - tombstone_retention(run.settings) - timedelta(hours=1)
     await hear_of(samples.loan(circulation.LoanCheckedOut, 1), old)
     assert (await kept(views))["loans"] == {}
     await hear_of(samples.loan(circulation.LoanCheckedOut, 1, "loan-7"), now)
     assert list((await kept(views))["loans"]) == ["loan-7"]
 
 
-async def test_many_views_are_done_with_by_two_replicas_at_once(
+async def test_two_replicas_purge_many_views_concurrently(
     run: Run, views: Database, hear: Hear
 ) -> None:
     patrons = [f"patron-{number}" for number in range(450)]
@@ -176,7 +174,7 @@ async def test_many_views_are_done_with_by_two_replicas_at_once(
     for patron in patrons:
         path = f"loans.loan-{patron}.ended"
         await views.account_views.update_one({"_id": patron}, {"$set": {path: LONG_AGO}})
-    await asyncio.gather(forget_ends(run), forget_ends(run))
+    await asyncio.gather(purge_tombstones(run), purge_tombstones(run))
     assert await views.account_views.count_documents({"oldest_end": {"$exists": True}}) == 0
     assert await views.account_views.count_documents({"loans": {}}) == len(patrons)
 
@@ -188,11 +186,11 @@ async def test_old_ended_items_are_found_by_an_index(views: Database) -> None:
     assert "COLLSCAN" not in str(found["queryPlanner"]["winningPlan"])
 
 
-async def test_the_job_is_run_now_by_operators_only(settings: Settings, whole: None) -> None:
+async def test_only_operators_may_run_the_job(settings: Settings, whole: None) -> None:
     async with gateways(settings, 1) as (api,):
         answers = [
-            await api.post("/v1/ops/jobs/gateway/forget-ends", as_=token("o-1", roles=[role]))
+            await api.post("/v1/ops/jobs/gateway/purge-tombstones", as_=token("o-1", roles=[role]))
             for role in ("ops", "patron")
         ]
     assert [answer.status for answer in answers] == [200, 403]
-    assert answers[0].json() == {"job": "gateway/forget-ends", "done": 0}
+    assert answers[0].json() == {"job": "gateway/purge-tombstones", "done": 0}

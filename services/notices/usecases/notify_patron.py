@@ -14,7 +14,7 @@ from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
-class TellPatron:
+class NotifyPatron:
     """An event about one patron, and its facts."""
 
     event_id: str
@@ -24,7 +24,7 @@ class TellPatron:
     about: Facts
 
 
-async def tell_patron(work: Work, command: TellPatron) -> None:
+async def notify_patron(work: Work, command: NotifyPatron) -> None:
     """Put one notification into the inbox, once, unless the patron is erased."""
     patron = await store.patrons.get(work, command.patron_id)
     if patron is not None and patron.erased:

@@ -1,4 +1,4 @@
-"""Publish the snapshot of a registration after each change."""
+"""The events of a registration, recorded by the use cases that change one."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from shared.contracts.events import (
 from shared.unit_of_work import Work
 
 
-def tell_registered(work: Work, registration: Registration) -> None:
+def record_registered(work: Work, registration: Registration) -> None:
     """Record the event of a new registration."""
     if registration.state is RegistrationState.CONFIRMED:
         work.record(RegistrationConfirmed(**snapshot(registration), waited=False))
@@ -19,12 +19,12 @@ def tell_registered(work: Work, registration: Registration) -> None:
         work.record(RegistrationWaitlisted(**snapshot(registration)))
 
 
-def tell_given(work: Work, registration: Registration) -> None:
+def record_place_given(work: Work, registration: Registration) -> None:
     """Record that a registration on the waiting list got a place."""
     work.record(RegistrationConfirmed(**snapshot(registration), waited=True))
 
 
-def tell_ended(work: Work, registration: Registration, by: Ending) -> None:
+def record_ended(work: Work, registration: Registration, by: Ending) -> None:
     """Record the end of a registration."""
     work.record(RegistrationCancelled(**snapshot(registration), by=by))
 
