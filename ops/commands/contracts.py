@@ -31,8 +31,9 @@ def export(folder: Folder = FOLDER) -> None:
     """Write the schema of every event; refuse a change that would break today's readers."""
     _stop_if_breaking(folder)
     folder.mkdir(exist_ok=True)
+    kept = kept_in(folder)
     for topic, contract in published().items():
-        _file(folder, topic).write_bytes(_rendered(contract))
+        _file(folder, topic).write_bytes(_rendered(contract, kept.get(topic, {})))
     typer.echo(f"{len(published())} schemas are in {folder.name}/.")
 
 
@@ -40,11 +41,12 @@ def export(folder: Folder = FOLDER) -> None:
 def check(folder: Folder = FOLDER) -> None:
     """Compare the events with the stored schemas and the last release's: nothing may break."""
     tag = _stop_if_breaking(folder)
+    kept = kept_in(folder)
     stale = [
         topic
         for topic, contract in published().items()
-        if not _file(folder, topic).exists()
-        or _file(folder, topic).read_bytes() != _rendered(contract)
+        if topic not in kept
+        or _file(folder, topic).read_bytes() != _rendered(contract, kept[topic])
     ]
     _stop_if(stale, "Compatible, but not written down yet; run carrel contracts export:")
     with_release = f"and with release {tag}" if tag else "(no release is tagged yet)"
@@ -57,7 +59,9 @@ def _stop_if_breaking(folder: Path) -> str | None:
     _stop_if(breaking(kept_in(folder)), advice)
     tag = last_release(folder)
     if tag:
-        _stop_if(breaking(released_in(folder, tag)), f"Compared with release {tag}. {advice}")
+        released = released_in(folder, tag)
+        _stop_if(breaking(released), f"Compared with release {tag}. {advice}")
+        _stop_if(lost_examples(released, kept_in(folder)), f"Put back what release {tag} has:")
     return tag
 
 
@@ -120,6 +124,21 @@ def breaking(kept: Mapping[str, Schema]) -> list[str]:
             continue
         faults += [f"{topic}: {fault}" for fault in _breaks(schema, _schema(contract))]
     return faults
+
+
+def lost_examples(before: Mapping[str, Schema], now: Mapping[str, Schema]) -> list[str]:
+    """Return the topics that lack an earlier example: a payload that was once published."""
+    return [
+        f"{topic}: an example is gone or has changed"
+        for topic, schema in before.items()
+        if any(one not in examples_of(now.get(topic, {})) for one in examples_of(schema))
+    ]
+
+
+def examples_of(schema: Schema) -> list[Schema]:
+    """Return the payloads kept with a schema, oldest first. They are written by hand."""
+    found: list[Schema] = schema.get("examples", [])
+    return found
 
 
 def _breaks(kept: Schema, now: Schema) -> list[str]:
@@ -193,8 +212,10 @@ def _schema(contract: type[Event]) -> Schema:
     }
 
 
-def _rendered(contract: type[Event]) -> bytes:
-    return orjson.dumps(_schema(contract), option=orjson.OPT_INDENT_2) + b"\n"
+def _rendered(contract: type[Event], kept: Schema) -> bytes:
+    """Return the file of a contract: its schema, and the examples that the file has already."""
+    examples = {"examples": examples_of(kept)} if examples_of(kept) else {}
+    return orjson.dumps(_schema(contract) | examples, option=orjson.OPT_INDENT_2) + b"\n"
 
 
 def _file(folder: Path, topic: str) -> Path:

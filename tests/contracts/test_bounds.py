@@ -8,9 +8,9 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from ops.commands.contracts import FOLDER
+from ops.commands.contracts import FOLDER, examples_of, kept_in
 from services.gateway.views.store.schema import WHOLE
-from shared.contracts import contract_name, published
+from shared.contracts import published
 
 FORMATS = {"date", "date-time"}
 
@@ -56,8 +56,7 @@ def test_every_text_number_and_list_of_a_contract_has_a_bound(file: Path) -> Non
     ],
 )
 def test_a_message_out_of_bounds_is_faulty(topic: str, field: str, value: object) -> None:
-    sample = orjson.loads((FOLDER / "samples" / f"{contract_name(topic)}.json").read_bytes())
-    payload = sample[0] if isinstance(sample, list) else sample
+    payload = examples_of(kept_in(FOLDER)[topic])[0]
     contract = published()[topic]
     contract.model_validate(payload)
     with pytest.raises(ValidationError):

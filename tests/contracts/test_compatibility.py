@@ -9,7 +9,14 @@ from typing import Any
 import orjson
 import pytest
 
-from ops.commands.contracts import FOLDER, breaking, kept_in, last_release, released_in
+from ops.commands.contracts import (
+    FOLDER,
+    breaking,
+    kept_in,
+    last_release,
+    lost_examples,
+    released_in,
+)
 from ops.commands.contracts import export as write
 from shared.contracts import contract_name, published
 
@@ -151,3 +158,19 @@ def test_changing_or_removing_a_bound_is_reported(kept: Path) -> None:
     change(kept, "loan.overdue", lambda schema: schema["properties"]["renewals"].pop("maximum"))
     change(kept, "loan.overdue", lambda schema: schema["properties"]["state"].update(pattern="x"))
     assert breaking(kept_in(kept)) == ["loan.overdue: payload.state has another form"]
+
+
+def test_writing_the_schemas_anew_keeps_their_examples(kept: Path) -> None:
+    change(kept, "loan.overdue", lambda schema: schema.update(examples=[{"version": 1}]))
+    write(kept)
+    assert kept_in(kept)["loan.overdue"]["examples"] == [{"version": 1}]
+    assert checked(kept).returncode == 0
+
+
+def test_a_removed_or_changed_example_is_reported() -> None:
+    released = {"loan.overdue": {"examples": [{"version": 1}, {"version": 2}]}}
+    fault = ["loan.overdue: an example is gone or has changed"]
+    assert lost_examples(released, {"loan.overdue": {"examples": [{"version": 1}]}}) == fault
+    assert lost_examples(released, {}) == fault
+    grown = {"loan.overdue": {"examples": [{"version": v} for v in (1, 2, 3)]}}
+    assert lost_examples(released, grown) == []
