@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import aiohttp
 import orjson
@@ -22,6 +22,7 @@ from pymongo.errors import PyMongoError
 from shared.clock import SKEW_SECONDS
 from shared.mongo import Database
 from shared.owners import OwnerAway
+from shared.refusals import refuses
 from shared.settings import Settings
 
 ISSUER = "carrel-accounts"
@@ -44,11 +45,17 @@ ROLES = ("patron", "staff", "station", "ops", "service")
 
 
 class Unauthenticated(Exception):
-    """401: the token is missing, altered, expired or meant for another system."""
+    """The token is missing, altered, expired or meant for another system."""
+
+    code: ClassVar[str] = "unauthenticated"
+    status: ClassVar[int] = 401
 
 
 class Forbidden(Exception):
-    """403: the caller's roles don't allow this."""
+    """The caller's roles don't allow this."""
+
+    code: ClassVar[str] = "forbidden"
+    status: ClassVar[int] = 403
 
 
 @dataclass(frozen=True)
@@ -210,6 +217,7 @@ def known_caller(request: Request) -> Caller | None:
     return verifier.known(_token(request))
 
 
+@refuses(Unauthenticated)
 async def _caller(request: Request) -> Caller:
     token = _token(request)
     if not token:
@@ -229,6 +237,7 @@ _required: dict[Callable[..., Any], frozenset[str]] = {_caller: frozenset(ROLES)
 def _require(*roles: str) -> Any:
     allowed = frozenset(roles)
 
+    @refuses(Unauthenticated, Forbidden)
     async def check(request: Request) -> Caller:
         caller = await _caller(request)  # no separate dependency: each costs about 20 µs
         if not caller.roles & allowed:

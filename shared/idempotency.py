@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar, get_type_hints
+from typing import Any, ClassVar, Self, TypeVar, get_type_hints
 
 import orjson
 from bson import Binary
@@ -16,6 +16,9 @@ R = TypeVar("R")
 
 class KeyReused(Exception):
     """An idempotency key was used again for a different request."""
+
+    code: ClassVar[str] = "idempotency-key-reused"
+    status: ClassVar[int] = 409
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """A service's OpenAPI document: the callers of each route, and the problems it answers with.
 
-FastAPI can't know these facts; they are read from existing places: roles from the dependency that
-checks the caller, refusal codes from the route's docstring, which names them as
-"404 `no-such-title`", and examples from the fields of a body (shared/examples.py).
+FastAPI can't know these facts; they are read from declarations: roles from the dependency that
+checks the caller, problems from the route and its dependencies (shared/refusals.py), and examples
+from the fields of a body (shared/examples.py).
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,6 +17,16 @@ from fastapi.routing import iter_route_contexts
 
 from shared.auth import ROLES, roles_required
 from shared.examples import Examples, NoExample
+from shared.http.problems import (
+    MALFORMED,
+    NOT_JSON,
+    OTHER_TYPE,
+    TOO_MANY_REQUESTS,
+    UNAVAILABLE,
+    NotFound,
+)
+from shared.idempotency import KeyReused
+from shared.refusals import ProblemKind, item_refusals_of, refusals_of
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _WHY = {
@@ -38,42 +49,81 @@ _KEY = {
     "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
     "example": "5f3b1c0e-8d72-4a96-b1e4-7c9a2f6d0e83",
 }
-_SAID = re.compile(r"\b([45]\d\d)\b((?:[\s,;]|or|and|with|also|`[^`]*`)*)")
+_OF_EVERY_ROUTE = (MALFORMED, TOO_MANY_REQUESTS, UNAVAILABLE)
+"""Problems of every route; a header may be malformed even if there are no fields."""
+_OF_A_BODY = (NOT_JSON, OTHER_TYPE)
 
 
-def document_of(
-    app: FastAPI,
-    keyed_by: Callable[..., Any],
-    refusals: Collection[str],
-    examples: Mapping[str, Any],
-    log_in: str,
-) -> dict[str, Any]:
-    """Return the OpenAPI document of all routes of an app; `refusals` are its refusal codes.
+@dataclass(frozen=True)
+class Operation:
+    """A route with one of its methods, and what is declared for it."""
 
-    `examples` are by field, model or place (shared/examples.py). Routes that depend on `keyed_by`
-    take an Idempotency-Key; `log_in` is the path that gives a token.
+    method: str
+    path: str
+    calls: tuple[Callable[..., Any], ...]
+    """The route's function and all its dependencies."""
+    has_body: bool
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Roles of which a caller needs one; empty: anyone may call."""
+        asked = [roles for call in self.calls if (roles := roles_required(call))]
+        return frozenset.intersection(*asked) if asked else frozenset()
+
+    @property
+    def problems(self) -> list[ProblemKind]:
+        """All problems that the operation can answer with."""
+        # A value in a path that can't be an id may lead to no route.
+        of_path = [NotFound] if "{" in self.path else []
+        of_body = _OF_A_BODY if self.has_body else ()
+        return [*refusals_of(self.calls, self.method), *of_path, *of_body, *_OF_EVERY_ROUTE]
+
+    @property
+    def item_refusals(self) -> list[ProblemKind]:
+        """The refusals of single items in a successful response."""
+        return item_refusals_of(self.calls)
+
+
+def operations_of(app: FastAPI) -> Iterator[Operation]:
+    """Yield the operations of an app that its document lists, in the order of its routes."""
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        if dependant is not None and route.include_in_schema:
+            for method in sorted(route.methods or ()):
+                yield Operation(
+                    method,
+                    str(route.path_format),
+                    tuple(_calls(dependant)),
+                    has_body=route.body_field is not None,
+                )
+
+
+def document_of(app: FastAPI, examples: Mapping[str, Any], log_in: str) -> dict[str, Any]:
+    """Return the OpenAPI document of all routes of an app.
+
+    `examples` are by field, model or place (shared/examples.py); `log_in` is the path that gives a
+    token. An operation that can refuse a reused Idempotency-Key takes one.
     """
     document = get_openapi(
         title=app.title, version=app.version, routes=app.routes, description=app.description
     )
     known = Examples(examples)
-    routes = dict(_routes(app))
+    declared = {(one.path, one.method.lower()): one for one in operations_of(app)}
     schemas = document.get("components", {}).get("schemas", {})
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            calls = routes.get((path, method), ())
-            allowed = _allowed(calls)
-            keyed = keyed_by in calls and method in ("post", "patch", "delete")
-            if keyed:
+            said = declared[path, method]
+            if KeyReused in said.problems:
                 operation["parameters"] = [*operation.get("parameters", ()), _KEY]
             operation["operationId"] = _operation_id(method, path)
             operation["summary"] = _summary(operation.get("description", ""))
             _tell_apart(operation["responses"])
             _add_examples(known, f"{method.upper()} {path}", operation, schemas)
-            operation["security"] = [{role: []} for role in ROLES if role in allowed]
-            named = _not_found(path, refusals)
-            operation["responses"] |= _problems(operation, allowed, named, keyed=keyed)
+            operation["security"] = [{role: []} for role in ROLES if role in said.roles]
+            operation["responses"] |= _problems(said.problems)
             operation["responses"]["default"] = _response("default", "A problem (RFC 9457).", [])
+            if items := ", ".join(f"`{kind.code}`" for kind in said.item_refusals):
+                operation["description"] += f"\n\nThe code of a refused item is one of {items}."
     document.setdefault("components", {})["securitySchemes"] = {
         role: {
             "type": "http",
@@ -143,63 +193,20 @@ def _add_example(
         }
 
 
-def _routes(app: FastAPI) -> Iterator[tuple[tuple[str, str], tuple[Callable[..., Any], ...]]]:
-    """Yield each path and method with all dependencies of its route."""
-    for route in iter_route_contexts(app.routes):
-        dependant = getattr(route, "dependant", None)
-        if dependant is not None:
-            for method in route.methods or ():
-                path = str(getattr(route, "path_format", ""))
-                yield (path, method.lower()), tuple(_calls(dependant))
-
-
-def _allowed(calls: Iterable[Callable[..., Any]]) -> frozenset[str]:
-    """Return the roles of which a caller needs one; empty: anyone may call."""
-    asked = [roles for call in calls if (roles := roles_required(call))]
-    return frozenset.intersection(*asked) if asked else frozenset()
-
-
 def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    if dependant.call is not None:
+        yield dependant.call
     for one in dependant.dependencies:
-        if one.call is not None:
-            yield one.call
         yield from _calls(one)
 
 
-def _not_found(path: str, refusals: Collection[str]) -> list[str]:
-    """Return the codes for a missing resource of a path: `no-such-loan` for `loan_id`.
-
-    A value that can't be an id gives `not-found`.
-    """
-    things = [name.removesuffix("_id") for name in re.findall(r"\{(\w+)\}", path)]
-    codes = [f"no-such-{thing.replace('_', '-')}" for thing in things]
-    return [*(code for code in codes if code in refusals), "not-found"] if things else []
-
-
-def _problems(
-    operation: Mapping[str, Any], allowed: frozenset[str], not_found: list[str], *, keyed: bool
-) -> dict[str, Any]:
+def _problems(kinds: Iterable[ProblemKind]) -> dict[str, Any]:
     """Return the problem responses of an operation, by status, with their codes."""
-    # Every route can answer 422, because a header may be malformed.
-    codes: dict[str, list[str]] = {
-        "422": ["malformed"],
-        "429": ["too-many-requests"],
-        "503": ["unavailable"],
-    }
-    if "requestBody" in operation:
-        codes["400"] = ["not-json"]
-        codes["415"] = ["not-json"]
-    if keyed:
-        codes["409"] = ["idempotency-key-reused"]
-    if not_found:
-        codes["404"] = not_found
-    if allowed:
-        codes["401"] = ["unauthenticated"]
-    if allowed and allowed != set(ROLES):
-        codes["403"] = ["forbidden"]
-    for status, named in _SAID.findall(operation.get("description", "")):
-        known = codes.setdefault(status, [])
-        known += [code for code in re.findall(r"`([a-z-]+)`", named) if code not in known]
+    codes: dict[str, list[str]] = {}
+    for kind in kinds:
+        known = codes.setdefault(str(kind.status), [])
+        if kind.code not in known:
+            known.append(kind.code)
     return {
         status: _response(status, _WHY.get(status, "A problem."), named)
         for status, named in sorted(codes.items())

@@ -21,6 +21,7 @@ from services.settings import Settings
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER, Verifier
 from shared.ids import new_id
 from shared.server import Server
+from tests.declared import undeclared
 
 MOST_PAUSE = 3.0
 """Seconds between two tries of a client that was answered 503."""
@@ -184,11 +185,20 @@ class _PromptServer(Server):
 
 
 class Api(Client):
-    """Calls one service that runs in this process as `app`."""
+    """Calls one service that runs in this process as `app`; checks the codes of its problems."""
 
     def __init__(self, app: FastAPI, url: str, session: aiohttp.ClientSession) -> None:
         super().__init__(url, session)
         self.app = app
+
+    async def call(self, method: str, path: str, json: Any = None, **more: Any) -> Answer:
+        """Send one request. Fails if the answer has a code that the route does not declare."""
+        answer = await super().call(method, path, json, **more)
+        kind = answer.headers.get("Content-Type", "")
+        if kind in ("application/json", "application/problem+json"):
+            codes = undeclared(self.app, method, path, answer.status, answer.body)
+            assert codes == [], f"{method} {path} does not declare {codes} (shared/refusals.py)"
+        return answer
 
 
 @contextlib.asynccontextmanager

@@ -19,6 +19,7 @@ from shared.auth import Patron
 from shared.clock import library_day
 from shared.http.dependencies import BusinessTime, Db
 from shared.http.problems import NotFound
+from shared.refusals import refuses
 
 router = APIRouter()
 
@@ -254,6 +255,7 @@ data: {{"reason":"token-expired"}}
         }
     },
 )
+@refuses(stream.TOO_MANY_STREAMS)
 async def get_stream(
     request: Request,
     caller: Patron,
@@ -265,8 +267,6 @@ async def get_stream(
     An `account` event has the parts of `GET /v1/me` that changed, each in full; the first has all
     of them. A client that reconnects with Last-Event-ID gets what it missed. The `end` event says
     why the stream ends (`token-expired`, `stopping`, `slow`); its `retry` says when to reconnect.
-
-    429 `too-many-streams`.
     """
     return stream.stream(request.app, caller, now, last_event_id)
 

@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from shared.auth import Verifier, keys_from
 from shared.bus.listener import Listener
 from shared.clock import bound_dates
-from shared.http.dependencies import run_of
 from shared.http.health import add_health
 from shared.http.middleware import RequestMiddleware
 from shared.http.operations import add_jobs, add_snapshots
@@ -139,12 +138,5 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
 def _openapi(app: FastAPI, service: Service, settings: Settings) -> dict[str, Any]:
     """Return the OpenAPI document of this service, made once."""
     if app.openapi_schema is None:
-        codes = {str(getattr(kind, "code", "")) for kind in service.refusal.__subclasses__()}
-        app.openapi_schema = document_of(
-            app,
-            keyed_by=run_of,
-            refusals=codes,
-            examples=service.examples,
-            log_in=settings.issuer.log_in,
-        )
+        app.openapi_schema = document_of(app, service.examples, settings.issuer.log_in)
     return app.openapi_schema

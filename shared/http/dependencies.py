@@ -14,13 +14,16 @@ from starlette.exceptions import HTTPException
 
 from shared import unit_of_work
 from shared.clock import bounded, parse_instant, wall_clock
-from shared.idempotency import IdempotencyKey
+from shared.idempotency import IdempotencyKey, KeyReused
 from shared.mongo import Database
 from shared.owners import Owners
+from shared.refusals import refuses
 from shared.unit_of_work import Origin
 
 STORE_SECONDS = 1.5
 """Seconds that the database may take for one request."""
+KEYED = frozenset({"POST", "PATCH", "DELETE"})
+"""Methods that take an Idempotency-Key; PUT can be repeated without one."""
 
 
 def business_time(request: Request) -> datetime:
@@ -42,6 +45,7 @@ BusinessTime = Annotated[datetime, Depends(_business_time)]
 """Business time, UTC: now, or in a simulation the time in Carrel-Time."""
 
 
+@refuses(KeyReused, methods=KEYED)
 async def run_of(request: Request, now: BusinessTime) -> unit_of_work.Run:
     """Return the runner of a request's use cases; its routes accept an Idempotency-Key."""
     run = unit_of_work.Run(
@@ -60,7 +64,7 @@ def _origin(request: Request, now: datetime) -> Origin:
 
 async def _idempotency_key(request: Request) -> IdempotencyKey | None:
     key = request.headers.get("idempotency-key")
-    if key is None or request.method not in ("POST", "PATCH", "DELETE"):
+    if key is None or request.method not in KEYED:
         return None
     if not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
         raise HTTPException(422, "Idempotency-Key: 1 to 200 printable ASCII characters")

@@ -10,7 +10,7 @@ import structlog
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.http.problems import AWAY, problem
+from shared.http.problems import AWAY, TOO_LARGE, UNAVAILABLE, problem
 from shared.http.service import Service
 from shared.ids import new_id
 from shared.telemetry import IN_FLIGHT, REQUESTS, correlated
@@ -88,7 +88,7 @@ class RequestMiddleware:
                 await self._app(scope, limited, observed)
             except _TooLarge:
                 status = 413
-                answer = problem(413, "too-large", f"A body may have {MAX_BODY} bytes.")
+                answer = problem(TOO_LARGE, f"A body may have {MAX_BODY} bytes.")
                 await answer(scope, receive, observed)
             finally:
                 elapsed = (begun or asyncio.get_running_loop().time()) - started
@@ -175,9 +175,7 @@ class _Deadline:
             if begun or not deadline.expired():
                 raise
             log.warning("too slow", path=scope["path"])
-            answer = problem(
-                503, "unavailable", "This takes too long now. Try again.", headers=AWAY
-            )
+            answer = problem(UNAVAILABLE, "This takes too long now. Try again.", headers=AWAY)
             await answer(scope, receive, send)
 
 

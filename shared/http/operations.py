@@ -12,6 +12,7 @@ from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.problems import NotFound
 from shared.http.service import Service
 from shared.mongo import SnapshotQuery
+from shared.refusals import refuses
 
 JOBS = "/v1/ops/jobs/"
 """Start of the path that runs a job of a service."""
@@ -37,6 +38,7 @@ def add_jobs(app: FastAPI, service: Service) -> None:
         tags=["operations"],
         responses={200: {"content": {"application/json": {"example": example}}}},
     )
+    @refuses(NotFound)
     async def run_job(
         job: Annotated[str, Path(json_schema_extra={"enum": names})], _caller: StaffOrOps, run: Run
     ) -> JobOut:
@@ -56,6 +58,7 @@ def add_snapshots(app: FastAPI, service: Service) -> None:
         return
 
     @app.get("/v1/snapshots/{kind}", tags=["operations"])
+    @refuses(NotFound)
     async def get_snapshot(
         kind: str,
         _caller: OtherService,

@@ -1,7 +1,7 @@
 """Problems (RFC 9457): the answers to requests that fail, and the errors that lead to them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import structlog
@@ -17,6 +17,7 @@ from shared.http.service import Service
 from shared.idempotency import KeyReused
 from shared.mongo import is_away
 from shared.owners import BadId, OwnerAway, OwnerRefused
+from shared.refusals import PlainProblem, ProblemKind
 from shared.unit_of_work import Busy
 
 log = structlog.get_logger()
@@ -26,6 +27,15 @@ REFUSALS = Counter(
 )
 
 AWAY = {"Retry-After": "2"}
+
+MALFORMED = PlainProblem("malformed", 422)
+NOT_JSON = PlainProblem("not-json", 400)
+OTHER_TYPE = PlainProblem("not-json", 415)
+TOO_LARGE = PlainProblem("too-large", 413)
+METHOD_NOT_ALLOWED = PlainProblem("method-not-allowed", 405)
+TOO_MANY_REQUESTS = PlainProblem("too-many-requests", 429)
+UNAVAILABLE = PlainProblem("unavailable", 503)
+INTERNAL = PlainProblem("internal", 500)
 
 
 class Problem(BaseModel):
@@ -40,34 +50,41 @@ class Problem(BaseModel):
 
 
 class NotFound(Exception):
-    """404: the resource does not exist, or this caller may not know of it."""
+    """The resource does not exist, or this caller may not know of it."""
+
+    code: ClassVar[str] = "not-found"
+    status: ClassVar[int] = 404
 
     def __init__(self, what: str = "thing") -> None:
         super().__init__(f"There is no such {what}.")
         self.what = what
 
 
+_BY_STATUS: Mapping[int, ProblemKind] = {
+    kind.status: kind for kind in (NOT_JSON, NotFound, METHOD_NOT_ALLOWED, TOO_LARGE, MALFORMED)
+}
+"""Kinds of the problems that the web framework raises."""
+
+
 def problem(
-    status: int,
-    code: str,
+    kind: ProblemKind,
     detail: str,
     *,
-    title: str | None = None,
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a problem as a response."""
-    body = {
-        "type": f"/problems/{code}",
-        "title": title or code.replace("-", " ").capitalize(),
-        "status": status,
+    body: dict[str, Any] = {
+        "type": f"/problems/{kind.code}",
+        "title": kind.code.replace("-", " ").capitalize(),
+        "status": kind.status,
         "detail": detail,
-        "code": code,
+        "code": kind.code,
     }
     if errors is not None:
         body["errors"] = errors
     return Response(
-        orjson.dumps(body), status, dict(headers or {}), media_type="application/problem+json"
+        orjson.dumps(body), kind.status, dict(headers or {}), media_type="application/problem+json"
     )
 
 
@@ -79,7 +96,7 @@ def count_refusal(code: str) -> None:
 
 def unavailable(what: str) -> Response:
     """Return a 503: a service, or a part of the system, is away."""
-    return problem(503, "unavailable", f"{what} is away for a moment. Try again.", headers=AWAY)
+    return problem(UNAVAILABLE, f"{what} is away for a moment. Try again.", headers=AWAY)
 
 
 def add_problems(app: FastAPI, service: Service) -> None:
@@ -92,7 +109,7 @@ def add_problems(app: FastAPI, service: Service) -> None:
         count_refusal(code)
         headers = {"Retry-After": "60"} if status == 429 else None
         extra = getattr(error, "extra", None)
-        answer = problem(status, code, reason, headers=headers)
+        answer = problem(PlainProblem(code, status), reason, headers=headers)
         if isinstance(extra, Mapping):
             answer = Response(
                 orjson.dumps({**orjson.loads(answer.body), **extra}),
@@ -103,23 +120,20 @@ def add_problems(app: FastAPI, service: Service) -> None:
         return answer
 
     async def not_found(_: Request, error: Exception) -> Response:
-        return problem(404, "not-found", str(error))
+        return problem(NotFound, str(error))
 
     async def reused(_: Request, __: Exception) -> Response:
-        return problem(
-            409, "idempotency-key-reused", "This Idempotency-Key was used for another request."
-        )
+        return problem(KeyReused, "This Idempotency-Key was used for another request.")
 
     async def unauthenticated(_: Request, __: Exception) -> Response:
         return problem(
-            401,
-            "unauthenticated",
+            Unauthenticated,
             "Log in: the token is missing, altered, expired or meant for another system.",
             headers={"WWW-Authenticate": "Bearer"},
         )
 
     async def forbidden(_: Request, __: Exception) -> Response:
-        return problem(403, "forbidden", "Your role does not allow this.")
+        return problem(Forbidden, "Your role does not allow this.")
 
     async def away(_: Request, error: Exception) -> Response:
         return unavailable(
@@ -127,11 +141,11 @@ def add_problems(app: FastAPI, service: Service) -> None:
         )
 
     async def owner_refused(_: Request, error: Exception) -> Response:
-        return problem(422, "malformed", str(error))
+        return problem(MALFORMED, str(error))
 
     async def out_of_range(request: Request, error: Exception) -> Response:
         log.warning("out of range", path=request.url.path, exc_info=error)
-        return problem(422, "malformed", "A number or a date is out of range.")
+        return problem(MALFORMED, "A number or a date is out of range.")
 
     async def database(request: Request, error: Exception) -> Response:
         if is_away(error) or isinstance(error, Busy):
@@ -140,34 +154,23 @@ def add_problems(app: FastAPI, service: Service) -> None:
 
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("unexpected", path=request.url.path, error=type(error).__name__, exc_info=error)
-        return problem(500, "internal", "Something went wrong here. It has been logged.")
+        return problem(INTERNAL, "Something went wrong here. It has been logged.")
 
     async def malformed(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         faults = error.errors()
         if any(fault["type"] == "json_invalid" for fault in faults):
-            return problem(400, "not-json", "The body is not JSON.")
+            return problem(NOT_JSON, "The body is not JSON.")
         errors = [
             {"field": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
             for fault in faults
         ]
-        return problem(422, "malformed", "Some fields are not as they should be.", errors=errors)
+        return problem(MALFORMED, "Some fields are not as they should be.", errors=errors)
 
     async def plain_http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
-        codes = {
-            400: "not-json",
-            404: "not-found",
-            405: "method-not-allowed",
-            413: "too-large",
-            422: "malformed",
-        }
-        return problem(
-            error.status_code,
-            codes.get(error.status_code, "refused"),
-            str(error.detail),
-            headers=error.headers,
-        )
+        kind = _BY_STATUS.get(error.status_code, PlainProblem("refused", error.status_code))
+        return problem(kind, str(error.detail), headers=error.headers)
 
     for kind, handler in (
         (service.refusal, refused),

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any, ClassVar
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from joserfc.jwk import OKPKey
 from prometheus_client import REGISTRY
 
@@ -15,6 +16,7 @@ from shared.http.bodies import Body
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.problems import NotFound
 from shared.http.service import Service
+from shared.refusals import refuses
 from tests.shared.things import Raise, Thing, raise_count
 from tests.support import Api, served, token
 
@@ -25,13 +27,30 @@ class ThingIn(Body):
     id: str
 
 
-class TooMany(Exception):
+class Refusal(Exception):
+    code: ClassVar[str]
+    status: ClassVar[int] = 409
+    reason: ClassVar[str]
+
+
+class TooMany(Refusal):
     code = "too-many"
-    status = 409
     reason = "There are too many things."
 
 
-@router.post("/things", status_code=201)
+class Closed(Refusal):
+    code = "closed"
+    reason = "The library is closed."
+
+
+@refuses(Closed, methods=("POST",))
+async def is_open(request: Request) -> None:
+    if request.headers.get("closed"):
+        raise Closed
+
+
+@router.post("/things", status_code=201, dependencies=[Depends(is_open)])
+@refuses(TooMany)
 async def post_thing(body: ThingIn, _caller: Patron, run: Run) -> Thing:
     if body.id == "refused":
         raise TooMany
@@ -40,7 +59,7 @@ async def post_thing(body: ThingIn, _caller: Patron, run: Run) -> Thing:
     return await run(raise_count, Raise(body.id))
 
 
-@router.get("/things/{thing_id}")
+@router.get("/things/{thing_id}", dependencies=[Depends(is_open)])
 async def get_thing(thing_id: str, db: Db) -> dict[str, int]:
     found = await db.things.find_one({"_id": thing_id})
     if found is None:
@@ -60,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
             title="Things",
             routers=(router,),
             indexes={"things": []},
-            refusal=TooMany,
+            refusal=Refusal,
         ),
         settings,
     )
@@ -236,3 +255,29 @@ async def test_a_database_that_is_away_is_a_503(database: str) -> None:
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"] == "2"
     assert ready.status == 503
+
+
+def codes_in(document: dict[str, Any], method: str, path: str, status: str) -> list[str]:
+    answer = document["paths"][path][method]["responses"].get(status)
+    return list(answer["content"]["application/problem+json"]["examples"]) if answer else []
+
+
+async def test_a_route_inherits_the_refusals_that_its_dependencies_declare(api: Api) -> None:
+    document = api.app.openapi()
+    assert codes_in(document, "post", "/v1/things", "409") == [
+        "too-many",
+        "closed",
+        "idempotency-key-reused",
+    ]
+    assert codes_in(document, "post", "/v1/things", "401") == ["unauthenticated"]
+    assert codes_in(document, "get", "/v1/things/{thing_id}", "409") == []
+
+
+async def test_the_client_of_tests_fails_on_a_problem_that_its_route_does_not_declare(
+    api: Api,
+) -> None:
+    closed = {"Closed": "yes"}
+    answer = await api.post("/v1/things", {"id": "one"}, as_=PATRON, headers=closed)
+    assert answer.json()["code"] == "closed"
+    with pytest.raises(AssertionError, match=r"GET /v1/things/one does not declare \['closed'\]"):
+        await api.get("/v1/things/one", headers=closed)

@@ -10,7 +10,7 @@ from services.accounts.domain.cardholder import (
     Cardholder,
 )
 from services.accounts.domain.patron import BlockedBy, Patron, Status
-from services.accounts.domain.refusals import NoSuchPatron
+from services.accounts.domain.refusals import AlreadyBlocked, CardTaken, NoSuchPatron, NotBlocked
 from services.accounts.routes.fields import (
     BranchCode,
     CardNumber,
@@ -30,6 +30,7 @@ from shared.auth import DeskOrService, PatronOrStaff, Staff, may_see
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.ids import card_digest
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -159,10 +160,11 @@ def _view(caller: auth.Caller) -> type[PatronOut] | type[PatronRef]:
 
 
 @router.post("/patrons", status_code=201, tags=["patrons"])
+@refuses(CardTaken)
 async def post_patron(
     body: PatronIn, caller: Staff, run: Run, db: Db, settings: OwnSettings
 ) -> PatronOut:
-    """Register a patron. 409 `card-taken`."""
+    """Register a patron."""
     patron = await run(
         register_patron,
         RegisterPatron(
@@ -194,14 +196,16 @@ async def get_patrons(
 
 
 @router.get("/patrons/{patron_id}", tags=["patrons"])
+@refuses(NoSuchPatron)
 async def get_patron(patron_id: PatronId, caller: PatronOrStaff, db: Db) -> PatronOut | PatronRef:
-    """Get a patron; services get a PatronRef. 404 `no-such-patron`, also once erased."""
+    """Get a patron; services get a PatronRef. An erased patron is not found."""
     if not may_see(caller, patron_id):
         raise NoSuchPatron
     return _view(caller).of(*await queries.patron(db, patron_id))
 
 
 @router.patch("/patrons/{patron_id}", tags=["patrons"])
+@refuses(NoSuchPatron, CardTaken)
 async def patch_patron(
     patron_id: PatronId,
     body: PatronChanges,
@@ -211,7 +215,7 @@ async def patch_patron(
     db: Db,
     settings: OwnSettings,
 ) -> PatronOut:
-    """Change a patron's data. 404 `no-such-patron`, 409 `card-taken`."""
+    """Change a patron's data."""
     patron = await run(
         amend_patron,
         AmendPatron(
@@ -233,26 +237,29 @@ async def patch_patron(
 
 
 @router.delete("/patrons/{patron_id}", tags=["patrons"])
+@refuses(NoSuchPatron)
 async def delete_patron(patron_id: PatronId, caller: Staff, run: Run) -> PatronRef:
-    """Erase a patron; the response is the tombstone. 404 `no-such-patron`."""
+    """Erase a patron; the response is the tombstone."""
     return PatronRef.of(await run(erase_patron, ErasePatron(patron_id)))
 
 
 @router.post("/patrons/{patron_id}/block", tags=["patrons"])
+@refuses(NoSuchPatron, AlreadyBlocked)
 async def post_block(
     patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
 ) -> PatronOut:
-    """Stop a patron from borrowing, renewing and reserving. 409 `already-blocked`."""
+    """Stop a patron from borrowing, renewing and reserving."""
     patron = await run(block_patron, BlockPatron(patron_id, body.reason))
     _, holder = await queries.patron(db, patron_id)
     return PatronOut.of(patron, holder)
 
 
 @router.post("/patrons/{patron_id}/unblock", tags=["patrons"])
+@refuses(NoSuchPatron, NotBlocked)
 async def post_unblock(
     patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
 ) -> PatronOut:
-    """Let a patron whom the staff blocked borrow again. 409 `not-blocked`."""
+    """Let a patron whom the staff blocked borrow again."""
     patron = await run(unblock_patron, UnblockPatron(patron_id, body.reason))
     _, holder = await queries.patron(db, patron_id)
     return PatronOut.of(patron, holder)

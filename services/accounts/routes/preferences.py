@@ -7,11 +7,13 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.accounts import queries
 from services.accounts.domain.preferences import Setting
+from services.accounts.domain.refusals import NoAddress, NoSuchPatron
 from services.accounts.routes.fields import BranchCode, Channel, Language
 from services.accounts.usecases.choose_preferences import ChoosePreferences, choose_preferences
 from shared import auth
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -63,16 +65,18 @@ class PreferencesOut(BaseModel):
 
 
 @router.get("/me/preferences", tags=["preferences"])
+@refuses(NoSuchPatron)
 async def get_preferences(caller: auth.Patron, db: Db) -> PreferencesOut:
     """Get the patron's preferences (My Setting)."""
     return PreferencesOut.of(await queries.preferences(db, caller.id))
 
 
 @router.patch("/me/preferences", tags=["preferences"])
+@refuses(NoSuchPatron, NoAddress)
 async def patch_preferences(body: PreferencesIn, caller: auth.Patron, run: Run) -> PreferencesOut:
     """Change the patron's preferences (My Setting).
 
-    409 `no-address` for a channel that is added while no address for it is on file.
+    A channel can be added only while an address for it is on file.
     """
     setting = await run(
         choose_preferences,

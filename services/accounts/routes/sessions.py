@@ -5,6 +5,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from services.accounts.domain.refusals import BadCredentials, Locked
 from services.accounts.routes.fields import OwnSettings, Secret
 from services.accounts.usecases.admit_service import AdmitService, admit_service
 from services.accounts.usecases.log_in import LogIn, log_in
@@ -13,6 +14,7 @@ from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.dependencies import Db
 from shared.ids import card_digest
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -55,8 +57,9 @@ class SessionOut(BaseModel):
 
 
 @router.post("/sessions", tags=["sessions"])
+@refuses(BadCredentials, Locked)
 async def post_session(body: SessionIn, db: Db, settings: OwnSettings) -> SessionOut:
-    """Log in. 401 `bad-credentials`, 429 `locked`."""
+    """Log in."""
     # Not through `run`: a repeated login is a new attempt, even with the same Idempotency-Key.
     attempt = LogIn(
         card_digest=card_digest(body.card_number, settings.card_key),
@@ -67,7 +70,8 @@ async def post_session(body: SessionIn, db: Db, settings: OwnSettings) -> Sessio
 
 
 @router.post("/service-sessions", tags=["sessions"])
+@refuses(BadCredentials)
 async def post_service_session(body: ServiceSessionIn, db: Db, settings: OwnSettings) -> SessionOut:
-    """Log in as a service. 401 `bad-credentials`."""
+    """Log in as a service."""
     attempt = AdmitService(body.service, body.secret.get_secret_value(), at=wall_clock())
     return SessionOut.of(await admit_service(db, settings, attempt))

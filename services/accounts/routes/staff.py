@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from services.accounts.domain.cardholder import (
     Role,
 )
+from services.accounts.domain.refusals import CardTaken
 from services.accounts.routes.fields import CardNumber, Name, NewPin, OwnSettings
 from services.accounts.usecases.add_staff import AddStaff, add_staff
 from services.accounts.usecases.check_pin import hash_pin
@@ -15,6 +16,7 @@ from shared.auth import Ops
 from shared.http.bodies import Body
 from shared.http.dependencies import Run
 from shared.ids import card_digest
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -38,8 +40,9 @@ class StaffOut(BaseModel):
 
 
 @router.post("/staff", status_code=201, tags=["staff"])
+@refuses(CardTaken)
 async def post_staff(body: StaffIn, caller: Ops, run: Run, settings: OwnSettings) -> StaffOut:
-    """Create an account for staff, a station or an operator. 409 `card-taken`."""
+    """Create an account for staff, a station or an operator."""
     staff_id = await run(
         add_staff,
         AddStaff(

@@ -12,7 +12,11 @@ from services.circulation import queries, store
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.fines import Statement, as_document
 from services.circulation.domain.ledger import Entry
-from services.circulation.domain.refusals.money import NoSuchCharge
+from services.circulation.domain.refusals.money import (
+    MoreThanOutstanding,
+    NoSuchCharge,
+    PaymentUnderWay,
+)
 from services.circulation.routes.fields import Id, Line, Today
 from services.circulation.usecases.commands.waive_charge import WaiveCharge, waive_charge
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
@@ -21,6 +25,7 @@ from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.http.paging import Page, PageQuery, page_of
 from shared.mongo import Database
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -211,15 +216,17 @@ async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
 
 
 @router.post("/charges/{charge_id}/waiver")
+@refuses(NoSuchCharge, MoreThanOutstanding, PaymentUnderWay)
 async def post_waiver(
     charge_id: Id, body: WaiverIn, caller: Staff, run: Run, today: Today
 ) -> ChargeOut:
-    """Waive a charge or a part of it. 409 `more-than-outstanding` or `payment-under-way`."""
+    """Waive a charge or a part of it."""
     command = WaiveCharge(charge_id, body.amount_cents, body.reason, caller.id, today)
     return ChargeOut.of(await run(waive_charge, command))
 
 
 @router.get("/charges/{charge_id}")
+@refuses(NoSuchCharge)
 async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFull:
     """Get a charge with its statement and its ledger."""
     charge = await store.charges.find(db, charge_id)
@@ -229,10 +236,11 @@ async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFu
 
 
 @router.get("/charges/{charge_id}/statement")
+@refuses(NoSuchCharge)
 async def get_charge_statement(charge_id: Id, caller: PatronOrStaff, db: Db) -> StatementOut:
     """Get a fine's statement as it was assessed or last recalculated.
 
-    404 `no-such-charge` for charges that are no fine.
+    A charge that is no fine has no statement and is not found.
     """
     charge = await store.charges.find(db, charge_id)
     if charge is None or charge.statement is None or not may_see(caller, charge.patron_id):

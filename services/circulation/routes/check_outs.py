@@ -6,7 +6,24 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
 
 from services.circulation.domain.loan import Channel
-from services.circulation.domain.refusals.patrons import NoSuchCard
+from services.circulation.domain.refusals.branches import NoSuchBranch
+from services.circulation.domain.refusals.copies import (
+    CopyDamaged,
+    CopyKept,
+    CopyLost,
+    CopyNotOnLoan,
+    CopyOnLoan,
+    CopyWithdrawn,
+    LentBeforeReturn,
+    NoSuchCopy,
+)
+from services.circulation.domain.refusals.loans import (
+    InTheFuture,
+    LoanLimit,
+    ReturnedBeforeBorrowed,
+    TooLongAgo,
+)
+from services.circulation.domain.refusals.patrons import NoSuchCard, PatronBlocked
 from services.circulation.routes.charges import ChargeOut, StatementOut
 from services.circulation.routes.copies import CopyDetail
 from services.circulation.routes.fields import Barcodes, BranchCode, When, day_of
@@ -27,6 +44,7 @@ from shared.auth import Desk
 from shared.http.bodies import Body
 from shared.http.dependencies import Run
 from shared.ids import card_digest
+from shared.refusals import refuses, refuses_items
 
 router = APIRouter(prefix="/v1")
 
@@ -125,15 +143,24 @@ class ReturnOut(BaseModel):
 
 
 @router.post("/checkouts")
+@refuses(NoSuchCard, NoSuchBranch, InTheFuture, TooLongAgo)
+@refuses_items(
+    NoSuchCopy,
+    CopyOnLoan,
+    CopyKept,
+    CopyLost,
+    CopyDamaged,
+    CopyWithdrawn,
+    LentBeforeReturn,
+    LoanLimit,
+    PatronBlocked,
+)
 async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOut:
     """Lend copies; each succeeds or fails on its own.
 
     With `offline`, a station reports check-outs that already happened. A free copy is then on loan
     from that time; if the rules forbid the check-out, the result has the `problem` beside the loan,
     and staff get a conflict to settle.
-    404 `no-such-card` or `unknown-branch`, 409 `in-the-future` or `too-long-ago` refuse all; a copy
-    is refused with `no-such-copy`, `copy-on-loan`, `copy-kept`, `copy-lost`, `copy-damaged`,
-    `copy-withdrawn`, `lent-before-return`, `loan-limit` or `patron-blocked`.
     """
     command = CheckOut(
         card_digest=card_digest(body.card_number, run.settings.card_key),
@@ -155,15 +182,14 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
 
 
 @router.post("/returns")
+@refuses(NoSuchBranch, InTheFuture)
+@refuses_items(NoSuchCopy, CopyNotOnLoan, ReturnedBeforeBorrowed)
 async def post_return(body: ReturnIn, _caller: Desk, run: Run) -> ReturnOut:
     """Take copies back at any branch; each succeeds or fails on its own.
 
     A copy that was in transit or to be fetched is received. At the pick-up branch its hold becomes
     `ready`; at any other branch the copy is sent on to the pick-up branch. A missing copy can be
     lent again.
-
-    404 `unknown-branch` and 409 `in-the-future` refuse all; a copy is refused with `no-such-copy`,
-    `not-on-loan` or `returned-before-borrowed`.
     """
     command = ReturnCopies(
         barcodes=body.barcodes,

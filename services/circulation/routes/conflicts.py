@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.circulation import store
 from services.circulation.domain.conflict import Conflict
+from services.circulation.domain.refusals.conflicts import ConflictResolved, NoSuchConflict
 from services.circulation.routes.fields import Id, Line
 from services.circulation.usecases.commands.resolve_conflict import (
     ResolveConflict,
@@ -17,6 +18,7 @@ from shared.auth import Staff
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery, page_of
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -93,9 +95,10 @@ async def get_conflicts(
 
 
 @router.post("/offline-conflicts/{conflict_id}/resolution")
+@refuses(NoSuchConflict, ConflictResolved)
 async def post_resolution(
     conflict_id: Id, body: ResolutionIn, caller: Staff, run: Run
 ) -> ConflictOut:
-    """Settle a conflict. 404 `no-such-conflict`, 409 `conflict-resolved`."""
+    """Settle a conflict."""
     command = ResolveConflict(conflict_id, caller.id, body.note)
     return ConflictOut.of(await run(resolve_conflict, command))

@@ -5,6 +5,8 @@ from pydantic import BaseModel, Field
 
 from services.circulation import store
 from services.circulation.domain.copy import Copy, CopyState
+from services.circulation.domain.refusals.branches import NoSuchBranch
+from services.circulation.domain.refusals.copies import LostByPatron, NoSuchCopy, NotInThisState
 from services.circulation.routes.fields import BarcodePath, BranchCode, day_of
 from services.circulation.routes.holds import HoldOut
 from services.circulation.usecases.commands.receive_copy import ReceiveCopy, receive_copy
@@ -15,6 +17,7 @@ from shared.auth import Desk, Staff
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.http.problems import NotFound
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -84,6 +87,7 @@ class PlacedOut(BaseModel):
 
 
 @router.get("/copies/{barcode}")
+@refuses(NotFound)
 async def get_copy(barcode: BarcodePath, _caller: Staff, db: Db) -> CopyDetail:
     """Get a copy by its barcode."""
     copy = await store.titles.find_copy(db, barcode)
@@ -93,12 +97,11 @@ async def get_copy(barcode: BarcodePath, _caller: Staff, db: Db) -> CopyDetail:
 
 
 @router.post("/copies/{barcode}/arrival")
+@refuses(NoSuchBranch, NoSuchCopy, NotInThisState)
 async def post_arrival(barcode: BarcodePath, body: Place, _caller: Desk, run: Run) -> PlacedOut:
     """Receive a copy that was in transit or to be fetched.
 
     The copy is then on the hold shelf, back at its own branch, or sent on.
-
-    404 `unknown-branch`; 409 `no-such-copy`, or `copy-state` where it was neither.
     """
     return PlacedOut.of(
         await run(receive_copy, ReceiveCopy(barcode, body.branch, day_of(None, run)))
@@ -106,10 +109,11 @@ async def post_arrival(barcode: BarcodePath, body: Place, _caller: Desk, run: Ru
 
 
 @router.post("/copies/{barcode}/removal")
+@refuses(NoSuchCopy, NotInThisState)
 async def post_removal(barcode: BarcodePath, body: Removal, _caller: Staff, run: Run) -> PlacedOut:
     """Take a copy out of lending. Its hold waits again at its place, or gets another copy.
 
-    409 `no-such-copy`, or `copy-state`, as for a copy on loan.
+    A copy on loan can't be taken out.
     """
     return PlacedOut.of(
         await run(take_out_copy, TakeOutCopy(barcode, body.fault, day_of(None, run)))
@@ -117,10 +121,11 @@ async def post_removal(barcode: BarcodePath, body: Removal, _caller: Staff, run:
 
 
 @router.post("/copies/{barcode}/recovery")
+@refuses(NoSuchBranch, NoSuchCopy, NotInThisState, LostByPatron)
 async def post_recovery(barcode: BarcodePath, body: Place, _caller: Staff, run: Run) -> PlacedOut:
     """Put a damaged, withdrawn or missing copy back into lending.
 
-    404 `unknown-branch`; 409 `no-such-copy`, `copy-state`, or `lost-by-patron`: return it instead.
+    A copy that a patron lost has to be returned instead.
     """
     return PlacedOut.of(
         await run(recover_copy, RecoverCopy(barcode, body.branch, day_of(None, run)))

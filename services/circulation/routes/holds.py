@@ -9,8 +9,18 @@ from pydantic import BaseModel, Field
 
 from services.circulation import queries, store
 from services.circulation.domain.hold import Hold, HoldState
-from services.circulation.domain.refusals.holds import NoSuchHold
-from services.circulation.domain.refusals.patrons import NoSuchPatron
+from services.circulation.domain.refusals.branches import NoSuchBranch
+from services.circulation.domain.refusals.holds import (
+    EndsBeforeToday,
+    HoldEnded,
+    HoldExists,
+    HoldLimit,
+    HoldNotWaiting,
+    NoSuchHold,
+    TitleOnLoan,
+)
+from services.circulation.domain.refusals.patrons import NoSuchPatron, PatronBlocked
+from services.circulation.domain.refusals.titles import NoSuchTitle
 from services.circulation.routes.fields import BranchCode, Id, day_of
 from services.circulation.routes.patrons import ask_for_patron
 from services.circulation.usecases.commands.amend_hold import AmendHold, amend_hold
@@ -21,6 +31,7 @@ from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Run
 from shared.http.paging import Page, PageQuery, page_of
 from shared.mongo import Database
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -162,14 +173,22 @@ async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
 
 
 @router.post("/holds", status_code=201)
+@refuses(
+    NoSuchTitle,
+    NoSuchPatron,
+    NoSuchBranch,
+    PatronBlocked,
+    HoldLimit,
+    HoldExists,
+    TitleOnLoan,
+    EndsBeforeToday,
+)
 async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
     """Reserve a title: patrons for themselves, staff for the patron they name.
 
     A free copy is set aside at once. The hold is `to-fetch` until staff or a station scan the copy
     with a return or an arrival. The hold is then `ready`, or the copy is sent to the pick-up
     branch.
-    404 `no-such-title`, `no-such-patron` or `unknown-branch`; 409 `patron-blocked`, `hold-limit`,
-    `hold-exists`, `title-on-loan` or `ends-before-today`.
     """
     patron_id = _for_whom(body, caller)
     command = PlaceHold(
@@ -197,11 +216,11 @@ def _for_whom(body: HoldIn, caller: Caller) -> str:
 
 
 @router.patch("/holds/{hold_id}")
+@refuses(NoSuchHold, NoSuchBranch, HoldEnded, HoldNotWaiting, EndsBeforeToday)
 async def patch_hold(hold_id: Id, body: HoldChange, caller: PatronOrStaff, run: Run) -> HoldOut:
     """Change a hold's pick-up branch or last day, or freeze or unfreeze it.
 
     A frozen hold is passed over and keeps its place.
-    409 `hold-ended`, `hold-not-waiting` or `ends-before-today`.
     """
     command = AmendHold(
         hold_id=hold_id,
@@ -217,8 +236,9 @@ async def patch_hold(hold_id: Id, body: HoldChange, caller: PatronOrStaff, run: 
 
 
 @router.delete("/holds/{hold_id}")
+@refuses(NoSuchHold, HoldEnded)
 async def delete_hold(hold_id: Id, caller: PatronOrStaff, run: Run) -> HoldOut:
-    """Cancel a hold: patrons their own, staff any. 409 `hold-ended`."""
+    """Cancel a hold: patrons their own, staff any."""
     command = CancelHold(
         hold_id=hold_id,
         patron_id=None if "staff" in caller.roles else caller.id,
@@ -234,6 +254,7 @@ async def get_my_holds(caller: Patron, db: Db) -> HoldList:
 
 
 @router.get("/holds/{hold_id}")
+@refuses(NoSuchHold)
 async def get_hold(hold_id: Id, caller: PatronOrStaff, db: Db) -> HoldOut:
     """Get a hold with its position."""
     hold = await store.holds.find(db, hold_id)

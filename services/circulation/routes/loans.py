@@ -9,7 +9,15 @@ from pydantic import BaseModel, Field
 
 from services.circulation import queries, store
 from services.circulation.domain.loan import DueMove, Loan
-from services.circulation.domain.refusals.loans import NoSuchLoan
+from services.circulation.domain.refusals.loans import (
+    InTheFuture,
+    LoanLost,
+    LoanNotOpen,
+    NoClaim,
+    NoSuchLoan,
+    PriceUnknown,
+    ReturnedBeforeBorrowed,
+)
 from services.circulation.domain.refusals.refusal import Refused
 from services.circulation.routes.charges import ChargeOut, FineStatementOut, StatementOut
 from services.circulation.routes.fields import Id, Today, When, day_of
@@ -23,6 +31,7 @@ from shared.http.dependencies import Db, Run
 from shared.http.paging import Page, PageQuery, page_of
 from shared.http.problems import count_refusal
 from shared.mongo import Database
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -172,13 +181,11 @@ async def renewals_left(run: Run, *loans: Loan) -> dict[str, int]:
 
 
 @router.post("/loans/{loan_id}/loss")
+@refuses(NoSuchLoan, PriceUnknown, LoanLost, LoanNotOpen)
 async def post_loss(
     loan_id: Id, caller: PatronOrStaff, run: Run, body: LossIn | None = None
 ) -> LossOut:
-    """Declare a loan lost: patrons their own, staff any. Staff may also give the copy's price.
-
-    409 `price-unknown`, `loan-lost` or `loan-not-open`.
-    """
+    """Declare a loan lost: patrons their own, staff any. Staff may also give the copy's price."""
     staff = "staff" in caller.roles
     command = DeclareLost(
         loan_id=loan_id,
@@ -191,13 +198,11 @@ async def post_loss(
 
 
 @router.post("/loans/{loan_id}/claim")
+@refuses(NoSuchLoan, LoanLost, LoanNotOpen, InTheFuture, ReturnedBeforeBorrowed)
 async def post_claim(
     loan_id: Id, caller: PatronOrStaff, run: Run, body: ClaimIn | None = None
 ) -> LoanOut:
-    """Claim that a loan was returned: patrons their own, staff any. Staff may also give the day.
-
-    409 `loan-lost`, `loan-not-open`, `in-the-future` or `returned-before-borrowed`.
-    """
+    """Claim that a loan was returned: patrons their own, staff any. Staff may also give the day."""
     staff = "staff" in caller.roles
     command = ClaimReturned(
         loan_id=loan_id,
@@ -209,11 +214,9 @@ async def post_claim(
 
 
 @router.delete("/loans/{loan_id}/claim")
+@refuses(NoSuchLoan, NoClaim, LoanLost, LoanNotOpen)
 async def delete_claim(loan_id: Id, _caller: Staff, run: Run) -> LoanOut:
-    """Reject a claim, because the copy was not found. If it is found, take it back instead.
-
-    409 `no-claim`, `loan-lost` or `loan-not-open`.
-    """
+    """Reject a claim, because the copy was not found. If it is found, take it back instead."""
     return await _shown(await run(reject_claim, RejectClaim(loan_id)), run)
 
 
@@ -242,6 +245,7 @@ async def get_my_loans(caller: Patron, db: Db, page: PageQuery, today: Today) ->
 
 
 @router.get("/loans/{loan_id}")
+@refuses(NoSuchLoan)
 async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db, today: Today) -> LoanOut:
     """Get a loan with every move of its due date."""
     loan = await _loan(db, loan_id, caller)
@@ -249,6 +253,7 @@ async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db, today: Today) -> 
 
 
 @router.get("/loans/{loan_id}/fine-statement")
+@refuses(NoSuchLoan)
 async def get_fine_statement(
     loan_id: Id, caller: PatronOrStaff, db: Db, today: Today, as_of: Day | None = None
 ) -> FineStatementOut:

@@ -8,7 +8,15 @@ from pydantic import BaseModel, Field
 
 from services.circulation import store
 from services.circulation.domain.payment import Payment, PaymentState, Refund
-from services.circulation.domain.refusals.money import NoSuchPayment
+from services.circulation.domain.refusals.money import (
+    NoPaymentProvider,
+    NoRefundDue,
+    NoSuchCharge,
+    NoSuchPayment,
+    NothingToPay,
+    PaymentDeclined,
+    PaymentUnderWay,
+)
 from services.circulation.provider import Provider, provider_of
 from services.circulation.routes.fields import Id, Ids, day_of
 from services.circulation.usecases.commands.begin_payment import BeginPayment
@@ -18,6 +26,7 @@ from services.circulation.usecases.workflows.refund_charge import refund_charge
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -84,24 +93,23 @@ class RefundOut(BaseModel):
         )
 
 
+@refuses(NoPaymentProvider)
 async def _provider(request: Request, db: Db) -> Provider:
     return provider_of(request.app.state.settings, db)
 
 
 Pays = Annotated[Provider, Depends(_provider)]
-"""The payment provider. 409 `no-payment-provider` where there is none."""
+"""The payment provider."""
 
 
 @router.post("/payments", status_code=201, responses={202: {"model": PaymentOut}})
+@refuses(NoSuchCharge, NothingToPay, PaymentUnderWay, PaymentDeclined)
 async def post_payment(
     body: PaymentIn, caller: Patron, run: Run, provider: Pays, response: Response
 ) -> PaymentOut:
     """Pay charges, each in full. 202: the provider has not answered yet; read the payment later.
 
     If a payment of the same charges is under way, the request continues and returns that payment.
-
-    404 `no-such-charge`, 409 `nothing-to-pay`, `payment-under-way`, `payment-declined` or
-    `no-payment-provider`.
     """
     command = BeginPayment(body.charge_ids, caller.id)
     payment = await pay_charges(run, provider, command, day_of(None, run))
@@ -110,6 +118,7 @@ async def post_payment(
 
 
 @router.get("/payments/{payment_id}")
+@refuses(NoSuchPayment)
 async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentOut:
     """Get a payment."""
     payment = await store.payments.find(db, payment_id)
@@ -119,13 +128,11 @@ async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentO
 
 
 @router.post("/charges/{charge_id}/refund", status_code=201, responses={202: {"model": RefundOut}})
+@refuses(NoSuchCharge, NoRefundDue, PaymentUnderWay)
 async def post_refund(
     charge_id: Id, caller: Staff, run: Run, provider: Pays, response: Response
 ) -> RefundOut:
-    """Give back the refund due on a charge. 202: the provider has not answered yet; ask again.
-
-    404 `no-such-charge`, 409 `no-refund-due`, `payment-under-way` or `no-payment-provider`.
-    """
+    """Give back the refund due on a charge. 202: the provider has not answered yet; ask again."""
     refund = await refund_charge(
         run, provider, BeginRefund(charge_id, caller.id), day_of(None, run)
     )

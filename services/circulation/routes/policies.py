@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.circulation import store
 from services.circulation.domain.policy import Policy, PolicyChange
-from services.circulation.domain.refusals.policies import NoSuchPolicy
+from services.circulation.domain.refusals.policies import NoSuchPolicy, PolicyNeeded, PolicyTaken
 from services.circulation.routes.fields import BranchKind, Category, Line
 from services.circulation.usecases.commands.delete_policy import DeletePolicy, delete_policy
 from services.circulation.usecases.commands.set_policy import SetPolicy, set_policy
@@ -16,6 +16,7 @@ from shared.auth import Staff
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery, page_of
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -111,25 +112,28 @@ async def get_policies(_caller: Staff, db: Db) -> PolicyList:
 
 
 @router.put("/policies/{policy_id}")
+@refuses(PolicyTaken, PolicyNeeded)
 async def put_policy(policy_id: PolicyId, body: PolicyIn, caller: Staff, run: Run) -> Policy:
-    """Put a row in force, for loans from now on. 409 `policy-taken` or `policy-needed`."""
+    """Put a row in force, for loans from now on."""
     return await run(set_policy, SetPolicy(body.row(policy_id), caller.id, body.reason))
 
 
 @router.delete("/policies/{policy_id}")
+@refuses(NoSuchPolicy, PolicyNeeded)
 async def remove_policy(
     policy_id: PolicyId, caller: Staff, run: Run, reason: Annotated[Line, Query()]
 ) -> PolicyChangeOut:
-    """Take a row out of force. 404 `no-such-policy`, 409 `policy-needed`."""
+    """Take a row out of force."""
     command = DeletePolicy(policy_id, caller.id, reason)
     return PolicyChangeOut.of(await run(delete_policy, command))
 
 
 @router.get("/policies/{policy_id}/history")
+@refuses(NoSuchPolicy)
 async def get_history(
     policy_id: PolicyId, _caller: Staff, db: Db, page: PageQuery
 ) -> PolicyChangePage:
-    """List every version of a row, oldest first. 404 `no-such-policy`."""
+    """List every version of a row, oldest first."""
     found = await store.policies.find_changes(db, policy_id, page.limit, page.after)
     if not found and page.after is None:
         raise NoSuchPolicy

@@ -6,6 +6,16 @@ from datetime import date
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from services.circulation.domain.refusals.loans import (
+    HoldWaiting,
+    LoanClaimed,
+    LoanLost,
+    LoanNotOpen,
+    NoSuchLoan,
+    NothingToGain,
+    RenewalLimit,
+)
+from services.circulation.domain.refusals.patrons import PatronBlocked
 from services.circulation.routes.charges import ChargeOut, StatementOut
 from services.circulation.routes.fields import Id, Ids, day_of
 from services.circulation.routes.loans import LoanOut, Refusal, renewals_left
@@ -18,8 +28,20 @@ from services.circulation.usecases.commands.renew_loan import Renewal, RenewLoan
 from shared.auth import Patron, PatronOrStaff
 from shared.http.bodies import Body
 from shared.http.dependencies import Preview, Run
+from shared.refusals import refuses, refuses_items
 
 router = APIRouter(prefix="/v1")
+
+RENEWAL_REFUSALS = (
+    NoSuchLoan,
+    HoldWaiting,
+    RenewalLimit,
+    NothingToGain,
+    PatronBlocked,
+    LoanClaimed,
+    LoanLost,
+    LoanNotOpen,
+)
 
 
 class RenewalsIn(Body):
@@ -128,6 +150,7 @@ class RenewAllEffectOut(BaseModel):
 
 
 @router.post("/loans/{loan_id}/renewals")
+@refuses(*RENEWAL_REFUSALS)
 async def post_renewal(
     loan_id: Id, caller: PatronOrStaff, run: Run, preview: Preview
 ) -> RenewalOut | RenewalEffectOut:
@@ -135,8 +158,6 @@ async def post_renewal(
 
     With `preview=true`, returns the effect and changes nothing. Renewing an overdue loan charges
     its fine so far.
-    409 `hold-waiting`, `renewal-limit`, `nothing-to-gain`, `patron-blocked`, `loan-claimed`,
-    `loan-lost` or `loan-not-open`.
     """
     command = RenewLoan(
         loan_id=loan_id,
@@ -151,6 +172,7 @@ async def post_renewal(
 
 
 @router.post("/me/renewals")
+@refuses_items(*RENEWAL_REFUSALS)
 async def post_renewals(
     caller: Patron, run: Run, preview: Preview, body: RenewalsIn | None = None
 ) -> RenewAllOut | RenewAllEffectOut:

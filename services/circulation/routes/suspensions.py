@@ -10,7 +10,12 @@ from pydantic import (
 )
 
 from services.circulation import queries, store
-from services.circulation.domain.refusals.suspensions import NoSuchSuspension
+from services.circulation.domain.refusals.suspensions import (
+    NoSuchSuspension,
+    ResumesBeforeStart,
+    SuspensionOver,
+    SuspensionWithdrawn,
+)
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.routes.effects import SuspensionEffectOut
 from services.circulation.routes.fields import (
@@ -33,6 +38,7 @@ from shared.auth import Staff, StaffOrService
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Preview, Run
 from shared.http.paging import PageQuery, page_of
+from shared.refusals import refuses
 from shared.unit_of_work import UseCase
 
 router = APIRouter(prefix="/v1")
@@ -134,13 +140,11 @@ class ConcernedPatronPage(BaseModel):
         }
     },
 )
+@refuses(ResumesBeforeStart)
 async def post_suspension(
     body: SuspensionIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
-    """Suspend fines. With `preview=true`, returns the effect and changes nothing.
-
-    409 `resumes-before-start`.
-    """
+    """Suspend fines. With `preview=true`, returns the effect and changes nothing."""
     command = SuspendFines(
         starts_on=body.starts_on,
         resumes_on=body.resumes_on,
@@ -154,13 +158,13 @@ async def post_suspension(
 
 
 @router.patch("/fine-suspensions/{suspension_id}")
+@refuses(NoSuchSuspension, ResumesBeforeStart, SuspensionWithdrawn)
 async def patch_suspension(
     suspension_id: Id, body: AmendmentIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
     """Announce when fines are counted again, or amend the span or the reason.
 
     With `preview=true`, returns the effect and changes nothing.
-    409 `resumes-before-start` or `suspension-withdrawn`.
     """
     command = AmendSuspension(suspension_id, body.resumes_on, body.starts_on, body.reason)
     if preview:
@@ -169,13 +173,11 @@ async def patch_suspension(
 
 
 @router.post("/fine-suspensions/{suspension_id}/withdrawal")
+@refuses(NoSuchSuspension, SuspensionWithdrawn, SuspensionOver)
 async def post_withdrawal(
     suspension_id: Id, body: WithdrawalIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
-    """Withdraw a suspension. With `preview=true`, returns the effect and changes nothing.
-
-    409 `suspension-withdrawn` or `suspension-over`.
-    """
+    """Withdraw a suspension. With `preview=true`, returns the effect and changes nothing."""
     command = WithdrawSuspension(suspension_id, day_of(None, run), body.in_error, body.reason)
     if preview:
         return await _effect(withdraw_suspension, command, run)
@@ -198,6 +200,7 @@ async def get_suspensions(_caller: StaffOrService, db: Db) -> SuspensionList:
 
 
 @router.get("/fine-suspensions/{suspension_id}/patrons")
+@refuses(NoSuchSuspension)
 async def get_concerned_patrons(
     suspension_id: Id, _caller: StaffOrService, run: Run, page: PageQuery
 ) -> ConcernedPatronPage:

@@ -12,6 +12,7 @@ from pydantic import (
 
 from services.circulation import queries, store
 from services.circulation.domain.copy import Copy
+from services.circulation.domain.refusals.titles import BarcodeTaken, NoSuchTitle, TooManyCopies
 from services.circulation.domain.title import Title
 from services.circulation.routes.fields import (
     Barcode,
@@ -35,6 +36,7 @@ from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery, page_of
 from shared.http.problems import NotFound
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -174,8 +176,9 @@ class TitlePage(BaseModel):
 
 
 @router.post("/titles", status_code=201)
+@refuses(BarcodeTaken)
 async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
-    """Catalogue a title with its copies. 409 `barcode-taken`."""
+    """Catalogue a title with its copies."""
     command = CatalogueTitle(
         title=body.title,
         authors=body.authors,
@@ -188,16 +191,18 @@ async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
 
 
 @router.patch("/titles/{title_id}")
+@refuses(NoSuchTitle)
 async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run) -> TitleInFull:
-    """Correct the catalogue's data of a title. 404 `no-such-title`."""
+    """Correct the catalogue's data of a title."""
     command = AmendTitle(title_id, body.model_dump(exclude_unset=True))
     amended = await run(amend_title, command)
     return TitleInFull.with_copies(amended.title, list(amended.copies))
 
 
 @router.post("/titles/{title_id}/copies", status_code=201)
+@refuses(NoSuchTitle, BarcodeTaken, TooManyCopies)
 async def post_copies(title_id: Id, body: CopiesIn, _caller: Staff, run: Run) -> TitleInFull:
-    """Add copies to a title. 404 `no-such-title`, 409 `barcode-taken` or `too-many-copies`."""
+    """Add copies to a title."""
     copies = tuple(copy.new() for copy in body.copies)
     command = AddCopies(title_id, copies, day_of(None, run))
     catalogued = await run(add_copies, command)
@@ -218,6 +223,7 @@ async def get_titles(
 
 
 @router.get("/titles/{title_id}")
+@refuses(NotFound)
 async def get_title(title_id: Id, db: Db) -> TitleInFull:
     """Get a title with its copies and their availability by branch."""
     found = await store.titles.find(db, title_id)

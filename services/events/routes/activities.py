@@ -9,6 +9,15 @@ from starlette.exceptions import HTTPException
 
 from services.events import queries
 from services.events.domain.activity import is_released
+from services.events.domain.refusals import (
+    ActivityCancelled,
+    EndsBeforeItStarts,
+    FewerPlaces,
+    NoRecording,
+    NoRegistrationNeeded,
+    NoSuchActivity,
+    NotYetReleased,
+)
 from services.events.queries import Shown
 from services.events.routes.fields import (
     ActivityId,
@@ -28,6 +37,7 @@ from shared.auth import Staff
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery, page_of
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["activities"])
 
@@ -177,10 +187,11 @@ def _after(cursor: str | None) -> tuple[datetime, str] | None:
 
 
 @router.post("/activities", status_code=201)
+@refuses(EndsBeforeItStarts)
 async def post_activity(
     body: ActivityIn, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
-    """Publish an activity. 422 `ends-before-it-starts`."""
+    """Publish an activity."""
     activity, places = await run(
         publish_activity,
         PublishActivity(
@@ -235,21 +246,20 @@ async def get_activities(
 
 
 @router.get("/activities/{activity_id}")
+@refuses(NoSuchActivity)
 async def get_activity(activity_id: ActivityId, db: Db, now: BusinessTime) -> ActivityOut:
-    """Get an activity. 404 `no-such-activity`."""
+    """Get an activity."""
     return ActivityOut.of(await queries.activity(db, activity_id), now)
 
 
 @router.patch("/activities/{activity_id}")
+@refuses(NoSuchActivity, ActivityCancelled, FewerPlaces, NoRegistrationNeeded, EndsBeforeItStarts)
 async def patch_activity(
     activity_id: ActivityId, body: ActivityChange, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
     """Change an activity's time or venue, or add places.
 
     Patrons who registered are notified of a new time or venue.
-
-    404 `no-such-activity`; 409 `activity-cancelled`, `fewer-places`, `no-registration-needed`; 422
-    `ends-before-it-starts`.
     """
     activity, places = await run(
         amend_activity,
@@ -268,22 +278,21 @@ async def patch_activity(
 
 
 @router.post("/activities/{activity_id}/cancellation")
+@refuses(NoSuchActivity, ActivityCancelled)
 async def post_cancellation(
     activity_id: ActivityId, body: CancellationIn, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
-    """Cancel an activity, which is final. Its registrations end and each patron is notified.
-
-    404 `no-such-activity`; 409 `activity-cancelled`.
-    """
+    """Cancel an activity, which is final. Its registrations end and each patron is notified."""
     activity, places = await run(cancel_activity, CancelActivity(activity_id, body.reason))
     return ActivityOut.of(Shown(activity, places), now)
 
 
 @router.get("/activities/{activity_id}/recording")
+@refuses(NoSuchActivity, NoRecording, NotYetReleased)
 async def get_recording(activity_id: ActivityId, db: Db, now: BusinessTime) -> RecordingOut:
     """Get the address of an activity's recording.
 
-    403 `not-yet-released` before its time, with `available_from`; 404 `no-recording`.
+    Before its release the problem has `available_from`, the instant of the release.
     """
     url, available_from = await queries.recording(db, activity_id, now)
     return RecordingOut(url=url, available_from=available_from)

@@ -7,6 +7,15 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from services.events import queries
+from services.events.domain.refusals import (
+    ActivityBegun,
+    ActivityCancelled,
+    AlreadyRegistered,
+    NoRegistrationNeeded,
+    NoSuchActivity,
+    NoSuchPatron,
+    NotRegistered,
+)
 from services.events.domain.registration import Registration, RegistrationState
 from services.events.queries import Placed
 from services.events.routes.fields import ActivityId
@@ -22,6 +31,7 @@ from shared.auth import Patron, StaffOrService
 from shared.clock import library_day
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery, page_of
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["activities"])
 
@@ -114,14 +124,18 @@ def _turn(cursor: str | None) -> int:
         },
     },
 )
+@refuses(
+    NoSuchActivity,
+    NoSuchPatron,
+    NoRegistrationNeeded,
+    AlreadyRegistered,
+    ActivityBegun,
+    ActivityCancelled,
+)
 async def post_registration(
     activity_id: ActivityId, caller: Patron, run: Run, response: Response
 ) -> RegistrationOut:
-    """Register for an activity, first come, first served: with a place, or on the waiting list.
-
-    404 `no-such-activity`, `no-such-patron`; 409 `no-registration-needed`, `already-registered`,
-    `activity-begun`, `activity-cancelled`.
-    """
+    """Register for an activity, first come, first served: with a place, or on the waiting list."""
     placed = await run(register_for_activity, RegisterForActivity(activity_id, caller.id))
     if placed.position is not None:
         response.status_code = 202
@@ -129,29 +143,26 @@ async def post_registration(
 
 
 @router.delete("/activities/{activity_id}/registration")
+@refuses(NoSuchActivity, NotRegistered, ActivityBegun, ActivityCancelled)
 async def delete_registration(activity_id: ActivityId, caller: Patron, run: Run) -> RegistrationOut:
-    """Withdraw from an activity. The place goes to the first on the waiting list.
-
-    404 `no-such-activity`, `not-registered`; 409 `activity-begun`, `activity-cancelled`.
-    """
+    """Withdraw from an activity. The place goes to the first on the waiting list."""
     ended = await run(withdraw_registration, WithdrawRegistration(activity_id, caller.id))
     return RegistrationOut.of(ended, None)
 
 
 @router.get("/activities/{activity_id}/registration")
+@refuses(NoSuchActivity, NotRegistered)
 async def get_registration(activity_id: ActivityId, caller: Patron, db: Db) -> OwnRegistrationOut:
-    """Get the patron's own registration. 404 `no-such-activity`, `not-registered`."""
+    """Get the patron's own registration."""
     return OwnRegistrationOut.placed(await queries.registration(db, activity_id, caller.id))
 
 
 @router.get("/activities/{activity_id}/registrations")
+@refuses(NoSuchActivity)
 async def get_registrations(
     activity_id: ActivityId, caller: StaffOrService, db: Db, page: PageQuery
 ) -> RegistrationPage:
-    """List an activity's registrations in the order of registering.
-
-    404 `no-such-activity`.
-    """
+    """List an activity's registrations in the order of registering."""
     found = await queries.registrations(db, activity_id, _turn(page.after), page.limit + 1)
     items = [RegistrationOut.of(registration, position) for registration, position in found]
     return RegistrationPage(**page_of(items, page, lambda item: str(item.turn)))

@@ -21,7 +21,7 @@ from services.gateway.settings import Settings
 from services.gateway.views.store import buckets
 from services.gateway.web.session import SESSION
 from shared.auth import Unauthenticated, Verifier
-from shared.http.problems import problem
+from shared.http.problems import TOO_MANY_REQUESTS, problem
 from shared.owners import OwnerAway
 
 MINUTE = 60.0
@@ -202,4 +202,4 @@ def _too_many(name: str, per_minute: int) -> ASGIApp:
         "RateLimit": f'"{name}";r=0;t={wait}',
     }
     detail = f"More than {per_minute} requests a minute. Try again later."
-    return problem(429, "too-many-requests", detail, headers=headers)
+    return problem(TOO_MANY_REQUESTS, detail, headers=headers)

@@ -15,13 +15,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.edge.cached_overview import CachedOverview
 from services.gateway.edge.limits import Limits
 from services.gateway.settings import Settings
-from shared.http.problems import problem
+from shared.http.problems import OTHER_TYPE, problem
+from shared.refusals import PlainProblem
 
 MAX_URL = 8 * 1024
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 * 1024
 COMPRESSED_FROM = 1400
 """Smallest answer to compress, in bytes: one that fits into a packet gains nothing."""
+ADDRESS_TOO_LONG = PlainProblem("address-too-long", 414)
+HEADERS_TOO_LARGE = PlainProblem("headers-too-large", 431)
+AMBIGUOUS = PlainProblem("ambiguous", 400)
 
 _ONCE = {b"host", b"content-length", b"authorization", b"content-type"}
 """Headers that must not occur twice: the next server might use the other value."""
@@ -119,18 +123,18 @@ def protect(app: FastAPI, settings: Settings) -> None:
 
 def _refused(scope: Scope) -> ASGIApp | None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL:
-        return problem(414, "address-too-long", f"An address may have {MAX_URL} bytes.")
+        return problem(ADDRESS_TOO_LONG, f"An address may have {MAX_URL} bytes.")
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     size = sum(len(name) + len(value) for name, value in headers)
     if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
         detail = f"{MAX_HEADERS} header fields of together {MAX_HEADER_BYTES} bytes may be sent."
-        return problem(431, "headers-too-large", detail)
+        return problem(HEADERS_TOO_LARGE, detail)
     names = Counter(name for name, _ in headers)
     twice = sorted(name.decode() for name in _ONCE if names[name] > 1)
     if twice:
-        return problem(400, "ambiguous", f"More than one header field {', '.join(twice)}.")
+        return problem(AMBIGUOUS, f"More than one header field {', '.join(twice)}.")
     if scope["path"].startswith("/v1/") and not _is_json(dict(headers)):
-        return problem(415, "not-json", "A body is JSON: Content-Type: application/json.")
+        return problem(OTHER_TYPE, "A body is JSON: Content-Type: application/json.")
     return None
 
 

@@ -28,8 +28,9 @@ from services.gateway.views.store import reads
 from services.gateway.views.store.schema import WHOLE
 from shared.auth import Caller
 from shared.clock import wall_clock
-from shared.http.problems import problem
+from shared.http.problems import UNAVAILABLE, problem
 from shared.owners import OwnerAway
+from shared.refusals import PlainProblem
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ SLOW_SECONDS = 5.0
 LAST_WORD_SECONDS = 20.0
 """Time limit for a reader to accept the last event."""
 RETRY_MS = 2000
+TOO_MANY_STREAMS = PlainProblem("too-many-streams", 429)
 _NOTHING = b": all is as it was\n\n"
 _DIGEST = 8
 """Characters of the digest of each part."""
@@ -74,10 +76,10 @@ class Streams:
         """Return the refusal of another stream for a patron; None if it is allowed."""
         if self.stopping or self._count >= self.most:
             detail = "Too many accounts are followed at the moment. Try again."
-            return problem(503, "unavailable", detail, headers={"Retry-After": "5"})
+            return problem(UNAVAILABLE, detail, headers={"Retry-After": "5"})
         if len(self._readers.get(patron_id, ())) >= self.each:
             detail = f"An account may be followed {self.each} times at once. Close another."
-            return problem(429, "too-many-streams", detail, headers={"Retry-After": "30"})
+            return problem(TOO_MANY_STREAMS, detail, headers={"Retry-After": "30"})
         return None
 
     @contextlib.contextmanager

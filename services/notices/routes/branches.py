@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.notices.domain import branch as rules
 from services.notices.domain.branch import Branch
+from services.notices.domain.refusals import BadHours, BranchExists, NoSuchBranch
 from services.notices.queries import branches
 from services.notices.routes.fields import BranchKind, Code, Id, Name, WeekBody, Weekday
 from services.notices.usecases.change_hours import ChangeHours, change_hours
@@ -16,6 +17,7 @@ from shared.clock import library_day
 from shared.http.bodies import Body
 from shared.http.dependencies import BusinessTime, Run
 from shared.http.paging import PageQuery
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["branches"])
 
@@ -126,8 +128,9 @@ class BranchPage(BaseModel):
 
 
 @router.post("/branches", status_code=201)
+@refuses(BranchExists, BadHours)
 async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: Run) -> BranchOut:
-    """Register a branch. 409 `branch-exists`, 422 `bad-hours`."""
+    """Register a branch."""
     today = library_day(now, run.settings.zone)
     hours = tuple(one.hours() for one in body.hours)
     command = RegisterBranch(body.code, body.name, body.kind, hours, today)
@@ -135,13 +138,11 @@ async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: R
 
 
 @router.patch("/branches/{code}")
+@refuses(NoSuchBranch, BadHours)
 async def patch_branch(
     code: Id, body: HoursChangeBody, caller: Staff, now: BusinessTime, run: Run
 ) -> BranchOut:
-    """Change the weekly hours; special hours in force end.
-
-    404 `no-such-branch`, 422 `bad-hours`.
-    """
+    """Change the weekly hours; special hours in force end."""
     today = library_day(now, run.settings.zone)
     hours = tuple(one.hours() for one in body.hours)
     command = ChangeHours(code, hours, body.from_ or today)
@@ -160,7 +161,8 @@ async def get_branches(
 
 
 @router.get("/branches/{code}")
+@refuses(NoSuchBranch)
 async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None = None) -> BranchOut:
-    """Return a branch as a visitor finds it on a day (default: today). 404 `no-such-branch`."""
+    """Return a branch as a visitor finds it on a day (default: today)."""
     day = on or library_day(now, run.settings.zone)
     return BranchOut.of(await branches.get(run.database, code), day)

@@ -9,6 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from services.notices.domain import branch as rules
 from services.notices.domain.branch import Terms
 from services.notices.domain.closure import ClosureState
+from services.notices.domain.refusals import (
+    BadHours,
+    ClosedAlready,
+    ClosureOver,
+    ClosureWithdrawn,
+    NeverClosed,
+    NoBranchCovered,
+    NoSuchBranch,
+    NoSuchClosure,
+    NothingToReopen,
+    NothingToWithdraw,
+    NotInClosure,
+    ReopenedAlready,
+)
 from services.notices.queries import closure_effects, closures
 from services.notices.queries.closure_effects import (
     ActivitiesInside,
@@ -31,6 +45,7 @@ from shared.contracts.notices import BranchSnapshot
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Preview, Run
 from shared.http.paging import PageQuery
+from shared.refusals import refuses
 from shared.unit_of_work import UseCase
 
 router = APIRouter(prefix="/v1", tags=["closures"])
@@ -211,13 +226,13 @@ class ClosurePage(BaseModel):
         }
     },
 )
+@refuses(NoSuchBranch, NoBranchCovered, NeverClosed, ClosedAlready)
 async def post_closure(
     body: ClosureBody, caller: Staff, run: Run, preview: Preview
 ) -> ClosureOut | ClosureEffectOut:
     """Close branches; closures may overlap, and may be in the past.
 
-    404 `no-such-branch`; 409 `no-branch-covered`, `reopened-before-closed`, or `closed-already`
-    naming the branches.
+    A problem about some of the branches names them in `branches`.
     """
     codes, kinds = body.codes_and_kinds
     command = CloseBranches(
@@ -232,18 +247,25 @@ async def post_closure(
 
 
 @router.patch("/closures/{closure_id}")
+@refuses(NoSuchClosure, ClosureWithdrawn, NeverClosed)
 async def patch_closure(
     closure_id: Id, body: AmendmentBody, caller: Staff, run: Run, preview: Preview
 ) -> ClosureOut | ClosureEffectOut:
-    """Correct a closure's first day or reason.
-
-    409 `closure-withdrawn` or `reopened-before-closed`.
-    """
+    """Correct a closure's first day or reason."""
     command = AmendClosure(closure_id, body.from_, body.reason)
     return await _done(amend_closure, command, run, preview)
 
 
 @router.post("/closures/{closure_id}/reopening")
+@refuses(
+    NoSuchClosure,
+    NotInClosure,
+    NothingToReopen,
+    ReopenedAlready,
+    ClosureWithdrawn,
+    NeverClosed,
+    BadHours,
+)
 async def post_reopening(
     closure_id: Id,
     body: ReopeningBody,
@@ -253,10 +275,8 @@ async def post_reopening(
 ) -> ClosureOut | ClosureEffectOut:
     """Announce when branches under a closure reopen: the named ones, or all still closed.
 
-    With `reopened_on` null an announced reopening is taken back, if it has not come.
-
-    409 `reopened-already` for a named branch that has reopened. 409 `not-in-closure`,
-    `nothing-to-reopen`, `closure-withdrawn` or `reopened-before-closed`; 422 `bad-hours`.
+    With `reopened_on` null an announced reopening is taken back, if it has not come. Branches that
+    have reopened are refused if they are named, and otherwise left out.
     """
     codes, kinds = body.codes_and_kinds
     today = library_day(run.now, run.settings.zone)
@@ -277,6 +297,7 @@ async def post_reopening(
 
 
 @router.post("/closures/{closure_id}/withdrawal")
+@refuses(NoSuchClosure, NotInClosure, NothingToWithdraw, ClosureOver)
 async def post_withdrawal(
     closure_id: Id,
     body: WithdrawalBody,
@@ -284,10 +305,7 @@ async def post_withdrawal(
     run: Run,
     preview: Preview,
 ) -> ClosureOut | ClosureEffectOut:
-    """Withdraw a closure, for the named branches or for all.
-
-    409 `closure-over`, `not-in-closure` or `nothing-to-withdraw`.
-    """
+    """Withdraw a closure, for the named branches or for all."""
     codes, kinds = body.codes_and_kinds
     today = library_day(run.now, run.settings.zone)
     command = WithdrawClosure(closure_id, codes, kinds, body.in_error, body.reason, today)
@@ -315,13 +333,15 @@ async def get_closures(
 
 
 @router.get("/closures/{closure_id}")
+@refuses(NoSuchClosure)
 async def get_closure(closure_id: Id, caller: Staff, db: Db) -> ClosureOut:
-    """Return a closure and the end of each branch under it. 404 `no-such-closure`."""
+    """Return a closure and the end of each branch under it."""
     return ClosureOut.of(await closures.get(db, closure_id))
 
 
 @router.get("/closures/{closure_id}/activities")
+@refuses(NoSuchClosure)
 async def get_closure_activities(closure_id: Id, caller: Staff, run: Run) -> ActivitiesInside:
-    """List activities in a closure, for staff to cancel or move. 404 `no-such-closure`."""
+    """List activities in a closure, for staff to cancel or move."""
     state = await closures.get(run.database, closure_id)
     return await closure_effects.activities_inside(run, state)

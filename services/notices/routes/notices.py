@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from services.notices.domain.notice import Notice
+from services.notices.domain.refusals import BadCursor, NoBranchCovered, NoSuchBranch
 from services.notices.queries import notices
 from services.notices.routes.fields import Id, Name, ScopeBody, Text
 from services.notices.usecases.publish_notice import PublishNotice, publish_notice
@@ -14,6 +15,7 @@ from shared.auth import Staff
 from shared.clock import library_day
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["notices"])
 
@@ -57,8 +59,9 @@ class NoticePage(BaseModel):
 
 
 @router.post("/notices", status_code=201)
+@refuses(NoSuchBranch, NoBranchCovered)
 async def post_notice(body: NoticeBody, caller: Staff, now: BusinessTime, run: Run) -> NoticeOut:
-    """Publish a notice. 404 `no-such-branch`, 409 `no-branch-covered`."""
+    """Publish a notice."""
     codes, kinds = body.codes_and_kinds
     day = body.date or library_day(now, run.settings.zone)
     command = PublishNotice(body.title, body.content, codes, kinds, day)
@@ -66,12 +69,10 @@ async def post_notice(body: NoticeBody, caller: Staff, now: BusinessTime, run: R
 
 
 @router.get("/notices")
+@refuses(BadCursor)
 async def get_notices(
     db: Db, page: PageQuery, branch: Annotated[Id | None, Query()] = None
 ) -> NoticePage:
-    """List notices, newest first; with `branch`, those of it and those of the whole library.
-
-    422 `bad-cursor`.
-    """
+    """List notices, newest first; with `branch`, those of it and those of the whole library."""
     found = await notices.page_of_notices(db, branch, page)
     return NoticePage(items=[NoticeOut.of(n) for n in found["items"]], next=found["next"])

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from services.notices.domain.refusals import BadCursor, NoSuchNotification
 from services.notices.queries import notifications
 from services.notices.queries.notifications import InboxItem
 from services.notices.routes.fields import Id
@@ -13,6 +14,7 @@ from services.notices.usecases.read_notification import ReadNotification, read_n
 from shared.auth import Patron
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["inbox"])
 
@@ -62,13 +64,15 @@ class InboxPage(BaseModel):
 
 
 @router.get("/me/inbox")
+@refuses(BadCursor)
 async def get_inbox(request: Request, caller: Patron, db: Db, page: PageQuery) -> InboxPage:
-    """List the patron's notifications, newest first. 422 `bad-cursor`."""
+    """List the patron's notifications, newest first."""
     found = await notifications.page_of_inbox(db, caller.id, page, request.app.state.settings.zone)
     return InboxPage(items=[InboxItemOut.of(one) for one in found["items"]], next=found["next"])
 
 
 @router.post("/me/inbox/{notification_id}/read")
+@refuses(NoSuchNotification)
 async def post_read(notification_id: Id, caller: Patron, run: Run) -> InboxItemOut:
     """Mark a notification as read; other patrons' notifications are not found."""
     one = await run(read_notification, ReadNotification(notification_id, caller.id))
