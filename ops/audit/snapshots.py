@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.console import Tell
-from services.gateway.views.open_items import open_holds, open_loans, open_registrations
+from services.gateway.views.open_items import (
+    open_enquiries,
+    open_holds,
+    open_loans,
+    open_registrations,
+)
 from services.gateway.views.rebuild import PARTS, is_of_a_patron, told_by
 from services.gateway.views.store.changes import TABLES, Change, Erasure, Row, ViewChange
 from services.gateway.views.store.schema import WHOLE
@@ -100,6 +105,7 @@ def _shown_in(view: Mapping[str, Any]) -> set[str]:
         *(f"loans.{key}" for key in open_loans(view)),
         *(f"holds.{key}" for key in open_holds(view)),
         *(f"registrations.{key}" for key in open_registrations(view)),
+        *(f"enquiries.{key}" for key in open_enquiries(view)),
         *(f"charges.{key}" for key, charge in charges.items() if charge["outstanding_cents"]),
         *(f"notifications.{key}" for key, one in told.items() if not one["read"]),
     }

@@ -1,4 +1,4 @@
-"""The open loans, holds and registrations of a view."""
+"""The open loans, holds, registrations and enquiries of a view."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +28,12 @@ def open_registrations(view: Mapping[str, Any] | None) -> dict[str, Document]:
     """Return the open registrations for activities of a view, by id."""
     found = (view or {}).get("registrations", {})
     return {key: one for key, one in sorted(found.items()) if one["state"] in OPEN_REGISTRATIONS}
+
+
+def open_enquiries(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """Return the open enquiries of a view by id, in the order of asking."""
+    found = (view or {}).get("enquiries", {})
+    return {key: one for key, one in sorted(found.items()) if one["state"] != "closed"}
 
 
 def waiting(view: Mapping[str, Any] | None) -> dict[str, Document]:

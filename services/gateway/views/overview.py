@@ -4,7 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from services.gateway.views.open_items import open_holds, open_loans, open_registrations
+from services.gateway.views.open_items import (
+    open_enquiries,
+    open_holds,
+    open_loans,
+    open_registrations,
+)
 from services.gateway.views.store.reads import Common
 from services.registry import OWNERS
 from shared.mongo import Document
@@ -48,6 +53,7 @@ def overview(
         "accruing": fines,
         "totals": _totals(loans, holds, charges, fines),
         "activities": _registered(view, activities, positions, midnight),
+        "enquiries": _enquiries(view),
         "inbox": {"unread": _unread(view)},
         "sources": _sources(view, live),
     }
@@ -165,6 +171,20 @@ def _totals(
         "refund_due_cents": sum(charge["refund_due_cents"] for charge in charges),
         "accruing_cents": sum(fine["amount_cents"] for fine in fines),
     }
+
+
+def _enquiries(view: Mapping[str, Any]) -> list[Document]:
+    """Return the questions to Ask a Librarian that are not closed, the first asked first."""
+    return [
+        {
+            "id": key,
+            "state": one["state"],
+            "opened_at": instant(one["opened_at"]),
+            "messages": one["messages"],
+            "version": one["version"],
+        }
+        for key, one in open_enquiries(view).items()
+    ]
 
 
 def _unread(view: Mapping[str, Any]) -> int:
