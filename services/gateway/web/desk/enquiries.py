@@ -9,6 +9,7 @@ from services.gateway.web.api import Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
 from services.gateway.web.desk.words import QUEUES
+from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import Said
 from services.gateway.web.visit import DeskVisit, Visit
 
@@ -104,9 +105,11 @@ async def _enquiry(visit: Visit, enquiry_id: str, refused: Reply | None = None) 
     asked, names = await asyncio.gather(
         visit.api.get(f"/v1/enquiries/{segment(enquiry_id)}"), branch_names(visit.api)
     )
+    enquiry = asked.json()
     return visit.page(
         "desk/enquiry.html",
-        enquiry=asked.json(),
+        enquiry=enquiry,
+        asked_in=LANGUAGES[enquiry["language"]].name,
         branches=names,
         **forms.outcomes(visit, refused, "answers", "notes", "assignment", "closure"),
     )
