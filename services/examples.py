@@ -22,6 +22,7 @@ HOLD = "01780d6c-4b20-7e47-92c1-8d5f0b3a7e06"
 CHARGE = "017810f3-6a40-7158-84d7-2b9c6e1f5a07"
 CLOSURE = "0176439b-8e00-7369-9f15-4e7a0d2c8b08"
 REGISTRATION = "01781140-2f60-7e09-8a1c-2b3d4e5f6a21"
+ENQUIRY = "01780d8a-5c30-7f21-8e4d-6a1b9c2f3d17"
 NOW = "2021-03-08T02:15:00Z"
 
 COMMON: Mapping[str, Any] = {
@@ -40,6 +41,7 @@ COMMON: Mapping[str, Any] = {
     "date": "2021-02-17",
     "due_on": "2021-02-19",
     "ends_at": "2021-03-27T08:30:00Z",
+    "enquiry_id": ENQUIRY,
     "expires_on": "2021-06-30",
     "fines_lowered": 0,
     "from": "2021-03-08",

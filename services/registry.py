@@ -109,12 +109,15 @@ SERVICES = (
             "/v1/notices",
             "/v1/notices.atom",
             "/v1/me/inbox",
+            "/v1/enquiries",
+            "/v1/me/enquiries",
         ),
         long_previews=("/v1/closures",),
         snapshots={
             "branches": notices.BranchSnapshot,
             "notices": notices.NoticePublished,
             "notifications": notices.NotificationSnapshot,
+            "enquiries": notices.EnquirySnapshot,
         },
     ),
     Declaration(

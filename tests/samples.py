@@ -150,6 +150,18 @@ def notification(kind: type[E], version: int, read: bool, key: str = "told-1") -
     )
 
 
+def enquiry(kind: type[E], version: int, enquiry_id: str = "enquiry-1", **more: Any) -> E:
+    fields = {
+        "enquiry_id": enquiry_id,
+        "patron_id": "patron-1",
+        "state": "new",
+        "language": "en",
+        "opened_at": START,
+        "messages": version,
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
 def branch(kind: type[E], version: int, code: str = "HKCL", **more: Any) -> E:
     fields = {
         "branch": code,

@@ -10,6 +10,7 @@ from typing import Any
 from ops.console import Tell
 from services.gateway.views.open_items import (
     open_charges,
+    open_enquiries,
     open_holds,
     open_loans,
     open_registrations,
@@ -106,6 +107,7 @@ def _shown_in(view: Mapping[str, Any]) -> set[str]:
         *(f"holds.{key}" for key in open_holds(view)),
         *(f"registrations.{key}" for key in open_registrations(view)),
         *(f"charges.{key}" for key in open_charges(view)),
+        *(f"enquiries.{key}" for key in open_enquiries(view)),
         *(f"notifications.{key}" for key, one in told.items() if not one["read"]),
     }
 

@@ -27,8 +27,9 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
     unread = await _by_patron(
         stores["notices"].notifications.find({"read": False, "withdrawn": False})
     )
+    asked = await _by_patron(stores["notices"].enquiries.find({"state": {"$ne": "closed"}}))
     registered = await _by_patron(stores["events"].registrations.find({}))
-    for patron in {*views, *loans, *holds, *charges, *unread, *registered}:
+    for patron in {*views, *loans, *holds, *charges, *unread, *registered, *asked}:
         view = views.get(patron, {})
         shown = {(key, loan["version"], loan["due_on"]) for key, loan in open_loans(view).items()}
         true = {(loan["_id"], loan["version"], loan["due_on"]) for loan in loans[patron]}
@@ -57,6 +58,16 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
         result.expect(
             joined == truly_joined,
             f"patron {patron} is shown other registrations: {joined ^ truly_joined}",
+        )
+        open_ones = {
+            (key, one["version"], one["state"])
+            for key, one in view.get("enquiries", {}).items()
+            if one["state"] != "closed"
+        }
+        truly_open = {(one["_id"], one["version"], one["state"]) for one in asked[patron]}
+        result.expect(
+            open_ones == truly_open,
+            f"patron {patron} is shown other questions: {open_ones ^ truly_open}",
         )
         told = {key for key, one in view.get("notifications", {}).items() if not one["read"]}
         inbox = {notification["_id"] for notification in unread[patron]}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import CHARGE, COMMON, NOW, REGISTRATION
+from services.examples import CHARGE, COMMON, ENQUIRY, NOW, REGISTRATION
 
 EVENT_ID = "kHv0sW2p" * 11
 """Event id in the stream of an account."""
@@ -16,6 +16,10 @@ EXAMPLES: Mapping[str, Any] = {
     # money
     "ChargeOut.statement_url": f"/v1/charges/{CHARGE}/statement",
     # activities, news and messages
+    "EnquiryOut.id": ENQUIRY,
+    "EnquiryOut.messages": 1,
+    "EnquiryOut.opened_at": NOW,
+    "EnquiryOut.state": "new",
     "RegisteredOut.id": REGISTRATION,
     "RegisteredOut.state": "confirmed",
     "RegisteredOut.position": None,

@@ -119,6 +119,16 @@ class RegisteredOut(BaseModel):
     version: int
 
 
+class EnquiryOut(BaseModel):
+    """A question to Ask a Librarian that is not closed; its texts are under /v1/enquiries."""
+
+    id: str
+    state: str = Field(description="`answered` and `waiting` are for the patron to read.")
+    opened_at: datetime
+    messages: int
+    version: int
+
+
 class TotalsOut(BaseModel):
     """Numbers of items, and sums in cents."""
 
@@ -162,6 +172,7 @@ class OverviewOut(BaseModel):
     accruing: list[AccruingOut]
     totals: TotalsOut
     activities: list[RegisteredOut]
+    enquiries: list[EnquiryOut]
     inbox: InboxOut
     sources: SourcesOut
 

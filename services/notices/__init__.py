@@ -1,9 +1,11 @@
-"""Notices: branches and their calendars, notices, and notifications of patrons.
+"""Notices: branches and their calendars, notices, notifications of patrons, and enquiries.
 
-Owns: branches with hours, closures and reopenings; notices; notifications (the patron's inbox).
+Owns: branches with hours, closures and reopenings; notices; notifications (the patron's inbox);
+enquiries to Ask a Librarian.
 
 Publishes: branch.registered, branch.closed, branch.reopened, branch.closure-changed,
-branch.hours-changed, notice.published, notification.delivered, notification.read.
+branch.hours-changed, notice.published, notification.delivered, notification.read,
+enquiry.opened, enquiry.assigned, enquiry.answered, enquiry.closed.
 
 Subscribes to patron.*, preferences.changed, title.catalogued and activity.published, to know which
 patrons to notify and in which language. Subscribes to the events of each notification kind

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import CLOSURE, COMMON, LOAN, TITLE
+from services.examples import CLOSURE, COMMON, ENQUIRY, LOAN, NOW, TITLE
 from shared.examples import LEFT_OUT
 
 HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2, 4, 5, 6)]
@@ -71,6 +71,39 @@ EXAMPLES: Mapping[str, Any] = {
     "NoticeOut.content": "Open again from 19 February, with special hours and a limit on people.",
     "NoticeOut.id": "0177aef1-8c40-7be7-98fa-6a2b1c4d3e19",
     "NoticeOut.title": "The Central Library reopens in part",
+    # Ask a Librarian
+    "AnswerBody.text": "The map room on the sixth floor has them, from 9 am.",
+    "AssignmentBody.branch": None,
+    "AssignmentBody.to": "me",
+    "EnquiryBody.branch": None,
+    "EnquiryBody.subject": "Old maps of the harbour",
+    "EnquiryBody.text": "Where can I see maps of the harbour of about 1900?",
+    "EnquiryBody.title_id": None,
+    "EnquiryOut.branch": None,
+    "EnquiryOut.id": ENQUIRY,
+    "EnquiryOut.subject": "Old maps of the harbour",
+    "EnquiryOut.title_id": None,
+    "MessageOut.at": NOW,
+    "MessageOut.author": None,
+    "MessageOut.by": "patron",
+    "MessageOut.id": "01780d8a-5c31-7a04-9b6e-2d8f4c1a7e55",
+    "MessageOut.private": False,
+    "MessageOut.text": "Where can I see maps of the harbour of about 1900?",
+    "ReplyBody.text": "I mean those of the north shore.",
+    "ThreadOut.branch": None,
+    "ThreadOut.id": ENQUIRY,
+    "ThreadOut.subject": "Old maps of the harbour",
+    "ThreadOut.title_id": None,
+    "asks": False,
+    "changed_at": NOW,
+    "librarian": None,
+    "messages": 1,
+    "opened_at": NOW,
+    "seen": 1,
+    "state": "new",
+    "POST /v1/enquiries/{enquiry_id}/answers.state": "answered",
+    "POST /v1/enquiries/{enquiry_id}/assignment.state": "assigned",
+    "POST /v1/enquiries/{enquiry_id}/closure.state": "closed",
     "InboxItemOut.about": {
         "loan_id": LOAN,
         "title_id": TITLE,

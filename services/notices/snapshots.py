@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from services.notices import store
 from services.notices.usecases.notify_patron import snapshot
 from services.notices.usecases.publish_branch import hours_changed
+from services.notices.usecases.publish_enquiry import snapshot as snapshot_of_enquiry
 from services.notices.usecases.publish_notice import published
-from shared.contracts.notices import NotificationSnapshot
+from shared.contracts.notices import EnquirySnapshot, NotificationSnapshot
 from shared.http.service import Snapshot, SnapshotPage
 from shared.mongo import Database, SnapshotQuery
 
@@ -29,5 +30,11 @@ async def notifications(db: Database, query: SnapshotQuery) -> SnapshotPage:
     return [snapshot(NotificationSnapshot, told) for told in found], more
 
 
-OF_PATRONS: Mapping[str, Snapshot] = {"notifications": notifications}
+async def enquiries(db: Database, query: SnapshotQuery) -> SnapshotPage:
+    """Return a part of the open enquiries."""
+    found, more = await store.enquiries.find_open(db, query)
+    return [snapshot_of_enquiry(EnquirySnapshot, enquiry) for enquiry in found], more
+
+
+OF_PATRONS: Mapping[str, Snapshot] = {"notifications": notifications, "enquiries": enquiries}
 OF_ALL: Mapping[str, Snapshot] = {"branches": branches, "notices": notices}

@@ -1,4 +1,4 @@
-"""Events of notices: branches with their calendars, notices and notifications."""
+"""Events of notices: branches with their calendars, notices, notifications and enquiries."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -263,3 +263,70 @@ class NotificationRead(
     subject="notification_id",
 ):
     """Published when the patron reads a notification."""
+
+
+EnquiryState = Literal["new", "assigned", "waiting", "answered", "closed"]
+
+
+class EnquirySnapshot(Event):
+    """An enquiry to Ask a Librarian after a change, without its texts, which stay in notices."""
+
+    enquiry_id: Id
+    patron_id: Id
+    state: EnquiryState = Field(
+        description="`new`: no librarian has taken it. `assigned`: a librarian works on it. "
+        "`waiting`: for the patron's reply to a question. `closed`: until the patron replies."
+    )
+    branch: Code | None = Field(
+        default=None, description="Code of the branch whose staff are asked; null: all staff."
+    )
+    title_id: Id | None = Field(default=None, description="Title that the enquiry is about.")
+    language: Short
+    opened_at: datetime
+    first_answered_at: datetime | None = None
+    messages: Count = Field(description="Number of messages of the patron and the staff.")
+
+    @property
+    def is_open(self) -> bool:
+        """True unless the enquiry is closed."""
+        return self.state != "closed"
+
+
+class EnquiryOpened(
+    EnquirySnapshot,
+    topic="enquiry.opened",
+    publisher="notices",
+    key="enquiry_id",
+    subject="enquiry_id",
+):
+    """Published when a patron asks, and for each reply of the patron, which opens it again."""
+
+
+class EnquiryAssigned(
+    EnquirySnapshot,
+    topic="enquiry.assigned",
+    publisher="notices",
+    key="enquiry_id",
+    subject="enquiry_id",
+):
+    """Published when a librarian takes an enquiry (`assigned`) or passes it on (`new`)."""
+
+
+class EnquiryAnswered(
+    EnquirySnapshot,
+    topic="enquiry.answered",
+    publisher="notices",
+    key="enquiry_id",
+    subject="enquiry_id",
+):
+    """Published when a librarian answers (`answered`) or asks the patron something (`waiting`)."""
+
+
+class EnquiryClosed(
+    EnquirySnapshot,
+    topic="enquiry.closed",
+    publisher="notices",
+    key="enquiry_id",
+    subject="enquiry_id",
+):
+    """Published when the patron or a librarian closes an enquiry."""

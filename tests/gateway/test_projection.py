@@ -40,7 +40,7 @@ def _strip_times_of_writes(row: dict[str, Any]) -> None:
     """Remove the times of each write: the stamp, and when an item was recorded as ended."""
     for name in ("stamp", "ended", "oldest_end"):
         row.pop(name, None)
-    for kind in ("loans", "holds", "charges", "notifications", "registrations"):
+    for kind in ("loans", "holds", "charges", "notifications", "registrations", "enquiries"):
         for part in row.get(kind, {}).values():
             part.pop("ended", None)
 

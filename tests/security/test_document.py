@@ -66,7 +66,16 @@ FOLLOWED = {
 
 The first operation answers with a thing; the path of the second contains the given text.
 """
-SENT = ("CheckOutIn", "HoldChange", "HoldIn", "PaymentIn", "Place", "ReturnIn", "SessionIn")
+SENT = (
+    "CheckOutIn",
+    "EnquiryBody",
+    "HoldChange",
+    "HoldIn",
+    "PaymentIn",
+    "Place",
+    "ReturnIn",
+    "SessionIn",
+)
 """Bodies with fields that name existing things."""
 IDENTITIES = ("id", "code", "barcode")
 NOW = "2020-11-20T10:00:00+08:00"

@@ -15,6 +15,8 @@ OF_ONES_OWN = {"POST /v1/activities/{activity_id}/registration"}
 """Routes that create something for the caller from a public thing."""
 BODIES: dict[str, Any] = {
     "PATCH /v1/holds/{hold_id}": {"frozen": True},
+    "POST /v1/enquiries/{enquiry_id}/replies": {"text": "Somebody else"},
+    "POST /v1/enquiries/{enquiry_id}/closure": {},
     "PATCH /v1/patrons/{patron_id}": {"name": "Somebody else"},
 }
 """Bodies without which a route would not look for the thing."""
@@ -38,6 +40,8 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     inbox = await library.get("/v1/me/inbox", by=card)
     activity = await library.activity(places=1)
     await library.post(f"/v1/activities/{activity}/registration", by=card)
+    question = {"subject": "Old maps", "text": "Where are they?"}
+    enquiry = await library.post("/v1/enquiries", question, by=card)
     account = await library.get("/v1/me", by=card)
     return {
         "loan_id": loan["id"],
@@ -46,6 +50,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
         "payment_id": payment["id"],
         "notification_id": inbox["items"][0]["id"],
         "activity_id": activity,
+        "enquiry_id": enquiry["id"],
         "patron_id": account["patron"]["id"],
     }
 
@@ -62,7 +67,7 @@ def placed(operation: Operation, things: dict[str, str]) -> str | None:
 
 async def state(library: Library, card: str) -> Any:
     """Return all that the owner can see of their own things, except how current it is."""
-    paths = ("holds", "charges", "inbox", "preferences", "registrations")
+    paths = ("holds", "charges", "inbox", "preferences", "registrations", "enquiries")
     seen = [
         await library.get(path, by=card) for path in ("/v1/me", *(f"/v1/me/{p}" for p in paths))
     ]

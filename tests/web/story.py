@@ -92,7 +92,7 @@ class Story:
     suspension_id: str
 
     async def reader(self, language: str = "en") -> str:
-        """Add a patron with a loan of November, a loan of last week and a hold.
+        """Add a patron with a loan of November, a loan of last week, a hold and a question.
 
         The patron owes nothing, since fines are suspended. Returns the card number.
         """
@@ -103,7 +103,13 @@ class Story:
                 await self.library.lend(card, [barcode], CENTRAL)
         body = {"title_id": self.titles["wanted"], "pickup_branch": CENTRAL}
         await self.library.post("/v1/holds", body, by=card)
+        await self.ask(card)
         return card
+
+    async def ask(self, card: str, subject: str = "Old maps", **more: str) -> str:
+        """Ask the librarians a question as a patron, and return its id."""
+        body = {"subject": subject, "text": "Where are the maps of 1900?", **more}
+        return str((await self.library.post("/v1/enquiries", body, by=card))["id"])
 
     async def busy_reader(self, language: str = "en") -> "BusyReader":
         """Add a patron with three loans, one of them of November, who owes a fine of four days."""

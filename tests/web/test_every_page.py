@@ -9,7 +9,7 @@ from playwright.async_api import Page
 
 from tests.web.axe import looked_at
 from tests.web.browser import Windows
-from tests.web.story import Story
+from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -55,13 +55,20 @@ async def test_every_patron_page_passes_the_checks(
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.locator("h1").count() == 1
         await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
-    assert {"/catalogue/one", "/activities/one", "/libraries/one", "/notices"} <= set(kinds)
+    assert {
+        "/enquiries/one",
+        "/catalogue/one",
+        "/activities/one",
+        "/libraries/one",
+        "/notices",
+    } <= set(kinds)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_desk_page_passes_the_checks(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
+    await story.ask(await story.library.patron(CENTRAL))
     page = await windows.open(language, card=story.librarian)
     kinds = []
     async for kind in walked(page, ["/desk"], within="/desk"):
@@ -69,7 +76,7 @@ async def test_every_desk_page_passes_the_checks(
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.locator("h1").count() == 1
         await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
-    assert {"/desk/closures/one", "/desk/suspensions/one", "/desk/returns"} <= set(kinds)
+    assert {"/desk/closures/one", "/desk/suspensions/one", "/desk/enquiries/one"} <= set(kinds)
 
 
 async def test_every_guest_page_passes_the_checks(windows: Windows, pictures: Path) -> None:

@@ -47,6 +47,10 @@ WAITLISTED = (
 )
 NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
 """Elements that would lose the focus when the account changes while it is open."""
+ENQUIRY_CHANGED = (
+    "Someone has changed this question since you opened it. Read what is new above, then send "
+    "yours again."
+)
 CLOSURE_CHANGED = "The closure is changed. Due dates are updated within minutes."
 
 
@@ -210,6 +214,24 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await reader.press("Join the waiting list")
     await told(WAITLISTED, position=1)
 
+    # A question is asked, answered, replied to and closed.
+    await follow("Ask a Librarian", within=".masthead")
+    await reader.fill("#subject", "Old maps")
+    await reader.fill("#text", "Where are the maps of 1900?")
+    await reader.press("Send your question")
+    await told("Your question is sent. We'll tell you when a librarian has answered it.")
+    asked = page.url.rpartition("/")[2]
+    answer = {"text": "They are on the sixth floor.", "seen": 1}
+    await library.post(f"/v1/enquiries/{asked}/answers", answer, by="staff")
+    await follow("All your questions")
+    await follow("Old maps")
+    await expect(page.get_by_text("They are on the sixth floor.")).to_be_visible()
+    await reader.fill("#text", "Thank you.")
+    await reader.press("Send")
+    await told("Your message is sent.")
+    await reader.press("Close this question")
+    await told("The question is closed.")
+
     # Recordings, opening hours and notices.
     await follow("Activities", within=".masthead")
     await reader.work(page.locator("input[name=past]"))
@@ -232,7 +254,8 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
 
 
 @EACH_DAY
-async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story) -> None:
+async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, watch: Watch) -> None:
+    watch.expected |= {409}
     library, page = story.library, reader.page
     say, told, follow = reader.say, reader.told, reader.follow
     place = await library.branch("district")
@@ -369,6 +392,33 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story) ->
     back_again = page.get_by_role("row", name=overdue)
     await expect(back_again).to_contain_text(reader.words.money(1650))
     await expect(back_again).to_contain_text(say("Back to its shelf"))
+
+    # A question is taken and noted on. The reader writes before the answer is sent: so the
+    # librarian is told first, and then sends it. It is passed on and closed.
+    subject = f"Maps of {place}"
+    asked = await story.ask(card, subject, branch=place)
+    await follow("Questions", within=".masthead")
+    await reader.choose("#branch", place)
+    await reader.press("Show")
+    await follow(subject)
+    await reader.press("Take this question")
+    await told("You answer this question.")
+    await reader.fill("#note", "Ask the map room.")
+    await reader.press("Save the note")
+    await told("Your note is saved.")
+    await expect(page.get_by_text("Ask the map room.")).to_be_visible()
+    reply = {"text": "I mean those of 1901."}
+    await library.post(f"/v1/enquiries/{asked}/replies", reply, by=card)
+    await reader.fill("#text", "They are on the sixth floor.")
+    await reader.press("Send the answer")
+    await told(ENQUIRY_CHANGED)
+    await expect(page.get_by_text(reply["text"])).to_be_visible()
+    await reader.press("Send the answer")
+    await told("Your answer is sent.")
+    await reader.press("Pass on")
+    await told("The question is passed on.")
+    await reader.press("Close this question")
+    await told("The question is closed.")
 
     # A notice is published.
     await follow("Publish a notice")

@@ -1,4 +1,4 @@
-"""The open loans, holds, charges and registrations of a view."""
+"""The open loans, holds, charges, registrations and enquiries of a view."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,6 +36,11 @@ def open_registrations(view: Mapping[str, Any] | None) -> dict[str, Document]:
     """Return the open registrations for activities of a view, by id."""
     found = (view or {}).get("registrations", {})
     return {key: one for key, one in sorted(found.items()) if one["state"] in OPEN_REGISTRATIONS}
+
+
+def open_enquiries(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """Return the open enquiries of a view by id, in the order of asking."""
+    return _not_ended(view, "enquiries")
 
 
 def waiting(view: Mapping[str, Any] | None) -> dict[str, Document]:

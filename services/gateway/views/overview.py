@@ -6,6 +6,7 @@ from typing import Any
 
 from services.gateway.views.open_items import (
     open_charges,
+    open_enquiries,
     open_holds,
     open_loans,
     open_registrations,
@@ -53,6 +54,7 @@ def overview(
         "accruing": fines,
         "totals": _totals(loans, holds, charges, fines),
         "activities": _registered(view, activities, positions, midnight),
+        "enquiries": _enquiries(view),
         "inbox": {"unread": _unread(view)},
         "sources": _sources(view, live),
     }
@@ -169,6 +171,20 @@ def _totals(
         "refund_due_cents": sum(charge["refund_due_cents"] for charge in charges),
         "accruing_cents": sum(fine["amount_cents"] for fine in fines),
     }
+
+
+def _enquiries(view: Mapping[str, Any]) -> list[Document]:
+    """Return the questions to Ask a Librarian that are not closed, the first asked first."""
+    return [
+        {
+            "id": key,
+            "state": one["state"],
+            "opened_at": instant(one["opened_at"]),
+            "messages": one["messages"],
+            "version": one["version"],
+        }
+        for key, one in open_enquiries(view).items()
+    ]
 
 
 def _unread(view: Mapping[str, Any]) -> int:

@@ -20,7 +20,12 @@ from shared.contracts.circulation import (
     TitleCatalogued,
 )
 from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
-from shared.contracts.notices import BranchSnapshot, NoticePublished, NotificationSnapshot
+from shared.contracts.notices import (
+    BranchSnapshot,
+    EnquirySnapshot,
+    NoticePublished,
+    NotificationSnapshot,
+)
 from shared.mongo import Document
 
 # ruff: noqa: ARG001 - every kind of event is folded by the same signature
@@ -135,6 +140,15 @@ def _fold_notification(event: NotificationSnapshot, at: datetime) -> Sequence[Ch
     content = {"version": event.version, "read": event.read}
     path = f"notifications.{_field(event.notification_id)}"
     return [ViewChange(event.patron_id, path, content, event.publisher, at, event.read)]
+
+
+@fold.register
+def _fold_enquiry(event: EnquirySnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "state": event.state}
+    if event.is_open:
+        content |= {"opened_at": event.opened_at, "messages": event.messages}
+    path = f"enquiries.{_field(event.enquiry_id)}"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, not event.is_open)]
 
 
 @fold.register

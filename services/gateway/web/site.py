@@ -10,6 +10,7 @@ from services.gateway.web import (
     branches,
     catalogue,
     charges,
+    enquiries,
     files,
     history,
     holds,
@@ -23,6 +24,7 @@ from services.gateway.web import (
 )
 from services.gateway.web.api import Failure
 from services.gateway.web.desk import closures, fetching, lending, news, patrons, suspensions
+from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.session import SESSION, ForgedForm, FormOfEndedSession, Said, cookie
 from services.gateway.web.sign_in import ask_again, log_in_address
 from services.gateway.web.visit import LogInFirst, visit_after
@@ -30,9 +32,9 @@ from services.gateway.web.visit import LogInFirst, visit_after
 ROUTERS = tuple(
     subject.router
     for subject in (
-        *(files, sign_in, account, live, loans, holds, charges, info, inbox, setting, history),
-        *(catalogue, activities, branches, notices),
-        *(lending, fetching, patrons, closures, suspensions, news),
+        *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
+        *(history, catalogue, activities, branches, notices),
+        *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries),
     )
 )
 

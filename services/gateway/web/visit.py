@@ -46,6 +46,7 @@ PATRON_PAGES = (
     ("/", marked("My Account")),
     ("/info", marked("My Info")),
     ("/inbox", marked("Messages")),
+    ("/enquiries", marked("Ask a Librarian")),
     ("/setting", marked("My Setting")),
 )
 DESK_PAGES = (
@@ -56,6 +57,7 @@ DESK_PAGES = (
     ("/desk/closures", marked("Closures")),
     ("/desk/suspensions", marked("Suspensions of fines")),
     ("/desk/notices", marked("Publish a notice")),
+    ("/desk/enquiries", marked("Questions")),
 )
 OPEN_PAGES = (
     ("/catalogue", marked("Catalogue")),

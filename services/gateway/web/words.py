@@ -39,6 +39,11 @@ SAID = {
         "tell you when you get a place."
     ),
     "withdrawn": marked("You're no longer registered."),
+    "enquiry-opened": marked(
+        "Your question is sent. We'll tell you when a librarian has answered it."
+    ),
+    "enquiry-replied": marked("Your message is sent."),
+    "enquiry-closed": marked("The question is closed."),
 }
 """Messages after a command, by code.
 
@@ -112,6 +117,11 @@ PROBLEMS = {
     ),
     "payment-declined": marked("Your payment was declined. Nothing was taken."),
     "no-payment-provider": marked("You can't pay here. Please pay at a library."),
+    # Ask a Librarian
+    "no-such-enquiry": marked("There is no such question."),
+    "enquiry-closed": marked("This question is closed. Only a reply of the reader opens it again."),
+    "enquiry-full": marked("This question has too many messages. Please ask a new one."),
+    "too-many-enquiries": marked("You have too many open questions. Close one of them first."),
     # activities
     "no-such-activity": marked("There is no such activity."),
     "no-registration-needed": marked("You don't need to register. Everybody is welcome."),
@@ -134,9 +144,22 @@ FIELDS = {
     "pickup_branch": marked("Pick-up library"),
     "expires_on": marked("Not needed after"),
     "channel": marked("Also send messages by"),
+    "subject": marked("What is it about?"),
     "body": marked("Which libraries"),
 }
 """Names of fields in a list of invalid ones."""
+
+ENQUIRIES = {
+    "new": marked("Waiting for a librarian"),
+    "assigned": marked("A librarian is working on it"),
+    "waiting": marked("The library needs your reply"),
+    "answered": marked("Answered"),
+    "closed": marked("Closed"),
+}
+"""States of a patron's question to Ask a Librarian."""
+
+QUEUE_STATES = desk.QUEUES
+"""States of a question, as staff see them."""
 
 FILL_IN = marked("Please fill this in.")
 CHECK_FIELD = marked("Please check this field.")

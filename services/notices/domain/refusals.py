@@ -177,3 +177,73 @@ class BadCursor(Refusal):
 
     def __init__(self) -> None:
         super().__init__("The cursor does not come from this list.")
+
+
+class NoSuchEnquiry(Refusal):
+    """The enquiry does not exist, or is not this patron's."""
+
+    code = "no-such-enquiry"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such question.")
+
+
+class NoSuchPatron(Refusal):
+    """The patron has been erased."""
+
+    code = "no-such-patron"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such reader.")
+
+
+class NoSuchTitle(Refusal):
+    """The title is not in the catalogue."""
+
+    code = "no-such-title"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such title.")
+
+
+class EnquiryChanged(Refusal):
+    """Someone changed the enquiry after the librarian read it."""
+
+    code = "enquiry-changed"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            "Someone has changed this question since you opened it. Read what is new, then send "
+            "yours again.",
+            version=version,
+        )
+
+
+class EnquiryIsClosed(Refusal):
+    """The enquiry is closed; only the patron's reply opens it again."""
+
+    code = "enquiry-closed"
+
+    def __init__(self) -> None:
+        super().__init__("This question is closed. A reply of the reader opens it again.")
+
+
+class EnquiryFull(Refusal):
+    """The enquiry has as many messages or notes as it may have."""
+
+    code = "enquiry-full"
+
+    def __init__(self) -> None:
+        super().__init__("This question has too many messages. Please ask a new one.")
+
+
+class TooManyEnquiries(Refusal):
+    """The patron has as many open enquiries as one may have."""
+
+    code = "too-many-enquiries"
+
+    def __init__(self) -> None:
+        super().__init__("You have too many open questions. Close one of them first.")

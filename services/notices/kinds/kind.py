@@ -23,6 +23,8 @@ class Known:
     titles: Mapping[str, str]
     activities: Mapping[str, Activity]
     branches: Mapping[str, str]
+    enquiries: Mapping[str, str]
+    """Subjects of enquiries."""
     zone: ZoneInfo
 
 

@@ -77,6 +77,7 @@ async def _known(db: Database, all_facts: Sequence[Facts], zone: ZoneInfo) -> Kn
         titles=await store.titles.find_names(db, _values("title_id", all_facts)),
         activities=await store.titles.find_activities(db, _values("activity_id", all_facts)),
         branches=await store.branches.find_names(db, branches | _values("branch", all_facts)),
+        enquiries=await store.enquiries.find_subjects(db, _values("enquiry_id", all_facts)),
         zone=zone,
     )
 

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from services.notices.routes import branches, closures, notices, notifications
+from services.notices.routes import branches, closures, enquiries, notices, notifications
 
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (branches, closures, notices, notifications):
+for subject in (branches, closures, enquiries, notices, notifications):
     router.include_router(subject.router)

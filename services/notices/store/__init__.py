@@ -4,14 +4,32 @@ Functions that take a `Work` read and write inside a transaction. Functions that
 read outside any transaction; their names begin with `find` or `count`.
 """
 
-from services.notices.store import branches, closures, notices, notifications, patrons, titles
+from services.notices.store import (
+    branches,
+    closures,
+    enquiries,
+    notices,
+    notifications,
+    patrons,
+    titles,
+)
 from shared.mongo import Indexes
 
-__all__ = ["INDEXES", "branches", "closures", "notices", "notifications", "patrons", "titles"]
+__all__ = [
+    "INDEXES",
+    "branches",
+    "closures",
+    "enquiries",
+    "notices",
+    "notifications",
+    "patrons",
+    "titles",
+]
 
 INDEXES: Indexes = {
     **branches.INDEXES,
     **closures.INDEXES,
+    **enquiries.INDEXES,
     **notices.INDEXES,
     **notifications.INDEXES,
     **patrons.INDEXES,

@@ -43,6 +43,11 @@ async def save_activity(work: Work, activity: Activity) -> None:
     await work.save_if_newer(ACTIVITIES, activity)
 
 
+async def is_known(work: Work, title_id: str) -> bool:
+    """Return whether a book's title is known."""
+    return bool(await work.count(TITLES, {"_id": title_id}))
+
+
 async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]:
     """Return the known book titles, by id."""
     if not title_ids:

@@ -8,13 +8,14 @@ from shared.unit_of_work import Work
 
 
 async def note_patron(work: Work, event: PatronSnapshot) -> None:
-    """Store the language by the highest version. Erased: delete the inbox, leave a tombstone."""
+    """Store the language by the highest version. Erased: delete their data, leave a tombstone."""
     known = await store.patrons.get(work, event.patron_id)
     patron = known or Patron(event.patron_id, version=0)
     if patron.erased:
         return
     if event.status == "erased":
         await store.notifications.delete_inbox(work, patron.id)
+        await store.enquiries.delete_of_patron(work, patron.id)
         await store.patrons.save(work, rules.erased(patron))
         return
     noted = rules.seen(patron, event.version, event.language)

@@ -1,5 +1,6 @@
 """Access to the desk, and its forms while an owner is away."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,7 +11,7 @@ from tests.gateway.web.browser import Browser
 from tests.support import Api, token
 
 ROUTES = [
-    (method, route.path.format_map({"closure_id": "any", "suspension_id": "any"}))
+    (method, re.sub(r"\{\w+\}", "any", route.path))
     for router in site.ROUTERS
     for route in router.routes
     if isinstance(route, APIRoute) and route.path.startswith("/desk")

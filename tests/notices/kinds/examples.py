@@ -13,6 +13,8 @@ from shared.contracts.circulation import (
     HoldExpired,
     HoldReady,
 )
+from shared.contracts.notices import EnquiryAnswered
+from tests import samples
 from tests.notices.lending import Lending
 from tests.notices.library import (
     announced,
@@ -95,6 +97,7 @@ def story() -> list[Happened]:
         confirmed("activity-2", "e", waited=True),
         rescheduled("activity-2"),
         called_off("activity-2", "e"),
+        samples.enquiry(EnquiryAnswered, 2, patron_id="e", state="answered"),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -140,6 +143,7 @@ INBOXES = [
     [],
     ["fines.resumed", "fines.suspended"],
     [
+        "enquiry.answered",
         *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
         *("hold.cancelled", "hold.expired", "hold.changed", "hold.ready"),
         *("loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
@@ -164,6 +168,7 @@ SAYS = {
     "branch.closed": {"branch", "reopened_on", "previous_reopened_on"},
     "branch.closure-changed": {"branch", "reopened_on", "previous_reopened_on"},
     "recording.released": {"activity"},
+    "enquiry.answered": {"subject"},
     "hold.ready": {"title", "branch", "collect_from", "shelf_until"},
     "hold.changed": {"title", "branch", "collect_from", "shelf_until"},
     "hold.expired": {"title"},

@@ -22,9 +22,10 @@ KNOWN = Known(
     titles={"title-1": "Jane Eyre"},
     activities={"activity-1": Activity("activity-1", 1, "Factory In and Out", BEGINS_AT)},
     branches={"TPO": "Tai Po Public Library", "STPL": "Sha Tin Public Library"},
+    enquiries={"enquiry-1": "Old maps"},
     zone=ZONE,
 )
-NOTHING_KNOWN = Known(titles={}, activities={}, branches={}, zone=ZONE)
+NOTHING_KNOWN = Known(titles={}, activities={}, branches={}, enquiries={}, zone=ZONE)
 
 FACTS: Facts = {
     "loan_id": "loan-1",
@@ -33,6 +34,8 @@ FACTS: Facts = {
     "hold_id": "hold-1",
     "activity_id": "activity-1",
     "suspension_id": "suspension-1",
+    "enquiry_id": "enquiry-1",
+    "asks": False,
     "version": 1,
     "branch": "TPO",
     "branches": ("STPL",),

@@ -22,6 +22,16 @@ CATEGORIES = {
 }
 """Names of patron categories. A library's policies may name others, shown by their codes."""
 
+QUEUES = {
+    "new": marked("New"),
+    "mine": marked("Mine"),
+    "assigned": marked("A librarian is working on it"),
+    "waiting": marked("Waiting for the reader"),
+    "answered": marked("Answered"),
+    "closed": marked("Closed"),
+}
+"""Queues of readers' questions; all but `mine` are states of a question."""
+
 SAID = {
     "copy-missing": marked(
         "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."
@@ -31,6 +41,11 @@ SAID = {
     "suspension-recorded": marked("The suspension of fines is recorded."),
     "suspension-changed": marked("The suspension of fines is changed."),
     "notice-published": marked("The notice is published."),
+    "enquiry-answered": marked("Your answer is sent."),
+    "enquiry-asked-back": marked("Your question to the reader is sent."),
+    "enquiry-noted": marked("Your note is saved."),
+    "enquiry-taken": marked("You answer this question."),
+    "enquiry-passed-on": marked("The question is passed on."),
 }
 """Messages after a command at the desk."""
 
@@ -53,6 +68,10 @@ PROBLEMS = {
     "loan-limit": marked("The reader has reached the loan limit."),
     "in-the-future": marked("This day is in the future. Enter today or an earlier day."),
     "returned-before-borrowed": marked("The item was borrowed after that day."),
+    "enquiry-changed": marked(
+        "Someone has changed this question since you opened it. Read what is new above, then send "
+        "yours again."
+    ),
     "card-taken": marked("This card number belongs to another account."),
     "no-such-branch": marked("There is no such library."),
     "no-such-closure": marked("There is no such closure."),
@@ -112,6 +131,7 @@ FIELDS = {
     "starts_on": marked("First day without fines"),
     "resumes_on": marked("Fines restart on"),
     "reason": marked("Reason"),
+    "text": marked("Text"),
     "title": marked("Heading"),
     "content": marked("Text"),
 }

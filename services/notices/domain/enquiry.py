@@ -1,0 +1,130 @@
+"""An enquiry: a patron's question to Ask a Librarian, from its opening to its closing."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from services.notices.domain.refusals import EnquiryChanged, EnquiryFull, EnquiryIsClosed
+
+State = Literal["new", "assigned", "waiting", "answered", "closed"]
+"""`new` until a librarian takes it; `assigned` to one; `waiting` for the patron's reply to a
+question; `answered`; `closed`, which ends it until the patron replies."""
+
+MOST_MESSAGES = 200
+"""Number of messages and notes that an enquiry may have."""
+
+
+@dataclass(frozen=True)
+class Librarian:
+    """A member of staff who works on an enquiry."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of an enquiry, or a note that only staff see."""
+
+    id: str
+    version: int
+    enquiry_id: str
+    at: datetime
+    text: str
+    author: Librarian | None
+    """None for the patron's messages."""
+    private: bool = False
+    """True for a note."""
+
+
+@dataclass(frozen=True)
+class Enquiry:
+    """An enquiry without its messages, which are stored beside it."""
+
+    id: str
+    version: int
+    patron_id: str
+    subject: str
+    language: str
+    opened_at: datetime
+    changed_at: datetime
+    """Time of the last change of state or the last message, without notes."""
+    branch: str | None = None
+    """Code of the library whose staff are asked; None: anyone."""
+    title_id: str | None = None
+    """The title that the question is about, if any."""
+    state: State = "new"
+    librarian: Librarian | None = None
+    """The librarian who works on it, or who answered it last."""
+    first_answered_at: datetime | None = None
+    messages: int = 1
+    """Number of messages, without notes."""
+    notes: int = 0
+
+
+def replied(enquiry: Enquiry, at: datetime) -> Enquiry:
+    """Return the enquiry with one more message of the patron, open again.
+
+    It goes to the librarian who worked on it, or else to everyone. Raises EnquiryFull.
+    """
+    state: State = "assigned" if enquiry.librarian else "new"
+    return replace(_with_message(enquiry, at), state=state)
+
+
+def answered(
+    enquiry: Enquiry, librarian: Librarian, at: datetime, *, seen: int, asks: bool
+) -> Enquiry:
+    """Return the enquiry with one more message of a librarian, who asks something or answers.
+
+    `seen` is the version that the librarian has read. Raises EnquiryChanged if there is a newer
+    one, EnquiryIsClosed or EnquiryFull.
+    """
+    _check_open(enquiry)
+    _check_seen(enquiry, seen)
+    return replace(
+        _with_message(enquiry, at),
+        state="waiting" if asks else "answered",
+        librarian=librarian,
+        first_answered_at=enquiry.first_answered_at or at,
+    )
+
+
+def assigned(enquiry: Enquiry, librarian: Librarian, at: datetime, *, seen: int) -> Enquiry:
+    """Return the enquiry assigned to a librarian. Raises EnquiryChanged or EnquiryIsClosed."""
+    _check_open(enquiry)
+    _check_seen(enquiry, seen)
+    return replace(_changed(enquiry, at), state="assigned", librarian=librarian)
+
+
+def passed_on(enquiry: Enquiry, branch: str | None, at: datetime, *, seen: int) -> Enquiry:
+    """Return the enquiry for the staff of a branch, or for all. Raises as `assigned` does."""
+    _check_open(enquiry)
+    _check_seen(enquiry, seen)
+    return replace(_changed(enquiry, at), state="new", branch=branch, librarian=None)
+
+
+def closed(enquiry: Enquiry, at: datetime, *, seen: int | None) -> Enquiry:
+    """Return the enquiry as closed. Raises EnquiryIsClosed, or EnquiryChanged as `answered`."""
+    _check_open(enquiry)
+    _check_seen(enquiry, enquiry.version if seen is None else seen)
+    return replace(_changed(enquiry, at), state="closed")
+
+
+def _changed(enquiry: Enquiry, at: datetime) -> Enquiry:
+    return replace(enquiry, version=enquiry.version + 1, changed_at=at)
+
+
+def _with_message(enquiry: Enquiry, at: datetime) -> Enquiry:
+    if enquiry.messages >= MOST_MESSAGES:
+        raise EnquiryFull
+    return replace(_changed(enquiry, at), messages=enquiry.messages + 1)
+
+
+def _check_open(enquiry: Enquiry) -> None:
+    if enquiry.state == "closed":
+        raise EnquiryIsClosed
+
+
+def _check_seen(enquiry: Enquiry, seen: int) -> None:
+    if enquiry.version != seen:
+        raise EnquiryChanged(enquiry.version)

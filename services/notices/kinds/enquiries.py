@@ -1,0 +1,40 @@
+"""Notifications about an enquiry to Ask a Librarian: answered, or asked back."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from services.notices.kinds.kind import Kind, Known, OnePatron
+from services.notices.kinds.language import Language, marked
+from shared.contracts.notices import EnquiryAnswered
+from shared.unit_of_work import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered(Kind, events=[EnquiryAnswered]):
+    """A notification that a librarian has answered, or needs to know more."""
+
+    enquiry_id: str
+    asks: bool
+
+    @classmethod
+    async def of(cls, event: EnquiryAnswered, run: Run) -> Self:
+        """Return whether the librarian asks something."""
+        return cls(enquiry_id=event.enquiry_id, asks=event.state == "waiting")
+
+    @classmethod
+    def recipients(cls, event: EnquiryAnswered) -> OnePatron:
+        """Return the patron who asked."""
+        return OnePatron(event.patron_id)
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the subject of the enquiry."""
+        subject = known.enquiries.get(self.enquiry_id)
+        return {"subject": language.quoted(subject, "")} if subject else {}
+
+    def texts(self, known: Known) -> list[str]:
+        """Return what the library has written."""
+        if self.enquiry_id not in known.enquiries:
+            return [marked("The library has written to you about your question.")]
+        if self.asks:
+            return [marked("The library needs to know more about your question {subject}.")]
+        return [marked("The library has answered your question {subject}.")]

@@ -1,0 +1,70 @@
+"""Queries about enquiries: a patron's own, the queues of the staff, and one with its messages."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from services.notices import store
+from services.notices.domain.enquiry import Enquiry, Message
+from services.notices.domain.refusals import BadCursor, NoSuchEnquiry
+from shared.auth import Caller, may_see
+from shared.clock import parse_instant
+from shared.http.paging import Page, page_of
+from shared.mongo import Database
+
+Queue = Literal["new", "mine", "assigned", "waiting", "answered", "closed"]
+NEWEST_FIRST: Sequence[Queue] = ("answered", "closed")
+
+
+async def page_of_patron(db: Database, patron_id: str, page: Page) -> dict[str, Any]:
+    """Return a page of a patron's enquiries, the last changed first. Raises BadCursor."""
+    where = {"patron_id": patron_id}
+    found = await store.enquiries.find_where(
+        db, where, _after(page), page.limit + 1, newest_first=True
+    )
+    return page_of(found, page, _cursor)
+
+
+async def page_of_queue(
+    db: Database, queue: Queue, branch: str | None, staff_id: str, page: Page
+) -> dict[str, Any]:
+    """Return a page of a queue: those that wait, the longest waiting first; others newest first.
+
+    `mine` has those that the caller works on. With `branch`, those for its staff or for anyone.
+    Raises BadCursor.
+    """
+    where: dict[str, Any] = {"state": queue}
+    if queue == "mine":
+        where = {"state": "assigned", "librarian.id": staff_id}
+    if branch is not None:
+        where["branch"] = {"$in": [branch, None]}
+    found = await store.enquiries.find_where(
+        db, where, _after(page), page.limit + 1, newest_first=queue in NEWEST_FIRST
+    )
+    return page_of(found, page, _cursor)
+
+
+async def enquiry_with_messages(
+    db: Database, enquiry_id: str, caller: Caller
+) -> tuple[Enquiry, list[Message]]:
+    """Return an enquiry with its messages; notes for staff only. Raises NoSuchEnquiry."""
+    enquiry = await store.enquiries.find_one(db, enquiry_id)
+    if enquiry is None or not may_see(caller, enquiry.patron_id):
+        raise NoSuchEnquiry
+    notes = "staff" in caller.roles
+    return enquiry, await store.enquiries.find_messages(db, enquiry_id, notes=notes)
+
+
+def _cursor(enquiry: Enquiry) -> str:
+    # Without a plus sign, which a query would have to escape.
+    return f"{enquiry.changed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z_{enquiry.id}"
+
+
+def _after(page: Page) -> tuple[datetime, str] | None:
+    if page.after is None:
+        return None
+    at, _, enquiry_id = page.after.partition("_")
+    try:
+        return parse_instant(at), enquiry_id
+    except ValueError:
+        raise BadCursor from None

@@ -1,0 +1,117 @@
+"""Enquiries and their messages."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from services.notices.domain.enquiry import Enquiry, Message
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.unit_of_work import Work
+
+ENQUIRIES = "enquiries"
+MESSAGES = "enquiry_messages"
+OPEN = {"$ne": "closed"}
+
+INDEXES: Indexes = {
+    ENQUIRIES: [
+        IndexModel([("patron_id", ASCENDING), ("changed_at", DESCENDING), ("_id", DESCENDING)]),
+        IndexModel([("state", ASCENDING), ("changed_at", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel(
+            [
+                ("librarian.id", ASCENDING),
+                ("state", ASCENDING),
+                ("changed_at", ASCENDING),
+                ("_id", ASCENDING),
+            ]
+        ),
+    ],
+    MESSAGES: [IndexModel([("enquiry_id", ASCENDING), ("_id", ASCENDING)])],
+}
+
+
+async def get(work: Work, enquiry_id: str) -> Enquiry | None:
+    """Return an enquiry, or None."""
+    return await work.find(Enquiry, ENQUIRIES, {"_id": enquiry_id})
+
+
+async def count_open(work: Work, patron_id: str) -> int:
+    """Return the number of a patron's enquiries that are not closed."""
+    return await work.count(ENQUIRIES, {"patron_id": patron_id, "state": OPEN})
+
+
+async def save(work: Work, enquiry: Enquiry) -> None:
+    """Save the next version of an enquiry; version 1 is a new one."""
+    if enquiry.version == 1:
+        await work.add(ENQUIRIES, enquiry)
+    else:
+        await work.save(ENQUIRIES, enquiry)
+
+
+async def add_message(work: Work, message: Message) -> None:
+    """Insert a message."""
+    await work.add(MESSAGES, message)
+
+
+async def add_note(work: Work, note: Message) -> None:
+    """Insert a note, and count it in its enquiry, whose version stays.
+
+    So no erasure of the enquiry can commit meanwhile and leave the note behind.
+    """
+    await work.update(ENQUIRIES, {"_id": note.enquiry_id}, {"$inc": {"notes": 1}})
+    await work.add(MESSAGES, note)
+
+
+async def delete_of_patron(work: Work, patron_id: str) -> None:
+    """Delete all enquiries of a patron with their messages."""
+    for enquiry in await work.all(Enquiry, ENQUIRIES, {"patron_id": patron_id}):
+        await work.delete(MESSAGES, {"enquiry_id": enquiry.id})
+    await work.delete(ENQUIRIES, {"patron_id": patron_id})
+
+
+async def find_one(db: Database, enquiry_id: str) -> Enquiry | None:
+    """Return an enquiry, or None."""
+    found = await db[ENQUIRIES].find_one({"_id": enquiry_id})
+    return None if found is None else from_document(Enquiry, found)
+
+
+async def find_messages(db: Database, enquiry_id: str, *, notes: bool) -> list[Message]:
+    """Return the messages of an enquiry, oldest first, with the notes if asked for."""
+    query = {"enquiry_id": enquiry_id} | ({} if notes else {"private": False})
+    found = db[MESSAGES].find(query).sort("_id", ASCENDING)
+    return [from_document(Message, document) async for document in found]
+
+
+async def find_subjects(db: Database, ids: Collection[str]) -> dict[str, str]:
+    """Return the subjects of these enquiries, by id."""
+    if not ids:
+        return {}
+    found = db[ENQUIRIES].find({"_id": {"$in": sorted(ids)}}, {"subject": 1})
+    return {document["_id"]: document["subject"] async for document in found}
+
+
+async def find_where(
+    db: Database,
+    where: Mapping[str, Any],
+    after: tuple[datetime, str] | None,
+    limit: int,
+    *,
+    newest_first: bool,
+) -> list[Enquiry]:
+    """Return at most `limit` enquiries that match, by their last change, after a time and id."""
+    order, beyond = (DESCENDING, "$lt") if newest_first else (ASCENDING, "$gt")
+    query = dict(where)
+    if after is not None:
+        at, enquiry_id = after
+        query["$or"] = [
+            {"changed_at": {beyond: at}},
+            {"changed_at": at, "_id": {beyond: enquiry_id}},
+        ]
+    found = db[ENQUIRIES].find(query).sort([("changed_at", order), ("_id", order)]).limit(limit)
+    return [from_document(Enquiry, document) async for document in found]
+
+
+async def find_open(db: Database, query: SnapshotQuery) -> tuple[list[Enquiry], str | None]:
+    """Return the open enquiries of a query, and the id at which the next part begins."""
+    return await read_snapshot_page(db[ENQUIRIES], Enquiry, query, {"state": OPEN})

@@ -1,0 +1,35 @@
+"""Answer an enquiry, or ask the patron something, as a librarian."""
+
+from dataclasses import dataclass
+
+from services.notices.domain import enquiry as rules
+from services.notices.domain.enquiry import Enquiry, Librarian
+from services.notices.usecases.publish_enquiry import add_message, existing, publish
+from shared.contracts.notices import EnquiryAnswered
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AnswerEnquiry:
+    """A librarian's answer, or with `asks` a question to the patron."""
+
+    enquiry_id: str
+    librarian: Librarian
+    text: str
+    seen: int
+    """Version of the enquiry that the librarian has read."""
+    asks: bool
+
+
+async def answer_enquiry(work: Work, command: AnswerEnquiry) -> Enquiry:
+    """Add the answer. Raises NoSuchEnquiry, EnquiryChanged, EnquiryIsClosed or EnquiryFull."""
+    enquiry = rules.answered(
+        await existing(work, command.enquiry_id),
+        command.librarian,
+        work.now,
+        seen=command.seen,
+        asks=command.asks,
+    )
+    await publish(work, enquiry, EnquiryAnswered)
+    await add_message(work, enquiry, command.text, command.librarian)
+    return enquiry

@@ -1,0 +1,29 @@
+"""Write a note on an enquiry that only staff see."""
+
+from dataclasses import dataclass
+
+from services.notices import store
+from services.notices.domain.enquiry import MOST_MESSAGES, Enquiry, Librarian, Message
+from services.notices.domain.refusals import EnquiryFull
+from services.notices.usecases.publish_enquiry import existing
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class NoteOnEnquiry:
+    """A librarian's note."""
+
+    enquiry_id: str
+    librarian: Librarian
+    text: str
+
+
+async def note_on_enquiry(work: Work, command: NoteOnEnquiry) -> Enquiry:
+    """Add the note, which changes nothing else. Raises NoSuchEnquiry or EnquiryFull."""
+    enquiry = await existing(work, command.enquiry_id)
+    if enquiry.notes >= MOST_MESSAGES:
+        raise EnquiryFull
+    note = Message(new_id(), 1, enquiry.id, work.now, command.text, command.librarian, True)
+    await store.enquiries.add_note(work, note)
+    return enquiry

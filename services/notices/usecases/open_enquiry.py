@@ -1,0 +1,64 @@
+"""Ask a question to the librarians."""
+
+from dataclasses import dataclass
+
+from services.notices import store
+from services.notices.domain.enquiry import Enquiry
+from services.notices.domain.patron import Patron
+from services.notices.domain.refusals import (
+    NoSuchBranch,
+    NoSuchPatron,
+    NoSuchTitle,
+    TooManyEnquiries,
+)
+from services.notices.usecases.publish_enquiry import add_message, publish
+from shared.contracts.notices import EnquiryOpened
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+MOST_OPEN = 50
+"""Number of open enquiries that a patron may have."""
+
+
+@dataclass(frozen=True)
+class OpenEnquiry:
+    """A patron's question; without a language it is in the patron's own."""
+
+    patron_id: str
+    subject: str
+    text: str
+    language: str | None
+    branch: str | None
+    title_id: str | None
+
+
+async def open_enquiry(work: Work, command: OpenEnquiry) -> Enquiry:
+    """Open the enquiry and return it.
+
+    Raises NoSuchPatron, NoSuchBranch, NoSuchTitle or TooManyEnquiries. Writes the patron's record,
+    so that no erasure can commit meanwhile and leave the question behind.
+    """
+    patron = await store.patrons.get(work, command.patron_id)
+    if patron is not None and patron.erased:
+        raise NoSuchPatron
+    if command.branch and await store.branches.get(work, command.branch) is None:
+        raise NoSuchBranch([command.branch])
+    if command.title_id and not await store.titles.is_known(work, command.title_id):
+        raise NoSuchTitle
+    if await store.enquiries.count_open(work, command.patron_id) >= MOST_OPEN:
+        raise TooManyEnquiries
+    await store.patrons.hold(work, patron, command.patron_id)
+    enquiry = Enquiry(
+        id=new_id(),
+        version=1,
+        patron_id=command.patron_id,
+        subject=command.subject,
+        language=command.language or (patron or Patron(command.patron_id)).speaks,
+        opened_at=work.now,
+        changed_at=work.now,
+        branch=command.branch,
+        title_id=command.title_id,
+    )
+    await publish(work, enquiry, EnquiryOpened)
+    await add_message(work, enquiry, command.text, None)
+    return enquiry

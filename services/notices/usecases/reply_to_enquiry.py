@@ -1,0 +1,29 @@
+"""Reply to an enquiry, as the patron who asked."""
+
+from dataclasses import dataclass
+
+from services.notices.domain import enquiry as rules
+from services.notices.domain.enquiry import Enquiry
+from services.notices.domain.refusals import NoSuchEnquiry
+from services.notices.usecases.publish_enquiry import add_message, existing, publish
+from shared.contracts.notices import EnquiryOpened
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ReplyToEnquiry:
+    """A patron's reply."""
+
+    enquiry_id: str
+    patron_id: str
+    text: str
+
+
+async def reply_to_enquiry(work: Work, command: ReplyToEnquiry) -> Enquiry:
+    """Add the reply, which opens the enquiry again. Raises NoSuchEnquiry or EnquiryFull."""
+    enquiry = await existing(work, command.enquiry_id)
+    if enquiry.patron_id != command.patron_id:
+        raise NoSuchEnquiry
+    enquiry = await publish(work, rules.replied(enquiry, work.now), EnquiryOpened)
+    await add_message(work, enquiry, command.text, None)
+    return enquiry
