@@ -1,4 +1,8 @@
-"""The comparison of account views with the owners' data, resource by resource."""
+"""The comparison of account views with the owners' data, resource by resource.
+
+The owners' data are snapshots of their API. The views are read from the gateway's database, because
+the API shows only one patron's account at a time.
+"""
 
 import asyncio
 import random

@@ -1,4 +1,7 @@
-"""The audit of account views: each shows what the owning services have stored."""
+"""The audit of account views: each shows what the owning services have stored.
+
+From the gateway's code it uses only the name of the document that is no account.
+"""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator

@@ -1,4 +1,7 @@
-"""Offsets on the broker: the ends of the topics, and the positions of each service."""
+"""Offsets on the broker: the ends of the topics, and the positions of each service.
+
+The topics of a service come from its consumers, which declare them by their functions.
+"""
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass

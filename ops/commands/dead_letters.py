@@ -1,4 +1,7 @@
-"""`carrel dead-letters`: list, show, retry and discard messages that failed in a service."""
+"""`carrel dead-letters`: list, show, retry and discard messages that failed in a service.
+
+It reads from the gateway's database how old an event may be: no route of the API tells it.
+"""
 
 import asyncio
 import getpass

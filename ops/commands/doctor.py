@@ -1,4 +1,7 @@
-"""`carrel doctor`: check the system, and say what to do about each fault."""
+"""`carrel doctor`: check the system, and say what to do about each fault.
+
+It reads databases without the API, because it checks systems whose services do not run.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,14 +25,14 @@ from ops.broker import topics
 from ops.broker.dead_letters import Filter, find_dead_letters
 from ops.broker.offsets import Positions
 from ops.console import AsJson, out, print_json, working
+from ops.direct import indexes_of
 from ops.target import Data, settings_of
 from services.gateway.views.store import builds
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.held import HELD_SECONDS, HeldMessage, held_messages
 from shared.http.health import OUTBOX_AGE_LIMIT
-from shared.indexes import chassis_indexes
-from shared.mongo import Client, Database, Indexes, clock_skew, connect
+from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
 from shared.settings import load
 
@@ -211,13 +214,6 @@ async def _lifetime(client: Client) -> Finding:
     return Finding(name, "warn", f"{value} s: so long a killed process locks", remedy)
 
 
-def indexes_of(service: str) -> Indexes:
-    """Return the indexes that a service declares for its own collections."""
-    store = "views.store.schema" if service == "gateway" else "store"
-    indexes: Indexes = import_module(f"services.{service}.{store}").INDEXES
-    return indexes
-
-
 async def _indexes(client: Client, settings: Settings) -> Finding:
     faults = []
     for service in NAMES:
@@ -225,11 +221,7 @@ async def _indexes(client: Client, settings: Settings) -> Finding:
         if not await database.list_collection_names():
             faults.append(f"{database.name} is empty")
             continue
-        wanted = {
-            **chassis_indexes(settings.outbox_days),
-            **indexes_of(service),
-        }
-        for collection, models in wanted.items():
+        for collection, models in indexes_of(service, settings).items():
             faults += await _index_faults(database, collection, models)
     if not faults:
         return Finding("indexes", "ok", "all are there")

@@ -1,4 +1,7 @@
-"""`carrel import`: import titles and patrons of another system; safe to repeat."""
+"""`carrel import`: import titles and patrons of another system; safe to repeat.
+
+It runs its use cases on the databases: the API has no route that imports many records at once.
+"""
 
 import asyncio
 import csv
@@ -17,10 +20,7 @@ from ops.console import AsJson, counted, errors, print_json, print_table, refuse
 from ops.direct import require_card_key, unit_of_work_at
 from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
-from services.accounts import store as accounts
-from services.accounts.routes.patrons import PatronIn
 from services.accounts.usecases.import_patrons import ImportPatrons, import_patrons
-from services.circulation import store as circulation
 from services.circulation.usecases.commands.import_titles import (
     ImportedTitle,
     ImportTitles,
@@ -148,7 +148,7 @@ def _tell(report: Report, as_json: bool) -> None:
 
 
 async def _marc(settings: Settings, file: Path, report: Report) -> None:
-    async with unit_of_work_at(settings, "circulation", circulation.INDEXES) as unit:
+    async with unit_of_work_at(settings, "circulation") as unit:
         batch: dict[int, ImportedTitle] = {}
         keys: set[str] = set()
         with file.open("rb") as records:
@@ -192,8 +192,8 @@ def _control_number(record: Any) -> str:
 
 
 async def _patrons(settings: Settings, file: Path, report: Report) -> None:
-    async with unit_of_work_at(settings, "accounts", accounts.INDEXES) as unit:
-        batch: dict[int, PatronIn] = {}
+    async with unit_of_work_at(settings, "accounts") as unit:
+        batch: patrons.Batch = {}
         cards: set[str] = set()
         for number, row in patrons.rows(file):
             try:
@@ -211,7 +211,7 @@ async def _patrons(settings: Settings, file: Path, report: Report) -> None:
         await _save_patrons(unit, batch, report)
 
 
-async def _save_patrons(unit: UnitOfWork, batch: dict[int, PatronIn], report: Report) -> None:
+async def _save_patrons(unit: UnitOfWork, batch: patrons.Batch, report: Report) -> None:
     if not batch:
         return
     given = await patrons.commands_for(unit.database, list(batch.values()), unit.settings.card_key)

@@ -1,4 +1,8 @@
-"""`carrel rebuild gateway`: rebuild the account views from the owners' present data."""
+"""`carrel rebuild gateway`: rebuild the account views from the owners' current data.
+
+It runs the gateway's own rebuild in this process: no route starts one, because the views can be
+lost while no gateway runs.
+"""
 
 import asyncio
 import time

@@ -1,7 +1,8 @@
 """`carrel restore`: find changes that restored databases lack, and continue after a restore.
 
 After a restore the topics are ahead: they hold events of changes that the databases no longer have.
-Decision 070 describes the solution; docs/operations.md has the whole procedure.
+Decision 070 describes the solution; docs/operations.md has the whole procedure. The services are
+stopped meanwhile, so it writes to their databases.
 """
 
 import asyncio

@@ -1,4 +1,8 @@
-"""The conversion of lines of a CSV file to patrons."""
+"""The conversion of lines of a CSV file to patrons.
+
+Lines are checked with the model of the API's requests: an import accepts what the API accepts.
+Cards are looked up in the database of accounts: the API finds only one at a time.
+"""
 
 import csv
 from collections.abc import Iterator
@@ -17,6 +21,9 @@ from shared.mongo import Database
 COLUMNS = ("card_number", "name", "category", "home_branch", "language")
 OPTIONAL = ("pin", "email", "phone")
 NO_PIN = SecretStr("")
+
+Batch = dict[int, PatronIn]
+"""Patrons by the number of their line."""
 
 
 def count(path: Path) -> int:

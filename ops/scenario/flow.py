@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pymongo.errors import PyMongoError
 
-from ops.backlog import sweeping
+from ops.backlog import branches_to_move
 from ops.broker.offsets import Positions
 from ops.infrastructure.processes import System
 from services.registry import NAMES
@@ -78,7 +78,8 @@ class Flow:
 
     async def _sweeping(self) -> list[str]:
         try:
-            return [f"due dates of {branch}" for branch in await sweeping(self._circulation)]
+            moving = await branches_to_move(self._circulation)
+            return [f"due dates of {branch}" for branch in moving]
         except PyMongoError:
             return ["the database does not answer"]
 

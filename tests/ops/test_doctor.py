@@ -6,14 +6,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from ops.commands.doctor import Finding, examine, indexes_of
+from ops.commands.doctor import Finding, examine
+from ops.direct import indexes_of
 from services.gateway.views.store.schema import WHOLE
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.clock import parse_instant
 from shared.ids import new_id
-from shared.indexes import chassis_indexes
 from shared.mongo import Client, connect, ensure_indexes
 from tests.ops.command import carrel
 
@@ -37,9 +37,8 @@ async def client(settings: Settings) -> AsyncIterator[Client]:
     """A client of a system with all databases and topics, as after the start of the services."""
     found = connect(settings.mongo_url)
     for service in NAMES:
-        own = indexes_of(service)
         database = found[f"{settings.database_prefix}_{service}"]
-        await ensure_indexes(database, {**chassis_indexes(settings.outbox_days), **own})
+        await ensure_indexes(database, indexes_of(service, settings))
     await found[f"{settings.database_prefix}_gateway"].account_views.insert_one({"_id": WHOLE})
     await ensure_topics(settings, NAMES)
     yield found
