@@ -49,7 +49,7 @@ def indexes_of(service: str, settings: Settings) -> Indexes:
 def require_card_key(settings: Settings) -> None:
     """Refuse if the key is missing by which the running services recognise cards."""
     if not settings.card_key:
-        refuse("The services know cards under a key: set CARREL_CARD_KEY to theirs.")
+        refuse("The services store cards by a keyed digest: set CARREL_CARD_KEY to their key.")
 
 
 def operator_name() -> str:

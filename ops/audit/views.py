@@ -69,9 +69,14 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
             joined == truly_joined,
             f"patron {patron} is shown other registrations: {joined ^ truly_joined}",
         )
-        told = {key for key, one in view.get("notifications", {}).items() if not one["read"]}
+        shown_unread = {
+            key for key, one in view.get("notifications", {}).items() if not one["read"]
+        }
         inbox = {notification["_id"] for notification in unread[patron]}
-        result.expect(told == inbox, f"patron {patron} is shown other news: {told ^ inbox}")
+        result.expect(
+            shown_unread == inbox,
+            f"patron {patron} is shown other notifications: {shown_unread ^ inbox}",
+        )
 
 
 async def _by_patron(documents: AsyncIterator[Document]) -> dict[str, list[Document]]:

@@ -16,7 +16,15 @@ import typer
 from pydantic import ValidationError
 from rich.progress import Progress, TaskID
 
-from ops.console import AsJson, counted, errors, print_json, print_table, refuse, told_in_words
+from ops.console import (
+    AsJson,
+    errors,
+    explain_outages,
+    print_json,
+    print_table,
+    progress_bar,
+    refuse,
+)
 from ops.direct import require_card_key, unit_of_work_at
 from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
@@ -35,8 +43,8 @@ BATCH = 100
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-TheFile = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
-RefusedTo = Annotated[
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
+RefusedOption = Annotated[
     Path | None,
     typer.Option("--refused", help="File for refused records; default: FILE.refused.csv."),
 ]
@@ -49,7 +57,7 @@ def imports() -> None:
 
 @app.command("marc")
 def marc_command(
-    file: TheFile, refused: RefusedTo = None, as_json: AsJson = False, data: Data = None
+    file: FileArgument, refused: RefusedOption = None, as_json: AsJson = False, data: Data = None
 ) -> None:
     """Import titles and copies from a file of MARC 21 records (ISO 2709).
 
@@ -59,14 +67,14 @@ def marc_command(
     """
     settings = settings_to_write(data)
     total = marc.count(file)
-    with _report(refused or _beside(file), total) as report, told_in_words(settings):
+    with _report(refused or _beside(file), total) as report, explain_outages(settings):
         asyncio.run(_marc(settings, file, report))
-    _tell(report, as_json)
+    _print_outcome(report, as_json)
 
 
 @app.command("patrons")
 def patrons_command(
-    file: TheFile, refused: RefusedTo = None, as_json: AsJson = False, data: Data = None
+    file: FileArgument, refused: RefusedOption = None, as_json: AsJson = False, data: Data = None
 ) -> None:
     """Import patrons from a CSV file: card_number, name, category, home_branch, language.
 
@@ -80,11 +88,11 @@ def patrons_command(
     try:
         patrons.check_heading(file)
     except ValueError as error:
-        refuse(f"{file} is not as it should be: {error}. Nothing was imported.")
+        refuse(f"{file} can't be imported: {error}. Nothing was imported.")
     total = patrons.count(file)
-    with _report(refused or _beside(file), total) as report, told_in_words(settings):
+    with _report(refused or _beside(file), total) as report, explain_outages(settings):
         asyncio.run(_patrons(settings, file, report))
-    _tell(report, as_json)
+    _print_outcome(report, as_json)
 
 
 @dataclass
@@ -120,7 +128,7 @@ class Report:
 
 @contextmanager
 def _report(path: Path, total: int) -> Iterator[Report]:
-    with counted("Importing") as bar:
+    with progress_bar("Importing") as bar:
         report = Report(bar, bar.add_task("", total=total), path)
         try:
             yield report
@@ -132,16 +140,16 @@ def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.refused.csv")
 
 
-def _tell(report: Report, as_json: bool) -> None:
+def _print_outcome(report: Report, as_json: bool) -> None:
     counts = {name: report.counts[name] for name in ("added", "changed", "unchanged", "refused")}
-    told = str(report.path) if counts["refused"] else None
+    refused_in = str(report.path) if counts["refused"] else None
     if as_json:
-        print_json({**counts, "refused_in": told})
+        print_json({**counts, "refused_in": refused_in})
     else:
         print_table(("outcome", "records"), list(counts.items()))
-        if told:
-            errors.print(f"Why records were refused is in {told}.", markup=False)
-    raise typer.Exit(1 if told else 0)
+        if refused_in:
+            errors.print(f"The refused records and the reasons are in {refused_in}.", markup=False)
+    raise typer.Exit(1 if refused_in else 0)
 
 
 # ---- MARC ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 
-from ops.console import AsJson, print_json, print_table, refuse, told_in_words
+from ops.console import AsJson, explain_outages, print_json, print_table, refuse
 from ops.direct import operator_name, unit_of_work_at
 from ops.target import Data, settings_of, settings_to_write
 from services.circulation import store
@@ -46,7 +46,7 @@ def policies() -> None:
 def list_command(as_json: AsJson = False, data: Data = None) -> None:
     """List the rows in force."""
     settings = settings_of(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         rows = asyncio.run(_rows(settings))
     if as_json:
         print_json({"policies": [plain(row) for row in rows]})
@@ -78,7 +78,7 @@ def set_command(
     if bool(terms) == (file is not None):
         raise typer.BadParameter("give either FIELD=VALUE or --file")
     settings = settings_to_write(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         row = asyncio.run(
             _set(settings, policy_id, _changes(terms, file), reason, whole=bool(file))
         )
@@ -92,7 +92,7 @@ def set_command(
 def delete_command(policy_id: PolicyId, *, reason: Reason, data: Data = None) -> None:
     """Delete a row for new loans. Existing loans keep it."""
     settings = settings_to_write(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         change = asyncio.run(_delete(settings, policy_id, reason))
     typer.echo(f"Policy {change.policy_id} is deleted, as version {change.version}.")
 
@@ -101,7 +101,7 @@ def delete_command(policy_id: PolicyId, *, reason: Reason, data: Data = None) ->
 def history_command(policy_id: PolicyId, as_json: AsJson = False, data: Data = None) -> None:
     """Show every version of a row with its terms, date, author and reason."""
     settings = settings_of(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         changes = asyncio.run(_history(settings, policy_id))
     if not changes:
         refuse(f"No policy {policy_id} was ever set. `carrel policies list` shows those in force.")

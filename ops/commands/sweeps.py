@@ -5,7 +5,7 @@ import asyncio
 import typer
 
 from ops.backlog import sweeps_of
-from ops.console import AsJson, print_json, print_table, told_in_words
+from ops.console import AsJson, explain_outages, print_json, print_table
 from ops.target import Data, settings_of
 
 app = typer.Typer()
@@ -20,7 +20,7 @@ def sweeps_command(as_json: AsJson = False, data: Data = None) -> None:
     circulation has the role `jobs`, or its log says why a chunk fails.
     """
     settings = settings_of(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         found = asyncio.run(sweeps_of(settings))
     rows = [
         (s.id, s.calendar_version, s.state.value, s.done, s.total, len(s.in_hand)) for s in found

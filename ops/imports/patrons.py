@@ -39,7 +39,9 @@ def check_heading(path: Path) -> None:
     if missing := set(COLUMNS) - heading:
         raise ValueError(f"the heading lacks {', '.join(sorted(missing))}")
     if unknown := heading - {*COLUMNS, *OPTIONAL}:
-        raise ValueError(f"the heading has {', '.join(sorted(unknown))}, which mean nothing")
+        raise ValueError(
+            f"the heading has {', '.join(sorted(unknown))}, which are no columns of an import"
+        )
 
 
 def rows(path: Path) -> Iterator[tuple[int, dict[str, str] | None]]:

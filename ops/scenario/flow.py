@@ -34,7 +34,7 @@ class Flow:
         async with asyncio.timeout(60):
             while self._positions.missing:  # the listeners create the topics when they start
                 await asyncio.sleep(0.03)
-                await self._positions.look()
+                await self._positions.refresh()
         return self
 
     async def __aexit__(
@@ -73,7 +73,7 @@ class Flow:
         try:
             lags = await self._positions.lags()
         except GroupCoordinatorNotAvailableError:  # a broker that has just started
-            return ["no broker knows how far the services have read"]
+            return ["no broker knows the positions of the services"]
         return [f"{lag.service} has not processed all of {lag.topic}" for lag in lags if lag.lag]
 
     async def _sweeping(self) -> list[str]:

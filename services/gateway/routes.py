@@ -160,7 +160,7 @@ class OverviewOut(BaseModel):
     totals: TotalsOut
     activities: list[RegisteredOut]
     inbox: InboxOut
-    sources: SourcesOut  # type: ignore[valid-type]  # made from the registry
+    sources: SourcesOut
 
 
 class ActivityRow(BaseModel):

@@ -224,7 +224,7 @@ async def outstanding(library: Library, charge_id: str, card: str) -> int:
 
 
 ERASURE_STEPS = {
-    "heard": ("listener.received", 1),
+    "received": ("listener.received", 1),
     "noting": ("work.before-commit", 1),
     "noted": ("work.after-commit", 1),
     "ending the first": ("work.before-commit", 2),
@@ -305,5 +305,5 @@ async def test_all_registrations_of_a_cancelled_activity_end_whenever_events_die
     )
     assert found.findings == []
     for card in cards:
-        told = (await library.get("/v1/me/inbox", by=card))["items"]
-        assert [one["kind"] for one in told].count("registration.cancelled") == 3
+        inbox = (await library.get("/v1/me/inbox", by=card))["items"]
+        assert [one["kind"] for one in inbox].count("registration.cancelled") == 3

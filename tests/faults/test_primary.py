@@ -197,7 +197,7 @@ async def test_accounts_are_followed_through_the_loss_of_the_primary(
     record(
         "MongoDB primary killed while accounts are followed",
         running,
-        invariant="each reader is told of all that was committed, and of nothing twice",
+        invariant="each reader receives every committed change, and none twice",
         found=found,
         counts={
             "commands": len(acknowledged),

@@ -117,7 +117,7 @@ async def test_without_two_of_three_nothing_counts_as_published(
         meanwhile = load.succeeded(gone)
         published = await published_since(running, lost_at)
         waiting = await library.flow.pending()
-        told = [complaints(relay) - count for relay, count in zip(relays, before, strict=True)]
+        logged = [complaints(relay) - count for relay, count in zip(relays, before, strict=True)]
         await asyncio.to_thread(second.start)
         back = time.monotonic()
         await drain(library)
@@ -136,7 +136,7 @@ async def test_without_two_of_three_nothing_counts_as_published(
     assert meanwhile > 10
     assert published == 0
     assert waiting
-    assert max(told) < 2 * AWAY, "a relay that waits says so now and then, not all the time"
+    assert max(logged) < 2 * AWAY, "a relay that waits says so now and then, not all the time"
     assert found.findings == []
 
 

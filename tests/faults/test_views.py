@@ -189,8 +189,8 @@ async def test_the_comparison_finds_views_that_differ_from_the_owners(
 ) -> None:
     monkeypatch.setattr("ops.audit.snapshots.ON_ITS_WAY_SECONDS", 0.1)  # all events are processed
     settings = running.settings(Settings)
-    told = await carrel(settings, "doctor", "--views", "--json", **running.environment)
-    [finding] = [found for found in told.json()["findings"] if found["check"] == "views"]
+    ran = await carrel(settings, "doctor", "--views", "--json", **running.environment)
+    [finding] = [found for found in ran.json()["findings"] if found["check"] == "views"]
     assert (finding["level"], "as their owners do" in finding["found"]) == ("ok", True)
 
     view = await views.account_views.find_one({"charges": {"$gt": {}}})
@@ -230,8 +230,8 @@ async def test_without_an_owner_the_views_stay_as_they_are(
     truth = await shown(library, patrons)
     nowhere = {"CARREL_EVENTS_URL": "http://127.0.0.1:1"}
     settings = running.settings(Settings)
-    told = {**running.environment, **nowhere}
-    refused = await carrel(settings, "rebuild", "gateway", **told)
+    environment = {**running.environment, **nowhere}
+    refused = await carrel(settings, "rebuild", "gateway", **environment)
     assert refused.code == 1
     assert "events does not answer" in refused.err
     assert await shown(library, patrons) == truth

@@ -12,7 +12,7 @@ import typer
 
 from ops.cli import app
 from ops.infrastructure.embedded import Infrastructure
-from ops.infrastructure.processes import LEFT, System, services
+from ops.infrastructure.processes import ENVIRONMENT_FILE, System, services
 from ops.target import described, settings_of
 from services.settings import Settings
 
@@ -76,7 +76,9 @@ def test_a_named_database_is_never_joined_with_the_broker_of_the_usual_folder(
 
 
 def test_a_folder_that_a_crash_left_behind_names_no_system(tmp_path: Path) -> None:
-    (tmp_path / LEFT).write_text(json.dumps({"CARREL_MONGO_URL": "mongodb://127.0.0.1:27017/"}))
+    (tmp_path / ENVIRONMENT_FILE).write_text(
+        json.dumps({"CARREL_MONGO_URL": "mongodb://127.0.0.1:27017/"})
+    )
     with pytest.raises(typer.Exit):
         settings_of(tmp_path)
 
