@@ -201,7 +201,7 @@ async def test_the_comparison_finds_views_that_differ_from_the_owners(
     for harm, words in (
         ({"$set": {"loans.ghost": loan}}, "loans.ghost of patron"),
         ({"$unset": {charge: ""}}, f"{charge} of patron"),
-        ({"$set": {f"{charge}.outstanding_cents": 1}}, "has another outstanding_cents"),
+        ({"$set": {f"{charge}.outstanding_cents": 1}}, "differs in outstanding_cents"),
         ({"$set": {"patron.version": 0}}, "is at version 0, not"),
     ):
         await views.account_views.update_one({"_id": view["_id"]}, harm)

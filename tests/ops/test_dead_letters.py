@@ -296,7 +296,7 @@ async def test_a_dead_letter_older_than_the_tombstones_is_not_sent_to_the_gatewa
 
     refused = await carrel(settings, "dead-letters", "retry", "--all", "--yes")
     assert refused.code == 1
-    assert f"{by_time[True]} is older than what the account views remember" in refused.err
+    assert f"{by_time[True]} is older than the tombstones of the account views" in refused.err
     assert await end_of(settings, TOPIC) == 0
     assert (await carrel(settings, "dead-letters", "retry", by_time[False])).code == 0
     others = await carrel(

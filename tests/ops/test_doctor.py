@@ -71,14 +71,14 @@ async def test_missing_and_other_indexes_are_found(settings: Settings, client: C
 
     longer = settings.model_copy(update={"outbox_days": 8})
     found = (await problems(longer))["indexes"]
-    assert "outbox published_at_1 keeps for another time than declared" in found.found
+    assert "outbox published_at_1 has another lifetime than declared" in found.found
     assert found.remedy.startswith("start each service once")
 
     outbox = client[f"{settings.database_prefix}_circulation"].outbox
     await outbox.drop_index("pending_1")
     await outbox.create_index("pending")
     found = (await problems(settings))["indexes"]
-    assert "outbox pending_1 is another than declared" in found.found
+    assert "outbox pending_1 differs from its declaration" in found.found
     assert found.remedy.startswith("drop it")
 
     await client.drop_database(f"{settings.database_prefix}_notices")

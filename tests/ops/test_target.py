@@ -92,7 +92,7 @@ def test_a_command_never_writes_to_another_system_than_the_folder_names(
     assert "No system runs in" in ran.stderr
 
 
-def test_a_command_that_nobody_told_its_system_asks_for_it(tmp_path: Path) -> None:
+def test_a_command_without_a_named_system_asks_for_it(tmp_path: Path) -> None:
     ran = _carrel("staff", "add", "S-1", "--role", "staff", "--pin-stdin", cwd=tmp_path)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "CARREL_MONGO_URL" in ran.stderr

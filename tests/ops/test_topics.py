@@ -26,7 +26,7 @@ async def test_missing_topics_are_reported_then_created_once(settings: Settings)
     assert (after.code, after.out) == (0, f"All {len(all_topics(NAMES))} topics are as declared.\n")
 
 
-async def test_other_numbers_are_told_and_left_as_they_are(settings: Settings) -> None:
+async def test_other_numbers_are_reported_and_not_changed(settings: Settings) -> None:
     await carrel(settings, "topics", "create", "--partitions", "2")
     checked = await carrel(settings, "topics", "check", "--json", CARREL_RETENTION_DAYS="7")
     assert checked.code == 1

@@ -124,7 +124,7 @@ async def test_a_sample_that_covers_all_finds_a_patron_without_a_view_and_a_view
     statuses: list[str] = []
     found_now = (await compare(views, owners, sample=31, update=statuses.append)).differences
     assert len(found_now) == 2
-    assert "loans.ghost of patron nobody is shown, and its owner has none such" in found_now
+    assert "loans.ghost of patron nobody is shown, but its owner does not have it" in found_now
     assert statuses[-1].startswith("Comparing the views: 31 of 31 patrons")
 
 
