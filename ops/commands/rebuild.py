@@ -94,8 +94,8 @@ async def _rebuilt(settings: Settings) -> Rebuilt:
         return await _once_free(client[f"{settings.database_prefix}_gateway"], settings, owners)
     except OwnerAway as away:
         refuse(
-            f"{away.service} does not answer, and only it knows what it has. The views are as they "
-            f"were. Start it, see that CARREL_{away.service.upper()}_URL and "
+            f"{away.service} does not answer, and the views need its data. The views are "
+            f"unchanged. Start it, check that CARREL_{away.service.upper()}_URL and "
             "CARREL_SERVICE_SECRET are those of the services, and run this again."
         )
     except BuildLost:

@@ -242,12 +242,16 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
         ),
     ],
 )
-async def test_harm_is_found(running: System, stores: Stores, harm: Harm, says: str) -> None:
+async def test_the_audit_finds_damage(
+    running: System, stores: Stores, harm: Harm, says: str
+) -> None:
     await harm(stores)
 
     findings = (await audit(running.settings(Settings))).findings
     assert any(says in finding for finding in findings), findings
 
 
-async def test_databases_put_back_have_no_harm(running: System, stores: Stores) -> None:
+async def test_the_audit_finds_nothing_in_restored_databases(
+    running: System, stores: Stores
+) -> None:
     assert (await audit(running.settings(Settings))).findings == []

@@ -138,7 +138,7 @@ async def test_nothing_is_lost_or_doubled(
     assert found.counts["notifications"] > 0
 
 
-def test_every_step_of_every_service_is_killed_at() -> None:
+def test_each_step_of_each_service_has_a_kill() -> None:
     together = {(service, point) for point, services in TOGETHER.items() for service in services}
     assert together | set(ALONE) == set(STEPS)
 
@@ -183,7 +183,7 @@ PAYMENT_STEPS = {
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("tries_again", [True, False], ids=["tries again", "gives up"])
-async def test_a_payment_is_taken_once_whenever_its_process_dies(
+async def test_a_payment_is_captured_once_whenever_its_process_is_killed(
     running: System, library: Library, tries_again: bool
 ) -> None:
     recovery = 0.0
@@ -236,7 +236,7 @@ ERASURE_STEPS = {
 
 
 @pytest.mark.timeout(600)
-async def test_an_erased_patron_s_places_go_on_whenever_events_dies(
+async def test_places_of_an_erased_patron_go_to_others_whenever_events_is_killed(
     running: System, library: Library
 ) -> None:
     recovery = 0.0
@@ -270,7 +270,7 @@ async def test_an_erased_patron_s_places_go_on_whenever_events_dies(
     assert found.findings == []
 
 
-async def test_all_registrations_of_a_cancelled_activity_end_whenever_events_dies(
+async def test_all_registrations_of_a_cancelled_activity_end_whenever_events_is_killed(
     running: System, library: Library
 ) -> None:
     branch = await library.branch()

@@ -126,7 +126,7 @@ async def test_a_killed_primary_is_replaced_and_comes_back(
     assert found.findings == []
 
 
-async def test_accounts_are_followed_through_the_loss_of_the_primary(
+async def test_streams_of_accounts_continue_through_the_loss_of_the_primary(
     running: System, library: Library, mongo: Mongo
 ) -> None:
     await caught_up(running, mongo)
@@ -238,7 +238,7 @@ async def test_a_primary_that_steps_down_is_replaced_at_once(
     assert found.findings == []
 
 
-async def test_commands_go_on_without_a_secondary(
+async def test_commands_continue_without_a_secondary(
     running: System, library: Library, mongo: Mongo
 ) -> None:
     await caught_up(running, mongo)
@@ -267,7 +267,7 @@ async def test_commands_go_on_without_a_secondary(
     assert statuses.get(503, 0) <= sum(statuses.values()) / 5, statuses
 
 
-async def test_without_a_majority_commands_wait_and_it_heals_by_itself(
+async def test_without_a_majority_commands_wait_until_one_is_back(
     running: System, library: Library, mongo: Mongo
 ) -> None:
     await caught_up(running, mongo)

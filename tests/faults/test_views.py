@@ -85,7 +85,7 @@ async def never_wrong(library: Library, truth: dict[str, Any]) -> AsyncIterator[
         await looking
 
 
-async def test_views_that_are_lost_are_built_by_themselves_from_what_the_owners_have(
+async def test_lost_views_are_rebuilt_from_the_owners_data(
     running: System, library: Library, patrons: list[str], views: Database
 ) -> None:
     truth = await shown(library, patrons)
@@ -113,7 +113,7 @@ async def test_views_that_are_lost_are_built_by_themselves_from_what_the_owners_
         assert {model.document["name"] for model in models} <= set(present)
 
 
-async def test_views_are_built_anew_while_the_old_ones_are_served(
+async def test_a_rebuild_serves_the_old_views_until_it_ends(
     running: System, library: Library, patrons: list[str], views: Database
 ) -> None:
     truth = await shown(library, patrons)
@@ -148,7 +148,7 @@ async def test_views_are_built_anew_while_the_old_ones_are_served(
         assert len((await library.get("/v1/me", by=card))["loans"]) == 3
 
 
-async def test_views_of_an_older_form_are_served_until_those_of_the_new_one_are_built(
+async def test_views_of_an_older_format_are_served_until_the_new_ones_are_built(
     library: Library, views: Database, patrons: list[str]
 ) -> None:
     truth = await shown(library, patrons)

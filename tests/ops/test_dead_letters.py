@@ -244,7 +244,7 @@ async def test_a_dead_letter_at_an_offset_of_a_lost_log_waits(
         pytest.param(b"", "(empty)", id="nothing"),
     ],
 )
-async def test_any_payload_is_shown_and_does_nothing_to_the_terminal(
+async def test_any_payload_is_shown_without_control_characters(
     settings: Settings, store: Database, payload: bytes, shown: str
 ) -> None:
     [dead_letter_id] = await make_dead_letters(settings, store, payload)

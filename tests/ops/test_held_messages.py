@@ -71,7 +71,7 @@ async def publish(settings: Settings, *ids: str) -> None:
         await send(settings, "fines.suspended", event_of(Thing(each, 1, 1)).body(), **headers)
 
 
-async def test_a_message_that_its_owner_refuses_becomes_a_dead_letter_and_the_partition_goes_on(
+async def test_a_message_that_an_owner_refuses_becomes_a_dead_letter_and_the_partition_continues(
     settings: Settings,
 ) -> None:
     await publish(settings, "bad", "good")

@@ -36,7 +36,7 @@ def running(folder: Path) -> Iterator[System]:
         yield started
 
 
-async def test_a_restored_backup_is_taken_up_again_and_what_was_lost_is_listed(
+async def test_a_restored_system_continues_and_lists_the_lost_changes(
     running: System, library: Library, folder: Path
 ) -> None:
     branch = await library.branch()
