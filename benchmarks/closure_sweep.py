@@ -129,8 +129,8 @@ async def measure(desk: Desk, lending: Lending, size: int, version: int) -> dict
     quiet = await lending.keep_lending(stop)
 
     stop = asyncio.Event()
-    said = closure(f"c{version}", CLOSED.isoformat(), (version, "2021-02-19"))
-    event = branch(version=version, closures=(said,))
+    announced = closure(f"c{version}", CLOSED.isoformat(), (version, "2021-02-19"))
+    event = branch(version=version, closures=(announced,))
     started = time.perf_counter()
     await keep_calendar(event, Run(desk.api.app.state.unit_of_work, _now(), within=30))
     going_on = asyncio.create_task(lending.keep_lending(stop))

@@ -87,9 +87,9 @@ def desk(session: aiohttp.ClientSession, library: Library, url: str, branch: str
             "Carrel-Time": library.now,
         }
         async with session.post(url + path, json=body, headers=headers) as answer:
-            said = await answer.json()
-        if answer.status != 200 or not said["results"][0]["ok"]:
-            raise RuntimeError(f"{path}: {answer.status} {said}")
+            result = await answer.json()
+        if answer.status != 200 or not result["results"][0]["ok"]:
+            raise RuntimeError(f"{path}: {answer.status} {result}")
         return time.perf_counter()
 
     async def move(card: str, barcode: str, out: bool) -> float:

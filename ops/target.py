@@ -30,7 +30,7 @@ Data = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        help="Folder of a running `carrel up`: use its system, not that of the variables.",
+        help="Folder of a running `carrel up`, to use its system and ignore CARREL_… variables.",
     ),
 ]
 

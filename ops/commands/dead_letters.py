@@ -71,8 +71,10 @@ Error = Annotated[str, typer.Option("--error", help="Only with this text in the 
 Ids = Annotated[
     list[str] | None, typer.Argument(callback=_ids, metavar="ID", help="As shown by `list`.")
 ]
-All = Annotated[bool, typer.Option("--all", help="All waiting ones that match the options.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+All = Annotated[
+    bool, typer.Option("--all", help="All waiting dead letters that match the options.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @app.callback()
@@ -180,7 +182,7 @@ def retry(
     yes: Yes = False,
     data: Data = None,
 ) -> None:
-    """Publish dead letters again on their topics, as the original messages, and note it.
+    """Publish dead letters again on their topics, as the original messages, and record it.
 
     Correct the cause first, or they come back. Every service that consumes the
     topic gets them again; services that processed them already ignore them.

@@ -321,11 +321,11 @@ async def _kafka(settings: Settings) -> list[Finding]:
     notes = [f"{topic.topic} has {topic.note}" for topic in found if topic.note]
     prefix = settings.topic_prefix
     named = f", named {prefix}…" if prefix else ""
-    remedy = "carrel topics check tells all; carrel topics create makes those that are missing"
+    remedy = "carrel topics check lists all; carrel topics create creates the missing ones"
     if faults:
         findings.append(Finding("topics", "fail", _first(faults), remedy))
     elif notes:
-        findings.append(Finding("topics", "warn", _first(notes), "carrel topics check tells all"))
+        findings.append(Finding("topics", "warn", _first(notes), "carrel topics check lists all"))
     else:
         findings.append(Finding("topics", "ok", f"{len(found)} as declared{named}"))
     findings.append(_copies(found))

@@ -189,13 +189,13 @@ def _run(command: Sequence[str], otherwise: str) -> None:
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=600
     )
     if run.returncode:
-        said = (run.stdout + run.stderr).strip()
-        if "UnsupportedClassVersionError" in said:
+        output = (run.stdout + run.stderr).strip()
+        if "UnsupportedClassVersionError" in output:
             otherwise = (
                 "Apache Kafka needs Java 17 or newer, and the java on the PATH is older: install "
                 f"a newer one, {_ALTERNATIVE}."
             )
-        raise StartFailed("\n".join([otherwise, *said.splitlines()[-10:]]))
+        raise StartFailed("\n".join([otherwise, *output.splitlines()[-10:]]))
 
 
 def known_brokers(port: int) -> list[int]:

@@ -65,9 +65,9 @@ def _overdue_checks(
     ]
     for t in notifications:
         cents = (first | again).get(barcode_of(run, t), "nobody")
-        says = isinstance(cents, int) and dollars(cents) in t.text
+        stated = isinstance(cents, int) and dollars(cents) in t.text
         checks.append(
-            Check(f"{barcode_of(run, t)} states the amount", isinstance(cents, int), says)
+            Check(f"{barcode_of(run, t)} states the amount", isinstance(cents, int), stated)
         )
     return checks
 

@@ -113,7 +113,7 @@ class Load:
         library = self.library
         self._first = date.fromisoformat(library.now[:10])
         branches = [await library.branch() for _ in range(3)]
-        await library.flow.settle(within=60)  # circulation lends only at branches it has heard of
+        await library.flow.settle(within=60)  # circulation lends only at branches that it knows
         patrons = [await library.patron(branches[i % 2]) for i in range(LENDING + 1)]
         books = await library.copies(branches[0], LENDING + 2)
         lanes = [

@@ -42,7 +42,7 @@ async def day_at_the_library(library: Library, first: date) -> None:
 
     on(0)
     branch = await library.branch()
-    await library.flow.settle(within=60)  # circulation lends only at branches it has heard of
+    await library.flow.settle(within=60)  # circulation lends only at branches that it knows
     late, early = [await library.patron(branch) for _ in range(2)]
     books = await library.copies(branch, 4)
     preferences = {"followed_branches": [branch], "activity_types": ["talk"]}

@@ -131,7 +131,7 @@ async def test_streams_of_accounts_continue_through_the_loss_of_the_primary(
 ) -> None:
     await caught_up(running, mongo)
     branch = await library.branch()
-    await library.flow.settle(within=60)  # circulation lends only at branches it has heard of
+    await library.flow.settle(within=60)  # circulation lends only at branches that it knows
     books = {await library.patron(branch): await library.copies(branch, BOOKS) for _ in range(4)}
     here, there = running.url("gateway", 0), running.url("gateway", 1)
     acknowledged: dict[str, float] = {}
