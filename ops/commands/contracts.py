@@ -139,7 +139,7 @@ def _breaks(kept: Schema, now: Schema) -> list[str]:
             if field not in new.get("properties", {}):
                 faults.append(f"{name}.{field} is gone")
             elif not _fits(_form(form), _form(new["properties"][field])):
-                faults.append(f"{name}.{field} has another type")
+                faults.append(f"{name}.{field} has another schema")
         # If unknown fields are refused, the contract can't gain any.
         if _form(old.get("additionalProperties", True)) != _form(
             new.get("additionalProperties", True)

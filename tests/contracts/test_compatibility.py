@@ -52,7 +52,7 @@ def test_a_new_optional_field_breaks_nothing(kept: Path) -> None:
         ),
         pytest.param(
             lambda schema: schema["properties"].update(renewals={"type": "string"}),
-            "payload.renewals has another form",
+            "payload.renewals has another schema",
             id="a field has another type",
         ),
         pytest.param(
@@ -147,7 +147,7 @@ def test_a_bound_where_there_was_none_breaks_nothing(kept: Path) -> None:
 
 def test_another_bound_or_none_any_more_is_caught(kept: Path) -> None:
     change(kept, "loan.overdue", lambda schema: schema["properties"]["renewals"].update(maximum=7))
-    assert breaking(kept_in(kept)) == ["loan.overdue: payload.renewals has another form"]
+    assert breaking(kept_in(kept)) == ["loan.overdue: payload.renewals has another schema"]
     change(kept, "loan.overdue", lambda schema: schema["properties"]["renewals"].pop("maximum"))
     change(kept, "loan.overdue", lambda schema: schema["properties"]["state"].update(pattern="x"))
-    assert breaking(kept_in(kept)) == ["loan.overdue: payload.state has another form"]
+    assert breaking(kept_in(kept)) == ["loan.overdue: payload.state has another schema"]
