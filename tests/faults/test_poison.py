@@ -119,7 +119,7 @@ async def test_messages_at_fault_become_dead_letters_and_other_messages_are_proc
 def without_the_poison(found: Audit) -> Audit:
     """Return the audit without its correct findings about these messages: no outbox has them."""
     for event_id in ("poison", "?"):  # with its id, and without one
-        found.findings.remove(f"{TOPIC} {event_id} is on its topic, but nobody recorded it")
+        found.findings.remove(f"{TOPIC} {event_id} is on its topic, but in no outbox")
         found.lost -= 1
     return found
 
