@@ -63,7 +63,7 @@ class Lending:
         for card in self._cards:
             await self._desk.patron(card)
 
-    async def go_on(self, stop: asyncio.Event) -> list[float]:
+    async def keep_lending(self, stop: asyncio.Event) -> list[float]:
         """Check out at a steady pace until `stop` or nothing is left; return each one's seconds."""
         took: list[float] = []
 
@@ -126,14 +126,14 @@ async def measure(desk: Desk, lending: Lending, size: int, version: int) -> dict
     await lending.prepare(400 + size // 40)
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(QUIET, stop.set)
-    quiet = await lending.go_on(stop)
+    quiet = await lending.keep_lending(stop)
 
     stop = asyncio.Event()
-    said = closure(f"c{version}", CLOSED.isoformat(), (version, "2021-02-19"))
-    event = branch(version=version, closures=(said,))
+    announced = closure(f"c{version}", CLOSED.isoformat(), (version, "2021-02-19"))
+    event = branch(version=version, closures=(announced,))
     started = time.perf_counter()
     await keep_calendar(event, Run(desk.api.app.state.unit_of_work, _now(), within=30))
-    going_on = asyncio.create_task(lending.go_on(stop))
+    going_on = asyncio.create_task(lending.keep_lending(stop))
 
     async def moved_all() -> bool:
         return not await database.sweeps.find_one({"_id": "HKCL", "state": "moving"})
@@ -164,7 +164,7 @@ def _now() -> Origin:
 @contextmanager
 def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
     """Run circulation with only the role jobs, as a process."""
-    told = {
+    environment = {
         "CARREL_MONGO_URL": mongo_url,
         "CARREL_DATABASE_PREFIX": prefix,
         "CARREL_PORT": str(reserve()),
@@ -172,7 +172,7 @@ def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
     }
     command = [sys.executable, "-m", "ops", "serve", "circulation", "--role", "jobs"]
     with log.open("wb") as out:
-        process = subprocess.Popen(command, env=os.environ | told, stdout=out, stderr=out)  # noqa: S603
+        process = subprocess.Popen(command, env=os.environ | environment, stdout=out, stderr=out)  # noqa: S603
         try:
             yield
         finally:
@@ -181,7 +181,7 @@ def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def a_desk(mongo_url: str, prefix: str) -> AsyncIterator[Desk]:
+async def open_desk(mongo_url: str, prefix: str) -> AsyncIterator[Desk]:
     """Yield the desk of an open central library without any announcement."""
     async with served(create_app, settings_for(mongo_url, prefix)) as api:
         desk = Desk(api)
@@ -194,7 +194,7 @@ async def run(sizes: tuple[int, ...], mongo_url: str, folder: Path) -> list[dict
     found = []
     for at, size in enumerate(sizes):
         prefix = f"sweep{at}"
-        async with a_desk(mongo_url, prefix) as desk:
+        async with open_desk(mongo_url, prefix) as desk:
             with worker(mongo_url, prefix, folder / f"worker-{at}.log"):
                 found.append(await measure(desk, Lending(desk), size, 2))
                 sys.stderr.write(f"{found[-1]}\n")
@@ -210,10 +210,10 @@ def main() -> None:
         with embedded(folder, kafka=False, mongo_port=None) as infrastructure:
             found = asyncio.run(run(sizes, infrastructure.mongo_url, folder))
     if "--json" in sys.argv:
-        told = json.dumps({"machine": platform.machine(), "sweeps": found}, indent=2)
+        text = json.dumps({"machine": platform.machine(), "sweeps": found}, indent=2)
     else:
-        told = "\n".join("  ".join(f"{k} {v}" for k, v in row.items()) for row in found)
-    sys.stdout.write(told + "\n")
+        text = "\n".join("  ".join(f"{k} {v}" for k, v in row.items()) for row in found)
+    sys.stdout.write(text + "\n")
 
 
 if __name__ == "__main__":

@@ -287,7 +287,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--views", type=int, default=10_000)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(dir=".data") as folder,
         embedded(Path(folder), kafka=False, mongo_port=None) as infrastructure,
@@ -310,8 +310,8 @@ def main() -> None:
         ):
             urls = [f"http://127.0.0.1:{port}" for port in (first, second)]
             servers = list(zip((gateway, yardstick), urls, strict=True))
-            found = asyncio.run(measure(environment, servers, asked.views))
-    if asked.json:
+            found = asyncio.run(measure(environment, servers, arguments.views))
+    if arguments.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
     sys.stdout.write(f"{found['machine']}\n")

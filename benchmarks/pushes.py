@@ -1,4 +1,4 @@
-"""The delay until a reader of `GET /v1/me/stream` is told of a commit, at each of two gateways.
+"""The delay until a reader of `GET /v1/me/stream` receives a commit, at each of two gateways.
 
     .venv/bin/python -m benchmarks.pushes [--json] [--kafka apache]
 
@@ -51,8 +51,8 @@ class Reader:
             "Authorization": f"Bearer {library.tokens[card]}",
             "Carrel-Time": library.now,
         }
-        self._told: dict[frozenset[str], float] = {}
-        self._news = asyncio.Event()
+        self._received: dict[frozenset[str], float] = {}
+        self._changed = asyncio.Event()
 
     async def follow(self, begun: asyncio.Semaphore) -> None:
         """Read the stream until cancelled."""
@@ -66,16 +66,16 @@ class Reader:
                 continue
             data = orjson.loads(block.partition(b"data: ")[2])
             if "loans" in data:
-                self._told[frozenset(loan["barcode"] for loan in data["loans"])] = at
-                self._news.set()
+                self._received[frozenset(loan["barcode"] for loan in data["loans"])] = at
+                self._changed.set()
 
-    async def told(self, barcodes: frozenset[str]) -> float:
+    async def received_at(self, barcodes: frozenset[str]) -> float:
         """Wait for the message that exactly these copies are on loan; return its time, once."""
         async with asyncio.timeout(PATIENCE):
-            while barcodes not in self._told:
-                self._news.clear()
-                await self._news.wait()
-        return self._told.pop(barcodes)
+            while barcodes not in self._received:
+                self._changed.clear()
+                await self._changed.wait()
+        return self._received.pop(barcodes)
 
 
 def desk(session: aiohttp.ClientSession, library: Library, url: str, branch: str) -> Any:
@@ -87,9 +87,9 @@ def desk(session: aiohttp.ClientSession, library: Library, url: str, branch: str
             "Carrel-Time": library.now,
         }
         async with session.post(url + path, json=body, headers=headers) as answer:
-            said = await answer.json()
-        if answer.status != 200 or not said["results"][0]["ok"]:
-            raise RuntimeError(f"{path}: {answer.status} {said}")
+            result = await answer.json()
+        if answer.status != 200 or not result["results"][0]["ok"]:
+            raise RuntimeError(f"{path}: {answer.status} {result}")
         return time.perf_counter()
 
     async def move(card: str, barcode: str, out: bool) -> float:
@@ -130,8 +130,8 @@ async def commits(move: Any, card: str, barcode: str, readers: dict[str, Reader]
         answered = await move(card, barcode, out)
         state = frozenset({barcode} if out else ())
         for name, reader in readers.items():
-            told = await reader.told(state)
-            waits[name].append(max(told - answered, 0.0) * 1000)
+            received = await reader.received_at(state)
+            waits[name].append(max(received - answered, 0.0) * 1000)
         await asyncio.sleep(PAUSE)
     return waits
 
@@ -183,19 +183,21 @@ async def measure(running: System) -> list[dict[str, Any]]:
         others = [Reader(session, library, gateways[1], one) for one in patrons * EACH]
         pairs = list(zip(patrons, copies, strict=False))
 
-        async def look(load: str) -> None:
+        async def measure_load(load: str) -> None:
             for way, move in ways.items():
                 waits = await commits(move, card, barcode, timed)
                 for reader, found in waits.items():
                     rows.append({"way": way, "load": load, "reader": reader} | figures(found))
 
         async with reading(list(timed.values())):
-            await look("idle")
+            await measure_load("idle")
             async with reading(others):
-                await look(f"{OTHERS} readers at the second")
+                await measure_load(f"{OTHERS} readers at the second")
                 turns = (pair for _ in range(1000) for pair in pairs)
                 working = asyncio.create_task(busy(ways["the broker"], turns))
-                await look(f"{OTHERS} readers, told of {OTHER_COMMITS:.0f} commits a second")
+                await measure_load(
+                    f"{OTHERS} readers, with {OTHER_COMMITS:.0f} more commits a second"
+                )
                 working.cancel()
     return rows
 

@@ -1,6 +1,9 @@
-"""Work that the databases still hold: events to publish, and due dates and holds to move."""
+"""Work that the databases still hold: events to publish, and due dates and holds to move.
 
-from services.circulation.domain.sweep import SweepState
+It reads the database of circulation: commands need this also while its API is away or refuses them.
+"""
+
+from services.circulation.domain.sweep import Sweep, SweepState
 from services.circulation.store import sweeps
 from services.registry import NAMES
 from services.settings import Settings
@@ -20,6 +23,15 @@ async def outbox_ages(settings: Settings) -> dict[str, float]:
         client.close()
 
 
-async def sweeping(database: Database) -> list[str]:
+async def sweeps_of(settings: Settings) -> list[Sweep]:
+    """Return the last sweep of every branch."""
+    client = connect(settings.mongo_url)
+    try:
+        return await sweeps.find(client[f"{settings.database_prefix}_circulation"])
+    finally:
+        client.close()
+
+
+async def branches_to_move(database: Database) -> list[str]:
     """Return the branches whose due dates or holds in circulation's database have still to move."""
     return [sweep.id for sweep in await sweeps.find(database) if sweep.state is SweepState.MOVING]

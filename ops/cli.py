@@ -196,22 +196,25 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
         ) as running,
     ):
         started()
-        for sentence in running.moved():
+        for sentence in running.moved_ports():
             _errors.print(sentence)
         for name, child in running.processes.items():
             typer.echo(f"{name:<15} {running.url(*_split(name))}  pid {child.pid}")
         if demonstration:
-            first_look = import_module("ops.scenario.first_look")
-            first_look.prepare(running)
-            pins = first_look.pins()
-            for who, card in (("patron", first_look.PATRON), ("librarian", first_look.LIBRARIAN)):
+            demonstration_data = import_module("ops.scenario.demonstration")
+            demonstration_data.prepare(running)
+            pins = demonstration_data.pins()
+            for who, card in (
+                ("patron", demonstration_data.PATRON),
+                ("librarian", demonstration_data.LIBRARIAN),
+            ):
                 typer.echo(f"Log in as a {who}: card {card}, PIN {pins[card]}")
         typer.echo(f"Ready: {running.gateway_url}   logs: {data / 'logs'}   Ctrl-C stops it.")
         children = running.infrastructure.children
         services = Restarts(list(running.processes.values()), _errors.print)
         try:
             while all(child.running for child in children):
-                services.look()
+                services.check()
                 time.sleep(0.3)  # nothing to do until one ends or Ctrl-C is pressed
         except KeyboardInterrupt:
             typer.echo("Stopping.")
@@ -233,7 +236,7 @@ def demo(
 
     RUNS.mkdir(exist_ok=True)
     data = Path(tempfile.mkdtemp(prefix="demo-", dir=RUNS))
-    held = False
+    holds = False
     try:
         with (
             _expected_failures(),
@@ -241,15 +244,15 @@ def demo(
             system(data, simulation=True, broker=kafka) as running,
         ):
             started()
-            for sentence in running.moved():
+            for sentence in running.moved_ports():
                 _errors.print(sentence)
-            held = import_module("ops.scenario.demo").run(running, as_json=as_json)
+            holds = import_module("ops.scenario.demo").run(running, as_json=as_json)
     finally:
-        if held:
+        if holds:
             shutil.rmtree(data)
         else:
             _errors.print(f"Logs and data of this run are kept in {data}; make clean removes them.")
-    raise typer.Exit(0 if held else 1)
+    raise typer.Exit(0 if holds else 1)
 
 
 def _replicas(item: str) -> tuple[str, int]:

@@ -27,56 +27,56 @@ def _service(value: str | None) -> str | None:
     return value
 
 
-OneService = Annotated[
+ServiceOption = Annotated[
     str | None, typer.Option("--service", callback=_service, help="Only this service.")
 ]
-TheService = Annotated[
+ServiceArgument = Annotated[
     str, typer.Argument(callback=_service, metavar="SERVICE", help=", ".join(NAMES))
 ]
 
 
 def refuse(sentence: str, code: int = 1) -> NoReturn:
-    """End the command with a sentence that says what to do next."""
+    """End the command with a sentence that says what to do next, and an exit code."""
     errors.print(sentence, markup=False)
     raise typer.Exit(code)
 
 
 @contextmanager
-def told_in_words(settings: Settings) -> Iterator[None]:
+def explain_outages(settings: Settings) -> Iterator[None]:
     """End the command with a sentence and exit 1 if the database or the broker is away."""
     try:
         yield
     except PyMongoError as error:
         # Without the URL, which may hold a password.
         refuse(
-            f"The database does not answer as it should ({type(error).__name__}). Start it, or set "
+            f"The database does not work ({type(error).__name__}). Start it, or set "
             "CARREL_MONGO_URL to where it is; `carrel doctor` says more."
         )
     except (KafkaError, OSError) as error:
         refuse(
-            f"The broker at {settings.kafka} does not answer as it should "
+            f"The broker at {settings.kafka} does not work "
             f"({type(error).__name__}). Start it, or set CARREL_KAFKA to where it is; "
             "`carrel doctor` says more."
         )
 
 
-Tell = Callable[[str], None]
+UpdateStatus = Callable[[str], None]
 
 
 @contextmanager
-def working(what: str) -> Iterator[Tell]:
+def show_status(text: str) -> Iterator[UpdateStatus]:
     """Show on a terminal that work goes on; the yielded function changes the text."""
     if not errors.is_terminal:
         yield lambda _: None
         return
-    with errors.status(f"{what}…") as status:
-        yield lambda now: status.update(f"{now}…")
+    with errors.status(f"{text}…") as status:
+        yield lambda changed: status.update(f"{changed}…")
 
 
-def counted(what: str) -> Progress:
+def progress_bar(text: str) -> Progress:
     """Return a progress bar with a count on standard error; hidden if that is no terminal."""
     return Progress(
-        TextColumn(what),
+        TextColumn(text),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

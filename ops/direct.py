@@ -1,12 +1,16 @@
-"""Use cases run directly on a service's database, with the same effect as through its routes."""
+"""Use cases run directly on a service's database, with the same effect as through its routes.
+
+The API can't serve these commands: it needs an account to log in with, and the first accounts are
+created here. The relay of the service publishes the events.
+"""
 
 import getpass
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Literal
 
 from ops.console import refuse
-from services.accounts import store as accounts
 from services.accounts.settings import Settings as AccountsSettings
 from services.accounts.usecases.add_staff import AddStaff, add_staff
 from services.accounts.usecases.check_pin import hash_pin
@@ -22,28 +26,33 @@ Role = Literal["staff", "station", "ops"]
 
 
 @asynccontextmanager
-async def unit_of_work_at(
-    settings: Settings, service: str, indexes: Indexes
-) -> AsyncIterator[UnitOfWork]:
+async def unit_of_work_at(settings: Settings, service: str) -> AsyncIterator[UnitOfWork]:
     """Yield a unit of work on the database of `service`; its relay publishes the events."""
     client = connect(settings.mongo_url)
     owners = Owners(settings, service)
     try:
         database = client[f"{settings.database_prefix}_{service}"]
-        await ensure_indexes(database, {**chassis_indexes(settings.outbox_days), **indexes})
+        await ensure_indexes(database, indexes_of(service, settings))
         yield UnitOfWork(database, service, settings, owners)
     finally:
         await owners.close()
         client.close()
 
 
+def indexes_of(service: str, settings: Settings) -> Indexes:
+    """Return the indexes of a service's database: its own, and those of the chassis."""
+    store = "views.store.schema" if service == "gateway" else "store"
+    own: Indexes = import_module(f"services.{service}.{store}").INDEXES
+    return {**chassis_indexes(settings.outbox_days), **own}
+
+
 def require_card_key(settings: Settings) -> None:
     """Refuse if the key is missing by which the running services recognise cards."""
     if not settings.card_key:
-        refuse("The services know cards under a key: set CARREL_CARD_KEY to theirs.")
+        refuse("The services store cards by a keyed digest: set CARREL_CARD_KEY to their key.")
 
 
-def who_runs_this() -> str:
+def operator_name() -> str:
     """Return the name that is recorded as the author of a change made without an account."""
     return f"carrel: {getpass.getuser()}"
 
@@ -59,6 +68,6 @@ async def add_account(
         name=name,
         role=role,
     )
-    async with unit_of_work_at(settings, "accounts", accounts.INDEXES) as unit_of_work:
+    async with unit_of_work_at(settings, "accounts") as unit_of_work:
         account_id, _ = await unit_of_work.run(add_staff, command, Origin(now=wall_clock()))
         return str(account_id)

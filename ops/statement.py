@@ -11,7 +11,7 @@ from rich.text import Text
 from services.circulation.domain.fines import Disposition, Span
 from shared.money import dollars
 
-_LOOKS = {
+_STYLES = {
     Disposition.SUSPENDED: ("s", "black on cyan", "fines suspended"),
     Disposition.CLOSED: ("x", "black on bright_black", "branch closed"),
     Disposition.GRACE: ("g", "black on green", "in grace"),
@@ -30,14 +30,14 @@ def show_strip(console: Console, spans: tuple[Span, ...]) -> None:
             console.print(f"... and on to {spans[-1].to}: see the table.", highlight=False)
             break
         row = months.setdefault(month, Text(" " * (first.day - 1)))
-        mark, style, _ = _LOOKS[span.disposition]
+        mark, style, _ = _STYLES[span.disposition]
         row.append(mark * days, style=style)
     console.print(f"{'':9}1{'':8}10{'':8}20{'':8}30", style="dim", highlight=False)
     for (year, number), row in months.items():
         console.print(Text.assemble(f"{year}-{number:02d}  ", row))
     legend = Text()
     for disposition in dict.fromkeys(span.disposition for span in spans):
-        mark, style, words = _LOOKS[disposition]
+        mark, style, words = _STYLES[disposition]
         legend.append(f" {mark} ", style=style).append(f" {words}  ")
     console.print(legend)
 
@@ -60,15 +60,15 @@ def show_spans(console: Console, spans: tuple[Span, ...]) -> None:
     for column in ("from", "to"):
         table.add_column(column, no_wrap=True)
     table.add_column("days", justify="right", no_wrap=True)
-    table.add_column("is", no_wrap=True)
+    table.add_column("disposition", no_wrap=True)
     table.add_column("amount", justify="right", no_wrap=True)
-    table.add_column("because")
+    table.add_column("reason")
     for span in spans:
         table.add_row(
             str(span.from_),
             str(span.to),
             str(span.days),
-            Text(span.disposition.value, style=_LOOKS[span.disposition][1]),
+            Text(span.disposition.value, style=_STYLES[span.disposition][1]),
             dollars(span.amount_cents),
             "; ".join(cause.reason for cause in span.causes),
         )

@@ -2,7 +2,7 @@
 
 1. `--data DIR` names the system that `carrel up` runs in DIR, and overrides the variables.
 2. Else CARREL_MONGO_URL or CARREL_KAFKA names it, with the other variables.
-3. Else it is the system that `carrel up` runs in its usual folder.
+3. Else it is the system that `carrel up` runs in its default folder.
 
 A command never falls back to another system: if nothing runs in the folder, it refuses.
 """
@@ -18,19 +18,19 @@ from urllib.parse import urlsplit
 import typer
 
 from ops.console import errors, refuse
-from ops.infrastructure.processes import LEFT
+from ops.infrastructure.processes import ENVIRONMENT_FILE
 from services.settings import Settings
 from shared.settings import load
 
-USUAL = Path(".data/up")
-NAMING = ("CARREL_MONGO_URL", "CARREL_KAFKA")
+DEFAULT_DATA = Path(".data/up")
+TARGET_VARIABLES = ("CARREL_MONGO_URL", "CARREL_KAFKA")
 
 S = TypeVar("S", bound=Settings)
 Data = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        help="Folder of a running `carrel up`: use its system, not that of the variables.",
+        help="Folder of a running `carrel up`, to use its system and ignore CARREL_… variables.",
     ),
 ]
 
@@ -42,8 +42,8 @@ def settings_of(data: Path | None, kind: type[S]) -> S: ...
 def settings_of(data: Path | None, kind: type[Settings] = Settings) -> Settings:
     """Return the settings of the chosen system, for a command that reads."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # commands print failures themselves
-    if data is not None or not any(name in os.environ for name in NAMING):
-        _take_environment(data or USUAL, asked_for=data is not None)
+    if data is not None or not any(name in os.environ for name in TARGET_VARIABLES):
+        _take_environment(data or DEFAULT_DATA, asked_for=data is not None)
     return load(kind)
 
 
@@ -67,11 +67,11 @@ def described(settings: Settings) -> str:
 
 def _take_environment(data: Path, *, asked_for: bool) -> None:
     """Replace this process's CARREL_… variables with those of a running `carrel up`."""
-    told = _told_to_services(data)
-    if told is not None:
+    environment = _environment_of(data)
+    if environment is not None:
         for name in [name for name in os.environ if name.startswith("CARREL_")]:
             del os.environ[name]
-        os.environ.update(told)
+        os.environ.update(environment)
     elif asked_for:
         refuse(f"No system runs in {data}. Start it: carrel up --data {data}")
     else:
@@ -81,19 +81,19 @@ def _take_environment(data: Path, *, asked_for: bool) -> None:
         )
 
 
-def _told_to_services(data: Path) -> dict[str, str] | None:
+def _environment_of(data: Path) -> dict[str, str] | None:
     """Return the settings of the services of a running `carrel up`; None if none runs there.
 
     `carrel up` holds a lock on the file while it runs. A file without a lock was left by a crash,
     and another system may have its ports by now.
     """
     try:
-        with (data / LEFT).open() as file:
+        with (data / ENVIRONMENT_FILE).open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                told: dict[str, str] = json.load(file)
-                return told
+                environment: dict[str, str] = json.load(file)
+                return environment
     except (FileNotFoundError, NotADirectoryError):
         pass
     return None

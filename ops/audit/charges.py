@@ -36,7 +36,7 @@ async def check_ledger(result: Audit, store: Database) -> None:
     for charge_id in {*charges, *sums}:
         charge, kinds = charges.get(charge_id), sums[charge_id]
         if charge is None:
-            result.expect(False, f"charge {charge_id} has entries, and is not there", lost=1)
+            result.expect(False, f"charge {charge_id} has entries, but does not exist", lost=1)
             continue
         refunds = kinds["refund-due"] + kinds["refund"]
         found = {
@@ -46,10 +46,10 @@ async def check_ledger(result: Audit, store: Database) -> None:
             "waived_cents": -kinds["waiver"],
             "refund_due_cents": -refunds,
         }
-        told = {name: charge[name] for name in found}
+        stated = {name: charge[name] for name in found}
         result.expect(
-            found == told and min(told.values()) >= 0,
-            f"charge {charge_id} says {told}, its ledger {found}",
+            found == stated and min(stated.values()) >= 0,
+            f"charge {charge_id} has {stated}, its ledger {found}",
         )
         result.expect(
             patrons[charge_id] <= {charge["patron_id"]},
@@ -87,5 +87,5 @@ async def check_payments(result: Audit, store: Database) -> None:
             doubled=max(booked[part] - true[part], 0),
         )
     result.expect(
-        claims == claimed, f"charges are claimed by {claims}, but money is under way by {claimed}"
+        claims == claimed, f"charges are claimed by {claims}, but pending payments have {claimed}"
     )

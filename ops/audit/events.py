@@ -37,7 +37,7 @@ async def check_events(
         async for row in stores[service].outbox.find({"recorded_at": {"$gte": since}}):
             topic = row["topic"]
             result.counts["events recorded"] += 1
-            result.expect("pending" not in row, f"{topic} {row['_id']} was never relayed")
+            result.expect("pending" not in row, f"{topic} {row['_id']} was never published")
             result.expect(
                 row["_id"] in relayed[topic], f"{topic} {row['_id']} is not on its topic", lost=1
             )
@@ -56,9 +56,7 @@ async def check_events(
     result.counts["events lost before a restore"] = len(lost)
     for topic, ids in relayed.items():
         for event_id in ids - known:
-            result.expect(
-                False, f"{topic} {event_id} is on its topic, but nobody recorded it", lost=1
-            )
+            result.expect(False, f"{topic} {event_id} is on its topic, but in no outbox", lost=1)
     result.counts["events on topics"] = sum(len(ids) for ids in relayed.values())
     result.counts["resources"] = len(versions)
     for (kind, subject), counted in versions.items():

@@ -15,7 +15,7 @@ async def check_holds(result: Audit, store: Database) -> None:
     The rules decide whether a patron can be served; this counts only patrons who certainly can.
     """
     waiting: list[Document] = []
-    given: dict[str, Document] = {}
+    kept: dict[str, Document] = {}
     open_by_patron: Counter[str] = Counter()
     async for hold in store.holds.find({"state": {"$in": OPEN_HOLDS}}):
         result.counts["open holds"] += 1
@@ -23,30 +23,33 @@ async def check_holds(result: Audit, store: Database) -> None:
         if hold["state"] == "waiting":
             waiting.append(hold)
             continue
-        twice = hold["copy_id"] in given
-        result.expect(not twice, f"copy {hold['copy_id']} is given to 2 holds", doubled=1)
-        given[hold["copy_id"]] = hold
+        twice = hold["copy_id"] in kept
+        result.expect(not twice, f"copy {hold['copy_id']} is kept for 2 holds", doubled=1)
+        kept[hold["copy_id"]] = hold
     free: dict[str, str] = {}
     async for copy in store.copies.find({"state": {"$nin": ["on-loan", "lost"]}}):
-        hold = given.pop(copy["_id"], None)
+        hold = kept.pop(copy["_id"], None)
         kept_for = copy.get("hold_id")
         result.expect(
             kept_for == (hold["_id"] if hold else None),
-            f"copy {copy['barcode']} is {copy['state']} for hold {kept_for}, which is not so",
+            f"copy {copy['barcode']} is {copy['state']} for hold {kept_for}, but no hold says so",
             lost=1,
         )
         if copy["state"] in ("available", "in-transit") and not kept_for:
             free[copy["title_id"]] = copy["barcode"]
-    for hold in given.values():
-        result.expect(False, f"hold {hold['_id']} is {hold['state']} with no such copy", lost=1)
+    for hold in kept.values():
+        result.expect(
+            False, f"hold {hold['_id']} is {hold['state']} but no copy is kept for it", lost=1
+        )
     await _waiting(result, store, waiting, free)
     async for borrower in store.borrowers.find({}):
         true, counted = open_by_patron.pop(borrower["_id"], 0), borrower.get("open_holds", 0)
         result.expect(
-            counted == true, f"patron {borrower['_id']} is counted {counted} holds, but has {true}"
+            counted == true,
+            f"patron {borrower['_id']} has a count of {counted} holds, but {true} holds",
         )
     for patron, true in open_by_patron.items():
-        result.expect(False, f"patron {patron} is counted no holds, but has {true}")
+        result.expect(False, f"patron {patron} has no count of holds, but {true} holds")
 
 
 async def _waiting(

@@ -32,4 +32,6 @@ async def check_copies_and_limits(result: Audit, store: Database) -> None:
         borrower = counted.get(patron, {"open_loans": 0, "outstanding_cents": 0})
         found = (borrower["open_loans"], borrower["outstanding_cents"])
         true = (open_by_patron[patron], owed[patron])
-        result.expect(found == true, f"patron {patron} is counted {found}, but has {true}")
+        result.expect(
+            found == true, f"patron {patron} has a count of {found}, but {true} are right"
+        )

@@ -5,7 +5,7 @@ from collections import Counter
 from ops.audit.findings import Audit
 from shared.mongo import Database, Document
 
-TELLS_ONE_PATRON = (
+NOTIFIES_ONE_PATRON = (
     "loan.due-date-changed",
     "fine.assessed",
     "fine.adjusted",
@@ -16,7 +16,7 @@ TELLS_ONE_PATRON = (
     "registration.confirmed",
     "registration.cancelled",
 )
-"""Topics whose events give one patron one notification each; see `_is_told`."""
+"""Topics whose events give one patron one notification each; see `_is_notified`."""
 
 
 async def check_notifications(
@@ -24,34 +24,34 @@ async def check_notifications(
 ) -> None:
     """Check that each patron to be notified of an event has exactly one notification of it."""
     erased = {event["patron_id"] for event in events["patron.erased"]}
-    told: Counter[tuple[str, str]] = Counter()
+    notified: Counter[tuple[str, str]] = Counter()
     async for notification in store.notifications.find({}):
         result.counts["notifications"] += 1
         about = notification["about"]
-        told[notification["kind"], notification["patron_id"]] += 1
+        notified[notification["kind"], notification["patron_id"]] += 1
         result.expect(
             notification["patron_id"] not in erased,
-            f"notification {notification['_id']} is of a patron who was erased",
+            f"notification {notification['_id']} belongs to an erased patron",
         )
         if notification["kind"].startswith("loan."):
             result.expect(bool(about["loan_id"]), f"notification {notification['_id']} has no loan")
-    for topic in TELLS_ONE_PATRON:
+    for topic in NOTIFIES_ONE_PATRON:
         wanted = Counter(
             e["patron_id"]
             for e in events[topic]
-            if e["patron_id"] not in erased and _is_told(topic, e)
+            if e["patron_id"] not in erased and _is_notified(topic, e)
         )
-        for patron in {patron for kind, patron in told if kind == topic} | set(wanted):
-            found, true = told[topic, patron], wanted[patron]
+        for patron in {patron for kind, patron in notified if kind == topic} | set(wanted):
+            found, true = notified[topic, patron], wanted[patron]
             result.expect(
                 found >= true if result.aged else found == true,
-                f"patron {patron} was told {found} times of {true} {topic}",
+                f"patron {patron} has {found} notifications of {topic} instead of {true}",
                 lost=max(true - found, 0),
                 doubled=max(found - true, 0),
             )
 
 
-def _is_told(topic: str, event: Document) -> bool:
+def _is_notified(topic: str, event: Document) -> bool:
     """Return whether an event needs a notification: a change by the patron needs none."""
     match topic:
         case "registration.confirmed":

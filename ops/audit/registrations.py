@@ -23,19 +23,25 @@ async def check_registrations(
         counted = Counter(confirmed=places["taken"], waitlisted=places["waiting"])
         result.expect(
             counted == true,
-            f"activity {places['_id']} is counted {dict(counted)}, but has {dict(true)}",
+            f"activity {places['_id']} has counts of {dict(counted)}, but {dict(true)} are right",
         )
         more = true["confirmed"] - places["places"]
         result.expect(
-            more <= 0, f"activity {places['_id']} gave {more} places too many", doubled=max(more, 0)
+            more <= 0,
+            f"activity {places['_id']} has {more} patrons more than places",
+            doubled=max(more, 0),
         )
-    told = [
+    published = [
         event for topic in events if topic.startswith("registration.") for event in events[topic]
     ]
-    last = {event["registration_id"]: event for event in sorted(told, key=lambda e: e["version"])}
+    last = {
+        event["registration_id"]: event for event in sorted(published, key=lambda e: e["version"])
+    }
     for key in last if result.aged else {*last, *there}:
-        said = last[key]["state"] if key in last else None
+        last_state = last[key]["state"] if key in last else None
         true_state = there[key]["state"] if key in there else "cancelled"
         result.expect(
-            said == true_state, f"registration {key} is {true_state}, but told as {said}", lost=1
+            last_state == true_state,
+            f"registration {key} is {true_state}, but was published as {last_state}",
+            lost=1,
         )

@@ -1,4 +1,8 @@
-"""The comparison of account views with the owners' data, resource by resource."""
+"""The comparison of account views with the owners' data, resource by resource.
+
+The owners' data are snapshots of their API. The views are read from the gateway's database, because
+the API shows only one patron's account at a time.
+"""
 
 import asyncio
 import random
@@ -7,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ops.console import Tell
+from ops.console import UpdateStatus
 from services.gateway.views.open_items import (
     open_charges,
     open_enquiries,
@@ -41,7 +45,11 @@ class Compared:
 
 
 async def compare(
-    database: Database, owners: Owners, *, sample: int | None = None, tell: Tell = lambda _: None
+    database: Database,
+    owners: Owners,
+    *,
+    sample: int | None = None,
+    update: UpdateStatus = lambda _: None,
 ) -> Compared:
     """Compare the views with the owners' present data. Raises OwnerAway.
 
@@ -57,9 +65,9 @@ async def compare(
         result.accounts += 1
         shown |= {(view["_id"], path) for path in _shown_in(view)}
     doubtful: list[Change] = []
-    async for where, count, changes in _told(owners, chosen):
+    async for where, count, changes in _owned(owners, chosen):
         result.resources += count
-        tell(f"Comparing the views: {where}, {result.resources} resources so far")
+        update(f"Comparing the views: {where}, {result.resources} resources so far")
         shown -= {(c.patron_id, c.path) for c in changes if isinstance(c, ViewChange)}
         doubtful += [change for change, _ in await _differing(database, changes)]
     if doubtful or shown:
@@ -67,7 +75,7 @@ async def compare(
     result.differences += [words for _, words in await _differing(database, doubtful)]
     for patron, path in sorted(shown):
         if path in _shown_in(await database.account_views.find_one({"_id": patron}) or {}):
-            words = f"{path} of patron {patron} is shown, and its owner has none such"
+            words = f"{path} of patron {patron} is shown, but its owner does not have it"
             result.differences.append(words)
     return result
 
@@ -83,7 +91,7 @@ async def _picked(database: Database, owners: Owners, sample: int) -> list[str]:
     return random.sample(sorted(found), min(sample, len(found)))
 
 
-async def _told(
+async def _owned(
     owners: Owners, chosen: Sequence[str] | None
 ) -> AsyncIterator[tuple[str, int, list[Change]]]:
     """Yield the owners' data: of everyone, or of these patrons."""
@@ -101,14 +109,14 @@ async def _told(
 
 def _shown_in(view: Mapping[str, Any]) -> set[str]:
     """Return the paths of all resources that a patron is shown as open, owed or unread."""
-    told = view.get("notifications", {})
+    notifications = view.get("notifications", {})
     return {
         *(f"loans.{key}" for key in open_loans(view)),
         *(f"holds.{key}" for key in open_holds(view)),
         *(f"registrations.{key}" for key in open_registrations(view)),
         *(f"charges.{key}" for key in open_charges(view)),
         *(f"enquiries.{key}" for key in open_enquiries(view)),
-        *(f"notifications.{key}" for key, one in told.items() if not one["read"]),
+        *(f"notifications.{key}" for key, one in notifications.items() if not one["read"]),
     }
 
 
@@ -140,7 +148,7 @@ def _fault(change: Change, document: Document) -> str:
     """Describe the difference between a stored document and a change; empty if there is none."""
     if isinstance(change, Erasure):
         shown = document and document.get("patron", {}).get("status") != "erased"
-        return f"patron {change.patron_id} was erased, and is shown" if shown else ""
+        return f"patron {change.patron_id} was erased, but is shown" if shown else ""
     if isinstance(change, Row):
         what, stored, by_itself = f"{change.kind} {change.id}", document, set()
     else:
@@ -153,7 +161,7 @@ def _fault(change: Change, document: Document) -> str:
         behind = version < change.content["version"]
         return f"{what} is at version {version}, not {change.content['version']}" if behind else ""
     names = {n for n, v in change.content.items() if stored.get(n) != v and n not in by_itself}
-    return f"{what} has another {', '.join(sorted(names))}" if names else ""
+    return f"{what} differs in {', '.join(sorted(names))}" if names else ""
 
 
 def _at(document: Document, path: str) -> Document:

@@ -16,7 +16,7 @@ from ops.audit.lost_events import recorded_as_lost
 from ops.audit.notifications import check_notifications
 from ops.audit.registrations import check_registrations
 from ops.audit.views import check_views
-from ops.backlog import sweeping
+from ops.backlog import branches_to_move
 from services.registry import NAMES
 from services.settings import Settings
 from shared.clock import wall_clock
@@ -33,7 +33,7 @@ async def audit(settings: Settings) -> Audit:
         lost = [event async for event in recorded_as_lost(client, settings)]
         since = expired + timedelta(hours=1)
         events = await check_events(result, stores, settings, since, lost)
-        for branch in await sweeping(stores["circulation"]):
+        for branch in await branches_to_move(stores["circulation"]):
             result.expect(False, f"the due dates of {branch} are still being moved")
         await check_copies_and_limits(result, stores["circulation"])
         await check_fines(result, stores["circulation"])

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from pymongo.errors import DuplicateKeyError
 
 from ops.broker.offsets import Positions
-from ops.console import counted
+from ops.console import progress_bar
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.dead_letters import LEFT_OUT
@@ -54,7 +54,7 @@ class DeadLetter:
         return f"{self.service}/{self.partition}-{self.offset}"
 
     @property
-    def mark(self) -> str:
+    def decision_key(self) -> str:
         """The key of the decision about it."""
         return f"{self.partition}-{self.offset}-{self.timestamp}"
 
@@ -112,32 +112,34 @@ async def decide(
 ) -> int:
     """Retry or discard dead letters; return how many, because others may be faster.
 
-    Each is claimed, then sent, then marked. If the command ends between sending and marking, a
+    Each is claimed, then sent, then recorded as decided. If the command ends before the record, a
     later retry may send it again.
     """
-    keys = {dead_letter.mark for dead_letter in chosen}
+    keys = {dead_letter.decision_key for dead_letter in chosen}
     done = 0
     async with _opened(settings) as (client, positions), _producer(settings, outcome) as producer:
-        with counted(f"Letters {outcome}") as bar:
+        with progress_bar(f"Dead letters {outcome}") as bar:
             task = bar.add_task("", total=len(chosen))
             for service in dict.fromkeys(dead_letter.service for dead_letter in chosen):
-                marks = client[f"{settings.database_prefix}_{service}"].dead_letters
+                decisions = client[f"{settings.database_prefix}_{service}"].dead_letters
                 async with aclosing(_read(settings, client, positions, service)) as read:
                     async for dead_letter, record in read:
-                        if dead_letter.mark not in keys:
+                        if dead_letter.decision_key not in keys:
                             continue
                         bar.advance(task)
-                        if not await _claim(marks, dead_letter, who):
+                        if not await _claim(decisions, dead_letter, who):
                             continue
                         if producer is not None:
-                            await _send(marks, producer, dead_letter, record, positions.names)
+                            await _send(decisions, producer, dead_letter, record, positions.names)
                         change = {"$set": {"state": outcome}, "$currentDate": {"at": True}}
-                        await marks.update_one({"_id": dead_letter.mark, "by": who}, change)
+                        await decisions.update_one(
+                            {"_id": dead_letter.decision_key, "by": who}, change
+                        )
                         done += 1
     return done
 
 
-async def _claim(marks: Any, dead_letter: DeadLetter, who: str) -> bool:
+async def _claim(decisions: Any, dead_letter: DeadLetter, who: str) -> bool:
     """Claim a dead letter for this command; return False if another command has it."""
     about = {"service": dead_letter.service, "topic": dead_letter.topic, "error": dead_letter.error}
     claim: Document = {
@@ -147,17 +149,21 @@ async def _claim(marks: Any, dead_letter: DeadLetter, who: str) -> bool:
         **{name: {"$literal": text} for name, text in about.items()},
     }
     with suppress(DuplicateKeyError):
-        await marks.update_one(
-            {"_id": dead_letter.mark, "state": "new"}, [{"$set": claim}], upsert=True
+        await decisions.update_one(
+            {"_id": dead_letter.decision_key, "state": "new"}, [{"$set": claim}], upsert=True
         )
         return True
     until = {"$dateSubtract": {"startDate": "$$NOW", "unit": "second", "amount": HOLD_SECONDS}}
-    left = {"_id": dead_letter.mark, "state": "sending", "$expr": {"$lt": ["$at", until]}}
-    return await marks.find_one_and_update(left, [{"$set": claim}]) is not None
+    abandoned = {
+        "_id": dead_letter.decision_key,
+        "state": "sending",
+        "$expr": {"$lt": ["$at", until]},
+    }
+    return await decisions.find_one_and_update(abandoned, [{"$set": claim}]) is not None
 
 
 async def _send(
-    marks: Any,
+    decisions: Any,
     producer: AIOKafkaProducer,
     dead_letter: DeadLetter,
     record: ConsumerRecord[bytes, bytes],
@@ -169,23 +175,23 @@ async def _send(
             names.on_kafka(dead_letter.topic),
             value=record.value,
             key=record.key,
-            headers=[(name, raw) for name, raw in record.headers if not _of_dead_letter(name)],
+            headers=[(name, raw) for name, raw in record.headers if not _is_added_header(name)],
         )
     except BaseException:
         # It is unknown if it was sent: it waits again, and may be published twice.
-        await marks.delete_one({"_id": dead_letter.mark, "state": "sending"})
+        await decisions.delete_one({"_id": dead_letter.decision_key, "state": "sending"})
         raise
 
 
-def _of_dead_letter(header: str) -> bool:
+def _is_added_header(header: str) -> bool:
     return header.startswith("carrel-")
 
 
 async def _read(
     settings: Settings, client: Client, positions: Positions, service: str
 ) -> AsyncGenerator[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
-    marks = client[f"{settings.database_prefix}_{service}"].dead_letters
-    dealt = {mark["_id"]: mark async for mark in marks.find({})}
+    decisions = client[f"{settings.database_prefix}_{service}"].dead_letters
+    decided = {one["_id"]: one async for one in decisions.find({})}
     async with aclosing(positions.records(dead_letter_topic(service))) as records:
         async for record in records:
             headers = {name: text_of(raw) for name, raw in record.headers}
@@ -204,13 +210,17 @@ async def _read(
                 dealt_by="",
                 dealt_at=None,
             )
-            mark = dealt.get(dead_letter.mark)
-            yield (_marked(dead_letter, mark) if mark else dead_letter), record
+            decision = decided.get(dead_letter.decision_key)
+            yield (_with_decision(dead_letter, decision) if decision else dead_letter), record
 
 
-def _marked(dead_letter: DeadLetter, mark: Document) -> DeadLetter:
-    told = {"dealt_with": mark["state"], "dealt_by": mark["by"], "dealt_at": mark["at"]}
-    return DeadLetter(**{**asdict(dead_letter), **told})
+def _with_decision(dead_letter: DeadLetter, decision: Document) -> DeadLetter:
+    decided = {
+        "dealt_with": decision["state"],
+        "dealt_by": decision["by"],
+        "dealt_at": decision["at"],
+    }
+    return DeadLetter(**{**asdict(dead_letter), **decided})
 
 
 @asynccontextmanager

@@ -1,4 +1,7 @@
-"""Offsets on the broker: the ends of the topics, and the positions of each service."""
+"""Offsets on the broker: the ends of the topics, and the positions of each service.
+
+The topics of a service come from its consumers, which declare them by their functions.
+"""
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,10 +20,11 @@ from shared.bus.topics import all_topics
 from shared.names import Names
 
 SILENCE_MS = 15_000
+"""Milliseconds without a record after which a read is given up."""
 
 
 @cache
-def heard() -> dict[str, tuple[str, ...]]:
+def subscribed_topics() -> dict[str, tuple[str, ...]]:
     """Return the topics that each service consumes; its group has the service's name."""
     found = {}
     for service in NAMES:
@@ -44,7 +48,7 @@ class Lag:
 
 
 class Positions:
-    """The positions on a broker; call `look` again if topics may have been created meanwhile."""
+    """The positions on a broker; call `refresh` if topics may have been created meanwhile."""
 
     def __init__(self, bootstrap: str, prefix: str = "") -> None:
         self._bootstrap = bootstrap.split(",")
@@ -59,7 +63,7 @@ class Positions:
         try:
             await self._reader.start()
             await self.admin.start()
-            await self.look()
+            await self.refresh()
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -74,7 +78,7 @@ class Positions:
         await self.admin.close()
         await self._reader.stop()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read the existing topics from the broker."""
         declared = set(all_topics(NAMES))
         # Asks for all topics: a broker may create a topic that is asked for by name.
@@ -120,7 +124,7 @@ class Positions:
         by_topic: dict[str, list[TopicPartition]] = {}
         for partition in self.partitions:
             by_topic.setdefault(partition.topic, []).append(partition)
-        for service, topics in heard().items():
+        for service, topics in subscribed_topics().items():
             committed = await self.committed(service)
             for topic in topics:
                 parts = by_topic.get(topic)

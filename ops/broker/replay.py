@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ops.broker.rewind import rewind
-from ops.console import counted, errors
+from ops.console import errors, progress_bar
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import ensure_topics
@@ -38,10 +38,10 @@ async def replay(
         if not total:
             return sent
         await ensure_topics(settings, NAMES)
-        if taken_back := await rewind(settings):
-            errors.print(f"{taken_back} positions of a log that was lost were taken back.")
+        if reset := await rewind(settings):
+            errors.print(f"{reset} positions pointed into a lost log, and were reset.")
         await producer.start()
-        with counted(f"Publishing {service} again") as bar:
+        with progress_bar(f"Publishing {service} again") as bar:
             task = bar.add_task("", total=total)
             # In order of insertion, which for one aggregate is the order of its changes.
             rows = outbox.find(wanted).hint([("$natural", 1)]).batch_size(BATCH)

@@ -5,13 +5,13 @@ import time
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from ops.broker.offsets import Positions, heard
+from ops.broker.offsets import Positions, subscribed_topics
 from services.settings import Settings
 from shared.bus.listener import SESSION_TIMEOUT_MS
 from shared.names import Names
 
-LEFT_WITHIN = SESSION_TIMEOUT_MS / 1000 + 5
-"""Seconds within which a group drops dead members: members left after this are at work."""
+MEMBERS_DROPPED_WITHIN = SESSION_TIMEOUT_MS / 1000 + 5
+"""Seconds within which a group drops dead members: members that remain after this are running."""
 
 
 async def rewind(settings: Settings) -> int:
@@ -21,21 +21,21 @@ async def rewind(settings: Settings) -> int:
     Running consumers notice it by themselves, and start from the beginning. Returns the number
     of positions that were reset.
     """
-    taken_back = 0
+    reset = 0
     async with Positions(settings.kafka, settings.topic_prefix) as positions:
         starts, ends = await positions.starts(), await positions.ends()
-        for service in heard():
+        for service in subscribed_topics():
             stored = await positions.committed(service)
             beyond = {p: offset for p, offset in stored.items() if offset > ends.get(p, offset)}
-            if beyond and await is_left(positions, service):
+            if beyond and await has_no_member(positions, service):
                 await commit(settings, service, {p: starts[p] for p in beyond})
-                taken_back += len(beyond)
-    return taken_back
+                reset += len(beyond)
+    return reset
 
 
-async def is_left(positions: Positions, service: str) -> bool:
-    """Return whether no consumer of a service runs; wait until dead members are dropped."""
-    deadline = time.monotonic() + LEFT_WITHIN
+async def has_no_member(positions: Positions, service: str) -> bool:
+    """Return whether a service has no running consumer; wait until dead members are dropped."""
+    deadline = time.monotonic() + MEMBERS_DROPPED_WITHIN
     while time.monotonic() < deadline:
         [answer] = await positions.admin.describe_consumer_groups(
             [positions.names.on_kafka(service)]

@@ -37,18 +37,18 @@ async def inspect(settings: Settings) -> list[Topic]:
     """Return every declared topic as it is, missing ones with 0 partitions."""
     async with Positions(settings.kafka, settings.topic_prefix) as positions:
         starts, ends = await positions.starts(), await positions.ends()
-        held: Counter[str] = Counter()
+        events: Counter[str] = Counter()
         for partition, end in ends.items():
-            held[partition.topic] += end - starts[partition]
-        told = await _configs(positions)
+            events[partition.topic] += end - starts[partition]
+        configs = await _configs(positions)
         return [
-            _compare(topic, positions.topics.get(name), told[topic.name], held[name])
+            _compare(topic, positions.topics.get(name), configs[topic.name], events[name])
             for topic in declared_topics(settings, NAMES)
             if (name := positions.names.topic(topic.name))
         ]
 
 
-def _compare(declared: Any, found: dict[str, Any] | None, told: Configs, events: int) -> Topic:
+def _compare(declared: Any, found: dict[str, Any] | None, configs: Configs, events: int) -> Topic:
     if found is None:
         fault = "is missing: carrel topics create"
         return Topic(declared.name, 0, 0, 0, "", fault, "")
@@ -59,16 +59,16 @@ def _compare(declared: Any, found: dict[str, Any] | None, told: Configs, events:
         # Adding partitions is no remedy: a patron's later events would go to another partition.
         fault = (
             f"has {partitions} partitions, {declared.num_partitions} are declared: set "
-            "CARREL_PARTITIONS to what is there, or create it anew and replay"
+            "CARREL_PARTITIONS to the present number, or create it again and replay"
         )
     if replication < declared.replication_factor:
         notes.append(f"{replication} copies, not {declared.replication_factor}")
     notes += [
-        f"{name} {told[name]}, not {value}"
+        f"{name} {configs[name]}, not {value}"
         for name, value in declared.topic_configs.items()
-        if name in told and told[name] != value
+        if name in configs and configs[name] != value
     ]
-    kept = _days(told.get("retention.ms", ""))
+    kept = _days(configs.get("retention.ms", ""))
     return Topic(declared.name, partitions, replication, events, kept, fault, "; ".join(notes))
 
 

@@ -48,7 +48,7 @@ def check(folder: Folder = FOLDER) -> None:
         if topic not in kept
         or _file(folder, topic).read_bytes() != _rendered(contract, kept[topic])
     ]
-    _stop_if(stale, "Compatible, but not written down yet; run carrel contracts export:")
+    _stop_if(stale, "Compatible, but not exported yet; run carrel contracts export:")
     with_release = f"and with release {tag}" if tag else "(no release is tagged yet)"
     typer.echo(f"{len(published())} contracts agree with {folder.name}/ {with_release}.")
 
@@ -158,7 +158,7 @@ def _breaks(kept: Schema, now: Schema) -> list[str]:
             if field not in new.get("properties", {}):
                 faults.append(f"{name}.{field} is gone")
             elif not _fits(_form(form), _form(new["properties"][field])):
-                faults.append(f"{name}.{field} has another form")
+                faults.append(f"{name}.{field} has another schema")
         # If unknown fields are refused, the contract can't gain any.
         if _form(old.get("additionalProperties", True)) != _form(
             new.get("additionalProperties", True)

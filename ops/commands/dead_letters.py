@@ -1,4 +1,7 @@
-"""`carrel dead-letters`: list, show, retry and discard messages that failed in a service."""
+"""`carrel dead-letters`: list, show, retry and discard messages that failed in a service.
+
+It reads from the gateway's database how old an event may be: no route of the API tells it.
+"""
 
 import asyncio
 import getpass
@@ -24,15 +27,15 @@ from ops.broker.dead_letters import (
 )
 from ops.console import (
     AsJson,
-    OneService,
+    ServiceOption,
     errors,
+    explain_outages,
     out,
     print_json,
     print_table,
     printable,
     refuse,
-    told_in_words,
-    working,
+    show_status,
 )
 from ops.target import Data, settings_of, settings_to_write
 from services.gateway.views.store.tombstones import remembers_since
@@ -68,8 +71,10 @@ Error = Annotated[str, typer.Option("--error", help="Only with this text in the 
 Ids = Annotated[
     list[str] | None, typer.Argument(callback=_ids, metavar="ID", help="As shown by `list`.")
 ]
-All = Annotated[bool, typer.Option("--all", help="All waiting ones that match the options.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+All = Annotated[
+    bool, typer.Option("--all", help="All waiting dead letters that match the options.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @app.callback()
@@ -80,7 +85,7 @@ def dead_letters() -> None:
 @app.command(name="list")
 def list_command(
     *,
-    service: OneService = None,
+    service: ServiceOption = None,
     topic: Topic = "",
     error: Error = "",
     every: Annotated[
@@ -92,7 +97,7 @@ def list_command(
     """List the dead letters that wait for a decision."""
     settings = settings_of(data)
     wanted = Filter([service] if service else NAMES, topic, error, waiting=not every)
-    with told_in_words(settings), working("Reading the dead letters"):
+    with explain_outages(settings), show_status("Reading the dead letters"):
         found = asyncio.run(find_dead_letters(settings, wanted))
     if as_json:
         print_json({"dead_letters": [dead_letter.document() for dead_letter in found]})
@@ -119,7 +124,7 @@ def list_command(
     if len(found) > len(summary):
         out.print()
         rows = [(count, *map(printable, kind)) for kind, count in summary.most_common()]
-        print_table(("letters", "service", "topic", "error"), rows)
+        print_table(("dead letters", "service", "topic", "error"), rows)
 
 
 @app.command()
@@ -138,7 +143,7 @@ def show(
     wanted = Filter(
         [dead_letter_id.partition("/")[0]], ids=frozenset([dead_letter_id]), waiting=False
     )
-    with told_in_words(settings):
+    with explain_outages(settings):
         found = asyncio.run(find_one(settings, wanted))
     if found is None:
         refuse(
@@ -170,19 +175,19 @@ def show(
 def retry(
     *,
     ids: Ids = None,
-    service: OneService = None,
+    service: ServiceOption = None,
     topic: Topic = "",
     error: Error = "",
     every: All = False,
     yes: Yes = False,
     data: Data = None,
 ) -> None:
-    """Publish dead letters again on their topics, as the original messages, and note it.
+    """Publish dead letters again on their topics, as the original messages, and record it.
 
     Correct the cause first, or they come back. Every service that consumes the
     topic gets them again; services that processed them already ignore them.
     """
-    _deal(
+    _decide(
         ids=ids,
         service=service,
         topic=topic,
@@ -198,7 +203,7 @@ def retry(
 def discard(
     *,
     ids: Ids = None,
-    service: OneService = None,
+    service: ServiceOption = None,
     topic: Topic = "",
     error: Error = "",
     every: All = False,
@@ -206,7 +211,7 @@ def discard(
     data: Data = None,
 ) -> None:
     """Mark dead letters as done. They stay on their topic and in `list --all`."""
-    _deal(
+    _decide(
         ids=ids,
         service=service,
         topic=topic,
@@ -238,10 +243,12 @@ def add(
         raise typer.BadParameter(f"{message}: a message is written as in loan.overdue/3/17")
     settings = settings_to_write(data)
     topic, partition, offset = place[1], int(place[2]), int(place[3])
-    with told_in_words(settings):
+    with explain_outages(settings):
         waits = asyncio.run(_give_up(settings, service, topic, partition, offset))
     if not waits:
-        refuse(f"{message} does not wait in {service}. `carrel doctor` names what waits.")
+        refuse(
+            f"{service} does not wait with {message}. `carrel doctor` names the messages that wait."
+        )
     typer.echo(f"{service} makes {message} a dead letter at its next try, within seconds.")
 
 
@@ -251,12 +258,12 @@ async def _give_up(
     client = connect(settings.mongo_url)
     try:
         database = client[f"{settings.database_prefix}_{service}"]
-        return await give_up(database, topic, partition, offset, _who())
+        return await give_up(database, topic, partition, offset, _operator())
     finally:
         client.close()
 
 
-def _deal(
+def _decide(
     *,
     ids: list[str] | None,
     service: str | None,
@@ -268,30 +275,32 @@ def _deal(
     outcome: Outcome,
 ) -> None:
     if bool(ids) == every:
-        raise typer.BadParameter("give ids, or --all for every one that the options leave")
+        raise typer.BadParameter("give ids, or --all for every one that matches the options")
     settings = settings_to_write(data)
     named = frozenset(ids or ())
     services = [service] if service else sorted({i.partition("/")[0] for i in named}) or NAMES
     wanted = Filter(services, topic, error, named, waiting=every)
-    with told_in_words(settings):
-        with working("Reading the dead letters"):
+    with explain_outages(settings):
+        with show_status("Reading the dead letters"):
             found = asyncio.run(find_dead_letters(settings, wanted))
-            since = asyncio.run(_shown_since(settings))
+            since = asyncio.run(_remembered_since(settings))
         _check(named, found, outcome, since)
         if not found:
-            typer.echo("No dead letter waits that the options leave. Nothing was done.")
+            typer.echo("No waiting dead letter matches the options. Nothing was done.")
             return
         if every and not yes:
             _confirm(found, outcome)
-        done = asyncio.run(decide(settings, found, outcome, _who()))
-    typer.echo(f"{done} of {len(found)} letters {outcome}.")
-    if outcome == "retried" and any(_is_before(dead_letter, since) for dead_letter in found):
-        errors.print("Some are older than the account views: look with `carrel doctor --views`.")
+        done = asyncio.run(decide(settings, found, outcome, _operator()))
+    typer.echo(f"{done} of {len(found)} dead letters {outcome}.")
+    if outcome == "retried" and any(_is_older(dead_letter, since) for dead_letter in found):
+        errors.print(
+            "Some are older than the account views: check these with `carrel doctor --views`."
+        )
     if done < len(found):
-        errors.print("The others were, or are being, dealt with by someone else: see `list --all`.")
+        errors.print("Someone else has decided about the others, or is doing so: see `list --all`.")
 
 
-async def _shown_since(settings: Settings) -> datetime | None:
+async def _remembered_since(settings: Settings) -> datetime | None:
     """Return the time before which an event may bring ended things back to the account views."""
     client = connect(settings.mongo_url)
     try:
@@ -300,7 +309,7 @@ async def _shown_since(settings: Settings) -> datetime | None:
         client.close()
 
 
-def _is_before(dead_letter: DeadLetter, since: datetime | None) -> bool:
+def _is_older(dead_letter: DeadLetter, since: datetime | None) -> bool:
     return (
         dead_letter.recorded_at is not None
         and since is not None
@@ -324,23 +333,23 @@ def _check(
         if outcome == "retried" and dead_letter.left_out:
             refuse(
                 f"{dead_letter.id} was too large to be kept and lies on {dead_letter.topic} only, "
-                "so it can't be sent back: discard it, or leave it out. Nothing was done."
+                "so it can't be sent back: discard it, or do not name it. Nothing was done."
             )
         if (
             outcome == "retried"
             and dead_letter.service == "gateway"
-            and _is_before(dead_letter, since)
+            and _is_older(dead_letter, since)
         ):
             refuse(
-                f"{dead_letter.id} is older than what the account views remember: it may bring "
+                f"{dead_letter.id} is older than the tombstones of the account views: it may bring "
                 "back what has ended since. If `carrel doctor --views` says that anything is "
-                "missing, build them anew (`carrel rebuild gateway`); then discard it, or leave "
-                "it out. Nothing was done."
+                "missing, run `carrel rebuild gateway`; then discard it, or do not name it. "
+                "Nothing was done."
             )
         if outcome == "retried" and dead_letter.topic not in published():
             refuse(
-                f"{dead_letter.id} does not say a known topic, so it can't go back: discard it, or "
-                "leave it out. Nothing was done."
+                f"{dead_letter.id} names no known topic, so it can't be sent back: discard it, or "
+                "do not name it. Nothing was done."
             )
 
 
@@ -349,13 +358,13 @@ def _confirm(found: list[DeadLetter], outcome: Outcome) -> None:
         (dead_letter.service, dead_letter.topic, dead_letter.error) for dead_letter in found
     )
     rows = [(count, *map(printable, kind)) for kind, count in kinds.most_common()]
-    print_table(("letters", "service", "topic", "error"), rows)
+    print_table(("dead letters", "service", "topic", "error"), rows)
     if not sys.stdin.isatty():
-        refuse(f"{len(found)} letters would be {outcome}. To do it, add --yes.")
-    typer.confirm(f"{len(found)} letters will be {outcome}. Go on?", abort=True)
+        refuse(f"{len(found)} dead letters would be {outcome}. To do it, add --yes.")
+    typer.confirm(f"{len(found)} dead letters will be {outcome}. Continue?", abort=True)
 
 
-def _who() -> str:
+def _operator() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user in a container may have no name

@@ -1,7 +1,10 @@
-"""`carrel doctor`: check the system, and say what to do about each fault."""
+"""`carrel doctor`: check the system, and say what to do about each fault.
+
+It reads databases without the API, because it checks systems whose services do not run.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
@@ -21,15 +24,15 @@ from ops.backlog import outbox_ages
 from ops.broker import topics
 from ops.broker.dead_letters import Filter, find_dead_letters
 from ops.broker.offsets import Positions
-from ops.console import AsJson, out, print_json, working
+from ops.console import AsJson, out, print_json, show_status
+from ops.direct import indexes_of
 from ops.target import Data, settings_of
 from services.gateway.views.store import builds
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.held import HELD_SECONDS, HeldMessage, held_messages
 from shared.http.health import OUTBOX_AGE_LIMIT
-from shared.indexes import chassis_indexes
-from shared.mongo import Client, Database, Indexes, clock_skew, connect
+from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
 from shared.settings import load
 
@@ -80,10 +83,10 @@ def doctor_command(
     --sample 100 it takes seconds, however many there are.
     """
     if sample and not with_views:
-        raise typer.BadParameter("a sample of what? Give --views too", param_hint="--sample")
+        raise typer.BadParameter("needs --views too", param_hint="--sample")
     settings = settings_of(data)
-    with working("Looking at everything") as tell:
-        compare_views = partial(compare, sample=sample, tell=tell) if with_views else None
+    with show_status("Checking the system") as update:
+        compare_views = partial(compare, sample=sample, update=update) if with_views else None
         findings = asyncio.run(examine(settings, compare_views))
     failed = any(finding.level == "fail" for finding in findings)
     if as_json:
@@ -138,7 +141,7 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
                 "broker",
                 "fail",
                 f"{settings.kafka} does not answer ({type(error).__name__})",
-                "start it, or correct CARREL_KAFKA; commands go on, and their events wait",
+                "start it, or correct CARREL_KAFKA; meanwhile commands succeed, and events wait",
             )
         )
     return findings
@@ -156,7 +159,7 @@ def _secrets(settings: Settings) -> list[Finding]:
         else:
             findings.append(Finding(variable, "ok", "is set"))
     if settings.card_key and settings.card_key == settings.service_secret:
-        remedy = "choose another CARREL_SERVICE_SECRET: the card key is not changed lightly"
+        remedy = "choose another CARREL_SERVICE_SECRET: a new card key would make all cards unknown"
         findings.append(Finding("secrets", "fail", "both are the same", remedy))
     return findings
 
@@ -167,7 +170,14 @@ def _modes(settings: Settings) -> list[Finding]:
     if not settings.simulation:
         return [Finding("settings", "ok", "are valid")]
     remedy = "unset it, unless this is a demonstration"
-    return [Finding("CARREL_SIMULATION", "warn", "callers may set the time, jobs rest", remedy)]
+    return [
+        Finding(
+            "CARREL_SIMULATION",
+            "warn",
+            "callers may set the time, and scheduled jobs do not run",
+            remedy,
+        )
+    ]
 
 
 async def _mongodb(client: Client) -> AsyncIterator[Finding]:
@@ -204,18 +214,11 @@ async def _lifetime(client: Client) -> Finding:
         value = (await client.admin.command({"getParameter": 1, name: 1}))[name]
     except OperationFailure as error:
         found = f"can't be read ({(error.details or {}).get('codeName', 'refused')})"
-        return Finding(name, "warn", found, f"see on each node that it is {TRANSACTION_SECONDS}")
+        return Finding(name, "warn", found, f"check on each node that it is {TRANSACTION_SECONDS}")
     if value <= TRANSACTION_SECONDS:
         return Finding(name, "ok", f"{value} s")
     remedy = f"on each node: {setting}"
-    return Finding(name, "warn", f"{value} s: so long a killed process locks", remedy)
-
-
-def indexes_of(service: str) -> Indexes:
-    """Return the indexes that a service declares for its own collections."""
-    store = "views.store.schema" if service == "gateway" else "store"
-    indexes: Indexes = import_module(f"services.{service}.{store}").INDEXES
-    return indexes
+    return Finding(name, "warn", f"{value} s: the locks of a killed process stay as long", remedy)
 
 
 async def _indexes(client: Client, settings: Settings) -> Finding:
@@ -225,23 +228,21 @@ async def _indexes(client: Client, settings: Settings) -> Finding:
         if not await database.list_collection_names():
             faults.append(f"{database.name} is empty")
             continue
-        wanted = {
-            **chassis_indexes(settings.outbox_days),
-            **indexes_of(service),
-        }
-        for collection, models in wanted.items():
+        for collection, models in indexes_of(service, settings).items():
             faults += await _index_faults(database, collection, models)
     if not faults:
-        return Finding("indexes", "ok", "all are there")
-    if any("is another" in fault for fault in faults):
-        remedy = "drop it and start the service: it makes the right one, and waits until it can"
+        return Finding("indexes", "ok", "all exist")
+    if any("differs" in fault for fault in faults):
+        remedy = "drop it and start the service: it creates the right one"
     else:
-        remedy = "start each service once: it makes what is missing, and sets the times"
+        remedy = "start each service once: it creates missing indexes, and sets the lifetimes"
     more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
     return Finding("indexes", "fail", "; ".join(faults[:3]) + more, remedy)
 
 
-async def _index_faults(database: Database, collection: str, models: Any) -> list[str]:
+async def _index_faults(
+    database: Database, collection: str, models: Sequence[IndexModel]
+) -> list[str]:
     where = f"{database.name}.{collection}"
     try:
         present = await database[collection].index_information()
@@ -253,19 +254,15 @@ async def _index_faults(database: Database, collection: str, models: Any) -> lis
         return [f"{where} is missing"]
     faults = []
     for model in models:
-        document = _indexed(model)
+        document: dict[str, Any] = dict(model.document)
         found = present.get(document["name"])
         if found is None:
             faults.append(f"{where} lacks {document['name']}")
         elif any(found.get(option) != document.get(option) for option in OPTIONS):
-            faults.append(f"{where} {document['name']} is another than declared")
+            faults.append(f"{where} {document['name']} differs from its declaration")
         elif found.get(LIFETIME) != document.get(LIFETIME):
-            faults.append(f"{where} {document['name']} keeps for another time than declared")
+            faults.append(f"{where} {document['name']} has another lifetime than declared")
     return faults
-
-
-def _indexed(model: IndexModel) -> dict[str, Any]:
-    return dict(model.document)
 
 
 async def _outboxes(settings: Settings) -> Finding:
@@ -273,29 +270,31 @@ async def _outboxes(settings: Settings) -> Finding:
     service, age = max(ages.items(), key=lambda item: item[1])
     if age <= OUTBOX_AGE_LIMIT:
         return Finding("outboxes", "ok", f"oldest row has waited {age:.1f} s")
-    remedy = f"see that the broker is up and a process of {service} has the role relay"
+    remedy = f"check that the broker runs and a process of {service} has the role relay"
     return Finding("outboxes", "warn", f"{service}: oldest row has waited {age:.0f} s", remedy)
 
 
 async def _views(client: Client, settings: Settings, compare_views: Comparison | None) -> Finding:
-    remedy = "see in the gateways' logs which service they wait for, or: carrel rebuild gateway"
+    remedy = (
+        "read in the gateways' logs which service they wait for, or run: carrel rebuild gateway"
+    )
     database = client[f"{settings.database_prefix}_gateway"]
     if await builds.form(database) is None:
-        return Finding("views", "fail", "are not whole: accounts are not shown", remedy)
+        return Finding("views", "fail", "are not complete: accounts are not shown", remedy)
     if compare_views is None:
-        return Finding("views", "ok", "are whole")
+        return Finding("views", "ok", "are complete")
     owners = Owners(settings, "gateway")
     try:
         compared = await compare_views(database, owners)
     except OwnerAway as away:
-        remedy = f"start {away.service}, and see that its URL and the service secret are right"
+        remedy = f"start {away.service}, and check its URL and the service secret"
         return Finding("views", "warn", f"not compared: {away.service} is away", remedy)
     finally:
         await owners.close()
     if compared.differences:
         return Finding("views", "fail", _first(compared.differences), "carrel rebuild gateway")
-    told = f"{compared.accounts} accounts show {compared.resources} resources as their owners do"
-    return Finding("views", "ok", told)
+    found = f"{compared.accounts} accounts show {compared.resources} resources as their owners do"
+    return Finding("views", "ok", found)
 
 
 def _copies(found: list[topics.Topic]) -> Finding:
@@ -304,10 +303,12 @@ def _copies(found: list[topics.Topic]) -> Finding:
     if copies >= SAFE_COPIES:
         return Finding("copies", "ok", f"{copies} of each topic")
     remedy = (
-        "for production have three brokers, and CARREL_REPLICATION=3 before topics are created; "
-        "for those that are there, kafka-reassign-partitions and min.insync.replicas=2"
+        "for production use three brokers, and set CARREL_REPLICATION=3 before topics are created; "
+        "for existing topics, use kafka-reassign-partitions and min.insync.replicas=2"
     )
-    return Finding("copies", "warn", f"{copies} of a topic: its loss is the events' loss", remedy)
+    return Finding(
+        "copies", "warn", f"{copies} of a topic: if its broker is lost, its events are lost", remedy
+    )
 
 
 async def _kafka(settings: Settings) -> list[Finding]:
@@ -320,11 +321,11 @@ async def _kafka(settings: Settings) -> list[Finding]:
     notes = [f"{topic.topic} has {topic.note}" for topic in found if topic.note]
     prefix = settings.topic_prefix
     named = f", named {prefix}…" if prefix else ""
-    remedy = "carrel topics check tells all; carrel topics create makes those that are missing"
+    remedy = "carrel topics check lists all; carrel topics create creates the missing ones"
     if faults:
         findings.append(Finding("topics", "fail", _first(faults), remedy))
     elif notes:
-        findings.append(Finding("topics", "warn", _first(notes), "carrel topics check tells all"))
+        findings.append(Finding("topics", "warn", _first(notes), "carrel topics check lists all"))
     else:
         findings.append(Finding("topics", "ok", f"{len(found)} as declared{named}"))
     findings.append(_copies(found))
@@ -335,7 +336,7 @@ async def _kafka(settings: Settings) -> list[Finding]:
     else:
         worst = behind[0]
         found_lag = f"{total} events behind; {worst.service} {worst.lag} of {worst.topic}"
-        remedy = f"see that {worst.service} runs with the role consumers; carrel lag tells all"
+        remedy = f"check that {worst.service} runs with the role consumers; carrel lag lists all"
         findings.append(Finding("consumers", "warn", found_lag, remedy))
     return findings
 
@@ -349,11 +350,13 @@ async def _topics_and_outboxes(settings: Settings) -> Finding:
     """Check that the databases that published the last events of the topics know them."""
     lost = await lost_at_ends(settings)
     if not lost:
-        return Finding("topics and outboxes", "ok", "agree at the topics' ends")
-    found = f"topics tell of changes that the databases do not have: {lost[0].topic}"
+        return Finding(
+            "topics and outboxes", "ok", "the last events of the topics are in the outboxes"
+        )
+    found = f"topics have events of changes that the databases lack: {lost[0].topic}"
     remedy = (
         "was a backup restored, or does another system use this Kafka? carrel restore check lists "
-        "the changes; docs/operations.md says how to go on"
+        "the changes; docs/operations.md says how to continue"
     )
     return Finding("topics and outboxes", "fail", found, remedy)
 
@@ -378,11 +381,11 @@ async def _held(settings: Settings) -> Finding:
     finally:
         client.close()
     if not found:
-        return Finding("held messages", "ok", "none holds its partition")
+        return Finding("held messages", "ok", "no message blocks its partition")
     service, message = max(found, key=lambda item: item[1].seconds)
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     remedy = (
-        "see what it waits for in the service's log (`waiting`); if the message itself is at "
+        "read in the service's log what it waits for (`waiting`); if the message itself is at "
         f"fault: carrel dead-letters add {service} {message.place}"
     )
     return Finding("held messages", "warn", f"{service}: {message}{more}", remedy)
@@ -391,6 +394,6 @@ async def _held(settings: Settings) -> Finding:
 async def _dead_letters(settings: Settings) -> Finding:
     waiting = await find_dead_letters(settings, Filter())
     if not waiting:
-        return Finding("dead letters", "ok", "none waits")
+        return Finding("dead letters", "ok", "none")
     remedy = "carrel dead-letters list; then retry or discard them"
     return Finding("dead letters", "warn", f"{len(waiting)} waiting for a decision", remedy)

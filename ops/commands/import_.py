@@ -1,4 +1,7 @@
-"""`carrel import`: import titles and patrons of another system; safe to repeat."""
+"""`carrel import`: import titles and patrons of another system; safe to repeat.
+
+It runs its use cases on the databases: the API has no route that imports many records at once.
+"""
 
 import asyncio
 import csv
@@ -13,14 +16,19 @@ import typer
 from pydantic import ValidationError
 from rich.progress import Progress, TaskID
 
-from ops.console import AsJson, counted, errors, print_json, print_table, refuse, told_in_words
+from ops.console import (
+    AsJson,
+    errors,
+    explain_outages,
+    print_json,
+    print_table,
+    progress_bar,
+    refuse,
+)
 from ops.direct import require_card_key, unit_of_work_at
 from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
-from services.accounts import store as accounts
-from services.accounts.routes.patrons import PatronIn
 from services.accounts.usecases.import_patrons import ImportPatrons, import_patrons
-from services.circulation import store as circulation
 from services.circulation.usecases.commands.import_titles import (
     ImportedTitle,
     ImportTitles,
@@ -35,8 +43,8 @@ BATCH = 100
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-TheFile = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
-RefusedTo = Annotated[
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
+RefusedOption = Annotated[
     Path | None,
     typer.Option("--refused", help="File for refused records; default: FILE.refused.csv."),
 ]
@@ -49,7 +57,7 @@ def imports() -> None:
 
 @app.command("marc")
 def marc_command(
-    file: TheFile, refused: RefusedTo = None, as_json: AsJson = False, data: Data = None
+    file: FileArgument, refused: RefusedOption = None, as_json: AsJson = False, data: Data = None
 ) -> None:
     """Import titles and copies from a file of MARC 21 records (ISO 2709).
 
@@ -59,14 +67,14 @@ def marc_command(
     """
     settings = settings_to_write(data)
     total = marc.count(file)
-    with _report(refused or _beside(file), total) as report, told_in_words(settings):
+    with _report(refused or _beside(file), total) as report, explain_outages(settings):
         asyncio.run(_marc(settings, file, report))
-    _tell(report, as_json)
+    _print_outcome(report, as_json)
 
 
 @app.command("patrons")
 def patrons_command(
-    file: TheFile, refused: RefusedTo = None, as_json: AsJson = False, data: Data = None
+    file: FileArgument, refused: RefusedOption = None, as_json: AsJson = False, data: Data = None
 ) -> None:
     """Import patrons from a CSV file: card_number, name, category, home_branch, language.
 
@@ -80,11 +88,11 @@ def patrons_command(
     try:
         patrons.check_heading(file)
     except ValueError as error:
-        refuse(f"{file} is not as it should be: {error}. Nothing was imported.")
+        refuse(f"{file} can't be imported: {error}. Nothing was imported.")
     total = patrons.count(file)
-    with _report(refused or _beside(file), total) as report, told_in_words(settings):
+    with _report(refused or _beside(file), total) as report, explain_outages(settings):
         asyncio.run(_patrons(settings, file, report))
-    _tell(report, as_json)
+    _print_outcome(report, as_json)
 
 
 @dataclass
@@ -120,7 +128,7 @@ class Report:
 
 @contextmanager
 def _report(path: Path, total: int) -> Iterator[Report]:
-    with counted("Importing") as bar:
+    with progress_bar("Importing") as bar:
         report = Report(bar, bar.add_task("", total=total), path)
         try:
             yield report
@@ -132,23 +140,23 @@ def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.refused.csv")
 
 
-def _tell(report: Report, as_json: bool) -> None:
+def _print_outcome(report: Report, as_json: bool) -> None:
     counts = {name: report.counts[name] for name in ("added", "changed", "unchanged", "refused")}
-    told = str(report.path) if counts["refused"] else None
+    refused_in = str(report.path) if counts["refused"] else None
     if as_json:
-        print_json({**counts, "refused_in": told})
+        print_json({**counts, "refused_in": refused_in})
     else:
         print_table(("outcome", "records"), list(counts.items()))
-        if told:
-            errors.print(f"Why records were refused is in {told}.", markup=False)
-    raise typer.Exit(1 if told else 0)
+        if refused_in:
+            errors.print(f"The refused records and the reasons are in {refused_in}.", markup=False)
+    raise typer.Exit(1 if refused_in else 0)
 
 
 # ---- MARC ---------------------------------------------------------------------------------------
 
 
 async def _marc(settings: Settings, file: Path, report: Report) -> None:
-    async with unit_of_work_at(settings, "circulation", circulation.INDEXES) as unit:
+    async with unit_of_work_at(settings, "circulation") as unit:
         batch: dict[int, ImportedTitle] = {}
         keys: set[str] = set()
         with file.open("rb") as records:
@@ -192,8 +200,8 @@ def _control_number(record: Any) -> str:
 
 
 async def _patrons(settings: Settings, file: Path, report: Report) -> None:
-    async with unit_of_work_at(settings, "accounts", accounts.INDEXES) as unit:
-        batch: dict[int, PatronIn] = {}
+    async with unit_of_work_at(settings, "accounts") as unit:
+        batch: patrons.Batch = {}
         cards: set[str] = set()
         for number, row in patrons.rows(file):
             try:
@@ -211,7 +219,7 @@ async def _patrons(settings: Settings, file: Path, report: Report) -> None:
         await _save_patrons(unit, batch, report)
 
 
-async def _save_patrons(unit: UnitOfWork, batch: dict[int, PatronIn], report: Report) -> None:
+async def _save_patrons(unit: UnitOfWork, batch: patrons.Batch, report: Report) -> None:
     if not batch:
         return
     given = await patrons.commands_for(unit.database, list(batch.values()), unit.settings.card_key)

@@ -8,7 +8,7 @@ import typer
 
 from ops.backlog import outbox_ages
 from ops.broker.offsets import Lag, Positions
-from ops.console import AsJson, print_json, print_table, told_in_words
+from ops.console import AsJson, explain_outages, print_json, print_table
 from ops.console import out as console
 from ops.target import Data, settings_of
 from services.registry import NAMES
@@ -25,13 +25,13 @@ def lag_command(as_json: AsJson = False, data: Data = None) -> None:
     that is away, or is too slow: start it, read its log, or run more replicas.
     """
     settings = settings_of(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         lags, ages = asyncio.run(_look(settings))
     if as_json:
         print_json({"topics": [asdict(lag) for lag in lags], "outbox_seconds": ages})
         return
     print_table(
-        ("service", "topics heard", "events behind", "oldest in outbox, s"),
+        ("service", "topics", "events behind", "oldest in outbox, s"),
         [_summary(service, lags, ages[service]) for service in NAMES],
     )
     behind = [lag for lag in lags if lag.lag]

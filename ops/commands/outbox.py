@@ -5,7 +5,15 @@ from typing import Any
 
 import typer
 
-from ops.console import AsJson, OneService, out, print_json, print_table, told_in_words, working
+from ops.console import (
+    AsJson,
+    ServiceOption,
+    explain_outages,
+    out,
+    print_json,
+    print_table,
+    show_status,
+)
 from ops.target import Data, settings_of
 from services.registry import NAMES
 from services.settings import Settings
@@ -16,14 +24,16 @@ app = typer.Typer()
 
 
 @app.callback(invoke_without_command=True, subcommand_metavar="")
-def outbox_command(service: OneService = None, as_json: AsJson = False, data: Data = None) -> None:
+def outbox_command(
+    service: ServiceOption = None, as_json: AsJson = False, data: Data = None
+) -> None:
     """Show each service's events that wait to be published, and the published ones still kept.
 
     If events wait for more than a few seconds, the broker is away, or no process
     of the service has the role `relay`. They are published when that is corrected.
     """
     settings = settings_of(data)
-    with told_in_words(settings), working("Reading the outboxes"):
+    with explain_outages(settings), show_status("Reading the outboxes"):
         found = asyncio.run(_look(settings, [service] if service else list(NAMES)))
     if as_json:
         print_json({"outboxes": found})

@@ -1,26 +1,35 @@
-"""`carrel policies`: list and change the policy rows for loans, and show all their versions."""
+"""`carrel policies`: list and change the policy rows for loans, and show all their versions.
+
+It runs the use cases of the API's routes on the database, with the same checks: the API asks for an
+account of staff, and this command works without an account and without a running service.
+"""
 
 import asyncio
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
 
-from ops.console import AsJson, print_json, print_table, refuse, told_in_words
-from ops.direct import unit_of_work_at, who_runs_this
+from ops.console import AsJson, explain_outages, print_json, print_table, refuse
+from ops.direct import operator_name, unit_of_work_at
 from ops.target import Data, settings_of, settings_to_write
 from services.circulation import store
 from services.circulation.domain.policy import Policy, PolicyChange
 from services.circulation.domain.refusals.refusal import Refusal
-from services.circulation.routes.policies import PolicyIn, Terms
+from services.circulation.routes.policies import PolicyIn
 from services.circulation.usecases.commands.delete_policy import DeletePolicy, delete_policy
 from services.circulation.usecases.commands.set_policy import SetPolicy, set_policy
 from services.settings import Settings
 from shared.clock import wall_clock
 from shared.mongo import plain
 from shared.unit_of_work import Origin
+
+TERMS = tuple(field.name for field in fields(Policy) if field.name not in ("id", "version"))
+"""The fields of a row that an operator can set."""
+MOST_CHANGES = 10_000
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -37,7 +46,7 @@ def policies() -> None:
 def list_command(as_json: AsJson = False, data: Data = None) -> None:
     """List the rows in force."""
     settings = settings_of(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         rows = asyncio.run(_rows(settings))
     if as_json:
         print_json({"policies": [plain(row) for row in rows]})
@@ -69,7 +78,7 @@ def set_command(
     if bool(terms) == (file is not None):
         raise typer.BadParameter("give either FIELD=VALUE or --file")
     settings = settings_to_write(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         row = asyncio.run(
             _set(settings, policy_id, _changes(terms, file), reason, whole=bool(file))
         )
@@ -83,7 +92,7 @@ def set_command(
 def delete_command(policy_id: PolicyId, *, reason: Reason, data: Data = None) -> None:
     """Delete a row for new loans. Existing loans keep it."""
     settings = settings_to_write(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         change = asyncio.run(_delete(settings, policy_id, reason))
     typer.echo(f"Policy {change.policy_id} is deleted, as version {change.version}.")
 
@@ -92,7 +101,7 @@ def delete_command(policy_id: PolicyId, *, reason: Reason, data: Data = None) ->
 def history_command(policy_id: PolicyId, as_json: AsJson = False, data: Data = None) -> None:
     """Show every version of a row with its terms, date, author and reason."""
     settings = settings_of(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         changes = asyncio.run(_history(settings, policy_id))
     if not changes:
         refuse(f"No policy {policy_id} was ever set. `carrel policies list` shows those in force.")
@@ -103,7 +112,7 @@ def history_command(policy_id: PolicyId, as_json: AsJson = False, data: Data = N
         (change.version, change.at.isoformat(timespec="seconds"), change.by, _said(change))
         for change in changes
     ]
-    print_table(("version", "at", "by", "why and what"), rows)
+    print_table(("version", "at", "by", "reason and terms"), rows)
 
 
 def _shown(row: Policy) -> tuple[Any, ...]:
@@ -124,13 +133,13 @@ def _shown(row: Policy) -> tuple[Any, ...]:
 def _said(change: PolicyChange) -> str:
     if change.row is None:
         return f"{change.reason} (deleted)"
-    usual = Terms().row(change.row.id)
+    default = Policy(id=change.row.id)
     terms = [
         f"{name}={getattr(change.row, name)}"
-        for name in Terms.model_fields
-        if getattr(change.row, name) != getattr(usual, name)
+        for name in TERMS
+        if getattr(change.row, name) != getattr(default, name)
     ]
-    return f"{change.reason} ({', '.join(terms) or 'as the system comes'})"
+    return f"{change.reason} ({', '.join(terms) or 'the defaults'})"
 
 
 def _changes(terms: list[str] | None, file: Path | None) -> dict[str, Any]:
@@ -156,14 +165,14 @@ def _changes(terms: list[str] | None, file: Path | None) -> dict[str, Any]:
 
 
 async def _rows(settings: Settings) -> list[Policy]:
-    async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
+    async with unit_of_work_at(settings, "circulation") as unit:
         return await store.policies.find(unit.database)
 
 
 async def _set(
     settings: Settings, policy_id: str, changes: dict[str, Any], reason: str, *, whole: bool
 ) -> Policy:
-    async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
+    async with unit_of_work_at(settings, "circulation") as unit:
         in_force = {row.id: row for row in await store.policies.find(unit.database)}
         present = in_force.get(policy_id)
         before = {} if whole or present is None else _terms_of(present)
@@ -171,7 +180,7 @@ async def _set(
             asked = PolicyIn(**{**before, **changes, "reason": reason})
         except ValidationError as error:
             _refuse_fields(policy_id, error)
-        command = SetPolicy(asked.row(policy_id), who_runs_this(), asked.reason)
+        command = SetPolicy(asked.row(policy_id), operator_name(), asked.reason)
         try:
             row, _ = await unit.run(set_policy, command, Origin(now=wall_clock()))
         except Refusal as refusal:
@@ -181,8 +190,8 @@ async def _set(
 
 
 async def _delete(settings: Settings, policy_id: str, reason: str) -> PolicyChange:
-    async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
-        command = DeletePolicy(policy_id, who_runs_this(), reason)
+    async with unit_of_work_at(settings, "circulation") as unit:
+        command = DeletePolicy(policy_id, operator_name(), reason)
         try:
             change, _ = await unit.run(delete_policy, command, Origin(now=wall_clock()))
         except Refusal as refusal:
@@ -192,15 +201,12 @@ async def _delete(settings: Settings, policy_id: str, reason: str) -> PolicyChan
 
 
 async def _history(settings: Settings, policy_id: str) -> list[PolicyChange]:
-    async with unit_of_work_at(settings, "circulation", store.INDEXES) as unit:
+    async with unit_of_work_at(settings, "circulation") as unit:
         return await store.policies.find_changes(unit.database, policy_id, MOST_CHANGES, None)
 
 
-MOST_CHANGES = 10_000
-
-
 def _terms_of(row: Policy) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in Terms.model_fields}
+    return {name: getattr(row, name) for name in TERMS}
 
 
 def _refuse_fields(policy_id: str, error: ValidationError) -> NoReturn:

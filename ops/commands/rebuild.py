@@ -1,4 +1,8 @@
-"""`carrel rebuild gateway`: rebuild the account views from the owners' present data."""
+"""`carrel rebuild gateway`: rebuild the account views from the owners' current data.
+
+It runs the gateway's own rebuild in this process: no route starts one, because the views can be
+lost while no gateway runs.
+"""
 
 import asyncio
 import time
@@ -10,7 +14,15 @@ import typer
 from rich.progress import Progress as Bar
 from rich.progress import TaskID
 
-from ops.console import AsJson, counted, errors, print_json, print_table, refuse, told_in_words
+from ops.console import (
+    AsJson,
+    errors,
+    explain_outages,
+    print_json,
+    print_table,
+    progress_bar,
+    refuse,
+)
 from ops.target import Data, settings_to_write
 from services.gateway.consumers import subscriptions
 from services.gateway.views.rebuild import Progress, Underway, rebuild
@@ -27,7 +39,7 @@ app = typer.Typer()
 
 def _gateway(value: str) -> str:
     if value != "gateway":
-        raise typer.BadParameter("only gateway has views that can be built anew")
+        raise typer.BadParameter("only the gateway has views to rebuild")
     return value
 
 
@@ -53,12 +65,12 @@ def rebuild_command(
     """Rebuild the account views, and serve them once they are complete.
 
     Use it for views that were lost or are wrong, and after a change of their
-    form. The services must run: each is asked for its data. Until the new views
+    format. The services must run: each is asked for its data. Until the new views
     are complete, the old ones are served; without old ones, accounts are answered
     with 503. Safe to run again or twice at once.
     """
     settings = settings_to_write(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         done = asyncio.run(_rebuilt(settings))
     if as_json:
         print_json(
@@ -70,7 +82,9 @@ def rebuild_command(
         )
         return
     print_table(("built from", "resources"), list(done.progress.resources.items()))
-    typer.echo(f"And {done.progress.events} events. The views of {done.seconds:.1f} s are served.")
+    typer.echo(
+        f"And {done.progress.events} events. The new views are served after {done.seconds:.1f} s."
+    )
 
 
 async def _rebuilt(settings: Settings) -> Rebuilt:
@@ -80,8 +94,8 @@ async def _rebuilt(settings: Settings) -> Rebuilt:
         return await _once_free(client[f"{settings.database_prefix}_gateway"], settings, owners)
     except OwnerAway as away:
         refuse(
-            f"{away.service} does not answer, and only it knows what it has. The views are as they "
-            f"were. Start it, see that CARREL_{away.service.upper()}_URL and "
+            f"{away.service} does not answer, and the views need its data. The views are "
+            f"unchanged. Start it, check that CARREL_{away.service.upper()}_URL and "
             "CARREL_SERVICE_SECRET are those of the services, and run this again."
         )
     except BuildLost:
@@ -107,17 +121,19 @@ def _shown_on(bar: Bar) -> Callable[[Progress], None]:
 async def _once_free(database: Database, settings: Settings, owners: Owners) -> Rebuilt:
     """Rebuild as soon as no other process does."""
     patient_until = time.monotonic() + PATIENCE_SECONDS
-    told = False
+    announced = False
     while True:
         started = time.monotonic()
         try:
-            with counted("Building the views") as bar:
+            with progress_bar("Building the views") as bar:
                 progress = await rebuild(database, settings, owners, subscriptions, _shown_on(bar))
             return Rebuilt(progress, time.monotonic() - started)
         except Underway:
             if time.monotonic() > patient_until:
-                refuse("Another process still builds the views. See the log of the gateways.")
-            if not told:
-                errors.print("Another process builds the views; this waits for it.")
-            told = True
+                refuse(
+                    "Another process is still rebuilding the views. Read the logs of the gateways."
+                )
+            if not announced:
+                errors.print("Another process is rebuilding the views; this command waits for it.")
+            announced = True
             await asyncio.sleep(LOOK_SECONDS)

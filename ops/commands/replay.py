@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ops.broker.replay import replay
-from ops.console import TheService, print_table, refuse, told_in_words
+from ops.console import ServiceArgument, explain_outages, print_table, refuse
 from ops.target import Data, settings_to_write
 from shared.clock import parse_instant
 from shared.contracts import published
@@ -30,7 +30,7 @@ def _since(value: str | None) -> str | None:
     context_settings={"allow_interspersed_args": True},
 )
 def replay_command(
-    service: TheService,
+    service: ServiceArgument,
     since: Annotated[
         str | None,
         typer.Option(callback=_since, help="Only events recorded at this instant or later."),
@@ -51,11 +51,11 @@ def replay_command(
         known = ", ".join(published(service)) or "none"
         raise typer.BadParameter(f"{service} publishes {known}", param_hint="--topic")
     settings = settings_to_write(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         sent = asyncio.run(
             replay(settings, service, since=parse_instant(since) if since else None, topic=topic)
         )
     if not sent:
-        refuse("Nothing of that kind is kept, so nothing was published. See `carrel outbox`.")
+        refuse("No such events are kept, so nothing was published. See `carrel outbox`.")
     print_table(("topic", "published again"), sorted(sent.items()))
     typer.echo(f"{sum(sent.values())} events of {service} were published again.")

@@ -1,7 +1,8 @@
 """`carrel restore`: find changes that restored databases lack, and continue after a restore.
 
 After a restore the topics are ahead: they hold events of changes that the databases no longer have.
-Decision 070 describes the solution; docs/operations.md has the whole procedure.
+Decision 070 describes the solution; docs/operations.md has the whole procedure. The services are
+stopped meanwhile, so it writes to their databases.
 """
 
 import asyncio
@@ -14,10 +15,10 @@ import typer
 from pymongo import UpdateOne
 
 from ops.audit.lost_events import Lost, find_lost, opened
-from ops.broker.offsets import heard
+from ops.broker.offsets import subscribed_topics
 from ops.broker.replay import replay
-from ops.broker.rewind import commit, is_left
-from ops.console import AsJson, print_json, print_table, refuse, told_in_words, working
+from ops.broker.rewind import commit, has_no_member
+from ops.console import AsJson, explain_outages, print_json, print_table, refuse, show_status
 from ops.target import Data, settings_of, settings_to_write
 from services.gateway.views.store.builds import note_restored
 from services.settings import Settings
@@ -57,9 +58,9 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
     Reads every event that the outboxes should still have. It changes nothing.
     """
     settings = settings_of(data)
-    with told_in_words(settings), working("Comparing the topics with the outboxes"):
+    with explain_outages(settings), show_status("Comparing the topics with the outboxes"):
         lost = asyncio.run(find_lost(settings))
-    _tell(lost, as_json)
+    _print_lost(lost, as_json)
     raise typer.Exit(1 if lost else 0)
 
 
@@ -73,22 +74,22 @@ def finish(as_json: AsJson = False, data: Data = None) -> None:
     services, and run: carrel rebuild gateway
     """
     settings = settings_to_write(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         lost = asyncio.run(finish_restore(settings))
-    _tell(lost, as_json)
+    _print_lost(lost, as_json)
     if not as_json:
         typer.echo("Start the services, then run: carrel rebuild gateway")
 
 
-def _tell(lost: Sequence[Lost], as_json: bool) -> None:
+def _print_lost(lost: Sequence[Lost], as_json: bool) -> None:
     if as_json:
         print_json({"lost": [asdict(event) for event in lost]})
         return
     if not lost:
-        typer.echo("The databases have every change that topics tell of.")
+        typer.echo("The databases have every change whose event is on a topic.")
         return
     rows = [(e.topic, e.subject, e.version, e.recorded_at.isoformat()[:19]) for e in lost[:SHOWN]]
-    print_table(("topic", "of", "version", "recorded at"), rows)
+    print_table(("topic", "resource", "version", "recorded at"), rows)
     if len(lost) > SHOWN:
         typer.echo(f"… and {len(lost) - SHOWN} more; --json lists all.")
     print_table(("topic", "events"), sorted(Counter(event.topic for event in lost).items()))
@@ -98,15 +99,15 @@ def _tell(lost: Sequence[Lost], as_json: bool) -> None:
 async def finish_restore(settings: Settings) -> list[Lost]:
     """Do the work of `carrel restore finish`; return the lost events."""
     async with opened(settings) as (_, positions):
-        for service in heard():
-            if not await is_left(positions, service):
+        for service in subscribed_topics():
+            if not await has_no_member(positions, service):
                 refuse(f"{service} still consumes. Stop all services first. Nothing was changed.")
     lost = await find_lost(settings)
     async with opened(settings) as (client, positions):
         await _raise_versions(settings, client, lost)
         await _record(settings, client, lost)
         ends = await positions.ends()
-        for service, topics in heard().items():
+        for service, topics in subscribed_topics().items():
             await commit(
                 settings, service, {p: end for p, end in ends.items() if p.topic in topics}
             )
@@ -138,9 +139,9 @@ async def _raise_versions(settings: Settings, client: Client, lost: Sequence[Los
 async def _record(settings: Settings, client: Client, lost: Sequence[Lost]) -> None:
     rows: dict[str, list[UpdateOne]] = defaultdict(list)
     for event in lost:
-        told: dict[str, Any] = asdict(event)
-        known = {"_id": told.pop("event_id")}
-        rows[event.publisher].append(UpdateOne(known, {"$setOnInsert": told}, upsert=True))
+        row: dict[str, Any] = asdict(event)
+        known = {"_id": row.pop("event_id")}
+        rows[event.publisher].append(UpdateOne(known, {"$setOnInsert": row}, upsert=True))
     for service, updates in rows.items():
         database = client[f"{settings.database_prefix}_{service}"]
         await database.lost_events.bulk_write(updates, ordered=False)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ops.console import refuse, told_in_words
+from ops.console import explain_outages, refuse
 from ops.direct import Role, add_account, require_card_key
 from ops.target import Data, settings_to_write
 from services.accounts.domain.cardholder import acceptable_card, acceptable_pin
@@ -47,8 +47,8 @@ def add(
     if not acceptable_pin(pin):
         refuse("A PIN has 6 to 64 printable characters. Choose another.")
     try:
-        with told_in_words(settings):
+        with explain_outages(settings):
             account_id = asyncio.run(add_account(settings, card, pin, name or card.strip(), role))
     except CardTaken:
         refuse("This card number has an account already. Nothing was changed.")
-    typer.echo(f"Made the {role} account {account_id}.")
+    typer.echo(f"Created the {role} account {account_id}.")

@@ -4,12 +4,9 @@ import asyncio
 
 import typer
 
-from ops.console import AsJson, print_json, print_table, told_in_words
+from ops.backlog import sweeps_of
+from ops.console import AsJson, explain_outages, print_json, print_table
 from ops.target import Data, settings_of
-from services.circulation.domain.sweep import Sweep
-from services.circulation.store import sweeps as store
-from services.settings import Settings
-from shared.mongo import connect
 
 app = typer.Typer()
 
@@ -23,8 +20,8 @@ def sweeps_command(as_json: AsJson = False, data: Data = None) -> None:
     circulation has the role `jobs`, or its log says why a chunk fails.
     """
     settings = settings_of(data)
-    with told_in_words(settings):
-        found = asyncio.run(_look(settings))
+    with explain_outages(settings):
+        found = asyncio.run(sweeps_of(settings))
     rows = [
         (s.id, s.calendar_version, s.state.value, s.done, s.total, len(s.in_hand)) for s in found
     ]
@@ -33,11 +30,3 @@ def sweeps_command(as_json: AsJson = False, data: Data = None) -> None:
         print_json({"sweeps": [dict(zip(columns, row, strict=True)) for row in rows]})
         return
     print_table(columns, rows)
-
-
-async def _look(settings: Settings) -> list[Sweep]:
-    client = connect(settings.mongo_url)
-    try:
-        return await store.find(client[f"{settings.database_prefix}_circulation"])
-    finally:
-        client.close()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ops.broker.topics import Topic, inspect
-from ops.console import AsJson, errors, print_json, print_table, told_in_words
+from ops.console import AsJson, errors, explain_outages, print_json, print_table
 from ops.target import Data, settings_of, settings_to_write
 from services.registry import NAMES
 from shared.bus.topics import ensure_topics
@@ -24,14 +24,14 @@ def topics() -> None:
 def list_command(as_json: AsJson = False, data: Data = None) -> None:
     """List each topic with its partitions, copies, number of events and retention."""
     settings = settings_of(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         found = asyncio.run(inspect(settings))
     if as_json:
         print_json({"topics": [asdict(topic) for topic in found]})
         return
     rows = [(t.topic, t.partitions, t.replication, t.events, t.retention) for t in found]
-    print_table(("topic", "partitions", "copies", "events", "kept"), rows)
-    _tell_faults(found)
+    print_table(("topic", "partitions", "copies", "events", "retention"), rows)
+    _print_faults(found)
 
 
 @app.command()
@@ -50,11 +50,11 @@ def create(
     settings = settings_to_write(data)
     given = {"partitions": partitions, "replication": replication}
     settings = settings.model_copy(update={k: v for k, v in given.items() if v is not None})
-    with told_in_words(settings):
-        made = asyncio.run(ensure_topics(settings, NAMES))
-    for topic in made:
+    with explain_outages(settings):
+        created = asyncio.run(ensure_topics(settings, NAMES))
+    for topic in created:
         typer.echo(f"created {topic}")
-    typer.echo(f"{len(made)} topics created." if made else "No topic was missing.")
+    typer.echo(f"{len(created)} topics created." if created else "No topic was missing.")
 
 
 @app.command()
@@ -64,7 +64,7 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
     The numbers are CARREL_PARTITIONS, CARREL_REPLICATION and CARREL_RETENTION_DAYS.
     """
     settings = settings_of(data)
-    with told_in_words(settings):
+    with explain_outages(settings):
         found = asyncio.run(inspect(settings))
     faulty = [topic for topic in found if topic.fault]
     if as_json:
@@ -72,14 +72,14 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
     else:
         notes = [(topic.topic, topic.note) for topic in found if topic.note]
         if notes:
-            print_table(("topic", "differs, if that is not intended"), notes)
-        _tell_faults(found)
+            print_table(("topic", "difference (may be intended)"), notes)
+        _print_faults(found)
         if not faulty:
             typer.echo(f"All {len(found)} topics are as declared.")
     raise typer.Exit(1 if faulty else 0)
 
 
-def _tell_faults(found: list[Topic]) -> None:
+def _print_faults(found: list[Topic]) -> None:
     for topic in found:
         if topic.fault:
             errors.print(f"{topic.topic}: {topic.fault}", markup=False)

@@ -1,5 +1,7 @@
 """The conversion of MARC 21 records to titles of the catalogue.
 
+Titles are checked with the model of the API's requests: an import accepts what the API accepts.
+
 Fields and subfields are those of the MARC 21 Format for Bibliographic Data (Library of Congress).
 Items in 952 are as Koha exports them, in 852 as in the MARC 21 Format for Holdings Data.
 """
@@ -15,7 +17,7 @@ from services.circulation.domain.title import normal_isbn
 from services.circulation.routes.titles import TitleIn
 from services.circulation.usecases.commands.import_titles import ImportedTitle
 
-MOST_LETTERS = 500
+MOST_CHARACTERS = 500
 """Characters kept of a title or a name; a longer one is cut."""
 
 # Leader 06 and 07: the kind of material.
@@ -108,7 +110,7 @@ def _title(record: Record) -> str:
     written = [_joined(field, "abnp") for field in _both_scripts(record, "245")]
     if not any(written):
         raise ValueError("no title (245)")
-    return " = ".join(dict.fromkeys(text for text in written if text))[:MOST_LETTERS]
+    return " = ".join(dict.fromkeys(text for text in written if text))[:MOST_CHARACTERS]
 
 
 def _authors(record: Record) -> list[str]:
@@ -117,7 +119,7 @@ def _authors(record: Record) -> list[str]:
         for tag in ("100", "110", "111", "700", "710", "711")
         for field in _both_scripts(record, tag)
     ]
-    return list(dict.fromkeys(name[:MOST_LETTERS] for name in names if name))
+    return list(dict.fromkeys(name[:MOST_CHARACTERS] for name in names if name))
 
 
 def _both_scripts(record: Record, tag: str) -> list[Field]:

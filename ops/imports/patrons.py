@@ -1,4 +1,8 @@
-"""The conversion of lines of a CSV file to patrons."""
+"""The conversion of lines of a CSV file to patrons.
+
+Lines are checked with the model of the API's requests: an import accepts what the API accepts.
+Cards are looked up in the database of accounts: the API finds only one at a time.
+"""
 
 import csv
 from collections.abc import Iterator
@@ -18,6 +22,9 @@ COLUMNS = ("card_number", "name", "category", "home_branch", "language")
 OPTIONAL = ("pin", "email", "phone")
 NO_PIN = SecretStr("")
 
+Batch = dict[int, PatronIn]
+"""Patrons by the number of their line."""
+
 
 def count(path: Path) -> int:
     """Return the number of lines without the heading. A name with a line break counts twice."""
@@ -32,7 +39,9 @@ def check_heading(path: Path) -> None:
     if missing := set(COLUMNS) - heading:
         raise ValueError(f"the heading lacks {', '.join(sorted(missing))}")
     if unknown := heading - {*COLUMNS, *OPTIONAL}:
-        raise ValueError(f"the heading has {', '.join(sorted(unknown))}, which mean nothing")
+        raise ValueError(
+            f"the heading has {', '.join(sorted(unknown))}, which are no columns of an import"
+        )
 
 
 def rows(path: Path) -> Iterator[tuple[int, dict[str, str] | None]]:

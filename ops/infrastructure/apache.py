@@ -20,7 +20,7 @@ from ops.infrastructure.child import Child, StartFailed
 
 _POM = Path(__file__).with_name("apache.pom.xml")
 _LIBRARIES = _POM.parents[2] / ".data" / "kafka-libs"
-_INSTEAD = "or leave out --kafka apache, or set CARREL_KAFKA to a running Kafka"
+_ALTERNATIVE = "or leave out --kafka apache, or set CARREL_KAFKA to a running Kafka"
 _JVM = (
     "-Xmx400m",
     # Several brokers share two cores with the tests: use a cheap collector and compiler.
@@ -123,7 +123,7 @@ def _java(libraries: Path) -> Sequence[str]:
     if not java:
         raise StartFailed(
             f"Apache Kafka needs Java 17 or newer, and there is no java on the PATH: install it "
-            f"(on Debian: openjdk-17-jre-headless), {_INSTEAD}."
+            f"(on Debian: openjdk-17-jre-headless), {_ALTERNATIVE}."
         )
     # Without the archive the JVM starts too, without a warning, in twice the time.
     return [
@@ -146,7 +146,7 @@ def fetched_libraries() -> Path:
     if not maven:
         raise StartFailed(
             f"The server of Apache Kafka is fetched with Maven, and there is no mvn on the PATH: "
-            f"install it (on Debian: maven), {_INSTEAD}."
+            f"install it (on Debian: maven), {_ALTERNATIVE}."
         )
     _LIBRARIES.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix="partial-", dir=_LIBRARIES))
@@ -157,7 +157,7 @@ def fetched_libraries() -> Path:
                 *("-DincludeScope=runtime", f"-DoutputDirectory={partial}"),
             ],
             f"Maven could not fetch the server of Apache Kafka: see to its network or mirror, "
-            f"{_INSTEAD}.",
+            f"{_ALTERNATIVE}.",
         )
         if not libraries.exists():  # another process may have been faster
             partial.rename(libraries)
@@ -189,13 +189,13 @@ def _run(command: Sequence[str], otherwise: str) -> None:
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=600
     )
     if run.returncode:
-        said = (run.stdout + run.stderr).strip()
-        if "UnsupportedClassVersionError" in said:
+        output = (run.stdout + run.stderr).strip()
+        if "UnsupportedClassVersionError" in output:
             otherwise = (
                 "Apache Kafka needs Java 17 or newer, and the java on the PATH is older: install "
-                f"a newer one, {_INSTEAD}."
+                f"a newer one, {_ALTERNATIVE}."
             )
-        raise StartFailed("\n".join([otherwise, *said.splitlines()[-10:]]))
+        raise StartFailed("\n".join([otherwise, *output.splitlines()[-10:]]))
 
 
 def known_brokers(port: int) -> list[int]:

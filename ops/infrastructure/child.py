@@ -187,14 +187,14 @@ _guard_lock = threading.Lock()
 
 
 def _watch(pid: int) -> None:
-    _tell_guard(f"+{pid}\n")
+    _write_to_guard(f"+{pid}\n")
 
 
 def _forget(pid: int) -> None:
-    _tell_guard(f"-{pid}\n")
+    _write_to_guard(f"-{pid}\n")
 
 
-def _tell_guard(line: str) -> None:
+def _write_to_guard(line: str) -> None:
     global _guard  # noqa: PLW0603 - one for the process, on purpose
     with _guard_lock:
         if _guard is None:

@@ -37,7 +37,9 @@ BROKERS: Mapping[str, Mapping[str, str]] = {
     "apache-3": {"CARREL_PARTITIONS": "3", "CARREL_REPLICATION": "3"},
 }
 """The brokers that can be started here, with the settings of the services for each."""
-_INSTEAD = "put a mongod 6 or newer on the PATH, or set CARREL_MONGO_URL to a running replica set"
+_ALTERNATIVE = (
+    "put a mongod 6 or newer on the PATH, or set CARREL_MONGO_URL to a running replica set"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Infrastructure:
     """The other nodes of a replica set with several."""
     more_brokers: Sequence[Child] = ()
     """The other nodes of a Kafka cluster."""
-    told: Mapping[str, str] = field(default_factory=dict)
+    service_environment: Mapping[str, str] = field(default_factory=dict)
     """`CARREL_…` variables of the services that suit this broker."""
 
     @property
@@ -98,7 +100,7 @@ def embedded(
         broker=brokers[0] if brokers else None,
         more_mongods=mongods[1:],
         more_brokers=brokers[1:],
-        told=BROKERS[broker] if brokers else {},
+        service_environment=BROKERS[broker] if brokers else {},
     )
     try:
         try:
@@ -190,7 +192,7 @@ def find_mongod() -> Path:
         return Path(spec.origin).parent / "bin" / "mongod"
     raise StartFailed(
         f"There is no mongod for this machine ({platform.system()} {platform.machine()}): the one "
-        f"that comes with the requirements is for Linux on x86_64. Please {_INSTEAD}."
+        f"that comes with the requirements is for Linux on x86_64. Please {_ALTERNATIVE}."
     )
 
 
@@ -199,7 +201,9 @@ def explained(error: StartFailed, mongod: Child | None) -> str:
     if mongod is None or not str(error).startswith("mongod"):
         return str(error)
     if mongod.exit_code == -4:
-        return f"This processor lacks AVX, without which mongod does not run. Please {_INSTEAD}."
+        return (
+            f"This processor lacks AVX, without which mongod does not run. Please {_ALTERNATIVE}."
+        )
     return missing_library(mongod.tail()) or str(error)
 
 
@@ -215,7 +219,7 @@ def missing_library(log: str) -> str | None:
     if absent:
         library, suffix = absent.groups()
         what = remedies.get(library, library + suffix)
-        return f"mongod needs {what}, which is missing here. Please install it; or {_INSTEAD}."
+        return f"mongod needs {what}, which is missing here. Please install it; or {_ALTERNATIVE}."
     old = re.search(r"(\S+): version [`'](\w+?)_([\d.]+)' not found", log)
     if old:
         file, name, version = old.groups()
@@ -223,10 +227,10 @@ def missing_library(log: str) -> str | None:
             found = platform.libc_ver()[1] or "older"
             return (
                 f"mongod needs glibc 2.35 or newer, and this system has {found} "
-                f"({name}_{version} is missing): use a newer system; or {_INSTEAD}."
+                f"({name}_{version} is missing): use a newer system; or {_ALTERNATIVE}."
             )
         what = remedies.get(Path(file).name.split(".")[0], name)
-        return f"mongod needs {what}; {file} here is too old. Please upgrade it; or {_INSTEAD}."
+        return f"mongod needs {what}; {file} here is too old. Please upgrade it; or {_ALTERNATIVE}."
     return None
 
 

@@ -29,7 +29,7 @@ S = TypeVar("S", bound=Settings)
 USUAL_PORTS = {service.name: service.port for service in SERVICES}
 UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN")}
 """No rate limits: a simulation plays months in seconds, and load tests use one address."""
-LEFT = "environment.json"
+ENVIRONMENT_FILE = "environment.json"
 """File in the data folder of a running system: the services' environment, for operators."""
 
 
@@ -42,7 +42,7 @@ class System:
     """Process by name: `circulation-0`, `circulation-1`, `gateway-0` …"""
     environment: Mapping[str, str]
     """Environment of all services; a test can use it to start a process or act as a service."""
-    asked: Mapping[str, int] = field(default_factory=dict)
+    requested_ports: Mapping[str, int] = field(default_factory=dict)
     """Requested port by name of process; a taken port is replaced by another."""
 
     @property
@@ -62,14 +62,14 @@ class System:
         """Return the settings of `kind` with the services' values."""
         return kind.from_environment(self.environment)
 
-    def moved(self) -> list[str]:
+    def moved_ports(self) -> list[str]:
         """Return a sentence for each process that is not at its requested port, which was taken."""
-        asked = {"mongod": MONGO_PORT, "broker": KAFKA_PORT, **self.asked}
+        requested = {"mongod": MONGO_PORT, "broker": KAFKA_PORT, **self.requested_ports}
         children = {child.name: child for child in self.infrastructure.children}
         return [
-            f"Port {asked[name]} is taken: {name.removesuffix('-0')} listens on {child.port}."
+            f"Port {requested[name]} is taken: {name.removesuffix('-0')} listens on {child.port}."
             for name, child in (children | dict(self.processes)).items()
-            if name in asked and child.port != asked[name]
+            if name in requested and child.port != requested[name]
         ]
 
 
@@ -150,7 +150,7 @@ def services(
         "CARREL_SIMULATION": "1" if simulation else "0",
         "CARREL_PAYMENT_PROVIDER": "double",
         **(UNLIMITED if simulation else {}),
-        **infrastructure.told,
+        **infrastructure.service_environment,
         **({"CARREL_ROLES": roles} if roles else {}),
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},
         **_secrets(data),
@@ -166,10 +166,10 @@ def services(
             port = first[service] if replica == 0 else ports.reserve()
             processes[name] = _service_child(name, service, data, port, {**common, **own})
     try:
-        with _told_to_operators(data, common):
+        with _environment_file(data, common):
             start_all(list(processes.values()))
-            asked = {f"{name}-0": wanted[name] for name in names} if usual_ports else {}
-            yield System(infrastructure, processes, common, asked)
+            requested = {f"{name}-0": wanted[name] for name in names} if usual_ports else {}
+            yield System(infrastructure, processes, common, requested)
     finally:
         stop_all(list(processes.values()))
         for child in processes.values():
@@ -177,22 +177,22 @@ def services(
 
 
 @contextmanager
-def _told_to_operators(data: Path, environment: Mapping[str, str]) -> Iterator[None]:
+def _environment_file(data: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Keep the environment in a file while the system runs.
 
     This process holds a lock on the file, which ends with it in any way: the lock shows that the
     file is valid.
     """
-    left = data / LEFT
-    left.touch(mode=0o600)
-    with left.open("w") as file:
+    path = data / ENVIRONMENT_FILE
+    path.touch(mode=0o600)
+    with path.open("w") as file:
         file.write(json.dumps(dict(environment)))
         file.flush()
         fcntl.flock(file, fcntl.LOCK_SH)
         try:
             yield
         finally:
-            left.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def _service_child(

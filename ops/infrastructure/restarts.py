@@ -27,14 +27,14 @@ class Restarts:
     def __init__(
         self,
         children: Sequence[Child],
-        say: Callable[[str], object],
+        report: Callable[[str], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._say = say
+        self._report = report
         self._clock = clock
         self._watched = [_Watched(child, clock()) for child in children]
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Start the processes that are due, and note those that have ended. Returns at once."""
         for watched in self._watched:
             if watched.due is None:
@@ -43,13 +43,13 @@ class Restarts:
             elif self._clock() >= watched.due:
                 watched.child.launch()
                 watched.launched, watched.due = self._clock(), None
-                self._say(f"{watched.child.name} is started again: pid {watched.child.pid}.")
+                self._report(f"{watched.child.name} is started again: pid {watched.child.pid}.")
 
     def _note_end(self, watched: _Watched) -> None:
         now, child = self._clock(), watched.child
         if now - watched.launched >= STEADY:
             watched.pause = FIRST_PAUSE
-        self._say(
+        self._report(
             f"{child.name} ended with code {child.exit_code}. It is started again in "
             f"{watched.pause:.0f} s. Its log: {child.log}"
         )

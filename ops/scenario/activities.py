@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from ops.scenario.plot import Step
+from ops.scenario.definition import Step
 from ops.scenario.report import Check
 from ops.scenario.run import Run
 
 
 async def publish_activity(run: Run, step: Step) -> list[Check]:
     """Publish an activity, with its recording if it has one."""
-    [activity] = [a for a in run.plot["activities"] if a["key"] == step["activity"]]
+    [activity] = [a for a in run.scenario["activities"] if a["key"] == step["activity"]]
     fields = {name: value for name, value in activity.items() if name != "key"}
     if recording := fields.pop("recording", None):
         fields["recording"] = {

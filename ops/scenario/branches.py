@@ -3,15 +3,15 @@
 from collections import Counter
 from typing import Any
 
-from ops.scenario.holds import OF_HOLDS, hold_checks
-from ops.scenario.inboxes import new_notifications, nobody_told
-from ops.scenario.plot import Step, weekly
+from ops.scenario.definition import Step, weekly
+from ops.scenario.holds import HOLD_KINDS, hold_checks
+from ops.scenario.inboxes import check_nobody_notified, new_notifications
 from ops.scenario.report import Check
 from ops.scenario.run import Run
 
 
 async def close(run: Run, step: Step) -> list[Check]:
-    """Record a closure, and check its branches and the patrons told of holds."""
+    """Record a closure, and check its branches and the patrons notified of holds."""
     fields = ("branches", "kinds", "from", "reopened_on", "reason")
     body = {name: step[name] for name in fields if name in step}
     answer = await run.api.post("/v1/closures", body, by="staff")
@@ -19,11 +19,13 @@ async def close(run: Run, step: Step) -> list[Check]:
     covered = [code for code, kind in run.kinds.items() if kind in step.get("kinds", ())]
     covered += step.get("branches", ())
     await run.flow.settle()
-    told = await new_notifications(run)
+    notifications = await new_notifications(run)
     return [
         Check("branches closed", sorted(covered), sorted(answer["branches"])),
-        *hold_checks(step, told),
-        Check("nobody else is told", [], [t.kind for t in told if t.kind not in OF_HOLDS]),
+        *hold_checks(step, notifications),
+        Check(
+            "no other notification", [], [t.kind for t in notifications if t.kind not in HOLD_KINDS]
+        ),
     ]
 
 
@@ -32,35 +34,35 @@ async def reopen(run: Run, step: Step) -> list[Check]:
     fields = ("branches", "kinds", "reopened_on", "services", "capacity", "measures")
     body = {name: step[name] for name in fields if name in step}
     if "hours" in step:
-        body["hours"] = weekly(run.plot["special_hours"][step["hours"]])
+        body["hours"] = weekly(run.scenario["special_hours"][step["hours"]])
     closure = run.closures[step["closure"]]
     await run.api.post(f"/v1/closures/{closure}/reopening", body, by="staff")
     await run.flow.settle()
     expected = step["expect"]
     moved = Counter(row["card"] for row in expected["due_moved"])
-    followers = Counter(expected["followers_told"])
-    told = await new_notifications(run)
+    followers = Counter(expected["followers_notified"])
+    notifications = await new_notifications(run)
     checks = [
         Check(
-            "told that a due date moved",
+            "notified that a due date moved",
             sorted(moved.elements()),
-            sorted(t.card for t in told if t.kind == "loan.due-date-changed"),
+            sorted(t.card for t in notifications if t.kind == "loan.due-date-changed"),
         ),
         Check(
-            "followers told",
+            "followers notified",
             sorted(followers),
-            sorted({t.card for t in told if t.kind == "branch.reopened"}),
+            sorted({t.card for t in notifications if t.kind == "branch.reopened"}),
         ),
         Check(
-            "nothing else is told",
+            "no other notification",
             [],
             [
                 t.kind
-                for t in told
-                if t.kind not in ("loan.due-date-changed", "branch.reopened", *OF_HOLDS)
+                for t in notifications
+                if t.kind not in ("loan.due-date-changed", "branch.reopened", *HOLD_KINDS)
             ],
         ),
-        *hold_checks(step, told),
+        *hold_checks(step, notifications),
     ]
     for row in expected["due_moved"]:
         view = await run.api.get("/v1/me", by=row["card"])
@@ -80,22 +82,22 @@ async def preview_closure(run: Run, step: Step) -> list[Check]:
     return [
         Check("would change", step["expect"], found),
         Check("nothing has changed", False, step["reason"] in reasons),
-        *await nobody_told(run),
+        *await check_nobody_notified(run),
     ]
 
 
 async def suspend_fines(run: Run, step: Step) -> list[Check]:
-    """Suspend fines, and check that borrowers are told."""
+    """Suspend fines, and check that borrowers are notified."""
     fields = ("branches", "kinds", "starts_on", "resumes_on", "reason")
     body = {name: step[name] for name in fields if name in step}
     answer = await run.api.post("/v1/fine-suspensions", body, by="staff")
     run.suspensions[step["as"]] = {**step, "id": answer["id"]}
     await run.flow.settle()
-    return await _borrowers_told(run, step, "fines.suspended")
+    return await _check_borrowers_notified(run, step, "fines.suspended")
 
 
 async def announce_resumption(run: Run, step: Step) -> list[Check]:
-    """Announce the end of a fine suspension, and check that borrowers are told."""
+    """Announce the end of a fine suspension, and check that borrowers are notified."""
     suspension = run.suspensions[step["suspension"]]
     suspension["resumes_on"] = step["resumes_on"]
     await run.api.call(
@@ -105,7 +107,7 @@ async def announce_resumption(run: Run, step: Step) -> list[Check]:
         by="staff",
     )
     await run.flow.settle()
-    return await _borrowers_told(run, suspension, "fines.suspended")
+    return await _check_borrowers_notified(run, suspension, "fines.suspended")
 
 
 async def publish_notice(run: Run, step: Step) -> list[Check]:
@@ -114,23 +116,27 @@ async def publish_notice(run: Run, step: Step) -> list[Check]:
     body = {name: step[name] for name in fields if name in step}
     await run.api.post("/v1/notices", body, by="staff")
     await run.flow.settle()
-    return await nobody_told(run)
+    return await check_nobody_notified(run)
 
 
-async def _borrowers_told(run: Run, suspension: dict[str, Any], kind: str) -> list[Check]:
+async def _check_borrowers_notified(run: Run, suspension: dict[str, Any], kind: str) -> list[Check]:
     """Check that each borrower of a branch in scope is notified once, without an amount."""
     concerned = {
         run.borrowers[loan["id"]]
         for loan in run.loans.values()
         if loan["state"] == "open" and run.kinds[loan["branch"]] in suspension.get("kinds", ())
     }
-    told = await new_notifications(run)
+    notifications = await new_notifications(run)
     return [
-        Check("borrowers told", sorted(concerned), sorted(t.card for t in told)),
-        Check("of nothing else", {kind} if told else set(), {t.kind for t in told}),
+        Check("borrowers notified", sorted(concerned), sorted(t.card for t in notifications)),
         Check(
-            "told when fines are counted again",
-            {suspension["resumes_on"]} if told else set(),
-            {t.about.get("resumes_on") for t in told},
+            "no other notification",
+            {kind} if notifications else set(),
+            {t.kind for t in notifications},
+        ),
+        Check(
+            "notified when fines are counted again",
+            {suspension["resumes_on"]} if notifications else set(),
+            {t.about.get("resumes_on") for t in notifications},
         ),
     ]

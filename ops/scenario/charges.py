@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ops.scenario.inboxes import all_name, new_notifications, told_of
-from ops.scenario.plot import Step
+from ops.scenario.definition import Step
+from ops.scenario.inboxes import all_state_amount, expect_notifications, new_notifications
 from ops.scenario.report import Check
 from ops.scenario.run import Run
 
@@ -14,16 +14,16 @@ async def declare_loss(run: Run, step: Step) -> list[Check]:
     answer = await run.api.post(f"/v1/loans/{run.loans[barcode]['id']}/loss", by=card)
     run.loans[barcode] = answer["loan"]
     await run.flow.settle()
-    told = await new_notifications(run)
+    notifications = await new_notifications(run)
     expected = step["expect"]
     found = {charge["kind"]: charge["amount_cents"] for charge in answer["charges"]}
     return [
         Check(f"{barcode} charged", expected["charges"], found),
         Check("days charged", expected["charged_days"], answer["statement"]["charged_days"]),
         Check(
-            "told of the loss and of each charge",
+            "notified of the loss and of each charge",
             ["fine.assessed"] * len(found) + ["loan.lost"],
-            sorted(t.kind for t in told if t.card == card),
+            sorted(t.kind for t in notifications if t.card == card),
         ),
     ]
 
@@ -34,7 +34,7 @@ async def return_found(run: Run, step: Step) -> list[Check]:
     body = {"barcodes": [barcode], "branch": step["branch"], "channel": step["channel"]}
     [result] = (await run.api.post("/v1/returns", body, by="staff"))["results"]
     checks = [Check(f"{barcode} charged", (True, None), (result["ok"], result.get("charge")))]
-    told = await told_of(run, "fine.adjusted", {card: 1})
+    notifications = await expect_notifications(run, "fine.adjusted", {card: 1})
     expected = step["expect"]
     charges = {kind: await charge_of(run, barcode, kind) for kind in expected["charges"]}
     price = charges["lost"]
@@ -45,8 +45,12 @@ async def return_found(run: Run, step: Step) -> list[Check]:
             expected["charges"],
             {kind: charge["amount_cents"] for kind, charge in charges.items()},
         ),
-        Check("due back", expected["refund_due_cents"], price["refund_due_cents"]),
-        Check("told what is due back", True, all_name(told, expected["refund_due_cents"])),
+        Check("refund due", expected["refund_due_cents"], price["refund_due_cents"]),
+        Check(
+            "notified of the refund due",
+            True,
+            all_state_amount(notifications, expected["refund_due_cents"]),
+        ),
     ]
 
 
@@ -55,14 +59,14 @@ async def pay(run: Run, step: Step) -> list[Check]:
     card = step["card"]
     owed = [c["id"] for c in await _charges(run, card) if c["outstanding_cents"]]
     payment = await run.api.post("/v1/payments", {"charge_ids": owed}, by=card)
-    told = await told_of(run, "fine.paid", {card: len(owed)})
+    notifications = await expect_notifications(run, "fine.paid", {card: len(owed)})
     overview = await run.api.get("/v1/me", by=card)
     return [
         Check("paid", (step["cents"], "paid"), (payment["amount_cents"], payment["state"])),
         Check(
-            "told of what was paid",
+            "notified of the payment",
             step["cents"],
-            sum(t.about.get("amount_cents", 0) for t in told),
+            sum(t.about.get("amount_cents", 0) for t in notifications),
         ),
         Check("nothing is owed", 0, overview["totals"]["outstanding_cents"]),
     ]
@@ -72,13 +76,13 @@ async def refund(run: Run, step: Step) -> list[Check]:
     """Give back what is due for a charge, and check the notification."""
     charge = await charge_of(run, step["barcode"], step["kind"])
     given = await run.api.post(f"/v1/charges/{charge['id']}/refund", by="staff")
-    told = await told_of(run, "fine.adjusted", {step["card"]: 1})
+    notifications = await expect_notifications(run, "fine.adjusted", {step["card"]: 1})
     left = (await charge_of(run, step["barcode"], step["kind"]))["refund_due_cents"]
     found = (given["amount_cents"], given["state"])
     return [
-        Check("given back", (step["cents"], "given"), found),
-        Check("due back", 0, left),
-        Check("told of what is given back", True, all_name(told, step["cents"])),
+        Check("refunded", (step["cents"], "given"), found),
+        Check("refund due", 0, left),
+        Check("notified of the refund", True, all_state_amount(notifications, step["cents"])),
     ]
 
 
@@ -95,7 +99,7 @@ async def ask_statement(run: Run, step: Step) -> list[Check]:
     return [
         Check(f"{barcode} fine", expected["fine_cents"], statement["amount_cents"]),
         *statement_checks(barcode, expected, statement, due=True),
-        Check(f"{barcode} why days are free", expected["causes"], causes),
+        Check(f"{barcode} causes of free days", expected["causes"], causes),
     ]
 
 

@@ -23,7 +23,7 @@ def run(system: System, *, as_json: bool) -> bool:
     console = Console(highlight=False, quiet=as_json)
     narrator = _Narrator(console)
     try:
-        report = asyncio.run(play(system, tell=narrator.tell))
+        report = asyncio.run(play(system, on_step=narrator.show))
     except (ScenarioStopped, TimeoutError) as stopped:
         Console(stderr=True, highlight=False).print(Text(f"Stopped: {stopped}", style="red"))
         return False
@@ -76,7 +76,7 @@ class _Narrator:
         self._console = console
         self._day = ""
 
-    def tell(self, step: StepReport) -> None:
+    def show(self, step: StepReport) -> None:
         moment = datetime.fromisoformat(step.at)
         day = f"{moment.day} {moment:%b %Y}"
         if day != self._day:
@@ -123,8 +123,8 @@ def _show_account(console: Console, account: dict[str, Any], inbox: dict[str, An
         f"{account['inbox']['unread']} unread in the inbox."
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("told on", no_wrap=True)
-    table.add_column("what", overflow="fold")  # Chinese has no spaces to break at
+    table.add_column("date", no_wrap=True)
+    table.add_column("notification", overflow="fold")  # Chinese has no spaces to break at
     for item in inbox["items"]:
         moment = datetime.fromisoformat(item["at"]).astimezone()
         table.add_row(f"{moment:%Y-%m-%d}", Text(item["text"]))
@@ -145,7 +145,7 @@ def _show_statement(console: Console, document: dict[str, Any]) -> None:
 
 
 def _show_topics(console: Console, topics: dict[str, int]) -> None:
-    console.rule(Text("What analysts find on the topics", style="bold"), align="left")
+    console.rule(Text("Events on the topics", style="bold"), align="left")
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("topic", no_wrap=True)
     table.add_column("events", justify="right")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ops.scenario.plot import Step
+from ops.scenario.definition import Step
 from ops.scenario.report import Check
 from ops.scenario.run import Run
 
@@ -47,8 +47,8 @@ async def _info_checks(run: Run, info: dict[str, Any]) -> list[Check]:
     if info.get("empty"):
         tables = [found["activities"], found["library_information"]]
         return [Check(f"{card}: both tables are empty", [[], []], tables)]
-    names = {branch["code"]: branch["name"] for branch in run.plot["branches"]}
-    titles = {activity["key"]: activity["title"] for activity in run.plot["activities"]}
+    names = {branch["code"]: branch["name"] for branch in run.scenario["branches"]}
+    titles = {activity["key"]: activity["title"] for activity in run.scenario["activities"]}
     shown = {row["title"] for row in found["activities"]}
     libraries = {row["library"] for row in found["library_information"]}
     return [

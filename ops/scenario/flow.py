@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pymongo.errors import PyMongoError
 
-from ops.backlog import sweeping
+from ops.backlog import branches_to_move
 from ops.broker.offsets import Positions
 from ops.infrastructure.processes import System
 from services.registry import NAMES
@@ -34,7 +34,7 @@ class Flow:
         async with asyncio.timeout(60):
             while self._positions.missing:  # the listeners create the topics when they start
                 await asyncio.sleep(0.03)
-                await self._positions.look()
+                await self._positions.refresh()
         return self
 
     async def __aexit__(
@@ -73,12 +73,13 @@ class Flow:
         try:
             lags = await self._positions.lags()
         except GroupCoordinatorNotAvailableError:  # a broker that has just started
-            return ["no broker knows how far the services have read"]
+            return ["no broker knows the positions of the services"]
         return [f"{lag.service} has not processed all of {lag.topic}" for lag in lags if lag.lag]
 
     async def _sweeping(self) -> list[str]:
         try:
-            return [f"due dates of {branch}" for branch in await sweeping(self._circulation)]
+            moving = await branches_to_move(self._circulation)
+            return [f"due dates of {branch}" for branch in moving]
         except PyMongoError:
             return ["the database does not answer"]
 

@@ -1,11 +1,11 @@
-"""Steps about holds: placing, fetching and cancelling, and the patrons told of copies."""
+"""Steps about holds: placing, fetching and cancelling, and the patrons notified of copies."""
 
-from ops.scenario.inboxes import Notification, new_notifications, nobody_told
-from ops.scenario.plot import Step
+from ops.scenario.definition import Step
+from ops.scenario.inboxes import Notification, check_nobody_notified, new_notifications
 from ops.scenario.report import Check
 from ops.scenario.run import Run
 
-OF_HOLDS = ("hold.ready", "hold.changed")
+HOLD_KINDS = ("hold.ready", "hold.changed")
 """Notifications that a close, reopen, return or fetch step lists as `ready` and `kept`."""
 
 
@@ -17,7 +17,7 @@ async def place_hold(run: Run, step: Step) -> list[Check]:
     run.holds[card, title] = hold["id"]
     await run.flow.settle()
     found = {"state": hold["state"], "position": hold["position"]}
-    return [Check(f"{card} waits", step["expect"], found), *await nobody_told(run)]
+    return [Check(f"{card} waits", step["expect"], found), *await check_nobody_notified(run)]
 
 
 async def fetch(run: Run, step: Step) -> list[Check]:
@@ -40,15 +40,15 @@ async def cancel_hold(run: Run, step: Step) -> list[Check]:
     answer = (await run.api.call("DELETE", f"/v1/holds/{hold}", by=step["card"]))[1]
     await run.flow.settle()
     state = Check(f"{step['card']} waits no longer", "cancelled", answer["state"])
-    return [state, *await nobody_told(run)]
+    return [state, *await check_nobody_notified(run)]
 
 
-def hold_checks(step: Step, told: list[Notification]) -> list[Check]:
-    """Check that exactly these patrons are told that a copy is ready, or kept to another day."""
+def hold_checks(step: Step, notifications: list[Notification]) -> list[Check]:
+    """Check that exactly these patrons are notified of a ready copy, or of another last day."""
     checks = []
     for name, kind in (("ready", "hold.ready"), ("kept", "hold.changed")):
         expected = {row["card"]: row["until"] for row in step.get(name, ())}
-        found = {t.card: t.about.get("shelf_until") for t in told if t.kind == kind}
+        found = {t.card: t.about.get("shelf_until") for t in notifications if t.kind == kind}
         if expected or found:
             checks.append(Check(f"a copy is {name}, until", expected, found))
     return checks

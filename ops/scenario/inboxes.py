@@ -23,29 +23,31 @@ class Notification:
 
 
 async def new_notifications(run: Run) -> list[Notification]:
-    """Return the new notifications of all patrons; none may name money in a suspension."""
+    """Return the new notifications of all patrons; none may state an amount during a suspension."""
     inboxes = await asyncio.gather(*(_inbox(run, card) for card in run.cards))
     new = [t for inbox in inboxes for t in inbox if t.id not in run.seen]
     run.seen |= {t.id for t in new}
     for t in new:
         if _is_free(run, t) and "$" in t.text:
-            raise ScenarioStopped(f"{t.card} was named money while fines are suspended: {t.text}")
+            raise ScenarioStopped(
+                f"{t.card} got a notification with an amount while fines are suspended: {t.text}"
+            )
     return sorted(new, key=lambda t: (t.card, t.kind, barcode_of(run, t), t.text))
 
 
-async def told_of(run: Run, kind: str, wanted: dict[str, int]) -> list[Notification]:
+async def expect_notifications(run: Run, kind: str, wanted: dict[str, int]) -> list[Notification]:
     """Wait for the effects of a step, and return the new notifications of `kind`."""
     await run.flow.settle()
     new = [t for t in await new_notifications(run) if t.kind == kind]
     found = Counter(t.card for t in new)
     if found != Counter(wanted):
-        raise ScenarioStopped(f"{kind}: told {dict(found)} instead of {wanted}")
+        raise ScenarioStopped(f"{kind}: notified {dict(found)} instead of {wanted}")
     return new
 
 
-async def nobody_told(run: Run) -> list[Check]:
+async def check_nobody_notified(run: Run) -> list[Check]:
     """Check that the step has caused no notification."""
-    return [Check("nobody is written to", [], [t.kind for t in await new_notifications(run)])]
+    return [Check("nobody is notified", [], [t.kind for t in await new_notifications(run)])]
 
 
 async def _inbox(run: Run, card: str) -> list[Notification]:
@@ -56,11 +58,11 @@ async def _inbox(run: Run, card: str) -> list[Notification]:
     ]
 
 
-def _is_free(run: Run, told: Notification) -> bool:
-    about = told.about.get("loan_id")
+def _is_free(run: Run, notification: Notification) -> bool:
+    about = notification.about.get("loan_id")
     loan = next((loan for loan in run.loans.values() if loan["id"] == about), None)
     if loan is None:
-        return told.kind == "fines.suspended"
+        return notification.kind == "fines.suspended"
     day = date.fromisoformat(run.api.now[:10])
     kind = run.kinds[loan["branch"]]
     return any(
@@ -71,12 +73,12 @@ def _is_free(run: Run, told: Notification) -> bool:
     )
 
 
-def barcode_of(run: Run, told: Notification) -> str:
+def barcode_of(run: Run, notification: Notification) -> str:
     """Return the barcode of the copy that a notification is about, or `?`."""
     loans = {loan["id"]: barcode for barcode, loan in run.loans.items()}
-    return loans.get(str(told.about.get("loan_id")), "?")
+    return loans.get(str(notification.about.get("loan_id")), "?")
 
 
-def all_name(told: list[Notification], cents: int) -> bool:
-    """Return whether there are notifications and all of them name the amount."""
-    return bool(told) and all(dollars(cents) in t.text for t in told)
+def all_state_amount(notifications: list[Notification], cents: int) -> bool:
+    """Return whether there are notifications and all of them state the amount."""
+    return bool(notifications) and all(dollars(cents) in n.text for n in notifications)

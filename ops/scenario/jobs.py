@@ -3,8 +3,8 @@
 from typing import Any
 
 from ops.scenario.charges import charge_of
-from ops.scenario.inboxes import Notification, all_name, barcode_of, new_notifications
-from ops.scenario.plot import Step
+from ops.scenario.definition import Step
+from ops.scenario.inboxes import Notification, all_state_amount, barcode_of, new_notifications
 from ops.scenario.report import Check
 from ops.scenario.run import Run
 from shared.money import dollars
@@ -14,32 +14,44 @@ async def run_job(run: Run, step: Step) -> list[Check]:
     """Run a job at once, and check the notifications that it causes."""
     await run.api.post(f"/v1/ops/jobs/{step['job']}", by="ops")
     await run.flow.settle()
-    told = await new_notifications(run)
+    notifications = await new_notifications(run)
     expected = step.get("expect", {})
     match step["job"]:
         case "circulation/overdue":
-            return _overdue_checks(run, expected, told)
+            return _overdue_checks(run, expected, notifications)
         case "events/releases":
             return [
-                Check("told of the recording", expected["told"], [t.card for t in told]),
-                Check("and of nothing else", {"recording.released"}, {t.kind for t in told}),
+                Check(
+                    "notified of the recording",
+                    expected["notified"],
+                    [t.card for t in notifications],
+                ),
+                Check(
+                    "no other notification", {"recording.released"}, {t.kind for t in notifications}
+                ),
             ]
         case "circulation/rework-fines":
-            return await _lowered_checks(run, expected, told)
+            return await _lowered_checks(run, expected, notifications)
         case _:
-            return await _resumed_checks(run, expected, told)
+            return await _resumed_checks(run, expected, notifications)
 
 
-def _overdue_checks(run: Run, expected: dict[str, Any], told: list[Notification]) -> list[Check]:
+def _overdue_checks(
+    run: Run, expected: dict[str, Any], notifications: list[Notification]
+) -> list[Check]:
     found = {
-        barcode_of(run, t): t.about.get("amount_cents") for t in told if t.kind == "loan.overdue"
+        barcode_of(run, t): t.about.get("amount_cents")
+        for t in notifications
+        if t.kind == "loan.overdue"
     }
     first = {row["barcode"]: row["cents"] for row in expected["first"]}
     again = {row["barcode"]: row["cents"] for row in expected["again"]}
     checks = [
-        Check("overdue for the first time", first, {b: found.get(b, "untold") for b in first}),
         Check(
-            "told again, if at all, of the same sum",
+            "overdue for the first time", first, {b: found.get(b, "not notified") for b in first}
+        ),
+        Check(
+            "notified again, if at all, with the same amount",
             {},
             {
                 b: cents
@@ -47,37 +59,43 @@ def _overdue_checks(run: Run, expected: dict[str, Any], told: list[Notification]
                 if b not in first and again.get(b, "") != cents
             },
         ),
-        Check("told by nothing else", [], [t.kind for t in told if t.kind != "loan.overdue"]),
+        Check(
+            "no other notification", [], [t.kind for t in notifications if t.kind != "loan.overdue"]
+        ),
     ]
-    for t in told:
+    for t in notifications:
         cents = (first | again).get(barcode_of(run, t), "nobody")
-        says = isinstance(cents, int) and dollars(cents) in t.text
-        checks.append(Check(f"{barcode_of(run, t)} names its sum", isinstance(cents, int), says))
+        stated = isinstance(cents, int) and dollars(cents) in t.text
+        checks.append(
+            Check(f"{barcode_of(run, t)} states the amount", isinstance(cents, int), stated)
+        )
     return checks
 
 
 async def _lowered_checks(
-    run: Run, expected: dict[str, Any], told: list[Notification]
+    run: Run, expected: dict[str, Any], notifications: list[Notification]
 ) -> list[Check]:
     checks = []
     for row in expected["lowered"]:
         charge = await charge_of(run, row["barcode"], "fine")
         checks.append(Check(f"{row['barcode']} fine", row["cents"], charge["amount_cents"]))
-        named = all_name([t for t in told if t.card == row["card"]], row["cents"])
-        checks.append(Check(f"{row['card']} told", True, named))
+        named = all_state_amount([t for t in notifications if t.card == row["card"]], row["cents"])
+        checks.append(Check(f"{row['card']} notified", True, named))
     kinds = ["fine.adjusted"] * len(expected["lowered"])
-    return [*checks, Check("told of nothing else", kinds, [t.kind for t in told])]
+    return [*checks, Check("no other notification", kinds, [t.kind for t in notifications])]
 
 
 async def _resumed_checks(
-    run: Run, expected: dict[str, Any], told: list[Notification]
+    run: Run, expected: dict[str, Any], notifications: list[Notification]
 ) -> list[Check]:
     kinds = {"fines.resumed"} if expected["accruing"] else set()
-    checks = [Check("told", kinds, {t.kind for t in told})]
+    checks = [Check("notified", kinds, {t.kind for t in notifications})]
     for row in expected["accruing"]:
         view = await run.api.get("/v1/me", by=row["card"])
         loan = run.loans[row["barcode"]]["id"]
         accruing = {a["loan_id"]: a["amount_cents"] for a in view["accruing"]}
         checks.append(Check(f"{row['barcode']} accrues", row["cents"], accruing.get(loan)))
-        checks.append(Check(f"{row['card']} told", True, row["card"] in {t.card for t in told}))
+        checks.append(
+            Check(f"{row['card']} notified", True, row["card"] in {t.card for t in notifications})
+        )
     return checks

@@ -15,8 +15,8 @@ import aiohttp
 from ops.infrastructure.processes import System
 from ops.scenario import activities, branches, charges, expectations, holds, jobs, loans, setup
 from ops.scenario.api import Api
+from ops.scenario.definition import SCENARIO, Step, read_scenario
 from ops.scenario.flow import Flow
-from ops.scenario.plot import SCENARIO, Step, read_plot
 from ops.scenario.report import Check, Report, StepReport
 from ops.scenario.run import Run
 from services.accounts.settings import Settings as AccountsSettings
@@ -53,25 +53,25 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
 async def play(
     system: System,
     *,
-    scenario: Path = SCENARIO,
-    tell: Callable[[StepReport], None] = lambda _: None,
+    path: Path = SCENARIO,
+    on_step: Callable[[StepReport], None] = lambda _: None,
 ) -> Report:
-    """Play the scenario on a running simulation; call `tell` after each step.
+    """Play the scenario of a file on a running simulation; call `on_step` after each step.
 
     Raises ScenarioStopped if a step is answered with a problem that was not expected.
     """
-    plot = await asyncio.to_thread(read_plot, scenario)
+    scenario = await asyncio.to_thread(read_scenario, path)
     started = time.monotonic()
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=40)) as session,
         Flow(system, session) as flow,
     ):
-        run = Run(plot, Api(session, system.gateway_url, plot["name"]), flow)
-        report = Report(plot["name"])
+        run = Run(scenario, Api(session, system.gateway_url, scenario["name"]), flow)
+        report = Report(scenario["name"])
         await setup.log_in_callers(run, system.settings(AccountsSettings))
-        for step in plot["steps"]:
+        for step in scenario["steps"]:
             report.steps.append(await _carry_out(run, step))
-            tell(report.steps[-1])
+            on_step(report.steps[-1])
         await _conclude(run, report)
         report.topics = await flow.counts()
     report.seconds = time.monotonic() - started
@@ -87,14 +87,14 @@ async def _carry_out(run: Run, step: Step) -> StepReport:
 
 async def _conclude(run: Run, report: Report) -> None:
     """Collect the accounts, inboxes and statements that are shown at the end."""
-    for card in run.plot["show"]["accounts"]:
+    for card in run.scenario["show"]["accounts"]:
         report.accounts.append(await run.api.get("/v1/me", by=card))
         inbox = await run.api.get("/v1/me/inbox?limit=200", by=card)
         name = run.cards[card]["name"]
         # Items of one moment have no order of their own.
         items = sorted(inbox["items"], key=lambda i: (i["at"], i["kind"], i["text"]))
         report.inboxes.append({"name": name, "items": items})
-    for barcode in run.plot["show"]["fine_statements"]:
+    for barcode in run.scenario["show"]["fine_statements"]:
         loan = run.loans[barcode]["id"]
         statement = await run.api.get(f"/v1/loans/{loan}/fine-statement", by="staff")
         report.statements.append({"barcode": barcode, **statement})

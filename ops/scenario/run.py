@@ -11,7 +11,7 @@ from ops.scenario.flow import Flow
 class Run:
     """The state that the steps of a run share."""
 
-    plot: dict[str, Any]
+    scenario: dict[str, Any]
     api: Api
     flow: Flow
     cards: dict[str, dict[str, Any]] = field(init=False)
@@ -33,5 +33,5 @@ class Run:
     """Ids of the notifications that an earlier step has read."""
 
     def __post_init__(self) -> None:
-        self.cards = {patron["card_number"]: patron for patron in self.plot["patrons"]}
-        self.kinds = {branch["code"]: branch["kind"] for branch in self.plot["branches"]}
+        self.cards = {patron["card_number"]: patron for patron in self.scenario["patrons"]}
+        self.kinds = {branch["code"]: branch["kind"] for branch in self.scenario["branches"]}

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from ops.direct import add_account
-from ops.scenario.plot import Step, opening_hours
+from ops.scenario.definition import Step, opening_hours
 from ops.scenario.report import Check
 from ops.scenario.run import Run
 from services.accounts.settings import Settings
@@ -12,8 +12,8 @@ from services.accounts.settings import Settings
 
 async def log_in_callers(run: Run, settings: Settings) -> None:
     """Create the first account in the database and the others through it, and log all in."""
-    run.api.now = run.plot["steps"][0]["at"]
-    callers = {caller["role"]: caller for caller in run.plot["callers"]}
+    run.api.now = run.scenario["steps"][0]["at"]
+    callers = {caller["role"]: caller for caller in run.scenario["callers"]}
     ops = callers.pop("ops")
     await add_account(settings, ops["card_number"], ops["pin"], ops["name"], "ops")
     await run.api.log_in("ops", ops["card_number"], ops["pin"])
@@ -24,16 +24,16 @@ async def log_in_callers(run: Run, settings: Settings) -> None:
 
 async def register_branches(run: Run, _: Step) -> list[Check]:
     """Register every branch with the hours of its kind."""
-    hours = opening_hours(run.plot)
+    hours = opening_hours(run.scenario)
     await asyncio.gather(
         *(
             run.api.post("/v1/branches", {**branch, "hours": hours[branch["kind"]]}, by="staff")
-            for branch in run.plot["branches"]
+            for branch in run.scenario["branches"]
         )
     )
     await run.flow.settle()
     listed = await run.api.get("/v1/branches?limit=200")
-    return [Check("branches", len(run.plot["branches"]), len(listed["items"]))]
+    return [Check("branches", len(run.scenario["branches"]), len(listed["items"]))]
 
 
 async def register_patrons(run: Run, _: Step) -> list[Check]:
@@ -44,7 +44,7 @@ async def register_patrons(run: Run, _: Step) -> list[Check]:
         await run.api.post("/v1/patrons", fields, by="staff")
         await run.api.log_in(patron["card_number"], patron["card_number"], patron["pin"])
 
-    await asyncio.gather(*(register(patron) for patron in run.plot["patrons"]))
+    await asyncio.gather(*(register(patron) for patron in run.scenario["patrons"]))
     await run.flow.settle()
     return []
 
@@ -52,7 +52,7 @@ async def register_patrons(run: Run, _: Step) -> list[Check]:
 async def add_titles(run: Run, _: Step) -> list[Check]:
     """Add every title with its copies to the catalogue."""
     added = await asyncio.gather(
-        *(run.api.post("/v1/titles", title, by="staff") for title in run.plot["titles"])
+        *(run.api.post("/v1/titles", title, by="staff") for title in run.scenario["titles"])
     )
     run.titles = {title["isbn"]: title["id"] for title in added}
     await run.flow.settle()
@@ -61,7 +61,7 @@ async def add_titles(run: Run, _: Step) -> list[Check]:
 
 async def set_preferences(run: Run, _: Step) -> list[Check]:
     """Set the preferences of each patron who has some."""
-    for preference in run.plot["preferences"]:
+    for preference in run.scenario["preferences"]:
         card = preference["card"]
         wanted = {name: value for name, value in preference.items() if name != "card"}
         await run.api.call("PATCH", "/v1/me/preferences", wanted, by=card)

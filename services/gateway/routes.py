@@ -1,11 +1,11 @@
 """HTTP routes of the gateway: My Account's own, and the forwarding of all others."""
 
 from datetime import date, datetime, time
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from services.gateway import docs
 from services.gateway.edge import proxy
@@ -15,6 +15,7 @@ from services.gateway.views.my_info import my_info
 from services.gateway.views.overview_cache import OVERVIEW, PRIVATE
 from services.gateway.views.overview_service import OverviewService, in_time
 from services.gateway.views.store import reads
+from services.registry import OWNERS
 from shared.auth import Patron
 from shared.clock import library_day
 from shared.http.dependencies import BusinessTime, Db
@@ -153,13 +154,10 @@ class SourceOut(BaseModel):
     live: bool
 
 
-class SourcesOut(BaseModel):
-    """The services that the overview is built from."""
-
-    accounts: SourceOut
-    circulation: SourceOut
-    events: SourceOut
-    notices: SourceOut
+_BY_OWNER: dict[str, Any] = dict.fromkeys(OWNERS, (SourceOut, ...))
+SourcesOut = create_model(
+    "SourcesOut", __doc__="The services that the overview is built from.", **_BY_OWNER
+)
 
 
 class OverviewOut(BaseModel):

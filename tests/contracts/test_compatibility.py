@@ -59,7 +59,7 @@ def test_a_new_optional_field_is_compatible(kept: Path) -> None:
         ),
         pytest.param(
             lambda schema: schema["properties"].update(renewals={"type": "string"}),
-            "payload.renewals has another form",
+            "payload.renewals has another schema",
             id="a field has another type",
         ),
         pytest.param(
@@ -154,10 +154,10 @@ def test_adding_a_bound_is_compatible(kept: Path) -> None:
 
 def test_changing_or_removing_a_bound_is_reported(kept: Path) -> None:
     change(kept, "loan.overdue", lambda schema: schema["properties"]["renewals"].update(maximum=7))
-    assert breaking(kept_in(kept)) == ["loan.overdue: payload.renewals has another form"]
+    assert breaking(kept_in(kept)) == ["loan.overdue: payload.renewals has another schema"]
     change(kept, "loan.overdue", lambda schema: schema["properties"]["renewals"].pop("maximum"))
     change(kept, "loan.overdue", lambda schema: schema["properties"]["state"].update(pattern="x"))
-    assert breaking(kept_in(kept)) == ["loan.overdue: payload.state has another form"]
+    assert breaking(kept_in(kept)) == ["loan.overdue: payload.state has another schema"]
 
 
 def test_writing_the_schemas_anew_keeps_their_examples(kept: Path) -> None:

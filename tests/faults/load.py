@@ -113,7 +113,7 @@ class Load:
         library = self.library
         self._first = date.fromisoformat(library.now[:10])
         branches = [await library.branch() for _ in range(3)]
-        await library.flow.settle(within=60)  # circulation lends only at branches it has heard of
+        await library.flow.settle(within=60)  # circulation lends only at branches that it knows
         patrons = [await library.patron(branches[i % 2]) for i in range(LENDING + 1)]
         books = await library.copies(branches[0], LENDING + 2)
         lanes = [
@@ -213,13 +213,13 @@ class Load:
         found = await audit(self.library.system.settings(Settings))
         found.counts["commands"] = self.succeeded()
         found.counts["late answers"] = sum(one.seconds > ANSWER_SECONDS for one in self.attempts)
-        for patron, told in self._acknowledged.loans.items():
+        for patron, acknowledged in self._acknowledged.loans.items():
             stored = {
                 loan["id"]: (loan["state"], loan["renewals"])
                 async for loan in self._loans_of(patron)
             }
-            for loan in told.keys() | stored.keys():
-                is_, was = stored.get(loan), told.get(loan)
+            for loan in acknowledged.keys() | stored.keys():
+                is_, was = stored.get(loan), acknowledged.get(loan)
                 found.expect(is_ is not None, f"loan {loan} of {was} is not there", lost=1)
                 found.expect(was is not None, f"loan {loan} was made once more", doubled=1)
                 found.expect(None in (is_, was) or is_ == was, f"loan {loan} of {was} is {is_}")

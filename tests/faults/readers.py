@@ -100,9 +100,9 @@ class Reader:
                 async with asyncio.timeout(self._restless):
                     while True:
                         block = await answer.content.readuntil(b"\n\n")
-                        self._take_in(block.decode())
+                        self._apply(block.decode())
 
-    def _take_in(self, block: str) -> None:
+    def _apply(self, block: str) -> None:
         fields = dict(
             line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":")
         )
@@ -115,7 +115,7 @@ class Reader:
         changed = orjson.loads(fields["data"])
         old = [part for part, value in changed.items() if self.account.get(part) == value]
         if old or not changed:
-            self.faults.append(f"told of {list(changed)}, of which it had {old} already")
+            self.faults.append(f"received {list(changed)}, of which it had {old} already")
         self.account |= changed
         for loan in self.account["loans"]:
             self.seen.setdefault(loan["barcode"], time.monotonic())

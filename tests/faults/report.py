@@ -139,7 +139,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{count:,} {name if count > 1 else name.removesuffix('s')}"
         for name, count in row.counts.items()
     )
-    doubled = f"{row.doubled}" + (f" (and {row.other} told differently)" if row.other else "")
+    doubled = f"{row.doubled}" + (f" (and {row.other} published differently)" if row.other else "")
     recovery = "" if row.recovery is None else f"{row.recovery:.1f} s"
     return (row.fault, row.broker, row.invariant, tried, str(row.lost), doubled, recovery)
 

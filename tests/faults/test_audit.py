@@ -135,7 +135,7 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
     [
         pytest.param(
             delete_one("circulation", "outbox", {"topic": "loan.checked-out"}),
-            "nobody recorded it",
+            "but in no outbox",
             id="an event lost from an outbox",
         ),
         pytest.param(row_of_the_outbox_again, "was published as versions", id="an event doubled"),
@@ -162,7 +162,7 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
         ),
         pytest.param(
             set_one("circulation", "entries", {}, {"$set": {"charge_id": "nobody's"}}),
-            "has entries, and is not there",
+            "has entries, but does not exist",
             id="an entry of no charge",
         ),
         pytest.param(
@@ -182,27 +182,29 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
         ),
         pytest.param(
             add_one("circulation", "claims", {"_id": "charge", "of": "payment"}),
-            "money is under way by {}",
+            "pending payments have {}",
             id="a claim that nothing is under way for",
         ),
         pytest.param(
             set_one("circulation", "borrowers", {}, {"$inc": {"open_loans": 1}}),
-            "is counted",
+            "has a count of",
             id="a loan miscounted",
         ),
-        pytest.param(copy_given_twice, "is given to 2 holds", id="a copy for two patrons"),
+        pytest.param(copy_given_twice, "is kept for 2 holds", id="a copy for two patrons"),
         pytest.param(copy_left_on_the_shelf, "is free while", id="a copy idle while one waits"),
         pytest.param(
-            delete_one("circulation", "holds", {"state": "ready"}), "is not so", id="a hold lost"
+            delete_one("circulation", "holds", {"state": "ready"}),
+            "but no hold says so",
+            id="a hold lost",
         ),
         pytest.param(
             set_one("circulation", "copies", {"state": "on-shelf"}, {"$set": {"state": "lost"}}),
-            "with no such copy",
+            "but no copy is kept for it",
             id="a copy that was kept lost",
         ),
         pytest.param(
             set_one("circulation", "borrowers", {"open_holds": 1}, {"$inc": {"open_holds": 1}}),
-            "is counted 2 holds",
+            "has a count of 2 holds",
             id="a hold miscounted",
         ),
         pytest.param(
@@ -215,16 +217,18 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
             "is shown other holds",
             id="a hold not shown",
         ),
-        pytest.param(place_given_twice, "gave 1 places too many", id="a place for two patrons"),
+        pytest.param(
+            place_given_twice, "has 1 patrons more than places", id="a place for two patrons"
+        ),
         pytest.param(
             delete_one("events", "registrations", {"state": "confirmed"}),
-            "is cancelled, but told as confirmed",
+            "is cancelled, but was published as confirmed",
             id="a registration lost",
         ),
         pytest.param(
             set_one("events", "places", {}, {"$inc": {"waiting": 1}}),
-            "is counted",
-            id="who waits miscounted",
+            "has counts of",
+            id="a waiting list miscounted",
         ),
         pytest.param(
             delete_one("gateway", "account_views", {"loans": {"$exists": True}}),
@@ -233,17 +237,21 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
         ),
         pytest.param(
             delete_one("notices", "notifications", {"kind": "fine.assessed"}),
-            "was told 1 times of 2 fine.assessed",
+            "has 1 notifications of fine.assessed instead of 2",
             id="a notification lost",
         ),
     ],
 )
-async def test_harm_is_found(running: System, stores: Stores, harm: Harm, says: str) -> None:
+async def test_the_audit_finds_damage(
+    running: System, stores: Stores, harm: Harm, says: str
+) -> None:
     await harm(stores)
 
     findings = (await audit(running.settings(Settings))).findings
     assert any(says in finding for finding in findings), findings
 
 
-async def test_databases_put_back_have_no_harm(running: System, stores: Stores) -> None:
+async def test_the_audit_finds_nothing_in_restored_databases(
+    running: System, stores: Stores
+) -> None:
     assert (await audit(running.settings(Settings))).findings == []

@@ -39,7 +39,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         pytest.param("broker restarted", Child.stop, 0.0, id="restarted"),
     ],
 )
-async def test_commands_go_on_without_the_broker_and_their_events_follow(
+async def test_commands_continue_without_the_broker_and_their_events_follow(
     running: System, library: Library, fault: str, end: Callable[[Child], None], away: float
 ) -> None:
     broker = running.infrastructure.broker

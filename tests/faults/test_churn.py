@@ -37,7 +37,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @pytest.mark.timeout(500)
-async def test_replicas_that_come_and_go_lose_and_double_nothing(
+async def test_starting_and_stopping_replicas_loses_and_doubles_nothing(
     running: System, library: Library
 ) -> None:
     async with Waits(running) as waits, Load(library, rate=10) as load:

@@ -135,7 +135,7 @@ async def test_tokens_of_accounts_with_a_wrong_clock_are_refused_by_the_others(
 
 
 @pytest.mark.parametrize("by", DAYS)
-async def test_the_doctor_tells_of_a_wrong_clock(running: System, by: str) -> None:
+async def test_the_doctor_reports_a_wrong_clock(running: System, by: str) -> None:
     environment = {**os.environ, **running.environment, **wrong(by)}
     run = await asyncio.to_thread(
         subprocess.run,

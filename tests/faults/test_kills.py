@@ -42,7 +42,7 @@ async def day_at_the_library(library: Library, first: date) -> None:
 
     on(0)
     branch = await library.branch()
-    await library.flow.settle(within=60)  # circulation lends only at branches it has heard of
+    await library.flow.settle(within=60)  # circulation lends only at branches that it knows
     late, early = [await library.patron(branch) for _ in range(2)]
     books = await library.copies(branch, 4)
     preferences = {"followed_branches": [branch], "activity_types": ["talk"]}
@@ -138,7 +138,7 @@ async def test_nothing_is_lost_or_doubled(
     assert found.counts["notifications"] > 0
 
 
-def test_every_step_of_every_service_is_killed_at() -> None:
+def test_each_step_of_each_service_has_a_kill() -> None:
     together = {(service, point) for point, services in TOGETHER.items() for service in services}
     assert together | set(ALONE) == set(STEPS)
 
@@ -183,7 +183,7 @@ PAYMENT_STEPS = {
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("tries_again", [True, False], ids=["tries again", "gives up"])
-async def test_a_payment_is_taken_once_whenever_its_process_dies(
+async def test_a_payment_is_captured_once_whenever_its_process_is_killed(
     running: System, library: Library, tries_again: bool
 ) -> None:
     recovery = 0.0
@@ -224,7 +224,7 @@ async def outstanding(library: Library, charge_id: str, card: str) -> int:
 
 
 ERASURE_STEPS = {
-    "heard": ("listener.received", 1),
+    "received": ("listener.received", 1),
     "noting": ("work.before-commit", 1),
     "noted": ("work.after-commit", 1),
     "ending the first": ("work.before-commit", 2),
@@ -236,7 +236,7 @@ ERASURE_STEPS = {
 
 
 @pytest.mark.timeout(600)
-async def test_an_erased_patron_s_places_go_on_whenever_events_dies(
+async def test_places_of_an_erased_patron_go_to_others_whenever_events_is_killed(
     running: System, library: Library
 ) -> None:
     recovery = 0.0
@@ -270,7 +270,7 @@ async def test_an_erased_patron_s_places_go_on_whenever_events_dies(
     assert found.findings == []
 
 
-async def test_all_registrations_of_a_cancelled_activity_end_whenever_events_dies(
+async def test_all_registrations_of_a_cancelled_activity_end_whenever_events_is_killed(
     running: System, library: Library
 ) -> None:
     branch = await library.branch()
@@ -305,5 +305,5 @@ async def test_all_registrations_of_a_cancelled_activity_end_whenever_events_die
     )
     assert found.findings == []
     for card in cards:
-        told = (await library.get("/v1/me/inbox", by=card))["items"]
-        assert [one["kind"] for one in told].count("registration.cancelled") == 3
+        inbox = (await library.get("/v1/me/inbox", by=card))["items"]
+        assert [one["kind"] for one in inbox].count("registration.cancelled") == 3

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.embedded
         pytest.param(UNANSWERED, 0.1, "not answered", id="no answer"),
     ],
 )
-def test_a_broken_promise_is_seen(status: int, seconds: float, says: str) -> None:
+def test_a_late_or_unexpected_answer_is_reported(status: int, seconds: float, says: str) -> None:
     load = Load.__new__(Load)
     load.attempts = [Attempt("return", "k", 0.0, 0.5, 503), Attempt("return", "k", 1.0, 0.5, 200)]
     load.check_answers()
@@ -45,7 +45,7 @@ def test_a_gap_is_between_successes_and_to_the_ends() -> None:
     assert load.first_success(3.0) == 6.0
 
 
-async def test_all_kinds_go_on_and_an_acknowledged_loan_that_is_gone_is_found(
+async def test_a_load_runs_all_its_kinds_and_finds_a_missing_acknowledged_loan(
     running: System, library: Library
 ) -> None:
     async with Load(library, rate=40) as load:

@@ -69,7 +69,7 @@ async def test_services_at_work_converge_after_the_whole_log_was_lost(
     assert found.findings == []
 
 
-async def test_events_are_heard_again_where_positions_outlived_the_log(
+async def test_events_are_processed_again_where_positions_outlived_the_log(
     running: System, library: Library, folder: Path
 ) -> None:
     """Consumers die before they process lost events; their groups keep offsets of the old log."""

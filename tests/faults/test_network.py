@@ -137,7 +137,7 @@ FAULTS: dict[Callable[[Proxy], None], str] = {
 
 @pytest.mark.parametrize("fault", [partition, delay, trickle, forget, reset])
 @pytest.mark.parametrize("wire", ["store", "circulation"])
-async def test_the_rest_works_nothing_is_lost_and_it_heals_by_itself(
+async def test_a_network_fault_loses_nothing_and_the_system_recovers(
     running: System, library: Library, wires: Wires, wire: str, fault: Callable[[Proxy], None]
 ) -> None:
     broken: Proxy = getattr(wires, wire)
@@ -171,7 +171,7 @@ async def test_the_rest_works_nothing_is_lost_and_it_heals_by_itself(
     assert found.findings == []
 
 
-async def test_a_service_answers_by_itself_while_its_store_is_silent(
+async def test_a_service_answers_503_while_its_store_is_silent(
     running: System, library: Library, wires: Wires
 ) -> None:
     url = f"{running.url('circulation')}/v1/titles?q=Title"
@@ -193,7 +193,7 @@ async def succeeds(answer: Callable[[], Awaitable[int]]) -> bool:
     return await answer() == 200
 
 
-async def test_a_commit_whose_answer_is_lost_gives_its_first_answer_to_a_retry(
+async def test_a_retry_after_a_lost_answer_gets_the_first_response(
     running: System, library: Library, wires: Wires
 ) -> None:
     branch = await library.branch()

@@ -71,7 +71,7 @@ async def attempt(library: Library, command: Any, key: str) -> int:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("owner", OWNERS)
-async def test_the_account_is_shown_marked_and_all_else_goes_on(
+async def test_without_an_owner_the_account_is_marked_and_other_services_work(
     running: System, library: Library, owner: str, fault: str
 ) -> None:
     harm, heal = FAULTS[fault]
@@ -120,7 +120,7 @@ async def test_the_account_is_shown_marked_and_all_else_goes_on(
     )
 
 
-async def test_a_gateway_that_no_token_was_shown_to_knows_who_calls_once_accounts_is_gone(
+async def test_a_gateway_verifies_tokens_while_accounts_is_away(
     running: System, library: Library
 ) -> None:
     card = await library.patron(await library.branch())

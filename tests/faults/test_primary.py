@@ -126,12 +126,12 @@ async def test_a_killed_primary_is_replaced_and_comes_back(
     assert found.findings == []
 
 
-async def test_accounts_are_followed_through_the_loss_of_the_primary(
+async def test_streams_of_accounts_continue_through_the_loss_of_the_primary(
     running: System, library: Library, mongo: Mongo
 ) -> None:
     await caught_up(running, mongo)
     branch = await library.branch()
-    await library.flow.settle(within=60)  # circulation lends only at branches it has heard of
+    await library.flow.settle(within=60)  # circulation lends only at branches that it knows
     books = {await library.patron(branch): await library.copies(branch, BOOKS) for _ in range(4)}
     here, there = running.url("gateway", 0), running.url("gateway", 1)
     acknowledged: dict[str, float] = {}
@@ -197,7 +197,7 @@ async def test_accounts_are_followed_through_the_loss_of_the_primary(
     record(
         "MongoDB primary killed while accounts are followed",
         running,
-        invariant="each reader is told of all that was committed, and of nothing twice",
+        invariant="each reader receives every committed change, and none twice",
         found=found,
         counts={
             "commands": len(acknowledged),
@@ -238,7 +238,7 @@ async def test_a_primary_that_steps_down_is_replaced_at_once(
     assert found.findings == []
 
 
-async def test_commands_go_on_without_a_secondary(
+async def test_commands_continue_without_a_secondary(
     running: System, library: Library, mongo: Mongo
 ) -> None:
     await caught_up(running, mongo)
@@ -267,7 +267,7 @@ async def test_commands_go_on_without_a_secondary(
     assert statuses.get(503, 0) <= sum(statuses.values()) / 5, statuses
 
 
-async def test_without_a_majority_commands_wait_and_it_heals_by_itself(
+async def test_without_a_majority_commands_wait_until_one_is_back(
     running: System, library: Library, mongo: Mongo
 ) -> None:
     await caught_up(running, mongo)

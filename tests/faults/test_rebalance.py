@@ -68,7 +68,7 @@ class Stream:
         self._producer = producer
         self._database = database
         self.sent: dict[str, float] = {}
-        self._taken_in: dict[str, float] = {}
+        self._processed: dict[str, float] = {}
         self.watched = asyncio.Event()
         """Set once effects are seen: an effect from before is never seen."""
 
@@ -106,21 +106,21 @@ class Stream:
             self.watched.set()
             async for effect in effects:
                 patron_id = effect["documentKey"]["_id"].partition(":")[0]
-                self._taken_in.setdefault(patron_id, effect["wallTime"].timestamp())
+                self._processed.setdefault(patron_id, effect["wallTime"].timestamp())
 
     async def close(self, what: str) -> None:
         """Wait until all events are processed, and record the longest wait."""
 
-        async def all_taken_in() -> bool:
-            return self.sent.keys() <= self._taken_in.keys()
+        async def all_processed() -> bool:
+            return self.sent.keys() <= self._processed.keys()
 
-        await until(all_taken_in)
+        await until(all_processed)
         record(
             f"a replica of one of three services {what}",
             "K",
             invariant="each event is processed; the recovery is the longest wait of one",
             counts={"events": len(self.sent)},
-            recovery=max(self._taken_in[event] - sent for event, sent in self.sent.items()),
+            recovery=max(self._processed[event] - sent for event, sent in self.sent.items()),
         )
 
 

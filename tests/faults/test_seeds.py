@@ -78,7 +78,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield started
 
 
-def test_two_hundred_seeds_come_to_every_step() -> None:
+def test_two_hundred_seeds_reach_every_step() -> None:
     kills = [Seed.of(number) for number in range(1, 201)]
     assert {(kill.service, kill.point) for kill in kills} == set(STEPS)
     assert {(kill.service, kill.replica) for kill in kills} >= {("notices", 1), ("circulation", 1)}

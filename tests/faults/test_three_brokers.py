@@ -71,7 +71,7 @@ async def drain(library: Library) -> None:
 
 
 @pytest.mark.parametrize("wiped", [False, True], ids=["its log kept", "its log lost"])
-async def test_one_of_three_is_not_missed(
+async def test_commands_and_events_continue_without_one_of_three_brokers(
     running: System, library: Library, folder: Path, wiped: bool
 ) -> None:
     """The first controller is lost, then the second: a new one is elected each time."""
@@ -103,7 +103,7 @@ async def test_one_of_three_is_not_missed(
     assert pause < AWAY  # commands did not wait for it
 
 
-async def test_without_two_of_three_nothing_counts_as_published(
+async def test_without_two_of_three_brokers_nothing_counts_as_published(
     running: System, library: Library
 ) -> None:
     first, second, _ = nodes(running)
@@ -117,7 +117,7 @@ async def test_without_two_of_three_nothing_counts_as_published(
         meanwhile = load.succeeded(gone)
         published = await published_since(running, lost_at)
         waiting = await library.flow.pending()
-        told = [complaints(relay) - count for relay, count in zip(relays, before, strict=True)]
+        logged = [complaints(relay) - count for relay, count in zip(relays, before, strict=True)]
         await asyncio.to_thread(second.start)
         back = time.monotonic()
         await drain(library)
@@ -136,7 +136,7 @@ async def test_without_two_of_three_nothing_counts_as_published(
     assert meanwhile > 10
     assert published == 0
     assert waiting
-    assert max(told) < 2 * AWAY, "a relay that waits says so now and then, not all the time"
+    assert max(logged) < 2 * AWAY, "a relay that waits says so now and then, not all the time"
     assert found.findings == []
 
 

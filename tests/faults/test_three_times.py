@@ -31,11 +31,11 @@ async def test_every_message_three_times_in_any_order_changes_nothing(
     for month in (11, 12):
         await day_at_the_library(library, date(2020, month, 2))
     await library.flow.settle(within=60)
-    before = await told(settings)
+    before = await published_state(settings)
     async with Load(library) as load:
         again = await publish_twice_more(settings)
     found = await load.audited()
-    after = await told(settings)
+    after = await published_state(settings)
     record(
         "every message twice more, shuffled within its partition, under load",
         running,
@@ -79,7 +79,7 @@ async def publish_twice_more(settings: Settings) -> int:
     return len(records)
 
 
-async def told(settings: Settings) -> dict[tuple[str, str, Any], Any]:
+async def published_state(settings: Settings) -> dict[tuple[str, str, Any], Any]:
     """Return the state that consumers keep: views, notifications, registrations, loans and so on.
 
     The stamp of the shared view is left out: it is renewed even if nothing changed, since the

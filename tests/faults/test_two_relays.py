@@ -48,7 +48,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield started
 
 
-async def test_a_relay_that_stood_still_past_its_lease_sends_again_and_harms_nothing(
+async def test_a_relay_suspended_past_its_lease_only_sends_duplicates(
     running: System, library: Library
 ) -> None:
     stalled, other = (running.process("circulation", replica) for replica in (1, 2))
@@ -77,7 +77,7 @@ async def test_a_relay_that_stood_still_past_its_lease_sends_again_and_harms_not
     assert found.findings == []
 
 
-async def test_a_second_relay_that_asks_for_no_lease_harms_nothing(
+async def test_a_second_relay_without_a_lease_only_sends_duplicates(
     running: System, library: Library
 ) -> None:
     before = await doubles_in_order(running)

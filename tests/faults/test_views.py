@@ -85,7 +85,7 @@ async def never_wrong(library: Library, truth: dict[str, Any]) -> AsyncIterator[
         await looking
 
 
-async def test_views_that_are_lost_are_built_by_themselves_from_what_the_owners_have(
+async def test_lost_views_are_rebuilt_from_the_owners_data(
     running: System, library: Library, patrons: list[str], views: Database
 ) -> None:
     truth = await shown(library, patrons)
@@ -113,7 +113,7 @@ async def test_views_that_are_lost_are_built_by_themselves_from_what_the_owners_
         assert {model.document["name"] for model in models} <= set(present)
 
 
-async def test_views_are_built_anew_while_the_old_ones_are_served(
+async def test_a_rebuild_serves_the_old_views_until_it_ends(
     running: System, library: Library, patrons: list[str], views: Database
 ) -> None:
     truth = await shown(library, patrons)
@@ -148,7 +148,7 @@ async def test_views_are_built_anew_while_the_old_ones_are_served(
         assert len((await library.get("/v1/me", by=card))["loans"]) == 3
 
 
-async def test_views_of_an_older_form_are_served_until_those_of_the_new_one_are_built(
+async def test_views_of_an_older_format_are_served_until_the_new_ones_are_built(
     library: Library, views: Database, patrons: list[str]
 ) -> None:
     truth = await shown(library, patrons)
@@ -189,8 +189,8 @@ async def test_the_comparison_finds_views_that_differ_from_the_owners(
 ) -> None:
     monkeypatch.setattr("ops.audit.snapshots.ON_ITS_WAY_SECONDS", 0.1)  # all events are processed
     settings = running.settings(Settings)
-    told = await carrel(settings, "doctor", "--views", "--json", **running.environment)
-    [finding] = [found for found in told.json()["findings"] if found["check"] == "views"]
+    ran = await carrel(settings, "doctor", "--views", "--json", **running.environment)
+    [finding] = [found for found in ran.json()["findings"] if found["check"] == "views"]
     assert (finding["level"], "as their owners do" in finding["found"]) == ("ok", True)
 
     view = await views.account_views.find_one({"charges": {"$gt": {}}})
@@ -201,7 +201,7 @@ async def test_the_comparison_finds_views_that_differ_from_the_owners(
     for harm, words in (
         ({"$set": {"loans.ghost": loan}}, "loans.ghost of patron"),
         ({"$unset": {charge: ""}}, f"{charge} of patron"),
-        ({"$set": {f"{charge}.outstanding_cents": 1}}, "has another outstanding_cents"),
+        ({"$set": {f"{charge}.outstanding_cents": 1}}, "differs in outstanding_cents"),
         ({"$set": {"patron.version": 0}}, "is at version 0, not"),
     ):
         await views.account_views.update_one({"_id": view["_id"]}, harm)
@@ -230,8 +230,8 @@ async def test_without_an_owner_the_views_stay_as_they_are(
     truth = await shown(library, patrons)
     nowhere = {"CARREL_EVENTS_URL": "http://127.0.0.1:1"}
     settings = running.settings(Settings)
-    told = {**running.environment, **nowhere}
-    refused = await carrel(settings, "rebuild", "gateway", **told)
+    environment = {**running.environment, **nowhere}
+    refused = await carrel(settings, "rebuild", "gateway", **environment)
     assert refused.code == 1
     assert "events does not answer" in refused.err
     assert await shown(library, patrons) == truth

@@ -40,7 +40,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         pytest.param(["gateway-0"], False, id="gateway"),
     ],
 )
-async def test_a_process_that_stood_still_writes_nothing_stale(
+async def test_a_suspended_process_writes_nothing_stale(
     running: System, library: Library, names: Sequence[str], gateway_goes_on: bool
 ) -> None:
     processes = [running.processes[name] for name in names]

@@ -10,7 +10,7 @@ from typing import Self
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from ops.broker.offsets import Positions, heard
+from ops.broker.offsets import Positions, subscribed_topics
 from ops.infrastructure.processes import System
 from tests.support import until
 
@@ -29,10 +29,10 @@ class Waits:
     """
 
     def __init__(self, system: System) -> None:
-        self.longest: dict[str, float] = dict.fromkeys(heard(), 0.0)
+        self.longest: dict[str, float] = dict.fromkeys(subscribed_topics(), 0.0)
         """Longest wait in seconds for each service."""
         self._positions = Positions(system.infrastructure.kafka)
-        self._marks: dict[str, Marks] = {service: deque() for service in heard()}
+        self._marks: dict[str, Marks] = {service: deque() for service in subscribed_topics()}
 
     async def __aenter__(self) -> Self:
         await self._positions.__aenter__()
@@ -70,10 +70,12 @@ class Waits:
     async def _look(self) -> None:
         began, ends = time.monotonic(), await self._positions.ends()
         for service, marks in self._marks.items():
-            mine = {p: end for p, end in ends.items() if p.topic in heard()[service] and end}
+            mine = {
+                p: end for p, end in ends.items() if p.topic in subscribed_topics()[service] and end
+            }
             marks.append((began, mine))
             stored = await self._positions.admin.list_consumer_group_offsets(service)
-            taken_in = {partition: at.offset for partition, at in stored.items()}
+            read = {partition: at.offset for partition, at in stored.items()}
             now = time.monotonic()
-            while marks and all(taken_in.get(p, 0) >= end for p, end in marks[0][1].items()):
+            while marks and all(read.get(p, 0) >= end for p, end in marks[0][1].items()):
                 self.longest[service] = max(self.longest[service], now - marks.popleft()[0])

@@ -25,7 +25,7 @@ class Ran:
 
 async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran:
     """Run a command on the system of `settings`, in a terminal of 80 columns."""
-    told = {
+    system = {
         "CARREL_MONGO_URL": settings.mongo_url,
         "CARREL_DATABASE_PREFIX": settings.database_prefix,
         "CARREL_KAFKA": settings.kafka,
@@ -40,7 +40,7 @@ async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **told, **environment},
+        env={**os.environ, **system, **environment},
     )
     async with asyncio.timeout(240):
         out, err = await process.communicate()

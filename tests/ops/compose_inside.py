@@ -23,9 +23,9 @@ class Named(System):
 
 def named() -> System:
     """Return the system that the environment of this container describes."""
-    told = {name: value for name, value in os.environ.items() if name.startswith("CARREL_")}
-    mongo, kafka = told["CARREL_MONGO_URL"], told["CARREL_KAFKA"]
-    return Named(Infrastructure(mongo, kafka, mongod=None, broker=None), {}, told)
+    environment = {name: value for name, value in os.environ.items() if name.startswith("CARREL_")}
+    mongo, kafka = environment["CARREL_MONGO_URL"], environment["CARREL_KAFKA"]
+    return Named(Infrastructure(mongo, kafka, mongod=None, broker=None), {}, environment)
 
 
 async def lend(system: System) -> None:

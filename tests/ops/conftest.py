@@ -19,8 +19,8 @@ def create_app(settings):
     def ready():
         return Response(status_code=200)
 
-    @app.get("/told")
-    def told():
+    @app.get("/environment")
+    def environment():
         return {name: value for name, value in os.environ.items() if name.startswith("CARREL_")}
 
     @app.get("/crash")

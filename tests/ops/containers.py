@@ -133,8 +133,8 @@ def show_suites(engine: Engine) -> str:
         "error:No container can be started here",  # never fall back to the local ones silently
         *SUITES,
     ]
-    told = {"CARREL_TEST_INFRA": "containers", "TESTCONTAINERS_RYUK_DISABLED": "true"}
-    return engine.run(command, environment=told, within=3600).splitlines()[-1]
+    environment = {"CARREL_TEST_INFRA": "containers", "TESTCONTAINERS_RYUK_DISABLED": "true"}
+    return engine.run(command, environment=environment, within=3600).splitlines()[-1]
 
 
 def show_start(composed: Composed) -> str:

@@ -50,7 +50,7 @@ def names() -> dict[str, str]:
     }
 
 
-def build(engine: Engine, tell: Callable[[str], None]) -> None:
+def build(engine: Engine, report: Callable[[str], None]) -> None:
     """Build the three images. Raises NotHere if something cannot be fetched."""
     for program, package in (
         ("debootstrap", "debootstrap"),
@@ -60,13 +60,13 @@ def build(engine: Engine, tell: Callable[[str], None]) -> None:
     ):
         if not shutil.which(program):
             raise NotHere(f"there is no {program} on the PATH (on Debian: {package})")
-    tell("the root of Debian")
+    report("the root of Debian")
     archive = _debian()
     engine.docker("import", str(archive), DEBIAN)
     for name, fetch in (("python", _python), ("mongo", _mongo), ("kafka", _kafka)):
         folder = KEPT / name
         folder.mkdir(parents=True, exist_ok=True)
-        tell(f"{names()[name]}: {WHAT[name]}")
+        report(f"{names()[name]}: {WHAT[name]}")
         fetch(folder)
         for file in IMAGES.iterdir():
             shutil.copy(file, folder)

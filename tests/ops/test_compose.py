@@ -19,7 +19,7 @@ def test_there_are_the_services_a_store_and_a_broker() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_service_can_do_no_more_than_it_must(name: str) -> None:
+def test_a_service_has_only_the_rights_that_it_needs(name: str) -> None:
     service = FILE["services"][name]
     assert service["command"] == [name]
     assert service["read_only"] is True
@@ -31,7 +31,7 @@ def test_a_service_can_do_no_more_than_it_must(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_service_is_watched_and_waits_for_what_it_stands_on(name: str) -> None:
+def test_a_service_has_a_health_check_and_waits_for_store_and_broker(name: str) -> None:
     service = FILE["services"][name]
     assert "/health/ready" in " ".join(service["healthcheck"]["test"])
     assert set(service["depends_on"]) == {"mongo", "kafka"}
@@ -46,7 +46,7 @@ def test_a_service_can_be_scaled(name: str) -> None:
     assert "CARREL_REPLICA" not in FILE["services"][name]["environment"]  # its host name is
 
 
-def test_nothing_but_the_gateway_is_reached_from_outside_and_that_from_this_machine() -> None:
+def test_only_the_gateway_has_a_port_and_only_on_this_machine() -> None:
     ports = {name: service.get("ports", []) for name, service in FILE["services"].items()}
     opened = {name: opened for name, opened in ports.items() if opened}
     assert set(opened) == {"gateway"}
@@ -54,15 +54,18 @@ def test_nothing_but_the_gateway_is_reached_from_outside_and_that_from_this_mach
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_service_is_told_only_what_there_is_to_tell(name: str) -> None:
-    told = FILE["services"][name]["environment"]
+def test_a_service_gets_only_known_variables(name: str) -> None:
+    environment = FILE["services"][name]["environment"]
     known = {f"CARREL_{field.upper()}" for field in Settings.model_fields}
     known |= {f"CARREL_{service.upper()}_URL" for service in NAMES}
-    assert {key for key in told if key.startswith("CARREL_")} <= known
+    assert {key for key in environment if key.startswith("CARREL_")} <= known
     for secret in ("CARREL_SERVICE_SECRET", "CARREL_CARD_KEY"):
-        assert told[secret].startswith(f"${{{secret}:?"), "no default: it has to be made"
+        assert environment[secret].startswith(f"${{{secret}:?"), "no default: it has to be made"
     for service in NAMES:
-        assert told[f"CARREL_{service.upper()}_URL"] == f"http://{service}:{told['CARREL_PORT']}"
+        assert (
+            environment[f"CARREL_{service.upper()}_URL"]
+            == f"http://{service}:{environment['CARREL_PORT']}"
+        )
 
 
 @pytest.mark.parametrize("name", ["mongo", "kafka"])
@@ -75,7 +78,7 @@ def test_a_store_keeps_its_data_on_a_volume_and_its_image_has_a_version(name: st
     assert version[0].isdigit()
 
 
-def test_the_database_is_not_of_a_version_that_is_near_its_end() -> None:
+def test_the_version_of_the_database_is_supported_for_years() -> None:
     assert int(FILE["services"]["mongo"]["image"].partition(":")[2].split(".")[0]) >= 8
 
 

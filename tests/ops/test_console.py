@@ -3,5 +3,5 @@
 from ops.console import printable
 
 
-def test_text_is_shown_without_what_commands_a_terminal() -> None:
+def test_printable_text_has_no_control_characters() -> None:
     assert printable("圖書\n\x1b[2J\u202e\x9b") == "圖書\n\\x1b[2J\\u202e\\x9b"

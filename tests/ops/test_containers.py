@@ -10,7 +10,7 @@ from tests.ops import containers, stand_ins
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_machine_without_an_engine_is_told_what_is_missing(
+def test_without_an_engine_the_missing_program_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -19,7 +19,7 @@ def test_a_machine_without_an_engine_is_told_what_is_missing(
     assert "This machine cannot: there is no docker on the PATH" in capsys.readouterr().out
 
 
-def test_every_image_that_the_files_name_has_a_stand_in_that_says_what_it_is() -> None:
+def test_every_named_image_has_a_described_stand_in() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     named = {service["image"] for service in services.values() if "build" not in service}
     lines = (ROOT / "Dockerfile").read_text().splitlines()
@@ -30,6 +30,6 @@ def test_every_image_that_the_files_name_has_a_stand_in_that_says_what_it_is() -
         assert (stand_ins.IMAGES / f"{name}.Dockerfile").exists()
 
 
-def test_every_service_of_the_compose_file_is_watched_and_stopped() -> None:
+def test_every_service_of_the_compose_file_has_a_health_check_and_is_stopped() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert set(containers.ALL) == set(services)

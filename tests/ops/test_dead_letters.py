@@ -50,7 +50,7 @@ class Consumer:
     """A consumer of circulation that fails until `mended`."""
 
     mended: bool = False
-    heard: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
 
     @contextlib.asynccontextmanager
     async def listening(self, settings: Settings, store: Database) -> AsyncIterator[None]:
@@ -61,7 +61,7 @@ class Consumer:
             if not self.mended:
                 raise ValueError("a secret of the message")
             await run(process_event, event)
-            self.heard.append(event.suspension_id)
+            self.received.append(event.suspension_id)
 
         work = UnitOfWork(store, "circulation", settings, Owners(settings, "circulation"))
         task = asyncio.create_task(Listener("circulation", settings, subscriptions, work).run())
@@ -122,7 +122,8 @@ async def make_dead_letters(settings: Settings, store: Database, *bodies: bytes)
 
     async def found() -> list[str]:
         waiting = [
-            letter.id for letter in await find_dead_letters(settings, Filter(["circulation"]))
+            dead_letter.id
+            for dead_letter in await find_dead_letters(settings, Filter(["circulation"]))
         ]
         return waiting if len(waiting) == len(bodies) else []
 
@@ -131,7 +132,7 @@ async def make_dead_letters(settings: Settings, store: Database, *bodies: bytes)
         return ids
 
 
-async def test_letters_are_listed_shown_retried_once_and_discarded(
+async def test_dead_letters_are_listed_shown_retried_once_and_discarded(
     settings: Settings, store: Database
 ) -> None:
     await make_dead_letters(settings, store, body("a"), body("b"), body("c"))
@@ -155,12 +156,12 @@ async def test_letters_are_listed_shown_retried_once_and_discarded(
     consumer = Consumer(mended=True)
     async with consumer.listening(settings, store):
         ran = await carrel(settings, "dead-letters", "retry", first)
-        assert (ran.code, ran.out) == (0, "1 of 1 letters retried.\n")
+        assert (ran.code, ran.out) == (0, "1 of 1 dead letters retried.\n")
 
-        async def heard() -> bool:
-            return consumer.heard == [name]
+        async def received() -> bool:
+            return consumer.received == [name]
 
-        await until(heard)
+        await until(received)
     sent = await all_of(settings, TOPIC, 4)
     assert max(sent.count(message) for message in sent) == 2, "not as it first came"
 
@@ -169,11 +170,11 @@ async def test_letters_are_listed_shown_retried_once_and_discarded(
     assert f"{first} was retried by" in again.err
     unasked = await carrel(settings, "dead-letters", "discard", "--all", "--error", "ValueError")
     assert unasked.code == 1
-    assert "2 letters would be discarded. To do it, add --yes." in unasked.err
+    assert "2 dead letters would be discarded. To do it, add --yes." in unasked.err
     asked = await carrel(
         settings, "dead-letters", "discard", "--all", "--error", "ValueError", "--yes"
     )
-    assert (asked.code, asked.out.splitlines()[-1]) == (0, "2 of 2 letters discarded.")
+    assert (asked.code, asked.out.splitlines()[-1]) == (0, "2 of 2 dead letters discarded.")
     assert (await carrel(settings, "dead-letters", "list")).out == "No dead letter waits.\n"
     every = (await carrel(settings, "dead-letters", "list", "--all", "--json")).json()
     assert sorted(one["dealt_with"] for one in every["dead_letters"]) == [
@@ -182,7 +183,7 @@ async def test_letters_are_listed_shown_retried_once_and_discarded(
     assert await end_of(settings, TOPIC) == 4
 
 
-async def test_filters_leave_what_is_meant(settings: Settings, store: Database) -> None:
+async def test_filters_select_dead_letters(settings: Settings, store: Database) -> None:
     await make_dead_letters(settings, store, body("a"), b"{not json")
     every = await find_dead_letters(settings, Filter())
     assert len(every) == 2
@@ -192,7 +193,7 @@ async def test_filters_leave_what_is_meant(settings: Settings, store: Database) 
     assert await find_dead_letters(settings, Filter(["notices"])) == []
 
 
-async def test_five_operators_at_once_send_each_letter_once(
+async def test_five_operators_at_once_send_each_dead_letter_once(
     settings: Settings, store: Database
 ) -> None:
     await make_dead_letters(settings, store, *(body(f"n-{number}") for number in range(20)))
@@ -205,33 +206,33 @@ async def test_five_operators_at_once_send_each_letter_once(
     assert await find_dead_letters(settings, Filter()) == []
 
 
-async def test_a_letter_that_a_killed_command_left_is_taken_up_after_a_minute(
+async def test_a_dead_letter_of_a_killed_command_can_be_retried_after_a_minute(
     settings: Settings, store: Database
 ) -> None:
     await make_dead_letters(settings, store, body("a"))
-    [letter] = await find_dead_letters(settings, Filter())
-    held = {"_id": letter.mark, "state": "sending", "by": "gone", "at": wall_clock()}
+    [dead_letter] = await find_dead_letters(settings, Filter())
+    held = {"_id": dead_letter.decision_key, "state": "sending", "by": "gone", "at": wall_clock()}
     await store.dead_letters.insert_one(held)
-    assert await decide(settings, [letter], "retried", "me") == 0
+    assert await decide(settings, [dead_letter], "retried", "me") == 0
     [listed] = await find_dead_letters(settings, Filter())
     assert (listed.dealt_with, listed.dealt_by) == ("sending", "gone")
 
     earlier = {"$set": {"at": wall_clock() - timedelta(seconds=61)}}
-    await store.dead_letters.update_one({"_id": letter.mark}, earlier)
-    assert await decide(settings, [letter], "retried", "me") == 1
-    [mark] = await store.dead_letters.find({}).to_list(None)
-    assert (mark["state"], mark["by"]) == ("retried", "me")
+    await store.dead_letters.update_one({"_id": dead_letter.decision_key}, earlier)
+    assert await decide(settings, [dead_letter], "retried", "me") == 1
+    [decision] = await store.dead_letters.find({}).to_list(None)
+    assert (decision["state"], decision["by"]) == ("retried", "me")
     assert await end_of(settings, TOPIC) == 2
 
 
-async def test_a_letter_in_the_place_of_one_of_a_lost_log_waits(
+async def test_a_dead_letter_at_an_offset_of_a_lost_log_waits(
     settings: Settings, store: Database
 ) -> None:
     await make_dead_letters(settings, store, body("a"))
-    [letter] = await find_dead_letters(settings, Filter())
-    before = f"{letter.partition}-{letter.offset}-{letter.timestamp - 1}"
+    [dead_letter] = await find_dead_letters(settings, Filter())
+    before = f"{dead_letter.partition}-{dead_letter.offset}-{dead_letter.timestamp - 1}"
     await store.dead_letters.insert_one({"_id": before, "state": "retried", "by": "x", "at": None})
-    assert await find_dead_letters(settings, Filter()) == [letter]
+    assert await find_dead_letters(settings, Filter()) == [dead_letter]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ async def test_a_letter_in_the_place_of_one_of_a_lost_log_waits(
         pytest.param(b"", "(empty)", id="nothing"),
     ],
 )
-async def test_any_payload_is_shown_and_does_nothing_to_the_terminal(
+async def test_any_payload_is_shown_without_control_characters(
     settings: Settings, store: Database, payload: bytes, shown: str
 ) -> None:
     [dead_letter_id] = await make_dead_letters(settings, store, payload)
@@ -278,7 +279,7 @@ async def lay(settings: Settings, service: str, event_id: str) -> None:
 
 
 @pytest.mark.parametrize("known", ["forgotten", "begun"])
-async def test_a_letter_that_views_may_have_forgotten_the_end_of_does_not_go_back_to_them(
+async def test_a_dead_letter_older_than_the_tombstones_is_not_sent_to_the_gateway(
     settings: Settings, store: Database, known: str
 ) -> None:
     old, young = "01700000-0000-7000-8000-000000000000", new_id()
@@ -295,7 +296,7 @@ async def test_a_letter_that_views_may_have_forgotten_the_end_of_does_not_go_bac
 
     refused = await carrel(settings, "dead-letters", "retry", "--all", "--yes")
     assert refused.code == 1
-    assert f"{by_time[True]} is older than what the account views remember" in refused.err
+    assert f"{by_time[True]} is older than the tombstones of the account views" in refused.err
     assert await end_of(settings, TOPIC) == 0
     assert (await carrel(settings, "dead-letters", "retry", by_time[False])).code == 0
     others = await carrel(

@@ -6,14 +6,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from ops.commands.doctor import Finding, examine, indexes_of
+from ops.commands.doctor import Finding, examine
+from ops.direct import indexes_of
 from services.gateway.views.store.schema import WHOLE
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.clock import parse_instant
 from shared.ids import new_id
-from shared.indexes import chassis_indexes
 from shared.mongo import Client, connect, ensure_indexes
 from tests.ops.command import carrel
 
@@ -37,23 +37,22 @@ async def client(settings: Settings) -> AsyncIterator[Client]:
     """A client of a system with all databases and topics, as after the start of the services."""
     found = connect(settings.mongo_url)
     for service in NAMES:
-        own = indexes_of(service)
         database = found[f"{settings.database_prefix}_{service}"]
-        await ensure_indexes(database, {**chassis_indexes(settings.outbox_days), **own})
+        await ensure_indexes(database, indexes_of(service, settings))
     await found[f"{settings.database_prefix}_gateway"].account_views.insert_one({"_id": WHOLE})
     await ensure_topics(settings, NAMES)
     yield found
     found.close()
 
 
-async def ailments(settings: Settings) -> dict[str, Finding]:
+async def problems(settings: Settings) -> dict[str, Finding]:
     found = {found.check: found for found in await examine(settings) if found.level != "ok"}
     found.pop("copies", None)  # always reported: one broker has one copy of each topic
     return found
 
 
-async def test_a_healthy_system_has_nothing_to_mend(settings: Settings, client: Client) -> None:
-    assert await ailments(settings) == {}
+async def test_a_healthy_system_has_no_findings(settings: Settings, client: Client) -> None:
+    assert await problems(settings) == {}
     ran = await carrel(settings, "doctor")
     assert ran.code == 0
     assert "copies: 1 of a topic" in ran.out
@@ -66,24 +65,24 @@ async def test_missing_and_other_indexes_are_found(settings: Settings, client: C
     loans = client[f"{settings.database_prefix}_circulation"].loans
     name = next(name for name in await loans.index_information() if name != "_id_")
     await loans.drop_index(name)
-    found = (await ailments(settings))["indexes"]
+    found = (await problems(settings))["indexes"]
     assert found.level == "fail"
     assert f"lacks {name}" in found.found
 
     longer = settings.model_copy(update={"outbox_days": 8})
-    found = (await ailments(longer))["indexes"]
-    assert "outbox published_at_1 keeps for another time than declared" in found.found
+    found = (await problems(longer))["indexes"]
+    assert "outbox published_at_1 has another lifetime than declared" in found.found
     assert found.remedy.startswith("start each service once")
 
     outbox = client[f"{settings.database_prefix}_circulation"].outbox
     await outbox.drop_index("pending_1")
     await outbox.create_index("pending")
-    found = (await ailments(settings))["indexes"]
-    assert "outbox pending_1 is another than declared" in found.found
+    found = (await problems(settings))["indexes"]
+    assert "outbox pending_1 differs from its declaration" in found.found
     assert found.remedy.startswith("drop it")
 
     await client.drop_database(f"{settings.database_prefix}_notices")
-    assert "_notices is empty" in (await ailments(settings))["indexes"].found
+    assert "_notices is empty" in (await problems(settings))["indexes"].found
 
 
 async def test_the_doctor_finds_events_that_do_not_flow(settings: Settings, client: Client) -> None:
@@ -97,7 +96,7 @@ async def test_the_doctor_finds_events_that_do_not_flow(settings: Settings, clie
     await producer.send_and_wait(dead_letter_topic("gateway"), b"{}", key=b"k")
     await producer.stop()
 
-    found = await ailments(settings)
+    found = await problems(settings)
     assert {check: finding.level for check, finding in found.items()} == {
         "outboxes": "warn",
         "consumers": "warn",
@@ -109,15 +108,15 @@ async def test_the_doctor_finds_events_that_do_not_flow(settings: Settings, clie
     assert (await carrel(settings, "doctor")).code == 0
 
     waiting = (await carrel(settings, "outbox", "--service", "circulation", "--json")).json()
-    [told] = waiting["outboxes"]
-    assert (told["pending"], told["kept"]) == (1, 0)
-    assert told["oldest_seconds"] > 1000
+    [outbox] = waiting["outboxes"]
+    assert (outbox["pending"], outbox["kept"]) == (1, 0)
+    assert outbox["oldest_seconds"] > 1000
     assert (await carrel(settings, "outbox")).code == 0
 
 
-async def test_views_that_are_not_whole_are_found(settings: Settings, client: Client) -> None:
+async def test_incomplete_views_are_found(settings: Settings, client: Client) -> None:
     await client.drop_database(f"{settings.database_prefix}_gateway")
-    found = (await ailments(settings))["views"]
+    found = (await problems(settings))["views"]
     assert (found.level, "carrel rebuild gateway" in found.remedy) == ("fail", True)
 
 
@@ -125,21 +124,21 @@ async def test_secrets_that_are_missing_or_weak_are_found(
     settings: Settings, client: Client
 ) -> None:
     weak = settings.model_copy(update={"service_secret": "", "card_key": "1234"})
-    found = await ailments(weak)
+    found = await problems(weak)
     assert found["CARREL_SERVICE_SECRET"].found == "is not set"
     assert found["CARREL_CARD_KEY"].found == "can be guessed"
     same = settings.model_copy(update={"card_key": settings.service_secret})
-    assert (await ailments(same))["secrets"].level == "fail"
+    assert (await problems(same))["secrets"].level == "fail"
     bad = await carrel(settings, "doctor", CARREL_OUTBOX_DAYS="none")
     assert bad.code == 1
     assert "CARREL_OUTBOX_DAYS" in bad.err
 
 
-async def test_every_command_says_in_words_what_is_unreachable(settings: Settings) -> None:
+async def test_every_command_prints_which_server_does_not_answer(settings: Settings) -> None:
     away = settings.model_copy(
         update={"mongo_url": "mongodb://127.0.0.1:1/?replicaSet=rs0", "kafka": "127.0.0.1:1"}
     )
-    found = await ailments(away)
+    found = await problems(away)
     assert {check: finding.level for check, finding in found.items()} == {
         "database": "fail",
         "broker": "fail",
@@ -157,7 +156,7 @@ async def test_every_command_says_in_words_what_is_unreachable(settings: Setting
         assert "127.0.0.1:1/" not in ran.out + ran.err, "the URL may hold a password"
 
 
-async def test_lag_counts_what_a_service_has_still_to_take_in(
+async def test_lag_counts_the_events_that_a_service_has_still_to_process(
     settings: Settings, client: Client
 ) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
@@ -172,8 +171,8 @@ async def test_lag_counts_what_a_service_has_still_to_take_in(
     await reader.commit({partition: OffsetAndMetadata(2, "")})
     await reader.stop()
 
-    told = (await carrel(settings, "lag", "--json")).json()
-    lags = {(lag["service"], lag["topic"]): lag for lag in told["topics"]}
+    document = (await carrel(settings, "lag", "--json")).json()
+    lags = {(lag["service"], lag["topic"]): lag for lag in document["topics"]}
     circulation = lags["circulation", "branch.closed"]
     assert (circulation["end"], circulation["committed"], circulation["lag"]) == (5, 2, 3)
     assert lags["gateway", "branch.closed"]["lag"] == 5
@@ -182,10 +181,10 @@ async def test_lag_counts_what_a_service_has_still_to_take_in(
     assert all(len(line) <= 80 for line in table.splitlines())
 
 
-async def test_a_topic_that_tells_of_what_the_database_does_not_have_is_found(
+async def test_an_event_of_a_change_that_the_database_lacks_is_found(
     settings: Settings, client: Client
 ) -> None:
-    assert "topics and outboxes" not in await ailments(settings)
+    assert "topics and outboxes" not in await problems(settings)
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
     await producer.start()
     headers = [("ce_id", new_id().encode()), ("ce_subject", b"patron-1")]
@@ -193,7 +192,7 @@ async def test_a_topic_that_tells_of_what_the_database_does_not_have_is_found(
     # A faulty message has no effect on the findings about the database.
     await producer.send_and_wait("loan.renewed", b"{}", b"patron-1")
     await producer.stop()
-    found = (await ailments(settings))["topics and outboxes"]
+    found = (await problems(settings))["topics and outboxes"]
     assert found.level == "fail"
     assert found.found.endswith("patron.updated")
     assert "carrel restore check" in found.remedy

@@ -75,7 +75,7 @@ async def receive(servers: str) -> bytes | None:
         await consumer.stop()
 
 
-async def test_both_start_work_and_are_gone_afterwards(tmp_path: Path) -> None:
+async def test_database_and_broker_start_work_and_end(tmp_path: Path) -> None:
     with embedded(tmp_path, mongo_port=None, kafka_port=None) as infrastructure:
         pids = [child.pid for child in infrastructure.children]
         with client(infrastructure) as mongo, mongo.start_session() as session:
@@ -236,7 +236,7 @@ def test_a_running_database_and_broker_that_are_named_are_used_and_left_alone(
         assert all(child.running for child in theirs.children)
 
 
-def test_a_broker_that_is_named_but_away_is_said_so(
+def test_a_named_broker_that_does_not_answer_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CARREL_KAFKA", "127.0.0.1:1")
@@ -293,7 +293,7 @@ def test_a_library_that_mongod_misses_is_named_with_what_to_do(
         ),
     ],
 )
-def test_the_words_of_the_loader_are_understood(log: str, says: str) -> None:
+def test_messages_of_the_loader_are_understood(log: str, says: str) -> None:
     assert says in str(missing_library(log))
 
 

@@ -53,7 +53,7 @@ def test_a_bare_case_gives_one_statement() -> None:
     }
 
 
-def test_people_read_the_sum_a_strip_of_days_and_why() -> None:
+def test_the_output_shows_the_amount_a_strip_of_days_and_the_reasons() -> None:
     text = explained(CASE)
     assert "Owed: $13.50 for 9 days." in text
     assert "2021-03  ssss$$$$" in text
@@ -61,7 +61,7 @@ def test_people_read_the_sum_a_strip_of_days_and_why() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_people_read_when_nothing_is_overdue_and_when_the_due_date_moved() -> None:
+def test_the_output_says_if_nothing_is_overdue_or_the_due_date_moved() -> None:
     text = explained({"cases": [CASES[0], CASES[13]]})
     assert "it counts as due 2021-02-19" in text
     assert "no reopening announced: the loan is not overdue" in text

@@ -34,7 +34,7 @@ class Consumer:
     """A consumer of notices whose owner does not answer for the thing `bad`."""
 
     def __init__(self, failure: Exception, patience: float = RetryPolicy.patience) -> None:
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self._failure = failure
         self._retry = RetryPolicy(patience=patience)
 
@@ -46,7 +46,7 @@ class Consumer:
         async def note(event: FinesSuspended, _: Run) -> None:
             if event.suspension_id == "bad":
                 raise self._failure
-            self.heard.append(event.suspension_id)
+            self.received.append(event.suspension_id)
 
         client = connect(settings.mongo_url)
         store = client[f"{settings.database_prefix}_notices"]
@@ -71,19 +71,19 @@ async def publish(settings: Settings, *ids: str) -> None:
         await send(settings, "fines.suspended", event_of(Thing(each, 1, 1)).body(), **headers)
 
 
-async def test_a_message_that_its_owner_refuses_becomes_a_dead_letter_and_the_partition_goes_on(
+async def test_a_message_that_an_owner_refuses_becomes_a_dead_letter_and_the_partition_continues(
     settings: Settings,
 ) -> None:
     await publish(settings, "bad", "good")
     consumer = Consumer(OwnerRefused("circulation", 422))
 
-    async def heard() -> bool:
-        return consumer.heard == ["good"]
+    async def received() -> bool:
+        return consumer.received == ["good"]
 
     async with consumer.listening(settings):
-        await until(heard, within=60)
-    [letter] = await find_dead_letters(settings, Filter(["notices"]))
-    assert (letter.error, letter.tries) == ("refused: circulation-answers-422", "3")
+        await until(received, within=60)
+    [dead_letter] = await find_dead_letters(settings, Filter(["notices"]))
+    assert (dead_letter.error, dead_letter.tries) == ("refused: circulation-answers-422", "3")
 
 
 async def test_a_message_that_waits_for_minutes_is_named_and_a_command_makes_it_a_dead_letter(
@@ -107,10 +107,10 @@ async def test_a_message_that_waits_for_minutes_is_named_and_a_command_makes_it_
         assert ran.code == 0, ran.err
 
         async def goes_on() -> bool:
-            return consumer.heard == ["good"] and not listener.held()
+            return consumer.received == ["good"] and not listener.held()
 
         await until(goes_on, within=60)
-    [letter] = await find_dead_letters(settings, Filter(["notices"]))
-    assert letter.error == "refused: operator-decision"
+    [dead_letter] = await find_dead_letters(settings, Filter(["notices"]))
+    assert dead_letter.error == "refused: operator-decision"
     [finding] = [f for f in await examine(settings) if f.check == "held messages"]
     assert finding.level == "ok"

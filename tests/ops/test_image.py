@@ -51,10 +51,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             embedded(folder, mongo_port=None, kafka_port=None, broker="apache")
         )
         first = {service: ports.reserve() for service in NAMES}
-        told = {
+        environment = {
             "CARREL_MONGO_URL": infrastructure.mongo_url,
             "CARREL_KAFKA": infrastructure.kafka,
-            **infrastructure.told,
+            **infrastructure.service_environment,
             "CARREL_SIMULATION": "1",
             "CARREL_SERVICE_SECRET": "a" * 64,
             "CARREL_CARD_KEY": "b" * 64,
@@ -64,7 +64,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             },
         }
         containers = [
-            stack.enter_context(_container(service, port, told))
+            stack.enter_context(_container(service, port, environment))
             for service in NAMES
             for port in [first[service], *_more(service)]
         ]
@@ -75,7 +75,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             ):
                 assert time.monotonic() < deadline, (health, _docker("logs", container)[-2000:])
                 time.sleep(1)  # between looks, up to the deadline
-        yield _Contained(infrastructure, {}, told)
+        yield _Contained(infrastructure, {}, environment)
 
 
 class _Contained(System):
@@ -91,14 +91,14 @@ def _more(service: str) -> list[int]:
 
 
 @contextmanager
-def _container(service: str, port: int, told: Mapping[str, str]) -> Iterator[str]:
+def _container(service: str, port: int, environment: Mapping[str, str]) -> Iterator[str]:
     """Run a service by its section of the compose file, with other addresses."""
     section = FILE["services"][service]
     check = section["healthcheck"]
     assert check["test"][0] == "CMD"
     python, option, code = (part.replace(":8080/", f":{port}/") for part in check["test"][1:])
     limits = section["deploy"]["resources"]["limits"]
-    settings = section["environment"] | told | {"CARREL_PORT": str(port)}
+    settings = section["environment"] | environment | {"CARREL_PORT": str(port)}
     settings |= {"CARREL_HOST": ports.LOOPBACK}
     container = _docker(
         "run",
@@ -151,7 +151,7 @@ async def test_a_book_is_lent_and_the_account_shows_it(running: System) -> None:
         assert all(source["live"] for source in overview["sources"].values())
 
 
-async def test_the_page_is_in_it(running: System) -> None:
+async def test_the_image_contains_the_page(running: System) -> None:
     async with aiohttp.ClientSession(running.gateway_url) as browser:
         async with browser.get("/") as answer:
             page = await answer.text()
@@ -161,7 +161,7 @@ async def test_the_page_is_in_it(running: System) -> None:
             assert answer.status == 200
 
 
-def test_no_process_of_it_may_more_than_a_reader_can(running: System) -> None:
+def test_no_process_of_the_image_has_more_rights_than_a_reader(running: System) -> None:
     names = _docker("ps", "--quiet", f"--filter=ancestor={IMAGE}").split()
     assert len(names) == len(NAMES) + 2
     for name in names:

@@ -26,13 +26,13 @@ def run(mongo_url: str, database: str) -> Run:
     """A function that runs `carrel import … --json` and returns its document, with its `code`."""
 
     def invoke(*arguments: str, **environment: str) -> dict[str, Any]:
-        told = {
+        variables = {
             "CARREL_MONGO_URL": mongo_url,
             "CARREL_DATABASE_PREFIX": database,
             "CARREL_CARD_KEY": KEY,
             **environment,
         }
-        ran = CliRunner().invoke(app, [*arguments, "--json"], env=told)
+        ran = CliRunner().invoke(app, [*arguments, "--json"], env=variables)
         if ran.exception and not isinstance(ran.exception, SystemExit):
             raise ran.exception
         said = json.loads(ran.stdout) if ran.stdout else {}
@@ -82,7 +82,7 @@ def refused_in(answer: dict[str, Any]) -> list[list[str]]:
         return list(csv.reader(file))[1:]
 
 
-def told(store: Database[dict[str, Any]]) -> list[dict[str, Any]]:
+def events_of(store: Database[dict[str, Any]]) -> list[dict[str, Any]]:
     return [orjson.loads(row["body"]) for row in store.outbox.find({})]
 
 
@@ -144,7 +144,7 @@ def test_a_record_with_a_wrong_length_is_not_the_end_of_the_file(tmp_path: Path)
     assert len(read) == 4
 
 
-def test_a_file_is_taken_in_once_and_then_only_what_changed(
+def test_a_repeated_import_of_titles_saves_only_changes(
     run: Run, stores: Any, tmp_path: Path
 ) -> None:
     first = [record(f"n{n}", field("245", f"a Title {n} /"), item(f"B{n}")) for n in range(250)]
@@ -155,12 +155,12 @@ def test_a_file_is_taken_in_once_and_then_only_what_changed(
     assert store.copies.count_documents({"branch_code": "HKCL", "price_cents": 12800}) == 250
 
     again = run("marc", str(marc_file(tmp_path, *first)))
-    assert (again["code"], again["unchanged"], len(told(store))) == (0, 250, 250)
+    assert (again["code"], again["unchanged"], len(events_of(store))) == (0, 250, 250)
 
     first[7] = record("n7", field("245", "a A better title /"), item("B7", "LFU"), item("B7b"))
     changed = run("marc", str(marc_file(tmp_path, *first)))
     assert (changed["changed"], changed["unchanged"]) == (1, 249)
-    event = told(store)[-1]
+    event = events_of(store)[-1]
     assert (event["version"], event["title"]) == (2, "A better title")
     assert [(c["barcode"], c["branch"]) for c in event["copies"]] == [
         ("B7", "LFU"),
@@ -217,7 +217,7 @@ def csv_file(folder: Path, *lines: str, heading: str = HEADING) -> Path:
     return path
 
 
-def test_patrons_are_taken_in_once_and_then_only_what_changed(
+def test_a_repeated_import_of_patrons_saves_only_changes(
     run: Run, stores: Any, tmp_path: Path
 ) -> None:
     lines = [f"CARD{n},,Reader {n},adult,HKCL,en," for n in range(150)]
@@ -238,10 +238,10 @@ def test_patrons_are_taken_in_once_and_then_only_what_changed(
     assert (after["email"], after["pin_hash"]) == ("b@example.org", holder["pin_hash"])
     assert store.cardholders.find_one({"card_number": "CARD1"})["name"] == "Reader One"
     # Events carry no names: only the category of the first was published.
-    assert [event["category"] for event in told(store)[150:]] == ["adult"]
+    assert [event["category"] for event in events_of(store)[150:]] == ["adult"]
 
 
-def test_a_refused_patron_is_told_by_line_and_nothing_personal(
+def test_a_refused_patron_is_reported_by_line_without_personal_data(
     run: Run, stores: Any, tmp_path: Path
 ) -> None:
     stores("accounts").cardholders.insert_one(
@@ -265,9 +265,7 @@ def test_a_refused_patron_is_told_by_line_and_nothing_personal(
     assert not any("Mary" in text or "CARD" in text for row in refused for text in row)
 
 
-def test_a_heading_that_is_not_understood_changes_nothing(
-    run: Run, stores: Any, tmp_path: Path
-) -> None:
+def test_an_unknown_heading_changes_nothing(run: Run, stores: Any, tmp_path: Path) -> None:
     for heading in ("card_number,name\n", HEADING.replace("email", "birthday")):
         answer = run("patrons", str(csv_file(tmp_path, heading=heading)))
         assert answer["code"] == 1

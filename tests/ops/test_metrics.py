@@ -19,8 +19,8 @@ async def exposed(settings: Settings) -> set[str]:
     async with served(create_app, settings) as api:
         answer = await api.get("/metrics")
     assert answer.status == 200
-    told = re.findall(r"^# TYPE (carrel_\w+) \w+$", answer.body.decode(), re.MULTILINE)
-    return {name for name in told if not name.endswith("_created")}
+    types = re.findall(r"^# TYPE (carrel_\w+) \w+$", answer.body.decode(), re.MULTILINE)
+    return {name for name in types if not name.endswith("_created")}
 
 
 async def test_every_metric_is_explained_and_every_explained_one_is_there(

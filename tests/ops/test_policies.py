@@ -18,7 +18,7 @@ async def policies(settings: Settings, *arguments: str) -> Ran:
     return await carrel(settings, "policies", *arguments)
 
 
-async def test_a_row_is_amended_field_by_field_and_its_versions_are_told(
+async def test_a_row_is_amended_field_by_field_and_its_versions_are_listed(
     settings: Settings, tmp_path: Path
 ) -> None:
     why = ("--reason", "the budget of 2022")

@@ -23,13 +23,13 @@ from services.registry import NAMES
 NOWHERE = Infrastructure("mongodb://127.0.0.1:1", "127.0.0.1:1", None, None)
 
 
-def told(url: str) -> dict[str, str]:
-    with urlopen(f"{url}/told", timeout=5) as answer:  # noqa: S310 - a loopback address
+def environment_of(url: str) -> dict[str, str]:
+    with urlopen(f"{url}/environment", timeout=5) as answer:  # noqa: S310 - a loopback address
         environment: dict[str, str] = json.load(answer)
     return environment
 
 
-def test_each_service_is_told_where_the_others_are(small_services: Path) -> None:
+def test_each_service_gets_the_addresses_of_the_others(small_services: Path) -> None:
     with services(
         NOWHERE,
         small_services / "data",
@@ -42,8 +42,8 @@ def test_each_service_is_told_where_the_others_are(small_services: Path) -> None
         usual_ports=False,
     ) as system:
         assert set(system.processes) == {f"{name}-0" for name in NAMES} | {"circulation-1"}
-        gateway = told(system.gateway_url)
-        first, second = (told(system.url("circulation", replica)) for replica in (0, 1))
+        gateway = environment_of(system.gateway_url)
+        first, second = (environment_of(system.url("circulation", replica)) for replica in (0, 1))
 
     assert gateway["CARREL_MONGO_URL"] == NOWHERE.mongo_url
     assert gateway["CARREL_KAFKA"] == NOWHERE.kafka
@@ -69,10 +69,10 @@ def test_a_killed_service_starts_again_at_its_address_with_other_settings(
         events.kill()
         assert events.exit_code == -signal.SIGKILL
         with pytest.raises(URLError):
-            told(system.url("events"))
+            environment_of(system.url("events"))
         events.environment = {**events.environment, "CARREL_FAILPOINT": "another"}
         events.start()
-        assert told(system.url("events"))["CARREL_FAILPOINT"] == "another"
+        assert environment_of(system.url("events"))["CARREL_FAILPOINT"] == "another"
 
 
 def test_a_service_that_dies_at_start_is_named_with_the_end_of_its_log(
@@ -155,14 +155,14 @@ def wait_for_none(folder: Path) -> None:
         pytest.param(signal.SIGKILL, -9, id="kill-9"),
     ],
 )
-def test_up_says_where_it_is_and_leaves_nothing_running(
+def test_up_prints_its_addresses_and_leaves_nothing_running(
     up: "subprocess.Popen[str]", small_services: Path, number: signal.Signals, code: int
 ) -> None:
     said = until_ready(up)
     assert len(re.findall(r"^circulation-[01] ", said, re.MULTILINE)) == 2
     gateway = re.search(r"^Ready: (\S+)", said, re.MULTILINE)
     assert gateway
-    assert told(gateway[1])["CARREL_SIMULATION"] == "0"
+    assert environment_of(gateway[1])["CARREL_SIMULATION"] == "0"
     assert len(running_in(small_services)) == 10  # up, its guard, mongod, the broker, six services
 
     up.send_signal(number)
@@ -175,7 +175,7 @@ def crash(url: str) -> None:
         urlopen(f"{url}/crash", timeout=5)  # noqa: S310 - a loopback address
 
 
-def heard(process: "subprocess.Popen[str]", sentence: str) -> str:
+def wait_for_output(process: "subprocess.Popen[str]", sentence: str) -> str:
     """Return the next line of output that contains the sentence."""
     lines = []
     for line in process.stdout or ():
@@ -185,7 +185,7 @@ def heard(process: "subprocess.Popen[str]", sentence: str) -> str:
     pytest.fail("".join(lines))
 
 
-def test_up_starts_a_service_again_that_was_killed_and_says_so(
+def test_up_restarts_a_killed_service_and_reports_it(
     up: "subprocess.Popen[str]",
 ) -> None:
     said = until_ready(up)
@@ -193,9 +193,9 @@ def test_up_starts_a_service_again_that_was_killed_and_says_so(
     assert events
     for pause in (1, 2):
         crash(events[1])
-        ended = heard(up, "events-0 ended with code 3.")
+        ended = wait_for_output(up, "events-0 ended with code 3.")
         assert f"It is started again in {pause} s." in ended
-        heard(up, "events-0 is started again: pid ")
+        wait_for_output(up, "events-0 is started again: pid ")
         answers_again(events[1])
     assert up.poll() is None
 
@@ -204,7 +204,7 @@ def answers_again(url: str) -> None:
     end = time.monotonic() + 60
     while True:
         try:
-            told(url)
+            environment_of(url)
         except OSError:
             assert time.monotonic() < end, f"{url} does not answer"
             time.sleep(0.05)
@@ -237,25 +237,25 @@ def processes_in(folder: Path, program: str) -> list[int]:
     return found
 
 
-def test_up_names_the_port_that_was_asked_for_when_it_is_taken(small_services: Path) -> None:
+def test_up_reports_a_requested_port_that_is_taken(small_services: Path) -> None:
     taken = ports.reserve()
     try:
         with services(
             NOWHERE, small_services / "data", names=["gateway"], gateway_port=taken
         ) as system:
-            moved = [said for said in system.moved() if "gateway" in said]
+            moved = [text for text in system.moved_ports() if "gateway" in text]
             listens = system.process("gateway").port
         assert moved == [f"Port {taken} is taken: gateway listens on {listens}."]
     finally:
         ports.release(taken)
 
 
-def test_up_says_nothing_of_a_port_that_was_asked_for_and_given(small_services: Path) -> None:
+def test_up_prints_no_note_if_it_gets_the_requested_port(small_services: Path) -> None:
     free = ports.reserve()
     ports.release(free)
     with services(NOWHERE, small_services / "data", names=["gateway"], gateway_port=free) as system:
         assert system.process("gateway").port == free
-        assert not system.moved()
+        assert not system.moved_ports()
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ from urllib.request import urlopen
 import ops.cli
 
 def run(system, *, as_json):
-    with urlopen(system.gateway_url + "/told") as answer:
+    with urlopen(system.gateway_url + "/environment") as answer:
         print(json.dumps([json.load(answer)["CARREL_SIMULATION"], as_json]))
     return {held}
 

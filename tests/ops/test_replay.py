@@ -113,7 +113,7 @@ async def test_the_system_converges_after_the_broker_lost_its_log(running: Syste
         "events": 1,
         "notices": 0,
     }
-    assert "Nothing of that kind is kept" in replayed["events"].err
+    assert "No such events are kept" in replayed["events"].err
     await asyncio.to_thread(start_all, services)
 
     async with Library(running) as library:

@@ -26,7 +26,7 @@ class Watch:
     def look_at(self, now: float) -> list[str]:
         """Set the clock to `now`, look once, and return the messages."""
         self.now, self.said[:] = now, []
-        self.restarts.look()
+        self.restarts.check()
         return list(self.said)
 
 

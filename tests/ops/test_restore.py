@@ -36,11 +36,11 @@ def running(folder: Path) -> Iterator[System]:
         yield started
 
 
-async def test_a_restored_backup_is_taken_up_again_and_what_was_lost_is_listed(
+async def test_a_restored_system_continues_and_lists_the_lost_changes(
     running: System, library: Library, folder: Path
 ) -> None:
     branch = await library.branch()
-    await library.flow.settle(within=60)  # circulation lends only at branches it has heard of
+    await library.flow.settle(within=60)  # circulation lends only at branches that it knows
     card = await library.patron(branch)
     [barcode] = await library.copies(branch, 1)
     [loan] = await library.lend(card, [barcode], branch)

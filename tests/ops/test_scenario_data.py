@@ -106,7 +106,7 @@ class Loan:
     card: str
     barcode: str
     due_on: date
-    told_overdue: bool = False
+    notified_overdue: bool = False
 
     @property
     def branch(self) -> str:
@@ -150,7 +150,7 @@ class Library:
     loans: dict[str, Loan] = field(default_factory=dict)
     owed: dict[str, int] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)
-    told_until: dict[str, date | None] = field(default_factory=dict)
+    notified_until: dict[str, date | None] = field(default_factory=dict)
     fines: dict[str, Fine] = field(default_factory=dict)
     lost: dict[str, Row] = field(default_factory=dict)
 
@@ -235,11 +235,11 @@ class Library:
         for queue in self.queues.values():
             for card, (_, branch, since) in queue.shelf.items():
                 until = self.last_shelf_day(branch, since)
-                if card not in self.told_until:
+                if card not in self.notified_until:
                     ready[card] = until
-                elif self.told_until[card] != until:
+                elif self.notified_until[card] != until:
                     kept[card] = until
-        self.told_until |= ready | kept
+        self.notified_until |= ready | kept
         for name, found in (("ready", ready), ("kept", kept)):
             rows = {row["card"]: day_or_none(row["until"]) for row in step.get(name, ())}
             assert rows == found, name
@@ -313,7 +313,7 @@ def reopen(library: Library, step: Row, today: date) -> None:
         for row in scenario()["preferences"]
         if set(row["followed_branches"]) & scope(step)
     }
-    assert set(step["expect"]["followers_told"]) == followers
+    assert set(step["expect"]["followers_notified"]) == followers
     library.serve(today)
     library.look_at_shelves(step)
 
@@ -357,7 +357,7 @@ def collect(library: Library, step: Row, row: Row) -> None:
     library.owed[step["card"]] = library.owed.get(step["card"], 0) + fee
     if kept:
         assert kept[0] == row["barcode"]
-        until = library.told_until[step["card"]]
+        until = library.notified_until[step["card"]]
         assert until
         assert step["at"][:10] <= until.isoformat()
 
@@ -500,21 +500,21 @@ def renew(library: Library, step: Row, today: date) -> None:
     assess(library, loan, today, row, renewed=True)
     reckoned = today + timedelta(days=scenario()["policy"]["renewal_days"])
     loan.due_on = library.open_from(loan.branch, reckoned) or reckoned
-    loan.told_overdue = False
+    loan.notified_overdue = False
     assert row["due_on"] == loan.due_on.isoformat()
 
 
 def run_job(library: Library, step: Row, today: date) -> None:
     if step["job"] == "circulation/overdue":
-        told: dict[str, list[Row]] = {"first": [], "again": []}
+        notified: dict[str, list[Row]] = {"first": [], "again": []}
         for loan in library.overdue(today):
             free = library.suspension(loan.branch, today)
             cents = None if free else library.cents(loan, today)
             row = {"card": loan.card, "barcode": loan.barcode, "cents": cents}
-            told["again" if loan.told_overdue else "first"].append(row)
-            loan.told_overdue = True
-        assert by_barcode(step["expect"]["first"]) == by_barcode(told["first"])
-        assert by_barcode(step["expect"]["again"]) == by_barcode(told["again"])
+            notified["again" if loan.notified_overdue else "first"].append(row)
+            loan.notified_overdue = True
+        assert by_barcode(step["expect"]["first"]) == by_barcode(notified["first"])
+        assert by_barcode(step["expect"]["again"]) == by_barcode(notified["again"])
     if step["job"] == "circulation/rework-fines":
         lower_fines(library, step, today)
     if step["job"] == "circulation/fines-resumed":
@@ -847,7 +847,7 @@ def test_the_recording_is_refused_before_its_time_and_given_after_it() -> None:
         row["card"] for row in scenario()["preferences"] if talk["type"] in row["activity_types"]
     }
     [release] = [step for step in steps("run-job") if step["job"] == "events/releases"]
-    assert set(release["expect"]["told"]) == followers
+    assert set(release["expect"]["notified"]) == followers
 
 
 def test_my_info_shows_what_was_chosen_and_nothing_else() -> None:

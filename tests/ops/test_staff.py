@@ -43,7 +43,7 @@ def carrel_staff(
 async def test_the_first_operator_can_log_in_and_make_the_others(settings: Settings) -> None:
     made = carrel_staff(settings, "op-1", "--role", "ops", "--name", "Ho")
     assert made.returncode == 0, made.stderr
-    assert made.stdout.startswith("Made the ops account ")
+    assert made.stdout.startswith("Created the ops account ")
     async with served(create_app, settings, trust_test_keys=False) as door:
         login = {"card_number": "OP-1", "pin": "27-18-28"}
         token = (await door.post("/v1/sessions", login)).json()["access_token"]

@@ -12,7 +12,7 @@ import typer
 
 from ops.cli import app
 from ops.infrastructure.embedded import Infrastructure
-from ops.infrastructure.processes import LEFT, System, services
+from ops.infrastructure.processes import ENVIRONMENT_FILE, System, services
 from ops.target import described, settings_of
 from services.settings import Settings
 
@@ -76,7 +76,9 @@ def test_a_named_database_is_never_joined_with_the_broker_of_the_usual_folder(
 
 
 def test_a_folder_that_a_crash_left_behind_names_no_system(tmp_path: Path) -> None:
-    (tmp_path / LEFT).write_text(json.dumps({"CARREL_MONGO_URL": "mongodb://127.0.0.1:27017/"}))
+    (tmp_path / ENVIRONMENT_FILE).write_text(
+        json.dumps({"CARREL_MONGO_URL": "mongodb://127.0.0.1:27017/"})
+    )
     with pytest.raises(typer.Exit):
         settings_of(tmp_path)
 
@@ -90,7 +92,7 @@ def test_a_command_never_writes_to_another_system_than_the_folder_names(
     assert "No system runs in" in ran.stderr
 
 
-def test_a_command_that_nobody_told_its_system_asks_for_it(tmp_path: Path) -> None:
+def test_a_command_without_a_named_system_asks_for_it(tmp_path: Path) -> None:
     ran = _carrel("staff", "add", "S-1", "--role", "staff", "--pin-stdin", cwd=tmp_path)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "CARREL_MONGO_URL" in ran.stderr

@@ -14,7 +14,7 @@ def settings(mongo_url: str, database: str, kafka: str) -> Settings:
     return Settings(mongo_url=mongo_url, database_prefix=database, kafka=kafka, partitions=3)
 
 
-async def test_missing_topics_are_told_then_created_once(settings: Settings) -> None:
+async def test_missing_topics_are_reported_then_created_once(settings: Settings) -> None:
     before = await carrel(settings, "topics", "check")
     assert before.code == 1
     assert "loan.overdue: is missing: carrel topics create" in before.err
@@ -26,7 +26,7 @@ async def test_missing_topics_are_told_then_created_once(settings: Settings) -> 
     assert (after.code, after.out) == (0, f"All {len(all_topics(NAMES))} topics are as declared.\n")
 
 
-async def test_other_numbers_are_told_and_left_as_they_are(settings: Settings) -> None:
+async def test_other_numbers_are_reported_and_not_changed(settings: Settings) -> None:
     await carrel(settings, "topics", "create", "--partitions", "2")
     checked = await carrel(settings, "topics", "check", "--json", CARREL_RETENTION_DAYS="7")
     assert checked.code == 1
@@ -43,9 +43,9 @@ async def test_the_list_says_what_each_topic_holds(settings: Settings) -> None:
     listed = (await carrel(settings, "topics", "list", "--json")).json()["topics"]
     by_name = {topic["topic"]: topic for topic in listed}
     assert by_name.keys() == set(all_topics(NAMES))
-    overdue, letters = by_name["loan.overdue"], by_name["dead-letter.notices"]
+    overdue, dead_letters = by_name["loan.overdue"], by_name["dead-letter.notices"]
     assert (overdue["partitions"], overdue["replication"], overdue["events"]) == (3, 1, 0)
-    assert (overdue["retention"], letters["retention"]) == ("30 days", "for ever")
+    assert (overdue["retention"], dead_letters["retention"]) == ("30 days", "for ever")
     table = (await carrel(settings, "topics", "list")).out
     assert all(len(line) <= 80 for line in table.splitlines())
 

@@ -45,10 +45,10 @@ async def settings(mongo_url: str, database: str) -> AsyncIterator[Settings]:
     async with contextlib.AsyncExitStack() as stack:
         for service in OWNERS:
             kind = import_module(f"services.{service}.settings").Settings
-            told = reaching(settings, **urls).model_dump()
+            environment = reaching(settings, **urls).model_dump()
             create_app = import_module(f"services.{service}.app").create_app
             api = await stack.enter_async_context(
-                served(create_app, kind(**told), trust_test_keys=False)
+                served(create_app, kind(**environment), trust_test_keys=False)
             )
             urls[service] = api.url
         yield reaching(settings, **urls)
@@ -74,7 +74,7 @@ async def register(client: Client, settings: Settings, views: Database, count: i
     patrons = client[f"{settings.database_prefix}_accounts"].patrons
     first = await patrons.count_documents({})
     ids = [f"patron-{number:06}" for number in range(first, first + count)]
-    told = [samples.patron(accounts.PatronRegistered, 1, patron_id=patron) for patron in ids]
+    events = [samples.patron(accounts.PatronRegistered, 1, patron_id=patron) for patron in ids]
     await patrons.insert_many(
         [
             {
@@ -82,10 +82,10 @@ async def register(client: Client, settings: Settings, views: Database, count: i
                 "card_digest": "",
                 **event.model_dump(exclude={"patron_id", "card_digest"}),
             }
-            for event in told
+            for event in events
         ]
     )
-    await writes.apply(views, [change for event in told for change in fold(event, NOW)])
+    await writes.apply(views, [change for event in events for change in fold(event, NOW)])
 
 
 async def looked_at(client: Client) -> int:
@@ -121,11 +121,11 @@ async def test_a_sample_that_covers_all_finds_a_patron_without_a_view_and_a_view
     assert found == "patron of patron patron-000007 is at version 0, not 1"
     ghost = {"version": 1, "state": "open", "due_on": str(date(2021, 2, 1)), "title_id": None}
     await views.account_views.insert_one({"_id": "nobody", "loans": {"ghost": ghost}})
-    told: list[str] = []
-    found_now = (await compare(views, owners, sample=31, tell=told.append)).differences
+    statuses: list[str] = []
+    found_now = (await compare(views, owners, sample=31, update=statuses.append)).differences
     assert len(found_now) == 2
-    assert "loans.ghost of patron nobody is shown, and its owner has none such" in found_now
-    assert told[-1].startswith("Comparing the views: 31 of 31 patrons")
+    assert "loans.ghost of patron nobody is shown, but its owner does not have it" in found_now
+    assert statuses[-1].startswith("Comparing the views: 31 of 31 patrons")
 
 
 async def test_each_kind_of_what_belongs_to_a_patron_is_found_by_an_index(

@@ -15,8 +15,8 @@ import aiohttp
 
 from ops.direct import add_account
 from ops.infrastructure.processes import System
+from ops.scenario.definition import opening_hours, read_scenario
 from ops.scenario.flow import Flow
-from ops.scenario.plot import opening_hours, read_plot
 from services.accounts.domain.refusals import CardTaken
 from services.accounts.settings import Settings
 from shared.clock import library_day, wall_clock
@@ -54,8 +54,8 @@ _EXHIBITION = {
 
 def pins() -> dict[str, str]:
     """Return the PINs of the scenario's staff and patrons, by card."""
-    plot = read_plot()
-    return {who["card_number"]: who["pin"] for who in [*plot["callers"], *plot["patrons"]]}
+    scenario = read_scenario()
+    return {who["card_number"]: who["pin"] for who in [*scenario["callers"], *scenario["patrons"]]}
 
 
 def prepare(system: System) -> None:
@@ -64,10 +64,10 @@ def prepare(system: System) -> None:
 
 
 async def _prepare(system: System) -> None:
-    plot = read_plot()
+    scenario = read_scenario()
     settings = system.settings(Settings)
     try:
-        for who in plot["callers"]:
+        for who in scenario["callers"]:
             await add_account(settings, who["card_number"], who["pin"], who["name"], who["role"])
     except CardTaken:
         return
@@ -77,40 +77,40 @@ async def _prepare(system: System) -> None:
         async with Flow(system, session) as flow:
             today = library_day(wall_clock(), settings.zone)
             midnight = datetime.combine(today, time(), settings.zone)
-            titles = await _stock(session, plot, midnight)
+            titles = await _stock(session, scenario, midnight)
             await flow.settle(_PATIENCE)
             await _lend(session)
             await flow.settle(_PATIENCE)
-            await _choose(session, titles[_WANTED])
+            await _place_hold_and_choose(session, titles[_WANTED])
             await _close(session, today)
-            await _take_back(session)
+            await _return_late_loan(session)
             await flow.settle(_PATIENCE)
 
 
 async def _stock(
-    session: aiohttp.ClientSession, plot: dict[str, Any], midnight: datetime
+    session: aiohttp.ClientSession, scenario: dict[str, Any], midnight: datetime
 ) -> dict[str, str]:
     """Register the library's data; return the ids of the titles, by barcode."""
-    hours = opening_hours(plot)
+    hours = opening_hours(scenario)
     await _all(
         _post(session, "/v1/branches", {**branch, "hours": hours[branch["kind"]]})
-        for branch in plot["branches"]
+        for branch in scenario["branches"]
     )
-    titles = await _all(_post(session, "/v1/titles", title) for title in plot["titles"])
+    titles = await _all(_post(session, "/v1/titles", title) for title in scenario["titles"])
     await _all(
         _post(session, "/v1/patrons", {k: v for k, v in patron.items() if k != "story"})
-        for patron in plot["patrons"]
+        for patron in scenario["patrons"]
     )
     for activity, begins, ends in (
         (_WALK, timedelta(days=10, hours=19), None),
         (_EXHIBITION, timedelta(days=-5, hours=9), timedelta(days=20, hours=20)),
     ):
         times = {"starts_at": midnight + begins, "ends_at": midnight + ends if ends else None}
-        told = {name: at.isoformat() for name, at in times.items() if at}
-        await _post(session, "/v1/activities", activity | told)
+        dates = {name: at.isoformat() for name, at in times.items() if at}
+        await _post(session, "/v1/activities", activity | dates)
     return {
         copy["barcode"]: made["id"]
-        for title, made in zip(plot["titles"], titles, strict=True)
+        for title, made in zip(scenario["titles"], titles, strict=True)
         for copy in title["copies"]
     }
 
@@ -147,13 +147,13 @@ async def _close(session: aiohttp.ClientSession, today: date) -> None:
     await _post(session, "/v1/notices", notice)
 
 
-async def _take_back(session: aiohttp.ClientSession) -> None:
+async def _return_late_loan(session: aiohttp.ClientSession) -> None:
     """Return a late loan. Call it after the hold: a patron who owes money can't place one."""
     back = {"barcodes": [_FINED], "branch": "HKCL", "channel": "desk", "at": _in(days=-2)}
     await _post(session, "/v1/returns", back)
 
 
-async def _choose(session: aiohttp.ClientSession, wanted: str) -> None:
+async def _place_hold_and_choose(session: aiohttp.ClientSession, wanted: str) -> None:
     """Place a hold and save preferences as the patron would."""
     theirs = {"Authorization": await _log_in(session, PATRON)}
     await _post(session, "/v1/holds", {"title_id": wanted, "pickup_branch": "HKCL"}, theirs)

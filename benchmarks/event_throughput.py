@@ -1,6 +1,6 @@
 """Events a second that the gateway processes, against a bare `bulk_write` of the same updates.
 
-    .venv/bin/python -m benchmarks.taking_in [--json] [--events 20000] [--kafka apache]
+    .venv/bin/python -m benchmarks.event_throughput [--json] [--events 20000] [--kafka apache]
 
 The events are on their topics before a round begins. In each round a listener with a new group
 processes them one at a time and then in batches, into empty views that already have the titles; and
@@ -45,14 +45,14 @@ from tests.support import until
 
 ROUNDS = 3
 TITLES = [f"title-{number}" for number in range(500)]
-FEW = 0.1
+ONE_BY_ONE_SHARE = 0.1
 """Share of the events processed in a one-by-one round, which is that much slower."""
 AT_ONCE = (1, processing.BATCH)
 
 
-def told(events: int) -> list[tuple[Event, datetime]]:
+def library_events(count: int) -> list[tuple[Event, datetime]]:
     """Return a library's events: ten for each patron, all patrons in parallel."""
-    patrons = [f"patron-{number}" for number in range(events // 10)]
+    patrons = [f"patron-{number}" for number in range(count // 10)]
     days: list[list[Event]] = []
 
     def loans(kind: type[circulation.LoanSnapshot], version: int, which: int) -> list[Event]:
@@ -76,7 +76,11 @@ def told(events: int) -> list[tuple[Event, datetime]]:
     days.append(
         [
             notices.NotificationDelivered(
-                version=1, notification_id=f"told-{p}", patron_id=p, kind="loan.overdue", read=False
+                version=1,
+                notification_id=f"notification-{p}",
+                patron_id=p,
+                kind="loan.overdue",
+                read=False,
             )
             for p in patrons
         ]
@@ -99,7 +103,7 @@ async def publish(settings: Settings, events: Sequence[tuple[Event, datetime]]) 
 
 
 @contextlib.asynccontextmanager
-async def views(client: Client) -> AsyncIterator[Database]:
+async def empty_views(client: Client) -> AsyncIterator[Database]:
     """Yield views that have the titles and nothing else."""
     database = client[f"bench_{new_id().replace('-', '')}"]
     await ensure_indexes(database, INDEXES)
@@ -109,23 +113,23 @@ async def views(client: Client) -> AsyncIterator[Database]:
     await client.drop_database(database.name)
 
 
-async def processed(client: Client, settings: Settings, count: int, at_once: int) -> float:
+async def processing_rate(client: Client, settings: Settings, count: int, at_once: int) -> float:
     """Return the events a second of the first `count` that a new group processes."""
     processing.BATCH = at_once
-    async with views(client) as database:
+    async with empty_views(client) as database:
         owners = Owners(settings, "gateway")
         work = UnitOfWork(database, "gateway", settings, owners)
         listener = Listener(f"gateway-{new_id()}", settings, subscriptions, work)
         running = asyncio.create_task(listener.run())
 
-        async def so_many(wanted: int) -> int:
+        async def at_least(wanted: int) -> int:
             done = listener.processor.processed
             return done if done >= wanted else 0
 
         try:
-            first = await until(lambda: so_many(1), within=60, every=0.001)
+            first = await until(lambda: at_least(1), within=60, every=0.001)
             started = time.perf_counter()
-            last = await until(lambda: so_many(count), within=600, every=0.001)
+            last = await until(lambda: at_least(count), within=600, every=0.001)
             rate: float = (last - first) / (time.perf_counter() - started)
             return rate
         finally:
@@ -134,7 +138,7 @@ async def processed(client: Client, settings: Settings, count: int, at_once: int
             await owners.close()
 
 
-async def written(client: Client, events: Sequence[tuple[Event, datetime]]) -> float:
+async def writing_rate(client: Client, events: Sequence[tuple[Event, datetime]]) -> float:
     """Return the events a second when the bare driver writes their updates."""
     bulks: list[dict[str, list[object]]] = []
     for start in range(0, len(events), AT_ONCE[-1]):
@@ -149,7 +153,7 @@ async def written(client: Client, events: Sequence[tuple[Event, datetime]]) -> f
                     write = writes._view_write(change, title)  # noqa: SLF001 - as above
                     bulk.setdefault("account_views", []).append(write)
         bulks.append(bulk)
-    async with views(client) as database:
+    async with empty_views(client) as database:
         started = time.perf_counter()
         for bulk in bulks:
             for name, updates in bulk.items():
@@ -160,13 +164,15 @@ async def written(client: Client, events: Sequence[tuple[Event, datetime]]) -> f
 async def measure(settings: Settings, count: int) -> Document:
     """Return the medians of alternating rounds, and of their ratios."""
     client = connect(settings.mongo_url)
-    events = told(count)
+    events = library_events(count)
     await publish(settings, events)
     single, batches, bare = [], [], []
     for _ in range(ROUNDS):
-        single.append(await processed(client, settings, int(len(events) * FEW), AT_ONCE[0]))
-        batches.append(await processed(client, settings, len(events), AT_ONCE[-1]))
-        bare.append(await written(client, events))
+        single.append(
+            await processing_rate(client, settings, int(len(events) * ONE_BY_ONE_SHARE), AT_ONCE[0])
+        )
+        batches.append(await processing_rate(client, settings, len(events), AT_ONCE[-1]))
+        bare.append(await writing_rate(client, events))
     client.close()
     return {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
@@ -194,21 +200,21 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--kafka", default="embedded")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     configure_logs("benchmark", "0", "warning")
     with (
         tempfile.TemporaryDirectory(dir=".data") as folder,
         embedded(
-            Path(folder), mongo_port=None, kafka_port=None, broker=asked.kafka
+            Path(folder), mongo_port=None, kafka_port=None, broker=arguments.kafka
         ) as infrastructure,
     ):
         where = {
             "CARREL_MONGO_URL": infrastructure.mongo_url,
             "CARREL_KAFKA": infrastructure.kafka,
         }
-        settings = Settings.from_environment({**infrastructure.told, **where})
-        found = asyncio.run(measure(settings, asked.events))
-    if asked.json:
+        settings = Settings.from_environment({**infrastructure.service_environment, **where})
+        found = asyncio.run(measure(settings, arguments.events))
+    if arguments.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
     for name, value in found.items():

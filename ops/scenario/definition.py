@@ -1,4 +1,4 @@
-"""The data of a scenario: its libraries, people and dated steps, from a YAML file."""
+"""The definition of a scenario: its libraries, people and dated steps, from a YAML file."""
 
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,15 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Step = dict[str, Any]
 
 
-def read_plot(scenario: Path = SCENARIO) -> dict[str, Any]:
-    """Return the scenario's data from its file."""
-    plot: dict[str, Any] = yaml.safe_load(scenario.read_text())
-    return plot
+def read_scenario(path: Path = SCENARIO) -> dict[str, Any]:
+    """Return a scenario from its file."""
+    scenario: dict[str, Any] = yaml.safe_load(path.read_text())
+    return scenario
 
 
-def opening_hours(plot: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def opening_hours(scenario: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return the weekly hours of each kind of branch in the API's form."""
-    return {kind: weekly(week) for kind, week in plot["hours"].items()}
+    return {kind: weekly(week) for kind, week in scenario["hours"].items()}
 
 
 def weekly(week: dict[str, str]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The people and books of the reopening of 2021, prepared for a first look around."""
+"""`carrel up --demonstration` fills a system with the people and books of the reopening of 2021."""
 
 import asyncio
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 
 from ops.infrastructure.processes import System
-from ops.scenario.first_look import LIBRARIAN, PATRON, pins, prepare
+from ops.scenario.demonstration import LIBRARIAN, PATRON, pins, prepare
 from tests.gateway.web.browser import Browser, Page
 
 
@@ -15,8 +15,8 @@ def test_the_prepared_library_has_an_account_and_a_desk_to_look_at(running: Syst
     prepare(running)  # a second start changes nothing
     account, info, desk = asyncio.run(_looked_at(running.gateway_url))
     assert account.text.count("To Kill a Mockingbird") == 1
-    for told in ("Overdue 1", "Next in the queue", "To pay $6.00"):
-        assert told in account.text
+    for text in ("Overdue 1", "Next in the queue", "To pay $6.00"):
+        assert text in account.text
     assert "Paper and Ink" in info.text
     assert (desk.status, desk.path) == (200, "/desk")
     libraries, titles = asyncio.run(_listed(running.gateway_url))
