@@ -162,7 +162,8 @@ def enquiry(kind: type[E], version: int, enquiry_id: str = "enquiry-1", **more: 
     return kind.model_validate({**fields, "version": version, **more})
 
 
-def branch(kind: type[E], version: int, code: str = "HKCL", **more: Any) -> E:
+def branch(event: type[E], version: int, code: str = "HKCL", /, **more: Any) -> E:
+    """A branch; `kind` is the kind of the library."""
     fields = {
         "branch": code,
         "name": f"Library {code}",
@@ -171,7 +172,7 @@ def branch(kind: type[E], version: int, code: str = "HKCL", **more: Any) -> E:
         "closure_id": "closure-1",
         "reopened_on": date(2021, 2, 19),
     }
-    return kind.model_validate({**fields, "version": version, **more})
+    return event.model_validate({**fields, "version": version, **more})
 
 
 def suspension(kind: type[E], version: int, **more: Any) -> E:
@@ -186,18 +187,28 @@ def suspension(kind: type[E], version: int, **more: Any) -> E:
     return kind.model_validate({**fields, "version": version, **more})
 
 
-def closed(
-    closure_id: str, first: date, reopened_on: date | None, extra_renewals: int = 0
-) -> dict[str, Any]:
-    """A closure in the form that branch events carry."""
-    announced = {"version": 2, "at": START, "reopened_on": reopened_on}
-    return {
-        "closure_id": closure_id,
-        "from": first,
-        "reason": "Closed",
-        "announcements": [announced],
-        "extra_renewals": extra_renewals,
-    }
+def closure(
+    closure_id: str,
+    first: date,
+    *announced: tuple[int, date | None],
+    reason: str = "Closed",
+    extra_renewals: int = 0,
+) -> notices.ClosureOut:
+    """A closure with its announcements, each as (branch version, first open day or None)."""
+    return notices.ClosureOut(
+        closure_id=closure_id,
+        from_=first,
+        reason=reason,
+        announcements=tuple(
+            notices.Announcement(
+                version=version,
+                at=datetime(2020, 12, 1, version, tzinfo=UTC),
+                reopened_on=reopened_on,
+            )
+            for version, reopened_on in announced
+        ),
+        extra_renewals=extra_renewals,
+    )
 
 
 def activity(

@@ -8,9 +8,10 @@ from services.circulation.consumers import keep_calendar, keep_patron
 from services.circulation.jobs import due_dates
 from services.circulation.settings import Settings
 from shared.contracts.accounts import PatronRegistered
-from shared.contracts.notices import Announcement, BranchRegistered, ClosureOut, Hours
+from shared.contracts.notices import BranchRegistered, ClosureOut, Hours
 from shared.ids import card_digest, new_id
 from shared.unit_of_work import Origin, Run
+from tests import samples
 from tests.support import Api, token
 
 STAFF = token("s1", roles=["staff"])
@@ -55,19 +56,8 @@ def branch(
 
 def closure(closure_id: str, starts: str, *said: tuple[int, str | None]) -> ClosureOut:
     """A closure with its announcements, each as (branch version, announced end or None)."""
-    return ClosureOut(
-        closure_id=closure_id,
-        from_=date.fromisoformat(starts),
-        reason="epidemic",
-        announcements=tuple(
-            Announcement(
-                version=version,
-                at=datetime(2020, 12, 1, version, tzinfo=UTC),
-                reopened_on=date.fromisoformat(end) if end else None,
-            )
-            for version, end in said
-        ),
-    )
+    announced = [(version, date.fromisoformat(end) if end else None) for version, end in said]
+    return samples.closure(closure_id, date.fromisoformat(starts), *announced, reason="epidemic")
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,20 @@
 
 It is slow and simple on purpose: lists instead of indexes, a loop over days instead of spans,
 no transactions, and no code of the service. It shares only the refusal codes with the service.
-It processes the branch events that notices publishes.
+It processes the branch events that notices publishes. Fines are counted by tests/day_by_day.py.
 """
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 from shared.contracts.notices import BranchSnapshot
+from tests.day_by_day import DAY, next_open, overdue_days
 
-DAY = timedelta(days=1)
 LOAN_DAYS, RENEWALS, SHELF_DAYS = 14, 5, 7
 PER_DAY, CAP, HOLD_FEE = 150, 13_000, 330
 OPEN = ("waiting", "to-fetch", "in-transit", "ready")
 AWAITED = ("to-fetch", "in-transit")
 """Copy states in which staff still have to scan the copy, at its shelf or on its arrival."""
-FAR = 3_000
-"""Days after which a branch counts as closed for good."""
 
 
 class Refused(Exception):
@@ -47,10 +45,7 @@ class Branch:
         return any(one.covers(day) for one in (self.history[-1] if said is None else said))
 
     def next_open(self, day: date, said: list[Closed] | None = None) -> date | None:
-        for later in range(FAR):
-            if not self.closed(day + later * DAY, said):
-                return day + later * DAY
-        return None
+        return next_open(day, lambda one: not self.closed(one, said))
 
     def due(self, day: date) -> date:
         return self.next_open(day) or day
@@ -143,13 +138,19 @@ class Model:
     def fine(self, due: date, branch: str, until: date) -> int:
         """Return the fine in cents, added up day by day."""
         first = self.branches[branch].next_open(due)
-        cents = 0
-        if first is not None:
-            for day in (first + n * DAY for n in range(1, (until - first).days + 1)):
-                free = any(one.covers(branch, day) for one in self.suspensions.values())
-                if not free and not self.branches[branch].closed(day):
-                    cents = min(cents + PER_DAY, CAP)
-        return cents
+        if first is None:
+            return 0
+        counted = overdue_days(
+            first,
+            until,
+            is_open=lambda day: not self.branches[branch].closed(day),
+            is_suspended=lambda day: any(
+                one.covers(branch, day) for one in self.suspensions.values()
+            ),
+            rate=PER_DAY,
+            cap=CAP,
+        )
+        return sum(cents for _, _, cents in counted)
 
     # ---- commands -------------------------------------------------------------------------------
 

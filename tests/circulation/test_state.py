@@ -194,7 +194,8 @@ class Story(ComparedLibrary):
         self.close(self.codes.index(hold.branch), after, length + before)
 
     def _ready(self) -> list[Any]:
-        return [hold for hold in self.model.holds if hold.state == "ready"]
+        """Return the ready holds that have a last day: without a known reopening there is none."""
+        return [hold for hold in self.model.holds if hold.state == "ready" and hold.shelf_until]
 
     @rule(branch=BRANCHES, after=st.integers(-10, 15), length=LENGTHS)
     def close(self, branch: int, after: int, length: int | None) -> None:

@@ -110,7 +110,9 @@ def test_relief_is_the_highest_number_that_closures_grant_on_each_day(
         notices.BranchClosed,
         2,
         closures=[
-            samples.closed(f"closure-{number}", _day(first), _day(until), extra)
+            samples.closure(
+                f"closure-{number}", _day(first), (2, _day(until)), extra_renewals=extra
+            )
             for number, (first, until, extra) in enumerate(closures)
         ],
     )

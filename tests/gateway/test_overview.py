@@ -291,9 +291,9 @@ async def test_a_closure_grants_more_renewals_while_it_lasts(
 ) -> None:
     renewals, left = had_and_left
     closures = [
-        samples.closed("winter", date(2021, 2, 10), date(2021, 2, 19), 2),
-        samples.closed("within", date(2021, 2, 12), date(2021, 2, 15), 1),
-        samples.closed("works", date(2021, 3, 1), None, 1),
+        samples.closure("winter", date(2021, 2, 10), (2, date(2021, 2, 19)), extra_renewals=2),
+        samples.closure("within", date(2021, 2, 12), (2, date(2021, 2, 15)), extra_renewals=1),
+        samples.closure("works", date(2021, 3, 1), (2, None), extra_renewals=1),
     ]
     await hear(
         samples.loan(

@@ -12,7 +12,6 @@ from shared.contracts import Event
 from shared.contracts.accounts import PatronErased, PatronRegistered, PreferencesChanged
 from shared.contracts.circulation import (
     ChargeSnapshot,
-    FineAssessed,
     FinesResumed,
     FinesSuspended,
     HoldSnapshot,
@@ -29,7 +28,6 @@ from shared.contracts.events import (
     RegistrationConfirmed,
 )
 from shared.contracts.notices import (
-    Announcement,
     BranchClosed,
     BranchClosureChanged,
     BranchReopened,
@@ -170,60 +168,32 @@ def closure(
     *announced: tuple[int, date | None], closure_id: str = "c-1", first: date = date(2020, 12, 10)
 ) -> ClosureOut:
     """A closure of a branch with its announced ends, each with its branch version."""
-    return ClosureOut(
-        closure_id=closure_id,
-        from_=first,
-        reason="closed",
-        announcements=tuple(
-            Announcement(version=version, at=parse_instant(NOVEMBER), reopened_on=end)
-            for version, end in announced
-        ),
-    )
+    return samples.closure(closure_id, first, *announced, reason="closed")
 
 
 def changed(branch: str, change: ClosureChange, version: int = 4) -> BranchClosureChanged:
     """A change of a branch's closure that was to end on 19 February."""
     end = None if change == "reopening-taken-back" else FEBRUARY_19
-    return BranchClosureChanged(
-        version=version,
-        branch=branch,
-        name=branch,
-        kind="central",
-        hours=(),
-        closures=(closure((1, None), (2, FEBRUARY_19), (version, end)),),
-        closure_id="c-1",
-        change=change,
-    )
+    closures = (closure((1, None), (2, FEBRUARY_19), (version, end)),)
+    facts = {"name": branch, "closures": closures, "closure_id": "c-1", "change": change}
+    return samples.branch(BranchClosureChanged, version, branch, **facts)
 
 
 def closed(branch: str, version: int = 4) -> BranchClosed:
     """A second closure without an announced end; the first was to end on 19 February."""
     name, kind = BRANCHES[branch]
-    return BranchClosed(
-        version=version,
-        branch=branch,
-        name=name,
-        kind=kind,
-        hours=(),
-        closures=(
-            closure((1, None), (2, FEBRUARY_19)),
-            closure((version, None), closure_id="c-2", first=date(2021, 2, 18)),
-        ),
-        closure_id="c-2",
+    closures = (
+        closure((1, None), (2, FEBRUARY_19)),
+        closure((version, None), closure_id="c-2", first=date(2021, 2, 18)),
     )
+    facts = {"name": name, "kind": kind, "closures": closures, "closure_id": "c-2"}
+    return samples.branch(BranchClosed, version, branch, **facts)
 
 
-def reopened(branch: str, version: int = 3) -> BranchReopened:
+def reopened(branch: str, version: int = 3, **more: Any) -> BranchReopened:
+    """A reopening on 19 February."""
     name, kind = BRANCHES[branch]
-    return BranchReopened(
-        version=version,
-        branch=branch,
-        name=name,
-        kind=kind,
-        hours=(),
-        closure_id="c",
-        reopened_on=date(2021, 2, 19),
-    )
+    return samples.branch(BranchReopened, version, branch, name=name, kind=kind, **more)
 
 
 TALK: dict[str, Any] = {
@@ -268,59 +238,42 @@ def hold(kind: type[HoldSnapshot], version: int, **more: Any) -> HoldSnapshot:
     return samples.hold(kind, version, **fields)
 
 
-def suspended(suspension_id: str = "s-1", resumes_on: date | None = None) -> FinesSuspended:
-    return FinesSuspended(
-        version=1,
-        suspension_id=suspension_id,
-        starts_on=date(2020, 12, 10),
-        resumes_on=resumes_on,
-        branches=(),
-        kinds=("central",),
-        reason="closed",
-    )
+def suspended(suspension_id: str = "s-1", version: int = 1, **more: Any) -> FinesSuspended:
+    fields = {"suspension_id": suspension_id, "starts_on": date(2020, 12, 10), **more}
+    return samples.suspension(FinesSuspended, version, **fields)
 
 
-def resumed(suspension_id: str = "s-1") -> FinesResumed:
-    snapshot = suspended(suspension_id, date(2021, 3, 5)).model_dump()
-    return FinesResumed.model_validate({**snapshot, "version": 3})
+def resumed(suspension_id: str = "s-1", version: int = 3, **more: Any) -> FinesResumed:
+    fields = {"starts_on": date(2020, 12, 10), "resumes_on": date(2021, 3, 5), **more}
+    return samples.suspension(FinesResumed, version, suspension_id=suspension_id, **fields)
 
 
-def fine(charge_id: str, patron_id: str, last: str = "charged", **more: Any) -> FineAssessed:
+def fine(charge_id: str, patron_id: str, last: str = "charged", **more: Any) -> Event:
     span = {"from": "2020-12-05", "to": "2020-12-09", "days": 5, "amount_cents": 750}
     fields = {
-        "version": 1,
-        "charge_id": charge_id,
-        "patron_id": patron_id,
-        "loan_id": "loan-1",
-        "kind": "fine",
-        "amount_cents": 750,
-        "outstanding_cents": 750,
         "assessed_on": date(2020, 12, 9),
         "due_on": date(2020, 12, 4),
         "charged_days": 5,
-        "spans": ({**span, "disposition": last, "cause": _CAUSE},),
+        "spans": [{**span, "disposition": last, "cause": _CAUSE}],
+        **more,
     }
-    return FineAssessed.model_validate({**fields, **more})
+    return samples.fine(1, charge_id, 750, patron_id=patron_id, **fields)
 
 
 def charge(kind: type[ChargeSnapshot], patron_id: str, **more: Any) -> ChargeSnapshot:
     """A charge after a change."""
     fields = {
-        "version": 2,
         "charge_id": "charge-1",
         "patron_id": patron_id,
-        "loan_id": "loan-1",
-        "kind": "fine",
         "amount_cents": 750,
         "outstanding_cents": 0,
         "assessed_on": date(2020, 12, 9),
         "lowered_cents": 300,
-        "cause": "closure-1",
         "paid_cents": 750,
-        "payment_id": "payment-1",
         "waived_cents": 200,
+        **more,
     }
-    return kind.model_validate({**fields, **more})
+    return samples.charge(kind, 2, **fields)
 
 
 def lost(loan_id: str, patron_id: str) -> LoanLost:

@@ -3,17 +3,17 @@
 import asyncio
 import random
 from datetime import date
-from typing import Any
 
 import pytest
 
 from services.notices.consumers import subscriptions
-from shared.contracts.circulation import FinesResumed, FinesSuspended, HoldChanged, HoldReady
+from shared.contracts.circulation import HoldChanged, HoldReady
 from shared.contracts.events import ActivityRescheduled
-from shared.contracts.notices import BranchReopened
 from shared.ids import new_id
 from tests.notices.lending import Lending
 from tests.notices.library import (
+    FEBRUARY_1,
+    FEBRUARY_17,
     FEBRUARY_19,
     STAFF,
     close,
@@ -30,39 +30,17 @@ from tests.notices.library import (
     reopened,
     reopening,
     rescheduled,
+    resumed,
+    suspended,
+    texts,
     title,
 )
 from tests.support import Api
 
-FEBRUARY_1 = "2021-02-01T10:00:00+08:00"
-FEBRUARY_17 = "2021-02-17T16:00:00+08:00"
 FEBRUARY_18 = "2021-02-18T10:00:00+08:00"
 MARCH_5 = date(2021, 3, 5)
 MAY_3 = date(2021, 5, 3)
 FROM = {"from": "2020-12-10"}
-
-
-def suspended(suspension_id: str = "s-1", version: int = 1, **more: Any) -> FinesSuspended:
-    return FinesSuspended.model_validate(
-        {
-            "version": version,
-            "suspension_id": suspension_id,
-            "starts_on": date(2020, 12, 10),
-            "resumes_on": None,
-            "branches": (),
-            "kinds": (),
-            "reason": "closed",
-            **more,
-        }
-    )
-
-
-def resumed(suspension_id: str, version: int = 3, **more: Any) -> FinesResumed:
-    return FinesResumed.model_validate(suspended(suspension_id, version, **more).model_dump())
-
-
-async def texts(api: Api, patron_id: str) -> list[str]:
-    return [item["text"] for item in await inbox(api, patron_id)]
 
 
 # ---- suspensions --------------------------------------------------------------------------------
@@ -188,13 +166,8 @@ async def test_a_reannounced_reopening_names_the_day_it_replaces(
 ) -> None:
     await register(api)
     await hear(api, prefers("p", 1, ("TPO",)), "e-1", FEBRUARY_1)
-    later = BranchReopened.model_validate(
-        {
-            **reopened("TPO", 3).model_dump(),
-            "reopened_on": MARCH_5,
-            "closures": (closure((1, None), (2, FEBRUARY_19), (3, MARCH_5)),),
-        }
-    )
+    announced = closure((1, None), (2, FEBRUARY_19), (3, MARCH_5))
+    later = reopened("TPO", 3, reopened_on=MARCH_5, closures=(announced,))
     await hear(api, later, "e-2", FEBRUARY_17)
     assert await texts(api, "p") == [
         (

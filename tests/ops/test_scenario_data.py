@@ -1,8 +1,7 @@
 """The data of the 2021 scenario, checked by itself: no services, no runner.
 
-The file's sums were worked out by hand from the written rules. Here they are worked out again, one
-day at a time, from nothing but the steps: the closures and suspensions known at each step. This is
-no copy of the fine function of circulation, nor does it use it.
+The file's sums were worked out by hand from the written rules. Here they are worked out again by
+tests/day_by_day.py, from nothing but the steps: the closures and suspensions known at each step.
 """
 
 import json
@@ -18,9 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.day_by_day import DAY, next_open, overdue_days
+
 FILE = Path(__file__).parents[2] / "ops" / "scenario" / "reopening-2021.yaml"
 CASES = Path(__file__).parents[1] / "data" / "fine-cases.json"
-DAY = timedelta(days=1)
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 # Keys of a step of each verb besides at, do, tell, by and expect: required ones, optional ones.
@@ -163,11 +163,7 @@ class Library:
 
     def open_from(self, branch: str, day: date) -> date | None:
         """Return `day` or the next open day; None if no end of the closure is known."""
-        for _ in range(400):
-            if not self.closed(branch, day):
-                return day
-            day += DAY
-        return None
+        return next_open(day, lambda one: not self.closed(branch, one))
 
     def suspension(self, branch: str, day: date) -> Row | None:
         for row in self.suspensions.values():
@@ -183,19 +179,16 @@ class Library:
     def statement(self, loan: Loan, on: date) -> tuple[date | None, list[tuple[date, str, int]]]:
         """Return the day counted from, and every overdue day with its disposition and cents."""
         start = self.open_from(loan.branch, loan.due_on)
-        days: list[tuple[date, str, int]] = []
-        left = int(scenario()["policy"]["fine_cap_cents"])
-        day = start
-        while day is not None and (day := day + DAY) <= on:
-            if self.suspension(loan.branch, day):
-                days.append((day, "suspended", 0))
-            elif self.closed(loan.branch, day):
-                days.append((day, "closed", 0))
-            else:
-                cents = min(loan.rate, left)
-                left -= cents
-                days.append((day, "charged" if cents else "capped", cents))
-        return start, days
+        if start is None:
+            return None, []
+        return start, overdue_days(
+            start,
+            on,
+            is_open=lambda day: not self.closed(loan.branch, day),
+            is_suspended=lambda day: self.suspension(loan.branch, day) is not None,
+            rate=loan.rate,
+            cap=int(scenario()["policy"]["fine_cap_cents"]),
+        )
 
     def cents(self, loan: Loan, on: date) -> int:
         return sum(cents for _, _, cents in self.statement(loan, on)[1])

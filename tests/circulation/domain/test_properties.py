@@ -2,9 +2,10 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from functools import partial
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,8 +24,8 @@ from services.circulation.domain.overdue import fine, is_overdue
 from services.circulation.domain.policy import Policy
 from services.circulation.domain.refusals.loans import NothingToGain
 from services.circulation.domain.suspension import FineSuspension
+from tests.day_by_day import DAY, days, next_open, overdue_days
 
-DAY = timedelta(days=1)
 JANUARY_1 = date(2021, 1, 1)
 
 
@@ -125,46 +126,26 @@ def is_open(calendar: Calendar, day: date) -> bool:
     )
 
 
-def next_open(calendar: Calendar, day: date) -> date | None:
-    return next((d for d in days(day, 300) if is_open(calendar, d)), None)
-
-
-def days(first: date, number: int) -> Iterator[date]:
-    return (first + n * DAY for n in range(number))
-
-
 def day_by_day(case: Case) -> tuple[date | None, list[tuple[date, Disposition, int]]]:
     """Return the first open day from the due date, and each overdue day's disposition and cents."""
-    policy = case.policy
-    due = next_open(case.calendar, case.due_on)
+    open_on = partial(is_open, case.calendar)
+    due = next_open(case.due_on, open_on)
     if due is None:
         return None, []
-    overdue: list[tuple[date, Disposition]] = []
-    for day in days(due + DAY, (case.until - due).days):
-        if any(
+    counted = overdue_days(
+        due,
+        case.until,
+        is_open=open_on,
+        is_suspended=lambda day: any(
             s.starts_on <= day and (s.resumes_on is None or day < s.resumes_on)
             for s in case.suspensions
-        ):
-            overdue.append((day, Disposition.SUSPENDED))
-        elif not is_open(case.calendar, day) and not policy.count_closed_days:
-            overdue.append((day, Disposition.CLOSED))
-        else:
-            overdue.append((day, Disposition.CHARGED))
-    chargeable = sum(disposition is Disposition.CHARGED for _, disposition in overdue)
-    rate, cap, owed = policy.fine_per_day_cents, policy.fine_cap_cents, 0
-    priced: list[tuple[date, Disposition, int]] = []
-    for day, disposition in overdue:
-        cents = 0
-        if disposition is Disposition.CHARGED:
-            if chargeable <= policy.grace_days:
-                disposition = Disposition.GRACE  # noqa: PLW2901 - the day's, as the rules go on
-            elif rate and cap is not None and owed >= cap:
-                disposition = Disposition.CAPPED  # noqa: PLW2901 - as above
-            else:
-                cents = rate if cap is None else min(rate, cap - owed)
-        owed += cents
-        priced.append((day, disposition, cents))
-    return due, priced
+        ),
+        rate=case.policy.fine_per_day_cents,
+        cap=case.policy.fine_cap_cents,
+        grace_days=case.policy.grace_days,
+        count_closed_days=case.policy.count_closed_days,
+    )
+    return due, [(day, Disposition(disposition), cents) for day, disposition, cents in counted]
 
 
 def spans(fine: Statement) -> list[tuple[date, date, Disposition, int]]:
@@ -192,7 +173,7 @@ def runs(
 def test_open_days_equal_those_counted_day_by_day(dice: Dice) -> None:
     calendar, day = dice.calendar(), dice.day()
     assert calendar.is_open(day) == is_open(calendar, day)
-    assert calendar.next_open(day) == next_open(calendar, day)
+    assert calendar.next_open(day) == next_open(day, partial(is_open, calendar))
     assert calendar.next_closed(day) == next(
         (d for d in days(day, 210) if not is_open(calendar, d)), None
     )
