@@ -67,6 +67,7 @@ SAID = {
     "activity": "Factory In and Out",
     "branch": "Tai Po Public Library",
     "libraries": "Sha Tin Public Library",
+    "subject": "Old maps",
     "amount": "$7.50",
     "outstanding": "$6.00",
     "refund": "$1.23",
