@@ -13,7 +13,17 @@ from pathlib import Path
 import aiohttp
 
 from ops.infrastructure.processes import System
-from ops.scenario import activities, branches, charges, expectations, holds, jobs, loans, setup
+from ops.scenario import (
+    activities,
+    branches,
+    charges,
+    enquiries,
+    expectations,
+    holds,
+    jobs,
+    loans,
+    setup,
+)
 from ops.scenario.api import Api
 from ops.scenario.definition import SCENARIO, Step, read_scenario
 from ops.scenario.flow import Flow
@@ -44,6 +54,8 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "suspend-fines": branches.suspend_fines,
     "announce-resumption": branches.announce_resumption,
     "notice": branches.publish_notice,
+    "ask-librarian": enquiries.ask_librarian,
+    "answer-enquiry": enquiries.answer_enquiry,
     "run-job": jobs.run_job,
     "ask-recording": activities.ask_recording,
     "expect": expectations.check_expectations,

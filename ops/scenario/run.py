@@ -23,6 +23,8 @@ class Run:
     holds: dict[tuple[str, str], str] = field(default_factory=dict)
     """Ids of holds by card and ISBN."""
     activities: dict[str, str] = field(default_factory=dict)
+    enquiries: dict[str, str] = field(default_factory=dict)
+    """Ids of enquiries by subject."""
     closures: dict[str, str] = field(default_factory=dict)
     suspensions: dict[str, dict[str, Any]] = field(default_factory=dict)
     loans: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -52,6 +52,8 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
     "ask-statement": ({"card", "barcode"}, set()),
     "run-job": ({"job"}, set()),
     "ask-recording": ({"card", "activity"}, set()),
+    "ask-librarian": ({"card", "subject", "text"}, {"branch"}),
+    "answer-enquiry": ({"card", "subject", "text"}, set()),
     "expect": (set(), {"view", "my_info", "branch", "outstanding"}),
 }
 MUST_EXPECT = {
