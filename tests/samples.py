@@ -155,6 +155,7 @@ def enquiry(kind: type[E], version: int, enquiry_id: str = "enquiry-1", **more: 
         "enquiry_id": enquiry_id,
         "patron_id": "patron-1",
         "state": "new",
+        "open": more.get("state") != "closed",
         "language": "en",
         "opened_at": START,
         "messages": version,

@@ -277,6 +277,7 @@ class EnquirySnapshot(Event):
         description="`new`: no librarian has taken it. `assigned`: a librarian works on it. "
         "`waiting`: for the patron's reply to a question. `closed`: until the patron replies."
     )
+    open: bool = Field(description="False while it is closed.")
     branch: Code | None = Field(
         default=None, description="Code of the branch whose staff are asked; null: all staff."
     )
@@ -285,11 +286,6 @@ class EnquirySnapshot(Event):
     opened_at: datetime
     first_answered_at: datetime | None = None
     messages: Count = Field(description="Number of messages of the patron and the staff.")
-
-    @property
-    def is_open(self) -> bool:
-        """True unless the enquiry is closed."""
-        return self.state != "closed"
 
 
 class EnquiryOpened(

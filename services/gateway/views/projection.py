@@ -145,10 +145,10 @@ def _fold_notification(event: NotificationSnapshot, at: datetime) -> Sequence[Ch
 @fold.register
 def _fold_enquiry(event: EnquirySnapshot, at: datetime) -> Sequence[Change]:
     content: Document = {"version": event.version, "state": event.state}
-    if event.is_open:
+    if event.open:
         content |= {"opened_at": event.opened_at, "messages": event.messages}
     path = f"enquiries.{_field(event.enquiry_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at, not event.is_open)]
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends=not event.open)]
 
 
 @fold.register

@@ -61,6 +61,11 @@ class Enquiry:
     """Number of messages, without notes."""
     notes: int = 0
 
+    @property
+    def is_open(self) -> bool:
+        """False while the enquiry is closed."""
+        return self.state != "closed"
+
 
 def replied(enquiry: Enquiry, at: datetime) -> Enquiry:
     """Return the enquiry with one more message of the patron, open again.
@@ -121,7 +126,7 @@ def _with_message(enquiry: Enquiry, at: datetime) -> Enquiry:
 
 
 def _check_open(enquiry: Enquiry) -> None:
-    if enquiry.state == "closed":
+    if not enquiry.is_open:
         raise EnquiryIsClosed
 
 

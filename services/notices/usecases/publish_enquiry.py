@@ -36,6 +36,7 @@ def snapshot(kind: type[EnquirySnapshot], enquiry: Enquiry) -> EnquirySnapshot:
         enquiry_id=enquiry.id,
         patron_id=enquiry.patron_id,
         state=enquiry.state,
+        open=enquiry.is_open,
         branch=enquiry.branch,
         title_id=enquiry.title_id,
         language=enquiry.language,
