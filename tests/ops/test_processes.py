@@ -258,6 +258,33 @@ def test_up_says_nothing_of_a_port_that_was_asked_for_and_given(small_services: 
         assert not system.moved()
 
 
+def test_make_up_starts_with_the_libraries_of_the_reopening(
+    small_services: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makefile = Path(__file__).parents[2] / "Makefile"
+    recipe = "up: .venv/project.stamp\n\t@$(PY) -m ops up --demonstration\n"
+    assert recipe in makefile.read_text()
+    monkeypatch.delenv("CARREL_MONGO_URL", raising=False)
+    monkeypatch.delenv("CARREL_KAFKA", raising=False)
+    script = """
+import sys, types
+import typer
+import ops.cli
+
+def prepare(system):
+    print("prepared", len(system.processes))
+    raise typer.Exit(7)
+
+sys.modules["ops.scenario.first_look"] = types.SimpleNamespace(prepare=prepare)
+ops.cli.app(["up", "--demonstration"])
+"""
+    up = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (up.returncode, up.stdout.splitlines()[-1]) == (7, "prepared 5"), up.stderr
+    wait_for_none(small_services)
+
+
 @pytest.mark.parametrize(
     ("held", "code"), [pytest.param(True, 0, id="held"), pytest.param(False, 1, id="differed")]
 )
