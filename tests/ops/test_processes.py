@@ -75,6 +75,18 @@ def test_a_killed_service_starts_again_at_its_address_with_other_settings(
         assert told(system.url("events"))["CARREL_FAILPOINT"] == "another"
 
 
+def test_a_service_whose_tasks_keep_failing_exits_with_an_error(small_services: Path) -> None:
+    with services(NOWHERE, small_services / "data", names=["events"], usual_ports=False) as system:
+        events = system.process("events")
+        with urlopen(f"{system.url('events')}/give-up", timeout=60):  # noqa: S310 - a loopback address
+            pass
+        end = time.monotonic() + 60
+        while events.running:
+            assert time.monotonic() < end, "the process goes on"
+            time.sleep(0.05)
+        assert events.exit_code == 1
+
+
 def test_a_service_that_dies_at_start_is_named_with_the_end_of_its_log(
     small_services: Path,
 ) -> None:
