@@ -1,5 +1,6 @@
 """Payments of the tests: fines to pay, calls of the API, and orders for the provider double."""
 
+import asyncio
 from typing import Any
 
 from services.circulation import store
@@ -36,10 +37,11 @@ async def fines(desk: Desk, *cents: int, to: str = "p1") -> list[dict[str, Any]]
 
 async def pay(desk: Desk, *charges: dict[str, Any], as_: str = P1) -> Answer:
     """Pay until the payment is final: on a slow machine the provider may answer late."""
-    while True:
-        answer = await ask_to_pay(desk, *charges, as_=as_)
-        if answer.status != 202 and answer.json().get("code") != "payment-under-way":
-            return answer
+    async with asyncio.timeout(60):
+        while True:
+            answer = await ask_to_pay(desk, *charges, as_=as_)
+            if answer.status != 202 and answer.json().get("code") != "payment-under-way":
+                return answer
 
 
 async def ask_to_pay(desk: Desk, *charges: dict[str, Any], as_: str = P1, **more: Any) -> Answer:

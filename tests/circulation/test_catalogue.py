@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import orjson
+import pytest
 
 from services.circulation import store
 from services.circulation.domain.title import MOST_COPIES
@@ -114,3 +115,13 @@ async def test_a_search_reads_only_the_titles_that_contain_its_rarest_word(desk:
             "explain", {**plan, "limit": 51}, verbosity="executionStats"
         )
         assert explained["executionStats"]["totalDocsExamined"] <= most, text
+
+
+async def test_a_search_that_takes_too_long_is_given_up_and_other_reads_go_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    title = await catalogued(desk)
+    monkeypatch.setattr(store.titles, "SEARCH_SECONDS", 0.0001)
+    late = await desk.api.get("/v1/titles?q=kites")
+    assert (late.status, late.json()["code"]) == (503, "unavailable")
+    assert (await desk.api.insist("GET", f"/v1/titles/{title['id']}")).status == 200

@@ -271,3 +271,18 @@ async def test_a_closure_that_ends_on_a_due_date_lowers_the_fine(desk: Desk) -> 
     assert answer.json()["done"] == 1
     charge = await desk.api.get(f"/v1/charges/{returned['charge']['id']}", as_=STAFF)
     assert charge.json()["amount_cents"] == 450  # due on 5 December instead: three days
+
+
+async def test_answers_to_check_outs_and_renewals_count_the_renewals_that_a_closure_grants(
+    desk: Desk,
+) -> None:
+    relief = closure("c-1", "2020-11-10", (2, "2020-12-20"))
+    granting = relief.model_copy(update={"extra_renewals": 2})
+    await desk.hear(told(version=2, closures=(granting,)))
+    loan = await desk.loan(on="2020-11-20")
+    assert loan["renewals_left"] == 7
+    path = f"/v1/loans/{loan['id']}/renewals"
+    for query in ("?preview=true", ""):
+        answer = await desk.api.insist("POST", path + query, as_=P1, at=noon("2020-12-10"))
+        renewed = answer.json()
+        assert renewed.get("loan", renewed)["renewals_left"] == 6

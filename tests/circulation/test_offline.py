@@ -5,7 +5,8 @@ from typing import Any
 
 from shared.contracts.accounts import PatronBlocked
 from shared.ids import card_digest
-from tests.circulation.desk import KEY, STAFF, STATION, Desk, card_of, noon
+from tests.circulation.desk import KEY, STAFF, STATION, Desk, card_of, closure, noon
+from tests.circulation.desk import branch as told
 from tests.support import Answer
 
 NIGHT = "2020-11-19T21:30:00+08:00"
@@ -133,3 +134,13 @@ async def test_staff_resolve_a_conflict_once(desk: Desk) -> None:
 
 async def test_an_offline_check_out_needs_its_time(desk: Desk) -> None:
     assert (await report(desk, "B1", at=None)).status == 422
+
+
+async def test_the_answer_counts_the_renewals_that_a_closure_grants(desk: Desk) -> None:
+    relief = closure("c-1", "2020-11-10", (2, "2020-12-20"))
+    granting = relief.model_copy(update={"extra_renewals": 2})
+    await desk.hear(told(version=2, closures=(granting,)))
+    [barcode] = await desk.copies(1)
+    for _ in range(2):  # the first report, and one that is sent again
+        [result] = await results(desk, barcode)
+        assert result["loan"]["renewals_left"] == 7

@@ -22,6 +22,7 @@ Hear = Callable[..., Awaitable[None]]
 PATRON = token(name="Chan Mei-ling")
 BEFORE_DUE = "2021-02-10T10:00:00+08:00"
 AFTER_DUE = "2021-02-18T10:00:00+08:00"
+ENDS = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00")
 
 
 def accruing(loan_id: str, cents: int, **more: Any) -> dict[str, Any]:
@@ -55,10 +56,11 @@ async def test_a_malformed_time_is_refused_even_when_an_overview_is_cached(
     settings: Settings, gateway: Gateway
 ) -> None:
     async with gateway(settings) as api:
-        times = ("soon", BEFORE_DUE, "soon")
-        answers = [await api.get("/v1/me", as_=PATRON, at=at) for at in times]
-    assert [answer.status for answer in answers] == [422, 200, 422]
-    assert answers[2].json()["code"] == "malformed"
+        times = ("soon", BEFORE_DUE, "soon", *ENDS)
+        for path in ("/v1/me", "/v1/me/info"):
+            answers = [await api.get(path, as_=PATRON, at=at) for at in times]
+            assert [answer.status for answer in answers] == [422, 200, 422, 422, 422]
+            assert answers[2].json()["code"] == "malformed"
 
 
 async def test_a_patron_without_any_event_has_an_empty_account(
@@ -427,7 +429,8 @@ async def test_a_registered_activity_is_shown_until_it_is_over(
         registered = {"activity_id": "full", "patron_id": who, "state": "waitlisted", "turn": turn}
         await hear(samples.registration(waits, 1, f"wait-{turn}", **registered))
     await hear(samples.activity("talk-1", starts_at="2021-02-12T19:00:00+08:00"))
-    await hear(samples.activity("full", starts_at="2021-02-11T10:00:00+08:00", venue="Hall"))
+    there: dict[str, Any] = {"venue": "Hall", "branch": "HKCL"}
+    await hear(samples.activity("full", starts_at="2021-02-11T10:00:00+08:00", **there))
     starts_at, ends_at = "2021-02-09T10:00:00+08:00", "2021-02-09T23:59:00+08:00"
     await hear(samples.activity("over", starts_at=starts_at, ends_at=ends_at))
 
@@ -447,7 +450,8 @@ async def test_a_registered_activity_is_shown_until_it_is_over(
         ]
         assert await seen(api) == [full, talk, unknown]
         row = (await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)).json()["activities"][0]
-        assert (row["starts_at"], row["venue"]) == ("2021-02-11T02:00:00Z", "Hall")
+        assert row["starts_at"] == "2021-02-11T02:00:00Z"
+        assert (row["venue"], row["branch"]) == ("Hall", "HKCL")
         left = {"activity_id": "full", "patron_id": "patron-7", "state": "cancelled", "turn": 1}
         await hear(samples.registration(events.RegistrationCancelled, 2, "wait-1", **left))
         await hear(

@@ -17,7 +17,8 @@ from services.gateway.settings import Settings
 from services.gateway.views.open_items import open_holds, open_loans
 from services.gateway.views.rebuild import rebuild
 from services.gateway.views.store import builds, reads, writes
-from services.gateway.views.store.schema import FORM, WHOLE
+from services.gateway.views.store.changes import Change, ViewChange
+from services.gateway.views.store.schema import FORM, WHOLE, Collections
 from services.registry import NAMES, OWNERS
 from shared.bus.topics import ensure_topics
 from shared.clock import wall_clock
@@ -208,6 +209,24 @@ async def test_a_faulty_message_does_not_stop_a_rebuild_and_becomes_one_dead_let
         await until(shown, within=60)
         _, ready = await readiness(api)
         assert "tasks" not in ready["checks"]
+
+
+async def test_a_message_that_fails_only_when_it_is_written_stops_no_rebuild(
+    settings: Settings, views: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = writes.apply
+
+    async def refuse(into: Collections, changes: Sequence[Change]) -> None:
+        if any(isinstance(each, ViewChange) and each.path == "loans.bad" for each in changes):
+            raise TypeError("a value that no database holds")
+        await apply(into, changes)
+
+    monkeypatch.setattr(writes, "apply", refuse)
+    lent = circulation.LoanCheckedOut
+    await publish(settings, wall_clock(), samples.loan(lent, 1, "bad"), samples.loan(lent, 1))
+    await built(settings, views)
+    view, _ = await reads.account_view(views, "patron-1")
+    assert list(open_loans(view)) == ["loan-1"]
 
 
 async def test_a_gateway_is_ready_once_its_views_are_whole_even_without_owners(

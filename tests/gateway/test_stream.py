@@ -35,6 +35,7 @@ PARTS = {
     "accruing",
     "totals",
     "activities",
+    "enquiries",
     "inbox",
     "sources",
 }

@@ -31,6 +31,7 @@ NO_SIGN = {
     "POST /v1/offline-conflicts/{conflict_id}/resolution": "is a note of the staff",
     "POST /v1/branches": "is shown where a notice names it",
     "PATCH /v1/branches/{code}": "moves no date at once",
+    "POST /v1/enquiries/{enquiry_id}/notes": "is shown to staff only",
     # Due dates follow in sweeps, after the command; fines are queried when they are shown.
     "POST /v1/closures": "moves dates later",
     "PATCH /v1/closures/{closure_id}": "moves dates later",
@@ -255,6 +256,26 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     assert unread > 0
     await account.do("POST /v1/me/inbox/{notification_id}/read", notification_id=message["id"])
     assert (await account.sees())["inbox"]["unread"] == unread - 1
+
+    # ---- questions
+    enquiry = "/v1/enquiries/{enquiry_id}"
+    question = {"subject": "Old maps", "text": "Where are they?"}
+    asked = (await account.do("POST /v1/enquiries", question))["id"]
+
+    async def states() -> list[str]:
+        return [one["state"] for one in (await account.sees())["enquiries"]]
+
+    assert await states() == ["new"]
+    take = {"to": "me", "seen": 1}
+    await account.do(f"POST {enquiry}/assignment", take, "staff", enquiry_id=asked)
+    assert await states() == ["assigned"]
+    answer = {"text": "On the sixth floor.", "seen": 2}
+    await account.do(f"POST {enquiry}/answers", answer, "staff", enquiry_id=asked)
+    assert await states() == ["answered"]
+    await account.do(f"POST {enquiry}/replies", {"text": "Thank you."}, enquiry_id=asked)
+    assert await states() == ["assigned"]
+    await account.do(f"POST {enquiry}/closure", {}, enquiry_id=asked)
+    assert await states() == []
 
     # ---- the patron
     patron = (await account.sees())["patron"]["id"]

@@ -39,7 +39,9 @@ async def test_an_inbox_is_listed_newest_first_in_pages(api: Api, lending: Lendi
             break
         cursor = f"&after={page['next']}"
     assert found == whole
-    assert (await api.get("/v1/me/inbox?after=x", as_=patron("p"))).status == 422
+    for wrong in ("x", "0001-01-01T00:00:00%2B14:00_x", "9999-12-31T23:59:59-12:00_e-1_x"):
+        answer = await api.get(f"/v1/me/inbox?after={wrong}", as_=patron("p"))
+        assert (answer.status, answer.json()["code"]) == (422, "bad-cursor")
     assert await inbox(api, "q") == []
 
 

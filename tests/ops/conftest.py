@@ -27,6 +27,10 @@ def create_app(settings):
     def crash():
         os._exit(3)
 
+    @app.get("/give-up")
+    def give_up():
+        app.state.give_up()
+
     return app
 """
 

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from ops.broker.dead_letters import Filter, find_dead_letters
 from ops.commands.doctor import examine
@@ -16,13 +18,15 @@ from shared.bus.retry import RetryPolicy
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import ensure_topics
 from shared.contracts.circulation import FinesSuspended
+from shared.http.app import create_service_app
+from shared.http.service import Service
 from shared.mongo import connect
 from shared.owners import OwnerAway, OwnerRefused, Owners
 from shared.unit_of_work import Run, UnitOfWork
 from tests.ops.command import carrel
 from tests.shared.test_bus import GOOD_HEADERS, send
 from tests.shared.things import Thing, event_of
-from tests.support import until
+from tests.support import served, until
 
 
 @pytest.fixture
@@ -38,8 +42,8 @@ class Consumer:
         self._failure = failure
         self._retry = RetryPolicy(patience=patience)
 
-    @contextlib.asynccontextmanager
-    async def listening(self, settings: Settings) -> AsyncIterator[Listener]:
+    @property
+    def subscriptions(self) -> Subscriptions:
         subscriptions = Subscriptions()
 
         @subscriptions.to(FinesSuspended, retry=self._retry)
@@ -48,11 +52,22 @@ class Consumer:
                 raise self._failure
             self.received.append(event.suspension_id)
 
+        return subscriptions
+
+    def create_app(self, settings: Settings) -> FastAPI:
+        """Create a service with this consumer."""
+        service = Service(
+            name="notices", title="N", routers=(), indexes={}, subscriptions=self.subscriptions
+        )
+        return create_service_app(service, settings)
+
+    @contextlib.asynccontextmanager
+    async def listening(self, settings: Settings) -> AsyncIterator[Listener]:
         client = connect(settings.mongo_url)
         store = client[f"{settings.database_prefix}_notices"]
         owners = Owners(settings, "notices")
         listener = Listener(
-            "notices", settings, subscriptions, UnitOfWork(store, "notices", settings, owners)
+            "notices", settings, self.subscriptions, UnitOfWork(store, "notices", settings, owners)
         )
         task = asyncio.create_task(listener.run())
         try:
@@ -114,3 +129,23 @@ async def test_a_message_that_waits_for_minutes_is_named_and_a_command_makes_it_
     assert dead_letter.error == "refused: operator-decision"
     [finding] = [f for f in await examine(settings) if f.check == "held messages"]
     assert finding.level == "ok"
+
+
+async def test_readiness_and_a_metric_name_a_message_that_waits_for_minutes(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "HELD_SECONDS", 0)
+    await publish(settings, "bad")
+    consumer = Consumer(OwnerAway("circulation"), patience=0.2)
+    working = settings.model_copy(update={"roles": ("api", "consumers")})
+    async with served(consumer.create_app, working) as api:
+
+        async def named() -> dict[str, Any] | None:
+            ready: dict[str, Any] = (await api.get("/health/ready")).json()
+            return ready if "held" in ready["checks"] else None
+
+        ready = await until(named, within=60)
+        assert ready["status"] == "degraded"
+        assert ready["checks"]["held"].startswith("fines.suspended/0/0 has held its partition")
+        metrics = (await api.get("/metrics")).body.decode()
+        assert 'carrel_message_held_seconds{topic="fines.suspended"}' in metrics

@@ -75,6 +75,18 @@ def test_a_killed_service_starts_again_at_its_address_with_other_settings(
         assert environment_of(system.url("events"))["CARREL_FAILPOINT"] == "another"
 
 
+def test_a_service_whose_tasks_keep_failing_exits_with_an_error(small_services: Path) -> None:
+    with services(NOWHERE, small_services / "data", names=["events"], usual_ports=False) as system:
+        events = system.process("events")
+        with urlopen(f"{system.url('events')}/give-up", timeout=60):  # noqa: S310 - a loopback address
+            pass
+        end = time.monotonic() + 60
+        while events.running:
+            assert time.monotonic() < end, "the process goes on"
+            time.sleep(0.05)
+        assert events.exit_code == 1
+
+
 def test_a_service_that_dies_at_start_is_named_with_the_end_of_its_log(
     small_services: Path,
 ) -> None:
@@ -256,6 +268,33 @@ def test_up_prints_no_note_if_it_gets_the_requested_port(small_services: Path) -
     with services(NOWHERE, small_services / "data", names=["gateway"], gateway_port=free) as system:
         assert system.process("gateway").port == free
         assert not system.moved_ports()
+
+
+def test_make_up_starts_with_the_libraries_of_the_reopening(
+    small_services: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makefile = Path(__file__).parents[2] / "Makefile"
+    recipe = "up: .venv/project.stamp\n\t@$(PY) -m ops up --demonstration\n"
+    assert recipe in makefile.read_text()
+    monkeypatch.delenv("CARREL_MONGO_URL", raising=False)
+    monkeypatch.delenv("CARREL_KAFKA", raising=False)
+    script = """
+import sys, types
+import typer
+import ops.cli
+
+def prepare(system):
+    print("prepared", len(system.processes))
+    raise typer.Exit(7)
+
+sys.modules["ops.scenario.first_look"] = types.SimpleNamespace(prepare=prepare)
+ops.cli.app(["up", "--demonstration"])
+"""
+    up = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (up.returncode, up.stdout.splitlines()[-1]) == (7, "prepared 5"), up.stderr
+    wait_for_none(small_services)
 
 
 @pytest.mark.parametrize(

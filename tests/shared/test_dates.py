@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from services.settings import Settings
 from shared.bus.subscriptions import Subscriptions
-from shared.clock import bounded, library_day, parse_instant
+from shared.clock import bounded, library_day, parse_instant, wall_clock
 from shared.contracts.circulation import FinesSuspended
 from shared.http.app import create_service_app
 from shared.http.bodies import Body, Day
@@ -83,6 +83,20 @@ async def test_the_time_header_refuses_times_at_the_ends_of_the_calendar(
     async with served(create_things, simulated) as api:
         answer = await api.get("/v1/time", as_=token("s", ["staff"]), at=end)
     assert answer.status == 422
+
+
+async def test_the_header_that_sets_the_time_lies_within_the_years_that_are_set(
+    settings: Settings,
+) -> None:
+    near = settings.model_copy(update={"roles": ("api",), "simulation": True, "date_years": 20})
+    async with served(create_things, near) as api:
+        answers = [
+            await api.get("/v1/time", as_=token("s", ["staff"]), at=f"{year}-06-01T00:00:00Z")
+            for year in (wall_clock().year + 10, wall_clock().year + 30)
+        ]
+    create_app(settings)  # the bound is global to the process
+    assert [answer.status for answer in answers] == [200, 422]
+    assert "within 20 years of today" in answers[1].json()["detail"]
 
 
 def test_an_event_with_a_date_outside_the_accepted_years_is_faulty() -> None:

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from services.settings import Settings
 from shared import supervision
@@ -62,6 +63,34 @@ async def test_a_task_that_ends_is_restarted_without_stopping_the_others(
         assert supervisor.failing() is None
     finally:
         await supervisor.stop()
+
+
+async def test_each_failure_is_logged_and_the_pause_before_a_restart_doubles_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervision, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(supervision, "LONGEST_PAUSE_SECONDS", 0.005)
+    last = asyncio.Event()
+    runs = 0
+
+    async def fails() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 6:
+            last.set()
+            await asyncio.Event().wait()
+        raise RuntimeError
+
+    supervisor = Supervisor(give_up=lambda: None, stopping=lambda: False)
+    with capture_logs() as logged:
+        supervisor.start("fails-often", fails)
+        async with asyncio.timeout(60):
+            await last.wait()
+    await supervisor.stop()
+    assert {(entry["event"], entry["task"], entry["error"]) for entry in logged} == {
+        ("background task failed", "fails-often", "RuntimeError")
+    }
+    assert [entry["seconds"] for entry in logged] == [0.001, 0.002, 0.004, 0.005, 0.005]
 
 
 def create_app(settings: Settings) -> FastAPI:

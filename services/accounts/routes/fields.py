@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request
-from pydantic import AfterValidator, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from services.accounts.domain.cardholder import (
     acceptable_card,
@@ -35,8 +35,8 @@ def _checked_secret(secret: SecretStr) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
-CardNumber = Annotated[str, AfterValidator(_checked_card)]
-NewPin = Annotated[SecretStr, AfterValidator(_checked_pin)]
+CardNumber = Annotated[str, Field(max_length=64), AfterValidator(_checked_card)]
+NewPin = Annotated[SecretStr, Field(max_length=64), AfterValidator(_checked_pin)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 Language = Literal["en", "zh-Hant", "zh-Hans"]

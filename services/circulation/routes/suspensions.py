@@ -52,7 +52,7 @@ class SuspensionIn(Body):
     starts_on: Day
     resumes_on: Day | None = None
     branches: frozenset[BranchCode] = Field(default=frozenset(), max_length=500)
-    kinds: frozenset[BranchKind] = frozenset()
+    kinds: frozenset[BranchKind] = Field(default=frozenset(), max_length=6)
     reason: Line
 
 

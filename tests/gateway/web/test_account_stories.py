@@ -85,3 +85,20 @@ async def test_the_ledger_of_a_paid_charge_shows_how_it_was_lowered(
     ):
         assert entry in page.text
     assert "its refunds are given" in history.text
+
+
+async def test_the_message_about_a_renewal_has_the_whole_title(library: Library) -> None:
+    library.now = NOVEMBER_2
+    branch = await library.branch("central")
+    card = await library.patron(branch)
+    title = "Lights of the Harbour, or The Night Ferries of Victoria and Their Crews, 1898 to 1970"
+    barcode = await copy_of(library, title, branch)
+    await library.flow.settle()
+    await library.lend(card, [barcode], branch)
+    await library.flow.settle()
+    async with Browser(library.system.gateway_url, at="2020-11-09T10:00:00+08:00") as browser:
+        entrance = await insist(lambda: browser.get("/log-in?lang=en"))
+        typed = {"card_number": card, "pin": PIN}
+        account = await insist(lambda: browser.submit(entrance, "/log-in", **typed))
+        renewed = await insist(lambda: browser.submit(account, "/renewals", all="1"))
+    assert f"{title}: renewed until 23 November 2020." in renewed.text

@@ -48,6 +48,7 @@ async def test_a_staff_scan_makes_a_fetched_reservation_ready(library: Library) 
         typed = {"branch": branch, "barcodes": barcode}
         done = await insist(partial(browser.submit, form, "/desk/returns", **typed))
         assert "To the shelf of reserved items, until 9 November 2020" in done.text
+        assert f"For Patron {card}" in done.text
         page = await insist(partial(browser.get, "/desk/fetching"))
         assert "There is nothing to fetch." in page.text  # at the library of the last scan
 
