@@ -269,7 +269,7 @@ async def get_stream(
     request: Request,
     caller: Patron,
     now: BusinessTime,
-    last_event_id: Annotated[str, Header(max_length=1000)] = "",
+    last_event_id: Annotated[str, Header(max_length=10_000)] = "",
 ) -> Response:
     """Follow the account as it changes, as server-sent events.
 
