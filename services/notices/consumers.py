@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from pydantic import BaseModel
 
 from services.notices import store
-from services.notices.domain.notification import Cause, Facts, whole_milliseconds
+from services.notices.domain.notification import Broadcast, Facts, whole_milliseconds
 from services.notices.kinds.kind import (
     Followers,
     ListedPatrons,
@@ -105,15 +105,17 @@ async def notify_patrons(event: Event, run: Run) -> None:
             command = NotifyPatron(run.event_id, patron_id, event.topic, run.now, about.stored)
             await run(notify_patron, command)
         case ListedPatrons() as listed:
-            await _notify_listed(_cause(event, about.stored, run), listed, run)
+            await _notify_listed(_broadcast(event, about.stored, run), listed, run)
         case Followers(branch, activity_type):
-            cause = _cause(event, about.stored, run, branch=branch, activity_type=activity_type)
-            await _notify_followers(cause, run)
+            broadcast = _broadcast(
+                event, about.stored, run, branch=branch, activity_type=activity_type
+            )
+            await _notify_followers(broadcast, run)
 
 
-async def _notify_listed(cause: Cause, listed: ListedPatrons, run: Run) -> None:
+async def _notify_listed(broadcast: Broadcast, listed: ListedPatrons, run: Run) -> None:
     """Notify the patrons that another service lists at this moment."""
-    await run(begin_notifying, cause)
+    await run(begin_notifying, broadcast)
     async for told, paged in _pages_to_notify(run):
         params = {"limit": str(PAGE)} | ({"after": told.after} if told.after else {})
         answer = await run.owners.get(listed.service, listed.path, now=run.now, params=params)
@@ -123,39 +125,39 @@ async def _notify_listed(cause: Cause, listed: ListedPatrons, run: Run) -> None:
         await paged(notify_page, NotifyPage(told.id, told.after, patron_ids, page.next, branches))
 
 
-async def _notify_followers(cause: Cause, run: Run) -> None:
-    """Notify the patrons who followed the branch or activity type of the cause at that time."""
-    await run(begin_notifying, cause)
+async def _notify_followers(broadcast: Broadcast, run: Run) -> None:
+    """Notify the patrons who followed the branch or activity type of the broadcast at that time."""
+    await run(begin_notifying, broadcast)
     async for told, paged in _pages_to_notify(run):
         found = await store.patrons.find_followers(run.database, told, PAGE)
         following = found[-1] if len(found) == PAGE else None
         await paged(notify_page, NotifyPage(told.id, told.after, tuple(found), following))
 
 
-async def _pages_to_notify(run: Run) -> AsyncIterator[tuple[Cause, Run]]:
-    """Yield, for each page of this event still to be notified, its cause and a run.
+async def _pages_to_notify(run: Run) -> AsyncIterator[tuple[Broadcast, Run]]:
+    """Yield, for each page of this event still to be notified, its broadcast and a run.
 
-    The progress is stored with the cause. Raises Busy after PAGES_IN_HAND pages; the event is then
-    delivered again and continues from there.
+    The progress is stored with the broadcast. Raises Busy after PAGES_IN_HAND pages; the event is
+    then delivered again and continues from there.
     """
     paged = run.in_steps()
     for _ in range(PAGES_IN_HAND):
-        cause = await store.notifications.find_cause(run.database, run.event_id)
-        if cause is None or cause.done:
+        broadcast = await store.notifications.find_broadcast(run.database, run.event_id)
+        if broadcast is None or broadcast.done:
             return
-        yield cause, paged
+        yield broadcast, paged
     raise Busy("more patrons are to be notified of this event")
 
 
-def _cause(
+def _broadcast(
     event: Event,
     about: Facts,
     run: Run,
     *,
     branch: str | None = None,
     activity_type: str | None = None,
-) -> Cause:
-    return Cause(
+) -> Broadcast:
+    return Broadcast(
         id=run.event_id,
         version=1,
         kind=event.topic,

@@ -11,7 +11,7 @@ from services.circulation.domain.cause import Cause
 from services.circulation.domain.charge import ChargeKind, new_charge
 from services.circulation.domain.fines import Disposition, Span, Statement
 from services.circulation.domain.hold import Hold, HoldState
-from services.circulation.domain.ledger import Change, Posting
+from services.circulation.domain.ledger import Posting, PostingKind
 from services.circulation.usecases.events import charge_events, hold_events
 from shared.contracts import Event, notices
 from shared.contracts.circulation import FineAssessed, Standing
@@ -75,7 +75,7 @@ def test_an_earlier_event_of_a_fine_says_if_fines_were_suspended_at_its_end(
     fine = new_charge("charge-1", "patron-1", ChargeKind.FINE, 600, DAY)
     fine = replace(fine, statement=Statement(DAY, 1, 600, spans))
     standing = Standing(version=1, outstanding_cents=600, blocked=False)
-    told = charge_events.posted(Posting(Change.ASSESSED, fine, ()), standing, None)
+    told = charge_events.posted(Posting(PostingKind.ASSESSED, fine, ()), standing, None)
     assert isinstance(told, FineAssessed)
     assert told.suspended is suspended
     assert stored_without(told, "suspended") == told

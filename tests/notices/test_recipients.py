@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.notices import consumers
-from services.notices.domain.notification import Cause
+from services.notices.domain.notification import Broadcast
 from services.notices.usecases.notify_page import NotifyPage, begin_notifying, notify_page
 from shared.clock import parse_instant
 from shared.owners import OwnerAway
@@ -98,9 +98,9 @@ async def test_all_followers_are_notified_after_a_kill_between_two_pages(
     # State after a crash: the event is noted, and its first page of patrons is notified.
     at = parse_instant(FEBRUARY_17)
     about = {"branch": "TPO", "reopened_on": "2021-02-19"}
-    cause = Cause("e-r", 1, "branch.reopened", at, about, branch="TPO")
+    broadcast = Broadcast("e-r", 1, "branch.reopened", at, about, branch="TPO")
     first_life = Run(api.app.state.unit_of_work, Origin(now=at, causation_id="e-r"), inbox="e-r")
-    await first_life(begin_notifying, cause)
+    await first_life(begin_notifying, broadcast)
     await first_life(notify_page, NotifyPage("e-r", "", ("p0", "p1", "p2"), "p2"))
     await hear(api, reopened("TPO"), "e-r", FEBRUARY_17)
     told = await events(api, "notification.delivered")

@@ -31,7 +31,7 @@ class EntryKind(StrEnum):
     """Money was given back."""
 
 
-class Change(StrEnum):
+class PostingKind(StrEnum):
     """Kind of change that a posting makes to its charge."""
 
     ASSESSED = "assessed"
@@ -77,7 +77,7 @@ class Occasion:
 class Posting:
     """A charge after one change, and the entries that record the change."""
 
-    change: Change
+    kind: PostingKind
     charge: Charge
     entries: tuple[Entry, ...]
 
@@ -89,16 +89,16 @@ class Posting:
     @property
     def moved_cents(self) -> int:
         """Cents assessed, paid, waived or given back; for an adjustment, cents lowered."""
-        moving = _MOVES[self.change]
+        moving = _MOVES[self.kind]
         return abs(sum(entry.amount_cents for entry in self.entries if entry.kind in moving))
 
 
 _MOVES = {
-    Change.ASSESSED: {EntryKind.CHARGE},
-    Change.PAID: {EntryKind.PAYMENT},
-    Change.WAIVED: {EntryKind.WAIVER},
-    Change.ADJUSTED: {EntryKind.CREDIT, EntryKind.REFUND_DUE},
-    Change.REFUNDED: {EntryKind.REFUND},
+    PostingKind.ASSESSED: {EntryKind.CHARGE},
+    PostingKind.PAID: {EntryKind.PAYMENT},
+    PostingKind.WAIVED: {EntryKind.WAIVER},
+    PostingKind.ADJUSTED: {EntryKind.CREDIT, EntryKind.REFUND_DUE},
+    PostingKind.REFUNDED: {EntryKind.REFUND},
 }
 
 
@@ -110,7 +110,7 @@ def is_refund(entry: Entry) -> bool:
 def assessed(charge: Charge, at: datetime, *, by: str = "") -> Posting:
     """Return the posting of a new charge."""
     occasion = Occasion(on=charge.assessed_on, at=at, by=by)
-    return _posting(Change.ASSESSED, charge, occasion, {EntryKind.CHARGE: charge.amount_cents})
+    return _posting(PostingKind.ASSESSED, charge, occasion, {EntryKind.CHARGE: charge.amount_cents})
 
 
 def pay(charge: Charge, cents: int, occasion: Occasion) -> Posting:
@@ -129,7 +129,7 @@ def pay(charge: Charge, cents: int, occasion: Occasion) -> Posting:
         version=charge.version + 1,
     )
     return _posting(
-        Change.PAID,
+        PostingKind.PAID,
         paid,
         occasion,
         {EntryKind.CREDIT: over, EntryKind.PAYMENT: -cents, EntryKind.REFUND_DUE: -over},
@@ -146,7 +146,7 @@ def waive(charge: Charge, cents: int, occasion: Occasion) -> Posting:
         waived_cents=charge.waived_cents + cents,
         version=charge.version + 1,
     )
-    return _posting(Change.WAIVED, waived, occasion, {EntryKind.WAIVER: -cents})
+    return _posting(PostingKind.WAIVED, waived, occasion, {EntryKind.WAIVER: -cents})
 
 
 def lower(
@@ -174,7 +174,7 @@ def lower(
         version=charge.version + 1,
     )
     return _posting(
-        Change.ADJUSTED,
+        PostingKind.ADJUSTED,
         lowered,
         occasion,
         {
@@ -192,11 +192,11 @@ def refund(charge: Charge, cents: int, occasion: Occasion) -> Posting:
     refunded = replace(
         charge, refund_due_cents=charge.refund_due_cents - cents, version=charge.version + 1
     )
-    return _posting(Change.REFUNDED, refunded, occasion, {EntryKind.REFUND: cents})
+    return _posting(PostingKind.REFUNDED, refunded, occasion, {EntryKind.REFUND: cents})
 
 
 def _posting(
-    change: Change, charge: Charge, occasion: Occasion, amounts: dict[EntryKind, int]
+    of_kind: PostingKind, charge: Charge, occasion: Occasion, amounts: dict[EntryKind, int]
 ) -> Posting:
     """Return a posting with an entry for each amount that is not 0.
 
@@ -218,4 +218,4 @@ def _posting(
         for kind, cents in amounts.items()
         if cents
     )
-    return Posting(change, charge, entries)
+    return Posting(of_kind, charge, entries)

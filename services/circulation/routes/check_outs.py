@@ -28,7 +28,7 @@ from services.circulation.routes.charges import ChargeOut, StatementOut
 from services.circulation.routes.copies import CopyDetail
 from services.circulation.routes.fields import Barcodes, BranchCode, When, day_of
 from services.circulation.routes.holds import HoldOut
-from services.circulation.routes.loans import LoanOut, Refusal
+from services.circulation.routes.loans import ItemRefusalOut, LoanOut
 from services.circulation.routes.patrons import ask_for_card
 from services.circulation.usecases.commands.check_out import CheckOut, check_out
 from services.circulation.usecases.commands.record_offline_check_outs import (
@@ -84,7 +84,7 @@ class LentOut(BaseModel):
     barcode: str
     ok: bool
     loan: LoanOut | None = None
-    problem: Refusal | None = None
+    problem: ItemRefusalOut | None = None
 
     @classmethod
     def of(cls, lent: Lent) -> "LentOut":
@@ -94,7 +94,7 @@ class LentOut(BaseModel):
             barcode=lent.barcode,
             ok=loan is not None,
             loan=LoanOut.of(loan, {loan.id: lent.renewals_left}) if loan else None,
-            problem=Refusal.of(lent.refused),
+            problem=ItemRefusalOut.of(lent.refused),
         )
 
 
@@ -119,7 +119,7 @@ class ReturnedOut(BaseModel):
         default=None, description="The hold that the copy is kept or sent for; null: no hold."
     )
     copy_: CopyDetail | None = Field(default=None, serialization_alias="copy")
-    problem: Refusal | None = None
+    problem: ItemRefusalOut | None = None
 
     @classmethod
     def of(cls, returned: Returned) -> "ReturnedOut":
@@ -132,7 +132,7 @@ class ReturnedOut(BaseModel):
             statement=StatementOut.of(returned.statement) if returned.statement else None,
             hold=HoldOut.of(returned.hold, None) if returned.hold else None,
             copy_=CopyDetail.of(returned.copy) if returned.copy else None,
-            problem=Refusal.of(returned.refused),
+            problem=ItemRefusalOut.of(returned.refused),
         )
 
 

@@ -18,7 +18,7 @@ from services.circulation.domain.refusals.loans import (
     PriceUnknown,
     ReturnedBeforeBorrowed,
 )
-from services.circulation.domain.refusals.refusal import Refused
+from services.circulation.domain.refusals.refusal import ItemRefusal
 from services.circulation.routes.charges import ChargeOut, FineStatementOut, StatementOut
 from services.circulation.routes.fields import Id, Today, When, day_of
 from services.circulation.usecases.commands.claim_returned import ClaimReturned, claim_returned
@@ -142,14 +142,14 @@ class LoanPage(BaseModel):
     next: str | None
 
 
-class Refusal(BaseModel):
+class ItemRefusalOut(BaseModel):
     """The reason why one of several items was refused: `code` for programs, `detail` for people."""
 
     code: str
     detail: str
 
     @classmethod
-    def of(cls, refused: Refused | None) -> "Refusal | None":
+    def of(cls, refused: ItemRefusal | None) -> "ItemRefusalOut | None":
         """Build the response from a refusal, and count it; None if nothing was refused."""
         if refused is None:
             return None

@@ -18,7 +18,7 @@ from services.circulation.domain.refusals.loans import (
 from services.circulation.domain.refusals.patrons import PatronBlocked
 from services.circulation.routes.charges import ChargeOut, StatementOut
 from services.circulation.routes.fields import Id, Ids, day_of
-from services.circulation.routes.loans import LoanOut, Refusal, renewals_left
+from services.circulation.routes.loans import ItemRefusalOut, LoanOut, renewals_left
 from services.circulation.usecases.commands.renew_all_loans import (
     Attempt,
     RenewAllLoans,
@@ -77,7 +77,7 @@ class AttemptOut(BaseModel):
     loan: LoanOut | None = None
     reference: str | None = None
     charge: ChargeOut | None = None
-    problem: Refusal | None = None
+    problem: ItemRefusalOut | None = None
 
     @classmethod
     def of(cls, attempt: Attempt, left: Mapping[str, int]) -> "AttemptOut":
@@ -89,7 +89,7 @@ class AttemptOut(BaseModel):
             loan=renewal.loan if renewal else None,
             reference=renewal.reference if renewal else None,
             charge=renewal.charge if renewal else None,
-            problem=Refusal.of(attempt.refused),
+            problem=ItemRefusalOut.of(attempt.refused),
         )
 
 
@@ -127,7 +127,7 @@ class AttemptEffectOut(BaseModel):
     loan_id: str
     ok: bool
     effect: RenewalEffectOut | None = None
-    problem: Refusal | None = None
+    problem: ItemRefusalOut | None = None
 
     @classmethod
     def of(cls, attempt: Attempt, left: Mapping[str, int]) -> "AttemptEffectOut":
@@ -137,7 +137,7 @@ class AttemptEffectOut(BaseModel):
             loan_id=attempt.loan_id,
             ok=effect is not None,
             effect=effect,
-            problem=Refusal.of(attempt.refused),
+            problem=ItemRefusalOut.of(attempt.refused),
         )
 
 

@@ -140,7 +140,7 @@ def _packed(said: Sequence[Said], left: int) -> str:
     return base64.urlsafe_b64encode(zlib.compress(body, 9)).decode()
 
 
-def heard(request: Request, secret: str) -> list[Said]:
+def read_messages(request: Request, secret: str) -> list[Said]:
     """Return the messages for this page; none if their cookie was not written by us."""
     text, _, digest = cookie(request, SAID).partition(".")
     ours = _digest(secret, "said", text)

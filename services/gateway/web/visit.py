@@ -111,7 +111,7 @@ class Visit:
     def page(self, template: str, *, status: int = 200, **shown: Any) -> Response:
         """Return a page, with the messages of the last command."""
         context = _Context(self, again=status == 503)
-        said = session.heard(self.request, self.secret)
+        said = session.read_messages(self.request, self.secret)
         html = (
             _ENVIRONMENTS[self.language.code]
             .get_template(template)

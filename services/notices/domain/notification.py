@@ -16,7 +16,7 @@ Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Cause:
+class Broadcast:
     """An event of which several patrons are notified, with the progress of that."""
 
     id: str
@@ -101,7 +101,7 @@ def whole_milliseconds(instant: datetime) -> datetime:
 def notification_id(message: str, patron_id: str) -> str:
     """Return the id for this patron and message, the same at every replica and every delivery.
 
-    `message` is the id of an event, or the `message` of a cause.
+    `message` is the id of an event, or the `message` of a broadcast.
     """
     return str(uuid5(_NAMESPACE, f"{message}:{patron_id}"))
 
@@ -114,10 +114,12 @@ def notification(
     return Notification(told, 1, patron_id, kind, whole_milliseconds(at), about, happened=event_id)
 
 
-def notification_of(cause: Cause, patron_id: str, about: Facts) -> Notification:
+def notification_of(broadcast: Broadcast, patron_id: str, about: Facts) -> Notification:
     """Return a new, unread notification of an event that concerns several patrons."""
-    told = notification_id(cause.message, patron_id)
-    return Notification(told, 1, patron_id, cause.kind, cause.at, about, happened=cause.id)
+    told = notification_id(broadcast.message, patron_id)
+    return Notification(
+        told, 1, patron_id, broadcast.kind, broadcast.at, about, happened=broadcast.id
+    )
 
 
 def joined(told: Notification, about: Facts, event_id: str) -> Notification:

@@ -6,12 +6,12 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from services.notices.domain.notification import Cause, Notification
+from services.notices.domain.notification import Broadcast, Notification
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Work
 
 NOTIFICATIONS = "notifications"
-CAUSES = "causes"
+BROADCASTS = "causes"
 
 INDEXES: Indexes = {
     NOTIFICATIONS: [
@@ -24,7 +24,7 @@ INDEXES: Indexes = {
             ]
         ),
     ],
-    CAUSES: [
+    BROADCASTS: [
         IndexModel([("branch", ASCENDING), ("at", ASCENDING)]),
         IndexModel([("activity_type", ASCENDING), ("at", ASCENDING)]),
     ],
@@ -55,27 +55,27 @@ async def delete_inbox(work: Work, patron_id: str) -> None:
     await work.delete(NOTIFICATIONS, {"patron_id": patron_id})
 
 
-async def get_cause(work: Work, event_id: str) -> Cause | None:
-    """Return the cause of an event, or None."""
-    return await work.find(Cause, CAUSES, {"_id": event_id})
+async def get_broadcast(work: Work, event_id: str) -> Broadcast | None:
+    """Return the broadcast of an event, or None."""
+    return await work.find(Broadcast, BROADCASTS, {"_id": event_id})
 
 
-async def save_cause(work: Work, cause: Cause) -> None:
-    """Save a cause with its progress; version 1 is a new one."""
-    if cause.version == 1:
-        await work.add(CAUSES, cause)
+async def save_broadcast(work: Work, broadcast: Broadcast) -> None:
+    """Save a broadcast with its progress; version 1 is a new one."""
+    if broadcast.version == 1:
+        await work.add(BROADCASTS, broadcast)
     else:
-        await work.save(CAUSES, cause)
+        await work.save(BROADCASTS, broadcast)
 
 
-async def causes_between(
+async def broadcasts_between(
     work: Work,
     start: datetime,
     until: datetime | None,
     branches: Collection[str],
     activity_types: Collection[str],
-) -> list[Cause]:
-    """Return the causes from `start` to before `until` of these branches or activity types."""
+) -> list[Broadcast]:
+    """Return the broadcasts from `start` to before `until` of these branches or activity types."""
     span: dict[str, Any] = {"$gte": start} | ({"$lt": until} if until else {})
     query = {
         "$or": [
@@ -83,13 +83,13 @@ async def causes_between(
             {"activity_type": {"$in": sorted(activity_types)}, "at": span},
         ]
     }
-    return await work.all(Cause, CAUSES, query, sort=[("at", ASCENDING)])
+    return await work.all(Broadcast, BROADCASTS, query, sort=[("at", ASCENDING)])
 
 
-async def find_cause(db: Database, event_id: str) -> Cause | None:
-    """Return the cause of an event with its progress; None before the first notification."""
-    found = await db[CAUSES].find_one({"_id": event_id})
-    return None if found is None else from_document(Cause, found)
+async def find_broadcast(db: Database, event_id: str) -> Broadcast | None:
+    """Return the broadcast of an event with its progress; None before the first notification."""
+    found = await db[BROADCASTS].find_one({"_id": event_id})
+    return None if found is None else from_document(Broadcast, found)
 
 
 async def find_inbox(

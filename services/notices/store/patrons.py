@@ -7,7 +7,7 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.notices.domain.notification import Cause
+from services.notices.domain.notification import Broadcast
 from services.notices.domain.patron import Patron
 from shared.mongo import Database, Indexes, from_document
 from shared.unit_of_work import Work
@@ -58,16 +58,16 @@ async def find_one(db: Database, patron_id: str) -> Patron | None:
     return None if found is None else from_document(Patron, found)
 
 
-async def find_followers(db: Database, cause: Cause, limit: int) -> list[str]:
-    """Return the next patrons who ever followed the branch or the activity type of a cause.
+async def find_followers(db: Database, broadcast: Broadcast, limit: int) -> list[str]:
+    """Return the next patrons who ever followed the branch or the activity type of a broadcast.
 
-    They come after `cause.after`, in order of id.
+    They come after `broadcast.after`, in order of id.
     """
-    query: dict[str, Any] = {"_id": {"$gt": cause.after}}
-    if cause.branch is not None:
-        query["preferences.branches"] = cause.branch
-    if cause.activity_type is not None:
-        query["preferences.activity_types"] = cause.activity_type
+    query: dict[str, Any] = {"_id": {"$gt": broadcast.after}}
+    if broadcast.branch is not None:
+        query["preferences.branches"] = broadcast.branch
+    if broadcast.activity_type is not None:
+        query["preferences.activity_types"] = broadcast.activity_type
     found = db[PATRONS].find(query, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
     return [document["_id"] async for document in found]
 

@@ -30,18 +30,22 @@ async def apply_preferences(work: Work, command: ApplyPreferences) -> None:
     span = in_force_between(patron, command.version)
     if span is None:
         return
-    causes = await store.notifications.causes_between(
+    broadcasts = await store.notifications.broadcasts_between(
         work,
         *span,
         branches={code for p in patron.preferences for code in p.branches},
         activity_types={kind for p in patron.preferences for kind in p.activity_types},
     )
-    ids = [notification_id(cause.message, patron.id) for cause in causes]
+    ids = [notification_id(broadcast.message, patron.id) for broadcast in broadcasts]
     told = await store.notifications.some(work, ids)
     changes = [
         change
-        for cause in causes
-        if (change := settled(cause, patron, told.get(notification_id(cause.message, patron.id))))
+        for broadcast in broadcasts
+        if (
+            change := settled(
+                broadcast, patron, told.get(notification_id(broadcast.message, patron.id))
+            )
+        )
     ]
     if changes:
         await store.patrons.hold(work, patron, patron.id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from services.notices import store
 from services.notices.domain.notification import (
-    Cause,
+    Broadcast,
     Notification,
     joined,
     notification_id,
@@ -21,7 +21,7 @@ from shared.unit_of_work import Work
 class NotifyPage:
     """The next page of an event's patrons."""
 
-    cause_id: str
+    broadcast_id: str
     after: str
     """Start of the page, which must be the end of the pages notified so far."""
     patron_ids: tuple[str, ...]
@@ -31,13 +31,13 @@ class NotifyPage:
     """Branches whose loans it concerns, by patron; empty if it does not concern loans."""
 
 
-async def begin_notifying(work: Work, cause: Cause) -> None:
+async def begin_notifying(work: Work, broadcast: Broadcast) -> None:
     """Store the event before anyone is notified of it.
 
     Preferences saved from now on find the event; patrons who saved theirs before are found by it.
     """
-    if await store.notifications.get_cause(work, cause.id) is None:
-        await store.notifications.save_cause(work, cause)
+    if await store.notifications.get_broadcast(work, broadcast.id) is None:
+        await store.notifications.save_broadcast(work, broadcast)
 
 
 async def notify_page(work: Work, command: NotifyPage) -> None:
@@ -45,52 +45,52 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
 
     A page that was notified before, by this replica or another, changes nothing.
     """
-    cause = await store.notifications.get_cause(work, command.cause_id)
-    if cause is None or cause.done or cause.after != command.after:
+    broadcast = await store.notifications.get_broadcast(work, command.broadcast_id)
+    if broadcast is None or broadcast.done or broadcast.after != command.after:
         return
     known = await store.patrons.some(work, command.patron_ids)
     told = await store.notifications.some(
-        work, [notification_id(cause.message, patron_id) for patron_id in command.patron_ids]
+        work, [notification_id(broadcast.message, patron_id) for patron_id in command.patron_ids]
     )
     for patron_id in dict.fromkeys(command.patron_ids):
         patron = known.get(patron_id)
         change = settled(
-            cause,
+            broadcast,
             patron or Patron(patron_id),
-            told.get(notification_id(cause.message, patron_id)),
+            told.get(notification_id(broadcast.message, patron_id)),
             command.branches.get(patron_id),
         )
         if change is not None:
             await store.patrons.hold(work, patron, patron_id)
             await deliver(work, change)
-    await store.notifications.save_cause(
+    await store.notifications.save_broadcast(
         work,
         replace(
-            cause,
-            version=cause.version + 1,
-            after=cause.after if command.next is None else command.next,
+            broadcast,
+            version=broadcast.version + 1,
+            after=broadcast.after if command.next is None else command.next,
             done=command.next is None,
         ),
     )
 
 
 def settled(
-    cause: Cause,
+    broadcast: Broadcast,
     patron: Patron,
     told: Notification | None,
     branches: tuple[str, ...] | None = None,
 ) -> Notification | None:
-    """Return the notification to write so that the patron has it only if `cause` concerns them.
+    """Return the notification to write so that the patron has it only if `broadcast` concerns them.
 
     None if nothing has to be written.
     """
-    concerned = cause.concerns(patron)
-    about = cause.about if branches is None else {**cause.about, "branches": branches}
+    concerned = broadcast.concerns(patron)
+    about = broadcast.about if branches is None else {**broadcast.about, "branches": branches}
     if told is None:
-        return notification_of(cause, patron.id, about) if concerned else None
+        return notification_of(broadcast, patron.id, about) if concerned else None
     if told.withdrawn == concerned:
         return withdrawn(told, not concerned)
-    if cause.is_joined and concerned:
-        with_this = joined(told, about, cause.id)
+    if broadcast.is_joined and concerned:
+        with_this = joined(told, about, broadcast.id)
         return None if with_this is told else with_this
     return None

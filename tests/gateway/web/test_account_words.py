@@ -84,7 +84,7 @@ def remembered(said: list[Said]) -> tuple[list[Said], int]:
     session.say(Request({**scope, "headers": []}), response, "secret", said)
     kept = response.headers["set-cookie"].partition(";")[0]
     back = Request({**scope, "headers": [(b"cookie", kept.encode()), (b"host", b"127.0.0.1")]})
-    return session.heard(back, "secret"), len(kept)
+    return session.read_messages(back, "secret"), len(kept)
 
 
 def test_a_message_contains_a_long_title_in_full() -> None:

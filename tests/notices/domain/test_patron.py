@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from services.notices.domain.notification import (
-    Cause,
+    Broadcast,
     notification_id,
     whole_milliseconds,
 )
@@ -74,19 +74,19 @@ def test_an_erased_patron_stays_erased() -> None:
     assert (patron.erased, patron.preferences, patron.language) == (True, (), "en")
     assert seen(patron, 9, "en") is patron
     assert prefers(patron, chosen(2, 5, "HKCL")) is patron
-    cause = Cause("e", 1, "fines.resumed", NOON, {})
-    assert cause.concerns(Patron("p"))
-    assert not cause.concerns(patron)
+    broadcast = Broadcast("e", 1, "fines.resumed", NOON, {})
+    assert broadcast.concerns(Patron("p"))
+    assert not broadcast.concerns(patron)
 
 
 def test_a_reopening_concerns_the_patrons_who_follow_the_branch_at_that_time() -> None:
     patron = Patron("p", preferences=VERSIONS)
     told = [
-        Cause("e", 1, "branch.reopened", minute(at), {}, branch="HKCL").concerns(patron)
+        Broadcast("e", 1, "branch.reopened", minute(at), {}, branch="HKCL").concerns(patron)
         for at in (-1, 0, 9, 10, 20)
     ]
     assert told == [False, True, True, False, False]
-    talk = Cause("e", 1, "recording.released", minute(5), {}, activity_type="talk")
+    talk = Broadcast("e", 1, "recording.released", minute(5), {}, activity_type="talk")
     assert talk.concerns(patron)
 
 

@@ -22,13 +22,13 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True)
-class Refused:
-    """Refusal of one item of several."""
+class ItemRefusal:
+    """The refusal of one item of several, whose other items went well."""
 
     code: str
     reason: str
 
     @classmethod
-    def by(cls, refusal: Refusal) -> "Refused":
+    def by(cls, refusal: Refusal) -> "ItemRefusal":
         """Convert a refusal."""
         return cls(refusal.code, refusal.reason)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from services.circulation import store
 from services.circulation.domain.copy import Copy, describe
-from services.circulation.domain.refusals.refusal import Refusal, Refused
+from services.circulation.domain.refusals.refusal import ItemRefusal, Refusal
 from services.circulation.domain.refusals.titles import BarcodeTaken
 from services.circulation.domain.title import Title, amend, check_copies, next_version
 from services.circulation.usecases.commands.catalogue_title import NewCopy, new_copies
@@ -45,7 +45,7 @@ class Imported:
     """Outcome for one title."""
 
     outcome: Literal["added", "changed", "unchanged", "refused"]
-    refused: Refused | None = None
+    refused: ItemRefusal | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ async def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
             copies = by_title[present.id] if present else []
             step = _step(given, present, copies, by_barcode)
         except Refusal as refusal:
-            results.append(Imported("refused", Refused.by(refusal)))
+            results.append(Imported("refused", ItemRefusal.by(refusal)))
         else:
             steps.append(step)
             results.append(Imported(step.outcome))

@@ -5,7 +5,7 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.refusals.loans import NoSuchLoan
-from services.circulation.domain.refusals.refusal import Refusal, Refused
+from services.circulation.domain.refusals.refusal import ItemRefusal, Refusal
 from services.circulation.usecases.commands.renew_loan import (
     Renewal,
     post_renewals,
@@ -30,7 +30,7 @@ class Attempt:
 
     loan_id: str
     renewal: Renewal | None
-    refused: Refused | None
+    refused: ItemRefusal | None
 
 
 async def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
@@ -44,7 +44,7 @@ async def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
     if wanted is not None:
         loans = [loan for loan in loans if loan.id in wanted]
     missing = {*(wanted or ())} - {loan.id for loan in loans}
-    none = [Attempt(loan_id, None, Refused.by(NoSuchLoan())) for loan_id in sorted(missing)]
+    none = [Attempt(loan_id, None, ItemRefusal.by(NoSuchLoan())) for loan_id in sorted(missing)]
     if not loans:
         return none
     terms = await renewal_terms(work, command.patron_id, loans)
@@ -53,7 +53,7 @@ async def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
         try:
             renewal = await renew_one(work, loan, terms, command.on)
         except Refusal as refusal:
-            attempts.append(Attempt(loan.id, None, Refused.by(refusal)))
+            attempts.append(Attempt(loan.id, None, ItemRefusal.by(refusal)))
         else:
             attempts.append(Attempt(loan.id, renewal, None))
     await post_renewals(work, terms, [each.renewal for each in attempts if each.renewal])

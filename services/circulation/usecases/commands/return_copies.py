@@ -20,7 +20,7 @@ from services.circulation.domain.overdue import fine
 from services.circulation.domain.refusals.branches import NoSuchBranch
 from services.circulation.domain.refusals.copies import CopyNotOnLoan, NoSuchCopy
 from services.circulation.domain.refusals.loans import InTheFuture
-from services.circulation.domain.refusals.refusal import Refusal, Refused
+from services.circulation.domain.refusals.refusal import ItemRefusal, Refusal
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.usecases.events import loan_events
 from services.circulation.usecases.steps.current_loan import current_loans, record_moves
@@ -53,7 +53,7 @@ class Returned:
     loan: Loan | None = None
     charge: Charge | None = None
     statement: Statement | None = None
-    refused: Refused | None = None
+    refused: ItemRefusal | None = None
     copy: Copy | None = None
     hold: Hold | None = None
     """Hold that the copy is kept or sent for."""
@@ -134,7 +134,7 @@ async def _take_back(
         try:
             end = _end(command, barcode, copies, of_copies, suspensions)
         except Refusal as refusal:
-            results[barcode] = Returned(barcode, refused=Refused.by(refusal))
+            results[barcode] = Returned(barcode, refused=ItemRefusal.by(refusal))
         else:
             ended.append(end)
             results[barcode] = Returned(barcode, end.loan, end.charge, end.statement, copy=end.copy)

@@ -4,7 +4,7 @@ from typing import Any
 
 from services.circulation.domain.charge import Charge, ChargeKind
 from services.circulation.domain.fines import as_document
-from services.circulation.domain.ledger import Change, Posting
+from services.circulation.domain.ledger import Posting, PostingKind
 from shared.contracts.circulation import (
     ChargeSnapshot,
     FineAdjusted,
@@ -25,16 +25,16 @@ def posted(posting: Posting, standing: Standing, title_id: str | None) -> Charge
     """Return the event of one change, with the patron's standing after it."""
     fields = _fields(posting.charge, title_id, standing)
     reference = posting.entries[0].reference if posting.entries else ""
-    match posting.change:
-        case Change.ASSESSED:
+    match posting.kind:
+        case PostingKind.ASSESSED:
             return FineAssessed(**fields, **_statement(posting.charge))
-        case Change.PAID:
+        case PostingKind.PAID:
             return FinePaid(**fields, paid_cents=posting.moved_cents, payment_id=reference)
-        case Change.WAIVED:
+        case PostingKind.WAIVED:
             return FineWaived(**fields, waived_cents=posting.moved_cents)
-        case Change.ADJUSTED:
+        case PostingKind.ADJUSTED:
             return FineAdjusted(**fields, lowered_cents=posting.moved_cents, cause=reference)
-        case Change.REFUNDED:
+        case PostingKind.REFUNDED:
             return FineAdjusted(
                 **fields, lowered_cents=0, refunded_cents=posting.moved_cents, cause=reference
             )

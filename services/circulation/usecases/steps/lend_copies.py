@@ -15,7 +15,7 @@ from services.circulation.domain.loan import Loan
 from services.circulation.domain.patron import Borrower, Patron, is_blocked
 from services.circulation.domain.policy import PolicyMatrix
 from services.circulation.domain.refusals.copies import NoSuchCopy
-from services.circulation.domain.refusals.refusal import Refusal, Refused
+from services.circulation.domain.refusals.refusal import ItemRefusal, Refusal
 from services.circulation.usecases.events import loan_events
 from services.circulation.usecases.steps.end_hold import release_hold
 from services.circulation.usecases.steps.post_to_ledger import post
@@ -50,7 +50,7 @@ class Lent:
 
     barcode: str
     loan: Loan | None
-    refused: Refused | None
+    refused: ItemRefusal | None
     renewals_left: int = 0
     """Number of renewals that the loan still has today."""
     copy: Copy | None = None
@@ -73,7 +73,7 @@ def lend_each(
         try:
             results.append(_lend(terms, barcode, before, overridden))
         except Refusal as refusal:
-            results.append(Lent(barcode, None, Refused.by(refusal)))
+            results.append(Lent(barcode, None, ItemRefusal.by(refusal)))
     return results
 
 
@@ -107,7 +107,7 @@ def _lend(
             open_loans=terms.borrower.open_loans + before,
         )
     except overridden as refusal:
-        return replace(lend(blocked=False, open_loans=-1), refused=Refused.by(refusal))
+        return replace(lend(blocked=False, open_loans=-1), refused=ItemRefusal.by(refusal))
 
 
 async def save_loans(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:

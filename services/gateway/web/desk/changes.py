@@ -21,7 +21,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
-class Change:
+class PreviewableCommand:
     """A command that can be previewed."""
 
     method: str
@@ -36,7 +36,7 @@ class Change:
 
 
 async def carry_out(
-    visit: Visit, change: Change, again: Callable[[Reply], Awaitable[Response]]
+    visit: Visit, change: PreviewableCommand, again: Callable[[Reply], Awaitable[Response]]
 ) -> Response:
     """Show what the change would do, or make it; if it is refused, show the form `again`."""
     if visit.request.query_params.get("preview"):
@@ -49,7 +49,7 @@ async def carry_out(
     return visit.go(page, Said(change.said, {}))
 
 
-def _shown(visit: Visit, change: Change, effect: dict[str, Any]) -> Response:
+def _shown(visit: Visit, change: PreviewableCommand, effect: dict[str, Any]) -> Response:
     # A closure's effect has separate parts, a suspension's has one: the page shows both alike.
     typed = [
         (name, value)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
-from services.gateway.web.desk.changes import Change, carry_out
+from services.gateway.web.desk.changes import PreviewableCommand, carry_out
 from services.gateway.web.desk.words import KINDS
 from services.gateway.web.visit import DeskVisit, Visit
 
@@ -32,7 +32,7 @@ async def post_closure(visit: DeskVisit) -> Response:
         **forms.given(visit, "from", "reopened_on", "reason"),
         **({"relief": {"extra_renewals": relief}} if relief else {}),
     }
-    change = Change(
+    change = PreviewableCommand(
         "POST",
         "/v1/closures",
         body,
@@ -85,7 +85,7 @@ async def _changed(
     visit: Visit, closure_id: str, method: str, below: str, body: Mapping[str, object]
 ) -> Response:
     one = segment(closure_id)
-    change = Change(
+    change = PreviewableCommand(
         method, f"/v1/closures/{one}{below}", body, f"/desk/closures/{one}", "closure-changed"
     )
     return await carry_out(visit, change, partial(_closure, visit, closure_id))

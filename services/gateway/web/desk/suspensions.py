@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
-from services.gateway.web.desk.changes import Change, carry_out
+from services.gateway.web.desk.changes import PreviewableCommand, carry_out
 from services.gateway.web.desk.words import KINDS
 from services.gateway.web.visit import DeskVisit, Visit
 from shared.http.problems import NotFound
@@ -30,7 +30,7 @@ async def get_suspensions(visit: DeskVisit) -> Response:
 async def post_suspension(visit: DeskVisit) -> Response:
     """Suspend fines, at all libraries if none are named."""
     body = {**forms.scope(visit), **forms.given(visit, "starts_on", "resumes_on", "reason")}
-    change = Change("POST", API, body, HOME, "suspension-recorded")
+    change = PreviewableCommand("POST", API, body, HOME, "suspension-recorded")
     return await carry_out(visit, change, partial(_suspensions, visit))
 
 
@@ -61,7 +61,9 @@ async def _changed(
     visit: Visit, suspension_id: str, method: str, below: str, body: Mapping[str, object]
 ) -> Response:
     one = segment(suspension_id)
-    change = Change(method, f"{API}/{one}{below}", body, f"{HOME}/{one}", "suspension-changed")
+    change = PreviewableCommand(
+        method, f"{API}/{one}{below}", body, f"{HOME}/{one}", "suspension-changed"
+    )
     return await carry_out(visit, change, partial(_suspension, visit, suspension_id))
 
 
