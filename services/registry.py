@@ -111,6 +111,7 @@ SERVICES = (
             "/v1/me/inbox",
             "/v1/enquiries",
             "/v1/me/enquiries",
+            "/v1/questions",
         ),
         long_previews=("/v1/closures",),
         snapshots={

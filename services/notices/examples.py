@@ -8,6 +8,13 @@ from shared.examples import LEFT_OUT
 
 HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2, 4, 5, 6)]
 
+WORDINGS = {
+    "en": {
+        "question": "Where can I see old maps of the harbour?",
+        "answer": "In the map room on the sixth floor, from 9 am.",
+    }
+}
+
 EXAMPLES: Mapping[str, Any] = {
     **COMMON,
     "capacity": 600,
@@ -89,6 +96,13 @@ EXAMPLES: Mapping[str, Any] = {
     "MessageOut.id": "01780d8a-5c31-7a04-9b6e-2d8f4c1a7e55",
     "MessageOut.private": False,
     "MessageOut.text": "Where can I see maps of the harbour of about 1900?",
+    "QuestionBody.wordings": WORDINGS,
+    "QuestionOut.id": "01780d9b-1e20-7c64-8f3a-5b2d9e7c4a38",
+    "QuestionOut.wordings": WORDINGS,
+    "RewordingBody.wordings": WORDINGS,
+    "helpful": 12,
+    "unhelpful": 1,
+    "VoteBody.helpful": True,
     "ReplyBody.text": "I mean those of the north shore.",
     "ThreadOut.branch": None,
     "ThreadOut.id": ENQUIRY,

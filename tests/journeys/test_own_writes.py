@@ -32,6 +32,10 @@ NO_SIGN = {
     "POST /v1/branches": "is shown where a notice names it",
     "PATCH /v1/branches/{code}": "moves no date at once",
     "POST /v1/enquiries/{enquiry_id}/notes": "is shown to staff only",
+    "POST /v1/questions": "is about the question bank",
+    "PUT /v1/questions/{question_id}": "is about the question bank",
+    "DELETE /v1/questions/{question_id}": "is about the question bank",
+    "POST /v1/questions/{question_id}/votes": "is about the question bank",
     # Due dates follow in sweeps, after the command; fines are queried when they are shown.
     "POST /v1/closures": "moves dates later",
     "PATCH /v1/closures/{closure_id}": "moves dates later",

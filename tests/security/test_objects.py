@@ -9,9 +9,12 @@ from typing import Any
 from tests.library import PIN, Library
 from tests.security.conftest import Operation, operations
 
-PUBLIC = {"title_id", "code", "activity_id"}
+PUBLIC = {"title_id", "code", "activity_id", "question_id"}
 """Path parameters of routes that anyone may call."""
-OF_ONES_OWN = {"POST /v1/activities/{activity_id}/registration"}
+OF_ONES_OWN = {
+    "POST /v1/activities/{activity_id}/registration",
+    "POST /v1/questions/{question_id}/votes",
+}
 """Routes that create something for the caller from a public thing."""
 BODIES: dict[str, Any] = {
     "PATCH /v1/holds/{hold_id}": {"frozen": True},

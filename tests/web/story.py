@@ -77,6 +77,10 @@ EXHIBITION = {
 }
 
 
+BANKED = "Where are the old maps?"
+"""A question of the question bank, with its answer in English."""
+
+
 @dataclass(frozen=True)
 class Story:
     """The library and its things; the business time is TODAY."""
@@ -168,6 +172,8 @@ async def told(library: Library) -> Story:
     for code, (name, kind) in BRANCHES.items():
         body = {"code": code, "name": name, "kind": kind, "hours": WEEK}
         await library.post("/v1/branches", body, by="staff")
+    wordings = {"en": {"question": BANKED, "answer": "In the map room on the sixth floor."}}
+    await library.post("/v1/questions", {"wordings": wordings}, by="staff")
     titles = {key: await _title(library, key) for key in TITLES}
     activities = {
         key: (await library.post("/v1/activities", body, by="staff"))["id"]

@@ -57,6 +57,7 @@ async def test_every_patron_page_passes_the_checks(
         await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
     assert {
         "/enquiries/one",
+        "/questions/one",
         "/catalogue/one",
         "/activities/one",
         "/libraries/one",

@@ -15,7 +15,7 @@ from tests.support import until
 from tests.web.browser import Watch, Windows
 from tests.web.reader import Reader
 from tests.web.routes import ROUTES, Driven, Way
-from tests.web.story import CENTRAL, MAJOR, NOTICE, RECORDED, TALK, Story, at
+from tests.web.story import BANKED, CENTRAL, MAJOR, NOTICE, RECORDED, TALK, Story, at
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -232,6 +232,14 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await reader.press("Close this question")
     await told("The question is closed.")
 
+    # The answer for everyone is found, and helps.
+    await follow("Questions and answers", within=".masthead")
+    await reader.fill("#q", BANKED)
+    await page.keyboard.press("Enter")
+    await follow(BANKED)
+    await reader.press("Yes")
+    await told("Thank you for telling us.")
+
     # Recordings, opening hours and notices.
     await follow("Activities", within=".masthead")
     await reader.work(page.locator("input[name=past]"))
@@ -415,6 +423,31 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await expect(page.get_by_text(reply["text"])).to_be_visible()
     await reader.press("Send the answer")
     await told("Your answer is sent.")
+    await follow("Add it to the questions and answers for everyone")
+    await expect(page.locator("#answer-en")).to_have_value("They are on the sixth floor.")
+    await reader.fill("#question-en", "")
+    await reader.fill("#answer-en", "")
+    await reader.press("Publish")
+    await expect(page.locator("#said")).to_contain_text(
+        say("Some information is missing or wrong. Please check it.")
+    )
+    await reader.fill("#question-zh-Hant", f"{place} 的地圖")
+    await reader.fill("#answer-zh-Hant", "在六樓。")
+    await reader.press("Publish")
+    await told("The question is published.")
+    await follow("Change this question")
+    await reader.fill("#answer-zh-Hant", "在六樓地圖室。")
+    await reader.press("Publish")
+    await told("The question is published.")
+    await expect(page.get_by_text("在六樓地圖室。")).to_be_visible()
+    await follow("Change this question")
+    await reader.press("Withdraw this question")
+    await told("The question is withdrawn.")
+    await follow("Add a question")
+    await follow("Questions", within=".masthead")
+    await reader.choose("#queue", "answered")
+    await reader.press("Show")
+    await follow(subject)
     await reader.press("Pass on")
     await told("The question is passed on.")
     await reader.press("Close this question")

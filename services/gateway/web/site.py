@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.web import (
     account,
     activities,
+    bank,
     branches,
     catalogue,
     charges,
@@ -23,6 +24,7 @@ from services.gateway.web import (
     sign_in,
 )
 from services.gateway.web.api import Failure
+from services.gateway.web.desk import bank as desk_bank
 from services.gateway.web.desk import closures, fetching, lending, news, patrons, suspensions
 from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.session import SESSION, ForgedForm, FormOfEndedSession, Said, cookie
@@ -33,8 +35,8 @@ ROUTERS = tuple(
     subject.router
     for subject in (
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
-        *(history, catalogue, activities, branches, notices),
-        *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries),
+        *(history, catalogue, activities, branches, notices, bank),
+        *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
     )
 )
 

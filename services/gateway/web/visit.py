@@ -64,6 +64,7 @@ OPEN_PAGES = (
     ("/activities", marked("Activities")),
     ("/libraries", marked("Libraries")),
     ("/notices", marked("Notices")),
+    ("/questions", marked("Questions and answers")),
 )
 
 

@@ -42,6 +42,7 @@ SAID = {
     "enquiry-opened": marked(
         "Your question is sent. We'll tell you when a librarian has answered it."
     ),
+    "voted": marked("Thank you for telling us."),
     "enquiry-replied": marked("Your message is sent."),
     "enquiry-closed": marked("The question is closed."),
 }
@@ -122,6 +123,7 @@ PROBLEMS = {
     "enquiry-closed": marked("This question is closed. Only a reply of the reader opens it again."),
     "enquiry-full": marked("This question has too many messages. Please ask a new one."),
     "too-many-enquiries": marked("You have too many open questions. Close one of them first."),
+    "no-such-question": marked("There is no such question."),
     # activities
     "no-such-activity": marked("There is no such activity."),
     "no-registration-needed": marked("You don't need to register. Everybody is welcome."),

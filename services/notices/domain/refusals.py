@@ -247,3 +247,26 @@ class TooManyEnquiries(Refusal):
 
     def __init__(self) -> None:
         super().__init__("You have too many open questions. Close one of them first.")
+
+
+class NoSuchQuestion(Refusal):
+    """The question bank has no such question."""
+
+    code = "no-such-question"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such question in the question bank.")
+
+
+class QuestionChanged(Refusal):
+    """Someone changed the question of the bank after the librarian read it."""
+
+    code = "question-changed"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            "Someone has changed this question since you opened it. Read what is new, then save "
+            "yours again.",
+            version=version,
+        )

@@ -5,6 +5,7 @@ read outside any transaction; their names begin with `find` or `count`.
 """
 
 from services.notices.store import (
+    bank,
     branches,
     closures,
     enquiries,
@@ -17,6 +18,7 @@ from shared.mongo import Indexes
 
 __all__ = [
     "INDEXES",
+    "bank",
     "branches",
     "closures",
     "enquiries",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 INDEXES: Indexes = {
+    **bank.INDEXES,
     **branches.INDEXES,
     **closures.INDEXES,
     **enquiries.INDEXES,

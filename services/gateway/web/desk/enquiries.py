@@ -48,7 +48,7 @@ async def get_enquiry(visit: DeskVisit, enquiry_id: str) -> Response:
 async def post_answer(visit: DeskVisit, enquiry_id: str) -> Response:
     """Answer, or ask the patron something."""
     asks = visit.text("asks") == "yes"
-    body = {"text": visit.text("text"), "asks": asks, "seen": _seen(visit)}
+    body = {"text": visit.text("text"), "asks": asks, "seen": forms.seen(visit)}
     reply = await _send(visit, enquiry_id, "answers", body)
     said = Said("enquiry-asked-back" if asks else "enquiry-answered", {})
     return await _outcome(visit, enquiry_id, reply, said)
@@ -70,21 +70,15 @@ async def post_assignment(visit: DeskVisit, enquiry_id: str) -> Response:
     else:
         body = {"to": "staff", "branch": visit.text("branch") or None}
         said = Said("enquiry-passed-on", {})
-    reply = await _send(visit, enquiry_id, "assignment", {**body, "seen": _seen(visit)})
+    reply = await _send(visit, enquiry_id, "assignment", {**body, "seen": forms.seen(visit)})
     return await _outcome(visit, enquiry_id, reply, said)
 
 
 @router.post("/desk/enquiries/{enquiry_id}/closure")
 async def post_closure(visit: DeskVisit, enquiry_id: str) -> Response:
     """Close the question."""
-    reply = await _send(visit, enquiry_id, "closure", {"seen": _seen(visit)})
+    reply = await _send(visit, enquiry_id, "closure", {"seen": forms.seen(visit)})
     return await _outcome(visit, enquiry_id, reply, Said("enquiry-closed", {}))
-
-
-def _seen(visit: Visit) -> int | None:
-    """Return the version of the question that the form was shown with."""
-    text = visit.text("seen")
-    return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
 async def _send(visit: Visit, enquiry_id: str, command: str, body: dict[str, Any]) -> Reply:

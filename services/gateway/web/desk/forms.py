@@ -45,6 +45,12 @@ def given(visit: Visit, *names: str) -> dict[str, str]:
     return {name: visit.text(name) for name in names if visit.text(name)}
 
 
+def seen(visit: Visit) -> int | None:
+    """Return the version of the thing that the form was shown with; None if it is no number."""
+    text = visit.text("seen")
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
 def refusal(reply: Reply | None) -> Failure | None:
     """Return why a command was refused, if it was. Raises the failure if the session has ended."""
     if reply is None or reply.done:

@@ -41,6 +41,8 @@ SAID = {
     "suspension-recorded": marked("The suspension of fines is recorded."),
     "suspension-changed": marked("The suspension of fines is changed."),
     "notice-published": marked("The notice is published."),
+    "question-published": marked("The question is published."),
+    "question-withdrawn": marked("The question is withdrawn."),
     "enquiry-answered": marked("Your answer is sent."),
     "enquiry-asked-back": marked("Your question to the reader is sent."),
     "enquiry-noted": marked("Your note is saved."),
@@ -71,6 +73,10 @@ PROBLEMS = {
     "enquiry-changed": marked(
         "Someone has changed this question since you opened it. Read what is new above, then send "
         "yours again."
+    ),
+    "question-changed": marked(
+        "Someone has changed this question since you opened it. Compare it with yours, then save "
+        "it again."
     ),
     "card-taken": marked("This card number belongs to another account."),
     "no-such-branch": marked("There is no such library."),

@@ -1,0 +1,167 @@
+"""Routes of the question bank: questions that staff have answered for everyone."""
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from services.notices import store
+from services.notices.domain.bank import BankQuestion, Wording, search_words
+from services.notices.domain.refusals import NoSuchQuestion, QuestionChanged
+from services.notices.routes.enquiries import Seen
+from services.notices.routes.fields import Id, Line, Text
+from services.notices.usecases.change_bank import (
+    PublishQuestion,
+    RewordQuestion,
+    Vote,
+    publish_question,
+    reword_question,
+    vote_on_question,
+    withdraw_question,
+)
+from shared.auth import Patron, Staff
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.http.paging import PageQuery, page_of
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1", tags=["question bank"])
+
+Language = Literal["en", "zh-Hant", "zh-Hans"]
+
+
+class WordingBody(Body):
+    """A question with its answer, in one language, without anything about a person."""
+
+    question: Line
+    answer: Text
+
+
+Wordings = Annotated[
+    dict[Language, WordingBody],
+    Field(min_length=1, max_length=3, description="By language; at least one."),
+]
+
+
+class QuestionBody(Body):
+    """A question for the bank."""
+
+    wordings: Wordings
+
+
+class RewordingBody(Body):
+    """All wordings that a question has from now on; a withdrawn one is published again."""
+
+    wordings: Wordings
+    seen: Seen
+
+
+class VoteBody(Body):
+    """A reader's opinion of an answer."""
+
+    helpful: bool
+
+
+class WordingOut(BaseModel):
+    """A question with its answer, in one language."""
+
+    question: str
+    answer: str
+
+
+class QuestionOut(BaseModel):
+    """A question of the bank."""
+
+    id: str
+    wordings: dict[str, WordingOut] = Field(description="By language; at least one.")
+    published_at: dt.datetime
+    changed_at: dt.datetime
+    helpful: int = Field(description="Number of votes that the answer helped.")
+    unhelpful: int
+    withdrawn: bool
+    version: int
+
+    @classmethod
+    def of(cls, question: BankQuestion) -> "QuestionOut":
+        """Build the answer from a question."""
+        return cls(
+            id=question.id,
+            wordings={
+                language: WordingOut(question=one.question, answer=one.answer)
+                for language, one in question.wordings.items()
+            },
+            published_at=question.published_at,
+            changed_at=question.changed_at,
+            helpful=question.helpful,
+            unhelpful=question.unhelpful,
+            withdrawn=question.withdrawn,
+            version=question.version,
+        )
+
+
+class QuestionPage(BaseModel):
+    """A page of the question bank."""
+
+    items: list[QuestionOut]
+    next: str | None
+
+
+@router.get("/questions")
+async def get_questions(
+    db: Db, page: PageQuery, q: Annotated[str, Query(max_length=200)] = ""
+) -> QuestionPage:
+    """Search the question bank: questions and answers that contain every word of `q`.
+
+    The first eight words count. The newest question comes first.
+    """
+    found = await store.bank.find_matching(db, search_words(q), page.after, page.limit + 1)
+    listed = page_of(found, page, lambda question: str(question.id))
+    return QuestionPage(
+        items=[QuestionOut.of(question) for question in listed["items"]], next=listed["next"]
+    )
+
+
+@router.get("/questions/{question_id}")
+@refuses(NoSuchQuestion)
+async def get_question(question_id: Id, db: Db) -> QuestionOut:
+    """Show a question of the bank, also a withdrawn one."""
+    question = await store.bank.find_one(db, question_id)
+    if question is None:
+        raise NoSuchQuestion
+    return QuestionOut.of(question)
+
+
+@router.post("/questions", status_code=201)
+async def post_question(body: QuestionBody, caller: Staff, run: Run) -> QuestionOut:
+    """Publish a question with its answer for everyone, without anything about a person."""
+    command = PublishQuestion(_wordings(body.wordings))
+    return QuestionOut.of(await run(publish_question, command))
+
+
+@router.put("/questions/{question_id}")
+@refuses(NoSuchQuestion, QuestionChanged)
+async def put_question(
+    question_id: Id, body: RewordingBody, caller: Staff, run: Run
+) -> QuestionOut:
+    """Replace all wordings of a question."""
+    command = RewordQuestion(question_id, _wordings(body.wordings), body.seen)
+    return QuestionOut.of(await run(reword_question, command))
+
+
+@router.delete("/questions/{question_id}")
+@refuses(NoSuchQuestion)
+async def delete_question(question_id: Id, caller: Staff, run: Run) -> QuestionOut:
+    """Withdraw a question; searches no longer find it."""
+    return QuestionOut.of(await run(withdraw_question, question_id))
+
+
+@router.post("/questions/{question_id}/votes")
+@refuses(NoSuchQuestion)
+async def post_vote(question_id: Id, body: VoteBody, caller: Patron, run: Run) -> QuestionOut:
+    """Say whether an answer helped. Who says it is not stored, so each vote counts."""
+    return QuestionOut.of(await run(vote_on_question, Vote(question_id, body.helpful)))
+
+
+def _wordings(body: dict[Language, WordingBody]) -> dict[str, Wording]:
+    return {language: Wording(one.question, one.answer) for language, one in body.items()}

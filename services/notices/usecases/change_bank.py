@@ -1,0 +1,78 @@
+"""Publish, reword or withdraw a question of the question bank, and count votes on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.notices import store
+from services.notices.domain import bank as rules
+from services.notices.domain.bank import BankQuestion, Wording
+from services.notices.domain.refusals import NoSuchQuestion, QuestionChanged
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class PublishQuestion:
+    """The wordings of a new question, by language."""
+
+    wordings: Mapping[str, Wording]
+
+
+@dataclass(frozen=True)
+class RewordQuestion:
+    """All wordings that a question has from now on."""
+
+    question_id: str
+    wordings: Mapping[str, Wording]
+    seen: int
+    """Version of the question that the librarian has read."""
+
+
+@dataclass(frozen=True)
+class Vote:
+    """A reader's opinion of an answer."""
+
+    question_id: str
+    helpful: bool
+
+
+async def publish_question(work: Work, command: PublishQuestion) -> BankQuestion:
+    """Publish the question and return it."""
+    question = rules.published(new_id(), command.wordings, work.now)
+    await store.bank.save(work, question)
+    return question
+
+
+async def reword_question(work: Work, command: RewordQuestion) -> BankQuestion:
+    """Change the wordings. Raises NoSuchQuestion or QuestionChanged."""
+    question = await _existing(work, command.question_id)
+    if question.version != command.seen:
+        raise QuestionChanged(question.version)
+    question = rules.reworded(question, command.wordings, work.now)
+    await store.bank.save(work, question)
+    return question
+
+
+async def withdraw_question(work: Work, question_id: str) -> BankQuestion:
+    """Withdraw the question; repeating it changes nothing. Raises NoSuchQuestion."""
+    question = await _existing(work, question_id)
+    gone = rules.withdrawn(question, work.now)
+    if gone is not question:
+        await store.bank.save(work, gone)
+    return gone
+
+
+async def vote_on_question(work: Work, command: Vote) -> BankQuestion:
+    """Count the vote, and return the question. Raises NoSuchQuestion if it is not published."""
+    question = await _existing(work, command.question_id)
+    if question.withdrawn:
+        raise NoSuchQuestion
+    await store.bank.add_vote(work, question.id, helpful=command.helpful)
+    return rules.voted(question, helpful=command.helpful)
+
+
+async def _existing(work: Work, question_id: str) -> BankQuestion:
+    question = await store.bank.get(work, question_id)
+    if question is None:
+        raise NoSuchQuestion
+    return question
