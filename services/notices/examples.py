@@ -8,6 +8,7 @@ from shared.examples import LEFT_OUT
 
 HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2, 4, 5, 6)]
 
+QUESTION = "01780d9b-1e20-7c64-8f3a-5b2d9e7c4a38"
 WORDINGS = {
     "en": {
         "question": "Where can I see old maps of the harbour?",
@@ -97,7 +98,8 @@ EXAMPLES: Mapping[str, Any] = {
     "MessageOut.private": False,
     "MessageOut.text": "Where can I see maps of the harbour of about 1900?",
     "QuestionBody.wordings": WORDINGS,
-    "QuestionOut.id": "01780d9b-1e20-7c64-8f3a-5b2d9e7c4a38",
+    "QuestionOut.id": QUESTION,
+    "question_id": QUESTION,
     "QuestionOut.wordings": WORDINGS,
     "RewordingBody.wordings": WORDINGS,
     "helpful": 12,
