@@ -195,6 +195,27 @@ async def test_the_patron_is_notified_of_an_answer_and_of_a_question(api: Api) -
     ]
 
 
+async def test_figures_say_how_fast_the_library_answers_and_what_waits(api: Api) -> None:
+    empty = (await api.get("/v1/enquiries/figures", as_=STAFF, at=MARCH_9)).json()
+    assert (empty["asked"], empty["median_hours"]) == (0, None)
+    for hours in range(1, 11):
+        asked = await ask(api, f"p{hours}", at="2021-03-01T00:00:00+08:00")
+        answered_at = f"2021-03-01T{hours:02}:00:00+08:00"
+        await command(api, asked, "answers", at=answered_at, text="Here.", seen=1)
+    await ask(api, "old", at="2020-12-01T10:00:00+08:00")
+    for day in (2, 5, 7, 8):
+        await ask(api, f"q{day}", at=f"2021-03-0{day}T12:00:00+08:00")
+    figures = (await api.get("/v1/enquiries/figures", as_=STAFF, at=MARCH_9)).json()
+    assert (figures["asked"], figures["answered"]) == (14, 10)
+    assert (figures["median_hours"], figures["ninth_decile_hours"]) == (5, 9)
+    assert [(row["under_days"], row["count"]) for row in figures["waiting"]] == [
+        (1, 1),
+        (3, 1),
+        (7, 2),
+        (None, 1),
+    ]
+
+
 async def test_an_erased_patron_leaves_no_question_and_asks_none(api: Api) -> None:
     asked = await ask(api)
     await command(api, asked, "notes", text="A note about the reader")

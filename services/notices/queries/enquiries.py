@@ -1,7 +1,9 @@
 """Queries about enquiries: a patron's own, the queues of the staff, and one with its messages."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from services.notices import store
@@ -12,6 +14,9 @@ from shared.clock import parse_instant
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
 
+FIGURE_DAYS = 30
+AGES = (1, 3, 7)
+"""Ages in days at which waiting questions are counted apart."""
 Queue = Literal["new", "mine", "assigned", "waiting", "answered", "closed"]
 NEWEST_FIRST: Sequence[Queue] = ("answered", "closed")
 
@@ -53,6 +58,53 @@ async def enquiry_with_messages(
         raise NoSuchEnquiry
     notes = "staff" in caller.roles
     return enquiry, await store.enquiries.find_messages(db, enquiry_id, notes=notes)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures about the time to answers, and about what waits for one."""
+
+    asked: int
+    """Number of questions asked in the last FIGURE_DAYS days."""
+    answered: int
+    """Number of those that have an answer."""
+    median_hours: float | None
+    """Median time to the first answer in hours; None without an answer."""
+    ninth_decile_hours: float | None
+    """Nine of ten first answers came within this time, in hours."""
+    waiting: Mapping[int | None, int]
+    """Number of questions that wait for the library, by age: those of less than so many days, and
+    with None the older ones."""
+
+
+async def figures(db: Database, now: datetime) -> Figures:
+    """Return the figures of the last FIGURE_DAYS days."""
+    asked = await store.enquiries.find_opened_since(db, now - timedelta(days=FIGURE_DAYS))
+    hours = sorted(
+        (one.first_answered_at - one.opened_at).total_seconds() / 3600
+        for one in asked
+        if one.first_answered_at
+    )
+    waiting: dict[int | None, int] = {}
+    newer: datetime | None = None
+    for days in (*AGES, None):
+        older = None if days is None else now - timedelta(days=days)
+        waiting[days] = await store.enquiries.count_unanswered(db, older, newer)
+        newer = older
+    return Figures(
+        asked=len(asked),
+        answered=len(hours),
+        median_hours=_quantile(hours, 0.5),
+        ninth_decile_hours=_quantile(hours, 0.9),
+        waiting=waiting,
+    )
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float | None:
+    """Return the smallest value that at least this share of the values do not exceed."""
+    if not ordered:
+        return None
+    return round(ordered[math.ceil(share * len(ordered)) - 1], 1)
 
 
 def _cursor(enquiry: Enquiry) -> str:

@@ -19,7 +19,7 @@ from services.notices.domain.refusals import (
     TooManyEnquiries,
 )
 from services.notices.queries import enquiries
-from services.notices.queries.enquiries import Queue
+from services.notices.queries.enquiries import Figures, Queue
 from services.notices.routes.fields import Code, Id, Name, Text
 from services.notices.usecases.answer_enquiry import AnswerEnquiry, answer_enquiry
 from services.notices.usecases.assign_enquiry import (
@@ -34,7 +34,7 @@ from services.notices.usecases.open_enquiry import OpenEnquiry, open_enquiry
 from services.notices.usecases.reply_to_enquiry import ReplyToEnquiry, reply_to_enquiry
 from shared.auth import Caller, Patron, PatronOrStaff, Staff
 from shared.http.bodies import Body
-from shared.http.dependencies import Db, Run
+from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery
 from shared.refusals import refuses
 
@@ -174,6 +174,40 @@ class EnquiryPage(BaseModel):
     next: str | None
 
 
+class WaitingOut(BaseModel):
+    """The questions of some age that wait for the library."""
+
+    under_days: int | None = Field(
+        description="Age in days that they have not reached; null: the older ones."
+    )
+    count: int
+
+
+class FiguresOut(BaseModel):
+    """The figures of the last 30 days, and the questions that wait now."""
+
+    asked: int
+    answered: int = Field(description="Those asked in these days that have an answer.")
+    median_hours: float | None = Field(description="Median time to the first answer.")
+    ninth_decile_hours: float | None = Field(
+        description="Nine of ten first answers came within this time."
+    )
+    waiting: list[WaitingOut]
+
+    @classmethod
+    def of(cls, figures: Figures) -> "FiguresOut":
+        """Build the answer from the figures."""
+        return cls(
+            asked=figures.asked,
+            answered=figures.answered,
+            median_hours=figures.median_hours,
+            ninth_decile_hours=figures.ninth_decile_hours,
+            waiting=[
+                WaitingOut(under_days=days, count=count) for days, count in figures.waiting.items()
+            ],
+        )
+
+
 @router.post("/enquiries", status_code=201)
 @refuses(NoSuchPatron, NoSuchBranch, NoSuchTitle, TooManyEnquiries)
 async def post_enquiry(body: EnquiryBody, caller: Patron, run: Run) -> EnquiryOut:
@@ -208,6 +242,12 @@ async def get_enquiries(
     found = await enquiries.page_of_queue(db, queue, branch, caller.id, page)
     items = [EnquiryOut.of(one, caller) for one in found["items"]]
     return EnquiryPage(items=items, next=found["next"])
+
+
+@router.get("/enquiries/figures")
+async def get_figures(caller: Staff, db: Db, now: BusinessTime) -> FiguresOut:
+    """Show how fast the library answered in the last 30 days, and how many questions wait."""
+    return FiguresOut.of(await enquiries.figures(db, now))
 
 
 @router.get("/enquiries/{enquiry_id}")

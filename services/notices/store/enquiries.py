@@ -13,11 +13,14 @@ from shared.unit_of_work import Work
 ENQUIRIES = "enquiries"
 MESSAGES = "enquiry_messages"
 OPEN = {"$ne": "closed"}
+MOST_COUNTED = 20_000
+"""Number of enquiries from which figures are made."""
 
 INDEXES: Indexes = {
     ENQUIRIES: [
         IndexModel([("patron_id", ASCENDING), ("changed_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("state", ASCENDING), ("changed_at", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("opened_at", ASCENDING)]),
         IndexModel(
             [
                 ("librarian.id", ASCENDING),
@@ -89,6 +92,22 @@ async def find_subjects(db: Database, ids: Collection[str]) -> dict[str, str]:
         return {}
     found = db[ENQUIRIES].find({"_id": {"$in": sorted(ids)}}, {"subject": 1})
     return {document["_id"]: document["subject"] async for document in found}
+
+
+async def find_opened_since(db: Database, since: datetime) -> list[Enquiry]:
+    """Return the enquiries that were opened at an instant or later, at most MOST_COUNTED."""
+    found = db[ENQUIRIES].find({"opened_at": {"$gte": since}}).limit(MOST_COUNTED)
+    return [from_document(Enquiry, document) async for document in found]
+
+
+async def count_unanswered(
+    db: Database, opened_from: datetime | None, opened_before: datetime | None
+) -> int:
+    """Return the number of enquiries without an answer that were opened in a span of time."""
+    span = {"$gte": opened_from, "$lt": opened_before}
+    opened = {name: instant for name, instant in span.items() if instant is not None}
+    query = {"state": {"$in": ["new", "assigned"]}, **({"opened_at": opened} if opened else {})}
+    return await db[ENQUIRIES].count_documents(query)
 
 
 async def find_where(

@@ -22,8 +22,9 @@ async def get_queue(
 ) -> Response:
     """List a queue of questions; with `branch`, those for its staff and those for anyone."""
     query = {"queue": queue, "branch": branch, "after": after}
-    asked, names = await asyncio.gather(
+    asked, counted, names = await asyncio.gather(
         visit.api.get("/v1/enquiries", **{name: text for name, text in query.items() if text}),
+        visit.api.get("/v1/enquiries/figures"),
         branch_names(visit.api),
     )
     found = asked.json()
@@ -31,6 +32,7 @@ async def get_queue(
         "desk/enquiries.html",
         enquiries=found["items"],
         next=found["next"],
+        figures=counted.json() if counted.done else None,
         queue=queue,
         queues=QUEUES,
         branch=branch,
