@@ -287,7 +287,7 @@ def prepare(system):
     print("prepared", len(system.processes))
     raise typer.Exit(7)
 
-sys.modules["ops.scenario.first_look"] = types.SimpleNamespace(prepare=prepare)
+sys.modules["ops.scenario.demonstration"] = types.SimpleNamespace(prepare=prepare)
 ops.cli.app(["up", "--demonstration"])
 """
     up = subprocess.run(
