@@ -4,9 +4,10 @@ import asyncio
 
 import aiohttp
 import pytest
+import structlog
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
-from structlog.testing import capture_logs
+from structlog.testing import LogCapture
 
 from services.settings import Settings
 from shared import supervision
@@ -81,12 +82,14 @@ async def test_each_failure_is_logged_and_the_pause_before_a_restart_doubles_up_
             await asyncio.Event().wait()
         raise RuntimeError
 
+    capture = LogCapture()
+    monkeypatch.setattr(supervision, "log", structlog.wrap_logger(None, processors=[capture]))
     supervisor = Supervisor(give_up=lambda: None, stopping=lambda: False)
-    with capture_logs() as logged:
-        supervisor.start("fails-often", fails)
-        async with asyncio.timeout(60):
-            await last.wait()
+    supervisor.start("fails-often", fails)
+    async with asyncio.timeout(60):
+        await last.wait()
     await supervisor.stop()
+    logged = capture.entries
     assert {(entry["event"], entry["task"], entry["error"]) for entry in logged} == {
         ("background task failed", "fails-often", "RuntimeError")
     }
