@@ -76,6 +76,7 @@ class Reader:
             await self._type_in_parts(text)
         else:
             await self.page.keyboard.press("Control+A")
+            await self.page.keyboard.press("Delete")
             await self.page.keyboard.type(text)
         await expect(field).to_have_value(text)
 
