@@ -131,11 +131,14 @@ class Story(ComparedLibrary):
 
     @rule(branch=BRANCHES, other=BRANCHES)
     def all_want_it(self, branch: int, other: int) -> None:
-        """Pay all debts, lend each copy, let every patron place a hold, and return one copy."""
+        """Pay all debts, lend all copies to one patron, let the others queue, and return one copy.
+
+        A patron with a copy on loan can't hold the title, so only others make a queue.
+        """
         for patron in range(4):
             self.pay(patron)
         for copy in range(3):
-            self.borrow(copy, copy, branch)
+            self.borrow(copy, 0, branch)
         for patron in (3, 0, 1, 2):
             self.hold(patron, other)
         self._bring_back(self.barcodes[0], branch)
@@ -176,6 +179,14 @@ class Story(ComparedLibrary):
         """Wait until some days after the first due date, or until its fine has reached the cap."""
         due = min(loan.due for loan in self.model.loans if loan.open)
         self.wait(max((due - self.day).days, 0) + days)
+
+    @precondition(lambda self: any(loan.open for loan in self.model.loans))
+    @rule(days=st.integers(87, 120), branch=BRANCHES)
+    def bring_back_at_the_cap(self, days: int, branch: int) -> None:
+        """Return the copy that is due first, when its fine has reached the cap."""
+        first = min((one for one in self.model.loans if one.open), key=lambda one: one.due)
+        self.be_late(days)
+        self._bring_back(first.copy, branch)
 
     @precondition(lambda self: any(loan.open for loan in self.model.loans))
     @rule(before=st.integers(0, 6), length=st.integers(1, 12))
