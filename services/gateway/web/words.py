@@ -160,9 +160,6 @@ ENQUIRIES = {
 }
 """States of a patron's question to Ask a Librarian."""
 
-QUEUE_STATES = desk.QUEUES
-"""States of a question, as staff see them."""
-
 FILL_IN = marked("Please fill this in.")
 CHECK_FIELD = marked("Please check this field.")
 CHOOSE_LIBRARIES = marked("Please choose at least one library.")

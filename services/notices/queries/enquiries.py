@@ -79,11 +79,11 @@ class Figures:
 
 async def figures(db: Database, now: datetime) -> Figures:
     """Return the figures of the last FIGURE_DAYS days."""
-    asked = await store.enquiries.find_opened_since(db, now - timedelta(days=FIGURE_DAYS))
+    asked = await store.enquiries.find_times_since(db, now - timedelta(days=FIGURE_DAYS))
     hours = sorted(
-        (one.first_answered_at - one.opened_at).total_seconds() / 3600
-        for one in asked
-        if one.first_answered_at
+        (answered_at - opened_at).total_seconds() / 3600
+        for opened_at, answered_at in asked
+        if answered_at
     )
     waiting: dict[int | None, int] = {}
     newer: datetime | None = None

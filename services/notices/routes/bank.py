@@ -1,7 +1,7 @@
 """Routes of the question bank: questions that staff have answered for everyone."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -10,7 +10,7 @@ from services.notices import store
 from services.notices.domain.bank import BankQuestion, Wording, search_words
 from services.notices.domain.refusals import NoSuchQuestion, QuestionChanged
 from services.notices.routes.enquiries import Seen
-from services.notices.routes.fields import Id, Line, Text
+from services.notices.routes.fields import Id, Language, Line, Text
 from services.notices.usecases.change_bank import (
     PublishQuestion,
     RewordQuestion,
@@ -27,8 +27,6 @@ from shared.http.paging import PageQuery, page_of
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["question bank"])
-
-Language = Literal["en", "zh-Hant", "zh-Hans"]
 
 
 class WordingBody(Body):

@@ -20,7 +20,7 @@ from services.notices.domain.refusals import (
 )
 from services.notices.queries import enquiries
 from services.notices.queries.enquiries import Figures, Queue
-from services.notices.routes.fields import Code, Id, Name, Text
+from services.notices.routes.fields import Code, Id, Language, Name, Text
 from services.notices.usecases.answer_enquiry import AnswerEnquiry, answer_enquiry
 from services.notices.usecases.assign_enquiry import (
     PassOnEnquiry,
@@ -56,7 +56,7 @@ class EnquiryBody(Body):
 
     subject: Name
     text: Text
-    language: Literal["en", "zh-Hant", "zh-Hans"] | None = Field(
+    language: Language | None = Field(
         default=None, description="Language of the question; null: the patron's."
     )
     branch: Code | None = Field(

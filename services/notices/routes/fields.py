@@ -12,6 +12,7 @@ BranchKind = Literal["central", "major", "district", "small", "mobile", "station
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+Language = Literal["en", "zh-Hant", "zh-Hans"]
 Id = Annotated[str, StringConstraints(max_length=100)]
 Weekday = Annotated[
     int, Field(ge=1, le=7, description="Weekday as in ISO 8601: 1 is Monday, 7 is Sunday.")

@@ -68,8 +68,8 @@ async def add_note(work: Work, note: Message) -> None:
 
 async def delete_of_patron(work: Work, patron_id: str) -> None:
     """Delete all enquiries of a patron with their messages."""
-    for enquiry in await work.all(Enquiry, ENQUIRIES, {"patron_id": patron_id}):
-        await work.delete(MESSAGES, {"enquiry_id": enquiry.id})
+    theirs = [one.id for one in await work.all(Enquiry, ENQUIRIES, {"patron_id": patron_id})]
+    await work.delete(MESSAGES, {"enquiry_id": {"$in": theirs}})
     await work.delete(ENQUIRIES, {"patron_id": patron_id})
 
 
@@ -94,10 +94,14 @@ async def find_subjects(db: Database, ids: Collection[str]) -> dict[str, str]:
     return {document["_id"]: document["subject"] async for document in found}
 
 
-async def find_opened_since(db: Database, since: datetime) -> list[Enquiry]:
-    """Return the enquiries that were opened at an instant or later, at most MOST_COUNTED."""
-    found = db[ENQUIRIES].find({"opened_at": {"$gte": since}}).limit(MOST_COUNTED)
-    return [from_document(Enquiry, document) async for document in found]
+async def find_times_since(db: Database, since: datetime) -> list[tuple[datetime, datetime | None]]:
+    """Return when enquiries were opened, from an instant on, and when first answered.
+
+    At most MOST_COUNTED of them.
+    """
+    times = {"opened_at": 1, "first_answered_at": 1}
+    found = db[ENQUIRIES].find({"opened_at": {"$gte": since}}, times).limit(MOST_COUNTED)
+    return [(one["opened_at"], one["first_answered_at"]) async for one in found]
 
 
 async def count_unanswered(

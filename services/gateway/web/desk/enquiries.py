@@ -105,6 +105,7 @@ async def _enquiry(visit: Visit, enquiry_id: str, refused: Reply | None = None) 
     return visit.page(
         "desk/enquiry.html",
         enquiry=enquiry,
+        queues=QUEUES,
         asked_in=LANGUAGES[enquiry["language"]].name,
         branches=names,
         **forms.outcomes(visit, refused, "answers", "notes", "assignment", "closure"),
