@@ -156,5 +156,7 @@ async def test_a_hold_whose_freeze_ends_during_a_return_is_served(
             call(desk, "PATCH", path, {"frozen": False}, as_=p2),
         )
         assert await faults(desk) == []
-        assert (await call(desk, "GET", path, as_=p2)).json()["state"] == "ready"
+        # A copy that was returned first already lies on its shelf when the hold gets it.
+        state = (await call(desk, "GET", path, as_=p2)).json()["state"]
+        assert state in ("ready", "to-fetch")
         await call(desk, "DELETE", path, as_=p2)
