@@ -52,6 +52,8 @@ SERVICES = (
             "/v1/patrons",
             "/v1/staff",
             "/v1/me/preferences",
+            "/v1/me/contact",
+            "/v1/me/pin",
             "/v1/keys",
             "/v1/ops/keys",
         ),

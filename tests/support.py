@@ -144,6 +144,10 @@ class Client:
         """PATCH."""
         return await self.call("PATCH", path, json, **more)
 
+    async def put(self, path: str, json: Any = None, **more: Any) -> Answer:
+        """PUT."""
+        return await self.call("PUT", path, json, **more)
+
     async def delete(self, path: str, **more: Any) -> Answer:
         """DELETE."""
         return await self.call("DELETE", path, **more)

@@ -18,6 +18,7 @@ EXAMPLES: Mapping[str, Any] = {
     "expires_in": 3600,
     "followed_branches": ["HKCL"],
     "keep_history": False,
+    "new_pin": "135790",
     "kid": "Qm3t8vJ1xZ5nC7bL0kR4sW9yD2fH6gA-uE_pT1oI8jM",
     "phone": "9123 4567",
     "pin": "246810",

@@ -17,7 +17,7 @@ from services.settings import Settings
 from shared.mongo import connect
 from shared.owners import Owners
 from tests.conftest import BROKER
-from tests.library import Library, unique
+from tests.library import PIN, Library, unique
 from tests.support import until
 from tests.systems import started_system
 
@@ -25,6 +25,7 @@ NO_SIGN = {
     "POST /v1/sessions": "opens a session",
     "POST /v1/ops/keys/rotate": "is about keys",
     "POST /v1/staff": "is about staff",
+    "PUT /v1/me/pin": "is kept by nobody but accounts",
     "PUT /v1/policies/{policy_id}": "is for loans to come",
     "DELETE /v1/policies/{policy_id}": "is for loans to come",
     "POST /v1/titles/{title_id}/copies": "is about copies that nobody has",
@@ -215,6 +216,9 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     assert (await account.sees())["charges"] == []
 
     # ---- preferences and notifications
+    address = {"email": "reader@example.org", "phone": None}
+    await account.do("PUT /v1/me/contact", address | {"pin": PIN})
+    assert await account.sees("/v1/me/contact") == address
     follows = {"followed_branches": [branch], "activity_types": ["talk"]}
     await account.do("PATCH /v1/me/preferences", follows)
     news = {"branches": [branch], "title": "News", "content": "It is open.", "date": "2020-12-14"}

@@ -36,6 +36,7 @@ RESTART = {
     "zh-Hans": "罚款自2021年3月5日起恢复计算：该文献每天 $1.50。",
 }
 OWING = "You can't borrow, renew or reserve until you pay %(amount)s."
+NEW_PIN = "31-41-59"
 BLOCKED = (
     "You can't borrow, renew or reserve until you pay your charges or the staff "
     "unblock your account."
@@ -184,6 +185,22 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await expect(page.get_by_role("rowheader", name=TALK["title"])).to_be_visible()
     await expect(page.get_by_role("cell", name=NOTICE["content"])).to_be_visible()
     await follow("My Setting")
+    for field, typed in {"#email": "busy@example.org", "#contact-pin": PIN}.items():
+        await reader.fill(field, typed)
+    await reader.press("Save addresses")
+    await told("Your e-mail address and telephone number are saved.")
+    for field, typed in {"#pin-until-now": PIN, "#new_pin": NEW_PIN, "#repeated_pin": PIN}.items():
+        await reader.fill(field, typed)
+    await reader.press("Change PIN")
+    await told("The two new PINs are different. Nothing was changed.")
+    for field, typed in {
+        "#pin-until-now": PIN,
+        "#new_pin": NEW_PIN,
+        "#repeated_pin": NEW_PIN,
+    }.items():
+        await reader.fill(field, typed)
+    await reader.press("Change PIN")
+    await told("Your PIN is changed. Use the new one from now on.")
     await follow("See the list")
     await expect(page.get_by_role("rowheader", name=busy.returned)).to_be_visible()
 

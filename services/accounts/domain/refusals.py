@@ -31,6 +31,14 @@ class Locked(Refusal):
     reason = "Too many attempts to log in with this card number. Please try again in 15 minutes."
 
 
+class WrongPin(Refusal):
+    """A patron who is logged in gave a wrong PIN to confirm a change."""
+
+    code = "wrong-pin"
+    status = 403
+    reason = "Your PIN is wrong. Nothing was changed."
+
+
 class CardTaken(Refusal):
     """Another account has this card number."""
 
@@ -50,7 +58,7 @@ class NoAddress(Refusal):
     """A chosen channel has no address of the patron on file."""
 
     code = "no-address"
-    reason = "There is no address on file for one of these channels. The staff can enter it."
+    reason = "There is no address on file for one of these channels. Please enter it first."
 
 
 class AlreadyBlocked(Refusal):

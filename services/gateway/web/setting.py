@@ -1,4 +1,4 @@
-"""The page of My Setting: what to follow, channels, language, and the reading history."""
+"""The page of My Setting: preferences, own addresses, and the PIN."""
 
 import asyncio
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from services.gateway.web import session
-from services.gateway.web.api import Failure
+from services.gateway.web.api import Failure, Reply
 from services.gateway.web.branches import branch_names
 from services.gateway.web.fields import filled
 from services.gateway.web.languages import LANGUAGES
@@ -17,6 +17,14 @@ from services.gateway.web.words import ACTIVITY_TYPES, AT_FAULT
 router = APIRouter(include_in_schema=False)
 
 CHANNELS = ("email", "sms")
+_FORMS: dict[str, dict[str, str]] = {
+    "preferences": {},
+    "contact": {"pin": "contact-pin"},
+    "pin": {"pin": "pin-until-now"},
+}
+"""The forms of the page, with the ids of fields that two of them have."""
+_EDITABLE = frozenset({403, 422, 429})
+"""Refusals that the form's page tells, with what was typed."""
 
 
 @router.get("/setting")
@@ -25,22 +33,33 @@ async def get_setting(visit: PatronVisit) -> Response:
     return await _setting(visit)
 
 
-async def _setting(visit: Visit, refused: Failure | None = None) -> Response:
-    reply, names = await asyncio.gather(
-        visit.api.get("/v1/me/preferences"), branch_names(visit.api)
+async def _setting(
+    visit: Visit, refused: Failure | None = None, form: str = "preferences"
+) -> Response:
+    """Show My Setting; `form` names the form that was refused."""
+    preferences, contact, names = await asyncio.gather(
+        visit.api.get("/v1/me/preferences"),
+        visit.api.get("/v1/me/contact"),
+        branch_names(visit.api),
     )
-    setting = reply.json()
+    setting = preferences.json()
     followed = {code: code for code in setting["followed_branches"]}
+    forms = {
+        name: filled(visit, refused if name == form else None, **ids)
+        for name, ids in _FORMS.items()
+    }
     return visit.page(
         "setting.html",
         status=refused.status if refused else 200,
         setting=setting,
+        contact=contact.json(),
         branches=followed | names,
         types=sorted({*ACTIVITY_TYPES, *setting["activity_types"]}),
         languages=LANGUAGES,
         channels=CHANNELS,
         refused=refused,
-        form=filled(visit, refused),
+        form=forms[form],
+        forms=forms,
     )
 
 
@@ -64,3 +83,34 @@ async def post_setting(visit: PatronVisit) -> Response:
     response = visit.go("/setting", Said("preferences-saved", {}))
     session.keep_language(visit.request, response, reply.json()["language"])
     return response
+
+
+@router.post("/setting/contact")
+async def post_contact(visit: PatronVisit) -> Response:
+    """Replace the patron's own e-mail address and telephone number."""
+    typed = {
+        "email": visit.text("email") or None,
+        "phone": visit.text("phone") or None,
+        "pin": visit.text("pin"),
+    }
+    reply = await visit.api.send("PUT", "/v1/me/contact", typed)
+    return await _changed(visit, reply, "contact", "contact-saved")
+
+
+@router.post("/setting/pin")
+async def post_pin(visit: PatronVisit) -> Response:
+    """Replace the patron's own PIN."""
+    if visit.text("new_pin") != visit.text("repeated_pin"):
+        return await _setting(visit, Failure(409, "pins-differ", "", []), "pin")
+    typed = {"pin": visit.text("pin"), "new_pin": visit.text("new_pin")}
+    reply = await visit.api.send("PUT", "/v1/me/pin", typed)
+    return await _changed(visit, reply, "pin", "pin-changed")
+
+
+async def _changed(visit: Visit, reply: Reply, form: str, said: str) -> Response:
+    if reply.done:
+        return visit.go("/setting", Said(said, {}))
+    failure = reply.failure()
+    if failure.status not in _EDITABLE or failure.code == "forbidden":
+        raise failure
+    return await _setting(visit, failure, form)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from services.gateway.web import session
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import Said, own_path
-from services.gateway.web.visit import Anyone, Visit
+from services.gateway.web.visit import SECRET_FIELDS, Anyone, Visit
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,7 +28,7 @@ def ask_again(visit: Visit) -> Response:
     kept = [
         (name, value)
         for name, value in visit.form.multi_items()
-        if name not in ("form", "pin") and isinstance(value, str)
+        if name not in {"form", *SECRET_FIELDS} and isinstance(value, str)
     ]
     sent = {"again": f"{url.path}?{url.query}" if url.query else url.path, "kept": urlencode(kept)}
     return visit.page("log-in.html", status=401, problem="session-ended-form", hidden=sent)

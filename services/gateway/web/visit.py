@@ -28,6 +28,8 @@ from shared.ids import new_id
 from shared.owners import OwnerAway
 
 MAX_FIELDS = 300
+SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin"})
+"""Fields of forms that no page shows again."""
 _KNOW_SECONDS = 0.3
 """Time limit for identifying the visitor: slow if a token's key has yet to be fetched."""
 
@@ -108,6 +110,11 @@ class Visit:
     def texts(self, name: str) -> list[str]:
         """Return all values of a repeatable field, each once."""
         return list(dict.fromkeys(str(value) for value in self.form.getlist(name) if value))
+
+    @property
+    def has_secrets(self) -> bool:
+        """True if a secret was typed into the form."""
+        return any(self.text(name) for name in SECRET_FIELDS)
 
     def page(self, template: str, *, status: int = 200, **shown: Any) -> Response:
         """Return a page, with the messages of the last command."""

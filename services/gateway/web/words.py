@@ -33,6 +33,8 @@ SAID = {
         "Your payment of %(paid_cents)s is being processed. It will show here within minutes."
     ),
     "preferences-saved": marked("Saved."),
+    "contact-saved": marked("Your e-mail address and telephone number are saved."),
+    "pin-changed": marked("Your PIN is changed. Use the new one from now on."),
     "registered": marked("You have a place."),
     "waitlisted": marked(
         "All places are taken. You're number %(position)s on the waiting list. We'll "
@@ -82,9 +84,10 @@ PROBLEMS = {
     ),
     # My Setting
     "no-address": marked(
-        "Nothing was saved: the library doesn't have your address for this. Please ask "
-        "the staff to add it."
+        "Nothing was saved: the library doesn't have your address for this. Please enter it first."
     ),
+    "wrong-pin": marked("Your PIN is wrong. Nothing was changed."),
+    "pins-differ": marked("The two new PINs are different. Nothing was changed."),
     # loans
     "no-such-loan": marked("This loan was not found. It may have ended."),
     "loan-not-open": marked("This item has been returned already."),
@@ -138,6 +141,8 @@ AT_FAULT = {
     "unknown-branch": "pickup_branch",
     "ends-before-today": "expires_on",
     "no-address": "channel",
+    "wrong-pin": "pin",
+    "pins-differ": "repeated_pin",
 }
 """Field that a refusal is about, by the refusal's code."""
 
@@ -146,6 +151,10 @@ FIELDS = {
     "pickup_branch": marked("Pick-up library"),
     "expires_on": marked("Not needed after"),
     "channel": marked("Also send messages by"),
+    "email": marked("E-mail address"),
+    "phone": marked("Telephone number"),
+    "new_pin": marked("New PIN, 6 to 64 characters"),
+    "repeated_pin": marked("New PIN again"),
     "subject": marked("What is it about?"),
     "body": marked("Which libraries"),
 }

@@ -193,6 +193,37 @@ async def test_my_info_and_messages_follow_my_setting(
     assert (inbox.status, (await browser.get("/history")).status) == (200, 200)
 
 
+async def test_a_patron_changes_their_addresses_and_pin(reader: Reader) -> None:
+    library, browser = reader.library, reader.browser
+    setting = await browser.get("/setting")
+    typed = {"email": "mei@example.org", "phone": "9123 4567"}
+    refused = await browser.submit(setting, "/setting/contact", **typed, pin="no PIN of mine")
+    assert (refused.status, "Your PIN is wrong. Nothing was changed." in refused.text) == (
+        403,
+        True,
+    )
+    kept = dict(refused.form("/setting/contact").fields)
+    assert (kept["email"], kept["phone"]) == (*typed.values(),)
+    assert "no PIN of mine" not in refused.text
+    saved = await browser.submit(refused, "/setting/contact", pin=PIN)
+    assert "Your e-mail address and telephone number are saved." in saved.text
+    assert dict(saved.form("/setting/contact").fields)["email"] == typed["email"]
+
+    new = "31-41-59"
+    chosen = {"pin": PIN, "new_pin": new, "repeated_pin": new}
+    differ = await browser.submit(saved, "/setting/pin", **chosen | {"repeated_pin": "31-41-95"})
+    assert "The two new PINs are different. Nothing was changed." in differ.text
+    short = await browser.submit(
+        saved, "/setting/pin", **chosen | dict.fromkeys(("new_pin", "repeated_pin"), "12345")
+    )
+    assert short.status == 422
+    assert not [page for page in (differ, short) if new in page.text or "12345" in page.text]
+    changed = await browser.submit(saved, "/setting/pin", **chosen)
+    assert "Your PIN is changed. Use the new one from now on." in changed.text
+    typed = {"card_number": reader.card, "pin": new}
+    assert (await library.try_("POST", "/v1/sessions", typed))[0] == 200
+
+
 async def test_a_patron_reads_their_messages(reader: Reader) -> None:
     library, browser = reader.library, reader.browser
     browser.at = library.now = OVERDUE

@@ -1,0 +1,78 @@
+"""A patron's own contact data and PIN. Each change is confirmed with the PIN."""
+
+from fastapi import APIRouter
+from pydantic import Field, SecretStr
+
+from services.accounts import queries
+from services.accounts.domain.cardholder import Cardholder
+from services.accounts.domain.refusals import Locked, NoSuchPatron, WrongPin
+from services.accounts.routes.fields import NewPin, Secret
+from services.accounts.routes.patrons import ContactIn, ContactOut
+from services.accounts.usecases.amend_patron import Contact
+from services.accounts.usecases.change_own_data import ChangeOwnData, change_own_data
+from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.confirm_pin import confirm_pin
+from shared import auth
+from shared.clock import wall_clock
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.mongo import Database
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1")
+
+
+class OwnContactIn(ContactIn):
+    """A patron's addresses, which replace those on file, and the PIN that confirms them."""
+
+    pin: Secret = Field(min_length=1, max_length=64, description="The patron's PIN.")
+
+
+class OwnPinIn(Body):
+    """A patron's PIN and the one that replaces it."""
+
+    pin: Secret = Field(min_length=1, max_length=64, description="The PIN until now.")
+    new_pin: NewPin
+
+
+async def _confirmed(db: Database, patron_id: str, pin: SecretStr) -> Cardholder:
+    _, holder = await queries.patron(db, patron_id)
+    confirmed = await confirm_pin(db, holder.card_digest, pin.get_secret_value(), wall_clock())
+    if confirmed is None:
+        raise WrongPin
+    return confirmed
+
+
+@router.get("/me/contact", tags=["patrons"])
+@refuses(NoSuchPatron)
+async def get_own_contact(caller: auth.Patron, db: Db) -> ContactOut:
+    """Get the patron's own e-mail address and telephone number."""
+    _, holder = await queries.patron(db, caller.id)
+    return ContactOut(email=holder.email, phone=holder.phone)
+
+
+@router.put("/me/contact", tags=["patrons"])
+@refuses(NoSuchPatron, WrongPin, Locked)
+async def put_own_contact(body: OwnContactIn, caller: auth.Patron, run: Run, db: Db) -> ContactOut:
+    """Replace the patron's own e-mail address and telephone number.
+
+    A wrong PIN counts as a wrong login with the patron's card.
+    """
+    confirmed = await _confirmed(db, caller.id, body.pin)
+    contact = Contact(body.email, body.phone)
+    holder = await run(
+        change_own_data, ChangeOwnData(caller.id, confirmed.pin_hash, contact=contact)
+    )
+    return ContactOut(email=holder.email, phone=holder.phone)
+
+
+@router.put("/me/pin", status_code=204, tags=["patrons"])
+@refuses(NoSuchPatron, WrongPin, Locked)
+async def put_own_pin(body: OwnPinIn, caller: auth.Patron, run: Run, db: Db) -> None:
+    """Replace the patron's own PIN.
+
+    A wrong PIN counts as a wrong login with the patron's card.
+    """
+    confirmed = await _confirmed(db, caller.id, body.pin)
+    pin_hash = await hash_pin(body.new_pin.get_secret_value())
+    await run(change_own_data, ChangeOwnData(caller.id, confirmed.pin_hash, pin_hash=pin_hash))

@@ -1,0 +1,43 @@
+"""Change a patron's own contact data or PIN, which their PIN has confirmed."""
+
+from dataclasses import dataclass, field, replace
+
+from services.accounts import store
+from services.accounts.domain.cardholder import Cardholder
+from services.accounts.domain.refusals import NoSuchPatron, WrongPin
+from services.accounts.usecases.amend_patron import Contact
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class ChangeOwnData:
+    """The fields to change; None leaves one as it is."""
+
+    patron_id: str
+    confirmed_hash: str = field(repr=False)
+    """Hash of the PIN that was confirmed: if it has been replaced since, nothing changes."""
+    contact: Contact | None = field(default=None, repr=False)
+    pin_hash: str | None = field(default=None, repr=False)
+
+
+async def change_own_data(work: Work, command: ChangeOwnData) -> Cardholder:
+    """Change the patron's data and return it. Raises NoSuchPatron or WrongPin.
+
+    No event is published: other services know neither addresses nor PINs.
+    """
+    holder = await store.cardholder(work, command.patron_id)
+    if holder is None or await store.patron(work, command.patron_id) is None:
+        raise NoSuchPatron
+    if holder.pin_hash != command.confirmed_hash:
+        raise WrongPin
+    contact = command.contact or Contact(holder.email, holder.phone)
+    changed = replace(
+        holder,
+        email=contact.email,
+        phone=contact.phone,
+        pin_hash=command.pin_hash or holder.pin_hash,
+    )
+    if changed != holder:
+        changed = replace(changed, version=holder.version + 1)
+        await store.save_cardholders(work, changed)
+    return changed

@@ -1,0 +1,100 @@
+"""A patron's own addresses and PIN, changed by the patron and confirmed with the PIN."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.accounts.domain.lockout import MOST_ATTEMPTS
+from tests.accounts.people import MEI, STAFF, events, logged_in, registered
+from tests.support import Api, token
+
+CONTACT, PIN = "/v1/me/contact", "/v1/me/pin"
+NEW = {"email": "mei.ling@example.org", "phone": None}
+
+
+async def test_a_patron_replaces_their_addresses(api: Api) -> None:
+    mei = await registered(api)
+    as_ = token(mei["id"])
+    assert (await api.get(CONTACT, as_=as_)).json() == MEI["contact"]
+    answer = await api.put(CONTACT, NEW | {"pin": MEI["pin"]}, as_=as_)
+    assert (answer.status, answer.json()) == (200, NEW)
+    assert (await api.get(CONTACT, as_=as_)).json() == NEW
+    assert (await api.get(f"/v1/patrons/{mei['id']}", as_=STAFF)).json()["contact"] == NEW
+    # A channel needs an address, and events carry none.
+    preferences = (await api.get("/v1/me/preferences", as_=as_)).json()
+    assert preferences["reachable_by"] == ["email"]
+    assert [topic for topic, _ in await events(api)] == ["patron.registered"]
+
+
+async def test_a_patron_replaces_their_pin_and_logs_in_with_it(api: Api) -> None:
+    mei = await registered(api)
+    as_ = token(mei["id"])
+    answer = await api.put(PIN, {"pin": MEI["pin"], "new_pin": "31-41-59"}, as_=as_)
+    assert answer.status == 204
+    assert await logged_in(api, pin="31-41-59")
+    old = await api.post("/v1/sessions", {"card_number": "HK0001A", "pin": MEI["pin"]})
+    assert old.status == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [(CONTACT, NEW), (PIN, {"new_pin": "31-41-59"})],
+    ids=["addresses", "PIN"],
+)
+async def test_a_wrong_pin_changes_nothing_and_counts_as_a_wrong_login(
+    api: Api, path: str, body: dict[str, Any]
+) -> None:
+    mei = await registered(api)
+    as_ = token(mei["id"])
+    for _ in range(MOST_ATTEMPTS):
+        refused = await api.put(path, body | {"pin": "00-00-00"}, as_=as_)
+        assert (refused.status, refused.json()["code"]) == (403, "wrong-pin")
+    locked = await api.put(path, body | {"pin": MEI["pin"]}, as_=as_)
+    assert (locked.status, locked.json()["code"]) == (429, "locked")
+    login = await api.post("/v1/sessions", {"card_number": "HK0001A", "pin": MEI["pin"]})
+    assert login.json()["code"] == "locked"
+    assert (await api.get(CONTACT, as_=as_)).json() == MEI["contact"]
+
+
+async def test_an_unacceptable_pin_or_address_is_refused(api: Api) -> None:
+    as_ = token((await registered(api))["id"])
+    for path, body in [
+        (PIN, {"pin": MEI["pin"], "new_pin": "12345"}),
+        (PIN, {"pin": MEI["pin"], "new_pin": "1" * 65}),
+        (PIN, {"pin": "", "new_pin": "31-41-59"}),
+        (CONTACT, {"pin": MEI["pin"], "email": "nobody"}),
+        (CONTACT, {"pin": MEI["pin"], "phone": "call me"}),
+        (CONTACT, NEW),
+    ]:
+        answer = await api.put(path, body, as_=as_)
+        assert (answer.status, answer.json()["code"]) == (422, "malformed"), body
+        assert str(MEI["pin"]) not in str(answer.body)
+
+
+async def test_one_of_two_pins_chosen_at_once_is_kept(api: Api, other_replica: Api) -> None:
+    mei = await registered(api)
+    replicas = [(api, token(mei["id"])), (other_replica, await logged_in(api))]
+    chosen = ["31-41-59", "26-53-58"]
+    answers = await asyncio.gather(
+        *(
+            replica.put(PIN, {"pin": MEI["pin"], "new_pin": pin}, as_=as_)
+            for (replica, as_), pin in zip(replicas, chosen, strict=True)
+        )
+    )
+    assert sorted(answer.status for answer in answers) == [204, 403]
+    [kept] = [pin for pin, answer in zip(chosen, answers, strict=True) if answer.status == 204]
+    assert await logged_in(api, pin=kept)
+    assert (await api.get(f"/v1/patrons/{mei['id']}", as_=STAFF)).json()["version"] == 1
+
+
+async def test_an_erased_patron_has_no_addresses(api: Api) -> None:
+    mei = await registered(api)
+    as_ = token(mei["id"])
+    await api.delete(f"/v1/patrons/{mei['id']}", as_=STAFF)
+    for answer in [
+        await api.get(CONTACT, as_=as_),
+        await api.put(CONTACT, NEW | {"pin": MEI["pin"]}, as_=as_),
+        await api.put(PIN, {"pin": MEI["pin"], "new_pin": "31-41-59"}, as_=as_),
+    ]:
+        assert (answer.status, answer.json()["code"]) == (404, "no-such-patron")
