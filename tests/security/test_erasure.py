@@ -1,0 +1,121 @@
+"""After an erasure, no database, topic or log holds anything that identifies the person."""
+
+from collections.abc import AsyncIterator
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from bson import json_util
+
+from ops.infrastructure.processes import System
+from services.settings import Settings
+from shared.contracts import published
+from shared.mongo import connect
+from shared.names import Names
+from tests.library import PIN, Library, unique
+from tests.security.test_objects import things_of
+
+
+async def dumps(settings: Settings) -> AsyncIterator[tuple[str, str]]:
+    """Yield the place and the text of each document of every collection of every service."""
+    client = connect(settings.mongo_url)
+    try:
+        for database in await client.list_database_names():
+            if database.startswith(settings.database_prefix):
+                for name in await client[database].list_collection_names():
+                    async for document in client[database][name].find():
+                        yield f"{database}.{name}", json_util.dumps(document, ensure_ascii=False)
+    finally:
+        client.close()
+
+
+async def messages(settings: Settings) -> AsyncIterator[tuple[str, str]]:
+    """Yield the topic and the text of each message of every topic, with key and headers."""
+    names = Names(settings.topic_prefix)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        known = await consumer.topics()
+        partitions = [
+            TopicPartition(topic, partition)
+            for topic in map(names.on_kafka, published())
+            if topic in known
+            for partition in consumer.partitions_for_topic(topic) or ()
+        ]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        while any([await consumer.position(one) < ends[one] for one in partitions]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                for record in records:
+                    yield record.topic, repr((record.key, record.value, record.headers))
+    finally:
+        await consumer.stop()
+
+
+async def found(running: System, secrets: set[str]) -> set[tuple[str, str]]:
+    """Return the places that hold one of the secrets, each with the secret."""
+    settings = running.settings(Settings)
+    hits: set[tuple[str, str]] = set()
+    for source in (dumps(settings), messages(settings)):
+        async for place, text in source:
+            hits |= {(place, secret) for secret in secrets if secret in text}
+    for child in running.processes.values():
+        text = child.log.read_text(errors="replace")
+        hits |= {(child.log.name, secret) for secret in secrets if secret in text}
+    return hits
+
+
+async def test_nothing_that_identifies_an_erased_patron_is_left(
+    running: System, library: Library
+) -> None:
+    branch = await library.branch()
+    card = await library.patron(branch)
+    things = await things_of(library, card, branch)
+    patron = things["patron_id"]
+    told = {kind: unique(kind) for kind in ("name", "mail", "subject", "text", "reply", "note")}
+    phone = "+852 2921 9482"
+    await library.call("PATCH", f"/v1/patrons/{patron}", {"name": told["name"]}, by="staff")
+    contact = {"email": f"{told['mail']}@example.org", "phone": phone, "pin": PIN}
+    await library.call("PUT", "/v1/me/contact", contact, by=card)
+    question = {"subject": told["subject"], "text": told["text"]}
+    enquiry = (await library.post("/v1/enquiries", question, by=card))["id"]
+    await library.post(f"/v1/enquiries/{enquiry}/replies", {"text": told["reply"]}, by=card)
+    await library.post(f"/v1/enquiries/{enquiry}/notes", {"text": told["note"]}, by="staff")
+    block = {"reason": told["note"]}
+    await library.post(f"/v1/patrons/{patron}/block", block, by="staff")
+    await library.flow.settle(within=60)
+
+    secrets = {card, phone, *told.values()}
+    before = await found(running, secrets)
+    assert {secret for _, secret in before} == secrets
+    assert {place.rpartition("_")[2] for place, _ in before} == {
+        "accounts.cardholders",
+        "notices.enquiries",
+        "messages",
+    }
+
+    await library.call("DELETE", f"/v1/patrons/{patron}", by="staff")
+    await library.flow.settle(within=60)
+    assert await found(running, secrets) == set()
+    assert (await library.try_("GET", f"/v1/patrons/{patron}", by="staff"))[0] == 404
+
+
+async def test_the_search_looks_into_databases_topics_and_logs(
+    running: System, library: Library
+) -> None:
+    """An id, which is no secret, is found wherever events, views and logs carry it."""
+    branch = await library.branch()
+    card = await library.patron(branch)
+    [barcode] = await library.copies(branch, 1)
+    await library.flow.settle(within=60)
+    [loan] = await library.lend(card, [barcode], branch)
+    await library.flow.settle(within=60)
+    settings = running.settings(Settings)
+    places = {place for place, _ in await found(running, {loan["id"]})}
+    prefix = settings.database_prefix
+    assert places >= {
+        f"{prefix}_circulation.loans",
+        Names(settings.topic_prefix).on_kafka("loan.checked-out"),
+    }
+    assert [place for place in places if place.startswith(f"{prefix}_gateway.")]
