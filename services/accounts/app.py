@@ -25,6 +25,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=(routes.router,),
             indexes=store.INDEXES,
             snapshots_of_patrons=snapshots.OF_PATRONS,
+            personal=store.PERSONAL,
             refusal=Refusal,
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,

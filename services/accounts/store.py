@@ -22,6 +22,7 @@ from shared.mongo import (
     read_snapshot_page,
     to_document,
 )
+from shared.personal_data import Personal
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -37,6 +38,13 @@ INDEXES: Indexes = {
         IndexModel([("published_until", ASCENDING)], expireAfterSeconds=0),
     ],
 }
+
+PERSONAL = (
+    Personal("patrons", "_id", leave_out=("card_digest",)),
+    Personal("cardholders", "_id", leave_out=("card_digest", "pin_hash")),
+    Personal("preferences", "_id"),
+    Personal("standings", "_id"),
+)
 
 
 # ---- patrons and cardholders --------------------------------------------------------------------

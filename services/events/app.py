@@ -20,6 +20,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             indexes=store.INDEXES,
             snapshots=snapshots.OF_ALL,
             snapshots_of_patrons=snapshots.OF_PATRONS,
+            personal=store.PERSONAL,
             refusal=Refusal,
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,

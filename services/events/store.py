@@ -10,6 +10,7 @@ from pymongo import ASCENDING, IndexModel
 from services.events.domain.activity import Activity, Closed, Recording
 from services.events.domain.registration import Places, Registration, RegistrationState
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.personal_data import Personal
 from shared.unit_of_work import Stale, Work
 
 _IN_ORDER = [("starts_at", ASCENDING), ("_id", ASCENDING)]
@@ -35,6 +36,8 @@ INDEXES: Indexes = {
     ],
     "patrons": [],
 }
+
+PERSONAL = (Personal("patrons", "_id"), Personal("registrations"))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field, create_model
 
 from services.gateway import docs
-from services.gateway.edge import proxy
+from services.gateway.edge import personal_data, proxy
 from services.gateway.examples import EVENT_ID
 from services.gateway.views import stream
 from services.gateway.views.my_info import my_info
@@ -307,6 +307,27 @@ async def _info(request: Request, patron_id: str, now: datetime, db: Db) -> Resp
     info = my_info(activities, notices, followed, names, ROWS)
     body = orjson.dumps({**info, "sources": sources})
     return Response(body, headers=PRIVATE, media_type="application/json")
+
+
+class PersonalDataOut(BaseModel):
+    """Everything that the library holds about a patron."""
+
+    as_of: datetime
+    services: dict[str, dict[str, list[dict[str, Any]]]] = Field(
+        description="The stored documents, by service and kind."
+    )
+
+
+@router.get("/v1/me/data", tags=["my account"], response_model=PersonalDataOut)
+@refuses(NotFound)
+async def get_personal_data(request: Request, caller: Patron, now: BusinessTime) -> Response:
+    """Return everything that the library holds about the patron, as one file.
+
+    It has the documents as each service stores them, without the PIN, names of staff and their
+    notes. Copies that are made of these documents, such as the overview, are left out. Fails if a
+    service is away, so the file is always complete.
+    """
+    return await personal_data.collect(request.app, caller.id, now)
 
 
 @router.get("/health/owners", include_in_schema=False)

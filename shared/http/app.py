@@ -14,7 +14,7 @@ from shared.bus.listener import Listener
 from shared.clock import bound_dates
 from shared.http.health import add_health
 from shared.http.middleware import RequestMiddleware
-from shared.http.operations import add_jobs, add_snapshots
+from shared.http.operations import add_jobs, add_personal_data, add_snapshots
 from shared.http.problems import Problem, add_problems
 from shared.http.service import Service
 from shared.indexes import chassis_indexes
@@ -65,6 +65,7 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
     if "api" in settings.roles:
         add_jobs(app, service)  # before routes that match every other path
         add_snapshots(app, service)
+        add_personal_data(app, service)
         for router in service.routers:
             app.include_router(router)
     add_health(app, service, settings)

@@ -1,4 +1,7 @@
-"""The routes that the chassis adds for other services and operators: jobs and snapshots."""
+"""The routes that the chassis adds for other services and operators.
+
+They run jobs and read snapshots and personal data.
+"""
 
 from typing import Annotated
 
@@ -12,6 +15,7 @@ from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.problems import NotFound
 from shared.http.service import Service
 from shared.mongo import SnapshotQuery
+from shared.personal_data import documents_about
 from shared.refusals import refuses
 
 JOBS = "/v1/ops/jobs/"
@@ -89,3 +93,17 @@ def add_snapshots(app: FastAPI, service: Service) -> None:
         items = [orjson.Fragment(event.body()) for event in events]
         body = orjson.dumps({"as_of": now, "items": items, "next": more})
         return Response(body, media_type="application/json")
+
+
+def add_personal_data(app: FastAPI, service: Service) -> None:
+    """Add the route with which the gateway reads all that the service keeps about a patron."""
+    if not service.personal:
+        return
+
+    @app.get("/v1/personal-data/{patron_id}", tags=["operations"])
+    async def get_personal_data(
+        patron_id: Annotated[str, Path(max_length=64)], _caller: OtherService, db: Db
+    ) -> Response:
+        """Return the documents about a patron as they are stored, by collection."""
+        found = await documents_about(db, service.personal, patron_id)
+        return Response(orjson.dumps(found, default=str), media_type="application/json")

@@ -13,6 +13,7 @@ from shared.contracts import Event
 from shared.idempotency import KeyReused
 from shared.jobs import Jobs
 from shared.mongo import Database, Indexes, SnapshotQuery
+from shared.personal_data import Personal
 
 SnapshotPage = tuple[Sequence[Event], str | None]
 """Resources in the form of their events, and the id to continue after; None: no more."""
@@ -36,6 +37,8 @@ class Service:
     """Its resources by kind, for another service that rebuilds its view of them."""
     snapshots_of_patrons: Mapping[str, Snapshot] = field(default_factory=dict)
     """The same for resources of patrons: also for one patron or for a sample of patrons."""
+    personal: Sequence[Personal] = ()
+    """Its collections that have documents about patrons."""
     keys: Callable[[Database], FetchKeys] | None = None
     """Function with which the issuer of tokens reads its own public keys; None: ask the issuer."""
     background: tuple[Callable[[FastAPI], Any], ...] = ()

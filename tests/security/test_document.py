@@ -148,7 +148,7 @@ def held_against(case: Any, response: Any, role: str) -> list[str]:
         sent = f"{case.headers} {case.query} {str(case.body)[:80]}"
         said = f"{response.status_code} {response.text[:200]}"
         return [f"{told} ({sent}) → {said}: {one}" for one in found]
-    if response.headers["content-type"] == ["application/problem+json"]:
+    if response.headers.get("content-type") == ["application/problem+json"]:
         said = case.operation.definition.raw["responses"][str(response.status_code)]
         code = response.json()["code"]
         if code not in said["content"]["application/problem+json"]["examples"]:

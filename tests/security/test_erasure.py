@@ -1,4 +1,4 @@
-"""After an erasure, no database, topic or log holds anything that identifies the person."""
+"""Patrons download all that is held about them; an erasure leaves nothing that identifies them."""
 
 from collections.abc import AsyncIterator
 
@@ -119,3 +119,52 @@ async def test_the_search_looks_into_databases_topics_and_logs(
         Names(settings.topic_prefix).on_kafka("loan.checked-out"),
     }
     assert [place for place in places if place.startswith(f"{prefix}_gateway.")]
+
+
+COPIES = {"outbox", "answers"}
+"""Collections of the chassis with events and responses, copies of what is in the file."""
+
+
+async def test_a_patron_downloads_all_that_is_held_about_them(
+    running: System, library: Library
+) -> None:
+    branch = await library.branch()
+    card = await library.patron(branch)
+    things = await things_of(library, card, branch)
+    note = {"text": "A note of the staff"}
+    await library.post(f"/v1/enquiries/{things['enquiry_id']}/notes", note, by="staff")
+    await library.flow.settle(within=60)
+
+    file = await library.get("/v1/me/data", by=card)
+    services = file["services"]
+    [holder] = services["accounts"]["cardholders"]
+    assert (holder["card_number"], holder["name"]) == (card, f"Patron {card}")
+    assert "pin_hash" not in holder
+    of_circulation = services["circulation"]
+    assert {one["id"] for one in of_circulation["loans"]} >= {things["loan_id"]}
+    for kind, name in {
+        "holds": "hold_id",
+        "charges": "charge_id",
+        "payments": "payment_id",
+    }.items():
+        assert [one["id"] for one in of_circulation[kind]] == [things[name]]
+    [enquiry] = services["notices"]["enquiries"]
+    [message] = services["notices"]["enquiry_messages"]
+    assert (enquiry["id"], message["text"]) == (things["enquiry_id"], "Where are they?")
+    assert note["text"] not in str(file)
+
+    # No service has a collection about the patron that the file leaves out.
+    prefix = running.settings(Settings).database_prefix
+    named = {place for place, _ in await found(running, {things["patron_id"]})}
+    told = {f"{prefix}_{service}.{kind}" for service, kinds in services.items() for kind in kinds}
+    views = {place for place in named if place.startswith(f"{prefix}_gateway.")}
+    stored = {place for place in named if place.startswith(f"{prefix}_")} - views
+    assert {place.rpartition(".")[2] for place in stored - told} == COPIES
+
+
+async def test_an_erased_patron_has_nothing_to_download(library: Library) -> None:
+    card = await library.patron(await library.branch())
+    patron = (await library.get("/v1/me/data", by=card))["services"]["accounts"]["patrons"][0]["id"]
+    await library.call("DELETE", f"/v1/patrons/{patron}", by="staff")
+    status, answer = await library.try_("GET", "/v1/me/data", by=card)
+    assert (status, answer["code"]) == (404, "not-found")

@@ -155,6 +155,12 @@ async def test_a_service_token_grants_nothing_extra_through_the_gateway(
     signed = jwt.encode(
         header, claims | {"iat": now, "exp": now + 600}, private, algorithms=[ALGORITHM]
     )
-    for path in ("/v1/snapshots/loans", "/v1/me/accruing", "/v1/effects", "/v1/effects/activities"):
+    for path in (
+        "/v1/snapshots/loans",
+        "/v1/personal-data/x",
+        "/v1/me/accruing",
+        "/v1/effects",
+        "/v1/effects/activities",
+    ):
         assert await refused(library, signed, path) == (404, "not-found")
     assert await refused(library, signed) == (403, "forbidden")

@@ -4,6 +4,7 @@ Each day is spent with scripts, without, and by keyboard alone; at the end the r
 are compared with the visited ones.
 """
 
+import json
 from collections import Counter
 
 import pytest
@@ -201,6 +202,11 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
         await reader.fill(field, typed)
     await reader.press("Change PIN")
     await told("Your PIN is changed. Use the new one from now on.")
+    async with page.expect_download() as download:
+        await follow("Download your data")
+    file = json.loads((await (await download.value).path()).read_text())
+    [holder] = file["services"]["accounts"]["cardholders"]
+    assert holder["email"] == "busy@example.org"
     await follow("See the list")
     await expect(page.get_by_role("rowheader", name=busy.returned)).to_be_visible()
 

@@ -21,9 +21,11 @@ from services.circulation.store import (
     titles,
 )
 from shared.mongo import Indexes
+from shared.personal_data import Personal
 
 __all__ = [
     "INDEXES",
+    "PERSONAL",
     "calendars",
     "charges",
     "conflicts",
@@ -56,3 +58,17 @@ INDEXES: Indexes = {
     **reworks.INDEXES,
     **sweeps.INDEXES,
 }
+
+PERSONAL = (
+    Personal("patrons", "_id", leave_out=("card_digest",)),
+    Personal("borrowers", "_id"),
+    Personal("loans"),
+    Personal("holds"),
+    Personal("charges"),
+    Personal("entries", "charge_id", part_of="charges", leave_out=("by",)),
+    Personal("payments", "parts.charge_id", part_of="charges"),
+    Personal("refunds", leave_out=("by",)),
+    Personal("conflicts"),
+    Personal("readers", "_id"),
+    Personal("history"),
+)

@@ -11,7 +11,7 @@ from services.gateway.web.branches import branch_names
 from services.gateway.web.fields import filled
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import Said
-from services.gateway.web.visit import PatronVisit, Visit
+from services.gateway.web.visit import HEADERS, PatronVisit, Visit
 from services.gateway.web.words import ACTIVITY_TYPES, AT_FAULT
 
 router = APIRouter(include_in_schema=False)
@@ -23,6 +23,7 @@ _FORMS: dict[str, dict[str, str]] = {
     "pin": {"pin": "pin-until-now"},
 }
 """The forms of the page, with the ids of fields that two of them have."""
+FILE = {"Content-Disposition": 'attachment; filename="my-library-data.json"'}
 _EDITABLE = frozenset({403, 422, 429})
 """Refusals that the form's page tells, with what was typed."""
 
@@ -83,6 +84,15 @@ async def post_setting(visit: PatronVisit) -> Response:
     response = visit.go("/setting", Said("preferences-saved", {}))
     session.keep_language(visit.request, response, reply.json()["language"])
     return response
+
+
+@router.get("/setting/data")
+async def get_data(visit: PatronVisit) -> Response:
+    """Return everything that the library holds about the patron, as a file to download."""
+    reply = await visit.api.get("/v1/me/data")
+    if not reply.done:
+        raise reply.failure()
+    return Response(reply.content, headers=HEADERS | FILE, media_type="application/json")
 
 
 @router.post("/setting/contact")

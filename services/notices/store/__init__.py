@@ -15,9 +15,11 @@ from services.notices.store import (
     titles,
 )
 from shared.mongo import Indexes
+from shared.personal_data import Personal
 
 __all__ = [
     "INDEXES",
+    "PERSONAL",
     "bank",
     "branches",
     "closures",
@@ -38,3 +40,17 @@ INDEXES: Indexes = {
     **patrons.INDEXES,
     **titles.INDEXES,
 }
+
+PERSONAL = (
+    Personal(patrons.PATRONS, "_id"),
+    Personal(notifications.NOTIFICATIONS),
+    Personal(enquiries.ENQUIRIES, leave_out=("librarian", "notes")),
+    # Notes of the staff are not for the patron, nor are the names of librarians.
+    Personal(
+        enquiries.MESSAGES,
+        "enquiry_id",
+        part_of=enquiries.ENQUIRIES,
+        leave_out=("author",),
+        only={"private": False},
+    ),
+)
