@@ -1,6 +1,6 @@
 """Calls to the services that own the data: forwarding and the probe.
 
-A forwarded call ends within its deadline, with the owner's answer or with a 503 that names the
+A forwarded call ends within its deadline, with the owner's response or with a 503 that names the
 owner. The changes of a command are applied to the views before the client is answered, through the
 same functions as Kafka's events, so a client reads its own writes on any replica.
 """
@@ -30,7 +30,7 @@ from shared.settings import Settings
 
 log = structlog.get_logger()
 
-# A client has an answer within two seconds; the remaining time is a reserve for a busy machine.
+# A client has a response within two seconds; the remaining time is a reserve for a busy machine.
 DEADLINE_SECONDS = 1.5
 ANSWER_SECONDS = 1.6
 LONG_SECONDS = 30.0
@@ -66,7 +66,7 @@ _ANSWERED_HEADERS = (
 
 
 class Garbage(Exception):
-    """An owner's answer that no client can use."""
+    """An owner's response that no client can use."""
 
 
 async def watch_owners(app: FastAPI) -> None:
@@ -108,7 +108,7 @@ def owner_of(raw_path: str) -> str | None:
 
 
 async def forward(request: Request, owner: str, now: datetime) -> Response:
-    """Forward a request; return the owner's answer, or a 503 that names the owner.
+    """Forward a request; return the owner's response, or a 503 that names the owner.
 
     No failure of the owner is raised.
     """
@@ -177,7 +177,7 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
 def _unwrapped(
     status: int, headers: Mapping[str, str], content: bytes
 ) -> tuple[Response, Sequence[Any]]:
-    """Return the answer for the client, and the changes that came with it. Raises Garbage."""
+    """Return the response for the client, and the changes that came with it. Raises Garbage."""
     is_problem = headers.get("content-type", "").startswith("application/problem+json")
     if status >= 500 and not (status == 503 and is_problem):
         raise Garbage(f"status {status}")

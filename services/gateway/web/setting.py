@@ -10,7 +10,7 @@ from services.gateway.web.api import Failure
 from services.gateway.web.branches import branch_names
 from services.gateway.web.fields import filled
 from services.gateway.web.languages import LANGUAGES
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import PatronVisit, Visit
 from services.gateway.web.words import ACTIVITY_TYPES, AT_FAULT
 
@@ -61,6 +61,6 @@ async def post_setting(visit: PatronVisit) -> Response:
         if failure.status == 422 or failure.code in AT_FAULT:
             return await _setting(visit, failure)
         raise failure
-    response = visit.go("/setting", Said("preferences-saved", {}))
+    response = visit.go("/setting", FlashMessage("preferences-saved", {}))
     session.keep_language(visit.request, response, reply.json()["language"])
     return response
