@@ -48,7 +48,7 @@ PAGES_IN_HAND = 50
 
 
 class PatronPage(BaseModel):
-    """An owner's answer: a page of the patrons to notify."""
+    """An owner's response: a page of the patrons to notify."""
 
     class Item(BaseModel):
         """A patron to notify."""

@@ -42,14 +42,14 @@ class AnnouncedClosure:
     announcements: tuple[Announcement, ...]
     extra_renewals: int = 0
 
-    def said(self, version: int) -> Announcement | None:
+    def announcement_at(self, version: int) -> Announcement | None:
         """Return the announcement in force at a version of the branch; None before the first."""
         heard = [a for a in self.announcements if a.version <= version]
         return heard[-1] if heard else None
 
     def as_of(self, version: int) -> Closure | None:
         """Return the closure as announced at a version of the branch; None before the first."""
-        said = self.said(version)
+        said = self.announcement_at(version)
         if said is None:
             return None
         return Closure(
@@ -118,7 +118,7 @@ class BranchCalendar:
     def _calendar(self, version: int, without: frozenset[str]) -> Calendar:
         standing = [closure for closure in self.closures if closure.id not in without]
         closures = (closure.as_of(version) for closure in standing)
-        said = (closure.said(version) for closure in standing)
+        said = (closure.announcement_at(version) for closure in standing)
         first, *changes = self._weeks(version, [a for a in said if a is not None])
         return Calendar(
             branch_code=self.id,
@@ -175,7 +175,7 @@ class BranchCalendar:
         return frozenset(
             closure.id
             for closure in self.closures
-            if (said := closure.said(version)) is not None and said.in_error
+            if (said := closure.announcement_at(version)) is not None and said.in_error
         )
 
     def error_announced(self, version: int) -> Closure | None:

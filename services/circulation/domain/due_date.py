@@ -41,7 +41,7 @@ def apply_announcements(loan: Loan, branch: BranchCalendar) -> tuple[Loan, ...]:
     for announced in branch.announced_since(loan.calendar_version):
         moved = loan
         if error := branch.error_announced(announced.version):
-            moved = _put_right(loan, branch, announced, error)
+            moved = _restored(loan, branch, announced, error)
         if moved is loan:
             calendar = branch.as_of(announced.version)
             closure = calendar.closure_on(loan.due_on)
@@ -68,7 +68,7 @@ def move_due(loan: Loan, *, calendar: Calendar, cause: Cause, at: datetime) -> L
     return _moved(loan, due_on or loan.due_on, calendar.version, cause, at)
 
 
-def _put_right(loan: Loan, branch: BranchCalendar, announced: Announcement, error: Closure) -> Loan:
+def _restored(loan: Loan, branch: BranchCalendar, announced: Announcement, error: Closure) -> Loan:
     """Return the loan with the due date it would have without the closures recorded in error.
 
     Starts from the date set at check-out or last renewal and applies every announcement since, so

@@ -85,7 +85,7 @@ class SuspensionEffectOut(EffectOut):
     @classmethod
     def of_suspension(cls, found: queries.SuspensionEffect) -> "SuspensionEffectOut":
         """Build the response from the effect of a suspension."""
-        told = found.patrons_told + found.effect.fines_lowered
+        told = found.patrons_notified + found.effect.fines_lowered
         return cls(**EffectOut.of(found.effect).model_dump(), notifications=told)
 
 
