@@ -79,10 +79,10 @@ def _restored(loan: Loan, branch: BranchCalendar, announced: Announcement, error
         return loan
     without = branch.errors(announced.version)
     due_on = moves[0].from_
-    for heard in branch.announced_since(loan.due_set_at_version):
-        if heard.version > announced.version:
+    for earlier in branch.announced_since(loan.due_set_at_version):
+        if earlier.version > announced.version:
             break
-        calendar = branch.as_of(heard.version, without)
+        calendar = branch.as_of(earlier.version, without)
         if calendar.closure_on(due_on) is not None:
             due_on = calendar.next_due(due_on, stable_hash(loan.id)) or due_on
     cause = replace(error.cause, kind="withdrawal")

@@ -248,16 +248,16 @@ async def told_by(
         answer = await _asked(owners, service, f"/v1/snapshots/{kind}", {"after": after, **only})
         try:
             page = _Page.model_validate(answer)
-            told = [contract.model_validate(item) for item in page.items]
+            events = [contract.model_validate(item) for item in page.items]
         except ValueError as error:
             log.warning("owner answers garbage", owner=service, kind=kind)
             raise OwnerAway(service) from error
         changes = [
             replace(change, source=service) if isinstance(change, ViewChange) else change
-            for event in told
+            for event in events
             for change in fold(event, page.as_of)
         ]
-        yield len(told), changes
+        yield len(events), changes
         after = page.next
 
 

@@ -56,14 +56,14 @@ class Reply:
     def failure(self) -> Failure:
         """Return the response's problem."""
         try:
-            told = orjson.loads(self.content)
+            members = orjson.loads(self.content)
         except ValueError:
-            told = {}
+            members = {}
         return Failure(
             self.status,
-            str(told.get("code", "internal")),
-            str(told.get("detail", "")),
-            told.get("errors") or [],
+            str(members.get("code", "internal")),
+            str(members.get("detail", "")),
+            members.get("errors") or [],
         )
 
 

@@ -74,7 +74,7 @@ class ProblemPages:
         begun = False
         body = b""
 
-        async def told(message: Message) -> None:
+        async def send_or_page(message: Message) -> None:
             nonlocal begun, body, problem
             begun = True
             if message["type"] == "http.response.start" and _is_problem(message):
@@ -87,7 +87,7 @@ class ProblemPages:
                     await (await self._page(scope, problem, body))(scope, receive, send)
 
         try:
-            await self._app(scope, receive, told)
+            await self._app(scope, receive, send_or_page)
         except Exception:
             if not begun:
                 page = await problem_page(Request(scope), 500, "internal")
