@@ -65,7 +65,7 @@ _ANSWERED_HEADERS = (
 )
 
 
-class Garbage(Exception):
+class MalformedResponse(Exception):
     """An owner's response that no client can use."""
 
 
@@ -126,8 +126,8 @@ async def forward(request: Request, owner: str, now: datetime) -> Response:
     except UNANSWERED as error:
         log.warning("owner away", owner=owner, error=type(error).__name__)
         return unavailable(owner)
-    except Garbage as error:
-        log.warning("owner answers garbage", owner=owner, error=str(error))
+    except MalformedResponse as error:
+        log.warning("malformed response of an owner", owner=owner, error=str(error))
         return unavailable(owner)
     if changes:
         left = max(seconds - (time.monotonic() - started), 0.1)
@@ -177,13 +177,16 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
 def _unwrapped(
     status: int, headers: Mapping[str, str], content: bytes
 ) -> tuple[Response, Sequence[Any]]:
-    """Return the response for the client, and the changes that came with it. Raises Garbage."""
+    """Return the response for the client, and the changes that came with it.
+
+    Raises MalformedResponse.
+    """
     is_problem = headers.get("content-type", "").startswith("application/problem+json")
     if status >= 500 and not (status == 503 and is_problem):
-        raise Garbage(f"status {status}")
+        raise MalformedResponse(f"status {status}")
     if 300 <= status < 400 and status != 304:
         # It would send the client to an address that only the services use.
-        raise Garbage(f"status {status}")
+        raise MalformedResponse(f"status {status}")
     changes: Sequence[Any] = ()
     if "carrel-changes" in headers:
         try:
@@ -191,7 +194,7 @@ def _unwrapped(
             status, changes = int(wrapped["status"]), wrapped["changes"]
             answered = wrapped["answer"]
         except (ValueError, KeyError, TypeError) as error:
-            raise Garbage("changes that can't be read") from error
+            raise MalformedResponse("changes that can't be read") from error
         content = b"" if status == 204 else orjson.dumps(answered)
     kept = {name: headers[name] for name in _ANSWERED_HEADERS if name in headers}
     if status in (204, 304):

@@ -57,7 +57,9 @@ async def ask(app: FastAPI, token: str, now: datetime) -> dict[str, Any] | None:
         liveness.saw("circulation", False)
         return None
     except (OwnerRefused, ValueError) as error:
-        log.warning("owner answers garbage", owner="circulation", error=type(error).__name__)
+        log.warning(
+            "malformed response of an owner", owner="circulation", error=type(error).__name__
+        )
         return None
     liveness.saw("circulation", True)
     return said.model_dump()

@@ -250,7 +250,7 @@ async def told_by(
             page = _Page.model_validate(answer)
             events = [contract.model_validate(item) for item in page.items]
         except ValueError as error:
-            log.warning("owner answers garbage", owner=service, kind=kind)
+            log.warning("malformed response of an owner", owner=service, kind=kind)
             raise OwnerAway(service) from error
         changes = [
             replace(change, source=service) if isinstance(change, ViewChange) else change

@@ -121,7 +121,7 @@ class AmendmentBody(Body):
     @model_validator(mode="after")
     def _changes_something(self) -> "AmendmentBody":
         if self.from_ is None and self.reason is None:
-            raise ValueError("say the first day, the reason or both")
+            raise ValueError("name the first day, the reason or both")
         return self
 
 
