@@ -10,10 +10,10 @@ help:
 	@echo "make demo   the reopening of 2021, played on the whole system, checked"
 	@echo "make test   every test that needs nothing but Python"
 	@echo "make test-kafka   the bus and the journeys on Apache Kafka; needs Java 17 and Maven"
-	@echo "make test-faults  the faults on Apache Kafka, 200 seeds of kill -9 among them; shows the table of all"
-	@echo "make test-alone  the faults of clusters of three nodes, one at a time"
+	@echo "make test-faults  the fault tests on Apache Kafka, with 200 seeds of kill -9; prints the table of results"
+	@echo "make test-alone  the fault tests of clusters of three nodes, one at a time"
 	@echo "make test-web   the pages in a real browser; needs chromium and npm, on Debian with fonts-noto-cjk"
-	@echo "make test-mutants  rules made wrong, to see the state model test find each"
+	@echo "make test-mutants  rules broken on purpose; the test of the state model must detect each"
 	@echo "make check  lint, format, types, language, contracts, import rules"
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
 	@echo "make translations   the texts of pages and notifications into their translations/*.po, to be translated there"
@@ -29,12 +29,12 @@ up: .venv/project.stamp
 test: .venv/project.stamp
 	@CARREL_SUITE=test $(PY) -m pytest tests
 
-# What is marked embedded is in make test.
+# Tests marked embedded are in make test.
 test-kafka: .venv/project.stamp
 	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=apache $(PY) -m pytest -m "not embedded" \
 		tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys
 
-# What stands on the embedded broker is in make test; its rows of the table are kept from there.
+# Tests on the embedded broker are in make test; their rows of the table are kept from there.
 # Which seeds of kills are played: make test-faults SEEDS=1-40
 SEEDS ?= 1-200
 test-faults: .venv/project.stamp

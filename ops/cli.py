@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 
 from ops import commands
+from services.registry import NAMES
 
 RUNS = Path(".data")
 DATA = RUNS / "up"
@@ -61,8 +62,6 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _service(value: str) -> str:
-    from services.registry import NAMES
-
     if value not in NAMES:
         raise typer.BadParameter(f"no such service; there are {', '.join(sorted(NAMES))}")
     return value
@@ -109,7 +108,7 @@ Broker = Annotated[
 def serve(
     service: Annotated[
         str,
-        typer.Argument(callback=_service, help="accounts, circulation, events, notices, gateway"),
+        typer.Argument(callback=_service, help=", ".join(NAMES)),
     ],
     role: Roles = "",
 ) -> None:

@@ -23,7 +23,7 @@ class KeyReused(Exception):
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """An idempotency key: a second run of the same request gets the answer of the first."""
+    """An idempotency key: a second run of the same request gets the response of the first."""
 
     key: str
     """Unique within the service: `<caller>:<Idempotency-Key>`."""

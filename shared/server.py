@@ -10,7 +10,7 @@ from fastapi import FastAPI
 class Server(uvicorn.Server):
     """A server that the app can observe and stop.
 
-    It sets `app.state.stopping` before it waits for the app's answers to end, because a stream of
+    It sets `app.state.stopping` before it waits for the app's responses to end, because a stream of
     events has no end of its own and the lifespan ends only after all answers. An app that can't do
     its work calls `app.state.give_up` to stop the server; `failed` then means that the process is
     to be restarted.

@@ -81,7 +81,7 @@ def _places(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def passed(trace: TracebackType | None) -> list[str]:
-    """Return the code lines that an exception passed, where it was raised last."""
+    """Return the code lines that an exception passed; the last one raised it."""
     return [
         f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(trace)[-12:]

@@ -1,4 +1,4 @@
-"""The unit of work: state, outbox, inbox and stored answers commit together or not at all."""
+"""The unit of work: state, outbox, inbox and stored responses commit together or not at all."""
 
 import asyncio
 import contextlib

@@ -35,7 +35,7 @@ def mongo_container() -> Iterator[str | None]:
         if port is None:
             yield None
             return
-        # The member's name resolves only inside the container: hence the direct connection.
+        # The member's name resolves only inside the container, so the connection is direct.
         url = f"mongodb://{ports.LOOPBACK}:{port}/?directConnection=true"
         _initiate(url)
         yield url

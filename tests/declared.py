@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import orjson
 from fastapi import FastAPI
 
-from shared.openapi import Operation, operations_of
+from shared.http.openapi import Operation, operations_of
 
 ABOVE_ROUTES = {"address-too-long", "ambiguous", "headers-too-large", "internal", "too-large"}
 """Codes of problems that any request can be answered with, whatever its route."""

@@ -206,7 +206,7 @@ async def _patrons(settings: Settings, file: Path, report: Report) -> None:
         for number, row in patrons.rows(file):
             try:
                 if row is None:
-                    raise ValueError("has not the fields of the heading")
+                    raise ValueError("does not have the fields of the heading")
                 patron = patrons.patron_of(row)
             except ValueError as error:
                 report.refuse(number, "", _in_words(error))

@@ -182,7 +182,7 @@ async def _post(
 async def _call(
     session: aiohttp.ClientSession, method: str, path: str, body: Any, headers: dict[str, str]
 ) -> Any:
-    """Return the answer; while a service is away, repeat the same request."""
+    """Return the response; while a service is away, repeat the same request."""
     sent = {**headers, "Idempotency-Key": secrets.token_hex(8)}
     until = clock.monotonic() + _PATIENCE
     while True:

@@ -21,7 +21,7 @@ from services.circulation.domain.hold import Hold
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.overdue import fine, is_overdue
 from services.circulation.domain.rework import newly_closed
-from services.circulation.domain.suspension import FineSuspension, ends_as_said, relief_on
+from services.circulation.domain.suspension import FineSuspension, ends_as_announced, relief_on
 from shared.mongo import Database
 
 LOANS_AT_ONCE = 1000
@@ -221,7 +221,7 @@ async def borrowing_patrons(
 
     @cache
     def concerned(branch_code: str, branch_kind: str) -> bool:
-        return ends_as_said(suspension, suspensions, branch_code, branch_kind, today)
+        return ends_as_announced(suspension, suspensions, branch_code, branch_kind, today)
 
     return await store.loans.find_borrowing_patrons(db, suspension, limit + 1, after, concerned)
 
@@ -231,7 +231,7 @@ class SuspensionEffect:
     """The effect of a change to a fine suspension."""
 
     effect: Effect
-    patrons_told: int
+    patrons_notified: int
     """Number of patrons with an open loan in its scope; each is notified."""
 
 

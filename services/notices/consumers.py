@@ -48,7 +48,7 @@ PAGES_IN_HAND = 50
 
 
 class PatronPage(BaseModel):
-    """An owner's answer: a page of the patrons to notify."""
+    """An owner's response: a page of the patrons to notify."""
 
     class Item(BaseModel):
         """A patron to notify."""
@@ -116,22 +116,24 @@ async def notify_patrons(event: Event, run: Run) -> None:
 async def _notify_listed(broadcast: Broadcast, listed: ListedPatrons, run: Run) -> None:
     """Notify the patrons that another service lists at this moment."""
     await run(begin_notifying, broadcast)
-    async for told, paged in _pages_to_notify(run):
-        params = {"limit": str(PAGE)} | ({"after": told.after} if told.after else {})
+    async for progress, paged in _pages_to_notify(run):
+        params = {"limit": str(PAGE)} | ({"after": progress.after} if progress.after else {})
         answer = await run.owners.get(listed.service, listed.path, now=run.now, params=params)
         page = PatronPage.model_validate(answer or {"items": []})
         patron_ids = tuple(item.patron_id for item in page.items)
         branches = {item.patron_id: item.branches for item in page.items if item.branches}
-        await paged(notify_page, NotifyPage(told.id, told.after, patron_ids, page.next, branches))
+        await paged(
+            notify_page, NotifyPage(progress.id, progress.after, patron_ids, page.next, branches)
+        )
 
 
 async def _notify_followers(broadcast: Broadcast, run: Run) -> None:
     """Notify the patrons who followed the branch or activity type of the broadcast at that time."""
     await run(begin_notifying, broadcast)
-    async for told, paged in _pages_to_notify(run):
-        found = await store.patrons.find_followers(run.database, told, PAGE)
+    async for progress, paged in _pages_to_notify(run):
+        found = await store.patrons.find_followers(run.database, progress, PAGE)
         following = found[-1] if len(found) == PAGE else None
-        await paged(notify_page, NotifyPage(told.id, told.after, tuple(found), following))
+        await paged(notify_page, NotifyPage(progress.id, progress.after, tuple(found), following))
 
 
 async def _pages_to_notify(run: Run) -> AsyncIterator[tuple[Broadcast, Run]]:

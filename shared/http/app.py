@@ -14,13 +14,13 @@ from shared.bus.listener import Listener
 from shared.clock import bound_dates
 from shared.http.health import add_health
 from shared.http.middleware import RequestMiddleware
+from shared.http.openapi import document_of
 from shared.http.operations import add_jobs, add_personal_data, add_snapshots
 from shared.http.problems import Problem, add_problems
 from shared.http.service import Service
 from shared.indexes import chassis_indexes
 from shared.jobs import keep_schedule
 from shared.mongo import Client, Database, connect, ensure_indexes
-from shared.openapi import document_of
 from shared.owners import Owners
 from shared.relay import Relay
 from shared.settings import Settings

@@ -92,9 +92,9 @@ class RequestMiddleware:
                 await answer(scope, receive, observed)
             finally:
                 elapsed = (begun or asyncio.get_running_loop().time()) - started
-                self._tell(scope, serving, status, elapsed)
+                self._record(scope, serving, status, elapsed)
 
-    def _tell(self, scope: Scope, serving: Span, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, serving: Span, status: int, seconds: float) -> None:
         """Write the metric, the span's final attributes and the log line of an answer."""
         method, route = scope["method"], getattr(scope.get("route"), "path", "none")
         REQUESTS.labels(self._service, method, route, status).observe(seconds)
@@ -180,7 +180,7 @@ class _Deadline:
 
 
 async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Send) -> None:
-    """Send the answer, wrapped with the events that the command recorded, if there are any.
+    """Send the response, wrapped with the events that the command recorded, if there are any.
 
     The caller applies them to its views before it answers, so that a client reads its own writes.
     The same events come by Kafka later and then change nothing.

@@ -1,4 +1,4 @@
-"""Lists in pages: the part that is asked for, and the answer with the cursor of the next."""
+"""Lists in pages: the part that is asked for, and the response with the cursor of the next."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

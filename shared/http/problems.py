@@ -1,4 +1,4 @@
-"""Problems (RFC 9457): the answers to requests that fail, and the errors that lead to them."""
+"""Problems (RFC 9457): the responses to requests that fail, and the errors that lead to them."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar

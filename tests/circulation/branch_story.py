@@ -50,7 +50,7 @@ def changed(branch: notices.Branch, chance: random.Random, at: datetime) -> noti
             later = first + timedelta(days=chance.randint(-5, 5))
             return notices.amend(branch, name, starts_on=later, reason=None, at=at)
         case 1:
-            return notices.take_back_reopening(branch, name, at=at, today=at.date())
+            return notices.cancel_reopening(branch, name, at=at, today=at.date())
         case 2:
             return notices.withdraw(branch, name, in_error=False, at=at, today=at.date())
         case 3 | 4:

@@ -73,8 +73,8 @@ def closures_move_no_due_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(move_due_dates, "current_loans", as_they_are)
 
 
-def errors_are_not_put_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(due_date, "_put_right", lambda loan, *_: loan)
+def errors_are_not_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due_date, "_restored", lambda loan, *_: loan)
 
 
 def fines_have_no_cap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ MUTANTS: Sequence[Mutate] = (
     returns_serve_nobody,
     payments_count_twice,
     closures_move_no_due_date,
-    errors_are_not_put_right,
+    errors_are_not_corrected,
     fines_have_no_cap,
     fines_are_not_worked_out_again,
     closures_leave_the_shelf_as_it_is,

@@ -38,7 +38,7 @@ def stored_without(event: Event, *fields: str) -> Event:
 
 
 @pytest.mark.parametrize("state", HoldState)
-def test_an_earlier_event_of_a_hold_says_as_circulation_does_if_it_is_open(
+def test_an_earlier_event_of_a_hold_is_open_exactly_if_circulation_says_so(
     state: HoldState,
 ) -> None:
     hold = replace(HOLD, state=state)

@@ -1,9 +1,7 @@
 """The declaration of the services agrees with the contracts and with itself."""
 
 import pytest
-import typer
 
-from ops.cli import app
 from services.gateway.web import words
 from services.registry import NAMES, OWNERS, SERVICES
 from services.settings import Settings
@@ -23,12 +21,6 @@ def test_no_two_services_share_a_name_a_port_or_a_prefix() -> None:
 
 def test_the_page_has_a_text_for_each_owner() -> None:
     assert words.SOURCES.keys() == set(OWNERS)
-
-
-def test_the_help_of_serve_lists_each_service() -> None:
-    serve = typer.main.get_group(app).commands["serve"]
-    [service] = [parameter for parameter in serve.params if parameter.name == "service"]
-    assert service.help == ", ".join(NAMES)  # type: ignore[attr-defined]
 
 
 def test_the_environment_overrides_the_usual_address_of_a_service(

@@ -33,7 +33,7 @@ def test_a_late_or_unexpected_answer_is_reported(status: int, seconds: float, sa
         load.check_answers(gateway_away=[(0.0, 1.0), (20.0, 21.0)])
 
 
-def test_a_gap_is_between_successes_and_to_the_ends() -> None:
+def test_a_gap_lasts_from_one_success_to_the_next_or_to_an_end() -> None:
     load = Load.__new__(Load)
     load.attempts = [
         Attempt("return", str(at), at - 0.5, 0.5, 503 if at == 5 else 200)

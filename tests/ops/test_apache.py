@@ -81,7 +81,7 @@ async def test_an_event_recorded_by_a_clock_that_was_ahead_is_published(tmp_path
 
 
 @pytest.mark.kafka
-async def test_one_of_three_may_be_lost(tmp_path: Path) -> None:
+async def test_a_cluster_continues_without_one_of_three_nodes(tmp_path: Path) -> None:
     with embedded(tmp_path, mongo=False, kafka_port=None, broker="apache-3") as infrastructure:
         assert len(infrastructure.children) == 3
         await write(infrastructure.kafka, 3, [b"1", b"2"])

@@ -128,5 +128,5 @@ def test_a_file_that_is_not_there_is_refused() -> None:
     assert "no-such-file.json: cannot be read" in result.stderr
 
 
-def test_wrong_usage_is_2() -> None:
+def test_wrong_usage_exits_with_2() -> None:
     assert runner.invoke(app, ["explain"]).exit_code == 2

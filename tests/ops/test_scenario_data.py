@@ -583,7 +583,7 @@ PLAYED: dict[str, Callable[[Library, Row, date], None]] = {
 # ------------------------------------------------------------------------------ the tests
 
 
-def test_every_due_date_fine_and_notice_is_what_counting_the_days_gives() -> None:
+def test_every_due_date_fine_and_notice_equals_the_count_day_by_day() -> None:
     library = Library()
     for step in steps():
         try:
@@ -623,7 +623,7 @@ def test_no_positive_fine_is_assessed_where_fines_are_suspended() -> None:
             assert row["fine_cents"] == 0 or not first <= day < last
 
 
-def test_closures_suspensions_and_reopenings_are_the_facts() -> None:
+def test_closures_suspensions_and_reopenings_match_the_published_ones() -> None:
     kinds = [step for step in steps("close") if "kinds" in step]
     closed = [(set(s["kinds"]), s["from"], s["reopened_on"]) for s in kinds]
     assert closed == [
@@ -869,7 +869,7 @@ def test_my_info_shows_what_was_chosen_and_nothing_else() -> None:
             assert not set(row["without_libraries"]) & set(mine["followed_branches"])
 
 
-def test_file_says_the_same_in_json_and_is_small() -> None:
+def test_the_file_equals_its_json_form_and_is_small() -> None:
     assert json.loads(json.dumps(scenario())) == scenario()
     assert FILE.stat().st_size < 200_000
 

@@ -78,7 +78,7 @@ def test_without_the_card_key_no_account_is_made(settings: Settings) -> None:
     assert "CARREL_CARD_KEY" in without.stderr
 
 
-def test_a_database_that_is_away_is_said_in_words(settings: Settings) -> None:
+def test_a_database_that_is_away_is_reported_in_words(settings: Settings) -> None:
     away = settings.model_copy(update={"mongo_url": "mongodb://127.0.0.1:1/?replicaSet=rs0"})
     refused = carrel_staff(away, "op-1", "--role", "ops")
     assert refused.returncode == 1

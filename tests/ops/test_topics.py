@@ -59,7 +59,7 @@ async def test_a_refused_topic_is_an_error_and_not_silence(settings: Settings) -
     assert "InvalidReplicationFactorError" in ran.err
 
 
-def test_three_copies_are_written_to_two_at_least_and_letters_may_be_large() -> None:
+def test_three_copies_need_two_acknowledgements_and_dead_letters_may_be_large() -> None:
     one, three = (
         {topic.name: topic.topic_configs for topic in declared_topics(settings, NAMES)}
         for settings in (Settings(), Settings(replication=3))

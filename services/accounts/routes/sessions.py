@@ -1,6 +1,6 @@
 """Sessions: log in with a card and a PIN, or as a service."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -10,6 +10,7 @@ from services.accounts.routes.fields import OwnSettings, Secret
 from services.accounts.usecases.admit_service import AdmitService, admit_service
 from services.accounts.usecases.log_in import LogIn, log_in
 from services.accounts.usecases.sign_token import Session
+from services.registry import ISSUER, NAMES
 from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.dependencies import Db
@@ -17,6 +18,12 @@ from shared.ids import card_digest
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
+
+OTHER_SERVICES = tuple(name for name in NAMES if name != ISSUER.service)
+if TYPE_CHECKING:
+    OtherService = str
+else:
+    OtherService = Literal[OTHER_SERVICES]
 
 
 class SessionIn(Body):
@@ -29,7 +36,7 @@ class SessionIn(Body):
 class ServiceSessionIn(Body):
     """The name of a service and the secret that the services share."""
 
-    service: Literal["circulation", "events", "notices", "gateway"]
+    service: OtherService
     secret: Secret = Field(max_length=200)
 
 

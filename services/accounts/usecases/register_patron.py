@@ -30,8 +30,8 @@ class RegisterPatron:
 async def register_patron(work: Work, command: RegisterPatron) -> Patron:
     """Register the patron and return them. Raises CardTaken.
 
-    The result has no personal data, because it is stored as the answer to a repeated request, where
-    an erasure would have to find it.
+    The result has no personal data, because it is stored as the response to a repeated request,
+    where an erasure would have to find it.
     """
     if await store.card_is_taken(work, command.card_digest):
         raise CardTaken

@@ -42,23 +42,23 @@ class AnnouncedClosure:
     announcements: tuple[Announcement, ...]
     extra_renewals: int = 0
 
-    def said(self, version: int) -> Announcement | None:
+    def announcement_at(self, version: int) -> Announcement | None:
         """Return the announcement in force at a version of the branch; None before the first."""
-        heard = [a for a in self.announcements if a.version <= version]
-        return heard[-1] if heard else None
+        made = [a for a in self.announcements if a.version <= version]
+        return made[-1] if made else None
 
     def as_of(self, version: int) -> Closure | None:
         """Return the closure as announced at a version of the branch; None before the first."""
-        said = self.said(version)
-        if said is None:
+        announcement = self.announcement_at(version)
+        if announcement is None:
             return None
         return Closure(
             self.id,
-            said.starts_on or self.starts_on,
-            said.reopened_on,
-            self.reason if said.reason is None else said.reason,
-            self.announcements.index(said) + 1,
-            said.stagger_days,
+            announcement.starts_on or self.starts_on,
+            announcement.reopened_on,
+            self.reason if announcement.reason is None else announcement.reason,
+            self.announcements.index(announcement) + 1,
+            announcement.stagger_days,
             self.extra_renewals,
         )
 
@@ -118,8 +118,8 @@ class BranchCalendar:
     def _calendar(self, version: int, without: frozenset[str]) -> Calendar:
         standing = [closure for closure in self.closures if closure.id not in without]
         closures = (closure.as_of(version) for closure in standing)
-        said = (closure.said(version) for closure in standing)
-        first, *changes = self._weeks(version, [a for a in said if a is not None])
+        in_force = (closure.announcement_at(version) for closure in standing)
+        first, *changes = self._weeks(version, [a for a in in_force if a is not None])
         return Calendar(
             branch_code=self.id,
             branch_kind=self.kind,
@@ -129,7 +129,7 @@ class BranchCalendar:
             weeks=tuple(changes),
         )
 
-    def _weeks(self, version: int, said: Collection[Announcement]) -> list[Week]:
+    def _weeks(self, version: int, in_force: Collection[Announcement]) -> list[Week]:
         """Return the weekly closing days in the order in which they begin.
 
         The first ones hold for all days before the second.
@@ -140,7 +140,7 @@ class BranchCalendar:
         )
         special = sorted(
             (a.reopened_on, a.version, a.special_closed)
-            for a in said
+            for a in in_force
             if a.on_terms and a.reopened_on is not None
         )
         first = min(weekly, key=lambda week: week.version, default=None)
@@ -175,7 +175,8 @@ class BranchCalendar:
         return frozenset(
             closure.id
             for closure in self.closures
-            if (said := closure.said(version)) is not None and said.in_error
+            if (announcement := closure.announcement_at(version)) is not None
+            and announcement.in_error
         )
 
     def error_announced(self, version: int) -> Closure | None:

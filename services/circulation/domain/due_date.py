@@ -41,7 +41,7 @@ def apply_announcements(loan: Loan, branch: BranchCalendar) -> tuple[Loan, ...]:
     for announced in branch.announced_since(loan.calendar_version):
         moved = loan
         if error := branch.error_announced(announced.version):
-            moved = _put_right(loan, branch, announced, error)
+            moved = _restored(loan, branch, announced, error)
         if moved is loan:
             calendar = branch.as_of(announced.version)
             closure = calendar.closure_on(loan.due_on)
@@ -68,7 +68,7 @@ def move_due(loan: Loan, *, calendar: Calendar, cause: Cause, at: datetime) -> L
     return _moved(loan, due_on or loan.due_on, calendar.version, cause, at)
 
 
-def _put_right(loan: Loan, branch: BranchCalendar, announced: Announcement, error: Closure) -> Loan:
+def _restored(loan: Loan, branch: BranchCalendar, announced: Announcement, error: Closure) -> Loan:
     """Return the loan with the due date it would have without the closures recorded in error.
 
     Starts from the date set at check-out or last renewal and applies every announcement since, so
@@ -79,10 +79,10 @@ def _put_right(loan: Loan, branch: BranchCalendar, announced: Announcement, erro
         return loan
     without = branch.errors(announced.version)
     due_on = moves[0].from_
-    for heard in branch.announced_since(loan.due_set_at_version):
-        if heard.version > announced.version:
+    for earlier in branch.announced_since(loan.due_set_at_version):
+        if earlier.version > announced.version:
             break
-        calendar = branch.as_of(heard.version, without)
+        calendar = branch.as_of(earlier.version, without)
         if calendar.closure_on(due_on) is not None:
             due_on = calendar.next_due(due_on, stable_hash(loan.id)) or due_on
     cause = replace(error.cause, kind="withdrawal")

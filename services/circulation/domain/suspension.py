@@ -165,7 +165,7 @@ def relief_on(
     return None
 
 
-def ends_as_said(
+def ends_as_announced(
     suspension: FineSuspension,
     suspensions: Iterable[FineSuspension],
     branch_code: str,

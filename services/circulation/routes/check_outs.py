@@ -65,7 +65,7 @@ class CheckOutIn(Body):
     @model_validator(mode="after")
     def _when_it_was(self) -> "CheckOutIn":
         if self.offline and self.at is None:
-            raise ValueError("an offline check-out says when it was (`at`)")
+            raise ValueError("an offline check-out needs its time (`at`)")
         return self
 
 

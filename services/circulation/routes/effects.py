@@ -85,8 +85,8 @@ class SuspensionEffectOut(EffectOut):
     @classmethod
     def of_suspension(cls, found: queries.SuspensionEffect) -> "SuspensionEffectOut":
         """Build the response from the effect of a suspension."""
-        told = found.patrons_told + found.effect.fines_lowered
-        return cls(**EffectOut.of(found.effect).model_dump(), notifications=told)
+        notified = found.patrons_notified + found.effect.fines_lowered
+        return cls(**EffectOut.of(found.effect).model_dump(), notifications=notified)
 
 
 @router.post("/effects")

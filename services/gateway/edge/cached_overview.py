@@ -1,7 +1,7 @@
 """Answer `GET /v1/me` from the overview cache before the router runs.
 
 A request takes longer to pass the router and the route's parameters than to be answered from the
-cache. Requests without a valid cached answer continue to the router.
+cache. Requests without a valid cached response continue to the router.
 """
 
 from types import SimpleNamespace

@@ -117,12 +117,12 @@ class Limits:
             if per_minute:
                 left[name] = (taken, per_minute)
 
-        async def told(message: Message) -> None:
+        async def send_with_policies(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *_policies(left)]
             await send(message)
 
-        await self._app(scope, receive, told if left else send)
+        await self._app(scope, receive, send_with_policies if left else send)
 
     def _bucket(self, scope: Scope) -> Buckets:
         if self._buckets is None:

@@ -1,7 +1,7 @@
 """Add OpenAPI links from answers to operations, found by the ids in their examples.
 
-An example shows one object by the same id everywhere. So if an answer shows an id that an
-operation's path takes, the answer gets a link to that operation.
+An example shows one object by the same id everywhere. So if a response shows an id that an
+operation's path takes, the response gets a link to that operation.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ _IDENTITIES = ("id", "code", "barcode")
 
 
 def add_links(paths: Mapping[str, Any]) -> None:
-    """Give each successful answer of the document links to the operations on what it shows."""
+    """Give each successful response of the document links to the operations on what it shows."""
     targets = [
         (operation["operationId"], wanted)
         for operations in paths.values()
@@ -47,7 +47,7 @@ def _wanted(operation: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _shown(answer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each id in an answer's example with its runtime expression, the outermost first."""
+    """Yield each id in a response's example with its runtime expression, the outermost first."""
     for content in answer.get("content", {}).values():
         several = [one["value"] for one in content.get("examples", {}).values()]
         level = [("$response.body#", content.get("example", several[0] if several else None))]

@@ -40,7 +40,7 @@ _SECURITY = {
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
 }
-"""Headers of every answer, unless a route sets its own value."""
+"""Headers of every response, unless a route sets its own value."""
 
 
 class Edge:
@@ -79,7 +79,7 @@ class _Gzip(GZipMiddleware):
     """Pass on requests that do not accept gzip, without the cost of the compression layer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Compress the answer if the client accepts gzip."""
+        """Compress the response if the client accepts gzip."""
         taken = scope["type"] == "http" and dict(scope["headers"]).get(b"accept-encoding", b"")
         if taken and b"gzip" in taken:
             await super().__call__(scope, receive, send)
@@ -117,7 +117,7 @@ def protect(app: FastAPI, settings: Settings) -> None:
             expose_headers=["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
         )
     app.add_middleware(Edge, settings=settings)
-    # Inside the chassis' layer, so that it logs and counts the answers given here.
+    # Inside the chassis' layer, so that it logs and counts the responses given here.
     app.user_middleware += [Middleware(Limits, settings=settings), Middleware(CachedOverview)]
 
 

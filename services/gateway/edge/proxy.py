@@ -1,6 +1,6 @@
 """Calls to the services that own the data: forwarding and the probe.
 
-A forwarded call ends within its deadline, with the owner's answer or with a 503 that names the
+A forwarded call ends within its deadline, with the owner's response or with a 503 that names the
 owner. The changes of a command are applied to the views before the client is answered, through the
 same functions as Kafka's events, so a client reads its own writes on any replica.
 """
@@ -30,7 +30,7 @@ from shared.settings import Settings
 
 log = structlog.get_logger()
 
-# A client has an answer within two seconds; the remaining time is a reserve for a busy machine.
+# A client has a response within two seconds; the remaining time is a reserve for a busy machine.
 DEADLINE_SECONDS = 1.5
 ANSWER_SECONDS = 1.6
 LONG_SECONDS = 30.0
@@ -65,8 +65,8 @@ _ANSWERED_HEADERS = (
 )
 
 
-class Garbage(Exception):
-    """An owner's answer that no client can use."""
+class MalformedResponse(Exception):
+    """An owner's response that no client can use."""
 
 
 async def watch_owners(app: FastAPI) -> None:
@@ -108,7 +108,7 @@ def owner_of(raw_path: str) -> str | None:
 
 
 async def forward(request: Request, owner: str, now: datetime) -> Response:
-    """Forward a request; return the owner's answer, or a 503 that names the owner.
+    """Forward a request; return the owner's response, or a 503 that names the owner.
 
     No failure of the owner is raised.
     """
@@ -126,8 +126,8 @@ async def forward(request: Request, owner: str, now: datetime) -> Response:
     except UNANSWERED as error:
         log.warning("owner away", owner=owner, error=type(error).__name__)
         return unavailable(owner)
-    except Garbage as error:
-        log.warning("owner answers garbage", owner=owner, error=str(error))
+    except MalformedResponse as error:
+        log.warning("malformed response of an owner", owner=owner, error=str(error))
         return unavailable(owner)
     if changes:
         left = max(seconds - (time.monotonic() - started), 0.1)
@@ -177,13 +177,16 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
 def _unwrapped(
     status: int, headers: Mapping[str, str], content: bytes
 ) -> tuple[Response, Sequence[Any]]:
-    """Return the answer for the client, and the changes that came with it. Raises Garbage."""
+    """Return the response for the client, and the changes that came with it.
+
+    Raises MalformedResponse.
+    """
     is_problem = headers.get("content-type", "").startswith("application/problem+json")
     if status >= 500 and not (status == 503 and is_problem):
-        raise Garbage(f"status {status}")
+        raise MalformedResponse(f"status {status}")
     if 300 <= status < 400 and status != 304:
         # It would send the client to an address that only the services use.
-        raise Garbage(f"status {status}")
+        raise MalformedResponse(f"status {status}")
     changes: Sequence[Any] = ()
     if "carrel-changes" in headers:
         try:
@@ -191,7 +194,7 @@ def _unwrapped(
             status, changes = int(wrapped["status"]), wrapped["changes"]
             answered = wrapped["answer"]
         except (ValueError, KeyError, TypeError) as error:
-            raise Garbage("changes that can't be read") from error
+            raise MalformedResponse("changes that can't be read") from error
         content = b"" if status == 204 else orjson.dumps(answered)
     kept = {name: headers[name] for name in _ANSWERED_HEADERS if name in headers}
     if status in (204, 304):

@@ -1,4 +1,4 @@
-"""Accruing fines: ask circulation for them, and keep its answer while it is valid."""
+"""Accruing fines: ask circulation for them, and keep its response while it is valid."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ _accruing_answer = TypeAdapter(_AccruingAnswer)
 
 
 async def ask(app: FastAPI, token: str, now: datetime) -> dict[str, Any] | None:
-    """Return circulation's answer on the patron's loans past their due date, None if unusable.
+    """Return circulation's response on the patron's loans past their due date, None if unusable.
 
     `items` has one entry for each loan; `suspensions_version` is the version of the fine
     suspensions that they were computed from.
@@ -57,7 +57,9 @@ async def ask(app: FastAPI, token: str, now: datetime) -> dict[str, Any] | None:
         liveness.saw("circulation", False)
         return None
     except (OwnerRefused, ValueError) as error:
-        log.warning("owner answers garbage", owner="circulation", error=type(error).__name__)
+        log.warning(
+            "malformed response of an owner", owner="circulation", error=type(error).__name__
+        )
         return None
     liveness.saw("circulation", True)
     return said.model_dump()
@@ -80,10 +82,10 @@ def last_known(said: Mapping[str, Any] | None, loans: Mapping[str, Document]) ->
 def is_valid(
     said: Mapping[str, Any] | None, late: Mapping[str, Document], common: Common, today: date
 ) -> bool:
-    """Return whether circulation's last answer is still valid for these loans today.
+    """Return whether circulation's last response is still valid for these loans today.
 
     A fine is a function of the loan, the calendar of its branch, the suspensions and the day. So
-    the answer is valid while all of these are the ones that it names.
+    the response is valid while all of these are the ones that it names.
     """
     if said is None or said.get("suspensions_version") != common.suspensions_version:
         return False

@@ -1,7 +1,7 @@
 """Cache answers to `GET /v1/me` as bytes, and check them by stamps.
 
 Each change of a view replaces its stamp. The data that all accounts share has a stamp too. Before a
-cached answer is sent, only these stamps and the queue positions are read from the database. So an
+cached response is sent, only these stamps and the queue positions are read from the database. So an
 answer is up to date at every replica, and an unchanged view is neither read nor serialized again.
 """
 
@@ -22,12 +22,12 @@ OVERVIEW = "/v1/me"
 MOST_BYTES = 64 * 2**20
 """Maximum size of all cached bodies of a process, in bytes."""
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
-"""Headers of an answer that is private to one patron."""
+"""Headers of a response that is private to one patron."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A cached answer, and all that its validity depends on."""
+    """A cached response, and all that its validity depends on."""
 
     body: bytes
     name: str
@@ -55,7 +55,7 @@ class Answer:
         return Response(self.body, headers=headers, media_type="application/json")
 
     def may_hold(self, name: str, live: Mapping[str, bool], day: date) -> bool:
-        """Return whether the answer is valid, provided that stamps and positions are unchanged."""
+        """Return whether the response is valid, if stamps and positions are unchanged."""
         return self.name == name and self.live == live and self.day == day
 
 
@@ -65,7 +65,7 @@ def _has(if_none_match: str, tag: str) -> bool:
 
 
 class OverviewCache:
-    """Cache of each patron's last answer, limited to MOST_BYTES."""
+    """Cache of each patron's last response, limited to MOST_BYTES."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most = most_bytes
@@ -73,14 +73,14 @@ class OverviewCache:
         self._kept: OrderedDict[str, Answer] = OrderedDict()
 
     def get(self, patron_id: str) -> Answer | None:
-        """Return the patron's last answer, if it is cached."""
+        """Return the patron's last response, if it is cached."""
         answer = self._kept.get(patron_id)
         if answer is not None:
             self._kept.move_to_end(patron_id)
         return answer
 
     def keep(self, patron_id: str, answer: Answer) -> None:
-        """Cache an answer in place of the last one; evict the least recently used to make room."""
+        """Cache a response in place of the last one; evict the least recently used to make room."""
         self.drop(patron_id)
         self._kept[patron_id] = answer
         self._bytes += len(answer.body)

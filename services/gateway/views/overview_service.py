@@ -57,7 +57,7 @@ class OverviewService:
         self._writing: set[asyncio.Task[None]] = set()
 
     async def kept(self, caller: Caller, now: datetime) -> Answer | None:
-        """Return the last answer to the caller's `GET /v1/me` if it is still valid, else None."""
+        """Return the last response to the caller's `GET /v1/me` if it is still valid, else None."""
         answer = self._cache.get(caller.id)
         if answer is None or self._app.state.own_writes.holds(caller.id):
             return None
@@ -72,7 +72,7 @@ class OverviewService:
         return None
 
     async def answer(self, caller: Caller, now: datetime) -> Answer:
-        """Return the answer to the caller's `GET /v1/me`, built again if no kept one is valid."""
+        """Return the response to the caller's `GET /v1/me`, built again if no kept one is valid."""
         return await self.kept(caller, now) or await self._worked_out(caller, now)
 
     async def look(self, caller: Caller, now: datetime) -> Document:
@@ -154,7 +154,7 @@ class OverviewService:
     def _noted(
         self, patron_id: str, now: datetime, view: Document | None, said: Document
     ) -> Document:
-        """Return circulation's answer for the open loans, and store it in the background."""
+        """Return circulation's response for the open loans, and store it in the background."""
         loans = open_loans(view)
         items = [
             {**item, "due_on": loans[item["loan_id"]]["due_on"]}
@@ -170,7 +170,7 @@ class OverviewService:
         return said
 
     async def _keep(self, patron_id: str, now: datetime, said: Document) -> None:
-        """Store circulation's answer; after a failure the next call that gets one stores it."""
+        """Store circulation's response; after a failure the next call that gets one stores it."""
         with contextlib.suppress(PyMongoError):
             await writes.keep_accruing(self._app.state.database, patron_id, now, said)
 

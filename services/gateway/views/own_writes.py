@@ -22,7 +22,7 @@ from shared.contracts import published
 log = structlog.get_logger()
 
 FOLLOWS = {"Carrel-Account": "follows"}
-"""Headers of an answer whose changes are not yet visible at every replica."""
+"""Headers of a response whose changes are not yet visible at every replica."""
 AGAIN_SECONDS = 0.5
 MOST_HELD = 10_000
 """Maximum number of held changes; older ones arrive by Kafka only."""

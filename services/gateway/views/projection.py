@@ -1,6 +1,6 @@
 """Projection: turn events into changes of the account views.
 
-Pure functions. Kafka's events and the changes in a command's answer go through the same `fold`.
+Pure functions. Kafka's events and the changes in a command's response go through the same `fold`.
 """
 
 import re

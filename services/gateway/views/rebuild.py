@@ -78,7 +78,7 @@ class Progress:
     """Events read from the topics."""
 
 
-Tell = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 
 
 class _Page(BaseModel):
@@ -133,14 +133,14 @@ async def rebuild(
     settings: Settings,
     owners: Owners,
     subscriptions: Subscriptions,
-    tell: Tell = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
 ) -> Progress:
     """Rebuild the views and serve them; the previous ones are served until then.
 
-    `subscriptions` are those of the consumers. `tell` is called after each step. Safe to run again
-    after an interruption at any point. Raises Underway, BuildLost, OwnerAway, and what the database
-    driver and the Kafka client raise. An error before the replacement leaves the served views as
-    they were.
+    `subscriptions` are those of the consumers. `on_progress` is called after each step. Safe to run
+    again after an interruption at any point. Raises Underway, BuildLost, OwnerAway, and what the
+    database driver and the Kafka client raise. An error before the replacement leaves the served
+    views as they were.
     """
     build = new_id()
     if not await hold_lease(database, LEASE, build, LEASE_SECONDS):
@@ -149,7 +149,7 @@ async def rebuild(
         restored = await builds.restored_offsets(database)
         async with _Topics(settings, subscriptions, restored) as topics:
             building = await builds.begin_build(database, build)
-            builder = _Builder(database, building, build, subscriptions, tell)
+            builder = _Builder(database, building, build, subscriptions, on_progress)
             for service, kind, contract in PARTS:
                 await builder.ask(owners, service, kind, contract)
             for _ in range(MOST_ROUNDS):
@@ -177,28 +177,28 @@ class _Builder:
         views: Collections,
         build: str,
         subscriptions: Subscriptions,
-        tell: Tell,
+        on_progress: OnProgress,
     ) -> None:
         self.views = views
         self.progress = Progress()
         self._database = database
         self._build = build
         self._subscriptions = subscriptions
-        self._tell = tell
+        self._on_progress = on_progress
 
     async def ask(self, owners: Owners, service: str, kind: str, contract: type[Event]) -> None:
         """Apply all snapshots of one kind that an owner has."""
         async for count, changes in told_by(owners, service, kind, contract):
             await self._apply(changes)
             self.progress.resources[kind] += count
-            self._tell(self.progress)
+            self._on_progress(self.progress)
 
     async def read(self, topics: "_Topics") -> None:
         """Apply the events up to the present ends of the topics."""
         async for records in topics.up_to_now():
             await self._apply_records(records)
             self.progress.events += len(records)
-            self._tell(self.progress)
+            self._on_progress(self.progress)
 
     async def _apply_records(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Apply the changes of events, except of those that are at fault.
@@ -248,16 +248,16 @@ async def told_by(
         answer = await _asked(owners, service, f"/v1/snapshots/{kind}", {"after": after, **only})
         try:
             page = _Page.model_validate(answer)
-            told = [contract.model_validate(item) for item in page.items]
+            events = [contract.model_validate(item) for item in page.items]
         except ValueError as error:
-            log.warning("owner answers garbage", owner=service, kind=kind)
+            log.warning("malformed response of an owner", owner=service, kind=kind)
             raise OwnerAway(service) from error
         changes = [
             replace(change, source=service) if isinstance(change, ViewChange) else change
-            for event in told
+            for event in events
             for change in fold(event, page.as_of)
         ]
-        yield len(told), changes
+        yield len(events), changes
         after = page.next
 
 

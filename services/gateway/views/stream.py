@@ -216,7 +216,7 @@ class _Stream(Response):
     async def _write(self, send: Send, first: bytes) -> str:
         """Write all events including the last; return why the stream ended."""
         try:
-            reason = await self._tell(send, first)
+            reason = await self._follow(send, first)
         except _Slow:
             reason = "slow"
         wait = RETRY_MS + secrets.randbelow(RETRY_MS)  # spreads the reconnects over time
@@ -226,7 +226,7 @@ class _Stream(Response):
                 await send({"type": "http.response.body", "body": word})
         return reason
 
-    async def _tell(self, send: Send, first: bytes) -> str:
+    async def _follow(self, send: Send, first: bytes) -> str:
         """Write changes as they happen; return why the stream has to end. Raises _Slow."""
         await self._say(send, b"retry: %d\n\n%s" % (RETRY_MS, first or _NOTHING))
         said_at = time.monotonic()

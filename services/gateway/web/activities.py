@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from services.gateway.web.api import segment
 from services.gateway.web.branches import branch_names
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import Anyone, PatronVisit, Today, Visit
 from services.gateway.web.words import ACTIVITY_TYPES
 from shared.http.dependencies import BusinessTime
@@ -74,8 +74,8 @@ async def post_registration(visit: PatronVisit, activity_id: str) -> Response:
         return visit.refused(here, reply)
     position = reply.json()["position"]
     if position is None:
-        return visit.go(here, Said("registered", {}))
-    return visit.go(here, Said("waitlisted", {"position": position}))
+        return visit.go(here, FlashMessage("registered", {}))
+    return visit.go(here, FlashMessage("waitlisted", {"position": position}))
 
 
 @router.post("/activities/{activity_id}/withdrawal")
@@ -86,7 +86,7 @@ async def post_withdrawal(visit: PatronVisit, activity_id: str) -> Response:
     here = f"/activities/{segment(activity_id)}"
     # A patron who has withdrawn in another window already has what they want.
     if reply.done or reply.failure().code == "not-registered":
-        return visit.go(here, Said("withdrawn", {}))
+        return visit.go(here, FlashMessage("withdrawn", {}))
     return visit.refused(here, reply)
 
 

@@ -22,7 +22,7 @@ _CARRIED = ("host", "carrel-time", "accept-language", "user-agent", "x-forwarded
 
 
 class Failure(Exception):
-    """An answer that is a problem (RFC 9457), raised where the page needs the data."""
+    """A response that is a problem (RFC 9457), raised where the page needs the data."""
 
     def __init__(self, status: int, code: str, detail: str, errors: list[dict[str, Any]]) -> None:
         super().__init__(f"{status} {code}")
@@ -54,16 +54,16 @@ class Reply:
         return orjson.loads(self.content) if self.content else None
 
     def failure(self) -> Failure:
-        """Return the answer's problem."""
+        """Return the response's problem."""
         try:
-            told = orjson.loads(self.content)
+            members = orjson.loads(self.content)
         except ValueError:
-            told = {}
+            members = {}
         return Failure(
             self.status,
-            str(told.get("code", "internal")),
-            str(told.get("detail", "")),
-            told.get("errors") or [],
+            str(members.get("code", "internal")),
+            str(members.get("detail", "")),
+            members.get("errors") or [],
         )
 
 
@@ -78,7 +78,7 @@ class Api:
         self._token = token
 
     async def get(self, path: str, **query: str) -> Reply:
-        """Return a route's answer; a 503 if it takes too long for a page."""
+        """Return a route's response; a 503 if it takes too long for a page."""
         try:
             async with asyncio.timeout(READ_SECONDS):
                 return await self._call("GET", path, urlencode(query))
@@ -88,7 +88,7 @@ class Api:
     async def send(
         self, method: str, path: str, body: Any = None, *, key: str = "", **query: str
     ) -> Reply:
-        """Send a command and return its answer; a repeated `key` gives the first answer again."""
+        """Send a command and return its response; a repeated `key` gives the first one again."""
         return await self._call(method, path, urlencode(query), body, key)
 
     async def _call(

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import segment
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import Anyone, PatronVisit, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -39,7 +39,7 @@ async def post_vote(visit: PatronVisit, question_id: str) -> Response:
     path = f"/v1/questions/{segment(question_id)}/votes"
     body = {"helpful": visit.text("helpful") == "yes"}
     (await visit.api.send("POST", path, body, key=visit.key)).json()
-    return visit.go(f"/questions/{segment(question_id)}", Said("voted", {}))
+    return visit.go(f"/questions/{segment(question_id)}", FlashMessage("voted", {}))
 
 
 def wording(visit: Visit, question: dict[str, Any]) -> tuple[str, dict[str, str]]:

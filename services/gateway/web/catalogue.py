@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.fields import filled
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import Anyone, PatronVisit, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -47,8 +47,8 @@ async def post_hold(visit: PatronVisit, title_id: str) -> Response:
         return await _title(visit, title_id, refused=reply.failure())
     hold = reply.json()
     if hold["position"] is None:
-        return visit.go(here, Said("hold-kept", {}))
-    return visit.go(here, Said("hold-placed", {"position": hold["position"]}))
+        return visit.go(here, FlashMessage("hold-kept", {}))
+    return visit.go(here, FlashMessage("hold-placed", {"position": hold["position"]}))
 
 
 async def _title(visit: Visit, title_id: str, *, refused: Failure | None = None) -> Response:

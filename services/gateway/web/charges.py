@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import segment
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import PatronVisit
 
 router = APIRouter(include_in_schema=False)
@@ -28,10 +28,10 @@ async def post_payment(visit: PatronVisit) -> Response:
     """Pay the selected charges, each in full."""
     charges = visit.texts("charge")
     if not charges:
-        return visit.go("/", Said("nothing-chosen", {}, went_well=False))
+        return visit.go("/", FlashMessage("nothing-chosen", {}, went_well=False))
     reply = await visit.api.send("POST", "/v1/payments", {"charge_ids": charges}, key=visit.key)
     if not reply.done:
         return visit.refused("/", reply)
     payment = reply.json()
     code = "paid" if payment["state"] == "paid" else "payment-pending"
-    return visit.go("/", Said(code, {"paid_cents": payment["amount_cents"]}))
+    return visit.go("/", FlashMessage(code, {"paid_cents": payment["amount_cents"]}))

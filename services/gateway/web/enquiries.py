@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.fields import filled
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import PatronVisit, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -30,7 +30,7 @@ async def post_enquiry(visit: PatronVisit) -> Response:
     }
     reply = await visit.api.send("POST", "/v1/enquiries", body, key=visit.key)
     if reply.done:
-        return visit.go(f"/enquiries/{reply.json()['id']}", Said("enquiry-opened", {}))
+        return visit.go(f"/enquiries/{reply.json()['id']}", FlashMessage("enquiry-opened", {}))
     failure = reply.failure()
     if failure.status in (404, 409, 422):
         return await _enquiries(visit, "", failure)
@@ -49,7 +49,7 @@ async def post_reply(visit: PatronVisit, enquiry_id: str) -> Response:
     path = f"/v1/enquiries/{segment(enquiry_id)}/replies"
     reply = await visit.api.send("POST", path, {"text": visit.text("text")}, key=visit.key)
     if reply.done:
-        return visit.go(f"/enquiries/{segment(enquiry_id)}", Said("enquiry-replied", {}))
+        return visit.go(f"/enquiries/{segment(enquiry_id)}", FlashMessage("enquiry-replied", {}))
     failure = reply.failure()
     if failure.status in (409, 422):
         return await _enquiry(visit, enquiry_id, failure)
@@ -63,7 +63,7 @@ async def post_closure(visit: PatronVisit, enquiry_id: str) -> Response:
     reply = await visit.api.send("POST", path, {}, key=visit.key)
     if not reply.done:
         return visit.refused(f"/enquiries/{segment(enquiry_id)}", reply)
-    return visit.go("/enquiries", Said("enquiry-closed", {}))
+    return visit.go("/enquiries", FlashMessage("enquiry-closed", {}))
 
 
 async def _enquiries(visit: Visit, after: str, refused: Failure | None = None) -> Response:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.fields import filled
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import PatronVisit, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -44,7 +44,7 @@ async def post_hold(visit: PatronVisit, hold_id: str) -> Response:
         change["pickup_branch"] = visit.text("pickup_branch")
     reply = await visit.api.send("PATCH", _path(hold_id), change, key=visit.key)
     if reply.done:
-        return visit.go("/", Said("hold-changed", {}))
+        return visit.go("/", FlashMessage("hold-changed", {}))
     failure = reply.failure()
     if failure.status in (409, 422):
         return await _hold(visit, hold_id, failure)
@@ -58,7 +58,7 @@ async def post_pause(visit: PatronVisit, hold_id: str) -> Response:
     reply = await visit.api.send("PATCH", _path(hold_id), {"frozen": frozen}, key=visit.key)
     if not reply.done:
         return visit.refused(f"/holds/{segment(hold_id)}", reply)
-    return visit.go("/", Said("hold-frozen" if frozen else "hold-resumed", {}))
+    return visit.go("/", FlashMessage("hold-frozen" if frozen else "hold-resumed", {}))
 
 
 @router.post("/holds/{hold_id}/cancellation")
@@ -67,7 +67,7 @@ async def post_cancellation(visit: PatronVisit, hold_id: str) -> Response:
     reply = await visit.api.send("DELETE", _path(hold_id), key=visit.key)
     if not reply.done:
         return visit.refused("/", reply)
-    return visit.go("/", Said("hold-cancelled", {}))
+    return visit.go("/", FlashMessage("hold-cancelled", {}))
 
 
 def _path(hold_id: str) -> str:

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Response
 
 from services.gateway.web.api import Reply, segment
 from services.gateway.web.branches import branch_names
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import PatronVisit, Visit
 
 router = APIRouter(include_in_schema=False)
 
-MOST_TOLD = 12
+MOST_SHOWN = 12
 MOST_DIGITS = 10
 
 
@@ -25,7 +25,7 @@ async def post_renewals(visit: PatronVisit) -> Response:
     """
     chosen = visit.texts("loan")
     if not (chosen or visit.text("all")):
-        return visit.go("/", Said("nothing-chosen", {}, went_well=False))
+        return visit.go("/", FlashMessage("nothing-chosen", {}, went_well=False))
     body = None if visit.text("all") else {"loan_ids": chosen}
     overview = await visit.api.get("/v1/me")
     loans = overview.json()["loans"] if overview.done else []
@@ -37,9 +37,9 @@ async def post_renewals(visit: PatronVisit) -> Response:
     reply = await visit.api.send("POST", "/v1/me/renewals", body, key=visit.key)
     results = reply.json()["results"]
     if not results:
-        return visit.go("/", Said("nothing-to-renew", {}, went_well=False))
+        return visit.go("/", FlashMessage("nothing-to-renew", {}, went_well=False))
     titles = {loan["id"]: _title(loan) for loan in loans}
-    return visit.go("/", *_told(results, titles))
+    return visit.go("/", *_messages(results, titles))
 
 
 def _agreed(visit: Visit) -> int:
@@ -66,24 +66,26 @@ def _title(loan: Mapping[str, Any]) -> str:
     return str(loan["title"] or loan["barcode"])
 
 
-def _told(results: list[dict[str, Any]], titles: Mapping[str, str]) -> list[Said]:
+def _messages(results: list[dict[str, Any]], titles: Mapping[str, str]) -> list[FlashMessage]:
     """Return a message for each loan, those not renewed first."""
     ordered = sorted(results, key=lambda result: bool(result["ok"]))
-    said = [
-        _of_renewal(result, titles.get(result["loan_id"], "…")) for result in ordered[:MOST_TOLD]
+    messages = [
+        _of_renewal(result, titles.get(result["loan_id"], "…")) for result in ordered[:MOST_SHOWN]
     ]
-    left = len(ordered) - MOST_TOLD
-    return [*said, Said("and-more", {"count": left})] if left > 0 else said
+    left = len(ordered) - MOST_SHOWN
+    return [*messages, FlashMessage("and-more", {"count": left})] if left > 0 else messages
 
 
-def _of_renewal(result: Mapping[str, Any], title: str) -> Said:
+def _of_renewal(result: Mapping[str, Any], title: str) -> FlashMessage:
     if not result["ok"]:
         problem = result["problem"]["code"]
-        return Said("not-renewed", {"title": title, "problem": problem}, went_well=False)
+        return FlashMessage("not-renewed", {"title": title, "problem": problem}, went_well=False)
     facts = {"title": title, "due_on": result["loan"]["due_on"], "reference": result["reference"]}
     if not result["charge"]:
-        return Said("renewed", facts)
-    return Said("renewed-charged", {**facts, "fine_cents": result["charge"]["amount_cents"]})
+        return FlashMessage("renewed", facts)
+    return FlashMessage(
+        "renewed-charged", {**facts, "fine_cents": result["charge"]["amount_cents"]}
+    )
 
 
 @router.get("/loans/{loan_id}")
@@ -122,9 +124,9 @@ async def post_loss(visit: PatronVisit, loan_id: str) -> Response:
     return await _about_loan(visit, loan_id, "loss", "declared-lost")
 
 
-async def _about_loan(visit: Visit, loan_id: str, what: str, said: str) -> Response:
+async def _about_loan(visit: Visit, loan_id: str, what: str, message: str) -> Response:
     path = f"/v1/loans/{segment(loan_id)}/{what}"
     reply = await visit.api.send("POST", path, key=visit.key)
     if not reply.done:
         return visit.refused(f"/loans/{segment(loan_id)}", reply)
-    return visit.go("/", Said(said, {}))
+    return visit.go("/", FlashMessage(message, {}))

@@ -18,11 +18,11 @@ from fastapi import Request, Response
 
 SESSION = "carrel_session"
 GUEST = "carrel_guest"
-SAID = "carrel_said"
+MESSAGES = "carrel_said"
 LANGUAGE = "carrel_language"
 
-_SAID_SECONDS = 60
-_SAID_ROOM = 3_600
+_MESSAGES_SECONDS = 60
+_MESSAGES_ROOM = 3_600
 """Maximum characters of messages: a browser keeps a cookie of about 4,000 bytes."""
 _LANGUAGE_SECONDS = 365 * 24 * 3600
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -37,7 +37,7 @@ class FormOfEndedSession(ForgedForm):
 
 
 @dataclass(frozen=True)
-class Said:
+class FlashMessage:
     """A message on the next page about the last command: its code and its facts."""
 
     code: str
@@ -121,32 +121,36 @@ def check_origin(request: Request) -> None:
 # ---- messages -----------------------------------------------------------------------------------
 
 
-def say(request: Request, response: Response, secret: str, said: Sequence[Said]) -> None:
+def show_next(
+    request: Request, response: Response, secret: str, messages: Sequence[FlashMessage]
+) -> None:
     """Show these messages once, on the next page.
 
     If they exceed the room of the cookie, the last one says how many more there are.
     """
-    shown, left = list(said), 0
-    while len(text := _packed(shown, left)) > _SAID_ROOM and len(shown) > 1:
+    shown, left = list(messages), 0
+    while len(text := _packed(shown, left)) > _MESSAGES_ROOM and len(shown) > 1:
         last = shown.pop()
         left += last.facts["count"] if last.code == "and-more" else 1
     digest = _digest(secret, "said", text)
-    keep(request, response, SAID, f"{text}.{digest}", seconds=_SAID_SECONDS)
+    keep(request, response, MESSAGES, f"{text}.{digest}", seconds=_MESSAGES_SECONDS)
 
 
-def _packed(said: Sequence[Said], left: int) -> str:
-    more = [Said("and-more", {"count": left})] if left else []
-    body = orjson.dumps([[one.code, one.facts, one.went_well] for one in (*said, *more)])
+def _packed(messages: Sequence[FlashMessage], left: int) -> str:
+    more = [FlashMessage("and-more", {"count": left})] if left else []
+    body = orjson.dumps([[one.code, one.facts, one.went_well] for one in (*messages, *more)])
     return base64.urlsafe_b64encode(zlib.compress(body, 9)).decode()
 
 
-def read_messages(request: Request, secret: str) -> list[Said]:
+def read_messages(request: Request, secret: str) -> list[FlashMessage]:
     """Return the messages for this page; none if their cookie was not written by us."""
-    text, _, digest = cookie(request, SAID).partition(".")
+    text, _, digest = cookie(request, MESSAGES).partition(".")
     ours = _digest(secret, "said", text)
     if not text or not hmac.compare_digest(ours.encode(), digest.encode()):
         return []
-    return [Said(*one) for one in orjson.loads(zlib.decompress(base64.urlsafe_b64decode(text)))]
+    return [
+        FlashMessage(*one) for one in orjson.loads(zlib.decompress(base64.urlsafe_b64decode(text)))
+    ]
 
 
 # ---- helpers ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from services.gateway.web.api import Failure, Reply
 from services.gateway.web.branches import branch_names
 from services.gateway.web.fields import filled
 from services.gateway.web.languages import LANGUAGES
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import HEADERS, PatronVisit, Visit
 from services.gateway.web.words import ACTIVITY_TYPES, AT_FAULT
 
@@ -81,7 +81,7 @@ async def post_setting(visit: PatronVisit) -> Response:
         if failure.status == 422 or failure.code in AT_FAULT:
             return await _setting(visit, failure)
         raise failure
-    response = visit.go("/setting", Said("preferences-saved", {}))
+    response = visit.go("/setting", FlashMessage("preferences-saved", {}))
     session.keep_language(visit.request, response, reply.json()["language"])
     return response
 
@@ -119,7 +119,7 @@ async def post_pin(visit: PatronVisit) -> Response:
 
 async def _changed(visit: Visit, reply: Reply, form: str, said: str) -> Response:
     if reply.done:
-        return visit.go("/setting", Said(said, {}))
+        return visit.go("/setting", FlashMessage(said, {}))
     failure = reply.failure()
     if failure.status not in _EDITABLE or failure.code == "forbidden":
         raise failure

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.gateway.web import session
 from services.gateway.web.languages import LANGUAGES
-from services.gateway.web.session import Said, own_path
+from services.gateway.web.session import FlashMessage, own_path
 from services.gateway.web.visit import SECRET_FIELDS, Anyone, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -84,7 +84,7 @@ async def _keep_preference(inside: Visit, response: Response) -> None:
 @router.post("/log-out")
 async def post_log_out(visit: Anyone) -> Response:
     """Log out, and clear the browser's cache of what was shown."""
-    response = visit.go("/log-in", Said("logged-out", {}))
+    response = visit.go("/log-in", FlashMessage("logged-out", {}))
     session.drop(visit.request, response, session.SESSION)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response

@@ -27,7 +27,13 @@ from services.gateway.web.api import Failure
 from services.gateway.web.desk import bank as desk_bank
 from services.gateway.web.desk import closures, fetching, lending, news, patrons, suspensions
 from services.gateway.web.desk import enquiries as desk_enquiries
-from services.gateway.web.session import SESSION, ForgedForm, FormOfEndedSession, Said, cookie
+from services.gateway.web.session import (
+    SESSION,
+    FlashMessage,
+    ForgedForm,
+    FormOfEndedSession,
+    cookie,
+)
 from services.gateway.web.sign_in import ask_again, log_in_address
 from services.gateway.web.visit import LogInFirst, visit_after
 
@@ -59,7 +65,7 @@ class ProblemPages:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; answer with a page if the answer is a problem."""
+        """Pass a request on; answer with a page if the response is a problem."""
         if scope["type"] != "http" or not _wants_a_page(Request(scope)):
             await self._app(scope, receive, send)
             return
@@ -68,7 +74,7 @@ class ProblemPages:
         begun = False
         body = b""
 
-        async def told(message: Message) -> None:
+        async def send_or_page(message: Message) -> None:
             nonlocal begun, body, problem
             begun = True
             if message["type"] == "http.response.start" and _is_problem(message):
@@ -81,7 +87,7 @@ class ProblemPages:
                     await (await self._page(scope, problem, body))(scope, receive, send)
 
         try:
-            await self._app(scope, receive, told)
+            await self._app(scope, receive, send_or_page)
         except Exception:
             if not begun:
                 page = await problem_page(Request(scope), 500, "internal")
@@ -117,7 +123,7 @@ async def _log_in_first(request: Request, _: Exception) -> Response:
     visit = await visit_after(request)
     if visit.form:
         return ask_again(visit)
-    ended = [Said("session-ended", {}, went_well=False)] if cookie(request, SESSION) else []
+    ended = [FlashMessage("session-ended", {}, went_well=False)] if cookie(request, SESSION) else []
     return visit.go(log_in_address(request), *ended)
 
 

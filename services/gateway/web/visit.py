@@ -18,14 +18,15 @@ from starlette.datastructures import FormData
 
 from services.gateway.web import files, session, words
 from services.gateway.web.api import Api, Reply
-from services.gateway.web.languages import LANGUAGES, Language, language_of, marked
-from services.gateway.web.session import Said
+from services.gateway.web.languages import LANGUAGES, Language, language_of
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.words import PROBLEMS
 from shared.auth import Caller, Forbidden, Unauthenticated, Verifier
 from shared.clock import library_day
 from shared.http.dependencies import BusinessTime
 from shared.ids import new_id
 from shared.owners import OwnerAway
+from shared.translations import marked
 
 MAX_FIELDS = 300
 SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin"})
@@ -119,32 +120,32 @@ class Visit:
     def page(self, template: str, *, status: int = 200, **shown: Any) -> Response:
         """Return a page, with the messages of the last command."""
         context = _Context(self, again=status == 503)
-        said = session.read_messages(self.request, self.secret)
+        messages = session.read_messages(self.request, self.secret)
         html = (
             _ENVIRONMENTS[self.language.code]
             .get_template(template)
-            .render(page=context, visit=self, language=self.language, said=said, **shown)
+            .render(page=context, visit=self, language=self.language, messages=messages, **shown)
         )
         response = HTMLResponse(html, status, HEADERS | {"Content-Language": self.language.code})
         if status in (429, 503):
             response.headers["Retry-After"] = "2"
         if context.new_guest:
             session.keep(self.request, response, session.GUEST, context.new_guest)
-        if said:
-            session.drop(self.request, response, session.SAID)
+        if messages:
+            session.drop(self.request, response, session.MESSAGES)
         return self._remember(response)
 
-    def go(self, path: str, *said: Said) -> Response:
+    def go(self, path: str, *messages: FlashMessage) -> Response:
         """Redirect the browser to a page of ours, with messages about the command."""
         response = RedirectResponse(path, 303, HEADERS)
-        if said:
-            session.say(self.request, response, self.secret, said)
+        if messages:
+            session.show_next(self.request, response, self.secret, messages)
         return self._remember(response)
 
-    def refusal(self, reply: Reply) -> Said:
+    def refusal(self, reply: Reply) -> FlashMessage:
         """Return the message for a refused command, for the next page."""
         code = reply.failure().code
-        return Said(code if code in PROBLEMS else "malformed", {}, went_well=False)
+        return FlashMessage(code if code in PROBLEMS else "malformed", {}, went_well=False)
 
     def refused(self, path: str, reply: Reply) -> Response:
         """Redirect the browser with the reason of a refusal; raise any other problem."""
@@ -222,10 +223,10 @@ class _Context:
 _HIDDEN = Markup('<input type="hidden" name="{}" value="{}">')
 
 
-def _told(language: Language, said: Said) -> str:
+def _message(language: Language, message: FlashMessage) -> str:
     """Return the text of a message, with facts in the language's formats."""
-    text = words.SAID.get(said.code) or PROBLEMS[said.code]
-    facts = {name: _fact(language, name, fact) for name, fact in said.facts.items()}
+    text = words.MESSAGES.get(message.code) or PROBLEMS[message.code]
+    facts = {name: _fact(language, name, fact) for name, fact in message.facts.items()}
     return language.say(text) % facts
 
 
@@ -257,7 +258,7 @@ def _environment(language: Language) -> Environment:
         "moment": language.moment,
         "say": language.say,
         "short_day": language.short_day,
-        "told": partial(_told, language),
+        "message": partial(_message, language),
         "written": language.written,
     }
     return environment

@@ -1,10 +1,10 @@
 """Texts of the page about results and refusals, by the API's codes."""
 
-from services.gateway.web.desk import words as desk
-from services.gateway.web.languages import marked
+from services.gateway.web import desk_words as desk
+from shared.translations import marked
 
-SAID = {
-    **desk.SAID,
+MESSAGES = {
+    **desk.MESSAGES,
     "hold-placed": marked("Reserved. You are number %(position)s in the queue."),
     "hold-kept": marked(
         "Reserved. A copy is kept for you. We'll tell you when you can collect it."

@@ -221,7 +221,7 @@ def reopen(branch: Branch, terms: Terms, *, at: datetime) -> Branch:
     return _announce(branch, closure, at, reopened_on=terms.starts_on, terms=terms)
 
 
-def take_back_reopening(branch: Branch, closure_id: str, *, at: datetime, today: date) -> Branch:
+def cancel_reopening(branch: Branch, closure_id: str, *, at: datetime, today: date) -> Branch:
     """Return the branch without an announced end of closure `closure_id`.
 
     Without an announced end nothing changes. Raises NotInClosure, ClosureWithdrawn; ReopenedAlready

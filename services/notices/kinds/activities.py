@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import ClassVar, Self
 
 from services.notices.kinds.kind import Followers, Kind, Known, ListedPatrons
-from services.notices.kinds.language import Language, marked
+from services.notices.kinds.language import Language
 from shared.contracts.events import (
     ActivityRescheduled,
     RecordingReleased,
@@ -13,6 +13,7 @@ from shared.contracts.events import (
     RegistrationConfirmed,
 )
 from shared.owners import path_to
+from shared.translations import marked
 from shared.unit_of_work import Run
 
 WITHDRAW = marked("If you can't come, please withdraw, so that the next person gets your place.")

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from services.notices.kinds import holds, loans
 from services.notices.kinds.kind import Kind, Known
-from services.notices.kinds.language import Language, marked
+from services.notices.kinds.language import Language
 from shared.contracts.circulation import (
     ChargeSnapshot,
     FineAdjusted,
@@ -17,11 +17,12 @@ from shared.contracts.circulation import (
     FineWaived,
 )
 from shared.owners import path_to
+from shared.translations import marked
 from shared.unit_of_work import Run
 
 
 class Charge(BaseModel):
-    """Circulation's answer: a charge in its present state."""
+    """Circulation's response: a charge in its present state."""
 
     amount_cents: int
     outstanding_cents: int
@@ -29,7 +30,7 @@ class Charge(BaseModel):
 
 
 class LoanOfCharge(BaseModel):
-    """Circulation's answer: the data of a loan that its charge lacks."""
+    """Circulation's response: the data of a loan that its charge lacks."""
 
     title_id: str
 

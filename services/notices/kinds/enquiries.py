@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from services.notices.kinds.kind import Kind, Known, OnePatron
-from services.notices.kinds.language import Language, marked
+from services.notices.kinds.language import Language
 from shared.contracts.notices import EnquiryAnswered
+from shared.translations import marked
 from shared.unit_of_work import Run
 
 

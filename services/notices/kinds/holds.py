@@ -7,7 +7,7 @@ from typing import Any, Self
 from services.notices import store
 from services.notices.domain.branch import opens_after_closure
 from services.notices.kinds.kind import Kind, Known
-from services.notices.kinds.language import Language, marked
+from services.notices.kinds.language import Language
 from shared.clock import library_day
 from shared.contracts.circulation import (
     HoldCancelled,
@@ -16,6 +16,7 @@ from shared.contracts.circulation import (
     HoldReady,
     HoldSnapshot,
 )
+from shared.translations import marked
 from shared.unit_of_work import Run
 
 ITEM = marked("An item that you reserved")

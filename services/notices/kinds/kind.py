@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
 from services.notices.domain.notification import Facts
-from services.notices.kinds.language import Language, marked
+from services.notices.kinds.language import Language
 from services.notices.store.titles import Activity
 from shared.contracts.event import Event
 from shared.money import dollars
 from shared.mongo import from_document
+from shared.translations import marked
 from shared.unit_of_work import Run
 
 

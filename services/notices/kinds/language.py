@@ -14,11 +14,6 @@ from shared.translations import read_translations
 TRANSLATIONS = Path(__file__).parent / "translations"
 
 
-def marked(text: str) -> str:
-    """Mark a text in code for `make translations`; it is translated when it is read."""
-    return text
-
-
 @dataclass(frozen=True)
 class Language:
     """A language of notifications."""

@@ -7,10 +7,11 @@ from typing import Self
 from pydantic import BaseModel
 
 from services.notices.kinds.kind import Kind, Known
-from services.notices.kinds.language import Language, marked
+from services.notices.kinds.language import Language
 from shared.clock import library_day
 from shared.contracts.circulation import LoanDueDateChanged, LoanDueSoon, LoanLost, LoanOverdue
 from shared.owners import path_to
+from shared.translations import marked
 from shared.unit_of_work import Run
 
 ITEM = marked("An item that you borrowed")
@@ -18,7 +19,7 @@ ITEM = marked("An item that you borrowed")
 
 
 class FineStatement(BaseModel):
-    """Circulation's answer: a loan's fine on a day."""
+    """Circulation's response: a loan's fine on a day."""
 
     as_of: date
     amount_cents: int
@@ -28,7 +29,7 @@ class FineStatement(BaseModel):
 
 
 class Loan(BaseModel):
-    """Circulation's answer: a loan in its present state."""
+    """Circulation's response: a loan in its present state."""
 
     state: str
     due_on: date

@@ -6,7 +6,7 @@ from typing import Self
 
 from services.notices.domain.reopening import Closed, closed_days
 from services.notices.kinds.kind import Followers, Kind, Known
-from services.notices.kinds.language import Language, marked
+from services.notices.kinds.language import Language
 from shared.clock import library_day
 from shared.contracts.notices import (
     BranchClosed,
@@ -14,6 +14,7 @@ from shared.contracts.notices import (
     BranchReopened,
     BranchSnapshot,
 )
+from shared.translations import marked
 from shared.unit_of_work import Run
 
 

@@ -5,9 +5,10 @@ from datetime import date
 from typing import Self
 
 from services.notices.kinds.kind import Kind, Known, ListedPatrons
-from services.notices.kinds.language import Language, marked
+from services.notices.kinds.language import Language
 from shared.contracts.circulation import FinesResumed, FinesSuspended, SuspensionSnapshot
 from shared.owners import path_to
+from shared.translations import marked
 from shared.unit_of_work import Run
 
 LIBRARIES = marked("some libraries")

@@ -36,7 +36,7 @@ class DueDateMoves(BaseModel):
 
 
 class LendingEffect(BaseModel):
-    """Circulation's answer: the effect of a change on loans and fines. Money in cents."""
+    """Circulation's response: the effect of a change on loans and fines. Money in cents."""
 
     as_of: date = Field(description="Day for which accruing fines are calculated.")
     open_loans: int = Field(

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from services.notices import store
 from services.notices.domain.enquiry import Enquiry, Message
-from services.notices.domain.refusals import BadCursor, NoSuchEnquiry
+from services.notices.domain.refusals import NoSuchEnquiry
+from services.notices.queries.cursors import cursor, position
 from shared.auth import Caller, may_see
-from shared.clock import parse_instant
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
 
@@ -25,7 +25,7 @@ async def page_of_patron(db: Database, patron_id: str, page: Page) -> dict[str, 
     """Return a page of a patron's enquiries, the last changed first. Raises BadCursor."""
     where = {"patron_id": patron_id}
     found = await store.enquiries.find_where(
-        db, where, _after(page), page.limit + 1, newest_first=True
+        db, where, position(page), page.limit + 1, newest_first=True
     )
     return page_of(found, page, _cursor)
 
@@ -44,7 +44,7 @@ async def page_of_queue(
     if branch is not None:
         where["branch"] = {"$in": [branch, None]}
     found = await store.enquiries.find_where(
-        db, where, _after(page), page.limit + 1, newest_first=queue in NEWEST_FIRST
+        db, where, position(page), page.limit + 1, newest_first=queue in NEWEST_FIRST
     )
     return page_of(found, page, _cursor)
 
@@ -108,15 +108,4 @@ def _quantile(ordered: Sequence[float], share: float) -> float | None:
 
 
 def _cursor(enquiry: Enquiry) -> str:
-    # Without a plus sign, which a query would have to escape.
-    return f"{enquiry.changed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z_{enquiry.id}"
-
-
-def _after(page: Page) -> tuple[datetime, str] | None:
-    if page.after is None:
-        return None
-    at, _, enquiry_id = page.after.partition("_")
-    try:
-        return parse_instant(at), enquiry_id
-    except ValueError:
-        raise BadCursor from None
+    return cursor(enquiry.changed_at, enquiry.id)

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.notices import store
 from services.notices.domain.notification import Facts, Notification
 from services.notices.domain.patron import DEFAULT_LANGUAGE
-from services.notices.domain.refusals import BadCursor
 from services.notices.kinds.kind import Known, text_of
 from services.notices.kinds.language import language_of
-from shared.clock import parse_instant
+from services.notices.queries.cursors import cursor, position
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
 
@@ -30,22 +28,17 @@ class InboxItem:
 async def page_of_inbox(db: Database, patron_id: str, page: Page, zone: ZoneInfo) -> dict[str, Any]:
     """Return a page of a patron's notifications, newest first, with texts. Raises BadCursor."""
     after = None
-    if page.after is not None:
-        instant, _, rest = page.after.partition("_")
-        happened, _, notification_id = rest.rpartition("_")
-        try:
-            after = (parse_instant(instant), happened, notification_id)
-        except ValueError:
-            raise BadCursor from None
+    if (start := position(page)) is not None:
+        at, key = start
+        happened, _, notification_id = key.rpartition("_")
+        after = (at, happened, notification_id)
     found = await store.notifications.find_inbox(db, patron_id, after, page.limit + 1)
     return page_of(await with_texts(db, patron_id, found, zone), page, _cursor)
 
 
 def _cursor(item: InboxItem) -> str:
     one = item.notification
-    at = one.at.astimezone(UTC)
-    # Without a plus sign, which a query would have to escape.
-    return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z_{one.happened}_{one.id}"
+    return cursor(one.at, f"{one.happened}_{one.id}")
 
 
 async def with_texts(

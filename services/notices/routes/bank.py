@@ -82,7 +82,7 @@ class QuestionOut(BaseModel):
 
     @classmethod
     def of(cls, question: BankQuestion) -> "QuestionOut":
-        """Build the answer from a question."""
+        """Build the response from a question."""
         return cls(
             id=question.id,
             wordings={

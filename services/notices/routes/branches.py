@@ -53,7 +53,7 @@ class HoursOut(BaseModel):
 
     @classmethod
     def of(cls, hours: rules.Hours) -> "HoursOut":
-        """Build the answer from a branch's hours."""
+        """Build the response from a branch's hours."""
         return cls(weekday=hours.weekday + 1, opens=hours.opens, closes=hours.closes)
 
 
@@ -67,7 +67,7 @@ class DayClosureOut(BaseModel):
 
     @classmethod
     def of(cls, closure: rules.BranchClosure) -> "DayClosureOut":
-        """Build the answer from a branch's closure."""
+        """Build the response from a branch's closure."""
         return cls(
             id=closure.closure_id,
             from_=closure.now.starts_on,
@@ -100,7 +100,7 @@ class BranchOut(BaseModel):
 
     @classmethod
     def of(cls, branch: Branch, on: dt.date) -> "BranchOut":
-        """Build the answer from a branch as it is on a day."""
+        """Build the response from a branch as it is on a day."""
         day = rules.day_of(branch, on)
         closure = day.closure
         return cls(

@@ -33,9 +33,9 @@ from services.notices.routes.fields import Id, Line, ScopeBody, WeekBody
 from services.notices.usecases.amend_closure import AmendClosure, amend_closure
 from services.notices.usecases.announce_reopening import (
     AnnounceReopening,
-    TakeBackReopening,
+    CancelReopening,
     announce_reopening,
-    take_back_reopening,
+    cancel_reopening,
 )
 from services.notices.usecases.close_branches import CloseBranches, close_branches
 from services.notices.usecases.withdraw_closure import WithdrawClosure, withdraw_closure
@@ -106,7 +106,7 @@ class ReopeningBody(ScopeBody):
             "branches",
             "kinds",
         }:
-            raise ValueError("what is taken back has no terms")
+            raise ValueError("a cancelled reopening has no terms")
         return self
 
 
@@ -121,7 +121,7 @@ class AmendmentBody(Body):
     @model_validator(mode="after")
     def _changes_something(self) -> "AmendmentBody":
         if self.from_ is None and self.reason is None:
-            raise ValueError("say the first day, the reason or both")
+            raise ValueError("name the first day, the reason or both")
         return self
 
 
@@ -165,7 +165,7 @@ class ClosureOut(BaseModel):
 
     @classmethod
     def of(cls, state: ClosureState) -> "ClosureOut":
-        """Build the answer from a closure's state."""
+        """Build the response from a closure's state."""
         closure = state.closure
         extra = closure.extra_renewals
         return cls(
@@ -200,7 +200,7 @@ class ClosureEffectOut(BaseModel):
 
     @classmethod
     def of(cls, effect: ClosureEffect) -> "ClosureEffectOut":
-        """Build the answer from a closure's effect."""
+        """Build the response from a closure's effect."""
         return cls(
             closure=ClosureOut.of(effect.state),
             lending=effect.lending,
@@ -275,14 +275,14 @@ async def post_reopening(
 ) -> ClosureOut | ClosureEffectOut:
     """Announce when branches under a closure reopen: the named ones, or all still closed.
 
-    With `reopened_on` null an announced reopening is taken back, if it has not come. Branches that
+    With `reopened_on` null an announced reopening is cancelled, if it has not come. Branches that
     have reopened are refused if they are named, and otherwise left out.
     """
     codes, kinds = body.codes_and_kinds
     today = library_day(run.now, run.settings.zone)
     if body.reopened_on is None:
-        taken_back = TakeBackReopening(closure_id, codes, kinds, today)
-        return await _done(take_back_reopening, taken_back, run, preview)
+        cancelled = CancelReopening(closure_id, codes, kinds, today)
+        return await _done(cancel_reopening, cancelled, run, preview)
     terms = Terms(
         closure_id=closure_id,
         starts_on=body.reopened_on,

@@ -109,7 +109,7 @@ class MessageOut(BaseModel):
 
     @classmethod
     def of(cls, message: Message, *, named: bool) -> "MessageOut":
-        """Build the answer from a message; `named` tells who of the staff wrote it."""
+        """Build the response from a message; `named` tells who of the staff wrote it."""
         author = message.author
         return cls(
             id=message.id,
@@ -143,7 +143,7 @@ class EnquiryOut(BaseModel):
 
     @classmethod
     def of(cls, enquiry: Enquiry, caller: Caller) -> "EnquiryOut":
-        """Build the answer from an enquiry, with names of staff for staff only."""
+        """Build the response from an enquiry, with names of staff for staff only."""
         named = "staff" in caller.roles and enquiry.librarian
         return cls(
             id=enquiry.id,
@@ -196,7 +196,7 @@ class FiguresOut(BaseModel):
 
     @classmethod
     def of(cls, figures: Figures) -> "FiguresOut":
-        """Build the answer from the figures."""
+        """Build the response from the figures."""
         return cls(
             asked=figures.asked,
             answered=figures.answered,

@@ -40,7 +40,7 @@ class NoticeOut(BaseModel):
 
     @classmethod
     def of(cls, notice: Notice) -> "NoticeOut":
-        """Build the answer from a notice."""
+        """Build the response from a notice."""
         return cls(
             id=notice.id,
             title=notice.title,

@@ -37,7 +37,7 @@ class InboxItemOut(BaseModel):
 
     @classmethod
     def of(cls, item: InboxItem) -> "InboxItemOut":
-        """Build the answer from a notification; facts that do not apply are left out of `about`."""
+        """Build the response from a notification; `about` has only the facts that apply."""
         one = item.notification
         about, *also = (
             {name: value for name, value in facts.items() if value is not None}

@@ -95,7 +95,7 @@ async def find_subjects(db: Database, ids: Collection[str]) -> dict[str, str]:
 
 
 async def find_times_since(db: Database, since: datetime) -> list[tuple[datetime, datetime | None]]:
-    """Return when enquiries were opened, from an instant on, and when first answered.
+    """Return the times of opening, from an instant on, and of the first answer.
 
     At most MOST_COUNTED of them.
     """

@@ -23,7 +23,7 @@ class AnnounceReopening:
 
 
 @dataclass(frozen=True)
-class TakeBackReopening:
+class CancelReopening:
     """Command to cancel an announced reopening, for some or all branches of a closure."""
 
     closure_id: str
@@ -56,7 +56,7 @@ async def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureS
     )
 
 
-async def take_back_reopening(work: Work, command: TakeBackReopening) -> ClosureState:
+async def cancel_reopening(work: Work, command: CancelReopening) -> ClosureState:
     """Cancel the announced reopening of those branches; return the closure's state.
 
     Raises NoSuchClosure, NotInClosure, NothingToReopen, ReopenedAlready or ClosureWithdrawn.
@@ -76,7 +76,7 @@ async def take_back_reopening(work: Work, command: TakeBackReopening) -> Closure
         closure,
         covered,
         [
-            rules.take_back_reopening(branch, closure.id, at=work.now, today=command.today)
+            rules.cancel_reopening(branch, closure.id, at=work.now, today=command.today)
             for branch in waiting
         ],
         lambda branch: closure_changed(branch, closure.id, "reopening-taken-back"),

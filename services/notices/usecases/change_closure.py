@@ -23,7 +23,7 @@ async def carry_out(
     closure: Closure,
     covered: Iterable[Branch],
     changed: Iterable[Branch],
-    told: Callable[[Branch], Event],
+    event_of: Callable[[Branch], Event],
 ) -> ClosureState:
     """Store and publish the changed branches; return the closure's state.
 
@@ -35,5 +35,5 @@ async def carry_out(
             continue
         branches[branch.id] = branch
         await store.branches.save(work, branch)
-        work.record(told(branch))
+        work.record(event_of(branch))
     return state_of(closure, branches.values())

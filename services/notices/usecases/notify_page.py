@@ -49,7 +49,7 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
     if broadcast is None or broadcast.done or broadcast.after != command.after:
         return
     known = await store.patrons.some(work, command.patron_ids)
-    told = await store.notifications.some(
+    existing = await store.notifications.some(
         work, [notification_id(broadcast.message, patron_id) for patron_id in command.patron_ids]
     )
     for patron_id in dict.fromkeys(command.patron_ids):
@@ -57,7 +57,7 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
         change = settled(
             broadcast,
             patron or Patron(patron_id),
-            told.get(notification_id(broadcast.message, patron_id)),
+            existing.get(notification_id(broadcast.message, patron_id)),
             command.branches.get(patron_id),
         )
         if change is not None:
@@ -77,7 +77,7 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
 def settled(
     broadcast: Broadcast,
     patron: Patron,
-    told: Notification | None,
+    existing: Notification | None,
     branches: tuple[str, ...] | None = None,
 ) -> Notification | None:
     """Return the notification to write so that the patron has it only if `broadcast` concerns them.
@@ -86,11 +86,11 @@ def settled(
     """
     concerned = broadcast.concerns(patron)
     about = broadcast.about if branches is None else {**broadcast.about, "branches": branches}
-    if told is None:
+    if existing is None:
         return notification_of(broadcast, patron.id, about) if concerned else None
-    if told.withdrawn == concerned:
-        return withdrawn(told, not concerned)
+    if existing.withdrawn == concerned:
+        return withdrawn(existing, not concerned)
     if broadcast.is_joined and concerned:
-        with_this = joined(told, about, broadcast.id)
-        return None if with_this is told else with_this
+        with_this = joined(existing, about, broadcast.id)
+        return None if with_this is existing else with_this
     return None

@@ -29,27 +29,27 @@ async def notify_patron(work: Work, command: NotifyPatron) -> None:
     patron = await store.patrons.get(work, command.patron_id)
     if patron is not None and patron.erased:
         return
-    told = notification(
-        command.event_id, command.patron_id, command.kind, command.at, command.about
-    )
-    if await store.notifications.get(work, told.id):
+    new = notification(command.event_id, command.patron_id, command.kind, command.at, command.about)
+    if await store.notifications.get(work, new.id):
         return
     await store.patrons.hold(work, patron, command.patron_id)
-    await deliver(work, told)
+    await deliver(work, new)
 
 
-async def deliver(work: Work, told: Notification) -> None:
+async def deliver(work: Work, delivered: Notification) -> None:
     """Store a notification and publish that it was delivered or, if withdrawn, that it is read."""
-    await store.notifications.save(work, told)
-    work.record(snapshot(NotificationRead if told.withdrawn else NotificationDelivered, told))
+    await store.notifications.save(work, delivered)
+    work.record(
+        snapshot(NotificationRead if delivered.withdrawn else NotificationDelivered, delivered)
+    )
 
 
-def snapshot(kind: type[NotificationSnapshot], told: Notification) -> NotificationSnapshot:
+def snapshot(kind: type[NotificationSnapshot], delivered: Notification) -> NotificationSnapshot:
     """Return an event with the state of a notification."""
     return kind(
-        version=told.version,
-        notification_id=told.id,
-        patron_id=told.patron_id,
-        kind=told.kind,
-        read=not told.unread,
+        version=delivered.version,
+        notification_id=delivered.id,
+        patron_id=delivered.patron_id,
+        kind=delivered.kind,
+        read=not delivered.unread,
     )

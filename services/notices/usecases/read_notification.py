@@ -22,11 +22,11 @@ async def read_notification(work: Work, command: ReadNotification) -> Notificati
 
     Repeating it changes nothing.
     """
-    told = await store.notifications.get(work, command.notification_id)
-    if told is None or told.patron_id != command.patron_id or told.withdrawn:
+    found = await store.notifications.get(work, command.notification_id)
+    if found is None or found.patron_id != command.patron_id or found.withdrawn:
         raise NoSuchNotification
-    now_read = read(told)
-    if now_read is not told:
+    now_read = read(found)
+    if now_read is not found:
         await store.notifications.save(work, now_read)
         work.record(
             NotificationRead(

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 
 from services.gateway.web import session
 from services.gateway.web.languages import LANGUAGES
-from services.gateway.web.session import SESSION, Said
+from services.gateway.web.session import SESSION, FlashMessage
 from shared.contracts import circulation
 from tests import samples
 from tests.gateway.web.browser import Browser, Page, insist
@@ -77,11 +77,11 @@ async def test_my_info_shows_the_last_day_of_a_current_exhibition(
 # ---- messages after a command -------------------------------------------------------------------
 
 
-def remembered(said: list[Said]) -> tuple[list[Said], int]:
+def remembered(messages: list[FlashMessage]) -> tuple[list[FlashMessage], int]:
     """Return the messages that the next page shows, and the size of their cookie."""
     scope = {"type": "http", "scheme": "http", "server": ("127.0.0.1", 80), "path": "/"}
     response = Response()
-    session.say(Request({**scope, "headers": []}), response, "secret", said)
+    session.show_next(Request({**scope, "headers": []}), response, "secret", messages)
     kept = response.headers["set-cookie"].partition(";")[0]
     back = Request({**scope, "headers": [(b"cookie", kept.encode()), (b"host", b"127.0.0.1")]})
     return session.read_messages(back, "secret"), len(kept)
@@ -89,14 +89,14 @@ def remembered(said: list[Said]) -> tuple[list[Said], int]:
 
 def test_a_message_contains_a_long_title_in_full() -> None:
     title = "A very long title " * 20
-    found, size = remembered([Said("renewed", {"title": title})])
+    found, size = remembered([FlashMessage("renewed", {"title": title})])
     assert (found[0].facts["title"], size < 4_000) == (title, True)
 
 
 def test_the_last_message_counts_the_messages_that_do_not_fit_into_the_cookie() -> None:
     titles = [secrets.token_urlsafe(300) for _ in range(12)]
-    said = [Said("renewed", {"title": title}) for title in titles]
-    found, size = remembered([*said, Said("and-more", {"count": 3})])
+    messages = [FlashMessage("renewed", {"title": title}) for title in titles]
+    found, size = remembered([*messages, FlashMessage("and-more", {"count": 3})])
     *whole, last = found
     assert size < 4_000
     assert [one.facts["title"] for one in whole] == titles[: len(whole)]

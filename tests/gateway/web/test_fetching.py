@@ -9,7 +9,7 @@ from tests.library import Library
 LANGUAGES = {
     "en": ("Being fetched from the shelf", "Items to fetch"),
     "zh-Hant": ("正從書架提取", "待提取的資料"),
-    "zh-Hans": ("正从书架提取", "待提取的资料"),
+    "zh-Hans": ("正从书架提取", "待提取的文献"),
 }
 
 

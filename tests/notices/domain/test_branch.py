@@ -10,13 +10,13 @@ from services.notices.domain.branch import (
     Hours,
     Terms,
     amend,
+    cancel_reopening,
     change_hours,
     checked_hours,
     close,
     day_of,
     register,
     reopen,
-    take_back_reopening,
     withdraw,
 )
 from services.notices.domain.refusals import (
@@ -102,12 +102,12 @@ def test_a_later_closure_cancels_an_announced_reopening_until_it_is_withdrawn() 
 
 def test_an_announced_reopening_can_be_cancelled_before_its_day() -> None:
     branch = reopen(closed(BRANCH, "a", 2, None), Terms("a", dec(20), ("lending",)), at=AT)
-    branch = take_back_reopening(branch, "a", at=AT, today=dec(19))
+    branch = cancel_reopening(branch, "a", at=AT, today=dec(19))
     assert [a.reopened_on for a in branch.closures[0].announcements] == [None, dec(20), None]
     assert branch.terms == ()
-    assert take_back_reopening(branch, "a", at=AT, today=dec(25)) is branch
+    assert cancel_reopening(branch, "a", at=AT, today=dec(25)) is branch
     with pytest.raises(ReopenedAlready):
-        take_back_reopening(reopen(branch, Terms("a", dec(20)), at=AT), "a", at=AT, today=dec(20))
+        cancel_reopening(reopen(branch, Terms("a", dec(20)), at=AT), "a", at=AT, today=dec(20))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_past_or_withdrawn_closure_cannot_be_changed() -> None:
     with pytest.raises(ClosureWithdrawn):
         amend(gone, "a", starts_on=dec(9), reason=None, at=AT)
     with pytest.raises(ClosureWithdrawn):
-        take_back_reopening(gone, "a", at=AT, today=dec(9))
+        cancel_reopening(gone, "a", at=AT, today=dec(9))
 
 
 def test_correcting_the_first_day_or_reason_keeps_the_announcements() -> None:

@@ -1,4 +1,4 @@
-"""Amend a fine suspension: announce its end, take the announced end back, or correct it."""
+"""Amend a fine suspension: announce its end, cancel the announced end, or correct it."""
 
 from dataclasses import dataclass
 from datetime import date

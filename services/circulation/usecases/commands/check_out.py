@@ -24,7 +24,7 @@ OFFLINE_DAYS = 31
 class CheckOut:
     """Command to lend copies to the holder of a card.
 
-    `patron` is the answer of accounts about a card that circulation does not know.
+    `patron` is the response of accounts about a card that circulation does not know.
     """
 
     card_digest: str = field(repr=False)
@@ -81,7 +81,7 @@ async def _holder(work: Work, command: CheckOut) -> Patron:
     else:
         await store.patrons.note(work, command.patron)
         patron = await store.patrons.get(work, command.patron.id)
-    # An event may be newer than the answer of accounts: the card may have been replaced.
+    # An event may be newer than the response of accounts: the card may have been replaced.
     if patron is None or patron.card_digest != command.card_digest:
         raise NoSuchCard
     return patron

@@ -61,14 +61,14 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
         # After the rows, even if they change nothing: an earlier writer may have been killed here.
         new = {"$set": {"stamp": ObjectId()}}
         await views["account_views"].update_one({"_id": WHOLE}, new)
-    told = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}
-    current = await _titles(views, lent | told)
+    given = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}
+    current = await _titles(views, lent | given)
     await _show_titles(
         views,
         [
             title
             for title_id, title in current.items()
-            if title_id in told or known.get(title_id) != title
+            if title_id in given or known.get(title_id) != title
         ],
     )
 
@@ -76,9 +76,9 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
 async def keep_accruing(
     database: Database, patron_id: str, at: datetime, said: Mapping[str, Any]
 ) -> None:
-    """Store circulation's answer of business time `at` about accruing fines.
+    """Store circulation's response of business time `at` about accruing fines.
 
-    A newer stored answer stays, and an erased patron's view is not changed.
+    A newer stored response stays, and an erased patron's view is not changed.
     """
     await database.account_views.update_one(
         {
@@ -124,7 +124,7 @@ async def _titles(views: Collections, ids: set[str]) -> dict[str, Document]:
 
 def _row_write(row: Row) -> UpdateOne:
     newer = _newer("$version", row.content["version"], creates=row.creates)
-    replacement = _as_told({"_id": row.id, **row.content}, ends=row.ends)
+    replacement = _as_stored({"_id": row.id, **row.content}, ends=row.ends)
     pipeline = [{"$replaceWith": {"$cond": [newer, replacement, "$$ROOT"]}}]
     return UpdateOne({"_id": row.id}, pipeline, upsert=row.creates)
 
@@ -147,7 +147,7 @@ def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
     version = _newer(f"{stored}.version", content["version"], creates=change.creates)
     newer = {"$and": [{"$not": [_ERASED]}, version]}
     kept: Document = {
-        change.path: {"$cond": [newer, _as_told(content, ends=change.ends), stored]},
+        change.path: {"$cond": [newer, _as_stored(content, ends=change.ends), stored]},
         heard: {"$max": [f"${heard}", change.at]},
         "stamp": _stamp_if({"$or": [newer, {"$lt": [f"${heard}", change.at]}]}),
     }
@@ -164,10 +164,10 @@ def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
 _OLDEST_END = {"$min": ["$oldest_end", "$$NOW"]}
 
 
-def _as_told(content: Document, *, ends: bool) -> Document:
+def _as_stored(content: Document, *, ends: bool) -> Document:
     """Return an expression of the content; for an ended item with the time of this write."""
-    told = {"$literal": content}
-    return {"$mergeObjects": [told, {"ended": "$$NOW"}]} if ends else told
+    literal = {"$literal": content}
+    return {"$mergeObjects": [literal, {"ended": "$$NOW"}]} if ends else literal
 
 
 def _stamp_if(changed: Document) -> Document:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Reply, segment
 from services.gateway.web.desk import forms
 from services.gateway.web.languages import LANGUAGES
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -34,7 +34,7 @@ async def post_new_question(visit: DeskVisit) -> Response:
     reply = await visit.api.send("POST", "/v1/questions", {"wordings": wordings}, key=visit.key)
     if not reply.done:
         return _form(visit, None, wordings, reply)
-    return visit.go(f"/questions/{reply.json()['id']}", Said("question-published", {}))
+    return visit.go(f"/questions/{reply.json()['id']}", FlashMessage("question-published", {}))
 
 
 @router.get("/desk/questions/{question_id}")
@@ -52,7 +52,9 @@ async def post_question(visit: DeskVisit, question_id: str) -> Response:
     body = {"wordings": wordings, "seen": forms.seen(visit)}
     reply = await visit.api.send("PUT", path, body, key=visit.key)
     if reply.done:
-        return visit.go(f"/questions/{segment(question_id)}", Said("question-published", {}))
+        return visit.go(
+            f"/questions/{segment(question_id)}", FlashMessage("question-published", {})
+        )
     question = (await visit.api.get(path)).json()
     return _form(visit, question, wordings, reply)
 
@@ -62,7 +64,7 @@ async def post_withdrawal(visit: DeskVisit, question_id: str) -> Response:
     """Withdraw the question from the bank."""
     path = f"/v1/questions/{segment(question_id)}"
     (await visit.api.send("DELETE", path, key=visit.key)).json()
-    return visit.go("/questions", Said("question-withdrawn", {}))
+    return visit.go("/questions", FlashMessage("question-withdrawn", {}))
 
 
 def _typed(visit: Visit) -> Wordings:

@@ -13,8 +13,8 @@ from typing import Any
 from fastapi import Response
 
 from services.gateway.web.api import Reply
-from services.gateway.web.desk.words import KINDS
-from services.gateway.web.session import Said
+from services.gateway.web.desk_words import KINDS
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import Visit
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -29,10 +29,10 @@ class PreviewableCommand:
     body: Mapping[str, Any]
     back: str
     """Path of the page that shows the changed object."""
-    said: str
+    message: str
     """Code of the message about the change."""
     made: Callable[[Any], str] | None = None
-    """Path of the page of a created object, from the answer; None for `back`."""
+    """Path of the page of a created object, from the response; None for `back`."""
 
 
 async def carry_out(
@@ -46,7 +46,7 @@ async def carry_out(
     if not reply.done:
         return await again(reply)
     page = change.made(reply.json()) if change.made else change.back
-    return visit.go(page, Said(change.said, {}))
+    return visit.go(page, FlashMessage(change.message, {}))
 
 
 def _shown(visit: Visit, change: PreviewableCommand, effect: dict[str, Any]) -> Response:

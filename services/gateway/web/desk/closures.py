@@ -11,7 +11,7 @@ from services.gateway.web.api import Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
 from services.gateway.web.desk.changes import PreviewableCommand, carry_out
-from services.gateway.web.desk.words import KINDS
+from services.gateway.web.desk_words import KINDS
 from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -51,7 +51,7 @@ async def get_closure(visit: DeskVisit, closure_id: str) -> Response:
 
 @router.post("/desk/closures/{closure_id}/reopening")
 async def post_reopening(visit: DeskVisit, closure_id: str) -> Response:
-    """Announce a reopening and its terms; without a day, take an announced one back."""
+    """Announce a reopening and its terms; without a day, cancel an announced one."""
     terms = forms.given(visit, "capacity", "stagger_days")
     listed = {name: forms.lines(visit, name) for name in ("services", "measures")}
     body = {
@@ -97,7 +97,7 @@ def _page_of(closure: Mapping[str, str]) -> str:
 
 
 async def _inside(visit: Visit, closure_id: str) -> Any:
-    """Return the activities in a closure's days; None if the API cannot tell."""
+    """Return the activities in a closure's days; None if the API has no answer."""
     reply = await visit.api.get(f"/v1/closures/{segment(closure_id)}/activities")
     return reply.json() if reply.done else None
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
-from services.gateway.web.desk.words import QUEUES
+from services.gateway.web.desk_words import QUEUES
 from services.gateway.web.languages import LANGUAGES
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -52,15 +52,15 @@ async def post_answer(visit: DeskVisit, enquiry_id: str) -> Response:
     asks = visit.text("asks") == "yes"
     body = {"text": visit.text("text"), "asks": asks, "seen": forms.seen(visit)}
     reply = await _send(visit, enquiry_id, "answers", body)
-    said = Said("enquiry-asked-back" if asks else "enquiry-answered", {})
-    return await _outcome(visit, enquiry_id, reply, said)
+    message = FlashMessage("enquiry-asked-back" if asks else "enquiry-answered", {})
+    return await _outcome(visit, enquiry_id, reply, message)
 
 
 @router.post("/desk/enquiries/{enquiry_id}/notes")
 async def post_note(visit: DeskVisit, enquiry_id: str) -> Response:
     """Write a note that only staff see."""
     reply = await _send(visit, enquiry_id, "notes", {"text": visit.text("note")})
-    return await _outcome(visit, enquiry_id, reply, Said("enquiry-noted", {}))
+    return await _outcome(visit, enquiry_id, reply, FlashMessage("enquiry-noted", {}))
 
 
 @router.post("/desk/enquiries/{enquiry_id}/assignment")
@@ -68,19 +68,19 @@ async def post_assignment(visit: DeskVisit, enquiry_id: str) -> Response:
     """Take the question, or pass it on to the staff of a library or to all."""
     if visit.text("to") == "me":
         body: dict[str, Any] = {"to": "me"}
-        said = Said("enquiry-taken", {})
+        message = FlashMessage("enquiry-taken", {})
     else:
         body = {"to": "staff", "branch": visit.text("branch") or None}
-        said = Said("enquiry-passed-on", {})
+        message = FlashMessage("enquiry-passed-on", {})
     reply = await _send(visit, enquiry_id, "assignment", {**body, "seen": forms.seen(visit)})
-    return await _outcome(visit, enquiry_id, reply, said)
+    return await _outcome(visit, enquiry_id, reply, message)
 
 
 @router.post("/desk/enquiries/{enquiry_id}/closure")
 async def post_closure(visit: DeskVisit, enquiry_id: str) -> Response:
     """Close the question."""
     reply = await _send(visit, enquiry_id, "closure", {"seen": forms.seen(visit)})
-    return await _outcome(visit, enquiry_id, reply, Said("enquiry-closed", {}))
+    return await _outcome(visit, enquiry_id, reply, FlashMessage("enquiry-closed", {}))
 
 
 async def _send(visit: Visit, enquiry_id: str, command: str, body: dict[str, Any]) -> Reply:
@@ -88,9 +88,9 @@ async def _send(visit: Visit, enquiry_id: str, command: str, body: dict[str, Any
     return await visit.api.send("POST", path, body, key=visit.key)
 
 
-async def _outcome(visit: Visit, enquiry_id: str, reply: Reply, said: Said) -> Response:
+async def _outcome(visit: Visit, enquiry_id: str, reply: Reply, message: FlashMessage) -> Response:
     if reply.done:
-        return visit.go(f"/desk/enquiries/{segment(enquiry_id)}", said)
+        return visit.go(f"/desk/enquiries/{segment(enquiry_id)}", message)
     failure = reply.failure()
     if failure.status in (409, 422):
         return await _enquiry(visit, enquiry_id, reply)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import segment
 from services.gateway.web.branches import MOST, branch_names
 from services.gateway.web.desk import forms
-from services.gateway.web.session import Said
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import DeskVisit
 
 router = APIRouter(include_in_schema=False)
@@ -42,4 +42,4 @@ async def post_missing(visit: DeskVisit) -> Response:
     )
     if not reply.done:
         return visit.refused(here, reply)
-    return visit.go(here, Said("copy-missing", {"barcode": barcode}))
+    return visit.go(here, FlashMessage("copy-missing", {"barcode": barcode}))

@@ -1,6 +1,6 @@
 """Desk pages of lending and returns.
 
-The result of each item is shown in the answer itself, not after a redirect: fifty results do not
+The result of each item is shown in the response itself, not after a redirect: fifty results do not
 fit into a message, and the form's key makes sending it again harmless.
 """
 
@@ -94,7 +94,7 @@ async def _patron(api: Api, card: str) -> dict[str, Any] | None:
 
 
 async def _titles(api: Api, results: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Return titles by id. A title that the API cannot tell is left out; its barcode is shown."""
+    """Return titles by id. A title that the API cannot find is left out; its barcode is shown."""
     items = [result.get("loan") or result.get("copy") for result in results]
     return await _named(api, "/v1/titles", "title", {item["title_id"] for item in items if item})
 
@@ -106,6 +106,6 @@ async def _readers(api: Api, results: Iterable[dict[str, Any]]) -> dict[str, str
 
 
 async def _named(api: Api, path: str, field: str, ids: Collection[str]) -> dict[str, str]:
-    """Return a field of some objects, by id; those that the API cannot tell are left out."""
+    """Return a field of some objects, by id; those that the API cannot find are left out."""
     replies = await asyncio.gather(*(api.get(f"{path}/{segment(one)}") for one in ids))
     return {one: reply.json()[field] for one, reply in zip(ids, replies, strict=True) if reply.done}

@@ -5,8 +5,8 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Reply
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
-from services.gateway.web.desk.words import KINDS
-from services.gateway.web.session import Said
+from services.gateway.web.desk_words import KINDS
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -25,7 +25,7 @@ async def post_notice(visit: DeskVisit) -> Response:
     reply = await visit.api.send("POST", "/v1/notices", body, key=visit.key)
     if not reply.done:
         return await _form(visit, reply)
-    return visit.go("/notices", Said("notice-published", {}))
+    return visit.go("/notices", FlashMessage("notice-published", {}))
 
 
 async def _form(visit: Visit, refused: Reply | None = None) -> Response:

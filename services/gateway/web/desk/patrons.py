@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Api, Reply
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
-from services.gateway.web.desk.words import CATEGORIES
+from services.gateway.web.desk_words import CATEGORIES
 from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)

@@ -10,7 +10,7 @@ from services.gateway.web.api import Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
 from services.gateway.web.desk.changes import PreviewableCommand, carry_out
-from services.gateway.web.desk.words import KINDS
+from services.gateway.web.desk_words import KINDS
 from services.gateway.web.visit import DeskVisit, Visit
 from shared.http.problems import NotFound
 
@@ -42,7 +42,7 @@ async def get_suspension(visit: DeskVisit, suspension_id: str) -> Response:
 
 @router.post("/desk/suspensions/{suspension_id}/amendment")
 async def post_amendment(visit: DeskVisit, suspension_id: str) -> Response:
-    """Announce when fines are counted again; without a day, take an announced one back."""
+    """Announce when fines are counted again; without a day, cancel an announced one."""
     body = {
         "resumes_on": visit.text("resumes_on") or None,
         **forms.given(visit, "starts_on", "reason"),

@@ -117,7 +117,7 @@ def document_of(app: FastAPI, examples: Mapping[str, Any], log_in: str) -> dict[
                 operation["parameters"] = [*operation.get("parameters", ()), _KEY]
             operation["operationId"] = _operation_id(method, path)
             operation["summary"] = _summary(operation.get("description", ""))
-            _tell_apart(operation["responses"])
+            _separate_previews(operation["responses"])
             _add_examples(known, f"{method.upper()} {path}", operation, schemas)
             operation["security"] = [{role: []} for role in ROLES if role in said.roles]
             operation["responses"] |= _problems(said.problems)
@@ -140,7 +140,7 @@ def _operation_id(method: str, path: str) -> str:
     return "_".join([method, *re.findall(r"[a-z0-9_]+", path.removeprefix("/v1/"))])
 
 
-def _tell_apart(responses: Mapping[str, Any]) -> None:
+def _separate_previews(responses: Mapping[str, Any]) -> None:
     """Give 201 the schema of the created resource only, and 200 that of the preview."""
     if "200" in responses and "201" in responses:
         would, made = (
@@ -158,7 +158,7 @@ def _summary(description: str) -> str:
 def _add_examples(
     known: Examples, place: str, operation: dict[str, Any], schemas: Mapping[str, Any]
 ) -> None:
-    """Add examples to the body, to each successful answer, and to path and query parameters."""
+    """Add examples to the body, to each successful response, and to path and query parameters."""
     for parameter in operation.get("parameters", ()):
         said = parameter["schema"].get("examples") or parameter["schema"].get("enum")
         example = said[0] if said else known.of_parameter(place, parameter["name"])

@@ -1,6 +1,6 @@
 """Texts of the desk's pages, also about refusals there."""
 
-from services.gateway.web.languages import marked
+from shared.translations import marked
 
 KINDS = {
     "central": marked("Central Library"),
@@ -32,7 +32,7 @@ QUEUES = {
 }
 """Queues of readers' questions; all but `mine` are states of a question."""
 
-SAID = {
+MESSAGES = {
     "copy-missing": marked(
         "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."
     ),
