@@ -6,6 +6,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from ops.audit.lost_events import recorded_as_lost
 from ops.commands.doctor import Finding, examine
 from ops.direct import indexes_of
 from services.gateway.views.store.schema import WHOLE
@@ -217,6 +218,36 @@ async def test_an_event_of_a_change_that_the_database_lacks_is_found(
     assert ran.code == 1
     [lost] = ran.json()["lost"]
     assert (lost["topic"], lost["subject"], lost["version"]) == ("patron.updated", "patron-1", 3)
+
+
+async def test_a_finished_restore_records_the_lost_events_so_that_they_are_explained(
+    settings: Settings, client: Client
+) -> None:
+    [ours, theirs] = [new_id(), new_id()]
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    for event_id, topic, subject in (
+        (ours, "patron.updated", b"patron-1"),
+        (theirs, "enquiry.answered", b"enquiry-1"),
+    ):
+        headers = [("ce_id", event_id.encode()), ("ce_subject", subject)]
+        await producer.send_and_wait(topic, b'{"version": 3}', subject, headers=headers)
+    await producer.stop()
+    patrons = client[f"{settings.database_prefix}_accounts"].patrons
+    enquiries = client[f"{settings.database_prefix}_notices"].enquiries
+    for collection, name in ((patrons, "patron-1"), (enquiries, "enquiry-1")):
+        await collection.insert_one({"_id": name, "version": 2})
+    assert (await problems(settings))["topics and outboxes"].level == "fail"
+
+    finished = await carrel(settings, "restore", "finish", "--json")
+    assert finished.code == 0, finished.err
+    assert {lost["event_id"] for lost in finished.json()["lost"]} == {ours, theirs}
+    recorded = {lost.event_id: lost.topic async for lost in recorded_as_lost(client, settings)}
+    assert recorded == {ours: "patron.updated", theirs: "enquiry.answered"}
+    assert "topics and outboxes" not in await problems(settings)
+    assert (await carrel(settings, "restore", "check")).code == 0
+    for collection in (patrons, enquiries):
+        assert [one["version"] async for one in collection.find({})] == [3]
 
 
 async def test_the_doctor_of_a_system_with_a_prefix_examines_only_topics_with_that_prefix(
