@@ -41,7 +41,7 @@ def test_every_service_of_the_compose_file_has_a_health_check_and_is_stopped() -
     assert set(containers.ALL) == set(services)
 
 
-def test_what_runs_in_a_container_finds_everything_that_it_imports_there(tmp_path: Path) -> None:
+def test_a_container_gets_every_file_that_its_part_of_the_test_imports(tmp_path: Path) -> None:
     for file in containers.INSIDE:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
