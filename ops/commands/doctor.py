@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from pymongo import IndexModel
 from pymongo.errors import OperationFailure, PyMongoError
 from rich.table import Table
 from rich.text import Text
 
+from ops import indexes
 from ops.audit.lost_events import lost_at_ends
 from ops.audit.snapshots import Compared, compare
 from ops.backlog import outbox_ages
@@ -25,7 +25,6 @@ from ops.broker import topics
 from ops.broker.dead_letters import Filter, find_dead_letters
 from ops.broker.offsets import Positions
 from ops.console import AsJson, out, print_json, show_status
-from ops.direct import indexes_of
 from ops.target import Data, settings_of
 from services.gateway.views.store import builds
 from services.registry import NAMES
@@ -42,8 +41,6 @@ SECRET_LENGTH = 16
 SKEW_SECONDS = 2.0
 LAG_LIMIT = 1000
 SAFE_COPIES = 3
-OPTIONS = ("unique", "sparse")
-LIFETIME = "expireAfterSeconds"
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 Level = Literal["ok", "warn", "fail"]
@@ -114,7 +111,8 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
             findings.append(finding)
             stored = stored or finding.check == "database"
         if stored:
-            findings += [await _indexes(client, settings), await _outboxes(settings)]
+            findings += [finding async for finding in _indexes(client, settings)]
+            findings.append(await _outboxes(settings))
             findings.append(await _views(client, settings, compare_views))
     except PyMongoError as error:
         findings.append(
@@ -221,48 +219,27 @@ async def _lifetime(client: Client) -> Finding:
     return Finding(name, "warn", f"{value} s: the locks of a killed process stay as long", remedy)
 
 
-async def _indexes(client: Client, settings: Settings) -> Finding:
-    faults = []
-    for service in NAMES:
-        database = client[f"{settings.database_prefix}_{service}"]
-        if not await database.list_collection_names():
-            faults.append(f"{database.name} is empty")
-            continue
-        for collection, models in indexes_of(service, settings).items():
-            faults += await _index_faults(database, collection, models)
-    if not faults:
-        return Finding("indexes", "ok", "all exist")
-    if any("differs" in fault for fault in faults):
-        remedy = "drop it and start the service: it creates the right one"
+async def _indexes(client: Client, settings: Settings) -> AsyncIterator[Finding]:
+    found = await indexes.compare(client, settings)
+    if found.faults:
+        if any("differs" in fault for fault in found.faults):
+            remedy = "drop it and start the service: it creates the right one"
+        else:
+            remedy = "start each service once: it creates missing indexes, and sets the lifetimes"
+        yield Finding("indexes", "fail", _some(found.faults), remedy)
     else:
-        remedy = "start each service once: it creates missing indexes, and sets the lifetimes"
-    more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-    return Finding("indexes", "fail", "; ".join(faults[:3]) + more, remedy)
+        yield Finding("indexes", "ok", "all exist")
+    if found.undeclared:
+        remedy = (
+            "if an earlier version created it, drop it once no process of that version runs: "
+            "each write keeps it up to date, and a unique one can refuse writes"
+        )
+        yield Finding("other indexes", "warn", _some(found.undeclared), remedy)
 
 
-async def _index_faults(
-    database: Database, collection: str, models: Sequence[IndexModel]
-) -> list[str]:
-    where = f"{database.name}.{collection}"
-    try:
-        present = await database[collection].index_information()
-    except OperationFailure as error:
-        if error.code != 26:  # NamespaceNotFound
-            raise
-        return [f"{where} is missing"]
-    if not present:
-        return [f"{where} is missing"]
-    faults = []
-    for model in models:
-        document: dict[str, Any] = dict(model.document)
-        found = present.get(document["name"])
-        if found is None:
-            faults.append(f"{where} lacks {document['name']}")
-        elif any(found.get(option) != document.get(option) for option in OPTIONS):
-            faults.append(f"{where} {document['name']} differs from its declaration")
-        elif found.get(LIFETIME) != document.get(LIFETIME):
-            faults.append(f"{where} {document['name']} has another lifetime than declared")
-    return faults
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
+    return "; ".join(texts[:3]) + more
 
 
 async def _outboxes(settings: Settings) -> Finding:

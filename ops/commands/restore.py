@@ -40,6 +40,7 @@ KEPT_IN = {
     "branch": "branches",
     "notice": "notices",
     "notification": "notifications",
+    "enquiry": "enquiries",
 }
 """The publisher's collection with the resource of a topic, by the topic's first word."""
 

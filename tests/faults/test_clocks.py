@@ -24,6 +24,7 @@ from tests.library import PIN, Library
 from tests.support import until
 
 FAKER = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where libfaketime has its files
 pytestmark = [
     pytest.mark.embedded,
     pytest.mark.skipif(FAKER is None, reason="there is no libfaketime here"),
@@ -42,6 +43,12 @@ def wrong(by: str) -> dict[str, str]:
     return {"LD_PRELOAD": str(FAKER), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
+def delete_shared_memory(pid: int | None) -> None:
+    """Delete the files that libfaketime leaves of a process that has ended."""
+    for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+        (SHARED_MEMORY / name).unlink(missing_ok=True)
+
+
 @contextlib.asynccontextmanager
 async def wrong_clock(system: System, service: str, by: str) -> AsyncIterator[None]:
     """Run the service with the wrong time during the block, and with the right time afterwards."""
@@ -54,8 +61,10 @@ async def wrong_clock(system: System, service: str, by: str) -> AsyncIterator[No
         await until(lambda: listens(system, service), within=60)
         yield
     finally:
+        pid = process.pid
         process.environment = right
         await asyncio.to_thread(process.stop)
+        delete_shared_memory(pid)
         await asyncio.to_thread(process.start)
 
 
@@ -136,16 +145,14 @@ async def test_tokens_of_accounts_with_a_wrong_clock_are_refused_by_the_others(
 
 @pytest.mark.parametrize("by", DAYS)
 async def test_the_doctor_reports_a_wrong_clock(running: System, by: str) -> None:
-    environment = {**os.environ, **running.environment, **wrong(by)}
-    run = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "ops", "doctor", "--json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+    doctor = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ops", "doctor", "--json"),
+        env={**os.environ, **running.environment, **wrong(by)},
+        stdout=subprocess.PIPE,
     )
-    [clocks] = [f for f in json.loads(run.stdout)["findings"] if f["check"] == "clocks"]
+    async with asyncio.timeout(60):
+        report, _ = await doctor.communicate()
+    delete_shared_memory(doctor.pid)
+    [clocks] = [f for f in json.loads(report)["findings"] if f["check"] == "clocks"]
     assert clocks["level"] == "warn"
     assert clocks["found"].startswith("86400.")

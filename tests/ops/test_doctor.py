@@ -6,6 +6,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from ops.audit.lost_events import recorded_as_lost
 from ops.commands.doctor import Finding, examine
 from ops.direct import indexes_of
 from services.gateway.views.store.schema import WHOLE
@@ -83,6 +84,23 @@ async def test_missing_and_other_indexes_are_found(settings: Settings, client: C
 
     await client.drop_database(f"{settings.database_prefix}_notices")
     assert "_notices is empty" in (await problems(settings))["indexes"].found
+
+
+async def test_an_index_that_no_service_declares_is_reported(
+    settings: Settings, client: Client
+) -> None:
+    loans = client[f"{settings.database_prefix}_circulation"].loans
+    await loans.create_index([("branch_code", 1), ("due_on", 1)], name="open_by_due_date")
+    assert await problems(settings) == {
+        "other indexes": Finding(
+            "other indexes",
+            "warn",
+            f"{settings.database_prefix}_circulation.loans open_by_due_date",
+            "if an earlier version created it, drop it once no process of that version runs: "
+            "each write keeps it up to date, and a unique one can refuse writes",
+        )
+    }
+    assert (await carrel(settings, "doctor")).code == 0
 
 
 async def test_the_doctor_finds_events_that_do_not_flow(settings: Settings, client: Client) -> None:
@@ -200,3 +218,66 @@ async def test_an_event_of_a_change_that_the_database_lacks_is_found(
     assert ran.code == 1
     [lost] = ran.json()["lost"]
     assert (lost["topic"], lost["subject"], lost["version"]) == ("patron.updated", "patron-1", 3)
+
+
+async def test_a_finished_restore_records_the_lost_events_so_that_they_are_explained(
+    settings: Settings, client: Client
+) -> None:
+    [ours, theirs] = [new_id(), new_id()]
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    for event_id, topic, subject in (
+        (ours, "patron.updated", b"patron-1"),
+        (theirs, "enquiry.answered", b"enquiry-1"),
+    ):
+        headers = [("ce_id", event_id.encode()), ("ce_subject", subject)]
+        await producer.send_and_wait(topic, b'{"version": 3}', subject, headers=headers)
+    await producer.stop()
+    patrons = client[f"{settings.database_prefix}_accounts"].patrons
+    enquiries = client[f"{settings.database_prefix}_notices"].enquiries
+    for collection, name in ((patrons, "patron-1"), (enquiries, "enquiry-1")):
+        await collection.insert_one({"_id": name, "version": 2})
+    assert (await problems(settings))["topics and outboxes"].level == "fail"
+
+    finished = await carrel(settings, "restore", "finish", "--json")
+    assert finished.code == 0, finished.err
+    assert {lost["event_id"] for lost in finished.json()["lost"]} == {ours, theirs}
+    recorded = {lost.event_id: lost.topic async for lost in recorded_as_lost(client, settings)}
+    assert recorded == {ours: "patron.updated", theirs: "enquiry.answered"}
+    assert "topics and outboxes" not in await problems(settings)
+    assert (await carrel(settings, "restore", "check")).code == 0
+    for collection in (patrons, enquiries):
+        assert [one["version"] async for one in collection.find({})] == [3]
+
+
+async def test_the_doctor_of_a_system_with_a_prefix_examines_only_topics_with_that_prefix(
+    settings: Settings, client: Client
+) -> None:
+    prefixed = settings.model_copy(update={"topic_prefix": "two."})
+    await ensure_topics(prefixed, NAMES)
+    # Faults on the topics without a prefix: lag, a dead letter, an event that no outbox has.
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    for number in range(1001):
+        await producer.send("branch.closed", b"{}", key=str(number).encode())
+    await producer.send_and_wait(dead_letter_topic("gateway"), b"{}", key=b"k")
+    headers = [("ce_id", new_id().encode()), ("ce_subject", b"patron-1")]
+    await producer.send_and_wait("patron.updated", b'{"version": 3}', b"patron-1", headers=headers)
+    await producer.stop()
+    # A held message, which only the group with the prefix has passed since.
+    held = {"_id": "branch.closed/1", "topic": "branch.closed", "partition": 1, "offset": 0}
+    held |= {"since": parse_instant(LONG_AGO), "error": "away"}
+    await client[f"{settings.database_prefix}_circulation"].held_messages.insert_one(held)
+    reader = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id="two.circulation")
+    await reader.start()
+    reader.assign([TopicPartition("two.branch.closed", 1)])
+    await reader.commit({TopicPartition("two.branch.closed", 1): OffsetAndMetadata(1, "")})
+    await reader.stop()
+
+    assert await problems(prefixed) == {}
+    [topics] = [found for found in await examine(prefixed) if found.check == "topics"]
+    assert topics.found.endswith(", named two.…")
+    faults = {"consumers", "dead letters", "topics and outboxes", "held messages"}
+    assert (await problems(settings)).keys() == faults
+    nowhere = settings.model_copy(update={"topic_prefix": "three."})
+    assert (await problems(nowhere))["topics"].found.startswith("three.")

@@ -10,10 +10,13 @@ from typing import Any
 import orjson
 import pytest
 
+from ops.commands.restore import KEPT_IN
+from ops.direct import indexes_of
 from ops.infrastructure.child import start_all, stop_all
 from ops.infrastructure.processes import System, system
 from services.registry import OWNERS
 from services.settings import Settings
+from shared.contracts import published
 from shared.mongo import connect
 from tests.faults.load import Load
 from tests.library import Library
@@ -44,12 +47,15 @@ async def test_a_restored_system_continues_and_lists_the_lost_changes(
     card = await library.patron(branch)
     [barcode] = await library.copies(branch, 1)
     [loan] = await library.lend(card, [barcode], branch)
+    question = {"subject": "A book that I read as a child", "text": "Who wrote it?"}
+    enquiry = (await library.post("/v1/enquiries", question, by=card))["id"]
     async with Load(library, rate=8.0) as load:
         await successes(load, 30, since=0.0)
         await asyncio.to_thread(back_up, running, folder)
         began = time.monotonic()
         await take_back(library, barcode, branch)
         await close(library, branch)
+        await answer(library, enquiry)
         await successes(load, 30, since=began)
     await library.flow.settle(within=120)
     before = await published_by(running)
@@ -61,10 +67,13 @@ async def test_a_restored_system_continues_and_lists_the_lost_changes(
     kept = await published_by(running)
     lost = {event["event_id"] for event in listed.json()["lost"]}
     assert lost == before.keys() - kept.keys()
-    assert {"loan.returned", "branch.closed"} <= {e["topic"] for e in listed.json()["lost"]}
+    lost_topics = {event["topic"] for event in listed.json()["lost"]}
+    assert {"loan.returned", "branch.closed", "enquiry.answered"} <= lost_topics
     finished = await command(running, "restore", "finish", "--json")
     assert finished.code == 0, finished.err
     assert {event["event_id"] for event in finished.json()["lost"]} == lost
+    repeated = await command(running, "restore", "finish", "--json")
+    assert (repeated.code, repeated.json()["lost"]) == (0, []), "they are recorded"
 
     await asyncio.to_thread(start_all, list(running.processes.values()))
     rebuilt = await command(running, "rebuild", "gateway")
@@ -73,6 +82,7 @@ async def test_a_restored_system_continues_and_lists_the_lost_changes(
     assert [one["id"] for one in view["loans"]] == [loan["id"]]
     await take_back(library, barcode, branch)
     await close(library, branch)
+    await answer(library, enquiry)
     async with Load(library, rate=8.0) as load:
         await successes(load, 30, since=0.0)
     found = await load.audited(within=120)
@@ -81,13 +91,21 @@ async def test_a_restored_system_continues_and_lists_the_lost_changes(
 
     given = versions([event for key, event in (await published_by(running)).items()])
     gone = versions([event for key, event in before.items() if key in lost])
-    for resource in (("loan", loan["id"]), ("branch", branch)):
+    for resource in (("loan", loan["id"]), ("branch", branch), ("enquiry", enquiry)):
         assert max(given[resource]) > max(gone[resource]), resource
     # A notification's id is derived from its event, so it is the same again.
     twice = {one for one in given.keys() & gone.keys() if given[one] & gone[one]}
     assert {kind for kind, _ in twice} <= {"notification"}
     assert (await command(running, "restore", "check")).code == 0
     assert (await finding(running))["level"] == "ok"
+
+
+def test_the_versions_of_every_published_resource_can_be_raised() -> None:
+    topics = published()
+    assert KEPT_IN.keys() == {topic.partition(".")[0] for topic in topics}
+    for topic, contract in topics.items():
+        collection = KEPT_IN[topic.partition(".")[0]]
+        assert collection in indexes_of(contract.publisher, Settings()), topic
 
 
 async def test_nothing_is_changed_while_a_service_still_consumes(
@@ -120,6 +138,13 @@ async def close(library: Library, branch: str) -> None:
         "reason": "A pipe burst",
     }
     await library.call("POST", "/v1/closures", body, by="staff", within=120)
+
+
+async def answer(library: Library, enquiry: str) -> None:
+    path = f"/v1/enquiries/{enquiry}"
+    seen = (await library.get(path, by="staff"))["version"]
+    body = {"text": "Which words do you remember?", "seen": seen}
+    await library.call("POST", f"{path}/answers", body, by="staff", within=120)
 
 
 def back_up(running: System, folder: Path) -> None:
