@@ -264,6 +264,9 @@ async def test_a_block_is_published_and_does_not_lock_the_patron_out(api: Api) -
     blocked = (await api.post(f"{path}/block", REASON, as_=STAFF)).json()
     assert (blocked["status"], blocked["version"]) == ("blocked", 2)
     assert blocked["status_reason"] == REASON["reason"]
+    again = await api.post(f"{path}/block", {"reason": "another"}, as_=STAFF)
+    assert (again.status, again.json()["code"]) == (409, "already-blocked")
+    assert (await api.get(path, as_=STAFF)).json()["status_reason"] == REASON["reason"]
     await logged_in(api)
     unblocked = (await api.post(f"{path}/unblock", {"reason": "paid"}, as_=STAFF)).json()
     assert (unblocked["status"], unblocked["version"]) == ("active", 3)

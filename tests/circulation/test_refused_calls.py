@@ -5,7 +5,20 @@ from typing import Any
 import pytest
 
 from services.circulation.usecases.commands.begin_refund import BeginRefund, begin_refund
-from tests.circulation.cashier import P1, P2, PAID_ON, begun, fine, lowered, now, pay, waive
+from tests.circulation.cashier import (
+    P1,
+    P2,
+    PAID_ON,
+    ask_to_pay,
+    begun,
+    fine,
+    fines,
+    lowered,
+    now,
+    order,
+    pay,
+    waive,
+)
 from tests.circulation.desk import STAFF, Desk, noon
 from tests.circulation.shelf import hold, lent_title, people, title_of
 from tests.support import Answer, token
@@ -59,6 +72,8 @@ async def test_a_scan_of_an_unknown_copy_or_at_an_unknown_branch_is_refused(desk
         assert refusal(at) == (404, "unknown-branch"), path
         idle = await desk.api.post(f"/v1/copies/{barcode}/{path}", {"branch": "HKCL"}, as_=STAFF)
         assert refusal(idle) == (409, "copy-state"), path
+    lost = await desk.api.post("/v1/copies/NONE/removal", {"fault": "missing"}, as_=STAFF)
+    assert refusal(lost) == (409, "no-such-copy")
     back = {"barcodes": [barcode], "branch": "NONE", "channel": "desk"}
     assert refusal(await desk.api.post("/v1/returns", back, as_=STAFF)) == (404, "unknown-branch")
     [returned] = await desk.take_back("NONE", on=ON)
@@ -211,6 +226,31 @@ async def test_a_refund_is_refused_while_a_payment_of_the_charge_is_under_way(de
     answer = await desk.api.post(path, as_=STAFF, at=noon(PAID_ON))
     assert refusal(answer) == (409, "payment-under-way")
     assert (await now(desk, charge))["refund_due_cents"] == 0
+
+
+async def test_a_joint_payment_is_refused_while_the_provider_does_not_answer_about_another(
+    desk: Desk,
+) -> None:
+    one, two = await fines(desk, 450, 300)
+    pending = await begun(desk, one)
+    await order(desk, ("standing", "lose"))
+    both = await ask_to_pay(desk, one, two)
+    assert refusal(both) == (409, "payment-under-way")
+    path = f"/v1/payments/{pending.id}"
+    assert (await desk.api.get(path, as_=P1)).json()["state"] == "pending"
+    assert (await now(desk, two))["outstanding_cents"] == 300
+    assert (await pay(desk, one, two)).status == 201
+
+
+async def test_without_a_provider_nothing_is_refunded(desk: Desk) -> None:
+    charge = await fine(desk)
+    await pay(desk, charge)
+    await lowered(desk, charge, 150)
+    state = desk.api.app.state
+    state.settings = state.settings.model_copy(update={"payment_provider": "none"})
+    answer = await desk.api.post(f"/v1/charges/{charge['id']}/refund", as_=STAFF)
+    assert refusal(answer) == (409, "no-payment-provider")
+    assert (await now(desk, charge))["refund_due_cents"] == 300
 
 
 # ---- fine suspensions ---------------------------------------------------------------------------
