@@ -62,11 +62,12 @@ async def test_concurrent_registrations_of_one_card_create_one_patron(
     assert topics(await events(api)) == ["patron.registered"]
 
 
-async def test_a_staff_card_cannot_be_given_to_a_patron(api: Api) -> None:
+async def test_a_staff_card_cannot_be_given_to_anyone_else(api: Api) -> None:
     account = {"card_number": "HK0001A", "pin": "librarian", "name": "Lee", "role": "staff"}
     assert (await api.post("/v1/staff", account, as_=OPS)).status == 201
-    answer = await api.post("/v1/patrons", MEI, as_=STAFF)
-    assert (answer.status, answer.json()["code"]) == (409, "card-taken")
+    for path, body, as_ in (("/v1/patrons", MEI, STAFF), ("/v1/staff", account, OPS)):
+        answer = await api.post(path, body, as_=as_)
+        assert (answer.status, answer.json()["code"]) == (409, "card-taken"), path
 
 
 async def test_a_repeated_registration_creates_one_patron_and_gets_the_same_response(
@@ -264,6 +265,9 @@ async def test_a_block_is_published_and_does_not_lock_the_patron_out(api: Api) -
     blocked = (await api.post(f"{path}/block", REASON, as_=STAFF)).json()
     assert (blocked["status"], blocked["version"]) == ("blocked", 2)
     assert blocked["status_reason"] == REASON["reason"]
+    again = await api.post(f"{path}/block", {"reason": "another"}, as_=STAFF)
+    assert (again.status, again.json()["code"]) == (409, "already-blocked")
+    assert (await api.get(path, as_=STAFF)).json()["status_reason"] == REASON["reason"]
     await logged_in(api)
     unblocked = (await api.post(f"{path}/unblock", {"reason": "paid"}, as_=STAFF)).json()
     assert (unblocked["status"], unblocked["version"]) == ("active", 3)

@@ -32,16 +32,15 @@ from shared.refusals import refuses, refuses_items
 
 router = APIRouter(prefix="/v1")
 
-RENEWAL_REFUSALS = (
+OPEN_LOAN_REFUSALS = (
     NoSuchLoan,
     HoldWaiting,
     RenewalLimit,
     NothingToGain,
     PatronBlocked,
     LoanClaimed,
-    LoanLost,
-    LoanNotOpen,
 )
+"""Refusals to renew one of a patron's open loans; any other loan is none of them."""
 
 
 class RenewalsIn(Body):
@@ -150,7 +149,7 @@ class RenewAllEffectOut(BaseModel):
 
 
 @router.post("/loans/{loan_id}/renewals")
-@refuses(*RENEWAL_REFUSALS)
+@refuses(*OPEN_LOAN_REFUSALS, LoanLost, LoanNotOpen)
 async def post_renewal(
     loan_id: Id, caller: PatronOrStaff, run: Run, preview: Preview
 ) -> RenewalOut | RenewalEffectOut:
@@ -172,7 +171,7 @@ async def post_renewal(
 
 
 @router.post("/me/renewals")
-@refuses_items(*RENEWAL_REFUSALS)
+@refuses_items(*OPEN_LOAN_REFUSALS)
 async def post_renewals(
     caller: Patron, run: Run, preview: Preview, body: RenewalsIn | None = None
 ) -> RenewAllOut | RenewAllEffectOut:

@@ -82,6 +82,20 @@ def test_the_last_shelf_day_is_never_earlier_than_announced() -> None:
     assert hold_shelf.is_uncollected(told, OPEN, date(2021, 3, 6))
 
 
+def test_a_hold_that_is_not_ready_has_no_day_on_the_shelf() -> None:
+    assert hold_shelf.shelf_end(HOLD, OPEN) is None
+    assert hold_shelf.move_shelf(HOLD, OPEN) is HOLD
+    assert not hold_shelf.is_uncollected(HOLD, OPEN, date(2021, 12, 31))
+
+
+def test_a_ready_hold_without_an_announced_end_gets_its_day_with_the_reopening() -> None:
+    told = ready(calendar=closed(date(2021, 2, 22), None))
+    assert told.shelf_until is None
+    assert not hold_shelf.is_uncollected(told, closed(date(2021, 2, 22), None), date(2021, 12, 31))
+    moved = hold_shelf.move_shelf(told, closed(date(2021, 2, 22), date(2021, 3, 1)))
+    assert (moved.shelf_until, moved.version) == (date(2021, 3, 5), told.version + 1)
+
+
 # ---- the queue ----------------------------------------------------------------------------------
 
 PASSED_OVER = {
@@ -91,6 +105,8 @@ PASSED_OVER = {
     "frozen until tomorrow": waiting(1, frozen=True, frozen_until=date(2021, 2, 20)),
     "no longer wanted": waiting(1, expires_on=date(2021, 2, 18)),
     "its branch is closed with no end": waiting(1, calendar=closed(DAY, None)),
+    "its patron is not known": replace(waiting(1), patron=None),
+    "its branch is not known": replace(waiting(1), calendar=None),
 }
 SERVED = {
     "waits": waiting(1),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.circulation.domain.charge import Charge, ChargeKind, new_charge
@@ -72,6 +72,7 @@ STEPS: dict[str, Callable[[Charge, int], Posting | None]] = {
 }
 
 
+@settings(deadline=None)
 @given(
     cents=st.integers(1, 13_000),
     steps=st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(1, 13_000)), max_size=12),

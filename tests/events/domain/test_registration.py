@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.events.domain import registration as rules
@@ -106,6 +106,7 @@ def test_registering_is_refused_once_the_activity_begins(
             check_open(activity, NOW)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 4), st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=40))
 def test_places_are_given_in_order_and_none_is_free_while_patrons_wait(
     count: int, steps: list[int | None]

@@ -1,0 +1,83 @@
+"""The days that a change of a branch's calendar may have closed."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from services.circulation.domain.branch_calendar import (
+    AnnouncedClosure,
+    AnnouncedWeek,
+    Announcement,
+    BranchCalendar,
+)
+from services.circulation.domain.period import NO_END
+from services.circulation.domain.rework import Rework, branch_rework_id, newly_closed
+
+AT = datetime(2020, 12, 1, tzinfo=UTC)
+
+
+def dec(day: int) -> date:
+    return date(2020, 12, day)
+
+
+def closure(*said: Announcement) -> AnnouncedClosure:
+    return AnnouncedClosure("a", dec(10), "epidemic", said)
+
+
+def said(version: int, end: int | None, **more: object) -> Announcement:
+    reopened_on = None if end is None else dec(end)
+    return Announcement(version, AT, reopened_on, **more)  # type: ignore[arg-type]
+
+
+NO_WEEKDAYS: frozenset[int] = frozenset()
+
+
+@pytest.mark.parametrize(
+    ("closures", "weeks", "days"),
+    [
+        pytest.param([closure(said(3, 20))], [], None, id="announced before"),
+        pytest.param([closure(said(4, 20))], [], (dec(10), dec(19)), id="a closure with an end"),
+        pytest.param([closure(said(4, None))], [], (dec(10), NO_END), id="no end announced"),
+        pytest.param(
+            [closure(said(3, 30), said(4, 20))], [], (dec(10), dec(19)), id="only what is new"
+        ),
+        pytest.param(
+            [closure(said(4, 20, starts_on=dec(8)))],
+            [],
+            (dec(8), dec(19)),
+            id="a corrected first day",
+        ),
+        pytest.param(
+            [closure(said(4, 15)), closure(said(5, 25, starts_on=dec(20)))],
+            [],
+            (dec(10), dec(24)),
+            id="two closures",
+        ),
+        pytest.param(
+            [closure(said(4, 20, special_closed=frozenset({7})))],
+            [],
+            (dec(10), NO_END),
+            id="special hours with a closed weekday",
+        ),
+        pytest.param(
+            [closure(said(4, 20, special_closed=NO_WEEKDAYS))],
+            [],
+            (dec(10), dec(19)),
+            id="special hours on every weekday",
+        ),
+        pytest.param([], [AnnouncedWeek(3, dec(2), frozenset({7}))], None, id="earlier hours"),
+        pytest.param(
+            [], [AnnouncedWeek(4, dec(2), frozenset({7}))], (dec(2), NO_END), id="new weekly hours"
+        ),
+    ],
+)
+def test_the_days_that_may_be_closed_since_a_version_are_found(
+    closures: list[AnnouncedClosure], weeks: list[AnnouncedWeek], days: tuple[date, date] | None
+) -> None:
+    branch = BranchCalendar("HKCL", 5, "central", NO_WEEKDAYS, tuple(closures), tuple(weeks))
+    assert newly_closed(branch, 3) == days
+
+
+def test_a_rework_names_what_changed() -> None:
+    assert Rework(branch_rework_id("HKCL"), 2, 1, 1).subject == ("branch", "HKCL")
+    assert Rework("suspension/s/1", 2, 1, 1).subject == ("suspension", "s/1")
