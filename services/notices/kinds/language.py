@@ -19,6 +19,12 @@ def marked(text: str) -> str:
     return text
 
 
+PUBLISHER = marked("Public Libraries")
+ALL_NOTICES = marked("Notices of the libraries")
+NOTICES_OF = marked("Notices: {library}")
+"""Texts of the feeds of notices."""
+
+
 @dataclass(frozen=True)
 class Language:
     """A language of notifications."""
