@@ -45,6 +45,8 @@ EXAMPLES: Mapping[str, Any] = {
     "BranchOut.kind": "central",
     "BranchOut.name": "Hong Kong Central Library",
     "BranchOut.open": True,
+    "BranchOut.open_until": "2021-03-08T19:00:00+08:00",
+    "BranchOut.opens_at": None,
     "BranchOut.opens_on": None,
     "BranchOut.weekly_hours": HOURS,
     "ClosureBody.branches": LEFT_OUT,

@@ -5,6 +5,8 @@ are compared with the visited ones.
 """
 
 from collections import Counter
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import expect
@@ -51,6 +53,9 @@ ENQUIRY_CHANGED = (
     "Someone has changed this question since you opened it. Read what is new above, then send "
     "yours again."
 )
+HONG_KONG = ZoneInfo("Asia/Hong_Kong")
+OPENS = datetime(2021, 3, 15, 10, tzinfo=HONG_KONG)
+"""The first opening after the closure of the librarian's day."""
 CLOSURE_CHANGED = "The closure is changed. Due dates are updated within minutes."
 
 
@@ -250,6 +255,7 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await follow("Libraries", within=".masthead")
     await follow("Hong Kong Central Library")
     await expect(page.get_by_text(say("Open now"))).to_be_visible()
+    await expect(page.get_by_text(say("until %(moment)s", moment="19:00"))).to_be_visible()
     await reader.fill("#on", "2021-02-18")
     await reader.press("Show")
     await expect(page.get_by_text(say("It reopens on %(day)s.", day="2021-02-19"))).to_be_visible()
@@ -340,6 +346,8 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await follow("Libraries", within=".masthead")
     await follow(f"Library {place}")
     await expect(page.get_by_text(say("Closed now"))).to_be_visible()
+    opens = say("Opens again: %(moment)s", moment=reader.words.moment(OPENS, HONG_KONG))
+    await expect(page.get_by_text(opens)).to_be_visible()
     await reader.fill("#on", "2021-03-15")
     await reader.press("Show")
     for told_of in ("10:00–17:00", "Lending and returning", "Hand hygiene"):
