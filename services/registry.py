@@ -110,6 +110,7 @@ SERVICES = (
             "/v1/closures",
             "/v1/notices",
             "/v1/notices.atom",
+            "/v1/notices.json",
             "/v1/me/inbox",
             "/v1/enquiries",
             "/v1/me/enquiries",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from services.registry import ISSUER, SERVICES
 from shared import settings
@@ -11,6 +11,13 @@ from shared import settings
 
 class Settings(settings.Settings):
     """Settings of every process; a service adds its own in a subclass."""
+
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#]+)?/?$",
+        description="Address at which people reach the gateway, such as https://library.example, "
+        "for links that leave it; empty: such links are relative or left out.",
+    )
 
     issuer: ClassVar[settings.TokenIssuer] = ISSUER
 

@@ -43,6 +43,19 @@ _WALK: dict[str, Any] = {
     "organiser": "The library",
     "places": 20,
 }
+_TALK = {
+    **_WALK,
+    "abstract": "Three maps of the harbour, of 1845, 1901 and 1964, side by side.\n\nThe walk "
+    "follows the old shoreline from the hall to the map room.",
+    "remarks": "Please wear comfortable shoes.",
+    "languages": ["yue", "en"],
+    "audience": "adults",
+    "minimum_age": 12,
+    "wordings": {
+        "zh-Hant": {"title": "讀海港：古地圖漫步", "venue": "演講室"},
+        "zh-Hans": {"title": "读海港：古地图漫步", "venue": "演讲室"},
+    },
+}
 _EXHIBITION = {
     **_WALK,
     "title": "Paper and Ink",
@@ -102,7 +115,7 @@ async def _stock(
         for patron in scenario["patrons"]
     )
     for activity, begins, ends in (
-        (_WALK, timedelta(days=10, hours=19), None),
+        (_TALK, timedelta(days=10, hours=19), None),
         (_EXHIBITION, timedelta(days=-5, hours=9), timedelta(days=20, hours=20)),
     ):
         times = {"starts_at": midnight + begins, "ends_at": midnight + ends if ends else None}

@@ -8,14 +8,23 @@ from shared.examples import LEFT_OUT
 
 EXAMPLES: Mapping[str, Any] = {
     **COMMON,
+    "abstract": "The walk follows the old shoreline on maps of 1845, 1901 and 1964.",
+    "audience": "adults",
     "enquiries": "2921 0388",
+    "languages": ["yue"],
+    "maximum_age": None,
+    "minimum_age": 12,
     "organiser": "Hong Kong Public Libraries",
     "places": 80,
     "places_left": 12,
     "registered_at": NOW,
+    "remarks": "Please wear comfortable shoes.",
     "speaker": "Ms Yip Wing-sze",
     "turn": 31,
     "url": "https://recordings.example/2020/factory-in-and-out",
+    "wordings": {
+        "zh-Hant": {"title": "讀海港：古地圖漫步", "venue": "演講室", "abstract": None},
+    },
     # activities, news and messages
     "ActivityIn.title": "Reading the Harbour: a Walk in Old Maps",
     "ActivityIn.language": "Cantonese",

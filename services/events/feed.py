@@ -20,7 +20,14 @@ def calendar(activities: Iterable[Activity], now: datetime) -> bytes:
 
 
 def _entry(activity: Activity, now: datetime) -> Event:
-    about = (activity.speaker, activity.organiser, activity.language, activity.enquiries)
+    about = (
+        activity.speaker,
+        activity.organiser,
+        activity.language,
+        activity.enquiries,
+        activity.about.abstract,
+        activity.about.remarks,
+    )
     entry = Event()
     entry.add("uid", activity.id)
     entry.add("dtstamp", now)

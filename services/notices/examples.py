@@ -45,6 +45,8 @@ EXAMPLES: Mapping[str, Any] = {
     "BranchOut.kind": "central",
     "BranchOut.name": "Hong Kong Central Library",
     "BranchOut.open": True,
+    "BranchOut.open_until": "2021-03-08T19:00:00+08:00",
+    "BranchOut.opens_at": None,
     "BranchOut.opens_on": None,
     "BranchOut.weekly_hours": HOURS,
     "ClosureBody.branches": LEFT_OUT,
@@ -78,6 +80,7 @@ EXAMPLES: Mapping[str, Any] = {
     "NoticeOut.branches": ["HKCL"],
     "NoticeOut.content": "Open again from 19 February, with special hours and a limit on people.",
     "NoticeOut.id": "0177aef1-8c40-7be7-98fa-6a2b1c4d3e19",
+    "notice_id": "0177aef1-8c40-7be7-98fa-6a2b1c4d3e19",
     "NoticeOut.title": "The Central Library reopens in part",
     # Ask a Librarian
     "AnswerBody.text": "The map room on the sixth floor has them, from 9 am.",

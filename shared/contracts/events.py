@@ -1,11 +1,22 @@
 """Events of the events service: public activities, their recordings and registrations."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.contracts.event import Code, Count, Event, Id, Text
+from shared.contracts.event import Code, Count, Event, Id, Text, Value
+
+LongText = Annotated[str, Field(max_length=5_000)]
+
+
+class Wording(Value):
+    """The texts of an activity in one language; null: as in the activity itself."""
+
+    title: Text | None = None
+    venue: Text | None = None
+    abstract: LongText | None = None
 
 
 class ActivitySnapshot(Event):
@@ -26,6 +37,22 @@ class ActivitySnapshot(Event):
         default=None, description="Time from which its recording may be seen; null: no recording."
     )
     cancelled: bool = Field(default=False, description="True if it does not take place.")
+    abstract: LongText | None = None
+    remarks: Text | None = None
+    languages: tuple[Code, ...] = Field(
+        default=(), max_length=10, description="Languages in which it is held, by BCP 47."
+    )
+    audience: Code | None = Field(
+        default=None,
+        description="`everyone`, `children`, `young-adults`, `adults`, `seniors`, `families`.",
+    )
+    minimum_age: Count | None = Field(
+        default=None, description="Lowest age in years of those who may take part."
+    )
+    maximum_age: Count | None = None
+    wordings: Mapping[Code, Wording] = Field(
+        default={}, max_length=3, description="Its texts in other languages, by language."
+    )
 
 
 class ActivityPublished(
@@ -45,13 +72,17 @@ class ActivityRescheduled(
     key="activity_id",
     subject="activity_id",
 ):
-    """Published when staff change the time or the place of an activity."""
+    """Published when staff change the time, the place or the description of an activity."""
 
     previous_starts_at: datetime | None = Field(
         default=None, description="Planned start before, if this change moves it."
     )
     previous_venue: Text | None = Field(
         default=None, description="Planned venue before, if this change moves it."
+    )
+    described_anew: bool = Field(
+        default=False,
+        description="True if nothing but the description changed: no patron is notified.",
     )
 
 

@@ -87,11 +87,11 @@ async def test_an_amendment_without_effect_publishes_no_event(api: Api, body: An
         (2, {"places": 1}, (409, "fewer-places")),
         (None, {"places": 5}, (409, "no-registration-needed")),
         (2, {"ends_at": "2020-11-20T10:00:00+08:00"}, (422, "ends-before-it-starts")),
-        (2, {"title": "Another"}, (422, "malformed")),
+        (2, {"type": "workshop"}, (422, "malformed")),
         (2, {"places": 0}, (422, "malformed")),
         (2, {"venue": " "}, (422, "malformed")),
     ],
-    ids=["fewer places", "none needed", "ends too early", "another title", "no place", "nowhere"],
+    ids=["fewer places", "none needed", "ends too early", "another type", "no place", "nowhere"],
 )
 async def test_a_refused_change_leaves_the_activity_unchanged(
     api: Api, places: int | None, body: Any, refusal: tuple[int, str]

@@ -47,6 +47,7 @@ PATRON = token()
         ("/v1/closures/c1/reopening", "notices"),
         ("/v1/notices", "notices"),
         ("/v1/notices.atom", "notices"),
+        ("/v1/notices.json", "notices"),
         ("/v1/me/inbox/n1/read", "notices"),
         ("/v1/ops/jobs/circulation/overdue", "circulation"),
         ("/v1/ops/jobs/events/releases", "events"),

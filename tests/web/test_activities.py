@@ -1,13 +1,15 @@
 """An activity with places: registering, the waiting list, and the page in each state."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
+from services.gateway.web.languages import LANGUAGES as LANGUAGES_OF_PAGE
 from tests.library import PIN
 from tests.web.axe import looked_at
-from tests.web.browser import Windows
+from tests.web.browser import Watch, Windows
 from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
@@ -134,6 +136,62 @@ async def test_the_programme_can_be_taken_into_a_calendar(windows: Windows) -> N
     text = await answer.text()
     assert "SUMMARY:Paper and Ink" in text
     assert "Factory" not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_page_of_an_activity_has_its_description_and_data_for_search_engines(
+    windows: Windows, story: Story, watch: Watch, language: str, pictures: Path
+) -> None:
+    body: dict[str, Any] = {
+        "title": "Maps </script><script>alert(1)</script>",
+        "type": "talk",
+        "venue": "Map room",
+        "branch": CENTRAL,
+        "starts_at": "2021-03-20T19:00:00+08:00",
+        "ends_at": "2021-03-20T20:30:00+08:00",
+        "speaker": "Ms Yip",
+        "organiser": "The library",
+        "abstract": "Three maps.\n\n<b>One</b> walk & more.",
+        "remarks": "Bring a pencil.",
+        "languages": ["yue", "en"],
+        "audience": "seniors",
+        "minimum_age": 60,
+        "wordings": {"zh-Hant": {"title": "地圖", "abstract": "三幅地圖。"}},
+    }
+    activity = await story.library.post("/v1/activities", body, by="staff")
+    page = await windows.open(language, width=390)
+    await page.goto(f"/activities/{activity['id']}")
+    title, abstract = body["title"], body["abstract"]
+    if language == "zh-Hant":
+        title, abstract = "地圖", "三幅地圖。"
+    await expect(page.locator("h1")).to_have_text(title)
+    await expect(page.locator("#abstract ~ p")).to_contain_text(abstract.splitlines()[-1])
+    await expect(page.locator("#remarks ~ p")).to_have_text("Bring a pencil.")
+    data = await page.evaluate(
+        "JSON.parse(document.querySelector('script[type=\"application/ld+json\"]').textContent)"
+    )
+    audience = data.pop("audience")
+    assert audience["suggestedMinAge"] == 60
+    assert audience["audienceType"] == LANGUAGES_OF_PAGE[language].say("Seniors")
+    assert data == {
+        "@context": "https://schema.org",
+        "@type": "EducationEvent",
+        "name": title,
+        "description": abstract,
+        "startDate": "2021-03-20T19:00:00+08:00",
+        "endDate": "2021-03-20T20:30:00+08:00",
+        "eventStatus": "https://schema.org/EventScheduled",
+        "location": {
+            "@type": "Place",
+            "name": "Map room",
+            "address": "Hong Kong Central Library",
+        },
+        "inLanguage": ["yue", "en"],
+        "organizer": {"@type": "Organization", "name": "The library"},
+        "performer": {"@type": "Person", "name": "Ms Yip"},
+    }
+    assert watch.faults == []  # the Content-Security-Policy allows a script that is only data
+    await looked_at(page, pictures, f"{language}-activity-described")
 
 
 async def test_a_librarian_sees_the_places_and_registers_a_patron(

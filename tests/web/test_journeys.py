@@ -6,6 +6,8 @@ are compared with the visited ones.
 
 import json
 from collections import Counter
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import expect
@@ -53,6 +55,9 @@ ENQUIRY_CHANGED = (
     "Someone has changed this question since you opened it. Read what is new above, then send "
     "yours again."
 )
+HONG_KONG = ZoneInfo("Asia/Hong_Kong")
+OPENS = datetime(2021, 3, 15, 10, tzinfo=HONG_KONG)
+"""The first opening after the closure of the librarian's day."""
 CLOSURE_CHANGED = "The closure is changed. Due dates are updated within minutes."
 
 
@@ -273,13 +278,16 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await follow("Libraries", within=".masthead")
     await follow("Hong Kong Central Library")
     await expect(page.get_by_text(say("Open now"))).to_be_visible()
+    await expect(page.get_by_text(say("until %(moment)s", moment="19:00"))).to_be_visible()
     await reader.fill("#on", "2021-02-18")
     await reader.press("Show")
     await expect(page.get_by_text(say("It reopens on %(day)s.", day="2021-02-19"))).to_be_visible()
     await follow("Notices", within=".masthead")
     await reader.choose("#branch", CENTRAL)
     await reader.press("Show")
-    await expect(page.get_by_role("heading", name=NOTICE["title"])).to_be_visible()
+    await follow(NOTICE["title"])
+    await expect(page.get_by_role("heading", level=1)).to_have_text(NOTICE["title"])
+    await follow("All notices")
 
     await left(reader)
 
@@ -361,6 +369,8 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await follow("Libraries", within=".masthead")
     await follow(f"Library {place}")
     await expect(page.get_by_text(say("Closed now"))).to_be_visible()
+    opens = say("Opens again: %(moment)s", moment=reader.words.moment(OPENS, HONG_KONG))
+    await expect(page.get_by_text(opens)).to_be_visible()
     await reader.fill("#on", "2021-03-15")
     await reader.press("Show")
     for told_of in ("10:00–17:00", "Lending and returning", "Hand hygiene"):
@@ -485,6 +495,40 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await told("The notice is published.")
     article = page.locator("article", has_text=f"News of {place}")
     await expect(article).to_contain_text("<b>Not</b> wet.")
+
+    # An activity is published with its abstract, and its description is changed.
+    await follow("Activities", within=".masthead")
+    await follow("Publish an activity")
+    await reader.fill("#title", f"Maps of {place}")
+    await reader.fill("#venue", "Map room")
+    await reader.fill("#starts_on", "2021-03-10")
+    await reader.fill("#starts_time", "19:00")
+    await reader.fill("#organiser", "The library")
+    await reader.fill("#places", "20")
+    await reader.work(page.locator("[name=languages][value=yue]"))
+    await reader.choose("#audience", "adults")
+    await reader.fill("#minimum_age", "70")
+    await reader.fill("#maximum_age", "12")
+    await reader.fill("#abstract", "Three maps.\nOne <b>walk</b>.")
+    await reader.press("Publish")
+    await expect(page.locator("#said")).to_contain_text(
+        say("The lowest age can't be above the highest.")
+    )
+    await reader.fill("#minimum_age", "12")
+    await reader.fill("#maximum_age", "70")
+    await reader.press("Publish")
+    await told("The activity is published.")
+    await expect(page.get_by_text("One <b>walk</b>.")).to_be_visible()
+    ages = say("%(lowest)s to %(highest)s", lowest=12, highest=70)
+    await expect(page.get_by_text(ages)).to_be_visible()
+    await follow("Change this activity")
+    await expect(page.locator("#starts_time")).to_have_value("19:00")
+    await reader.fill(f"#title-{reader.language}", f"Title in {reader.language}")
+    await reader.fill("#remarks", "Bring a pencil.")
+    await reader.press("Save")
+    await told("The activity is changed.")
+    await expect(page.locator("h1")).to_have_text(f"Title in {reader.language}")
+    await expect(page.get_by_text("Bring a pencil.")).to_be_visible()
 
     await left(reader)
 

@@ -1,14 +1,42 @@
 """Public activities and their recordings. Instants are UTC, to the second."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 
 from services.events.domain.refusals import (
     ActivityBegun,
     ActivityCancelled,
+    AgesReversed,
     EndsBeforeItStarts,
     NotYetReleased,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The texts of an activity in one language; None: as in the activity itself."""
+
+    title: str | None = None
+    venue: str | None = None
+    abstract: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The description of an activity for the public, beyond its time and place."""
+
+    abstract: str | None = None
+    remarks: str | None = None
+    languages: tuple[str, ...] = ()
+    """Languages in which it is held, by BCP 47."""
+    audience: str | None = None
+    """Group that it is meant for, such as `children`; None: not said."""
+    minimum_age: int | None = None
+    """Lowest age in years of those who may take part; None: no limit."""
+    maximum_age: int | None = None
+    wordings: Mapping[str, Wording] = field(default_factory=dict)
+    """The texts in other languages of the page, by language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +63,7 @@ class Activity:
     """Instant of cancellation (business time, UTC); None: it takes place."""
     cancelled_because: str | None = None
     version: int = 1
+    about: About = About()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +103,13 @@ def check_times(activity: Activity) -> None:
     """Raise EndsBeforeItStarts if the activity ends before or when it starts."""
     if activity.ends_at is not None and activity.ends_at <= activity.starts_at:
         raise EndsBeforeItStarts
+
+
+def check_ages(about: About) -> None:
+    """Raise AgesReversed if the lowest age is above the highest."""
+    lowest, highest = about.minimum_age, about.maximum_age
+    if lowest is not None and highest is not None and lowest > highest:
+        raise AgesReversed
 
 
 def last_day(activity: Activity, zone: tzinfo) -> date:

@@ -54,6 +54,14 @@ class EndsBeforeItStarts(Refusal):
     reason = "An activity has to end after it starts."
 
 
+class AgesReversed(Refusal):
+    """The lowest age of those who may take part is above the highest."""
+
+    code = "ages-reversed"
+    status = 422
+    reason = "The lowest age cannot be above the highest."
+
+
 class NoRegistrationNeeded(Refusal):
     """Everybody may come to the activity without registering."""
 

@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from services.events import queries
-from services.events.domain.activity import is_released
+from services.events.domain.activity import About, is_released
 from services.events.domain.refusals import (
     ActivityCancelled,
+    AgesReversed,
     EndsBeforeItStarts,
     FewerPlaces,
     NoRecording,
@@ -19,6 +20,7 @@ from services.events.domain.refusals import (
     NotYetReleased,
 )
 from services.events.queries import Shown
+from services.events.routes.about import AboutIn, AboutOut, about_fields
 from services.events.routes.fields import (
     ActivityId,
     ActivityType,
@@ -49,7 +51,7 @@ class RecordingIn(Body):
     url: str = Field(max_length=2000, pattern=r"^https?://[^\s]+$", repr=False)
 
 
-class ActivityIn(Body):
+class ActivityIn(AboutIn):
     """A new activity."""
 
     title: Line
@@ -72,9 +74,10 @@ class ActivityIn(Body):
     )
 
 
-class ActivityChange(Body):
+class ActivityChange(AboutIn):
     """The fields to change; a field that is not given stays as it is."""
 
+    title: Line | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     venue: Line | None = None
@@ -105,7 +108,7 @@ class RecordingState(BaseModel):
         return cls(available_from=available_from, released=is_released(available_from, now))
 
 
-class ActivityOut(BaseModel):
+class ActivityOut(AboutOut):
     """An activity."""
 
     id: str
@@ -153,6 +156,7 @@ class ActivityOut(BaseModel):
             cancelled_at=activity.cancelled_at,
             cancelled_because=activity.cancelled_because,
             version=activity.version,
+            **about_fields(activity),
         )
 
 
@@ -187,7 +191,7 @@ def _after(cursor: str | None) -> tuple[datetime, str] | None:
 
 
 @router.post("/activities", status_code=201)
-@refuses(EndsBeforeItStarts)
+@refuses(EndsBeforeItStarts, AgesReversed)
 async def post_activity(
     body: ActivityIn, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
@@ -208,6 +212,7 @@ async def post_activity(
             recording_from=body.recording.available_from if body.recording else None,
             recording_url=body.recording.url if body.recording else None,
             places=body.places,
+            about=About(**body.given()),
         ),
     )
     return ActivityOut.of(Shown(activity, places), now)
@@ -253,11 +258,18 @@ async def get_activity(activity_id: ActivityId, db: Db, now: BusinessTime) -> Ac
 
 
 @router.patch("/activities/{activity_id}")
-@refuses(NoSuchActivity, ActivityCancelled, FewerPlaces, NoRegistrationNeeded, EndsBeforeItStarts)
+@refuses(
+    NoSuchActivity,
+    ActivityCancelled,
+    FewerPlaces,
+    NoRegistrationNeeded,
+    EndsBeforeItStarts,
+    AgesReversed,
+)
 async def patch_activity(
     activity_id: ActivityId, body: ActivityChange, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
-    """Change an activity's time or venue, or add places.
+    """Change an activity's time, venue or description, or add places.
 
     Patrons who registered are notified of a new time or venue.
     """
@@ -272,6 +284,8 @@ async def patch_activity(
             branch=body.branch,
             sets_branch="branch" in body.model_fields_set,
             places=body.places,
+            title=body.title,
+            about=body.given(),
         ),
     )
     return ActivityOut.of(Shown(activity, places), now)

@@ -1,7 +1,7 @@
 """Field types that the requests of several subjects have."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
@@ -17,6 +17,12 @@ def _utc(instant: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+Paragraphs = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
+Remarks = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+PageLanguage = Literal["en", "zh-Hant", "zh-Hans"]
+SpokenLanguage = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+Audience = Literal["everyone", "children", "young-adults", "adults", "seniors", "families"]
+Age = Annotated[int, Field(ge=0, le=120)]
 ActivityType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 ByType = Annotated[ActivityType | None, Query(alias="type")]

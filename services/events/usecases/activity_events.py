@@ -1,5 +1,6 @@
 """The events of an activity, recorded by the use cases that change one."""
 
+from dataclasses import asdict, replace
 from typing import Any
 
 from services.events.domain.activity import Activity
@@ -13,14 +14,16 @@ def record_activity_event(work: Work, kind: type[ActivitySnapshot], activity: Ac
 
 
 def record_rescheduled(work: Work, activity: Activity, before: Activity) -> None:
-    """Record that an activity's time or place changed since `before`."""
+    """Record that an activity's time, place or description changed since `before`."""
     moved = before.starts_at != activity.starts_at
     elsewhere = before.venue != activity.venue
+    as_before = replace(activity, title=before.title, about=before.about, version=before.version)
     work.record(
         ActivityRescheduled(
             **snapshot(activity),
             previous_starts_at=before.starts_at if moved else None,
             previous_venue=before.venue if elsewhere else None,
+            described_anew=as_before == before,
         )
     )
 
@@ -47,4 +50,5 @@ def snapshot(activity: Activity) -> dict[str, Any]:
         "enquiries": activity.enquiries,
         "recording_from": activity.recording_from,
         "cancelled": activity.cancelled_at is not None,
+        **asdict(activity.about),
     }

@@ -1,11 +1,18 @@
-"""Change an activity's time, venue or number of places."""
+"""Change an activity's time, venue, description or number of places."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from services.events import store
 from services.events.domain import registration as rules
-from services.events.domain.activity import Activity, check_takes_place, check_times
+from services.events.domain.activity import (
+    Activity,
+    check_ages,
+    check_takes_place,
+    check_times,
+)
 from services.events.domain.refusals import NoRegistrationNeeded, NoSuchActivity
 from services.events.domain.registration import Places
 from services.events.usecases.activity_events import record_rescheduled
@@ -25,13 +32,16 @@ class AmendActivity:
     branch: str | None
     sets_branch: bool
     places: int | None
+    title: str | None
+    about: Mapping[str, Any]
+    """The changed fields of the description."""
 
 
 async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, Places | None]:
     """Change the activity; return it with its places. Added places go to the waiting list.
 
-    Raises NoSuchActivity, ActivityCancelled, EndsBeforeItStarts, NoRegistrationNeeded or
-    FewerPlaces.
+    Raises NoSuchActivity, ActivityCancelled, EndsBeforeItStarts, AgesReversed,
+    NoRegistrationNeeded or FewerPlaces.
     """
     activity = await store.activity(work, command.activity_id)
     if activity is None:
@@ -40,6 +50,8 @@ async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, 
     places = await store.places(work, activity.id)
     amended = replace(
         activity,
+        title=command.title or activity.title,
+        about=replace(activity.about, **command.about),
         starts_at=command.starts_at or activity.starts_at,
         ends_at=command.ends_at if command.sets_end else activity.ends_at,
         venue=command.venue or activity.venue,
@@ -47,6 +59,7 @@ async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, 
     )
     if amended != activity:
         check_times(amended)
+        check_ages(amended.about)
         amended = replace(amended, version=activity.version + 1)
         await store.save_activity(work, amended)
         record_rescheduled(work, amended, activity)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.events import store
-from services.events.domain.activity import Activity, Recording, check_times
+from services.events.domain.activity import About, Activity, Recording, check_ages, check_times
 from services.events.domain.registration import Places
 from services.events.usecases.activity_events import record_activity_event
 from shared.contracts.events import ActivityPublished
@@ -30,10 +30,14 @@ class PublishActivity:
     recording_url: str | None = field(repr=False)
     places: int | None
     """Number of places; None: everybody can come without registering."""
+    about: About
 
 
 async def publish_activity(work: Work, command: PublishActivity) -> tuple[Activity, Places | None]:
-    """Publish the activity; return it with its places, if any. Raises EndsBeforeItStarts."""
+    """Publish the activity; return it with its places, if any.
+
+    Raises EndsBeforeItStarts or AgesReversed.
+    """
     activity = Activity(
         id=new_id(),
         title=command.title,
@@ -47,8 +51,10 @@ async def publish_activity(work: Work, command: PublishActivity) -> tuple[Activi
         language=command.language,
         enquiries=command.enquiries,
         recording_from=command.recording_from,
+        about=command.about,
     )
     check_times(activity)
+    check_ages(activity.about)
     recording = None
     if command.recording_from is not None and command.recording_url is not None:
         recording = Recording(activity.id, command.recording_from, command.recording_url)

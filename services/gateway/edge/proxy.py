@@ -51,6 +51,7 @@ _FORWARDED_HEADERS = (
     "accept",
     "accept-language",
     "if-none-match",
+    "if-modified-since",
 )
 _ANSWERED_HEADERS = (
     "content-type",

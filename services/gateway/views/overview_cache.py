@@ -5,7 +5,6 @@ cached response is sent, only these stamps and the queue positions are read from
 answer is up to date at every replica, and an unchanged view is neither read nor serialized again.
 """
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.views.store.reads import Stamps
+from shared.http.conditional import has_tag, tag_of
 
 OVERVIEW = "/v1/me"
 """Path of the account overview."""
@@ -44,24 +44,18 @@ class Answer:
 
     def __post_init__(self) -> None:
         """Derive the ETag from the body's digest."""
-        tag = f'W/"{hashlib.sha256(self.body).hexdigest()[:32]}"'
-        object.__setattr__(self, "tag", tag)
+        object.__setattr__(self, "tag", tag_of(self.body))
 
     def to(self, request: Request) -> Response:
         """Return the response to a request: a 304 if the caller already has this answer."""
         headers = {**PRIVATE, "ETag": self.tag}
-        if _has(request.headers.get("if-none-match", ""), self.tag):
+        if has_tag(request.headers.get("if-none-match", ""), self.tag):
             return Response(status_code=304, headers=headers)
         return Response(self.body, headers=headers, media_type="application/json")
 
     def may_hold(self, name: str, live: Mapping[str, bool], day: date) -> bool:
         """Return whether the response is valid, if stamps and positions are unchanged."""
         return self.name == name and self.live == live and self.day == day
-
-
-def _has(if_none_match: str, tag: str) -> bool:
-    tags = {item.strip().removeprefix("W/") for item in if_none_match.split(",")}
-    return "*" in tags or tag.removeprefix("W/") in tags
 
 
 class OverviewCache:

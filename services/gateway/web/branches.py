@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import Api, segment
-from services.gateway.web.visit import Anyone
+from services.gateway.web.visit import Anyone, Visit
 from shared.http.dependencies import BusinessTime
 
 router = APIRouter(include_in_schema=False)
@@ -27,21 +27,13 @@ async def branch_names(api: Api) -> dict[str, str]:
     return {code: branch["name"] for code, branch in (await branches_by_code(api)).items()}
 
 
-def is_open(branch: Mapping[str, Any], at: datetime) -> bool:
-    """Return whether a branch is open at a local time, by its hours of that day."""
-    clock = f"{at:%H:%M}"
-    return bool(branch["open"]) and any(
-        hours["opens"] <= clock < hours["closes"] for hours in branch["hours"]
-    )
-
-
 @router.get("/libraries")
 async def get_branches(visit: Anyone, now: BusinessTime) -> Response:
     """List all libraries, and show which of them are open now."""
     reply = await visit.api.get("/v1/branches", limit=MOST)
     at = now.astimezone(visit.zone)
-    shown = [{**branch, "open_now": is_open(branch, at)} for branch in reply.json()["items"]]
-    return visit.page("libraries.html", branches=sorted(shown, key=lambda one: one["name"]), at=at)
+    shown = sorted(reply.json()["items"], key=lambda one: str(one["name"]))
+    return visit.page("libraries.html", branches=shown, at=at)
 
 
 @router.get("/libraries/{code}")
@@ -59,9 +51,19 @@ async def get_branch(visit: Anyone, now: BusinessTime, code: str, on: str = "") 
         branch=branch,
         day=day,
         is_today=day == at.date(),
-        open_now=is_open(branch, at),
+        until=_until(visit, branch, at),
         notices=news.json()["items"] if news.done else [],
     )
+
+
+def _until(visit: Visit, branch: Mapping[str, Any], at: datetime) -> str:
+    """Return until when a library that is open now is open: a time of today, or a later moment."""
+    if branch["open_until"] is None:
+        return ""
+    until = datetime.fromisoformat(branch["open_until"]).astimezone(visit.zone)
+    if until.date() == at.date():
+        return f"{until:%H:%M}"
+    return visit.language.moment(until, visit.zone)
 
 
 def _day(text: str) -> date | None:

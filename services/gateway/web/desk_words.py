@@ -40,6 +40,8 @@ MESSAGES = {
     "closure-changed": marked("The closure is changed. Due dates are updated within minutes."),
     "suspension-recorded": marked("The suspension of fines is recorded."),
     "suspension-changed": marked("The suspension of fines is changed."),
+    "activity-published": marked("The activity is published."),
+    "activity-changed": marked("The activity is changed."),
     "notice-published": marked("The notice is published."),
     "question-published": marked("The question is published."),
     "question-withdrawn": marked("The question is withdrawn."),
@@ -111,6 +113,9 @@ AT_FAULT = {
     "bad-hours": "opens",
     "reopened-before-closed": "reopened_on",
     "resumes-before-start": "resumes_on",
+    "ends-before-it-starts": "ends_at",
+    "ages-reversed": "minimum_age",
+    "fewer-places": "places",
 }
 """Field that a refusal is about, by the refusal's code."""
 
@@ -140,5 +145,21 @@ FIELDS = {
     "text": marked("Text"),
     "title": marked("Heading"),
     "content": marked("Text"),
+    "type": marked("Type"),
+    "venue": marked("Venue"),
+    "branch": marked("Library"),
+    "starts_at": marked("Begins"),
+    "ends_at": marked("Ends"),
+    "speaker": marked("Speaker"),
+    "organiser": marked("Organiser"),
+    "language": marked("Held in"),
+    "languages": marked("Held in"),
+    "enquiries": marked("Telephone for enquiries"),
+    "places": marked("Places"),
+    "abstract": marked("Abstract"),
+    "remarks": marked("Remarks"),
+    "audience": marked("Meant for"),
+    "minimum_age": marked("Lowest age"),
+    "maximum_age": marked("Highest age"),
 }
 """Names of the desk's fields in a list of invalid ones."""

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale, dates, numbers
 from markupsafe import Markup
 
+from shared.languages import language_code
 from shared.translations import read_translations
 
 TRANSLATIONS = Path(__file__).parent / "translations"
@@ -112,28 +113,7 @@ LANGUAGES = {
     ),
 }
 
-# Tags that browsers send. Chinese without a script is Simplified, except in Hong Kong, Macao and
-# Taiwan.
-_TAGS = {
-    "en": "en",
-    "zh-hant": "zh-Hant",
-    "zh-hk": "zh-Hant",
-    "zh-mo": "zh-Hant",
-    "zh-tw": "zh-Hant",
-    "yue": "zh-Hant",
-    "zh": "zh-Hans",
-}
-
 
 def language_of(asked: str, kept: str, accepted: str) -> Language:
     """Return the language to answer in: requested now, kept by the browser, or in its settings."""
-    for code in (asked, kept):
-        if code in LANGUAGES:
-            return LANGUAGES[code]
-    for item in accepted.lower().split(","):
-        tag = item.partition(";")[0].strip()
-        while tag:
-            if tag in _TAGS:
-                return LANGUAGES[_TAGS[tag]]
-            tag = tag.rpartition("-")[0]
-    return LANGUAGES["en"]
+    return LANGUAGES[language_code(asked, kept, accepted=accepted)]

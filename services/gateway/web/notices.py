@@ -1,9 +1,10 @@
-"""The page of the libraries' notices."""
+"""The pages of the libraries' notices: the list, and one notice."""
 
 import asyncio
 
 from fastapi import APIRouter, Response
 
+from services.gateway.web.api import segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.visit import Anyone
 
@@ -22,3 +23,12 @@ async def get_notices(visit: Anyone, branch: str = "", after: str = "") -> Respo
     return visit.page(
         "notices.html", notices=found["items"], next=found["next"], branches=names, branch=branch
     )
+
+
+@router.get("/notices/{notice_id}")
+async def get_notice(visit: Anyone, notice_id: str) -> Response:
+    """Show a notice."""
+    asked, names = await asyncio.gather(
+        visit.api.get(f"/v1/notices/{segment(notice_id)}"), branch_names(visit.api)
+    )
+    return visit.page("notice.html", notice=asked.json(), branches=names)

@@ -24,6 +24,7 @@ from services.gateway.web import (
     sign_in,
 )
 from services.gateway.web.api import Failure
+from services.gateway.web.desk import activities as desk_activities
 from services.gateway.web.desk import bank as desk_bank
 from services.gateway.web.desk import closures, fetching, lending, news, patrons, suspensions
 from services.gateway.web.desk import enquiries as desk_enquiries
@@ -43,6 +44,7 @@ ROUTERS = tuple(
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
         *(history, catalogue, activities, branches, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
+        desk_activities,
     )
 )
 

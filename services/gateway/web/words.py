@@ -127,11 +127,15 @@ PROBLEMS = {
     "enquiry-full": marked("This question has too many messages. Please ask a new one."),
     "too-many-enquiries": marked("You have too many open questions. Close one of them first."),
     "no-such-question": marked("There is no such question."),
+    "no-such-notice": marked("There is no such notice."),
     # activities
     "no-such-activity": marked("There is no such activity."),
     "no-registration-needed": marked("You don't need to register. Everybody is welcome."),
     "already-registered": marked("You've already registered for this activity."),
     "activity-cancelled": marked("This activity is cancelled."),
+    "ends-before-it-starts": marked("An activity has to end after it starts."),
+    "ages-reversed": marked("The lowest age can't be above the highest."),
+    "fewer-places": marked("An activity can be given more places, not fewer."),
     "activity-begun": marked("This activity has begun. You can no longer register or withdraw."),
 }
 """Texts of problems by code."""
@@ -181,6 +185,23 @@ ACTIVITY_TYPES = {
     "workshop": marked("Workshop"),
 }
 """Names of activity types, by their code in the API."""
+
+AUDIENCES = {
+    "everyone": marked("Everyone"),
+    "children": marked("Children"),
+    "young-adults": marked("Young adults"),
+    "adults": marked("Adults"),
+    "seniors": marked("Seniors"),
+    "families": marked("Families"),
+}
+"""Names of the groups that an activity is meant for."""
+
+SPOKEN = {
+    "yue": marked("Cantonese"),
+    "cmn": marked("Putonghua"),
+    "en": marked("English"),
+}
+"""Names of the languages that most activities are held in, by BCP 47. Others show their codes."""
 
 _BY_STATUS = {
     400: "malformed",

@@ -159,6 +159,16 @@ class NothingToWithdraw(Refusal):
         super().__init__("This closure has ended or was withdrawn for all these libraries.")
 
 
+class NoSuchNotice(Refusal):
+    """The notice does not exist."""
+
+    code = "no-such-notice"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such notice.")
+
+
 class NoSuchNotification(Refusal):
     """The notification is not in this patron's inbox."""
 

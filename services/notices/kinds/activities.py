@@ -87,8 +87,10 @@ class Moved(OfActivity, events=[ActivityRescheduled]):
     """Previously announced venue that `venue` replaces."""
 
     @classmethod
-    async def of(cls, event: ActivityRescheduled, run: Run) -> Self:
-        """Return the new time and venue, and the announced ones that they replace."""
+    async def of(cls, event: ActivityRescheduled, run: Run) -> Self | None:
+        """Return the new time and venue, and the announced ones, unless only texts changed."""
+        if event.described_anew:
+            return None
         return cls(
             activity_id=event.activity_id,
             begins_at=event.starts_at,

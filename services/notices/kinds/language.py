@@ -9,9 +9,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
-from shared.translations import read_translations
+from shared.translations import marked, read_translations
 
 TRANSLATIONS = Path(__file__).parent / "translations"
+
+
+PUBLISHER = marked("Public Libraries")
+ALL_NOTICES = marked("Notices of the libraries")
+NOTICES_OF = marked("Notices: {library}")
+"""Texts of the feeds of notices."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """Queries about branches."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from services.notices import store
 from services.notices.domain.branch import Branch
+from services.notices.domain.notice import Notice
 from services.notices.domain.refusals import NoSuchBranch
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
@@ -21,3 +23,8 @@ async def page_of_branches(db: Database, page: Page) -> dict[str, Any]:
     """Return a page of the branches, in order of code."""
     found = await store.branches.find_after(db, page.after, page.limit + 1)
     return page_of(found, page, lambda branch: str(branch.id))
+
+
+async def names(db: Database, notices: Iterable[Notice]) -> dict[str, str]:
+    """Return the names of the branches that notices are about, by code."""
+    return await store.branches.find_names(db, {code for one in notices for code in one.branches})

@@ -5,9 +5,22 @@ from typing import Any
 
 from services.notices import store
 from services.notices.domain.notice import Notice
-from services.notices.domain.refusals import BadCursor
+from services.notices.domain.refusals import BadCursor, NoSuchNotice
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
+
+
+async def get(db: Database, notice_id: str) -> Notice:
+    """Return the notice with this id. Raises NoSuchNotice."""
+    found = await store.notices.find_one(db, notice_id)
+    if found is None:
+        raise NoSuchNotice
+    return found
+
+
+async def newest_notices(db: Database, branch: str | None, limit: int) -> list[Notice]:
+    """Return the newest notices, or of those for `branch`."""
+    return await store.notices.find_before(db, branch, None, limit)
 
 
 async def page_of_notices(db: Database, branch: str | None, page: Page) -> dict[str, Any]:

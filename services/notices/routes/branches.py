@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.notices.domain import branch as rules
+from services.notices.domain import opening
 from services.notices.domain.branch import Branch
 from services.notices.domain.refusals import BadHours, BranchExists, NoSuchBranch
 from services.notices.queries import branches
@@ -97,12 +98,21 @@ class BranchOut(BaseModel):
         description="First open day after the closure; null: the branch is not closed, or no end "
         "is announced."
     )
+    open_until: dt.datetime | None = Field(
+        description="Time at which it closes, if it is open now, whatever the day `on` is; else "
+        "null."
+    )
+    opens_at: dt.datetime | None = Field(
+        description="Time at which it opens next, if it is closed now; null: it is open, or no "
+        "opening is announced."
+    )
 
     @classmethod
-    def of(cls, branch: Branch, on: dt.date) -> "BranchOut":
-        """Build the response from a branch as it is on a day."""
+    def of(cls, branch: Branch, on: dt.date, local: dt.datetime) -> "BranchOut":
+        """Build the response from a branch as it is on a day; `local` is the present local time."""
         day = rules.day_of(branch, on)
         closure = day.closure
+        until = opening.open_until(branch, local)
         return cls(
             code=branch.id,
             name=branch.name,
@@ -117,6 +127,8 @@ class BranchOut(BaseModel):
             capacity=day.capacity,
             closure=None if closure is None else DayClosureOut.of(closure),
             opens_on=rules.opens_after_closure(branch, on),
+            open_until=until,
+            opens_at=None if until else opening.next_opening(branch, local),
         )
 
 
@@ -134,7 +146,9 @@ async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: R
     today = library_day(now, run.settings.zone)
     hours = tuple(one.hours() for one in body.hours)
     command = RegisterBranch(body.code, body.name, body.kind, hours, today)
-    return BranchOut.of(await run(register_branch, command), today)
+    return BranchOut.of(
+        await run(register_branch, command), today, now.astimezone(run.settings.zone)
+    )
 
 
 @router.patch("/branches/{code}")
@@ -146,7 +160,7 @@ async def patch_branch(
     today = library_day(now, run.settings.zone)
     hours = tuple(one.hours() for one in body.hours)
     command = ChangeHours(code, hours, body.from_ or today)
-    return BranchOut.of(await run(change_hours, command), today)
+    return BranchOut.of(await run(change_hours, command), today, now.astimezone(run.settings.zone))
 
 
 @router.get("/branches")
@@ -156,7 +170,8 @@ async def get_branches(
     """List all branches in order of code, each as it is on a day (default: today)."""
     day = on or library_day(now, run.settings.zone)
     found = await branches.page_of_branches(run.database, page)
-    items = [BranchOut.of(branch, day) for branch in found["items"]]
+    local = now.astimezone(run.settings.zone)
+    items = [BranchOut.of(branch, day, local) for branch in found["items"]]
     return BranchPage(items=items, next=found["next"])
 
 
@@ -165,4 +180,5 @@ async def get_branches(
 async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None = None) -> BranchOut:
     """Return a branch as a visitor finds it on a day (default: today)."""
     day = on or library_day(now, run.settings.zone)
-    return BranchOut.of(await branches.get(run.database, code), day)
+    local = now.astimezone(run.settings.zone)
+    return BranchOut.of(await branches.get(run.database, code), day, local)

@@ -7,7 +7,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from services.notices.domain.notice import Notice
-from services.notices.domain.refusals import BadCursor, NoBranchCovered, NoSuchBranch
+from services.notices.domain.refusals import (
+    BadCursor,
+    NoBranchCovered,
+    NoSuchBranch,
+    NoSuchNotice,
+)
 from services.notices.queries import notices
 from services.notices.routes.fields import Id, Name, ScopeBody, Text
 from services.notices.usecases.publish_notice import PublishNotice, publish_notice
@@ -76,3 +81,10 @@ async def get_notices(
     """List notices, newest first; with `branch`, those of it and those of the whole library."""
     found = await notices.page_of_notices(db, branch, page)
     return NoticePage(items=[NoticeOut.of(n) for n in found["items"]], next=found["next"])
+
+
+@router.get("/notices/{notice_id}")
+@refuses(NoSuchNotice)
+async def get_notice(notice_id: Id, db: Db) -> NoticeOut:
+    """Return a notice."""
+    return NoticeOut.of(await notices.get(db, notice_id))

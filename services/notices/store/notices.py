@@ -23,6 +23,12 @@ async def add(work: Work, notice: Notice) -> None:
     await work.add(NOTICES, notice)
 
 
+async def find_one(db: Database, notice_id: str) -> Notice | None:
+    """Return the notice with an id, or None."""
+    found = await db[NOTICES].find_one({"_id": notice_id})
+    return None if found is None else from_document(Notice, found)
+
+
 async def find_before(
     db: Database, branch: str | None, after: tuple[str, str] | None, limit: int
 ) -> list[Notice]:

@@ -2,36 +2,14 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import pytest
 
-from services.gateway.web.branches import is_open
 from services.settings import Settings
 from shared.mongo import connect
 from tests.gateway.web.browser import Browser, insist
 from tests.library import Library
 from tests.support import Api
-
-HOURS = [{"opens": "09:00", "closes": "13:00"}, {"opens": "14:00", "closes": "24:00"}]
-
-
-@pytest.mark.parametrize(
-    ("clock", "branch", "is_it"),
-    [
-        ("08:59", {"open": True, "hours": HOURS}, False),
-        ("09:00", {"open": True, "hours": HOURS}, True),
-        ("13:00", {"open": True, "hours": HOURS}, False),
-        ("23:59", {"open": True, "hours": HOURS}, True),
-        ("10:00", {"open": False, "hours": HOURS}, False),
-        ("10:00", {"open": True, "hours": []}, False),
-    ],
-    ids=["before", "from", "at noon", "until midnight", "closure", "no hours"],
-)
-def test_a_library_is_open_in_its_hours_and_from_their_first_minute(
-    clock: str, branch: dict[str, Any], is_it: bool
-) -> None:
-    assert is_open(branch, datetime.fromisoformat(f"2021-02-19T{clock}+08:00")) is is_it
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""Desk pages of activities: publish one, and change it."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from services.gateway.web.api import Reply, segment
+from services.gateway.web.branches import branch_names
+from services.gateway.web.desk import forms
+from services.gateway.web.languages import LANGUAGES
+from services.gateway.web.session import FlashMessage
+from services.gateway.web.visit import DeskVisit, Visit
+from services.gateway.web.words import ACTIVITY_TYPES, AUDIENCES, SPOKEN
+
+router = APIRouter(include_in_schema=False)
+
+_TEXTS = ("title", "venue", "abstract")
+"""Fields that have a text in each language."""
+_NEW_ONLY = ("type", "speaker", "organiser", "enquiries")
+_NUMBERS = ("minimum_age", "maximum_age", "places")
+
+
+@router.get("/desk/activities/new")
+async def get_new_activity(visit: DeskVisit) -> Response:
+    """Show the form for an activity."""
+    return await _form(visit, None)
+
+
+@router.post("/desk/activities/new")
+async def post_new_activity(visit: DeskVisit) -> Response:
+    """Publish an activity, and go to its page."""
+    body = _typed(visit) | {name: visit.text(name) or None for name in _NEW_ONLY}
+    reply = await visit.api.send("POST", "/v1/activities", body, key=visit.key)
+    if not reply.done:
+        return await _form(visit, None, reply)
+    return visit.go(f"/activities/{reply.json()['id']}", FlashMessage("activity-published", {}))
+
+
+@router.get("/desk/activities/{activity_id}")
+async def get_activity(visit: DeskVisit, activity_id: str) -> Response:
+    """Show an activity in the form to change it."""
+    activity = (await visit.api.get(f"/v1/activities/{segment(activity_id)}")).json()
+    return await _form(visit, activity)
+
+
+@router.post("/desk/activities/{activity_id}")
+async def post_activity(visit: DeskVisit, activity_id: str) -> Response:
+    """Change an activity, and go to its page."""
+    path = f"/v1/activities/{segment(activity_id)}"
+    reply = await visit.api.send("PATCH", path, _typed(visit), key=visit.key)
+    if not reply.done:
+        return await _form(visit, (await visit.api.get(path)).json(), reply)
+    return visit.go(f"/activities/{segment(activity_id)}", FlashMessage("activity-changed", {}))
+
+
+def _typed(visit: Visit) -> dict[str, Any]:
+    """Return the fields that both forms have, in the API's form."""
+    wordings = {code: {name: visit.text(f"{name}-{code}") for name in _TEXTS} for code in LANGUAGES}
+    return {
+        "title": visit.text("title"),
+        "venue": visit.text("venue"),
+        "branch": visit.text("branch") or None,
+        "starts_at": _instant(visit, "starts") or "",
+        "ends_at": _instant(visit, "ends"),
+        "abstract": visit.text("abstract") or None,
+        "remarks": visit.text("remarks") or None,
+        "languages": visit.texts("languages"),
+        "audience": visit.text("audience") or None,
+        **{name: visit.text(name) or None for name in _NUMBERS},
+        "wordings": {
+            code: {name: text or None for name, text in texts.items()}
+            for code, texts in wordings.items()
+            if any(texts.values())
+        },
+    }
+
+
+def _instant(visit: Visit, name: str) -> str | None:
+    """Return the day and time of two fields with the library's offset; None if both are empty."""
+    typed = f"{visit.text(f'{name}_on')}T{visit.text(f'{name}_time')}"
+    if typed == "T":
+        return None
+    try:
+        return datetime.fromisoformat(typed).replace(tzinfo=visit.zone).isoformat()
+    except ValueError:
+        return typed  # the API says what is wrong with it
+
+
+def _shown(visit: Visit, activity: dict[str, Any]) -> dict[str, Any]:
+    """Return the values with which the form of an activity begins."""
+    values = {
+        name: activity[name] for name in (*_TEXTS, *_NUMBERS, "branch", "remarks", "audience")
+    }
+    for name, at in (("starts", activity["starts_at"]), ("ends", activity["ends_at"])):
+        here = datetime.fromisoformat(at).astimezone(visit.zone) if at else None
+        values[f"{name}_on"] = here.date().isoformat() if here else None
+        values[f"{name}_time"] = f"{here:%H:%M}" if here else None
+    for code, texts in activity["wordings"].items():
+        values |= {f"{name}-{code}": text for name, text in texts.items()}
+    return values
+
+
+async def _form(
+    visit: Visit, activity: dict[str, Any] | None, refused: Reply | None = None
+) -> Response:
+    outcome = forms.outcome(visit, refused)
+    languages = activity["languages"] if activity else []
+    return visit.page(
+        "desk/activity.html",
+        activity=activity,
+        values=_shown(visit, activity) if activity else {},
+        held_in=visit.texts("languages") if refused else languages,
+        branches=await branch_names(visit.api),
+        types=ACTIVITY_TYPES,
+        audiences=AUDIENCES,
+        spoken={**SPOKEN, **{code: code for code in languages if code not in SPOKEN}},
+        languages=LANGUAGES,
+        **outcome,
+    )
