@@ -52,6 +52,7 @@ SERVICES = (
             "/v1/patrons",
             "/v1/staff",
             "/v1/me/preferences",
+            "/v1/unsubscriptions",
             "/v1/keys",
             "/v1/ops/keys",
         ),
@@ -112,6 +113,8 @@ SERVICES = (
             "/v1/enquiries",
             "/v1/me/enquiries",
             "/v1/questions",
+            "/v1/channels",
+            "/v1/deliveries",
         ),
         long_previews=("/v1/closures",),
         snapshots={

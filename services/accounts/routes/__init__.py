@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from services.accounts.routes import keys, patrons, preferences, sessions, staff
+from services.accounts.routes import email, keys, patrons, preferences, sessions, staff
 
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (patrons, preferences, sessions, keys, staff):
+for subject in (patrons, email, preferences, sessions, keys, staff):
     router.include_router(subject.router)

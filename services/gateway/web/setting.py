@@ -16,7 +16,8 @@ from services.gateway.web.words import ACTIVITY_TYPES, AT_FAULT
 
 router = APIRouter(include_in_schema=False)
 
-CHANNELS = ("email", "sms")
+INBOX = "inbox"
+"""The channel that can't be turned off."""
 
 
 @router.get("/setting")
@@ -26,10 +27,13 @@ async def get_setting(visit: PatronVisit) -> Response:
 
 
 async def _setting(visit: Visit, refused: Failure | None = None) -> Response:
-    reply, names = await asyncio.gather(
-        visit.api.get("/v1/me/preferences"), branch_names(visit.api)
+    reply, in_use, names = await asyncio.gather(
+        visit.api.get("/v1/me/preferences"),
+        visit.api.get("/v1/channels"),
+        branch_names(visit.api),
     )
     setting = reply.json()
+    channels = in_use.json()["channels"] if in_use.done else []
     followed = {code: code for code in setting["followed_branches"]}
     return visit.page(
         "setting.html",
@@ -38,7 +42,8 @@ async def _setting(visit: Visit, refused: Failure | None = None) -> Response:
         branches=followed | names,
         types=sorted({*ACTIVITY_TYPES, *setting["activity_types"]}),
         languages=LANGUAGES,
-        channels=CHANNELS,
+        channels=[channel for channel in channels if channel != INBOX],
+        kept=[one for one in setting["channels"] if one != INBOX and one not in channels],
         refused=refused,
         form=filled(visit, refused),
     )

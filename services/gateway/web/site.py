@@ -22,10 +22,19 @@ from services.gateway.web import (
     notices,
     setting,
     sign_in,
+    unsubscribe,
 )
 from services.gateway.web.api import Failure
 from services.gateway.web.desk import bank as desk_bank
-from services.gateway.web.desk import closures, fetching, lending, news, patrons, suspensions
+from services.gateway.web.desk import (
+    closures,
+    deliveries,
+    fetching,
+    lending,
+    news,
+    patrons,
+    suspensions,
+)
 from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.session import SESSION, ForgedForm, FormOfEndedSession, Said, cookie
 from services.gateway.web.sign_in import ask_again, log_in_address
@@ -35,8 +44,9 @@ ROUTERS = tuple(
     subject.router
     for subject in (
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
-        *(history, catalogue, activities, branches, notices, bank),
+        *(history, catalogue, activities, branches, notices, bank, unsubscribe),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
+        *(deliveries,),
     )
 )
 
