@@ -121,6 +121,7 @@ EXAMPLES: Mapping[str, Any] = {
     "DeliveryOut.kind": "hold.ready",
     "DeliveryOut.reason": "refused",
     "DeliveryOut.state": "bounced",
+    "GET /v1/deliveries.state": "bounced",
     "channel": "email",
     "channels": ["inbox", "email"],
     "ended_at": "2021-03-08T02:15:02Z",

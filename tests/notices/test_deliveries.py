@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from bson import encode
 
 from services.notices.app import create_app
 from services.notices.settings import Settings
+from shared.clock import parse_instant
 from shared.contracts import Event
 from shared.contracts.circulation import HoldReady
 from tests.mail_server import MailServer, certificate, listening
@@ -30,9 +31,12 @@ from tests.notices.library import (
     moved,
     overdue,
     prefers,
+    record_closure,
     register,
     registered,
     reopened,
+    reopening,
+    rescheduled,
     suspended,
     title,
 )
@@ -253,6 +257,44 @@ async def test_nothing_is_sent_that_became_untrue(
     assert len(server.accepted) == (0 if changes else 1)
     expected = ("dropped", "outdated", None) if changes else ("sent", None, None)
     assert await states(api) == [expected]
+
+
+async def test_an_announcement_that_a_later_one_replaces_is_not_sent(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    await register(api, "HKCL")
+    lending.borrowers["s-1"] = lending.registered["talk"] = ["p"]
+    await hear(api, suspended("s-1"), "e-1", DECEMBER_9)
+    await hear(api, suspended("s-1", 2), "e-2", FEBRUARY_17)
+    for number, starts_at in enumerate(("2021-03-01T19:00:00Z", "2021-03-02T19:00:00Z")):
+        moved_to = rescheduled("talk", 2 + number).model_copy(
+            update={"starts_at": parse_instant(starts_at)}
+        )
+        await hear(api, moved_to, f"e-{3 + number}", FEBRUARY_17)
+    assert await send(api, at=FEBRUARY_17) == 4
+    assert sorted((one["kind"], one["state"]) for one in await log(api)) == [
+        ("activity.rescheduled", "dropped"),
+        ("activity.rescheduled", "sent"),
+        ("fines.suspended", "dropped"),
+        ("fines.suspended", "sent"),
+    ]
+    [_, text] = [parts(message)[0] for message in server.accepted]
+    assert "3 March 2021" in text or "2 March 2021" in text
+
+
+async def test_a_reopening_that_was_announced_again_is_not_sent(
+    api: Api, server: MailServer
+) -> None:
+    await register(api, "STPL")
+    await hear(api, prefers("p", 2, ("STPL",), channels=BOTH), "e-1", BEFORE)
+    shut = await record_closure(api, DECEMBER_9, branches=["STPL"], **{"from": "2020-12-10"})
+    for day, state in (("2021-02-19", "sent"), ("2021-03-05", "dropped")):
+        announced = await reopening(api, shut["id"], FEBRUARY_17, reopened_on=day)
+        assert announced.status < 300, announced.body
+        event = reopened("STPL", reopened_on=date.fromisoformat("2021-02-19"))
+        await hear(api, event, f"e-{state}", FEBRUARY_17)
+        assert await send(api, at=FEBRUARY_17) == 1
+        assert (await log(api))[0]["state"] == state
 
 
 async def test_a_fine_is_sent_as_it_is_at_sending(
