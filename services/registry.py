@@ -54,6 +54,7 @@ SERVICES = (
             "/v1/me/preferences",
             "/v1/me/contact",
             "/v1/me/pin",
+            "/v1/unsubscriptions",
             "/v1/keys",
             "/v1/ops/keys",
         ),
@@ -115,6 +116,8 @@ SERVICES = (
             "/v1/enquiries",
             "/v1/me/enquiries",
             "/v1/questions",
+            "/v1/channels",
+            "/v1/deliveries",
         ),
         long_previews=("/v1/closures",),
         snapshots={

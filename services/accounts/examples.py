@@ -6,13 +6,17 @@ from typing import Any
 from services.examples import COMMON, PATRON
 from shared.examples import LEFT_OUT
 
+UNSUBSCRIBE = f"{PATRON}.5d1e7a90c4b86f2d3e1a9c7b5f80d264e8a1c3b5d7f90a2c4e6b8d0f1a3c5e7b"
+
 EXAMPLES: Mapping[str, Any] = {
     **COMMON,
     "access_token": "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiIwMTczOGY1ZSJ9.dGhpcyBpcyBub25l",
     "activity_types": ["talk", "workshop"],
+    "address": "mei-ling@example.org",
     "blocked_by": [],
     "card": "P0000001",
     "card_digest": "9f2c4e8a1b7d3056c9e4f8a2b6d1037e5c9a8f4b2d6e1073a5c8f9b4e2d70613",
+    "channel": "email",
     "channels": ["inbox", "email"],
     "email": "mei-ling@example.org",
     "expires_in": 3600,
@@ -26,6 +30,8 @@ EXAMPLES: Mapping[str, Any] = {
     "role": "staff",
     "roles": ["patron"],
     "status_reason": None,
+    "token": UNSUBSCRIBE,
+    "unsubscribe": UNSUBSCRIBE,
     # people
     "PatronRef.id": PATRON,
     "StaffIn.card_number": "S0000002",

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.notices import consumers, examples, routes, snapshots, store
+from services.notices import consumers, examples, jobs, routes, snapshots, store
 from services.notices.domain.refusals import Refusal
 from services.notices.settings import Settings
 from shared.http.app import create_service_app
@@ -24,6 +24,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             refusal=Refusal,
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
+            jobs=jobs.jobs,
         ),
         settings or load(Settings),
     )

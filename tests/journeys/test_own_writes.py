@@ -23,6 +23,7 @@ from tests.systems import started_system
 
 NO_SIGN = {
     "POST /v1/sessions": "opens a session",
+    "POST /v1/unsubscriptions": "is sent by a mail program, which shows no account",
     "POST /v1/ops/keys/rotate": "is about keys",
     "POST /v1/staff": "is about staff",
     "PUT /v1/me/pin": "is kept by nobody but accounts",

@@ -1,4 +1,4 @@
-"""A double of circulation and events, and of the session call of accounts, over real HTTP."""
+"""A double of circulation, events and accounts over real HTTP."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -24,6 +24,9 @@ class Lending:
     """For each suspension: branches in its scope from which each of those patrons has loans."""
     registered: dict[str, list[str]] = field(default_factory=dict)
     """Patron ids for each activity, in order of registration."""
+    holds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    addresses: dict[str, str | None] = field(default_factory=dict)
+    """E-mail addresses of the patrons whom accounts knows; None if e-mail is not chosen."""
     inside: list[dict[str, Any]] = field(default_factory=list)
     """Activities during the closures."""
     closed: list[dict[str, Any]] = field(default_factory=list)
@@ -48,6 +51,17 @@ class Lending:
         @app.get("/v1/loans/{loan_id}")
         async def loan(loan_id: str, request: Request) -> Any:
             return self._answer(request, self.loans.get(loan_id))
+
+        @app.get("/v1/holds/{hold_id}")
+        async def hold(hold_id: str, request: Request) -> Any:
+            return self._answer(request, self.holds.get(hold_id))
+
+        @app.get("/v1/email-addresses/{patron_id}")
+        async def email(patron_id: str, request: Request) -> Any:
+            if patron_id not in self.addresses:
+                return self._answer(request, None)
+            address = {"address": self.addresses[patron_id], "unsubscribe": f"{patron_id}.ok"}
+            return self._answer(request, address)
 
         @app.get("/v1/charges/{charge_id}")
         async def charge(charge_id: str, request: Request) -> Any:

@@ -131,7 +131,9 @@ def prefers(
     version: int,
     branches: tuple[str, ...] = (),
     types: tuple[str, ...] = (),
+    *,
     language: str = "en",
+    channels: tuple[str, ...] = ("inbox",),
 ) -> PreferencesChanged:
     return samples.preferences(
         version,
@@ -139,6 +141,7 @@ def prefers(
         followed_branches=branches,
         activity_types=types,
         language=language,
+        channels=channels,
     )
 
 

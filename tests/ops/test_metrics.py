@@ -1,10 +1,17 @@
 """The page about metrics lists exactly the metrics that are exposed."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from services.gateway.app import create_app
-from services.gateway.settings import Settings
+from fastapi import FastAPI
+
+from services.gateway.app import create_app as create_gateway
+from services.gateway.settings import Settings as GatewaySettings
+from services.notices.app import create_app as create_notices
+from services.notices.settings import Settings as NoticesSettings
+from services.settings import Settings
 from tests.support import served
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -15,7 +22,7 @@ def family(name: str) -> str:
     return re.sub(r"_(bucket|count|sum)$", "", name)
 
 
-async def exposed(settings: Settings) -> set[str]:
+async def exposed(create_app: Callable[[Any], FastAPI], settings: Settings) -> set[str]:
     async with served(create_app, settings) as api:
         answer = await api.get("/metrics")
     assert answer.status == 200
@@ -26,8 +33,13 @@ async def exposed(settings: Settings) -> set[str]:
 async def test_every_metric_is_explained_and_every_explained_one_is_there(
     mongo_url: str, database: str
 ) -> None:
-    settings = Settings(mongo_url=mongo_url, database_prefix=database, roles=("api",))
-    names = await exposed(settings)
+    own: dict[str, Any] = {
+        "mongo_url": mongo_url,
+        "database_prefix": database,
+        "roles": ("api",),
+    }
+    names = await exposed(create_gateway, GatewaySettings(**own))
+    names |= await exposed(create_notices, NoticesSettings(**own))
     text = PAGE.read_text()
     explained = re.findall(r"^\| `(carrel_\w+)` \|", text, re.MULTILINE)
     assert set(explained) == names

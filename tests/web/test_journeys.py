@@ -13,6 +13,8 @@ import pytest
 from playwright.async_api import expect
 from pytest_asyncio import fixture
 
+from services.accounts.domain.unsubscribing import unsubscribe_token
+from services.accounts.settings import Settings as AccountsSettings
 from tests.library import PIN, unique
 from tests.support import until
 from tests.web.browser import Watch, Windows
@@ -268,6 +270,15 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await reader.press("Yes")
     await told("Thank you for telling us.")
 
+    # A link in an e-mail leads to a page that turns e-mail off.
+    patron = (await library.get("/v1/me", by=busy.card))["patron"]["id"]
+    key = library.system.settings(AccountsSettings).card_key
+    await page.goto(f"/unsubscribe/{unsubscribe_token(patron, key)}")
+    await reader.press("Stop the e-mails")
+    ended = say("You get no more e-mails about your account. Your messages are in My Account.")
+    await expect(page.get_by_text(ended)).to_be_visible()
+    await follow("Change this in My Setting")
+
     # Recordings, opening hours and notices.
     await follow("Activities", within=".masthead")
     await reader.work(page.locator("input[name=past]"))
@@ -485,6 +496,15 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await told("The question is passed on.")
     await reader.press("Close this question")
     await told("The question is closed.")
+
+    # Nothing was sent by e-mail: no mail server is set.
+    await follow("E-mails")
+    await expect(
+        page.get_by_text(say("E-mail is turned off: no mail server is set."))
+    ).to_be_visible()
+    await reader.choose("#state", "bounced")
+    await reader.press("Show")
+    await expect(page.get_by_text(say("There are no e-mails here."))).to_be_visible()
 
     # A notice is published.
     await follow("Publish a notice")

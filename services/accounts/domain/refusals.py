@@ -61,6 +61,14 @@ class NoAddress(Refusal):
     reason = "There is no address on file for one of these channels. Please enter it first."
 
 
+class BadUnsubscribeLink(Refusal):
+    """The token of a link to unsubscribe is not one of ours, or its patron is erased."""
+
+    code = "bad-unsubscribe-link"
+    status = 404
+    reason = "This link doesn't work. You can turn off e-mail in My Setting."
+
+
 class AlreadyBlocked(Refusal):
     """The staff have already blocked the patron."""
 

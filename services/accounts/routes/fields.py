@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from services.accounts.domain.cardholder import (
@@ -40,6 +40,7 @@ NewPin = Annotated[SecretStr, Field(max_length=64), AfterValidator(_checked_pin)
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 Language = Literal["en", "zh-Hant", "zh-Hans"]
+PatronId = Annotated[str, Path(max_length=64)]
 Channel = Literal["inbox", "email", "sms"]
 
 

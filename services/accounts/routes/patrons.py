@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.accounts import queries
@@ -18,6 +18,7 @@ from services.accounts.routes.fields import (
     Name,
     NewPin,
     OwnSettings,
+    PatronId,
 )
 from services.accounts.usecases.amend_patron import AmendPatron, Contact, amend_patron
 from services.accounts.usecases.block_patron import BlockPatron, block_patron
@@ -35,7 +36,6 @@ from shared.refusals import refuses
 router = APIRouter(prefix="/v1")
 
 Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
-PatronId = Annotated[str, Path(max_length=64)]
 
 
 class ContactIn(Body):

@@ -32,6 +32,38 @@ QUEUES = {
 }
 """Queues of readers' questions; all but `mine` are states of a question."""
 
+DELIVERY_STATES = {
+    "waiting": marked("Waiting"),
+    "sent": marked("Sent"),
+    "dropped": marked("Not sent"),
+    "bounced": marked("Refused"),
+    "failed": marked("Given up"),
+}
+"""States of an e-mail to a reader."""
+
+UNSENT = {
+    "withdrawn": marked("the message was withdrawn"),
+    "outdated": marked("it was no longer true"),
+    "no-address": marked("the reader has turned off e-mail, or no address is on file"),
+    "refused": marked("the mail server does not accept the address"),
+    "bad-address": marked("the address can't be used"),
+    "too-late": marked("it could not be sent for a day"),
+}
+"""Reasons why an e-mail was not sent."""
+
+ABOUT = {
+    "loan": marked("Loan"),
+    "hold": marked("Reservation"),
+    "fine": marked("Charge"),
+    "fines": marked("Suspensions of fines"),
+    "activity": marked("Activity"),
+    "registration": marked("Activity"),
+    "recording": marked("Recording"),
+    "branch": marked("Library"),
+    "enquiry": marked("Question"),
+}
+"""Subjects of messages, by the first part of their kind."""
+
 MESSAGES = {
     "copy-missing": marked(
         "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."

@@ -16,7 +16,8 @@ from services.gateway.web.words import ACTIVITY_TYPES, AT_FAULT
 
 router = APIRouter(include_in_schema=False)
 
-CHANNELS = ("email", "sms")
+INBOX = "inbox"
+"""The channel that can't be turned off."""
 _FORMS: dict[str, dict[str, str]] = {
     "preferences": {},
     "contact": {"pin": "contact-pin"},
@@ -38,12 +39,14 @@ async def _setting(
     visit: Visit, refused: Failure | None = None, form: str = "preferences"
 ) -> Response:
     """Show My Setting; `form` names the form that was refused."""
-    preferences, contact, names = await asyncio.gather(
+    preferences, contact, in_use, names = await asyncio.gather(
         visit.api.get("/v1/me/preferences"),
         visit.api.get("/v1/me/contact"),
+        visit.api.get("/v1/channels"),
         branch_names(visit.api),
     )
     setting = preferences.json()
+    channels = in_use.json()["channels"] if in_use.done else []
     followed = {code: code for code in setting["followed_branches"]}
     forms = {
         name: filled(visit, refused if name == form else None, **ids)
@@ -57,7 +60,8 @@ async def _setting(
         branches=followed | names,
         types=sorted({*ACTIVITY_TYPES, *setting["activity_types"]}),
         languages=LANGUAGES,
-        channels=CHANNELS,
+        channels=[channel for channel in channels if channel != INBOX],
+        kept=[one for one in setting["channels"] if one != INBOX and one not in channels],
         refused=refused,
         form=forms[form],
         forms=forms,

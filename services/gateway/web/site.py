@@ -22,11 +22,20 @@ from services.gateway.web import (
     notices,
     setting,
     sign_in,
+    unsubscribe,
 )
 from services.gateway.web.api import Failure
 from services.gateway.web.desk import activities as desk_activities
 from services.gateway.web.desk import bank as desk_bank
-from services.gateway.web.desk import closures, fetching, lending, news, patrons, suspensions
+from services.gateway.web.desk import (
+    closures,
+    deliveries,
+    fetching,
+    lending,
+    news,
+    patrons,
+    suspensions,
+)
 from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.session import (
     SESSION,
@@ -42,9 +51,9 @@ ROUTERS = tuple(
     subject.router
     for subject in (
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
-        *(history, catalogue, activities, branches, notices, bank),
+        *(history, catalogue, activities, branches, notices, bank, unsubscribe),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
-        desk_activities,
+        *(desk_activities, deliveries),
     )
 )
 

@@ -61,6 +61,7 @@ DESK_PAGES = (
     ("/desk/suspensions", marked("Suspensions of fines")),
     ("/desk/notices", marked("Publish a notice")),
     ("/desk/enquiries", marked("Questions")),
+    ("/desk/deliveries", marked("E-mails")),
 )
 OPEN_PAGES = (
     ("/catalogue", marked("Catalogue")),

@@ -88,6 +88,9 @@ PROBLEMS = {
     ),
     "wrong-pin": marked("Your PIN is wrong. Nothing was changed."),
     "pins-differ": marked("The two new PINs are different. Nothing was changed."),
+    "bad-unsubscribe-link": marked(
+        "This link doesn't work. You can turn off e-mails in My Setting."
+    ),
     # loans
     "no-such-loan": marked("This loan was not found. It may have ended."),
     "loan-not-open": marked("This item has been returned already."),
@@ -172,6 +175,9 @@ ENQUIRIES = {
     "closed": marked("Closed"),
 }
 """States of a patron's question to Ask a Librarian."""
+
+CHANNELS = {"email": marked("E-mail")}
+"""Names of the channels of messages, beside the inbox."""
 
 FILL_IN = marked("Please fill this in.")
 CHECK_FIELD = marked("Please check this field.")

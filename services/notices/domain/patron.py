@@ -25,6 +25,8 @@ class Preferences:
     """Codes of the followed branches."""
     activity_types: tuple[str, ...]
     language: str
+    channels: tuple[str, ...] = ()
+    """Chosen channels; the inbox is always one. Empty in documents stored before the field."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Patron:
     def speaks(self) -> str:
         """Language for this patron: the one chosen in My Setting, if any."""
         return self.preferences[-1].language if self.preferences else self.language
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels chosen last."""
+        return self.preferences[-1].channels if self.preferences else ()
 
     def in_force(self, at: datetime) -> Preferences | None:
         """Return the preferences at an instant; None if none were saved, or they are not kept."""

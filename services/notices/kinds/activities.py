@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self
 
+from services.notices import store
 from services.notices.kinds.kind import Followers, Kind, Known, ListedPatrons
 from services.notices.kinds.language import Language
 from shared.contracts.events import (
@@ -19,6 +20,13 @@ from shared.unit_of_work import Run
 WITHDRAW = marked("If you can't come, please withdraw, so that the next person gets your place.")
 
 
+async def _starts_at(activity_id: str, run: Run) -> datetime | None:
+    """Return the start of an activity as published last, None if it is not known."""
+    known = await store.titles.find_activities(run.database, [activity_id])
+    activity = known.get(activity_id)
+    return activity.starts_at if activity else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class OfActivity(Kind):
     """The facts of every notification about an activity."""
@@ -26,6 +34,11 @@ class OfActivity(Kind):
     activity_id: str
     unknown_title: ClassVar[str] = marked("an activity that you registered for")
     """Replaces a title that is not known yet."""
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless the activity has begun."""
+        starts_at = await _starts_at(self.activity_id, run)
+        return None if starts_at and starts_at <= run.now else self
 
     def names(self, known: Known, language: Language) -> dict[str, str]:
         """Return the title and the start of the activity, as far as they are known."""
@@ -99,6 +112,11 @@ class Moved(OfActivity, events=[ActivityRescheduled]):
             previous_venue=event.previous_venue,
         )
 
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless the activity was moved again or has begun."""
+        moved_again = await _starts_at(self.activity_id, run) not in (None, self.begins_at)
+        return None if moved_again else await super().current(run)
+
     @classmethod
     def recipients(cls, event: ActivityRescheduled) -> ListedPatrons:
         """Return the patrons who are registered or waiting at this moment."""
@@ -129,6 +147,10 @@ class RecordingAvailable(OfActivity, events=[RecordingReleased]):
     async def of(cls, event: RecordingReleased, run: Run) -> Self:
         """Return the facts of the activity."""
         return cls(activity_id=event.activity_id)
+
+    async def current(self, run: Run) -> Self:
+        """Return the same facts: a recording is seen after the activity."""
+        return self
 
     @classmethod
     def recipients(cls, event: RecordingReleased) -> Followers:

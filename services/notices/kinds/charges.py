@@ -1,6 +1,6 @@
 """Notifications about a charge: assessed, lowered, refunded, paid or waived."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Self
 
@@ -35,9 +35,9 @@ class LoanOfCharge(BaseModel):
     title_id: str
 
 
-async def _charge(event: ChargeSnapshot, run: Run) -> Charge | None:
+async def _charge(charge_id: str, run: Run) -> Charge | None:
     """Return the charge in its present state, None if circulation does not know it."""
-    path = path_to("v1", "charges", event.charge_id)
+    path = path_to("v1", "charges", charge_id)
     answer = await run.owners.get("circulation", path, now=run.now)
     return None if answer is None else Charge.model_validate(answer)
 
@@ -88,7 +88,7 @@ class Assessed(OfCharge, events=[FineAssessed]):
     @classmethod
     async def of(cls, event: FineAssessed, run: Run) -> Self | None:
         """Return the amounts of the charge at this moment."""
-        charge = await _charge(event, run)
+        charge = await _charge(event.charge_id, run)
         if charge is None:
             return None
         return cls(
@@ -97,6 +97,17 @@ class Assessed(OfCharge, events=[FineAssessed]):
             suspended=event.suspended,
             amount_cents=None if event.suspended else charge.amount_cents,
             outstanding_cents=None if event.suspended else charge.outstanding_cents,
+        )
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the charge as it is now; None if it was paid, waived or cancelled."""
+        charge = await _charge(self.charge_id, run)
+        if charge is None or (not charge.outstanding_cents and self.outstanding_cents != 0):
+            return None
+        if self.suspended:
+            return self
+        return replace(
+            self, amount_cents=charge.amount_cents, outstanding_cents=charge.outstanding_cents
         )
 
     def texts(self, known: Known) -> list[str]:
@@ -137,7 +148,7 @@ class Adjusted(OfCharge, events=[FineAdjusted]):
     @classmethod
     async def of(cls, event: FineAdjusted, run: Run) -> Self | None:
         """Return the charge at this moment, or the amount refunded then."""
-        charge = await _charge(event, run)
+        charge = await _charge(event.charge_id, run)
         if charge is None:
             return None
         refunded = event.refunded_cents > 0
@@ -147,6 +158,16 @@ class Adjusted(OfCharge, events=[FineAdjusted]):
             refunded=refunded or None,
             refund_due_cents=charge.refund_due_cents or None,
         )
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the charge as it is now, or the same facts of a refund."""
+        if self.refunded:
+            return self
+        charge = await _charge(self.charge_id, run)
+        if charge is None:
+            return None
+        due_back = charge.refund_due_cents or None
+        return replace(self, amount_cents=charge.amount_cents, refund_due_cents=due_back)
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the present amount and the amount due back."""

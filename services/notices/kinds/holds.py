@@ -1,8 +1,10 @@
 """Notifications about a hold: ready, kept for longer, expired, or cancelled by staff."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Self
+
+from pydantic import BaseModel
 
 from services.notices import store
 from services.notices.domain.branch import opens_after_closure
@@ -16,6 +18,7 @@ from shared.contracts.circulation import (
     HoldReady,
     HoldSnapshot,
 )
+from shared.owners import path_to
 from shared.translations import marked
 from shared.unit_of_work import Run
 
@@ -33,14 +36,22 @@ def _identity(event: HoldSnapshot) -> dict[str, Any]:
     }
 
 
-async def _opens_on(event: HoldSnapshot, run: Run) -> date | None:
+async def _opens_on(pickup_branch: str, run: Run) -> date | None:
     """Return the first day to collect an item at a closed branch, None if the branch is open.
 
     None also if no end of its closure is announced, or if the branch is not known.
     """
-    branch = await store.branches.find_one(run.database, event.pickup_branch)
+    branch = await store.branches.find_one(run.database, pickup_branch)
     today = library_day(run.now, run.settings.zone)
     return None if branch is None else opens_after_closure(branch, today)
+
+
+class Hold(BaseModel):
+    """Circulation's answer: a hold in its present state."""
+
+    state: str
+    pickup_branch: str
+    shelf_until: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +73,31 @@ class OfHold(Kind):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ready(OfHold, events=[HoldReady]):
-    """A notification that a reserved item can be collected: from when, and until when."""
+class OnShelf(OfHold):
+    """The facts of every notification about an item on the hold shelf."""
 
     collect_from: date | None = None
     """First day on which the pick-up branch is open again; None if it is open."""
 
+    async def current(self, run: Run) -> Self | None:
+        """Return the span in which it can be collected; None if it no longer waits there."""
+        path = path_to("v1", "holds", self.hold_id)
+        answer = await run.owners.get("circulation", path, now=run.now)
+        hold = None if answer is None else Hold.model_validate(answer)
+        if hold is None or (hold.state, hold.pickup_branch) != ("ready", self.branch):
+            return None
+        opens_on = await _opens_on(self.branch, run)
+        return replace(self, shelf_until=hold.shelf_until, collect_from=opens_on)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready(OnShelf, events=[HoldReady]):
+    """A notification that a reserved item can be collected: from when, and until when."""
+
     @classmethod
     async def of(cls, event: HoldReady, run: Run) -> Self:
         """Return the facts of the hold, with the span in which the item can be collected."""
-        return cls(**_identity(event), collect_from=await _opens_on(event, run))
+        return cls(**_identity(event), collect_from=await _opens_on(event.pickup_branch, run))
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the span in which the item can be collected."""
@@ -95,18 +121,15 @@ class Ready(OfHold, events=[HoldReady]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptLonger(OfHold, events=[HoldChanged]):
+class KeptLonger(OnShelf, events=[HoldChanged]):
     """A notification that a closure moved the last day to collect an item."""
-
-    collect_from: date | None = None
-    """First day on which the pick-up branch is open again; None if it is open."""
 
     @classmethod
     async def of(cls, event: HoldChanged, run: Run) -> Self | None:
         """Return the span in which the item can be collected, if it is on the shelf."""
         if event.state != "ready":
             return None
-        return cls(**_identity(event), collect_from=await _opens_on(event, run))
+        return cls(**_identity(event), collect_from=await _opens_on(event.pickup_branch, run))
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the span in which the item can be collected."""

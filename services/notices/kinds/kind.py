@@ -110,6 +110,13 @@ class Kind(ABC):
         """Return the facts of a stored notification of this kind."""
         return from_document(cls, stored)
 
+    async def current(self, run: Run) -> Self | None:
+        """Return the facts as they are now, for a text that is sent; None if it became untrue.
+
+        Other services may be asked, as in `of`. By default facts stay true.
+        """
+        return self
+
     @property
     def stored(self) -> Facts:
         """The facts that apply, by name."""

@@ -1,6 +1,6 @@
 """Notifications about a loan: due soon, overdue, moved by a closure, or lost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Self
 
@@ -21,6 +21,7 @@ ITEM = marked("An item that you borrowed")
 class FineStatement(BaseModel):
     """Circulation's response: a loan's fine on a day."""
 
+    due_on: date
     as_of: date
     amount_cents: int
     suspended: bool
@@ -39,6 +40,19 @@ async def _loan(loan_id: str, run: Run) -> Loan | None:
     """Return a loan in its present state, None if circulation does not know it."""
     answer = await run.owners.get("circulation", path_to("v1", "loans", loan_id), now=run.now)
     return None if answer is None else Loan.model_validate(answer)
+
+
+async def _statement(loan_id: str, run: Run) -> FineStatement | None:
+    """Return a loan's fine today; None if circulation does not count it as overdue."""
+    today = library_day(run.now, run.settings.zone)
+    answer = await run.owners.get(
+        "circulation",
+        path_to("v1", "loans", loan_id, "fine-statement"),
+        now=run.now,
+        params={"as_of": today.isoformat()},
+    )
+    statement = None if answer is None else FineStatement.model_validate(answer)
+    return statement if statement and statement.overdue else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +81,11 @@ class DueSoon(OfLoan, events=[LoanDueSoon]):
             return None
         return cls(loan_id=event.loan_id, title_id=event.title_id, due_on=event.due_on)
 
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless the loan was returned or renewed."""
+        loan = await _loan(self.loan_id, run)
+        return self if loan and (loan.state, loan.due_on) == ("open", self.due_on) else None
+
     def texts(self, known: Known) -> list[str]:
         """Return a sentence with the due date."""
         return [marked("{title} is due on {due_on}. Please return or renew it by then.")]
@@ -92,23 +111,27 @@ class Overdue(OfLoan, events=[LoanOverdue]):
 
         None if circulation no longer knows the loan, or no longer counts it as overdue.
         """
-        today = library_day(run.now, run.settings.zone)
-        answer = await run.owners.get(
-            "circulation",
-            path_to("v1", "loans", event.loan_id, "fine-statement"),
-            now=run.now,
-            params={"as_of": today.isoformat()},
-        )
-        if answer is None:
-            return None
-        statement = FineStatement.model_validate(answer)
-        if not statement.overdue:
+        statement = await _statement(event.loan_id, run)
+        if statement is None:
             return None
         return cls(
             loan_id=event.loan_id,
             title_id=event.title_id,
             due_on=event.due_on,
             notice=event.notice if event.notice > 1 else None,
+            as_of=statement.as_of,
+            suspended=statement.suspended,
+            amount_cents=None if statement.suspended else statement.amount_cents,
+            resumes_on=statement.resumes_on if statement.suspended else None,
+        )
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the loan with its fine now; None if it was returned or renewed."""
+        statement = await _statement(self.loan_id, run)
+        if statement is None or statement.due_on != self.due_on:
+            return None
+        return replace(
+            self,
             as_of=statement.as_of,
             suspended=statement.suspended,
             amount_cents=None if statement.suspended else statement.amount_cents,
@@ -157,6 +180,11 @@ class DueDateMoved(OfLoan, events=[LoanDueDateChanged]):
             previous_due_on=event.previous_due_on,
         )
 
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless the loan was returned, renewed or moved again."""
+        loan = await _loan(self.loan_id, run)
+        return self if loan and (loan.state, loan.due_on) == ("open", self.due_on) else None
+
     def texts(self, known: Known) -> list[str]:
         """Return a sentence with both dates. Only the correction of an error moves one earlier."""
         if self.due_on < self.previous_due_on:
@@ -185,6 +213,11 @@ class Lost(OfLoan, events=[LoanLost]):
         if loan is None or loan.state != "lost":
             return None
         return cls(loan_id=event.loan_id, title_id=event.title_id)
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless the item was found."""
+        loan = await _loan(self.loan_id, run)
+        return self if loan and loan.state == "lost" else None
 
     def texts(self, known: Known) -> list[str]:
         """Return a sentence that the item is lost."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
+from services.notices import store
 from services.notices.domain.reopening import Closed, closed_days
 from services.notices.kinds.kind import Followers, Kind, Known
 from services.notices.kinds.language import Language
@@ -57,6 +58,17 @@ class Reopening(Kind, events=[BranchReopened, BranchClosed, BranchClosureChanged
             previous_reopened_on=previous if previous != reopened_on else None,
             open_again=True if reopened_on is None and after is None else None,
         )
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless another day was announced since, or it has come."""
+        branch = await store.branches.find_one(run.database, self.branch)
+        if branch is None:
+            return None
+        today = library_day(run.now, run.settings.zone)
+        now = closed_days(
+            (Closed(one.now.starts_on, one.now.reopened_on) for one in branch.closures), today
+        )
+        return self if (now.reopened_on if now else None) == self.reopened_on else None
 
     @classmethod
     def recipients(cls, event: BranchSnapshot) -> Followers:

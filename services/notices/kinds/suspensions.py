@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
+from services.notices import store
 from services.notices.kinds.kind import Kind, Known, ListedPatrons
 from services.notices.kinds.language import Language
 from shared.contracts.circulation import FinesResumed, FinesSuspended, SuspensionSnapshot
@@ -48,6 +49,13 @@ class OfSuspension(Kind):
             previous_starts_on=event.previous_starts_on,
             previous_resumes_on=event.previous_resumes_on,
         )
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless the suspension was changed or withdrawn after them."""
+        newer = await store.notifications.is_announced_later(
+            run.database, self.suspension_id, self.version or 0
+        )
+        return None if newer else self
 
     @classmethod
     def recipients(cls, event: SuspensionSnapshot) -> ListedPatrons:

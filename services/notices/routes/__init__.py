@@ -6,6 +6,7 @@ from services.notices.routes import (
     bank,
     branches,
     closures,
+    deliveries,
     enquiries,
     feeds,
     notices,
@@ -15,5 +16,5 @@ from services.notices.routes import (
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (bank, branches, closures, enquiries, feeds, notices, notifications):
+for subject in (bank, branches, closures, deliveries, enquiries, feeds, notices, notifications):
     router.include_router(subject.router)

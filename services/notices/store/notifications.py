@@ -13,6 +13,8 @@ from shared.unit_of_work import Work
 NOTIFICATIONS = "notifications"
 BROADCASTS = "causes"
 
+MOST_SINCE = 100
+
 INDEXES: Indexes = {
     NOTIFICATIONS: [
         IndexModel(
@@ -27,6 +29,7 @@ INDEXES: Indexes = {
     BROADCASTS: [
         IndexModel([("branch", ASCENDING), ("at", ASCENDING)]),
         IndexModel([("activity_type", ASCENDING), ("at", ASCENDING)]),
+        IndexModel([("about.suspension_id", ASCENDING)], sparse=True),
     ],
 }
 
@@ -48,6 +51,12 @@ async def save(work: Work, notification: Notification) -> None:
         await work.add(NOTIFICATIONS, notification)
     else:
         await work.save(NOTIFICATIONS, notification)
+
+
+async def since(work: Work, patron_id: str, start: datetime) -> list[Notification]:
+    """Return at most MOST_SINCE notifications of a patron of events at or after an instant."""
+    query = {"patron_id": patron_id, "at": {"$gte": start}, "withdrawn": False}
+    return await work.all(Notification, NOTIFICATIONS, query, limit=MOST_SINCE)
 
 
 async def delete_inbox(work: Work, patron_id: str) -> None:
@@ -90,6 +99,18 @@ async def find_broadcast(db: Database, event_id: str) -> Broadcast | None:
     """Return the broadcast of an event with its progress; None before the first notification."""
     found = await db[BROADCASTS].find_one({"_id": event_id})
     return None if found is None else from_document(Broadcast, found)
+
+
+async def find_one(db: Database, notification_id: str) -> Notification | None:
+    """Return a notification, or None."""
+    found = await db[NOTIFICATIONS].find_one({"_id": notification_id})
+    return None if found is None else from_document(Notification, found)
+
+
+async def is_announced_later(db: Database, suspension_id: str, version: int) -> bool:
+    """Return whether a newer version of a fine suspension than this has been announced."""
+    newer = {"about.suspension_id": suspension_id, "about.version": {"$gt": version}}
+    return await db[BROADCASTS].find_one(newer, {"_id": 1}) is not None
 
 
 async def find_inbox(

@@ -50,4 +50,4 @@ async def apply_preferences(work: Work, command: ApplyPreferences) -> None:
     if changes:
         await store.patrons.hold(work, patron, patron.id)
     for change in changes:
-        await deliver(work, change)
+        await deliver(work, change, patron)

@@ -15,6 +15,7 @@ async def note_patron(work: Work, event: PatronSnapshot) -> None:
         return
     if event.status == "erased":
         await store.notifications.delete_inbox(work, patron.id)
+        await store.deliveries.delete_of_patron(work, patron.id)
         await store.enquiries.delete_of_patron(work, patron.id)
         await store.patrons.save(work, rules.erased(patron))
         return

@@ -62,7 +62,7 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
         )
         if change is not None:
             await store.patrons.hold(work, patron, patron_id)
-            await deliver(work, change)
+            await deliver(work, change, patron)
     await store.notifications.save_broadcast(
         work,
         replace(

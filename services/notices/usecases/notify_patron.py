@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.notices import store
+from services.notices.domain.delivery import delivery_to_queue, wants_email
 from services.notices.domain.notification import Facts, Notification, notification
+from services.notices.domain.patron import Patron
+from shared.clock import wall_clock
 from shared.contracts.notices import (
     NotificationDelivered,
     NotificationRead,
@@ -33,15 +36,28 @@ async def notify_patron(work: Work, command: NotifyPatron) -> None:
     if await store.notifications.get(work, new.id):
         return
     await store.patrons.hold(work, patron, command.patron_id)
-    await deliver(work, new)
+    await deliver(work, new, patron)
 
 
-async def deliver(work: Work, delivered: Notification) -> None:
-    """Store a notification and publish that it was delivered or, if withdrawn, that it is read."""
+async def deliver(work: Work, delivered: Notification, patron: Patron | None) -> None:
+    """Store a notification and publish that it was delivered or, if withdrawn, that it is read.
+
+    It is queued for e-mail in the same transaction, if the patron has chosen that.
+    """
     await store.notifications.save(work, delivered)
+    if wants_email(patron) and not delivered.withdrawn:
+        await queue_email(work, delivered)
     work.record(
         snapshot(NotificationRead if delivered.withdrawn else NotificationDelivered, delivered)
     )
+
+
+async def queue_email(work: Work, delivered: Notification) -> None:
+    """Queue a notification for e-mail, unless it waits already or was sent with these facts."""
+    known = await store.deliveries.of_notification(work, delivered.id)
+    queued = delivery_to_queue(delivered, known, wall_clock())
+    if queued is not None:
+        await store.deliveries.save(work, queued)
 
 
 def snapshot(kind: type[NotificationSnapshot], delivered: Notification) -> NotificationSnapshot:

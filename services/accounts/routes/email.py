@@ -1,0 +1,69 @@
+"""The e-mail address of a patron who chose e-mail, and links to unsubscribe."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from services.accounts import queries
+from services.accounts.domain.refusals import BadUnsubscribeLink, NoSuchPatron
+from services.accounts.domain.unsubscribing import patron_of_token, unsubscribe_token
+from services.accounts.routes.fields import OwnSettings, PatronId
+from services.accounts.usecases.turn_off_email import TurnOffEmail, turn_off_email
+from shared.auth import Forbidden, OtherService
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1")
+
+SENDER = "notices"
+"""The service that sends messages; no other learns an address."""
+
+
+class EmailOut(BaseModel):
+    """The address for one message. The service that sends it stores it nowhere."""
+
+    address: str | None = Field(
+        description="Null: the patron has not chosen e-mail, or no address is on file."
+    )
+    unsubscribe: str = Field(description="Token for the link that turns off e-mail.")
+
+
+class UnsubscriptionIn(Body):
+    """The token of a link to unsubscribe, from an e-mail."""
+
+    token: str = Field(min_length=1, max_length=200)
+
+
+class UnsubscriptionOut(BaseModel):
+    """The channel that is turned off."""
+
+    channel: str
+
+
+@router.get("/email-addresses/{patron_id}", tags=["patrons"])
+@refuses(NoSuchPatron, Forbidden)
+async def get_email(
+    patron_id: PatronId, caller: OtherService, db: Db, settings: OwnSettings
+) -> EmailOut:
+    """Get a patron's e-mail address for one message, if the patron has chosen e-mail."""
+    if caller.id != SENDER:
+        raise Forbidden
+    setting = await queries.preferences(db, patron_id)
+    _, holder = await queries.patron(db, patron_id)
+    return EmailOut(
+        address=holder.email if "email" in setting.preferences.channels else None,
+        unsubscribe=unsubscribe_token(patron_id, settings.card_key),
+    )
+
+
+@router.post("/unsubscriptions", tags=["preferences"])
+@refuses(BadUnsubscribeLink)
+async def post_unsubscription(
+    body: UnsubscriptionIn, run: Run, settings: OwnSettings
+) -> UnsubscriptionOut:
+    """Turn off e-mail by the token of a link, without log-in. Repeating it changes nothing."""
+    patron_id = patron_of_token(body.token, settings.card_key)
+    if patron_id is None:
+        raise BadUnsubscribeLink
+    await run(turn_off_email, TurnOffEmail(patron_id))
+    return UnsubscriptionOut(channel="email")

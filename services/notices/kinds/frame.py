@@ -1,0 +1,9 @@
+"""The words around a notification in an e-mail."""
+
+from shared.translations import marked
+
+SUBJECT = marked("Your library account: {title}")
+SUBJECT_WITHOUT_TITLE = marked("News in your library account")
+SEE = marked("See your messages: {address}")
+WHY = marked("You get this e-mail because you chose e-mail in My Setting.")
+UNSUBSCRIBE = marked("Stop these e-mails: {address}")

@@ -1,0 +1,95 @@
+"""Routes about channels: those that are in use, and the log of deliveries for staff."""
+
+import datetime as dt
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+
+from services.notices.domain.delivery import Delivery, Reason, State
+from services.notices.domain.refusals import BadCursor
+from services.notices.queries.deliveries import page_of_deliveries
+from services.notices.routes.fields import Id
+from services.notices.settings import Settings
+from shared.auth import Staff
+from shared.http.dependencies import Db
+from shared.http.paging import PageQuery
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1", tags=["channels"])
+
+
+async def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+class ChannelsOut(BaseModel):
+    """The channels by which this library sends notifications."""
+
+    channels: list[str] = Field(description="Always `inbox`; `email` if a mail server is set.")
+
+
+class DeliveryOut(BaseModel):
+    """A notification that was sent, is to be sent, or was not sent, without any address."""
+
+    id: str
+    patron_id: str
+    notification_id: str
+    kind: str = Field(description="Topic of the event that caused the notification.")
+    channel: str
+    state: State = Field(
+        description="`dropped`: no reason left to send it; `bounced`: refused for good by the "
+        "mail server; `failed`: given up after a day."
+    )
+    reason: Reason | None = Field(description="Reason why it was not sent.")
+    smtp_code: int | None = Field(description="Last refusal of the mail server.")
+    tries: int
+    queued_at: dt.datetime
+    next_at: dt.datetime | None = Field(description="Time of the next try, while it waits.")
+    ended_at: dt.datetime | None = Field(description="Time when it was sent or given up.")
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> "DeliveryOut":
+        """Build the answer from a delivery."""
+        return cls(
+            id=delivery.id,
+            patron_id=delivery.patron_id,
+            notification_id=delivery.notification_id,
+            kind=delivery.kind,
+            channel=delivery.channel,
+            state=delivery.state,
+            reason=delivery.reason,
+            smtp_code=delivery.smtp_code,
+            tries=delivery.tries,
+            queued_at=delivery.queued_at,
+            next_at=delivery.next_at if delivery.state == "waiting" else None,
+            ended_at=delivery.ended_at,
+        )
+
+
+class DeliveryPage(BaseModel):
+    """A page of deliveries."""
+
+    items: list[DeliveryOut]
+    next: str | None
+
+
+@router.get("/channels")
+async def get_channels(settings: Annotated[Settings, Depends(_settings)]) -> ChannelsOut:
+    """List the channels by which notifications are sent."""
+    return ChannelsOut(channels=list(settings.channels))
+
+
+@router.get("/deliveries")
+@refuses(BadCursor)
+async def get_deliveries(
+    caller: Staff,
+    db: Db,
+    page: PageQuery,
+    state: State | None = None,
+    patron: Annotated[Id | None, Query()] = None,
+) -> DeliveryPage:
+    """List what was sent when by which channel, and why not, the last queued first."""
+    found = await page_of_deliveries(db, state, patron, page)
+    return DeliveryPage(items=[DeliveryOut.of(one) for one in found["items"]], next=found["next"])

@@ -1,0 +1,534 @@
+"""Notifications by e-mail, against a real mail server that refuses, delays and breaks off."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import encode
+
+from services.notices.app import create_app
+from services.notices.settings import Settings
+from shared.clock import parse_instant
+from shared.contracts import Event
+from shared.contracts.circulation import HoldReady
+from tests.mail_server import MailServer, certificate, listening
+from tests.notices.lending import Lending
+from tests.notices.library import (
+    DECEMBER_9,
+    FEBRUARY_17,
+    STAFF,
+    due_soon,
+    erased,
+    fine,
+    hear,
+    hold,
+    inbox,
+    moved,
+    overdue,
+    prefers,
+    record_closure,
+    register,
+    registered,
+    reopened,
+    reopening,
+    rescheduled,
+    suspended,
+    title,
+)
+from tests.support import Api, served, token, until
+
+OPS = token("ops-1", ["ops"])
+MEI = "mei-ling@example.org"
+BEFORE = "2020-10-01T10:00:00+08:00"
+BOTH = ("inbox", "email")
+OPEN = {"state": "open", "due_on": "2021-02-19", "title_id": "title-1"}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MailServer]:
+    async with listening(MailServer()) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(settings: Settings, server: MailServer) -> Settings:
+    return with_mail(settings, server, smtp_security="none")
+
+
+def with_mail(settings: Settings, server: MailServer, **more: Any) -> Settings:
+    mail = {
+        "smtp_host": "127.0.0.1",
+        "smtp_port": server.port,
+        "mail_from": "City Library <library@example.org>",
+        "site": "https://library.example.org",
+    }
+    return Settings.model_validate({**settings.model_dump(), **mail, **more})
+
+
+@pytest.fixture(autouse=True)
+async def mei(api: Api, lending: Lending) -> None:
+    """Patron p, who has chosen e-mail, with a loan."""
+    lending.addresses["p"] = MEI
+    lending.loans["loan-1"] = OPEN
+    await hear(api, prefers("p", 1, channels=BOTH), "e-0", BEFORE)
+
+
+async def send(api: Api, at: str | None = None) -> int:
+    """Run the job once; return the number of tries."""
+    answer = await api.post("/v1/ops/jobs/notices/deliveries", as_=OPS, at=at)
+    assert answer.status == 200, answer.body
+    done: int = answer.json()["done"]
+    return done
+
+
+async def log(api: Api, query: str = "") -> list[dict[str, Any]]:
+    answer = await api.get(f"/v1/deliveries?{query}", as_=STAFF)
+    assert answer.status == 200, answer.body
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+async def states(api: Api) -> list[tuple[str, str | None, int | None]]:
+    return [(one["state"], one["reason"], one["smtp_code"]) for one in await log(api)]
+
+
+async def due_again(api: Api, *, queued_ago: timedelta | None = None) -> None:
+    """Let the pause before the next try end."""
+    deliveries = api.app.state.database.deliveries
+    async for one in deliveries.find():
+        earlier = {"next_at": one["next_at"] - timedelta(days=2)}
+        if queued_ago is not None:
+            earlier["queued_at"] = one["queued_at"] - queued_ago
+        await deliveries.update_one({"_id": one["_id"]}, {"$set": earlier})
+
+
+def parts(message: EmailMessage) -> tuple[str, str]:
+    """Return the text and the HTML of a message."""
+    text, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    return str(text.get_content()), str(html.get_content())
+
+
+async def test_a_notification_is_sent_in_the_patrons_language_as_text_and_html(
+    api: Api, server: MailServer
+) -> None:
+    await hear(api, title(1, "Tom & <Jerry>\r\nBcc: x@example.org"), "e-1", BEFORE)
+    await hear(api, prefers("p", 2, language="zh-Hant", channels=BOTH), "e-2", BEFORE)
+    await hear(api, moved("loan-1", "p"), "e-3", FEBRUARY_17)
+    [told] = await inbox(api, "p")
+    assert await send(api) == 1
+    [message] = server.accepted
+    assert server.recipients == [MEI]
+    assert message["To"] == MEI
+    assert message["From"] == "City Library <library@example.org>"
+    assert message["Subject"] == "您的圖書館帳戶：Tom & <Jerry> Bcc: x@example.org"
+    assert message["Bcc"] is None
+    assert message["Content-Language"] == "zh-Hant-HK"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["List-Unsubscribe"] == "<https://library.example.org/unsubscribe/p.ok>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    text, html = parts(message)
+    assert told["text"].replace("\r\n", "\n") in text.replace("\r\n", "\n")
+    assert "https://library.example.org/inbox" in text
+    assert "https://library.example.org/unsubscribe/p.ok" in text
+    assert "Tom &amp; &lt;Jerry&gt;" in html
+    assert '<a href="https://library.example.org/inbox">' in html
+    [sent] = await log(api)
+    assert (sent["state"], sent["tries"], sent["kind"]) == ("sent", 1, "loan.due-date-changed")
+    assert message["Message-ID"] == f"<{sent['id']}@library.example.org>"
+    assert await send(api) == 0
+
+
+async def test_the_address_is_stored_nowhere_and_an_erased_patron_leaves_no_delivery(
+    api: Api, server: MailServer
+) -> None:
+    for number, answer in enumerate(["250 Accepted", "550 No such user", "450 Later"]):
+        server.to_recipient.append(answer)
+        await hear(api, moved("loan-1", "p"), f"e-{number + 1}", FEBRUARY_17)
+        await send(api)
+    database = api.app.state.database
+    for name in await database.list_collection_names():
+        stored = [encode(document) async for document in database[name].find()]
+        assert not any(MEI.encode() in one for one in stored), name
+    assert {state for state, _, _ in await states(api)} == {"sent", "bounced", "waiting"}
+    await hear(api, erased("p"), "e-9", FEBRUARY_17)
+    assert await log(api) == []
+    await hear(api, moved("loan-1", "p"), "e-10", FEBRUARY_17)
+    assert await send(api) == 0
+
+
+async def test_each_notification_is_sent_once_by_two_replicas_however_often_its_event_comes(
+    api: Api, replica: Api, server: MailServer
+) -> None:
+    for number in range(30):
+        for each in (api, replica):
+            await hear(each, moved("loan-1", "p"), f"e-{number + 1}", FEBRUARY_17)
+    done = await asyncio.gather(*(send(each) for each in (api, replica) * 3))
+    assert sum(done) == 30
+    assert len(server.message_ids) == len(set(server.message_ids)) == 30
+
+
+async def test_only_chosen_channels_are_used(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    await hear(api, registered("q"), "e-1", BEFORE)
+    lending.addresses["q"] = "q@example.org"
+    await hear(api, moved("loan-1", "q"), "e-2", FEBRUARY_17)
+    assert await send(api) == 0
+    # A choice of before the event counts, although it arrives later; one of after it does not.
+    await hear(api, prefers("q", 1, channels=BOTH), "e-3", FEBRUARY_17)
+    await hear(api, prefers("q", 1, channels=BOTH), "e-4", FEBRUARY_17)
+    assert await send(api) == 1
+    await hear(api, moved("loan-1", "r"), "e-5", DECEMBER_9)
+    lending.addresses["r"] = "r@example.org"
+    await hear(api, prefers("r", 1, channels=BOTH), "e-6", FEBRUARY_17)
+    assert await send(api) == 0
+    # Accounts decides at sending: e-mail was turned off, or the address is gone.
+    await hear(api, moved("loan-1", "p"), "e-7", FEBRUARY_17)
+    lending.addresses["p"] = None
+    assert await send(api) == 1
+    assert server.recipients == ["q@example.org"]
+    assert (await states(api))[0] == ("dropped", "no-address", None)
+
+
+UNTRUE: list[tuple[str, Event, dict[str, Any], dict[str, Any]]] = [
+    (
+        "renewed",
+        due_soon("loan-1", "p"),
+        {"loans": {"loan-1": {"state": "open", "due_on": "2020-12-04"}}},
+        {"loans": {"loan-1": {"state": "open", "due_on": "2020-12-18"}}},
+    ),
+    (
+        "returned",
+        moved("loan-1", "p"),
+        {"loans": {"loan-1": OPEN}},
+        {"loans": {}},
+    ),
+    (
+        "overdue and returned",
+        overdue("loan-1", "p"),
+        {},
+        {"statements": {}},
+    ),
+    (
+        "paid",
+        fine("charge-1", "p"),
+        {"charges": {"charge-1": {"amount_cents": 750, "outstanding_cents": 750}}},
+        {"charges": {"charge-1": {"amount_cents": 750, "outstanding_cents": 0}}},
+    ),
+    (
+        "collected",
+        hold(HoldReady, 2, state="ready"),
+        {"holds": {"hold-1": {"state": "ready", "pickup_branch": "TPO"}}},
+        {"holds": {"hold-1": {"state": "collected", "pickup_branch": "TPO"}}},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("event", "then", "now"), [one[1:] for one in UNTRUE], ids=[one[0] for one in UNTRUE]
+)
+@pytest.mark.parametrize("changes", [True, False])
+async def test_nothing_is_sent_that_became_untrue(
+    api: Api,
+    server: MailServer,
+    lending: Lending,
+    *,
+    event: Event,
+    then: dict[str, Any],
+    now: dict[str, Any],
+    changes: bool,
+) -> None:
+    lending.owes("loan-1", 750)
+    for name, known in then.items():
+        setattr(lending, name, known)
+    await hear(api, event, "e-1", DECEMBER_9)
+    assert len(await inbox(api, "p")) == 1
+    if changes:
+        for name, known in now.items():
+            setattr(lending, name, known)
+    assert await send(api, at=DECEMBER_9) == 1
+    assert len(server.accepted) == (0 if changes else 1)
+    expected = ("dropped", "outdated", None) if changes else ("sent", None, None)
+    assert await states(api) == [expected]
+
+
+async def test_an_announcement_that_a_later_one_replaces_is_not_sent(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    await register(api, "HKCL")
+    lending.borrowers["s-1"] = lending.registered["talk"] = ["p"]
+    await hear(api, suspended("s-1"), "e-1", DECEMBER_9)
+    await hear(api, suspended("s-1", 2), "e-2", FEBRUARY_17)
+    for number, starts_at in enumerate(("2021-03-01T19:00:00Z", "2021-03-02T19:00:00Z")):
+        moved_to = rescheduled("talk", 2 + number).model_copy(
+            update={"starts_at": parse_instant(starts_at)}
+        )
+        await hear(api, moved_to, f"e-{3 + number}", FEBRUARY_17)
+    assert await send(api, at=FEBRUARY_17) == 4
+    assert sorted((one["kind"], one["state"]) for one in await log(api)) == [
+        ("activity.rescheduled", "dropped"),
+        ("activity.rescheduled", "sent"),
+        ("fines.suspended", "dropped"),
+        ("fines.suspended", "sent"),
+    ]
+    [_, text] = [parts(message)[0] for message in server.accepted]
+    assert "3 March 2021" in text or "2 March 2021" in text
+
+
+async def test_a_reopening_that_was_announced_again_is_not_sent(
+    api: Api, server: MailServer
+) -> None:
+    await register(api, "STPL")
+    await hear(api, prefers("p", 2, ("STPL",), channels=BOTH), "e-1", BEFORE)
+    shut = await record_closure(api, DECEMBER_9, branches=["STPL"], **{"from": "2020-12-10"})
+    for day, state in (("2021-02-19", "sent"), ("2021-03-05", "dropped")):
+        announced = await reopening(api, shut["id"], FEBRUARY_17, reopened_on=day)
+        assert announced.status < 300, announced.body
+        event = reopened("STPL", reopened_on=date.fromisoformat("2021-02-19"))
+        await hear(api, event, f"e-{state}", FEBRUARY_17)
+        assert await send(api, at=FEBRUARY_17) == 1
+        assert (await log(api))[0]["state"] == state
+
+
+async def test_a_fine_is_sent_as_it_is_at_sending(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    lending.owes("loan-1", 750)
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    lending.owes("loan-1", 0, suspended=True)
+    assert await send(api, at=DECEMBER_9) == 1
+    text, html = parts(server.accepted[0])
+    assert "Fines are suspended, so none is added now." in text
+    assert "$" not in text + html
+
+
+async def test_a_withdrawn_notification_is_sent_only_once_it_is_put_back(
+    api: Api, server: MailServer
+) -> None:
+    await register(api, "STPL")
+    mine: dict[str, Any] = {"channels": BOTH}
+    await hear(api, prefers("p", 2, ("STPL",), **mine), "e-1", BEFORE)
+    await hear(api, reopened("STPL"), "e-2", FEBRUARY_17)
+    # It turns out that the patron had unfollowed, and then that they followed again.
+    await hear(api, prefers("p", 3, (), **mine), "e-3", DECEMBER_9)
+    assert await send(api) == 1
+    assert await states(api) == [("dropped", "withdrawn", None)]
+    await hear(api, prefers("p", 4, ("STPL",), **mine), "e-4", DECEMBER_9)
+    assert len(await inbox(api, "p")) == 1
+    [delivery] = await log(api)
+    assert delivery["state"] == "waiting"
+
+
+async def test_a_suspension_announced_meanwhile_is_sent_too_and_none_twice(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    await register(api, "HKCL")
+    for number in (1, 2, 3):
+        lending.borrowers[f"s-{number}"] = ["p"]
+    await hear(api, suspended("s-1"), "e-1", FEBRUARY_17)
+    await hear(api, suspended("s-2"), "e-2", FEBRUARY_17)
+    assert await send(api) == 1  # both in one
+    server.may_answer.clear()
+    await hear(api, suspended("s-3"), "e-3", FEBRUARY_17)
+    sending = asyncio.create_task(send(api))
+    await until(lambda: accepted(server, 2))
+    await hear(api, suspended("s-1", 2), "e-4", FEBRUARY_17)  # while the second is on its way
+    server.may_answer.set()
+    assert await sending == 2
+    await hear(api, suspended("s-3"), "e-5", FEBRUARY_17)
+    assert await send(api) == 0
+    assert len(set(server.message_ids)) == 3
+
+
+async def accepted(server: MailServer, count: int) -> bool:
+    return len(server.accepted) >= count
+
+
+async def test_an_address_that_is_refused_for_good_is_shown_to_staff(
+    api: Api, server: MailServer
+) -> None:
+    server.to_recipient.append("550 No such user")
+    server.to_data.append("554 Not accepted")
+    for number in (1, 2, 3):
+        await hear(api, moved("loan-1", "p"), f"e-{number}", FEBRUARY_17)
+    assert await send(api) == 3
+    assert sorted(await states(api)) == [
+        ("bounced", "refused", 550),
+        ("bounced", "refused", 554),
+        ("sent", None, None),
+    ]
+    assert len(await log(api, "state=bounced")) == 2
+    assert await log(api, "state=bounced&patron=q") == []
+    page = (await api.get("/v1/deliveries?limit=2", as_=STAFF)).json()
+    rest = (await api.get(f"/v1/deliveries?limit=2&after={page['next']}", as_=STAFF)).json()
+    assert [*page["items"], *rest["items"]] == await log(api)
+    assert rest["next"] is None
+    wrong = await api.get("/v1/deliveries?after=x", as_=STAFF)
+    assert (wrong.status, wrong.json()["code"]) == (422, "bad-cursor")
+
+
+@pytest.mark.parametrize(
+    "address", ["a b@example.org", "字@example.org", "a@b@c", "a,b@example.org"]
+)
+async def test_an_address_that_no_server_can_take_bounces(
+    api: Api, server: MailServer, lending: Lending, address: str
+) -> None:
+    lending.addresses["p"] = address
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    await hear(api, moved("loan-1", "p"), "e-2", FEBRUARY_17)
+    assert await send(api) == 2
+    assert {state for state, _, _ in await states(api)} == {"bounced"}
+    assert server.accepted == []
+
+
+async def test_a_server_that_refuses_for_now_is_tried_again_later(
+    api: Api, server: MailServer
+) -> None:
+    server.to_recipient.extend(["450 Greylisted", "451 Greylisted"])
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    for code in (450, 451):
+        assert await send(api) == 1
+        assert await states(api) == [("waiting", None, code)]
+        assert await send(api) == 0  # not before its pause has ended
+        await due_again(api)
+    assert await send(api) == 1
+    assert await states(api) == [("sent", None, None)]
+    assert len(server.accepted) == 1
+
+
+async def test_an_answer_that_is_lost_leads_to_one_repeat_with_the_same_id(
+    api: Api, server: MailServer
+) -> None:
+    server.drops = 1
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    assert await send(api) == 1
+    assert await states(api) == [("waiting", None, None)]
+    await due_again(api)
+    assert await send(api) == 1
+    assert await states(api) == [("sent", None, None)]
+    assert len(server.message_ids) == 2
+    assert len(set(server.message_ids)) == 1
+
+
+async def test_while_the_server_is_away_everything_waits_and_then_goes_out_once(
+    api: Api, settings: Settings
+) -> None:
+    server = MailServer()
+    async with listening(server):
+        pass
+    async with served(create_app, with_mail(settings, server)) as other:
+        for number in range(5):
+            await hear(api, moved("loan-1", "p"), f"e-{number}", FEBRUARY_17)
+        assert await send(other) == 1  # the round ends with the first
+        assert {state for state, _, _ in await states(api)} == {"waiting"}
+        async with listening(server):
+            await due_again(api)
+            assert await send(other) == 5
+        assert len(server.message_ids) == len(set(server.message_ids)) == 5
+
+
+async def test_a_delivery_that_waits_for_a_day_is_given_up(api: Api, server: MailServer) -> None:
+    server.to_recipient.extend(["450 Greylisted"] * 2)
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    assert await send(api) == 1
+    await due_again(api, queued_ago=timedelta(days=1))
+    assert await send(api) == 1
+    assert await states(api) == [("failed", "too-late", None)]
+    assert server.accepted == []
+
+
+async def test_while_lending_or_accounts_is_away_the_message_waits(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    lending.away = True
+    assert await send(api) == 1
+    assert await states(api) == [("waiting", None, None)]
+    lending.away = False
+    await due_again(api)
+    assert await send(api) == 1
+    assert len(server.accepted) == 1
+
+
+async def test_a_patron_erased_during_a_try_stays_erased(api: Api, server: MailServer) -> None:
+    server.may_answer.clear()
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    sending = asyncio.create_task(send(api))
+    await until(lambda: accepted(server, 1))
+    await hear(api, erased("p"), "e-2", FEBRUARY_17)
+    server.may_answer.set()
+    assert await sending == 1
+    assert await api.app.state.database.deliveries.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_messages_travel_encrypted_after_a_log_in(
+    api: Api, settings: Settings, tmp_path: Path, security: str
+) -> None:
+    context, trusted = certificate(tmp_path)
+    server = MailServer()
+    async with (
+        listening(server, **{security: context}, log_in=True),
+        served(
+            create_app,
+            with_mail(
+                settings,
+                server,
+                smtp_security=security,
+                smtp_ca_file=str(trusted),
+                smtp_username="library",
+                smtp_password="secret",
+            ),
+        ) as other,
+    ):
+        await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+        assert await send(other) == 1
+    assert server.encrypted == [True]
+    assert len(server.logins) == 1
+
+
+async def test_nothing_is_sent_without_encryption_or_to_an_unknown_certificate(
+    api: Api, settings: Settings, tmp_path: Path
+) -> None:
+    context, _ = certificate(tmp_path)
+    plain, unknown = MailServer(), MailServer()
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(listening(plain))
+        await stack.enter_async_context(listening(unknown, starttls=context))
+        for server in (plain, unknown):
+            secured = with_mail(settings, server, smtp_security="starttls")
+            other = await stack.enter_async_context(served(create_app, secured))
+            assert await send(other) == 1
+            await due_again(api)
+    assert plain.accepted == unknown.accepted == []
+    assert await states(api) == [("waiting", None, None)]
+
+
+async def test_without_a_mail_server_the_channel_is_off(
+    api: Api, settings: Settings, lending: Lending
+) -> None:
+    assert (await api.get("/v1/channels")).json() == {"channels": ["inbox", "email"]}
+    off = settings.model_copy(update={"smtp_host": ""})
+    async with served(create_app, off) as without:
+        assert (await without.get("/v1/channels")).json() == {"channels": ["inbox"]}
+        await hear(without, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+        assert await send(without) == 0
+    assert not any("/email-addresses" in path for path, _ in lending.asked)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("mail_from", ""), ("site", "http://library.example.org"), ("site", "")]
+)
+def test_a_mail_server_needs_a_sender_and_a_safe_site(field: str, value: str) -> None:
+    right = {"smtp_host": "mail", "mail_from": "a@example.org", "site": "https://example.org"}
+    assert Settings.model_validate(right).channels == ("inbox", "email")
+    with pytest.raises(ValueError, match=field):
+        Settings.model_validate({**right, field: value})
