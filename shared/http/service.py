@@ -14,6 +14,8 @@ from shared.idempotency import KeyReused
 from shared.jobs import Jobs
 from shared.mongo import Database, Indexes, SnapshotQuery
 
+MAX_BODY = 256 * 1024
+"""Greatest number of bytes in the body of a usual request."""
 SnapshotPage = tuple[Sequence[Event], str | None]
 """Resources in the form of their events, and the id to continue after; None: no more."""
 Snapshot = Callable[[Database, SnapshotQuery], Awaitable[SnapshotPage]]
@@ -48,5 +50,7 @@ class Service:
     """Seconds until a request is answered, if only by 503; None: no limit."""
     takes_long: Callable[[Scope], bool] = lambda _: False
     """Return whether `answers_within` does not apply to a request."""
+    largest_body: Callable[[Scope], int] = lambda _: MAX_BODY
+    """Return the greatest number of bytes that the body of a request may have."""
     examples: Mapping[str, Any] = field(default_factory=dict)
     """Examples in its OpenAPI document: see shared/examples.py."""

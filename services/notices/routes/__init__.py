@@ -2,10 +2,18 @@
 
 from fastapi import APIRouter
 
-from services.notices.routes import bank, branches, closures, enquiries, notices, notifications
+from services.notices.routes import (
+    attachments,
+    bank,
+    branches,
+    closures,
+    enquiries,
+    notices,
+    notifications,
+)
 
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (bank, branches, closures, enquiries, notices, notifications):
+for subject in (attachments, bank, branches, closures, enquiries, notices, notifications):
     router.include_router(subject.router)

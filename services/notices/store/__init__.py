@@ -5,6 +5,7 @@ read outside any transaction; their names begin with `find` or `count`.
 """
 
 from services.notices.store import (
+    attachments,
     bank,
     branches,
     closures,
@@ -18,6 +19,7 @@ from shared.mongo import Indexes
 
 __all__ = [
     "INDEXES",
+    "attachments",
     "bank",
     "branches",
     "closures",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 INDEXES: Indexes = {
+    **attachments.INDEXES,
     **bank.INDEXES,
     **branches.INDEXES,
     **closures.INDEXES,
