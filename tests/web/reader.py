@@ -74,7 +74,10 @@ class Reader:
         await field.set_input_files(file)
 
     async def download(self, link: str) -> tuple[str, bytes]:
-        """Follow a link to a file; return its name and its content."""
+        """Follow a link to a file; return its name and its content.
+
+        A link with the attribute `download` would show the answer to no test.
+        """
         async with self.page.expect_download() as begun:
             await self.follow(link)
         file = await begun.value
