@@ -29,6 +29,8 @@ class Declaration:
     """
     long_previews: tuple[str, ...] = ()
     """Paths whose previews read the loans of many branches, and may take long."""
+    uploads: tuple[str, ...] = ()
+    """Paths of which the body is a file; it may be larger than others, and take long."""
     snapshots: Mapping[str, type[Event]] = field(default_factory=dict)
     """The contract of the snapshots by kind, in the order in which the views are rebuilt."""
 
@@ -115,11 +117,13 @@ SERVICES = (
             "/v1/me/inbox",
             "/v1/enquiries",
             "/v1/me/enquiries",
+            "/v1/attachments",
             "/v1/questions",
             "/v1/channels",
             "/v1/deliveries",
         ),
         long_previews=("/v1/closures",),
+        uploads=("/v1/attachments",),
         snapshots={
             "branches": notices.BranchSnapshot,
             "notices": notices.NoticePublished,

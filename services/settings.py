@@ -8,6 +8,9 @@ from pydantic import Field, field_validator
 from services.registry import ISSUER, SERVICES
 from shared import settings
 
+MOST_ATTACHMENT_BYTES = 12 * 1024 * 1024
+"""Greatest limit that the size of an attachment may have: a gateway holds some of them at once."""
+
 
 class Settings(settings.Settings):
     """Settings of every process; a service adds its own in a subclass."""
@@ -20,6 +23,13 @@ class Settings(settings.Settings):
     )
 
     issuer: ClassVar[settings.TokenIssuer] = ISSUER
+
+    attachment_bytes: int = Field(
+        default=5 * 1024 * 1024,
+        ge=1024,
+        le=MOST_ATTACHMENT_BYTES,
+        description="Greatest number of bytes of a file that is sent to Ask a Librarian.",
+    )
 
     @field_validator("urls")
     @classmethod

@@ -15,6 +15,7 @@ from motor.motor_asyncio import (
     AsyncIOMotorClientSession,
     AsyncIOMotorCollection,
     AsyncIOMotorDatabase,
+    AsyncIOMotorGridFSBucket,
 )
 from pydantic import BaseModel, TypeAdapter
 from pymongo import IndexModel
@@ -36,6 +37,7 @@ Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
 ClientSession = AsyncIOMotorClientSession
+FileBucket = AsyncIOMotorGridFSBucket
 Indexes = Mapping[str, Sequence[IndexModel]]
 """Collection name → its indexes; a collection without any is listed with an empty sequence."""
 
@@ -95,6 +97,14 @@ def connect(url: str, *, timeout_ms: int = 800) -> Client:
 
 MAJORITY = WriteConcern(w="majority", j=True)
 SNAPSHOT = ReadConcern("snapshot")
+
+
+def file_bucket(database: Database, name: str) -> FileBucket:
+    """Return a GridFS bucket of large files, in the collections `<name>.files` and `.chunks`.
+
+    Its writes are part of no transaction.
+    """
+    return AsyncIOMotorGridFSBucket(database, bucket_name=name)
 
 
 async def ensure_indexes(database: Database, indexes: Indexes) -> None:

@@ -89,6 +89,19 @@ class Library:
         """Send a GET until it succeeds."""
         return await self.call("GET", path, by=by)
 
+    async def upload(self, content: bytes, *, by: str, name: str = "map.pdf") -> str:
+        """Upload a file for a question, and return its id."""
+        answer = await self._client.insist(
+            "POST",
+            f"/v1/attachments?name={name}",
+            data=content,
+            headers={"Content-Type": "application/octet-stream"},
+            as_=self.tokens[by],
+            at=self.now,
+        )
+        assert answer.status == 201, answer.body
+        return str(answer.json()["id"])
+
     async def _log_in(self, card: str) -> str:
         answer = await self.call("POST", "/v1/sessions", {"card_number": card, "pin": PIN})
         return str(answer["access_token"])

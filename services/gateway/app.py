@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             health={"views": rebuild.views_health},
             answers_within=proxy.ANSWER_SECONDS,
             takes_long=deadlines.takes_long,
+            largest_body=middleware.largest_of_callers(settings),
         ),
         settings,
     )

@@ -120,7 +120,8 @@ def curl(method: str, path: str, operation: Mapping[str, Any]) -> str:
         words.append('-H "Authorization: Bearer $TOKEN"')
     bodies = _examples(operation.get("requestBody", {}))
     if bodies:
-        words.append("-H 'Content-Type: application/json'")
+        [kind] = operation["requestBody"]["content"]
+        words.append(f"-H 'Content-Type: {kind}'")
         words.append(f"-d {shlex.quote(_shown(bodies[0]))}")
     return " \\\n  ".join(words)
 

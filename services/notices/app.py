@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from services.notices import consumers, examples, jobs, routes, snapshots, store
 from services.notices.domain.refusals import Refusal
 from services.notices.settings import Settings
+from services.uploads import largest_body
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.settings import load
@@ -12,6 +13,7 @@ from shared.settings import load
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the notices service as one ASGI app."""
+    settings = settings or load(Settings)
     return create_service_app(
         Service(
             name="notices",
@@ -23,8 +25,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             personal=store.PERSONAL,
             refusal=Refusal,
             subscriptions=consumers.subscriptions,
-            examples=examples.EXAMPLES,
             jobs=jobs.jobs,
+            largest_body=largest_body(settings),
+            examples=examples.EXAMPLES,
         ),
-        settings or load(Settings),
+        settings,
     )

@@ -8,6 +8,7 @@ from shared.examples import LEFT_OUT
 
 HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2, 4, 5, 6)]
 
+FILE = "01780d89-3b6f-7d21-8e5a-4c9f2a7d1b60"
 QUESTION = "01780d9b-1e20-7c64-8f3a-5b2d9e7c4a38"
 WORDINGS = {
     "en": {
@@ -83,6 +84,12 @@ EXAMPLES: Mapping[str, Any] = {
     "notice_id": "0177aef1-8c40-7be7-98fa-6a2b1c4d3e19",
     "NoticeOut.title": "The Central Library reopens in part",
     # Ask a Librarian
+    "attachments": [],
+    "attachment_id": FILE,
+    "FileOut.id": FILE,
+    "FileOut.kind": "image/jpeg",
+    "FileOut.size": 284_611,
+    "POST /v1/attachments.name": "harbour.jpg",
     "AnswerBody.text": "The map room on the sixth floor has them, from 9 am.",
     "AssignmentBody.branch": None,
     "AssignmentBody.to": "me",
@@ -108,8 +115,14 @@ EXAMPLES: Mapping[str, Any] = {
     "helpful": 12,
     "unhelpful": 1,
     "VoteBody.helpful": True,
+    "NoteBody.text": "The map room has a list of them.",
     "ReplyBody.text": "I mean those of the north shore.",
+    "EnquiryOut.merged_into": None,
+    "MergedOut.id": "01780d9c-2f31-7b15-9c4e-6a1d8f2b7c93",
+    "MergedOut.subject": "Maps of the harbour",
     "ThreadOut.branch": None,
+    "ThreadOut.merged_into": None,
+    "ThreadOut.title": None,
     "ThreadOut.id": ENQUIRY,
     "ThreadOut.subject": "Old maps of the harbour",
     "ThreadOut.title_id": None,
@@ -142,6 +155,10 @@ EXAMPLES: Mapping[str, Any] = {
     "POST /v1/enquiries/{enquiry_id}/answers.state": "answered",
     "POST /v1/enquiries/{enquiry_id}/assignment.state": "assigned",
     "POST /v1/enquiries/{enquiry_id}/closure.state": "closed",
+    "POST /v1/enquiries/{enquiry_id}/merger.state": "closed",
+    "POST /v1/enquiries/{enquiry_id}/merger.merged_into": "01780d9c-2f31-7b15-9c4e-6a1d8f2b7c93",
+    "MergerBody.into": "01780d9c-2f31-7b15-9c4e-6a1d8f2b7c93",
+    "seen_into": 2,
     "InboxItemOut.about": {
         "loan_id": LOAN,
         "title_id": TITLE,

@@ -7,6 +7,7 @@ from prometheus_client import Counter
 from pydantic import BaseModel
 
 from services.notices import store
+from services.notices.domain.attachment import UNUSED
 from services.notices.domain.delivery import (
     Delivery,
     bounced,
@@ -23,9 +24,10 @@ from services.notices.queries.emails import BadAddress, Recipient, email_of
 from services.notices.queries.notifications import with_texts
 from services.notices.settings import Settings
 from services.notices.usecases.note_delivery import NoteDelivery, note_delivery
+from services.notices.usecases.purge_attachment import purge_attachment
 from shared.clock import wall_clock
 from shared.failpoint import failpoint
-from shared.jobs import Jobs
+from shared.jobs import Jobs, in_any_order
 from shared.owners import OwnerAway, OwnerRefused, path_to
 from shared.unit_of_work import Run
 
@@ -132,3 +134,16 @@ async def _note(delivery: Delivery, run: Run) -> None:
             smtp_code=delivery.smtp_code,
         )
     await run(note_delivery, NoteDelivery(delivery))
+
+
+@jobs.every(minutes=60)
+async def purge_attachments(run: Run) -> int:
+    """Delete files without a message, and contents without a file; return the number deleted."""
+    done = 0
+    unused = store.attachments.find_unused(run.database, run.now - UNUSED)
+    async for attachment_id in in_any_order(unused):
+        done += await run(purge_attachment, attachment_id)
+    async for content in store.attachments.find_left_contents(run.database):
+        await store.attachments.delete_content(run.database, content)
+        done += 1
+    return done

@@ -286,6 +286,10 @@ class EnquirySnapshot(Event):
     opened_at: datetime
     first_answered_at: datetime | None = None
     messages: Count = Field(description="Number of messages of the patron and the staff.")
+    merged_into: Id | None = Field(
+        default=None,
+        description="Enquiry of the same patron in which a closed one goes on; null: in none.",
+    )
 
 
 class EnquiryOpened(
@@ -305,7 +309,10 @@ class EnquiryAssigned(
     key="enquiry_id",
     subject="enquiry_id",
 ):
-    """Published when a librarian takes an enquiry (`assigned`) or passes it on (`new`)."""
+    """Published when a librarian takes an enquiry (`assigned`) or passes it on (`new`).
+
+    Also when another enquiry is merged into it, which the librarian takes with that.
+    """
 
 
 class EnquiryAnswered(
@@ -325,4 +332,4 @@ class EnquiryClosed(
     key="enquiry_id",
     subject="enquiry_id",
 ):
-    """Published when the patron or a librarian closes an enquiry."""
+    """Published when the patron or a librarian closes an enquiry, or a librarian merges it."""

@@ -18,7 +18,6 @@ from shared.tracing import fail, span
 
 log = structlog.get_logger()
 
-MAX_BODY = 256 * 1024
 MAX_TRACE_STATE = 512
 """Longest `tracestate` that W3C Trace Context requires to be passed on. Each event carries it."""
 
@@ -34,6 +33,7 @@ class RequestMiddleware:
         within = service.answers_within
         self._app = app if within is None else _Deadline(app, within, service.takes_long)
         self._service = service.name
+        self._largest_body = service.largest_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the app within its limits, and count it."""
@@ -47,6 +47,7 @@ class RequestMiddleware:
         status = 500
         taken = 0
         declared = headers.get(b"content-length", b"0")
+        most = self._largest_body(scope)
         # A read has no changes, and a stream of events must not be held back for them.
         wants_changes = b"carrel-changes" in headers and scope["method"] not in ("GET", "HEAD")
         start: Message | None = None
@@ -58,7 +59,7 @@ class RequestMiddleware:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > MAX_BODY:
+            if taken > most:
                 raise _TooLarge
             return message
 
@@ -83,12 +84,12 @@ class RequestMiddleware:
         in_flight = IN_FLIGHT.labels(self._service).track_inprogress()
         with in_flight, correlated(request_id), _serving(scope) as serving:
             try:
-                if not declared.isdigit() or int(declared) > MAX_BODY:
+                if not declared.isdigit() or int(declared) > most:
                     raise _TooLarge
                 await self._app(scope, limited, observed)
             except _TooLarge:
                 status = 413
-                answer = problem(TOO_LARGE, f"A body may have {MAX_BODY} bytes.")
+                answer = problem(TOO_LARGE, f"A body may have {most} bytes.")
                 await answer(scope, receive, observed)
             finally:
                 elapsed = (begun or asyncio.get_running_loop().time()) - started

@@ -15,6 +15,8 @@ from shared.jobs import Jobs
 from shared.mongo import Database, Indexes, SnapshotQuery
 from shared.personal_data import Personal
 
+MAX_BODY = 256 * 1024
+"""Greatest number of bytes in the body of a usual request."""
 SnapshotPage = tuple[Sequence[Event], str | None]
 """Resources in the form of their events, and the id to continue after; None: no more."""
 Snapshot = Callable[[Database, SnapshotQuery], Awaitable[SnapshotPage]]
@@ -51,5 +53,7 @@ class Service:
     """Seconds until a request is answered, if only by 503; None: no limit."""
     takes_long: Callable[[Scope], bool] = lambda _: False
     """Return whether `answers_within` does not apply to a request."""
+    largest_body: Callable[[Scope], int] = lambda _: MAX_BODY
+    """Return the greatest number of bytes that the body of a request may have."""
     examples: Mapping[str, Any] = field(default_factory=dict)
     """Examples in its OpenAPI document: see shared/examples.py."""

@@ -266,6 +266,7 @@ OF_NO_RULE = {
     "malformed",
     "not-found",
     "not-json",
+    "too-large",
     "too-many-requests",
     "too-many-streams",
     "unauthenticated",

@@ -6,11 +6,15 @@ import pytest
 
 from services.gateway.edge.middleware import MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL
 from services.gateway.settings import Settings
+from shared.http.service import MAX_BODY
 from tests.gateway.conftest import Owner, says
 from tests.gateway.test_proxy import Echoes, Gateway
 from tests.support import reaching, token
 
 PATRON = token()
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
+TOO_LARGE = (413, "too-large")
 SITE = "https://library.example"
 
 
@@ -84,6 +88,32 @@ async def test_a_body_that_is_not_json_is_refused_but_an_empty_body_is_accepted(
         assert (await api.call("POST", "/v1/titles", headers=form)).status == 201
         typed = {"Content-Type": "Application/JSON; charset=utf-8"}
         assert (await api.call("POST", "/v1/titles", data=b"{}", headers=typed)).status == 201
+
+
+async def test_only_a_file_of_a_known_caller_may_be_larger_than_other_bodies(
+    echoes: Echoes, gateway: Gateway
+) -> None:
+    settings, owners = echoes
+    large = b"x" * (MAX_BODY + 1)
+    file = {"Content-Type": "application/octet-stream"}
+    most = settings.attachment_bytes
+    async with gateway(settings) as api:
+        sent = await api.call("POST", "/v1/attachments", data=large, headers=file, as_=PATRON)
+        assert sent.status == 201
+        asked = len(owners["notices"].asked)
+        for path, body, headers, caller, refused in (
+            ("/v1/attachments", b"x" * (most + 1), file, PATRON, (413, "too-large")),
+            ("/v1/attachments", large, file, None, (413, "too-large")),
+            ("/v1/attachments", b"{}", JSON, PATRON, (415, "not-json")),
+            ("/v1/enquiries", large, JSON, PATRON, TOO_LARGE),
+            ("/v1/enquiries", b"x", file, PATRON, (415, "not-json")),
+            ("/desk/lending", large, FORM, PATRON, TOO_LARGE),
+            ("/enquiries", large, FORM, None, TOO_LARGE),
+            ("/enquiries", b"x" * (most * 5 + MAX_BODY + 1), FORM, PATRON, TOO_LARGE),
+        ):
+            answer = await api.call("POST", path, data=body, headers=headers, as_=caller)
+            assert (answer.status, answer.json()["code"]) == refused, path
+        assert len(owners["notices"].asked) == asked
 
 
 LONG = b'{"items": "' + b"x" * 5000 + b'"}'

@@ -34,6 +34,7 @@ NO_SIGN = {
     "POST /v1/branches": "is shown where a notice names it",
     "PATCH /v1/branches/{code}": "moves no date at once",
     "POST /v1/enquiries/{enquiry_id}/notes": "is shown to staff only",
+    "POST /v1/attachments": "is shown once it is sent with a message",
     "POST /v1/questions": "is about the question bank",
     "PUT /v1/questions/{question_id}": "is about the question bank",
     "DELETE /v1/questions/{question_id}": "is about the question bank",
@@ -282,6 +283,11 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     await account.do(f"POST {enquiry}/answers", answer, "staff", enquiry_id=asked)
     assert await states() == ["answered"]
     await account.do(f"POST {enquiry}/replies", {"text": "Thank you."}, enquiry_id=asked)
+    assert await states() == ["assigned"]
+    again = (await account.do("POST /v1/enquiries", question))["id"]
+    assert await states() == ["assigned", "new"]
+    merger = {"into": asked, "seen": 1, "seen_into": 4}
+    await account.do(f"POST {enquiry}/merger", merger, "staff", enquiry_id=again)
     assert await states() == ["assigned"]
     await account.do(f"POST {enquiry}/closure", {}, enquiry_id=asked)
     assert await states() == []

@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
-from tests.notices.library import STAFF, patron
+from services.notices.domain.search import words_of
+from services.notices.store.terms import having
+from tests.notices.library import STAFF, erased, hear, patron
 from tests.support import Answer, Api
 
 MAPS = {
@@ -65,16 +67,44 @@ async def test_a_withdrawn_question_is_not_found_and_can_be_published_again(api:
     assert await found(api, "maps") == [maps["id"]]
 
 
-async def test_every_vote_counts_and_changes_no_version(api: Api) -> None:
+async def test_each_patron_has_one_vote_which_changes_no_version(api: Api, replica: Api) -> None:
     maps = await publish(api, MAPS)
     path = f"/v1/questions/{maps['id']}"
     votes = [
-        api.insist("POST", f"{path}/votes", {"helpful": number % 3 > 0}, as_=patron(f"p{number}"))
-        for number in range(30)
+        (api, replica)[number % 2].insist(
+            "POST", f"{path}/votes", {"helpful": number % 3 > 0}, as_=patron(f"p{number % 30}")
+        )
+        for number in range(60)
     ]
     await asyncio.gather(*votes)
     shown = (await api.get(path)).json()
     assert (shown["helpful"], shown["unhelpful"], shown["version"]) == (20, 10, 1)
+
+
+async def test_the_last_vote_of_a_patron_counts_and_stays_counted_after_erasure(api: Api) -> None:
+    maps = await publish(api, MAPS)
+    path = f"/v1/questions/{maps['id']}/votes"
+    for helpful in (True, True, False):
+        shown = (await api.post(path, {"helpful": helpful}, as_=patron("a"))).json()
+        assert (shown["helpful"], shown["unhelpful"]) == ((1, 0) if helpful else (0, 1))
+    await hear(api, erased("a"), "e9", "2021-03-09T10:00:00+08:00")
+    assert await api.app.state.database.bank_votes.count_documents({}) == 0
+    shown = (await api.get(f"/v1/questions/{maps['id']}")).json()
+    assert (shown["helpful"], shown["unhelpful"]) == (0, 1)
+    refused = await api.post(path, {"helpful": True}, as_=patron("a"))
+    assert (refused.status, refused.json()["code"]) == (404, "no-such-patron")
+
+
+async def test_a_search_reads_only_what_the_index_finds(api: Api) -> None:
+    for number in range(300):
+        await publish(api, {"en": {"question": f"Question {number}", "answer": "Yes."}})
+    maps = await publish(api, MAPS)
+    bank = api.app.state.database.bank_questions
+    for q in ("map room", "地圖室"):
+        query = {"withdrawn": False, **having(words_of(q))}
+        plan = await bank.find(query).sort("_id", -1).limit(51).explain()
+        assert plan["executionStats"]["totalDocsExamined"] <= 2, q
+        assert await found(api, q.replace(" ", "+")) == [maps["id"]]
 
 
 async def test_a_question_needs_a_wording(api: Api) -> None:

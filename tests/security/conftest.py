@@ -35,8 +35,8 @@ class Operation:
 
     @property
     def has_body(self) -> bool:
-        """Return whether the operation takes a body."""
-        return "requestBody" in self.said
+        """Return whether the operation takes a body of JSON."""
+        return "application/json" in self.said.get("requestBody", {}).get("content", {})
 
     @property
     def parameters(self) -> list[str]:

@@ -1,9 +1,10 @@
 """A user of the pages, in a language, with a mouse or with the keyboard alone."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import FilePayload, Locator, Page, expect
 
 from services.gateway.web.languages import LANGUAGES, Language
 from tests.library import PIN
@@ -63,6 +64,25 @@ class Reader:
         await self._go_to(thing)
         kind = await thing.evaluate("it => it.type || it.tagName")
         await self.page.keyboard.press("Space" if kind == "checkbox" else "Enter")
+
+    async def attach(self, selector: str, name: str, content: bytes) -> None:
+        """Choose a file; the system's own dialogue is left out."""
+        field = self.page.locator(selector)
+        if self.way == "keyboard":
+            await self._go_to(field)
+        file: FilePayload = {"name": name, "mimeType": "", "buffer": content}
+        await field.set_input_files(file)
+
+    async def download(self, link: str) -> tuple[str, bytes]:
+        """Follow a link to a file; return its name and its content.
+
+        A link with the attribute `download` would show the answer to no test.
+        """
+        async with self.page.expect_download() as begun:
+            await self.follow(link)
+        file = await begun.value
+        path = await file.path()
+        return file.suggested_filename, await asyncio.to_thread(path.read_bytes)
 
     async def fill(self, selector: str, text: str) -> None:
         """Fill in a field; a date is given in ISO 8601."""

@@ -53,6 +53,8 @@ WAITLISTED = (
 )
 NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
 """Elements that would lose the focus when the account changes while it is open."""
+MAP = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2000
+"""A file that is larger than other bodies may be."""
 ENQUIRY_CHANGED = (
     "Someone has changed this question since you opened it. Read what is new above, then send "
     "yours again."
@@ -90,7 +92,7 @@ async def left(reader: Reader) -> None:
 
 @EACH_DAY
 async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, watch: Watch) -> None:
-    watch.expected |= {401, 409}
+    watch.expected |= {401, 409, 422}
     library, page = story.library, reader.page
     busy = await story.busy_reader(reader.language)
     say, told, follow = reader.say, reader.told, reader.follow
@@ -244,12 +246,23 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await reader.press("Join the waiting list")
     await told(WAITLISTED, position=1)
 
-    # A question is asked, answered, replied to and closed.
-    await follow("Ask a Librarian", within=".masthead")
+    # A question is asked about a title, with a file; one of another kind is refused.
+    await follow("Catalogue", within=".masthead")
+    await reader.fill("#q", "everybody wants")
+    await page.keyboard.press("Enter")
+    await follow("A book that everybody wants")
+    await follow("Ask about this title")
     await reader.fill("#subject", "Old maps")
     await reader.fill("#text", "Where are the maps of 1900?")
+    await reader.attach("#files", "maps.png", b"MZ\x90\x00")
+    await reader.press("Send your question")
+    await told("A file is a PDF, a picture (PNG or JPEG) or plain text in UTF-8.")
+    await expect(page.locator("#text")).to_have_value("Where are the maps of 1900?")
+    await reader.attach("#files", "地圖.png", MAP)
     await reader.press("Send your question")
     await told("Your question is sent. We'll tell you when a librarian has answered it.")
+    await expect(page.locator("dl.facts")).to_contain_text("A book that everybody wants")
+    assert await reader.download("地圖.png") == ("地圖.png", MAP)
     asked = page.url.rpartition("/")[2]
     answer = {"text": "They are on the sixth floor.", "seen": 1}
     await library.post(f"/v1/enquiries/{asked}/answers", answer, by="staff")
@@ -261,6 +274,26 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await told("Your message is sent.")
     await reader.press("Close this question")
     await told("The question is closed.")
+
+    # A question to a library is a repeat: the library answers it together with the other.
+    await follow("Libraries", within=".masthead")
+    await follow("Hong Kong Central Library")
+    await follow("Ask the librarians here")
+    await expect(page.locator("#branch")).to_have_value(CENTRAL)
+    first = await story.ask(busy.card, "Maps of 1900")
+    await reader.fill("#subject", "Maps again")
+    await reader.fill("#text", "Where are they?")
+    await reader.press("Send your question")
+    await told("Your question is sent. We'll tell you when a librarian has answered it.")
+    repeat = page.url.rpartition("/")[2]
+    merger = {"into": first, "seen": 1, "seen_into": 1}
+    await library.post(f"/v1/enquiries/{repeat}/merger", merger, by="staff")
+    await follow("All your questions")
+    await follow("Maps again")
+    await expect(page.locator("#reply")).to_have_count(0)
+    await follow("Go to that question")
+    await expect(page.get_by_role("heading", name="Maps of 1900")).to_be_visible()
+    await follow("Maps again")
 
     # The answer for everyone is found, and helps.
     await follow("Questions and answers", within=".masthead")
@@ -305,7 +338,7 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
 
 @EACH_DAY
 async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, watch: Watch) -> None:
-    watch.expected |= {409, 422}
+    watch.expected |= {404, 409, 422}
     library, page = story.library, reader.page
     say, told, follow = reader.say, reader.told, reader.follow
     place = await library.branch("district")
@@ -449,7 +482,28 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     # librarian is told first, and then sends it. It is passed on and closed.
     subject = f"Maps of {place}"
     asked = await story.ask(card, subject, branch=place)
+    await story.ask(card, f"Again: {subject}", branch=place)
     await follow("Questions", within=".masthead")
+    await reader.fill("#card_number", "NONE")
+    await reader.press("Show the reader's questions")
+    await told("No library card has this number.")
+    await reader.fill("#card_number", card)
+    await reader.press("Show the reader's questions")
+    await expect(page.get_by_role("rowheader", name=subject)).to_have_count(2)
+    await follow("Show those of all readers")
+    await reader.choose("#queue", "open")
+    await reader.choose("#branch", place)
+    await reader.fill("#q", "again")
+    await reader.press("Show")
+    await expect(page.get_by_role("rowheader", name=subject)).to_have_count(1)
+    await follow(f"Again: {subject}")
+    await reader.press(say("Answer it together with “%(subject)s”", subject=subject))
+    await told("Both questions are answered here. The reader is told.")
+    await expect(page.get_by_role("heading", name=subject, exact=True)).to_be_visible()
+    await follow(f"Again: {subject}")
+    await follow("Show that question")
+    await follow("All questions")
+    await reader.choose("#queue", "mine")
     await reader.choose("#branch", place)
     await reader.press("Show")
     await follow(subject)
@@ -465,8 +519,10 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await reader.press("Send the answer")
     await told(ENQUIRY_CHANGED)
     await expect(page.get_by_text(reply["text"])).to_be_visible()
+    await reader.attach("#files", "list.txt", "六樓：地圖\n".encode())
     await reader.press("Send the answer")
     await told("Your answer is sent.")
+    assert await reader.download("list.txt") == ("list.txt", "六樓：地圖\n".encode())
     await follow("Add it to the questions and answers for everyone")
     await expect(page.locator("#answer-en")).to_have_value("They are on the sixth floor.")
     await reader.fill("#question-en", "")

@@ -161,7 +161,7 @@ def network_of(address: str) -> str:
 
 async def _caller(scope: Scope) -> str | None:
     """Return the id of a valid token's caller. Forged tokens must not open buckets of their own."""
-    token = _token(Headers(scope=scope))
+    token = token_of(Headers(scope=scope))
     if not token or len(token) > 4096:
         return None
     verifier: Verifier = scope["app"].state.verifier
@@ -175,7 +175,7 @@ async def _caller(scope: Scope) -> str | None:
         return None
 
 
-def _token(headers: Headers) -> str:
+def token_of(headers: Headers) -> str:
     """Return the token of a client, or of a browser that is logged in on the gateway's pages."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if token:

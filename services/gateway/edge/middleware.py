@@ -5,17 +5,23 @@ The limits of body size and time, request ids and trace context are in the chass
 """
 
 from collections import Counter
+from collections.abc import Callable
 
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.edge.cached_overview import CachedOverview
-from services.gateway.edge.limits import Limits
+from services.gateway.edge.limits import Limits, token_of
 from services.gateway.settings import Settings
+from services.gateway.web.uploads import has_files
+from services.gateway.web.visit import MOST_FILES
+from services.uploads import is_upload, largest_body
 from shared.http.problems import OTHER_TYPE, problem
+from shared.http.service import MAX_BODY
 from shared.refusals import PlainProblem
 
 MAX_URL = 8 * 1024
@@ -121,6 +127,22 @@ def protect(app: FastAPI, settings: Settings) -> None:
     app.user_middleware += [Middleware(Limits, settings=settings), Middleware(CachedOverview)]
 
 
+def largest_of_callers(settings: Settings) -> Callable[[Scope], int]:
+    """Return the function that gives the greatest number of bytes in the body of a request.
+
+    Only callers with a token may send more than usual: files, and forms with files.
+    """
+    usual = largest_body(settings)
+    files = MOST_FILES * settings.attachment_bytes
+
+    def largest(scope: Scope) -> int:
+        if not token_of(Headers(scope=scope)):
+            return MAX_BODY
+        return usual(scope) + (files if has_files(scope) else 0)
+
+    return largest
+
+
 def _refused(scope: Scope) -> ASGIApp | None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL:
         return problem(ADDRESS_TOO_LONG, f"An address may have {MAX_URL} bytes.")
@@ -133,7 +155,10 @@ def _refused(scope: Scope) -> ASGIApp | None:
     twice = sorted(name.decode() for name in _ONCE if names[name] > 1)
     if twice:
         return problem(AMBIGUOUS, f"More than one header field {', '.join(twice)}.")
-    if scope["path"].startswith("/v1/") and not _is_json(dict(headers)):
+    if is_upload(scope):
+        if dict(headers).get(b"content-type") != b"application/octet-stream":
+            return problem(OTHER_TYPE, "A file is sent as application/octet-stream.")
+    elif scope["path"].startswith("/v1/") and not _is_json(dict(headers)):
         return problem(OTHER_TYPE, "A body is JSON: Content-Type: application/json.")
     return None
 

@@ -5,7 +5,7 @@ So the page has the same access, deadlines, problems and own writes as every oth
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -41,6 +41,8 @@ class Reply:
 
     status: int
     content: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The headers, with names in small letters."""
 
     @property
     def done(self) -> bool:
@@ -91,13 +93,25 @@ class Api:
         """Send a command and return its response; a repeated `key` gives the first one again."""
         return await self._call(method, path, urlencode(query), body, key)
 
+    async def upload(self, path: str, content: bytes, *, key: str = "", **query: str) -> Reply:
+        """Send a file and return the answer; a repeated `key` gives the first answer again."""
+        kind = "application/octet-stream"
+        return await self._call("POST", path, urlencode(query), content, key, kind=kind)
+
     async def _call(
-        self, method: str, path: str, query: str, body: Any = None, key: str = ""
+        self,
+        method: str,
+        path: str,
+        query: str,
+        body: Any = None,
+        key: str = "",
+        *,
+        kind: str = "application/json",
     ) -> Reply:
-        sent = b"" if body is None else orjson.dumps(body)
+        sent = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
         more = {"idempotency-key": key} if key else {}
         if sent:
-            more |= {"content-type": "application/json", "content-length": str(len(sent))}
+            more |= {"content-type": kind, "content-length": str(len(sent))}
         scope = self.scope(method, path, query, more=more)
         return await _answered(self._request.app, scope, sent)
 
@@ -134,6 +148,7 @@ class Api:
 async def _answered(app: Any, scope: Mapping[str, Any], body: bytes) -> Reply:
     messages = [{"type": "http.request", "body": body, "more_body": False}]
     status, chunks = 500, []
+    headers: dict[str, str] = {}
 
     async def receive() -> Message:
         if not messages:
@@ -144,11 +159,13 @@ async def _answered(app: Any, scope: Mapping[str, Any], body: bytes) -> Reply:
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
+            pairs = message["headers"]
+            headers.update((name.decode().lower(), one.decode("latin-1")) for name, one in pairs)
         elif message["type"] == "http.response.body":
             chunks.append(message.get("body", b""))
 
     await app(scope, receive, send)
-    return Reply(status, b"".join(chunks))
+    return Reply(status, b"".join(chunks), headers)
 
 
 def segment(text: str) -> str:

@@ -29,8 +29,10 @@ QUEUES = {
     "waiting": marked("Waiting for the reader"),
     "answered": marked("Answered"),
     "closed": marked("Closed"),
+    "open": marked("All that are not closed"),
+    "all": marked("All questions"),
 }
-"""Queues of readers' questions; all but `mine` are states of a question."""
+"""Queues of readers' questions; all but `mine`, `open` and `all` are states of a question."""
 
 DELIVERY_STATES = {
     "waiting": marked("Waiting"),
@@ -82,6 +84,7 @@ MESSAGES = {
     "enquiry-noted": marked("Your note is saved."),
     "enquiry-taken": marked("You answer this question."),
     "enquiry-passed-on": marked("The question is passed on."),
+    "enquiry-merged": marked("Both questions are answered here. The reader is told."),
 }
 """Messages after a command at the desk."""
 
@@ -108,6 +111,7 @@ PROBLEMS = {
         "Someone has changed this question since you opened it. Read what is new above, then send "
         "yours again."
     ),
+    "not-mergeable": marked("Only two different questions of the same reader can be merged."),
     "question-changed": marked(
         "Someone has changed this question since you opened it. Compare it with yours, then save "
         "it again."

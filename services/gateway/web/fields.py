@@ -36,7 +36,7 @@ def filled(visit: Visit, refused: Failure | None, **ids: str) -> Fields:
     """Return the refused form as it was typed; an empty form if there was no refusal."""
     if refused is None:
         return Fields(ids=ids)
-    if refused.status == 422:
+    if refused.fields:
         faults = {name: CHECK_FIELD if visit.text(name) else FILL_IN for name in refused.fields}
     else:
         name = AT_FAULT.get(refused.code)

@@ -31,6 +31,10 @@ from shared.translations import marked
 MAX_FIELDS = 300
 SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin"})
 """Fields of forms that no page shows again."""
+MOST_FILES = 5
+"""Number of files that a form may send; see `uploads.py`."""
+_FILES_READ = 20
+"""Number of files that are read of a form with too many, so that it can be shown again."""
 _KNOW_SECONDS = 0.3
 """Time limit for identifying the visitor: slow if a token's key has yet to be fetched."""
 
@@ -100,6 +104,16 @@ class Visit:
         return zone
 
     @property
+    def most_files(self) -> int:
+        """Number of files that a form may send."""
+        return MOST_FILES
+
+    @property
+    def largest_file_mb(self) -> int:
+        """Size of the largest file that a form may send, in megabytes."""
+        return int(self.request.app.state.settings.attachment_bytes // 1024**2)
+
+    @property
     def key(self) -> str:
         """Idempotency-Key of the form: sent twice, it is executed once. Empty if not valid."""
         key = self.text("key")
@@ -107,11 +121,13 @@ class Visit:
 
     def text(self, name: str) -> str:
         """Return the typed text of a field without blanks around it; "" if there is none."""
-        return str(self.form.get(name, "")).strip()
+        typed = self.form.get(name, "")
+        return typed.strip() if isinstance(typed, str) else ""
 
     def texts(self, name: str) -> list[str]:
         """Return all values of a repeatable field, each once."""
-        return list(dict.fromkeys(str(value) for value in self.form.getlist(name) if value))
+        typed = [value for value in self.form.getlist(name) if isinstance(value, str)]
+        return list(dict.fromkeys(value for value in typed if value))
 
     @property
     def has_secrets(self) -> bool:
@@ -281,7 +297,7 @@ async def visit_after(request: Request) -> Visit:
 async def _visit(request: Request) -> Visit:
     form = FormData()
     if request.method == "POST":
-        form = await request.form(max_files=0, max_fields=MAX_FIELDS)
+        form = await request.form(max_files=_FILES_READ, max_fields=MAX_FIELDS)
         secret = request.app.state.settings.service_secret
         session.check_form(request, secret, str(form.get("form", "")))
         request.state.form = form

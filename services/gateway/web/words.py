@@ -69,7 +69,7 @@ PROBLEMS = {
     "forged-form": marked("This form is too old. Please go back, reload the page and try again."),
     "not-found": marked("Page not found. The item that it showed may have ended."),
     "method-not-allowed": marked("Page not found. The item that it showed may have ended."),
-    "too-large": marked("Your text is too long. Please shorten it."),
+    "too-large": marked("What you sent is too large. Please send less text or smaller files."),
     "malformed": marked("Some information is missing or wrong. Please check it."),
     "idempotency-key-reused": marked(
         "You've already sent this form with different content. Please reload the page."
@@ -127,7 +127,15 @@ PROBLEMS = {
     # Ask a Librarian
     "no-such-enquiry": marked("There is no such question."),
     "enquiry-closed": marked("This question is closed. Only a reply of the reader opens it again."),
+    "enquiry-merged": marked(
+        "The library answers this question together with another of yours. Write there."
+    ),
     "enquiry-full": marked("This question has too many messages. Please ask a new one."),
+    "bad-attachment": marked("A file is a PDF, a picture (PNG or JPEG) or plain text in UTF-8."),
+    "file-too-large": marked("One of the files is too large. Your message was not sent."),
+    "too-many-files": marked("There are too many files. Your message was not sent."),
+    "too-many-attachments": marked("There are too many files. Send fewer, or ask a new question."),
+    "no-such-attachment": marked("There is no such file."),
     "too-many-enquiries": marked("You have too many open questions. Close one of them first."),
     "no-such-question": marked("There is no such question."),
     "no-such-notice": marked("There is no such notice."),
@@ -150,6 +158,10 @@ AT_FAULT = {
     "no-address": "channel",
     "wrong-pin": "pin",
     "pins-differ": "repeated_pin",
+    "bad-attachment": "files",
+    "file-too-large": "files",
+    "too-many-files": "files",
+    "too-many-attachments": "files",
 }
 """Field that a refusal is about, by the refusal's code."""
 
@@ -163,6 +175,7 @@ FIELDS = {
     "new_pin": marked("New PIN, 6 to 64 characters"),
     "repeated_pin": marked("New PIN again"),
     "subject": marked("What is it about?"),
+    "files": marked("Files"),
     "body": marked("Which libraries"),
 }
 """Names of fields in a list of invalid ones."""

@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-MOST_WORDS = 8
-"""Number of words of a search that count."""
-MOST_LETTERS = 40
-"""Number of letters of a search word that count."""
+from services.notices.domain.search import terms_of
 
 
 @dataclass(frozen=True)
@@ -26,19 +23,30 @@ class BankQuestion:
     version: int
     wordings: Mapping[str, Wording]
     """The wordings by language, at least one."""
-    search: str
-    """All words in small letters, in which a search looks."""
     published_at: datetime
     changed_at: datetime
+    terms: tuple[str, ...] = ()
+    """The search terms of all wordings; read for changes only."""
     withdrawn: bool = False
     helpful: int = 0
     """Number of votes that the answer helped; a vote changes no version."""
     unhelpful: int = 0
 
 
+@dataclass(frozen=True)
+class Vote:
+    """A patron's opinion of an answer; its id names the question and the patron."""
+
+    id: str
+    version: int
+    question_id: str
+    patron_id: str
+    helpful: bool
+
+
 def published(question_id: str, wordings: Mapping[str, Wording], at: datetime) -> BankQuestion:
     """Return a new question of the bank."""
-    return BankQuestion(question_id, 1, wordings, _search_text(wordings), at, at)
+    return BankQuestion(question_id, 1, wordings, at, at, _terms(wordings))
 
 
 def reworded(question: BankQuestion, wordings: Mapping[str, Wording], at: datetime) -> BankQuestion:
@@ -47,8 +55,8 @@ def reworded(question: BankQuestion, wordings: Mapping[str, Wording], at: dateti
         question,
         version=question.version + 1,
         wordings=wordings,
-        search=_search_text(wordings),
         changed_at=at,
+        terms=_terms(wordings),
         withdrawn=False,
     )
 
@@ -60,18 +68,22 @@ def withdrawn(question: BankQuestion, at: datetime) -> BankQuestion:
     return replace(question, version=question.version + 1, changed_at=at, withdrawn=True)
 
 
-def voted(question: BankQuestion, *, helpful: bool) -> BankQuestion:
-    """Return the question with one more vote."""
-    if helpful:
-        return replace(question, helpful=question.helpful + 1)
-    return replace(question, unhelpful=question.unhelpful + 1)
+def cast(question: BankQuestion, patron_id: str, before: Vote | None, *, helpful: bool) -> Vote:
+    """Return the patron's vote on a question, which replaces the one before."""
+    version = 1 if before is None else before.version + 1
+    return Vote(f"{question.id}:{patron_id}", version, question.id, patron_id, helpful)
 
 
-def search_words(text: str) -> list[str]:
-    """Return the words of a search that count."""
-    return [word[:MOST_LETTERS] for word in text.casefold().split()[:MOST_WORDS]]
+def counted(question: BankQuestion, vote: Vote, before: Vote | None) -> BankQuestion:
+    """Return the question with a vote counted, instead of the one before."""
+    helpful, unhelpful = question.helpful, question.unhelpful
+    for one, number in ((vote, 1), (before, -1)):
+        if one is not None and one.helpful:
+            helpful += number
+        elif one is not None:
+            unhelpful += number
+    return replace(question, helpful=helpful, unhelpful=unhelpful)
 
 
-def _search_text(wordings: Mapping[str, Wording]) -> str:
-    parts = (part for one in wordings.values() for part in (one.question, one.answer))
-    return "\n".join(parts).casefold()
+def _terms(wordings: Mapping[str, Wording]) -> tuple[str, ...]:
+    return terms_of(*(part for one in wordings.values() for part in (one.question, one.answer)))

@@ -4,7 +4,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from services.notices.domain.refusals import EnquiryChanged, EnquiryFull, EnquiryIsClosed
+from services.notices.domain.attachment import MOST_IN_ENQUIRY, AttachedFile
+from services.notices.domain.refusals import (
+    EnquiryChanged,
+    EnquiryFull,
+    EnquiryIsClosed,
+    EnquiryMerged,
+    NotMergeable,
+    TooManyAttachments,
+)
 
 State = Literal["new", "assigned", "waiting", "answered", "closed"]
 """`new` until a librarian takes it; `assigned` to one; `waiting` for the patron's reply to a
@@ -35,6 +43,11 @@ class Message:
     """None for the patron's messages."""
     private: bool = False
     """True for a note."""
+    number: int = 0
+    """Ordinal among the messages and notes of its enquiry, in the order of their transactions."""
+    attachments: tuple[AttachedFile, ...] = ()
+    terms: tuple[str, ...] = ()
+    """The search terms of its text and, in the first message, of the subject; never read."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,10 @@ class Enquiry:
     messages: int = 1
     """Number of messages, without notes."""
     notes: int = 0
+    attachments: int = 0
+    """Number of files of all its messages."""
+    merged_into: str | None = None
+    """The enquiry of the same patron in which this one goes on, if staff have merged them."""
 
     @property
     def is_open(self) -> bool:
@@ -70,8 +87,11 @@ class Enquiry:
 def replied(enquiry: Enquiry, at: datetime) -> Enquiry:
     """Return the enquiry with one more message of the patron, open again.
 
-    It goes to the librarian who worked on it, or else to everyone. Raises EnquiryFull.
+    It goes to the librarian who worked on it, or else to everyone. Raises EnquiryFull, or
+    EnquiryMerged.
     """
+    if enquiry.merged_into is not None:
+        raise EnquiryMerged(enquiry.merged_into)
     state: State = "assigned" if enquiry.librarian else "new"
     return replace(_with_message(enquiry, at), state=state)
 
@@ -113,6 +133,33 @@ def closed(enquiry: Enquiry, at: datetime, *, seen: int | None) -> Enquiry:
     _check_open(enquiry)
     _check_seen(enquiry, enquiry.version if seen is None else seen)
     return replace(_changed(enquiry, at), state="closed")
+
+
+def with_files(enquiry: Enquiry, number: int) -> Enquiry:
+    """Return the enquiry with a number of further files. Raises TooManyAttachments."""
+    if enquiry.attachments + number > MOST_IN_ENQUIRY:
+        raise TooManyAttachments
+    return replace(enquiry, attachments=enquiry.attachments + number)
+
+
+def merged(
+    enquiry: Enquiry,
+    into: Enquiry,
+    librarian: Librarian,
+    at: datetime,
+    *,
+    seen: int,
+    seen_into: int,
+) -> tuple[Enquiry, Enquiry]:
+    """Return an enquiry as closed and merged into another, and that one.
+
+    The librarian takes the other, which has more to answer now. Its thread stays as it is. Raises
+    NotMergeable unless both are the same patron's, EnquiryChanged or EnquiryIsClosed.
+    """
+    if enquiry.id == into.id or enquiry.patron_id != into.patron_id:
+        raise NotMergeable
+    done = replace(closed(enquiry, at, seen=seen), merged_into=into.id)
+    return done, assigned(into, librarian, at, seen=seen_into)
 
 
 def _changed(enquiry: Enquiry, at: datetime) -> Enquiry:

@@ -241,6 +241,27 @@ class EnquiryIsClosed(Refusal):
         super().__init__("This question is closed. A reply of the reader opens it again.")
 
 
+class EnquiryMerged(Refusal):
+    """The enquiry was merged into another, in which it goes on."""
+
+    code = "enquiry-merged"
+
+    def __init__(self, into: str) -> None:
+        super().__init__(
+            "The library answers this question together with another of yours. Write there.",
+            into=into,
+        )
+
+
+class NotMergeable(Refusal):
+    """The enquiries are not two of the same patron."""
+
+    code = "not-mergeable"
+
+    def __init__(self) -> None:
+        super().__init__("Only two different questions of the same reader can be merged.")
+
+
 class EnquiryFull(Refusal):
     """The enquiry has as many messages or notes as it may have."""
 
@@ -248,6 +269,35 @@ class EnquiryFull(Refusal):
 
     def __init__(self) -> None:
         super().__init__("This question has too many messages. Please ask a new one.")
+
+
+class BadAttachment(Refusal):
+    """The file is of another kind than those that may be attached."""
+
+    code = "bad-attachment"
+    status = 422
+
+    def __init__(self) -> None:
+        super().__init__("A file is a PDF, a picture (PNG or JPEG) or plain text in UTF-8.")
+
+
+class NoSuchAttachment(Refusal):
+    """The file does not exist, is not the caller's, or was sent already."""
+
+    code = "no-such-attachment"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such file.")
+
+
+class TooManyAttachments(Refusal):
+    """The enquiry, or the patron without a message, has as many files as it may have."""
+
+    code = "too-many-attachments"
+
+    def __init__(self) -> None:
+        super().__init__("There are too many files. Send fewer, or ask a new question.")
 
 
 class TooManyEnquiries(Refusal):

@@ -1,11 +1,11 @@
-"""Notifications about an enquiry to Ask a Librarian: answered, or asked back."""
+"""Notifications about an enquiry to Ask a Librarian: answered, asked back, or merged."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from services.notices.kinds.kind import Kind, Known, OnePatron
 from services.notices.kinds.language import Language
-from shared.contracts.notices import EnquiryAnswered
+from shared.contracts.notices import EnquiryAnswered, EnquiryClosed
 from shared.translations import marked
 from shared.unit_of_work import Run
 
@@ -39,3 +39,34 @@ class Answered(Kind, events=[EnquiryAnswered]):
         if self.asks:
             return [marked("The library needs to know more about your question {subject}.")]
         return [marked("The library has answered your question {subject}.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged(Kind, events=[EnquiryClosed]):
+    """A notification that the library answers an enquiry together with another."""
+
+    enquiry_id: str
+    merged_into: str
+
+    @classmethod
+    async def of(cls, event: EnquiryClosed, run: Run) -> Self | None:
+        """Return the other enquiry; None if it was closed without one."""
+        if event.merged_into is None:
+            return None
+        return cls(enquiry_id=event.enquiry_id, merged_into=event.merged_into)
+
+    @classmethod
+    def recipients(cls, event: EnquiryClosed) -> OnePatron:
+        """Return the patron who asked."""
+        return OnePatron(event.patron_id)
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the subject of the enquiry."""
+        subject = known.enquiries.get(self.enquiry_id)
+        return {"subject": language.quoted(subject, "")} if subject else {}
+
+    def texts(self, known: Known) -> list[str]:
+        """Return where the answer will be."""
+        if self.enquiry_id not in known.enquiries:
+            return [marked("The library answers two of your questions together.")]
+        return [marked("The library answers your question {subject} together with another one.")]

@@ -1,6 +1,8 @@
 """Queries about enquiries: a patron's own, the queues of the staff, and one with its messages."""
 
+import asyncio
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +11,7 @@ from typing import Any, Literal
 from services.notices import store
 from services.notices.domain.enquiry import Enquiry, Message
 from services.notices.domain.refusals import NoSuchEnquiry
+from services.notices.domain.search import words_of
 from services.notices.queries.cursors import cursor, position
 from shared.auth import Caller, may_see
 from shared.http.paging import Page, page_of
@@ -17,8 +20,24 @@ from shared.mongo import Database
 FIGURE_DAYS = 30
 AGES = (1, 3, 7)
 """Ages in days at which waiting questions are counted apart."""
-Queue = Literal["new", "mine", "assigned", "waiting", "answered", "closed"]
-NEWEST_FIRST: Sequence[Queue] = ("answered", "closed")
+Queue = Literal["new", "mine", "assigned", "waiting", "answered", "closed", "open", "all"]
+NEWEST_FIRST: Sequence[Queue] = ("answered", "closed", "all")
+
+
+@dataclass(frozen=True)
+class QueueQuery:
+    """A selection of a queue; fields that are None or empty select nothing."""
+
+    queue: Queue
+    """`mine` has those that `staff_id` works on, `open` those not closed; others are states."""
+    staff_id: str
+    branch: str | None = None
+    """Only those for the staff of this branch, or for anyone."""
+    patron_id: str | None = None
+    librarian: str = ""
+    """The beginning of the name of the librarian who works on it."""
+    text: str = ""
+    """Words of the subject, of a message or of a note."""
 
 
 async def page_of_patron(db: Database, patron_id: str, page: Page) -> dict[str, Any]:
@@ -30,34 +49,66 @@ async def page_of_patron(db: Database, patron_id: str, page: Page) -> dict[str, 
     return page_of(found, page, _cursor)
 
 
-async def page_of_queue(
-    db: Database, queue: Queue, branch: str | None, staff_id: str, page: Page
-) -> dict[str, Any]:
+async def page_of_queue(db: Database, query: QueueQuery, page: Page) -> dict[str, Any]:
     """Return a page of a queue: those that wait, the longest waiting first; others newest first.
 
-    `mine` has those that the caller works on. With `branch`, those for its staff or for anyone.
     Raises BadCursor.
     """
-    where: dict[str, Any] = {"state": queue}
-    if queue == "mine":
-        where = {"state": "assigned", "librarian.id": staff_id}
-    if branch is not None:
-        where["branch"] = {"$in": [branch, None]}
+    where = await _selected(db, query)
+    newest_first = query.queue in NEWEST_FIRST
     found = await store.enquiries.find_where(
-        db, where, position(page), page.limit + 1, newest_first=queue in NEWEST_FIRST
+        db, where, position(page), page.limit + 1, newest_first=newest_first
     )
     return page_of(found, page, _cursor)
 
 
-async def enquiry_with_messages(
-    db: Database, enquiry_id: str, caller: Caller
-) -> tuple[Enquiry, list[Message]]:
+async def _selected(db: Database, query: QueueQuery) -> dict[str, Any]:
+    """Return the conditions of a query."""
+    where: dict[str, Any] = {}
+    if query.queue == "mine":
+        where |= {"state": "assigned", "librarian.id": query.staff_id}
+    elif query.queue == "open":
+        where["state"] = store.enquiries.OPEN
+    elif query.queue != "all":
+        where["state"] = query.queue
+    if query.branch is not None:
+        where["branch"] = {"$in": [query.branch, None]}
+    if query.patron_id is not None:
+        where["patron_id"] = query.patron_id
+    if name := query.librarian.strip():
+        where["librarian.name"] = {"$regex": f"^{re.escape(name)}", "$options": "i"}
+    if query.text.strip():
+        words = words_of(query.text)
+        ids = await store.enquiries.find_with_words(db, words) if words else []
+        where["_id"] = {"$in": ids}
+    return where
+
+
+@dataclass(frozen=True)
+class Thread:
+    """An enquiry with its messages."""
+
+    enquiry: Enquiry
+    messages: Sequence[Message]
+    merged: Mapping[str, str]
+    """Subjects of the enquiries that were merged into it, by id."""
+    title: str | None
+    """Name of the title that it is about; None: of none, or not known."""
+
+
+async def thread_of(db: Database, enquiry_id: str, caller: Caller) -> Thread:
     """Return an enquiry with its messages; notes for staff only. Raises NoSuchEnquiry."""
     enquiry = await store.enquiries.find_one(db, enquiry_id)
     if enquiry is None or not may_see(caller, enquiry.patron_id):
         raise NoSuchEnquiry
     notes = "staff" in caller.roles
-    return enquiry, await store.enquiries.find_messages(db, enquiry_id, notes=notes)
+    named = [] if enquiry.title_id is None else [enquiry.title_id]
+    messages, merged, titles = await asyncio.gather(
+        store.enquiries.find_messages(db, enquiry_id, notes=notes),
+        store.enquiries.find_merged(db, enquiry_id),
+        store.titles.find_names(db, named),
+    )
+    return Thread(enquiry, messages, merged, titles.get(enquiry.title_id or ""))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from services.notices.routes import (
+    attachments,
     bank,
     branches,
     closures,
@@ -16,5 +17,7 @@ from services.notices.routes import (
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (bank, branches, closures, deliveries, enquiries, feeds, notices, notifications):
+for subject in (
+    *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
+):
     router.include_router(subject.router)

@@ -7,14 +7,15 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from services.notices import store
-from services.notices.domain.bank import BankQuestion, Wording, search_words
-from services.notices.domain.refusals import NoSuchQuestion, QuestionChanged
-from services.notices.routes.enquiries import Seen
+from services.notices.domain.bank import BankQuestion, Wording
+from services.notices.domain.refusals import NoSuchPatron, NoSuchQuestion, QuestionChanged
+from services.notices.domain.search import words_of
+from services.notices.routes.enquiry_models import Seen
 from services.notices.routes.fields import Id, Language, Line, Text
 from services.notices.usecases.change_bank import (
     PublishQuestion,
     RewordQuestion,
-    Vote,
+    VoteOnQuestion,
     publish_question,
     reword_question,
     vote_on_question,
@@ -109,11 +110,15 @@ class QuestionPage(BaseModel):
 async def get_questions(
     db: Db, page: PageQuery, q: Annotated[str, Query(max_length=200)] = ""
 ) -> QuestionPage:
-    """Search the question bank: questions and answers that contain every word of `q`.
+    """Search the question bank: questions and answers that have every word of `q`.
 
-    The first eight words count. The newest question comes first.
+    A word may be the beginning of one; Chinese words are found anywhere. The eight longest words
+    count. The newest question comes first.
     """
-    found = await store.bank.find_matching(db, search_words(q), page.after, page.limit + 1)
+    words = words_of(q)
+    if q.strip() and not words:
+        return QuestionPage(items=[], next=None)
+    found = await store.bank.find_matching(db, words, page.after, page.limit + 1)
     listed = page_of(found, page, lambda question: str(question.id))
     return QuestionPage(
         items=[QuestionOut.of(question) for question in listed["items"]], next=listed["next"]
@@ -155,10 +160,11 @@ async def delete_question(question_id: Id, caller: Staff, run: Run) -> QuestionO
 
 
 @router.post("/questions/{question_id}/votes")
-@refuses(NoSuchQuestion)
+@refuses(NoSuchQuestion, NoSuchPatron)
 async def post_vote(question_id: Id, body: VoteBody, caller: Patron, run: Run) -> QuestionOut:
-    """Say whether an answer helped. Who says it is not stored, so each vote counts."""
-    return QuestionOut.of(await run(vote_on_question, Vote(question_id, body.helpful)))
+    """Say whether an answer helped. The last vote of each patron counts."""
+    command = VoteOnQuestion(question_id, caller.id, body.helpful)
+    return QuestionOut.of(await run(vote_on_question, command))
 
 
 def _wordings(body: dict[Language, WordingBody]) -> dict[str, Wording]:

@@ -5,6 +5,7 @@ read outside any transaction; their names begin with `find` or `count`.
 """
 
 from services.notices.store import (
+    attachments,
     bank,
     branches,
     closures,
@@ -21,6 +22,7 @@ from shared.personal_data import Personal
 __all__ = [
     "INDEXES",
     "PERSONAL",
+    "attachments",
     "bank",
     "branches",
     "closures",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 INDEXES: Indexes = {
+    **attachments.INDEXES,
     **bank.INDEXES,
     **branches.INDEXES,
     **closures.INDEXES,
@@ -47,6 +50,7 @@ INDEXES: Indexes = {
 PERSONAL = (
     Personal(patrons.PATRONS, "_id"),
     Personal(notifications.NOTIFICATIONS),
+    Personal(deliveries.DELIVERIES),
     Personal(enquiries.ENQUIRIES, leave_out=("librarian", "notes")),
     # Notes of the staff are not for the patron, nor are the names of librarians.
     Personal(
@@ -56,4 +60,5 @@ PERSONAL = (
         leave_out=("author",),
         only={"private": False},
     ),
+    Personal(attachments.ATTACHMENTS, leave_out=("owner_id", "content_id")),
 )

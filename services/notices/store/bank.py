@@ -1,21 +1,28 @@
-"""The question bank. A search reads all its questions, of which a library has some thousands."""
+"""The question bank, and the votes on its answers."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from services.notices.domain.bank import BankQuestion
+from services.notices.domain.bank import BankQuestion, Vote
+from services.notices.store.terms import having
 from shared.mongo import Database, Indexes, from_document
 from shared.unit_of_work import Work
 
 BANK = "bank_questions"
+VOTES = "bank_votes"
 SEARCH_SECONDS = 0.7
 """Time limit of a search: anybody may search, and it must not slow down other reads."""
 
-INDEXES: Indexes = {BANK: [IndexModel([("withdrawn", ASCENDING), ("_id", DESCENDING)])]}
+INDEXES: Indexes = {
+    BANK: [
+        IndexModel([("withdrawn", ASCENDING), ("_id", DESCENDING)]),
+        IndexModel([("terms", ASCENDING), ("_id", DESCENDING)]),
+    ],
+    VOTES: [IndexModel([("patron_id", ASCENDING)])],
+}
 
 
 async def get(work: Work, question_id: str) -> BankQuestion | None:
@@ -31,15 +38,29 @@ async def save(work: Work, question: BankQuestion) -> None:
         await work.save(BANK, question)
 
 
-async def add_vote(work: Work, question_id: str, *, helpful: bool) -> None:
-    """Count a vote."""
-    name = "helpful" if helpful else "unhelpful"
-    await work.update(BANK, {"_id": question_id}, {"$inc": {name: 1}})
+async def get_vote(work: Work, question_id: str, patron_id: str) -> Vote | None:
+    """Return a patron's vote on a question, or None."""
+    return await work.find(Vote, VOTES, {"_id": f"{question_id}:{patron_id}"})
+
+
+async def save_vote(work: Work, vote: Vote, counted: BankQuestion) -> None:
+    """Save a vote, and the numbers of votes of its question; version 1 is a new vote."""
+    if vote.version == 1:
+        await work.add(VOTES, vote)
+    else:
+        await work.save(VOTES, vote)
+    numbers = {"helpful": counted.helpful, "unhelpful": counted.unhelpful}
+    await work.update(BANK, {"_id": counted.id}, {"$set": numbers})
+
+
+async def delete_votes(work: Work, patron_id: str) -> None:
+    """Delete all votes of a patron; they stay counted."""
+    await work.delete(VOTES, {"patron_id": patron_id})
 
 
 async def find_one(db: Database, question_id: str) -> BankQuestion | None:
     """Return a question, which may be withdrawn, or None."""
-    found = await db[BANK].find_one({"_id": question_id})
+    found = await db[BANK].find_one({"_id": question_id}, {"terms": 0})
     return None if found is None else from_document(BankQuestion, found)
 
 
@@ -51,7 +72,7 @@ async def find_matching(
     if after is not None:
         query["_id"] = {"$lt": after}
     if words:
-        query["$and"] = [{"search": {"$regex": re.escape(word)}} for word in words]
+        query |= having(words)
     with pymongo.timeout(SEARCH_SECONDS):
-        found = db[BANK].find(query).sort("_id", DESCENDING).limit(limit)
+        found = db[BANK].find(query, {"terms": 0}).sort("_id", DESCENDING).limit(limit)
         return [from_document(BankQuestion, document) async for document in found]

@@ -1,12 +1,14 @@
 """Enquiries and their messages."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.enquiry import Enquiry, Message
+from services.notices.store.terms import having
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Work
 
@@ -15,12 +17,19 @@ MESSAGES = "enquiry_messages"
 OPEN = {"$ne": "closed"}
 MOST_COUNTED = 20_000
 """Number of enquiries from which figures are made."""
+MOST_FOUND = 1_000
+"""Number of messages that a search finds, the newest of them."""
+SEARCH_SECONDS = 0.7
+"""Time limit of a search, which must not slow down other reads."""
 
 INDEXES: Indexes = {
     ENQUIRIES: [
         IndexModel([("patron_id", ASCENDING), ("changed_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("state", ASCENDING), ("changed_at", ASCENDING), ("_id", ASCENDING)]),
         IndexModel([("opened_at", ASCENDING)]),
+        IndexModel([("changed_at", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("merged_into", ASCENDING)]),
+        IndexModel([("librarian.name", ASCENDING)]),
         IndexModel(
             [
                 ("librarian.id", ASCENDING),
@@ -30,7 +39,10 @@ INDEXES: Indexes = {
             ]
         ),
     ],
-    MESSAGES: [IndexModel([("enquiry_id", ASCENDING), ("_id", ASCENDING)])],
+    MESSAGES: [
+        IndexModel([("enquiry_id", ASCENDING), ("number", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("terms", ASCENDING), ("_id", DESCENDING)]),
+    ],
 }
 
 
@@ -82,8 +94,21 @@ async def find_one(db: Database, enquiry_id: str) -> Enquiry | None:
 async def find_messages(db: Database, enquiry_id: str, *, notes: bool) -> list[Message]:
     """Return the messages of an enquiry, oldest first, with the notes if asked for."""
     query = {"enquiry_id": enquiry_id} | ({} if notes else {"private": False})
-    found = db[MESSAGES].find(query).sort("_id", ASCENDING)
+    found = db[MESSAGES].find(query, {"terms": 0}).sort([("number", ASCENDING), ("_id", ASCENDING)])
     return [from_document(Message, document) async for document in found]
+
+
+async def find_with_words(db: Database, words: Sequence[str]) -> list[str]:
+    """Return the ids of enquiries of which a message or note has all words, of MOST_FOUND."""
+    with pymongo.timeout(SEARCH_SECONDS):
+        newest = db[MESSAGES].find(having(words), {"enquiry_id": 1}).sort("_id", DESCENDING)
+        return sorted({message["enquiry_id"] async for message in newest.limit(MOST_FOUND)})
+
+
+async def find_merged(db: Database, into: str) -> dict[str, str]:
+    """Return the subjects of the enquiries that were merged into one, by id."""
+    found = db[ENQUIRIES].find({"merged_into": into}, {"subject": 1}).sort("_id", ASCENDING)
+    return {document["_id"]: document["subject"] async for document in found}
 
 
 async def find_subjects(db: Database, ids: Collection[str]) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """Answer an enquiry, or ask the patron something, as a librarian."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.notices.domain import enquiry as rules
 from services.notices.domain.enquiry import Enquiry, Librarian
-from services.notices.usecases.publish_enquiry import add_message, existing, publish
+from services.notices.usecases.publish_enquiry import add_message, attach, existing, publish
 from shared.contracts.notices import EnquiryAnswered
 from shared.unit_of_work import Work
 
@@ -19,10 +20,16 @@ class AnswerEnquiry:
     seen: int
     """Version of the enquiry that the librarian has read."""
     asks: bool
+    attachments: Sequence[str] = ()
+    """Ids of files that the librarian has uploaded."""
 
 
 async def answer_enquiry(work: Work, command: AnswerEnquiry) -> Enquiry:
-    """Add the answer. Raises NoSuchEnquiry, EnquiryChanged, EnquiryIsClosed or EnquiryFull."""
+    """Add the answer.
+
+    Raises NoSuchEnquiry, EnquiryChanged, EnquiryIsClosed, EnquiryFull, NoSuchAttachment or
+    TooManyAttachments.
+    """
     enquiry = rules.answered(
         await existing(work, command.enquiry_id),
         command.librarian,
@@ -30,6 +37,7 @@ async def answer_enquiry(work: Work, command: AnswerEnquiry) -> Enquiry:
         seen=command.seen,
         asks=command.asks,
     )
+    enquiry, files = await attach(work, enquiry, command.librarian.id, command.attachments)
     await publish(work, enquiry, EnquiryAnswered)
-    await add_message(work, enquiry, command.text, command.librarian)
+    await add_message(work, enquiry, command.text, command.librarian, files)
     return enquiry

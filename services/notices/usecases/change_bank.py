@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from services.notices import store
 from services.notices.domain import bank as rules
 from services.notices.domain.bank import BankQuestion, Wording
-from services.notices.domain.refusals import NoSuchQuestion, QuestionChanged
+from services.notices.domain.refusals import NoSuchPatron, NoSuchQuestion, QuestionChanged
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -29,10 +29,11 @@ class RewordQuestion:
 
 
 @dataclass(frozen=True)
-class Vote:
-    """A reader's opinion of an answer."""
+class VoteOnQuestion:
+    """A patron's opinion of an answer."""
 
     question_id: str
+    patron_id: str
     helpful: bool
 
 
@@ -62,13 +63,26 @@ async def withdraw_question(work: Work, question_id: str) -> BankQuestion:
     return gone
 
 
-async def vote_on_question(work: Work, command: Vote) -> BankQuestion:
-    """Count the vote, and return the question. Raises NoSuchQuestion if it is not published."""
+async def vote_on_question(work: Work, command: VoteOnQuestion) -> BankQuestion:
+    """Count the patron's vote instead of an earlier one, and return the question.
+
+    Raises NoSuchQuestion if it is not published, or NoSuchPatron. Writes the patron's record, so
+    that no erasure can commit meanwhile and leave the vote behind.
+    """
     question = await _existing(work, command.question_id)
     if question.withdrawn:
         raise NoSuchQuestion
-    await store.bank.add_vote(work, question.id, helpful=command.helpful)
-    return rules.voted(question, helpful=command.helpful)
+    patron = await store.patrons.get(work, command.patron_id)
+    if patron is not None and patron.erased:
+        raise NoSuchPatron
+    before = await store.bank.get_vote(work, question.id, command.patron_id)
+    if before is not None and before.helpful == command.helpful:
+        return question
+    await store.patrons.hold(work, patron, command.patron_id)
+    vote = rules.cast(question, command.patron_id, before, helpful=command.helpful)
+    question = rules.counted(question, vote, before)
+    await store.bank.save_vote(work, vote, question)
+    return question
 
 
 async def _existing(work: Work, question_id: str) -> BankQuestion:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.notices import store
 from services.notices.domain.enquiry import MOST_MESSAGES, Enquiry, Librarian, Message
 from services.notices.domain.refusals import EnquiryFull
+from services.notices.domain.search import terms_of
 from services.notices.usecases.publish_enquiry import existing
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -24,6 +25,16 @@ async def note_on_enquiry(work: Work, command: NoteOnEnquiry) -> Enquiry:
     enquiry = await existing(work, command.enquiry_id)
     if enquiry.notes >= MOST_MESSAGES:
         raise EnquiryFull
-    note = Message(new_id(), 1, enquiry.id, work.now, command.text, command.librarian, True)
+    note = Message(
+        id=new_id(),
+        version=1,
+        enquiry_id=enquiry.id,
+        at=work.now,
+        text=command.text,
+        author=command.librarian,
+        private=True,
+        number=enquiry.messages + enquiry.notes + 1,
+        terms=terms_of(command.text),
+    )
     await store.enquiries.add_note(work, note)
     return enquiry

@@ -17,6 +17,8 @@ async def note_patron(work: Work, event: PatronSnapshot) -> None:
         await store.notifications.delete_inbox(work, patron.id)
         await store.deliveries.delete_of_patron(work, patron.id)
         await store.enquiries.delete_of_patron(work, patron.id)
+        await store.attachments.delete_of_patron(work, patron.id)
+        await store.bank.delete_votes(work, patron.id)
         await store.patrons.save(work, rules.erased(patron))
         return
     noted = rules.seen(patron, event.version, event.language)

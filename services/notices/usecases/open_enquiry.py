@@ -1,5 +1,6 @@
 """Ask a question to the librarians."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.notices import store
@@ -11,7 +12,7 @@ from services.notices.domain.refusals import (
     NoSuchTitle,
     TooManyEnquiries,
 )
-from services.notices.usecases.publish_enquiry import add_message, publish
+from services.notices.usecases.publish_enquiry import add_message, attach, publish
 from shared.contracts.notices import EnquiryOpened
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -30,13 +31,16 @@ class OpenEnquiry:
     language: str | None
     branch: str | None
     title_id: str | None
+    attachments: Sequence[str] = ()
+    """Ids of files that the patron has uploaded."""
 
 
 async def open_enquiry(work: Work, command: OpenEnquiry) -> Enquiry:
     """Open the enquiry and return it.
 
-    Raises NoSuchPatron, NoSuchBranch, NoSuchTitle or TooManyEnquiries. Writes the patron's record,
-    so that no erasure can commit meanwhile and leave the question behind.
+    Raises NoSuchPatron, NoSuchBranch, NoSuchTitle, TooManyEnquiries, NoSuchAttachment or
+    TooManyAttachments. Writes the patron's record, so that no erasure can commit meanwhile and
+    leave the question behind.
     """
     patron = await store.patrons.get(work, command.patron_id)
     if patron is not None and patron.erased:
@@ -59,6 +63,7 @@ async def open_enquiry(work: Work, command: OpenEnquiry) -> Enquiry:
         branch=command.branch,
         title_id=command.title_id,
     )
+    enquiry, files = await attach(work, enquiry, command.patron_id, command.attachments)
     await publish(work, enquiry, EnquiryOpened)
-    await add_message(work, enquiry, command.text, None)
+    await add_message(work, enquiry, command.text, None, files)
     return enquiry

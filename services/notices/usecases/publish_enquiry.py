@@ -1,8 +1,14 @@
 """Store a change of an enquiry, and publish it."""
 
+from collections.abc import Sequence
+
 from services.notices import store
+from services.notices.domain import attachment as attachments
+from services.notices.domain import enquiry as rules
+from services.notices.domain.attachment import AttachedFile
 from services.notices.domain.enquiry import Enquiry, Librarian, Message
-from services.notices.domain.refusals import NoSuchEnquiry
+from services.notices.domain.refusals import NoSuchAttachment, NoSuchEnquiry
+from services.notices.domain.search import terms_of
 from shared.contracts.notices import EnquirySnapshot
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -23,9 +29,43 @@ async def publish(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> 
     return enquiry
 
 
-async def add_message(work: Work, enquiry: Enquiry, text: str, author: Librarian | None) -> None:
-    """Add a message to an enquiry; `author` is None for the patron's."""
-    message = Message(new_id(), 1, enquiry.id, work.now, text, author)
+async def attach(
+    work: Work, enquiry: Enquiry, owner_id: str, attachment_ids: Sequence[str]
+) -> tuple[Enquiry, tuple[AttachedFile, ...]]:
+    """Take the files that someone uploaded into an enquiry; return it with their number.
+
+    Raises NoSuchAttachment or TooManyAttachments.
+    """
+    files = []
+    for attachment_id in dict.fromkeys(attachment_ids):
+        attachment = await store.attachments.get(work, attachment_id)
+        if attachment is None:
+            raise NoSuchAttachment
+        taken = attachments.sent(attachment, owner_id, enquiry.id, enquiry.patron_id)
+        await store.attachments.save(work, taken)
+        files.append(AttachedFile(taken.id, taken.name, taken.kind, taken.size))
+    return rules.with_files(enquiry, len(files)), tuple(files)
+
+
+async def add_message(
+    work: Work,
+    enquiry: Enquiry,
+    text: str,
+    author: Librarian | None,
+    files: tuple[AttachedFile, ...] = (),
+) -> None:
+    """Add a message that an enquiry counts already; `author` is None for the patron's."""
+    message = Message(
+        id=new_id(),
+        version=1,
+        enquiry_id=enquiry.id,
+        at=work.now,
+        text=text,
+        author=author,
+        number=enquiry.messages + enquiry.notes,
+        attachments=files,
+        terms=terms_of(enquiry.subject, text) if enquiry.version == 1 else terms_of(text),
+    )
     await store.enquiries.add_message(work, message)
 
 
@@ -43,4 +83,5 @@ def snapshot(kind: type[EnquirySnapshot], enquiry: Enquiry) -> EnquirySnapshot:
         opened_at=enquiry.opened_at,
         first_answered_at=enquiry.first_answered_at,
         messages=enquiry.messages,
+        merged_into=enquiry.merged_into,
     )

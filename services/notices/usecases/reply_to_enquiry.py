@@ -1,11 +1,12 @@
 """Reply to an enquiry, as the patron who asked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.notices.domain import enquiry as rules
 from services.notices.domain.enquiry import Enquiry
 from services.notices.domain.refusals import NoSuchEnquiry
-from services.notices.usecases.publish_enquiry import add_message, existing, publish
+from services.notices.usecases.publish_enquiry import add_message, attach, existing, publish
 from shared.contracts.notices import EnquiryOpened
 from shared.unit_of_work import Work
 
@@ -17,13 +18,20 @@ class ReplyToEnquiry:
     enquiry_id: str
     patron_id: str
     text: str
+    attachments: Sequence[str] = ()
+    """Ids of files that the patron has uploaded."""
 
 
 async def reply_to_enquiry(work: Work, command: ReplyToEnquiry) -> Enquiry:
-    """Add the reply, which opens the enquiry again. Raises NoSuchEnquiry or EnquiryFull."""
+    """Add the reply, which opens the enquiry again.
+
+    Raises NoSuchEnquiry, EnquiryFull, EnquiryMerged, NoSuchAttachment or TooManyAttachments.
+    """
     enquiry = await existing(work, command.enquiry_id)
     if enquiry.patron_id != command.patron_id:
         raise NoSuchEnquiry
-    enquiry = await publish(work, rules.replied(enquiry, work.now), EnquiryOpened)
-    await add_message(work, enquiry, command.text, None)
+    replied = rules.replied(enquiry, work.now)
+    enquiry, files = await attach(work, replied, command.patron_id, command.attachments)
+    await publish(work, enquiry, EnquiryOpened)
+    await add_message(work, enquiry, command.text, None, files)
     return enquiry

@@ -13,7 +13,7 @@ from shared.contracts.circulation import (
     HoldExpired,
     HoldReady,
 )
-from shared.contracts.notices import EnquiryAnswered
+from shared.contracts.notices import EnquiryAnswered, EnquiryClosed
 from tests import samples
 from tests.notices.lending import Lending
 from tests.notices.library import (
@@ -98,6 +98,7 @@ def story() -> list[Happened]:
         rescheduled("activity-2"),
         called_off("activity-2", "e"),
         samples.enquiry(EnquiryAnswered, 2, patron_id="e", state="answered"),
+        samples.enquiry(EnquiryClosed, 3, patron_id="e", state="closed", merged_into="enquiry-2"),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -143,7 +144,7 @@ INBOXES = [
     [],
     ["fines.resumed", "fines.suspended"],
     [
-        "enquiry.answered",
+        *("enquiry.closed", "enquiry.answered"),
         *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
         *("hold.cancelled", "hold.expired", "hold.changed", "hold.ready"),
         *("loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
@@ -169,6 +170,7 @@ SAYS = {
     "branch.closure-changed": {"branch", "reopened_on", "previous_reopened_on"},
     "recording.released": {"activity"},
     "enquiry.answered": {"subject"},
+    "enquiry.closed": {"subject"},
     "hold.ready": {"title", "branch", "collect_from", "shelf_until"},
     "hold.changed": {"title", "branch", "collect_from", "shelf_until"},
     "hold.expired": {"title"},

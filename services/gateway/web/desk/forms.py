@@ -45,9 +45,9 @@ def given(visit: Visit, *names: str) -> dict[str, str]:
     return {name: visit.text(name) for name in names if visit.text(name)}
 
 
-def seen(visit: Visit) -> int | None:
+def seen(visit: Visit, name: str = "seen") -> int | None:
     """Return the version of the thing that the form was shown with; None if it is no number."""
-    text = visit.text("seen")
+    text = visit.text(name)
     return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
