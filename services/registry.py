@@ -112,6 +112,11 @@ SERVICES = (
             "/v1/enquiries",
             "/v1/me/enquiries",
             "/v1/questions",
+            "/v1/visits",
+            "/v1/me/visits",
+            "/v1/venues",
+            "/v1/tickets",
+            "/v1/tracings",
         ),
         long_previews=("/v1/closures",),
         snapshots={

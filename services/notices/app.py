@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from services.notices import consumers, examples, routes, snapshots, store
 from services.notices.domain.refusals import Refusal
+from services.notices.jobs import jobs
 from services.notices.settings import Settings
 from shared.http.app import create_service_app
 from shared.http.service import Service
@@ -22,6 +23,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             snapshots_of_patrons=snapshots.OF_PATRONS,
             refusal=Refusal,
             subscriptions=consumers.subscriptions,
+            jobs=jobs,
             examples=examples.EXAMPLES,
         ),
         settings or load(Settings),

@@ -9,6 +9,8 @@ from shared.examples import LEFT_OUT
 HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2, 4, 5, 6)]
 
 QUESTION = "01780d9b-1e20-7c64-8f3a-5b2d9e7c4a38"
+VENUE = "5f0c2a9e41d7b836"
+VISIT = "01780d8a-6b20-7c19-9f41-3e5a8d2c7b60"
 WORDINGS = {
     "en": {
         "question": "Where can I see old maps of the harbour?",
@@ -79,6 +81,46 @@ EXAMPLES: Mapping[str, Any] = {
     "NoticeOut.content": "Open again from 19 February, with special hours and a limit on people.",
     "NoticeOut.id": "0177aef1-8c40-7be7-98fa-6a2b1c4d3e19",
     "NoticeOut.title": "The Central Library reopens in part",
+    # visits
+    "CheckInBody.ticket": None,
+    "CheckInBody.venue": VENUE,
+    "CountBody.left": 1,
+    "DoorOut.name": "Main entrance",
+    "LeavingBody.visit": VISIT,
+    "QueueBody.venue": VENUE,
+    "SlotOut.at": NOW,
+    "SlotOut.inside": 84,
+    "TicketOut.id": "01780d8b-7a10-7b3e-8d52-4c6f9a1e2b70",
+    "TracingBody.reason": "A visitor has fallen ill",
+    "LookOut.id": "01780d8c-1d20-7a85-9e07-6b1f4c8a3d52",
+    "LookOut.reason": "A visitor has fallen ill",
+    "TracingOut.id": "01780d8c-1d20-7a85-9e07-6b1f4c8a3d52",
+    "TracingOut.reason": "A visitor has fallen ill",
+    "case_number": "CHP-2021-0417",
+    "found": 1,
+    "left_at": None,
+    "start": "2021-03-08T01:00:00Z",
+    "until": "2021-03-08T05:00:00Z",
+    "at": NOW,
+    "by": "Lee Ka-ming",
+    "VenueCodeOut.venue": VENUE,
+    "VenueOut.position": None,
+    "VisitOut.id": VISIT,
+    "door": "Main entrance",
+    "entered": 2,
+    "entered_at": NOW,
+    "inside": 84,
+    "left": 117,
+    "level": "quiet",
+    "most": 91,
+    "number": 12,
+    "open": True,
+    "phone": "2921 0000",
+    "ticket": "01780d8b-7a10-7b3e-8d52-4c6f9a1e2b70",
+    "ticket_minutes": None,
+    "GET /v1/venues/{venue}.venue": VENUE,
+    "wait_minutes": 0,
+    "waiting": 0,
     # Ask a Librarian
     "AnswerBody.text": "The map room on the sixth floor has them, from 9 am.",
     "AssignmentBody.branch": None,

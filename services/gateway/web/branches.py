@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -14,6 +15,8 @@ from shared.http.dependencies import BusinessTime
 router = APIRouter(include_in_schema=False)
 
 MOST = "200"
+HOURS = 8
+"""Greatest number of hours in the picture of how full a library was."""
 
 
 async def branches_by_code(api: Api) -> dict[str, dict[str, Any]]:
@@ -35,6 +38,44 @@ def is_open(branch: Mapping[str, Any], at: datetime) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Hour:
+    """An hour in the picture of how full a library was."""
+
+    starts_at: datetime
+    """In the library's time zone."""
+    most: int
+    percent: int
+    """Height of its bar."""
+
+
+def picture(occupancy: Mapping[str, Any], at: datetime) -> list[Hour]:
+    """Return the last hours up to `at`, a local time, from the first in which people were counted.
+
+    An hour without a count had as many people inside as the one before it.
+    """
+    slots = [(_local(slot["at"], at), slot["most"], slot["inside"]) for slot in occupancy["slots"]]
+    if not slots:
+        return []
+    this = at.replace(minute=0, second=0, microsecond=0)
+    first = max(slots[0][0].replace(minute=0), this - timedelta(hours=HOURS - 1))
+    starts = [first + timedelta(hours=n) for n in range(HOURS) if first + timedelta(hours=n) <= at]
+    mosts = []
+    for start in starts:
+        before = [inside for slot, _, inside in slots if slot < start]
+        during = [most for slot, most, _ in slots if start <= slot < start + timedelta(hours=1)]
+        mosts.append(max(during, default=before[-1] if before else 0))
+    top = max(*mosts, occupancy["capacity"] or 0, 1)
+    return [
+        Hour(start, most, round(100 * most / top))
+        for start, most in zip(starts, mosts, strict=True)
+    ]
+
+
+def _local(instant: str, at: datetime) -> datetime:
+    return datetime.fromisoformat(instant).astimezone(at.tzinfo)
+
+
 @router.get("/libraries")
 async def get_branches(visit: Anyone, now: BusinessTime) -> Response:
     """List all libraries, and show which of them are open now."""
@@ -49,11 +90,13 @@ async def get_branch(visit: Anyone, now: BusinessTime, code: str, on: str = "") 
     """Show a library on one day: its hours, a closure, its services and its notices."""
     at = now.astimezone(visit.zone)
     day = _day(on) or at.date()
-    asked, news = await asyncio.gather(
+    asked, news, counted = await asyncio.gather(
         visit.api.get(f"/v1/branches/{segment(code)}", on=day.isoformat()),
         visit.api.get("/v1/notices", branch=code, limit="5"),
+        visit.api.get(f"/v1/branches/{segment(code)}/occupancy"),
     )
     branch = asked.json()
+    occupancy = counted.json() if counted.done and day == at.date() else None
     return visit.page(
         "library.html",
         branch=branch,
@@ -61,6 +104,8 @@ async def get_branch(visit: Anyone, now: BusinessTime, code: str, on: str = "") 
         is_today=day == at.date(),
         open_now=is_open(branch, at),
         notices=news.json()["items"] if news.done else [],
+        occupancy=occupancy,
+        hours=picture(occupancy, at) if occupancy else [],
     )
 
 

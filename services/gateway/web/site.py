@@ -11,6 +11,7 @@ from services.gateway.web import (
     branches,
     catalogue,
     charges,
+    check_in,
     enquiries,
     files,
     history,
@@ -22,10 +23,19 @@ from services.gateway.web import (
     notices,
     setting,
     sign_in,
+    tracing,
 )
 from services.gateway.web.api import Failure
 from services.gateway.web.desk import bank as desk_bank
-from services.gateway.web.desk import closures, fetching, lending, news, patrons, suspensions
+from services.gateway.web.desk import (
+    closures,
+    fetching,
+    lending,
+    news,
+    patrons,
+    suspensions,
+    visitors,
+)
 from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.session import SESSION, ForgedForm, FormOfEndedSession, Said, cookie
 from services.gateway.web.sign_in import ask_again, log_in_address
@@ -35,8 +45,9 @@ ROUTERS = tuple(
     subject.router
     for subject in (
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
-        *(history, catalogue, activities, branches, notices, bank),
+        *(history, catalogue, activities, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
+        *(visitors, tracing),
     )
 )
 

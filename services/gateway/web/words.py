@@ -45,6 +45,9 @@ SAID = {
     "voted": marked("Thank you for telling us."),
     "enquiry-replied": marked("Your message is sent."),
     "enquiry-closed": marked("The question is closed."),
+    "checked-in": marked("Welcome. You're checked in."),
+    "checked-out": marked("You're checked out. Goodbye."),
+    "queued": marked("You're in the queue with number %(number)s."),
 }
 """Messages after a command, by code.
 
@@ -124,6 +127,18 @@ PROBLEMS = {
     "enquiry-full": marked("This question has too many messages. Please ask a new one."),
     "too-many-enquiries": marked("You have too many open questions. Close one of them first."),
     "no-such-question": marked("There is no such question."),
+    # visits
+    "branch-is-closed": marked("The library is closed now."),
+    "branch-full": marked("The library is full now. Join the queue, or come back later."),
+    "branch-not-full": marked("There is room inside: you don't need to wait."),
+    "queue-full": marked("Too many people are waiting. Please come back later."),
+    "no-such-venue": marked("This code isn't valid any more. Please scan the code at the door."),
+    "no-such-visit": marked("This visit has ended already."),
+    "visits-not-kept": marked(
+        "This library doesn't register its visitors at the moment. You can just walk in."
+    ),
+    "bad-span": marked("The end must be after the start."),
+    "too-many-visits": marked("Too many visits match. Please choose a shorter time."),
     # activities
     "no-such-activity": marked("There is no such activity."),
     "no-registration-needed": marked("You don't need to register. Everybody is welcome."),
@@ -138,6 +153,7 @@ AT_FAULT = {
     "unknown-branch": "pickup_branch",
     "ends-before-today": "expires_on",
     "no-address": "channel",
+    "bad-span": "until",
 }
 """Field that a refusal is about, by the refusal's code."""
 
@@ -146,6 +162,9 @@ FIELDS = {
     "pickup_branch": marked("Pick-up library"),
     "expires_on": marked("Not needed after"),
     "channel": marked("Also send messages by"),
+    "start": marked("From"),
+    "until": marked("Until"),
+    "case_number": marked("Number of the case"),
     "subject": marked("What is it about?"),
     "body": marked("Which libraries"),
 }
@@ -159,6 +178,13 @@ ENQUIRIES = {
     "closed": marked("Closed"),
 }
 """States of a patron's question to Ask a Librarian."""
+
+FULLNESS = {
+    "quiet": marked("Room inside"),
+    "busy": marked("Nearly full"),
+    "full": marked("Full"),
+}
+"""Levels of how full a library is."""
 
 FILL_IN = marked("Please fill this in.")
 CHECK_FIELD = marked("Please check this field.")

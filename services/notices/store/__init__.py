@@ -11,8 +11,10 @@ from services.notices.store import (
     enquiries,
     notices,
     notifications,
+    occupancy,
     patrons,
     titles,
+    visits,
 )
 from shared.mongo import Indexes
 
@@ -24,8 +26,10 @@ __all__ = [
     "enquiries",
     "notices",
     "notifications",
+    "occupancy",
     "patrons",
     "titles",
+    "visits",
 ]
 
 INDEXES: Indexes = {
@@ -35,6 +39,8 @@ INDEXES: Indexes = {
     **enquiries.INDEXES,
     **notices.INDEXES,
     **notifications.INDEXES,
+    **occupancy.INDEXES,
     **patrons.INDEXES,
     **titles.INDEXES,
+    **visits.INDEXES,
 }
