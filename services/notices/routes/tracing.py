@@ -27,6 +27,11 @@ router = APIRouter(prefix="/v1", tags=["contact tracing"])
 
 CaseNumber = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 COLUMNS = ("entered_at", "left_at", "door", "name", "phone")
+CSV = {
+    "schema": {"type": "string"},
+    "example": "entered_at,left_at,door,name,phone\r\n"
+    "2021-03-08T02:15:00Z,,check-in,Chan Mei-ling,2921 0000\r\n",
+}
 
 
 class TracingBody(Body):
@@ -114,7 +119,7 @@ class LookPage(BaseModel):
     "/tracings",
     status_code=201,
     response_model=TracingOut,
-    responses={201: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    responses={201: {"content": {"text/csv": CSV}}},
 )
 @refuses(NoSuchBranch, BadSpan, TooManyVisits)
 async def post_tracing(
