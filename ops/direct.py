@@ -22,7 +22,7 @@ from shared.mongo import Indexes, connect, ensure_indexes
 from shared.owners import Owners
 from shared.unit_of_work import Origin, UnitOfWork
 
-Role = Literal["staff", "station", "ops"]
+Role = Literal["staff", "station", "tracer", "ops"]
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ FETCH_SECONDS = 1.0
 
 Short, so that the stored keys can still serve the caller in time.
 """
-ROLES = ("patron", "staff", "station", "ops", "service")
+ROLES = ("patron", "staff", "station", "tracer", "ops", "service")
 
 
 class Unauthenticated(Exception):
@@ -261,6 +261,8 @@ Patron = Annotated[Caller, _require("patron")]
 Staff = Annotated[Caller, _require("staff")]
 Desk = Annotated[Caller, _require("staff", "station")]
 """Staff or a station: callers that lend copies and take them back."""
+Tracer = Annotated[Caller, _require("tracer")]
+"""A caller who may see who visited a branch, for contact tracing; nobody else may."""
 Ops = Annotated[Caller, _require("ops")]
 StaffOrOps = Annotated[Caller, _require("staff", "ops")]
 StaffOrService = Annotated[Caller, _require("staff", "service")]

@@ -1,7 +1,21 @@
-"""The result of an audit: the numbers of things checked, and the findings."""
+"""The results of audits and checks: the numbers of things checked, and the findings."""
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
+
+Level = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check of the doctor."""
+
+    check: str
+    level: Level
+    found: str
+    remedy: str = ""
+    """The action to take; empty if all is well."""
 
 
 @dataclass

@@ -5,10 +5,10 @@ It reads databases without the API, because it checks systems whose services do 
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from importlib import import_module
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from aiokafka import TopicPartition
@@ -18,8 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ops import indexes
+from ops.audit.findings import Finding
 from ops.audit.lost_events import lost_at_ends
 from ops.audit.snapshots import Compared, compare
+from ops.audit.visits import check_visits
 from ops.backlog import outbox_ages
 from ops.broker import topics
 from ops.broker.dead_letters import Filter, find_dead_letters
@@ -43,20 +45,8 @@ LAG_LIMIT = 1000
 SAFE_COPIES = 3
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
-Level = Literal["ok", "warn", "fail"]
 Comparison = Callable[[Database, Owners], Awaitable[Compared]]
 app = typer.Typer()
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check."""
-
-    check: str
-    level: Level
-    found: str
-    remedy: str = ""
-    """The action to take; empty if all is well."""
 
 
 @app.callback(invoke_without_command=True, subcommand_metavar="")
@@ -113,6 +103,7 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
         if stored:
             findings += [finding async for finding in _indexes(client, settings)]
             findings.append(await _outboxes(settings))
+            findings.append(await check_visits(client, settings))
             findings.append(await _views(client, settings, compare_views))
     except PyMongoError as error:
         findings.append(

@@ -1,4 +1,4 @@
-"""`carrel staff`: create accounts of staff, stations and operators directly in the database.
+"""`carrel staff`: create accounts of staff, stations, tracers and operators in the database.
 
 The API can't create the first operator, because it asks for one.
 """
@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 @app.callback()
 def staff() -> None:
-    """Accounts of staff, stations and operators."""
+    """Accounts of staff, stations, contact tracers and operators."""
 
 
 @app.command()

@@ -29,6 +29,7 @@ S = TypeVar("S", bound=Settings)
 USUAL_PORTS = {service.name: service.port for service in SERVICES}
 UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN")}
 """No rate limits: a simulation plays months in seconds, and load tests use one address."""
+SECRETS = tuple(f"CARREL_{name}" for name in ("SERVICE_SECRET", "CARD_KEY", "VISIT_KEYS"))
 ENVIRONMENT_FILE = "environment.json"
 """File in the data folder of a running system: the services' environment, for operators."""
 
@@ -228,12 +229,13 @@ def _is_ready(port: int) -> bool:
 
 
 def _secrets(data: Path) -> dict[str, str]:
-    """Return the services' shared secrets, made once for a data folder and kept in it."""
+    """Return the services' shared secrets, each made once for a data folder and kept in it."""
     file = data / "secrets.json"
-    if not file.exists():
+    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    missing = [name for name in SECRETS if name not in kept]
+    if missing:
         data.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
-        made = {name: secrets.token_urlsafe(32) for name in ("SERVICE_SECRET", "CARD_KEY")}
-        file.write_text(json.dumps({f"CARREL_{name}": value for name, value in made.items()}))
-    kept: dict[str, str] = json.loads(file.read_text())
+        kept |= {name: secrets.token_urlsafe(32) for name in missing}
+        file.write_text(json.dumps(kept))
     return kept

@@ -23,6 +23,7 @@ from ops.scenario import (
     jobs,
     loans,
     setup,
+    visits,
 )
 from ops.scenario.api import Api
 from ops.scenario.definition import SCENARIO, Step, read_scenario
@@ -56,6 +57,10 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "notice": branches.publish_notice,
     "ask-librarian": enquiries.ask_librarian,
     "answer-enquiry": enquiries.answer_enquiry,
+    "check-in": visits.check_in,
+    "check-out-visitor": visits.check_out,
+    "trace-visits": visits.trace_visits,
+    "destroy-visits": visits.destroy_visits,
     "run-job": jobs.run_job,
     "ask-recording": activities.ask_recording,
     "expect": expectations.check_expectations,

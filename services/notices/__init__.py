@@ -1,11 +1,11 @@
-"""Notices: branches and their calendars, notices, notifications of patrons, and enquiries.
+"""Notices: branches with calendars and visitors, notices, notifications of patrons, enquiries.
 
 Owns: branches with hours, closures and reopenings; notices; notifications (the patron's inbox);
-enquiries to Ask a Librarian.
+enquiries to Ask a Librarian; the occupancy of branches, and visits for contact tracing.
 
 Publishes: branch.registered, branch.closed, branch.reopened, branch.closure-changed,
 branch.hours-changed, notice.published, notification.delivered, notification.read,
-enquiry.opened, enquiry.assigned, enquiry.answered, enquiry.closed.
+enquiry.opened, enquiry.assigned, enquiry.answered, enquiry.closed, branch.occupancy.
 
 Subscribes to patron.*, preferences.changed, title.catalogued and activity.published, to know which
 patrons to notify and in which language. Subscribes to the events of each notification kind

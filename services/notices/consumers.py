@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from pydantic import BaseModel
 
-from services.notices import store
+from services.notices import sealing, store
 from services.notices.domain.notification import Broadcast, Facts, whole_milliseconds
 from services.notices.kinds.kind import (
     Followers,
@@ -17,12 +17,14 @@ from services.notices.kinds.kind import (
     kind_of,
     notified_events,
 )
+from services.notices.settings import settings_of
 from services.notices.usecases.apply_preferences import ApplyPreferences, apply_preferences
 from services.notices.usecases.note_patron import note_patron
 from services.notices.usecases.note_preferences import note_preferences
 from services.notices.usecases.note_title import note_activity, note_title
 from services.notices.usecases.notify_page import NotifyPage, begin_notifying, notify_page
 from services.notices.usecases.notify_patron import NotifyPatron, notify_patron
+from services.notices.usecases.purge_visits import ForgetVisits, forget_visits
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts.accounts import (
     PatronBlocked,
@@ -67,6 +69,9 @@ class PatronPage(BaseModel):
 async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     """Store a patron's language; delete the data of an erased patron."""
     await run(note_patron, event)
+    if event.status == "erased":
+        master = sealing.master_of(settings_of(run).visit_keys)
+        await run(forget_visits, ForgetVisits(event.patron_id, master))
 
 
 @subscriptions.to(PreferencesChanged)

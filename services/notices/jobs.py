@@ -1,4 +1,4 @@
-"""Scheduled jobs of notices."""
+"""Scheduled jobs of notices. Each job may run twice, and on any replica."""
 
 from dataclasses import replace
 
@@ -17,6 +17,8 @@ from services.notices.domain.delivery import (
     sent,
 )
 from services.notices.domain.notification import Notification
+from services.notices.domain.occupancy import PUBLISH
+from services.notices.domain.visit import last_destroyed
 from services.notices.kinds.kind import kind_of
 from services.notices.kinds.language import language_of
 from services.notices.mail import Mailer, MailServerAway, NotSendable, Refused
@@ -25,7 +27,10 @@ from services.notices.queries.notifications import with_texts
 from services.notices.settings import Settings
 from services.notices.usecases.note_delivery import NoteDelivery, note_delivery
 from services.notices.usecases.purge_attachment import purge_attachment
-from shared.clock import wall_clock
+from services.notices.usecases.purge_visits import destroy_keys
+from services.notices.usecases.purge_visits import purge_visits as purge
+from services.notices.usecases.settle_occupancy import SettleOccupancy, settle_occupancy
+from shared.clock import library_day, wall_clock
 from shared.failpoint import failpoint
 from shared.jobs import Jobs, in_any_order
 from shared.owners import OwnerAway, OwnerRefused, path_to
@@ -37,6 +42,8 @@ jobs = Jobs()
 DELIVERIES = Counter("carrel_deliveries_total", "Tries to send a notification", ["state"])
 AT_ONCE = 100
 """Number of deliveries of one round."""
+MOST_AT_ONCE = 500
+"""Number of visits deleted in one transaction."""
 
 
 class EmailAddress(BaseModel):
@@ -146,4 +153,22 @@ async def purge_attachments(run: Run) -> int:
     async for content in store.attachments.find_left_contents(run.database):
         await store.attachments.delete_content(run.database, content)
         done += 1
+    return done
+
+
+@jobs.every(seconds=30)
+async def occupancy(run: Run) -> int:
+    """Call the next ones from each queue, publish changed numbers, and empty closed branches."""
+    local = run.now.astimezone(run.settings.zone)
+    branches = await store.occupancy.find_to_settle(run.database, run.now - PUBLISH)
+    return sum([await run(settle_occupancy, SettleOccupancy(code, local)) for code in branches])
+
+
+@jobs.every(minutes=10)
+async def purge_visits(run: Run) -> int:
+    """Destroy the keys of visits that are no longer kept, then delete the visits."""
+    last = last_destroyed(library_day(run.now, run.settings.zone))
+    done = await run(destroy_keys, last)
+    while found := await store.visits.find_ids_until(run.database, last, MOST_AT_ONCE):
+        done += await run(purge, found)
     return done

@@ -1,14 +1,15 @@
-"""Settings of the notices service: the common ones, and the mail server."""
+"""Settings of notices: the common ones, the mail server, and the keys of visitors' data."""
 
 from email.headerregistry import Address
 from email.utils import parseaddr
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from services import settings
+from shared.unit_of_work import Run
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "settings_of"]
 
 
 class Settings(settings.Settings):
@@ -35,6 +36,19 @@ class Settings(settings.Settings):
         validate_default=True,
         description="Address of the page for links in e-mails, such as https://…",
     )
+    visit_keys: str = Field(
+        default="",
+        repr=False,
+        description="Master keys that wrap the daily keys of visitors' data, the newest first, "
+        "separated by commas; empty: visitors are counted and not registered.",
+    )
+
+    @field_validator("visit_keys")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if any(len(one.strip()) < 16 for one in value.split(",") if one.strip()):
+            raise ValueError("each key has at least 16 characters")
+        return value
 
     @field_validator("mail_from")
     @classmethod
@@ -60,3 +74,8 @@ class Settings(settings.Settings):
     def channels(self) -> tuple[str, ...]:
         """The channels by which notifications are sent."""
         return ("inbox", "email") if self.smtp_host else ("inbox",)
+
+
+def settings_of(run: Run) -> Settings:
+    """Return the settings of a run as those of notices."""
+    return cast(Settings, run.settings)

@@ -1,4 +1,4 @@
-"""Events of notices: branches with their calendars, notices, notifications and enquiries."""
+"""Events of notices: branches with calendars, notices, notifications, enquiries, occupancy."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -333,3 +333,26 @@ class EnquiryClosed(
     subject="enquiry_id",
 ):
     """Published when the patron or a librarian closes an enquiry, or a librarian merges it."""
+
+
+class BranchOccupancy(
+    Event, topic="branch.occupancy", publisher="notices", key="branch", subject="branch"
+):
+    """Published when the number of people inside a branch has changed: numbers, and no person.
+
+    A branch that becomes full, busy or quiet is published at once, other changes at most once a
+    minute.
+    """
+
+    branch: Code = Field(description="Branch code.")
+    day: date
+    at: datetime = Field(description="Business time of the numbers.")
+    inside: Count = Field(description="Number of people inside.")
+    capacity: Count | None = Field(description="Maximum number of people inside; null: no limit.")
+    level: Literal["quiet", "busy", "full"] = Field(
+        description="`busy` from 80 % of the capacity on; without a capacity always `quiet`. "
+        "`full`: nobody can enter, also because the free places are kept for people who were "
+        "called from the queue."
+    )
+    waiting: Count = Field(description="Number of people in the queue.")
+    entered: Count = Field(description="Number of people who have entered on this day.")

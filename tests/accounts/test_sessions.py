@@ -52,7 +52,9 @@ async def test_a_patron_session_lasts_an_hour(api: Api, other_replica: Api) -> N
     assert (await other_replica.get(f"/v1/patrons/{mei['id']}", as_=token)).json() == mei
 
 
-@pytest.mark.parametrize(("role", "hours"), [("staff", 8), ("station", 24), ("ops", 8)])
+@pytest.mark.parametrize(
+    ("role", "hours"), [("staff", 8), ("station", 24), ("tracer", 8), ("ops", 8)]
+)
 async def test_staff_stations_and_operators_log_in(
     api: Api, other_replica: Api, role: str, hours: int
 ) -> None:

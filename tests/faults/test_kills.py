@@ -307,3 +307,29 @@ async def test_all_registrations_of_a_cancelled_activity_end_whenever_events_is_
     for card in cards:
         inbox = (await library.get("/v1/me/inbox", by=card))["items"]
         assert [one["kind"] for one in inbox].count("registration.cancelled") == 3
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("point", ["work.after-commit", ""], ids=["before the answer", "after it"])
+async def test_a_look_at_visits_is_on_record_whenever_its_process_is_killed(
+    running: System, library: Library, point: str
+) -> None:
+    library.now = "2020-11-02T10:00:00+08:00"
+    branch = await library.branch()
+    visitor = {"door": "Main", "name": "Ng Ka-yi", "phone": "6123 4567"}
+    await library.post(f"/v1/branches/{branch}/visits", visitor, by="staff")
+    span = {"start": "2020-11-02T09:00:00+08:00", "until": "2020-11-02T11:00:00+08:00"}
+    case = {"case_number": f"CASE {branch}", "reason": "A visitor has fallen ill"}
+    body = {"branch": branch, **span, **case}
+    notices = running.process("notices")
+    if point:
+        async with doomed([notices], point, 1):
+            status, _ = await library.try_("POST", "/v1/tracings", body, by="tracer")
+        assert status == 503
+    else:
+        status, seen = await library.try_("POST", "/v1/tracings", body, by="tracer")
+        notices.kill()
+        assert (status, [one["name"] for one in seen["visits"]]) == (201, ["Ng Ka-yi"])
+        await asyncio.to_thread(notices.start)
+    looks = (await library.get("/v1/tracings", by="ops"))["items"]
+    assert [one["found"] for one in looks if one["case_number"] == case["case_number"]] == [1]

@@ -39,6 +39,13 @@ NO_SIGN = {
     "PUT /v1/questions/{question_id}": "is about the question bank",
     "DELETE /v1/questions/{question_id}": "is about the question bank",
     "POST /v1/questions/{question_id}/votes": "is about the question bank",
+    "POST /v1/branches/{code}/counts": "is about visitors",
+    "POST /v1/branches/{code}/venue": "is about visitors",
+    "POST /v1/branches/{code}/visits": "is about visitors",
+    "POST /v1/visits": "is about visitors",
+    "POST /v1/me/visits": "is about visitors",
+    "POST /v1/visits/leavings": "is about visitors",
+    "POST /v1/tickets": "is about visitors",
     # Due dates follow in sweeps, after the command; fines are queried when they are shown.
     "POST /v1/closures": "moves dates later",
     "PATCH /v1/closures/{closure_id}": "moves dates later",

@@ -1,19 +1,23 @@
 """Reports of the doctor, lag and outbox commands on a healthy and a damaged system."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from ops.audit.findings import Finding
 from ops.audit.lost_events import recorded_as_lost
-from ops.commands.doctor import Finding, examine
+from ops.commands.doctor import examine
 from ops.direct import indexes_of
 from services.gateway.views.store.schema import WHOLE
+from services.notices import sealing
+from services.notices.domain.visit import KEPT_DAYS
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import dead_letter_topic, ensure_topics
-from shared.clock import parse_instant
+from shared.clock import parse_instant, wall_clock
 from shared.ids import new_id
 from shared.mongo import Client, connect, ensure_indexes
 from tests.ops.command import carrel
@@ -281,3 +285,39 @@ async def test_the_doctor_of_a_system_with_a_prefix_examines_only_topics_with_th
     assert (await problems(settings)).keys() == faults
     nowhere = settings.model_copy(update={"topic_prefix": "three."})
     assert (await problems(nowhere))["topics"].found.startswith("three.")
+
+
+async def test_visits_and_keys_that_are_too_old_are_found(
+    settings: Settings, client: Client
+) -> None:
+    database = client[f"{settings.database_prefix}_notices"]
+    now = wall_clock()
+    for age, day in ((0, now.date()), (KEPT_DAYS, (now - timedelta(days=KEPT_DAYS + 1)).date())):
+        row = {"recorded_at": now - timedelta(days=age, hours=2), "day": day.isoformat()}
+        await database.visits.insert_one({"_id": new_id(), **row})
+    assert (await problems(settings))[
+        "visits"
+    ].found == "1 visits and 0 keys are older than 31 days"
+    assert "purge-visits" in (await problems(settings))["visits"].remedy
+    await database.visits.delete_many({})
+    key = sealing.master_key("the master key of that month").encrypt(b"a key")
+    kept = {"_id": day.isoformat(), "wrapped": key, "recorded_at": now}
+    await database.visit_keys.insert_one(kept)
+    assert (await problems(settings))["visits"].found.startswith("0 visits and 1 keys")
+
+
+async def test_the_master_keys_in_use_must_be_set_and_others_be_removed(
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = client[f"{settings.database_prefix}_notices"]
+    now = wall_clock()
+    key = sealing.master_key("the master key of this month").encrypt(b"a key")
+    kept = {"_id": now.date().isoformat(), "wrapped": key, "recorded_at": now}
+    await database.visit_keys.insert_one(kept)
+    assert "lacks the master key of 1 days" in (await problems(settings))["visits"].found
+    monkeypatch.setenv("CARREL_VISIT_KEYS", "the master key of this month")
+    assert "visits" not in await problems(settings)
+    old = "the master key of another month"
+    monkeypatch.setenv("CARREL_VISIT_KEYS", f"the master key of this month,{old}")
+    found = (await problems(settings))["visits"]
+    assert (found.level, found.found.endswith("keys that no day needs")) == ("warn", True)

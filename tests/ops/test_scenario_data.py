@@ -54,6 +54,13 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
     "ask-recording": ({"card", "activity"}, set()),
     "ask-librarian": ({"card", "subject", "text"}, {"branch"}),
     "answer-enquiry": ({"card", "subject", "text"}, set()),
+    "check-in": ({"branch", "door", "counted", "name", "phone"}, set()),
+    "check-out-visitor": ({"name", "inside"}, set()),
+    "trace-visits": (
+        {"branch", "start", "until", "case_number", "reason", "visitors"},
+        set(),
+    ),
+    "destroy-visits": ({"branch", "start", "until", "case_number", "reason"}, set()),
     "expect": (set(), {"view", "my_info", "branch", "outstanding"}),
 }
 MUST_EXPECT = {
@@ -762,7 +769,7 @@ def test_patrons_and_callers_are_complete() -> None:
     assert all(
         patron["home_branch"] in branches() and patron["story"] for patron in data["patrons"]
     )
-    assert [caller["role"] for caller in data["callers"]] == ["staff", "station", "ops"]
+    assert [caller["role"] for caller in data["callers"]] == ["staff", "station", "tracer", "ops"]
 
 
 def test_juniors_borrow_what_is_not_for_adults() -> None:

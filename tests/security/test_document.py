@@ -35,7 +35,7 @@ from tests.systems import started_system
 
 EXAMPLES = 12
 """Number of generated requests for each operation."""
-SEQUENCES = {"": 20, "patron": 160, "staff": 200, "station": 60, "ops": 40}
+SEQUENCES = {"": 20, "patron": 160, "staff": 200, "station": 60, "tracer": 8, "ops": 40}
 """Least number of sequences for each role; in a sequence, operations use earlier answers."""
 MOST_ROUNDS = 5
 """Greatest multiple of these numbers to play until all of FOLLOWED has occurred."""
@@ -60,6 +60,7 @@ FOLLOWED = {
         ("GET /v1/titles", "/{title_id}"),
         ("POST /v1/returns", "/copies/{barcode}/arrival"),
     },
+    "tracer": {("GET /v1/titles", "/{title_id}"), ("GET /v1/branches", "/{code}")},
     "ops": {("GET /v1/titles", "/{title_id}"), ("GET /v1/branches", "/{code}")},
 }
 """Pairs of operations that must occur, by role.
@@ -75,6 +76,7 @@ SENT = (
     "Place",
     "ReturnIn",
     "SessionIn",
+    "TracingBody",
 )
 """Bodies with fields that name existing things."""
 IDENTITIES = ("id", "code", "barcode")
@@ -101,7 +103,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 async def tokens(library: Library) -> dict[str, str]:
     """A token for each role; "" is a caller without one."""
     card = await library.patron(await library.branch())
-    found = {role: library.tokens[role] for role in ("staff", "station", "ops")}
+    found = {role: library.tokens[role] for role in ("staff", "station", "tracer", "ops")}
     return {**found, "patron": library.tokens[card], "": ""}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tests.library import PIN, Library
 from tests.security.conftest import Operation, operations
 
-PUBLIC = {"title_id", "code", "activity_id", "question_id"}
+PUBLIC = {"title_id", "code", "activity_id", "question_id", "venue"}
 """Path parameters of routes that anyone may call."""
 OF_ONES_OWN = {
     "POST /v1/activities/{activity_id}/registration",
@@ -148,7 +148,7 @@ async def test_a_patron_cannot_reserve_for_another_patron(library: Library) -> N
 
 async def test_no_caller_exceeds_the_rights_of_their_role(library: Library) -> None:
     card = await library.patron(await library.branch())
-    callers = {"patron": card, "staff": "staff", "station": "station", "ops": "ops"}
+    callers = {role: role for role in ("staff", "station", "tracer", "ops")} | {"patron": card}
     for operation in await operations(library):
         path = operation.path.replace("{", "").replace("}", "")
         for role, name in callers.items():
@@ -188,7 +188,7 @@ async def test_unknown_fields_in_a_body_are_refused(library: Library) -> None:
     """Roles, owners, amounts and versions cannot be sent by any caller."""
     branch = await library.branch()
     card = await library.patron(branch)
-    callers = {"patron": card, "staff": "staff", "station": "station", "ops": "ops", "": ""}
+    callers = {role: role for role in ("staff", "station", "tracer", "ops", "")} | {"patron": card}
     privileged = {"roles": ["ops"], "owner_id": "x", "version": 9, "$set": {"a": 1}, "a.b": 1}
     for operation in await operations(library):
         if not operation.has_body or operation.path == "/v1/me/stream":

@@ -115,6 +115,31 @@ class Story:
         body = {"subject": subject, "text": "Where are the maps of 1900?", **more}
         return str((await self.library.post("/v1/enquiries", body, by=card))["id"])
 
+    async def full_library(self) -> tuple[str, str]:
+        """Add a library for one person with one inside; return its code and its venue code."""
+        code = await self.library.branch()
+        with at(self.library, BEFORE):
+            closure = {"branches": [code], "from": "2020-12-10", "reason": "Prevention"}
+            closed = await self.library.post("/v1/closures", closure, by="staff")
+            terms = {"branches": [code], "reopened_on": "2021-02-19", "capacity": 1}
+            await self.library.post(f"/v1/closures/{closed['id']}/reopening", terms, by="staff")
+        await self.count(code, entered=1)
+        venue = await self.library.post(f"/v1/branches/{code}/venue", by="staff")
+        return code, str(venue["venue"])
+
+    async def count(self, code: str, **people: int) -> None:
+        """Count people at a door of a library."""
+        body = {"door": "Main", **people}
+        await self.library.post(f"/v1/branches/{code}/counts", body, by="staff")
+
+    async def caller(self, role: str) -> str:
+        """Add an account of staff, a tracer or an operator, and return its card number."""
+        card = unique(role)
+        account = {"card_number": card, "pin": PIN, "name": f"A. {role}", "role": role}
+        await self.library.post("/v1/staff", account, by="ops")
+        self.library.tokens[card] = await self.library._log_in(card)
+        return card
+
     async def busy_reader(self, language: str = "en") -> "BusyReader":
         """Add a patron with three loans, one of them of November, who owes a fine of four days."""
         card = await self.library.patron(CENTRAL, language=language)

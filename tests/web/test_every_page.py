@@ -80,7 +80,22 @@ async def test_every_desk_page_passes_the_checks(
     assert {"/desk/closures/one", "/desk/suspensions/one", "/desk/enquiries/one"} <= set(kinds)
 
 
-async def test_every_guest_page_passes_the_checks(windows: Windows, pictures: Path) -> None:
+async def test_every_guest_page_passes_the_checks(
+    windows: Windows, story: Story, pictures: Path
+) -> None:
+    code, venue = await story.full_library()
     page = await windows.open()
-    async for kind in walked(page, ["/catalogue?q=factory"]):
+    starts = ["/catalogue?q=factory", f"/check-in/{venue}", f"/libraries/{code}"]
+    async for kind in walked(page, starts):
         await looked_at(page, pictures, f"guest{kind.replace('/', '-')}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_pages_of_contact_tracing_pass_the_checks(
+    windows: Windows, story: Story, language: str, pictures: Path
+) -> None:
+    for role, path in (("tracer", "/tracing"), ("ops", "/tracing/looks")):
+        page = await windows.open(language, card=await story.caller(role))
+        await page.goto(path)
+        assert await page.locator("h1").count() == 1
+        await looked_at(page, pictures, f"{language}{path.replace('/', '-')}")

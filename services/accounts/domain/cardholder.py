@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Role = Literal["patron", "staff", "station", "ops"]
+Role = Literal["patron", "staff", "station", "tracer", "ops"]
 PIN_LENGTHS = range(6, 65)
 
 

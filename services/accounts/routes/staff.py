@@ -1,4 +1,4 @@
-"""Accounts of staff, stations and operators."""
+"""Accounts of staff, stations, contact tracers and operators."""
 
 from typing import Literal
 
@@ -22,16 +22,16 @@ router = APIRouter(prefix="/v1")
 
 
 class StaffIn(Body):
-    """A new account of staff, a station or an operator."""
+    """A new account of staff, a station, a contact tracer or an operator."""
 
     card_number: CardNumber
     pin: NewPin
     name: Name
-    role: Literal["staff", "station", "ops"]
+    role: Literal["staff", "station", "tracer", "ops"]
 
 
 class StaffOut(BaseModel):
-    """An account of staff, a station or an operator."""
+    """An account of staff, a station, a contact tracer or an operator."""
 
     id: str
     card_number: str
@@ -42,7 +42,7 @@ class StaffOut(BaseModel):
 @router.post("/staff", status_code=201, tags=["staff"])
 @refuses(CardTaken)
 async def post_staff(body: StaffIn, caller: Ops, run: Run, settings: OwnSettings) -> StaffOut:
-    """Create an account for staff, a station or an operator."""
+    """Create an account for staff, a station, a contact tracer or an operator."""
     staff_id = await run(
         add_staff,
         AddStaff(

@@ -13,9 +13,10 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def get_account(visit: Anyone, caller: LoggedIn, today: Today) -> Response:
-    """Show My Account; send staff to the desk."""
-    if "staff" in caller.roles:
-        return visit.go("/desk")
+    """Show My Account; send other callers to their own pages."""
+    for role, path in (("staff", "/desk"), ("tracer", "/tracing"), ("ops", "/tracing/looks")):
+        if role in caller.roles:
+            return visit.go(path)
     return await _account(visit, today.isoformat())
 
 

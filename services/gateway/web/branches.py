@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -14,6 +15,8 @@ from shared.http.dependencies import BusinessTime
 router = APIRouter(include_in_schema=False)
 
 MOST = "200"
+HOURS = 8
+"""Greatest number of hours in the picture of how full a library was."""
 
 
 async def branches_by_code(api: Api) -> dict[str, dict[str, Any]]:
@@ -25,6 +28,44 @@ async def branches_by_code(api: Api) -> dict[str, dict[str, Any]]:
 async def branch_names(api: Api) -> dict[str, str]:
     """Return names by code; empty if the API cannot list them, and pages then show the codes."""
     return {code: branch["name"] for code, branch in (await branches_by_code(api)).items()}
+
+
+@dataclass(frozen=True)
+class Hour:
+    """An hour in the picture of how full a library was."""
+
+    starts_at: datetime
+    """In the library's time zone."""
+    most: int
+    percent: int
+    """Height of its bar."""
+
+
+def picture(occupancy: Mapping[str, Any], at: datetime) -> list[Hour]:
+    """Return the last hours up to `at`, a local time, from the first in which people were counted.
+
+    An hour without a count had as many people inside as the one before it.
+    """
+    slots = [(_local(slot["at"], at), slot["most"], slot["inside"]) for slot in occupancy["slots"]]
+    if not slots:
+        return []
+    this = at.replace(minute=0, second=0, microsecond=0)
+    first = max(slots[0][0].replace(minute=0), this - timedelta(hours=HOURS - 1))
+    starts = [first + timedelta(hours=n) for n in range(HOURS) if first + timedelta(hours=n) <= at]
+    mosts = []
+    for start in starts:
+        before = [inside for slot, _, inside in slots if slot < start]
+        during = [most for slot, most, _ in slots if start <= slot < start + timedelta(hours=1)]
+        mosts.append(max(during, default=before[-1] if before else 0))
+    top = max(*mosts, occupancy["capacity"] or 0, 1)
+    return [
+        Hour(start, most, round(100 * most / top))
+        for start, most in zip(starts, mosts, strict=True)
+    ]
+
+
+def _local(instant: str, at: datetime) -> datetime:
+    return datetime.fromisoformat(instant).astimezone(at.tzinfo)
 
 
 @router.get("/libraries")
@@ -41,11 +82,13 @@ async def get_branch(visit: Anyone, now: BusinessTime, code: str, on: str = "") 
     """Show a library on one day: its hours, a closure, its services and its notices."""
     at = now.astimezone(visit.zone)
     day = _day(on) or at.date()
-    asked, news = await asyncio.gather(
+    asked, news, counted = await asyncio.gather(
         visit.api.get(f"/v1/branches/{segment(code)}", on=day.isoformat()),
         visit.api.get("/v1/notices", branch=code, limit="5"),
+        visit.api.get(f"/v1/branches/{segment(code)}/occupancy"),
     )
     branch = asked.json()
+    occupancy = counted.json() if counted.done and day == at.date() else None
     return visit.page(
         "library.html",
         branch=branch,
@@ -53,6 +96,8 @@ async def get_branch(visit: Anyone, now: BusinessTime, code: str, on: str = "") 
         is_today=day == at.date(),
         until=_until(visit, branch, at),
         notices=news.json()["items"] if news.done else [],
+        occupancy=occupancy,
+        hours=picture(occupancy, at) if occupancy else [],
     )
 
 

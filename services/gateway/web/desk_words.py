@@ -85,6 +85,9 @@ MESSAGES = {
     "enquiry-taken": marked("You answer this question."),
     "enquiry-passed-on": marked("The question is passed on."),
     "enquiry-merged": marked("Both questions are answered here. The reader is told."),
+    "visitors-counted": marked("Counted."),
+    "visitor-registered": marked("The visitor is registered and counted."),
+    "venue-renewed": marked("The library has a new code. Put it at the doors."),
 }
 """Messages after a command at the desk."""
 
@@ -133,6 +136,9 @@ PROBLEMS = {
     "nothing-to-withdraw": marked("This closure has ended or was withdrawn already."),
     "resumes-before-start": marked("Fines must restart after the first day without fines."),
     "suspension-withdrawn": marked("This suspension was withdrawn. Record a new one."),
+    "too-many-doors": marked(
+        "This library has too many doors already. Use the name of one of them."
+    ),
     "suspension-over": marked(
         "This suspension has ended. You can withdraw it only as recorded in error."
     ),
@@ -157,6 +163,9 @@ AT_FAULT = {
 
 FIELDS = {
     "card_number": marked("Library card number"),
+    "door": marked("Door"),
+    "entered": marked("People"),
+    "left": marked("People"),
     "barcodes": marked("Barcodes"),
     "at": marked("Returned on"),
     "name": marked("Name"),

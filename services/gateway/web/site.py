@@ -11,6 +11,7 @@ from services.gateway.web import (
     branches,
     catalogue,
     charges,
+    check_in,
     enquiries,
     files,
     history,
@@ -22,6 +23,7 @@ from services.gateway.web import (
     notices,
     setting,
     sign_in,
+    tracing,
     unsubscribe,
 )
 from services.gateway.web.api import Failure
@@ -35,6 +37,7 @@ from services.gateway.web.desk import (
     news,
     patrons,
     suspensions,
+    visitors,
 )
 from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.session import (
@@ -51,9 +54,9 @@ ROUTERS = tuple(
     subject.router
     for subject in (
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
-        *(history, catalogue, activities, branches, notices, bank, unsubscribe),
+        *(history, catalogue, activities, branches, check_in, notices, bank, unsubscribe),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
-        *(desk_activities, deliveries),
+        *(desk_activities, deliveries, visitors, tracing),
     )
 )
 

@@ -66,7 +66,10 @@ DESK_PAGES = (
     ("/desk/notices", marked("Publish a notice")),
     ("/desk/enquiries", marked("Questions")),
     ("/desk/deliveries", marked("E-mails")),
+    ("/desk/visitors", marked("Visitors")),
 )
+TRACER_PAGES = (("/tracing", marked("Contact tracing")),)
+OVERSEER_PAGES = (("/tracing/looks", marked("Looks at visits")),)
 OPEN_PAGES = (
     ("/catalogue", marked("Catalogue")),
     ("/activities", marked("Activities")),
@@ -206,6 +209,10 @@ class _Context:
             return PATRON_PAGES
         if "staff" in roles:
             return DESK_PAGES
+        if "tracer" in roles:
+            return TRACER_PAGES
+        if "ops" in roles:
+            return OVERSEER_PAGES
         return PATRON_PAGES[:1] if self._visit.unknown else ()
 
     @property
@@ -360,6 +367,10 @@ PatronVisit = Annotated[Visit, _signed_in("patron")]
 """The visit of a logged-in patron."""
 DeskVisit = Annotated[Visit, _signed_in("staff")]
 """The visit of a logged-in librarian."""
+TracerVisit = Annotated[Visit, _signed_in("tracer")]
+"""The visit of a logged-in contact tracer."""
+OverseerVisit = Annotated[Visit, _signed_in("ops")]
+"""The visit of a logged-in operator."""
 
 
 async def _today(visit: Anyone, now: BusinessTime) -> Any:

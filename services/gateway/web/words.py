@@ -47,6 +47,9 @@ MESSAGES = {
     "voted": marked("Thank you for telling us."),
     "enquiry-replied": marked("Your message is sent."),
     "enquiry-closed": marked("The question is closed."),
+    "checked-in": marked("Welcome. You're checked in."),
+    "checked-out": marked("You're checked out. Goodbye."),
+    "queued": marked("You're in the queue with number %(number)s."),
 }
 """Messages after a command, by code.
 
@@ -139,6 +142,18 @@ PROBLEMS = {
     "too-many-enquiries": marked("You have too many open questions. Close one of them first."),
     "no-such-question": marked("There is no such question."),
     "no-such-notice": marked("There is no such notice."),
+    # visits
+    "branch-is-closed": marked("The library is closed now."),
+    "branch-full": marked("The library is full now. Join the queue, or come back later."),
+    "branch-not-full": marked("There is room inside: you don't need to wait."),
+    "queue-full": marked("Too many people are waiting. Please come back later."),
+    "no-such-venue": marked("This code isn't valid any more. Please scan the code at the door."),
+    "no-such-visit": marked("This visit has ended already."),
+    "visits-not-kept": marked(
+        "This library doesn't register its visitors at the moment. You can just walk in."
+    ),
+    "bad-span": marked("The end must be after the start."),
+    "too-many-visits": marked("Too many visits match. Please choose a shorter time."),
     # activities
     "no-such-activity": marked("There is no such activity."),
     "no-registration-needed": marked("You don't need to register. Everybody is welcome."),
@@ -162,6 +177,7 @@ AT_FAULT = {
     "file-too-large": "files",
     "too-many-files": "files",
     "too-many-attachments": "files",
+    "bad-span": "until",
 }
 """Field that a refusal is about, by the refusal's code."""
 
@@ -174,6 +190,9 @@ FIELDS = {
     "phone": marked("Telephone number"),
     "new_pin": marked("New PIN, 6 to 64 characters"),
     "repeated_pin": marked("New PIN again"),
+    "start": marked("From"),
+    "until": marked("Until"),
+    "case_number": marked("Number of the case"),
     "subject": marked("What is it about?"),
     "files": marked("Files"),
     "body": marked("Which libraries"),
@@ -191,6 +210,12 @@ ENQUIRIES = {
 
 CHANNELS = {"email": marked("E-mail")}
 """Names of the channels of messages, beside the inbox."""
+FULLNESS = {
+    "quiet": marked("Room inside"),
+    "busy": marked("Nearly full"),
+    "full": marked("Full"),
+}
+"""Levels of how full a library is."""
 
 FILL_IN = marked("Please fill this in.")
 CHECK_FIELD = marked("Please check this field.")

@@ -324,6 +324,12 @@ def day_of(branch: Branch, day: date) -> BranchDay:
     return BranchDay(day, bool(today), today, terms.services, terms.measures, terms.capacity, None)
 
 
+def is_open_at(branch: Branch, local: datetime) -> bool:
+    """Return whether a branch is open at a time in the library's time zone."""
+    clock = f"{local:%H:%M}"
+    return any(h.opens <= clock < h.closes for h in day_of(branch, local.date()).hours)
+
+
 def opens_after_closure(branch: Branch, day: date) -> date | None:
     """Return the first open day of a branch that is closed on `day`.
 

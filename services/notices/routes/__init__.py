@@ -12,6 +12,9 @@ from services.notices.routes import (
     feeds,
     notices,
     notifications,
+    occupancy,
+    tracing,
+    visits,
 )
 
 __all__ = ["router"]
@@ -19,5 +22,6 @@ __all__ = ["router"]
 router = APIRouter()
 for subject in (
     *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
+    *(occupancy, tracing, visits),
 ):
     router.include_router(subject.router)

@@ -13,8 +13,10 @@ from services.notices.store import (
     enquiries,
     notices,
     notifications,
+    occupancy,
     patrons,
     titles,
+    visits,
 )
 from shared.mongo import Indexes
 from shared.personal_data import Personal
@@ -30,8 +32,10 @@ __all__ = [
     "enquiries",
     "notices",
     "notifications",
+    "occupancy",
     "patrons",
     "titles",
+    "visits",
 ]
 
 INDEXES: Indexes = {
@@ -43,8 +47,10 @@ INDEXES: Indexes = {
     **enquiries.INDEXES,
     **notices.INDEXES,
     **notifications.INDEXES,
+    **occupancy.INDEXES,
     **patrons.INDEXES,
     **titles.INDEXES,
+    **visits.INDEXES,
 }
 
 PERSONAL = (

@@ -1,0 +1,84 @@
+"""Desk pages of visitors: count and register them at the doors, and print the code for a door."""
+
+import asyncio
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Response
+
+from services.gateway.web.api import Failure, segment
+from services.gateway.web.branches import branch_names
+from services.gateway.web.desk import forms
+from services.gateway.web.fields import filled
+from services.gateway.web.session import FlashMessage
+from services.gateway.web.visit import DeskVisit, Visit
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/desk/visitors")
+async def get_visitors(visit: DeskVisit, branch: str = "", door: str = "") -> Response:
+    """Show how full a library is, with the forms of its doors."""
+    return await _page(visit, branch, door)
+
+
+@router.post("/desk/visitors/counts")
+async def post_count(visit: DeskVisit) -> Response:
+    """Count people who enter or leave."""
+    people = visit.text("people")
+    body = {
+        "door": visit.text("door"),
+        visit.text("way"): int(people) if people.isdecimal() and len(people) < 4 else people,
+    }
+    return await _sent(visit, "counts", body, "visitors-counted")
+
+
+@router.post("/desk/visitors/registrations")
+async def post_registration(visit: DeskVisit) -> Response:
+    """Register a visitor who has no phone to do it with."""
+    body = {name: visit.text(name) for name in ("door", "name", "phone")}
+    return await _sent(visit, "visits", body, "visitor-registered")
+
+
+@router.post("/desk/visitors/venue")
+async def post_venue(visit: DeskVisit) -> Response:
+    """Give the library a new code for its doors."""
+    return await _sent(visit, "venue", None, "venue-renewed")
+
+
+async def _sent(visit: Visit, path: str, body: dict[str, Any] | None, said: str) -> Response:
+    branch, door = visit.text("branch"), visit.text("door")
+    reply = await visit.api.send(
+        "POST", f"/v1/branches/{segment(branch)}/{path}", body, key=visit.key
+    )
+    if not reply.done:
+        failure = reply.failure()
+        if failure.status not in (409, 422):
+            raise failure
+        return await _page(visit, branch, door, failure)
+    query = urlencode({"branch": branch, "door": door})
+    return forms.remember_branch(visit, visit.go(f"/desk/visitors?{query}", FlashMessage(said, {})))
+
+
+async def _page(visit: Visit, branch: str, door: str, refused: Failure | None = None) -> Response:
+    names = await branch_names(visit.api)
+    place = branch or forms.desk_branch(visit) or next(iter(names), "")
+    occupancy: dict[str, Any] | None = None
+    venue: str | None = None
+    if place:
+        counted, code = await asyncio.gather(
+            visit.api.get(f"/v1/branches/{segment(place)}/occupancy"),
+            visit.api.get(f"/v1/branches/{segment(place)}/venue"),
+        )
+        occupancy, venue = counted.json(), code.json()["venue"]
+    return visit.page(
+        "desk/visitors.html",
+        status=refused.status if refused else 200,
+        branches=names,
+        place=place,
+        door=door,
+        occupancy=occupancy,
+        venue=venue,
+        refused=refused,
+        form=filled(visit, refused),
+    )
