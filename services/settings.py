@@ -22,6 +22,11 @@ class Settings(settings.Settings):
         "for links that leave it; empty: such links are relative or left out.",
     )
 
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
     issuer: ClassVar[settings.TokenIssuer] = ISSUER
 
     attachment_bytes: int = Field(

@@ -31,11 +31,6 @@ class Settings(settings.Settings):
         validate_default=True,
         description="Sender, as in `City Library <library@example.org>`.",
     )
-    site: str = Field(
-        default="",
-        validate_default=True,
-        description="Address of the page for links in e-mails, such as https://…",
-    )
     visit_keys: str = Field(
         default="",
         repr=False,
@@ -57,12 +52,13 @@ class Settings(settings.Settings):
             raise ValueError("an address is needed while CARREL_SMTP_HOST is set")
         return value
 
-    @field_validator("site")
+    @field_validator("smtp_host")
     @classmethod
-    def _is_safe(cls, value: str, info: ValidationInfo) -> str:
-        if info.data.get("smtp_host") and not value.startswith(("https://", "http://127.0.0.1")):
-            raise ValueError("an address with https:// is needed while CARREL_SMTP_HOST is set")
-        return value.rstrip("/")
+    def _has_safe_links(cls, value: str, info: ValidationInfo) -> str:
+        url = info.data.get("public_url", "")
+        if value and not url.startswith(("https://", "http://127.0.0.1")):
+            raise ValueError("CARREL_PUBLIC_URL has to begin with https:// for links in e-mails")
+        return value
 
     @property
     def sender(self) -> Address:

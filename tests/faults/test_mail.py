@@ -38,7 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, mail_port: int) -> Iterato
         "CARREL_SMTP_PORT": str(mail_port),
         "CARREL_SMTP_SECURITY": "none",
         "CARREL_MAIL_FROM": "library@example.org",
-        "CARREL_SITE": "https://library.example.org",
+        "CARREL_PUBLIC_URL": "https://library.example.org",
     }
 
     def environment(folder: Path) -> dict[str, dict[str, str]]:

@@ -26,7 +26,7 @@ NOTICE = {
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"public_url": SITE + "/"})
+    return settings.model_copy(update={"public_url": SITE})
 
 
 async def publish(api: Api, at: str = FEBRUARY_17, **change: Any) -> dict[str, Any]:

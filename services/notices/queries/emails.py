@@ -44,20 +44,20 @@ def email_of(
 
     `code` is the code of `language`. Raises BadAddress.
     """
-    unsubscribe = f"{settings.site}/unsubscribe/{to.unsubscribe}"
+    unsubscribe = f"{settings.public_url}/unsubscribe/{to.unsubscribe}"
     message = EmailMessage(policy=SMTP)
     message["From"] = settings.sender
     message["To"] = _to(to.address)
     message["Subject"] = _subject(title, language)
     message["Date"] = at
-    message["Message-ID"] = f"<{delivery_id}@{urlsplit(settings.site).hostname}>"
+    message["Message-ID"] = f"<{delivery_id}@{urlsplit(settings.public_url).hostname}>"
     message["Auto-Submitted"] = "auto-generated"
     message["List-Unsubscribe"] = f"<{unsubscribe}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     see = language.say(frame.SEE)
     stop = language.say(frame.UNSUBSCRIBE)
     why = language.say(frame.WHY)
-    inbox = f"{settings.site}/inbox"
+    inbox = f"{settings.public_url}/inbox"
     message.set_content(
         "\n\n".join([*texts, see.format(address=inbox), why, stop.format(address=unsubscribe)])
         + "\n"

@@ -98,7 +98,7 @@ class _Feed:
             publisher=words.say(PUBLISHER),
             language=self._language,
             names=await branches.names(self._db, found),
-            site=settings.public_url.rstrip("/"),
+            site=settings.public_url,
             page="/notices" + (f"?{urlencode(place)}" if place else ""),
             path=f"{path}?{urlencode({**place, 'lang': self._language})}",
         )
