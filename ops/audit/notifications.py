@@ -15,6 +15,8 @@ NOTIFIES_ONE_PATRON = (
     "hold.expired",
     "registration.confirmed",
     "registration.cancelled",
+    "admission.granted",
+    "admission.standby",
 )
 """Topics whose events give one patron one notification each; see `_is_notified`."""
 

@@ -31,7 +31,8 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
     )
     asked = await _by_patron(stores["notices"].enquiries.find({"state": {"$ne": "closed"}}))
     registered = await _by_patron(stores["events"].registrations.find({}))
-    for patron in {*views, *loans, *holds, *charges, *unread, *registered, *asked}:
+    admitted = await _by_patron(stores["events"].study_applications.find({}))
+    for patron in {*views, *loans, *holds, *charges, *unread, *registered, *asked, *admitted}:
         view = views.get(patron, {})
         shown = {(key, loan["version"], loan["due_on"]) for key, loan in _not_ended(view, "loans")}
         true = {(loan["_id"], loan["version"], loan["due_on"]) for loan in loans[patron]}
@@ -60,6 +61,14 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
         result.expect(
             joined == truly_joined,
             f"patron {patron} is shown other registrations: {joined ^ truly_joined}",
+        )
+        let_in = {
+            (key, one["version"], one["state"]) for key, one in _not_ended(view, "admissions")
+        }
+        truly_let_in = {(one["_id"], one["version"], one["state"]) for one in admitted[patron]}
+        result.expect(
+            let_in == truly_let_in,
+            f"patron {patron} is shown other applications: {let_in ^ truly_let_in}",
         )
         open_ones = {
             (key, one["version"], one["state"]) for key, one in _not_ended(view, "enquiries")

@@ -2,9 +2,10 @@
 
 import random
 
-from services.events import queries
+from services.events import queries, store
 from services.events.usecases.announce_release import AnnounceRelease, announce_release
 from services.events.usecases.continue_change import ContinueChange, continue_change
+from services.events.usecases.draw_season import ContinueDraw, continue_draw
 from shared.jobs import Jobs
 from shared.unit_of_work import Origin, Run
 
@@ -32,4 +33,17 @@ async def registrations(run: Run) -> int:
         because = run.because_of(Origin(now=since))
         while count := await because(continue_change, ContinueChange(activity_id)):
             done += count
+    return done
+
+
+@jobs.steadily(seconds=1)
+async def draws(run: Run) -> int:
+    """Continue draws of study rooms; return the number of steps taken."""
+    unfinished = list((await store.seasons.unfinished(run.database)).items())
+    random.shuffle(unfinished)
+    done = 0
+    for season_id, since in unfinished:
+        because = run.because_of(Origin(now=since))
+        while await because(continue_draw, ContinueDraw(season_id)):
+            done += 1
     return done

@@ -53,6 +53,10 @@ subscriptions = Subscriptions(apply)
     events.RegistrationConfirmed,
     events.RegistrationWaitlisted,
     events.RegistrationCancelled,
+    events.AdmissionApplied,
+    events.AdmissionGranted,
+    events.AdmissionStandby,
+    events.AdmissionWithdrawn,
 )
 def show_in_account(event: Event, origin: Origin) -> Sequence[Change]:
     """Apply a change about one patron to that patron's view."""

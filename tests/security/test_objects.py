@@ -9,10 +9,11 @@ from typing import Any
 from tests.library import PIN, Library
 from tests.security.conftest import Operation, operations
 
-PUBLIC = {"title_id", "code", "activity_id", "question_id"}
+PUBLIC = {"title_id", "code", "activity_id", "question_id", "season_id"}
 """Path parameters of routes that anyone may call."""
 OF_ONES_OWN = {
     "POST /v1/activities/{activity_id}/registration",
+    "POST /v1/study-seasons/{season_id}/application",
     "POST /v1/questions/{question_id}/votes",
 }
 """Routes that create something for the caller from a public thing."""
@@ -45,6 +46,8 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     await library.post(f"/v1/activities/{activity}/registration", by=card)
     question = {"subject": "Old maps", "text": "Where are they?"}
     enquiry = await library.post("/v1/enquiries", question, by=card)
+    season = await library.season(branch)
+    await library.post(f"/v1/study-seasons/{season}/application", {"branch": branch}, by=card)
     account = await library.get("/v1/me", by=card)
     return {
         "loan_id": loan["id"],
@@ -54,6 +57,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
         "notification_id": inbox["items"][0]["id"],
         "activity_id": activity,
         "enquiry_id": enquiry["id"],
+        "season_id": season,
         "patron_id": account["patron"]["id"],
     }
 
@@ -70,7 +74,7 @@ def placed(operation: Operation, things: dict[str, str]) -> str | None:
 
 async def state(library: Library, card: str) -> Any:
     """Return all that the owner can see of their own things, except how current it is."""
-    paths = ("holds", "charges", "inbox", "preferences", "registrations", "enquiries")
+    paths = ("holds", "charges", "inbox", "preferences", "registrations", "enquiries", "admissions")
     seen = [
         await library.get(path, by=card) for path in ("/v1/me", *(f"/v1/me/{p}" for p in paths))
     ]

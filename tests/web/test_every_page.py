@@ -57,6 +57,8 @@ async def test_every_patron_page_passes_the_checks(
         await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
     assert {
         "/enquiries/one",
+        "/study-rooms/one",
+        "/study-rooms/one/ballot",
         "/questions/one",
         "/catalogue/one",
         "/activities/one",
@@ -77,7 +79,12 @@ async def test_every_desk_page_passes_the_checks(
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.locator("h1").count() == 1
         await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
-    assert {"/desk/closures/one", "/desk/suspensions/one", "/desk/enquiries/one"} <= set(kinds)
+    assert {
+        "/desk/closures/one",
+        "/desk/suspensions/one",
+        "/desk/enquiries/one",
+        "/desk/study-rooms/one",
+    } <= set(kinds)
 
 
 async def test_every_guest_page_passes_the_checks(windows: Windows, pictures: Path) -> None:

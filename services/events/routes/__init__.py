@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from services.events.routes import activities, effects, feed, registrations
+from services.events.routes import activities, admissions, effects, feed, registrations, seasons
 
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (activities, feed, registrations, effects):
+for subject in (activities, feed, registrations, seasons, admissions, effects):
     router.include_router(subject.router)

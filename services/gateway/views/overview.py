@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from services.gateway.views.open_items import (
+    open_admissions,
     open_charges,
     open_enquiries,
     open_holds,
@@ -54,6 +55,7 @@ def overview(
         "accruing": fines,
         "totals": _totals(loans, holds, charges, fines),
         "activities": _registered(view, activities, positions, midnight),
+        "admissions": _admissions(view, today),
         "enquiries": _enquiries(view),
         "inbox": {"unread": _unread(view)},
         "sources": _sources(view, live),
@@ -185,6 +187,26 @@ def _enquiries(view: Mapping[str, Any]) -> list[Document]:
         }
         for key, one in open_enquiries(view).items()
     ]
+
+
+def _admissions(view: Mapping[str, Any], today: date) -> list[Document]:
+    """Return the applications and admission cards of seasons that are not over, by their end."""
+    found = [
+        {
+            "id": key,
+            "season_id": one["season_id"],
+            "season": one["season"],
+            "branch": one["branch"],
+            "state": one["state"],
+            "standby_number": one["standby_number"],
+            "valid_from": one["valid_from"],
+            "valid_until": one["valid_until"],
+            "version": one["version"],
+        }
+        for key, one in open_admissions(view).items()
+        if one["valid_until"] >= today.isoformat()
+    ]
+    return sorted(found, key=lambda one: (one["valid_until"], one["id"]))
 
 
 def _unread(view: Mapping[str, Any]) -> int:

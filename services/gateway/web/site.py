@@ -22,11 +22,13 @@ from services.gateway.web import (
     notices,
     setting,
     sign_in,
+    study_rooms,
 )
 from services.gateway.web.api import Failure
 from services.gateway.web.desk import bank as desk_bank
 from services.gateway.web.desk import closures, fetching, lending, news, patrons, suspensions
 from services.gateway.web.desk import enquiries as desk_enquiries
+from services.gateway.web.desk import study_rooms as desk_study_rooms
 from services.gateway.web.session import SESSION, ForgedForm, FormOfEndedSession, Said, cookie
 from services.gateway.web.sign_in import ask_again, log_in_address
 from services.gateway.web.visit import LogInFirst, visit_after
@@ -35,8 +37,9 @@ ROUTERS = tuple(
     subject.router
     for subject in (
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
-        *(history, catalogue, activities, branches, notices, bank),
+        *(history, catalogue, activities, study_rooms, branches, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
+        *(desk_study_rooms,),
     )
 )
 

@@ -58,10 +58,12 @@ DESK_PAGES = (
     ("/desk/suspensions", marked("Suspensions of fines")),
     ("/desk/notices", marked("Publish a notice")),
     ("/desk/enquiries", marked("Questions")),
+    ("/desk/study-rooms", marked("Seasons")),
 )
 OPEN_PAGES = (
     ("/catalogue", marked("Catalogue")),
     ("/activities", marked("Activities")),
+    ("/study-rooms", marked("Study rooms")),
     ("/libraries", marked("Libraries")),
     ("/notices", marked("Notices")),
     ("/questions", marked("Questions and answers")),

@@ -39,6 +39,8 @@ SAID = {
         "tell you when you get a place."
     ),
     "withdrawn": marked("You're no longer registered."),
+    "applied": marked("Your application is recorded. We'll tell you the result of the draw."),
+    "application-withdrawn": marked("Your application has ended."),
     "enquiry-opened": marked(
         "Your question is sent. We'll tell you when a librarian has answered it."
     ),
@@ -124,6 +126,11 @@ PROBLEMS = {
     "enquiry-full": marked("This question has too many messages. Please ask a new one."),
     "too-many-enquiries": marked("You have too many open questions. Close one of them first."),
     "no-such-question": marked("There is no such question."),
+    # study rooms
+    "no-such-season": marked("There is no such season of the study rooms."),
+    "applications-not-open": marked("You can't apply yet."),
+    "applications-closed": marked("Applications are closed."),
+    "season-over": marked("This season is over."),
     # activities
     "no-such-activity": marked("There is no such activity."),
     "no-registration-needed": marked("You don't need to register. Everybody is welcome."),
@@ -205,6 +212,9 @@ ENTRIES = {
 }
 """Names of entries in a charge's ledger, by kind."""
 
+CATEGORIES = desk.CATEGORIES
+"""Names of patron categories, for which study rooms reserve places."""
+
 DAYS = {
     "charged": marked("charged"),
     "suspended": marked("free: fines were suspended"),
@@ -217,7 +227,7 @@ DAYS = {
 SOURCES = {
     "accounts": marked("your details"),
     "circulation": marked("loans, reservations and charges"),
-    "events": marked("activities"),
+    "events": marked("activities and study rooms"),
     "notices": marked("libraries and messages"),
 }
 """Parts of a page, by the service that provides them."""

@@ -13,6 +13,7 @@ from shared.contracts.circulation import (
     HoldExpired,
     HoldReady,
 )
+from shared.contracts.events import AdmissionGranted, AdmissionStandby
 from shared.contracts.notices import EnquiryAnswered
 from tests import samples
 from tests.notices.lending import Lending
@@ -98,6 +99,8 @@ def story() -> list[Happened]:
         rescheduled("activity-2"),
         called_off("activity-2", "e"),
         samples.enquiry(EnquiryAnswered, 2, patron_id="e", state="answered"),
+        samples.admission(AdmissionStandby, 2, patron_id="e", state="standby", standby_number=3),
+        samples.admission(AdmissionGranted, 3, patron_id="e", state="granted", waited=True),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -143,7 +146,7 @@ INBOXES = [
     [],
     ["fines.resumed", "fines.suspended"],
     [
-        "enquiry.answered",
+        *("admission.granted", "admission.standby", "enquiry.answered"),
         *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
         *("hold.cancelled", "hold.expired", "hold.changed", "hold.ready"),
         *("loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
@@ -169,6 +172,8 @@ SAYS = {
     "branch.closure-changed": {"branch", "reopened_on", "previous_reopened_on"},
     "recording.released": {"activity"},
     "enquiry.answered": {"subject"},
+    "admission.granted": {"branch", "season", "valid_from", "valid_until"},
+    "admission.standby": {"branch", "season", "number"},
     "hold.ready": {"title", "branch", "collect_from", "shelf_until"},
     "hold.changed": {"title", "branch", "collect_from", "shelf_until"},
     "hold.expired": {"title"},

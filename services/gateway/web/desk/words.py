@@ -48,6 +48,10 @@ SAID = {
     "enquiry-noted": marked("Your note is saved."),
     "enquiry-taken": marked("You answer this question."),
     "enquiry-passed-on": marked("The question is passed on."),
+    "season-announced": marked("The season is announced."),
+    "application-keyed-in": marked("The application is recorded."),
+    "list-closed": marked("The list is closed and published."),
+    "places-drawn": marked("The places are drawn. Every applicant is told the result."),
 }
 """Messages after a command at the desk."""
 
@@ -78,6 +82,19 @@ PROBLEMS = {
         "Someone has changed this question since you opened it. Compare it with yours, then save "
         "it again."
     ),
+    "bad-season": marked(
+        "The days, sessions or places contradict each other. The draw is after the last day to "
+        "apply and before the first day of the cards."
+    ),
+    "no-such-room": marked("This library has no study room in this season."),
+    "applied-already": marked("There is an application for this season already."),
+    "paper-number-taken": marked("An application with this number is recorded already."),
+    "received-in-future": marked("This day is in the future. Enter today or an earlier day."),
+    "applications-still-open": marked(
+        "The last day to apply is not over, or the list is not closed."
+    ),
+    "too-early-to-draw": marked("The announced day of the draw has not come yet."),
+    "drawn-already": marked("The places are drawn already."),
     "card-taken": marked("This card number belongs to another account."),
     "no-such-branch": marked("There is no such library."),
     "no-such-closure": marked("There is no such closure."),
@@ -109,6 +126,8 @@ AT_FAULT = {
     "not-in-closure": "kinds",
     "nothing-to-reopen": "kinds",
     "bad-hours": "opens",
+    "paper-number-taken": "paper_number",
+    "received-in-future": "received_on",
     "reopened-before-closed": "reopened_on",
     "resumes-before-start": "resumes_on",
 }
@@ -138,6 +157,15 @@ FIELDS = {
     "resumes_on": marked("Fines restart on"),
     "reason": marked("Reason"),
     "text": marked("Text"),
+    "rooms": marked("Study rooms"),
+    "sessions": marked("Sessions of each day"),
+    "applications_from": marked("First day to apply"),
+    "applications_until": marked("Last day to apply"),
+    "draw_on": marked("Day of the draw"),
+    "valid_from": marked("First day of the admission cards"),
+    "valid_until": marked("Last day of the admission cards"),
+    "paper_number": marked("Number on the paper"),
+    "received_on": marked("Day of receipt"),
     "title": marked("Heading"),
     "content": marked("Text"),
 }

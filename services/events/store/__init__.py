@@ -1,4 +1,4 @@
-"""Collections and indexes of events."""
+"""Collections and indexes of events: activities here, study rooms in `seasons`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.events.domain.activity import Activity, Closed, Recording
 from services.events.domain.registration import Places, Registration, RegistrationState
+from services.events.store import seasons
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Stale, Work
 
@@ -34,6 +35,7 @@ INDEXES: Indexes = {
         IndexModel([("activity_id", ASCENDING), ("state", ASCENDING), ("turn", ASCENDING)]),
     ],
     "patrons": [],
+    **seasons.INDEXES,
 }
 
 
