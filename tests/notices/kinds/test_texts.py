@@ -38,7 +38,7 @@ FACTS: Facts = {
     "asks": False,
     "season_id": "season-1",
     "season": "Examinations of 2021",
-    "valid_from": date(2021, 3, 15),
+    "valid_from": date(2021, 4, 1),
     "valid_until": date(2021, 5, 20),
     "waited": True,
     "number": 417,
