@@ -9,7 +9,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.events.domain.activity import Activity, Closed, Recording
 from services.events.domain.registration import Places, Registration, RegistrationState
-from services.events.store import seasons
+from services.events.store import seasons as seasons
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Stale, Work
 

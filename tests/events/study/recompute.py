@@ -15,7 +15,7 @@ def recomputed(ballot: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]
     for room in ballot["rooms"]:
         mine = [e for e in ballot["entries"] if e["branch"] == room["branch"]]
         mine.sort(key=lambda e: sha256((ballot["seed"] + e["id"]).encode()).digest())
-        cards = set()
+        cards: set[str] = set()
         for category, quota in room["quotas"].items():
             cards |= {e["id"] for e in [e for e in mine if e["category"] == category][:quota]}
         others = [e["id"] for e in mine if e["id"] not in cards]
