@@ -105,6 +105,7 @@ SERVICES = (
             "activities": events.ActivitySnapshot,
             "registrations": events.RegistrationSnapshot,
             "admissions": events.AdmissionSnapshot,
+            "seats": events.SeatSnapshot,
         },
     ),
     Declaration(

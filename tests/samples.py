@@ -262,6 +262,23 @@ def admission(kind: type[E], version: int, key: str = "application-1", **more: A
     return kind.model_validate({**fields, "version": version, **more})
 
 
+def seat(kind: type[E], version: int, key: str = "seat-1", **more: Any) -> E:
+    fields = {
+        "seat_id": key,
+        "application_id": "application-1",
+        "season_id": "season-1",
+        "season": "Examinations of 2021",
+        "patron_id": "patron-1",
+        "branch": "HKCL",
+        "starts_at": at(1000),
+        "ends_at": at(1004),
+        "until": at(1000.5),
+        "state": "held",
+        "promoted": True,
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
 def notice(notice_id: str = "notice-1", version: int = 1, **more: Any) -> Event:
     fields = {
         "notice_id": notice_id,

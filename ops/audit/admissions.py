@@ -6,6 +6,14 @@ from collections import Counter
 from ops.audit.findings import Audit
 from shared.mongo import Database, Document
 
+OF_APPLICATIONS = (
+    "admission.applied",
+    "admission.granted",
+    "admission.standby",
+    "admission.withdrawn",
+)
+"""Topics of the events of an application; the others are of a season or a seat."""
+
 
 async def check_admissions(
     result: Audit, store: Database, events: dict[str, list[Document]]
@@ -37,12 +45,22 @@ async def check_admissions(
         if season["seed"] is not None:
             fits = _sha256(season["seed"]) == season["commitment"]
             result.expect(fits, f"season {key} was drawn with another seed than announced")
-    published = [
-        event
-        for topic in events
-        if topic.startswith("admission.") and topic != "admission.drawn"
-        for event in events[topic]
-    ]
+    places = {
+        (season["_id"], room["branch"]): room["places"]
+        for season in seasons
+        for room in season["rooms"]
+    }
+    seated: Counter[str] = Counter()
+    async for seat in store.study_seats.find({"state": {"$ne": "lapsed"}}, {"sitting_id": 1}):
+        seated[seat["sitting_id"]] += 1
+    async for sitting in store.study_sittings.find({}):
+        more = seated[sitting["_id"]] - places[sitting["season_id"], sitting["branch"]]
+        result.expect(
+            more <= 0,
+            f"sitting {sitting['_id']} has {more} patrons more than places",
+            doubled=max(more, 0),
+        )
+    published = [event for topic in OF_APPLICATIONS for event in events[topic]]
     last = {
         event["application_id"]: event for event in sorted(published, key=lambda e: e["version"])
     }

@@ -17,6 +17,7 @@ NOTIFIES_ONE_PATRON = (
     "registration.cancelled",
     "admission.granted",
     "admission.standby",
+    "admission.promoted",
 )
 """Topics whose events give one patron one notification each; see `_is_notified`."""
 

@@ -19,6 +19,7 @@ from services.gateway.views.open_items import (
     open_holds,
     open_loans,
     open_registrations,
+    open_seats,
 )
 from services.gateway.views.rebuild import PARTS, is_of_a_patron, told_by
 from services.gateway.views.store.changes import TABLES, Change, Erasure, Row, ViewChange
@@ -117,6 +118,7 @@ def _shown_in(view: Mapping[str, Any]) -> set[str]:
         *(f"registrations.{key}" for key in open_registrations(view)),
         *(f"charges.{key}" for key in open_charges(view)),
         *(f"admissions.{key}" for key in open_admissions(view)),
+        *(f"seats.{key}" for key in open_seats(view)),
         *(f"enquiries.{key}" for key in open_enquiries(view)),
         *(f"notifications.{key}" for key, one in notifications.items() if not one["read"]),
     }

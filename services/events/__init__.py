@@ -6,8 +6,8 @@ that anyone can recompute, and the admission cards.
 
 Publishes activity.published, activity.rescheduled, activity.cancelled, recording.released,
 registration.confirmed, registration.waitlisted, registration.cancelled, admission.applied,
-admission.drawn, admission.granted, admission.standby and admission.withdrawn. Subscribes to
-patron.erased.
+admission.drawn, admission.granted, admission.standby, admission.withdrawn, admission.promoted,
+admission.checked-in and admission.lapsed. Subscribes to patron.erased.
 
 The address of a recording is in a collection of its own, from which no event and no list is built.
 Only one query returns it, and that query checks the instant of release.

@@ -17,6 +17,7 @@ EXAMPLES: Mapping[str, Any] = {
     "ChargeOut.statement_url": f"/v1/charges/{CHARGE}/statement",
     # activities, news and messages
     "AdmittedOut.id": ADMISSION,
+    "AdmittedOut.place_until": None,
     "AdmittedOut.season": "Examinations of 2021",
     "AdmittedOut.standby_number": None,
     "AdmittedOut.state": "granted",

@@ -136,6 +136,10 @@ class AdmittedOut(BaseModel):
     )
     valid_from: date
     valid_until: date
+    place_until: datetime | None = Field(
+        description="Time until which a place in a session is held for a patron on the standby "
+        "list; null: none was given, or it was taken or lapsed."
+    )
     version: int
 
 

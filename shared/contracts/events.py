@@ -215,3 +215,49 @@ class AdmissionDrawn(
     seed: Short
     granted: Count = Field(description="Number of applications that got a card.")
     standby: Count = Field(description="Number of applications on the standby lists.")
+
+
+class SeatSnapshot(Event):
+    """A place in one session of a study room, held for or taken by a patron, after a change."""
+
+    seat_id: Id
+    application_id: Id
+    season_id: Id
+    season: Text = Field(description="Name of the season.")
+    patron_id: Id
+    branch: Code = Field(description="Code of the branch with the study room.")
+    starts_at: datetime
+    ends_at: datetime
+    until: datetime = Field(description="Time until which the place is held for the patron.")
+    state: Literal["held", "checked-in", "lapsed"]
+    promoted: bool = Field(description="True if the patron was on the standby list.")
+
+
+class AdmissionPromoted(
+    SeatSnapshot,
+    topic="admission.promoted",
+    publisher="events",
+    key="patron_id",
+    subject="seat_id",
+):
+    """Published when a place whose patron did not come goes to the next on the standby list."""
+
+
+class AdmissionCheckedIn(
+    SeatSnapshot,
+    topic="admission.checked-in",
+    publisher="events",
+    key="patron_id",
+    subject="seat_id",
+):
+    """Published when a patron comes in with an admission card."""
+
+
+class AdmissionLapsed(
+    SeatSnapshot,
+    topic="admission.lapsed",
+    publisher="events",
+    key="patron_id",
+    subject="seat_id",
+):
+    """Published when a patron did not come in time, or no longer has a card."""

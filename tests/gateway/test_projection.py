@@ -24,6 +24,7 @@ Hear = Callable[..., Awaitable[None]]
 LIVE = dict.fromkeys(OWNERS, True)
 WITH_ENDS = (
     *("loans", "holds", "charges", "notifications", "registrations", "admissions", "enquiries"),
+    "seats",
 )
 
 

@@ -218,3 +218,39 @@ class NoSuchCard(Refusal):
     code = "no-such-card"
     status = 404
     reason = "No library card has this number."
+
+
+class NoSuchAdmission(Refusal):
+    """No admission card of the season has this code."""
+
+    code = "no-such-admission"
+    status = 404
+    reason = "No admission card of this season has this code."
+
+
+class NoSessionNow(Refusal):
+    """There is no session that patrons may enter now."""
+
+    code = "no-session-now"
+    reason = "There is no session now."
+
+
+class NoPlaceInSession(Refusal):
+    """The patron is on the standby list and holds no place in this session, and none is free."""
+
+    code = "no-place-in-session"
+    reason = "There is no place for this card in this session yet."
+
+
+class CheckedInAlready(Refusal):
+    """The card was used for this session already."""
+
+    code = "checked-in-already"
+    reason = "This card was used for this session already."
+
+
+class PlaceLapsed(Refusal):
+    """The patron came too late; the place went to the standby list."""
+
+    code = "place-lapsed"
+    reason = "The place was held until a set time, and went to the next on the standby list."

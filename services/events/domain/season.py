@@ -55,6 +55,8 @@ class Season:
     """Last day of the admission cards."""
     commitment: str
     """Hash of the seed, published from the beginning."""
+    grace_minutes: int = 15
+    """Minutes for which a place is held in a session before it goes to the standby list."""
     applications: int = 0
     """Number of applications that have not been withdrawn."""
     closed_at: datetime | None = None
@@ -105,6 +107,8 @@ class Application:
     category: str
     """The patron's category at the time of applying, which the quotas count."""
     applied_at: datetime
+    code: str = field(default="", repr=False)
+    """Secret code of the admission card."""
     paper_number: str | None = None
     """Number of an application by post, as staff keyed it in; None: applied online."""
     received_on: date | None = None

@@ -91,6 +91,11 @@ class OwnAdmissionOut(AdmissionOut):
     season: str = Field(description="Name of the season.")
     valid_from: date
     valid_until: date
+    code: str = Field(description="Secret code of the admission card, for the door.", repr=False)
+    place_until: datetime | None = Field(
+        description="Time until which a place in the present session is held for a patron on the "
+        "standby list; null: none is."
+    )
 
     @classmethod
     def placed(cls, admission: Admission) -> "OwnAdmissionOut":
@@ -100,6 +105,8 @@ class OwnAdmissionOut(AdmissionOut):
             season=admission.season.name,
             valid_from=admission.season.valid_from,
             valid_until=admission.season.valid_until,
+            code=admission.application.code,
+            place_until=admission.place_until,
         )
 
 
@@ -116,9 +123,10 @@ class FiledOut(AdmissionOut):
     category: str
     paper_number: str | None = Field(description="Null: applied online.")
     received_on: date | None
+    no_shows: int = Field(description="Number of sessions in which the place was not taken.")
 
     @classmethod
-    def filed(cls, application: Application) -> "FiledOut":
+    def filed(cls, application: Application, no_shows: int = 0) -> "FiledOut":
         """Build the response from an application."""
         return cls(
             **AdmissionOut.of(application).model_dump(),
@@ -126,6 +134,7 @@ class FiledOut(AdmissionOut):
             category=application.category,
             paper_number=application.paper_number,
             received_on=application.received_on,
+            no_shows=no_shows,
         )
 
 
@@ -170,9 +179,11 @@ async def delete_application(
 
 @router.get("/study-seasons/{season_id}/application")
 @refuses(NoSuchSeason, NotApplied)
-async def get_application(season_id: SeasonId, caller: Patron, db: Db) -> OwnAdmissionOut:
-    """Get the patron's own application."""
-    return OwnAdmissionOut.placed(await queries.admission(db, season_id, caller.id))
+async def get_application(
+    season_id: SeasonId, caller: Patron, db: Db, now: BusinessTime
+) -> OwnAdmissionOut:
+    """Get the patron's own application, with the code of the admission card."""
+    return OwnAdmissionOut.placed(await queries.admission(db, season_id, caller.id, now))
 
 
 @router.post("/study-seasons/{season_id}/applications", status_code=201)
@@ -216,7 +227,8 @@ async def get_applications(
     """List the applications for a season that have not been withdrawn."""
     await queries.season(db, season_id)
     found = await store.seasons.list_applications(db, season_id, page.after or "", page.limit + 1)
-    items = [FiledOut.filed(one) for one in found]
+    missed = await store.seats.count_no_shows(db, [one.id for one in found])
+    items = [FiledOut.filed(one, missed.get(one.id, 0)) for one in found]
     return FiledPage(**page_of(items, page, lambda item: str(item.id)))
 
 
@@ -225,5 +237,5 @@ async def get_my_admissions(
     request: Request, caller: Patron, db: Db, now: BusinessTime
 ) -> OwnAdmissions:
     """List the patron's applications for seasons that are not over."""
-    found = await queries.admissions_to_come(db, caller.id, today_of(request, now))
+    found = await queries.admissions_to_come(db, caller.id, now, today_of(request, now))
     return OwnAdmissions(items=[OwnAdmissionOut.placed(one) for one in found])

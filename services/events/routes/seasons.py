@@ -67,6 +67,13 @@ class SeasonBody(Body):
     draw_on: date = Field(description="First day on which the places may be drawn.")
     valid_from: date
     valid_until: date = Field(description="Last day of the admission cards.")
+    grace_minutes: int = Field(
+        default=15,
+        ge=5,
+        le=120,
+        description="Minutes for which a place is held in a session before it goes to the standby "
+        "list.",
+    )
 
 
 class RoomOut(BaseModel):
@@ -96,6 +103,7 @@ class SeasonOut(BaseModel):
     draw_on: date
     valid_from: date
     valid_until: date
+    grace_minutes: int
     commitment: str = Field(
         description="SHA-256 of the secret seed of the draw, published from the beginning."
     )
@@ -121,6 +129,7 @@ class SeasonOut(BaseModel):
             draw_on=season.draw_on,
             valid_from=season.valid_from,
             valid_until=season.valid_until,
+            grace_minutes=season.grace_minutes,
             commitment=season.commitment,
             closed_at=season.closed_at,
             list_hash=season.list_hash,
@@ -197,6 +206,7 @@ async def post_season(body: SeasonBody, caller: Staff, run: Run) -> SeasonOut:
         draw_on=body.draw_on,
         valid_from=body.valid_from,
         valid_until=body.valid_until,
+        grace_minutes=body.grace_minutes,
     )
     return SeasonOut.of(await run(announce_season, command))
 

@@ -1,4 +1,4 @@
-"""Collections and indexes of events: activities here, study rooms in `seasons`."""
+"""Collections and indexes of events: activities here, study rooms in `seasons` and `seats`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pymongo import ASCENDING, IndexModel
 from services.events.domain.activity import Activity, Closed, Recording
 from services.events.domain.registration import Places, Registration, RegistrationState
 from services.events.store import seasons as seasons
+from services.events.store import seats as seats
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Stale, Work
 
@@ -36,6 +37,7 @@ INDEXES: Indexes = {
     ],
     "patrons": [],
     **seasons.INDEXES,
+    **seats.INDEXES,
 }
 
 

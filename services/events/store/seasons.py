@@ -31,6 +31,7 @@ INDEXES: Indexes = {
             unique=True,
             partialFilterExpression={"paper_number": {"$type": "string"}},
         ),
+        IndexModel([("season_id", ASCENDING), ("code", ASCENDING)]),
         # The applications of a season without a result, the cards of a room, and its standby list.
         IndexModel(
             [
@@ -103,6 +104,11 @@ async def application_of(work: Work, season_id: str, patron_id: str) -> Applicat
     return await work.find(Application, APPLICATIONS, query)
 
 
+async def application_with_code(work: Work, season_id: str, code: str) -> Application | None:
+    """Return the application whose card has this code; None if there is none."""
+    return await work.find(Application, APPLICATIONS, {"season_id": season_id, "code": code})
+
+
 async def is_paper_taken(work: Work, season_id: str, paper_number: str) -> bool:
     """Return whether an application by post has this number."""
     query = {"season_id": season_id, "paper_number": paper_number}
@@ -152,6 +158,12 @@ async def find_all(db: Database, since: str, limit: int) -> list[Season]:
     order = [("valid_until", ASCENDING), ("_id", ASCENDING)]
     cursor = db[SEASONS].find({"valid_until": {"$gte": since}}).sort(order).limit(limit)
     return [from_document(Season, document) async for document in cursor]
+
+
+async def find_valid(db: Database, day: str) -> list[Season]:
+    """Return the drawn seasons whose cards are valid on a day."""
+    query = {"valid_until": {"$gte": day}, "valid_from": {"$lte": day}, "seed": {"$ne": None}}
+    return [from_document(Season, document) async for document in db[SEASONS].find(query)]
 
 
 async def find_by_id(db: Database, season_ids: Collection[str]) -> dict[str, Season]:

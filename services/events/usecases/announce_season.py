@@ -24,6 +24,7 @@ class AnnounceSeason:
     draw_on: date
     valid_from: date
     valid_until: date
+    grace_minutes: int
 
 
 async def announce_season(work: Work, command: AnnounceSeason) -> Season:
@@ -39,6 +40,7 @@ async def announce_season(work: Work, command: AnnounceSeason) -> Season:
         draw_on=command.draw_on,
         valid_from=command.valid_from,
         valid_until=command.valid_until,
+        grace_minutes=command.grace_minutes,
         commitment=commitment(seed),
     )
     check_season(season)

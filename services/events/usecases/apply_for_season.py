@@ -1,5 +1,6 @@
 """Apply for a study room in a season."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +15,9 @@ from services.events.domain.season import Application, check_application
 from services.events.usecases.admission_events import record_applied
 from shared.ids import new_id
 from shared.unit_of_work import Work
+
+CODE_BYTES = 8
+"""Length of the code of an admission card: it cannot be guessed, and can be typed."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ async def apply_for_season(work: Work, command: ApplyForSeason) -> Application:
         branch=command.branch,
         category=command.category,
         applied_at=work.now,
+        code=secrets.token_hex(CODE_BYTES).upper(),
         paper_number=paper,
         received_on=command.received_on,
     )

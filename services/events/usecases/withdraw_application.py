@@ -8,6 +8,7 @@ from services.events.domain import season as rules
 from services.events.domain.refusals import NoSuchSeason, NotApplied
 from services.events.domain.season import Application, Ending, Season
 from services.events.usecases.admission_events import record_withdrawn
+from services.events.usecases.pass_on_places import end_seats
 from services.events.usecases.settle_draw import give_free_places
 from shared.unit_of_work import Work
 
@@ -66,6 +67,7 @@ async def _end(
     """End an application. Its id stays in the closed list, so that the draw can be recomputed."""
     ended = rules.withdraw(application)
     await store.seasons.delete_application(work, application)
+    await end_seats(work, season, application.id)
     record_withdrawn(work, season, ended, by)
     counted = replace(season, applications=season.applications - 1)
     await give_free_places(work, counted, application.branch, today)

@@ -48,6 +48,11 @@ def open_admissions(view: Mapping[str, Any] | None) -> dict[str, Document]:
     return _not_ended(view, "admissions")
 
 
+def open_seats(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """Return the places in study rooms that are held for the patron from a standby list, by id."""
+    return _not_ended(view, "seats")
+
+
 def waiting(view: Mapping[str, Any] | None) -> dict[str, Document]:
     """Return the waiting holds and registrations by id, each with its `queue` and its `place`."""
     return {

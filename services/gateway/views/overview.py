@@ -11,6 +11,7 @@ from services.gateway.views.open_items import (
     open_holds,
     open_loans,
     open_registrations,
+    open_seats,
 )
 from services.gateway.views.store.reads import Common
 from services.registry import OWNERS
@@ -191,6 +192,7 @@ def _enquiries(view: Mapping[str, Any]) -> list[Document]:
 
 def _admissions(view: Mapping[str, Any], today: date) -> list[Document]:
     """Return the applications and admission cards of seasons that are not over, by their end."""
+    held = {one["application_id"]: one["until"] for one in open_seats(view).values()}
     found = [
         {
             "id": key,
@@ -201,6 +203,7 @@ def _admissions(view: Mapping[str, Any], today: date) -> list[Document]:
             "standby_number": one["standby_number"],
             "valid_from": one["valid_from"],
             "valid_until": one["valid_until"],
+            "place_until": instant(held[key]) if key in held else None,
             "version": one["version"],
         }
         for key, one in open_admissions(view).items()

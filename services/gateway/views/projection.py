@@ -19,7 +19,12 @@ from shared.contracts.circulation import (
     SuspensionSnapshot,
     TitleCatalogued,
 )
-from shared.contracts.events import ActivitySnapshot, AdmissionSnapshot, RegistrationSnapshot
+from shared.contracts.events import (
+    ActivitySnapshot,
+    AdmissionSnapshot,
+    RegistrationSnapshot,
+    SeatSnapshot,
+)
 from shared.contracts.notices import (
     BranchSnapshot,
     EnquirySnapshot,
@@ -220,6 +225,16 @@ def _fold_admission(event: AdmissionSnapshot, at: datetime) -> Sequence[Change]:
             "valid_until": event.valid_until.isoformat(),
         }
     path = f"admissions.{_field(event.application_id)}"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+
+
+@fold.register
+def _fold_seat(event: SeatSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "state": event.state}
+    ends = event.state != "held"
+    if not ends:
+        content |= {"application_id": event.application_id, "until": event.until}
+    path = f"seats.{_field(event.seat_id)}"
     return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
 
 

@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any
 
+import segno
 from fastapi import APIRouter, Response
+from markupsafe import Markup
 
 from services.gateway.web.api import segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.session import Said
 from services.gateway.web.visit import Anyone, PatronVisit, Today, Visit
+from shared.http.problems import NotFound
 
 router = APIRouter(include_in_schema=False)
 
@@ -55,6 +58,25 @@ async def get_ballot(visit: Anyone, season_id: str) -> Response:
         ballot=found.json(),
         application=application,
         branches=names,
+    )
+
+
+@router.get("/study-rooms/{season_id}/card")
+async def get_card(visit: PatronVisit, season_id: str) -> Response:
+    """Show the patron's admission card with its code, for the phone and for printing."""
+    asked, application, names = await asyncio.gather(
+        visit.api.get(_path(season_id)), _application(visit, season_id), branch_names(visit.api)
+    )
+    if application is None or application["state"] == "applied":
+        raise NotFound("card")
+    code = application["code"]
+    return visit.page(
+        "study-card.html",
+        season=asked.json(),
+        card=application,
+        branches=names,
+        code=" ".join(code[at : at + 4] for at in range(0, len(code), 4)),
+        picture=Markup(segno.make(code, micro=False).svg_inline(scale=6)),  # noqa: S704 - ours
     )
 
 

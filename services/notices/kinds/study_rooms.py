@@ -1,12 +1,17 @@
-"""Notifications about study rooms: an admission card, or a number on the standby list."""
+"""Notifications about study rooms: a card, a number on the standby list, a place that is free."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Self
 
 from services.notices.kinds.kind import Kind, Known
 from services.notices.kinds.language import Language, marked
-from shared.contracts.events import AdmissionGranted, AdmissionSnapshot, AdmissionStandby
+from shared.contracts.events import (
+    AdmissionGranted,
+    AdmissionPromoted,
+    AdmissionSnapshot,
+    AdmissionStandby,
+)
 from shared.unit_of_work import Run
 
 
@@ -79,4 +84,35 @@ class OnStandby(OfAdmission, events=[AdmissionStandby]):
                 "{number} on the standby list."
             ),
             marked("You'll be told if you get a place."),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacePassedOn(Kind, events=[AdmissionPromoted]):
+    """A notification of a place in the present session that nobody took."""
+
+    season_id: str
+    season: str
+    branch: str
+    held_until: datetime
+
+    @classmethod
+    async def of(cls, event: AdmissionPromoted, run: Run) -> Self:
+        """Return the facts of the place."""
+        return cls(
+            season_id=event.season_id,
+            season=event.season,
+            branch=event.branch,
+            held_until=event.until,
+        )
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the name of the library."""
+        return {"branch": known.branches.get(self.branch, self.branch)}
+
+    def texts(self, known: Known) -> list[str]:
+        """Return sentences with the room, and until when the place is held."""
+        return [
+            marked("There is a place for you now in the study room of {branch} ({season})."),
+            marked("It is held for you until {held_until}. After that the next in line gets it."),
         ]

@@ -60,8 +60,12 @@ async def test_a_patron_applies_withdraws_and_finds_the_result(rooms: Site) -> N
         await rooms.events.post(f"{path}/draw", at=DRAW, **staff)
         window.at = CARDS
         assert "You have an admission card" in (await window.get(here)).text
+        card = await window.get(f"{here}/card")
+        assert "<svg" in card.html
+        code = (await rooms.events.get(f"{path}/application", as_=token("a"))).json()["code"]
+        assert code in card.text.replace(" ", "")
         for language in ("zh-Hant", "zh-Hans"):
-            for address in ("/study-rooms", here, f"{here}/ballot"):
+            for address in ("/study-rooms", here, f"{here}/ballot", f"{here}/card"):
                 shown = await window.get(f"{address}?lang={language}")
                 assert (shown.status, shown.language) == (200, language)
 
@@ -112,7 +116,19 @@ async def test_staff_announce_key_in_close_and_draw(rooms: Site) -> None:
         page = await window.submit(page, f"{here}/draw")
         assert "The places are drawn." in page.text
         assert "Standby: number 1" in page.text
+        window.at = "2021-03-20T09:00:00+08:00"
+        door = f"{here}/door"
+        path = f"/v1{here.removeprefix('/desk').replace('rooms', 'seasons')}/application"
+        mine = [(await rooms.events.get(path, as_=token(one))).json() for one in ("1", "2")]
+        [card] = [one["code"] for one in mine if one["state"] == "granted"]
+        [waits] = [one["code"] for one in mine if one["state"] == "standby"]
+        page = await window.submit(await window.get(door), door, code="0" * 16)
+        assert (page.status, "has this code" in page.text) == (404, True)
+        page = await window.submit(page, door, code=waits)
+        assert "There is no place for this card in this session yet." in page.text
+        page = await window.submit(page, door, code=card)
+        assert "The reader may come in." in page.text
         for language in ("zh-Hant", "zh-Hans"):
-            for address in ("/desk/study-rooms", here):
+            for address in ("/desk/study-rooms", here, door):
                 shown = await window.get(f"{address}?lang={language}")
                 assert (shown.status, shown.language) == (200, language)

@@ -42,6 +42,7 @@ FACTS: Facts = {
     "valid_until": date(2021, 5, 20),
     "waited": True,
     "number": 417,
+    "held_until": datetime(2021, 4, 7, 1, 30, tzinfo=UTC),
     "version": 1,
     "branch": "TPO",
     "branches": ("STPL",),

@@ -31,7 +31,7 @@ async def post_season(visit: DeskVisit) -> Response:
         "name": visit.text("name"),
         "rooms": _rooms(visit),
         "sessions": _sessions(visit),
-        **forms.given(visit, *DAYS),
+        **forms.given(visit, *DAYS, "grace_minutes"),
     }
     reply = await visit.api.send("POST", API, body, key=visit.key)
     if not reply.done:
@@ -70,6 +70,27 @@ async def post_draw(visit: DeskVisit, season_id: str) -> Response:
     """Draw the places."""
     reply = await _send(visit, season_id, "draw")
     return await _outcome(visit, season_id, reply, "places-drawn")
+
+
+@router.get("/desk/study-rooms/{season_id}/door")
+async def get_door(visit: DeskVisit, season_id: str) -> Response:
+    """Show the form that lets patrons in by their admission cards."""
+    return await _door(visit, season_id)
+
+
+@router.post("/desk/study-rooms/{season_id}/door")
+async def post_door(visit: DeskVisit, season_id: str) -> Response:
+    """Let a patron in."""
+    body = {"code": visit.text("code").replace(" ", "")}
+    reply = await _send(visit, season_id, "check-ins", body)
+    if reply.done:
+        return visit.go(f"{HOME}/{segment(season_id)}/door", Said("checked-in", {}))
+    return await _door(visit, season_id, reply)
+
+
+async def _door(visit: Visit, season_id: str, refused: Reply | None = None) -> Response:
+    asked = await visit.api.get(f"{API}/{segment(season_id)}")
+    return visit.page("desk/study-door.html", season=asked.json(), **forms.outcome(visit, refused))
 
 
 def _rooms(visit: Visit) -> list[dict[str, Any]] | None:

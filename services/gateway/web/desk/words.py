@@ -50,6 +50,7 @@ SAID = {
     "enquiry-passed-on": marked("The question is passed on."),
     "season-announced": marked("The season is announced."),
     "application-keyed-in": marked("The application is recorded."),
+    "checked-in": marked("The reader may come in."),
     "list-closed": marked("The list is closed and published."),
     "places-drawn": marked("The places are drawn. Every applicant is told the result."),
 }
@@ -86,6 +87,11 @@ PROBLEMS = {
         "The days, sessions or places contradict each other. The draw is after the last day to "
         "apply and before the first day of the cards."
     ),
+    "no-such-admission": marked("No admission card of this season has this code."),
+    "no-session-now": marked("There is no session now."),
+    "no-place-in-session": marked("There is no place for this card in this session yet."),
+    "checked-in-already": marked("This card was used for this session already."),
+    "place-lapsed": marked("The place was not taken in time. It went to the standby list."),
     "no-such-room": marked("This library has no study room in this season."),
     "applied-already": marked("There is an application for this season already."),
     "paper-number-taken": marked("An application with this number is recorded already."),
@@ -127,6 +133,7 @@ AT_FAULT = {
     "nothing-to-reopen": "kinds",
     "bad-hours": "opens",
     "paper-number-taken": "paper_number",
+    "no-such-admission": "code",
     "received-in-future": "received_on",
     "reopened-before-closed": "reopened_on",
     "resumes-before-start": "resumes_on",
@@ -158,6 +165,8 @@ FIELDS = {
     "reason": marked("Reason"),
     "text": marked("Text"),
     "rooms": marked("Study rooms"),
+    "code": marked("Code of the admission card"),
+    "grace_minutes": marked("Minutes for which a place is held in a session"),
     "sessions": marked("Sessions of each day"),
     "applications_from": marked("First day to apply"),
     "applications_until": marked("Last day to apply"),
