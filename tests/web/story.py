@@ -119,6 +119,8 @@ class Story:
     suspension_id: str
     season_id: str
     """A season of the study rooms to apply for."""
+    drawn_id: str
+    """A season of the study rooms whose places are drawn."""
 
     async def reader(self, language: str = "en") -> str:
         """Add a patron with two loans, a hold, an application for a study room, and a question.
@@ -217,16 +219,18 @@ async def told(library: Library) -> Story:
         await library.post("/v1/notices", NOTICE, by="staff")
     season = (await library.post("/v1/study-seasons", SEASON, by="staff"))["id"]
     library.now = TODAY
-    await _drawn(library)
+    drawn = await _drawn(library)
     keeper = await library.patron(CENTRAL)
     await library.flow.settle()
     await library.lend(keeper, ["K-wanted-1"], CENTRAL)
-    return Story(library, librarian, titles, activities, closure["id"], suspension["id"], season)
+    return Story(
+        library, librarian, titles, activities, closure["id"], suspension["id"], season, drawn
+    )
 
 
-async def _drawn(library: Library) -> None:
-    """Draw the places of a season that two patrons applied for by post."""
-    season = (await library.post("/v1/study-seasons", DRAWN, by="staff"))["id"]
+async def _drawn(library: Library) -> str:
+    """Draw the places of a season that two patrons applied for by post; return its id."""
+    season: str = (await library.post("/v1/study-seasons", DRAWN, by="staff"))["id"]
     path = f"/v1/study-seasons/{season}"
     for paper in ("A-1", "A-2"):
         body = {
@@ -238,6 +242,7 @@ async def _drawn(library: Library) -> None:
         await library.post(f"{path}/applications", body, by="staff")
     await library.post(f"{path}/closing", by="staff")
     await library.post(f"{path}/draw", by="staff")
+    return season
 
 
 async def _title(library: Library, key: str) -> str:
