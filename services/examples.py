@@ -23,6 +23,8 @@ CHARGE = "017810f3-6a40-7158-84d7-2b9c6e1f5a07"
 CLOSURE = "0176439b-8e00-7369-9f15-4e7a0d2c8b08"
 REGISTRATION = "01781140-2f60-7e09-8a1c-2b3d4e5f6a21"
 ENQUIRY = "01780d8a-5c30-7f21-8e4d-6a1b9c2f3d17"
+ADMISSION = "0177a1b2-3c40-7d51-8e6f-0a1b2c3d4e5f"
+SEASON = "01776f20-1a40-7b38-9c5d-6e7f8a9b0c1d"
 NOW = "2021-03-08T02:15:00Z"
 
 COMMON: Mapping[str, Any] = {
@@ -66,6 +68,7 @@ COMMON: Mapping[str, Any] = {
     "reason": "Libraries are closed",
     "refund_due_cents": 0,
     "renewals_left": 5,
+    "season_id": SEASON,
     "shelf_dates_moved": 0,
     "starts_at": "2021-03-27T07:00:00Z",
     "status": "active",

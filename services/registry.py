@@ -99,10 +99,18 @@ SERVICES = (
     Declaration(
         name="events",
         port=8103,
-        prefixes=("/v1/activities", "/v1/activities.ics", "/v1/me/registrations"),
+        prefixes=(
+            "/v1/activities",
+            "/v1/activities.ics",
+            "/v1/me/registrations",
+            "/v1/study-seasons",
+            "/v1/me/admissions",
+        ),
         snapshots={
             "activities": events.ActivitySnapshot,
             "registrations": events.RegistrationSnapshot,
+            "admissions": events.AdmissionSnapshot,
+            "seats": events.SeatSnapshot,
         },
     ),
     Declaration(

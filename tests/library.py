@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -154,6 +155,25 @@ class Library:
             "places": places,
         }
         return str((await self.post("/v1/activities", body, by="staff"))["id"])
+
+    async def season(self, branch: str, places: int = 1) -> str:
+        """Announce a season of a study room to apply for on this day only, and return its id.
+
+        The places may be drawn on the next day, and the cards are valid for a week from then on.
+        """
+        today = datetime.fromisoformat(self.now).date()
+        next_day = today + timedelta(days=1)
+        body = {
+            "name": "Examinations",
+            "rooms": [{"branch": branch, "places": places}],
+            "sessions": [{"opens": "09:00", "closes": "20:00"}],
+            "applications_from": today.isoformat(),
+            "applications_until": today.isoformat(),
+            "draw_on": next_day.isoformat(),
+            "valid_from": next_day.isoformat(),
+            "valid_until": (next_day + timedelta(days=6)).isoformat(),
+        }
+        return str((await self.post("/v1/study-seasons", body, by="staff"))["id"])
 
     async def reserve(self, card: str, barcode: str, branch: str) -> dict[str, Any]:
         """Place a hold on the title of a copy, and return the hold."""

@@ -245,6 +245,40 @@ def registration(kind: type[E], version: int, key: str = "reg-1", **more: Any) -
     return kind.model_validate({**fields, "version": version, **more})
 
 
+def admission(kind: type[E], version: int, key: str = "application-1", **more: Any) -> E:
+    fields = {
+        "application_id": key,
+        "season_id": "season-1",
+        "season": "Examinations of 2021",
+        "patron_id": "patron-1",
+        "branch": "HKCL",
+        "state": "applied",
+        "applied_at": START,
+        "valid_from": date(2021, 3, 15),
+        "valid_until": date(2021, 5, 20),
+        "waited": False,
+        "by": "patron",
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
+def seat(kind: type[E], version: int, key: str = "seat-1", **more: Any) -> E:
+    fields = {
+        "seat_id": key,
+        "application_id": "application-1",
+        "season_id": "season-1",
+        "season": "Examinations of 2021",
+        "patron_id": "patron-1",
+        "branch": "HKCL",
+        "starts_at": at(1000),
+        "ends_at": at(1004),
+        "until": at(1000.5),
+        "state": "held",
+        "promoted": True,
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
 def notice(notice_id: str = "notice-1", version: int = 1, **more: Any) -> Event:
     fields = {
         "notice_id": notice_id,

@@ -15,6 +15,9 @@ NOTIFIES_ONE_PATRON = (
     "hold.expired",
     "registration.confirmed",
     "registration.cancelled",
+    "admission.granted",
+    "admission.standby",
+    "admission.promoted",
 )
 """Topics whose events give one patron one notification each; see `_is_notified`."""
 

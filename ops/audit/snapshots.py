@@ -13,11 +13,13 @@ from typing import Any
 
 from ops.console import UpdateStatus
 from services.gateway.views.open_items import (
+    open_admissions,
     open_charges,
     open_enquiries,
     open_holds,
     open_loans,
     open_registrations,
+    open_seats,
 )
 from services.gateway.views.rebuild import PARTS, is_of_a_patron, told_by
 from services.gateway.views.store.changes import TABLES, Change, Erasure, Row, ViewChange
@@ -115,6 +117,8 @@ def _shown_in(view: Mapping[str, Any]) -> set[str]:
         *(f"holds.{key}" for key in open_holds(view)),
         *(f"registrations.{key}" for key in open_registrations(view)),
         *(f"charges.{key}" for key in open_charges(view)),
+        *(f"admissions.{key}" for key in open_admissions(view)),
+        *(f"seats.{key}" for key in open_seats(view)),
         *(f"enquiries.{key}" for key in open_enquiries(view)),
         *(f"notifications.{key}" for key, one in notifications.items() if not one["read"]),
     }

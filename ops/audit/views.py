@@ -31,7 +31,11 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
     )
     asked = await _by_patron(stores["notices"].enquiries.find({"state": {"$ne": "closed"}}))
     registered = await _by_patron(stores["events"].registrations.find({}))
-    for patron in {*views, *loans, *holds, *charges, *unread, *registered, *asked}:
+    admitted = await _by_patron(stores["events"].study_applications.find({}))
+    held = {"state": "held", "promoted": True}
+    seated = await _by_patron(stores["events"].study_seats.find(held))
+    of_activities = {*registered, *admitted, *seated}
+    for patron in {*views, *loans, *holds, *charges, *unread, *asked, *of_activities}:
         view = views.get(patron, {})
         shown = {(key, loan["version"], loan["due_on"]) for key, loan in _not_ended(view, "loans")}
         true = {(loan["_id"], loan["version"], loan["due_on"]) for loan in loans[patron]}
@@ -60,6 +64,20 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
         result.expect(
             joined == truly_joined,
             f"patron {patron} is shown other registrations: {joined ^ truly_joined}",
+        )
+        let_in = {
+            (key, one["version"], one["state"]) for key, one in _not_ended(view, "admissions")
+        }
+        truly_let_in = {(one["_id"], one["version"], one["state"]) for one in admitted[patron]}
+        result.expect(
+            let_in == truly_let_in,
+            f"patron {patron} is shown other applications: {let_in ^ truly_let_in}",
+        )
+        seats = {(key, one["version"]) for key, one in _not_ended(view, "seats")}
+        truly_seated = {(one["_id"], one["version"]) for one in seated[patron]}
+        result.expect(
+            seats == truly_seated,
+            f"patron {patron} is shown other places in study rooms: {seats ^ truly_seated}",
         )
         open_ones = {
             (key, one["version"], one["state"]) for key, one in _not_ended(view, "enquiries")

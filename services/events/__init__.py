@@ -1,12 +1,16 @@
 """events: the library's public programme. In this code an activity is never called an event.
 
 Owns activities, their recordings with the instants of release, their places, registrations and
-waiting lists.
+waiting lists. Owns the seasons of the study rooms, with the applications of patrons, the ballots
+that anyone can recompute, and the admission cards.
 
 Publishes activity.published, activity.rescheduled, activity.cancelled, recording.released,
-registration.confirmed, registration.waitlisted and registration.cancelled. Subscribes to
-patron.erased.
+registration.confirmed, registration.waitlisted, registration.cancelled, admission.applied,
+admission.drawn, admission.granted, admission.standby, admission.withdrawn, admission.promoted,
+admission.checked-in and admission.lapsed. Subscribes to patron.erased.
 
 The address of a recording is in a collection of its own, from which no event and no list is built.
 Only one query returns it, and that query checks the instant of release.
+
+The seed of a ballot is in a collection of its own too, until the draw reveals it.
 """

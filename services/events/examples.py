@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import COMMON, NOW, REGISTRATION
+from services.examples import ADMISSION, COMMON, NOW, REGISTRATION, SEASON
 from shared.examples import LEFT_OUT
+
+DIGEST = "9f2c4e8a1b7d3056c9e4f8a2b6d1037e5c9a8f4b2d6e1073a5c8f9b4e2d70613"
 
 EXAMPLES: Mapping[str, Any] = {
     **COMMON,
@@ -55,4 +57,46 @@ EXAMPLES: Mapping[str, Any] = {
     "OwnRegistrationOut.position": None,
     "OwnRegistrationOut.title": "Reading the Harbour: a Walk in Old Maps",
     "RecordingOut.available_from": "2020-11-20T11:00:00Z",
+    # study rooms
+    "applications_from": "2021-02-10",
+    "applications_until": "2021-02-24",
+    "applied_at": NOW,
+    "closed_at": None,
+    "closes": "13:00",
+    "commitment": DIGEST,
+    "draw_on": "2021-03-05",
+    "drawn_at": None,
+    "code": "4F2A9C01D7E35B68",
+    "grace_minutes": 15,
+    "granted": [ADMISSION],
+    "list_hash": None,
+    "application_id": ADMISSION,
+    "no_shows": 0,
+    "opens": "09:00",
+    "place_until": None,
+    "promoted": False,
+    "paper_number": None,
+    "quotas": {"young-adult": 40},
+    "received_on": None,
+    "season": "Examinations of 2021",
+    "seed": None,
+    "standby": [],
+    "standby_number": None,
+    "valid_from": "2021-03-15",
+    "valid_until": "2021-05-20",
+    "AdmissionOut.id": ADMISSION,
+    "AdmissionOut.state": "applied",
+    "BallotOut.list_hash": DIGEST,
+    "EntryOut.id": ADMISSION,
+    "FiledOut.id": ADMISSION,
+    "FiledOut.state": "applied",
+    "OwnAdmissionOut.id": ADMISSION,
+    "OwnAdmissionOut.state": "applied",
+    "PostedApplicationBody.paper_number": "A-0417",
+    "PostedApplicationBody.received_on": "2021-02-11",
+    "SeasonBody.name": "Examinations of 2021",
+    "SeasonOut.id": SEASON,
+    "SeasonOut.name": "Examinations of 2021",
+    "DELETE /v1/study-seasons/{season_id}/application.state": "withdrawn",
+    "DELETE /v1/study-seasons/{season_id}/application.version": 2,
 }

@@ -2,9 +2,11 @@
 
 import random
 
-from services.events import queries
+from services.events import queries, store
 from services.events.usecases.announce_release import AnnounceRelease, announce_release
 from services.events.usecases.continue_change import ContinueChange, continue_change
+from services.events.usecases.draw_season import ContinueDraw, continue_draw
+from services.events.usecases.pass_on_places import PassOnPlace, pass_on_place
 from shared.jobs import Jobs
 from shared.unit_of_work import Origin, Run
 
@@ -33,3 +35,28 @@ async def registrations(run: Run) -> int:
         while count := await because(continue_change, ContinueChange(activity_id)):
             done += count
     return done
+
+
+@jobs.steadily(seconds=1)
+async def draws(run: Run) -> int:
+    """Continue draws of study rooms; return the number of steps taken."""
+    unfinished = list((await store.seasons.unfinished(run.database)).items())
+    random.shuffle(unfinished)
+    done = 0
+    for season_id, since in unfinished:
+        because = run.because_of(Origin(now=since))
+        while await because(continue_draw, ContinueDraw(season_id)):
+            done += 1
+    return done
+
+
+@jobs.every(minutes=1)
+async def standby(run: Run) -> int:
+    """Pass on places in study rooms whose patrons did not come; return their number."""
+    passed_on = 0
+    for season_id, sitting in await queries.sittings_with_work(
+        run.database, run.now, run.settings.zone
+    ):
+        while await run(pass_on_place, PassOnPlace(season_id, sitting)):
+            passed_on += 1
+    return passed_on

@@ -4,8 +4,15 @@ from collections.abc import Mapping
 
 from services.events import store
 from services.events.usecases.activity_events import snapshot as activity_fields
+from services.events.usecases.admission_events import snapshot as admission_fields
 from services.events.usecases.registration_events import snapshot as registration_fields
-from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
+from services.events.usecases.seat_events import snapshot as seat_fields
+from shared.contracts.events import (
+    ActivitySnapshot,
+    AdmissionSnapshot,
+    RegistrationSnapshot,
+    SeatSnapshot,
+)
 from shared.http.service import Snapshot, SnapshotPage
 from shared.mongo import Database, SnapshotQuery
 
@@ -22,5 +29,29 @@ async def registrations(db: Database, query: SnapshotQuery) -> SnapshotPage:
     return [RegistrationSnapshot(**registration_fields(one)) for one in found], more
 
 
-OF_PATRONS: Mapping[str, Snapshot] = {"registrations": registrations}
+async def admissions(db: Database, query: SnapshotQuery) -> SnapshotPage:
+    """Return a page of the applications for study rooms that have not ended."""
+    found, more = await store.seasons.find_applications(db, query)
+    seasons = await store.seasons.find_by_id(db, {one.season_id for one in found})
+    return [
+        AdmissionSnapshot(**admission_fields(seasons[one.season_id], one)) for one in found
+    ], more
+
+
+async def seats(db: Database, query: SnapshotQuery) -> SnapshotPage:
+    """Return a page of the places that are held for patrons on a standby list."""
+    found, more = await store.seats.find_held(db, query)
+    seasons = await store.seasons.find_by_id(db, {one.season_id for one in found})
+    sittings = await store.seats.find_sittings(db, {one.sitting_id for one in found})
+    return [
+        SeatSnapshot(**seat_fields(seasons[one.season_id], sittings[one.sitting_id], one))
+        for one in found
+    ], more
+
+
+OF_PATRONS: Mapping[str, Snapshot] = {
+    "registrations": registrations,
+    "admissions": admissions,
+    "seats": seats,
+}
 OF_ALL: Mapping[str, Snapshot] = {"activities": activities}

@@ -4,6 +4,6 @@ Owns no data. It builds the account views from events, with the titles, branches
 notices that My Account shows, and can rebuild them from the owners' data.
 Publishes nothing.
 Subscribes to `patron.*`, `preferences.changed`, `title.catalogued`, `loan.*`, `hold.*`, `fine.*`,
-`fines.*`, `activity.*`, `recording.released`, `registration.*`, `branch.*`, `notice.published` and
-`notification.*`.
+`fines.*`, `activity.*`, `recording.released`, `registration.*`, `admission.*`, `branch.*`,
+`notice.published`, `notification.*` and `enquiry.*`.
 """

@@ -53,6 +53,13 @@ subscriptions = Subscriptions(apply)
     events.RegistrationConfirmed,
     events.RegistrationWaitlisted,
     events.RegistrationCancelled,
+    events.AdmissionApplied,
+    events.AdmissionGranted,
+    events.AdmissionStandby,
+    events.AdmissionWithdrawn,
+    events.AdmissionPromoted,
+    events.AdmissionCheckedIn,
+    events.AdmissionLapsed,
 )
 def show_in_account(event: Event, origin: Origin) -> Sequence[Change]:
     """Apply a change about one patron to that patron's view."""

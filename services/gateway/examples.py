@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import CHARGE, COMMON, ENQUIRY, NOW, REGISTRATION
+from services.examples import ADMISSION, CHARGE, COMMON, ENQUIRY, NOW, REGISTRATION
 
 EVENT_ID = "kHv0sW2p" * 11
 """Event id in the stream of an account."""
@@ -16,6 +16,13 @@ EXAMPLES: Mapping[str, Any] = {
     # money
     "ChargeOut.statement_url": f"/v1/charges/{CHARGE}/statement",
     # activities, news and messages
+    "AdmittedOut.id": ADMISSION,
+    "AdmittedOut.place_until": None,
+    "AdmittedOut.season": "Examinations of 2021",
+    "AdmittedOut.standby_number": None,
+    "AdmittedOut.state": "granted",
+    "AdmittedOut.valid_from": "2021-03-15",
+    "AdmittedOut.valid_until": "2021-05-20",
     "EnquiryOut.id": ENQUIRY,
     "EnquiryOut.messages": 1,
     "EnquiryOut.opened_at": NOW,

@@ -120,6 +120,29 @@ class RegisteredOut(BaseModel):
     version: int
 
 
+class AdmittedOut(BaseModel):
+    """An application for a study room, or an admission card, of a season that is not over."""
+
+    id: str = Field(description="Id of the application.")
+    season_id: str
+    season: str = Field(description="Name of the season.")
+    branch: str
+    state: str = Field(
+        description="`applied`: the places are not drawn yet. `granted`: an admission card. "
+        "`standby`: on the standby list."
+    )
+    standby_number: int | None = Field(
+        description="Place in the order of the standby list as drawn; null: not on standby."
+    )
+    valid_from: date
+    valid_until: date
+    place_until: datetime | None = Field(
+        description="Time until which a place in a session is held for a patron on the standby "
+        "list; null: none was given, or it was taken or lapsed."
+    )
+    version: int
+
+
 class EnquiryOut(BaseModel):
     """A question to Ask a Librarian that is not closed; its texts are under /v1/enquiries."""
 
@@ -170,6 +193,7 @@ class OverviewOut(BaseModel):
     accruing: list[AccruingOut]
     totals: TotalsOut
     activities: list[RegisteredOut]
+    admissions: list[AdmittedOut]
     enquiries: list[EnquiryOut]
     inbox: InboxOut
     sources: SourcesOut

@@ -1,12 +1,12 @@
-"""Events of the events service: public activities, their recordings and registrations."""
+"""Events of the events service: activities, recordings, registrations, and study rooms."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.contracts.event import Code, Count, Event, Id, Text, Value
+from shared.contracts.event import Code, Count, Event, Id, Short, Text, Value
 
 LongText = Annotated[str, Field(max_length=5_000)]
 
@@ -157,3 +157,138 @@ class RegistrationCancelled(
         description="`patron`: the patron withdrew. `activity`: it is cancelled. `erased`: the "
         "patron was erased."
     )
+
+
+class AdmissionSnapshot(Event):
+    """A patron's application for a study room, or the admission card, after a change."""
+
+    application_id: Id
+    season_id: Id
+    season: Text = Field(description="Name of the season.")
+    patron_id: Id
+    branch: Code = Field(description="Code of the branch with the study room.")
+    state: Literal["applied", "granted", "standby", "withdrawn"] = Field(
+        description="`applied`: the places are not drawn yet. `granted`: the patron has an "
+        "admission card. `standby`: on the standby list. `withdrawn`: it has ended."
+    )
+    standby_number: Count | None = Field(
+        default=None,
+        description="Ordinal on the standby list of the room as drawn; null: not on standby.",
+    )
+    applied_at: datetime
+    by_post: bool = Field(default=False, description="True if staff keyed it in from paper.")
+    valid_from: date
+    valid_until: date = Field(description="Last day of the admission cards.")
+
+
+class AdmissionApplied(
+    AdmissionSnapshot,
+    topic="admission.applied",
+    publisher="events",
+    key="patron_id",
+    subject="application_id",
+):
+    """Published when a patron applies online, or staff key in an application by post."""
+
+
+class AdmissionGranted(
+    AdmissionSnapshot,
+    topic="admission.granted",
+    publisher="events",
+    key="patron_id",
+    subject="application_id",
+):
+    """Published when a patron gets an admission card: by the draw, or from the standby list."""
+
+    waited: bool = Field(description="True if it was on the standby list before.")
+
+
+class AdmissionStandby(
+    AdmissionSnapshot,
+    topic="admission.standby",
+    publisher="events",
+    key="patron_id",
+    subject="application_id",
+):
+    """Published when the draw gives a patron a number on the standby list."""
+
+
+class AdmissionWithdrawn(
+    AdmissionSnapshot,
+    topic="admission.withdrawn",
+    publisher="events",
+    key="patron_id",
+    subject="application_id",
+):
+    """Published when an application ends. It is the last event of that application."""
+
+    by: Literal["patron", "erased"] = Field(
+        description="`patron`: the patron withdrew. `erased`: the patron was erased."
+    )
+
+
+class AdmissionDrawn(
+    Event,
+    topic="admission.drawn",
+    publisher="events",
+    key="season_id",
+    subject="season_id",
+):
+    """Published once for each season, when its places are drawn and the seed is revealed.
+
+    With the published list of applications anyone can recompute the result.
+    """
+
+    season_id: Id
+    season: Text = Field(description="Name of the season.")
+    commitment: Short = Field(description="SHA-256 of the seed, published from the beginning.")
+    list_hash: Short = Field(description="SHA-256 of the list of applications.")
+    seed: Short
+    granted: Count = Field(description="Number of applications that got a card.")
+    standby: Count = Field(description="Number of applications on the standby lists.")
+
+
+class SeatSnapshot(Event):
+    """A place in one session of a study room, held for or taken by a patron, after a change."""
+
+    seat_id: Id
+    application_id: Id
+    season_id: Id
+    season: Text = Field(description="Name of the season.")
+    patron_id: Id
+    branch: Code = Field(description="Code of the branch with the study room.")
+    starts_at: datetime
+    ends_at: datetime
+    until: datetime = Field(description="Time until which the place is held for the patron.")
+    state: Literal["held", "checked-in", "lapsed"]
+    promoted: bool = Field(description="True if the patron was on the standby list.")
+
+
+class AdmissionPromoted(
+    SeatSnapshot,
+    topic="admission.promoted",
+    publisher="events",
+    key="patron_id",
+    subject="seat_id",
+):
+    """Published when a place whose patron did not come goes to the next on the standby list."""
+
+
+class AdmissionCheckedIn(
+    SeatSnapshot,
+    topic="admission.checked-in",
+    publisher="events",
+    key="patron_id",
+    subject="seat_id",
+):
+    """Published when a patron comes in with an admission card."""
+
+
+class AdmissionLapsed(
+    SeatSnapshot,
+    topic="admission.lapsed",
+    publisher="events",
+    key="patron_id",
+    subject="seat_id",
+):
+    """Published when a patron did not come in time, or no longer has a card."""

@@ -93,6 +93,7 @@ async def test_a_patron_without_any_event_has_an_empty_account(
                 "accruing_cents": 0,
             },
             "activities": [],
+            "admissions": [],
             "enquiries": [],
             "inbox": {"unread": 0},
             "sources": dict.fromkeys(("accounts", "circulation", "events", "notices"), nothing),

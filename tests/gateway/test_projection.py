@@ -22,6 +22,10 @@ from tests.gateway.conftest import Tell
 
 Hear = Callable[..., Awaitable[None]]
 LIVE = dict.fromkeys(OWNERS, True)
+WITH_ENDS = (
+    *("loans", "holds", "charges", "notifications", "registrations", "admissions", "enquiries"),
+    "seats",
+)
 
 
 async def everything(views: Database) -> dict[str, Any]:
@@ -40,7 +44,7 @@ def _strip_times_of_writes(row: dict[str, Any]) -> None:
     """Remove the times of each write: the stamp, and when an item was recorded as ended."""
     for name in ("stamp", "ended", "oldest_end"):
         row.pop(name, None)
-    for kind in ("loans", "holds", "charges", "notifications", "registrations", "enquiries"):
+    for kind in WITH_ENDS:
         for part in row.get(kind, {}).values():
             part.pop("ended", None)
 

@@ -35,6 +35,7 @@ PARTS = {
     "accruing",
     "totals",
     "activities",
+    "admissions",
     "enquiries",
     "inbox",
     "sources",

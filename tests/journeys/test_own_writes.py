@@ -4,6 +4,7 @@ The two gateways have no consumer: they show only changes that came with the com
 """
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,7 @@ from tests.library import PIN, Library, unique
 from tests.support import until
 from tests.systems import started_system
 
+DAY = timedelta(days=1)
 NO_SIGN = {
     "POST /v1/sessions": "opens a session",
     "POST /v1/unsubscriptions": "is sent by a mail program, which shows no account",
@@ -35,6 +37,9 @@ NO_SIGN = {
     "PATCH /v1/branches/{code}": "moves no date at once",
     "POST /v1/enquiries/{enquiry_id}/notes": "is shown to staff only",
     "POST /v1/attachments": "is shown once it is sent with a message",
+    "POST /v1/study-seasons": "is a season that nobody has applied for",
+    "POST /v1/study-seasons/{season_id}/closing": "publishes the list, without any result",
+    "POST /v1/study-seasons/{season_id}/check-ins": "is seen at the door",
     "POST /v1/questions": "is about the question bank",
     "PUT /v1/questions/{question_id}": "is about the question bank",
     "DELETE /v1/questions/{question_id}": "is about the question bank",
@@ -298,6 +303,27 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     assert await states() == ["assigned"]
     await account.do(f"POST {enquiry}/closure", {}, enquiry_id=asked)
     assert await states() == []
+
+    # ---- study rooms
+    season, application = await library.season(branch), "/v1/study-seasons/{season_id}/application"
+
+    async def admitted() -> list[str]:
+        return [one["state"] for one in (await account.sees())["admissions"]]
+
+    room = {"branch": branch}
+    await account.do(f"POST {application}", room, season_id=season)
+    assert await admitted() == ["applied"]
+    await account.do(f"DELETE {application}", season_id=season)
+    assert await admitted() == []
+    received = {"paper_number": "A-1", "received_on": library.now[:10]}
+    paper = {"card_number": card, **room, **received}
+    await account.do(f"POST {application}s", paper, "staff", season_id=season)
+    assert await admitted() == ["applied"]
+    today, library.now = library.now, f"{date.fromisoformat(library.now[:10]) + DAY}T10:00:00+08:00"
+    await library.post(f"/v1/study-seasons/{season}/closing", by="staff")
+    await account.do("POST /v1/study-seasons/{season_id}/draw", None, "staff", season_id=season)
+    assert await admitted() == ["granted"]
+    library.now = today
 
     # ---- the patron
     patron = (await account.sees())["patron"]["id"]

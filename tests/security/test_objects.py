@@ -9,10 +9,11 @@ from typing import Any
 from tests.library import PIN, Library
 from tests.security.conftest import Operation, operations
 
-PUBLIC = {"title_id", "code", "activity_id", "question_id", "venue"}
+PUBLIC = {"title_id", "code", "activity_id", "question_id", "venue", "season_id"}
 """Path parameters of routes that anyone may call."""
 OF_ONES_OWN = {
     "POST /v1/activities/{activity_id}/registration",
+    "POST /v1/study-seasons/{season_id}/application",
     "POST /v1/questions/{question_id}/votes",
 }
 """Routes that create something for the caller from a public thing."""
@@ -46,6 +47,8 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     file = await library.upload(b"%PDF-1.7 of the owner", by=card)
     question = {"subject": "Old maps", "text": "Where are they?", "attachments": [file]}
     enquiry = await library.post("/v1/enquiries", question, by=card)
+    season = await library.season(branch)
+    await library.post(f"/v1/study-seasons/{season}/application", {"branch": branch}, by=card)
     account = await library.get("/v1/me", by=card)
     return {
         "loan_id": loan["id"],
@@ -56,6 +59,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
         "activity_id": activity,
         "enquiry_id": enquiry["id"],
         "attachment_id": file,
+        "season_id": season,
         "patron_id": account["patron"]["id"],
     }
 
@@ -72,7 +76,7 @@ def placed(operation: Operation, things: dict[str, str]) -> str | None:
 
 async def state(library: Library, card: str) -> Any:
     """Return all that the owner can see of their own things, except how current it is."""
-    paths = ("holds", "charges", "inbox", "preferences", "registrations", "enquiries")
+    paths = ("holds", "charges", "inbox", "preferences", "registrations", "enquiries", "admissions")
     seen = [
         await library.get(path, by=card) for path in ("/v1/me", *(f"/v1/me/{p}" for p in paths))
     ]

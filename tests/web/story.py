@@ -77,6 +77,29 @@ EXHIBITION = {
 }
 
 
+SEASON: dict[str, Any] = {
+    "name": "Examinations of 2021",
+    "rooms": [{"branch": CENTRAL, "places": 80, "quotas": {"young-adult": 40}}],
+    "sessions": [
+        {"opens": "09:00", "closes": "13:00"},
+        {"opens": "13:30", "closes": "17:30"},
+        {"opens": "18:00", "closes": "22:00"},
+    ],
+    "applications_from": "2021-02-10",
+    "applications_until": "2021-03-10",
+    "draw_on": "2021-03-12",
+    "valid_from": "2021-03-15",
+    "valid_until": "2021-05-20",
+}
+DRAWN: dict[str, Any] = {
+    **SEASON,
+    "name": "Examinations of March",
+    "rooms": [{"branch": MAJOR, "places": 1}],
+    "applications_until": "2021-02-20",
+    "draw_on": "2021-02-24",
+    "valid_from": "2021-02-25",
+}
+
 BANKED = "Where are the old maps?"
 """A question of the question bank, with its answer in English."""
 
@@ -94,9 +117,15 @@ class Story:
     """Ids of `talk`, `recorded` and `exhibition`."""
     closure_id: str
     suspension_id: str
+    season_id: str
+    """A season of the study rooms to apply for."""
+    drawn_id: str
+    """A season of the study rooms whose places are drawn."""
 
     async def reader(self, language: str = "en") -> str:
-        """Add a patron with a loan of November, a loan of last week, a hold and a question.
+        """Add a patron with two loans, a hold, an application for a study room, and a question.
+
+        One loan is of November, the other of last week.
 
         The patron owes nothing, since fines are suspended. Returns the card number.
         """
@@ -107,6 +136,8 @@ class Story:
                 await self.library.lend(card, [barcode], CENTRAL)
         body = {"title_id": self.titles["wanted"], "pickup_branch": CENTRAL}
         await self.library.post("/v1/holds", body, by=card)
+        path = f"/v1/study-seasons/{self.season_id}/application"
+        await self.library.post(path, {"branch": CENTRAL}, by=card)
         await self.ask(card)
         return card
 
@@ -211,11 +242,32 @@ async def told(library: Library) -> Story:
     with at(library, "2021-02-16T10:00:00+08:00"):
         await library.post(f"/v1/closures/{closure['id']}/reopening", REOPENING, by="staff")
         await library.post("/v1/notices", NOTICE, by="staff")
+    season = (await library.post("/v1/study-seasons", SEASON, by="staff"))["id"]
     library.now = TODAY
+    drawn = await _drawn(library)
     keeper = await library.patron(CENTRAL)
     await library.flow.settle()
     await library.lend(keeper, ["K-wanted-1"], CENTRAL)
-    return Story(library, librarian, titles, activities, closure["id"], suspension["id"])
+    return Story(
+        library, librarian, titles, activities, closure["id"], suspension["id"], season, drawn
+    )
+
+
+async def _drawn(library: Library) -> str:
+    """Draw the places of a season that two patrons applied for by post; return its id."""
+    season: str = (await library.post("/v1/study-seasons", DRAWN, by="staff"))["id"]
+    path = f"/v1/study-seasons/{season}"
+    for paper in ("A-1", "A-2"):
+        body = {
+            "card_number": await library.patron(MAJOR),
+            "branch": MAJOR,
+            "paper_number": paper,
+            "received_on": "2021-02-15",
+        }
+        await library.post(f"{path}/applications", body, by="staff")
+    await library.post(f"{path}/closing", by="staff")
+    await library.post(f"{path}/draw", by="staff")
+    return season
 
 
 async def _title(library: Library, key: str) -> str:

@@ -49,6 +49,7 @@ async def test_every_patron_page_passes_the_checks(
     card = await story.reader(language)
     page = await windows.open(language, card=card)
     starts = ["/", f"/catalogue/{story.titles['factory']}", "/catalogue?q=factory"]
+    starts.append(f"/study-rooms/{story.drawn_id}/ballot")
     kinds = []
     async for kind in walked(page, starts):
         kinds.append(kind)
@@ -57,6 +58,8 @@ async def test_every_patron_page_passes_the_checks(
         await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
     assert {
         "/enquiries/one",
+        "/study-rooms/one",
+        "/study-rooms/one/ballot",
         "/questions/one",
         "/catalogue/one",
         "/activities/one",
@@ -70,14 +73,21 @@ async def test_every_desk_page_passes_the_checks(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
     await story.ask(await story.library.patron(CENTRAL))
+    starts = ["/desk", f"/desk/study-rooms/{story.drawn_id}/door"]
     page = await windows.open(language, card=story.librarian)
     kinds = []
-    async for kind in walked(page, ["/desk"], within="/desk"):
+    async for kind in walked(page, starts, within="/desk"):
         kinds.append(kind)
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.locator("h1").count() == 1
         await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
-    assert {"/desk/closures/one", "/desk/suspensions/one", "/desk/enquiries/one"} <= set(kinds)
+    assert {
+        "/desk/closures/one",
+        "/desk/suspensions/one",
+        "/desk/enquiries/one",
+        "/desk/study-rooms/one",
+        "/desk/study-rooms/one/door",
+    } <= set(kinds)
 
 
 async def test_every_guest_page_passes_the_checks(

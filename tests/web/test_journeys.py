@@ -55,6 +55,7 @@ NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
 """Elements that would lose the focus when the account changes while it is open."""
 MAP = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2000
 """A file that is larger than other bodies may be."""
+APPLIED = "Your application is recorded. We'll tell you the result of the draw."
 ENQUIRY_CHANGED = (
     "Someone has changed this question since you opened it. Read what is new above, then send "
     "yours again."
@@ -294,6 +295,29 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await follow("Go to that question")
     await expect(page.get_by_role("heading", name="Maps of 1900")).to_be_visible()
     await follow("Maps again")
+    # A study room is applied for, withdrawn, and applied for again; the list has only numbers.
+    season = await library.season(CENTRAL)
+    its_page = page.locator(f"a[href='/study-rooms/{season}']")
+    await follow("Study rooms", within=".masthead")
+    await reader.work(its_page)
+    await reader.choose("#branch", CENTRAL)
+    await reader.press("Apply")
+    await told(APPLIED)
+    await reader.press("Withdraw")
+    await told("Your application has ended.")
+    await reader.press("Apply")
+    await told(APPLIED)
+    with at(library, "2021-02-27T10:00:00+08:00"):
+        await library.post(f"/v1/study-seasons/{season}/closing", by="staff")
+    await follow("All seasons of the study rooms")
+    await reader.work(its_page)
+    await follow("See the list of applications")
+    await expect(page.get_by_text(say("Yours"), exact=True)).to_be_visible()
+    with at(library, "2021-02-27T10:00:00+08:00"):
+        await library.post(f"/v1/study-seasons/{season}/draw", by="staff")
+    await reader.work(page.locator(".back a"))
+    await follow("Show the card")
+    await expect(page.locator(".admission-card svg")).to_be_visible()
 
     # The answer for everyone is found, and helps.
     await follow("Questions and answers", within=".masthead")
@@ -604,6 +628,48 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await expect(page.get_by_role("row", name="Main").locator("td").first).to_have_text("2")
     await reader.press("Make a code")
     await told("The library has a new code. Put it at the doors.")
+    # A season of the study rooms is announced, papers are keyed in, and the places are drawn.
+    await follow("Seasons", within=".masthead")
+    for field, text in (
+        ("name", f"Examinations at {place}"),
+        ("rooms", f"{place} 1 adult"),
+        ("sessions", "10:00-13:00\n14:00-18:00"),
+        ("applications_from", "2021-02-10"),
+        ("applications_until", "2021-02-25"),
+        ("draw_on", "2021-02-26"),
+        ("valid_from", "2021-02-26"),
+        ("valid_until", "2021-05-20"),
+    ):
+        await reader.fill(f"#{field}", text)
+    await reader.press("Announce")
+    await expect(page.locator("#rooms-fault")).to_be_visible()
+    await reader.fill("#rooms", f"{place} 1 adult 1")
+    await reader.press("Announce")
+    await told("The season is announced.")
+    for number, of in enumerate((card, late)):
+        await reader.fill("#card_number", of)
+        await reader.fill("#paper_number", f"A-{number}")
+        await reader.fill("#received_on", "2021-02-27")
+        await reader.press("Record the application")
+        await told("This day is in the future. Enter today or an earlier day.")
+        await reader.fill("#received_on", "2021-02-24")
+        await reader.press("Record the application")
+        await told("The application is recorded.")
+    await reader.press("Close and publish the list")
+    await told("The list is closed and published.")
+    await reader.press("Draw the places")
+    await told("The places are drawn. Every applicant is told the result.")
+    standby = say("Standby: number %(number)s", number=1)
+    await expect(page.get_by_role("cell", name=standby)).to_be_visible()
+    season = f"/v1/study-seasons/{page.url.rpartition('/')[2]}"
+    cards = [await library.get(f"{season}/application", by=of) for of in (card, late)]
+    await follow("Let readers in")
+    await reader.fill("#code", "0" * 16)
+    await reader.press("Let in")
+    await told("No admission card of this season has this code.")
+    await reader.fill("#code", next(one["code"] for one in cards if one["state"] == "granted"))
+    await reader.press("Let in")
+    await told("The reader may come in.")
 
     # A notice is published.
     await follow("Publish a notice")

@@ -2,10 +2,18 @@
 
 from fastapi import APIRouter
 
-from services.events.routes import activities, effects, feed, registrations
+from services.events.routes import (
+    activities,
+    admissions,
+    check_ins,
+    effects,
+    feed,
+    registrations,
+    seasons,
+)
 
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (activities, feed, registrations, effects):
+for subject in (activities, feed, registrations, seasons, admissions, check_ins, effects):
     router.include_router(subject.router)

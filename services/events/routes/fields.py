@@ -1,10 +1,12 @@
 """Field types that the requests of several subjects have."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from shared.clock import library_day
 
 
 def _utc(instant: datetime) -> datetime:
@@ -29,3 +31,9 @@ ByType = Annotated[ActivityType | None, Query(alias="type")]
 ByBranch = Annotated[BranchCode | None, Query()]
 PlaceCount = Annotated[int, Field(ge=1, le=100_000)]
 ActivityId = Annotated[str, Path(max_length=64)]
+SeasonId = Annotated[str, Path(max_length=64)]
+
+
+def today_of(request: Request, now: datetime) -> date:
+    """Return the date in the library's time zone at `now`."""
+    return library_day(now, request.app.state.settings.zone)

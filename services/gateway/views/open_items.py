@@ -1,4 +1,4 @@
-"""The open loans, holds, charges, registrations and enquiries of a view."""
+"""The open loans, holds, charges, registrations, admissions and enquiries of a view."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,6 +41,16 @@ def open_registrations(view: Mapping[str, Any] | None) -> dict[str, Document]:
 def open_enquiries(view: Mapping[str, Any] | None) -> dict[str, Document]:
     """Return the open enquiries of a view by id, in the order of asking."""
     return _not_ended(view, "enquiries")
+
+
+def open_admissions(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """Return the applications for study rooms of a view that have not ended, by id."""
+    return _not_ended(view, "admissions")
+
+
+def open_seats(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """Return the places in study rooms that are held for the patron from a standby list, by id."""
+    return _not_ended(view, "seats")
 
 
 def waiting(view: Mapping[str, Any] | None) -> dict[str, Document]:

@@ -5,11 +5,13 @@ from datetime import date, datetime
 from typing import Any
 
 from services.gateway.views.open_items import (
+    open_admissions,
     open_charges,
     open_enquiries,
     open_holds,
     open_loans,
     open_registrations,
+    open_seats,
 )
 from services.gateway.views.store.reads import Common
 from services.registry import OWNERS
@@ -54,6 +56,7 @@ def overview(
         "accruing": fines,
         "totals": _totals(loans, holds, charges, fines),
         "activities": _registered(view, activities, positions, midnight),
+        "admissions": _admissions(view, today),
         "enquiries": _enquiries(view),
         "inbox": {"unread": _unread(view)},
         "sources": _sources(view, live),
@@ -185,6 +188,28 @@ def _enquiries(view: Mapping[str, Any]) -> list[Document]:
         }
         for key, one in open_enquiries(view).items()
     ]
+
+
+def _admissions(view: Mapping[str, Any], today: date) -> list[Document]:
+    """Return the applications and admission cards of seasons that are not over, by their end."""
+    held = {one["application_id"]: one["until"] for one in open_seats(view).values()}
+    found = [
+        {
+            "id": key,
+            "season_id": one["season_id"],
+            "season": one["season"],
+            "branch": one["branch"],
+            "state": one["state"],
+            "standby_number": one["standby_number"],
+            "valid_from": one["valid_from"],
+            "valid_until": one["valid_until"],
+            "place_until": instant(held[key]) if key in held else None,
+            "version": one["version"],
+        }
+        for key, one in open_admissions(view).items()
+        if one["valid_until"] >= today.isoformat()
+    ]
+    return sorted(found, key=lambda one: (one["valid_until"], one["id"]))
 
 
 def _unread(view: Mapping[str, Any]) -> int:

@@ -19,7 +19,12 @@ from shared.contracts.circulation import (
     SuspensionSnapshot,
     TitleCatalogued,
 )
-from shared.contracts.events import ActivitySnapshot, RegistrationSnapshot
+from shared.contracts.events import (
+    ActivitySnapshot,
+    AdmissionSnapshot,
+    RegistrationSnapshot,
+    SeatSnapshot,
+)
 from shared.contracts.notices import (
     BranchSnapshot,
     EnquirySnapshot,
@@ -204,6 +209,33 @@ def _fold_registration(event: RegistrationSnapshot, at: datetime) -> Sequence[Ch
             event.registration_id, event.version, event.activity_id, event.turn if waits else None
         ),
     ]
+
+
+@fold.register
+def _fold_admission(event: AdmissionSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "state": event.state}
+    ends = event.state == "withdrawn"
+    if not ends:
+        content |= {
+            "season_id": event.season_id,
+            "season": event.season,
+            "branch": event.branch,
+            "standby_number": event.standby_number,
+            "valid_from": event.valid_from.isoformat(),
+            "valid_until": event.valid_until.isoformat(),
+        }
+    path = f"admissions.{_field(event.application_id)}"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+
+
+@fold.register
+def _fold_seat(event: SeatSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "state": event.state}
+    ends = event.state != "held"
+    if not ends:
+        content |= {"application_id": event.application_id, "until": event.until}
+    path = f"seats.{_field(event.seat_id)}"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
 
 
 @fold.register

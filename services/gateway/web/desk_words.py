@@ -88,6 +88,11 @@ MESSAGES = {
     "visitors-counted": marked("Counted."),
     "visitor-registered": marked("The visitor is registered and counted."),
     "venue-renewed": marked("The library has a new code. Put it at the doors."),
+    "season-announced": marked("The season is announced."),
+    "application-keyed-in": marked("The application is recorded."),
+    "checked-in": marked("The reader may come in."),
+    "list-closed": marked("The list is closed and published."),
+    "places-drawn": marked("The places are drawn. Every applicant is told the result."),
 }
 """Messages after a command at the desk."""
 
@@ -119,6 +124,24 @@ PROBLEMS = {
         "Someone has changed this question since you opened it. Compare it with yours, then save "
         "it again."
     ),
+    "bad-season": marked(
+        "The days, sessions or places contradict each other. The draw is after the last day to "
+        "apply and before the first day of the cards."
+    ),
+    "no-such-admission": marked("No admission card of this season has this code."),
+    "no-session-now": marked("There is no session now."),
+    "no-place-in-session": marked("There is no place for this card in this session yet."),
+    "checked-in-already": marked("This card was used for this session already."),
+    "place-lapsed": marked("The place was not taken in time. It went to the standby list."),
+    "no-such-room": marked("This library has no study room in this season."),
+    "applied-already": marked("There is an application for this season already."),
+    "paper-number-taken": marked("An application with this number is recorded already."),
+    "received-in-future": marked("This day is in the future. Enter today or an earlier day."),
+    "applications-still-open": marked(
+        "The last day to apply is not over, or the list is not closed."
+    ),
+    "too-early-to-draw": marked("The announced day of the draw has not come yet."),
+    "drawn-already": marked("The places are drawn already."),
     "card-taken": marked("This card number belongs to another account."),
     "no-such-branch": marked("There is no such library."),
     "no-such-closure": marked("There is no such closure."),
@@ -153,6 +176,9 @@ AT_FAULT = {
     "not-in-closure": "kinds",
     "nothing-to-reopen": "kinds",
     "bad-hours": "opens",
+    "paper-number-taken": "paper_number",
+    "no-such-admission": "code",
+    "received-in-future": "received_on",
     "reopened-before-closed": "reopened_on",
     "resumes-before-start": "resumes_on",
     "ends-before-it-starts": "ends_at",
@@ -188,6 +214,17 @@ FIELDS = {
     "resumes_on": marked("Fines restart on"),
     "reason": marked("Reason"),
     "text": marked("Text"),
+    "rooms": marked("Study rooms"),
+    "code": marked("Code of the admission card"),
+    "grace_minutes": marked("Minutes for which a place is held in a session"),
+    "sessions": marked("Sessions of each day"),
+    "applications_from": marked("First day to apply"),
+    "applications_until": marked("Last day to apply"),
+    "draw_on": marked("Day of the draw"),
+    "valid_from": marked("First day of the admission cards"),
+    "valid_until": marked("Last day of the admission cards"),
+    "paper_number": marked("Number on the paper"),
+    "received_on": marked("Day of receipt"),
     "title": marked("Heading"),
     "content": marked("Text"),
     "type": marked("Type"),

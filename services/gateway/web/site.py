@@ -23,6 +23,7 @@ from services.gateway.web import (
     notices,
     setting,
     sign_in,
+    study_rooms,
     tracing,
     unsubscribe,
 )
@@ -40,6 +41,7 @@ from services.gateway.web.desk import (
     visitors,
 )
 from services.gateway.web.desk import enquiries as desk_enquiries
+from services.gateway.web.desk import study_rooms as desk_study_rooms
 from services.gateway.web.session import (
     SESSION,
     FlashMessage,
@@ -54,9 +56,9 @@ ROUTERS = tuple(
     subject.router
     for subject in (
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
-        *(history, catalogue, activities, branches, check_in, notices, bank, unsubscribe),
+        *(history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
-        *(desk_activities, deliveries, visitors, tracing),
+        *(unsubscribe, desk_activities, deliveries, visitors, tracing, desk_study_rooms),
     )
 )
 

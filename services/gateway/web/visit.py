@@ -67,12 +67,14 @@ DESK_PAGES = (
     ("/desk/enquiries", marked("Questions")),
     ("/desk/deliveries", marked("E-mails")),
     ("/desk/visitors", marked("Visitors")),
+    ("/desk/study-rooms", marked("Seasons")),
 )
 TRACER_PAGES = (("/tracing", marked("Contact tracing")),)
 OVERSEER_PAGES = (("/tracing/looks", marked("Looks at visits")),)
 OPEN_PAGES = (
     ("/catalogue", marked("Catalogue")),
     ("/activities", marked("Activities")),
+    ("/study-rooms", marked("Study rooms")),
     ("/libraries", marked("Libraries")),
     ("/notices", marked("Notices")),
     ("/questions", marked("Questions and answers")),

@@ -41,6 +41,8 @@ MESSAGES = {
         "tell you when you get a place."
     ),
     "withdrawn": marked("You're no longer registered."),
+    "applied": marked("Your application is recorded. We'll tell you the result of the draw."),
+    "application-withdrawn": marked("Your application has ended."),
     "enquiry-opened": marked(
         "Your question is sent. We'll tell you when a librarian has answered it."
     ),
@@ -154,6 +156,11 @@ PROBLEMS = {
     ),
     "bad-span": marked("The end must be after the start."),
     "too-many-visits": marked("Too many visits match. Please choose a shorter time."),
+    # study rooms
+    "no-such-season": marked("There is no such season of the study rooms."),
+    "applications-not-open": marked("You can't apply yet."),
+    "applications-closed": marked("Applications are closed."),
+    "season-over": marked("This season is over."),
     # activities
     "no-such-activity": marked("There is no such activity."),
     "no-registration-needed": marked("You don't need to register. Everybody is welcome."),
@@ -279,6 +286,9 @@ ENTRIES = {
 }
 """Names of entries in a charge's ledger, by kind."""
 
+CATEGORIES = desk.CATEGORIES
+"""Names of patron categories, for which study rooms reserve places."""
+
 DAYS = {
     "charged": marked("charged"),
     "suspended": marked("free: fines were suspended"),
@@ -291,7 +301,7 @@ DAYS = {
 SOURCES = {
     "accounts": marked("your details"),
     "circulation": marked("loans, reservations and charges"),
-    "events": marked("activities"),
+    "events": marked("activities and study rooms"),
     "notices": marked("libraries and messages"),
 }
 """Parts of a page, by the service that provides them."""

@@ -13,6 +13,7 @@ from shared.contracts.circulation import (
     HoldExpired,
     HoldReady,
 )
+from shared.contracts.events import AdmissionGranted, AdmissionPromoted, AdmissionStandby
 from shared.contracts.notices import EnquiryAnswered, EnquiryClosed
 from tests import samples
 from tests.notices.lending import Lending
@@ -99,6 +100,9 @@ def story() -> list[Happened]:
         called_off("activity-2", "e"),
         samples.enquiry(EnquiryAnswered, 2, patron_id="e", state="answered"),
         samples.enquiry(EnquiryClosed, 3, patron_id="e", state="closed", merged_into="enquiry-2"),
+        samples.admission(AdmissionStandby, 2, patron_id="e", state="standby", standby_number=3),
+        samples.admission(AdmissionGranted, 3, patron_id="e", state="granted", waited=True),
+        samples.seat(AdmissionPromoted, 1, patron_id="e"),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -144,7 +148,8 @@ INBOXES = [
     [],
     ["fines.resumed", "fines.suspended"],
     [
-        *("enquiry.closed", "enquiry.answered"),
+        *("enquiry.closed", "admission.promoted", "admission.granted", "admission.standby"),
+        "enquiry.answered",
         *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
         *("hold.cancelled", "hold.expired", "hold.changed", "hold.ready"),
         *("loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
@@ -171,6 +176,9 @@ SAYS = {
     "recording.released": {"activity"},
     "enquiry.answered": {"subject"},
     "enquiry.closed": {"subject"},
+    "admission.granted": {"branch", "season", "valid_from", "valid_until"},
+    "admission.standby": {"branch", "season", "number"},
+    "admission.promoted": {"branch", "season", "held_until"},
     "hold.ready": {"title", "branch", "collect_from", "shelf_until"},
     "hold.changed": {"title", "branch", "collect_from", "shelf_until"},
     "hold.expired": {"title"},

@@ -9,7 +9,10 @@ from shared.mongo import Database, Document
 
 # An ended item is kept for a while, so that an older event that arrives late does not bring it
 # back. Events that arrive later still are skipped.
-_WITH_ENDS = ("loans", "holds", "charges", "notifications", "registrations", "enquiries")
+_WITH_ENDS = (
+    *("loans", "holds", "charges", "notifications", "registrations", "admissions", "enquiries"),
+    "seats",
+)
 
 
 async def purge(database: Database, before: datetime, limit: int) -> int:

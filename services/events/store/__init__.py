@@ -1,4 +1,4 @@
-"""Collections and indexes of events."""
+"""Collections and indexes of events: activities here, study rooms in `seasons` and `seats`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from pymongo import ASCENDING, IndexModel
 
 from services.events.domain.activity import Activity, Closed, Recording
 from services.events.domain.registration import Places, Registration, RegistrationState
+from services.events.store import seasons as seasons
+from services.events.store import seats as seats
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Stale, Work
@@ -35,9 +37,16 @@ INDEXES: Indexes = {
         IndexModel([("activity_id", ASCENDING), ("state", ASCENDING), ("turn", ASCENDING)]),
     ],
     "patrons": [],
+    **seasons.INDEXES,
+    **seats.INDEXES,
 }
 
-PERSONAL = (Personal("patrons", "_id"), Personal("registrations"))
+PERSONAL = (
+    Personal("patrons", "_id"),
+    Personal("registrations"),
+    Personal(seasons.APPLICATIONS),
+    Personal(seats.SEATS),
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,215 @@
+"""Seasons of the study rooms: their seeds, applications and closed lists."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+
+from services.events.domain.season import Application, Ballot, Season, Seed
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.unit_of_work import Stale, Work
+
+SEASONS = "study_seasons"
+SEEDS = "study_seeds"
+BALLOTS = "study_ballots"
+APPLICATIONS = "study_applications"
+_UNFINISHED = {"unfinished_since": {"$type": "date"}}
+
+INDEXES: Indexes = {
+    SEASONS: [
+        IndexModel([("valid_until", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("unfinished_since", ASCENDING)], partialFilterExpression=_UNFINISHED),
+    ],
+    SEEDS: [],
+    BALLOTS: [],
+    APPLICATIONS: [
+        # Guarantee one application for each patron, and each paper number once.
+        IndexModel([("patron_id", ASCENDING), ("season_id", ASCENDING)], unique=True),
+        IndexModel(
+            [("season_id", ASCENDING), ("paper_number", ASCENDING)],
+            unique=True,
+            partialFilterExpression={"paper_number": {"$type": "string"}},
+        ),
+        IndexModel([("season_id", ASCENDING), ("code", ASCENDING)]),
+        # The applications of a season without a result, the cards of a room, and its standby list.
+        IndexModel(
+            [
+                ("season_id", ASCENDING),
+                ("state", ASCENDING),
+                ("branch", ASCENDING),
+                ("standby_number", ASCENDING),
+            ]
+        ),
+        IndexModel([("season_id", ASCENDING), ("_id", ASCENDING)]),
+    ],
+}
+
+
+# ---- in a transaction ---------------------------------------------------------------------------
+
+
+async def add(work: Work, season: Season, seed: Seed) -> None:
+    """Insert a new season with its secret seed."""
+    await work.add(SEASONS, season)
+    await work.add(SEEDS, seed)
+
+
+async def get(work: Work, season_id: str) -> Season | None:
+    """Return a season, or None."""
+    return await work.find(Season, SEASONS, {"_id": season_id})
+
+
+async def save(work: Work, season: Season) -> None:
+    """Save a season after a change."""
+    await work.save(SEASONS, season)
+
+
+async def count(work: Work, season_id: str, change: int) -> None:
+    """Count an application more or fewer, so that a concurrent closing of the list conflicts."""
+    await work.update(SEASONS, {"_id": season_id}, {"$inc": {"applications": change}})
+
+
+async def seed(work: Work, season_id: str) -> str:
+    """Return the secret seed of a season."""
+    found = await work.find(Seed, SEEDS, {"_id": season_id})
+    if found is None:
+        raise LookupError(f"the season {season_id} has no seed")
+    return found.seed
+
+
+async def add_ballot(work: Work, ballot: Ballot) -> None:
+    """Insert the closed list of a season."""
+    await work.add(BALLOTS, ballot)
+
+
+async def ballot(work: Work, season_id: str) -> Ballot | None:
+    """Return the closed list of a season, or None."""
+    return await work.find(Ballot, BALLOTS, {"_id": season_id})
+
+
+async def add_application(work: Work, application: Application) -> None:
+    """Insert a new application."""
+    await work.add(APPLICATIONS, application)
+
+
+async def application(work: Work, application_id: str) -> Application | None:
+    """Return an application; None if it has ended."""
+    return await work.find(Application, APPLICATIONS, {"_id": application_id})
+
+
+async def application_of(work: Work, season_id: str, patron_id: str) -> Application | None:
+    """Return a patron's application for a season; None if there is none or it has ended."""
+    query = {"patron_id": patron_id, "season_id": season_id}
+    return await work.find(Application, APPLICATIONS, query)
+
+
+async def application_with_code(work: Work, season_id: str, code: str) -> Application | None:
+    """Return the application whose card has this code; None if there is none."""
+    return await work.find(Application, APPLICATIONS, {"season_id": season_id, "code": code})
+
+
+async def is_paper_taken(work: Work, season_id: str, paper_number: str) -> bool:
+    """Return whether an application by post has this number."""
+    query = {"season_id": season_id, "paper_number": paper_number}
+    return bool(await work.count(APPLICATIONS, query))
+
+
+async def applications(
+    work: Work, season_id: str, state: str, *, branch: str | None = None, limit: int = 0
+) -> list[Application]:
+    """Return applications in a state, at most `limit` (0: all), the first on standby first."""
+    query = {"season_id": season_id, "state": state}
+    if branch is not None:
+        query["branch"] = branch
+    order = [("branch", ASCENDING), ("standby_number", ASCENDING)]
+    return await work.all(Application, APPLICATIONS, query, sort=order, limit=limit)
+
+
+async def count_granted(work: Work, season_id: str, branch: str) -> int:
+    """Return the number of admission cards of a room."""
+    query = {"season_id": season_id, "state": "granted", "branch": branch}
+    return await work.count(APPLICATIONS, query)
+
+
+async def save_applications(work: Work, applications: Sequence[Application]) -> None:
+    """Save applications after a change."""
+    await work.save(APPLICATIONS, *applications)
+
+
+async def delete_application(work: Work, application: Application) -> None:
+    """Delete an application as it was read. Raises Stale if it has changed since."""
+    query = {"_id": application.id, "version": application.version}
+    if not await work.delete(APPLICATIONS, query):
+        raise Stale(f"the application {application.id} is no longer at its version")
+
+
+# ---- reads outside transactions -----------------------------------------------------------------
+
+
+async def find_one(db: Database, season_id: str) -> Season | None:
+    """Return a season, or None."""
+    found = await db[SEASONS].find_one({"_id": season_id})
+    return None if found is None else from_document(Season, found)
+
+
+async def find_all(db: Database, since: str, limit: int) -> list[Season]:
+    """Return seasons whose cards are valid on a day or later, at most `limit`, by their end."""
+    order = [("valid_until", ASCENDING), ("_id", ASCENDING)]
+    cursor = db[SEASONS].find({"valid_until": {"$gte": since}}).sort(order).limit(limit)
+    return [from_document(Season, document) async for document in cursor]
+
+
+async def find_valid(db: Database, day: str) -> list[Season]:
+    """Return the drawn seasons whose cards are valid on a day."""
+    query = {"valid_until": {"$gte": day}, "valid_from": {"$lte": day}, "seed": {"$ne": None}}
+    return [from_document(Season, document) async for document in db[SEASONS].find(query)]
+
+
+async def find_by_id(db: Database, season_ids: Collection[str]) -> dict[str, Season]:
+    """Return seasons, keyed by id."""
+    found = db[SEASONS].find({"_id": {"$in": sorted(season_ids)}})
+    return {document["_id"]: from_document(Season, document) async for document in found}
+
+
+async def find_ballot(db: Database, season_id: str) -> Ballot | None:
+    """Return the closed list of a season, or None."""
+    found = await db[BALLOTS].find_one({"_id": season_id})
+    return None if found is None else from_document(Ballot, found)
+
+
+async def unfinished(db: Database) -> dict[str, datetime]:
+    """Return the seasons whose draw is not yet in every application, with its business time."""
+    found = db[SEASONS].find(_UNFINISHED, {"unfinished_since": 1})
+    return {document["_id"]: document["unfinished_since"] async for document in found}
+
+
+async def find_application_of(db: Database, season_id: str, patron_id: str) -> Application | None:
+    """Return the same as `application_of`, read outside any transaction."""
+    query = {"patron_id": patron_id, "season_id": season_id}
+    found = await db[APPLICATIONS].find_one(query)
+    return None if found is None else from_document(Application, found)
+
+
+async def find_applications_of(db: Database, patron_id: str) -> list[Application]:
+    """Return a patron's applications, in the order of applying."""
+    return await _list(db, {"patron_id": patron_id}, 0)
+
+
+async def list_applications(
+    db: Database, season_id: str, after: str, limit: int
+) -> list[Application]:
+    """Return the applications for a season after an id, at most `limit`."""
+    return await _list(db, {"season_id": season_id, "_id": {"$gt": after}}, limit)
+
+
+async def _list(db: Database, query: Mapping[str, Any], limit: int) -> list[Application]:
+    cursor = db[APPLICATIONS].find(query).sort("_id", ASCENDING).limit(limit)
+    return [from_document(Application, document) async for document in cursor]
+
+
+async def find_applications(
+    db: Database, query: SnapshotQuery
+) -> tuple[list[Application], str | None]:
+    """Return a page of the applications and the id at which the next page begins."""
+    return await read_snapshot_page(db[APPLICATIONS], Application, query)

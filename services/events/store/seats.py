@@ -1,0 +1,118 @@
+"""Sittings of the study rooms, and their seats."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from pymongo import ASCENDING, IndexModel
+
+from services.events.domain.seat import Seat, Sitting
+from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.unit_of_work import Work
+
+SITTINGS = "study_sittings"
+SEATS = "study_seats"
+
+INDEXES: Indexes = {
+    SITTINGS: [],
+    SEATS: [
+        # Guarantee one seat for each application in a sitting.
+        IndexModel([("sitting_id", ASCENDING), ("application_id", ASCENDING)], unique=True),
+        IndexModel([("sitting_id", ASCENDING), ("state", ASCENDING), ("until", ASCENDING)]),
+        IndexModel([("application_id", ASCENDING), ("state", ASCENDING)]),
+        IndexModel([("patron_id", ASCENDING)]),
+    ],
+}
+
+
+async def sitting(work: Work, sitting_id: str) -> Sitting | None:
+    """Return a sitting; None if it has not been opened."""
+    return await work.find(Sitting, SITTINGS, {"_id": sitting_id})
+
+
+async def open_sitting(work: Work, sitting: Sitting, seats: Collection[Seat]) -> None:
+    """Insert a sitting with the seats that are held from its beginning."""
+    await work.add(SITTINGS, sitting)
+    await work.add(SEATS, *seats)
+
+
+async def save_sitting(work: Work, sitting: Sitting) -> None:
+    """Save a sitting after a change."""
+    await work.save(SITTINGS, sitting)
+
+
+async def seat(work: Work, sitting_id: str, application_id: str) -> Seat | None:
+    """Return the seat of an application in a sitting, or None."""
+    query = {"sitting_id": sitting_id, "application_id": application_id}
+    return await work.find(Seat, SEATS, query)
+
+
+async def seats_in(work: Work, sitting_id: str) -> list[Seat]:
+    """Return all seats of a sitting."""
+    return await work.all(Seat, SEATS, {"sitting_id": sitting_id})
+
+
+async def first_due(work: Work, sitting_id: str) -> Seat | None:
+    """Return the held seat whose time is over for the longest time, or None."""
+    query = {"sitting_id": sitting_id, "state": "held", "until": {"$lte": work.now}}
+    order = [("until", ASCENDING), ("_id", ASCENDING)]
+    return next(iter(await work.all(Seat, SEATS, query, sort=order, limit=1)), None)
+
+
+async def seats_of(work: Work, application_id: str) -> list[Seat]:
+    """Return the seats of an application, in all sittings."""
+    return await work.all(Seat, SEATS, {"application_id": application_id})
+
+
+async def add(work: Work, seat: Seat) -> None:
+    """Insert a seat."""
+    await work.add(SEATS, seat)
+
+
+async def save(work: Work, seat: Seat) -> None:
+    """Save a seat after a change."""
+    await work.save(SEATS, seat)
+
+
+async def delete_of(work: Work, application_id: str) -> None:
+    """Delete the seats of an application."""
+    await work.delete(SEATS, {"application_id": application_id})
+
+
+async def count_no_shows(db: Database, application_ids: Collection[str]) -> dict[str, int]:
+    """Return how often the patrons of these applications did not come in time, by application."""
+    which = {"application_id": {"$in": sorted(application_ids)}, "state": "lapsed"}
+    counted = db[SEATS].aggregate(
+        [{"$match": which}, {"$group": {"_id": "$application_id", "count": {"$sum": 1}}}]
+    )
+    return {one["_id"]: one["count"] async for one in counted}
+
+
+async def find_opened(db: Database, sitting_ids: Collection[str]) -> set[str]:
+    """Return those of these sittings that have been opened."""
+    found = db[SITTINGS].find({"_id": {"$in": sorted(sitting_ids)}}, {"_id": 1})
+    return {document["_id"] async for document in found}
+
+
+async def find_due(db: Database, sitting_ids: Collection[str], now: datetime) -> set[str]:
+    """Return those of these sittings with a held seat whose time is over."""
+    query = {"sitting_id": {"$in": sorted(sitting_ids)}, "state": "held", "until": {"$lte": now}}
+    return set(await db[SEATS].distinct("sitting_id", query))
+
+
+async def find_place_of(db: Database, application_id: str, now: datetime) -> Seat | None:
+    """Return the seat that is held for an application from the standby list now, or None."""
+    query = {"application_id": application_id, "state": "held", "promoted": True}
+    found = await db[SEATS].find_one({**query, "until": {"$gt": now}})
+    return None if found is None else from_document(Seat, found)
+
+
+async def find_sittings(db: Database, sitting_ids: Collection[str]) -> dict[str, Sitting]:
+    """Return sittings, keyed by id."""
+    found = db[SITTINGS].find({"_id": {"$in": sorted(sitting_ids)}})
+    return {document["_id"]: from_document(Sitting, document) async for document in found}
+
+
+async def find_held(db: Database, query: SnapshotQuery) -> tuple[list[Seat], str | None]:
+    """Return the seats that patrons from the standby list hold, and where the next page begins."""
+    where = {"state": "held", "promoted": True}
+    return await read_snapshot_page(db[SEATS], Seat, query, where)

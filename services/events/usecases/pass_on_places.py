@@ -1,0 +1,86 @@
+"""Pass places that nobody took on to the standby list."""
+
+from dataclasses import dataclass, replace
+
+from services.events import store
+from services.events.domain import seat as rules
+from services.events.domain.season import Application, Season
+from services.events.domain.seat import Sitting
+from services.events.usecases.seat_events import record_seat
+from shared.contracts.events import AdmissionLapsed, AdmissionPromoted
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class PassOnPlace:
+    """A season and a sitting, as it is before anyone came."""
+
+    season_id: str
+    sitting: Sitting
+
+
+async def pass_on_place(work: Work, command: PassOnPlace) -> bool:
+    """Open the sitting if need be, and pass one place on; return False if none is due.
+
+    One transaction ends one held place and gives it to one patron, so a lapse promotes exactly one
+    however often the job runs.
+    """
+    season = await store.seasons.get(work, command.season_id)
+    if season is None:
+        return False
+    sitting = await opened(work, season, command.sitting)
+    due = await store.seats.first_due(work, sitting.id)
+    if due is None:
+        return False
+    lapsed = rules.lapse(due)
+    await store.seats.save(work, lapsed)
+    record_seat(work, AdmissionLapsed, season, sitting, lapsed)
+    await promote_next(work, season, sitting)
+    return True
+
+
+async def opened(work: Work, season: Season, sitting: Sitting) -> Sitting:
+    """Return the sitting as stored; open it first with a place for each admission card."""
+    stored = await store.seats.sitting(work, sitting.id)
+    if stored is not None:
+        return stored
+    cards = await store.seasons.applications(work, season.id, "granted", branch=sitting.branch)
+    seats = [rules.seat(season, sitting, one, sitting.starts_at, seat_id=new_id()) for one in cards]
+    begun = replace(sitting, free=season.room(sitting.branch).places - len(seats))
+    await store.seats.open_sitting(work, begun, seats)
+    return begun
+
+
+async def promote_next(work: Work, season: Season, sitting: Sitting) -> None:
+    """Hold a place for the next on the standby list; without one the place is free for anyone."""
+    applicant = None
+    if work.now < sitting.ends_at:
+        applicant = await _next(work, season, sitting)
+    if applicant is None:
+        await store.seats.save_sitting(work, rules.freed(sitting, 1))
+        return
+    seat = rules.seat(season, sitting, applicant, work.now, seat_id=new_id())
+    await store.seats.save_sitting(work, rules.freed(sitting, 0))
+    await store.seats.add(work, seat)
+    record_seat(work, AdmissionPromoted, season, sitting, seat)
+
+
+async def _next(work: Work, season: Season, sitting: Sitting) -> Application | None:
+    seated = await store.seats.seats_in(work, sitting.id)
+    standby = await store.seasons.applications(
+        work, season.id, "standby", branch=sitting.branch, limit=len(seated) + 1
+    )
+    return rules.next_in_line(standby, seated)
+
+
+async def end_seats(work: Work, season: Season, application_id: str) -> None:
+    """Delete the seats of an application that ends, and pass held places on."""
+    seats = await store.seats.seats_of(work, application_id)
+    for held in [one for one in seats if one.state == "held"]:
+        sitting = await store.seats.sitting(work, held.sitting_id)
+        if sitting is None:
+            raise LookupError(f"the seat {held.id} is in no sitting")
+        record_seat(work, AdmissionLapsed, season, sitting, rules.lapse(held))
+        await promote_next(work, season, sitting)
+    await store.seats.delete_of(work, application_id)

@@ -1,0 +1,74 @@
+"""Withdraw an application for a study room, or delete that of an erased patron."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from services.events import store
+from services.events.domain import season as rules
+from services.events.domain.refusals import NoSuchSeason, NotApplied
+from services.events.domain.season import Application, Ending, Season
+from services.events.usecases.admission_events import record_withdrawn
+from services.events.usecases.pass_on_places import end_seats
+from services.events.usecases.settle_draw import give_free_places
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class WithdrawApplication:
+    """A patron, the season to withdraw from, and the day."""
+
+    season_id: str
+    patron_id: str
+    today: date
+
+
+@dataclass(frozen=True)
+class PurgeApplication:
+    """The application to delete, and the day."""
+
+    application_id: str
+    today: date
+
+
+async def withdraw_application(work: Work, command: WithdrawApplication) -> Application:
+    """Withdraw the application and return its last state.
+
+    The card of a patron who withdraws after the draw goes to the first on the standby list. Raises
+    NoSuchSeason, NotApplied or SeasonOver.
+    """
+    season = await _season(work, command.season_id)
+    application = await store.seasons.application_of(work, season.id, command.patron_id)
+    if application is None:
+        raise NotApplied
+    rules.check_withdrawal(season, command.today)
+    return await _end(work, season, application, "patron", command.today)
+
+
+async def purge_application(work: Work, command: PurgeApplication) -> bool:
+    """End and delete the application; return False if it had ended. Raises NoSuchSeason."""
+    application = await store.seasons.application(work, command.application_id)
+    if application is None:
+        return False
+    season = await _season(work, application.season_id)
+    await _end(work, season, application, "erased", command.today)
+    return True
+
+
+async def _season(work: Work, season_id: str) -> Season:
+    season = await store.seasons.get(work, season_id)
+    if season is None:
+        raise NoSuchSeason
+    return season
+
+
+async def _end(
+    work: Work, season: Season, application: Application, by: Ending, today: date
+) -> Application:
+    """End an application. Its id stays in the closed list, so that the draw can be recomputed."""
+    ended = rules.withdraw(application)
+    await store.seasons.delete_application(work, application)
+    await end_seats(work, season, application.id)
+    record_withdrawn(work, season, ended, by)
+    counted = replace(season, applications=season.applications - 1)
+    await give_free_places(work, counted, application.branch, today)
+    return ended

@@ -1,0 +1,119 @@
+"""Notifications about study rooms: a card, a number on the standby list, a place that is free."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Self
+
+from services.notices.kinds.kind import Kind, Known
+from services.notices.kinds.language import Language
+from shared.contracts.events import (
+    AdmissionGranted,
+    AdmissionPromoted,
+    AdmissionSnapshot,
+    AdmissionStandby,
+)
+from shared.translations import marked
+from shared.unit_of_work import Run
+
+
+def _identity(event: AdmissionSnapshot) -> dict[str, Any]:
+    """Return the facts of every application."""
+    return {
+        "season_id": event.season_id,
+        "season": event.season,
+        "branch": event.branch,
+        "valid_from": event.valid_from,
+        "valid_until": event.valid_until,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfAdmission(Kind):
+    """The facts of every notification about an application for a study room."""
+
+    season_id: str
+    season: str
+    branch: str
+    valid_from: date
+    valid_until: date
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the name of the library."""
+        return {"branch": known.branches.get(self.branch, self.branch)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardGranted(OfAdmission, events=[AdmissionGranted]):
+    """A notification of an admission card, by the draw or from the standby list."""
+
+    waited: bool
+    """True if the patron was on the standby list."""
+
+    @classmethod
+    async def of(cls, event: AdmissionGranted, run: Run) -> Self:
+        """Return the facts of the card."""
+        return cls(**_identity(event), waited=event.waited)
+
+    def texts(self, known: Known) -> list[str]:
+        """Return sentences with the room and the days of the card."""
+        card = marked(
+            "You have an admission card for the study room of {branch} ({season}), from "
+            "{valid_from} to {valid_until}."
+        )
+        withdraw = marked("If you don't need it, please withdraw, so that others get your place.")
+        if self.waited:
+            return [marked("A place has become free."), card, withdraw]
+        return [card, withdraw]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnStandby(OfAdmission, events=[AdmissionStandby]):
+    """A notification of a number on the standby list."""
+
+    number: int
+
+    @classmethod
+    async def of(cls, event: AdmissionStandby, run: Run) -> Self:
+        """Return the facts of the application."""
+        return cls(**_identity(event), number=event.standby_number or 0)
+
+    def texts(self, known: Known) -> list[str]:
+        """Return sentences with the room and the number."""
+        return [
+            marked(
+                "All places in the study room of {branch} ({season}) are taken. You are number "
+                "{number} on the standby list."
+            ),
+            marked("You'll be told if you get a place."),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacePassedOn(Kind, events=[AdmissionPromoted]):
+    """A notification of a place in the present session that nobody took."""
+
+    season_id: str
+    season: str
+    branch: str
+    held_until: datetime
+
+    @classmethod
+    async def of(cls, event: AdmissionPromoted, run: Run) -> Self:
+        """Return the facts of the place."""
+        return cls(
+            season_id=event.season_id,
+            season=event.season,
+            branch=event.branch,
+            held_until=event.until,
+        )
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the name of the library."""
+        return {"branch": known.branches.get(self.branch, self.branch)}
+
+    def texts(self, known: Known) -> list[str]:
+        """Return sentences with the room, and until when the place is held."""
+        return [
+            marked("There is a place for you now in the study room of {branch} ({season})."),
+            marked("It is held for you until {held_until}. After that the next in line gets it."),
+        ]

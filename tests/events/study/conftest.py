@@ -1,0 +1,28 @@
+"""Two replicas of events on one real database, and a double of accounts over real HTTP."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.events.settings import Settings
+from tests.events.study.season import Members
+from tests.support import loopback_server
+
+
+@pytest.fixture
+async def members() -> AsyncIterator[Members]:
+    members = Members()
+    async with loopback_server(members.app()) as url:
+        members.url = url
+        yield members
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str, members: Members) -> Settings:
+    return Settings(
+        mongo_url=mongo_url,
+        database_prefix=database,
+        roles=("api",),
+        simulation=True,
+        urls={"accounts": members.url},
+    )
