@@ -1,7 +1,7 @@
 """Notices: branches and their calendars, notices, notifications of patrons, and enquiries.
 
 Owns: branches with hours, closures and reopenings; notices; notifications (the patron's inbox);
-enquiries to Ask a Librarian.
+enquiries to Ask a Librarian with their files; the question bank.
 
 Publishes: branch.registered, branch.closed, branch.reopened, branch.closure-changed,
 branch.hours-changed, notice.published, notification.delivered, notification.read,
