@@ -90,7 +90,7 @@ class Library:
         """Send a GET until it succeeds."""
         return await self.call("GET", path, by=by)
 
-    async def upload(self, content: bytes, *, by: str, name: str = "map.pdf") -> str:
+    async def upload(self, content: bytes, *, by: str, name: str = "plan.txt") -> str:
         """Upload a file for a question, and return its id."""
         answer = await self._client.insist(
             "POST",

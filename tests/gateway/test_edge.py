@@ -98,6 +98,7 @@ async def test_only_a_file_of_a_known_caller_may_be_larger_than_other_bodies(
     file = {"Content-Type": "application/octet-stream"}
     most = settings.attachment_bytes
     async with gateway(settings) as api:
+        assert (await api.post("/v1/attachments", as_=PATRON)).status == 201
         sent = await api.call("POST", "/v1/attachments", data=large, headers=file, as_=PATRON)
         assert sent.status == 201
         asked = len(owners["notices"].asked)

@@ -44,7 +44,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     inbox = await library.get("/v1/me/inbox", by=card)
     activity = await library.activity(places=1)
     await library.post(f"/v1/activities/{activity}/registration", by=card)
-    file = await library.upload(b"%PDF-1.7 of the owner", by=card)
+    file = await library.upload(b'["A plan of the owner"]', by=card)
     question = {"subject": "Old maps", "text": "Where are they?", "attachments": [file]}
     enquiry = await library.post("/v1/enquiries", question, by=card)
     season = await library.season(branch)
@@ -132,7 +132,7 @@ async def test_objects_named_in_a_body_must_belong_to_the_caller(library: Librar
     body = {"charge_ids": [things["charge_id"]]}
     status, answer = await library.try_("POST", "/v1/payments", body, by=other)
     assert (status, answer["code"]) == (404, "no-such-charge")
-    for file in (things["attachment_id"], await library.upload(b"%PDF-1.7 unsent", by=owner)):
+    for file in (things["attachment_id"], await library.upload(b"An unsent plan", by=owner)):
         question = {"subject": "Maps", "text": "Where?", "attachments": [file]}
         status, answer = await library.try_("POST", "/v1/enquiries", question, by=other)
         assert (status, answer["code"]) == (404, "no-such-attachment")

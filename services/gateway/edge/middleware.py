@@ -155,23 +155,25 @@ def _refused(scope: Scope) -> ASGIApp | None:
     twice = sorted(name.decode() for name in _ONCE if names[name] > 1)
     if twice:
         return problem(AMBIGUOUS, f"More than one header field {', '.join(twice)}.")
-    if is_upload(scope):
-        if dict(headers).get(b"content-type") != b"application/octet-stream":
-            return problem(OTHER_TYPE, "A file is sent as application/octet-stream.")
-    elif scope["path"].startswith("/v1/") and not _is_json(dict(headers)):
+    if is_upload(scope) and not _has_type(dict(headers), b"application/octet-stream", b""):
+        return problem(OTHER_TYPE, "A file is sent as application/octet-stream.")
+    if is_upload(scope) or not scope["path"].startswith("/v1/"):
+        return None
+    if not _has_type(dict(headers), b"application/json", b"application/json"):
         return problem(OTHER_TYPE, "A body is JSON: Content-Type: application/json.")
     return None
 
 
-def _is_json(headers: dict[bytes, bytes]) -> bool:
-    """Return whether the body is JSON or empty; some clients name a type even without a body.
+def _has_type(headers: dict[bytes, bytes], wanted: bytes, unnamed: bytes) -> bool:
+    """Return whether the body has a type or is empty; `unnamed` is the type of one that names none.
 
-    A page of another site can send other types without a preflight request.
+    Some clients name a type even without a body. A page of another site can send other types than
+    these without a preflight request.
     """
     if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
         return True
-    kind = headers.get(b"content-type", b"application/json")
-    return kind.split(b";")[0].strip().lower() == b"application/json"
+    kind = headers.get(b"content-type", unnamed)
+    return kind.split(b";")[0].strip().lower() == wanted
 
 
 def _has_secret(scope: Scope) -> bool:

@@ -5,7 +5,7 @@ attachment, which is stored before: so a content without an attachment is left f
 was broken off, and no message can name it any more.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,8 @@ ATTACHMENTS = "attachments"
 CONTENTS = "attachment_contents"
 FILES = f"{CONTENTS}.files"
 CHUNKS = f"{CONTENTS}.chunks"
+AT_ONCE = 100
+"""Number of attachments that one statement deletes."""
 CONTENT_SECONDS = 10.0
 """Time limit for writing or reading a content."""
 
@@ -54,18 +56,21 @@ async def count_unused(work: Work, owner_id: str) -> int:
     return await work.count(ATTACHMENTS, {"owner_id": owner_id, "enquiry_id": None})
 
 
-async def delete(work: Work, attachment_id: str) -> None:
-    """Delete an attachment, if it exists, with everything stored of its content."""
-    await work.delete(CHUNKS, {"files_id": _contents_of(attachment_id)})
-    await work.delete(FILES, {"_id": _contents_of(attachment_id)})
-    await work.delete(ATTACHMENTS, {"_id": attachment_id})
+async def delete(work: Work, attachment_ids: Sequence[str]) -> None:
+    """Delete attachments with everything stored of their contents."""
+    for start in range(0, len(attachment_ids), AT_ONCE):
+        some = attachment_ids[start : start + AT_ONCE]
+        contents = [_contents_of(one) for one in some]
+        await work.delete(CHUNKS, {"$or": [{"files_id": names} for names in contents]})
+        await work.delete(FILES, {"$or": [{"_id": names} for names in contents]})
+        await work.delete(ATTACHMENTS, {"_id": {"$in": some}})
 
 
 async def delete_of_patron(work: Work, patron_id: str) -> None:
     """Delete all attachments that a patron uploaded, or was sent in an enquiry."""
     theirs = {"$or": [{"owner_id": patron_id}, {"patron_id": patron_id}]}
-    for attachment in await work.all(Attachment, ATTACHMENTS, theirs):
-        await delete(work, attachment.id)
+    found = await work.all(Attachment, ATTACHMENTS, theirs)
+    await delete(work, [attachment.id for attachment in found])
 
 
 async def write_content(db: Database, attachment: Attachment, content: bytes) -> str:

@@ -10,5 +10,5 @@ async def purge_attachment(work: Work, attachment_id: str) -> int:
     attachment = await store.attachments.get(work, attachment_id)
     if attachment is None or not is_unused(attachment, work.now):
         return 0
-    await store.attachments.delete(work, attachment_id)
+    await store.attachments.delete(work, [attachment_id])
     return 1

@@ -6,7 +6,6 @@ from services.notices import store
 from services.notices.domain import attachment as rules
 from services.notices.domain.attachment import MOST_UNUSED, Attachment
 from services.notices.domain.refusals import NoSuchAttachment, NoSuchPatron, TooManyAttachments
-from shared.failpoint import failpoint
 from shared.ids import new_id
 from shared.unit_of_work import Run, Work
 
@@ -41,7 +40,6 @@ async def upload_attachment(run: Run, command: UploadAttachment, content: bytes)
     """
     attachment = await run(begin_upload, command)
     written = await store.attachments.write_content(run.database, attachment, content)
-    failpoint("attachment.written")
     try:
         kept = await run(keep_content, KeepContent(attachment.id, written))
     except NoSuchAttachment:
