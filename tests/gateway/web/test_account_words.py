@@ -1,20 +1,24 @@
 """Texts of the account pages about charges, activities, channels and ended sessions."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from fastapi import Request, Response
 
+from services.gateway.app import create_app
 from services.gateway.web import session
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import SESSION, FlashMessage
+from services.notices.app import create_app as create_notices
+from services.notices.settings import Settings as NoticesSettings
+from services.settings import Settings
 from shared.contracts import circulation
 from tests import samples
 from tests.gateway.web.browser import Browser, Page, insist
-from tests.gateway.web.conftest import CARD, PIN
-from tests.support import Api, token
+from tests.gateway.web.conftest import CARD, PIN, SECRETS
+from tests.support import Api, reaching, served, token
 
 Hear = Callable[..., Awaitable[None]]
 
@@ -106,9 +110,36 @@ def test_the_last_message_counts_the_messages_that_do_not_fit_into_the_cookie() 
 # ---- channels and sessions ----------------------------------------------------------------------
 
 
+@pytest.fixture
+async def mailing(whole: None, settings: Settings, accounts: Api) -> AsyncIterator[Browser]:
+    """A browser at a library that has a mail server, in which the patron is logged in."""
+    told = settings.model_copy(update=SECRETS)
+    mail = {"smtp_host": "mail", "mail_from": "a@example.org", "public_url": "https://example.org"}
+    notices_settings = NoticesSettings.model_validate({**told.model_dump(), **mail})
+    async with (
+        served(create_notices, notices_settings) as notices,
+        served(
+            create_app,
+            reaching(told, accounts=accounts.url, notices=notices.url),
+            trust_test_keys=False,
+        ) as site,
+        Browser(site.url) as opened,
+    ):
+        entrance = await insist(lambda: opened.get("/log-in?lang=en"))
+        typed = {"card_number": CARD, "pin": PIN}
+        await insist(lambda: opened.submit(entrance, "/log-in", **typed))
+        yield opened
+
+
+async def test_no_channel_is_offered_that_is_not_known_to_be_in_use(patron: Browser) -> None:
+    setting = await insist(lambda: patron.get("/setting"))
+    assert "Also send messages by" not in setting.text
+
+
 async def test_a_channel_without_an_address_on_file_cannot_be_chosen_and_says_why(
-    patron: Browser,
+    mailing: Browser,
 ) -> None:
+    patron = mailing
     setting = await insist(lambda: patron.get("/setting"))
     assert "The library doesn't have your e-mail address." in setting.text
     refused = await insist(lambda: patron.submit(setting, "/setting", channel="email"))
