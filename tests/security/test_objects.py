@@ -9,7 +9,9 @@ from typing import Any
 from tests.library import PIN, Library
 from tests.security.conftest import Operation, operations
 
-PUBLIC = {"title_id", "code", "activity_id", "question_id", "venue", "season_id"}
+PUBLIC = {
+    *("title_id", "code", "activity_id", "notice_id", "question_id", "venue", "season_id"),
+}
 """Path parameters of routes that anyone may call."""
 OF_ONES_OWN = {
     "POST /v1/activities/{activity_id}/registration",

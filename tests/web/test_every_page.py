@@ -37,7 +37,8 @@ async def walked(page: Page, starts: list[str], within: str = "/") -> AsyncItera
         assert answer.ok, f"{path}: {answer.status}"
         yield kind
         found = await page.eval_on_selector_all(
-            "a[href]:not([download])", "links => links.map(link => link.getAttribute('href'))"
+            "a[href]:not([download], [type])",
+            "links => links.map(link => link.getAttribute('href'))",
         )
         paths += [link for link in found if link.startswith(within)]
 
@@ -65,6 +66,7 @@ async def test_every_patron_page_passes_the_checks(
         "/activities/one",
         "/libraries/one",
         "/notices",
+        "/notices/one",
     } <= set(kinds)
 
 
@@ -76,12 +78,20 @@ async def test_every_desk_page_passes_the_checks(
     starts = ["/desk", f"/desk/study-rooms/{story.drawn_id}/door"]
     page = await windows.open(language, card=story.librarian)
     kinds = []
+    starts = [
+        "/desk",
+        "/desk/activities/new",
+        f"/desk/activities/{story.activities['talk']}",
+        f"/desk/study-rooms/{story.drawn_id}/door",
+    ]
     async for kind in walked(page, starts, within="/desk"):
         kinds.append(kind)
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.locator("h1").count() == 1
         await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
     assert {
+        "/desk/activities/new",
+        "/desk/activities/one",
         "/desk/closures/one",
         "/desk/suspensions/one",
         "/desk/enquiries/one",
