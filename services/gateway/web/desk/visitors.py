@@ -15,6 +15,9 @@ from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)
 
+BY_PHONE = "check-in"
+"""Name of the door at which the API counts visitors who check in by phone."""
+
 
 @router.get("/desk/visitors")
 async def get_visitors(visit: DeskVisit, branch: str = "", door: str = "") -> Response:
@@ -79,6 +82,7 @@ async def _page(visit: Visit, branch: str, door: str, refused: Failure | None = 
         door=door,
         occupancy=occupancy,
         venue=venue,
+        by_phone=BY_PHONE,
         refused=refused,
         form=filled(visit, refused),
     )
