@@ -23,6 +23,7 @@ from ops.scenario import (
     jobs,
     loans,
     setup,
+    study_rooms,
 )
 from ops.scenario.api import Api
 from ops.scenario.definition import SCENARIO, Step, read_scenario
@@ -56,6 +57,10 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "notice": branches.publish_notice,
     "ask-librarian": enquiries.ask_librarian,
     "answer-enquiry": enquiries.answer_enquiry,
+    "announce-season": study_rooms.announce_season,
+    "key-in-applications": study_rooms.key_in_applications,
+    "draw-season": study_rooms.draw_season,
+    "open-study-room": study_rooms.open_study_room,
     "run-job": jobs.run_job,
     "ask-recording": activities.ask_recording,
     "expect": expectations.check_expectations,

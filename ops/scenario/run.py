@@ -25,6 +25,8 @@ class Run:
     activities: dict[str, str] = field(default_factory=dict)
     enquiries: dict[str, str] = field(default_factory=dict)
     """Ids of enquiries by subject."""
+    seasons: dict[str, str] = field(default_factory=dict)
+    """Ids of seasons of the study rooms by name."""
     closures: dict[str, str] = field(default_factory=dict)
     suspensions: dict[str, dict[str, Any]] = field(default_factory=dict)
     loans: dict[str, dict[str, Any]] = field(default_factory=dict)
