@@ -23,6 +23,7 @@ from ops.scenario import (
     jobs,
     loans,
     setup,
+    study_rooms,
     visits,
 )
 from ops.scenario.api import Api
@@ -61,6 +62,10 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "check-out-visitor": visits.check_out,
     "trace-visits": visits.trace_visits,
     "destroy-visits": visits.destroy_visits,
+    "announce-season": study_rooms.announce_season,
+    "key-in-applications": study_rooms.key_in_applications,
+    "draw-season": study_rooms.draw_season,
+    "open-study-room": study_rooms.open_study_room,
     "run-job": jobs.run_job,
     "ask-recording": activities.ask_recording,
     "expect": expectations.check_expectations,

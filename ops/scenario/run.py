@@ -27,6 +27,8 @@ class Run:
     """Ids of enquiries by subject."""
     visits: dict[str, str] = field(default_factory=dict)
     """Ids of visits by the visitor's name."""
+    seasons: dict[str, str] = field(default_factory=dict)
+    """Ids of seasons of the study rooms by name."""
     closures: dict[str, str] = field(default_factory=dict)
     suspensions: dict[str, dict[str, Any]] = field(default_factory=dict)
     loans: dict[str, dict[str, Any]] = field(default_factory=dict)

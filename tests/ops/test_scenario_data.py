@@ -61,6 +61,16 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "destroy-visits": ({"branch", "start", "until", "case_number", "reason"}, set()),
+    "announce-season": (
+        {
+            *("season", "branch", "places", "sessions", "applications_from"),
+            *("applications_until", "draw_on", "valid_from", "valid_until"),
+        },
+        set(),
+    ),
+    "key-in-applications": ({"season", "branch", "cards", "received_on"}, set()),
+    "draw-season": ({"season", "cards", "cards_drawn"}, set()),
+    "open-study-room": ({"season", "cards", "passes_on_at"}, set()),
     "expect": (set(), {"view", "my_info", "branch", "outstanding"}),
 }
 MUST_EXPECT = {

@@ -1,0 +1,107 @@
+"""Steps about study rooms: a season, applications by post, the draw, and the door."""
+
+from ops.scenario.definition import Step
+from ops.scenario.inboxes import new_notifications
+from ops.scenario.report import Check
+from ops.scenario.run import Run
+from services.events.domain.ballot import Entry, Room, commitment, draw, list_hash
+
+
+async def announce_season(run: Run, step: Step) -> list[Check]:
+    """Announce a season with the room of a library."""
+    days = ("applications_from", "applications_until", "draw_on", "valid_from", "valid_until")
+    body = {
+        "name": step["season"],
+        "rooms": [{"branch": step["branch"], "places": step["places"]}],
+        "sessions": step["sessions"],
+        **{day: step[day] for day in days},
+    }
+    announced = await run.api.post("/v1/study-seasons", body, by="staff")
+    run.seasons[step["season"]] = announced["id"]
+    return [Check("the seed is still secret", None, announced["drawn_at"])]
+
+
+async def key_in_applications(run: Run, step: Step) -> list[Check]:
+    """Key in applications by post, and check that their patrons see them."""
+    path = f"/v1/study-seasons/{run.seasons[step['season']]}/applications"
+    for number, card in enumerate(step["cards"], 1):
+        body = {
+            "card_number": card,
+            "branch": step["branch"],
+            "paper_number": f"A-{number}",
+            "received_on": step["received_on"],
+        }
+        await run.api.post(path, body, by="staff")
+    await run.flow.settle()
+    states = [await _state(run, card) for card in step["cards"]]
+    return [Check("in each account", ["applied"] * len(states), states)]
+
+
+async def draw_season(run: Run, step: Step) -> list[Check]:
+    """Close the list and draw the places; recompute the draw and check who is notified of what."""
+    path = f"/v1/study-seasons/{run.seasons[step['season']]}"
+    await run.api.post(f"{path}/closing", by="staff")
+    await run.api.post(f"{path}/draw", by="staff")
+    await run.flow.settle()
+    ballot = await run.api.get(f"{path}/ballot")
+    entries = [Entry(one["id"], one["category"], one["branch"]) for one in ballot["entries"]]
+    rooms = [Room(one["branch"], one["places"], one["quotas"]) for one in ballot["rooms"]]
+    [(granted, standby)] = [
+        (list(one.granted), list(one.standby))
+        for one in draw(entries, rooms, ballot["seed"]).values()
+    ]
+    [result] = ballot["results"]
+    told = {one.card: one.kind for one in await new_notifications(run)}
+    states = {card: await _state(run, card) for card in step["cards"]}
+    return [
+        Check("the seed fits", ballot["commitment"], commitment(ballot["seed"])),
+        Check("the list fits", ballot["list_hash"], list_hash(entries)),
+        Check("the same result", (granted, standby), (result["granted"], result["standby"])),
+        Check("cards", step["cards_drawn"], len(granted)),
+        Check("notified", {card: f"admission.{one}" for card, one in states.items()}, told),
+    ]
+
+
+async def open_study_room(run: Run, step: Step) -> list[Check]:
+    """Begin a session: all with a card but one come in, and the place goes to the first on standby.
+
+    `passes_on_at` is the time at which the place is passed on.
+    """
+    season = run.seasons[step["season"]]
+    states = {card: await _state(run, card) for card in step["cards"]}
+    missing, *coming = [card for card, state in states.items() if state == "granted"]
+    for card in coming:
+        await _enter(run, season, card)
+    run.api.now = step["passes_on_at"]
+    await run.api.post("/v1/ops/jobs/events/standby", by="ops")
+    await run.flow.settle()
+    told = [(one.card, one.kind) for one in await new_notifications(run)]
+    [first] = [
+        card
+        for card, state in states.items()
+        if state == "standby" and (await _own(run, season, card))["standby_number"] == 1
+    ]
+    path = f"/v1/study-seasons/{season}/check-ins"
+    body = {"code": (await _own(run, season, missing))["code"]}
+    _, late = await run.api.call("POST", path, body, by="station", expect=409)
+    await _enter(run, season, first)
+    return [
+        Check("notified", [(first, "admission.promoted")], told),
+        Check("too late", "place-lapsed", late["code"]),
+    ]
+
+
+async def _enter(run: Run, season: str, card: str) -> None:
+    body = {"code": (await _own(run, season, card))["code"]}
+    await run.api.post(f"/v1/study-seasons/{season}/check-ins", body, by="station")
+
+
+async def _own(run: Run, season: str, card: str) -> Step:
+    own: Step = await run.api.get(f"/v1/study-seasons/{season}/application", by=card)
+    return own
+
+
+async def _state(run: Run, card: str) -> str:
+    account = await run.api.get("/v1/me", by=card)
+    [admission] = account["admissions"]
+    return str(admission["state"])
