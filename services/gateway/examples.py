@@ -9,6 +9,10 @@ EVENT_ID = "kHv0sW2p" * 11
 """Event id in the stream of an account."""
 
 EXAMPLES: Mapping[str, Any] = {
+    "PersonalDataOut.as_of": NOW,
+    "PersonalDataOut.services": {
+        "events": {"registrations": [{"id": "01781105-2b60-79c5-b6d8-4e0f9a2c1d17"}]}
+    },
     **COMMON,
     "last-event-id": EVENT_ID,
     "live": True,
