@@ -194,7 +194,8 @@ async def test_unknown_fields_in_a_body_are_refused(library: Library) -> None:
     """Roles, owners, amounts and versions cannot be sent by any caller."""
     branch = await library.branch()
     card = await library.patron(branch)
-    callers = {role: role for role in ("staff", "station", "tracer", "ops", "")} | {"patron": card}
+    callers = {role: role for role in ("staff", "station", "tracer", "ops")}
+    callers |= {"patron": card, "": ""}
     privileged = {"roles": ["ops"], "owner_id": "x", "version": 9, "$set": {"a": 1}, "a.b": 1}
     for operation in await operations(library):
         if not operation.has_body or operation.path == "/v1/me/stream":
