@@ -1,5 +1,6 @@
 """Settings of the notices service: the common ones, and the mail server."""
 
+from datetime import datetime
 from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Literal
@@ -36,6 +37,12 @@ class Settings(settings.Settings):
         description="Address of the page for links in e-mails, such as https://…",
     )
 
+    quiet_hours: str = Field(
+        default="",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
+        description="Hours of the library's day in which no e-mail is sent, as in `21:00-08:00`.",
+    )
+
     @field_validator("mail_from")
     @classmethod
     def _is_an_address(cls, value: str, info: ValidationInfo) -> str:
@@ -55,6 +62,14 @@ class Settings(settings.Settings):
         """The sender of e-mails."""
         name, address = parseaddr(self.mail_from)
         return Address(name, addr_spec=address)
+
+    def is_quiet(self, at: datetime) -> bool:
+        """Return whether an instant is in the quiet hours, which may go past midnight."""
+        if not self.quiet_hours:
+            return False
+        begin, end = self.quiet_hours.split("-")
+        now = at.astimezone(self.zone).strftime("%H:%M")
+        return begin <= now < end if begin <= end else now >= begin or now < end
 
     @property
     def channels(self) -> tuple[str, ...]:
