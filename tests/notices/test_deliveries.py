@@ -310,6 +310,20 @@ async def test_a_fine_is_sent_as_it_is_at_sending(
     assert "$" not in text + html
 
 
+async def test_an_overdue_loan_of_a_library_that_closes_without_an_end_is_not_sent(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    lending.owes("loan-1", 750, due_on="2020-12-05")  # the calendar's day, not the stored one
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    await hear(api, overdue("loan-1", "p"), "e-2", DECEMBER_9)
+    assert await send(api, at=DECEMBER_9) == 2
+    await hear(api, overdue("loan-1", "p"), "e-3", DECEMBER_9)
+    lending.owes("loan-1", 0, due_on=None, overdue=False)
+    await hear(api, overdue("loan-1", "p"), "e-4", DECEMBER_9)
+    assert await send(api, at=DECEMBER_9) == 1
+    assert [one["state"] for one in await log(api)] == ["dropped", "sent", "sent"]
+
+
 async def test_a_withdrawn_notification_is_sent_only_once_it_is_put_back(
     api: Api, server: MailServer
 ) -> None:
