@@ -57,11 +57,13 @@ class EmailAddress(BaseModel):
 async def deliveries(run: Run) -> int:
     """Send notifications by e-mail; return the number of tries.
 
-    Without a mail server nothing is sent. If the server or another service is away, the round
-    ends, so that the others are not tried in vain.
+    Without a mail server, and in quiet hours, nothing is sent. If the server or another service is
+    away, the round ends, so that the others are not tried in vain.
     """
     settings = run.settings
     if not isinstance(settings, Settings) or not settings.smtp_host:
+        return 0
+    if settings.is_quiet(wall_clock()):
         return 0
     async with Mailer(settings) as mailer:
         for tries in range(AT_ONCE):

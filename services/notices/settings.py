@@ -1,5 +1,6 @@
 """Settings of notices: the common ones, the mail server, and the keys of visitors' data."""
 
+from datetime import datetime
 from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Literal, cast
@@ -38,6 +39,11 @@ class Settings(settings.Settings):
         "separated by commas; empty: visitors are counted and not registered.",
     )
 
+    quiet_hours: str = Field(
+        default="",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
+        description="Hours of the library's day in which no e-mail is sent, as in `21:00-08:00`.",
+    )
     @field_validator("visit_keys")
     @classmethod
     def _long_enough(cls, value: str) -> str:
@@ -65,6 +71,14 @@ class Settings(settings.Settings):
         """The sender of e-mails."""
         name, address = parseaddr(self.mail_from)
         return Address(name, addr_spec=address)
+
+    def is_quiet(self, at: datetime) -> bool:
+        """Return whether an instant is in the quiet hours, which may go past midnight."""
+        if not self.quiet_hours:
+            return False
+        begin, end = self.quiet_hours.split("-")
+        now = at.astimezone(self.zone).strftime("%H:%M")
+        return begin <= now < end if begin <= end else now >= begin or now < end
 
     @property
     def channels(self) -> tuple[str, ...]:

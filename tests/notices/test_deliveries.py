@@ -13,7 +13,7 @@ from bson import encode
 
 from services.notices.app import create_app
 from services.notices.settings import Settings
-from shared.clock import parse_instant
+from shared.clock import parse_instant, wall_clock
 from shared.contracts import Event
 from shared.contracts.circulation import HoldReady
 from tests.mail_server import MailServer, certificate, listening
@@ -57,7 +57,7 @@ async def server() -> AsyncIterator[MailServer]:
 
 @pytest.fixture
 def settings(settings: Settings, server: MailServer) -> Settings:
-    return with_mail(settings, server, smtp_security="none")
+    return with_mail(settings, server)
 
 
 def with_mail(settings: Settings, server: MailServer, **more: Any) -> Settings:
@@ -67,7 +67,8 @@ def with_mail(settings: Settings, server: MailServer, **more: Any) -> Settings:
         "mail_from": "City Library <library@example.org>",
         "public_url": "https://library.example.org",
     }
-    return Settings.model_validate({**settings.model_dump(), **mail, **more})
+    plain = {"smtp_security": "none"}
+    return Settings.model_validate({**settings.model_dump(), **plain, **mail, **more})
 
 
 @pytest.fixture(autouse=True)
@@ -309,6 +310,20 @@ async def test_a_fine_is_sent_as_it_is_at_sending(
     assert "$" not in text + html
 
 
+async def test_an_overdue_loan_of_a_library_that_closes_without_an_end_is_not_sent(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    lending.owes("loan-1", 750, due_on="2020-12-05")  # the calendar's day, not the stored one
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    await hear(api, overdue("loan-1", "p"), "e-2", DECEMBER_9)
+    assert await send(api, at=DECEMBER_9) == 2
+    await hear(api, overdue("loan-1", "p"), "e-3", DECEMBER_9)
+    lending.owes("loan-1", 0, due_on=None, overdue=False)
+    await hear(api, overdue("loan-1", "p"), "e-4", DECEMBER_9)
+    assert await send(api, at=DECEMBER_9) == 1
+    assert [one["state"] for one in await log(api)] == ["dropped", "sent", "sent"]
+
+
 async def test_a_withdrawn_notification_is_sent_only_once_it_is_put_back(
     api: Api, server: MailServer
 ) -> None:
@@ -522,6 +537,39 @@ async def test_without_a_mail_server_the_channel_is_off(
         await hear(without, moved("loan-1", "p"), "e-1", FEBRUARY_17)
         assert await send(without) == 0
     assert not any("/email-addresses" in path for path, _ in lending.asked)
+
+
+@pytest.mark.parametrize(
+    ("hours", "quiet"),
+    [
+        ("21:00-08:00", ["21:00", "23:59", "00:00", "07:59"]),
+        ("12:30-14:00", ["12:30", "13:59"]),
+        ("08:00-08:00", []),
+        ("", []),
+    ],
+)
+def test_quiet_hours_are_those_of_the_librarys_day(hours: str, quiet: list[str]) -> None:
+    settings = Settings(quiet_hours=hours)
+    clocks = ["00:00", "07:59", "08:00", "12:29", "12:30", "13:59", "14:00", "20:59", "21:00"]
+    clocks.append("23:59")
+    found = [
+        clock for clock in clocks if settings.is_quiet(parse_instant(f"2021-02-26T{clock}+08:00"))
+    ]
+    assert sorted(found) == sorted(quiet)
+
+
+async def test_in_quiet_hours_messages_wait(
+    api: Api, settings: Settings, server: MailServer
+) -> None:
+    begin, end = [
+        (wall_clock() + timedelta(hours=hours)).astimezone(settings.zone).strftime("%H:%M")
+        for hours in (-6, 6)
+    ]
+    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    for hours, tries in ((f"{begin}-{end}", 0), (f"{end}-{begin}", 1)):
+        async with served(create_app, with_mail(settings, server, quiet_hours=hours)) as other:
+            assert await send(other) == tries
+    assert len(server.accepted) == 1
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ ITEM = marked("An item that you borrowed")
 class FineStatement(BaseModel):
     """Circulation's response: a loan's fine on a day."""
 
-    due_on: date
     as_of: date
     amount_cents: int
     suspended: bool
@@ -128,7 +127,7 @@ class Overdue(OfLoan, events=[LoanOverdue]):
     async def current(self, run: Run) -> Self | None:
         """Return the loan with its fine now; None if it was returned or renewed."""
         statement = await _statement(self.loan_id, run)
-        if statement is None or statement.due_on != self.due_on:
+        if statement is None:
             return None
         return replace(
             self,
