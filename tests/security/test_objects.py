@@ -142,7 +142,7 @@ async def test_a_patron_cannot_reserve_for_another_patron(library: Library) -> N
 
 async def test_no_caller_exceeds_the_rights_of_their_role(library: Library) -> None:
     card = await library.patron(await library.branch())
-    callers = {role: role for role in ("staff", "station", "tracer", "ops")} | {"patron": card}
+    callers = {"patron": card} | {role: role for role in ("staff", "station", "tracer", "ops")}
     for operation in await operations(library):
         path = operation.path.replace("{", "").replace("}", "")
         for role, name in callers.items():
@@ -182,7 +182,7 @@ async def test_unknown_fields_in_a_body_are_refused(library: Library) -> None:
     """Roles, owners, amounts and versions cannot be sent by any caller."""
     branch = await library.branch()
     card = await library.patron(branch)
-    callers = {role: role for role in ("staff", "station", "tracer", "ops", "")} | {"patron": card}
+    callers = {"patron": card} | {role: role for role in ("staff", "station", "tracer", "ops", "")}
     privileged = {"roles": ["ops"], "owner_id": "x", "version": 9, "$set": {"a": 1}, "a.b": 1}
     for operation in await operations(library):
         if not operation.has_body or operation.path == "/v1/me/stream":
