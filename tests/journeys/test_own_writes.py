@@ -43,6 +43,7 @@ NO_SIGN = {
     "POST /v1/me/visits": "is about visitors",
     "POST /v1/visits/leavings": "is about visitors",
     "POST /v1/tickets": "is about visitors",
+    "POST /v1/tracings": "is about visitors",
     # Due dates follow in sweeps, after the command; fines are queried when they are shown.
     "POST /v1/closures": "moves dates later",
     "PATCH /v1/closures/{closure_id}": "moves dates later",
