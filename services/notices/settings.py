@@ -44,6 +44,7 @@ class Settings(settings.Settings):
         pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
         description="Hours of the library's day in which no e-mail is sent, as in `21:00-08:00`.",
     )
+
     @field_validator("visit_keys")
     @classmethod
     def _long_enough(cls, value: str) -> str:

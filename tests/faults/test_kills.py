@@ -321,6 +321,7 @@ async def test_a_look_at_visits_is_on_record_whenever_its_process_is_killed(
     span = {"start": "2020-11-02T09:00:00+08:00", "until": "2020-11-02T11:00:00+08:00"}
     case = {"case_number": f"CASE {branch}", "reason": "A visitor has fallen ill"}
     body = {"branch": branch, **span, **case}
+    await library.flow.settle(within=60)  # so that only the look passes the point
     notices = running.process("notices")
     if point:
         async with doomed([notices], point, 1):

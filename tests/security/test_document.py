@@ -35,7 +35,7 @@ from tests.systems import started_system
 
 EXAMPLES = 12
 """Number of generated requests for each operation."""
-SEQUENCES = {"": 20, "patron": 160, "staff": 200, "station": 60, "tracer": 8, "ops": 40}
+SEQUENCES = {"": 20, "patron": 160, "staff": 200, "station": 60, "tracer": 40, "ops": 40}
 """Least number of sequences for each role; in a sequence, operations use earlier answers."""
 MOST_ROUNDS = 5
 """Greatest multiple of these numbers to play until all of FOLLOWED has occurred."""

@@ -154,7 +154,7 @@ async def test_a_patron_cannot_reserve_for_another_patron(library: Library) -> N
 
 async def test_no_caller_exceeds_the_rights_of_their_role(library: Library) -> None:
     card = await library.patron(await library.branch())
-    callers = {role: role for role in ("staff", "station", "tracer", "ops")} | {"patron": card}
+    callers = {"patron": card} | {role: role for role in ("staff", "station", "tracer", "ops")}
     for operation in await operations(library):
         path = operation.path.replace("{", "").replace("}", "")
         for role, name in callers.items():

@@ -90,7 +90,7 @@ MESSAGES = {
     "venue-renewed": marked("The library has a new code. Put it at the doors."),
     "season-announced": marked("The season is announced."),
     "application-keyed-in": marked("The application is recorded."),
-    "checked-in": marked("The reader may come in."),
+    "reader-admitted": marked("The reader may come in."),
     "list-closed": marked("The list is closed and published."),
     "places-drawn": marked("The places are drawn. Every applicant is told the result."),
 }

@@ -84,7 +84,7 @@ async def post_door(visit: DeskVisit, season_id: str) -> Response:
     body = {"code": visit.text("code").replace(" ", "")}
     reply = await _send(visit, season_id, "check-ins", body)
     if reply.done:
-        return visit.go(f"{HOME}/{segment(season_id)}/door", FlashMessage("checked-in", {}))
+        return visit.go(f"{HOME}/{segment(season_id)}/door", FlashMessage("reader-admitted", {}))
     return await _door(visit, season_id, reply)
 
 

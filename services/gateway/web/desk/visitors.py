@@ -66,6 +66,8 @@ async def _sent(visit: Visit, path: str, body: dict[str, Any] | None, said: str)
 async def _page(visit: Visit, branch: str, door: str, refused: Failure | None = None) -> Response:
     names = await branch_names(visit.api)
     place = branch or forms.desk_branch(visit) or next(iter(names), "")
+    here = visit.request.url
+    form = "register" if here.path.endswith("registrations") else "count"
     occupancy: dict[str, Any] | None = None
     venue: str | None = None
     if place:
@@ -82,7 +84,8 @@ async def _page(visit: Visit, branch: str, door: str, refused: Failure | None = 
         door=door,
         occupancy=occupancy,
         venue=venue,
+        poster=f"{here.scheme}://{here.netloc}/check-in/{venue}",
         by_phone=BY_PHONE,
         refused=refused,
-        form=filled(visit, refused),
+        form=filled(visit, refused, door=f"{form}-door", entered="people", left="people"),
     )
