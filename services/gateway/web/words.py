@@ -193,8 +193,6 @@ FIELDS = {
     "pickup_branch": marked("Pick-up library"),
     "expires_on": marked("Not needed after"),
     "channel": marked("Also send messages by"),
-    "email": marked("E-mail address"),
-    "phone": marked("Telephone number"),
     "new_pin": marked("New PIN, 6 to 64 characters"),
     "repeated_pin": marked("New PIN again"),
     "start": marked("From"),
