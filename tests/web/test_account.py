@@ -66,7 +66,7 @@ async def test_a_chosen_language_is_kept(windows: Windows, story: Story) -> None
     page = await windows.open(card=await story.reader())
     await page.goto("/setting")
     await page.get_by_label("繁體中文").check()
-    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("我的設定")
     await page.get_by_role("link", name="我的帳戶").click()
     await expect(page.locator("html")).to_have_attribute("lang", "zh-Hant")
