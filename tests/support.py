@@ -20,6 +20,8 @@ from joserfc.jwk import OKPKey
 from services.settings import Settings
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER, Verifier
 from shared.ids import new_id
+from shared.mongo import Client as MongoClient
+from shared.mongo import connect
 from shared.server import Server
 from tests.declared import undeclared
 
@@ -65,6 +67,11 @@ async def test_keys() -> dict[str, Any]:
 
 
 test_keys.__test__ = False  # type: ignore[attr-defined]
+
+
+def patient_client(url: str) -> MongoClient:
+    """Return a database client of a test, which waits for a busy server longer than services do."""
+    return connect(url, timeout_ms=20_000)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import pytest
 from ops.audit.system import audit
 from ops.infrastructure.processes import System
 from services.settings import Settings
-from shared.mongo import Database, connect
+from shared.mongo import Database
 from tests.faults.test_kills import day_at_the_library
 from tests.library import Library
+from tests.support import patient_client
 
 pytestmark = pytest.mark.embedded
 
@@ -33,7 +34,7 @@ def sound() -> Documents:
 async def stores(running: System, library: Library, sound: Documents) -> AsyncIterator[Stores]:
     """The databases after a day at the library, restored after the test."""
     settings = running.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
 
     def of(service: str) -> Database:
         return client[f"{settings.database_prefix}_{service}"]

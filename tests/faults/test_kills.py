@@ -18,11 +18,10 @@ from ops.audit.system import audit
 from ops.infrastructure.processes import System
 from services.events.usecases.give_places import CHUNK
 from services.settings import Settings
-from shared.mongo import connect
 from tests.faults.kills import LISTENER, RELAY, STEPS, SWEEP, WORK, doomed
 from tests.faults.report import record
 from tests.library import Library
-from tests.support import until
+from tests.support import patient_client, until
 
 pytestmark = pytest.mark.embedded
 
@@ -160,7 +159,7 @@ async def owed(library: Library) -> tuple[str, dict[str, Any]]:
 async def taken_for(system: System, charge_id: str) -> list[int]:
     """Return the captured amounts in cents for a charge, from the provider's own records."""
     settings = system.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     try:
         database = client[f"{settings.database_prefix}_circulation"]
         begun = [one["_id"] async for one in database.payments.find({"parts.charge_id": charge_id})]

@@ -4,10 +4,9 @@ import pytest
 
 from ops.infrastructure.processes import System
 from services.settings import Settings
-from shared.mongo import connect
 from tests.faults.load import HUNG_SECONDS, UNANSWERED, Attempt, Load
 from tests.library import Library
-from tests.support import until
+from tests.support import patient_client, until
 
 pytestmark = pytest.mark.embedded
 
@@ -64,7 +63,7 @@ async def test_a_load_runs_all_its_kinds_and_finds_a_missing_acknowledged_loan(
     assert (found.lost, found.doubled) == (0, 0)
 
     settings = running.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     loans = client[f"{settings.database_prefix}_circulation"].loans
     loan = await loans.find_one_and_delete({"state": "returned"})
     assert loan is not None

@@ -9,13 +9,12 @@ from ops.audit.system import audit
 from ops.infrastructure import ports
 from ops.infrastructure.processes import System
 from services.settings import Settings
-from shared.mongo import connect
 from tests.conftest import BROKER
 from tests.faults.kills import armable, doomed
 from tests.faults.report import record
 from tests.library import Library
 from tests.mail_server import MailServer, listening
-from tests.support import until
+from tests.support import patient_client, until
 from tests.systems import started_system
 
 pytestmark = pytest.mark.embedded
@@ -74,7 +73,7 @@ async def test_a_kill_between_sending_and_noting_leads_to_one_repeat(
         answer = {"text": "In the map room.", "seen": 1}
         await library.post(f"/v1/enquiries/{asked['id']}/answers", answer, by="staff")
 
-    client = connect(running.settings(Settings).mongo_url)
+    client = patient_client(running.settings(Settings).mongo_url)
     try:
         prefix = running.settings(Settings).database_prefix
         deliveries = client[f"{prefix}_notices"].deliveries

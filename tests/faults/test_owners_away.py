@@ -12,11 +12,10 @@ from ops.infrastructure.processes import System
 from services.accounts.settings import Settings
 from services.gateway.edge.liveness import FAILURES
 from services.registry import OWNERS
-from shared.mongo import connect
 from tests.faults.load import HUNG_SECONDS
 from tests.faults.report import record
 from tests.library import PIN, Library, unique
-from tests.support import until
+from tests.support import patient_client, until
 
 pytestmark = pytest.mark.embedded
 
@@ -126,7 +125,7 @@ async def test_a_gateway_verifies_tokens_while_accounts_is_away(
     card = await library.patron(await library.branch())
     await library.flow.settle(within=60)
     settings = running.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     known = client[f"{settings.database_prefix}_gateway"].known_keys
     gateway, accounts = running.process("gateway"), running.process("accounts")
 

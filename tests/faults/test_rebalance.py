@@ -21,9 +21,9 @@ from ops.infrastructure.processes import System, services
 from services.settings import Settings
 from shared.bus.listener import SESSION_TIMEOUT_MS
 from shared.contracts.accounts import PatronRegistered
-from shared.mongo import Database, Document, connect
+from shared.mongo import Database, Document
 from tests.faults.report import record
-from tests.support import until
+from tests.support import patient_client, until
 from tests.systems import data_folder
 
 pytestmark = pytest.mark.kafka
@@ -128,7 +128,7 @@ class Stream:
 async def steady(system: System, service: str, what: str) -> AsyncIterator[Stream]:
     """Send events during the block and for some time before and after, until all are processed."""
     settings = system.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all", linger_ms=0)
     for replica in range(2):
         await listening(system, service, replica)

@@ -20,11 +20,11 @@ from ops.infrastructure.processes import System, system
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.clock import wall_clock
-from shared.mongo import Database, connect
+from shared.mongo import Database
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
-from tests.support import until
+from tests.support import patient_client, until
 from tests.systems import data_folder
 
 pytestmark = [pytest.mark.kafka, pytest.mark.alone, pytest.mark.timeout(300)]
@@ -58,7 +58,7 @@ def nodes(running: System) -> list[Child]:
 async def stores(running: System) -> AsyncIterator[dict[str, Database]]:
     """The databases of the publishing services."""
     settings = running.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     yield {name: client[f"{settings.database_prefix}_{name}"] for name in OWNERS}
     client.close()
 

@@ -13,11 +13,11 @@ from ops.infrastructure.processes import System
 from services.gateway.views.store.schema import WHOLE
 from services.settings import Settings
 from shared.contracts import published
-from shared.mongo import connect
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.faults.test_kills import day_at_the_library
 from tests.library import Library
+from tests.support import patient_client
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -85,7 +85,7 @@ async def published_state(settings: Settings) -> dict[tuple[str, str, Any], Any]
     The stamp of the shared view is left out: it is renewed even if nothing changed, since the
     process that wrote a change may have been killed before it wrote the stamp.
     """
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     try:
         found = {
             (service, collection, document["_id"]): document

@@ -17,13 +17,12 @@ from ops.infrastructure.processes import System
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import published
-from shared.mongo import connect
 from shared.relay import Relay, outbox_producer
 from tests.faults.kills import arm, armable, disarm
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
-from tests.support import until
+from tests.support import patient_client, until
 from tests.systems import started_system
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
@@ -100,7 +99,7 @@ async def test_a_second_relay_without_a_lease_only_sends_duplicates(
 async def holder_is(running: System, name: str) -> bool:
     """Return whether this process holds the lease of circulation's relay."""
     settings = running.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     try:
         lease = await client[f"{settings.database_prefix}_circulation"].leases.find_one("relay")
     finally:
@@ -112,7 +111,7 @@ async def holder_is(running: System, name: str) -> bool:
 async def relays_without_lease(running: System) -> AsyncIterator[None]:
     """Run one more relay for each service, which drains its outbox continuously."""
     settings = running.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
 
     async def relay(service: str) -> None:
         producer = outbox_producer(settings.kafka, f"{service}-second")

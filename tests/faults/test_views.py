@@ -16,12 +16,12 @@ from ops.infrastructure.processes import System
 from services.gateway.views.store.builds import form
 from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
 from services.settings import Settings
-from shared.mongo import Database, connect
+from shared.mongo import Database
 from shared.owners import Owners
 from tests.faults.test_kills import day_at_the_library
 from tests.library import Library
 from tests.ops.command import Ran, carrel
-from tests.support import until
+from tests.support import patient_client, until
 
 pytestmark = pytest.mark.embedded
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.embedded
 async def views(running: System) -> AsyncIterator[Database]:
     """The gateway's database."""
     settings = running.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     yield client[f"{settings.database_prefix}_gateway"]
     client.close()
 

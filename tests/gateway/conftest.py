@@ -24,10 +24,10 @@ from shared.http.app import create_service_app
 from shared.http.dependencies import Run
 from shared.http.problems import NotFound
 from shared.http.service import Service
-from shared.mongo import Database, connect, ensure_indexes
+from shared.mongo import Database, ensure_indexes
 from shared.unit_of_work import Origin, Work
 from tests import samples
-from tests.support import Api, reaching, served, test_keys
+from tests.support import Api, patient_client, reaching, served, test_keys
 
 
 @dataclass
@@ -201,7 +201,7 @@ async def lending(settings: Settings) -> AsyncIterator[tuple[Settings, Owner]]:
 @pytest.fixture
 async def views(settings: Settings) -> AsyncIterator[Database]:
     """The gateway's database with its indexes."""
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     database = client[f"{settings.database_prefix}_gateway"]
     await ensure_indexes(database, INDEXES)
     yield database

@@ -30,7 +30,7 @@ from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.contracts import Event, accounts, circulation
 from shared.ids import new_id
-from shared.mongo import Database, connect, ensure_indexes
+from shared.mongo import Database, ensure_indexes
 from shared.owners import Owners
 from shared.unit_of_work import UnitOfWork
 from tests import samples
@@ -39,7 +39,7 @@ from tests.faults.test_poison import BODY, GOOD, LARGE, POISONS, TOPIC, Poison, 
 from tests.gateway import story
 from tests.gateway.conftest import Tell
 from tests.gateway.test_projection import clear, everything
-from tests.support import until
+from tests.support import patient_client, until
 
 PATRONS = [f"patron-{number}" for number in range(200)]
 ID_THAT_IS_NO_FIELD = Poison(
@@ -262,7 +262,7 @@ async def test_no_event_is_lost_when_the_database_dies_during_a_batch(
 ) -> None:
     url, process = mongod
     settings = settings.model_copy(update={"mongo_url": url})
-    client = connect(url)
+    client = patient_client(url)
     views = client[f"{settings.database_prefix}_gateway"]
     await ensure_indexes(views, INDEXES)
     died = asyncio.Event()

@@ -23,12 +23,12 @@ from services.registry import NAMES, OWNERS
 from shared.bus.topics import ensure_topics
 from shared.clock import wall_clock
 from shared.contracts import Event, circulation, notices
-from shared.mongo import Database, connect
+from shared.mongo import Database
 from shared.owners import Owners
 from tests import samples
 from tests.gateway.conftest import nobody
 from tests.gateway.readiness import readiness
-from tests.support import reaching, served, token, until
+from tests.support import patient_client, reaching, served, token, until
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def settings(mongo_url: str, database: str, kafka: str) -> AsyncIterator[S
 
 @pytest.fixture
 async def views(settings: Settings) -> AsyncIterator[Database]:
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     yield client[f"{settings.database_prefix}_gateway"]
     client.close()
 

@@ -15,11 +15,10 @@ from ops.infrastructure.processes import System
 from services.gateway.consumers import subscriptions
 from services.gateway.views.rebuild import rebuild
 from services.settings import Settings
-from shared.mongo import connect
 from shared.owners import Owners
 from tests.conftest import BROKER
 from tests.library import PIN, Library, unique
-from tests.support import until
+from tests.support import patient_client, until
 from tests.systems import started_system
 
 DAY = timedelta(days=1)
@@ -105,7 +104,7 @@ class Account:
 async def build(running: System) -> None:
     """Rebuild the views from the owners' data: no consumer has processed the events so far."""
     settings = running.settings(Settings)
-    client, owners = connect(settings.mongo_url), Owners(settings, "gateway")
+    client, owners = patient_client(settings.mongo_url), Owners(settings, "gateway")
 
     async def built() -> bool:
         try:

@@ -20,12 +20,12 @@ from shared.clock import wall_clock
 from shared.contracts.circulation import FinesSuspended
 from shared.ids import new_id
 from shared.indexes import chassis_indexes
-from shared.mongo import Database, connect, ensure_indexes
+from shared.mongo import Database, ensure_indexes
 from shared.owners import Owners
 from shared.unit_of_work import Run, UnitOfWork
 from tests.ops.command import carrel
 from tests.shared.things import Thing, event_of, process_event
-from tests.support import until
+from tests.support import patient_client, until
 
 TOPIC = "fines.suspended"
 
@@ -37,7 +37,7 @@ def settings(mongo_url: str, database: str, kafka: str) -> Settings:
 
 @pytest.fixture
 async def store(settings: Settings) -> AsyncIterator[Database]:
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     found = client[f"{settings.database_prefix}_circulation"]
     await ensure_indexes(found, {**chassis_indexes(1), "things": []})
     await ensure_topics(settings, NAMES)

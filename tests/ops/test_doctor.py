@@ -19,8 +19,9 @@ from services.settings import Settings
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.clock import parse_instant, wall_clock
 from shared.ids import new_id
-from shared.mongo import Client, connect, ensure_indexes
+from shared.mongo import Client, ensure_indexes
 from tests.ops.command import carrel
+from tests.support import patient_client
 
 LONG_AGO = "2021-02-19T04:00:00+00:00"
 
@@ -40,7 +41,7 @@ def settings(mongo_url: str, database: str, kafka: str) -> Settings:
 @pytest.fixture
 async def client(settings: Settings) -> AsyncIterator[Client]:
     """A client of a system with all databases and topics, as after the start of the services."""
-    found = connect(settings.mongo_url)
+    found = patient_client(settings.mongo_url)
     for service in NAMES:
         database = found[f"{settings.database_prefix}_{service}"]
         await ensure_indexes(database, indexes_of(service, settings))

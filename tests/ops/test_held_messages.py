@@ -20,13 +20,12 @@ from shared.bus.topics import ensure_topics
 from shared.contracts.circulation import FinesSuspended
 from shared.http.app import create_service_app
 from shared.http.service import Service
-from shared.mongo import connect
 from shared.owners import OwnerAway, OwnerRefused, Owners
 from shared.unit_of_work import Run, UnitOfWork
 from tests.ops.command import carrel
 from tests.shared.test_bus import GOOD_HEADERS, send
 from tests.shared.things import Thing, event_of
-from tests.support import served, until
+from tests.support import patient_client, served, until
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ class Consumer:
 
     @contextlib.asynccontextmanager
     async def listening(self, settings: Settings) -> AsyncIterator[Listener]:
-        client = connect(settings.mongo_url)
+        client = patient_client(settings.mongo_url)
         store = client[f"{settings.database_prefix}_notices"]
         owners = Owners(settings, "notices")
         listener = Listener(

@@ -19,13 +19,14 @@ from services.registry import NAMES, OWNERS
 from services.settings import Settings
 from shared.bus.topics import ensure_topics
 from shared.indexes import chassis_indexes
-from shared.mongo import connect, ensure_indexes
+from shared.mongo import ensure_indexes
 from shared.owners import Owners
 from shared.relay import Relay, outbox_producer
 from shared.unit_of_work import UnitOfWork
 from tests.library import Library
 from tests.ops.command import carrel
 from tests.shared.things import ORIGIN, Raise, raise_count
+from tests.support import patient_client
 
 TOPIC = "fines.suspended"
 
@@ -37,7 +38,7 @@ def settings(mongo_url: str, database: str) -> Settings:
 
 @pytest.fixture
 async def unit_of_work(settings: Settings) -> AsyncIterator[UnitOfWork]:
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     store = client[f"{settings.database_prefix}_circulation"]
     await ensure_indexes(store, {**chassis_indexes(1), "things": []})
     yield UnitOfWork(store, "circulation", settings, Owners(settings, "circulation"))
@@ -134,7 +135,7 @@ async def _lose_everything(running: System, settings: Settings) -> None:
     folder = broker.command[broker.command.index("--data-dir") + 1]
     await asyncio.to_thread(shutil.rmtree, folder)
     await asyncio.to_thread(os.mkdir, folder)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     await client.drop_database(f"{settings.database_prefix}_gateway")
     client.close()
     await asyncio.to_thread(broker.start)

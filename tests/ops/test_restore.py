@@ -17,10 +17,10 @@ from ops.infrastructure.processes import System, system
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import published
-from shared.mongo import connect
 from tests.faults.load import Load
 from tests.library import Library
 from tests.ops.command import Ran, carrel
+from tests.support import patient_client
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(900)]
 
@@ -183,7 +183,7 @@ async def finding(running: System) -> dict[str, Any]:
 async def published_by(running: System) -> dict[str, dict[str, Any]]:
     """Return topic, subject and version of each event in the outboxes, by event id."""
     settings = running.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     found = {}
     try:
         for service in OWNERS:

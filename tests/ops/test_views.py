@@ -16,17 +16,17 @@ from services.gateway.views.store.schema import INDEXES, WHOLE
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import accounts
-from shared.mongo import Client, Database, connect, ensure_indexes
+from shared.mongo import Client, Database, ensure_indexes
 from shared.owners import OwnerAway, Owners
 from tests import samples
-from tests.support import reaching, served
+from tests.support import patient_client, reaching, served
 
 NOW = datetime(2021, 2, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 async def client(mongo_url: str) -> AsyncIterator[Client]:
-    found = connect(mongo_url)
+    found = patient_client(mongo_url)
     yield found
     found.close()
 

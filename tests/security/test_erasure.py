@@ -8,15 +8,15 @@ from bson import json_util
 from ops.infrastructure.processes import System
 from services.settings import Settings
 from shared.contracts import published
-from shared.mongo import connect
 from shared.names import Names
 from tests.library import PIN, Library, unique
 from tests.security.test_objects import things_of
+from tests.support import patient_client
 
 
 async def dumps(settings: Settings) -> AsyncIterator[tuple[str, str]]:
     """Yield the place and the text of each document of every collection of every service."""
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     try:
         for database in await client.list_database_names():
             if database.startswith(settings.database_prefix):

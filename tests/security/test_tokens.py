@@ -13,8 +13,8 @@ from joserfc.jwk import OKPKey
 
 from services.settings import Settings
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER
-from shared.mongo import connect
 from tests.library import Library
+from tests.support import patient_client
 
 
 def part(value: Any) -> str:
@@ -30,7 +30,7 @@ def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
 async def key(library: Library) -> dict[str, Any]:
     """The signing key of accounts, read from its database as an attacker might."""
     settings = library.system.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     database = client[f"{settings.database_prefix}_accounts"]
     found = await database.signing_keys.find_one({"published_until": None})
     client.close()

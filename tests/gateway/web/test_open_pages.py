@@ -6,10 +6,9 @@ from functools import partial
 import pytest
 
 from services.settings import Settings
-from shared.mongo import connect
 from tests.gateway.web.browser import Browser, insist
 from tests.library import Library
-from tests.support import Api
+from tests.support import Api, patient_client
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,7 @@ async def test_an_activity_at_the_end_of_the_calendar_that_is_stored_breaks_no_p
 ) -> None:
     activity = await library.activity(places=1)
     settings = library.system.settings(Settings)
-    client = connect(settings.mongo_url)
+    client = patient_client(settings.mongo_url)
     far = {"starts_at": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)}
     activities = client[f"{settings.database_prefix}_events"].activities
     await activities.update_one({"_id": activity}, {"$set": far})
