@@ -94,9 +94,9 @@ async def test_the_api_answers_browsers_like_other_clients_and_ignores_cookies(
     assert (page.status, page.headers["Content-Type"]) == (401, "application/problem+json")
 
 
-async def test_an_operator_has_no_account_page(lone_site: Api) -> None:
+async def test_a_station_has_no_account_page(lone_site: Api) -> None:
     async with Browser(lone_site.url) as browser:
-        browser.give("carrel_session", token("ops-1", ["ops"]))
+        browser.give("carrel_session", token("station-1", ["station"]))
         page = await browser.get("/")
     assert (page.status, "Your account can't use this page" in page.text) == (403, True)
 
@@ -150,7 +150,7 @@ async def test_a_problem_page_keeps_the_visitors_session(
 
 async def test_a_form_that_is_too_long_is_answered_with_a_page(patron: Browser) -> None:
     page = await patron.post("/log-out", [("form", "x" * 300_000)])
-    assert (page.status, "too long" in page.text, "/inbox" in page.links) == (413, True, True)
+    assert (page.status, "is too large" in page.text, "/inbox" in page.links) == (413, True, True)
 
 
 async def test_a_caller_over_the_limit_gets_a_page_that_says_when_to_retry(
