@@ -11,7 +11,7 @@ PARTS = {
     "accounts": "your details: ",
     "circulation": "loans, reservations and charges: ",
     "notices": "libraries and messages: ",
-    "events": "activities: ",
+    "events": "activities and study rooms: ",
 }
 COMMANDS = {
     "accounts": ("/setting", {}),
