@@ -51,7 +51,7 @@ async def test_marking_a_notification_as_read_is_idempotent(api: Api, replica: A
     assert not item["read"]
     path = f"/v1/me/inbox/{item['id']}/read"
     answers = await asyncio.gather(
-        *((api, replica)[at % 2].post(path, as_=patron("p")) for at in range(20))
+        *((api, replica)[at % 2].insist("POST", path, as_=patron("p")) for at in range(20))
     )
     assert {answer.status for answer in answers} == {200}
     assert answers[0].json() == {**item, "read": True}

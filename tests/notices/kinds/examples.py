@@ -148,8 +148,8 @@ INBOXES = [
     [],
     ["fines.resumed", "fines.suspended"],
     [
-        *("enquiry.closed", "admission.promoted", "admission.granted", "admission.standby"),
-        "enquiry.answered",
+        *("admission.promoted", "admission.granted", "admission.standby"),
+        *("enquiry.closed", "enquiry.answered"),
         *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
         *("hold.cancelled", "hold.expired", "hold.changed", "hold.ready"),
         *("loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
