@@ -32,7 +32,7 @@ MARCH_8 = "2021-03-08T10:20:00+08:00"  # a Monday
 MARCH_8_NIGHT = "2021-03-08T20:00:00+08:00"
 MARCH_9 = "2021-03-09T10:00:00+08:00"
 MASTER = "the master key of these tests"
-VISITOR = {"name": "Chan Tai-man", "phone": "+852 6123 4567"}
+VISITOR = {"name": "Quarrington Zhu", "phone": "+852 6148 2093"}
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ async def test_details_are_nowhere_in_plain(api: Api) -> None:
 
     dump = await everything(api)
     assert b"HKCL" in dump
-    for secret in (*VISITOR.values(), "Tai-man", "6123", MASTER):
+    for secret in (*VISITOR.values(), "Quarrington", "6148 2093", MASTER):
         assert secret.encode() not in dump
     assert opened not in dump
 
@@ -341,7 +341,7 @@ async def test_on_day_32_nothing_of_a_visit_is_left(api: Api) -> None:
     assert [one["_id"] async for one in database.visit_keys.find({})] == ["2021-03-09"]
     assert [one["day"] async for one in database.visits.find({})] == ["2021-03-09"]
     dump = await everything(api)
-    for secret in (*VISITOR.values(), "Tai-man", "6123"):
+    for secret in (*VISITOR.values(), "Quarrington", "6148 2093"):
         assert secret.encode() not in dump
 
 
