@@ -41,8 +41,14 @@ KEPT_IN = {
     "notice": "notices",
     "notification": "notifications",
     "enquiry": "enquiries",
+    "admission": "study_applications",
+    "branch.occupancy": "occupancy",
+    "admission.drawn": "study_seasons",
+    "admission.promoted": "study_seats",
+    "admission.checked-in": "study_seats",
+    "admission.lapsed": "study_seats",
 }
-"""The publisher's collection with the resource of a topic, by the topic's first word."""
+"""The publisher's collection with the resource of a topic, by the topic or its first word."""
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -121,11 +127,16 @@ async def finish_restore(settings: Settings) -> list[Lost]:
     return lost
 
 
+def collection_of(topic: str) -> str:
+    """Return the publisher's collection with the resource of a topic."""
+    return KEPT_IN.get(topic) or KEPT_IN[topic.partition(".")[0]]
+
+
 async def _raise_versions(settings: Settings, client: Client, lost: Sequence[Lost]) -> None:
     """Raise the versions of existing resources to those on topics: none is used twice."""
     highest: dict[tuple[str, str, str], int] = defaultdict(int)
     for event in lost:
-        collection = KEPT_IN[event.topic.partition(".")[0]]
+        collection = collection_of(event.topic)
         place = (event.publisher, collection, event.subject)
         highest[place] = max(highest[place], event.version)
     writes: dict[tuple[str, str], list[UpdateOne]] = defaultdict(list)
