@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from services.events.domain.refusals import (
     CheckedInAlready,
+    NoPlaceInSession,
     NoSessionNow,
     PlaceLapsed,
 )
@@ -102,13 +103,29 @@ def seat(
     )
 
 
-def check_in(found: Seat, now: datetime) -> Seat:
-    """Return a seat that its patron takes. Raises CheckedInAlready or PlaceLapsed."""
+def check_in(found: Seat, sitting: Sitting, now: datetime) -> tuple[Seat, Sitting]:
+    """Return a seat that its patron takes, and its sitting, with one free place less if it lapsed.
+
+    Raises CheckedInAlready or PlaceLapsed.
+    """
     if found.state == "checked-in":
         raise CheckedInAlready
+    taken = replace(found, state="checked-in", version=found.version + 1)
+    if found.state == "lapsed" and sitting.free > 0:
+        return taken, freed(sitting, -1)
     if found.state == "lapsed" or found.until <= now:
         raise PlaceLapsed
-    return replace(found, state="checked-in", version=found.version + 1)
+    return taken, sitting
+
+
+def take_free(held: Seat, sitting: Sitting) -> tuple[Seat, Sitting]:
+    """Return a new seat whose patron takes a free place, and the sitting without that place.
+
+    Raises NoPlaceInSession.
+    """
+    if sitting.free < 1:
+        raise NoPlaceInSession
+    return replace(held, state="checked-in"), freed(sitting, -1)
 
 
 def lapse(found: Seat) -> Seat:

@@ -1,15 +1,11 @@
 """Let a patron in to a study room, by the code of the admission card."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from services.events import store
 from services.events.domain import seat as rules
-from services.events.domain.refusals import (
-    NoPlaceInSession,
-    NoSuchAdmission,
-    NoSuchSeason,
-)
+from services.events.domain.refusals import NoSuchAdmission, NoSuchSeason
 from services.events.domain.seat import Seat, Sitting
 from services.events.usecases.pass_on_places import opened
 from services.events.usecases.seat_events import record_seat
@@ -51,18 +47,13 @@ async def check_in(work: Work, command: CheckIn) -> Seated:
     sitting = await opened(work, season, now)
     found = await store.seats.seat(work, sitting.id, card.id)
     if found is None:
-        if sitting.free < 1:
-            raise NoPlaceInSession
-        await store.seats.save_sitting(work, rules.freed(sitting, -1))
         held = rules.seat(season, sitting, card, work.now, seat_id=new_id())
-        taken = replace(held, state="checked-in")
+        taken, left = rules.take_free(held, sitting)
         await store.seats.add(work, taken)
-    elif found.state == "lapsed" and sitting.free > 0:
-        await store.seats.save_sitting(work, rules.freed(sitting, -1))
-        taken = replace(found, state="checked-in", version=found.version + 1)
-        await store.seats.save(work, taken)
     else:
-        taken = rules.check_in(found, work.now)
+        taken, left = rules.check_in(found, sitting, work.now)
         await store.seats.save(work, taken)
+    if left != sitting:
+        await store.seats.save_sitting(work, left)
     record_seat(work, AdmissionCheckedIn, season, sitting, taken)
     return Seated(sitting, taken)

@@ -24,7 +24,6 @@ _FORMS: dict[str, dict[str, str]] = {
     "pin": {"pin": "pin-until-now"},
 }
 """The forms of the page, with the ids of fields that two of them have."""
-FILE = {"Content-Disposition": 'attachment; filename="my-library-data.json"'}
 _EDITABLE = frozenset({403, 422, 429})
 """Refusals that the form's page tells, with what was typed."""
 
@@ -96,7 +95,9 @@ async def get_data(visit: PatronVisit) -> Response:
     reply = await visit.api.get("/v1/me/data")
     if not reply.done:
         raise reply.failure()
-    return Response(reply.content, headers=HEADERS | FILE, media_type="application/json")
+    names = ("content-type", "content-disposition")
+    headers = HEADERS | {name: reply.headers[name] for name in names}
+    return Response(reply.content, headers=headers)
 
 
 @router.post("/setting/contact")
