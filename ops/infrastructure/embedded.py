@@ -94,7 +94,7 @@ def embedded(
     mongods = mongod_children(data, mongo_port, mongo_nodes) if mongo and not mongo_url else []
     brokers = _brokers(broker, data, kafka_port) if kafka and not bootstrap else []
     infrastructure = Infrastructure(
-        mongo_url=_mongo_url(mongods) if mongods else mongo_url,
+        mongo_url=mongo_url_of(mongods) if mongods else mongo_url,
         kafka=",".join(f"{ports.LOOPBACK}:{child.port}" for child in brokers) or bootstrap,
         mongod=mongods[0] if mongods else None,
         broker=brokers[0] if brokers else None,
@@ -246,7 +246,8 @@ def _find_noida() -> Path:
     return Path(spec.origin).parent / "noida-db"
 
 
-def _mongo_url(mongods: Sequence[Child]) -> str:
+def mongo_url_of(mongods: Sequence[Child]) -> str:
+    """Return the URL of the replica set of these nodes."""
     hosts = ",".join(f"{ports.LOOPBACK}:{child.port}" for child in mongods)
     return f"mongodb://{hosts}/?replicaSet={REPLICA_SET}"
 

@@ -4,10 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ops.infrastructure import ports
+from ops.infrastructure.child import start_all, stop_all
+from ops.infrastructure.embedded import mongo_url_of, mongod_children
 from services.notices import sealing
 from services.notices.app import create_app
 from services.notices.domain.visit import KEPT_DAYS
@@ -375,21 +379,29 @@ async def test_a_master_key_is_replaced_while_visits_are_kept(api: Api, settings
 
 
 @pytest.fixture
-async def quick_monitor(api: Api) -> AsyncIterator[None]:
-    """Let the database look for expired documents each second."""
-    admin = api.app.state.client.admin
-    await admin.command({"setParameter": 1, "ttlMonitorSleepSecs": 1})
-    yield
-    await admin.command({"setParameter": 1, "ttlMonitorSleepSecs": 60})
+async def expiring(settings: Settings, tmp_path: Path) -> AsyncIterator[Api]:
+    """Notices on a database that looks for expired documents each second.
+
+    The interval is set at the start: a monitor that already sleeps for its usual minute would
+    hear of it only after that.
+    """
+    (mongod,) = mongod_children(tmp_path)
+    mongod.command = [*mongod.command, "--setParameter", "ttlMonitorSleepSecs=1"]
+    start_all([mongod])
+    try:
+        own = settings.model_copy(update={"mongo_url": mongo_url_of([mongod])})
+        async with served(create_app, own) as api:
+            yield api
+    finally:
+        stop_all([mongod])
+        ports.release(mongod.port)
 
 
-async def test_the_database_deletes_visits_and_keys_if_no_job_runs(
-    api: Api, quick_monitor: None
-) -> None:
-    venue = await limited(api, 5)
-    await check_in(api, venue)
-    await check_in(api, venue, at=MARCH_9)
-    database = api.app.state.database
+async def test_the_database_deletes_visits_and_keys_if_no_job_runs(expiring: Api) -> None:
+    venue = await limited(expiring, 5)
+    await check_in(expiring, venue)
+    await check_in(expiring, venue, at=MARCH_9)
+    database = expiring.app.state.database
     old = {"$set": {"recorded_at": wall_clock() - timedelta(days=KEPT_DAYS, minutes=1)}}
     await database.visits.update_one({"day": "2021-03-08"}, old)
     await database.visit_keys.update_one({"_id": "2021-03-08"}, old)

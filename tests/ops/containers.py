@@ -65,6 +65,7 @@ class Composed:
         self._secrets = {
             "CARREL_SERVICE_SECRET": secrets.token_hex(32),
             "CARREL_CARD_KEY": secrets.token_hex(32),
+            "CARREL_VISIT_KEYS": secrets.token_hex(32),
             "COMPOSE_DOCKER_CLI_BUILD": "0",
             "COMPOSE_HTTP_TIMEOUT": "300",
         }
