@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.infrastructure import guard
+from ops.infrastructure import guard, prepared
 
 POLL = 0.02
 """Seconds between two checks of a process that starts or ends."""
@@ -44,7 +44,9 @@ class Child:
     """Seconds that it may take to become ready."""
     more_ports: Sequence[int] = ()
     """Further ports that it listens on."""
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _process: subprocess.Popen[bytes] | prepared.Forked | None = field(
+        default=None, init=False, repr=False
+    )
 
     @property
     def pid(self) -> int | None:
@@ -73,17 +75,21 @@ class Child:
         if self._process:
             _forget(self._process.pid)  # it ended by itself; another process may have its id now
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, **self.environment}
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - commands are built in this package
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **self.environment},
-                # Ctrl-C goes to the terminal's whole group. In their own session, children are
-                # signalled only by us, in order.
-                start_new_session=True,
-            )
+            if prepared.suits(self.command, self.environment):
+                self._process = prepared.start(self.command, environment, log, log)
+            else:
+                self._process = subprocess.Popen(  # noqa: S603 - built in this package
+                    self.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    # Ctrl-C goes to the terminal's whole group. In their own session, children are
+                    # signalled only by us, in order.
+                    start_new_session=True,
+                )
         _watch(self._process.pid)
 
     def wait_ready(self) -> None:

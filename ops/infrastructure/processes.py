@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from ops.infrastructure import ports
+from ops.infrastructure import ports, prepared
 from ops.infrastructure.child import Child, start_all, stop_all
 from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
 from services.registry import NAMES, SERVICES
@@ -94,6 +94,7 @@ def system(
     not start.
     """
     mongo_port, kafka_port = (MONGO_PORT, KAFKA_PORT) if usual_ports else (None, None)
+    prepared.prepare()  # while the database and the broker start
     with (
         embedded(
             data,

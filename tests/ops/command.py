@@ -3,10 +3,14 @@
 import asyncio
 import json
 import os
-import sys
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ops.infrastructure import prepared
 from services.settings import Settings
 
 
@@ -34,16 +38,19 @@ async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran
         "CARREL_CARD_KEY": "the card key of these tests, another",
         "COLUMNS": "80",
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "ops", *arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **system, **environment},
-    )
-    async with asyncio.timeout(240):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    assert "Traceback" not in err.decode(), err.decode()
-    return Ran(process.returncode, out.decode(), err.decode())
+    ran = await asyncio.to_thread(_run, arguments, {**os.environ, **system, **environment})
+    assert "Traceback" not in ran.err, ran.err
+    return ran
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> Ran:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = prepared.start([*prepared.COMMAND, *arguments], environment, out, err)
+        try:
+            code = process.wait(240)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        out.seek(0)
+        err.seek(0)
+        return Ran(code, out.read().decode(), err.read().decode())

@@ -175,7 +175,9 @@ def test_up_prints_its_addresses_and_leaves_nothing_running(
     gateway = re.search(r"^Ready: (\S+)", said, re.MULTILINE)
     assert gateway
     assert environment_of(gateway[1])["CARREL_SIMULATION"] == "0"
-    assert len(running_in(small_services)) == 10  # up, its guard, mongod, the broker, six services
+    assert (
+        len(running_in(small_services)) == 11
+    )  # up, its guard, the prepared process, mongod, the broker, six services
 
     up.send_signal(number)
     assert up.wait(20) == code
