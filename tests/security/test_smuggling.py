@@ -105,7 +105,7 @@ async def test_no_header_changes_the_target_of_a_request(
     assert b"followed_branches" in answer
 
 
-SECOND = f"POST {INSIDE} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+SECOND = f"POST {INSIDE} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 @pytest.mark.parametrize(
