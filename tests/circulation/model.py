@@ -332,12 +332,20 @@ class Model:
             hold.shelf_until = self._shelf_end(hold)
 
     def _shelf_end(self, hold: Hold) -> date | None:
-        """Return the seventh open day after `ready_on`, never earlier than the day already set."""
-        day = hold.ready_on
-        for _ in range(SHELF_DAYS):
-            day = None if day is None else self.branches[hold.branch].next_open(day + DAY)
+        """Return the seventh open day after `ready_on`, never earlier than the day already set.
+
+        A day that passed while no day was known is counted from today instead.
+        """
+        day = self._seventh_open(hold, hold.ready_on)
         if day is not None and hold.shelf_until is not None:
             return max(day, hold.shelf_until)
+        if day is not None and day < self.today:
+            return self._seventh_open(hold, self.today)
+        return day
+
+    def _seventh_open(self, hold: Hold, day: date | None) -> date | None:
+        for _ in range(SHELF_DAYS):
+            day = None if day is None else self.branches[hold.branch].next_open(day + DAY)
         return day
 
     def _end(self, hold: Hold, state: str) -> None:

@@ -91,7 +91,7 @@ def fines_are_not_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def closures_leave_the_shelf_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hold_shelf, "shelf_end", lambda hold, _: hold.shelf_until)
+    monkeypatch.setattr(hold_shelf, "shelf_end", lambda hold, *_: hold.shelf_until)
 
 
 MUTANTS: Sequence[Mutate] = (

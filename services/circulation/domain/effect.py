@@ -114,8 +114,8 @@ def effect(concerned: Concerned, before: World, after: World, as_of: date) -> Ef
         loans_moved=moves.total(),
         due_date_moves=tuple(sorted(DueDateMoves(*days, n) for days, n in moves.items())),
         shelf_dates_moved=sum(
-            shelf_end(hold, before.calendars[hold.pickup_branch].now)
-            != shelf_end(hold, after.calendars[hold.pickup_branch].now)
+            shelf_end(hold, before.calendars[hold.pickup_branch].now, as_of)
+            != shelf_end(hold, after.calendars[hold.pickup_branch].now, as_of)
             for hold in concerned.holds
         ),
         accruing_before_cents=accruing_before,

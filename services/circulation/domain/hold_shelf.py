@@ -59,23 +59,27 @@ def last_shelf_day(ready_on: date, shelf_days: int, calendar: Calendar) -> date 
     return day
 
 
-def shelf_end(hold: Hold, calendar: Calendar) -> date | None:
+def shelf_end(hold: Hold, calendar: Calendar, on: date) -> date | None:
     """Return the last day on which a ready hold can be collected; None if no end is announced.
 
     The pick-up branch's calendar decides, so a closure extends the time at once. The day is never
-    earlier than the one last published. Returns None for a hold that is not ready.
+    earlier than the one last published. If no end was published, and on `on` the calendar gives a
+    day that has passed (a closure without an end was withdrawn as an error), the time is counted
+    from `on`: nobody could know of that day. Returns None for a hold that is not ready.
     """
     if hold.ready_on is None:
         return None
     end = last_shelf_day(hold.ready_on, hold.shelf_days, calendar)
-    if end is None or hold.shelf_until is None:
-        return end
+    if end is None:
+        return None
+    if hold.shelf_until is None:
+        return end if end >= on else last_shelf_day(on, hold.shelf_days, calendar)
     return max(end, hold.shelf_until)
 
 
-def move_shelf(hold: Hold, calendar: Calendar) -> Hold:
-    """Set the last shelf day that the calendar gives; return the same hold if nothing changes."""
-    end = shelf_end(hold, calendar)
+def move_shelf(hold: Hold, calendar: Calendar, on: date) -> Hold:
+    """Set its `shelf_end` on `on`; return the same hold if nothing changes."""
+    end = shelf_end(hold, calendar, on)
     if hold.state is not HoldState.READY or end == hold.shelf_until:
         return hold
     state = next_state(hold, HoldStep.MOVE_SHELF)
@@ -84,5 +88,5 @@ def move_shelf(hold: Hold, calendar: Calendar) -> Hold:
 
 def is_uncollected(hold: Hold, calendar: Calendar, on: date) -> bool:
     """Return whether a ready hold was not collected by its `shelf_end`."""
-    end = shelf_end(hold, calendar)
+    end = shelf_end(hold, calendar, on)
     return hold.state is HoldState.READY and end is not None and on > end

@@ -75,16 +75,16 @@ def test_a_copy_is_kept_on_the_hold_shelf_for_seven_open_days(
 
 def test_the_last_shelf_day_is_never_earlier_than_announced() -> None:
     ends_later = closed(date(2021, 2, 22), date(2021, 3, 1))
-    told = hold_shelf.move_shelf(ready(), ends_later)
+    told = hold_shelf.move_shelf(ready(), ends_later, DAY)
     assert told.shelf_until == date(2021, 3, 5)
-    assert hold_shelf.move_shelf(told, OPEN) is told  # the closure was withdrawn
+    assert hold_shelf.move_shelf(told, OPEN, DAY) is told  # the closure was withdrawn
     assert not hold_shelf.is_uncollected(told, OPEN, date(2021, 3, 5))
     assert hold_shelf.is_uncollected(told, OPEN, date(2021, 3, 6))
 
 
 def test_a_hold_that_is_not_ready_has_no_day_on_the_shelf() -> None:
-    assert hold_shelf.shelf_end(HOLD, OPEN) is None
-    assert hold_shelf.move_shelf(HOLD, OPEN) is HOLD
+    assert hold_shelf.shelf_end(HOLD, OPEN, DAY) is None
+    assert hold_shelf.move_shelf(HOLD, OPEN, DAY) is HOLD
     assert not hold_shelf.is_uncollected(HOLD, OPEN, date(2021, 12, 31))
 
 
@@ -92,8 +92,19 @@ def test_a_ready_hold_without_an_announced_end_gets_its_day_with_the_reopening()
     told = ready(calendar=closed(date(2021, 2, 22), None))
     assert told.shelf_until is None
     assert not hold_shelf.is_uncollected(told, closed(date(2021, 2, 22), None), date(2021, 12, 31))
-    moved = hold_shelf.move_shelf(told, closed(date(2021, 2, 22), date(2021, 3, 1)))
+    moved = hold_shelf.move_shelf(told, closed(date(2021, 2, 22), date(2021, 3, 1)), DAY)
     assert (moved.shelf_until, moved.version) == (date(2021, 3, 5), told.version + 1)
+
+
+def test_a_last_day_that_passed_before_it_was_known_is_counted_anew() -> None:
+    told = ready(calendar=closed(date(2021, 2, 22), None))
+    withdrawn = date(2021, 4, 7)  # as an error: the library had been open all the time
+    assert not hold_shelf.is_uncollected(told, OPEN, withdrawn)
+    moved = hold_shelf.move_shelf(told, OPEN, withdrawn)
+    assert moved.shelf_until == last_shelf_day(withdrawn, 7, OPEN)
+    assert hold_shelf.move_shelf(moved, OPEN, date(2021, 4, 9)) is moved
+    still_closed = closed(date(2021, 4, 1), None)
+    assert hold_shelf.move_shelf(told, still_closed, withdrawn) is told
 
 
 # ---- the queue ----------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ async def expire_hold(work: Work, command: ExpireHold) -> bool:
     if is_unwanted(hold, command.on) or is_uncollected(hold, branch.now, command.on):
         await end(work, hold, expire(hold, command.on))
         return True
-    moved = move_shelf(hold, branch.now)
+    moved = move_shelf(hold, branch.now, command.on)
     if moved is not hold:
         await store.holds.save(work, [moved])
         work.record(hold_events.changed(hold, moved))

@@ -1,6 +1,7 @@
 """Move the last days on the hold shelf as the branch's calendar requires."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.hold_shelf import move_shelf
@@ -12,11 +13,12 @@ from shared.unit_of_work import Work
 class MoveShelfDates:
     """Command to move the last shelf days of some ready holds of one branch.
 
-    They are few, because they share one transaction.
+    They are few, because they share one transaction. `on` is the library day.
     """
 
     branch: str
     hold_ids: tuple[str, ...]
+    on: date
 
 
 async def move_shelf_dates(work: Work, command: MoveShelfDates) -> int:
@@ -32,7 +34,7 @@ async def move_shelf_dates(work: Work, command: MoveShelfDates) -> int:
         (hold, moved)
         for hold in holds.values()
         if hold.pickup_branch == command.branch
-        and (moved := move_shelf(hold, calendar.now)) is not hold
+        and (moved := move_shelf(hold, calendar.now, command.on)) is not hold
     ]
     await store.holds.save(work, [moved for _, moved in moves])
     for hold, moved in moves:

@@ -39,18 +39,20 @@ async def move_chunk(run: Run, taken: Taken, today: date | None = None) -> int:
     """Apply the announcements to the loans or holds of the chunk; return how many changed.
 
     Moving a chunk again changes nothing. The events name the announcement as their cause, and have
-    its day. Whether a hold can be served is decided on `today` if that is given and later: a pass
-    that comes days after the announcement must not send a copy to a branch that has closed since.
-    None: the day of the announcement.
+    its day. Whether a hold can be served, and which last shelf day has passed, is decided on
+    `today` if that is given and later: a pass that comes days after the announcement must not send
+    a copy to a branch that has closed since. None: the day of the announcement.
     """
     cause, chunk = taken.sweep.cause, taken.chunk
     because = run.because_of(Origin(cause.at, cause.correlation_id, cause.causation_id))
+    announced = library_day(because.now, run.settings.zone)
+    day = max(announced, today or announced)
     match chunk.stage:
         case Stage.QUEUES:
-            day = library_day(because.now, run.settings.zone)
-            return await _serve(because, chunk.ids, max(day, today or day))
+            return await _serve(because, chunk.ids, day)
         case Stage.SHELF:
-            return await because(move_shelf_dates, MoveShelfDates(taken.sweep.id, chunk.ids))
+            moving = MoveShelfDates(taken.sweep.id, chunk.ids, day)
+            return await because(move_shelf_dates, moving)
         case Stage.LOANS:
             return await because(move_due_dates, MoveDueDates(chunk.ids))
 
