@@ -239,7 +239,8 @@ async def test_health_reports_which_owners_are_alive(
 
 
 async def overview(api: Api) -> Any:
-    answer = await api.get("/v1/me", as_=PATRON, at="2021-02-01T10:00:00+08:00")
+    at = "2021-02-01T10:00:00+08:00"
+    answer = await api.insist("GET", "/v1/me", as_=PATRON, at=at)
     assert answer.status == 200
     return answer.json()
 
