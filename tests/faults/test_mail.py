@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,15 +57,17 @@ async def server(mail_port: int) -> AsyncIterator[MailServer]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("digest", [False, True], ids=["one", "digest"])
 async def test_a_kill_between_sending_and_noting_leads_to_one_repeat(
-    running: System, library: Library, server: MailServer
+    running: System, library: Library, server: MailServer, *, digest: bool
 ) -> None:
     branch = await library.branch()
     card = await library.patron(branch)
     patron = (await library.get("/v1/me", by=card))["patron"]["id"]
     contact = {"contact": {"email": "reader@example.org"}}
     await library.call("PATCH", f"/v1/patrons/{patron}", contact, by="staff")
-    await library.call("PATCH", "/v1/me/preferences", {"channels": ["email"]}, by=card)
+    chosen = {"channels": ["email"], "digest": digest}
+    await library.call("PATCH", "/v1/me/preferences", chosen, by=card)
     await library.flow.settle(within=60)
 
     async def ask() -> None:
@@ -77,18 +80,29 @@ async def test_a_kill_between_sending_and_noting_leads_to_one_repeat(
     try:
         prefix = running.settings(Settings).database_prefix
         deliveries = client[f"{prefix}_notices"].deliveries
+        mine = {"patron_id": patron, "kind": "digest" if digest else {"$ne": "digest"}}
 
         async def sent() -> bool:
-            return bool(await deliveries.count_documents({"state": "sent"}))
+            ended = {"patron_id": patron, "state": "sent"}
+            return await deliveries.count_documents(ended) == (2 if digest else 1)
+
+        async def held() -> bool:
+            return bool(await deliveries.count_documents({"patron_id": patron, "state": "held"}))
 
         processes = [running.process("notices", replica) for replica in range(2)]
-        async with doomed(processes, "delivery.sent", 1) as death:
+        if digest:
             await ask()
-        [delivery] = [one async for one in deliveries.find()]
+            await until(held)
+        async with doomed(processes, "delivery.sent", 1) as death:
+            if digest:  # the time of the e-mail comes
+                await deliveries.update_one(mine, [{"$set": {"next_at": "$$NOW"}}])
+            else:
+                await ask()
+        [delivery] = [one async for one in deliveries.find(mine)]
         assert delivery["state"] == "waiting"
         # The time of the try ends.
-        early = {"next_at": delivery["queued_at"]}
-        await deliveries.update_one({"_id": delivery["_id"]}, {"$set": early})
+        early: list[dict[str, Any]] = [{"$set": {"next_at": "$$NOW"}}]
+        await deliveries.update_one({"_id": delivery["_id"]}, early)
         await until(sent)
         await library.flow.settle(within=60)
     finally:
@@ -96,7 +110,7 @@ async def test_a_kill_between_sending_and_noting_leads_to_one_repeat(
 
     found = await audit(running.settings(Settings))
     record(
-        "kill -9 between sending an e-mail and noting that",
+        f"kill -9 between sending {'a digest' if digest else 'an e-mail'} and noting that",
         running,
         invariant="at most one repeat, with the same Message-ID",
         found=found,

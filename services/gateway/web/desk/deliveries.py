@@ -1,4 +1,4 @@
-"""Desk page of deliveries: what was sent to readers by e-mail, and why not."""
+"""Desk page of deliveries: what was sent to readers, is held back, or was not sent, and why."""
 
 import asyncio
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import segment
-from services.gateway.web.desk_words import ABOUT, DELIVERY_STATES, UNSENT
+from services.gateway.web.desk_words import ABOUT, DELIVERY_CHANNELS, DELIVERY_STATES, UNSENT
 from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -35,6 +35,7 @@ async def get_deliveries(
         states=DELIVERY_STATES,
         unsent=UNSENT,
         about=ABOUT,
+        channels=DELIVERY_CHANNELS,
         off=in_use.done and "email" not in in_use.json()["channels"],
     )
 
