@@ -615,6 +615,12 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await expect(
         page.get_by_text(say("E-mail is turned off: no mail server is set."))
     ).to_be_visible()
+    await reader.fill("#card_number", "NONE")
+    await reader.press("Show the reader's messages")
+    await told("No library card has this number.")
+    await reader.fill("#card_number", card)
+    await reader.press("Show the reader's messages")
+    await follow("Show all readers")
     await reader.choose("#state", "bounced")
     await reader.press("Show")
     await expect(page.get_by_text(say("There are no messages here."))).to_be_visible()
