@@ -179,7 +179,7 @@ EXAMPLES: Mapping[str, Any] = {
     "MessageWordingBody.text": "{title} waits for you at {branch} until {shelf_until}.",
     "MessageWordingBody.closing": "Bring your library card.",
     "MessageWordingBody.subject": "Ready for you: {title}",
-    "RestorationBody.version": 0,
+    "RestorationBody.number": 0,
     "TextsOut.opening": None,
     "TextsOut.text": "{title} waits for you at {branch} until {shelf_until}.",
     "TextsOut.closing": "Bring your library card.",

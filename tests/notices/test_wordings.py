@@ -166,8 +166,8 @@ async def test_versions_are_kept_and_taken_back(api: Api) -> None:
     late = await api.put(PATH, {"text": "Three.", "seen": 1}, as_=STAFF)
     assert (late.status, late.json()["code"]) == (409, "wording-changed")
 
-    async def back(version: int, seen: int) -> Any:
-        body = {"version": version, "seen": seen}
+    async def back(number: int, seen: int) -> Any:
+        body = {"number": number, "seen": seen}
         return await api.post(f"{PATH}/restorations", body, as_=STAFF)
 
     assert (await back(1, 1)).status == 409

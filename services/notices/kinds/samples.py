@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
 from services.notices.kinds.kind import Kind, Known
@@ -68,6 +68,9 @@ def _value(name: str, declared: Any) -> Any:
         return _NAMED[name]
     optional = type(None) in get_args(declared)
     found = next((one for one in get_args(declared) if one is not type(None)), declared)
+    found = declared if get_origin(declared) is Literal else found
+    if get_origin(found) is Literal:
+        return get_args(found)[0]
     if found is bool:
         return None if optional else False
     if found is int:

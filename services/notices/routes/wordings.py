@@ -81,7 +81,7 @@ class MessageWordingBody(TextsBody):
 class RestorationBody(Body):
     """An earlier version that is to be in force again."""
 
-    version: int = Field(ge=0, le=1_000_000, description="Number of the version; 0: as built in.")
+    number: int = Field(ge=0, le=1_000_000, description="Number of the version; 0: as built in.")
     seen: int = Field(ge=0, le=1_000_000)
 
 
@@ -261,9 +261,7 @@ async def post_restoration(
     kind: Id, language: Language, body: RestorationBody, caller: Staff, run: Run
 ) -> MessageWordingOut:
     """Take back to an earlier version, or to the built-in wording, as the next version."""
-    command = ChangeWording(
-        _kind(kind).code(), language, None, body.version, body.seen, caller.name
-    )
+    command = ChangeWording(_kind(kind).code(), language, None, body.number, body.seen, caller.name)
     return MessageWordingOut.of(_kind(kind), language, await run(change_wording, command), run)
 
 

@@ -72,7 +72,7 @@ async def post_wording(visit: DeskVisit) -> Response:
 async def post_restoration(visit: DeskVisit) -> Response:
     """Take back to an earlier version, or to the built-in wording."""
     kind, of = visit.text("kind"), visit.text("of")
-    body = {"version": forms.seen(visit, "version"), "seen": forms.seen(visit)}
+    body = {"number": forms.seen(visit, "version"), "seen": forms.seen(visit)}
     path = f"{_path(kind, of)}/restorations"
     return await _saved(visit, kind, of, await visit.api.send("POST", path, body, key=visit.key))
 
