@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +11,16 @@ from services.notices.app import create_app
 from services.notices.settings import Settings
 from shared.clock import wall_clock
 from shared.contracts.circulation import HoldReady
+from shared.contracts.events import AdmissionPromoted
+from tests import samples
 from tests.mail_server import MailServer, listening
 from tests.notices.lending import Lending
 from tests.notices.library import (
     DECEMBER_9,
     FEBRUARY_17,
+    TALK,
+    called_off,
+    due_soon,
     erased,
     fine,
     hear,
@@ -24,6 +29,9 @@ from tests.notices.library import (
     moved,
     overdue,
     prefers,
+    register,
+    reopened,
+    rescheduled,
     suspended,
     title,
 )
@@ -166,6 +174,38 @@ async def test_messages_that_would_come_too_late_are_sent_at_once(
         ("hold.ready", "held", None),
         ("hold.ready", "sent", None),
     ]
+
+
+@pytest.mark.parametrize("days", [0, 1])
+async def test_each_kind_says_until_which_day_it_is_of_use(
+    api: Api, settings: Settings, lending: Lending, days: int
+) -> None:
+    day = settings.next_digest(wall_clock()).date() + timedelta(days=days)
+    noon = datetime.combine(day, time(12), settings.zone)
+    lending.loans["loan-1"] = {"state": "open", "due_on": day.isoformat()}
+    lending.registered["activity-1"] = ["p"]
+    await register(api, "STPL")
+    follows = {"channels": BOTH, "digest": True}
+    await hear(api, prefers("p", 2, ("STPL",), **follows), "e-1", BEFORE)
+    for number, event in enumerate(
+        (
+            due_soon("loan-1", "p").model_copy(update={"due_on": day}),
+            samples.seat(AdmissionPromoted, 1, patron_id="p", until=noon),
+            rescheduled("activity-1").model_copy(
+                update={"starts_at": noon + timedelta(days=9), "previous_starts_at": noon}
+            ),
+            reopened("STPL", reopened_on=day),
+        ),
+        2,
+    ):
+        await hear(api, event, f"e-{number}", FEBRUARY_17)
+    told = samples.activity("activity-2", 1, **{**TALK, "starts_at": noon})
+    await hear(api, told, "e-10", BEFORE)
+    await hear(api, called_off("activity-2", "p"), "e-11", FEBRUARY_17)
+    assert await send(api, at=FEBRUARY_17) == 5
+    found = {one["kind"]: one["state"] for one in await log(api) if one["kind"] != "digest"}
+    assert len(found) == 5
+    assert {state == "held" for state in found.values()} == {days == 1}, found
 
 
 async def test_a_changed_choice_loses_and_doubles_nothing(api: Api, server: MailServer) -> None:
