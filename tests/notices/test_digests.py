@@ -185,7 +185,7 @@ async def test_each_kind_says_until_which_day_it_is_of_use(
     lending.loans["loan-1"] = {"state": "open", "due_on": day.isoformat()}
     lending.registered["activity-1"] = ["p"]
     await register(api, "STPL")
-    follows = {"channels": BOTH, "digest": True}
+    follows: dict[str, Any] = {"channels": BOTH, "digest": True}
     await hear(api, prefers("p", 2, ("STPL",), **follows), "e-1", BEFORE)
     for number, event in enumerate(
         (

@@ -1,10 +1,13 @@
 """The time between the scan of a ready item and the moment at which its patron is told."""
 
 import asyncio
+from collections import defaultdict
 from typing import Any
 
 import pytest
 
+from ops.audit.findings import Audit
+from ops.audit.notifications import check_notifications
 from services.notices.app import create_app
 from services.notices.settings import Settings
 from shared.contracts.circulation import HoldReady
@@ -130,6 +133,31 @@ async def test_other_libraries_and_other_messages_do_not_wait(api: Api) -> None:
     await register(api, "STPL")
     await hear(api, hold(HoldReady, 2, state="ready", pickup_branch="STPL"), "e-1", SCANNED)
     assert len(await inbox(api, "p")) == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_the_audit_misses_only_notifications_that_are_neither_told_nor_held_back(
+    api: Api, lending: Lending, *, told: bool
+) -> None:
+    database = api.app.state.database
+    events: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    events["hold.ready"].append({"patron_id": "p"})
+
+    async def audited() -> tuple[int, int]:
+        audit = Audit()
+        await check_notifications(audit, database, events)
+        return audit.lost, audit.doubled
+
+    assert await audited() == (1, 0)
+    await hear(api, READY, "e-1", SCANNED)
+    assert await audited() == (0, 0)
+    if not told:
+        lending.holds.clear()
+    assert await tell(api, AT_30) == 1
+    assert await audited() == (0, 0)
+    await database.notifications.delete_many({})
+    await database.deliveries.delete_many({})
+    assert await audited() == (1, 0)
 
 
 async def test_staff_set_the_minutes_of_a_library_that_exists(api: Api) -> None:

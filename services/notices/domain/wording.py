@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from string import Formatter
 
-from services.notices.domain.refusals import BadPlaceholder, NoSuchVersion, WordingChanged
+from services.notices.domain.wording_refusals import BadPlaceholder, NoSuchVersion, WordingChanged
 
 KEPT_VERSIONS = 100
 """Number of versions kept of each wording, the latest ones."""

@@ -8,15 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.notices import store
-from services.notices.domain.refusals import (
-    BadPlaceholder,
-    NoMailServer,
-    NoSuchKind,
-    NoSuchNotification,
-    NoSuchVersion,
-    TestNotSent,
-    WordingChanged,
-)
+from services.notices.domain.refusals import NoSuchNotification
 from services.notices.domain.wording import (
     BUILT_IN,
     MessageWording,
@@ -24,6 +16,14 @@ from services.notices.domain.wording import (
     WordingVersion,
     check_placeholders,
     wording_id,
+)
+from services.notices.domain.wording_refusals import (
+    BadPlaceholder,
+    NoMailServer,
+    NoSuchKind,
+    NoSuchVersion,
+    TestNotSent,
+    WordingChanged,
 )
 from services.notices.kinds.kind import Kind, all_kinds
 from services.notices.kinds.language import language_of
