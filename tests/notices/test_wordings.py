@@ -218,7 +218,7 @@ async def test_a_trial_is_sent_to_a_given_address(api: Api, server: MailServer) 
     assert "/unsubscribe" not in parts(message)[0] + parts(message)[1]
     server.to_recipient.append("550 No such user")
     refused = await api.post(f"{PATH}/trials", body, as_=STAFF)
-    assert (refused.status, refused.json()["code"]) == (409, "test-not-sent")
+    assert (refused.status, refused.json()["code"]) == (409, "trial-not-sent")
     for address in ("nobody", "a b@example.org", "a@example.org\r\nBcc: b@example.org"):
         wrong = await api.post(f"{PATH}/trials", {**body, "address": address}, as_=STAFF)
         assert wrong.status == 422

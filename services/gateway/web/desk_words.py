@@ -141,7 +141,7 @@ PROBLEMS = {
     "no-mail-server": marked("E-mail is turned off: no mail server is set."),
     "no-such-kind": marked("There is no such kind of message."),
     "no-such-version": marked("This wording has no such version."),
-    "test-not-sent": marked("The mail server did not take the e-mail. Check the address."),
+    "trial-not-sent": marked("The mail server did not take the e-mail. Check the address."),
     "wording-changed": marked(
         "Someone has changed this wording since you opened it. Read the versions below, then save "
         "yours again."
@@ -218,7 +218,7 @@ PROBLEMS = {
 """Texts of problems by code."""
 
 AT_FAULT = {
-    "test-not-sent": "address",
+    "trial-not-sent": "address",
     "no-such-card": "card_number",
     "card-taken": "card_number",
     "in-the-future": "at",

@@ -59,10 +59,10 @@ class NoMailServer(Refusal):
         super().__init__("E-mail is turned off: no mail server is set.")
 
 
-class TestNotSent(Refusal):
+class TrialNotSent(Refusal):
     """The mail server did not take the e-mail."""
 
-    code = "test-not-sent"
+    code = "trial-not-sent"
 
     def __init__(self) -> None:
         super().__init__("The mail server did not take the e-mail. Check the address.")

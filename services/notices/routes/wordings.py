@@ -22,7 +22,7 @@ from services.notices.domain.wording_refusals import (
     NoMailServer,
     NoSuchKind,
     NoSuchVersion,
-    TestNotSent,
+    TrialNotSent,
     WordingChanged,
 )
 from services.notices.kinds.kind import Kind, all_kinds
@@ -289,7 +289,7 @@ async def post_preview(
 
 
 @router.post("/wordings/{kind}/{language}/trials")
-@refuses(NoSuchKind, BadPlaceholder, NoMailServer, TestNotSent)
+@refuses(NoSuchKind, BadPlaceholder, NoMailServer, TrialNotSent)
 async def post_trial(
     kind: Id, language: Language, body: TrialBody, caller: Staff, run: Run
 ) -> TrialOut:
@@ -313,5 +313,5 @@ async def post_trial(
             )
             await mailer.send(email, body.address)
     except (BadAddress, MailServerAway, NotSendable, Refused, TimeoutError):
-        raise TestNotSent from None
+        raise TrialNotSent from None
     return TrialOut(sent=True)
