@@ -1,6 +1,7 @@
 """kill -9 between sending an e-mail and noting that: at most one repeat, with the same id."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from ops.audit.system import audit
 from ops.infrastructure import ports
 from ops.infrastructure.processes import System
 from services.settings import Settings
+from shared.clock import wall_clock
 from tests.conftest import BROKER
 from tests.faults.kills import armable, doomed
 from tests.faults.report import record
@@ -33,11 +35,13 @@ def mail_port() -> Iterator[int]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, mail_port: int) -> Iterator[System]:
     """A system with two replicas of notices that send e-mail to the test's own server."""
+    half_a_day_on = (wall_clock() + timedelta(hours=12)).astimezone(Settings().zone)
     mail = {
         "CARREL_SMTP_HOST": "127.0.0.1",
         "CARREL_SMTP_PORT": str(mail_port),
         "CARREL_SMTP_SECURITY": "none",
         "CARREL_MAIL_FROM": "library@example.org",
+        "CARREL_DIGEST_AT": f"{half_a_day_on:%H:%M}",
         "CARREL_PUBLIC_URL": "https://library.example.org",
     }
 

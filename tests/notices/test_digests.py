@@ -47,7 +47,9 @@ async def server() -> AsyncIterator[MailServer]:
 
 @pytest.fixture
 def settings(settings: Settings, server: MailServer) -> Settings:
-    return with_mail(settings, server)
+    """A mail server, and a digest half a day from now, so that none is due during a test."""
+    due_at = (wall_clock() + timedelta(hours=12)).astimezone(settings.zone)
+    return with_mail(settings, server, digest_at=f"{due_at:%H:%M}")
 
 
 @pytest.fixture(autouse=True)
