@@ -129,6 +129,7 @@ SERVICES = (
             "/v1/questions",
             "/v1/channels",
             "/v1/deliveries",
+            "/v1/wordings",
             "/v1/visits",
             "/v1/me/visits",
             "/v1/venues",

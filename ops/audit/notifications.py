@@ -25,7 +25,10 @@ NOTIFIES_ONE_PATRON = (
 async def check_notifications(
     result: Audit, store: Database, events: dict[str, list[Document]]
 ) -> None:
-    """Check that each patron to be notified of an event has exactly one notification of it."""
+    """Check that each patron to be notified of an event has exactly one notification of it.
+
+    One that was held back counts, also if it became untrue before it was told.
+    """
     erased = {event["patron_id"] for event in events["patron.erased"]}
     notified: Counter[tuple[str, str]] = Counter()
     async for notification in store.notifications.find({}):
@@ -38,6 +41,14 @@ async def check_notifications(
         )
         if notification["kind"].startswith("loan."):
             result.expect(bool(about["loan_id"]), f"notification {notification['_id']} has no loan")
+    # Held back by the delay of a branch, or no longer true when the delay was over.
+    not_told = {"channel": "inbox", "state": {"$in": ["held", "dropped"]}}
+    async for delivery in store.deliveries.find(not_told):
+        notified[delivery["kind"], delivery["patron_id"]] += 1
+        result.expect(
+            delivery["patron_id"] not in erased,
+            f"delivery {delivery['_id']} belongs to an erased patron",
+        )
     for topic in NOTIFIES_ONE_PATRON:
         wanted = Counter(
             e["patron_id"]

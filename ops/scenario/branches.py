@@ -1,4 +1,4 @@
-"""Steps about branches: closures, reopenings, fine suspensions and notices."""
+"""Steps about branches: closures, reopenings, fine suspensions, notices, and their messages."""
 
 from collections import Counter
 from typing import Any
@@ -8,6 +8,23 @@ from ops.scenario.holds import HOLD_KINDS, hold_checks
 from ops.scenario.inboxes import check_nobody_notified, new_notifications
 from ops.scenario.report import Check
 from ops.scenario.run import Run
+
+
+async def set_ready_delay(run: Run, step: Step) -> list[Check]:
+    """Set the minutes until patrons of a library are told that an item is ready."""
+    path = f"/v1/branches/{step['branch']}/ready-delay"
+    body = {"minutes": step["minutes"]}
+    answer = (await run.api.call("PUT", path, body, by="staff"))[1]
+    return [Check("minutes", step["minutes"], answer["minutes"])]
+
+
+async def set_wording(run: Run, step: Step) -> list[Check]:
+    """Add a closing paragraph to a kind of notification in one language."""
+    path = f"/v1/wordings/{step['kind']}/{step['language']}"
+    before = await run.api.get(path, by="staff")
+    body = {"closing": step["closing"], "seen": before["version"]}
+    answer = (await run.api.call("PUT", path, body, by="staff"))[1]
+    return [Check("closing", step["closing"], answer["texts"]["closing"])]
 
 
 async def close(run: Run, step: Step) -> list[Check]:

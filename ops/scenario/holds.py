@@ -21,17 +21,29 @@ async def place_hold(run: Run, step: Step) -> list[Check]:
 
 
 async def fetch(run: Run, step: Step) -> list[Check]:
-    """Scan everything on the fetch list of a library, as its staff do."""
+    """Scan everything on the fetch list of a library, as its staff do.
+
+    With `told_at`, nobody is notified before that time; `says` is a part of each notification.
+    """
     barcodes, branch = step["barcodes"], step["branch"]
     listed = await run.api.get(f"/v1/holds/to-fetch/{branch}?limit=200", by="staff")
     body = {"barcodes": barcodes, "branch": branch, "channel": "desk"}
     scanned = await run.api.post("/v1/returns", body, by="staff")
     await run.flow.settle()
-    return [
+    checks = [
         Check("to fetch", sorted(barcodes), sorted(one["barcode"] for one in listed["items"])),
         Check("scanned", [], [one["barcode"] for one in scanned["results"] if not one["ok"]]),
-        *hold_checks(step, await new_notifications(run)),
     ]
+    if "told_at" in step:
+        checks += await check_nobody_notified(run)
+        run.api.now = step["told_at"]
+        await run.api.post("/v1/ops/jobs/notices/tell-held", by="ops")
+        await run.flow.settle()
+    notifications = await new_notifications(run)
+    if "says" in step:
+        said = all(step["says"] in one.text for one in notifications)
+        checks.append(Check("the words of the staff", True, said))
+    return [*checks, *hold_checks(step, notifications)]
 
 
 async def cancel_hold(run: Run, step: Step) -> list[Check]:

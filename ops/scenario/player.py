@@ -50,6 +50,8 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "pay": charges.pay,
     "refund": charges.refund,
     "ask-statement": charges.ask_statement,
+    "set-ready-delay": branches.set_ready_delay,
+    "set-wording": branches.set_wording,
     "preview-closure": branches.preview_closure,
     "close": branches.close,
     "reopen": branches.reopen,

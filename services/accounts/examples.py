@@ -18,6 +18,7 @@ EXAMPLES: Mapping[str, Any] = {
     "card_digest": "9f2c4e8a1b7d3056c9e4f8a2b6d1037e5c9a8f4b2d6e1073a5c8f9b4e2d70613",
     "channel": "email",
     "channels": ["inbox", "email"],
+    "digest": False,
     "email": "mei-ling@example.org",
     "expires_in": 3600,
     "followed_branches": ["HKCL"],

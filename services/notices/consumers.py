@@ -107,7 +107,15 @@ async def notify_patrons(event: Event, run: Run) -> None:
         return
     match kind.recipients(event):
         case OnePatron(patron_id):
-            command = NotifyPatron(run.event_id, patron_id, event.topic, run.now, about.stored)
+            delay = await about.told_after(run)
+            command = NotifyPatron(
+                run.event_id,
+                patron_id,
+                event.topic,
+                run.now,
+                about.stored,
+                tell_at=run.now + delay if delay else None,
+            )
             await run(notify_patron, command)
         case ListedPatrons() as listed:
             await _notify_listed(_broadcast(event, about.stored, run), listed, run)

@@ -1,5 +1,7 @@
 """Scheduled jobs of notices. Each job may run twice, and on any replica."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -9,9 +11,12 @@ from pydantic import BaseModel
 from services.notices import store
 from services.notices.domain.attachment import UNUSED
 from services.notices.domain.delivery import (
+    DIGEST,
     Delivery,
     bounced,
+    covering,
     dropped,
+    ended_as,
     is_too_late,
     postponed,
     sent,
@@ -25,11 +30,18 @@ from services.notices.mail import Mailer, MailServerAway, NotSendable, Refused
 from services.notices.queries.emails import BadAddress, Recipient, email_of
 from services.notices.queries.notifications import with_texts
 from services.notices.settings import Settings
+from services.notices.usecases.hold_for_digest import (
+    HoldForDigest,
+    close_digest,
+    hold_for_digest,
+)
 from services.notices.usecases.note_delivery import NoteDelivery, note_delivery
 from services.notices.usecases.purge_attachment import purge_attachment
 from services.notices.usecases.purge_visits import destroy_keys
 from services.notices.usecases.purge_visits import purge_visits as purge
 from services.notices.usecases.settle_occupancy import SettleOccupancy, settle_occupancy
+from services.notices.usecases.tell_held import TellHeld
+from services.notices.usecases.tell_held import tell_held as tell
 from shared.clock import library_day, wall_clock
 from shared.failpoint import failpoint
 from shared.jobs import Jobs, in_any_order
@@ -42,6 +54,9 @@ jobs = Jobs()
 DELIVERIES = Counter("carrel_deliveries_total", "Tries to send a notification", ["state"])
 AT_ONCE = 100
 """Number of deliveries of one round."""
+ASKING_SECONDS = 25.0
+"""Time to ask other services about all parts of one e-mail; with that of sending, less than the
+lease of a delivery."""
 MOST_AT_ONCE = 500
 """Number of visits deleted in one transaction."""
 
@@ -70,43 +85,98 @@ async def deliveries(run: Run) -> int:
             claimed = await store.deliveries.claim(run.database)
             if claimed is None:
                 return tries
+            if claimed.kind == DIGEST:
+                claimed = await run(close_digest, claimed)
+            elif await _can_wait(claimed, settings, run):
+                due_at = settings.next_digest(wall_clock())
+                claimed = await run(hold_for_digest, HoldForDigest(claimed, due_at))
+            if claimed is None:
+                continue
             try:
                 after = await _try(claimed, mailer, settings, run)
-            except (MailServerAway, OwnerAway, OwnerRefused) as away:
+            except (MailServerAway, OwnerAway, OwnerRefused, TimeoutError) as away:
                 log.warning("delivery waits", delivery=claimed.id, error=type(away).__name__)
-                await _note(postponed(claimed, wall_clock()), run)
+                await _note(NoteDelivery(postponed(claimed, wall_clock())), run)
                 return tries + 1
             await _note(after, run)
     return AT_ONCE
 
 
-async def _try(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run) -> Delivery:
-    """Send a delivery if it still is to be sent; return what became of it.
+async def _can_wait(delivery: Delivery, settings: Settings, run: Run) -> bool:
+    """Return whether a delivery is to be sent with the digest of its patron.
 
-    Raises MailServerAway, OwnerAway or OwnerRefused.
+    One that was tried before is not: it may have arrived, although nobody noted that.
     """
-    if is_too_late(delivery, wall_clock()):
-        return postponed(delivery, wall_clock())
+    if delivery.tries > 1:
+        return False
+    patron = await store.patrons.find_one(run.database, delivery.patron_id)
     told = await store.notifications.find_one(run.database, delivery.notification_id)
-    if told is None or told.withdrawn:
-        return dropped(delivery, "withdrawn", wall_clock())
-    current = await _current(told, run)
-    if current is None:
-        return dropped(delivery, "outdated", wall_clock())
+    if patron is None or told is None or not patron.wants_digest:
+        return False
+    digest_day = settings.next_digest(wall_clock()).date()
+    kind = kind_of(told.kind)
+    until = [await kind.from_stored(facts).useful_until(run) for facts in (told.about, *told.also)]
+    return all(day is None or day > digest_day for day in until)
+
+
+async def _try(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run) -> NoteDelivery:
+    """Send a delivery if it still is to be sent; return what became of it and of its parts.
+
+    Raises MailServerAway, OwnerAway, OwnerRefused or TimeoutError.
+    """
+    now = wall_clock()
+    if is_too_late(delivery, now):
+        return NoteDelivery(postponed(delivery, now))
+    parts = [delivery]
+    if delivery.kind == DIGEST:
+        parts = await store.deliveries.find_held_for(run.database, delivery.id)
+    true: list[tuple[Delivery, Notification, Notification]] = []
+    untrue: list[Delivery] = []
+    async with asyncio.timeout(ASKING_SECONDS):
+        for part in parts:
+            told = await store.notifications.find_one(run.database, part.notification_id)
+            if told is None or told.withdrawn:
+                untrue.append(dropped(part, "withdrawn", now))
+            elif (current := await _current(told, run)) is None:
+                untrue.append(dropped(part, "outdated", now))
+            else:
+                true.append((part, told, current))
+    if delivery.kind != DIGEST:
+        if untrue:
+            return NoteDelivery(untrue[0])
+        [(_, told, current)] = true
+        after = await _send(delivery, [current], mailer, settings, run)
+        return NoteDelivery(covering(after, told) if after.state == "sent" else after)
+    after = dropped(delivery, "outdated", now)
+    if true:
+        after = await _send(delivery, [current for _, _, current in true], mailer, settings, run)
+    ended = untrue
+    if after.state == "sent":
+        ended += [covering(ended_as(part, after), told) for part, told, _ in true]
+    return NoteDelivery(after, tuple(ended))
+
+
+async def _send(
+    delivery: Delivery,
+    currents: Sequence[Notification],
+    mailer: Mailer,
+    settings: Settings,
+    run: Run,
+) -> Delivery:
+    """Send these notifications in one e-mail; return what became of it."""
     answer = await run.owners.get(
         "accounts", path_to("v1", "email-addresses", delivery.patron_id), now=run.now
     )
     found = None if answer is None else EmailAddress.model_validate(answer)
     if found is None or found.address is None:
         return dropped(delivery, "no-address", wall_clock())
-    [shown] = await with_texts(run.database, delivery.patron_id, [current], settings.zone)
+    shown = await with_texts(run.database, delivery.patron_id, currents, settings.zone)
     patron = await store.patrons.find_one(run.database, delivery.patron_id)
     code = patron.speaks if patron else "en"
     try:
         message = email_of(
             delivery.id,
-            shown.title,
-            [shown.text],
+            [item.message for item in shown],
             to=Recipient(found.address, found.unsubscribe),
             code=code,
             language=language_of(code),
@@ -121,7 +191,7 @@ async def _try(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run)
             return bounced(delivery, wall_clock(), code=refused.code)
         return postponed(delivery, wall_clock(), code=refused.code)
     failpoint("delivery.sent")
-    return sent(delivery, told, wall_clock())
+    return sent(delivery, wall_clock())
 
 
 async def _current(told: Notification, run: Run) -> Notification | None:
@@ -132,7 +202,8 @@ async def _current(told: Notification, run: Run) -> Notification | None:
     return replace(told, about=true[0], also=tuple(true[1:])) if true else None
 
 
-async def _note(delivery: Delivery, run: Run) -> None:
+async def _note(noted: NoteDelivery, run: Run) -> None:
+    delivery = noted.delivery
     DELIVERIES.labels(delivery.state).inc()
     if delivery.state in ("bounced", "failed"):
         log.warning(
@@ -142,7 +213,25 @@ async def _note(delivery: Delivery, run: Run) -> None:
             reason=delivery.reason,
             smtp_code=delivery.smtp_code,
         )
-    await run(note_delivery, NoteDelivery(delivery))
+    await run(note_delivery, noted)
+
+
+@jobs.every(seconds=15)
+async def tell_held(run: Run) -> int:
+    """Tell patrons what was held back until now, if it still is true; return the number ended.
+
+    While another service is away, the rest waits.
+    """
+    done = 0
+    for held in await store.deliveries.find_to_tell(run.database, run.now, AT_ONCE):
+        try:
+            now = await kind_of(held.kind).from_stored(held.about or {}).current(run)
+        except (OwnerAway, OwnerRefused) as away:
+            log.warning("notification waits", delivery=held.id, error=type(away).__name__)
+            break
+        await run(tell, TellHeld(held, None if now is None else now.stored))
+        done += 1
+    return done
 
 
 @jobs.every(minutes=60)

@@ -1,6 +1,6 @@
 """Settings of notices: the common ones, the mail server, and the keys of visitors' data."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Literal, cast
@@ -45,6 +45,12 @@ class Settings(settings.Settings):
         description="Hours of the library's day in which no e-mail is sent, as in `21:00-08:00`.",
     )
 
+    digest_at: str = Field(
+        default="17:00",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="Time of the library's day at which the one e-mail of a day is sent.",
+    )
+
     @field_validator("visit_keys")
     @classmethod
     def _long_enough(cls, value: str) -> str:
@@ -80,6 +86,13 @@ class Settings(settings.Settings):
         begin, end = self.quiet_hours.split("-")
         now = at.astimezone(self.zone).strftime("%H:%M")
         return begin <= now < end if begin <= end else now >= begin or now < end
+
+    def next_digest(self, after: datetime) -> datetime:
+        """Return the first time after an instant at which the e-mails of a day are sent."""
+        hour, minute = map(int, self.digest_at.split(":"))
+        local = after.astimezone(self.zone)
+        due = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        return due if due > local else due + timedelta(days=1)
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -98,3 +98,7 @@ class PreferencesChanged(
         max_length=20, description="Always `inbox`; later also `email`, `sms`."
     )
     keep_history: bool = Field(description="True if returned loans stay linked to the patron.")
+    digest: bool = Field(
+        default=False,
+        description="True: one e-mail a day with all notifications that can wait until then.",
+    )

@@ -15,6 +15,7 @@ DEFAULTS = {
     "activity_types": [],
     "language": "zh-Hant",
     "channels": ["inbox"],
+    "digest": False,
     "keep_history": False,
     "reachable_by": ["email", "sms"],
     "version": 0,
@@ -42,7 +43,8 @@ async def test_a_choice_is_stored_sorted_and_published(api: Api) -> None:
     answer = await api.patch(PATH, first, as_=as_)
     kept = {**DEFAULTS, "followed_branches": ["KPL", "STPL"], "activity_types": ["talk"]}
     assert answer.json() == {**kept, "version": 1}
-    second = {"language": "en", "channels": ["sms"], "keep_history": True, "activity_types": []}
+    second = {"language": "en", "channels": ["sms"], "digest": True, "keep_history": True}
+    second["activity_types"] = []
     answer = await api.patch(PATH, second, as_=as_)
     kept = {**kept, **second, "channels": ["inbox", "sms"], "version": 2}
     assert answer.json() == kept

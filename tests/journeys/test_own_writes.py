@@ -51,6 +51,11 @@ NO_SIGN = {
     "POST /v1/visits/leavings": "is about visitors",
     "POST /v1/tickets": "is about visitors",
     "POST /v1/tracings": "is about visitors",
+    "PUT /v1/branches/{code}/ready-delay": "is for items that become ready later",
+    "PUT /v1/wordings/{kind}/{language}": "is about texts, which no view has",
+    "POST /v1/wordings/{kind}/{language}/restorations": "is about texts, which no view has",
+    "POST /v1/wordings/{kind}/{language}/previews": "changes nothing",
+    "POST /v1/wordings/{kind}/{language}/trials": "changes nothing",
     # Due dates follow in sweeps, after the command; fines are queried when they are shown.
     "POST /v1/closures": "moves dates later",
     "PATCH /v1/closures/{closure_id}": "moves dates later",

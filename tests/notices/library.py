@@ -134,6 +134,7 @@ def prefers(
     *,
     language: str = "en",
     channels: tuple[str, ...] = ("inbox",),
+    digest: bool = False,
 ) -> PreferencesChanged:
     return samples.preferences(
         version,
@@ -142,6 +143,7 @@ def prefers(
         activity_types=types,
         language=language,
         channels=channels,
+        digest=digest,
     )
 
 

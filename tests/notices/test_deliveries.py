@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +39,18 @@ from tests.notices.library import (
     suspended,
     title,
 )
-from tests.support import Api, served, token, until
-
-OPS = token("ops-1", ["ops"])
-MEI = "mei-ling@example.org"
-BEFORE = "2020-10-01T10:00:00+08:00"
-BOTH = ("inbox", "email")
-OPEN = {"state": "open", "due_on": "2021-02-19", "title_id": "title-1"}
+from tests.notices.mails import (
+    BEFORE,
+    BOTH,
+    MEI,
+    OPEN,
+    due_again,
+    log,
+    parts,
+    send,
+    with_mail,
+)
+from tests.support import Api, served, until
 
 
 @pytest.fixture
@@ -60,17 +64,6 @@ def settings(settings: Settings, server: MailServer) -> Settings:
     return with_mail(settings, server)
 
 
-def with_mail(settings: Settings, server: MailServer, **more: Any) -> Settings:
-    mail = {
-        "smtp_host": "127.0.0.1",
-        "smtp_port": server.port,
-        "mail_from": "City Library <library@example.org>",
-        "public_url": "https://library.example.org",
-    }
-    plain = {"smtp_security": "none"}
-    return Settings.model_validate({**settings.model_dump(), **plain, **mail, **more})
-
-
 @pytest.fixture(autouse=True)
 async def mei(api: Api, lending: Lending) -> None:
     """Patron p, who has chosen e-mail, with a loan."""
@@ -79,41 +72,8 @@ async def mei(api: Api, lending: Lending) -> None:
     await hear(api, prefers("p", 1, channels=BOTH), "e-0", BEFORE)
 
 
-async def send(api: Api, at: str | None = None) -> int:
-    """Run the job once; return the number of tries."""
-    answer = await api.post("/v1/ops/jobs/notices/deliveries", as_=OPS, at=at)
-    assert answer.status == 200, answer.body
-    done: int = answer.json()["done"]
-    return done
-
-
-async def log(api: Api, query: str = "") -> list[dict[str, Any]]:
-    answer = await api.get(f"/v1/deliveries?{query}", as_=STAFF)
-    assert answer.status == 200, answer.body
-    items: list[dict[str, Any]] = answer.json()["items"]
-    return items
-
-
 async def states(api: Api) -> list[tuple[str, str | None, int | None]]:
     return [(one["state"], one["reason"], one["smtp_code"]) for one in await log(api)]
-
-
-async def due_again(api: Api, *, queued_ago: timedelta | None = None) -> None:
-    """Let the pause before the next try end."""
-    deliveries = api.app.state.database.deliveries
-    async for one in deliveries.find():
-        earlier = {"next_at": one["next_at"] - timedelta(days=2)}
-        if queued_ago is not None:
-            earlier["queued_at"] = one["queued_at"] - queued_ago
-        await deliveries.update_one({"_id": one["_id"]}, {"$set": earlier})
-
-
-def parts(message: EmailMessage) -> tuple[str, str]:
-    """Return the text and the HTML of a message."""
-    text, html = message.get_body(("plain",)), message.get_body(("html",))
-    assert text is not None
-    assert html is not None
-    return str(text.get_content()), str(html.get_content())
 
 
 async def test_a_notification_is_sent_in_the_patrons_language_as_text_and_html(

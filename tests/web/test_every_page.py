@@ -82,6 +82,7 @@ async def test_every_desk_page_passes_the_checks(
         "/desk/activities/new",
         f"/desk/activities/{story.activities['talk']}",
         f"/desk/study-rooms/{story.drawn_id}/door",
+        "/desk/wording?kind=hold.ready&of=en",
     ]
     async for kind in walked(page, starts, within="/desk"):
         kinds.append(kind)

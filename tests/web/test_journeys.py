@@ -40,6 +40,10 @@ RESTART = {
     "zh-Hant": "罰款將由2021年3月5日起恢復計算：此項資料每日 $1.50。",
     "zh-Hans": "罚款自2021年3月5日起恢复计算：该文献每天 $1.50。",
 }
+BAD_PLACEHOLDER = (
+    "A text has a placeholder that does not exist here, or a brace without a partner. Use the "
+    "placeholders listed below."
+)
 OWING = "You can't borrow, renew or reserve until you pay %(amount)s."
 NEW_PIN = "31-41-59"
 BLOCKED = (
@@ -512,6 +516,10 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await told(recorded, barcode=missing)
     await expect(page.get_by_role("row", name=there)).to_have_count(1)
     await expect(page.get_by_role("row", name=missing)).to_have_count(0)
+    await reader.fill("#minutes", "30")
+    await reader.press("Save")
+    await told("The time until readers are told is saved.")
+    await expect(page.locator("#minutes")).to_have_value("30")
     await follow("Return")
     await reader.fill("#barcodes", there)
     await reader.press("Return")
@@ -607,9 +615,48 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await expect(
         page.get_by_text(say("E-mail is turned off: no mail server is set."))
     ).to_be_visible()
+    await reader.fill("#card_number", "NONE")
+    await reader.press("Show the reader's messages")
+    await told("No library card has this number.")
+    await reader.fill("#card_number", card)
+    await reader.press("Show the reader's messages")
+    await follow("Show all readers")
     await reader.choose("#state", "bounced")
     await reader.press("Show")
-    await expect(page.get_by_text(say("There are no e-mails here."))).to_be_visible()
+    await expect(page.get_by_text(say("There are no messages here."))).to_be_visible()
+
+    # A message gets other words, which are tried out and taken back.
+    await follow("Wordings", within=".masthead")
+    await follow(
+        say(
+            "%(message)s, %(language)s: %(state)s",
+            message=say("Activity cancelled"),
+            language=reader.words.name,
+            state=say("As built in"),
+        )
+    )
+    await reader.fill("#text", "{activity} ({patron})")
+    await reader.press("Show a preview")
+    await expect(page.locator("#said")).to_contain_text(say(BAD_PLACEHOLDER))
+    await reader.fill("#text", "<b>{activity}</b>")
+    await reader.fill("#card_number", "NONE")
+    await reader.press("Show a preview")
+    await told("No library card has this number.")
+    await reader.fill("#card_number", card)
+    await reader.press("Show a preview")
+    await expect(page.locator("blockquote")).to_contain_text("A Walk in Old Maps")
+    await expect(page.locator("blockquote")).to_contain_text("<b>")
+    await reader.fill("#address", "librarian@example.org")
+    await reader.press("Send a trial")
+    await told("E-mail is turned off: no mail server is set.")
+    await expect(page.locator("#text")).to_have_value("<b>{activity}</b>")
+    await reader.press("Save")
+    await told("The wording is saved. Messages and e-mails have it from now on.")
+    await reader.press("Use the built-in wording again")
+    await told("The wording is saved. Messages and e-mails have it from now on.")
+    await expect(page.locator("#text")).to_have_value("")
+    await expect(page.locator(".versions button").last).to_be_visible()
+
     # Visitors are counted and registered, and the library gets a code for its doors.
     await follow("Visitors", within=".masthead")
     await reader.choose("#branch", place)

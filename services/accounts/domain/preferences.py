@@ -20,6 +20,8 @@ class Preferences:
     language: str | None = None
     """Chosen language; None: the language of the registration."""
     channels: tuple[str, ...] = (ALWAYS,)
+    digest: bool = False
+    """True: one e-mail a day with all notifications that can wait until then."""
     keep_history: bool = False
     version: int = 0
 
@@ -42,6 +44,7 @@ def choose(
     activity_types: tuple[str, ...] | None = None,
     language: str | None = None,
     channels: tuple[str, ...] | None = None,
+    digest: bool | None = None,
     keep_history: bool | None = None,
 ) -> Preferences:
     """Return the preferences with the given fields changed and lists sorted.
@@ -54,6 +57,7 @@ def choose(
         activity_types=_set(activity_types, preferences.activity_types),
         language=language or preferences.language,
         channels=_set(None if channels is None else (ALWAYS, *channels), preferences.channels),
+        digest=preferences.digest if digest is None else digest,
         keep_history=preferences.keep_history if keep_history is None else keep_history,
     )
     return chosen if chosen == preferences else replace(chosen, version=preferences.version + 1)

@@ -31,6 +31,10 @@ class PreferencesIn(Body):
         max_length=10,
         description="Channels of notifications; `inbox` is always included.",
     )
+    digest: bool | None = Field(
+        default=None,
+        description="True: one e-mail a day with all notifications that can wait until then.",
+    )
     keep_history: bool | None = None
 
 
@@ -41,6 +45,9 @@ class PreferencesOut(BaseModel):
     activity_types: tuple[str, ...]
     language: str
     channels: tuple[str, ...]
+    digest: bool = Field(
+        description="True: one e-mail a day with all notifications that can wait until then."
+    )
     keep_history: bool
     reachable_by: tuple[str, ...] = Field(
         description="Channels with an address on file, besides `inbox`."
@@ -58,6 +65,7 @@ class PreferencesOut(BaseModel):
             activity_types=preferences.activity_types,
             language=setting.language,
             channels=preferences.channels,
+            digest=preferences.digest,
             keep_history=preferences.keep_history,
             reachable_by=setting.reachable_by,
             version=preferences.version,
@@ -86,6 +94,7 @@ async def patch_preferences(body: PreferencesIn, caller: auth.Patron, run: Run) 
             activity_types=body.activity_types,
             language=body.language,
             channels=body.channels,
+            digest=body.digest,
             keep_history=body.keep_history,
         ),
     )

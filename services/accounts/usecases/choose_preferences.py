@@ -18,6 +18,7 @@ class ChoosePreferences:
     activity_types: tuple[str, ...] | None = None
     language: str | None = None
     channels: tuple[str, ...] | None = None
+    digest: bool | None = None
     keep_history: bool | None = None
 
 
@@ -39,6 +40,7 @@ async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
         activity_types=command.activity_types,
         language=command.language,
         channels=command.channels,
+        digest=command.digest,
         keep_history=command.keep_history,
     )
     setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
@@ -57,6 +59,7 @@ def preferences_event(setting: Setting) -> PreferencesChanged:
         activity_types=chosen.activity_types,
         language=setting.language,
         channels=chosen.channels,
+        digest=chosen.digest,
         keep_history=chosen.keep_history,
         version=chosen.version,
     )

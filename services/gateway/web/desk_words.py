@@ -36,12 +36,16 @@ QUEUES = {
 
 DELIVERY_STATES = {
     "waiting": marked("Waiting"),
+    "held": marked("Held back"),
     "sent": marked("Sent"),
     "dropped": marked("Not sent"),
     "bounced": marked("Refused"),
     "failed": marked("Given up"),
 }
-"""States of an e-mail to a reader."""
+"""States of a message to a reader."""
+
+DELIVERY_CHANNELS = {"inbox": marked("Inbox"), "email": marked("E-mail")}
+"""Channels of messages to readers."""
 
 UNSENT = {
     "withdrawn": marked("the message was withdrawn"),
@@ -51,7 +55,7 @@ UNSENT = {
     "bad-address": marked("the address can't be used"),
     "too-late": marked("it could not be sent for a day"),
 }
-"""Reasons why an e-mail was not sent."""
+"""Reasons why a message was not sent."""
 
 ABOUT = {
     "loan": marked("Loan"),
@@ -63,13 +67,46 @@ ABOUT = {
     "recording": marked("Recording"),
     "branch": marked("Library"),
     "enquiry": marked("Question"),
+    "admission": marked("Study room"),
+    "digest": marked("One e-mail a day with everything"),
 }
 """Subjects of messages, by the first part of their kind."""
 
+MESSAGE_KINDS = {
+    "activity.rescheduled": marked("Activity has changed"),
+    "admission.granted": marked("Admission card for a study room"),
+    "admission.promoted": marked("Place in a session of a study room"),
+    "admission.standby": marked("Number on the standby list"),
+    "branch.reopened": marked("Library reopens"),
+    "enquiry.answered": marked("Question answered"),
+    "enquiry.closed": marked("Question answered with another"),
+    "fine.adjusted": marked("Charge lowered or refunded"),
+    "fine.assessed": marked("New charge"),
+    "fine.paid": marked("Payment received"),
+    "fine.waived": marked("Charge waived"),
+    "fines.resumed": marked("Fines restart"),
+    "fines.suspended": marked("Fines suspended"),
+    "hold.cancelled": marked("Reservation cancelled by the library"),
+    "hold.changed": marked("Reserved item kept longer"),
+    "hold.expired": marked("Reservation expired"),
+    "hold.ready": marked("Reserved item ready"),
+    "loan.due-date-changed": marked("Due date changed"),
+    "loan.due-soon": marked("Item due soon"),
+    "loan.lost": marked("Item lost"),
+    "loan.overdue": marked("Item overdue"),
+    "recording.released": marked("Recording available"),
+    "registration.cancelled": marked("Activity cancelled"),
+    "registration.confirmed": marked("Place in an activity"),
+}
+"""Names of the kinds of messages to readers."""
+
 MESSAGES = {
+    "wording-saved": marked("The wording is saved. Messages and e-mails have it from now on."),
+    "trial-sent": marked("The trial is sent."),
     "copy-missing": marked(
         "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."
     ),
+    "ready-delay-set": marked("The time until readers are told is saved."),
     "closure-recorded": marked("The closure is recorded. Due dates are updated within minutes."),
     "closure-changed": marked("The closure is changed. Due dates are updated within minutes."),
     "suspension-recorded": marked("The suspension of fines is recorded."),
@@ -97,6 +134,18 @@ MESSAGES = {
 """Messages after a command at the desk."""
 
 PROBLEMS = {
+    "bad-placeholder": marked(
+        "A text has a placeholder that does not exist here, or a brace without a partner. Use the "
+        "placeholders listed below."
+    ),
+    "no-mail-server": marked("E-mail is turned off: no mail server is set."),
+    "no-such-kind": marked("There is no such kind of message."),
+    "no-such-version": marked("This wording has no such version."),
+    "trial-not-sent": marked("The mail server did not take the e-mail. Check the address."),
+    "wording-changed": marked(
+        "Someone has changed this wording since you opened it. Read the versions below, then save "
+        "yours again."
+    ),
     "patron-blocked": marked(
         "The reader can't borrow until their charges are paid or the staff unblock their account."
     ),
@@ -169,6 +218,7 @@ PROBLEMS = {
 """Texts of problems by code."""
 
 AT_FAULT = {
+    "trial-not-sent": "address",
     "no-such-card": "card_number",
     "card-taken": "card_number",
     "in-the-future": "at",

@@ -76,6 +76,8 @@ async def post_setting(visit: PatronVisit) -> Response:
         "channels": visit.texts("channel"),
         "keep_history": visit.text("keep_history") == "yes",
     }
+    if visit.text("asks_digest"):
+        chosen["digest"] = visit.text("digest") == "yes"
     if visit.text("language"):
         chosen["language"] = visit.text("language")
     reply = await visit.api.send("PATCH", "/v1/me/preferences", chosen, key=visit.key)

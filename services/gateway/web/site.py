@@ -39,6 +39,7 @@ from services.gateway.web.desk import (
     patrons,
     suspensions,
     visitors,
+    wordings,
 )
 from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.desk import study_rooms as desk_study_rooms
@@ -59,6 +60,7 @@ ROUTERS = tuple(
         *(history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, visitors, tracing, desk_study_rooms),
+        wordings,
     )
 )
 

@@ -66,6 +66,7 @@ DESK_PAGES = (
     ("/desk/notices", marked("Publish a notice")),
     ("/desk/enquiries", marked("Questions")),
     ("/desk/deliveries", marked("E-mails")),
+    ("/desk/wordings", marked("Wordings")),
     ("/desk/visitors", marked("Visitors")),
     ("/desk/study-rooms", marked("Seasons")),
 )

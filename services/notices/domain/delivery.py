@@ -1,23 +1,32 @@
-"""A delivery: one notification on its way to a patron by e-mail, and what became of it.
+"""A delivery: one notification on its way to a patron, and what became of it.
 
-It names no address. Its times are of the wall clock, because mail servers know no other.
+One by e-mail names no address. Its times are of the wall clock, because mail servers know no other.
+A notification that is told after a delay has a delivery to the inbox too, with its facts until
+then. For patrons who chose one e-mail a day, the deliveries of a day are held, and a delivery of
+the kind `digest` sends them together.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
-from services.notices.domain.notification import Notification
+from services.notices.domain.notification import Facts, Notification
 from services.notices.domain.patron import Patron
 
-State = Literal["waiting", "sent", "dropped", "bounced", "failed"]
-"""`waiting` until it is sent; `dropped` if there was no reason left to send it; `bounced` if the
-mail server refused it for good; `failed` if it could not be sent for a day."""
+State = Literal["waiting", "held", "sent", "dropped", "bounced", "failed"]
+"""`waiting` until it is sent; `held` for a digest, which sends it, or until it may be told;
+`dropped` if there was no reason left to send it; `bounced` if the mail server refused it for good;
+`failed` if it could not be sent for a day."""
 Reason = Literal["withdrawn", "outdated", "no-address", "refused", "bad-address", "too-late"]
 
 EMAIL = "email"
+INBOX = "inbox"
+DIGEST = "digest"
+"""Kind of the delivery that sends the held deliveries of one patron and day."""
+MOST_PARTS = 100
+"""Greatest number of deliveries in one digest; the next ones go with that of the next day."""
 LASTS = timedelta(days=1)
 """Time after which a delivery is given up."""
 FIRST_PAUSE = timedelta(minutes=1)
@@ -35,11 +44,15 @@ class Delivery:
     version: int
     patron_id: str
     notification_id: str
+    """Empty for a digest."""
     kind: str
-    """Topic of the event that caused the notification."""
+    """Topic of the event that caused the notification, or `digest`."""
     queued_at: datetime
     next_at: datetime
-    """Time of the next try; during a try, the time after which another process may repeat it."""
+    """Time of the next try; during a try, the time after which another process may repeat it.
+
+    Of a held delivery to the inbox: the business time at which it is told.
+    """
     covers: str = ""
     """Announcements that its text covers (`announced`)."""
     channel: str = EMAIL
@@ -50,6 +63,16 @@ class Delivery:
     """Last refusal of the mail server, such as 550."""
     tries: int = 0
     ended_at: datetime | None = None
+    digest_id: str | None = None
+    """The digest that sends it, once it was held."""
+    parts: int = 0
+    """Number of deliveries that a digest was to send."""
+    closed: bool = False
+    """True for a digest that gains no more deliveries, because its first try has begun."""
+    event_id: str = ""
+    """Id of the event of a held notification."""
+    about: Facts | None = None
+    """Facts of a held notification."""
 
 
 def announced(told: Notification) -> str:
@@ -79,14 +102,36 @@ def delivery_of(told: Notification, at: datetime) -> Delivery:
     )
 
 
+def held_back(told: Notification, tell_at: datetime, at: datetime) -> Delivery:
+    """Return a new delivery to the inbox, of a notification that is told at `tell_at`."""
+    return Delivery(
+        id=str(uuid5(_NAMESPACE, f"{told.id}:{INBOX}")),
+        version=1,
+        patron_id=told.patron_id,
+        notification_id=told.id,
+        kind=told.kind,
+        queued_at=at,
+        next_at=tell_at,
+        channel=INBOX,
+        state="held",
+        event_id=told.happened,
+        about=told.about,
+    )
+
+
 def wants_email(patron: Patron | None) -> bool:
     """Return whether a patron has chosen e-mail, as far as notices know; accounts decides."""
     return patron is not None and EMAIL in patron.channels
 
 
-def sent(delivery: Delivery, told: Notification, at: datetime) -> Delivery:
-    """Return the delivery as sent with the text of `told`."""
-    return replace(_ended(delivery, at, "sent", None), covers=announced(told))
+def sent(delivery: Delivery, at: datetime) -> Delivery:
+    """Return the delivery as sent."""
+    return _ended(delivery, at, "sent", None)
+
+
+def covering(delivery: Delivery, told: Notification) -> Delivery:
+    """Return the delivery with the announcements of `told`, whose text was sent."""
+    return replace(delivery, covers=announced(told))
 
 
 def dropped(delivery: Delivery, reason: Reason, at: datetime) -> Delivery:
@@ -120,12 +165,12 @@ def delivery_to_queue(
 ) -> Delivery | None:
     """Return the delivery to write so that a notification is sent once; None if it will be.
 
-    `known` are the deliveries of this notification. One that waits is sent with all facts. One
-    that was dropped because the notification was withdrawn waits again.
+    `known` are the deliveries of this notification. One that waits or is held is sent with all
+    facts. One that was dropped because the notification was withdrawn waits again.
     """
     same = None
     for one in known:
-        if one.state == "waiting":
+        if one.state in ("waiting", "held"):
             return None
         if one.covers == announced(told):
             same = one
@@ -136,6 +181,60 @@ def delivery_to_queue(
     return replace(delivery_of(told, at), id=same.id, version=same.version + 1)
 
 
+def digest_of(patron_id: str, due_at: datetime, day: date) -> Delivery:
+    """Return the new digest of a patron and a day, to be sent at `due_at`."""
+    return Delivery(
+        id=str(uuid5(_NAMESPACE, f"{patron_id}:{DIGEST}:{day.isoformat()}")),
+        version=0,
+        patron_id=patron_id,
+        notification_id="",
+        kind=DIGEST,
+        queued_at=due_at,
+        next_at=due_at,
+    )
+
+
+def takes_parts(digest: Delivery) -> bool:
+    """Return whether a digest can send one more delivery."""
+    return digest.state == "waiting" and not digest.closed and digest.parts < MOST_PARTS
+
+
+def with_part(digest: Delivery) -> Delivery:
+    """Return the digest with one more delivery to send."""
+    return replace(digest, version=digest.version + 1, parts=digest.parts + 1)
+
+
+def closed(digest: Delivery) -> Delivery:
+    """Return the digest as one that gains no more deliveries."""
+    return replace(digest, version=digest.version + 1, closed=True)
+
+
+def held(delivery: Delivery, digest: Delivery) -> Delivery:
+    """Return the delivery as one that a digest sends."""
+    return replace(
+        delivery,
+        version=delivery.version + 1,
+        state="held",
+        next_at=digest.next_at,
+        digest_id=digest.id,
+        tries=0,
+        smtp_code=None,
+    )
+
+
+def ended_as(part: Delivery, digest: Delivery) -> Delivery:
+    """Return a held delivery with the end of the digest that was to send it."""
+    return replace(
+        part,
+        version=part.version + 1,
+        state=digest.state,
+        reason=digest.reason,
+        smtp_code=digest.smtp_code,
+        tries=digest.tries,
+        ended_at=digest.ended_at,
+    )
+
+
 def _ended(delivery: Delivery, at: datetime, state: State, reason: Reason | None) -> Delivery:
     return replace(
         delivery,
@@ -144,4 +243,5 @@ def _ended(delivery: Delivery, at: datetime, state: State, reason: Reason | None
         reason=reason,
         ended_at=at,
         smtp_code=None,
+        about=None,
     )

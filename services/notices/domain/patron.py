@@ -27,6 +27,8 @@ class Preferences:
     language: str
     channels: tuple[str, ...] = ()
     """Chosen channels; the inbox is always one. Empty in documents stored before the field."""
+    digest: bool = False
+    """True: one e-mail a day with all notifications that can wait until then."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Patron:
     def channels(self) -> tuple[str, ...]:
         """Channels chosen last."""
         return self.preferences[-1].channels if self.preferences else ()
+
+    @property
+    def wants_digest(self) -> bool:
+        """True if the patron chose one e-mail a day."""
+        return bool(self.preferences) and self.preferences[-1].digest
 
     def in_force(self, at: datetime) -> Preferences | None:
         """Return the preferences at an instant; None if none were saved, or they are not kept."""

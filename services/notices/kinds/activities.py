@@ -1,12 +1,13 @@
 """Notifications about activities: moved, cancelled, a free place, or a released recording."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Self
 
 from services.notices import store
 from services.notices.kinds.kind import Followers, Kind, Known, ListedPatrons
 from services.notices.kinds.language import Language
+from shared.clock import library_day
 from shared.contracts.events import (
     ActivityRescheduled,
     RecordingReleased,
@@ -39,6 +40,11 @@ class OfActivity(Kind):
         """Return the same facts unless the activity has begun."""
         starts_at = await _starts_at(self.activity_id, run)
         return None if starts_at and starts_at <= run.now else self
+
+    async def useful_until(self, run: Run) -> date | None:
+        """Return the day of the activity, if it is known."""
+        starts_at = await _starts_at(self.activity_id, run)
+        return library_day(starts_at, run.settings.zone) if starts_at else None
 
     def names(self, known: Known, language: Language) -> dict[str, str]:
         """Return the title and the start of the activity, as far as they are known."""
@@ -117,6 +123,11 @@ class Moved(OfActivity, events=[ActivityRescheduled]):
         moved_again = await _starts_at(self.activity_id, run) not in (None, self.begins_at)
         return None if moved_again else await super().current(run)
 
+    async def useful_until(self, run: Run) -> date | None:
+        """Return the earlier day of the new start and of the one that it replaces."""
+        first = min(filter(None, (self.begins_at, self.previous_begins_at)))
+        return library_day(first, run.settings.zone)
+
     @classmethod
     def recipients(cls, event: ActivityRescheduled) -> ListedPatrons:
         """Return the patrons who are registered or waiting at this moment."""
@@ -151,6 +162,9 @@ class RecordingAvailable(OfActivity, events=[RecordingReleased]):
     async def current(self, run: Run) -> Self:
         """Return the same facts: a recording is seen after the activity."""
         return self
+
+    async def useful_until(self, run: Run) -> None:
+        """Return None: a recording is seen on any later day."""
 
     @classmethod
     def recipients(cls, event: RecordingReleased) -> Followers:

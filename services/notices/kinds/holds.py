@@ -1,7 +1,7 @@
 """Notifications about a hold: ready, kept for longer, expired, or cancelled by staff."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Self
 
 from pydantic import BaseModel
@@ -89,6 +89,10 @@ class OnShelf(OfHold):
         opens_on = await _opens_on(self.branch, run)
         return replace(self, shelf_until=hold.shelf_until, collect_from=opens_on)
 
+    async def useful_until(self, run: Run) -> date | None:
+        """Return the last day to collect the item."""
+        return self.shelf_until
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ready(OnShelf, events=[HoldReady]):
@@ -98,6 +102,11 @@ class Ready(OnShelf, events=[HoldReady]):
     async def of(cls, event: HoldReady, run: Run) -> Self:
         """Return the facts of the hold, with the span in which the item can be collected."""
         return cls(**_identity(event), collect_from=await _opens_on(event.pickup_branch, run))
+
+    async def told_after(self, run: Run) -> timedelta:
+        """Return the time that the branch takes to put the item on its hold shelf."""
+        delay = await store.ready_delays.find_one(run.database, self.branch)
+        return timedelta(minutes=delay.minutes if delay else 0)
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the span in which the item can be collected."""

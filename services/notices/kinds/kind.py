@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
@@ -82,6 +82,11 @@ class Kind(ABC):
             _kinds[event.topic] = cls
 
     @classmethod
+    def code(cls) -> str:
+        """Return the topic of the kind's first event, which names the kind."""
+        return cls.events[0].topic if cls.events else ""
+
+    @classmethod
     @abstractmethod
     async def of(cls, event: Any, run: Run) -> Self | None:
         """Return the facts of an event at this moment; None if nobody is notified of it.
@@ -117,6 +122,17 @@ class Kind(ABC):
         """
         return self
 
+    async def told_after(self, run: Run) -> timedelta:
+        """Return the time after the event at which its one patron is told, in inbox and e-mail."""
+        return timedelta(0)
+
+    async def useful_until(self, run: Run) -> date | None:
+        """Return the last day on which it is of use to be told; None if there is no such day.
+
+        A patron who chose one e-mail a day gets it at once if that e-mail would come too late.
+        """
+        return None
+
     @property
     def stored(self) -> Facts:
         """The facts that apply, by name."""
@@ -125,16 +141,21 @@ class Kind(ABC):
 
     def text(self, known: Known, language: Language) -> str:
         """Return the text in a language."""
-        placeholders = {
+        values = self.values(known, language)
+        return language.space.join(
+            language.say(text).format(**values) for text in self.texts(known)
+        )
+
+    def values(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the values of the placeholders in a language; "" for a fact that is None."""
+        values = {
             one.name.removesuffix("_cents"): _formatted(
                 one.name, getattr(self, one.name), known.zone, language
             )
             for one in fields(self)
         }
-        placeholders.update(self.names(known, language))
-        return language.space.join(
-            language.say(text).format(**placeholders) for text in self.texts(known)
-        )
+        values.update(self.names(known, language))
+        return values
 
 
 def _formatted(name: str, value: object, zone: ZoneInfo, language: Language) -> str:
@@ -170,7 +191,6 @@ def notified_events() -> list[type[Event]]:
     return [event for kind in dict.fromkeys(_kinds.values()) for event in kind.events]
 
 
-def text_of(topic: str, facts: Sequence[Facts], known: Known, language: Language) -> str:
-    """Return the text of a notification: one text for each of its sets of facts, in order."""
-    kind = kind_of(topic)
-    return language.space.join(kind.from_stored(one).text(known, language) for one in facts)
+def all_kinds() -> dict[str, type[Kind]]:
+    """Return all kinds by code."""
+    return {kind.code(): kind for kind in _kinds.values()}

@@ -85,6 +85,10 @@ class DueSoon(OfLoan, events=[LoanDueSoon]):
         loan = await _loan(self.loan_id, run)
         return self if loan and (loan.state, loan.due_on) == ("open", self.due_on) else None
 
+    async def useful_until(self, run: Run) -> date | None:
+        """Return the due date."""
+        return self.due_on
+
     def texts(self, known: Known) -> list[str]:
         """Return a sentence with the due date."""
         return [marked("{title} is due on {due_on}. Please return or renew it by then.")]

@@ -70,6 +70,11 @@ class Reopening(Kind, events=[BranchReopened, BranchClosed, BranchClosureChanged
         )
         return self if (now.reopened_on if now else None) == self.reopened_on else None
 
+    async def useful_until(self, run: Run) -> date | None:
+        """Return the earlier day of the reopening and of the one that it replaces."""
+        days = filter(None, (self.reopened_on, self.previous_reopened_on))
+        return min(days, default=None)
+
     @classmethod
     def recipients(cls, event: BranchSnapshot) -> Followers:
         """Return the followers of the branch."""

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from services.notices.kinds.kind import Kind, Known
 from services.notices.kinds.language import Language
+from shared.clock import library_day
 from shared.contracts.events import (
     AdmissionGranted,
     AdmissionPromoted,
@@ -106,6 +107,10 @@ class PlacePassedOn(Kind, events=[AdmissionPromoted]):
             branch=event.branch,
             held_until=event.until,
         )
+
+    async def useful_until(self, run: Run) -> date | None:
+        """Return the day of the session."""
+        return library_day(self.held_until, run.settings.zone)
 
     def names(self, known: Known, language: Language) -> dict[str, str]:
         """Return the name of the library."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from services.notices.kinds import frame
 from services.notices.kinds.language import Language
+from services.notices.kinds.wording import Message
 from services.notices.settings import Settings
 
 LANGUAGE_TAGS = {"zh-Hant": "zh-Hant-HK", "zh-Hans": "zh-Hans"}
@@ -23,16 +24,18 @@ class BadAddress(Exception):
 
 @dataclass(frozen=True)
 class Recipient:
-    """The recipient of one e-mail: the address, and the token of the link to unsubscribe."""
+    """The recipient of one e-mail: the address, and the token of the link to unsubscribe.
+
+    A librarian who gets a trial has no such token.
+    """
 
     address: str
-    unsubscribe: str
+    unsubscribe: str | None
 
 
 def email_of(
     delivery_id: str,
-    title: str | None,
-    texts: Sequence[str],
+    messages: Sequence[Message],
     *,
     to: Recipient,
     code: str,
@@ -40,37 +43,59 @@ def email_of(
     at: datetime,
     settings: Settings,
 ) -> EmailMessage:
-    """Return the message. Its Message-ID is the same at every try of the delivery.
+    """Return the message with one or more notifications.
 
-    `code` is the code of `language`. Raises BadAddress.
+    Its Message-ID is the same at every try of the delivery. `code` is the code of `language`.
+    Raises BadAddress.
     """
-    unsubscribe = f"{settings.public_url}/unsubscribe/{to.unsubscribe}"
     message = EmailMessage(policy=SMTP)
     message["From"] = settings.sender
     message["To"] = _to(to.address)
-    message["Subject"] = _subject(title, language)
+    message["Subject"] = _subject(messages, language)
     message["Date"] = at
     message["Message-ID"] = f"<{delivery_id}@{urlsplit(settings.public_url).hostname}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["List-Unsubscribe"] = f"<{unsubscribe}>"
-    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    see = language.say(frame.SEE)
-    stop = language.say(frame.UNSUBSCRIBE)
-    why = language.say(frame.WHY)
-    inbox = f"{settings.public_url}/inbox"
-    message.set_content(
-        "\n\n".join([*texts, see.format(address=inbox), why, stop.format(address=unsubscribe)])
-        + "\n"
-    )
-    body = "".join(f"<p>{escape(text)}</p>" for text in texts)
-    message.add_alternative(
-        f'<!doctype html><html lang="{code}"><meta charset="utf-8"><body>{body}'
-        f"<p>{_linked(see, inbox)}</p><hr><p>{escape(why)}<br>{_linked(stop, unsubscribe)}</p>"
-        "</body></html>\n",
-        subtype="html",
-    )
+    unsubscribe = None
+    if to.unsubscribe is not None:
+        unsubscribe = f"{settings.public_url}/unsubscribe/{to.unsubscribe}"
+        message["List-Unsubscribe"] = f"<{unsubscribe}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    text, html = bodies_of(messages, language, code, settings.public_url, unsubscribe)
+    message.set_content(text)
+    message.add_alternative(html, subtype="html")
     message["Content-Language"] = LANGUAGE_TAGS.get(code, code)
     return message
+
+
+def bodies_of(
+    messages: Sequence[Message], language: Language, code: str, url: str, unsubscribe: str | None
+) -> tuple[str, str]:
+    """Return the text and the HTML of an e-mail; without a link to `unsubscribe` if it is None."""
+    see = language.say(frame.SEE)
+    why = language.say(frame.WHY)
+    stop = language.say(frame.UNSUBSCRIBE)
+    inbox = f"{url}/inbox"
+    paragraphs = [paragraph for message in messages for paragraph in message.paragraphs]
+    body = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)
+    if len(messages) > 1:
+        paragraphs = [
+            f"{'  ' if number else '- '}{paragraph}"
+            for message in messages
+            for number, paragraph in enumerate(message.paragraphs)
+        ]
+        items = [
+            "".join(f"<p>{escape(paragraph)}</p>" for paragraph in message.paragraphs)
+            for message in messages
+        ]
+        body = "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+    last = [why] if unsubscribe is None else [why, stop.format(address=unsubscribe)]
+    linked = "" if unsubscribe is None else f"<br>{_linked(stop, unsubscribe)}"
+    text = "\n\n".join([*paragraphs, see.format(address=inbox), *last]) + "\n"
+    html = (
+        f'<!doctype html><html lang="{code}"><meta charset="utf-8"><body>{body}'
+        f"<p>{_linked(see, inbox)}</p><hr><p>{escape(why)}{linked}</p></body></html>\n"
+    )
+    return text, html
 
 
 def _to(address: str) -> Address:
@@ -80,11 +105,10 @@ def _to(address: str) -> Address:
         raise BadAddress from None
 
 
-def _subject(title: str | None, language: Language) -> str:
-    if title is None:
-        return language.say(frame.SUBJECT_WITHOUT_TITLE)
-    # A title may have any characters; a header must be one line.
-    return language.say(frame.SUBJECT).format(title=" ".join(title.split())[:200])
+def _subject(messages: Sequence[Message], language: Language) -> str:
+    if len(messages) > 1:
+        return language.say(frame.SUBJECT_OF_DIGEST).format(count=len(messages))
+    return messages[0].subject
 
 
 def _linked(text: str, address: str) -> str:

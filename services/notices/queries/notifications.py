@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 from services.notices import store
 from services.notices.domain.notification import Facts, Notification
 from services.notices.domain.patron import DEFAULT_LANGUAGE
-from services.notices.kinds.kind import Known, text_of
+from services.notices.domain.wording import BUILT_IN
+from services.notices.kinds.kind import Known, kind_of
 from services.notices.kinds.language import language_of
+from services.notices.kinds.wording import Message, message_of
 from services.notices.queries.cursors import cursor, position
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
@@ -20,9 +22,16 @@ class InboxItem:
     """A notification with its text."""
 
     notification: Notification
-    text: str
     title: str | None
     """Title of the book or activity, or the branch's name, if known."""
+    message: Message
+    space: str
+    """Separates sentences in the language of the message."""
+
+    @property
+    def text(self) -> str:
+        """The text as one paragraph."""
+        return self.space.join(self.message.paragraphs)
 
 
 async def page_of_inbox(db: Database, patron_id: str, page: Page, zone: ZoneInfo) -> dict[str, Any]:
@@ -51,19 +60,22 @@ async def with_texts(
     if not found:
         return []
     patron = await store.patrons.find_one(db, patron_id)
-    language = language_of(patron.speaks if patron else DEFAULT_LANGUAGE)
-    known = await _known(db, [facts for one in found for facts in (one.about, *one.also)], zone)
-    return [
-        InboxItem(
-            one,
-            text_of(one.kind, [one.about, *one.also], known, language),
-            _title(one.about, known),
-        )
-        for one in found
-    ]
+    code = patron.speaks if patron else DEFAULT_LANGUAGE
+    language = language_of(code)
+    kinds = {kind_of(one.kind).code() for one in found}
+    wordings = await store.wordings.find_texts(db, kinds, code)
+    known = await known_of(db, [facts for one in found for facts in (one.about, *one.also)], zone)
+    items = []
+    for one in found:
+        title = title_of(one.about, known)
+        texts = wordings.get(kind_of(one.kind).code(), BUILT_IN)
+        facts = [one.about, *one.also]
+        message = message_of(one.kind, facts, known, language, title=title, texts=texts)
+        items.append(InboxItem(one, title, message, language.space))
+    return items
 
 
-async def _known(db: Database, all_facts: Sequence[Facts], zone: ZoneInfo) -> Known:
+async def known_of(db: Database, all_facts: Sequence[Facts], zone: ZoneInfo) -> Known:
     """Return the names that these facts refer to."""
     branches = {code for facts in all_facts for code in facts.get("branches") or ()}
     return Known(
@@ -79,7 +91,7 @@ def _values(name: str, all_facts: Sequence[Facts]) -> set[str]:
     return {value for facts in all_facts if (value := facts.get(name))}
 
 
-def _title(facts: Facts, known: Known) -> str | None:
+def title_of(facts: Facts, known: Known) -> str | None:
     """Return the first known title of a book or an activity, or a branch's name or code."""
     activity = known.activities.get(facts.get("activity_id") or "")
     branch = facts.get("branch")

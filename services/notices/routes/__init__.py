@@ -13,8 +13,10 @@ from services.notices.routes import (
     notices,
     notifications,
     occupancy,
+    ready_delays,
     tracing,
     visits,
+    wordings,
 )
 
 __all__ = ["router"]
@@ -22,6 +24,6 @@ __all__ = ["router"]
 router = APIRouter()
 for subject in (
     *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
-    *(occupancy, tracing, visits),
+    *(occupancy, ready_delays, tracing, visits, wordings),
 ):
     router.include_router(subject.router)

@@ -35,18 +35,25 @@ class DeliveryOut(BaseModel):
 
     id: str
     patron_id: str
-    notification_id: str
-    kind: str = Field(description="Topic of the event that caused the notification.")
+    notification_id: str | None = Field(description="Null for the one e-mail of a day.")
+    kind: str = Field(
+        description="Topic of the event that caused the notification; `digest`: one e-mail a day."
+    )
     channel: str
     state: State = Field(
-        description="`dropped`: no reason left to send it; `bounced`: refused for good by the "
+        description="`held`: goes out with the one e-mail of a day; `dropped`: no reason left to "
+        "send it; `bounced`: refused for good by the "
         "mail server; `failed`: given up after a day."
     )
     reason: Reason | None = Field(description="Reason why it was not sent.")
     smtp_code: int | None = Field(description="Last refusal of the mail server.")
     tries: int
+    digest_id: str | None = Field(description="The one e-mail of a day that it goes with.")
+    parts: int = Field(description="Number of notifications for the one e-mail of a day.")
     queued_at: dt.datetime
-    next_at: dt.datetime | None = Field(description="Time of the next try, while it waits.")
+    next_at: dt.datetime | None = Field(
+        description="Time of the next try, while it waits or is held."
+    )
     ended_at: dt.datetime | None = Field(description="Time when it was sent or given up.")
 
     @classmethod
@@ -55,15 +62,17 @@ class DeliveryOut(BaseModel):
         return cls(
             id=delivery.id,
             patron_id=delivery.patron_id,
-            notification_id=delivery.notification_id,
+            notification_id=delivery.notification_id or None,
             kind=delivery.kind,
             channel=delivery.channel,
             state=delivery.state,
             reason=delivery.reason,
             smtp_code=delivery.smtp_code,
             tries=delivery.tries,
+            digest_id=delivery.digest_id,
+            parts=delivery.parts,
             queued_at=delivery.queued_at,
-            next_at=delivery.next_at if delivery.state == "waiting" else None,
+            next_at=delivery.next_at if delivery.state in ("waiting", "held") else None,
             ended_at=delivery.ended_at,
         )
 

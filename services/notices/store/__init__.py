@@ -15,8 +15,10 @@ from services.notices.store import (
     notifications,
     occupancy,
     patrons,
+    ready_delays,
     titles,
     visits,
+    wordings,
 )
 from shared.mongo import Indexes
 from shared.personal_data import Personal
@@ -34,8 +36,10 @@ __all__ = [
     "notifications",
     "occupancy",
     "patrons",
+    "ready_delays",
     "titles",
     "visits",
+    "wordings",
 ]
 
 INDEXES: Indexes = {
@@ -49,8 +53,10 @@ INDEXES: Indexes = {
     **notifications.INDEXES,
     **occupancy.INDEXES,
     **patrons.INDEXES,
+    **ready_delays.INDEXES,
     **titles.INDEXES,
     **visits.INDEXES,
+    **wordings.INDEXES,
 }
 
 PERSONAL = (

@@ -1,4 +1,4 @@
-"""Deliveries of notifications by e-mail: those that wait, and the log of the others."""
+"""Deliveries of notifications: those that wait, and the log of the others."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
-from services.notices.domain.delivery import Delivery
+from services.notices.domain.delivery import EMAIL, INBOX, Delivery
 from shared.mongo import Database, Document, Indexes, from_document
 from shared.unit_of_work import Work
 
@@ -21,14 +21,28 @@ INDEXES: Indexes = {
         IndexModel([("state", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("patron_id", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("notification_id", ASCENDING)]),
+        IndexModel([("digest_id", ASCENDING)], sparse=True),
         IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
     ],
 }
 
 
 async def of_notification(work: Work, notification_id: str) -> list[Delivery]:
-    """Return the deliveries of a notification."""
-    return await work.all(Delivery, DELIVERIES, {"notification_id": notification_id})
+    """Return the deliveries of a notification by e-mail."""
+    query = {"notification_id": notification_id, "channel": EMAIL}
+    return await work.all(Delivery, DELIVERIES, query)
+
+
+async def get(work: Work, delivery_id: str) -> Delivery | None:
+    """Return a delivery, or None."""
+    return await work.find(Delivery, DELIVERIES, {"_id": delivery_id})
+
+
+async def held_for(work: Work, digest_id: str) -> list[Delivery]:
+    """Return the deliveries that a digest is to send, the first queued first."""
+    query = {"digest_id": digest_id, "state": "held"}
+    order = [("queued_at", ASCENDING), ("_id", ASCENDING)]
+    return await work.all(Delivery, DELIVERIES, query, sort=order)
 
 
 async def save(work: Work, delivery: Delivery) -> None:
@@ -70,6 +84,20 @@ async def claim(db: Database) -> Delivery | None:
         due, taking, sort=[("next_at", ASCENDING)], return_document=ReturnDocument.AFTER
     )
     return None if found is None else from_document(Delivery, found)
+
+
+async def find_to_tell(db: Database, at: datetime, limit: int) -> list[Delivery]:
+    """Return at most `limit` held notifications whose time to be told has come."""
+    query = {"state": "held", "channel": INBOX, "next_at": {"$lte": at}}
+    found = db[DELIVERIES].find(query).sort("next_at", ASCENDING).limit(limit)
+    return [from_document(Delivery, document) async for document in found]
+
+
+async def find_held_for(db: Database, digest_id: str) -> list[Delivery]:
+    """Return the deliveries that a digest is to send, the first queued first."""
+    query = {"digest_id": digest_id, "state": "held"}
+    found = db[DELIVERIES].find(query).sort([("queued_at", ASCENDING), ("_id", ASCENDING)])
+    return [from_document(Delivery, document) async for document in found]
 
 
 async def find_where(

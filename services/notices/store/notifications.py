@@ -107,6 +107,13 @@ async def find_one(db: Database, notification_id: str) -> Notification | None:
     return None if found is None else from_document(Notification, found)
 
 
+async def find_newest(db: Database, patron_id: str, kinds: Collection[str]) -> Notification | None:
+    """Return the newest notification of a patron that has one of these kinds, or None."""
+    query = {"patron_id": patron_id, "withdrawn": False, "kind": {"$in": sorted(kinds)}}
+    found = await db[NOTIFICATIONS].find_one(query, sort=[("at", DESCENDING)])
+    return None if found is None else from_document(Notification, found)
+
+
 async def is_announced_later(db: Database, suspension_id: str, version: int) -> bool:
     """Return whether a newer version of a fine suspension than this has been announced."""
     newer = {"about.suspension_id": suspension_id, "about.version": {"$gt": version}}

@@ -1,9 +1,9 @@
-"""Record what became of one try to deliver a notification."""
+"""Record what became of one try to deliver a notification, or those of a digest."""
 
 from dataclasses import dataclass
 
 from services.notices import store
-from services.notices.domain.delivery import Delivery, announced
+from services.notices.domain.delivery import DIGEST, Delivery, announced, ended_as
 from services.notices.usecases.notify_patron import queue_email
 from shared.unit_of_work import Work
 
@@ -13,12 +13,15 @@ class NoteDelivery:
     """A delivery after a try: the next version of the one that was claimed."""
 
     delivery: Delivery
+    parts: tuple[Delivery, ...] = ()
+    """The deliveries of a digest that have an end of their own, or were sent with it."""
 
 
 async def note_delivery(work: Work, command: NoteDelivery) -> None:
     """Save the delivery, unless another process has repeated the try, or the patron is erased.
 
-    If the notification gained facts during the try, it is queued again with all of them.
+    The end of a digest is the end of all its parts. If a notification gained facts during the try,
+    it is queued again with all of them.
     """
     delivery = command.delivery
     if not await store.deliveries.is_at_version(work, delivery.id, delivery.version - 1):
@@ -27,6 +30,19 @@ async def note_delivery(work: Work, command: NoteDelivery) -> None:
     # Written, so that no facts can be added meanwhile.
     await store.patrons.hold(work, patron, delivery.patron_id)
     await store.deliveries.save(work, delivery)
+    if delivery.kind != DIGEST:
+        await _queue_again(work, delivery)
+        return
+    if delivery.state == "waiting":
+        return
+    known = {part.id: part for part in command.parts}
+    for held in await store.deliveries.held_for(work, delivery.id):
+        part = known.get(held.id) or ended_as(held, delivery)
+        await store.deliveries.save(work, part)
+        await _queue_again(work, part)
+
+
+async def _queue_again(work: Work, delivery: Delivery) -> None:
     told = await store.notifications.get(work, delivery.notification_id)
     if told is not None and not told.withdrawn and announced(told) != delivery.covers:
         await queue_email(work, told)

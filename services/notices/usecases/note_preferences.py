@@ -26,6 +26,7 @@ async def note_preferences(work: Work, event: PreferencesChanged) -> None:
             activity_types=event.activity_types,
             language=event.language,
             channels=event.channels,
+            digest=event.digest,
         ),
     )
     if noted is patron:

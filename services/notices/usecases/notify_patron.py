@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.notices import store
-from services.notices.domain.delivery import delivery_to_queue, wants_email
+from services.notices.domain.delivery import delivery_to_queue, held_back, wants_email
 from services.notices.domain.notification import Facts, Notification, notification
 from services.notices.domain.patron import Patron
 from shared.clock import wall_clock
@@ -25,15 +25,26 @@ class NotifyPatron:
     kind: str
     at: datetime
     about: Facts
+    tell_at: datetime | None = None
+    """Time before which the patron is not told; None to tell them now."""
 
 
 async def notify_patron(work: Work, command: NotifyPatron) -> None:
-    """Put one notification into the inbox, once, unless the patron is erased."""
+    """Put one notification into the inbox, once, unless the patron is erased.
+
+    With `tell_at` it is only held back; the job `tell-held` puts it there.
+    """
     patron = await store.patrons.get(work, command.patron_id)
     if patron is not None and patron.erased:
         return
     new = notification(command.event_id, command.patron_id, command.kind, command.at, command.about)
     if await store.notifications.get(work, new.id):
+        return
+    if command.tell_at is not None:
+        later = held_back(new, command.tell_at, wall_clock())
+        if await store.deliveries.get(work, later.id) is None:
+            await store.patrons.hold(work, patron, command.patron_id)
+            await store.deliveries.save(work, later)
         return
     await store.patrons.hold(work, patron, command.patron_id)
     await deliver(work, new, patron)

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.notices.domain.notification import Facts
-from services.notices.kinds.kind import Known, notified_events, text_of
+from services.notices.kinds.kind import Known, notified_events
 from services.notices.kinds.language import LANGUAGES, language_of
 from services.notices.kinds.loans import Lost
+from services.notices.kinds.wording import message_of
 from services.notices.store.titles import Activity
 from shared.contracts.circulation import LoanLost
 from tests.notices.kinds.examples import SAYS
@@ -86,7 +87,9 @@ NOT_SAID = {"version", "suspended", "amount_cents", "outstanding_cents", "refund
 
 
 def text(kind: str, facts: Facts, language: str, known: Known = KNOWN) -> str:
-    return text_of(kind, [facts], known, language_of(language))
+    message = message_of(kind, [facts], known, language_of(language), title=None)
+    [paragraph] = message.paragraphs
+    return paragraph
 
 
 DEMANDS = re.compile(
@@ -314,7 +317,9 @@ def test_several_libraries_are_joined_as_a_natural_list(language: str, names: st
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_message_about_two_scopes_names_both(language: str) -> None:
     mobile = {**FACTS, "branches": ("ML1",), "resumes_on": date(2021, 5, 3)}
-    told = text_of("fines.suspended", [FACTS, mobile], KNOWN, language_of(language))
+    both = [FACTS, mobile]
+    message = message_of("fines.suspended", both, KNOWN, language_of(language), title=None)
+    [told] = message.paragraphs
     first, second = (text("fines.suspended", facts, language) for facts in (FACTS, mobile))
     assert told.startswith(first)
     assert told.endswith(second)

@@ -1,12 +1,14 @@
-"""Desk page of deliveries: what was sent to readers by e-mail, and why not."""
+"""Desk page of deliveries: what was sent to readers, is held back, or was not sent, and why."""
 
 import asyncio
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Response
 
-from services.gateway.web.api import segment
-from services.gateway.web.desk_words import ABOUT, DELIVERY_STATES, UNSENT
+from services.gateway.web.api import Failure, segment
+from services.gateway.web.desk_words import ABOUT, DELIVERY_CHANNELS, DELIVERY_STATES, UNSENT
+from services.gateway.web.fields import filled
 from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -19,6 +21,26 @@ async def get_deliveries(
     visit: DeskVisit, state: str = "", patron: str = "", after: str = ""
 ) -> Response:
     """List deliveries of a state, or all; those of one reader if named."""
+    return await _list(visit, state, patron, after)
+
+
+@router.post("/desk/deliveries")
+async def post_card(visit: DeskVisit) -> Response:
+    """Go to the messages of the reader with a card, whose number stays out of the address."""
+    reply = await visit.api.get("/v1/patrons", card=visit.text("card_number") or "-")
+    found = reply.json()["items"]
+    if not found:
+        return await _list(visit, refused=Failure(404, "no-such-card", "", []))
+    return visit.go(f"/desk/deliveries?{urlencode({'patron': found[0]['id']})}")
+
+
+async def _list(
+    visit: Visit,
+    state: str = "",
+    patron: str = "",
+    after: str = "",
+    refused: Failure | None = None,
+) -> Response:
     query = {"state": state, "patron": patron, "after": after, "limit": str(LISTED)}
     asked, in_use = await asyncio.gather(
         visit.api.get("/v1/deliveries", **{name: text for name, text in query.items() if text}),
@@ -27,6 +49,9 @@ async def get_deliveries(
     found = asked.json()
     return visit.page(
         "desk/deliveries.html",
+        status=refused.status if refused else 200,
+        refused=refused,
+        form=filled(visit, refused),
         deliveries=found["items"],
         readers=await _readers(visit, found["items"]),
         next=found["next"],
@@ -35,6 +60,7 @@ async def get_deliveries(
         states=DELIVERY_STATES,
         unsent=UNSENT,
         about=ABOUT,
+        channels=DELIVERY_CHANNELS,
         off=in_use.done and "email" not in in_use.json()["channels"],
     )
 

@@ -1,5 +1,6 @@
 """Desk pages of copies to fetch for holds. A scan at the return desk makes a hold ready."""
 
+import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +14,9 @@ from services.gateway.web.visit import DeskVisit
 
 router = APIRouter(include_in_schema=False)
 
+LONGEST_DELAY = 240
+"""Greatest number of minutes before readers are told that an item is ready."""
+
 
 @router.get("/desk/fetching")
 async def get_fetching(visit: DeskVisit, branch: str = "", after: str = "") -> Response:
@@ -20,15 +24,22 @@ async def get_fetching(visit: DeskVisit, branch: str = "", after: str = "") -> R
     names = await branch_names(visit.api)
     place = branch or forms.desk_branch(visit) or next(iter(names), "")
     page: dict[str, Any] = {"items": [], "next": None}
+    delay: dict[str, Any] | None = None
     if place:
         query = {"limit": MOST, **({"after": after} if after else {})}
-        page = (await visit.api.get(f"/v1/holds/to-fetch/{segment(place)}", **query)).json()
+        listed, told = await asyncio.gather(
+            visit.api.get(f"/v1/holds/to-fetch/{segment(place)}", **query),
+            visit.api.get(f"/v1/branches/{segment(place)}/ready-delay"),
+        )
+        page, delay = listed.json(), told.json() if told.done else None
     return visit.page(
         "desk/fetching.html",
         branches=names,
         place=place,
         items=sorted(page["items"], key=lambda item: (item["title"], item["barcode"])),
         next=page["next"],
+        delay=delay,
+        longest=LONGEST_DELAY,
     )
 
 
@@ -43,3 +54,16 @@ async def post_missing(visit: DeskVisit) -> Response:
     if not reply.done:
         return visit.refused(here, reply)
     return visit.go(here, FlashMessage("copy-missing", {"barcode": barcode}))
+
+
+@router.post("/desk/fetching/delay")
+async def post_delay(visit: DeskVisit) -> Response:
+    """Set the minutes after which readers are told that an item is ready here."""
+    place, minutes = visit.text("branch"), visit.text("minutes")
+    body = {"minutes": int(minutes) if minutes.isdecimal() and len(minutes) < 4 else minutes}
+    path = f"/v1/branches/{segment(place)}/ready-delay"
+    here = f"/desk/fetching?{urlencode({'branch': place})}"
+    reply = await visit.api.send("PUT", path, body, key=visit.key)
+    if not reply.done:
+        return visit.refused(here, reply)
+    return visit.go(here, FlashMessage("ready-delay-set", {}))

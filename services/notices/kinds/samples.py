@@ -1,0 +1,82 @@
+"""Sample facts of each kind, for the placeholders of its texts and for previews."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
+
+from services.notices.kinds.kind import Kind, Known
+from services.notices.kinds.language import Language
+from services.notices.store.titles import Activity
+
+REFERENCE = "sample"
+"""Id and code of everything that sample facts refer to."""
+TITLE = "Jane Eyre"
+_STARTS_AT = datetime(2021, 3, 12, 11, tzinfo=UTC)
+_DAY = date(2021, 3, 5)
+_PREVIOUS_DAY = date(2021, 2, 19)
+_NAMED: Mapping[str, Any] = MappingProxyType(
+    {
+        "season": "2021 Examinations",
+        "venue": "Lecture theatre",
+        "previous_venue": "Extension Activities Room",
+        "charge_kind": None,
+        "previous_begins_at": datetime(2021, 3, 10, 11, tzinfo=UTC),
+        "refund_due_cents": 600,
+        "version": None,
+    }
+)
+"""Facts whose type does not say enough."""
+_NO_PLACEHOLDERS = {"branches", "charge_kind", "merged_into", "version"}
+
+
+def sample_known(zone: ZoneInfo) -> Known:
+    """Return the names of what sample facts refer to."""
+    return Known(
+        titles={REFERENCE: TITLE},
+        activities={REFERENCE: Activity(REFERENCE, 1, "A Walk in Old Maps", _STARTS_AT)},
+        branches={REFERENCE: "City Hall Public Library"},
+        enquiries={REFERENCE: "Old maps of the harbour"},
+        zone=zone,
+    )
+
+
+def sample_of(kind: type[Kind]) -> Kind:
+    """Return sample facts of a kind, with a value for each placeholder."""
+    types = get_type_hints(kind)
+    return kind(**{one.name: _value(one.name, types[one.name]) for one in fields(kind)})
+
+
+def placeholders_of(kind: type[Kind], zone: ZoneInfo, language: Language) -> list[str]:
+    """Return the placeholders that the texts of a kind may have, sorted."""
+    sample = sample_of(kind)
+    types = get_type_hints(kind)
+    names = {
+        one.name.removesuffix("_cents")
+        for one in fields(kind)
+        if not one.name.endswith("_id")
+        and one.name not in _NO_PLACEHOLDERS
+        and bool not in (types[one.name], *get_args(types[one.name]))
+    }
+    return sorted({*names, *sample.names(sample_known(zone), language)})
+
+
+def _value(name: str, declared: Any) -> Any:
+    if name in _NAMED:
+        return _NAMED[name]
+    optional = type(None) in get_args(declared)
+    found = next((one for one in get_args(declared) if one is not type(None)), declared)
+    found = declared if get_origin(declared) is Literal else found
+    if get_origin(found) is Literal:
+        return get_args(found)[0]
+    if found is bool:
+        return None if optional else False
+    if found is int:
+        return 1200 if name.endswith("_cents") else 2
+    if found is datetime:
+        return _STARTS_AT
+    if found is date:
+        return _PREVIOUS_DAY if name.startswith("previous_") else _DAY
+    return REFERENCE if found is str else (REFERENCE,)
