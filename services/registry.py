@@ -134,6 +134,7 @@ SERVICES = (
             "/v1/venues",
             "/v1/tickets",
             "/v1/tracings",
+            "/v1/webhooks",
         ),
         long_previews=("/v1/closures",),
         uploads=("/v1/attachments",),

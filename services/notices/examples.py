@@ -11,6 +11,7 @@ HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2,
 FILE = "01780d89-3b6f-7d21-8e5a-4c9f2a7d1b60"
 QUESTION = "01780d9b-1e20-7c64-8f3a-5b2d9e7c4a38"
 VENUE = "5f0c2a9e41d7b836"
+WEBHOOK = "01780d9d-4c52-7e19-8a6f-3b7c0d5e9f21"
 VISIT = "01780d8a-6b20-7c19-9f41-3e5a8d2c7b60"
 WORDINGS = {
     "en": {
@@ -187,6 +188,28 @@ EXAMPLES: Mapping[str, Any] = {
     "queued_at": NOW,
     "smtp_code": 550,
     "tries": 1,
+    # webhooks
+    "WebhookBody.topics": ["hold.ready"],
+    "WebhookBody.url": "https://app.example.org/library",
+    "WebhookList.topics": ["hold.ready", "loan.overdue"],
+    "WebhookOut.id": WEBHOOK,
+    "WebhookOut.topics": ["hold.ready"],
+    "WebhookOut.state": "enabled",
+    "WebhookOut.url": "https://app.example.org/library",
+    "WebhookSecretOut.id": WEBHOOK,
+    "WebhookSecretOut.topics": ["hold.ready"],
+    "WebhookSecretOut.state": "enabled",
+    "WebhookSecretOut.url": "https://app.example.org/library",
+    "created_at": NOW,
+    "enabled": True,
+    "former_secret_until": None,
+    "last_failure": "refused",
+    "last_failure_at": "2021-03-07T22:10:00Z",
+    "last_status": 503,
+    "last_success_at": NOW,
+    "message_id": "6a1c0f7e-2b64-5d11-a7c9-0e4b8d3f5a26",
+    "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDIo6Yy9zmSBY=",
+    "webhook_id": WEBHOOK,
     "asks": False,
     "changed_at": NOW,
     "librarian": None,

@@ -6,7 +6,7 @@ import structlog
 from prometheus_client import Counter
 from pydantic import BaseModel
 
-from services.notices import store
+from services.notices import sealing, store
 from services.notices.domain.attachment import UNUSED
 from services.notices.domain.delivery import (
     Delivery,
@@ -24,12 +24,14 @@ from services.notices.kinds.language import language_of
 from services.notices.mail import Mailer, MailServerAway, NotSendable, Refused
 from services.notices.queries.emails import BadAddress, Recipient, email_of
 from services.notices.queries.notifications import with_texts
-from services.notices.settings import Settings
+from services.notices.receivers import side_by_side
+from services.notices.settings import Settings, settings_of
 from services.notices.usecases.note_delivery import NoteDelivery, note_delivery
 from services.notices.usecases.purge_attachment import purge_attachment
 from services.notices.usecases.purge_visits import destroy_keys
 from services.notices.usecases.purge_visits import purge_visits as purge
 from services.notices.usecases.settle_occupancy import SettleOccupancy, settle_occupancy
+from services.notices.webhooks import PURPOSE, send_next
 from shared.clock import library_day, wall_clock
 from shared.failpoint import failpoint
 from shared.jobs import Jobs, in_any_order
@@ -143,6 +145,18 @@ async def _note(delivery: Delivery, run: Run) -> None:
             smtp_code=delivery.smtp_code,
         )
     await run(note_delivery, NoteDelivery(delivery))
+
+
+@jobs.steadily(seconds=1)
+async def webhooks(run: Run) -> int:
+    """Send messages to the webhooks of client apps; return the number of tries."""
+    master = sealing.master_of(settings_of(run).webhook_keys, PURPOSE)
+    if master is None:
+        return 0
+    return await side_by_side(
+        lambda: store.webhooks.find_due(run.database),
+        lambda webhook_id: send_next(run, webhook_id, master),
+    )
 
 
 @jobs.every(minutes=60)

@@ -39,13 +39,19 @@ class Settings(settings.Settings):
         "separated by commas; empty: visitors are counted and not registered.",
     )
 
+    webhook_keys: str = Field(
+        default="",
+        repr=False,
+        description="Master keys that seal the secrets of webhooks, the newest first, separated by "
+        "commas; empty: there are no webhooks.",
+    )
     quiet_hours: str = Field(
         default="",
         pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
         description="Hours of the library's day in which no e-mail is sent, as in `21:00-08:00`.",
     )
 
-    @field_validator("visit_keys")
+    @field_validator("visit_keys", "webhook_keys")
     @classmethod
     def _long_enough(cls, value: str) -> str:
         if any(len(one.strip()) < 16 for one in value.split(",") if one.strip()):

@@ -51,6 +51,11 @@ NO_SIGN = {
     "POST /v1/visits/leavings": "is about visitors",
     "POST /v1/tickets": "is about visitors",
     "POST /v1/tracings": "is about visitors",
+    "POST /v1/webhooks": "is about client apps",
+    "PATCH /v1/webhooks/{webhook_id}": "is about client apps",
+    "DELETE /v1/webhooks/{webhook_id}": "is about client apps",
+    "POST /v1/webhooks/{webhook_id}/secret": "is about client apps",
+    "POST /v1/webhooks/{webhook_id}/tests": "is about client apps",
     # Due dates follow in sweeps, after the command; fines are queried when they are shown.
     "POST /v1/closures": "moves dates later",
     "PATCH /v1/closures/{closure_id}": "moves dates later",

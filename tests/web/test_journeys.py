@@ -671,6 +671,30 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await reader.press("Let in")
     await told("The reader may come in.")
 
+    # A client app is told of notifications, with a new secret, until it is deleted.
+    await follow("Webhooks")
+    await reader.fill("#url", "https://user@app.example.org")
+    await reader.work(page.locator("[name=topics][value='hold.ready']"))
+    await reader.press("Add")
+    await told("The address begins with https:// and names a host on the public internet.")
+    app = f"https://{unique('app').lower()}.example.org/hook"
+    await reader.fill("#url", app)
+    await reader.press("Add")
+    await told("Copy this secret into the app now. It isn't shown again.")
+    secret = await page.locator("#secret").text_content()
+    hook = "section:has(h2:text-is('" + app + "'))"
+    await reader.press("Replace the secret", within=hook)
+    await told("Copy this secret into the app now. It isn't shown again.")
+    assert await page.locator("#secret").text_content() != secret
+    await reader.press("Send a test message", within=hook)
+    await told("A test message is sent. Load this page again to see if it arrived.")
+    await reader.press("Turn off", within=hook)
+    await told("The webhook is turned off.")
+    await expect(page.locator(hook)).to_contain_text(say("Turned off"))
+    await reader.press("Delete", within=hook)
+    await told("The webhook is deleted.")
+    await expect(page.locator(hook)).to_have_count(0)
+
     # A notice is published.
     await follow("Publish a notice")
     await one_library(reader, place)

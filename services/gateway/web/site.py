@@ -39,6 +39,7 @@ from services.gateway.web.desk import (
     patrons,
     suspensions,
     visitors,
+    webhooks,
 )
 from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.desk import study_rooms as desk_study_rooms
@@ -58,7 +59,7 @@ ROUTERS = tuple(
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
         *(history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
-        *(unsubscribe, desk_activities, deliveries, visitors, tracing, desk_study_rooms),
+        *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
     )
 )
 

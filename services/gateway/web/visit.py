@@ -66,6 +66,7 @@ DESK_PAGES = (
     ("/desk/notices", marked("Publish a notice")),
     ("/desk/enquiries", marked("Questions")),
     ("/desk/deliveries", marked("E-mails")),
+    ("/desk/webhooks", marked("Webhooks")),
     ("/desk/visitors", marked("Visitors")),
     ("/desk/study-rooms", marked("Seasons")),
 )

@@ -15,6 +15,7 @@ from services.notices.routes import (
     occupancy,
     tracing,
     visits,
+    webhooks,
 )
 
 __all__ = ["router"]
@@ -22,6 +23,6 @@ __all__ = ["router"]
 router = APIRouter()
 for subject in (
     *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
-    *(occupancy, tracing, visits),
+    *(occupancy, tracing, visits, webhooks),
 ):
     router.include_router(subject.router)

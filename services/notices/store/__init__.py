@@ -17,6 +17,7 @@ from services.notices.store import (
     patrons,
     titles,
     visits,
+    webhooks,
 )
 from shared.mongo import Indexes
 from shared.personal_data import Personal
@@ -36,6 +37,7 @@ __all__ = [
     "patrons",
     "titles",
     "visits",
+    "webhooks",
 ]
 
 INDEXES: Indexes = {
@@ -51,12 +53,14 @@ INDEXES: Indexes = {
     **patrons.INDEXES,
     **titles.INDEXES,
     **visits.INDEXES,
+    **webhooks.INDEXES,
 }
 
 PERSONAL = (
     Personal(patrons.PATRONS, "_id"),
     Personal(notifications.NOTIFICATIONS),
     Personal(deliveries.DELIVERIES),
+    Personal(webhooks.MESSAGES, leave_out=("webhook_id",)),
     Personal(enquiries.ENQUIRIES, leave_out=("librarian", "notes")),
     # Notes of the staff are not for the patron, nor are the names of librarians.
     Personal(
