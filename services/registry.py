@@ -131,6 +131,7 @@ SERVICES = (
             "/v1/deliveries",
             "/v1/visits",
             "/v1/me/visits",
+            "/v1/me/push-subscriptions",
             "/v1/venues",
             "/v1/tickets",
             "/v1/tracings",

@@ -11,6 +11,9 @@ HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2,
 FILE = "01780d89-3b6f-7d21-8e5a-4c9f2a7d1b60"
 QUESTION = "01780d9b-1e20-7c64-8f3a-5b2d9e7c4a38"
 VENUE = "5f0c2a9e41d7b836"
+DEVICE = "9c1e4d7a-3b52-5f06-8d17-6a0b2c4e8f93"
+POINT = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+VAPID = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8"
 WEBHOOK = "01780d9d-4c52-7e19-8a6f-3b7c0d5e9f21"
 VISIT = "01780d8a-6b20-7c19-9f41-3e5a8d2c7b60"
 WORDINGS = {
@@ -188,6 +191,15 @@ EXAMPLES: Mapping[str, Any] = {
     "queued_at": NOW,
     "smtp_code": 550,
     "tries": 1,
+    # devices
+    "DeviceBody.name": "Firefox, Android",
+    "DeviceList.key": VAPID,
+    "DeviceOut.id": DEVICE,
+    "DeviceOut.name": "Firefox, Android",
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    "endpoint": "https://push.example.net/w/gAAAAABgPq2",
+    "p256dh": POINT,
+    "subscription_id": DEVICE,
     # webhooks
     "WebhookBody.topics": ["hold.ready"],
     "WebhookBody.url": "https://app.example.org/library",

@@ -1,12 +1,10 @@
 """Scheduled jobs of notices. Each job may run twice, and on any replica."""
 
-from dataclasses import replace
-
 import structlog
 from prometheus_client import Counter
 from pydantic import BaseModel
 
-from services.notices import sealing, store
+from services.notices import push, sealing, store
 from services.notices.domain.attachment import UNUSED
 from services.notices.domain.delivery import (
     Delivery,
@@ -16,14 +14,12 @@ from services.notices.domain.delivery import (
     postponed,
     sent,
 )
-from services.notices.domain.notification import Notification
 from services.notices.domain.occupancy import PUBLISH
 from services.notices.domain.visit import last_destroyed
-from services.notices.kinds.kind import kind_of
 from services.notices.kinds.language import language_of
 from services.notices.mail import Mailer, MailServerAway, NotSendable, Refused
 from services.notices.queries.emails import BadAddress, Recipient, email_of
-from services.notices.queries.notifications import with_texts
+from services.notices.queries.notifications import as_it_is, with_texts
 from services.notices.receivers import side_by_side
 from services.notices.settings import Settings, settings_of
 from services.notices.usecases.note_delivery import NoteDelivery, note_delivery
@@ -92,7 +88,7 @@ async def _try(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run)
     told = await store.notifications.find_one(run.database, delivery.notification_id)
     if told is None or told.withdrawn:
         return dropped(delivery, "withdrawn", wall_clock())
-    current = await _current(told, run)
+    current = await as_it_is(told, run)
     if current is None:
         return dropped(delivery, "outdated", wall_clock())
     answer = await run.owners.get(
@@ -126,14 +122,6 @@ async def _try(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run)
     return sent(delivery, told, wall_clock())
 
 
-async def _current(told: Notification, run: Run) -> Notification | None:
-    """Return the notification with its facts as they are now; None if none of them is true."""
-    kind = kind_of(told.kind)
-    facts = [await kind.from_stored(one).current(run) for one in (told.about, *told.also)]
-    true = [one.stored for one in facts if one is not None]
-    return replace(told, about=true[0], also=tuple(true[1:])) if true else None
-
-
 async def _note(delivery: Delivery, run: Run) -> None:
     DELIVERIES.labels(delivery.state).inc()
     if delivery.state in ("bounced", "failed"):
@@ -156,6 +144,19 @@ async def webhooks(run: Run) -> int:
     return await side_by_side(
         lambda: store.webhooks.find_due(run.database),
         lambda webhook_id: send_next(run, webhook_id, master),
+    )
+
+
+@jobs.steadily(seconds=1)
+async def pushes(run: Run) -> int:
+    """Send notifications to devices, but not in quiet hours; return the number of tries."""
+    settings = settings_of(run)
+    vapid = push.vapid_of(settings)
+    if vapid is None or settings.is_quiet(wall_clock()):
+        return 0
+    return await side_by_side(
+        lambda: store.devices.find_due(run.database),
+        lambda service: push.send_next(run, settings, service, vapid),
     )
 
 

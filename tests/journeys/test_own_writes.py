@@ -51,6 +51,8 @@ NO_SIGN = {
     "POST /v1/visits/leavings": "is about visitors",
     "POST /v1/tickets": "is about visitors",
     "POST /v1/tracings": "is about visitors",
+    "POST /v1/me/push-subscriptions": "is kept by nobody but notices",
+    "DELETE /v1/me/push-subscriptions/{subscription_id}": "is kept by nobody but notices",
     "POST /v1/webhooks": "is about client apps",
     "PATCH /v1/webhooks/{webhook_id}": "is about client apps",
     "DELETE /v1/webhooks/{webhook_id}": "is about client apps",

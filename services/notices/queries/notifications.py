@@ -1,18 +1,19 @@
 """Queries about the notifications in a patron's inbox, with their texts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.notices import store
 from services.notices.domain.notification import Facts, Notification
 from services.notices.domain.patron import DEFAULT_LANGUAGE
-from services.notices.kinds.kind import Known, text_of
+from services.notices.kinds.kind import Known, kind_of, text_of
 from services.notices.kinds.language import language_of
 from services.notices.queries.cursors import cursor, position
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
+from shared.unit_of_work import Run
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,17 @@ async def with_texts(
         )
         for one in found
     ]
+
+
+async def as_it_is(told: Notification, run: Run) -> Notification | None:
+    """Return the notification with its facts as they are now; None if none of them is true.
+
+    Other services may be asked.
+    """
+    kind = kind_of(told.kind)
+    facts = [await kind.from_stored(one).current(run) for one in (told.about, *told.also)]
+    true = [one.stored for one in facts if one is not None]
+    return replace(told, about=true[0], also=tuple(true[1:])) if true else None
 
 
 async def _known(db: Database, all_facts: Sequence[Facts], zone: ZoneInfo) -> Known:

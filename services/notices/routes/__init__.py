@@ -8,6 +8,7 @@ from services.notices.routes import (
     branches,
     closures,
     deliveries,
+    devices,
     enquiries,
     feeds,
     notices,
@@ -23,6 +24,6 @@ __all__ = ["router"]
 router = APIRouter()
 for subject in (
     *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
-    *(occupancy, tracing, visits, webhooks),
+    *(occupancy, tracing, visits, webhooks, devices),
 ):
     router.include_router(subject.router)

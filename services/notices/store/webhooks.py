@@ -1,6 +1,6 @@
 """Webhooks of client apps, and the messages that wait for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -40,9 +40,9 @@ async def all_webhooks(work: Work) -> list[Webhook]:
     return await work.all(Webhook, WEBHOOKS, {})
 
 
-async def wanting(work: Work, kind: str) -> list[Webhook]:
-    """Return the enabled webhooks that get messages about notifications of a kind."""
-    return await work.all(Webhook, WEBHOOKS, {"topics": kind, "state": "enabled"})
+async def wanting(work: Work, kinds: Sequence[str]) -> list[Webhook]:
+    """Return the enabled webhooks that get messages about notifications of one of these kinds."""
+    return await work.all(Webhook, WEBHOOKS, {"topics": {"$in": list(kinds)}, "state": "enabled"})
 
 
 async def save(work: Work, webhook: Webhook) -> None:
@@ -64,12 +64,16 @@ async def get_message(work: Work, message_id: str) -> WebhookMessage | None:
     return await work.find(WebhookMessage, MESSAGES, {"_id": message_id})
 
 
-async def save_message(work: Work, message: WebhookMessage) -> None:
-    """Save the next version of a message; version 1 is a new one."""
-    if message.version == 1:
-        await work.add(MESSAGES, message)
-    else:
-        await work.save(MESSAGES, message)
+async def some_messages(work: Work, message_ids: Sequence[str]) -> dict[str, WebhookMessage]:
+    """Return the existing messages of these, by id."""
+    found = await work.all(WebhookMessage, MESSAGES, {"_id": {"$in": list(message_ids)}})
+    return {one.id: one for one in found}
+
+
+async def save_messages(work: Work, *messages: WebhookMessage) -> None:
+    """Save the next version of each message; version 1 is a new one."""
+    await work.add(MESSAGES, *(one for one in messages if one.version == 1))
+    await work.save(MESSAGES, *(one for one in messages if one.version > 1))
 
 
 async def delete_of_patron(work: Work, patron_id: str) -> None:

@@ -81,7 +81,7 @@ async def queue_test(work: Work, webhook_id: str) -> WebhookMessage:
     if webhook.state != "enabled":
         raise WebhookDisabled
     message = rules.trial_message(webhook, new_id(), work.now, wall_clock())
-    await store.webhooks.save_message(work, message)
+    await store.webhooks.save_messages(work, message)
     return message
 
 

@@ -24,7 +24,7 @@ async def note_webhook_message(work: Work, command: NoteWebhookMessage) -> None:
     known = await store.webhooks.get_message(work, message.id)
     if known is None or known.version != message.version - 1:
         return
-    await store.webhooks.save_message(work, message)
+    await store.webhooks.save_messages(work, message)
     webhook = await store.webhooks.get(work, message.webhook_id)
     if webhook is None:
         return
