@@ -29,7 +29,9 @@ S = TypeVar("S", bound=Settings)
 USUAL_PORTS = {service.name: service.port for service in SERVICES}
 UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN")}
 """No rate limits: a simulation plays months in seconds, and load tests use one address."""
-SECRETS = tuple(f"CARREL_{name}" for name in ("SERVICE_SECRET", "CARD_KEY", "VISIT_KEYS"))
+SECRETS = tuple(
+    f"CARREL_{name}" for name in ("SERVICE_SECRET", "CARD_KEY", "VISIT_KEYS", "WEBHOOK_KEYS")
+)
 ENVIRONMENT_FILE = "environment.json"
 """File in the data folder of a running system: the services' environment, for operators."""
 

@@ -1,8 +1,9 @@
 """Notices: branches with calendars and visitors, notices, notifications of patrons, enquiries.
 
 Owns: branches with hours, closures and reopenings; notices; notifications (the patron's inbox) with
-their wordings and deliveries; enquiries to Ask a Librarian with their files; the question bank; the
-occupancy of branches, and visits for contact tracing.
+their wordings and deliveries; patrons' devices; webhooks of client apps; enquiries to Ask a
+Librarian with their files; the question bank; the occupancy of branches, and visits for contact
+tracing.
 
 Publishes: branch.registered, branch.closed, branch.reopened, branch.closure-changed,
 branch.hours-changed, notice.published, notification.delivered, notification.read,

@@ -11,6 +11,10 @@ HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2,
 FILE = "01780d89-3b6f-7d21-8e5a-4c9f2a7d1b60"
 QUESTION = "01780d9b-1e20-7c64-8f3a-5b2d9e7c4a38"
 VENUE = "5f0c2a9e41d7b836"
+DEVICE = "9c1e4d7a-3b52-5f06-8d17-6a0b2c4e8f93"
+POINT = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+VAPID = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8"
+WEBHOOK = "01780d9d-4c52-7e19-8a6f-3b7c0d5e9f21"
 VISIT = "01780d8a-6b20-7c19-9f41-3e5a8d2c7b60"
 WORDINGS = {
     "en": {
@@ -222,6 +226,37 @@ EXAMPLES: Mapping[str, Any] = {
     "queued_at": NOW,
     "smtp_code": 550,
     "tries": 1,
+    # devices
+    "DeviceBody.name": "Firefox, Android",
+    "DeviceList.key": VAPID,
+    "DeviceOut.id": DEVICE,
+    "DeviceOut.name": "Firefox, Android",
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    "endpoint": "https://push.example.net/w/gAAAAABgPq2",
+    "p256dh": POINT,
+    "subscription_id": DEVICE,
+    # webhooks
+    "WebhookBody.topics": ["hold.ready"],
+    "WebhookBody.url": "https://app.example.org/library",
+    "WebhookList.topics": ["hold.ready", "loan.overdue"],
+    "WebhookOut.id": WEBHOOK,
+    "WebhookOut.topics": ["hold.ready"],
+    "WebhookOut.state": "enabled",
+    "WebhookOut.url": "https://app.example.org/library",
+    "WebhookSecretOut.id": WEBHOOK,
+    "WebhookSecretOut.topics": ["hold.ready"],
+    "WebhookSecretOut.state": "enabled",
+    "WebhookSecretOut.url": "https://app.example.org/library",
+    "created_at": NOW,
+    "enabled": True,
+    "former_secret_until": None,
+    "last_failure": "refused",
+    "last_failure_at": "2021-03-07T22:10:00Z",
+    "last_status": 503,
+    "last_success_at": NOW,
+    "message_id": "6a1c0f7e-2b64-5d11-a7c9-0e4b8d3f5a26",
+    "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDIo6Yy9zmSBY=",
+    "webhook_id": WEBHOOK,
     "asks": False,
     "changed_at": NOW,
     "librarian": None,

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import structlog
 from prometheus_client import Counter
 from pydantic import BaseModel
 
-from services.notices import store
+from services.notices import push, sealing, store
 from services.notices.domain.attachment import UNUSED
 from services.notices.domain.delivery import (
     DIGEST,
@@ -28,8 +27,9 @@ from services.notices.kinds.kind import kind_of
 from services.notices.kinds.language import language_of
 from services.notices.mail import Mailer, MailServerAway, NotSendable, Refused
 from services.notices.queries.emails import BadAddress, Recipient, email_of
-from services.notices.queries.notifications import with_texts
-from services.notices.settings import Settings
+from services.notices.queries.notifications import as_it_is, with_texts
+from services.notices.receivers import side_by_side
+from services.notices.settings import Settings, settings_of
 from services.notices.usecases.hold_for_digest import (
     HoldForDigest,
     close_digest,
@@ -42,6 +42,7 @@ from services.notices.usecases.purge_visits import purge_visits as purge
 from services.notices.usecases.settle_occupancy import SettleOccupancy, settle_occupancy
 from services.notices.usecases.tell_held import TellHeld
 from services.notices.usecases.tell_held import tell_held as tell
+from services.notices.webhooks import PURPOSE, send_next
 from shared.clock import library_day, wall_clock
 from shared.failpoint import failpoint
 from shared.jobs import Jobs, in_any_order
@@ -137,7 +138,7 @@ async def _try(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run)
             told = await store.notifications.find_one(run.database, part.notification_id)
             if told is None or told.withdrawn:
                 untrue.append(dropped(part, "withdrawn", now))
-            elif (current := await _current(told, run)) is None:
+            elif (current := await as_it_is(told, run)) is None:
                 untrue.append(dropped(part, "outdated", now))
             else:
                 true.append((part, told, current))
@@ -194,14 +195,6 @@ async def _send(
     return sent(delivery, wall_clock())
 
 
-async def _current(told: Notification, run: Run) -> Notification | None:
-    """Return the notification with its facts as they are now; None if none of them is true."""
-    kind = kind_of(told.kind)
-    facts = [await kind.from_stored(one).current(run) for one in (told.about, *told.also)]
-    true = [one.stored for one in facts if one is not None]
-    return replace(told, about=true[0], also=tuple(true[1:])) if true else None
-
-
 async def _note(noted: NoteDelivery, run: Run) -> None:
     delivery = noted.delivery
     DELIVERIES.labels(delivery.state).inc()
@@ -232,6 +225,31 @@ async def tell_held(run: Run) -> int:
         await run(tell, TellHeld(held, None if now is None else now.stored))
         done += 1
     return done
+
+
+@jobs.steadily(seconds=1)
+async def webhooks(run: Run) -> int:
+    """Send messages to the webhooks of client apps; return the number of tries."""
+    master = sealing.master_of(settings_of(run).webhook_keys, PURPOSE)
+    if master is None:
+        return 0
+    return await side_by_side(
+        lambda: store.webhooks.find_due(run.database),
+        lambda webhook_id: send_next(run, webhook_id, master),
+    )
+
+
+@jobs.steadily(seconds=1)
+async def pushes(run: Run) -> int:
+    """Send notifications to devices, but not in quiet hours; return the number of tries."""
+    settings = settings_of(run)
+    vapid = push.vapid_of(settings)
+    if vapid is None or settings.is_quiet(wall_clock()):
+        return 0
+    return await side_by_side(
+        lambda: store.devices.find_due(run.database),
+        lambda service: push.send_next(run, settings, service, vapid),
+    )
 
 
 @jobs.every(minutes=60)

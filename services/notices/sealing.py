@@ -1,4 +1,4 @@
-"""Seal the details of visitors with a key of the day, and wrap such keys with the master key."""
+"""Seal the details of visitors, the keys of their days, and other secrets."""
 
 import base64
 import hashlib
@@ -13,15 +13,15 @@ Master = MultiFernet
 """The master keys: the first wraps new keys, each unwraps."""
 
 
-def master_of(secrets: str) -> Master | None:
+def master_of(secrets: str, purpose: str = "visits") -> Master | None:
     """Return the master keys made from secrets separated by commas; None if there are none."""
     given = [one.strip() for one in secrets.split(",") if one.strip()]
-    return MultiFernet([master_key(one) for one in given]) if given else None
+    return MultiFernet([master_key(one, purpose) for one in given]) if given else None
 
 
-def master_key(secret: str) -> Fernet:
-    """Return the master key made from one secret."""
-    digest = hashlib.sha256(b"carrel visits\n" + secret.encode()).digest()
+def master_key(secret: str, purpose: str = "visits") -> Fernet:
+    """Return the master key made from one secret, for one purpose."""
+    digest = hashlib.sha256(f"carrel {purpose}\n{secret}".encode()).digest()
     return Fernet(base64.urlsafe_b64encode(digest))
 
 
@@ -31,7 +31,7 @@ def wrapped_key(master: Master) -> bytes:
 
 
 def unwrapped(master: Master, wrapped: bytes) -> bytes | None:
-    """Return the key of a day; None if no master key of today wrapped it."""
+    """Return the key of a day, or a secret; None if no master key of today wrapped it."""
     try:
         return master.decrypt(wrapped)
     except InvalidToken:

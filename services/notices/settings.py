@@ -39,10 +39,30 @@ class Settings(settings.Settings):
         "separated by commas; empty: visitors are counted and not registered.",
     )
 
+    webhook_keys: str = Field(
+        default="",
+        repr=False,
+        description="Master keys that seal the secrets of webhooks, the newest first, separated by "
+        "commas; empty: there are no webhooks.",
+    )
+    vapid_private_key: str = Field(
+        default="",
+        repr=False,
+        pattern=r"^([A-Za-z0-9_-]{43}=?)?$",
+        description="Key by which push services know the library, 32 bytes in URL-safe base64; "
+        "empty: nothing is sent to devices.",
+    )
+    vapid_subject: str = Field(
+        default="",
+        validate_default=True,
+        description="Address at which push services reach the operator, as in "
+        "`mailto:library@example.org`.",
+    )
     quiet_hours: str = Field(
         default="",
         pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
-        description="Hours of the library's day in which no e-mail is sent, as in `21:00-08:00`.",
+        description="Hours of the library's day in which patrons are sent nothing, as in "
+        "`21:00-08:00`.",
     )
 
     digest_at: str = Field(
@@ -51,11 +71,18 @@ class Settings(settings.Settings):
         description="Time of the library's day at which the one e-mail of a day is sent.",
     )
 
-    @field_validator("visit_keys")
+    @field_validator("visit_keys", "webhook_keys")
     @classmethod
     def _long_enough(cls, value: str) -> str:
         if any(len(one.strip()) < 16 for one in value.split(",") if one.strip()):
             raise ValueError("each key has at least 16 characters")
+        return value
+
+    @field_validator("vapid_subject")
+    @classmethod
+    def _is_reachable(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("vapid_private_key") and not value.startswith(("mailto:", "https://")):
+            raise ValueError("a mailto: or https: address is needed for CARREL_VAPID_PRIVATE_KEY")
         return value
 
     @field_validator("mail_from")

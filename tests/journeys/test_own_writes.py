@@ -56,6 +56,13 @@ NO_SIGN = {
     "POST /v1/wordings/{kind}/{language}/restorations": "is about texts, which no view has",
     "POST /v1/wordings/{kind}/{language}/previews": "changes nothing",
     "POST /v1/wordings/{kind}/{language}/trials": "changes nothing",
+    "POST /v1/me/push-subscriptions": "is kept by nobody but notices",
+    "DELETE /v1/me/push-subscriptions/{subscription_id}": "is kept by nobody but notices",
+    "POST /v1/webhooks": "is about client apps",
+    "PATCH /v1/webhooks/{webhook_id}": "is about client apps",
+    "DELETE /v1/webhooks/{webhook_id}": "is about client apps",
+    "POST /v1/webhooks/{webhook_id}/secret": "is about client apps",
+    "POST /v1/webhooks/{webhook_id}/tests": "is about client apps",
     # Due dates follow in sweeps, after the command; fines are queried when they are shown.
     "POST /v1/closures": "moves dates later",
     "PATCH /v1/closures/{closure_id}": "moves dates later",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ops.infrastructure.processes import System
+from tests.device import ENVIRONMENT
 from tests.library import Library
 from tests.systems import started_system
 
@@ -14,7 +15,7 @@ from tests.systems import started_system
 @pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Database, broker and the five services as processes."""
-    with started_system(tmp_path_factory) as started:
+    with started_system(tmp_path_factory, environment=ENVIRONMENT) as started:
         yield started
 
 

@@ -6,7 +6,8 @@ here fails the test until its owner is stated.
 
 from typing import Any
 
-from tests.library import PIN, Library
+from tests.device import subscribed
+from tests.library import PIN, Library, unique
 from tests.security.conftest import Operation, operations
 
 PUBLIC = {
@@ -52,6 +53,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     season = await library.season(branch)
     await library.post(f"/v1/study-seasons/{season}/application", {"branch": branch}, by=card)
     account = await library.get("/v1/me", by=card)
+    device = await library.post("/v1/me/push-subscriptions", subscribed(unique("device")), by=card)
     return {
         "loan_id": loan["id"],
         "hold_id": hold["id"],
@@ -62,6 +64,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
         "enquiry_id": enquiry["id"],
         "attachment_id": file,
         "season_id": season,
+        "subscription_id": device["id"],
         "patron_id": account["patron"]["id"],
     }
 
@@ -78,7 +81,10 @@ def placed(operation: Operation, things: dict[str, str]) -> str | None:
 
 async def state(library: Library, card: str) -> Any:
     """Return all that the owner can see of their own things, except how current it is."""
-    paths = ("holds", "charges", "inbox", "preferences", "registrations", "enquiries", "admissions")
+    paths = (
+        *("holds", "charges", "inbox", "preferences", "registrations", "enquiries", "admissions"),
+        "push-subscriptions",
+    )
     seen = [
         await library.get(path, by=card) for path in ("/v1/me", *(f"/v1/me/{p}" for p in paths))
     ]

@@ -9,6 +9,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from pytest_asyncio import fixture
 
 from ops.infrastructure.processes import System
+from tests.device import ENVIRONMENT
 from tests.library import Library
 from tests.systems import started_system
 from tests.web.browser import ARGUMENTS, LIMIT_MS, Watch, Windows, chromium
@@ -18,7 +19,7 @@ from tests.web.story import Story, told
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Database, broker and the five services on free ports; each call states its business time."""
-    with started_system(tmp_path_factory) as started:
+    with started_system(tmp_path_factory, environment=ENVIRONMENT) as started:
         yield started
 
 

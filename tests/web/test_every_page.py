@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page
 
+from tests.device import subscribed
 from tests.web.axe import looked_at
 from tests.web.browser import Windows
 from tests.web.story import CENTRAL, Story
@@ -48,6 +49,7 @@ async def test_every_patron_page_passes_the_checks(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
     card = await story.reader(language)
+    await story.library.post("/v1/me/push-subscriptions", subscribed(card), by=card)
     page = await windows.open(language, card=card)
     starts = ["/", f"/catalogue/{story.titles['factory']}", "/catalogue?q=factory"]
     starts.append(f"/study-rooms/{story.drawn_id}/ballot")
@@ -75,6 +77,10 @@ async def test_every_desk_page_passes_the_checks(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
     await story.ask(await story.library.patron(CENTRAL))
+    webhook = {"url": "http://127.0.0.1:9/hook", "topics": ["hold.ready", "loan.overdue"]}
+    added = await story.library.post("/v1/webhooks", webhook, by="staff")
+    path = f"/v1/webhooks/{added['id']}"
+    await story.library.call("PATCH", path, {"enabled": False}, by="staff")
     page = await windows.open(language, card=story.librarian)
     kinds = []
     starts = [

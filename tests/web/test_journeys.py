@@ -15,6 +15,7 @@ from pytest_asyncio import fixture
 
 from services.accounts.domain.unsubscribing import unsubscribe_token
 from services.accounts.settings import Settings as AccountsSettings
+from tests.device import subscribed
 from tests.library import PIN, unique
 from tests.support import until
 from tests.web.browser import Watch, Windows
@@ -32,7 +33,7 @@ EACH_DAY = pytest.mark.parametrize(
         ("en", "keyboard"),
     ],
 )
-WITH_SCRIPTS_ONLY = {"/me/stream"}
+WITH_SCRIPTS_ONLY = {"/me/stream", "/setting/devices"}
 """Routes that no page without scripts requests."""
 
 RESTART = {
@@ -59,6 +60,11 @@ NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
 """Elements that would lose the focus when the account changes while it is open."""
 MAP = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2000
 """A file that is larger than other bodies may be."""
+SUBSCRIBES = """of => {
+  const keys = { p256dh: of.p256dh, auth: of.auth };
+  PushManager.prototype.subscribe = async () => ({ toJSON: () => ({ ...of, keys }) });
+}"""
+"""Gives the browser a subscription, for no push service is within reach."""
 APPLIED = "Your application is recorded. We'll tell you the result of the draw."
 ENQUIRY_CHANGED = (
     "Someone has changed this question since you opened it. Read what is new above, then send "
@@ -200,6 +206,16 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await expect(page.get_by_role("rowheader", name=TALK["title"])).to_be_visible()
     await expect(page.get_by_role("cell", name=NOTICE["content"])).to_be_visible()
     await follow("My Setting")
+    if reader.way == "no scripts":  # another browser of the patron has been added
+        await library.post("/v1/me/push-subscriptions", subscribed(busy.card), by=busy.card)
+        await page.reload()
+    else:
+        await page.context.grant_permissions(["notifications"])
+        await page.evaluate(SUBSCRIBES, subscribed(busy.card))
+        await reader.press("Notify this device")
+        await told("This device shows your messages from now on.")
+    await reader.press("Stop messages")
+    await told("Stopped. The device shows no more messages.")
     for field, typed in {"#email": "busy@example.org", "#contact-pin": PIN}.items():
         await reader.fill(field, typed)
     await reader.press("Save addresses")
@@ -717,6 +733,30 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await reader.fill("#code", next(one["code"] for one in cards if one["state"] == "granted"))
     await reader.press("Let in")
     await told("The reader may come in.")
+
+    # A client app is told of notifications, with a new secret, until it is deleted.
+    await follow("Webhooks")
+    await reader.fill("#url", "https://user@app.example.org")
+    await reader.work(page.locator("[name=topics][value='hold.ready']"))
+    await reader.press("Add")
+    await told("The address begins with https:// and names a host on the public internet.")
+    app = f"https://{unique('app').lower()}.example.org/hook"
+    await reader.fill("#url", app)
+    await reader.press("Add")
+    await told("Copy this secret into the app now. It isn't shown again.")
+    secret = await page.locator("#secret").text_content()
+    hook = "section:has(h2:text-is('" + app + "'))"
+    await reader.press("Replace the secret", within=hook)
+    await told("Copy this secret into the app now. It isn't shown again.")
+    assert await page.locator("#secret").text_content() != secret
+    await reader.press("Send a test message", within=hook)
+    await told("A test message is sent. Load this page again to see if it arrived.")
+    await reader.press("Turn off", within=hook)
+    await told("The webhook is turned off.")
+    await expect(page.locator(hook)).to_contain_text(say("Turned off"))
+    await reader.press("Delete", within=hook)
+    await told("The webhook is deleted.")
+    await expect(page.locator(hook)).to_have_count(0)
 
     # A notice is published.
     await follow("Publish a notice")

@@ -57,6 +57,22 @@ UNSENT = {
 }
 """Reasons why a message was not sent."""
 
+WEBHOOK_STATES = {
+    "enabled": marked("On"),
+    "disabled": marked("Turned off"),
+    "failing": marked("Turned off: nothing could be sent for three days"),
+    "gone": marked("Turned off: the app says that this address is gone"),
+}
+"""States of a webhook."""
+
+WEBHOOK_FAILURES = {
+    "away": marked("there was no answer"),
+    "refused": marked("the app answered with an error"),
+    "no-key": marked("its secret can't be read any more; replace it"),
+    "not-allowed": marked("the address is not on the public internet"),
+}
+"""Reasons why a message to a webhook was not sent."""
+
 ABOUT = {
     "loan": marked("Loan"),
     "hold": marked("Reservation"),
@@ -129,6 +145,10 @@ MESSAGES = {
     "application-keyed-in": marked("The application is recorded."),
     "reader-admitted": marked("The reader may come in."),
     "list-closed": marked("The list is closed and published."),
+    "webhook-tested": marked("A test message is sent. Load this page again to see if it arrived."),
+    "webhook-on": marked("The webhook is turned on."),
+    "webhook-off": marked("The webhook is turned off."),
+    "webhook-deleted": marked("The webhook is deleted."),
     "places-drawn": marked("The places are drawn. Every applicant is told the result."),
 }
 """Messages after a command at the desk."""
@@ -173,6 +193,14 @@ PROBLEMS = {
         "Someone has changed this question since you opened it. Compare it with yours, then save "
         "it again."
     ),
+    "webhooks-off": marked("Webhooks are turned off on this system."),
+    "no-such-webhook": marked("There is no such webhook."),
+    "bad-webhook-url": marked(
+        "The address begins with https:// and names a host on the public internet."
+    ),
+    "no-such-topic": marked("There are no such messages."),
+    "too-many-webhooks": marked("There are too many webhooks. Delete one first."),
+    "webhook-disabled": marked("The webhook is turned off. Turn it on first."),
     "bad-season": marked(
         "The days, sessions or places contradict each other. The draw is after the last day to "
         "apply and before the first day of the cards."
@@ -234,6 +262,7 @@ AT_FAULT = {
     "ends-before-it-starts": "ends_at",
     "ages-reversed": "minimum_age",
     "fewer-places": "places",
+    "bad-webhook-url": "url",
 }
 """Field that a refusal is about, by the refusal's code."""
 
@@ -264,6 +293,8 @@ FIELDS = {
     "resumes_on": marked("Fines restart on"),
     "reason": marked("Reason"),
     "text": marked("Text"),
+    "topics": marked("Messages about"),
+    "url": marked("Address of the app"),
     "rooms": marked("Study rooms"),
     "code": marked("Code of the admission card"),
     "grace_minutes": marked("Minutes for which a place is held in a session"),

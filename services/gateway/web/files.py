@@ -19,6 +19,10 @@ _KINDS = {
 }
 
 
+WORKER = "push-worker.js"
+"""The script that shows messages on a device. It is for all pages, wherever its file is."""
+
+
 @dataclass(frozen=True)
 class File:
     """A file that pages refer to."""
@@ -63,4 +67,6 @@ async def get_file(digest: str, name: str) -> Response:
         raise NotFound("file")
     lasting = "public, max-age=31536000, immutable" if digest == file.digest else "no-cache"
     headers = {"Cache-Control": lasting, "X-Content-Type-Options": "nosniff"}
+    if name == WORKER:
+        headers["Service-Worker-Allowed"] = "/"
     return Response(file.content, headers=headers, media_type=file.kind)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web import session
 from services.gateway.web.api import Failure, Reply
 from services.gateway.web.branches import branch_names
+from services.gateway.web.devices import PATH as DEVICES
 from services.gateway.web.fields import filled
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import FlashMessage
@@ -38,10 +39,11 @@ async def _setting(
     visit: Visit, refused: Failure | None = None, form: str = "preferences"
 ) -> Response:
     """Show My Setting; `form` names the form that was refused."""
-    preferences, contact, in_use, names = await asyncio.gather(
+    preferences, contact, in_use, listed, names = await asyncio.gather(
         visit.api.get("/v1/me/preferences"),
         visit.api.get("/v1/me/contact"),
         visit.api.get("/v1/channels"),
+        visit.api.get(DEVICES),
         branch_names(visit.api),
     )
     setting = preferences.json()
@@ -61,6 +63,7 @@ async def _setting(
         languages=LANGUAGES,
         channels=[channel for channel in channels if channel != INBOX],
         kept=[one for one in setting["channels"] if one != INBOX and one not in channels],
+        devices=listed.json() if listed.done else None,
         refused=refused,
         form=forms[form],
         forms=forms,

@@ -12,6 +12,7 @@ from services.gateway.web import (
     catalogue,
     charges,
     check_in,
+    devices,
     enquiries,
     files,
     history,
@@ -39,6 +40,7 @@ from services.gateway.web.desk import (
     patrons,
     suspensions,
     visitors,
+    webhooks,
     wordings,
 )
 from services.gateway.web.desk import enquiries as desk_enquiries
@@ -57,9 +59,9 @@ ROUTERS = tuple(
     subject.router
     for subject in (
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
-        *(history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
+        *(devices, history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
-        *(unsubscribe, desk_activities, deliveries, visitors, tracing, desk_study_rooms),
+        *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
         wordings,
     )
 )

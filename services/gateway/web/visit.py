@@ -67,6 +67,7 @@ DESK_PAGES = (
     ("/desk/enquiries", marked("Questions")),
     ("/desk/deliveries", marked("E-mails")),
     ("/desk/wordings", marked("Wordings")),
+    ("/desk/webhooks", marked("Webhooks")),
     ("/desk/visitors", marked("Visitors")),
     ("/desk/study-rooms", marked("Seasons")),
 )

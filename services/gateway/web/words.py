@@ -34,6 +34,8 @@ MESSAGES = {
     ),
     "preferences-saved": marked("Saved."),
     "contact-saved": marked("Your e-mail address and telephone number are saved."),
+    "device-added": marked("This device shows your messages from now on."),
+    "device-removed": marked("Stopped. The device shows no more messages."),
     "pin-changed": marked("Your PIN is changed. Use the new one from now on."),
     "registered": marked("You have a place."),
     "waitlisted": marked(
@@ -130,6 +132,10 @@ PROBLEMS = {
     "payment-declined": marked("Your payment was declined. Nothing was taken."),
     "no-payment-provider": marked("You can't pay here. Please pay at a library."),
     # Ask a Librarian
+    "push-off": marked("The library doesn't send messages to devices."),
+    "no-such-device": marked("There is no such device."),
+    "bad-subscription": marked("Your browser's subscription can't be used."),
+    "too-many-devices": marked("You have too many devices. Stop one of them first."),
     "no-such-enquiry": marked("There is no such question."),
     "enquiry-closed": marked("This question is closed. Only a reply of the reader opens it again."),
     "enquiry-merged": marked(

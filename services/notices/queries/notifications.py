@@ -1,7 +1,7 @@
 """Queries about the notifications in a patron's inbox, with their texts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from services.notices.kinds.wording import Message, message_of
 from services.notices.queries.cursors import cursor, position
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
+from shared.unit_of_work import Run
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,17 @@ async def with_texts(
         message = message_of(one.kind, facts, known, language, title=title, texts=texts)
         items.append(InboxItem(one, title, message, language.space))
     return items
+
+
+async def as_it_is(told: Notification, run: Run) -> Notification | None:
+    """Return the notification with its facts as they are now; None if none of them is true.
+
+    Other services may be asked.
+    """
+    kind = kind_of(told.kind)
+    facts = [await kind.from_stored(one).current(run) for one in (told.about, *told.also)]
+    true = [one.stored for one in facts if one is not None]
+    return replace(told, about=true[0], also=tuple(true[1:])) if true else None
 
 
 async def known_of(db: Database, all_facts: Sequence[Facts], zone: ZoneInfo) -> Known:

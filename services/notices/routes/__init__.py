@@ -8,6 +8,7 @@ from services.notices.routes import (
     branches,
     closures,
     deliveries,
+    devices,
     enquiries,
     feeds,
     notices,
@@ -16,6 +17,7 @@ from services.notices.routes import (
     ready_delays,
     tracing,
     visits,
+    webhooks,
     wordings,
 )
 
@@ -24,6 +26,6 @@ __all__ = ["router"]
 router = APIRouter()
 for subject in (
     *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
-    *(occupancy, ready_delays, tracing, visits, wordings),
+    *(occupancy, ready_delays, tracing, visits, webhooks, devices, wordings),
 ):
     router.include_router(subject.router)

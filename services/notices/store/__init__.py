@@ -10,6 +10,7 @@ from services.notices.store import (
     branches,
     closures,
     deliveries,
+    devices,
     enquiries,
     notices,
     notifications,
@@ -18,6 +19,7 @@ from services.notices.store import (
     ready_delays,
     titles,
     visits,
+    webhooks,
     wordings,
 )
 from shared.mongo import Indexes
@@ -31,6 +33,7 @@ __all__ = [
     "branches",
     "closures",
     "deliveries",
+    "devices",
     "enquiries",
     "notices",
     "notifications",
@@ -39,6 +42,7 @@ __all__ = [
     "ready_delays",
     "titles",
     "visits",
+    "webhooks",
     "wordings",
 ]
 
@@ -48,6 +52,7 @@ INDEXES: Indexes = {
     **branches.INDEXES,
     **closures.INDEXES,
     **deliveries.INDEXES,
+    **devices.INDEXES,
     **enquiries.INDEXES,
     **notices.INDEXES,
     **notifications.INDEXES,
@@ -56,6 +61,7 @@ INDEXES: Indexes = {
     **ready_delays.INDEXES,
     **titles.INDEXES,
     **visits.INDEXES,
+    **webhooks.INDEXES,
     **wordings.INDEXES,
 }
 
@@ -63,6 +69,9 @@ PERSONAL = (
     Personal(patrons.PATRONS, "_id"),
     Personal(notifications.NOTIFICATIONS),
     Personal(deliveries.DELIVERIES),
+    Personal(devices.SUBSCRIPTIONS, leave_out=("slot", "public_key", "auth")),
+    Personal(devices.MESSAGES),
+    Personal(webhooks.MESSAGES, leave_out=("webhook_id",)),
     Personal(enquiries.ENQUIRIES, leave_out=("librarian", "notes")),
     # Notes of the staff are not for the patron, nor are the names of librarians.
     Personal(

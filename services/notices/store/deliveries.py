@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.delivery import EMAIL, INBOX, Delivery
-from shared.mongo import Database, Document, Indexes, from_document
+from services.notices.store.claims import claim as take
+from shared.mongo import Database, Indexes, from_document
 from shared.unit_of_work import Work
 
 DELIVERIES = "deliveries"
@@ -64,25 +65,8 @@ async def delete_of_patron(work: Work, patron_id: str) -> None:
 
 
 async def claim(db: Database) -> Delivery | None:
-    """Take the delivery that has waited longest for its try; None if none is due.
-
-    One write by the database's clock, outside any transaction, as with a lease: no other process
-    gets the delivery within LEASE_SECONDS.
-    """
-    due = {"state": "waiting", "$expr": {"$lte": ["$next_at", "$$NOW"]}}
-    until = {"$dateAdd": {"startDate": "$$NOW", "unit": "second", "amount": LEASE_SECONDS}}
-    taking: list[dict[str, Any]] = [
-        {
-            "$set": {
-                "next_at": until,
-                "tries": {"$add": ["$tries", 1]},
-                "version": {"$add": ["$version", 1]},
-            }
-        }
-    ]
-    found: Document | None = await db[DELIVERIES].find_one_and_update(
-        due, taking, sort=[("next_at", ASCENDING)], return_document=ReturnDocument.AFTER
-    )
+    """Take the delivery that has waited longest for its try; None if none is due."""
+    found = await take(db, DELIVERIES, LEASE_SECONDS)
     return None if found is None else from_document(Delivery, found)
 
 

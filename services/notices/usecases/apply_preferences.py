@@ -7,6 +7,7 @@ from services.notices.domain.notification import notification_id
 from services.notices.domain.patron import in_force_between
 from services.notices.usecases.notify_page import settled
 from services.notices.usecases.notify_patron import deliver
+from services.notices.usecases.queue_messages import queue_messages
 from shared.unit_of_work import Work
 
 
@@ -51,3 +52,4 @@ async def apply_preferences(work: Work, command: ApplyPreferences) -> None:
         await store.patrons.hold(work, patron, patron.id)
     for change in changes:
         await deliver(work, change, patron)
+    await queue_messages(work, changes)

@@ -16,6 +16,8 @@ async def note_patron(work: Work, event: PatronSnapshot) -> None:
     if event.status == "erased":
         await store.notifications.delete_inbox(work, patron.id)
         await store.deliveries.delete_of_patron(work, patron.id)
+        await store.devices.delete_of_patron(work, patron.id)
+        await store.webhooks.delete_of_patron(work, patron.id)
         await store.enquiries.delete_of_patron(work, patron.id)
         await store.attachments.delete_of_patron(work, patron.id)
         await store.bank.delete_votes(work, patron.id)

@@ -14,6 +14,7 @@ from services.notices.domain.notification import (
 )
 from services.notices.domain.patron import Patron
 from services.notices.usecases.notify_patron import deliver
+from services.notices.usecases.queue_messages import queue_messages
 from shared.unit_of_work import Work
 
 
@@ -52,6 +53,7 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
     existing = await store.notifications.some(
         work, [notification_id(broadcast.message, patron_id) for patron_id in command.patron_ids]
     )
+    changes = []
     for patron_id in dict.fromkeys(command.patron_ids):
         patron = known.get(patron_id)
         change = settled(
@@ -63,6 +65,8 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
         if change is not None:
             await store.patrons.hold(work, patron, patron_id)
             await deliver(work, change, patron)
+            changes.append(change)
+    await queue_messages(work, changes)
     await store.notifications.save_broadcast(
         work,
         replace(

@@ -7,6 +7,7 @@ from services.notices import store
 from services.notices.domain.delivery import delivery_to_queue, held_back, wants_email
 from services.notices.domain.notification import Facts, Notification, notification
 from services.notices.domain.patron import Patron
+from services.notices.usecases.queue_messages import queue_messages
 from shared.clock import wall_clock
 from shared.contracts.notices import (
     NotificationDelivered,
@@ -48,12 +49,14 @@ async def notify_patron(work: Work, command: NotifyPatron) -> None:
         return
     await store.patrons.hold(work, patron, command.patron_id)
     await deliver(work, new, patron)
+    await queue_messages(work, [new])
 
 
 async def deliver(work: Work, delivered: Notification, patron: Patron | None) -> None:
     """Store a notification and publish that it was delivered or, if withdrawn, that it is read.
 
-    It is queued for e-mail in the same transaction, if the patron has chosen that.
+    It is queued for e-mail in the same transaction, if the patron has chosen that. The caller
+    queues the messages to devices and webhooks, all that it delivers together (`queue_messages`).
     """
     await store.notifications.save(work, delivered)
     if wants_email(patron) and not delivered.withdrawn:

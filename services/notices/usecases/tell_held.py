@@ -6,6 +6,7 @@ from services.notices import store
 from services.notices.domain.delivery import Delivery, dropped, sent
 from services.notices.domain.notification import Facts, notification
 from services.notices.usecases.notify_patron import deliver
+from services.notices.usecases.queue_messages import queue_messages
 from shared.clock import wall_clock
 from shared.unit_of_work import Work
 
@@ -34,3 +35,4 @@ async def tell_held(work: Work, command: TellHeld) -> None:
     await store.deliveries.save(work, sent(held, wall_clock()))
     new = notification(held.event_id, held.patron_id, held.kind, work.now, command.about)
     await deliver(work, new, patron)
+    await queue_messages(work, [new])
