@@ -222,8 +222,9 @@ class AdmissionWithdrawn(
 ):
     """Published when an application ends. It is the last event of that application."""
 
-    by: Literal["patron", "erased"] = Field(
-        description="`patron`: the patron withdrew. `erased`: the patron was erased."
+    by: Literal["patron", "erased", "purged"] = Field(
+        description="`patron`: the patron withdrew. `erased`: the patron was erased. `purged`: the "
+        "season has long been over."
     )
 
 

@@ -1,6 +1,6 @@
 """Seasons of the study rooms: their seeds, applications and closed lists."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -126,6 +126,19 @@ async def applications(
     return await work.all(Application, APPLICATIONS, query, sort=order, limit=limit)
 
 
+async def count_applications(work: Work, season_id: str) -> int:
+    """Return the number of applications for a season that have not ended."""
+    return await work.count(APPLICATIONS, {"season_id": season_id})
+
+
+async def delete(work: Work, season: Season) -> None:
+    """Delete a season with its seed and its ballot. Raises Stale if it has changed since."""
+    if not await work.delete(SEASONS, {"_id": season.id, "version": season.version}):
+        raise Stale(f"the season {season.id} is no longer at its version")
+    await work.delete(SEEDS, {"_id": season.id})
+    await work.delete(BALLOTS, {"_id": season.id})
+
+
 async def count_granted(work: Work, season_id: str, branch: str) -> int:
     """Return the number of admission cards of a room."""
     query = {"season_id": season_id, "state": "granted", "branch": branch}
@@ -164,6 +177,19 @@ async def find_valid(db: Database, day: str) -> list[Season]:
     """Return the drawn seasons whose cards are valid on a day."""
     query = {"valid_until": {"$gte": day}, "valid_from": {"$lte": day}, "seed": {"$ne": None}}
     return [from_document(Season, document) async for document in db[SEASONS].find(query)]
+
+
+async def find_ended_before(db: Database, day: str) -> list[str]:
+    """Return the ids of the seasons whose cards were last valid before a day, oldest first."""
+    query = {"valid_until": {"$lt": day}}
+    found = db[SEASONS].find(query, {"_id": 1}).sort("valid_until", ASCENDING)
+    return [document["_id"] async for document in found]
+
+
+async def find_application_ids(db: Database, season_id: str) -> AsyncIterator[str]:
+    """Yield the ids of the applications for a season that have not ended."""
+    async for found in db[APPLICATIONS].find({"season_id": season_id}, {"_id": 1}):
+        yield found["_id"]
 
 
 async def find_by_id(db: Database, season_ids: Collection[str]) -> dict[str, Season]:
