@@ -53,6 +53,7 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "preview-closure": branches.preview_closure,
     "close": branches.close,
     "reopen": branches.reopen,
+    "set-service-hours": branches.set_service_hours,
     "suspend-fines": branches.suspend_fines,
     "announce-resumption": branches.announce_resumption,
     "notice": branches.publish_notice,

@@ -36,6 +36,7 @@ EXAMPLES: Mapping[str, Any] = {
     "RegisteredOut.position": None,
     "RegisteredOut.title": "Reading the Harbour: a Walk in Old Maps",
     "ActivityRow.title": "Reading the Harbour: a Walk in Old Maps",
+    "NewsRow.branch": "HKCL",
     "NewsRow.content": "Open again from 19 February, with special hours and a limit on people.",
     "NewsRow.library": "Hong Kong Central Library",
     # the account at a glance

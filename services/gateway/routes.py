@@ -216,6 +216,7 @@ class NewsRow(BaseModel):
     """A notice of a library that the patron follows, or of the whole library."""
 
     library: str
+    branch: str | None = Field(description="Code of the library; null: all libraries.")
     date: date
     content: str
 

@@ -513,9 +513,19 @@ async def test_my_info_shows_the_branches_and_activities_that_the_patron_follows
         "type": "talk",
     }
     assert info["library_information"] == [
-        {"library": "All libraries", "date": "2021-02-05", "content": "What all says"},
-        {"library": "Central Library", "date": "2021-02-02", "content": "What both says"},
-        {"library": "STPL", "date": "2021-02-02", "content": "What both says"},
+        {
+            "library": "All libraries",
+            "branch": None,
+            "date": "2021-02-05",
+            "content": "What all says",
+        },
+        {
+            "library": "Central Library",
+            "branch": "HKCL",
+            "date": "2021-02-02",
+            "content": "What both says",
+        },
+        {"library": "STPL", "branch": "STPL", "date": "2021-02-02", "content": "What both says"},
     ]
     away = {"events": {"live": False}, "notices": {"live": False}}
     assert nobody == {"activities": [], "library_information": [], "sources": away}

@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
         {"closure", "reopened_on", "services", "hours", "capacity", "measures"},
         {"kinds", "branches", "kept", "ready"},
     ),
+    "set-service-hours": ({"branch", "service", "hours", "period"}, set()),
     "notice": ({"title", "content"}, {"kinds", "branches", "all"}),
     "renew": ({"card", "barcode"}, set()),
     "return": ({"barcodes", "branch", "channel"}, {"back_dated_to", "ready"}),

@@ -228,6 +228,10 @@ async def told(library: Library) -> Story:
     for code, (name, kind) in BRANCHES.items():
         body = {"code": code, "name": name, "kind": kind, "hours": WEEK}
         await library.post("/v1/branches", body, by="staff")
+    study_room = f"/v1/branches/{CENTRAL}/services/study-room"
+    await library.call("PUT", study_room, {"hours": WEEK}, by="staff")
+    period = {"until": "2021-05-31", "reason": "examinations", "hours": WEEK}
+    await library.call("PUT", f"{study_room}/periods/2021-03-01", period, by="staff")
     wordings = {"en": {"question": BANKED, "answer": "In the map room on the sixth floor."}}
     await library.post("/v1/questions", {"wordings": wordings}, by="staff")
     titles = {key: await _title(library, key) for key in TITLES}

@@ -82,6 +82,7 @@ async def test_every_desk_page_passes_the_checks(
         "/desk/activities/new",
         f"/desk/activities/{story.activities['talk']}",
         f"/desk/study-rooms/{story.drawn_id}/door",
+        f"/desk/libraries/{CENTRAL}",
     ]
     async for kind in walked(page, starts, within="/desk"):
         kinds.append(kind)
@@ -96,6 +97,7 @@ async def test_every_desk_page_passes_the_checks(
         "/desk/enquiries/one",
         "/desk/study-rooms/one",
         "/desk/study-rooms/one/door",
+        "/desk/libraries/one",
     } <= set(kinds)
 
 

@@ -715,6 +715,40 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await expect(page.locator("h1")).to_have_text(f"Title in {reader.language}")
     await expect(page.get_by_text("Bring a pencil.")).to_be_visible()
 
+    # The library gets a name in the reader's language, and its study room hours of its own.
+    await follow("Libraries", within=".masthead")
+    await follow(f"Library {place}")
+    await follow("Change names and hours of services")
+    await reader.fill(f"#name-{reader.language}", f"Name {place} in {reader.language}")
+    await reader.press("Save the names")
+    await told("The names are saved.")
+    await expect(page.locator("h1")).to_have_text(f"Name {place} in {reader.language}")
+    await reader.choose("#service", "study-room")
+    await reader.fill("#hours-5", "09:00-13:00, 14:00-25:00")
+    await reader.press("Save the hours")
+    await expect(page.locator("#said")).to_contain_text(
+        say("Some information is missing or wrong. Please check it.")
+    )
+    await reader.fill("#hours-5", "09:00-13:00, 14:00-20:00")
+    await reader.press("Save the hours")
+    await told("The hours are saved.")
+    await reader.choose("#service", "study-room")
+    await reader.fill("#hours-5", "08:00-22:00")
+    await reader.fill("#first_day", "2021-03-01")
+    await reader.fill("#until", "2021-05-31")
+    await reader.press("Save the hours")
+    await told("The hours are saved.")
+    await follow("Page of this library")
+    study_room = page.locator("section", has=page.locator("#service-study-room")).last
+    await expect(study_room).to_contain_text("14:00–20:00")
+    await reader.fill("#on", "2021-03-05")
+    await reader.press("Show")
+    await expect(study_room).to_contain_text(say("before and during examinations"))
+    await follow("Change names and hours of services")
+    first = reader.words.day("2021-03-01")
+    await reader.press(say("Remove the period from %(day)s", day=first))
+    await told("The hours are removed.")
+
     await left(reader)
 
 

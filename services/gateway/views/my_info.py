@@ -22,10 +22,15 @@ def my_info(
     """
     news = []
     for notice in notices:
-        libraries = [names.get(code, code) for code in followed if code in notice["branches"]]
+        codes: list[str | None] = [code for code in followed if code in notice["branches"]]
         news += [
-            {"library": library, "date": notice["date"], "content": notice["content"]}
-            for library in libraries or [ALL_LIBRARIES]
+            {
+                "library": names.get(code, code) if code else ALL_LIBRARIES,
+                "branch": code,
+                "date": notice["date"],
+                "content": notice["content"],
+            }
+            for code in codes or [None]
         ]
     return {
         "activities": [

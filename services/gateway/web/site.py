@@ -35,6 +35,7 @@ from services.gateway.web.desk import (
     deliveries,
     fetching,
     lending,
+    libraries,
     news,
     patrons,
     suspensions,
@@ -59,6 +60,7 @@ ROUTERS = tuple(
         *(history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, visitors, tracing, desk_study_rooms),
+        libraries,
     )
 )
 

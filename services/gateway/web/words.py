@@ -213,6 +213,24 @@ ENQUIRIES = {
 }
 """States of a patron's question to Ask a Librarian."""
 
+SERVICES = {
+    "adult": marked("Adult library"),
+    "young-adult": marked("Young adult library"),
+    "children": marked("Children's library"),
+    "reference": marked("Reference library"),
+    "study-room": marked("Students' study room"),
+    "book-drop": marked("Book drop"),
+}
+"""Names of the services of a library that can have hours of their own."""
+PERIOD_REASONS = {
+    "examinations": marked("before and during examinations"),
+    "public-holiday": marked("public holiday"),
+    "school-holidays": marked("school holidays"),
+    "works": marked("works in the building"),
+    "other": marked("other hours for a time"),
+}
+"""Reasons of the periods in which a service has other hours than usual."""
+
 CHANNELS = {"email": marked("E-mail")}
 """Names of the channels of messages, beside the inbox."""
 FULLNESS = {

@@ -51,8 +51,10 @@ async def with_texts(
     if not found:
         return []
     patron = await store.patrons.find_one(db, patron_id)
-    language = language_of(patron.speaks if patron else DEFAULT_LANGUAGE)
-    known = await _known(db, [facts for one in found for facts in (one.about, *one.also)], zone)
+    speaks = patron.speaks if patron else DEFAULT_LANGUAGE
+    language = language_of(speaks)
+    all_facts = [facts for one in found for facts in (one.about, *one.also)]
+    known = await _known(db, all_facts, speaks, zone)
     return [
         InboxItem(
             one,
@@ -63,13 +65,14 @@ async def with_texts(
     ]
 
 
-async def _known(db: Database, all_facts: Sequence[Facts], zone: ZoneInfo) -> Known:
-    """Return the names that these facts refer to."""
-    branches = {code for facts in all_facts for code in facts.get("branches") or ()}
+async def _known(db: Database, all_facts: Sequence[Facts], language: str, zone: ZoneInfo) -> Known:
+    """Return the names that these facts refer to, those of branches in a language."""
+    codes = {code for facts in all_facts for code in facts.get("branches") or ()}
+    codes |= _values("branch", all_facts)
     return Known(
         titles=await store.titles.find_names(db, _values("title_id", all_facts)),
         activities=await store.titles.find_activities(db, _values("activity_id", all_facts)),
-        branches=await store.branches.find_names(db, branches | _values("branch", all_facts)),
+        branches=await store.branches.find_names(db, codes, language),
         enquiries=await store.enquiries.find_subjects(db, _values("enquiry_id", all_facts)),
         zone=zone,
     )

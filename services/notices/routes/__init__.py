@@ -13,6 +13,7 @@ from services.notices.routes import (
     notices,
     notifications,
     occupancy,
+    service_hours,
     tracing,
     visits,
 )
@@ -22,6 +23,6 @@ __all__ = ["router"]
 router = APIRouter()
 for subject in (
     *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
-    *(occupancy, tracing, visits),
+    *(occupancy, service_hours, tracing, visits),
 ):
     router.include_router(subject.router)
