@@ -66,6 +66,7 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "announce-season": study_rooms.announce_season,
     "key-in-applications": study_rooms.key_in_applications,
     "draw-season": study_rooms.draw_season,
+    "book-session": study_rooms.book_session,
     "open-study-room": study_rooms.open_study_room,
     "run-job": jobs.run_job,
     "ask-recording": activities.ask_recording,

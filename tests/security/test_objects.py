@@ -11,11 +11,13 @@ from tests.security.conftest import Operation, operations
 
 PUBLIC = {
     *("title_id", "code", "activity_id", "notice_id", "question_id", "venue", "season_id"),
+    "branch",
 }
 """Path parameters of routes that anyone may call."""
 OF_ONES_OWN = {
     "POST /v1/activities/{activity_id}/registration",
     "POST /v1/study-seasons/{season_id}/application",
+    "POST /v1/study-rooms/{branch}/bookings",
     "POST /v1/questions/{question_id}/votes",
 }
 """Routes that create something for the caller from a public thing."""
@@ -51,8 +53,10 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     enquiry = await library.post("/v1/enquiries", question, by=card)
     season = await library.season(branch)
     await library.post(f"/v1/study-seasons/{season}/application", {"branch": branch}, by=card)
+    booking = await library.booking(branch, card)
     account = await library.get("/v1/me", by=card)
     return {
+        "booking_id": booking["id"],
         "loan_id": loan["id"],
         "hold_id": hold["id"],
         "charge_id": charge,
@@ -78,7 +82,10 @@ def placed(operation: Operation, things: dict[str, str]) -> str | None:
 
 async def state(library: Library, card: str) -> Any:
     """Return all that the owner can see of their own things, except how current it is."""
-    paths = ("holds", "charges", "inbox", "preferences", "registrations", "enquiries", "admissions")
+    paths = (
+        *("holds", "charges", "inbox", "preferences", "registrations", "enquiries", "admissions"),
+        "bookings",
+    )
     seen = [
         await library.get(path, by=card) for path in ("/v1/me", *(f"/v1/me/{p}" for p in paths))
     ]

@@ -9,7 +9,7 @@ from playwright.async_api import Page
 
 from tests.web.axe import looked_at
 from tests.web.browser import Windows
-from tests.web.story import CENTRAL, Story
+from tests.web.story import CENTRAL, MAJOR, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -65,6 +65,7 @@ async def test_every_patron_page_passes_the_checks(
         "/catalogue/one",
         "/activities/one",
         "/libraries/one",
+        "/study-sessions/one",
         "/notices",
         "/notices/one",
     } <= set(kinds)
@@ -83,6 +84,7 @@ async def test_every_desk_page_passes_the_checks(
         f"/desk/activities/{story.activities['talk']}",
         f"/desk/study-rooms/{story.drawn_id}/door",
         f"/desk/libraries/{CENTRAL}",
+        f"/desk/study-sessions/{MAJOR}/door",
     ]
     async for kind in walked(page, starts, within="/desk"):
         kinds.append(kind)
@@ -98,6 +100,8 @@ async def test_every_desk_page_passes_the_checks(
         "/desk/study-rooms/one",
         "/desk/study-rooms/one/door",
         "/desk/libraries/one",
+        "/desk/study-sessions",
+        "/desk/study-sessions/one/door",
     } <= set(kinds)
 
 

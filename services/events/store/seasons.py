@@ -157,6 +157,11 @@ async def delete_application(work: Work, application: Application) -> None:
         raise Stale(f"the application {application.id} is no longer at its version")
 
 
+async def has_room_on(work: Work, branch: str, day: str) -> bool:
+    """Return whether a season has the study room of a branch on a day."""
+    return bool(await work.count(SEASONS, _with_room_on(branch, day)))
+
+
 # ---- reads outside transactions -----------------------------------------------------------------
 
 
@@ -171,6 +176,15 @@ async def find_all(db: Database, since: str, limit: int) -> list[Season]:
     order = [("valid_until", ASCENDING), ("_id", ASCENDING)]
     cursor = db[SEASONS].find({"valid_until": {"$gte": since}}).sort(order).limit(limit)
     return [from_document(Season, document) async for document in cursor]
+
+
+async def find_room_on(db: Database, branch: str, day: str) -> bool:
+    """Return the same as `has_room_on`, read outside any transaction."""
+    return await db[SEASONS].find_one(_with_room_on(branch, day), {"_id": 1}) is not None
+
+
+def _with_room_on(branch: str, day: str) -> Mapping[str, Any]:
+    return {"valid_until": {"$gte": day}, "valid_from": {"$lte": day}, "rooms.branch": branch}
 
 
 async def find_valid(db: Database, day: str) -> list[Season]:

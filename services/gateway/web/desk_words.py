@@ -92,6 +92,7 @@ MESSAGES = {
     "application-keyed-in": marked("The application is recorded."),
     "reader-admitted": marked("The reader may come in."),
     "list-closed": marked("The list is closed and published."),
+    "room-saved": marked("The rules of the study room are saved."),
     "names-saved": marked("The names are saved."),
     "hours-saved": marked("The hours are saved."),
     "hours-removed": marked("The hours are removed."),
@@ -131,6 +132,7 @@ PROBLEMS = {
         "The days, sessions or places contradict each other. The draw is after the last day to "
         "apply and before the first day of the cards."
     ),
+    "bad-room": marked("Sessions are in order and don't overlap."),
     "no-such-admission": marked("No admission card of this season has this code."),
     "no-session-now": marked("There is no session now."),
     "no-place-in-session": marked("There is no place for this card in this session yet."),
@@ -187,6 +189,8 @@ AT_FAULT = {
     "no-such-service": "service",
     "paper-number-taken": "paper_number",
     "no-such-admission": "code",
+    "no-such-booking": "code",
+    "bad-room": "sessions",
     "received-in-future": "received_on",
     "reopened-before-closed": "reopened_on",
     "resumes-before-start": "resumes_on",
@@ -226,6 +230,8 @@ FIELDS = {
     "text": marked("Text"),
     "rooms": marked("Study rooms"),
     "code": marked("Code of the admission card"),
+    "days_ahead": marked("Days ahead that can be booked"),
+    "most_bookings": marked("Bookings of a reader at a time"),
     "grace_minutes": marked("Minutes for which a place is held in a session"),
     "sessions": marked("Sessions of each day"),
     "applications_from": marked("First day to apply"),

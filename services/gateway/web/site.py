@@ -24,6 +24,7 @@ from services.gateway.web import (
     setting,
     sign_in,
     study_rooms,
+    study_sessions,
     tracing,
     unsubscribe,
 )
@@ -43,6 +44,7 @@ from services.gateway.web.desk import (
 )
 from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.desk import study_rooms as desk_study_rooms
+from services.gateway.web.desk import study_sessions as desk_study_sessions
 from services.gateway.web.session import (
     SESSION,
     FlashMessage,
@@ -60,7 +62,7 @@ ROUTERS = tuple(
         *(history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, visitors, tracing, desk_study_rooms),
-        libraries,
+        *(libraries, study_sessions, desk_study_sessions),
     )
 )
 

@@ -1,10 +1,12 @@
-"""What is kept of a season that is over, and for how long."""
+"""Times for which the data of a season that is over are kept."""
 
 import asyncio
 from datetime import date, timedelta
 from typing import Any
 
+from ops.audit.seasons import check_seasons
 from services.events.domain.season import BALLOT_KEPT, PATRONS_KEPT
+from services.events.settings import Settings
 from tests.events.programme import events
 from tests.events.study.season import SEASON, STAFF, ballot, own
 from tests.events.study.test_audit import findings
@@ -90,3 +92,17 @@ async def test_a_season_that_is_not_over_keeps_everything(api: Api) -> None:
     before = await counts(api)
     assert await purge(api, LAST) == 0
     assert await counts(api) == before
+
+
+async def test_the_doctor_names_what_is_kept_too_long(api: Api, settings: Settings) -> None:
+    await with_a_session(api)
+    client = api.app.state.database.client
+    in_earnest = settings.model_copy(update={"simulation": False})
+    found = await check_seasons(client, in_earnest)
+    assert (found.level, found.found) == (
+        "fail",
+        "3 applications and 1 seasons are kept longer than stated",
+    )
+    assert (await check_seasons(client, settings)).level == "ok"
+    await purge(api, LAST + BALLOT_KEPT + timedelta(days=1))
+    assert (await check_seasons(client, in_earnest)).level == "ok"
