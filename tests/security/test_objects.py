@@ -51,9 +51,9 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     file = await library.upload(b'["A plan of the owner"]', by=card)
     question = {"subject": "Old maps", "text": "Where are they?", "attachments": [file]}
     enquiry = await library.post("/v1/enquiries", question, by=card)
+    booking = await library.booking(branch, card)
     season = await library.season(branch)
     await library.post(f"/v1/study-seasons/{season}/application", {"branch": branch}, by=card)
-    booking = await library.booking(branch, card)
     account = await library.get("/v1/me", by=card)
     return {
         "booking_id": booking["id"],
