@@ -105,12 +105,15 @@ SERVICES = (
             "/v1/me/registrations",
             "/v1/study-seasons",
             "/v1/me/admissions",
+            "/v1/study-rooms",
+            "/v1/me/bookings",
         ),
         snapshots={
             "activities": events.ActivitySnapshot,
             "registrations": events.RegistrationSnapshot,
             "admissions": events.AdmissionSnapshot,
             "seats": events.SeatSnapshot,
+            "bookings": events.BookingSnapshot,
         },
     ),
     Declaration(

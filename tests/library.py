@@ -175,6 +175,22 @@ class Library:
         }
         return str((await self.post("/v1/study-seasons", body, by="staff"))["id"])
 
+    async def booking(self, branch: str, card: str) -> dict[str, Any]:
+        """Let sessions of a study room be booked, and book one of tomorrow for a patron."""
+        room = {
+            "places": 2,
+            "sessions": [{"opens": "10:00", "closes": "13:00"}],
+            "days_ahead": 7,
+            "most_bookings": 2,
+        }
+        await self.call("PUT", f"/v1/study-rooms/{branch}", room, by="staff")
+        tomorrow = datetime.fromisoformat(self.now).date() + timedelta(days=1)
+        body = {"day": tomorrow.isoformat(), "session": 1}
+        booked: dict[str, Any] = await self.post(
+            f"/v1/study-rooms/{branch}/bookings", body, by=card
+        )
+        return booked
+
     async def reserve(self, card: str, barcode: str, branch: str) -> dict[str, Any]:
         """Place a hold on the title of a copy, and return the hold."""
         copy = await self.get(f"/v1/copies/{barcode}", by="staff")

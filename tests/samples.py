@@ -279,6 +279,19 @@ def seat(kind: type[E], version: int, key: str = "seat-1", **more: Any) -> E:
     return kind.model_validate({**fields, "version": version, **more})
 
 
+def booking(kind: type[E], version: int, key: str = "booking-1", **more: Any) -> E:
+    fields = {
+        "booking_id": key,
+        "patron_id": "patron-1",
+        "branch": "HKCL",
+        "starts_at": at(1000),
+        "ends_at": at(1004),
+        "until": at(1000.5),
+        "state": "booked",
+    }
+    return kind.model_validate({**fields, "version": version, **more})
+
+
 def notice(notice_id: str = "notice-1", version: int = 1, **more: Any) -> Event:
     fields = {
         "notice_id": notice_id,

@@ -14,6 +14,7 @@ from typing import Any
 from ops.console import UpdateStatus
 from services.gateway.views.open_items import (
     open_admissions,
+    open_bookings,
     open_charges,
     open_enquiries,
     open_holds,
@@ -119,6 +120,7 @@ def _shown_in(view: Mapping[str, Any]) -> set[str]:
         *(f"charges.{key}" for key in open_charges(view)),
         *(f"admissions.{key}" for key in open_admissions(view)),
         *(f"seats.{key}" for key in open_seats(view)),
+        *(f"bookings.{key}" for key in open_bookings(view)),
         *(f"enquiries.{key}" for key in open_enquiries(view)),
         *(f"notifications.{key}" for key, one in notifications.items() if not one["read"]),
     }

@@ -8,6 +8,7 @@ because that code is what it checks.
 from datetime import timedelta
 
 from ops.audit.admissions import check_admissions
+from ops.audit.bookings import check_bookings
 from ops.audit.charges import check_fines, check_ledger, check_payments
 from ops.audit.enquiries import check_enquiries
 from ops.audit.events import check_events
@@ -44,6 +45,7 @@ async def audit(settings: Settings) -> Audit:
         await check_holds(result, stores["circulation"])
         await check_registrations(result, stores["events"], events)
         await check_admissions(result, stores["events"], events)
+        await check_bookings(result, stores["events"], events)
         await check_views(result, stores)
         await check_enquiries(result, stores["notices"])
         await check_notifications(result, stores["notices"], events)

@@ -34,7 +34,8 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
     admitted = await _by_patron(stores["events"].study_applications.find({}))
     held = {"state": "held", "promoted": True}
     seated = await _by_patron(stores["events"].study_seats.find(held))
-    of_activities = {*registered, *admitted, *seated}
+    booked = await _by_patron(stores["events"].study_bookings.find({"state": "booked"}))
+    of_activities = {*registered, *admitted, *seated, *booked}
     for patron in {*views, *loans, *holds, *charges, *unread, *asked, *of_activities}:
         view = views.get(patron, {})
         shown = {(key, loan["version"], loan["due_on"]) for key, loan in _not_ended(view, "loans")}
@@ -78,6 +79,12 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
         result.expect(
             seats == truly_seated,
             f"patron {patron} is shown other places in study rooms: {seats ^ truly_seated}",
+        )
+        sessions = {(key, one["version"]) for key, one in _not_ended(view, "bookings")}
+        truly_booked = {(one["_id"], one["version"]) for one in booked[patron]}
+        result.expect(
+            sessions == truly_booked,
+            f"patron {patron} is shown other bookings: {sessions ^ truly_booked}",
         )
         open_ones = {
             (key, one["version"], one["state"]) for key, one in _not_ended(view, "enquiries")

@@ -20,6 +20,7 @@ from rich.text import Text
 from ops import indexes
 from ops.audit.findings import Finding
 from ops.audit.lost_events import lost_at_ends
+from ops.audit.seasons import check_seasons
 from ops.audit.snapshots import Compared, compare
 from ops.audit.visits import check_visits
 from ops.backlog import outbox_ages
@@ -104,6 +105,7 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
             findings += [finding async for finding in _indexes(client, settings)]
             findings.append(await _outboxes(settings))
             findings.append(await check_visits(client, settings))
+            findings.append(await check_seasons(client, settings))
             findings.append(await _views(client, settings, compare_views))
     except PyMongoError as error:
         findings.append(

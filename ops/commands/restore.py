@@ -42,6 +42,7 @@ KEPT_IN = {
     "notification": "notifications",
     "enquiry": "enquiries",
     "admission": "study_applications",
+    "booking": "study_bookings",
     "branch.occupancy": "occupancy",
     "admission.drawn": "study_seasons",
     "admission.promoted": "study_seats",

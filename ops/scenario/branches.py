@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from ops.scenario.definition import Step, weekly
+from ops.scenario.definition import WEEKDAYS, Step, weekly
 from ops.scenario.holds import HOLD_KINDS, hold_checks
 from ops.scenario.inboxes import check_nobody_notified, new_notifications
 from ops.scenario.report import Check
@@ -86,6 +86,37 @@ async def reopen(run: Run, step: Step) -> list[Check]:
         due = {loan["barcode"]: loan["due_on"] for loan in view["loans"]}
         checks.append(Check(f"{row['barcode']} due", row["to"], due.get(row["barcode"])))
     return checks
+
+
+async def set_service_hours(run: Run, step: Step) -> list[Check]:
+    """Set the usual hours of a service and those of a period, and check what visitors see then."""
+    path = f"/v1/branches/{step['branch']}"
+    period = step["period"]
+    usual = {"hours": _daily(step["hours"])}
+    other = {
+        "until": period["until"],
+        "reason": period["reason"],
+        "hours": _daily(period["hours"]),
+    }
+    service = f"{path}/services/{step['service']}"
+    await run.api.call("PUT", service, usual, by="staff")
+    await run.api.call("PUT", f"{service}/periods/{period['from']}", other, by="staff")
+    await run.flow.settle()
+    shown = {}
+    for day in (period["from"], period["after"]):
+        found = await run.api.get(f"{path}?on={day}")
+        [hours] = [one["hours"] for one in found["service_hours"]]
+        shown[day] = ", ".join(f"{one['opens']}-{one['closes']}" for one in hours)
+    return [
+        Check("hours in the period", period["hours"], shown[period["from"]]),
+        Check("hours after it", step["hours"], shown[period["after"]]),
+        *await check_nobody_notified(run),
+    ]
+
+
+def _daily(span: str) -> list[dict[str, Any]]:
+    """Return hours that are the same each day, such as `09:00-21:00`, in the API's form."""
+    return weekly(dict.fromkeys(WEEKDAYS, span))
 
 
 async def preview_closure(run: Run, step: Step) -> list[Check]:

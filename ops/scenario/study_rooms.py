@@ -98,6 +98,29 @@ async def open_study_room(run: Run, step: Step) -> list[Check]:
     ]
 
 
+async def book_session(run: Run, step: Step) -> list[Check]:
+    """Let sessions of a room be booked; the first card gets the only place, and comes in."""
+    path = f"/v1/study-rooms/{step['branch']}"
+    rules = {"places": 1, "sessions": [step["session"]], "days_ahead": 7, "most_bookings": 2}
+    await run.api.call("PUT", path, rules, by="staff")
+    first, second = step["cards"]
+    session = {"day": step["day"], "session": 1}
+    booked = await run.api.post(f"{path}/bookings", session, by=first)
+    _, refused = await run.api.call("POST", f"{path}/bookings", session, by=second, expect=409)
+    await run.flow.settle()
+    shown = (await run.api.get("/v1/me", by=first))["bookings"]
+    run.api.now = step["comes_at"]
+    entered = await run.api.post(f"{path}/check-ins", {"code": booked["code"]}, by="station")
+    await run.flow.settle()
+    left = (await run.api.get("/v1/me", by=first))["bookings"]
+    return [
+        Check("in the account", [booked["id"]], [one["id"] for one in shown]),
+        Check("the last place is taken", "session-full", refused["code"]),
+        Check("comes in", "checked-in", entered["state"]),
+        Check("no longer in the account", [], left),
+    ]
+
+
 async def _enter(run: Run, season: str, card: str) -> None:
     body = {"code": (await _own(run, season, card))["code"]}
     await run.api.post(f"/v1/study-seasons/{season}/check-ins", body, by="station")

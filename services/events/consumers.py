@@ -1,6 +1,7 @@
 """Consumers of the events that the service subscribes to."""
 
 from services.events import queries, store
+from services.events.usecases.end_booking import purge_booking
 from services.events.usecases.note_erasure import note_erasure
 from services.events.usecases.purge_registration import PurgeRegistration, purge_registration
 from services.events.usecases.withdraw_application import PurgeApplication, purge_application
@@ -14,7 +15,7 @@ subscriptions = Subscriptions()
 
 @subscriptions.to(PatronErased)
 async def purge_patron(event: PatronErased, run: Run) -> None:
-    """Stop an erased patron from registering, then end their registrations and applications.
+    """Stop an erased patron from registering, then end what they have.
 
     Each of these ends in a transaction after the one that processes the event. If the process
     stops in between, the event is delivered again and the remaining ones end then.
@@ -25,3 +26,5 @@ async def purge_patron(event: PatronErased, run: Run) -> None:
     today = library_day(run.now, run.settings.zone)
     for application in await store.seasons.find_applications_of(run.database, event.patron_id):
         await run.in_steps()(purge_application, PurgeApplication(application.id, today))
+    for booking in await store.bookings.find_of(run.database, event.patron_id):
+        await run.in_steps()(purge_booking, booking.id)

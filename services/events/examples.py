@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import ADMISSION, COMMON, NOW, REGISTRATION, SEASON
+from services.examples import ADMISSION, BOOKING, COMMON, NOW, REGISTRATION, SEASON
 from shared.examples import LEFT_OUT
 
 DIGEST = "9f2c4e8a1b7d3056c9e4f8a2b6d1037e5c9a8f4b2d6e1073a5c8f9b4e2d70613"
@@ -97,6 +97,29 @@ EXAMPLES: Mapping[str, Any] = {
     "SeasonBody.name": "Examinations of 2021",
     "SeasonOut.id": SEASON,
     "SeasonOut.name": "Examinations of 2021",
+    "booking_id": BOOKING,
+    "days_ahead": 7,
+    "free": [
+        {
+            "session": 2,
+            "starts_at": "2021-03-08T05:30:00Z",
+            "ends_at": "2021-03-08T09:30:00Z",
+            "places_left": 12,
+        }
+    ],
+    "in_season": False,
+    "last_day": "2021-03-15",
+    "most_bookings": 3,
+    "session": 2,
+    "day": "2021-03-08",
+    "until": "2021-03-08T05:45:00Z",
+    "BookedSessionOut.id": BOOKING,
+    "OwnBookingOut.id": BOOKING,
+    "OwnBookingOut.state": "booked",
+    "POST /v1/study-rooms/{branch}/check-ins.state": "checked-in",
+    "POST /v1/study-rooms/{branch}/check-ins.version": 2,
+    "DELETE /v1/me/bookings/{booking_id}.state": "cancelled",
+    "DELETE /v1/me/bookings/{booking_id}.version": 2,
     "DELETE /v1/study-seasons/{season_id}/application.state": "withdrawn",
     "DELETE /v1/study-seasons/{season_id}/application.version": 2,
 }

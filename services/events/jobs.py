@@ -1,17 +1,25 @@
 """Scheduled jobs of events."""
 
 import random
+from datetime import timedelta
 
 from services.events import queries, store
+from services.events.domain.season import BALLOT_KEPT, PATRONS_KEPT
 from services.events.usecases.announce_release import AnnounceRelease, announce_release
 from services.events.usecases.continue_change import ContinueChange, continue_change
 from services.events.usecases.draw_season import ContinueDraw, continue_draw
+from services.events.usecases.end_booking import lapse_booking, purge_sessions
 from services.events.usecases.pass_on_places import PassOnPlace, pass_on_place
-from shared.jobs import Jobs
+from services.events.usecases.purge_season import PurgeSeason, purge_season, purge_sittings
+from services.events.usecases.withdraw_application import PurgeApplication, purge_application
+from shared.clock import library_day
+from shared.jobs import Jobs, in_any_order
 from shared.unit_of_work import Origin, Run
 
 jobs = Jobs()
 _AT_ONCE = 500
+SESSIONS_KEPT = timedelta(days=1)
+"""Time after a booked session for which it is kept, with the bookings of patrons who came."""
 
 
 @jobs.every(minutes=1)
@@ -60,3 +68,39 @@ async def standby(run: Run) -> int:
         while await run(pass_on_place, PassOnPlace(season_id, sitting)):
             passed_on += 1
     return passed_on
+
+
+@jobs.every(minutes=1)
+async def bookings(run: Run) -> int:
+    """End bookings in study rooms whose patrons did not come, and delete sessions of past days."""
+    done = 0
+    while due := await store.bookings.find_due(run.database, run.now, _AT_ONCE):
+        done += sum([await run(lapse_booking, booking_id) for booking_id in due])
+    over = run.now - SESSIONS_KEPT
+    while found := await store.bookings.find_over(run.database, over, _AT_ONCE):
+        done += await run(purge_sessions, found)
+    return done
+
+
+@jobs.every(minutes=60)
+async def purge_seasons(run: Run) -> int:
+    """Delete what is no longer kept of seasons that are over; return the number of parts deleted.
+
+    Applications end first, with their seats, then the sittings. The season with its ballot follows
+    later.
+    """
+    today = library_day(run.now, run.settings.zone)
+    done = 0
+    for season_id in await store.seasons.find_ended_before(
+        run.database, (today - PATRONS_KEPT).isoformat()
+    ):
+        ids = store.seasons.find_application_ids(run.database, season_id)
+        async for application_id in in_any_order(ids):
+            done += await run(purge_application, PurgeApplication(application_id, today, "purged"))
+        while found := await store.seats.find_sitting_ids(run.database, season_id, _AT_ONCE):
+            done += await run(purge_sittings, found)
+    for season_id in await store.seasons.find_ended_before(
+        run.database, (today - BALLOT_KEPT).isoformat()
+    ):
+        done += await run(purge_season, PurgeSeason(season_id, today))
+    return done

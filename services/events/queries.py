@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from services.events import store
 from services.events.domain.activity import Activity, Closed, address, last_day
 from services.events.domain.ballot import Entry, Outcome, draw
+from services.events.domain.booking import Booking, Slot, StudyRoom, slots_of
+from services.events.domain.booking_refusals import NoSuchBooking, NoSuchStudyRoom
 from services.events.domain.refusals import (
     NoRecording,
     NoSuchActivity,
@@ -241,3 +243,51 @@ async def _place_until(db: Database, application: Application, now: datetime) ->
     """Return until when a place is held for a patron on the standby list; None if none is."""
     seat = await store.seats.find_place_of(db, application.id, now)
     return None if seat is None else seat.until
+
+
+@dataclass(frozen=True)
+class FreeSession:
+    """A session of a day by its ordinal, with the number of places that nobody has booked."""
+
+    session: int
+    slot: Slot
+    left: int
+
+
+@dataclass(frozen=True)
+class StudyDay:
+    """A study room with the sessions of a day that are not over; none in a season."""
+
+    room: StudyRoom
+    in_season: bool
+    sessions: Sequence[FreeSession]
+
+
+async def study_day(
+    db: Database, branch: str, day: date, now: datetime, zone: ZoneInfo
+) -> StudyDay:
+    """Return a study room with its sessions of a day. Raises NoSuchStudyRoom."""
+    room = await store.bookings.find_room(db, branch)
+    if room is None:
+        raise NoSuchStudyRoom
+    if await store.seasons.find_room_on(db, branch, day.isoformat()):
+        return StudyDay(room, in_season=True, sessions=())
+    ahead = [
+        (number, slot)
+        for number, slot in enumerate(slots_of(room, day, zone), 1)
+        if slot.ends_at > now
+    ]
+    taken = await store.bookings.find_taken(db, {slot.id for _, slot in ahead})
+    sessions = [
+        FreeSession(number, slot, max(room.places - taken.get(slot.id, 0), 0))
+        for number, slot in ahead
+    ]
+    return StudyDay(room, in_season=False, sessions=sessions)
+
+
+async def own_booking(db: Database, booking_id: str, patron_id: str) -> Booking:
+    """Return a patron's own booking. Raises NoSuchBooking, also for that of somebody else."""
+    found = await store.bookings.find_one(db, booking_id)
+    if found is None or found.patron_id != patron_id:
+        raise NoSuchBooking
+    return found

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from services.events import store
 from services.events.usecases.activity_events import snapshot as activity_fields
 from services.events.usecases.admission_events import snapshot as admission_fields
+from services.events.usecases.booking_events import snapshot as booking_fields
 from services.events.usecases.registration_events import snapshot as registration_fields
 from services.events.usecases.seat_events import snapshot as seat_fields
 from shared.contracts.events import (
     ActivitySnapshot,
     AdmissionSnapshot,
+    BookingSnapshot,
     RegistrationSnapshot,
     SeatSnapshot,
 )
@@ -49,9 +51,16 @@ async def seats(db: Database, query: SnapshotQuery) -> SnapshotPage:
     ], more
 
 
+async def bookings(db: Database, query: SnapshotQuery) -> SnapshotPage:
+    """Return a page of the bookings in study rooms whose patrons have not come yet."""
+    found, more = await store.bookings.find_page(db, query)
+    return [BookingSnapshot(**booking_fields(one)) for one in found], more
+
+
 OF_PATRONS: Mapping[str, Snapshot] = {
     "registrations": registrations,
     "admissions": admissions,
     "seats": seats,
+    "bookings": bookings,
 }
 OF_ALL: Mapping[str, Snapshot] = {"activities": activities}

@@ -60,6 +60,10 @@ subscriptions = Subscriptions(apply)
     events.AdmissionPromoted,
     events.AdmissionCheckedIn,
     events.AdmissionLapsed,
+    events.BookingMade,
+    events.BookingCancelled,
+    events.BookingCheckedIn,
+    events.BookingLapsed,
 )
 def show_in_account(event: Event, origin: Origin) -> Sequence[Change]:
     """Apply a change about one patron to that patron's view."""

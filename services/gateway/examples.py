@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import ADMISSION, CHARGE, COMMON, ENQUIRY, NOW, REGISTRATION
+from services.examples import ADMISSION, BOOKING, CHARGE, COMMON, ENQUIRY, NOW, REGISTRATION
 
 EVENT_ID = "kHv0sW2p" * 11
 """Event id in the stream of an account."""
@@ -27,6 +27,10 @@ EXAMPLES: Mapping[str, Any] = {
     "AdmittedOut.state": "granted",
     "AdmittedOut.valid_from": "2021-03-15",
     "AdmittedOut.valid_until": "2021-05-20",
+    "BookedOut.id": BOOKING,
+    "BookedOut.starts_at": "2021-03-08T05:30:00Z",
+    "BookedOut.ends_at": "2021-03-08T09:30:00Z",
+    "BookedOut.until": "2021-03-08T05:45:00Z",
     "EnquiryOut.id": ENQUIRY,
     "EnquiryOut.messages": 1,
     "EnquiryOut.opened_at": NOW,
@@ -36,6 +40,7 @@ EXAMPLES: Mapping[str, Any] = {
     "RegisteredOut.position": None,
     "RegisteredOut.title": "Reading the Harbour: a Walk in Old Maps",
     "ActivityRow.title": "Reading the Harbour: a Walk in Old Maps",
+    "NewsRow.branch": "HKCL",
     "NewsRow.content": "Open again from 19 February, with special hours and a limit on people.",
     "NewsRow.library": "Hong Kong Central Library",
     # the account at a glance

@@ -11,7 +11,7 @@ from services.gateway import docs
 from services.gateway.edge import personal_data, proxy
 from services.gateway.examples import EVENT_ID
 from services.gateway.views import stream
-from services.gateway.views.my_info import my_info
+from services.gateway.views.my_info import ActivityRow, NewsRow, my_info
 from services.gateway.views.overview_cache import OVERVIEW, PRIVATE
 from services.gateway.views.overview_service import OverviewService, in_time
 from services.gateway.views.store import reads
@@ -143,6 +143,17 @@ class AdmittedOut(BaseModel):
     version: int
 
 
+class BookedOut(BaseModel):
+    """A booked session in a study room."""
+
+    id: str
+    branch: str
+    starts_at: datetime
+    ends_at: datetime
+    until: datetime = Field(description="Time until which the place is held.")
+    version: int
+
+
 class EnquiryOut(BaseModel):
     """A question to Ask a Librarian that is not closed; its texts are under /v1/enquiries."""
 
@@ -194,30 +205,10 @@ class OverviewOut(BaseModel):
     totals: TotalsOut
     activities: list[RegisteredOut]
     admissions: list[AdmittedOut]
+    bookings: list[BookedOut]
     enquiries: list[EnquiryOut]
     inbox: InboxOut
     sources: SourcesOut
-
-
-class ActivityRow(BaseModel):
-    """An activity of a type that the patron follows."""
-
-    title: str
-    starts_at: datetime
-    ends_at: datetime | None
-    venue: str
-    branch: str | None = Field(
-        description="Code of the branch where it takes place; null: not at a branch."
-    )
-    type: str
-
-
-class NewsRow(BaseModel):
-    """A notice of a library that the patron follows, or of the whole library."""
-
-    library: str
-    date: date
-    content: str
 
 
 class LiveOut(BaseModel):

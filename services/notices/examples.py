@@ -7,6 +7,7 @@ from services.examples import CLOSURE, COMMON, ENQUIRY, LOAN, NOW, TITLE
 from shared.examples import LEFT_OUT
 
 HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2, 4, 5, 6)]
+LONG_HOURS = [{"weekday": day, "opens": "08:00", "closes": "22:00"} for day in range(1, 8)]
 
 FILE = "01780d89-3b6f-7d21-8e5a-4c9f2a7d1b60"
 QUESTION = "01780d9b-1e20-7c64-8f3a-5b2d9e7c4a38"
@@ -47,6 +48,22 @@ EXAMPLES: Mapping[str, Any] = {
     "BranchBody.hours": HOURS,
     "HoursChangeBody.hours": HOURS,
     "ReopeningBody.hours": HOURS,
+    "names": {"zh-Hant": "香港中央圖書館", "zh-Hans": "香港中央图书馆"},
+    "service": "study-room",
+    "starts_on": "2021-03-01",
+    "weekly_hours": HOURS,
+    "periods": [
+        {"from": "2021-03-01", "until": "2021-05-31", "reason": "examinations", "hours": LONG_HOURS}
+    ],
+    "NamesBody.name": "Hong Kong Central Library",
+    "ServiceBody.hours": HOURS,
+    "PeriodBody.hours": LONG_HOURS,
+    "PeriodBody.reason": "examinations",
+    "PeriodBody.until": "2021-05-31",
+    "ServiceOut.hours": LONG_HOURS[:1],
+    "ServiceOut.reason": "examinations",
+    "ServiceOut.open_until": "2021-03-08T22:00:00+08:00",
+    "ServiceOut.opens_at": None,
     "BranchOut.closure": None,
     "BranchOut.hours": HOURS[:1],
     "BranchOut.kind": "central",

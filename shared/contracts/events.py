@@ -222,8 +222,9 @@ class AdmissionWithdrawn(
 ):
     """Published when an application ends. It is the last event of that application."""
 
-    by: Literal["patron", "erased"] = Field(
-        description="`patron`: the patron withdrew. `erased`: the patron was erased."
+    by: Literal["patron", "erased", "purged"] = Field(
+        description="`patron`: the patron withdrew. `erased`: the patron was erased. `purged`: the "
+        "season has long been over."
     )
 
 
@@ -292,3 +293,59 @@ class AdmissionLapsed(
     subject="seat_id",
 ):
     """Published when a patron did not come in time, or no longer has a card."""
+
+
+class BookingSnapshot(Event):
+    """A patron's booking of one session in a study room, outside any season, after a change."""
+
+    booking_id: Id
+    patron_id: Id
+    branch: Code = Field(description="Code of the branch with the study room.")
+    starts_at: datetime
+    ends_at: datetime
+    until: datetime = Field(description="Time until which the place is held for the patron.")
+    state: Literal["booked", "checked-in", "lapsed", "cancelled"]
+
+
+class BookingMade(
+    BookingSnapshot,
+    topic="booking.made",
+    publisher="events",
+    key="patron_id",
+    subject="booking_id",
+):
+    """Published when a patron books a session."""
+
+
+class BookingCancelled(
+    BookingSnapshot,
+    topic="booking.cancelled",
+    publisher="events",
+    key="patron_id",
+    subject="booking_id",
+):
+    """Published when a booking is cancelled. It is the last event of that booking."""
+
+    by: Literal["patron", "erased"] = Field(
+        description="`patron`: the patron cancelled it. `erased`: the patron was erased."
+    )
+
+
+class BookingCheckedIn(
+    BookingSnapshot,
+    topic="booking.checked-in",
+    publisher="events",
+    key="patron_id",
+    subject="booking_id",
+):
+    """Published when a patron comes to a session that they booked."""
+
+
+class BookingLapsed(
+    BookingSnapshot,
+    topic="booking.lapsed",
+    publisher="events",
+    key="patron_id",
+    subject="booking_id",
+):
+    """Published when a patron did not come in time. It is the last event of that booking."""

@@ -130,6 +130,38 @@ def _relief(branch: Mapping[str, Any]) -> tuple[Relief, ...]:
     return tuple(found)
 
 
+ServiceName = Literal["adult", "young-adult", "children", "reference", "study-room", "book-drop"]
+PeriodReason = Literal["examinations", "public-holiday", "school-holidays", "works", "other"]
+
+
+class Period(Value):
+    """Days on which a service has other hours than usual."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: date = Field(alias="from")
+    until: date = Field(description="Last day of the period.")
+    reason: PeriodReason
+    hours: tuple[Hours, ...] = Field(
+        max_length=100, description="Weekdays without an entry are closed."
+    )
+
+
+class ServiceHours(Value):
+    """A service of a branch with hours of its own."""
+
+    service: ServiceName
+    hours: tuple[Hours, ...] = Field(
+        max_length=100,
+        description="Usual weekly hours. Weekdays without an entry are closed.",
+    )
+    periods: tuple[Period, ...] = Field(
+        default=(),
+        max_length=60,
+        description="Periods with other hours, in order; they have no day in common.",
+    )
+
+
 class BranchSnapshot(Event):
     """A branch after a change: its hours and all its closures. One version counts all changes."""
 
@@ -159,6 +191,15 @@ class BranchSnapshot(Event):
     )
     measures: tuple[Text, ...] = Field(default=(), max_length=200)
     capacity: Count | None = None
+    names: Mapping[Code, Text] = Field(
+        default={}, max_length=3, description="Its name in other languages, by language."
+    )
+    service_hours: tuple[ServiceHours, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Services with hours of their own. They are closed while a closure closes the "
+        "branch, whatever their hours.",
+    )
 
 
 class BranchRegistered(
@@ -215,7 +256,7 @@ class BranchHoursChanged(
     key="branch",
     subject="branch",
 ):
-    """Published when the weekly hours of a branch change."""
+    """Published when the hours of a branch or of its services change, or its names."""
 
 
 class NoticePublished(

@@ -4,6 +4,7 @@ import random
 from datetime import UTC, date, datetime, timedelta
 
 from services.notices.domain import branch as notices
+from services.notices.domain.hours import Hours
 from services.notices.domain.refusals import Refusal
 from services.notices.usecases.publish_branch import hours_changed
 from shared.contracts.notices import BranchSnapshot
@@ -35,10 +36,10 @@ def history(chance: random.Random) -> list[notices.Branch]:
     return versions
 
 
-def hours(chance: random.Random) -> tuple[notices.Hours, ...]:
+def hours(chance: random.Random) -> tuple[Hours, ...]:
     """Return hours of a week with one closed day: Monday, Thursday or Sunday."""
     shut = chance.choice([7, 3, 6])
-    return tuple(notices.Hours(day, "09:00", "20:00") for day in range(7) if day != shut)
+    return tuple(Hours(day, "09:00", "20:00") for day in range(7) if day != shut)
 
 
 def changed(branch: notices.Branch, chance: random.Random, at: datetime) -> notices.Branch:

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 
 from services.circulation.app import create_app
 from services.notices.domain import branch as notices
+from services.notices.domain.hours import Hours
 from services.notices.usecases.publish_branch import hours_changed
 from shared.ids import new_id
 from tests.circulation.desk import STAFF, Desk, noon, settings_for
@@ -28,7 +29,7 @@ from tests.support import served
 
 R = TypeVar("R")
 
-WEEK = tuple(notices.Hours(day, "09:00", "20:00") for day in range(7))
+WEEK = tuple(Hours(day, "09:00", "20:00") for day in range(7))
 
 
 class World:

@@ -11,6 +11,7 @@ from services.circulation import queries, store
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.policy import HONG_KONG
 from services.notices.domain import branch as notices
+from services.notices.domain.hours import Hours
 from services.notices.domain.refusals import Refusal
 from services.notices.usecases.publish_branch import hours_changed
 from shared.mongo import from_document, to_document
@@ -128,7 +129,7 @@ def close_or_reopen(
 async def busy(desk: Desk) -> dict[str, notices.Branch]:
     """Set up three open branches with their loans."""
     chance = random.Random(2021)  # noqa: S311
-    week = tuple(notices.Hours(day, "09:00", "20:00") for day in range(7))
+    week = tuple(Hours(day, "09:00", "20:00") for day in range(7))
     branches = {
         code: notices.register(code, code, kind, week, FIRST) for code, kind in BRANCHES.items()
     }

@@ -94,6 +94,7 @@ async def test_a_patron_without_any_event_has_an_empty_account(
             },
             "activities": [],
             "admissions": [],
+            "bookings": [],
             "enquiries": [],
             "inbox": {"unread": 0},
             "sources": dict.fromkeys(("accounts", "circulation", "events", "notices"), nothing),
@@ -519,9 +520,19 @@ async def test_my_info_shows_the_branches_and_activities_that_the_patron_follows
         "type": "talk",
     }
     assert info["library_information"] == [
-        {"library": "All libraries", "date": "2021-02-05", "content": "What all says"},
-        {"library": "Central Library", "date": "2021-02-02", "content": "What both says"},
-        {"library": "STPL", "date": "2021-02-02", "content": "What both says"},
+        {
+            "library": "All libraries",
+            "branch": None,
+            "date": "2021-02-05",
+            "content": "What all says",
+        },
+        {
+            "library": "Central Library",
+            "branch": "HKCL",
+            "date": "2021-02-02",
+            "content": "What both says",
+        },
+        {"library": "STPL", "branch": "STPL", "date": "2021-02-02", "content": "What both says"},
     ]
     away = {"events": {"live": False}, "notices": {"live": False}}
     assert nobody == {"activities": [], "library_information": [], "sources": away}

@@ -23,7 +23,16 @@ from tests.gateway.conftest import Tell
 Hear = Callable[..., Awaitable[None]]
 LIVE = dict.fromkeys(OWNERS, True)
 WITH_ENDS = (
-    *("loans", "holds", "charges", "notifications", "registrations", "admissions", "enquiries"),
+    *(
+        "loans",
+        "holds",
+        "charges",
+        "notifications",
+        "registrations",
+        "admissions",
+        "bookings",
+        "enquiries",
+    ),
     "seats",
 )
 

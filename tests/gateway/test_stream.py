@@ -36,6 +36,7 @@ PARTS = {
     "totals",
     "activities",
     "admissions",
+    "bookings",
     "enquiries",
     "inbox",
     "sources",

@@ -34,6 +34,12 @@ NO_SIGN = {
     "POST /v1/offline-conflicts/{conflict_id}/resolution": "is a note of the staff",
     "POST /v1/branches": "is shown where a notice names it",
     "PATCH /v1/branches/{code}": "moves no date at once",
+    "PUT /v1/branches/{code}/names": "is shown with the branch",
+    "PUT /v1/branches/{code}/services/{service}": "moves no date",
+    "DELETE /v1/branches/{code}/services/{service}": "moves no date",
+    "PUT /v1/branches/{code}/services/{service}/periods/{starts_on}": "moves no date",
+    "DELETE /v1/branches/{code}/services/{service}/periods/{starts_on}": "moves no date",
+    "PUT /v1/study-rooms/{branch}": "is about a room that nobody has booked",
     "POST /v1/enquiries/{enquiry_id}/notes": "is shown to staff only",
     "POST /v1/attachments": "is shown once it is sent with a message",
     "POST /v1/study-seasons": "is a season that nobody has applied for",
@@ -315,6 +321,23 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     assert await states() == ["assigned"]
     await account.do(f"POST {enquiry}/closure", {}, enquiry_id=asked)
     assert await states() == []
+
+    # ---- single sessions of study rooms
+    async def booked() -> list[str]:
+        return [one["branch"] for one in (await account.sees())["bookings"]]
+
+    booking = await library.booking(branch, await library.patron(branch))
+    tomorrow: dict[str, Any] = {"day": booking["starts_at"][:10], "session": 1}
+    of_room = "POST /v1/study-rooms/{branch}"
+    first = (await account.do(f"{of_room}/bookings", tomorrow, branch=branch))["id"]
+    assert await booked() == [branch]
+    await account.do("DELETE /v1/me/bookings/{booking_id}", booking_id=first)
+    assert await booked() == []
+    second = await account.do(f"{of_room}/bookings", tomorrow, branch=branch)
+    before, library.now = library.now, second["starts_at"]
+    await account.do(f"{of_room}/check-ins", {"code": second["code"]}, "station", branch=branch)
+    library.now = before
+    assert await booked() == []
 
     # ---- study rooms
     season, application = await library.season(branch), "/v1/study-seasons/{season_id}/application"

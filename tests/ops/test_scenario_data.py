@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
         {"closure", "reopened_on", "services", "hours", "capacity", "measures"},
         {"kinds", "branches", "kept", "ready"},
     ),
+    "set-service-hours": ({"branch", "service", "hours", "period"}, set()),
     "notice": ({"title", "content"}, {"kinds", "branches", "all"}),
     "renew": ({"card", "barcode"}, set()),
     "return": ({"barcodes", "branch", "channel"}, {"back_dated_to", "ready"}),
@@ -72,6 +73,7 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "key-in-applications": ({"season", "branch", "cards", "received_on"}, set()),
     "draw-season": ({"season", "cards", "cards_drawn"}, set()),
+    "book-session": ({"branch", "session", "day", "cards", "comes_at"}, set()),
     "open-study-room": ({"season", "cards", "passes_on_at"}, set()),
     "expect": (set(), {"view", "my_info", "branch", "outstanding"}),
 }

@@ -147,7 +147,11 @@ async def test_each_kind_of_what_belongs_to_a_patron_is_found_by_an_index(
         if "planSummary" in entry
     ]
     collections = {
-        {"admissions": "study_applications", "seats": "study_seats"}.get(kind, kind)
+        {
+            "admissions": "study_applications",
+            "seats": "study_seats",
+            "bookings": "study_bookings",
+        }.get(kind, kind)
         for _, kind, _ in kinds
     }
     assert {name for name, _ in asked} >= collections

@@ -12,11 +12,13 @@ from tests.security.conftest import Operation, operations
 
 PUBLIC = {
     *("title_id", "code", "activity_id", "notice_id", "question_id", "venue", "season_id"),
+    "branch",
 }
 """Path parameters of routes that anyone may call."""
 OF_ONES_OWN = {
     "POST /v1/activities/{activity_id}/registration",
     "POST /v1/study-seasons/{season_id}/application",
+    "POST /v1/study-rooms/{branch}/bookings",
     "POST /v1/questions/{question_id}/votes",
 }
 """Routes that create something for the caller from a public thing."""
@@ -50,11 +52,13 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     file = await library.upload(b'["A plan of the owner"]', by=card)
     question = {"subject": "Old maps", "text": "Where are they?", "attachments": [file]}
     enquiry = await library.post("/v1/enquiries", question, by=card)
+    booking = await library.booking(branch, card)
     season = await library.season(branch)
     await library.post(f"/v1/study-seasons/{season}/application", {"branch": branch}, by=card)
     account = await library.get("/v1/me", by=card)
     device = await library.post("/v1/me/push-subscriptions", subscribed(unique("device")), by=card)
     return {
+        "booking_id": booking["id"],
         "loan_id": loan["id"],
         "hold_id": hold["id"],
         "charge_id": charge,
@@ -83,7 +87,7 @@ async def state(library: Library, card: str) -> Any:
     """Return all that the owner can see of their own things, except how current it is."""
     paths = (
         *("holds", "charges", "inbox", "preferences", "registrations", "enquiries", "admissions"),
-        "push-subscriptions",
+        *("push-subscriptions", "bookings"),
     )
     seen = [
         await library.get(path, by=card) for path in ("/v1/me", *(f"/v1/me/{p}" for p in paths))

@@ -100,6 +100,12 @@ DRAWN: dict[str, Any] = {
     "valid_from": "2021-02-25",
 }
 
+ROOM: dict[str, Any] = {
+    "places": 4,
+    "sessions": SEASON["sessions"],
+    "days_ahead": 7,
+    "most_bookings": 2,
+}
 BANKED = "Where are the old maps?"
 """A question of the question bank, with its answer in English."""
 
@@ -228,6 +234,10 @@ async def told(library: Library) -> Story:
     for code, (name, kind) in BRANCHES.items():
         body = {"code": code, "name": name, "kind": kind, "hours": WEEK}
         await library.post("/v1/branches", body, by="staff")
+    study_room = f"/v1/branches/{CENTRAL}/services/study-room"
+    await library.call("PUT", study_room, {"hours": WEEK}, by="staff")
+    period = {"until": "2021-05-31", "reason": "examinations", "hours": WEEK}
+    await library.call("PUT", f"{study_room}/periods/2021-03-01", period, by="staff")
     wordings = {"en": {"question": BANKED, "answer": "In the map room on the sixth floor."}}
     await library.post("/v1/questions", {"wordings": wordings}, by="staff")
     titles = {key: await _title(library, key) for key in TITLES}
@@ -242,6 +252,7 @@ async def told(library: Library) -> Story:
     with at(library, "2021-02-16T10:00:00+08:00"):
         await library.post(f"/v1/closures/{closure['id']}/reopening", REOPENING, by="staff")
         await library.post("/v1/notices", NOTICE, by="staff")
+    await library.call("PUT", f"/v1/study-rooms/{MAJOR}", ROOM, by="staff")
     season = (await library.post("/v1/study-seasons", SEASON, by="staff"))["id"]
     library.now = TODAY
     drawn = await _drawn(library)

@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from tests.device import subscribed
 from tests.web.axe import looked_at
 from tests.web.browser import Windows
-from tests.web.story import CENTRAL, Story
+from tests.web.story import CENTRAL, MAJOR, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -67,6 +67,7 @@ async def test_every_patron_page_passes_the_checks(
         "/catalogue/one",
         "/activities/one",
         "/libraries/one",
+        "/study-sessions/one",
         "/notices",
         "/notices/one",
     } <= set(kinds)
@@ -89,6 +90,8 @@ async def test_every_desk_page_passes_the_checks(
         f"/desk/activities/{story.activities['talk']}",
         f"/desk/study-rooms/{story.drawn_id}/door",
         "/desk/wording?kind=hold.ready&of=en",
+        f"/desk/libraries/{CENTRAL}",
+        f"/desk/study-sessions/{MAJOR}/door",
     ]
     async for kind in walked(page, starts, within="/desk"):
         kinds.append(kind)
@@ -103,6 +106,9 @@ async def test_every_desk_page_passes_the_checks(
         "/desk/enquiries/one",
         "/desk/study-rooms/one",
         "/desk/study-rooms/one/door",
+        "/desk/libraries/one",
+        "/desk/study-sessions",
+        "/desk/study-sessions/one/door",
     } <= set(kinds)
 
 

@@ -339,6 +339,33 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await follow("Show the card")
     await expect(page.locator(".admission-card svg")).to_be_visible()
 
+    # A session of a study room is booked and cancelled; one that is full can't be booked.
+    place = await library.branch()
+    room = {
+        "places": 1,
+        "sessions": [{"opens": "10:00", "closes": "13:00"}, {"opens": "14:00", "closes": "18:00"}],
+        "days_ahead": 7,
+        "most_bookings": 1,
+    }
+    await library.call("PUT", f"/v1/study-rooms/{place}", room, by="staff")
+    await follow("Study rooms", within=".masthead")
+    await follow(f"Library {place}")
+    await reader.fill("#on", "2021-03-01")
+    await reader.press("Show")
+    await reader.press(say("Book %(times)s", times="14:00–18:00"))
+    await told("Your place is booked.")
+    await expect(page.locator(".admission-card svg")).to_be_visible()
+    await library.flow.settle()
+    await follow("My Account")
+    await reader.work(page.locator("a[id^=booking-]"))
+    await reader.work(page.locator(".back a"))
+    await reader.press(say("Book %(times)s", times="10:00–13:00"))
+    await told("You've as many bookings here as you can have at a time.")
+    await follow("My Account")
+    await reader.work(page.locator("a[id^=booking-]"))
+    await reader.press("Cancel the booking")
+    await told("Your booking is cancelled.")
+
     # The answer for everyone is found, and helps.
     await follow("Questions and answers", within=".masthead")
     await reader.fill("#q", BANKED)
@@ -390,7 +417,7 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await expect(link).to_have_attribute("href", RECORDED["recording"]["url"])
     await follow("Libraries", within=".masthead")
     await follow("Hong Kong Central Library")
-    await expect(page.get_by_text(say("Open now"))).to_be_visible()
+    await expect(page.get_by_text(say("Open now")).first).to_be_visible()
     await expect(page.get_by_text(say("until %(moment)s", moment="19:00"))).to_be_visible()
     await reader.fill("#on", "2021-02-18")
     await reader.press("Show")
@@ -757,6 +784,35 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await reader.press("Delete", within=hook)
     await told("The webhook is deleted.")
     await expect(page.locator(hook)).to_have_count(0)
+    # Sessions of the study room can be booked; a reader who booked one comes in.
+    await follow("Seasons", within=".masthead")
+    await follow("Sessions to book")
+    await reader.choose("#branch", place)
+    await reader.fill("#places", "2")
+    await reader.fill("#sessions", "09:00-13:00\n12:00-18:00")
+    await reader.press("Save")
+    await told("Sessions are in order and don't overlap.")
+    await reader.fill("#sessions", "10:00-13:00\n14:00-18:00")
+    await reader.press("Save")
+    await told("The rules of the study room are saved.")
+    elsewhere = await library.branch()
+    rules = {"places": 1, "days_ahead": 1, "most_bookings": 1}
+    sessions = [{"opens": "10:00", "closes": "13:00"}]
+    await library.call(
+        "PUT", f"/v1/study-rooms/{elsewhere}", {**rules, "sessions": sessions}, by="staff"
+    )
+    session = {"day": "2021-02-26", "session": 1}
+    booked = await library.post(f"/v1/study-rooms/{elsewhere}/bookings", session, by=card)
+    await follow("Seasons", within=".masthead")
+    await follow("Sessions to book")
+    let_in = say("Let readers in: %(library)s", library=f"Library {elsewhere}")
+    await follow(let_in)
+    await reader.fill("#code", "0" * 16)
+    await reader.press("Let in")
+    await told("There is no such booking. It may have ended.")
+    await reader.fill("#code", booked["code"])
+    await reader.press("Let in")
+    await told("The reader may come in.")
 
     # A notice is published.
     await follow("Publish a notice")
@@ -801,6 +857,39 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await told("The activity is changed.")
     await expect(page.locator("h1")).to_have_text(f"Title in {reader.language}")
     await expect(page.get_by_text("Bring a pencil.")).to_be_visible()
+
+    # The library gets a name in the reader's language, and its study room hours of its own.
+    await follow("Libraries", within=".masthead")
+    await follow(f"Library {place}")
+    await follow("Change names and hours of services")
+    await reader.fill(f"#name-{reader.language}", f"Name {place} in {reader.language}")
+    await reader.press("Save the names")
+    await told("The names are saved.")
+    await expect(page.locator("h1")).to_have_text(f"Name {place} in {reader.language}")
+    await reader.choose("#service", "study-room")
+    await reader.fill("#hours-5", "09:00-13:00, 14:00-25:00")
+    await reader.press("Save the hours")
+    await expect(page.locator("#said")).to_contain_text(
+        say("Some information is missing or wrong. Please check it.")
+    )
+    await reader.fill("#hours-5", "09:00-13:00, 14:00-20:00")
+    await reader.press("Save the hours")
+    await told("The hours are saved.")
+    await reader.choose("#service", "study-room")
+    await reader.fill("#hours-5", "08:00-22:00")
+    await reader.fill("#first_day", "2021-03-01")
+    await reader.fill("#until", "2021-05-31")
+    await reader.press("Save the hours")
+    await told("The hours are saved.")
+    await follow("Page of this library")
+    study_room = page.locator("section", has=page.locator("#service-study-room")).last
+    await expect(study_room).to_contain_text("14:00–20:00")
+    await reader.fill("#on", "2021-03-05")
+    await reader.press("Show")
+    await expect(study_room).to_contain_text(say("before and during examinations"))
+    await follow("Change names and hours of services")
+    await reader.press(say("Remove the period from %(day)s", day="2021-03-01"))
+    await told("The hours are removed.")
 
     await left(reader)
 

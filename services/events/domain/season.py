@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from services.events.domain import ballot
@@ -22,8 +22,13 @@ from services.events.domain.refusals import (
 State = Literal["applied", "granted", "standby", "withdrawn"]
 """`applied` until the draw; then `granted` with an admission card, or `standby` in line for a place
 that becomes free; `withdrawn` ends it."""
-Ending = Literal["patron", "erased"]
-"""Cause of an application's end: withdrawn by the patron, or patron erased."""
+Ending = Literal["patron", "erased", "purged"]
+"""Cause of an application's end: withdrawn by the patron, patron erased, or season long over."""
+
+PATRONS_KEPT = timedelta(days=90)
+"""Time after the end of a season for which its applications, cards and seats are kept."""
+BALLOT_KEPT = timedelta(days=730)
+"""Time after the end of a season for which it is kept with its ballot, which names nobody."""
 
 MOST_APPLICATIONS = 20_000
 """Number of applications for one season; its list is one document."""

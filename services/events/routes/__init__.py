@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.events.routes import (
     activities,
     admissions,
+    bookings,
     check_ins,
     effects,
     feed,
@@ -15,5 +16,7 @@ from services.events.routes import (
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (activities, feed, registrations, seasons, admissions, check_ins, effects):
+for subject in (
+    *(activities, feed, registrations, seasons, admissions, check_ins, bookings, effects),
+):
     router.include_router(subject.router)

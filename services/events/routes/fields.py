@@ -31,6 +31,8 @@ ByType = Annotated[ActivityType | None, Query(alias="type")]
 ByBranch = Annotated[BranchCode | None, Query()]
 PlaceCount = Annotated[int, Field(ge=1, le=100_000)]
 ActivityId = Annotated[str, Path(max_length=64)]
+BranchId = Annotated[str, Path(max_length=20)]
+BookingId = Annotated[str, Path(max_length=64)]
 SeasonId = Annotated[str, Path(max_length=64)]
 
 

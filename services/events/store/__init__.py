@@ -1,4 +1,4 @@
-"""Collections and indexes of events: activities here, study rooms in `seasons` and `seats`."""
+"""Collections and indexes of events: activities here, study rooms in modules of their own."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.events.domain.activity import Activity, Closed, Recording
 from services.events.domain.registration import Places, Registration, RegistrationState
+from services.events.store import bookings as bookings
 from services.events.store import seasons as seasons
 from services.events.store import seats as seats
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
@@ -39,6 +40,7 @@ INDEXES: Indexes = {
     "patrons": [],
     **seasons.INDEXES,
     **seats.INDEXES,
+    **bookings.INDEXES,
 }
 
 PERSONAL = (
@@ -46,6 +48,7 @@ PERSONAL = (
     Personal("registrations"),
     Personal(seasons.APPLICATIONS),
     Personal(seats.SEATS),
+    Personal(bookings.BOOKINGS),
 )
 
 

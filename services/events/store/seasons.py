@@ -1,6 +1,6 @@
 """Seasons of the study rooms: their seeds, applications and closed lists."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -126,6 +126,19 @@ async def applications(
     return await work.all(Application, APPLICATIONS, query, sort=order, limit=limit)
 
 
+async def count_applications(work: Work, season_id: str) -> int:
+    """Return the number of applications for a season that have not ended."""
+    return await work.count(APPLICATIONS, {"season_id": season_id})
+
+
+async def delete(work: Work, season: Season) -> None:
+    """Delete a season with its seed and its ballot. Raises Stale if it has changed since."""
+    if not await work.delete(SEASONS, {"_id": season.id, "version": season.version}):
+        raise Stale(f"the season {season.id} is no longer at its version")
+    await work.delete(SEEDS, {"_id": season.id})
+    await work.delete(BALLOTS, {"_id": season.id})
+
+
 async def count_granted(work: Work, season_id: str, branch: str) -> int:
     """Return the number of admission cards of a room."""
     query = {"season_id": season_id, "state": "granted", "branch": branch}
@@ -144,6 +157,11 @@ async def delete_application(work: Work, application: Application) -> None:
         raise Stale(f"the application {application.id} is no longer at its version")
 
 
+async def has_room_on(work: Work, branch: str, day: str) -> bool:
+    """Return whether a season has the study room of a branch on a day."""
+    return bool(await work.count(SEASONS, _with_room_on(branch, day)))
+
+
 # ---- reads outside transactions -----------------------------------------------------------------
 
 
@@ -160,10 +178,32 @@ async def find_all(db: Database, since: str, limit: int) -> list[Season]:
     return [from_document(Season, document) async for document in cursor]
 
 
+async def find_room_on(db: Database, branch: str, day: str) -> bool:
+    """Return the same as `has_room_on`, read outside any transaction."""
+    return await db[SEASONS].find_one(_with_room_on(branch, day), {"_id": 1}) is not None
+
+
+def _with_room_on(branch: str, day: str) -> Mapping[str, Any]:
+    return {"valid_until": {"$gte": day}, "valid_from": {"$lte": day}, "rooms.branch": branch}
+
+
 async def find_valid(db: Database, day: str) -> list[Season]:
     """Return the drawn seasons whose cards are valid on a day."""
     query = {"valid_until": {"$gte": day}, "valid_from": {"$lte": day}, "seed": {"$ne": None}}
     return [from_document(Season, document) async for document in db[SEASONS].find(query)]
+
+
+async def find_ended_before(db: Database, day: str) -> list[str]:
+    """Return the ids of the seasons whose cards were last valid before a day, oldest first."""
+    query = {"valid_until": {"$lt": day}}
+    found = db[SEASONS].find(query, {"_id": 1}).sort("valid_until", ASCENDING)
+    return [document["_id"] async for document in found]
+
+
+async def find_application_ids(db: Database, season_id: str) -> AsyncIterator[str]:
+    """Yield the ids of the applications for a season that have not ended."""
+    async for found in db[APPLICATIONS].find({"season_id": season_id}, {"_id": 1}):
+        yield found["_id"]
 
 
 async def find_by_id(db: Database, season_ids: Collection[str]) -> dict[str, Season]:

@@ -13,7 +13,7 @@ SITTINGS = "study_sittings"
 SEATS = "study_seats"
 
 INDEXES: Indexes = {
-    SITTINGS: [],
+    SITTINGS: [IndexModel([("season_id", ASCENDING)])],
     SEATS: [
         # Guarantee one seat for each application in a sitting.
         IndexModel([("sitting_id", ASCENDING), ("application_id", ASCENDING)], unique=True),
@@ -76,6 +76,17 @@ async def save(work: Work, seat: Seat) -> None:
 async def delete_of(work: Work, application_id: str) -> None:
     """Delete the seats of an application."""
     await work.delete(SEATS, {"application_id": application_id})
+
+
+async def delete_sittings(work: Work, sitting_ids: Collection[str]) -> int:
+    """Delete sittings; return their number."""
+    return await work.delete(SITTINGS, {"_id": {"$in": sorted(sitting_ids)}})
+
+
+async def find_sitting_ids(db: Database, season_id: str, limit: int) -> list[str]:
+    """Return the ids of sittings of a season, at most `limit`."""
+    found = db[SITTINGS].find({"season_id": season_id}, {"_id": 1}).limit(limit)
+    return [document["_id"] async for document in found]
 
 
 async def count_no_shows(db: Database, application_ids: Collection[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Withdraw an application for a study room, or delete that of an erased patron."""
+"""Withdraw an application for a study room, or delete that of an erased patron or old season."""
 
 from dataclasses import dataclass, replace
 from datetime import date
@@ -24,10 +24,11 @@ class WithdrawApplication:
 
 @dataclass(frozen=True)
 class PurgeApplication:
-    """The application to delete, and the day."""
+    """The application to delete, the day, and the cause."""
 
     application_id: str
     today: date
+    by: Ending = "erased"
 
 
 async def withdraw_application(work: Work, command: WithdrawApplication) -> Application:
@@ -50,7 +51,7 @@ async def purge_application(work: Work, command: PurgeApplication) -> bool:
     if application is None:
         return False
     season = await _season(work, application.season_id)
-    await _end(work, season, application, "erased", command.today)
+    await _end(work, season, application, command.by, command.today)
     return True
 
 

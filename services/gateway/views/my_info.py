@@ -1,12 +1,37 @@
 """The two tables of My Info: activities and notices that a patron follows."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
+
+from pydantic import BaseModel, Field
 
 from services.gateway.views.overview import instant
 from shared.mongo import Document
 
 ALL_LIBRARIES = "All libraries"
+
+
+class ActivityRow(BaseModel):
+    """An activity of a type that the patron follows."""
+
+    title: str
+    starts_at: datetime
+    ends_at: datetime | None
+    venue: str
+    branch: str | None = Field(
+        description="Code of the branch where it takes place; null: not at a branch."
+    )
+    type: str
+
+
+class NewsRow(BaseModel):
+    """A notice of a library that the patron follows, or of the whole library."""
+
+    library: str
+    branch: str | None = Field(description="Code of the library; null: all libraries.")
+    date: date
+    content: str
 
 
 def my_info(
@@ -22,10 +47,15 @@ def my_info(
     """
     news = []
     for notice in notices:
-        libraries = [names.get(code, code) for code in followed if code in notice["branches"]]
+        codes: list[str | None] = [code for code in followed if code in notice["branches"]]
         news += [
-            {"library": library, "date": notice["date"], "content": notice["content"]}
-            for library in libraries or [ALL_LIBRARIES]
+            {
+                "library": names.get(code, code) if code else ALL_LIBRARIES,
+                "branch": code,
+                "date": notice["date"],
+                "content": notice["content"],
+            }
+            for code in codes or [None]
         ]
     return {
         "activities": [

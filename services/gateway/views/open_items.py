@@ -53,6 +53,11 @@ def open_seats(view: Mapping[str, Any] | None) -> dict[str, Document]:
     return _not_ended(view, "seats")
 
 
+def open_bookings(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """Return the booked sessions in study rooms to which the patron has not come yet, by id."""
+    return _not_ended(view, "bookings")
+
+
 def waiting(view: Mapping[str, Any] | None) -> dict[str, Document]:
     """Return the waiting holds and registrations by id, each with its `queue` and its `place`."""
     return {

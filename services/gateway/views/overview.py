@@ -6,6 +6,7 @@ from typing import Any
 
 from services.gateway.views.open_items import (
     open_admissions,
+    open_bookings,
     open_charges,
     open_enquiries,
     open_holds,
@@ -57,6 +58,7 @@ def overview(
         "totals": _totals(loans, holds, charges, fines),
         "activities": _registered(view, activities, positions, midnight),
         "admissions": _admissions(view, today),
+        "bookings": _bookings(view, midnight),
         "enquiries": _enquiries(view),
         "inbox": {"unread": _unread(view)},
         "sources": _sources(view, live),
@@ -210,6 +212,23 @@ def _admissions(view: Mapping[str, Any], today: date) -> list[Document]:
         if one["valid_until"] >= today.isoformat()
     ]
     return sorted(found, key=lambda one: (one["valid_until"], one["id"]))
+
+
+def _bookings(view: Mapping[str, Any], midnight: datetime) -> list[Document]:
+    """Return the booked sessions of today and later, the earliest first."""
+    found = [
+        {
+            "id": key,
+            "branch": one["branch"],
+            "starts_at": instant(one["starts_at"]),
+            "ends_at": instant(one["ends_at"]),
+            "until": instant(one["until"]),
+            "version": one["version"],
+        }
+        for key, one in open_bookings(view).items()
+        if one["ends_at"] >= midnight
+    ]
+    return sorted(found, key=lambda one: (one["starts_at"], one["id"]))
 
 
 def _unread(view: Mapping[str, Any]) -> int:

@@ -22,6 +22,7 @@ from shared.contracts.circulation import (
 from shared.contracts.events import (
     ActivitySnapshot,
     AdmissionSnapshot,
+    BookingSnapshot,
     RegistrationSnapshot,
     SeatSnapshot,
 )
@@ -235,6 +236,21 @@ def _fold_seat(event: SeatSnapshot, at: datetime) -> Sequence[Change]:
     if not ends:
         content |= {"application_id": event.application_id, "until": event.until}
     path = f"seats.{_field(event.seat_id)}"
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+
+
+@fold.register
+def _fold_booking(event: BookingSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "state": event.state}
+    ends = event.state != "booked"
+    if not ends:
+        content |= {
+            "branch": event.branch,
+            "starts_at": event.starts_at,
+            "ends_at": event.ends_at,
+            "until": event.until,
+        }
+    path = f"bookings.{_field(event.booking_id)}"
     return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
 
 

@@ -75,9 +75,11 @@ _TOO_SLOW = Reply(503, orjson.dumps({"code": "unavailable", "status": 503}))
 class Api:
     """Calls routes of this app for the visitor whose request is being answered."""
 
-    def __init__(self, request: Request, token: str | None) -> None:
+    def __init__(self, request: Request, token: str | None, language: str) -> None:
         self._request = request
         self._token = token
+        self.language = language
+        """Code of the language of the page."""
 
     async def get(self, path: str, **query: str) -> Reply:
         """Return a route's response; a 503 if it takes too long for a page."""

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 
 from services.gateway.web.api import Api, segment
 from services.gateway.web.visit import Anyone, Visit
+from services.gateway.web.words import PERIOD_REASONS, SERVICES
 from shared.http.dependencies import BusinessTime
 
 router = APIRouter(include_in_schema=False)
@@ -19,10 +20,16 @@ HOURS = 8
 """Greatest number of hours in the picture of how full a library was."""
 
 
+def in_language(branch: dict[str, Any], language: str) -> dict[str, Any]:
+    """Return a library with its name in a language, if it has one there."""
+    return branch | {"name": branch["names"].get(language, branch["name"])}
+
+
 async def branches_by_code(api: Api) -> dict[str, dict[str, Any]]:
-    """Return today's libraries by code; empty if the API cannot list them."""
+    """Return today's libraries by code, in the page's language; empty if they can't be listed."""
     reply = await api.get("/v1/branches", limit=MOST)
-    return {one["code"]: one for one in reply.json()["items"]} if reply.done else {}
+    items = reply.json()["items"] if reply.done else []
+    return {one["code"]: in_language(one, api.language) for one in items}
 
 
 async def branch_names(api: Api) -> dict[str, str]:
@@ -73,7 +80,8 @@ async def get_branches(visit: Anyone, now: BusinessTime) -> Response:
     """List all libraries, and show which of them are open now."""
     reply = await visit.api.get("/v1/branches", limit=MOST)
     at = now.astimezone(visit.zone)
-    shown = sorted(reply.json()["items"], key=lambda one: str(one["name"]))
+    named = [in_language(one, visit.language.code) for one in reply.json()["items"]]
+    shown = sorted(named, key=lambda one: str(one["name"]))
     return visit.page("libraries.html", branches=shown, at=at)
 
 
@@ -87,7 +95,7 @@ async def get_branch(visit: Anyone, now: BusinessTime, code: str, on: str = "") 
         visit.api.get("/v1/notices", branch=code, limit="5"),
         visit.api.get(f"/v1/branches/{segment(code)}/occupancy"),
     )
-    branch = asked.json()
+    branch = in_language(asked.json(), visit.language.code)
     occupancy = counted.json() if counted.done and day == at.date() else None
     return visit.page(
         "library.html",
@@ -95,17 +103,25 @@ async def get_branch(visit: Anyone, now: BusinessTime, code: str, on: str = "") 
         day=day,
         is_today=day == at.date(),
         until=_until(visit, branch, at),
+        services=[
+            one | {"until": _until(visit, one, at)}
+            for service in SERVICES
+            for one in branch["service_hours"]
+            if one["service"] == service
+        ],
+        service_names=SERVICES,
+        reasons=PERIOD_REASONS,
         notices=news.json()["items"] if news.done else [],
         occupancy=occupancy,
         hours=picture(occupancy, at) if occupancy else [],
     )
 
 
-def _until(visit: Visit, branch: Mapping[str, Any], at: datetime) -> str:
-    """Return until when a library that is open now is open: a time of today, or a later moment."""
-    if branch["open_until"] is None:
+def _until(visit: Visit, place: Mapping[str, Any], at: datetime) -> str:
+    """Return until when a library or service that is open now is open: a time, or a moment."""
+    if place["open_until"] is None:
         return ""
-    until = datetime.fromisoformat(branch["open_until"]).astimezone(visit.zone)
+    until = datetime.fromisoformat(place["open_until"]).astimezone(visit.zone)
     if until.date() == at.date():
         return f"{until:%H:%M}"
     return visit.language.moment(until, visit.zone)

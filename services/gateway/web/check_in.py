@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 
 from services.gateway.web import session
 from services.gateway.web.api import Failure, segment
+from services.gateway.web.branches import in_language
 from services.gateway.web.fields import Fields, filled
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import Anyone, Visit
@@ -84,7 +85,7 @@ async def _page(visit: Visit, venue: str, refused: Failure | None = None) -> Res
         "check-in.html",
         status=refused.status if refused else 200,
         venue=venue,
-        library=found,
+        library=in_language(found, visit.language.code),
         since=datetime.fromtimestamp(int(since), UTC) if since.isdecimal() else None,
         known=await _known(visit),
         refused=refused,

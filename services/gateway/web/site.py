@@ -25,6 +25,7 @@ from services.gateway.web import (
     setting,
     sign_in,
     study_rooms,
+    study_sessions,
     tracing,
     unsubscribe,
 )
@@ -36,6 +37,7 @@ from services.gateway.web.desk import (
     deliveries,
     fetching,
     lending,
+    libraries,
     news,
     patrons,
     suspensions,
@@ -45,6 +47,7 @@ from services.gateway.web.desk import (
 )
 from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.desk import study_rooms as desk_study_rooms
+from services.gateway.web.desk import study_sessions as desk_study_sessions
 from services.gateway.web.session import (
     SESSION,
     FlashMessage,
@@ -62,7 +65,7 @@ ROUTERS = tuple(
         *(devices, history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
-        wordings,
+        *(libraries, study_sessions, desk_study_sessions, wordings),
     )
 )
 

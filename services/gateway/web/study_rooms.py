@@ -18,9 +18,16 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/study-rooms")
 async def get_seasons(visit: Anyone) -> Response:
-    """List the seasons that are not over."""
-    asked, names = await asyncio.gather(visit.api.get("/v1/study-seasons"), branch_names(visit.api))
-    return visit.page("study-rooms.html", seasons=asked.json()["items"], branches=names)
+    """List the seasons that are not over, and the rooms of which sessions can be booked."""
+    asked, found, names = await asyncio.gather(
+        visit.api.get("/v1/study-seasons"),
+        visit.api.get("/v1/study-rooms"),
+        branch_names(visit.api),
+    )
+    rooms = [room for room in found.json()["items"] if room["places"]]
+    return visit.page(
+        "study-rooms.html", seasons=asked.json()["items"], rooms=rooms, branches=names
+    )
 
 
 @router.get("/study-rooms/{season_id}")

@@ -102,7 +102,8 @@ class Visit:
     @property
     def api(self) -> Api:
         """The gateway's routes, called as this visitor."""
-        return Api(self.request, self.caller.token if self.caller else None)
+        token = self.caller.token if self.caller else None
+        return Api(self.request, token, self.language.code)
 
     @property
     def zone(self) -> ZoneInfo:

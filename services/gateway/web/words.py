@@ -44,6 +44,8 @@ MESSAGES = {
     ),
     "withdrawn": marked("You're no longer registered."),
     "applied": marked("Your application is recorded. We'll tell you the result of the draw."),
+    "session-booked": marked("Your place is booked."),
+    "booking-cancelled": marked("Your booking is cancelled."),
     "application-withdrawn": marked("Your application has ended."),
     "enquiry-opened": marked(
         "Your question is sent. We'll tell you when a librarian has answered it."
@@ -167,6 +169,17 @@ PROBLEMS = {
     "applications-not-open": marked("You can't apply yet."),
     "applications-closed": marked("Applications are closed."),
     "season-over": marked("This season is over."),
+    "no-such-study-room": marked("You can't book sessions of this study room."),
+    "no-such-session": marked("There is no such session."),
+    "too-far-ahead": marked("You can't book this day yet."),
+    "session-over": marked("This session is over."),
+    "room-in-season": marked(
+        "On this day, the places of this study room are for readers with admission cards."
+    ),
+    "session-full": marked("All places of this session are booked."),
+    "booked-already": marked("You've booked this session already."),
+    "too-many-bookings": marked("You've as many bookings here as you can have at a time."),
+    "no-such-booking": marked("There is no such booking. It may have ended."),
     # activities
     "no-such-activity": marked("There is no such activity."),
     "no-registration-needed": marked("You don't need to register. Everybody is welcome."),
@@ -218,6 +231,24 @@ ENQUIRIES = {
     "closed": marked("Closed"),
 }
 """States of a patron's question to Ask a Librarian."""
+
+SERVICES = {
+    "adult": marked("Adult library"),
+    "young-adult": marked("Young adult library"),
+    "children": marked("Children's library"),
+    "reference": marked("Reference library"),
+    "study-room": marked("Students' study room"),
+    "book-drop": marked("Book drop"),
+}
+"""Names of the services of a library that can have hours of their own."""
+PERIOD_REASONS = {
+    "examinations": marked("before and during examinations"),
+    "public-holiday": marked("public holiday"),
+    "school-holidays": marked("school holidays"),
+    "works": marked("works in the building"),
+    "other": marked("other hours for a time"),
+}
+"""Reasons of the periods in which a service has other hours than usual."""
 
 CHANNELS = {"email": marked("E-mail")}
 """Names of the channels of messages, beside the inbox."""

@@ -4,18 +4,18 @@ A branch is one aggregate. One version counts the changes of hours and closures 
 snapshot of a branch is a complete calendar with its past.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import Any, Literal
 
+from services.notices.domain.hours import Hours, ServiceHours, checked_hours
 from services.notices.domain.refusals import (
-    BadHours,
     ClosedAlready,
     ClosureOver,
     ClosureWithdrawn,
     NeverClosed,
+    NoSuchService,
     NotInClosure,
     ReopenedAlready,
 )
@@ -23,18 +23,6 @@ from services.notices.domain.reopening import Closed, closed_days
 
 Withdrawal = Literal["ended", "in-error"]
 """`ended`: the closure ends on a day. `in-error`: it should never have been recorded."""
-
-
-@dataclass(frozen=True)
-class Hours:
-    """One period of opening hours; a weekday may have several, and is closed without any."""
-
-    weekday: int
-    """0 is Monday, as in `branch.*` events and in the database; the API counts from 1 (082)."""
-    opens: str
-    """Time of opening, such as `09:00`."""
-    closes: str
-    """Time of closing, such as `20:00`; `24:00` is the end of the day."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +104,21 @@ class Branch:
     weekly: tuple[WeeklyHours, ...]
     """All announced weekly hours, in the order of announcement."""
     closures: tuple[BranchClosure, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Its name in other languages, by language."""
+    service_hours: tuple[ServiceHours, ...] = ()
+    """The services with hours of their own, in order of service."""
+
+    def name_in(self, language: str) -> str:
+        """Return its name in a language, or else the first name."""
+        return self.names.get(language, self.name)
+
+    def service(self, service: str) -> ServiceHours:
+        """Return a service with hours of its own. Raises NoSuchService."""
+        for one in self.service_hours:
+            if one.service == service:
+                return one
+        raise NoSuchService
 
     @property
     def hours(self) -> tuple[Hours, ...]:
@@ -146,21 +149,41 @@ class BranchDay:
     closure: BranchClosure | None
 
 
-def checked_hours(hours: Iterable[Hours]) -> tuple[Hours, ...]:
-    """Return the hours in order of the week. Raises BadHours for an early end or an overlap."""
-    ordered = tuple(sorted(hours, key=lambda h: (h.weekday, h.opens)))
-    for one in ordered:
-        if one.opens >= one.closes:
-            raise BadHours(f"Hours end before they begin: {one.opens} to {one.closes}.")
-    for one, following in pairwise(ordered):
-        if one.weekday == following.weekday and following.opens < one.closes:
-            raise BadHours(f"Hours of one day overlap: {one.opens} and {following.opens}.")
-    return ordered
-
-
-def register(code: str, name: str, kind: str, hours: Iterable[Hours], today: date) -> Branch:
+def register(
+    code: str,
+    name: str,
+    kind: str,
+    hours: Iterable[Hours],
+    today: date,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> Branch:
     """Return a new branch. Raises BadHours."""
-    return Branch(code, 1, name, kind, (WeeklyHours(1, today, checked_hours(hours)),))
+    weekly = (WeeklyHours(1, today, checked_hours(hours)),)
+    return Branch(code, 1, name, kind, weekly, names=names or {})
+
+
+def rename(branch: Branch, name: str, names: Mapping[str, str]) -> Branch:
+    """Return the branch with other names; the same branch if it has them."""
+    if (branch.name, branch.names) == (name, names):
+        return branch
+    return replace(branch, version=branch.version + 1, name=name, names=names)
+
+
+def set_service(branch: Branch, changed: ServiceHours) -> Branch:
+    """Return the branch with other hours of a service; the same branch if it has them."""
+    if changed in branch.service_hours:
+        return branch
+    others = [one for one in branch.service_hours if one.service != changed.service]
+    ordered = sorted((*others, changed), key=lambda one: one.service)
+    return replace(branch, version=branch.version + 1, service_hours=tuple(ordered))
+
+
+def remove_service(branch: Branch, service: str) -> Branch:
+    """Return the branch without hours of a service. Raises NoSuchService."""
+    removed = branch.service(service)
+    left = tuple(one for one in branch.service_hours if one is not removed)
+    return replace(branch, version=branch.version + 1, service_hours=left)
 
 
 def change_hours(branch: Branch, hours: Iterable[Hours], from_: date) -> Branch:

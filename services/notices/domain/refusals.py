@@ -52,6 +52,45 @@ class BadHours(Refusal):
     status = 422
 
 
+class NoSuchService(Refusal):
+    """The service has no hours of its own."""
+
+    code = "no-such-service"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("This service of the library has no hours of its own.")
+
+
+class BadPeriod(Refusal):
+    """The period ends before it starts, or has a day in common with another one."""
+
+    code = "bad-period"
+    status = 422
+
+    def __init__(self) -> None:
+        super().__init__("A period has to end after it starts, and two of them share no day.")
+
+
+class NoSuchPeriod(Refusal):
+    """No period of the service starts on the day."""
+
+    code = "no-such-period"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("No period of this service starts on that day.")
+
+
+class TooManyPeriods(Refusal):
+    """The service has as many periods as it may have."""
+
+    code = "too-many-periods"
+
+    def __init__(self) -> None:
+        super().__init__("This service has too many periods. Remove past ones first.")
+
+
 class NoBranchCovered(Refusal):
     """The scope covers no branch."""
 

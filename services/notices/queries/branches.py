@@ -25,6 +25,7 @@ async def page_of_branches(db: Database, page: Page) -> dict[str, Any]:
     return page_of(found, page, lambda branch: str(branch.id))
 
 
-async def names(db: Database, notices: Iterable[Notice]) -> dict[str, str]:
-    """Return the names of the branches that notices are about, by code."""
-    return await store.branches.find_names(db, {code for one in notices for code in one.branches})
+async def names(db: Database, notices: Iterable[Notice], language: str) -> dict[str, str]:
+    """Return the names of the branches that notices are about in a language, by code."""
+    codes = {code for one in notices for code in one.branches}
+    return await store.branches.find_names(db, codes, language)

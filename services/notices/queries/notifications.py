@@ -65,7 +65,8 @@ async def with_texts(
     language = language_of(code)
     kinds = {kind_of(one.kind).code() for one in found}
     wordings = await store.wordings.find_texts(db, kinds, code)
-    known = await known_of(db, [facts for one in found for facts in (one.about, *one.also)], zone)
+    all_facts = [facts for one in found for facts in (one.about, *one.also)]
+    known = await known_of(db, all_facts, code, zone)
     items = []
     for one in found:
         title = title_of(one.about, known)
@@ -87,13 +88,16 @@ async def as_it_is(told: Notification, run: Run) -> Notification | None:
     return replace(told, about=true[0], also=tuple(true[1:])) if true else None
 
 
-async def known_of(db: Database, all_facts: Sequence[Facts], zone: ZoneInfo) -> Known:
-    """Return the names that these facts refer to."""
-    branches = {code for facts in all_facts for code in facts.get("branches") or ()}
+async def known_of(
+    db: Database, all_facts: Sequence[Facts], language: str, zone: ZoneInfo
+) -> Known:
+    """Return the names that these facts refer to, those of branches in a language."""
+    codes = {code for facts in all_facts for code in facts.get("branches") or ()}
+    codes |= _values("branch", all_facts)
     return Known(
         titles=await store.titles.find_names(db, _values("title_id", all_facts)),
         activities=await store.titles.find_activities(db, _values("activity_id", all_facts)),
-        branches=await store.branches.find_names(db, branches | _values("branch", all_facts)),
+        branches=await store.branches.find_names(db, codes, language),
         enquiries=await store.enquiries.find_subjects(db, _values("enquiry_id", all_facts)),
         zone=zone,
     )

@@ -41,7 +41,7 @@ async def trial_of(
         facts, known = [sample_of(kind).stored], sample_known(zone)
     else:
         facts = [told.about, *told.also]
-        known = await known_of(db, facts, zone)
+        known = await known_of(db, facts, language, zone)
     title = title_of(facts[0], known)
     spoken = language_of(language)
     return message_of(topics[0], facts, known, spoken, title=title, texts=texts)

@@ -15,6 +15,7 @@ from services.notices.routes import (
     notifications,
     occupancy,
     ready_delays,
+    service_hours,
     tracing,
     visits,
     webhooks,
@@ -26,6 +27,6 @@ __all__ = ["router"]
 router = APIRouter()
 for subject in (
     *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
-    *(occupancy, ready_delays, tracing, visits, webhooks, devices, wordings),
+    *(occupancy, ready_delays, service_hours, tracing, visits, webhooks, devices, wordings),
 ):
     router.include_router(subject.router)

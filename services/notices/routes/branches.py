@@ -1,4 +1,4 @@
-"""Routes that register branches, change their hours, and show them to everyone."""
+"""Routes that register branches, change their hours and names, and show them to everyone."""
 
 import datetime as dt
 
@@ -8,11 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.notices.domain import branch as rules
 from services.notices.domain import opening
 from services.notices.domain.branch import Branch
+from services.notices.domain.hours import Hours, Period, PeriodReason, ServiceHours, ServiceName
 from services.notices.domain.refusals import BadHours, BranchExists, NoSuchBranch
 from services.notices.queries import branches
-from services.notices.routes.fields import BranchKind, Code, Id, Name, WeekBody, Weekday
+from services.notices.routes.fields import (
+    BranchKind,
+    Code,
+    Id,
+    Name,
+    Names,
+    WeekBody,
+    Weekday,
+)
 from services.notices.usecases.change_hours import ChangeHours, change_hours
 from services.notices.usecases.register_branch import RegisterBranch, register_branch
+from services.notices.usecases.rename_branch import RenameBranch, rename_branch
 from shared.auth import Staff
 from shared.clock import library_day
 from shared.http.bodies import Body
@@ -28,10 +38,18 @@ class BranchBody(Body):
 
     code: Code
     name: Name
+    names: Names = {}  # noqa: RUF012 - pydantic copies it
     kind: BranchKind
     hours: WeekBody = Field(
         description="Weekly opening hours. The branch is closed on weekdays without an entry."
     )
+
+
+class NamesBody(Body):
+    """The names of a branch."""
+
+    name: Name
+    names: Names = {}  # noqa: RUF012 - pydantic copies it
 
 
 class HoursChangeBody(Body):
@@ -53,7 +71,7 @@ class HoursOut(BaseModel):
     closes: str
 
     @classmethod
-    def of(cls, hours: rules.Hours) -> "HoursOut":
+    def of(cls, hours: Hours) -> "HoursOut":
         """Build the response from a branch's hours."""
         return cls(weekday=hours.weekday + 1, opens=hours.opens, closes=hours.closes)
 
@@ -77,11 +95,72 @@ class DayClosureOut(BaseModel):
         )
 
 
+class PeriodOut(BaseModel):
+    """Days on which a service has other hours than usual."""
+
+    from_: dt.date = Field(serialization_alias="from")
+    until: dt.date = Field(description="Last day of the period.")
+    reason: PeriodReason
+    hours: list[HoursOut] = Field(description="Weekdays without an entry are closed.")
+
+    @classmethod
+    def of(cls, period: Period) -> "PeriodOut":
+        """Build the response from a period."""
+        return cls(
+            from_=period.starts_on,
+            until=period.ends_on,
+            reason=period.reason,
+            hours=[HoursOut.of(hours) for hours in period.hours],
+        )
+
+
+class ServiceOut(BaseModel):
+    """A service with hours of its own, and its state on one day."""
+
+    service: ServiceName
+    weekly_hours: list[HoursOut]
+    periods: list[PeriodOut] = Field(
+        description="Periods with other hours than usual that are not over on the day `on`."
+    )
+    hours: list[HoursOut] = Field(
+        description="Hours on the day `on`; none while a closure closes the branch."
+    )
+    reason: PeriodReason | None = Field(
+        description="Reason of the period that has the day `on`; null: the usual hours."
+    )
+    open_until: dt.datetime | None = Field(
+        description="Time at which it closes, if it is open now, whatever the day `on` is; else "
+        "null."
+    )
+    opens_at: dt.datetime | None = Field(
+        description="Time at which it opens next, if it is closed now; null: it is open, or no "
+        "opening is announced."
+    )
+
+    @classmethod
+    def of(
+        cls, branch: Branch, service: ServiceHours, on: dt.date, local: dt.datetime
+    ) -> "ServiceOut":
+        """Build the response from a service as it is on a day; `local` is the present time."""
+        period = service.period_on(on)
+        until = opening.open_until(branch, local, service)
+        return cls(
+            service=service.service,
+            weekly_hours=[HoursOut.of(hours) for hours in service.hours],
+            periods=[PeriodOut.of(one) for one in service.periods if one.ends_on >= on],
+            hours=[HoursOut.of(hours) for hours in opening.hours_on(branch, on, service)],
+            reason=period.reason if period else None,
+            open_until=until,
+            opens_at=None if until else opening.next_opening(branch, local, service),
+        )
+
+
 class BranchOut(BaseModel):
     """A branch, and what a visitor finds there on one day."""
 
     code: str
     name: str
+    names: dict[str, str] = Field(description="Its name in other languages, by language.")
     kind: str
     version: int
     weekly_hours: list[HoursOut]
@@ -106,6 +185,9 @@ class BranchOut(BaseModel):
         description="Time at which it opens next, if it is closed now; null: it is open, or no "
         "opening is announced."
     )
+    service_hours: list[ServiceOut] = Field(
+        description="Services with hours of their own; the others have those of the branch."
+    )
 
     @classmethod
     def of(cls, branch: Branch, on: dt.date, local: dt.datetime) -> "BranchOut":
@@ -116,6 +198,7 @@ class BranchOut(BaseModel):
         return cls(
             code=branch.id,
             name=branch.name,
+            names=dict(branch.names),
             kind=branch.kind,
             version=branch.version,
             weekly_hours=[HoursOut.of(hours) for hours in branch.hours],
@@ -129,6 +212,7 @@ class BranchOut(BaseModel):
             opens_on=rules.opens_after_closure(branch, on),
             open_until=until,
             opens_at=None if until else opening.next_opening(branch, local),
+            service_hours=[ServiceOut.of(branch, one, on, local) for one in branch.service_hours],
         )
 
 
@@ -145,7 +229,7 @@ async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: R
     """Register a branch."""
     today = library_day(now, run.settings.zone)
     hours = tuple(one.hours() for one in body.hours)
-    command = RegisterBranch(body.code, body.name, body.kind, hours, today)
+    command = RegisterBranch(body.code, body.name, body.kind, hours, today, body.names)
     return BranchOut.of(
         await run(register_branch, command), today, now.astimezone(run.settings.zone)
     )
@@ -161,6 +245,17 @@ async def patch_branch(
     hours = tuple(one.hours() for one in body.hours)
     command = ChangeHours(code, hours, body.from_ or today)
     return BranchOut.of(await run(change_hours, command), today, now.astimezone(run.settings.zone))
+
+
+@router.put("/branches/{code}/names")
+@refuses(NoSuchBranch)
+async def put_names(
+    code: Id, body: NamesBody, caller: Staff, now: BusinessTime, run: Run
+) -> BranchOut:
+    """Change the names of a branch, in all languages."""
+    branch = await run(rename_branch, RenameBranch(code, body.name, body.names))
+    zone = run.settings.zone
+    return BranchOut.of(branch, library_day(now, zone), now.astimezone(zone))
 
 
 @router.get("/branches")

@@ -91,13 +91,13 @@ class _Feed:
         place = {} if branch is None else {"branch": branch.id}
         title = words.say(ALL_NOTICES)
         if branch is not None:
-            title = words.say(NOTICES_OF).format(library=branch.name)
+            title = words.say(NOTICES_OF).format(library=branch.name_in(self._language))
         channel = Channel(
             id=f"urn:carrel:notices:{'all' if branch is None else branch.id}:{self._language}",
             title=title,
             publisher=words.say(PUBLISHER),
             language=self._language,
-            names=await branches.names(self._db, found),
+            names=await branches.names(self._db, found, self._language),
             site=settings.public_url,
             page="/notices" + (f"?{urlencode(place)}" if place else ""),
             path=f"{path}?{urlencode({**place, 'lang': self._language})}",

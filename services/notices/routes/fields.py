@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from services.notices.domain import branch as rules
+from services.notices.domain.hours import Hours
 from shared.http.bodies import Body
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,10}$")]
@@ -13,6 +13,10 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
 Language = Literal["en", "zh-Hant", "zh-Hans"]
+Names = Annotated[
+    dict[Annotated[str, StringConstraints(pattern=r"^(en|zh-Hant|zh-Hans)$")], Name],
+    Field(max_length=3, description="Its name in other languages, by language."),
+]
 Id = Annotated[str, StringConstraints(max_length=100)]
 Weekday = Annotated[
     int, Field(ge=1, le=7, description="Weekday as in ISO 8601: 1 is Monday, 7 is Sunday.")
@@ -26,9 +30,9 @@ class HoursBody(Body):
     opens: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     closes: str = Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")
 
-    def hours(self) -> rules.Hours:
+    def hours(self) -> Hours:
         """Return the hours as a domain value."""
-        return rules.Hours(self.weekday - 1, self.opens, self.closes)
+        return Hours(self.weekday - 1, self.opens, self.closes)
 
 
 WeekBody = Annotated[list[HoursBody], Field(max_length=28)]

@@ -123,6 +123,7 @@ class VenueOut(OccupancyOut):
     """The branch at whose door a code was scanned."""
 
     name: str
+    names: dict[str, str] = Field(description="Its name in other languages, by language.")
     position: int | None = Field(
         description="Place in the queue of the ticket in the query; 0: called, enter now; null: "
         "there is no such ticket, or it has lapsed."
@@ -189,6 +190,7 @@ async def get_venue(
     return VenueOut(
         **OccupancyOut.of(found).model_dump(),
         name=found.branch.name,
+        names=dict(found.branch.names),
         position=position,
         ticket_minutes=0 if position == 0 else minutes,
     )

@@ -68,9 +68,12 @@ async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Branch], s
     return await read_snapshot_page(db[BRANCHES], Branch, query)
 
 
-async def find_names(db: Database, codes: Collection[str]) -> dict[str, str]:
-    """Return the names of the registered branches among these codes, by code."""
+async def find_names(db: Database, codes: Collection[str], language: str) -> dict[str, str]:
+    """Return the names of the registered branches among these codes in a language, by code."""
     if not codes:
         return {}
-    found = db[BRANCHES].find({"_id": {"$in": sorted(codes)}}, {"name": 1})
-    return {document["_id"]: document["name"] async for document in found}
+    found = db[BRANCHES].find({"_id": {"$in": sorted(codes)}}, {"name": 1, "names": 1})
+    return {
+        document["_id"]: document.get("names", {}).get(language, document["name"])
+        async for document in found
+    }

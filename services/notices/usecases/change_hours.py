@@ -5,7 +5,8 @@ from datetime import date
 
 from services.notices import store
 from services.notices.domain import branch as rules
-from services.notices.domain.branch import Branch, Hours
+from services.notices.domain.branch import Branch
+from services.notices.domain.hours import Hours
 from services.notices.domain.refusals import NoSuchBranch
 from services.notices.usecases.publish_branch import hours_changed
 from shared.unit_of_work import Work

@@ -3,7 +3,8 @@
 from datetime import date
 from typing import Any
 
-from services.notices.domain.branch import Announcement, Branch, Hours
+from services.notices.domain.branch import Announcement, Branch
+from services.notices.domain.hours import Hours
 from shared.contracts.notices import (
     BranchClosed,
     BranchClosureChanged,
@@ -20,7 +21,7 @@ def registered(branch: Branch) -> BranchRegistered:
 
 
 def hours_changed(branch: Branch) -> BranchHoursChanged:
-    """Return the event of a branch's changed weekly hours."""
+    """Return the event of a branch's changed hours or names."""
     return BranchHoursChanged.model_validate(_snapshot(branch))
 
 
@@ -70,6 +71,23 @@ def _snapshot(branch: Branch) -> dict[str, Any]:
         "services": latest.services if latest else (),
         "measures": latest.measures if latest else (),
         "capacity": latest.capacity if latest else None,
+        "names": branch.names,
+        "service_hours": [
+            {
+                "service": one.service,
+                "hours": _hours(one.hours),
+                "periods": [
+                    {
+                        "from": period.starts_on,
+                        "until": period.ends_on,
+                        "reason": period.reason,
+                        "hours": _hours(period.hours),
+                    }
+                    for period in one.periods
+                ],
+            }
+            for one in branch.service_hours
+        ],
     }
 
 

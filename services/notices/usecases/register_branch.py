@@ -1,10 +1,12 @@
 """Register a branch."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 from services.notices import store
-from services.notices.domain.branch import Branch, Hours, register
+from services.notices.domain.branch import Branch, register
+from services.notices.domain.hours import Hours
 from services.notices.domain.refusals import BranchExists
 from services.notices.usecases.publish_branch import registered
 from shared.unit_of_work import Work
@@ -19,13 +21,17 @@ class RegisterBranch:
     kind: str
     hours: tuple[Hours, ...]
     today: date
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Its name in other languages."""
 
 
 async def register_branch(work: Work, command: RegisterBranch) -> Branch:
     """Register the branch and return it. Raises BranchExists or BadHours."""
     if await store.branches.get(work, command.code):
         raise BranchExists(command.code)
-    branch = register(command.code, command.name, command.kind, command.hours, command.today)
+    branch = register(
+        command.code, command.name, command.kind, command.hours, command.today, names=command.names
+    )
     await store.branches.add(work, branch)
     work.record(registered(branch))
     return branch

@@ -7,18 +7,17 @@ import pytest
 
 from services.notices.domain.branch import (
     Branch,
-    Hours,
     Terms,
     amend,
     cancel_reopening,
     change_hours,
-    checked_hours,
     close,
     day_of,
     register,
     reopen,
     withdraw,
 )
+from services.notices.domain.hours import Hours, checked_hours
 from services.notices.domain.refusals import (
     BadHours,
     ClosedAlready,

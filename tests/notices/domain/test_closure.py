@@ -7,12 +7,12 @@ import pytest
 from services.notices.domain.branch import (
     Branch,
     BranchClosure,
-    Hours,
     close,
     register,
     withdraw,
 )
 from services.notices.domain.closure import Closure, amended, concerned, state_of
+from services.notices.domain.hours import Hours
 from services.notices.domain.refusals import NotInClosure
 
 AT = datetime(2020, 12, 9, 10, tzinfo=UTC)

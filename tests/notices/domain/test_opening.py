@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.notices.domain.branch import Branch, Hours, Terms, close, register, reopen
+from services.notices.domain.branch import Branch, Terms, close, register, reopen
+from services.notices.domain.hours import Hours
 from services.notices.domain.opening import next_opening, open_until
 
 ZONE = ZoneInfo("Asia/Hong_Kong")

@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.notices.domain.branch import Hours, close, opens_after_closure, register
+from services.notices.domain.branch import close, opens_after_closure, register
+from services.notices.domain.hours import Hours
 from services.notices.domain.reopening import Closed, closed_days
 
 DAY = date(2020, 12, 9)  # a Wednesday

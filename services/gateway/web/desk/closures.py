@@ -123,15 +123,18 @@ async def _closures(visit: Visit, refused: Reply | None = None) -> Response:
 
 
 async def _closure(visit: Visit, closure_id: str, refused: Reply | None = None) -> Response:
-    asked, activities = await asyncio.gather(
-        visit.api.get(f"/v1/closures/{segment(closure_id)}"), _inside(visit, closure_id)
+    asked, activities, names = await asyncio.gather(
+        visit.api.get(f"/v1/closures/{segment(closure_id)}"),
+        _inside(visit, closure_id),
+        branch_names(visit.api),
     )
     closure = asked.json()
+    covered = {one["branch"]: names.get(one["branch"], one["name"]) for one in closure["covered"]}
     return visit.page(
         "desk/closure.html",
         closure=closure,
         activities=activities,
-        branches={one["branch"]: one["name"] for one in closure["covered"]},
+        branches=covered,
         kinds={kind: KINDS[kind] for kind in KINDS if kind in _kinds(closure)},
         **forms.outcomes(visit, refused, "reopening", "amendment", "withdrawal"),
     )

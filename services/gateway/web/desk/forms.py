@@ -34,6 +34,12 @@ def lines(visit: Visit, name: str) -> list[str]:
     return [line.strip() for line in visit.text(name).splitlines() if line.strip()]
 
 
+def sessions(visit: Visit) -> list[dict[str, str]]:
+    """Return the sessions of a form, one a line, such as `09:00-13:00`."""
+    edges = (line.partition("-") for line in lines(visit, "sessions"))
+    return [{"opens": opens.strip(), "closes": closes.strip()} for opens, _, closes in edges]
+
+
 def scope(visit: Visit) -> dict[str, Any]:
     """Return the ticked libraries, by kind or one by one, in the API's form."""
     chosen = {"kinds": visit.texts("kinds"), "branches": visit.texts("branches")}

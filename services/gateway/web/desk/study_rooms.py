@@ -30,7 +30,7 @@ async def post_season(visit: DeskVisit) -> Response:
     body = {
         "name": visit.text("name"),
         "rooms": _rooms(visit),
-        "sessions": _sessions(visit),
+        "sessions": forms.sessions(visit),
         **forms.given(visit, *DAYS, "grace_minutes"),
     }
     reply = await visit.api.send("POST", API, body, key=visit.key)
@@ -107,12 +107,6 @@ def _rooms(visit: Visit) -> list[dict[str, Any]] | None:
         of_categories = dict(zip(quotas[::2], map(int, quotas[1::2]), strict=True))
         rooms.append({"branch": code, "places": int(places), "quotas": of_categories})
     return rooms
-
-
-def _sessions(visit: Visit) -> list[dict[str, str]]:
-    """Return the sessions of a form, one a line, such as `09:00-13:00`."""
-    edges = (line.partition("-") for line in forms.lines(visit, "sessions"))
-    return [{"opens": opens.strip(), "closes": closes.strip()} for opens, _, closes in edges]
 
 
 async def _send(visit: Visit, season_id: str, command: str, body: Any = None) -> Reply:

@@ -1,0 +1,31 @@
+"""The events of a booking, recorded by the use cases that change one."""
+
+from typing import Any
+
+from services.events.domain.booking import Booking, Ending
+from shared.contracts.events import BookingCancelled, BookingSnapshot
+from shared.unit_of_work import Work
+
+
+def record_booking(work: Work, kind: type[BookingSnapshot], booking: Booking) -> None:
+    """Record an event of `kind` with the booking's current state."""
+    work.record(kind(**snapshot(booking)))
+
+
+def record_cancelled(work: Work, booking: Booking, by: Ending) -> None:
+    """Record that a booking was cancelled."""
+    work.record(BookingCancelled(**snapshot(booking), by=by))
+
+
+def snapshot(booking: Booking) -> dict[str, Any]:
+    """Return the fields that every event about a booking has. The code is not among them."""
+    return {
+        "version": booking.version,
+        "booking_id": booking.id,
+        "patron_id": booking.patron_id,
+        "branch": booking.branch,
+        "starts_at": booking.starts_at,
+        "ends_at": booking.ends_at,
+        "until": booking.until,
+        "state": booking.state,
+    }
