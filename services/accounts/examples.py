@@ -18,6 +18,7 @@ EXAMPLES: Mapping[str, Any] = {
     "card_digest": "9f2c4e8a1b7d3056c9e4f8a2b6d1037e5c9a8f4b2d6e1073a5c8f9b4e2d70613",
     "channel": "email",
     "channels": ["inbox", "email"],
+    "reset_code": "40718256",
     "email": "mei-ling@example.org",
     "expires_in": 3600,
     "followed_branches": ["HKCL"],
@@ -32,6 +33,10 @@ EXAMPLES: Mapping[str, Any] = {
     "status_reason": None,
     "token": UNSUBSCRIBE,
     "unsubscribe": UNSUBSCRIBE,
+    "code": None,
+    "PinResetOut.id": "01781131-3a50-7c64-9b2e-7d4f1a8c6e05",
+    "POST /v1/pin-resets.expires_in": 900,
+    "reset_id": "01781131-3a50-7c64-9b2e-7d4f1a8c6e05",
     # people
     "PatronRef.id": PATRON,
     "StaffIn.card_number": "S0000002",

@@ -107,7 +107,9 @@ async def notify_patrons(event: Event, run: Run) -> None:
         return
     match kind.recipients(event):
         case OnePatron(patron_id):
-            command = NotifyPatron(run.event_id, patron_id, event.topic, run.now, about.stored)
+            command = NotifyPatron(
+                run.event_id, patron_id, event.topic, run.now, about.stored, urgent=kind.urgent
+            )
             await run(notify_patron, command)
         case ListedPatrons() as listed:
             await _notify_listed(_broadcast(event, about.stored, run), listed, run)

@@ -98,3 +98,30 @@ class PreferencesChanged(
         max_length=20, description="Always `inbox`; later also `email`, `sms`."
     )
     keep_history: bool = Field(description="True if returned loans stay linked to the patron.")
+
+
+class PinResetSnapshot(Event):
+    """A patron's request for a new PIN; the code is on no topic."""
+
+    patron_id: Id
+    reset_id: Id
+
+
+class PinResetRequested(
+    PinResetSnapshot,
+    topic="pin.reset-requested",
+    publisher="accounts",
+    key="patron_id",
+    subject="reset_id",
+):
+    """Published when a code to choose a new PIN is to be sent to a patron's e-mail address."""
+
+
+class PinReset(
+    PinResetSnapshot,
+    topic="pin.reset",
+    publisher="accounts",
+    key="patron_id",
+    subject="reset_id",
+):
+    """Published when a patron has chosen a new PIN with the code."""

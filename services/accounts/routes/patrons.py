@@ -10,7 +10,13 @@ from services.accounts.domain.cardholder import (
     Cardholder,
 )
 from services.accounts.domain.patron import BlockedBy, Patron, Status
-from services.accounts.domain.refusals import AlreadyBlocked, CardTaken, NoSuchPatron, NotBlocked
+from services.accounts.domain.refusals import (
+    AlreadyBlocked,
+    CardTaken,
+    NoSuchPatron,
+    NotBlocked,
+    NotSettled,
+)
 from services.accounts.routes.fields import (
     BranchCode,
     CardNumber,
@@ -23,7 +29,7 @@ from services.accounts.routes.fields import (
 from services.accounts.usecases.amend_patron import AmendPatron, Contact, amend_patron
 from services.accounts.usecases.block_patron import BlockPatron, block_patron
 from services.accounts.usecases.check_pin import hash_pin
-from services.accounts.usecases.erase_patron import ErasePatron, erase_patron
+from services.accounts.usecases.erase_patron import erase_settled
 from services.accounts.usecases.register_patron import RegisterPatron, register_patron
 from services.accounts.usecases.unblock_patron import UnblockPatron, unblock_patron
 from shared import auth
@@ -237,10 +243,15 @@ async def patch_patron(
 
 
 @router.delete("/patrons/{patron_id}", tags=["patrons"])
-@refuses(NoSuchPatron)
+@refuses(NoSuchPatron, NotSettled)
 async def delete_patron(patron_id: PatronId, caller: Staff, run: Run) -> PatronRef:
-    """Erase a patron; the response is the tombstone."""
-    return PatronRef.of(await run(erase_patron, ErasePatron(patron_id)))
+    """Erase a patron; the response is the tombstone.
+
+    A patron who has items on loan, owes money or is owed money is not erased: the problem says what
+    is open in `open_loans`, `outstanding_cents` and `refund_due_cents`. Open holds are cancelled.
+    After a 503 the erasure may still be finished, by a job.
+    """
+    return PatronRef.of(await erase_settled(run, patron_id))
 
 
 @router.post("/patrons/{patron_id}/block", tags=["patrons"])

@@ -63,6 +63,7 @@ ABOUT = {
     "recording": marked("Recording"),
     "branch": marked("Library"),
     "enquiry": marked("Question"),
+    "pin": marked("PIN"),
 }
 """Subjects of messages, by the first part of their kind."""
 
@@ -70,6 +71,7 @@ MESSAGES = {
     "copy-missing": marked(
         "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."
     ),
+    "patron-erased": marked("The account is erased."),
     "closure-recorded": marked("The closure is recorded. Due dates are updated within minutes."),
     "closure-changed": marked("The closure is changed. Due dates are updated within minutes."),
     "suspension-recorded": marked("The suspension of fines is recorded."),
@@ -142,6 +144,10 @@ PROBLEMS = {
     ),
     "too-early-to-draw": marked("The announced day of the draw has not come yet."),
     "drawn-already": marked("The places are drawn already."),
+    "not-settled": marked(
+        "The account can't be erased yet. Take back the items, settle the charges and give back "
+        "refunds first."
+    ),
     "card-taken": marked("This card number belongs to another account."),
     "no-such-branch": marked("There is no such library."),
     "no-such-closure": marked("There is no such closure."),

@@ -14,6 +14,7 @@ from services.gateway.web import (
     check_in,
     enquiries,
     files,
+    forgotten_pin,
     history,
     holds,
     inbox,
@@ -33,6 +34,7 @@ from services.gateway.web.desk import bank as desk_bank
 from services.gateway.web.desk import (
     closures,
     deliveries,
+    erasure,
     fetching,
     lending,
     news,
@@ -59,6 +61,7 @@ ROUTERS = tuple(
         *(history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, visitors, tracing, desk_study_rooms),
+        *(forgotten_pin, erasure),
     )
 )
 

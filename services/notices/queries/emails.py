@@ -1,7 +1,7 @@
 """The e-mail that tells a patron of a notification, as text and as HTML."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -23,10 +23,13 @@ class BadAddress(Exception):
 
 @dataclass(frozen=True)
 class Recipient:
-    """The recipient of one e-mail: the address, and the token of the link to unsubscribe."""
+    """The recipient of one e-mail: the address, and what only this message may have."""
 
-    address: str
-    unsubscribe: str
+    address: str = field(repr=False)
+    unsubscribe: str = field(repr=False)
+    """Token of the link to unsubscribe."""
+    pin_code: str | None = field(default=None, repr=False)
+    """Code to choose a new PIN, for a message that was asked for and is no notification only."""
 
 
 def email_of(
@@ -44,7 +47,6 @@ def email_of(
 
     `code` is the code of `language`. Raises BadAddress.
     """
-    unsubscribe = f"{settings.public_url}/unsubscribe/{to.unsubscribe}"
     message = EmailMessage(policy=SMTP)
     message["From"] = settings.sender
     message["To"] = _to(to.address)
@@ -52,20 +54,25 @@ def email_of(
     message["Date"] = at
     message["Message-ID"] = f"<{delivery_id}@{urlsplit(settings.public_url).hostname}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["List-Unsubscribe"] = f"<{unsubscribe}>"
-    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    see = language.say(frame.SEE)
-    stop = language.say(frame.UNSUBSCRIBE)
-    why = language.say(frame.WHY)
-    inbox = f"{settings.public_url}/inbox"
-    message.set_content(
-        "\n\n".join([*texts, see.format(address=inbox), why, stop.format(address=unsubscribe)])
-        + "\n"
-    )
+    if to.pin_code is None:
+        address = f"{settings.public_url}/unsubscribe/{to.unsubscribe}"
+        message["List-Unsubscribe"] = f"<{address}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        stop = language.say(frame.UNSUBSCRIBE)
+        see = language.say(frame.SEE)
+        inbox = f"{settings.public_url}/inbox"
+        plain = [see.format(address=inbox), language.say(frame.WHY), stop.format(address=address)]
+        html = (
+            f"<p>{_linked(see, inbox)}</p><hr><p>{escape(language.say(frame.WHY))}<br>"
+            f"{_linked(stop, address)}</p>"
+        )
+    else:
+        plain = [language.say(frame.CODE).format(code=to.pin_code), language.say(frame.KEEP)]
+        html = "".join(f"<p>{escape(text)}</p>" for text in plain)
+    message.set_content("\n\n".join([*texts, *plain]) + "\n")
     body = "".join(f"<p>{escape(text)}</p>" for text in texts)
     message.add_alternative(
-        f'<!doctype html><html lang="{code}"><meta charset="utf-8"><body>{body}'
-        f"<p>{_linked(see, inbox)}</p><hr><p>{escape(why)}<br>{_linked(stop, unsubscribe)}</p>"
+        f'<!doctype html><html lang="{code}"><meta charset="utf-8"><body>{body}{html}'
         "</body></html>\n",
         subtype="html",
     )

@@ -49,13 +49,15 @@ async def delete_of_patron(work: Work, patron_id: str) -> None:
     await work.delete(DELIVERIES, {"patron_id": patron_id})
 
 
-async def claim(db: Database) -> Delivery | None:
+async def claim(db: Database, *, only_urgent: bool = False) -> Delivery | None:
     """Take the delivery that has waited longest for its try; None if none is due.
 
     One write by the database's clock, outside any transaction, as with a lease: no other process
     gets the delivery within LEASE_SECONDS.
     """
-    due = {"state": "waiting", "$expr": {"$lte": ["$next_at", "$$NOW"]}}
+    due: dict[str, Any] = {"state": "waiting", "$expr": {"$lte": ["$next_at", "$$NOW"]}}
+    if only_urgent:
+        due["urgent"] = True
     until = {"$dateAdd": {"startDate": "$$NOW", "unit": "second", "amount": LEASE_SECONDS}}
     taking: list[dict[str, Any]] = [
         {
