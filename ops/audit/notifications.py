@@ -20,6 +20,7 @@ NOTIFIES_ONE_PATRON = (
     "admission.promoted",
     "pin.reset-requested",
     "pin.reset",
+    "patron.came-of-age",
 )
 """Topics whose events give one patron one notification each; see `_is_notified`."""
 

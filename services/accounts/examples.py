@@ -14,6 +14,7 @@ EXAMPLES: Mapping[str, Any] = {
     "activity_types": ["talk", "workshop"],
     "address": "mei-ling@example.org",
     "blocked_by": [],
+    "born_on": "1990-05-17",
     "card": "P0000001",
     "card_digest": "9f2c4e8a1b7d3056c9e4f8a2b6d1037e5c9a8f4b2d6e1073a5c8f9b4e2d70613",
     "channel": "email",

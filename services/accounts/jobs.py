@@ -1,11 +1,16 @@
 """Scheduled jobs of accounts. Each job may run twice, and on any replica."""
 
+from typing import cast
+
 from services.accounts import store
+from services.accounts.domain.coming_of_age import JUNIOR, latest_birth
 from services.accounts.domain.erasure import PATIENCE
 from services.accounts.domain.refusals import NoSuchPatron, NotSettled
+from services.accounts.settings import Settings
+from services.accounts.usecases.come_of_age import ComeOfAge, come_of_age
 from services.accounts.usecases.erase_patron import erase_settled
 from services.accounts.usecases.reset_pin import send_code
-from shared.clock import wall_clock
+from shared.clock import library_day, wall_clock
 from shared.jobs import Jobs, in_any_order
 from shared.unit_of_work import Run
 
@@ -35,4 +40,16 @@ async def pin_resets(run: Run) -> int:
     done = 0
     async for reset_id in in_any_order(store.find_requested_resets(run.database)):
         done += await run(send_code, reset_id)
+    return done
+
+
+@jobs.every(minutes=60)
+async def birthdays(run: Run) -> int:
+    """Make juniors adults who have come of age by the library day of `now`; return how many."""
+    age = cast(Settings, run.settings).adult_age
+    day = library_day(run.now, run.settings.zone)
+    done = 0
+    born_by = latest_birth(day, age)
+    async for patron_id in in_any_order(store.find_born_by(run.database, JUNIOR, born_by)):
+        done += await run(come_of_age, ComeOfAge(patron_id, day, age))
     return done

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
@@ -18,6 +18,7 @@ from services.accounts.domain.signing_key import SigningKey
 from services.accounts.domain.standing import Standing
 from shared.mongo import (
     Database,
+    Document,
     Indexes,
     SnapshotQuery,
     from_document,
@@ -28,7 +29,7 @@ from shared.personal_data import Personal
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "patrons": [],
+    "patrons": [IndexModel([("category", ASCENDING)])],
     "cardholders": [IndexModel([("card_digest", ASCENDING)], unique=True)],
     "preferences": [],
     "standings": [],
@@ -130,6 +131,19 @@ async def find_patron(db: Database, patron_id: str) -> Patron | None:
     """Return the same as `patron`, read outside any transaction."""
     found = await db.patrons.find_one({"_id": patron_id, "status": {"$ne": "erased"}})
     return None if found is None else from_document(Patron, found)
+
+
+async def find_born_by(db: Database, category: str, day: date) -> AsyncIterator[str]:
+    """Yield the ids of patrons of a category whose known date of birth is not after a day."""
+    holder = {"from": "cardholders", "localField": "_id", "foreignField": "_id", "as": "holder"}
+    stages: list[dict[str, Any]] = [
+        {"$match": {"category": category}},
+        {"$lookup": holder},
+        {"$match": {"holder.born_on": {"$gt": "", "$lte": day.isoformat()}}},
+        {"$project": {"_id": 1}},
+    ]
+    async for found in db.patrons.aggregate(stages):
+        yield found["_id"]
 
 
 async def find_cardholder(db: Database, cardholder_id: str) -> Cardholder | None:
@@ -325,7 +339,7 @@ async def take_reset_try(db: Database, reset_id: str, now: datetime) -> PinReset
     live = {"_id": reset_id, "tries": {"$lt": MOST_TRIES}, "expires_at": {"$gt": now}}
     change = {"$inc": {"tries": 1, "version": 1}}
     sent = {"state": {"$in": ["sent", "used"]}}
-    found = await db.pin_resets.find_one_and_update(
+    found: Document | None = await db.pin_resets.find_one_and_update(
         live | sent, change, return_document=ReturnDocument.AFTER
     )
     return None if found is None else from_document(PinReset, found)

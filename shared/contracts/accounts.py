@@ -77,6 +77,16 @@ class PatronErased(
     """Published when a patron is erased: each service deletes their data and keeps a tombstone."""
 
 
+class PatronCameOfAge(
+    PatronSnapshot,
+    topic="patron.came-of-age",
+    publisher="accounts",
+    key="patron_id",
+    subject="patron_id",
+):
+    """Published when a junior patron has become an adult one on their birthday."""
+
+
 class PreferencesChanged(
     Event,
     topic="preferences.changed",

@@ -45,7 +45,8 @@ async def lending(
     settings: Settings, api: Api, mongo_url: str, database: str
 ) -> AsyncIterator[Desk]:
     """A real circulation that accounts can reach, with a branch."""
-    own = reaching(settings_for(mongo_url, database), accounts=api.url)
+    secret = {"service_secret": settings.service_secret}
+    own = reaching(settings_for(mongo_url, database), accounts=api.url).model_copy(update=secret)
     async with served(create_circulation, own) as circulation:
 
         async def keys() -> dict[str, Any]:
@@ -53,7 +54,7 @@ async def lending(
             return {"keys": [*published, *(await test_keys())["keys"]]}
 
         # Tokens of people are signed by the tests, those of services by accounts.
-        circulation.app.state.verifier = Verifier(keys)
+        api.app.state.verifier = circulation.app.state.verifier = Verifier(keys)
         desk = Desk(circulation)
         await desk.hear(branch())
         owners = Owners(

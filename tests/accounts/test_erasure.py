@@ -12,7 +12,7 @@ from shared.clock import wall_clock
 from shared.unit_of_work import Origin, Run
 from tests.accounts.people import OPS, SERVICE, STAFF, events, registered
 from tests.circulation.desk import Desk, noon
-from tests.support import Answer, Api, token
+from tests.support import Answer, Api, reaching, token
 
 ACCOUNTS = token("accounts", ["service"])
 NOTHING_OPEN = {"open_loans": 0, "outstanding_cents": 0, "refund_due_cents": 0}
@@ -73,7 +73,8 @@ async def test_loans_then_charges_then_refunds_stop_an_erasure(api: Api, lending
 
 async def test_open_holds_do_not_stop_an_erasure(api: Api, lending: Desk) -> None:
     patron = await reader(api, lending)
-    loan = await lending.loan(to=await lending.patron("p2"))
+    await lending.patron("p2")
+    loan = await lending.loan(to="p2")
     hold = {"title_id": loan["title_id"], "pickup_branch": "HKCL"}
     as_ = token(patron)
     placed = await lending.api.post("/v1/holds", hold, as_=as_, at=noon("2020-11-21"))
@@ -111,9 +112,9 @@ async def test_a_patron_with_closed_borrowing_can_neither_borrow_nor_reserve(
     assert (await close(lending, patron)).json()["closed"]
     assert (await close(lending, patron)).json()["closed"]
     body = {"card_number": f"C-{patron}", "barcodes": [barcode], "branch": "HKCL"}
-    for offline in (False, True):
+    for more in ({}, {"offline": True, "at": noon("2020-11-20")}):
         answer = await lending.api.post(
-            "/v1/checkouts", {**body, "offline": offline}, as_=STAFF, at=noon("2020-11-20")
+            "/v1/checkouts", {**body, **more}, as_=STAFF, at=noon("2020-11-20")
         )
         assert (answer.status, answer.json()["code"]) == (404, "no-such-card")
     hold = {"title_id": title, "pickup_branch": "HKCL"}
@@ -153,11 +154,11 @@ async def test_without_circulation_nobody_is_erased_until_the_job_reaches_it(
 ) -> None:
     patron = await reader(api, lending)
     owners = api.app.state.unit_of_work.owners
-    url = owners._settings.urls["circulation"]
-    owners._settings.urls["circulation"] = "http://127.0.0.1:9"
+    right = owners._settings
+    owners._settings = reaching(right, circulation="http://127.0.0.1:9")
     assert (await erase(api, patron)).status == 503
     assert (await api.get(f"/v1/patrons/{patron}", as_=STAFF)).status == 200
-    owners._settings.urls["circulation"] = url
+    owners._settings = right
     assert await finish(api) == 1
     assert (await api.get(f"/v1/patrons/{patron}", as_=STAFF)).status == 404
 

@@ -51,6 +51,7 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
     "refund": ({"card", "barcode", "kind", "cents"}, set()),
     "ask-statement": ({"card", "barcode"}, set()),
     "run-job": ({"job"}, set()),
+    "erase": ({"card"}, set()),
     "ask-recording": ({"card", "activity"}, set()),
     "ask-librarian": ({"card", "subject", "text"}, {"branch"}),
     "answer-enquiry": ({"card", "subject", "text"}, set()),
@@ -85,6 +86,7 @@ MUST_EXPECT = {
     "return-found",
     "ask-statement",
     "preview-closure",
+    "erase",
 }
 
 Row = dict[str, Any]
@@ -473,6 +475,15 @@ def ask_statement(library: Library, step: Row, today: date) -> None:
     assert all(cause["reason"] in reasons for cause in expected["causes"])
 
 
+def erase(library: Library, step: Row, today: date) -> None:
+    """Compare what the refusal names with the patron's loans and debts."""
+    assert step["expect"] == {
+        "open_loans": sum(loan.card == step["card"] for loan in library.loans.values()),
+        "outstanding_cents": library.owed.get(step["card"], 0),
+        "refund_due_cents": 0,
+    }
+
+
 def lower_fines(library: Library, step: Row, today: date) -> None:
     lowered = []
     for fine in library.fines.values():
@@ -592,6 +603,7 @@ PLAYED: dict[str, Callable[[Library, Row, date], None]] = {
     "refund": refund,
     "ask-statement": ask_statement,
     "preview-closure": preview_closure,
+    "erase": erase,
     "run-job": run_job,
     "expect": look,
 }

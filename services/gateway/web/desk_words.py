@@ -64,6 +64,7 @@ ABOUT = {
     "branch": marked("Library"),
     "enquiry": marked("Question"),
     "pin": marked("PIN"),
+    "patron": marked("Library card"),
 }
 """Subjects of messages, by the first part of their kind."""
 
@@ -202,6 +203,7 @@ FIELDS = {
     "at": marked("Returned on"),
     "name": marked("Name"),
     "pin": marked("PIN"),
+    "born_on": marked("Date of birth"),
     "email": marked("E-mail"),
     "phone": marked("Telephone"),
     "home_branch": marked("Home library"),

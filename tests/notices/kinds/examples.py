@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared.contracts import Event
 from shared.contracts.accounts import (
     PatronBlocked,
+    PatronCameOfAge,
     PatronUnblocked,
     PatronUpdated,
     PinReset,
@@ -111,6 +112,7 @@ def story() -> list[Happened]:
         samples.seat(AdmissionPromoted, 1, patron_id="e"),
         PinResetRequested(patron_id="e", reset_id="reset-1", version=1),
         PinReset(patron_id="e", reset_id="reset-1", version=2),
+        PatronCameOfAge.model_validate({**snapshot, "patron_id": "e", "version": 2}),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -156,7 +158,7 @@ INBOXES = [
     [],
     ["fines.resumed", "fines.suspended"],
     [
-        *("pin.reset", "pin.reset-requested"),
+        *("patron.came-of-age", "pin.reset", "pin.reset-requested"),
         *("admission.promoted", "admission.granted", "admission.standby"),
         *("enquiry.closed", "enquiry.answered"),
         *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
@@ -190,6 +192,7 @@ SAYS = {
     "admission.promoted": {"branch", "season", "held_until"},
     "pin.reset-requested": set(),
     "pin.reset": set(),
+    "patron.came-of-age": set(),
     "hold.ready": {"title", "branch", "collect_from", "shelf_until"},
     "hold.changed": {"title", "branch", "collect_from", "shelf_until"},
     "hold.expired": {"title"},
