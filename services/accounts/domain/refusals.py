@@ -54,7 +54,6 @@ class WrongResetCode(Refusal):
     """The code for a new PIN is wrong, used or too old, or no code was sent at all."""
 
     code = "wrong-reset-code"
-    status = 403
     reason = "This code is wrong or too old. Check it, or ask for a new one."
 
 

@@ -9,7 +9,7 @@ from services.gateway.web.visit import Anyone, Visit
 
 router = APIRouter(include_in_schema=False)
 
-_EDITABLE = (403, 409, 422, 429)
+_EDITABLE = (409, 422, 429)
 
 
 @router.get("/forgotten-pin")
