@@ -51,6 +51,7 @@ SERVICES = (
         port=8101,
         prefixes=(
             "/v1/sessions",
+            "/v1/pin-resets",
             "/v1/patrons",
             "/v1/staff",
             "/v1/me/preferences",

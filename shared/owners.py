@@ -118,6 +118,14 @@ class Owners:
         """
         return await self._ask("POST", service, path, now=now, body=question, within=within)
 
+    async def command(self, service: str, path: str, *, now: datetime, within: float) -> Any:
+        """Send a command without a body by POST; return the answer as `get` does.
+
+        The command may arrive although OwnerAway is raised, and may arrive twice if it is sent
+        again: it has to be one that can be repeated.
+        """
+        return await self._ask("POST", service, path, now=now, within=within)
+
     async def _ask(
         self,
         method: str,

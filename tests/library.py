@@ -206,6 +206,16 @@ class Library:
         results: list[dict[str, Any]] = answer["results"]
         return results
 
+    async def settle(self, card: str, branch: str) -> None:
+        """Take back all that a patron has on loan and waive what they owe, as before an erasure."""
+        loans = (await self.get("/v1/me", by=card))["loans"]
+        if loans:
+            await self.take_back([loan["barcode"] for loan in loans], branch)
+        for charge in (await self.get("/v1/me/charges", by=card))["items"]:
+            if charge["outstanding_cents"]:
+                waiver = {"amount_cents": charge["outstanding_cents"], "reason": "They leave"}
+                await self.post(f"/v1/charges/{charge['id']}/waiver", waiver, by="staff")
+
     async def job(self, name: str) -> int:
         """Run a job now, and return how many items it processed."""
         answer = await self.post(f"/v1/ops/jobs/{name}", by="ops")

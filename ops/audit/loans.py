@@ -6,6 +6,22 @@ from ops.audit.findings import Audit
 from shared.mongo import Database
 
 
+async def check_erasures(result: Audit, accounts: Database, store: Database) -> None:
+    """Check that erased patrons have no loans or debts, and only they have closed borrowing."""
+    erased = {one["_id"] async for one in accounts.patrons.find({"status": "erased"}, {"_id": 1})}
+    begun = {one["_id"] async for one in accounts.erasures.find({}, {"_id": 1})}
+    async for borrower in store.borrowers.find({}):
+        patron = borrower["_id"]
+        result.expect(
+            patron not in erased or not (borrower["open_loans"] or borrower["outstanding_cents"]),
+            f"patron {patron} was erased with open loans or charges",
+        )
+        result.expect(
+            not borrower.get("closed") or patron in erased | begun,
+            f"patron {patron} can't borrow, although nobody erases them",
+        )
+
+
 async def check_copies_and_limits(result: Audit, store: Database) -> None:
     """Check that each copy on loan has one open loan, and that each patron's counts are right."""
     open_by_copy: Counter[str] = Counter()

@@ -18,6 +18,9 @@ NOTIFIES_ONE_PATRON = (
     "admission.granted",
     "admission.standby",
     "admission.promoted",
+    "pin.reset-requested",
+    "pin.reset",
+    "patron.came-of-age",
 )
 """Topics whose events give one patron one notification each; see `_is_notified`."""
 

@@ -14,7 +14,7 @@ from ops.audit.enquiries import check_enquiries
 from ops.audit.events import check_events
 from ops.audit.findings import Audit
 from ops.audit.holds import check_holds
-from ops.audit.loans import check_copies_and_limits
+from ops.audit.loans import check_copies_and_limits, check_erasures
 from ops.audit.lost_events import recorded_as_lost
 from ops.audit.notifications import check_notifications
 from ops.audit.registrations import check_registrations
@@ -39,6 +39,7 @@ async def audit(settings: Settings) -> Audit:
         for branch in await branches_to_move(stores["circulation"]):
             result.expect(False, f"the due dates of {branch} are still being moved")
         await check_copies_and_limits(result, stores["circulation"])
+        await check_erasures(result, stores["accounts"], stores["circulation"])
         await check_fines(result, stores["circulation"])
         await check_ledger(result, stores["circulation"])
         await check_payments(result, stores["circulation"])

@@ -29,6 +29,7 @@ SHOWN = 20
 KEPT_IN = {
     "patron": "patrons",
     "preferences": "preferences",
+    "pin": "pin_resets",
     "title": "titles",
     "loan": "loans",
     "hold": "holds",

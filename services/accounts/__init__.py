@@ -3,8 +3,8 @@
 Owns patrons, their personal details and PINs, the accounts of staff, stations and operators, tokens
 and the keys that sign them, and preferences (My Setting).
 
-Publishes patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased and
-preferences.changed.
+Publishes patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
+patron.came-of-age, preferences.changed, pin.reset-requested and pin.reset.
 
 Subscribes to fine.assessed, fine.adjusted, fine.paid and fine.waived: a patron who owes too much is
 blocked.

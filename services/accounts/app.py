@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.accounts import consumers, examples, routes, snapshots, store
+from services.accounts import consumers, examples, jobs, routes, snapshots, store
 from services.accounts.domain.refusals import Refusal
 from services.accounts.settings import Settings
 from services.accounts.usecases.publish_keys import public_keys
@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             refusal=Refusal,
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
+            jobs=jobs.jobs,
             keys=_own_keys,
         ),
         settings or load(Settings),

@@ -1,8 +1,11 @@
 """Queries of accounts."""
 
+from datetime import datetime
+
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.patron import Patron
+from services.accounts.domain.pin_reset import is_live
 from services.accounts.domain.preferences import Setting
 from services.accounts.domain.refusals import NoSuchPatron
 from shared.mongo import Database
@@ -32,3 +35,9 @@ async def preferences(db: Database, patron_id: str) -> Setting:
     if found is None or chosen is None or holder is None:
         raise NoSuchPatron
     return Setting(chosen, chosen.language or found.language, holder.reachable_by)
+
+
+async def is_live_reset(db: Database, reset_id: str, patron_id: str, at: datetime) -> bool:
+    """Return whether a patron can choose a new PIN with the code of this request, at `at`."""
+    reset = await store.find_pin_reset(db, reset_id)
+    return reset is not None and reset.patron_id == patron_id and is_live(reset, at)

@@ -25,6 +25,13 @@ class Settings(settings.Settings):
         description="Lifetime of tokens of stations and services, in hours.",
     )
 
+    adult_age: int = Field(
+        default=18,
+        ge=1,
+        le=120,
+        description="Age in years from which a patron of the category `junior` becomes `adult`.",
+    )
+
     def token_hours(self, role: str) -> int:
         """Return the lifetime of a token of `role`, in hours."""
         if role == "patron":

@@ -9,6 +9,7 @@ from shared.bus.subscriptions import Subscriptions
 from shared.clock import library_day
 from shared.contracts.accounts import (
     PatronBlocked,
+    PatronCameOfAge,
     PatronErased,
     PatronRegistered,
     PatronSnapshot,
@@ -29,7 +30,14 @@ from shared.unit_of_work import Run
 subscriptions = Subscriptions()
 
 
-@subscriptions.to(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
+@subscriptions.to(
+    PatronRegistered,
+    PatronUpdated,
+    PatronCameOfAge,
+    PatronBlocked,
+    PatronUnblocked,
+    PatronErased,
+)
 async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     """Store the patron's data from accounts, then serve or end the patron's holds.
 

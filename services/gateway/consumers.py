@@ -22,6 +22,7 @@ subscriptions = Subscriptions(apply)
 @subscriptions.to(
     accounts.PatronRegistered,
     accounts.PatronUpdated,
+    accounts.PatronCameOfAge,
     accounts.PatronBlocked,
     accounts.PatronUnblocked,
     accounts.PatronErased,

@@ -101,6 +101,8 @@ async def notify_patrons(event: Event, run: Run) -> None:
     """Notify the patrons that an event concerns, as its notification kind says."""
     if isinstance(event, ActivitySnapshot):
         await run(note_activity, event)
+    elif isinstance(event, PatronSnapshot):
+        await run(note_patron, event)
     kind = kind_of(event.topic)
     about = await kind.of(event, run)
     if about is None:
@@ -115,6 +117,7 @@ async def notify_patrons(event: Event, run: Run) -> None:
                 run.now,
                 about.stored,
                 tell_at=run.now + delay if delay else None,
+                urgent=kind.urgent,
             )
             await run(notify_patron, command)
         case ListedPatrons() as listed:

@@ -63,27 +63,27 @@ MOST_AT_ONCE = 500
 
 
 class EmailAddress(BaseModel):
-    """Accounts' answer: the address for one message."""
+    """Accounts' answer: the address for one message, and the code to choose a new PIN."""
 
     address: str | None
     unsubscribe: str
+    code: str | None = None
 
 
 @jobs.steadily(seconds=1)
 async def deliveries(run: Run) -> int:
     """Send notifications by e-mail; return the number of tries.
 
-    Without a mail server, and in quiet hours, nothing is sent. If the server or another service is
-    away, the round ends, so that the others are not tried in vain.
+    Without a mail server nothing is sent, and in quiet hours only what is urgent. If the server or
+    another service is away, the round ends, so that the others are not tried in vain.
     """
     settings = run.settings
     if not isinstance(settings, Settings) or not settings.smtp_host:
         return 0
-    if settings.is_quiet(wall_clock()):
-        return 0
+    quiet = settings.is_quiet(wall_clock())
     async with Mailer(settings) as mailer:
         for tries in range(AT_ONCE):
-            claimed = await store.deliveries.claim(run.database)
+            claimed = await store.deliveries.claim(run.database, only_urgent=quiet)
             if claimed is None:
                 return tries
             if claimed.kind == DIGEST:
@@ -106,9 +106,10 @@ async def deliveries(run: Run) -> int:
 async def _can_wait(delivery: Delivery, settings: Settings, run: Run) -> bool:
     """Return whether a delivery is to be sent with the digest of its patron.
 
-    One that was tried before is not: it may have arrived, although nobody noted that.
+    An urgent one is not. Nor is one that was tried before: it may have arrived, although nobody
+    noted that.
     """
-    if delivery.tries > 1:
+    if delivery.urgent or delivery.tries > 1:
         return False
     patron = await store.patrons.find_one(run.database, delivery.patron_id)
     told = await store.notifications.find_one(run.database, delivery.notification_id)
@@ -164,13 +165,20 @@ async def _send(
     settings: Settings,
     run: Run,
 ) -> Delivery:
-    """Send these notifications in one e-mail; return what became of it."""
+    """Send these notifications in one e-mail; return what became of it.
+
+    A code to choose a new PIN waits for no digest, so it is asked for one notification alone.
+    """
+    reset_id = currents[0].about.get("reset_id")
     answer = await run.owners.get(
-        "accounts", path_to("v1", "email-addresses", delivery.patron_id), now=run.now
+        "accounts",
+        path_to("v1", "email-addresses", delivery.patron_id),
+        now=run.now,
+        params={"pin_reset": reset_id} if reset_id else None,
     )
     found = None if answer is None else EmailAddress.model_validate(answer)
     if found is None or found.address is None:
-        return dropped(delivery, "no-address", wall_clock())
+        return dropped(delivery, "outdated" if reset_id else "no-address", wall_clock())
     shown = await with_texts(run.database, delivery.patron_id, currents, settings.zone)
     patron = await store.patrons.find_one(run.database, delivery.patron_id)
     code = patron.speaks if patron else "en"
@@ -178,7 +186,7 @@ async def _send(
         message = email_of(
             delivery.id,
             [item.message for item in shown],
-            to=Recipient(found.address, found.unsubscribe),
+            to=Recipient(found.address, found.unsubscribe, found.code),
             code=code,
             language=language_of(code),
             at=wall_clock(),

@@ -77,6 +77,16 @@ class PatronErased(
     """Published when a patron is erased: each service deletes their data and keeps a tombstone."""
 
 
+class PatronCameOfAge(
+    PatronSnapshot,
+    topic="patron.came-of-age",
+    publisher="accounts",
+    key="patron_id",
+    subject="patron_id",
+):
+    """Published when a junior patron has become an adult one on their birthday."""
+
+
 class PreferencesChanged(
     Event,
     topic="preferences.changed",
@@ -102,3 +112,30 @@ class PreferencesChanged(
         default=False,
         description="True: one e-mail a day with all notifications that can wait until then.",
     )
+
+
+class PinResetSnapshot(Event):
+    """A patron's request for a new PIN; the code is on no topic."""
+
+    patron_id: Id
+    reset_id: Id
+
+
+class PinResetRequested(
+    PinResetSnapshot,
+    topic="pin.reset-requested",
+    publisher="accounts",
+    key="patron_id",
+    subject="reset_id",
+):
+    """Published when a code to choose a new PIN is to be sent to a patron's e-mail address."""
+
+
+class PinReset(
+    PinResetSnapshot,
+    topic="pin.reset",
+    publisher="accounts",
+    key="patron_id",
+    subject="reset_id",
+):
+    """Published when a patron has chosen a new PIN with the code."""

@@ -1,12 +1,17 @@
-"""Two replicas of accounts on one real database."""
+"""Two replicas of accounts on one real database, and the circulation that they ask."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from services.accounts.app import create_app
 from services.accounts.settings import Settings
-from tests.support import Api, served
+from services.circulation.app import create_app as create_circulation
+from shared.auth import Verifier
+from shared.owners import Owners
+from tests.circulation.desk import Desk, branch, settings_for
+from tests.support import Api, reaching, served, test_keys
 
 
 @pytest.fixture
@@ -33,3 +38,28 @@ async def other_replica(settings: Settings) -> AsyncIterator[Api]:
     """Another replica of accounts on the same database, which accepts only its own tokens."""
     async with served(create_app, settings, trust_test_keys=False) as api:
         yield api
+
+
+@pytest.fixture
+async def lending(
+    settings: Settings, api: Api, mongo_url: str, database: str
+) -> AsyncIterator[Desk]:
+    """A real circulation that accounts can reach, with a branch."""
+    secret = {"service_secret": settings.service_secret}
+    own = reaching(settings_for(mongo_url, database), accounts=api.url).model_copy(update=secret)
+    async with served(create_circulation, own) as circulation:
+
+        async def keys() -> dict[str, Any]:
+            published = (await api.get("/v1/keys")).json()["keys"]
+            return {"keys": [*published, *(await test_keys())["keys"]]}
+
+        # Tokens of people are signed by the tests, those of services by accounts.
+        api.app.state.verifier = circulation.app.state.verifier = Verifier(keys)
+        desk = Desk(circulation)
+        await desk.hear(branch())
+        owners = Owners(
+            reaching(settings, accounts=api.url, circulation=circulation.url), "accounts"
+        )
+        api.app.state.owners = api.app.state.unit_of_work.owners = owners
+        yield desk
+        await owners.close()

@@ -27,6 +27,7 @@ async def email(api: Api, patron_id: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.usefixtures("lending")
 async def test_notices_learn_the_address_of_a_patron_who_chose_email(api: Api) -> None:
     mei = await registered(api)
     assert (await email(api, mei["id"]))["address"] is None
@@ -59,6 +60,7 @@ async def test_the_link_turns_off_email_and_nothing_else(api: Api) -> None:
     assert [event["channels"] for event in told] == [["email", "inbox", "sms"], ["inbox", "sms"]]
 
 
+@pytest.mark.usefixtures("lending")
 async def test_a_changed_link_and_one_of_an_erased_patron_change_nothing(api: Api) -> None:
     mei = await reachable(api)
     link: str = (await email(api, mei["id"]))["unsubscribe"]

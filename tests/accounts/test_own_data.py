@@ -88,6 +88,7 @@ async def test_one_of_two_pins_chosen_at_once_is_kept(api: Api, other_replica: A
     assert (await api.get(f"/v1/patrons/{mei['id']}", as_=STAFF)).json()["version"] == 1
 
 
+@pytest.mark.usefixtures("lending")
 async def test_an_erased_patron_has_no_addresses(api: Api) -> None:
     mei = await registered(api)
     as_ = token(mei["id"])

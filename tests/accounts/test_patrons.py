@@ -288,6 +288,7 @@ async def test_concurrent_blocks_of_a_patron_succeed_once(api: Api) -> None:
 # ---- erasure ------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("lending")
 async def test_erasure_leaves_a_tombstone_without_personal_data(api: Api) -> None:
     made = await api.post("/v1/patrons", MEI, as_=STAFF, key="made")
     mei = made.json()
@@ -320,6 +321,7 @@ async def test_erasure_leaves_a_tombstone_without_personal_data(api: Api) -> Non
     assert (await registered(api))["id"] != mei["id"]
 
 
+@pytest.mark.usefixtures("lending")
 async def test_an_erased_patron_with_a_valid_token_has_no_preferences(api: Api) -> None:
     mei = await registered(api)
     as_ = token(mei["id"])
@@ -331,6 +333,7 @@ async def test_an_erased_patron_with_a_valid_token_has_no_preferences(api: Api) 
         assert (answer.status, answer.json()["code"]) == (404, "no-such-patron")
 
 
+@pytest.mark.usefixtures("lending")
 async def test_changes_during_an_erasure_leave_no_personal_data(api: Api) -> None:
     for round_ in range(5):
         mei = await registered(api, card_number=f"HK-{round_}")
@@ -358,6 +361,7 @@ async def test_changes_during_an_erasure_leave_no_personal_data(api: Api) -> Non
 # ---- published events ---------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("lending")
 async def test_no_personal_detail_is_in_an_event_or_a_log(
     api: Api, capfd: pytest.CaptureFixture[str]
 ) -> None:

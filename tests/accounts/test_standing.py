@@ -4,6 +4,8 @@ import random
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pytest
+
 from services.accounts.consumers import block_or_unblock
 from shared.contracts.circulation import ChargeSnapshot, FineAssessed, FinePaid, Standing
 from shared.unit_of_work import Origin, Run
@@ -88,6 +90,7 @@ async def test_debt_events_in_any_order_leave_the_newest(api: Api) -> None:
         assert (await now(api, mei))["status"] == "active"
 
 
+@pytest.mark.usefixtures("lending")
 async def test_an_event_without_a_standing_or_of_an_erased_patron_blocks_nobody(api: Api) -> None:
     mei = await registered(api)
     older = told(mei["id"], 1, 450).model_copy(update={"standing": None})

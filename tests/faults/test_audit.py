@@ -191,6 +191,11 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
             "has a count of",
             id="a loan miscounted",
         ),
+        pytest.param(
+            set_one("circulation", "borrowers", {}, {"$set": {"closed": True}}),
+            "although nobody erases them",
+            id="borrowing closed without an erasure",
+        ),
         pytest.param(copy_given_twice, "is kept for 2 holds", id="a copy for two patrons"),
         pytest.param(copy_left_on_the_shelf, "is free while", id="a copy idle while one waits"),
         pytest.param(

@@ -9,6 +9,7 @@ was never reached.
 import asyncio
 import contextlib
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -261,6 +262,48 @@ async def test_places_of_an_erased_patron_go_to_others_whenever_events_is_killed
     found = await audit(running.settings(Settings))
     record(
         FAULTS[LISTENER],
+        running,
+        invariant="after a restart nothing is lost, nothing doubled",
+        found=found,
+        recovery=recovery,
+    )
+    assert found.findings == []
+
+
+ERASURE_KILLS = {
+    "begun": ("accounts", "work.after-commit", 1),
+    "closing": ("circulation", "work.before-commit", 1),
+    "closed, not said so": ("circulation", "work.after-commit", 1),
+    "closed": ("accounts", "erasure.closed", 1),
+    "erasing": ("accounts", "work.before-commit", 2),
+    "erased": ("accounts", "work.after-commit", 2),
+}
+"""Progress of an erasure when a process is killed: its service, the step, and its pass."""
+
+
+async def is_gone(library: Library, patron: str) -> bool:
+    return (await library.try_("GET", patron, by="staff"))[0] == 404
+
+
+@pytest.mark.timeout(600)
+async def test_an_erasure_that_was_begun_is_finished_whichever_process_is_killed(
+    running: System, library: Library
+) -> None:
+    """The request is sent once; the job takes the steps that are left."""
+    recovery = 0.0
+    for service, point, passes in ERASURE_KILLS.values():
+        card = await library.patron(await library.branch())
+        patron = f"/v1/patrons/{(await library.get('/v1/me', by=card))['patron']['id']}"
+        await library.flow.settle(within=60)
+        async with doomed([running.process(service)], point, passes) as death:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                await library.try_("DELETE", patron, by="staff")
+            recovery = max(recovery, (await death).away)
+        await until(partial(is_gone, library, patron))
+    await library.flow.settle(within=60)
+    found = await audit(running.settings(Settings))
+    record(
+        FAULTS[WORK],
         running,
         invariant="after a restart nothing is lost, nothing doubled",
         found=found,

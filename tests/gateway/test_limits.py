@@ -87,10 +87,13 @@ async def test_a_browser_that_has_logged_in_is_counted_as_its_patron(
         assert (await api.get("/v1/titles", as_=PATRON)).status == 429
 
 
-async def test_log_in_attempts_have_their_own_limit(echoes: Echoes, gateway: Gateway) -> None:
+@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/pin-resets"])
+async def test_log_in_attempts_have_their_own_limit(
+    echoes: Echoes, gateway: Gateway, path: str
+) -> None:
     settings, _ = echoes
     async with gateway(limited(settings, login=5)) as api:
-        answers = [await api.post("/v1/sessions", {}, as_=PATRON) for _ in range(20)]
+        answers = [await api.post(path, {}, as_=PATRON) for _ in range(20)]
         assert 5 <= allowed(answers) <= 8
         assert answers[-1].headers["RateLimit"] == '"log-in";r=0;t=12'
         assert (await api.get("/v1/titles")).status == 201

@@ -80,7 +80,7 @@ def test_the_story_has_every_event_that_the_gateway_subscribes_to() -> None:
 async def test_events_in_order_give_the_expected_view(in_order: dict[str, Any]) -> None:
     view, erased, _ = in_order["account_views"]
     assert view["patron"] == {
-        "version": 4,
+        "version": 5,
         "category": "adult",
         "home_branch": "STPL",
         "language": "en",

@@ -28,6 +28,8 @@ NO_SIGN = {
     "POST /v1/ops/keys/rotate": "is about keys",
     "POST /v1/staff": "is about staff",
     "PUT /v1/me/pin": "is kept by nobody but accounts",
+    "POST /v1/pin-resets": "is answered without a word about the card",
+    "PUT /v1/pin-resets/{reset_id}": "is kept by nobody but accounts",
     "PUT /v1/policies/{policy_id}": "is for loans to come",
     "DELETE /v1/policies/{policy_id}": "is for loans to come",
     "POST /v1/titles/{title_id}/copies": "is about copies that nobody has",

@@ -27,6 +27,8 @@ class Lending:
     holds: dict[str, dict[str, Any]] = field(default_factory=dict)
     addresses: dict[str, str | None] = field(default_factory=dict)
     """E-mail addresses of the patrons whom accounts knows; None if e-mail is not chosen."""
+    codes: dict[str, str] = field(default_factory=dict)
+    """Codes to choose a new PIN that can still be used, by the id of the request."""
     inside: list[dict[str, Any]] = field(default_factory=list)
     """Activities during the closures."""
     closed: list[dict[str, Any]] = field(default_factory=list)
@@ -57,11 +59,13 @@ class Lending:
             return self._answer(request, self.holds.get(hold_id))
 
         @app.get("/v1/email-addresses/{patron_id}")
-        async def email(patron_id: str, request: Request) -> Any:
+        async def email(patron_id: str, request: Request, pin_reset: str | None = None) -> Any:
             if patron_id not in self.addresses:
                 return self._answer(request, None)
-            address = {"address": self.addresses[patron_id], "unsubscribe": f"{patron_id}.ok"}
-            return self._answer(request, address)
+            code = self.codes.get(pin_reset) if pin_reset else None
+            address = None if pin_reset and code is None else self.addresses[patron_id]
+            found = {"address": address, "unsubscribe": f"{patron_id}.ok", "code": code}
+            return self._answer(request, found)
 
         @app.get("/v1/charges/{charge_id}")
         async def charge(charge_id: str, request: Request) -> Any:

@@ -14,6 +14,7 @@ from services.notices.app import create_app
 from services.notices.settings import Settings
 from shared.clock import parse_instant, wall_clock
 from shared.contracts import Event
+from shared.contracts.accounts import PinResetRequested
 from shared.contracts.circulation import HoldReady
 from tests.mail_server import MailServer, certificate, listening
 from tests.notices.lending import Lending
@@ -530,6 +531,66 @@ async def test_in_quiet_hours_messages_wait(
         async with served(create_app, with_mail(settings, server, quiet_hours=hours)) as other:
             assert await send(other) == tries
     assert len(server.accepted) == 1
+
+
+CODE = "40718256"
+
+
+def code_requested(patron_id: str = "q") -> PinResetRequested:
+    """Return the request of a patron who has not chosen e-mail."""
+    return PinResetRequested(patron_id=patron_id, reset_id="reset-1", version=1)
+
+
+async def test_a_code_is_sent_at_once_also_to_patrons_who_did_not_choose_email(
+    api: Api, settings: Settings, server: MailServer, lending: Lending
+) -> None:
+    lending.addresses["q"] = "ka-yan@example.org"
+    lending.codes["reset-1"] = CODE
+    await hear(api, registered("q", language="zh-Hant"), "e-1", BEFORE)
+    await hear(api, moved("loan-1", "p"), "e-2", FEBRUARY_17)
+    for _ in range(3):
+        await hear(api, code_requested(), "e-3", FEBRUARY_17)
+    begin, end = [
+        (wall_clock() + timedelta(hours=hours)).astimezone(settings.zone).strftime("%H:%M")
+        for hours in (-6, 6)
+    ]
+    quiet = with_mail(settings, server, quiet_hours=f"{begin}-{end}")
+    async with served(create_app, quiet) as other:
+        assert await send(other) == 1
+    [message] = server.accepted
+    assert server.recipients == ["ka-yan@example.org"]
+    assert message["List-Unsubscribe"] is None
+    for part in parts(message):
+        assert f"您的驗證碼：{CODE}。" in part
+        assert "unsubscribe" not in part
+    assert CODE not in str(message["Subject"])
+
+
+async def test_the_code_is_only_in_the_email(
+    api: Api, server: MailServer, lending: Lending, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lending.addresses["q"] = "ka-yan@example.org"
+    lending.codes["reset-1"] = CODE
+    await hear(api, code_requested(), "e-1", FEBRUARY_17)
+    assert await send(api) == 1
+    assert len(server.accepted) == 1
+    [told] = await inbox(api, "q")
+    assert CODE not in str(told)
+    database = api.app.state.database
+    for name in await database.list_collection_names():
+        async for one in database[name].find():
+            assert CODE not in str(one), name
+    assert CODE not in "".join(capfd.readouterr())
+
+
+async def test_a_code_that_can_no_longer_be_used_is_not_sent(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    lending.addresses["q"] = "ka-yan@example.org"
+    await hear(api, code_requested(), "e-1", FEBRUARY_17)
+    assert await send(api) == 1
+    assert server.accepted == []
+    assert await states(api) == [("dropped", "outdated", None)]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
     "refund": ({"card", "barcode", "kind", "cents"}, set()),
     "ask-statement": ({"card", "barcode"}, set()),
     "run-job": ({"job"}, set()),
+    "erase": ({"card"}, set()),
     "ask-recording": ({"card", "activity"}, set()),
     "ask-librarian": ({"card", "subject", "text"}, {"branch"}),
     "answer-enquiry": ({"card", "subject", "text"}, set()),
@@ -89,6 +90,7 @@ MUST_EXPECT = {
     "return-found",
     "ask-statement",
     "preview-closure",
+    "erase",
 }
 
 Row = dict[str, Any]
@@ -477,6 +479,15 @@ def ask_statement(library: Library, step: Row, today: date) -> None:
     assert all(cause["reason"] in reasons for cause in expected["causes"])
 
 
+def erase(library: Library, step: Row, today: date) -> None:
+    """Compare what the refusal names with the patron's loans and debts."""
+    assert step["expect"] == {
+        "open_loans": sum(loan.card == step["card"] for loan in library.loans.values()),
+        "outstanding_cents": library.owed.get(step["card"], 0),
+        "refund_due_cents": 0,
+    }
+
+
 def lower_fines(library: Library, step: Row, today: date) -> None:
     lowered = []
     for fine in library.fines.values():
@@ -596,6 +607,7 @@ PLAYED: dict[str, Callable[[Library, Row, date], None]] = {
     "refund": refund,
     "ask-statement": ask_statement,
     "preview-closure": preview_closure,
+    "erase": erase,
     "run-job": run_job,
     "expect": look,
 }

@@ -95,6 +95,7 @@ async def test_nothing_that_identifies_an_erased_patron_is_left(
         "messages",
     }
 
+    await library.settle(card, branch)
     await library.call("DELETE", f"/v1/patrons/{patron}", by="staff")
     await library.flow.settle(within=60)
     assert await found(running, secrets) == set()

@@ -22,6 +22,8 @@ OF_ONES_OWN = {
     "POST /v1/questions/{question_id}/votes",
 }
 """Routes that create something for the caller from a public thing."""
+BY_CODE = {"PUT /v1/pin-resets/{reset_id}"}
+"""Routes whose callers have no account yet to show, and prove themselves with a secret code."""
 BODIES: dict[str, Any] = {
     "PATCH /v1/holds/{hold_id}": {"frozen": True},
     "POST /v1/enquiries/{enquiry_id}/replies": {"text": "Somebody else"},
@@ -133,6 +135,8 @@ async def test_objects_that_anyone_may_read_belong_to_the_library(library: Libra
     found = [one for one in await operations(library) if one.parameters and not one.roles]
     assert found
     for operation in found:
+        if operation.id in BY_CODE:
+            continue
         assert set(operation.parameters) <= PUBLIC, f"whose are the things of {operation.id}?"
         assert operation.method == "GET", f"anyone may change what {operation.id} is of"
 

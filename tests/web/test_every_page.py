@@ -117,7 +117,12 @@ async def test_every_guest_page_passes_the_checks(
 ) -> None:
     code, venue = await story.full_library()
     page = await windows.open()
-    starts = ["/catalogue?q=factory", f"/check-in/{venue}", f"/libraries/{code}"]
+    starts = [
+        "/catalogue?q=factory",
+        f"/check-in/{venue}",
+        f"/libraries/{code}",
+        "/forgotten-pin/any",
+    ]
     async for kind in walked(page, starts):
         await looked_at(page, pictures, f"guest{kind.replace('/', '-')}")
 

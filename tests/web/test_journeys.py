@@ -13,6 +13,7 @@ import pytest
 from playwright.async_api import expect
 from pytest_asyncio import fixture
 
+from services.accounts.domain.pin_reset import code_of
 from services.accounts.domain.unsubscribing import unsubscribe_token
 from services.accounts.settings import Settings as AccountsSettings
 from tests.device import subscribed
@@ -65,6 +66,11 @@ SUBSCRIBES = """of => {
   PushManager.prototype.subscribe = async () => ({ toJSON: () => ({ ...of, keys }) });
 }"""
 """Gives the browser a subscription, for no push service is within reach."""
+WRONG_CODE = "This code is wrong or too old. Check it, or ask for a new one."
+NOT_SETTLED = (
+    "The account can't be erased yet. Take back the items, settle the charges and give back "
+    "refunds first."
+)
 APPLIED = "Your application is recorded. We'll tell you the result of the draw."
 ENQUIRY_CHANGED = (
     "Someone has changed this question since you opened it. Read what is new above, then send "
@@ -101,6 +107,40 @@ async def left(reader: Reader) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text(reader.say("Log in"))
 
 
+async def chosen_anew(reader: Reader, story: Story) -> None:
+    """Choose a new PIN for a patron who has forgotten theirs, from the page to log in and back."""
+    library, page = story.library, reader.page
+    card = await library.patron(CENTRAL)
+    patron = (await library.get("/v1/patrons?card=" + card, by="staff"))["items"][0]["id"]
+    contact = {"contact": {"email": "reader@example.org"}}
+    await library.call("PATCH", f"/v1/patrons/{patron}", contact, by="staff")
+
+    await reader.follow("Forgotten your PIN?")
+    await reader.fill("#card_number", card)
+    await reader.press("Send a code")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(reader.say("Choose a new PIN"))
+    reset = page.url.rpartition("/")[2]
+    key = library.system.settings(AccountsSettings).card_key
+    code = code_of(reset, key)
+    assert code is not None
+
+    async def requested() -> bool:
+        inbox = await library.get("/v1/me/inbox", by=card)
+        return any(one["kind"] == "pin.reset-requested" for one in inbox["items"])
+
+    await until(requested)
+    for typed, repeated, answer in (
+        (code, PIN, "The two new PINs are different. Nothing was changed."),
+        (f"{(int(code) + 1) % 10**8:08}", NEW_PIN, WRONG_CODE),
+        (code, NEW_PIN, "Your PIN is changed. Use the new one from now on."),
+    ):
+        await reader.fill("#reset_code", typed)
+        await reader.fill("#new_pin", NEW_PIN)
+        await reader.fill("#repeated_pin", repeated)
+        await reader.press("Save the new PIN")
+        await reader.told(answer)
+
+
 @EACH_DAY
 async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, watch: Watch) -> None:
     watch.expected |= {401, 409, 422}
@@ -112,6 +152,7 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await page.goto("/")
     await reader.log_in(busy.card, pin="000000")
     await told("Your card number or PIN is wrong.")
+    await chosen_anew(reader, story)
     await reader.log_in(busy.card)
     await expect(page.locator("html")).to_have_attribute("lang", reader.language)
 
@@ -456,6 +497,18 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await reader.choose("#home_branch", place)
     await reader.press("Register")
     await expect(page.locator("section.done")).to_contain_text(new)
+
+    # A reader with an item on loan can't be erased; the new one can.
+    for leaving, answer in ((late, NOT_SETTLED), (new, "The account is erased.")):
+        await follow("Register")
+        await follow("Erase an account")
+        await reader.fill("#card_number", leaving)
+        await reader.press("Find the account")
+        await expect(page.locator("main dl.facts")).to_contain_text(leaving)
+        await reader.press("Erase the account")
+        await told(answer)
+        open_loans = page.get_by_text(say("Items on loan"), exact=True)
+        await expect(open_loans).to_have_count(int(leaving == late))
     await follow("Lend")
     await reader.choose("#branch", place)
     await reader.fill("#card_number", card)

@@ -1,6 +1,7 @@
 """Cardholder: the person or machine with a card, with all personal data and the PIN's hash."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 Role = Literal["patron", "staff", "station", "tracer", "ops"]
@@ -24,6 +25,8 @@ class Cardholder:
     """Hash of the PIN by argon2id, with its parameters and salt."""
     email: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
+    born_on: date | None = field(default=None, repr=False)
+    """Date of birth of a junior patron, if they or their parents gave it."""
     status_reason: str | None = field(default=None, repr=False)
     """Reason why staff last blocked or unblocked the patron, in their words."""
     version: int = 1

@@ -1,6 +1,9 @@
 """Refusals of accounts: one class each, with a code and a reason. None repeats the input."""
 
+from collections.abc import Mapping
 from typing import ClassVar
+
+from services.accounts.domain.erasure import StillOpen
 
 
 class Refusal(Exception):
@@ -39,6 +42,21 @@ class WrongPin(Refusal):
     reason = "Your PIN is wrong. Nothing was changed."
 
 
+class TooManyResets(Refusal):
+    """Too many codes were asked for one card; the answer does not say whether the card exists."""
+
+    code = "too-many-resets"
+    status = 429
+    reason = "Too many codes were asked for this card number. Please try again in 15 minutes."
+
+
+class WrongResetCode(Refusal):
+    """The code for a new PIN is wrong, used or too old, or no code was sent at all."""
+
+    code = "wrong-reset-code"
+    reason = "This code is wrong or too old. Check it, or ask for a new one."
+
+
 class CardTaken(Refusal):
     """Another account has this card number."""
 
@@ -52,6 +70,24 @@ class NoSuchPatron(Refusal):
     code = "no-such-patron"
     status = 404
     reason = "There is no such patron."
+
+
+class NotSettled(Refusal):
+    """A patron to erase still has loans, owes money, or is owed money."""
+
+    code = "not-settled"
+    reason = (
+        "This patron can't be erased yet. Take back their items, settle their charges and give "
+        "back refunds that are due, then try again."
+    )
+
+    def __init__(self, still_open: StillOpen) -> None:
+        super().__init__()
+        self.extra: Mapping[str, int] = {
+            "open_loans": still_open.open_loans,
+            "outstanding_cents": still_open.outstanding_cents,
+            "refund_due_cents": still_open.refund_due_cents,
+        }
 
 
 class NoAddress(Refusal):

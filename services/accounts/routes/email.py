@@ -1,14 +1,18 @@
 """The e-mail address of a patron who chose e-mail, and links to unsubscribe."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from services.accounts import queries
+from services.accounts.domain.pin_reset import code_of
 from services.accounts.domain.refusals import BadUnsubscribeLink, NoSuchPatron
 from services.accounts.domain.unsubscribing import patron_of_token, unsubscribe_token
 from services.accounts.routes.fields import OwnSettings, PatronId
 from services.accounts.usecases.turn_off_email import TurnOffEmail, turn_off_email
 from shared.auth import Forbidden, OtherService
+from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.refusals import refuses
@@ -26,6 +30,9 @@ class EmailOut(BaseModel):
         description="Null: the patron has not chosen e-mail, or no address is on file."
     )
     unsubscribe: str = Field(description="Token for the link that turns off e-mail.")
+    code: str | None = Field(
+        default=None, description="Code to choose a new PIN, if the message is to have one."
+    )
 
 
 class UnsubscriptionIn(Body):
@@ -43,16 +50,32 @@ class UnsubscriptionOut(BaseModel):
 @router.get("/email-addresses/{patron_id}", tags=["patrons"])
 @refuses(NoSuchPatron, Forbidden)
 async def get_email(
-    patron_id: PatronId, caller: OtherService, db: Db, settings: OwnSettings
+    patron_id: PatronId,
+    caller: OtherService,
+    db: Db,
+    settings: OwnSettings,
+    pin_reset: Annotated[
+        str | None, Query(max_length=64, description="Request for a new PIN: add its code.")
+    ] = None,
 ) -> EmailOut:
-    """Get a patron's e-mail address for one message, if the patron has chosen e-mail."""
+    """Get a patron's e-mail address for one message, if the patron has chosen e-mail.
+
+    For the code to choose a new PIN the choice does not matter; the address is null if the code can
+    no longer be used.
+    """
     if caller.id != SENDER:
         raise Forbidden
     setting = await queries.preferences(db, patron_id)
     _, holder = await queries.patron(db, patron_id)
+    code = None
+    if pin_reset is not None:
+        live = await queries.is_live_reset(db, pin_reset, patron_id, wall_clock())
+        code = code_of(pin_reset, settings.card_key) if live else None
+    may_send = code is not None if pin_reset else "email" in setting.preferences.channels
     return EmailOut(
-        address=holder.email if "email" in setting.preferences.channels else None,
+        address=holder.email if may_send else None,
         unsubscribe=unsubscribe_token(patron_id, settings.card_key),
+        code=code,
     )
 
 

@@ -1,16 +1,23 @@
 """Patrons: register, find, change, block and erase."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from services.accounts import queries
 from services.accounts.domain.cardholder import (
     Cardholder,
 )
 from services.accounts.domain.patron import BlockedBy, Patron, Status
-from services.accounts.domain.refusals import AlreadyBlocked, CardTaken, NoSuchPatron, NotBlocked
+from services.accounts.domain.refusals import (
+    AlreadyBlocked,
+    CardTaken,
+    NoSuchPatron,
+    NotBlocked,
+    NotSettled,
+)
 from services.accounts.routes.fields import (
     BranchCode,
     CardNumber,
@@ -23,11 +30,12 @@ from services.accounts.routes.fields import (
 from services.accounts.usecases.amend_patron import AmendPatron, Contact, amend_patron
 from services.accounts.usecases.block_patron import BlockPatron, block_patron
 from services.accounts.usecases.check_pin import hash_pin
-from services.accounts.usecases.erase_patron import ErasePatron, erase_patron
+from services.accounts.usecases.erase_patron import erase_settled
 from services.accounts.usecases.register_patron import RegisterPatron, register_patron
 from services.accounts.usecases.unblock_patron import UnblockPatron, unblock_patron
 from shared import auth
 from shared.auth import DeskOrService, PatronOrStaff, Staff, may_see
+from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.ids import card_digest
@@ -35,6 +43,15 @@ from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
+
+def _in_the_past(born_on: date) -> date:
+    if not OLDEST <= born_on <= wall_clock().date():
+        raise ValueError("a date of birth is in the past, and not before 1900")
+    return born_on
+
+
+OLDEST = date(1900, 1, 1)
+BirthDate = Annotated[date, AfterValidator(_in_the_past)]
 Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 
 
@@ -55,6 +72,9 @@ class PatronIn(Body):
     home_branch: BranchCode
     language: Language
     contact: ContactIn = ContactIn()
+    born_on: BirthDate | None = Field(
+        default=None, description="Date of birth; a junior with one becomes an adult in time."
+    )
 
 
 class PatronChanges(Body):
@@ -69,6 +89,7 @@ class PatronChanges(Body):
     home_branch: BranchCode | None = None
     language: Language | None = None
     contact: ContactIn | None = None
+    born_on: BirthDate | None = None
 
 
 class ContactOut(BaseModel):
@@ -94,6 +115,7 @@ class PatronOut(BaseModel):
     )
     version: int
     contact: ContactOut
+    born_on: date | None
     status_reason: str | None = None
 
     @classmethod
@@ -110,6 +132,7 @@ class PatronOut(BaseModel):
             blocked_by=patron.blocked_by,
             version=patron.version,
             contact=ContactOut(email=holder.email, phone=holder.phone),
+            born_on=holder.born_on,
             status_reason=holder.status_reason,
         )
 
@@ -177,6 +200,7 @@ async def post_patron(
             language=body.language,
             email=body.contact.email,
             phone=body.contact.phone,
+            born_on=body.born_on,
         ),
     )
     _, holder = await queries.patron(db, patron.id)
@@ -225,6 +249,7 @@ async def patch_patron(
             language=body.language,
             name=body.name,
             contact=Contact(body.contact.email, body.contact.phone) if body.contact else None,
+            born_on=body.born_on,
             card_number=body.card_number,
             card_digest=(
                 card_digest(body.card_number, settings.card_key) if body.card_number else None
@@ -237,10 +262,15 @@ async def patch_patron(
 
 
 @router.delete("/patrons/{patron_id}", tags=["patrons"])
-@refuses(NoSuchPatron)
+@refuses(NoSuchPatron, NotSettled)
 async def delete_patron(patron_id: PatronId, caller: Staff, run: Run) -> PatronRef:
-    """Erase a patron; the response is the tombstone."""
-    return PatronRef.of(await run(erase_patron, ErasePatron(patron_id)))
+    """Erase a patron; the response is the tombstone.
+
+    A patron who has items on loan, owes money or is owed money is not erased: the problem says what
+    is open in `open_loans`, `outstanding_cents` and `refund_due_cents`. Open holds are cancelled.
+    After a 503 the erasure may still be finished, by a job.
+    """
+    return PatronRef.of(await erase_settled(run, patron_id))
 
 
 @router.post("/patrons/{patron_id}/block", tags=["patrons"])

@@ -10,7 +10,7 @@ from services.accounts.routes.fields import OwnSettings, Secret
 from services.accounts.usecases.admit_service import AdmitService, admit_service
 from services.accounts.usecases.log_in import LogIn, log_in
 from services.accounts.usecases.sign_token import Session
-from services.registry import ISSUER, NAMES
+from services.registry import NAMES
 from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.dependencies import Db
@@ -19,11 +19,10 @@ from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
-OTHER_SERVICES = tuple(name for name in NAMES if name != ISSUER.service)
 if TYPE_CHECKING:
-    OtherService = str
+    ServiceName = str
 else:
-    OtherService = Literal[OTHER_SERVICES]
+    ServiceName = Literal[NAMES]
 
 
 class SessionIn(Body):
@@ -36,7 +35,7 @@ class SessionIn(Body):
 class ServiceSessionIn(Body):
     """The name of a service and the secret that the services share."""
 
-    service: OtherService
+    service: ServiceName
     secret: Secret = Field(max_length=200)
 
 

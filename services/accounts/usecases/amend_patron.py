@@ -1,6 +1,7 @@
 """Change a patron's data."""
 
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from services.accounts import store
 from services.accounts.domain.cardholder import normal_card
@@ -29,6 +30,7 @@ class AmendPatron:
     language: str | None = None
     name: str | None = field(default=None, repr=False)
     contact: Contact | None = field(default=None, repr=False)
+    born_on: date | None = field(default=None, repr=False)
     card_number: str | None = field(default=None, repr=False)
     card_digest: str | None = field(default=None, repr=False)
     pin_hash: str | None = field(default=None, repr=False)
@@ -53,6 +55,7 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
         name=command.name or holder.name,
         email=contact.email,
         phone=contact.phone,
+        born_on=command.born_on or holder.born_on,
         card_number=normal_card(command.card_number or holder.card_number),
         card_digest=command.card_digest or holder.card_digest,
         pin_hash=command.pin_hash or holder.pin_hash,
@@ -61,6 +64,7 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
         await store.save_cardholders(work, replace(changed, version=holder.version + 1))
     if command.pin_hash:
         await store.unlock(work, changed.card_digest)
+        await store.delete_pin_resets(work, changed.card_digest)
     amended = amend(
         patron,
         category=command.category,

@@ -40,4 +40,6 @@ async def change_own_data(work: Work, command: ChangeOwnData) -> Cardholder:
     if changed != holder:
         changed = replace(changed, version=holder.version + 1)
         await store.save_cardholders(work, changed)
+    if command.pin_hash:
+        await store.delete_pin_resets(work, holder.card_digest)
     return changed

@@ -1,20 +1,100 @@
-"""Erase a patron."""
+"""Erase a patron, once circulation has confirmed that nothing of theirs is open.
 
-from dataclasses import dataclass
+Accounts does not know loans and charges. So an erasure has three steps, each safe to repeat:
+accounts notes that it was begun, circulation closes the patron's borrowing for good or says what is
+open, and accounts erases the patron or drops the note. If a process ends between two steps, the job
+`erasures` takes the others.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pydantic import BaseModel
 
 from services.accounts import store
+from services.accounts.domain.erasure import Erasure, StillOpen
 from services.accounts.domain.patron import Patron, erase
-from services.accounts.domain.refusals import NoSuchPatron
+from services.accounts.domain.refusals import NoSuchPatron, NotSettled
 from services.accounts.usecases.patron_events import record_patron_event
+from shared.clock import wall_clock
 from shared.contracts.accounts import PatronErased
-from shared.unit_of_work import Work
+from shared.failpoint import failpoint
+from shared.owners import OwnerAway, path_to
+from shared.unit_of_work import Run, Work
+
+LENDER = "circulation"
+WITHIN_SECONDS = 1.0
+"""Time limit of circulation's answer; the caller has to get one in two seconds."""
+
+
+class ClosingAnswer(BaseModel):
+    """Circulation's answer: whether it has closed the patron's borrowing, or what is open."""
+
+    closed: bool
+    open_loans: int
+    outstanding_cents: int
+    refund_due_cents: int
+
+
+@dataclass(frozen=True)
+class BeginErasure:
+    """A request to erase a patron, at `at` by the wall clock."""
+
+    patron_id: str
+    at: datetime
 
 
 @dataclass(frozen=True)
 class ErasePatron:
-    """A patron to erase."""
+    """A patron to erase, whose borrowing is closed."""
 
     patron_id: str
+
+
+async def erase_settled(run: Run, patron_id: str) -> Patron:
+    """Take the three steps; return the tombstone.
+
+    Raises NoSuchPatron, NotSettled, or OwnerAway if circulation does not answer; the erasure then
+    stays begun.
+    """
+    # Without the request's Idempotency-Key, which belongs to the last step.
+    begun = await run.in_steps()(begin_erasure, BeginErasure(patron_id, wall_clock()))
+    if begun is not None:
+        await _close_borrowing(run, begun)
+    failpoint("erasure.closed")
+    return await run(erase_patron, ErasePatron(patron_id))
+
+
+async def _close_borrowing(run: Run, begun: Erasure) -> None:
+    path = path_to("v1", "borrowers", begun.id, "closing")
+    said = await run.owners.command(LENDER, path, now=run.now, within=WITHIN_SECONDS)
+    if said is None:  # an earlier release, which does not know the route
+        raise OwnerAway(LENDER)
+    answer = ClosingAnswer.model_validate(said)
+    if not answer.closed:
+        await run.in_steps()(drop_erasure, begun)
+        raise NotSettled(
+            StillOpen(answer.open_loans, answer.outstanding_cents, answer.refund_due_cents)
+        )
+
+
+async def begin_erasure(work: Work, command: BeginErasure) -> Erasure | None:
+    """Note that the erasure was begun; return None if there is no such patron to erase."""
+    if await store.patron(work, command.patron_id) is None:
+        return None
+    before = await store.erasure(work, command.patron_id)
+    begun = (
+        Erasure(command.patron_id, command.at)
+        if before is None
+        else replace(before, begun_at=command.at, version=before.version + 1)
+    )
+    await store.save_erasure(work, begun)
+    return begun
+
+
+async def drop_erasure(work: Work, erasure: Erasure) -> None:
+    """Delete the note of a refused erasure, unless another request has begun it again since."""
+    await store.delete_erasure(work, erasure)
 
 
 async def erase_patron(work: Work, command: ErasePatron) -> Patron:

@@ -1,6 +1,7 @@
 """Register a patron."""
 
 from dataclasses import dataclass, field
+from datetime import date
 
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder, normal_card
@@ -25,6 +26,7 @@ class RegisterPatron:
     language: str
     email: str | None = field(repr=False)
     phone: str | None = field(repr=False)
+    born_on: date | None = field(default=None, repr=False)
 
 
 async def register_patron(work: Work, command: RegisterPatron) -> Patron:
@@ -54,6 +56,7 @@ async def register_patron(work: Work, command: RegisterPatron) -> Patron:
             pin_hash=command.pin_hash,
             email=command.email,
             phone=command.phone,
+            born_on=command.born_on,
         ),
     )
     record_patron_event(work, PatronRegistered, patron)

@@ -33,6 +33,8 @@ class Borrower:
     open_loans: int = 0
     open_holds: int = 0
     outstanding_cents: int = 0
+    closed: bool = False
+    """True once accounts has begun to erase the patron: nothing is lent or reserved any more."""
     version: int = 0
     """Version of the counts; 0: nothing is counted yet."""
 
@@ -45,6 +47,19 @@ class Borrower:
             outstanding_cents=self.outstanding_cents + cents,
             version=self.version + 1,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenItems:
+    """Loans and money for which a patron is still needed."""
+
+    loans: int
+    outstanding_cents: int
+    refund_due_cents: int
+
+    def __bool__(self) -> bool:
+        """Return whether anything is open."""
+        return bool(self.loans or self.outstanding_cents or self.refund_due_cents)
 
 
 def blocked_elsewhere(status: str, blocked_by: Collection[str]) -> bool:

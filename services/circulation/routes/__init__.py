@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from services.circulation.routes import (
+    borrowers,
     charges,
     check_outs,
     conflicts,
@@ -37,5 +38,6 @@ for subject in (
     effects,
     policies,
     sweeps,
+    borrowers,
 ):
     router.include_router(subject.router)

@@ -48,6 +48,12 @@ async def some(work: Work, charge_ids: Collection[str]) -> list[Charge]:
     return await work.all(Charge, "charges", {"_id": {"$in": sorted(charge_ids)}})
 
 
+async def refund_due_cents(work: Work, patron_id: str) -> int:
+    """Return what the library owes a patron, in cents."""
+    query = {"patron_id": patron_id, "refund_due_cents": {"$gt": 0}}
+    return sum([one.refund_due_cents for one in await work.all(Charge, "charges", query)])
+
+
 async def of_loan(work: Work, loan_id: str) -> list[Charge]:
     """Return the charges for a loan, in the order of assessment."""
     return await work.all(Charge, "charges", {"loan_id": loan_id}, sort=[("_id", 1)])

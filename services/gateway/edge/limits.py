@@ -135,7 +135,7 @@ class Limits:
     async def _limits(self, scope: Scope) -> list[tuple[str, str, int]]:
         """Return name, bucket and requests per minute of each limit that applies to a request."""
         settings = self._settings
-        if scope["path"] == "/v1/sessions":  # with a token or without
+        if _is_about_pins(scope["path"]):  # with a token or without
             return [("log-in", f"log-in {_address(scope)}", settings.login_per_minute)]
         caller = await _caller(scope)
         if caller:
@@ -182,6 +182,11 @@ def token_of(headers: Headers) -> str:
         return token.strip() if scheme.lower() == "bearer" else ""
     cookies = cookie_parser(headers.get("cookie", ""))
     return cookies.get(SESSION) or cookies.get(f"__Host-{SESSION}", "")
+
+
+def _is_about_pins(path: str) -> bool:
+    """Return whether a path is open to guesses of PINs, or of codes to choose one."""
+    return path == "/v1/sessions" or path.startswith("/v1/pin-resets")
 
 
 def _is_probe(path: str) -> bool:

@@ -85,6 +85,8 @@ ABOUT = {
     "enquiry": marked("Question"),
     "admission": marked("Study room"),
     "digest": marked("One e-mail a day with everything"),
+    "pin": marked("PIN"),
+    "patron": marked("Library card"),
 }
 """Subjects of messages, by the first part of their kind."""
 
@@ -123,6 +125,7 @@ MESSAGES = {
         "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."
     ),
     "ready-delay-set": marked("The time until readers are told is saved."),
+    "patron-erased": marked("The account is erased."),
     "closure-recorded": marked("The closure is recorded. Due dates are updated within minutes."),
     "closure-changed": marked("The closure is changed. Due dates are updated within minutes."),
     "suspension-recorded": marked("The suspension of fines is recorded."),
@@ -224,6 +227,10 @@ PROBLEMS = {
     ),
     "too-early-to-draw": marked("The announced day of the draw has not come yet."),
     "drawn-already": marked("The places are drawn already."),
+    "not-settled": marked(
+        "The account can't be erased yet. Take back the items, settle the charges and give back "
+        "refunds first."
+    ),
     "card-taken": marked("This card number belongs to another account."),
     "no-such-branch": marked("There is no such library."),
     "no-such-closure": marked("There is no such closure."),
@@ -288,6 +295,7 @@ FIELDS = {
     "at": marked("Returned on"),
     "name": marked("Name"),
     "pin": marked("PIN"),
+    "born_on": marked("Date of birth"),
     "email": marked("E-mail"),
     "phone": marked("Telephone"),
     "home_branch": marked("Home library"),

@@ -15,6 +15,7 @@ from services.gateway.web import (
     devices,
     enquiries,
     files,
+    forgotten_pin,
     history,
     holds,
     inbox,
@@ -35,6 +36,7 @@ from services.gateway.web.desk import bank as desk_bank
 from services.gateway.web.desk import (
     closures,
     deliveries,
+    erasure,
     fetching,
     lending,
     libraries,
@@ -65,7 +67,7 @@ ROUTERS = tuple(
         *(devices, history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
-        *(libraries, study_sessions, desk_study_sessions, wordings),
+        *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure),
     )
 )
 

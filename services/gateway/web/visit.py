@@ -29,7 +29,7 @@ from shared.owners import OwnerAway
 from shared.translations import marked
 
 MAX_FIELDS = 300
-SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin"})
+SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin", "reset_code"})
 """Fields of forms that no page shows again."""
 MOST_FILES = 5
 """Number of files that a form may send; see `uploads.py`."""

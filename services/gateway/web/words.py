@@ -91,6 +91,10 @@ PROBLEMS = {
     "locked": marked(
         "Too many attempts to log in with this card number. Please try again in 15 minutes."
     ),
+    "too-many-resets": marked(
+        "Too many codes were asked for this card number. Please try again in 15 minutes."
+    ),
+    "wrong-reset-code": marked("This code is wrong or too old. Check it, or ask for a new one."),
     # My Setting
     "no-address": marked(
         "Nothing was saved: the library doesn't have your address for this. Please enter it first."
@@ -198,6 +202,7 @@ AT_FAULT = {
     "ends-before-today": "expires_on",
     "no-address": "channel",
     "wrong-pin": "pin",
+    "wrong-reset-code": "reset_code",
     "pins-differ": "repeated_pin",
     "bad-attachment": "files",
     "file-too-large": "files",
@@ -214,6 +219,7 @@ FIELDS = {
     "channel": marked("Also send messages by"),
     "new_pin": marked("New PIN, 6 to 64 characters"),
     "repeated_pin": marked("New PIN again"),
+    "reset_code": marked("Code from the e-mail"),
     "start": marked("From"),
     "until": marked("Until"),
     "case_number": marked("Number of the case"),

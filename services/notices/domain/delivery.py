@@ -56,6 +56,8 @@ class Delivery:
     covers: str = ""
     """Announcements that its text covers (`announced`)."""
     channel: str = EMAIL
+    urgent: bool = False
+    """True if it is sent in quiet hours too."""
     state: State = "waiting"
     reason: Reason | None = None
     """Reason why it was not sent."""
@@ -87,7 +89,7 @@ def announced(told: Notification) -> str:
     )
 
 
-def delivery_of(told: Notification, at: datetime) -> Delivery:
+def delivery_of(told: Notification, at: datetime, *, urgent: bool = False) -> Delivery:
     """Return a new delivery of a notification by e-mail. Every replica gives it the same id."""
     covers = announced(told)
     return Delivery(
@@ -99,6 +101,7 @@ def delivery_of(told: Notification, at: datetime) -> Delivery:
         queued_at=at,
         next_at=at,
         covers=covers,
+        urgent=urgent,
     )
 
 
@@ -161,7 +164,7 @@ def is_too_late(delivery: Delivery, at: datetime) -> bool:
 
 
 def delivery_to_queue(
-    told: Notification, known: Iterable[Delivery], at: datetime
+    told: Notification, known: Iterable[Delivery], at: datetime, *, urgent: bool = False
 ) -> Delivery | None:
     """Return the delivery to write so that a notification is sent once; None if it will be.
 
@@ -175,7 +178,7 @@ def delivery_to_queue(
         if one.covers == announced(told):
             same = one
     if same is None:
-        return delivery_of(told, at)
+        return delivery_of(told, at, urgent=urgent)
     if same.reason != "withdrawn":
         return None
     return replace(delivery_of(told, at), id=same.id, version=same.version + 1)

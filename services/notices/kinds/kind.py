@@ -71,6 +71,9 @@ class Kind(ABC):
     """
 
     events: ClassVar[tuple[type[Event], ...]] = ()
+    urgent: ClassVar[bool] = False
+    """True if it is sent by e-mail at once: in quiet hours, and to patrons who did not choose
+    e-mail. They have asked for this one."""
 
     def __init_subclass__(cls, *, events: Sequence[type[Event]] = ()) -> None:
         """Register the kind for its events. Raises TypeError if an event has two kinds."""

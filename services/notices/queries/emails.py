@@ -1,7 +1,7 @@
 """The e-mail that tells a patron of a notification, as text and as HTML."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -24,13 +24,13 @@ class BadAddress(Exception):
 
 @dataclass(frozen=True)
 class Recipient:
-    """The recipient of one e-mail: the address, and the token of the link to unsubscribe.
+    """The recipient of one e-mail: the address, and what only this message may have."""
 
-    A librarian who gets a trial has no such token.
-    """
-
-    address: str
-    unsubscribe: str | None
+    address: str = field(repr=False)
+    unsubscribe: str | None = field(repr=False)
+    """Token of the link to unsubscribe; a librarian who gets a trial has none."""
+    pin_code: str | None = field(default=None, repr=False)
+    """Code to choose a new PIN, for a message that was asked for and is no notification only."""
 
 
 def email_of(
@@ -55,12 +55,15 @@ def email_of(
     message["Date"] = at
     message["Message-ID"] = f"<{delivery_id}@{urlsplit(settings.public_url).hostname}>"
     message["Auto-Submitted"] = "auto-generated"
-    unsubscribe = None
-    if to.unsubscribe is not None:
-        unsubscribe = f"{settings.public_url}/unsubscribe/{to.unsubscribe}"
-        message["List-Unsubscribe"] = f"<{unsubscribe}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    text, html = bodies_of(messages, language, code, settings.public_url, unsubscribe)
+    if to.pin_code is not None:
+        text, html = _bodies_with_code(messages, language, code, to.pin_code)
+    else:
+        unsubscribe = None
+        if to.unsubscribe is not None:
+            unsubscribe = f"{settings.public_url}/unsubscribe/{to.unsubscribe}"
+            message["List-Unsubscribe"] = f"<{unsubscribe}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        text, html = bodies_of(messages, language, code, settings.public_url, unsubscribe)
     message.set_content(text)
     message.add_alternative(html, subtype="html")
     message["Content-Language"] = LANGUAGE_TAGS.get(code, code)
@@ -91,11 +94,21 @@ def bodies_of(
     last = [why] if unsubscribe is None else [why, stop.format(address=unsubscribe)]
     linked = "" if unsubscribe is None else f"<br>{_linked(stop, unsubscribe)}"
     text = "\n\n".join([*paragraphs, see.format(address=inbox), *last]) + "\n"
-    html = (
-        f'<!doctype html><html lang="{code}"><meta charset="utf-8"><body>{body}'
-        f"<p>{_linked(see, inbox)}</p><hr><p>{escape(why)}{linked}</p></body></html>\n"
-    )
+    html = _page(f"{body}<p>{_linked(see, inbox)}</p><hr><p>{escape(why)}{linked}</p>", code)
     return text, html
+
+
+def _bodies_with_code(
+    messages: Sequence[Message], language: Language, code: str, pin_code: str
+) -> tuple[str, str]:
+    paragraphs = [paragraph for message in messages for paragraph in message.paragraphs]
+    paragraphs += [language.say(frame.CODE).format(code=pin_code), language.say(frame.KEEP)]
+    html = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)
+    return "\n\n".join(paragraphs) + "\n", _page(html, code)
+
+
+def _page(body: str, code: str) -> str:
+    return f'<!doctype html><html lang="{code}"><meta charset="utf-8"><body>{body}</body></html>\n'
 
 
 def _to(address: str) -> Address:

@@ -64,9 +64,10 @@ async def delete_of_patron(work: Work, patron_id: str) -> None:
     await work.delete(DELIVERIES, {"patron_id": patron_id})
 
 
-async def claim(db: Database) -> Delivery | None:
+async def claim(db: Database, *, only_urgent: bool = False) -> Delivery | None:
     """Take the delivery that has waited longest for its try; None if none is due."""
-    found = await take(db, DELIVERIES, LEASE_SECONDS)
+    where = {"urgent": True} if only_urgent else None
+    found = await take(db, DELIVERIES, LEASE_SECONDS, where)
     return None if found is None else from_document(Delivery, found)
 
 

@@ -28,6 +28,8 @@ class NotifyPatron:
     about: Facts
     tell_at: datetime | None = None
     """Time before which the patron is not told; None to tell them now."""
+    urgent: bool = False
+    """True if it is sent by e-mail at once, whatever the patron has chosen."""
 
 
 async def notify_patron(work: Work, command: NotifyPatron) -> None:
@@ -48,28 +50,31 @@ async def notify_patron(work: Work, command: NotifyPatron) -> None:
             await store.deliveries.save(work, later)
         return
     await store.patrons.hold(work, patron, command.patron_id)
-    await deliver(work, new, patron)
+    await deliver(work, new, patron, urgent=command.urgent)
     await queue_messages(work, [new])
 
 
-async def deliver(work: Work, delivered: Notification, patron: Patron | None) -> None:
+async def deliver(
+    work: Work, delivered: Notification, patron: Patron | None, *, urgent: bool = False
+) -> None:
     """Store a notification and publish that it was delivered or, if withdrawn, that it is read.
 
-    It is queued for e-mail in the same transaction, if the patron has chosen that. The caller
-    queues the messages to devices and webhooks, all that it delivers together (`queue_messages`).
+    It is queued for e-mail in the same transaction, if the patron has chosen that or it is urgent.
+    The caller queues the messages to devices and webhooks, all that it delivers together
+    (`queue_messages`).
     """
     await store.notifications.save(work, delivered)
-    if wants_email(patron) and not delivered.withdrawn:
-        await queue_email(work, delivered)
+    if (urgent or wants_email(patron)) and not delivered.withdrawn:
+        await queue_email(work, delivered, urgent=urgent)
     work.record(
         snapshot(NotificationRead if delivered.withdrawn else NotificationDelivered, delivered)
     )
 
 
-async def queue_email(work: Work, delivered: Notification) -> None:
+async def queue_email(work: Work, delivered: Notification, *, urgent: bool = False) -> None:
     """Queue a notification for e-mail, unless it waits already or was sent with these facts."""
     known = await store.deliveries.of_notification(work, delivered.id)
-    queued = delivery_to_queue(delivered, known, wall_clock())
+    queued = delivery_to_queue(delivered, known, wall_clock(), urgent=urgent)
     if queued is not None:
         await store.deliveries.save(work, queued)
 

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from shared.contracts import Event
-from shared.contracts.accounts import PatronBlocked, PatronUnblocked, PatronUpdated
+from shared.contracts.accounts import (
+    PatronBlocked,
+    PatronCameOfAge,
+    PatronUnblocked,
+    PatronUpdated,
+    PinReset,
+    PinResetRequested,
+)
 from shared.contracts.circulation import (
     FineAdjusted,
     FinePaid,
@@ -103,6 +110,9 @@ def story() -> list[Happened]:
         samples.admission(AdmissionStandby, 2, patron_id="e", state="standby", standby_number=3),
         samples.admission(AdmissionGranted, 3, patron_id="e", state="granted", waited=True),
         samples.seat(AdmissionPromoted, 1, patron_id="e"),
+        PinResetRequested(patron_id="e", reset_id="reset-1", version=1),
+        PinReset(patron_id="e", reset_id="reset-1", version=2),
+        PatronCameOfAge.model_validate({**snapshot, "patron_id": "e", "version": 2}),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -148,6 +158,7 @@ INBOXES = [
     [],
     ["fines.resumed", "fines.suspended"],
     [
+        *("patron.came-of-age", "pin.reset", "pin.reset-requested"),
         *("admission.promoted", "admission.granted", "admission.standby"),
         *("enquiry.closed", "enquiry.answered"),
         *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
@@ -179,6 +190,9 @@ SAYS = {
     "admission.granted": {"branch", "season", "valid_from", "valid_until"},
     "admission.standby": {"branch", "season", "number"},
     "admission.promoted": {"branch", "season", "held_until"},
+    "pin.reset-requested": set(),
+    "pin.reset": set(),
+    "patron.came-of-age": set(),
     "hold.ready": {"title", "branch", "collect_from", "shelf_until"},
     "hold.changed": {"title", "branch", "collect_from", "shelf_until"},
     "hold.expired": {"title"},

@@ -36,6 +36,7 @@ FACTS: Facts = {
     "activity_id": "activity-1",
     "suspension_id": "suspension-1",
     "enquiry_id": "enquiry-1",
+    "reset_id": "reset-1",
     "merged_into": "enquiry-2",
     "asks": False,
     "season_id": "season-1",

@@ -60,6 +60,8 @@ async def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
     policies = await store.policies.matrix(work)
     copies = await store.titles.copies_with(work, command.barcodes)
     borrower = await store.patrons.borrower(work, patron.id)
+    if borrower.closed:
+        raise NoSuchCard
     titles = {copy.title_id for copy in copies.values()}
     holds = await store.holds.open_of_patron(work, patron.id, titles) if borrower.open_holds else []
     return LendingTerms(

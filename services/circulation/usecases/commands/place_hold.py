@@ -52,6 +52,8 @@ async def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
         raise NoSuchBranch(branch=command.pickup_branch)
     patron = await _patron(work, command)
     borrower = await store.patrons.borrower(work, patron.id)
+    if borrower.closed:
+        raise NoSuchPatron
     loans = await store.loans.open_of_patron(work, patron.id)
     copies = await store.titles.copies_of(work, [command.title_id])
     policy = policy_at_placing(

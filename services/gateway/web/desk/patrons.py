@@ -25,7 +25,7 @@ async def get_registration(visit: DeskVisit) -> Response:
 @router.post("/desk/patrons")
 async def post_registration(visit: DeskVisit) -> Response:
     """Register a patron and show who that is here: a message's cookie must not carry a name."""
-    body = {name: visit.text(name) for name in _FIELDS}
+    body = {name: visit.text(name) for name in _FIELDS} | forms.given(visit, "born_on")
     contact = forms.given(visit, "email", "phone")
     reply = await visit.api.send("POST", "/v1/patrons", {**body, "contact": contact}, key=visit.key)
     return await _registration(visit, reply)

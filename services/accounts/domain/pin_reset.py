@@ -1,0 +1,62 @@
+"""A patron's way to a new PIN without the old one: a code that is sent to their e-mail address."""
+
+import hmac
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+VALID_FOR = timedelta(minutes=15)
+MOST_TRIES = 5
+"""Tries to enter the code; after them it is dead."""
+DIGITS = 8
+
+State = Literal["requested", "void", "sent", "used"]
+"""`requested` until the job has looked for the card; `void` if no code can be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinReset:
+    """A request for a new PIN. Its code is derived from its id, and stored nowhere."""
+
+    id: str
+    card_digest: str
+    """Digest of the card number that was typed; there may be no such card."""
+    expires_at: datetime
+    """Wall clock."""
+    patron_id: str | None = None
+    """Id of the patron to whom the code is sent; None until then."""
+    state: State = "requested"
+    tries: int = 0
+    version: int = 1
+
+
+def code_of(reset_id: str, key: str) -> str | None:
+    """Return the code of a reset; None without a key, because everybody could derive it."""
+    if not key:
+        return None
+    # Begins with a purpose, so that it is never the digest of a card number.
+    digest = hmac.new(key.encode(), f"pin-reset\n{reset_id}".encode(), "sha256").digest()
+    return f"{int.from_bytes(digest) % 10**DIGITS:0{DIGITS}}"
+
+
+def is_code(typed: str, reset_id: str, key: str) -> bool:
+    """Return whether the typed text is the code of a reset; blanks in it do not count."""
+    digits = "".join(typed.split())
+    code = code_of(reset_id, key)
+    return code is not None and digits.isascii() and hmac.compare_digest(digits, code)
+
+
+def is_live(reset: PinReset, at: datetime) -> bool:
+    """Return whether the code of a reset can be sent and used."""
+    return reset.state == "sent" and reset.tries < MOST_TRIES and at < reset.expires_at
+
+
+def found(reset: PinReset, patron_id: str | None) -> PinReset:
+    """Return the reset with the patron to whom its code is sent, or void without one."""
+    state: State = "void" if patron_id is None else "sent"
+    return replace(reset, patron_id=patron_id, state=state, version=reset.version + 1)
+
+
+def used(reset: PinReset) -> PinReset:
+    """Return the reset as used: its code chooses no other PIN."""
+    return replace(reset, state="used", version=reset.version + 1)

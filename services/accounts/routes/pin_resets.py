@@ -1,0 +1,73 @@
+"""A new PIN for patrons who have forgotten theirs, by a code that is sent by e-mail."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from services.accounts.domain.pin_reset import VALID_FOR
+from services.accounts.domain.refusals import TooManyResets, WrongResetCode
+from services.accounts.routes.fields import NewPin, OwnSettings, PatronId, Secret
+from services.accounts.usecases.reset_pin import (
+    EnterCode,
+    RequestPinReset,
+    ask_for_code,
+    enter_code,
+)
+from shared.clock import wall_clock
+from shared.http.bodies import Body
+from shared.http.dependencies import Run
+from shared.ids import card_digest
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1")
+
+
+class PinResetIn(Body):
+    """The card whose holder has forgotten the PIN."""
+
+    card_number: str = Field(min_length=1, max_length=64)
+
+
+class PinResetOut(BaseModel):
+    """A request for a code; it says nothing about the card."""
+
+    id: str
+    expires_in: int = Field(description="Seconds for which a code can be used.")
+
+
+class ResetCodeIn(Body):
+    """The code from the e-mail, and the new PIN."""
+
+    reset_code: Secret = Field(min_length=1, max_length=32)
+    new_pin: NewPin
+
+
+@router.post("/pin-resets", status_code=202, tags=["sessions"])
+@refuses(TooManyResets)
+async def post_pin_reset(body: PinResetIn, run: Run, settings: OwnSettings) -> PinResetOut:
+    """Ask for a code to choose a new PIN.
+
+    If the card belongs to a patron with an e-mail address, a code is sent there. The answer is the
+    same for every card number. The code is valid for 15 minutes and for five tries.
+    """
+    digest = card_digest(body.card_number, settings.card_key)
+    reset = await ask_for_code(run, RequestPinReset(digest, wall_clock()))
+    return PinResetOut(id=reset.id, expires_in=int(VALID_FOR.total_seconds()))
+
+
+@router.put("/pin-resets/{reset_id}", status_code=204, tags=["sessions"])
+@refuses(WrongResetCode)
+async def put_pin_reset(
+    reset_id: PatronId, body: ResetCodeIn, run: Run, settings: OwnSettings
+) -> None:
+    """Choose a new PIN with the code. This also unlocks a card after too many attempts to log in.
+
+    After five wrong tries the code is dead. Requests for codes that were not sent are answered like
+    a wrong code.
+    """
+    command = EnterCode(
+        reset_id,
+        code=body.reset_code.get_secret_value(),
+        new_pin=body.new_pin.get_secret_value(),
+        at=wall_clock(),
+    )
+    await enter_code(run, command, settings.card_key)

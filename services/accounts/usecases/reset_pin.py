@@ -1,0 +1,119 @@
+"""Give a patron a new PIN by a code that is sent to their e-mail address.
+
+A request is one write, whether or not there is such a card; the job `pin-resets` then looks for its
+holder. So neither the answer nor its duration tells which cards exist.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from services.accounts import store
+from services.accounts.domain import pin_reset as rules
+from services.accounts.domain.cardholder import Cardholder
+from services.accounts.domain.pin_reset import PinReset
+from services.accounts.domain.refusals import TooManyResets, WrongResetCode
+from services.accounts.usecases.check_pin import hash_pin, pin_matches
+from shared.contracts.accounts import PinReset as PinResetEvent
+from shared.contracts.accounts import PinResetRequested
+from shared.ids import new_id
+from shared.unit_of_work import Run, Work
+
+
+@dataclass(frozen=True)
+class RequestPinReset:
+    """A request for a code, for a card given by its digest, at `at` by the wall clock."""
+
+    card_digest: str = field(repr=False)
+    at: datetime
+
+
+@dataclass(frozen=True)
+class EnterCode:
+    """A code as typed, and the new PIN, at `at` by the wall clock."""
+
+    reset_id: str
+    code: str = field(repr=False)
+    new_pin: str = field(repr=False)
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ReplacePin:
+    """The new PIN of a patron who has entered the code; it is already hashed."""
+
+    reset_id: str
+    pin_hash: str = field(repr=False)
+
+
+async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
+    """Store the request and return it. Raises TooManyResets.
+
+    The limit is that of log-ins, counted apart: asking for codes does not lock the card.
+    """
+    counted = store.resets_of(command.card_digest)
+    attempt = await store.take_attempt(run.database, counted, command.at)
+    if not attempt.taken:
+        raise TooManyResets
+    await store.note_failure(run.database, counted)
+    return await run(request_pin_reset, command)
+
+
+async def request_pin_reset(work: Work, command: RequestPinReset) -> PinReset:
+    """Store a request for a code."""
+    reset = PinReset(new_id(), command.card_digest, command.at + rules.VALID_FOR)
+    await store.save_pin_reset(work, reset)
+    return reset
+
+
+async def send_code(work: Work, reset_id: str) -> bool:
+    """Publish that a code is to be sent to the card's holder; return False if it can't be.
+
+    Only patrons with an e-mail address get one. The event does not have the code: the service that
+    sends it asks for address and code together.
+    """
+    reset = await store.pin_reset(work, reset_id)
+    if reset is None or reset.state != "requested":
+        return False
+    holders = await store.holders_of_cards(work, [reset.card_digest])
+    holder = holders.get(reset.card_digest)
+    patron = await store.patron(work, holder.id) if holder and holder.email else None
+    sent = rules.found(reset, patron.id if patron else None)
+    await store.save_pin_reset(work, sent)
+    if patron is None:
+        return False
+    work.record(PinResetRequested(patron_id=patron.id, reset_id=reset.id, version=1))
+    return True
+
+
+async def enter_code(run: Run, command: EnterCode, key: str) -> None:
+    """Give the patron the new PIN if the code is right. Raises WrongResetCode.
+
+    The try is counted before the code is compared. The same code with the same PIN succeeds again,
+    so that a repeated request gets the same answer.
+    """
+    reset = await store.take_reset_try(run.database, command.reset_id, command.at)
+    if reset is None or not rules.is_code(command.code, reset.id, key):
+        raise WrongResetCode
+    if reset.state == "used":
+        holder = await store.find_cardholder(run.database, reset.patron_id or "")
+        if not await pin_matches(command.new_pin, holder.pin_hash if holder else None):
+            raise WrongResetCode
+        return
+    await run(replace_pin, ReplacePin(reset.id, await hash_pin(command.new_pin)))
+
+
+async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
+    """Replace the PIN, unlock the card, and end other requests. Raises WrongResetCode."""
+    reset = await store.pin_reset(work, command.reset_id)
+    if reset is None or reset.state != "sent" or reset.patron_id is None:
+        raise WrongResetCode
+    holder = await store.cardholder(work, reset.patron_id)
+    if holder is None or holder.card_digest != reset.card_digest:
+        raise WrongResetCode
+    changed = replace(holder, pin_hash=command.pin_hash, version=holder.version + 1)
+    await store.save_cardholders(work, changed)
+    await store.delete_pin_resets(work, holder.card_digest, but=reset.id)
+    await store.save_pin_reset(work, rules.used(reset))
+    await store.unlock(work, holder.card_digest)
+    work.record(PinResetEvent(patron_id=holder.id, reset_id=reset.id, version=2))
+    return changed
