@@ -79,6 +79,7 @@ ABOUT = {
     "recording": marked("Recording"),
     "branch": marked("Library"),
     "enquiry": marked("Question"),
+    "admission": marked("Study rooms"),
 }
 """Subjects of messages, by the first part of their kind."""
 
