@@ -16,7 +16,7 @@ LEASE_SECONDS = 60
 """Time for one try. After it another process repeats the try, because the first may be dead."""
 KEPT_DAYS = 30
 MOST_SERVICES = 20
-"""Number of push services that are sent to at once."""
+"""Number of push services that one look finds."""
 
 INDEXES: Indexes = {
     SUBSCRIPTIONS: [
@@ -92,11 +92,14 @@ async def find_one(db: Database, subscription_id: str) -> PushSubscription | Non
 
 
 async def find_due(db: Database) -> list[str]:
-    """Return some push services that have a message to be tried now."""
+    """Return some push services that have a message to be tried now, in no order.
+
+    A browser may name any host as its push service; however many are slow, the others get a turn.
+    """
     finding: list[dict[str, Any]] = [
         {"$match": {"state": "waiting", "$expr": {"$lte": ["$next_at", "$$NOW"]}}},
         {"$group": {"_id": "$service"}},
-        {"$limit": MOST_SERVICES},
+        {"$sample": {"size": MOST_SERVICES}},
     ]
     return [str(row["_id"]) async for row in db[MESSAGES].aggregate(finding)]
 
