@@ -1,14 +1,16 @@
 """Scheduled jobs of notices. Each job may run twice, and on any replica."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from email.message import EmailMessage
 
 import structlog
 from prometheus_client import Counter
 from pydantic import BaseModel
 
-from services.notices import store
+from services.notices import sealing, store
 from services.notices.domain.attachment import UNUSED
 from services.notices.domain.delivery import (
+    CONFIRM,
     Delivery,
     bounced,
     dropped,
@@ -16,15 +18,23 @@ from services.notices.domain.delivery import (
     postponed,
     sent,
 )
+from services.notices.domain.guest import CONFIRM_WITHIN, ENDED, last_purged
 from services.notices.domain.notification import Notification
 from services.notices.domain.occupancy import PUBLISH
 from services.notices.domain.visit import last_destroyed
 from services.notices.kinds.kind import kind_of
 from services.notices.kinds.language import language_of
 from services.notices.mail import Mailer, MailServerAway, NotSendable, Refused
-from services.notices.queries.emails import BadAddress, Recipient, email_of
+from services.notices.queries.emails import (
+    BadAddress,
+    GuestLink,
+    Recipient,
+    email_of,
+    email_to_guest,
+)
 from services.notices.queries.notifications import with_texts
 from services.notices.settings import Settings
+from services.notices.usecases.erase_guest import PurgeGuest, purge_guest
 from services.notices.usecases.note_delivery import NoteDelivery, note_delivery
 from services.notices.usecases.purge_attachment import purge_attachment
 from services.notices.usecases.purge_visits import destroy_keys
@@ -53,21 +63,31 @@ class EmailAddress(BaseModel):
     unsubscribe: str
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """An e-mail to send."""
+
+    message: EmailMessage
+    address: str = field(repr=False)
+    told: Notification | None = None
+    """The notification that it has; None in an e-mail to a guest."""
+
+
 @jobs.steadily(seconds=1)
 async def deliveries(run: Run) -> int:
-    """Send notifications by e-mail; return the number of tries.
+    """Send notifications and links by e-mail; return the number of tries.
 
-    Without a mail server, and in quiet hours, nothing is sent. If the server or another service is
-    away, the round ends, so that the others are not tried in vain.
+    Without a mail server nothing is sent, and in quiet hours only what guests wait for: the e-mail
+    to confirm their address. If the server or another service is away, the round ends, so that the
+    others are not tried in vain.
     """
     settings = run.settings
     if not isinstance(settings, Settings) or not settings.smtp_host:
         return 0
-    if settings.is_quiet(wall_clock()):
-        return 0
+    kind = CONFIRM if settings.is_quiet(wall_clock()) else None
     async with Mailer(settings) as mailer:
         for tries in range(AT_ONCE):
-            claimed = await store.deliveries.claim(run.database)
+            claimed = await store.deliveries.claim(run.database, kind)
             if claimed is None:
                 return tries
             try:
@@ -87,33 +107,14 @@ async def _try(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run)
     """
     if is_too_late(delivery, wall_clock()):
         return postponed(delivery, wall_clock())
-    told = await store.notifications.find_one(run.database, delivery.notification_id)
-    if told is None or told.withdrawn:
-        return dropped(delivery, "withdrawn", wall_clock())
-    current = await _current(told, run)
-    if current is None:
-        return dropped(delivery, "outdated", wall_clock())
-    answer = await run.owners.get(
-        "accounts", path_to("v1", "email-addresses", delivery.patron_id), now=run.now
-    )
-    found = None if answer is None else EmailAddress.model_validate(answer)
-    if found is None or found.address is None:
-        return dropped(delivery, "no-address", wall_clock())
-    [shown] = await with_texts(run.database, delivery.patron_id, [current], settings.zone)
-    patron = await store.patrons.find_one(run.database, delivery.patron_id)
-    code = patron.speaks if patron else "en"
     try:
-        message = email_of(
-            delivery.id,
-            shown.title,
-            [shown.text],
-            to=Recipient(found.address, found.unsubscribe),
-            code=code,
-            language=language_of(code),
-            at=wall_clock(),
-            settings=settings,
-        )
-        await mailer.send(message, found.address)
+        if delivery.guest_id is not None:
+            prepared = await _to_guest(delivery, delivery.guest_id, settings, run)
+        else:
+            prepared = await _to_patron(delivery, settings, run)
+        if isinstance(prepared, Delivery):
+            return prepared
+        await mailer.send(prepared.message, prepared.address)
     except (BadAddress, NotSendable):
         return bounced(delivery, wall_clock(), code=None)
     except Refused as refused:
@@ -121,7 +122,58 @@ async def _try(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run)
             return bounced(delivery, wall_clock(), code=refused.code)
         return postponed(delivery, wall_clock(), code=refused.code)
     failpoint("delivery.sent")
-    return sent(delivery, told, wall_clock())
+    return sent(delivery, wall_clock(), prepared.told)
+
+
+async def _to_patron(delivery: Delivery, settings: Settings, run: Run) -> Prepared | Delivery:
+    """Return the e-mail of a notification, or the delivery as dropped. Raises BadAddress."""
+    patron_id = delivery.patron_id or ""
+    told = await store.notifications.find_one(run.database, delivery.notification_id or "")
+    if told is None or told.withdrawn:
+        return dropped(delivery, "withdrawn", wall_clock())
+    current = await _current(told, run)
+    if current is None:
+        return dropped(delivery, "outdated", wall_clock())
+    answer = await run.owners.get(
+        "accounts", path_to("v1", "email-addresses", patron_id), now=run.now
+    )
+    found = None if answer is None else EmailAddress.model_validate(answer)
+    if found is None or found.address is None:
+        return dropped(delivery, "no-address", wall_clock())
+    [shown] = await with_texts(run.database, patron_id, [current], settings.zone)
+    patron = await store.patrons.find_one(run.database, patron_id)
+    code = patron.speaks if patron else "en"
+    message = email_of(
+        delivery.id,
+        shown.title,
+        [shown.text],
+        to=Recipient(found.address, found.unsubscribe),
+        code=code,
+        language=language_of(code),
+        at=wall_clock(),
+        settings=settings,
+    )
+    return Prepared(message, found.address, told)
+
+
+async def _to_guest(
+    delivery: Delivery, guest_id: str, settings: Settings, run: Run
+) -> Prepared | Delivery:
+    """Return the e-mail with a guest's link, or the delivery as dropped. Raises BadAddress."""
+    guest = await store.guests.find_one(run.database, guest_id)
+    if guest is None:
+        return dropped(delivery, "withdrawn", wall_clock())
+    confirms = delivery.kind == CONFIRM
+    enquiry = None if confirms else await store.enquiries.find_one(run.database, guest_id)
+    if (guest.question is None) == confirms or (enquiry is None) != confirms:
+        return dropped(delivery, "outdated", wall_clock())
+    secret = settings.service_secret
+    address = sealing.unseal_address(secret, guest.address)
+    if address is None:
+        return dropped(delivery, "no-address", wall_clock())
+    to = GuestLink(address, sealing.guest_token(guest_id, secret))
+    message = email_to_guest(delivery.id, guest, enquiry, to=to, at=wall_clock(), settings=settings)
+    return Prepared(message, address)
 
 
 async def _current(told: Notification, run: Run) -> Notification | None:
@@ -174,3 +226,11 @@ async def purge_visits(run: Run) -> int:
     while found := await store.visits.find_ids_until(run.database, last, MOST_AT_ONCE):
         done += await run(purge, found)
     return done
+
+
+@jobs.every(minutes=10)
+async def purge_guests(run: Run) -> int:
+    """Delete questions that no guest has confirmed in time, and those that are no longer kept."""
+    unconfirmed = await store.guests.find_unconfirmed(run.database, run.now - CONFIRM_WITHIN)
+    over = await store.enquiries.find_of_guests(run.database, ENDED, last_purged(run.now))
+    return sum([await run(purge_guest, PurgeGuest(one)) or 0 for one in (*unconfirmed, *over)])

@@ -14,6 +14,7 @@ from services.gateway.web import (
     check_in,
     enquiries,
     files,
+    guests,
     history,
     holds,
     inbox,
@@ -55,8 +56,19 @@ from services.gateway.web.visit import LogInFirst, visit_after
 ROUTERS = tuple(
     subject.router
     for subject in (
-        *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
-        *(history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
+        *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries),
+        *(
+            setting,
+            guests,
+            history,
+            catalogue,
+            activities,
+            study_rooms,
+            branches,
+            check_in,
+            notices,
+            bank,
+        ),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, visitors, tracing, desk_study_rooms),
     )

@@ -1,4 +1,4 @@
-"""A delivery: one notification on its way to a patron by e-mail, and what became of it.
+"""A delivery: one e-mail on its way to a patron or a guest, and what became of it.
 
 It names no address. Its times are of the wall clock, because mail servers know no other.
 """
@@ -18,6 +18,8 @@ mail server refused it for good; `failed` if it could not be sent for a day."""
 Reason = Literal["withdrawn", "outdated", "no-address", "refused", "bad-address", "too-late"]
 
 EMAIL = "email"
+CONFIRM = "enquiry.unconfirmed"
+"""Kind of the e-mail in which a guest confirms the address."""
 LASTS = timedelta(days=1)
 """Time after which a delivery is given up."""
 FIRST_PAUSE = timedelta(minutes=1)
@@ -29,17 +31,19 @@ _NAMESPACE = UUID("0b9c6a52-6f0e-5d43-9a57-3f5a1e0c7d28")
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery of a notification to its patron."""
+    """A delivery of a notification to its patron, or of a link to a guest."""
 
     id: str
     version: int
-    patron_id: str
-    notification_id: str
+    patron_id: str | None
+    notification_id: str | None
     kind: str
-    """Topic of the event that caused the notification."""
+    """Topic of the event that caused it, or CONFIRM."""
     queued_at: datetime
     next_at: datetime
     """Time of the next try; during a try, the time after which another process may repeat it."""
+    guest_id: str | None = None
+    """The guest who gets it; None: a patron."""
     covers: str = ""
     """Announcements that its text covers (`announced`)."""
     channel: str = EMAIL
@@ -79,14 +83,29 @@ def delivery_of(told: Notification, at: datetime) -> Delivery:
     )
 
 
+def delivery_to_guest(guest_id: str, kind: str, version: int, at: datetime) -> Delivery:
+    """Return a new delivery to a guest, of a version of the enquiry; 0: before there is one."""
+    return Delivery(
+        id=str(uuid5(_NAMESPACE, f"{guest_id}:{EMAIL}:{version}")),
+        version=1,
+        patron_id=None,
+        notification_id=None,
+        kind=kind,
+        queued_at=at,
+        next_at=at,
+        guest_id=guest_id,
+    )
+
+
 def wants_email(patron: Patron | None) -> bool:
     """Return whether a patron has chosen e-mail, as far as notices know; accounts decides."""
     return patron is not None and EMAIL in patron.channels
 
 
-def sent(delivery: Delivery, told: Notification, at: datetime) -> Delivery:
-    """Return the delivery as sent with the text of `told`."""
-    return replace(_ended(delivery, at, "sent", None), covers=announced(told))
+def sent(delivery: Delivery, at: datetime, told: Notification | None = None) -> Delivery:
+    """Return the delivery as sent with the text of `told`, if it has a notification."""
+    covers = delivery.covers if told is None else announced(told)
+    return replace(_ended(delivery, at, "sent", None), covers=covers)
 
 
 def dropped(delivery: Delivery, reason: Reason, at: datetime) -> Delivery:

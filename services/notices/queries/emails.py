@@ -1,7 +1,7 @@
-"""The e-mail that tells a patron of a notification, as text and as HTML."""
+"""The e-mails to patrons and guests, as text and as HTML."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -10,8 +10,10 @@ from email.policy import SMTP
 from html import escape
 from urllib.parse import urlsplit
 
+from services.notices.domain.enquiry import Enquiry
+from services.notices.domain.guest import Guest
 from services.notices.kinds import frame
-from services.notices.kinds.language import Language
+from services.notices.kinds.language import Language, language_of
 from services.notices.settings import Settings
 
 LANGUAGE_TAGS = {"zh-Hant": "zh-Hant-HK", "zh-Hans": "zh-Hans"}
@@ -27,6 +29,24 @@ class Recipient:
 
     address: str
     unsubscribe: str
+
+
+@dataclass(frozen=True)
+class GuestLink:
+    """The recipient of an e-mail to a guest: the address, and the token of the link."""
+
+    address: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """The words of an e-mail to a guest; `see` has the place of the link."""
+
+    subject: str
+    text: str
+    see: str
+    after: str
 
 
 def email_of(
@@ -45,28 +65,84 @@ def email_of(
     `code` is the code of `language`. Raises BadAddress.
     """
     unsubscribe = f"{settings.public_url}/unsubscribe/{to.unsubscribe}"
-    message = EmailMessage(policy=SMTP)
-    message["From"] = settings.sender
-    message["To"] = _to(to.address)
-    message["Subject"] = _subject(title, language)
-    message["Date"] = at
-    message["Message-ID"] = f"<{delivery_id}@{urlsplit(settings.public_url).hostname}>"
-    message["Auto-Submitted"] = "auto-generated"
+    message = _envelope(delivery_id, to.address, _subject(title, language), at, settings)
     message["List-Unsubscribe"] = f"<{unsubscribe}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     see = language.say(frame.SEE)
     stop = language.say(frame.UNSUBSCRIBE)
     why = language.say(frame.WHY)
     inbox = f"{settings.public_url}/inbox"
-    message.set_content(
-        "\n\n".join([*texts, see.format(address=inbox), why, stop.format(address=unsubscribe)])
-        + "\n"
-    )
+    plain = [*texts, see.format(address=inbox), why, stop.format(address=unsubscribe)]
     body = "".join(f"<p>{escape(text)}</p>" for text in texts)
+    html = (
+        f"{body}<p>{_linked(see, inbox)}</p><hr>"
+        f"<p>{escape(why)}<br>{_linked(stop, unsubscribe)}</p>"
+    )
+    return _with_body(message, code, plain, html)
+
+
+def email_to_guest(
+    delivery_id: str,
+    guest: Guest,
+    enquiry: Enquiry | None,
+    *,
+    to: GuestLink,
+    at: datetime,
+    settings: Settings,
+) -> EmailMessage:
+    """Return the message with a guest's link. Raises BadAddress.
+
+    It says that the address is to be confirmed or, with an `enquiry`, what the library has done.
+    """
+    letter = _letter(enquiry, language_of(guest.language))
+    link = f"{settings.public_url}/ask/{to.token}"
+    message = _envelope(delivery_id, to.address, letter.subject, at, settings)
+    plain = [letter.text, letter.see.format(address=link), letter.after]
+    before = f"<p>{escape(letter.text)}</p>" if letter.text else ""
+    html = f"{before}<p>{_linked(letter.see, link)}</p><p>{escape(letter.after)}</p>"
+    return _with_body(message, guest.language, [text for text in plain if text], html)
+
+
+def _letter(enquiry: Enquiry | None, language: Language) -> Letter:
+    say = language.say
+    if enquiry is None:
+        return Letter(
+            say(frame.GUEST_CONFIRM_SUBJECT),
+            "",
+            say(frame.GUEST_CONFIRM),
+            say(frame.GUEST_CONFIRM_UNTIL),
+        )
+    if enquiry.merged_into is not None:
+        text = frame.GUEST_MERGED
+    else:
+        by_state = {"answered": frame.GUEST_ANSWERED, "waiting": frame.GUEST_ASKED_BACK}
+        text = by_state.get(enquiry.state, frame.GUEST_WRITTEN)
+    subject = language.quoted(enquiry.subject, "")
+    return Letter(
+        say(frame.GUEST_SUBJECT),
+        say(text).format(subject=subject),
+        say(frame.GUEST_SEE),
+        say(frame.GUEST_SECRET),
+    )
+
+
+def _envelope(
+    delivery_id: str, address: str, subject: str, at: datetime, settings: Settings
+) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = settings.sender
+    message["To"] = _to(address)
+    message["Subject"] = subject
+    message["Date"] = at
+    message["Message-ID"] = f"<{delivery_id}@{urlsplit(settings.public_url).hostname}>"
+    message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+def _with_body(message: EmailMessage, code: str, plain: Sequence[str], html: str) -> EmailMessage:
+    message.set_content("\n\n".join(plain) + "\n")
     message.add_alternative(
-        f'<!doctype html><html lang="{code}"><meta charset="utf-8"><body>{body}'
-        f"<p>{_linked(see, inbox)}</p><hr><p>{escape(why)}<br>{_linked(stop, unsubscribe)}</p>"
-        "</body></html>\n",
+        f'<!doctype html><html lang="{code}"><meta charset="utf-8"><body>{html}</body></html>\n',
         subtype="html",
     )
     message["Content-Language"] = LANGUAGE_TAGS.get(code, code)

@@ -10,6 +10,7 @@ from services.notices.routes import (
     deliveries,
     enquiries,
     feeds,
+    guests,
     notices,
     notifications,
     occupancy,
@@ -21,7 +22,7 @@ __all__ = ["router"]
 
 router = APIRouter()
 for subject in (
-    *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
-    *(occupancy, tracing, visits),
+    *(attachments, bank, branches, closures, deliveries, enquiries, feeds, guests, notices),
+    *(notifications, occupancy, tracing, visits),
 ):
     router.include_router(subject.router)

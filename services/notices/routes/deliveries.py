@@ -31,12 +31,15 @@ class ChannelsOut(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """A notification that was sent, is to be sent, or was not sent, without any address."""
+    """An e-mail that was sent, is to be sent, or was not sent, without any address."""
 
     id: str
-    patron_id: str
-    notification_id: str
-    kind: str = Field(description="Topic of the event that caused the notification.")
+    patron_id: str | None = Field(description="Null: a guest who asked a librarian.")
+    notification_id: str | None
+    kind: str = Field(
+        description="Topic of the event that caused it; `enquiry.unconfirmed`: the e-mail in "
+        "which a guest confirms the address."
+    )
     channel: str
     state: State = Field(
         description="`dropped`: no reason left to send it; `bounced`: refused for good by the "

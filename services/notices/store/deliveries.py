@@ -21,6 +21,9 @@ INDEXES: Indexes = {
         IndexModel([("state", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("patron_id", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("notification_id", ASCENDING)]),
+        IndexModel(
+            [("guest_id", ASCENDING)], partialFilterExpression={"guest_id": {"$type": "string"}}
+        ),
         IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
     ],
 }
@@ -49,13 +52,22 @@ async def delete_of_patron(work: Work, patron_id: str) -> None:
     await work.delete(DELIVERIES, {"patron_id": patron_id})
 
 
-async def claim(db: Database) -> Delivery | None:
+async def delete_of_guest(work: Work, guest_id: str) -> None:
+    """Delete all deliveries to a guest."""
+    await work.delete(DELIVERIES, {"guest_id": guest_id})
+
+
+async def claim(db: Database, kind: str | None = None) -> Delivery | None:
     """Take the delivery that has waited longest for its try; None if none is due.
+
+    With a `kind`, only deliveries of that kind.
 
     One write by the database's clock, outside any transaction, as with a lease: no other process
     gets the delivery within LEASE_SECONDS.
     """
-    due = {"state": "waiting", "$expr": {"$lte": ["$next_at", "$$NOW"]}}
+    due: dict[str, Any] = {"state": "waiting", "$expr": {"$lte": ["$next_at", "$$NOW"]}}
+    if kind is not None:
+        due["kind"] = kind
     until = {"$dateAdd": {"startDate": "$$NOW", "unit": "second", "amount": LEASE_SECONDS}}
     taking: list[dict[str, Any]] = [
         {

@@ -50,7 +50,7 @@ async def desk(whole: None, settings: Settings) -> AsyncIterator[Browser]:
             await deliveries.insert_one(to_document(bounced(one, at, code=550)))
         told_before = notification("e-25", "gone", "loan.overdue", AT, {})
         await deliveries.insert_one(
-            to_document(sent(delivery_of(told_before, AT - timedelta(days=1)), told_before, AT))
+            to_document(sent(delivery_of(told_before, AT - timedelta(days=1)), AT, told_before))
         )
         browser.give(SESSION, STAFF)
         yield browser
