@@ -129,6 +129,7 @@ SERVICES = (
             "/v1/me/inbox",
             "/v1/enquiries",
             "/v1/me/enquiries",
+            "/v1/guest-enquiries",
             "/v1/attachments",
             "/v1/questions",
             "/v1/channels",

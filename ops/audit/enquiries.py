@@ -1,9 +1,10 @@
-"""The audit of Ask a Librarian: messages and files are whole, and nothing is left without owner."""
+"""The audit of Ask a Librarian: messages, files and guests are whole, each with its enquiry."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from ops.audit.findings import Audit
-from shared.mongo import Database
+from shared.mongo import Database, Document
 
 
 async def check_enquiries(result: Audit, store: Database) -> None:
@@ -28,11 +29,30 @@ async def check_enquiries(result: Audit, store: Database) -> None:
         )
         into = enquiries.get(one.get("merged_into"))
         result.expect(
-            one.get("merged_into") is None
-            or (into is not None and into["patron_id"] == one["patron_id"]),
-            f"enquiry {key} is merged into one that is not its patron's",
+            one.get("merged_into") is None or (into is not None and _asker(into) == _asker(one)),
+            f"enquiry {key} is merged into one of somebody else",
         )
+    await _check_guests(result, store, enquiries)
     await _check_files(result, store, named)
+
+
+def _asker(enquiry: Document) -> tuple[str | None, str | None]:
+    return enquiry["patron_id"], enquiry.get("guest")
+
+
+async def _check_guests(result: Audit, store: Database, enquiries: Mapping[str, Document]) -> None:
+    """Check that each enquiry of a guest can be answered, and no address is left without one."""
+    guests = {one["_id"]: one async for one in store.guests.find({})}
+    result.counts["guests"] = len(guests)
+    of_guests = {key for key, one in enquiries.items() if one.get("guest")}
+    confirmed = {key for key, one in guests.items() if one["question"] is None}
+    for key in of_guests ^ confirmed:
+        result.expect(False, f"the guest {key} has an enquiry or an address without the other")
+    for key, one in enquiries.items():
+        result.expect(
+            (one["patron_id"] is None) == bool(one.get("guest")),
+            f"enquiry {key} is not of one patron or guest",
+        )
 
 
 async def _check_files(result: Audit, store: Database, named: dict[str, str]) -> None:

@@ -29,7 +29,8 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
     unread = await _by_patron(
         stores["notices"].notifications.find({"read": False, "withdrawn": False})
     )
-    asked = await _by_patron(stores["notices"].enquiries.find({"state": {"$ne": "closed"}}))
+    of_patrons = {"state": {"$ne": "closed"}, "patron_id": {"$ne": None}}
+    asked = await _by_patron(stores["notices"].enquiries.find(of_patrons))
     registered = await _by_patron(stores["events"].registrations.find({}))
     admitted = await _by_patron(stores["events"].study_applications.find({}))
     held = {"state": "held", "promoted": True}

@@ -27,7 +27,7 @@ from services.settings import Settings
 S = TypeVar("S", bound=Settings)
 
 USUAL_PORTS = {service.name: service.port for service in SERVICES}
-UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN")}
+UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN", "ASK")}
 """No rate limits: a simulation plays months in seconds, and load tests use one address."""
 SECRETS = tuple(
     f"CARREL_{name}" for name in ("SERVICE_SECRET", "CARD_KEY", "VISIT_KEYS", "WEBHOOK_KEYS")

@@ -24,6 +24,11 @@ class Settings(settings.Settings):
     login_per_minute: int = Field(
         default=60, ge=0, description="Log-in attempts per minute from one address; 0: no limit."
     )
+    ask_per_minute: int = Field(
+        default=5,
+        ge=0,
+        description="Questions per minute of guests from one address; 0: no limit.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Origins whose pages may call the API from a browser, comma-separated.",

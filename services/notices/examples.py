@@ -9,6 +9,8 @@ from shared.examples import LEFT_OUT
 HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2, 4, 5, 6)]
 LONG_HOURS = [{"weekday": day, "opens": "08:00", "closes": "22:00"} for day in range(1, 8)]
 
+GUEST_TOKEN = f"{ENQUIRY}.{'5f0c2a9e41d7b836' * 4}"
+
 FILE = "01780d89-3b6f-7d21-8e5a-4c9f2a7d1b60"
 QUESTION = "01780d9b-1e20-7c64-8f3a-5b2d9e7c4a38"
 VENUE = "5f0c2a9e41d7b836"
@@ -181,6 +183,20 @@ EXAMPLES: Mapping[str, Any] = {
     "NoteBody.text": "The map room has a list of them.",
     "ReplyBody.text": "I mean those of the north shore.",
     "EnquiryOut.merged_into": None,
+    # guests who ask a librarian
+    "token": GUEST_TOKEN,
+    "confirm_by": None,
+    "GuestAskedOut.confirm_by": "2021-03-09T02:15:00Z",
+    "GuestEnquiryBody.subject": "Old maps of the harbour",
+    "GuestEnquiryBody.text": "Where can I see maps of the harbour of about 1900?",
+    "GuestReplyBody.text": "I mean those of the north shore.",
+    "GuestThreadOut.subject": "Old maps of the harbour",
+    "GuestThreadOut.merged_into": None,
+    "GuestThreadOut.merged": [],
+    "POST /v1/guest-enquiries/closure.state": "closed",
+    "file": FILE,
+    "kept_days": 90,
+    "same_reader": ENQUIRY,
     "MergedOut.id": "01780d9c-2f31-7b15-9c4e-6a1d8f2b7c93",
     "MergedOut.subject": "Maps of the harbour",
     "ThreadOut.branch": None,

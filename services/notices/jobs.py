@@ -1,41 +1,27 @@
 """Scheduled jobs of notices. Each job may run twice, and on any replica."""
 
-import asyncio
-from collections.abc import Sequence
-
 import structlog
-from prometheus_client import Counter
-from pydantic import BaseModel
 
-from services.notices import push, sealing, store
+from services.notices import push, sealing, sending, store
 from services.notices.domain.attachment import UNUSED
 from services.notices.domain.delivery import (
     DIGEST,
-    Delivery,
-    bounced,
-    covering,
-    dropped,
-    ended_as,
-    is_too_late,
     postponed,
-    sent,
 )
-from services.notices.domain.notification import Notification
+from services.notices.domain.guest import CONFIRM_WITHIN, ENDED, last_purged
 from services.notices.domain.occupancy import PUBLISH
 from services.notices.domain.visit import last_destroyed
 from services.notices.kinds.kind import kind_of
-from services.notices.kinds.language import language_of
-from services.notices.mail import Mailer, MailServerAway, NotSendable, Refused
-from services.notices.queries.emails import BadAddress, Recipient, email_of
-from services.notices.queries.notifications import as_it_is, with_texts
+from services.notices.mail import Mailer, MailServerAway
 from services.notices.receivers import side_by_side
 from services.notices.settings import Settings, settings_of
+from services.notices.usecases.erase_guest import PurgeGuest, purge_guest
 from services.notices.usecases.hold_for_digest import (
     HoldForDigest,
     close_digest,
     hold_for_digest,
 )
-from services.notices.usecases.note_delivery import NoteDelivery, note_delivery
+from services.notices.usecases.note_delivery import NoteDelivery
 from services.notices.usecases.purge_attachment import purge_attachment
 from services.notices.usecases.purge_visits import destroy_keys
 from services.notices.usecases.purge_visits import purge_visits as purge
@@ -44,38 +30,26 @@ from services.notices.usecases.tell_held import TellHeld
 from services.notices.usecases.tell_held import tell_held as tell
 from services.notices.webhooks import PURPOSE, send_next
 from shared.clock import library_day, wall_clock
-from shared.failpoint import failpoint
 from shared.jobs import Jobs, in_any_order
-from shared.owners import OwnerAway, OwnerRefused, path_to
+from shared.owners import OwnerAway, OwnerRefused
 from shared.unit_of_work import Run
 
 log = structlog.get_logger()
 jobs = Jobs()
 
-DELIVERIES = Counter("carrel_deliveries_total", "Tries to send a notification", ["state"])
 AT_ONCE = 100
 """Number of deliveries of one round."""
-ASKING_SECONDS = 25.0
-"""Time to ask other services about all parts of one e-mail; with that of sending, less than the
-lease of a delivery."""
 MOST_AT_ONCE = 500
 """Number of visits deleted in one transaction."""
 
 
-class EmailAddress(BaseModel):
-    """Accounts' answer: the address for one message, and the code to choose a new PIN."""
-
-    address: str | None
-    unsubscribe: str
-    code: str | None = None
-
-
 @jobs.steadily(seconds=1)
 async def deliveries(run: Run) -> int:
-    """Send notifications by e-mail; return the number of tries.
+    """Send notifications and links by e-mail; return the number of tries.
 
-    Without a mail server nothing is sent, and in quiet hours only what is urgent. If the server or
-    another service is away, the round ends, so that the others are not tried in vain.
+    Without a mail server nothing is sent, and in quiet hours only what is urgent: codes for a new
+    PIN, and the e-mails in which guests confirm their address. If the server or another service is
+    away, the round ends, so that the others are not tried in vain.
     """
     settings = run.settings
     if not isinstance(settings, Settings) or not settings.smtp_host:
@@ -88,133 +62,19 @@ async def deliveries(run: Run) -> int:
                 return tries
             if claimed.kind == DIGEST:
                 claimed = await run(close_digest, claimed)
-            elif await _can_wait(claimed, settings, run):
+            elif await sending.can_wait(claimed, settings, run):
                 due_at = settings.next_digest(wall_clock())
                 claimed = await run(hold_for_digest, HoldForDigest(claimed, due_at))
             if claimed is None:
                 continue
             try:
-                after = await _try(claimed, mailer, settings, run)
+                after = await sending.send(claimed, mailer, settings, run)
             except (MailServerAway, OwnerAway, OwnerRefused, TimeoutError) as away:
                 log.warning("delivery waits", delivery=claimed.id, error=type(away).__name__)
-                await _note(NoteDelivery(postponed(claimed, wall_clock())), run)
+                await sending.note(NoteDelivery(postponed(claimed, wall_clock())), run)
                 return tries + 1
-            await _note(after, run)
+            await sending.note(after, run)
     return AT_ONCE
-
-
-async def _can_wait(delivery: Delivery, settings: Settings, run: Run) -> bool:
-    """Return whether a delivery is to be sent with the digest of its patron.
-
-    An urgent one is not. Nor is one that was tried before: it may have arrived, although nobody
-    noted that.
-    """
-    if delivery.urgent or delivery.tries > 1:
-        return False
-    patron = await store.patrons.find_one(run.database, delivery.patron_id)
-    told = await store.notifications.find_one(run.database, delivery.notification_id)
-    if patron is None or told is None or not patron.wants_digest:
-        return False
-    digest_day = settings.next_digest(wall_clock()).date()
-    kind = kind_of(told.kind)
-    until = [await kind.from_stored(facts).useful_until(run) for facts in (told.about, *told.also)]
-    return all(day is None or day > digest_day for day in until)
-
-
-async def _try(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run) -> NoteDelivery:
-    """Send a delivery if it still is to be sent; return what became of it and of its parts.
-
-    Raises MailServerAway, OwnerAway, OwnerRefused or TimeoutError.
-    """
-    now = wall_clock()
-    if is_too_late(delivery, now):
-        return NoteDelivery(postponed(delivery, now))
-    parts = [delivery]
-    if delivery.kind == DIGEST:
-        parts = await store.deliveries.find_held_for(run.database, delivery.id)
-    true: list[tuple[Delivery, Notification, Notification]] = []
-    untrue: list[Delivery] = []
-    async with asyncio.timeout(ASKING_SECONDS):
-        for part in parts:
-            told = await store.notifications.find_one(run.database, part.notification_id)
-            if told is None or told.withdrawn:
-                untrue.append(dropped(part, "withdrawn", now))
-            elif (current := await as_it_is(told, run)) is None:
-                untrue.append(dropped(part, "outdated", now))
-            else:
-                true.append((part, told, current))
-    if delivery.kind != DIGEST:
-        if untrue:
-            return NoteDelivery(untrue[0])
-        [(_, told, current)] = true
-        after = await _send(delivery, [current], mailer, settings, run)
-        return NoteDelivery(covering(after, told) if after.state == "sent" else after)
-    after = dropped(delivery, "outdated", now)
-    if true:
-        after = await _send(delivery, [current for _, _, current in true], mailer, settings, run)
-    ended = untrue
-    if after.state == "sent":
-        ended += [covering(ended_as(part, after), told) for part, told, _ in true]
-    return NoteDelivery(after, tuple(ended))
-
-
-async def _send(
-    delivery: Delivery,
-    currents: Sequence[Notification],
-    mailer: Mailer,
-    settings: Settings,
-    run: Run,
-) -> Delivery:
-    """Send these notifications in one e-mail; return what became of it.
-
-    A code to choose a new PIN waits for no digest, so it is asked for one notification alone.
-    """
-    reset_id = currents[0].about.get("reset_id")
-    answer = await run.owners.get(
-        "accounts",
-        path_to("v1", "email-addresses", delivery.patron_id),
-        now=run.now,
-        params={"pin_reset": reset_id} if reset_id else None,
-    )
-    found = None if answer is None else EmailAddress.model_validate(answer)
-    if found is None or found.address is None:
-        return dropped(delivery, "outdated" if reset_id else "no-address", wall_clock())
-    shown = await with_texts(run.database, delivery.patron_id, currents, settings.zone)
-    patron = await store.patrons.find_one(run.database, delivery.patron_id)
-    code = patron.speaks if patron else "en"
-    try:
-        message = email_of(
-            delivery.id,
-            [item.message for item in shown],
-            to=Recipient(found.address, found.unsubscribe, found.code),
-            code=code,
-            language=language_of(code),
-            at=wall_clock(),
-            settings=settings,
-        )
-        await mailer.send(message, found.address)
-    except (BadAddress, NotSendable):
-        return bounced(delivery, wall_clock(), code=None)
-    except Refused as refused:
-        if refused.for_good:
-            return bounced(delivery, wall_clock(), code=refused.code)
-        return postponed(delivery, wall_clock(), code=refused.code)
-    failpoint("delivery.sent")
-    return sent(delivery, wall_clock())
-
-
-async def _note(noted: NoteDelivery, run: Run) -> None:
-    delivery = noted.delivery
-    DELIVERIES.labels(delivery.state).inc()
-    if delivery.state in ("bounced", "failed"):
-        log.warning(
-            "delivery failed",
-            delivery=delivery.id,
-            state=delivery.state,
-            reason=delivery.reason,
-            smtp_code=delivery.smtp_code,
-        )
-    await run(note_delivery, noted)
 
 
 @jobs.every(seconds=15)
@@ -289,3 +149,11 @@ async def purge_visits(run: Run) -> int:
     while found := await store.visits.find_ids_until(run.database, last, MOST_AT_ONCE):
         done += await run(purge, found)
     return done
+
+
+@jobs.every(minutes=10)
+async def purge_guests(run: Run) -> int:
+    """Delete questions that no guest has confirmed in time, and those that are no longer kept."""
+    unconfirmed = await store.guests.find_unconfirmed(run.database, run.now - CONFIRM_WITHIN)
+    over = await store.enquiries.find_of_guests(run.database, ENDED, last_purged(run.now))
+    return sum([await run(purge_guest, PurgeGuest(one)) or 0 for one in (*unconfirmed, *over)])

@@ -313,7 +313,7 @@ class EnquirySnapshot(Event):
     """An enquiry to Ask a Librarian after a change, without its texts, which stay in notices."""
 
     enquiry_id: Id
-    patron_id: Id
+    patron_id: Id | None = Field(description="Patron who asked; null: a guest, by e-mail.")
     state: EnquiryState = Field(
         description="`new`: no librarian has taken it. `assigned`: a librarian works on it. "
         "`waiting`: for the patron's reply to a question. `closed`: until the patron replies."
@@ -329,7 +329,8 @@ class EnquirySnapshot(Event):
     messages: Count = Field(description="Number of messages of the patron and the staff.")
     merged_into: Id | None = Field(
         default=None,
-        description="Enquiry of the same patron in which a closed one goes on; null: in none.",
+        description="Enquiry of the same patron or guest in which a closed one goes on; null: in "
+        "none.",
     )
 
 
@@ -340,7 +341,7 @@ class EnquiryOpened(
     key="enquiry_id",
     subject="enquiry_id",
 ):
-    """Published when a patron asks, and for each reply of the patron, which opens it again."""
+    """Published when a patron or a guest asks, and for each reply, which opens it again."""
 
 
 class EnquiryAssigned(
@@ -373,7 +374,7 @@ class EnquiryClosed(
     key="enquiry_id",
     subject="enquiry_id",
 ):
-    """Published when the patron or a librarian closes an enquiry, or a librarian merges it."""
+    """Published when an enquiry is closed, merged, or deleted as its guest wishes."""
 
 
 class BranchOccupancy(

@@ -175,7 +175,8 @@ class _Deadline:
         except TimeoutError:
             if begun or not deadline.expired():
                 raise
-            log.warning("too slow", path=scope["path"])
+            # The route, because some paths have secrets in them.
+            log.warning("too slow", route=getattr(scope.get("route"), "path", "none"))
             answer = problem(UNAVAILABLE, "This takes too long now. Try again.", headers=AWAY)
             await answer(scope, receive, send)
 

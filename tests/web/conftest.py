@@ -8,18 +8,43 @@ import pytest
 from playwright.async_api import Browser, async_playwright, expect
 from pytest_asyncio import fixture
 
+from ops.infrastructure import ports
 from ops.infrastructure.processes import System
 from tests.device import ENVIRONMENT
 from tests.library import Library
+from tests.mail_server import MailServer, listening
 from tests.systems import started_system
 from tests.web.browser import ARGUMENTS, LIMIT_MS, Watch, Windows, chromium
 from tests.web.story import Story, told
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def mail_port() -> Iterator[int]:
+    """The port of the mail server."""
+    port = ports.reserve()
+    yield port
+    ports.release(port)
+
+
+@fixture(scope="session", loop_scope="session")
+async def mail(mail_port: int) -> AsyncIterator[MailServer]:
+    """The mail server to which the system sends."""
+    async with listening(MailServer(port=mail_port)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, mail_port: int) -> Iterator[System]:
     """Database, broker and the five services on free ports; each call states its business time."""
-    with started_system(tmp_path_factory, environment=ENVIRONMENT) as started:
+    sending = {
+        "CARREL_SMTP_HOST": "127.0.0.1",
+        "CARREL_SMTP_PORT": str(mail_port),
+        "CARREL_SMTP_SECURITY": "none",
+        "CARREL_MAIL_FROM": "library@example.org",
+        "CARREL_PUBLIC_URL": "https://library.example.org",
+    }
+    environment = {"notices": {**ENVIRONMENT["notices"], **sending}}
+    with started_system(tmp_path_factory, environment=environment) as started:
         yield started
 
 

@@ -1,11 +1,14 @@
 """A small library one week before its fines resume, set up through the public API."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from tests.library import PIN, WEEK, Library, unique
+from tests.mail_server import MailServer
+from tests.support import until
 
 OPENING = "2020-11-02T10:00:00+08:00"
 BEFORE = "2020-11-25T10:00:00+08:00"
@@ -152,6 +155,13 @@ class Story:
         body = {"subject": subject, "text": "Where are the maps of 1900?", **more}
         return str((await self.library.post("/v1/enquiries", body, by=card))["id"])
 
+    async def guest(self, mail: MailServer, language: str = "en") -> str:
+        """Ask a question as a guest; return the path of the link in the e-mail to confirm."""
+        address = f"{unique('guest').lower()}@example.org"
+        body = {"subject": "Old maps", "text": "Where are they?", "language": language}
+        await self.library.post("/v1/guest-enquiries", {**body, "address": address}, by="")
+        return await link_to(mail, address, 1)
+
     async def full_library(self) -> tuple[str, str]:
         """Add a library for one person with one inside; return its code and its venue code."""
         code = await self.library.branch()
@@ -286,6 +296,20 @@ async def _title(library: Library, key: str) -> str:
     copies = [{"barcode": f"K-{key}-1", "category": "adult", "branch": CENTRAL}]
     body = {"title": name, "authors": [author], "kind": "book", "copies": copies}
     return str((await library.post("/v1/titles", body, by="staff"))["id"])
+
+
+async def link_to(mail: MailServer, address: str, number: int) -> str:
+    """Wait for a number of e-mails to a guest; return the path of the link in the last."""
+
+    async def arrived() -> bool:
+        return mail.recipients.count(address) >= number
+
+    await until(arrived, within=60)
+    message = [one for one in mail.accepted if one["To"] == address][-1]
+    body = message.get_body(("plain",))
+    assert body is not None
+    [path] = re.findall(r"https://library\.example\.org(/ask/[\w.-]+)", body.get_content())
+    return str(path)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Page
 
 from tests.device import subscribed
+from tests.mail_server import MailServer
 from tests.web.axe import looked_at
 from tests.web.browser import Windows
 from tests.web.story import CENTRAL, MAJOR, Story
@@ -113,18 +114,32 @@ async def test_every_desk_page_passes_the_checks(
 
 
 async def test_every_guest_page_passes_the_checks(
-    windows: Windows, story: Story, pictures: Path
+    windows: Windows, story: Story, mail: MailServer, pictures: Path
 ) -> None:
     code, venue = await story.full_library()
+    links = [await story.guest(mail, language) for language in LANGUAGES]
     page = await windows.open()
     starts = [
         "/catalogue?q=factory",
         f"/check-in/{venue}",
         f"/libraries/{code}",
         "/forgotten-pin/any",
+        links[0],
     ]
+    kinds = []
     async for kind in walked(page, starts):
+        kinds.append(kind)
         await looked_at(page, pictures, f"guest{kind.replace('/', '-')}")
+    assert {"/ask", "/ask/one"} <= set(kinds)
+    for language, link in zip(LANGUAGES, links, strict=True):
+        page = await windows.open(language)
+        for path in ("/ask", link):
+            await page.goto(path)
+            assert await page.locator("h1").count() == 1
+            await looked_at(page, pictures, f"{language}{kind_of(path).replace('/', '-')}-guest")
+        await page.locator("main form[action$=confirmation] button").click()
+        await page.locator("#said").wait_for()
+        await looked_at(page, pictures, f"{language}-ask-one-confirmed")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

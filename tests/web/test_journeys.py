@@ -16,13 +16,16 @@ from pytest_asyncio import fixture
 from services.accounts.domain.pin_reset import code_of
 from services.accounts.domain.unsubscribing import unsubscribe_token
 from services.accounts.settings import Settings as AccountsSettings
+from services.gateway.web.languages import LANGUAGES as LANGUAGES_OF_PAGES
 from tests.device import subscribed
 from tests.library import PIN, unique
+from tests.mail_server import MailServer
+from tests.security.test_erasure import found
 from tests.support import until
 from tests.web.browser import Watch, Windows
 from tests.web.reader import Reader
 from tests.web.routes import ROUTES, Driven, Way
-from tests.web.story import BANKED, CENTRAL, MAJOR, NOTICE, RECORDED, TALK, Story, at
+from tests.web.story import BANKED, CENTRAL, MAJOR, NOTICE, RECORDED, TALK, Story, at, link_to
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -706,11 +709,8 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await reader.press("Close this question")
     await told("The question is closed.")
 
-    # Nothing was sent by e-mail: no mail server is set.
+    # No e-mail came back.
     await follow("E-mails")
-    await expect(
-        page.get_by_text(say("E-mail is turned off: no mail server is set."))
-    ).to_be_visible()
     await reader.fill("#card_number", "NONE")
     await reader.press("Show the reader's messages")
     await told("No library card has this number.")
@@ -771,6 +771,17 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await expect(page.get_by_role("row", name="Main").locator("td").first).to_have_text("2")
     await reader.press("Make a code")
     await told("The library has a new code. Put it at the doors.")
+    await follow("Print the poster for the doors")
+    await expect(page.locator(".poster svg")).to_be_visible()
+    for language in LANGUAGES:
+        asks = LANGUAGES_OF_PAGES[language].say("Check in here")
+        await expect(page.locator(f".poster p[lang={language}]")).to_contain_text(asks)
+    printed = await page.locator(".poster code").inner_text()
+    await follow("Visitors", within=".back")
+    await reader.press("Make a new code")
+    await told("The library has a new code. Put it at the doors.")
+    await follow("Print the poster for the doors")
+    await expect(page.locator(".poster code")).not_to_have_text(printed)
     # A season of the study rooms is announced, papers are keyed in, and the places are drawn.
     await follow("Seasons", within=".masthead")
     for field, text in (
@@ -945,6 +956,65 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     await told("The hours are removed.")
 
     await left(reader)
+
+
+@EACH_DAY
+async def test_a_guest_asks_a_librarian_by_e_mail(
+    reader: Reader, story: Story, mail: MailServer, watch: Watch
+) -> None:
+    watch.expected |= {404, 422}
+    library, page = story.library, reader.page
+    say, told = reader.say, reader.told
+    subject = unique("Photographs")
+    address = f"{subject.lower()}@example.org"
+
+    # The question is confirmed with the link in an e-mail; staff see it only then.
+    await page.goto("/log-in")
+    await reader.follow("Ask a Librarian by e-mail")
+    await reader.fill("#subject", subject)
+    await reader.fill("#text", "Do you have photographs of the Peak Tram?")
+    await reader.fill("#address", "guest@example")
+    await reader.press("Send your question")
+    await expect(page.locator("#said")).to_contain_text(say("Your e-mail address"))
+    await reader.fill("#address", address)
+    await reader.press("Send your question")
+    await told(
+        "Please look into your e-mails now, and confirm your question with the link in ours."
+    )
+    link = await link_to(mail, address, 1)
+    queue = f"/v1/enquiries?queue=new&q={subject}"
+    assert (await library.get(queue, by="staff"))["items"] == []
+    await page.goto(link)
+    await reader.press("Confirm my question")
+    await told("Your question is sent. You get an e-mail when a librarian has answered it.")
+
+    # A librarian answers with a file; the guest gets the same link, and replies.
+    [asked] = (await library.get(queue, by="staff"))["items"]
+    file = await library.upload(b"A list of photographs", by="staff")
+    text = "Yes, see the list."
+    answer = {"text": text, "seen": 1, "attachments": [file]}
+    await library.post(f"/v1/enquiries/{asked['id']}/answers", answer, by="staff")
+    assert await link_to(mail, address, 2) == link
+    await page.goto(link)
+    await expect(page.get_by_text(text)).to_be_visible()
+    name = await page.locator(".files a").inner_text()
+    assert (await reader.download(name))[1] == b"A list of photographs"
+    await reader.fill("#text", "Thank you.")
+    await reader.press("Send")
+    await told("Your message is sent.")
+    await reader.press("Close this question")
+    await told("The question is closed.")
+
+    # The guest deletes everything; the link then leads nowhere.
+    await reader.press("Delete this question")
+    await told("Your question and your e-mail address are deleted.")
+    gone = await page.goto(link)
+    assert gone is not None
+    assert gone.status == 404
+    assert (await library.try_("GET", f"/v1/enquiries/{asked['id']}", by="staff"))[0] == 404
+    await library.flow.settle()
+    secret = link.rpartition(".")[2]
+    assert await found(library.system, {address, subject, secret, text}) == set()
 
 
 @EACH_DAY

@@ -137,6 +137,8 @@ class Limits:
         settings = self._settings
         if _is_about_pins(scope["path"]):  # with a token or without
             return [("log-in", f"log-in {_address(scope)}", settings.login_per_minute)]
+        if scope["path"] == "/v1/guest-enquiries" and scope["method"] == "POST":
+            return [("ask", f"ask {_address(scope)}", settings.ask_per_minute)]
         caller = await _caller(scope)
         if caller:
             return [("caller", f"caller {caller}", settings.caller_per_minute)]

@@ -153,6 +153,8 @@ def _fold_enquiry(event: EnquirySnapshot, at: datetime) -> Sequence[Change]:
     content: Document = {"version": event.version, "state": event.state}
     if event.open:
         content |= {"opened_at": event.opened_at, "messages": event.messages}
+    if event.patron_id is None:  # a guest has no account
+        return []
     path = f"enquiries.{_field(event.enquiry_id)}"
     return [ViewChange(event.patron_id, path, content, event.publisher, at, ends=not event.open)]
 

@@ -22,6 +22,12 @@ CATEGORIES = {
 }
 """Names of patron categories. A library's policies may name others, shown by their codes."""
 
+POSTER = (
+    marked("Check in here"),
+    marked("Scan this code with your phone when you enter, and check out when you leave."),
+)
+"""The texts of the poster at the doors of a library."""
+
 QUEUES = {
     "new": marked("New"),
     "mine": marked("Mine"),

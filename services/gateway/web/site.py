@@ -16,6 +16,7 @@ from services.gateway.web import (
     enquiries,
     files,
     forgotten_pin,
+    guests,
     history,
     holds,
     inbox,
@@ -67,7 +68,7 @@ ROUTERS = tuple(
         *(devices, history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
-        *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure),
+        *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure, guests),
     )
 )
 

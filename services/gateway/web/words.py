@@ -53,6 +53,13 @@ MESSAGES = {
     "voted": marked("Thank you for telling us."),
     "enquiry-replied": marked("Your message is sent."),
     "enquiry-closed": marked("The question is closed."),
+    "guest-asked": marked(
+        "Please look into your e-mails now, and confirm your question with the link in ours."
+    ),
+    "guest-confirmed": marked(
+        "Your question is sent. You get an e-mail when a librarian has answered it."
+    ),
+    "guest-erased": marked("Your question and your e-mail address are deleted."),
     "checked-in": marked("Welcome. You're checked in."),
     "checked-out": marked("You're checked out. Goodbye."),
     "queued": marked("You're in the queue with number %(number)s."),
@@ -147,6 +154,12 @@ PROBLEMS = {
     "enquiry-merged": marked(
         "The library answers this question together with another of yours. Write there."
     ),
+    "no-such-guest-enquiry": marked(
+        "This link doesn't work any more. The question may have been deleted."
+    ),
+    "guests-not-answered": marked(
+        "The library can't answer by e-mail at the moment. Please log in, or ask at a library."
+    ),
     "enquiry-full": marked("This question has too many messages. Please ask a new one."),
     "bad-attachment": marked("A file is a PDF, a picture (PNG or JPEG) or plain text in UTF-8."),
     "file-too-large": marked("One of the files is too large. Your message was not sent."),
@@ -224,6 +237,7 @@ FIELDS = {
     "until": marked("Until"),
     "case_number": marked("Number of the case"),
     "subject": marked("What is it about?"),
+    "address": marked("Your e-mail address"),
     "files": marked("Files"),
     "body": marked("Which libraries"),
 }

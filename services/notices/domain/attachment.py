@@ -61,7 +61,7 @@ class Attachment:
     enquiry_id: str | None = None
     """The enquiry in which it was sent; None before."""
     patron_id: str | None = None
-    """The patron of that enquiry."""
+    """The patron of that enquiry; None in a guest's."""
 
 
 def kind_of(content: bytes) -> str:
@@ -98,8 +98,10 @@ def stored(attachment: Attachment, content_id: str) -> Attachment:
     return replace(attachment, version=attachment.version + 1, content_id=content_id)
 
 
-def sent(attachment: Attachment, owner_id: str, enquiry_id: str, patron_id: str) -> Attachment:
-    """Return the attachment as sent in an enquiry.
+def sent(
+    attachment: Attachment, owner_id: str, enquiry_id: str, patron_id: str | None
+) -> Attachment:
+    """Return the attachment as sent in an enquiry; `patron_id` is None in a guest's.
 
     Raises NoSuchAttachment unless its owner sends it, for the first time.
     """

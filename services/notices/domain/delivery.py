@@ -1,4 +1,4 @@
-"""A delivery: one notification on its way to a patron, and what became of it.
+"""A delivery: one e-mail on its way to a patron or a guest, and what became of it.
 
 One by e-mail names no address. Its times are of the wall clock, because mail servers know no other.
 A notification that is told after a delay has a delivery to the inbox too, with its facts until
@@ -27,6 +27,8 @@ DIGEST = "digest"
 """Kind of the delivery that sends the held deliveries of one patron and day."""
 MOST_PARTS = 100
 """Greatest number of deliveries in one digest; the next ones go with that of the next day."""
+CONFIRM = "enquiry.unconfirmed"
+"""Kind of the e-mail in which a guest confirms the address."""
 LASTS = timedelta(days=1)
 """Time after which a delivery is given up."""
 FIRST_PAUSE = timedelta(minutes=1)
@@ -38,21 +40,24 @@ _NAMESPACE = UUID("0b9c6a52-6f0e-5d43-9a57-3f5a1e0c7d28")
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery of a notification to its patron."""
+    """A delivery of a notification to its patron, or of a link to a guest."""
 
     id: str
     version: int
     patron_id: str
+    """Empty for a guest."""
     notification_id: str
-    """Empty for a digest."""
+    """Empty for a digest, and for a guest."""
     kind: str
-    """Topic of the event that caused the notification, or `digest`."""
+    """Topic of the event that caused it, `digest`, or CONFIRM."""
     queued_at: datetime
     next_at: datetime
     """Time of the next try; during a try, the time after which another process may repeat it.
 
     Of a held delivery to the inbox: the business time at which it is told.
     """
+    guest_id: str | None = None
+    """The guest who gets it; None: a patron."""
     covers: str = ""
     """Announcements that its text covers (`announced`)."""
     channel: str = EMAIL
@@ -119,6 +124,21 @@ def held_back(told: Notification, tell_at: datetime, at: datetime) -> Delivery:
         state="held",
         event_id=told.happened,
         about=told.about,
+    )
+
+
+def delivery_to_guest(guest_id: str, kind: str, version: int, at: datetime) -> Delivery:
+    """Return a new delivery to a guest, of a version of the enquiry; 0: before there is one."""
+    return Delivery(
+        id=str(uuid5(_NAMESPACE, f"{guest_id}:{EMAIL}:{version}")),
+        version=1,
+        patron_id="",
+        notification_id="",
+        kind=kind,
+        queued_at=at,
+        next_at=at,
+        guest_id=guest_id,
+        urgent=kind == CONFIRM,
     )
 
 

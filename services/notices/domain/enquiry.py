@@ -1,6 +1,6 @@
-"""An enquiry: a patron's question to Ask a Librarian, from its opening to its closing."""
+"""An enquiry: a question of a patron or a guest to Ask a Librarian, from opening to closing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -40,7 +40,7 @@ class Message:
     at: datetime
     text: str
     author: Librarian | None
-    """None for the patron's messages."""
+    """None for the messages of the patron or guest."""
     private: bool = False
     """True for a note."""
     number: int = 0
@@ -56,7 +56,8 @@ class Enquiry:
 
     id: str
     version: int
-    patron_id: str
+    patron_id: str | None
+    """None: a guest has asked."""
     subject: str
     language: str
     opened_at: datetime
@@ -76,7 +77,10 @@ class Enquiry:
     attachments: int = 0
     """Number of files of all its messages."""
     merged_into: str | None = None
-    """The enquiry of the same patron in which this one goes on, if staff have merged them."""
+    """The enquiry of the same patron or guest in which this one goes on, if staff have merged
+    them."""
+    guest: str | None = field(default=None, repr=False)
+    """Digest of the e-mail address of the guest who asked; None: a patron has asked."""
 
     @property
     def is_open(self) -> bool:
@@ -154,12 +158,16 @@ def merged(
     """Return an enquiry as closed and merged into another, and that one.
 
     The librarian takes the other, which has more to answer now. Its thread stays as it is. Raises
-    NotMergeable unless both are the same patron's, EnquiryChanged or EnquiryIsClosed.
+    NotMergeable unless both are of the same patron or guest, EnquiryChanged or EnquiryIsClosed.
     """
-    if enquiry.id == into.id or enquiry.patron_id != into.patron_id:
+    if enquiry.id == into.id or _asker(enquiry) != _asker(into):
         raise NotMergeable
     done = replace(closed(enquiry, at, seen=seen), merged_into=into.id)
     return done, assigned(into, librarian, at, seen=seen_into)
+
+
+def _asker(enquiry: Enquiry) -> tuple[str | None, str | None]:
+    return enquiry.patron_id, enquiry.guest
 
 
 def _changed(enquiry: Enquiry, at: datetime) -> Enquiry:

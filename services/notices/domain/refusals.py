@@ -238,6 +238,25 @@ class NoSuchEnquiry(Refusal):
         super().__init__("There is no such question.")
 
 
+class NoSuchGuestEnquiry(Refusal):
+    """The link belongs to no question of a guest, or its question is deleted."""
+
+    code = "no-such-guest-enquiry"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("This link doesn't work, or its question has been deleted.")
+
+
+class GuestsNotAnswered(Refusal):
+    """No mail server is set, so that guests can't be answered."""
+
+    code = "guests-not-answered"
+
+    def __init__(self) -> None:
+        super().__init__("This library answers questions of its readers only. Please log in.")
+
+
 class NoSuchPatron(Refusal):
     """The patron has been erased."""
 
@@ -293,7 +312,7 @@ class EnquiryMerged(Refusal):
 
 
 class NotMergeable(Refusal):
-    """The enquiries are not two of the same patron."""
+    """The enquiries are not two of the same patron or guest."""
 
     code = "not-mergeable"
 

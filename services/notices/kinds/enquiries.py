@@ -1,7 +1,7 @@
 """Notifications about an enquiry to Ask a Librarian: answered, asked back, or merged."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 from services.notices.kinds.kind import Kind, Known, OnePatron
 from services.notices.kinds.language import Language
@@ -18,14 +18,16 @@ class Answered(Kind, events=[EnquiryAnswered]):
     asks: bool
 
     @classmethod
-    async def of(cls, event: EnquiryAnswered, run: Run) -> Self:
-        """Return whether the librarian asks something."""
+    async def of(cls, event: EnquiryAnswered, run: Run) -> Self | None:
+        """Return whether the librarian asks something; None to a guest, who gets a link."""
+        if event.patron_id is None:
+            return None
         return cls(enquiry_id=event.enquiry_id, asks=event.state == "waiting")
 
     @classmethod
     def recipients(cls, event: EnquiryAnswered) -> OnePatron:
-        """Return the patron who asked."""
-        return OnePatron(event.patron_id)
+        """Return the patron who asked; guests are left out by `of`."""
+        return OnePatron(cast(str, event.patron_id))
 
     def names(self, known: Known, language: Language) -> dict[str, str]:
         """Return the subject of the enquiry."""
@@ -50,15 +52,15 @@ class Merged(Kind, events=[EnquiryClosed]):
 
     @classmethod
     async def of(cls, event: EnquiryClosed, run: Run) -> Self | None:
-        """Return the other enquiry; None if it was closed without one."""
-        if event.merged_into is None:
+        """Return the other enquiry; None if it was closed without one, or is a guest's."""
+        if event.merged_into is None or event.patron_id is None:
             return None
         return cls(enquiry_id=event.enquiry_id, merged_into=event.merged_into)
 
     @classmethod
     def recipients(cls, event: EnquiryClosed) -> OnePatron:
-        """Return the patron who asked."""
-        return OnePatron(event.patron_id)
+        """Return the patron who asked; guests are left out by `of`."""
+        return OnePatron(cast(str, event.patron_id))
 
     def names(self, known: Known, language: Language) -> dict[str, str]:
         """Return the subject of the enquiry."""

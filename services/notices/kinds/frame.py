@@ -1,4 +1,4 @@
-"""The words around a notification in an e-mail."""
+"""The words around a notification in an e-mail, and of the e-mails to guests."""
 
 from shared.translations import marked
 
@@ -11,3 +11,21 @@ UNSUBSCRIBE = marked("Stop these e-mails: {address}")
 
 CODE = marked("Your code: {code}. Enter it within 15 minutes on the page where you asked for it.")
 KEEP = marked("Give this code to nobody. The library never asks you for it.")
+GUEST_CONFIRM_SUBJECT = marked("Please confirm your question to the library")
+GUEST_CONFIRM = marked(
+    "Somebody has asked the library a question with this e-mail address. If it was you, confirm it "
+    "here: {address}"
+)
+GUEST_CONFIRM_UNTIL = marked(
+    "The link is valid for 24 hours. If it wasn't you, you don't need to do anything: the question "
+    "is then deleted, and nobody has read it."
+)
+GUEST_SUBJECT = marked("Your question to the library")
+GUEST_ANSWERED = marked("The library has answered your question {subject}.")
+GUEST_ASKED_BACK = marked("The library needs to know more about your question {subject}.")
+GUEST_MERGED = marked("The library answers your question {subject} together with another one.")
+GUEST_WRITTEN = marked("The library has written to you about your question.")
+GUEST_SEE = marked("Read it and reply here: {address}")
+GUEST_SECRET = marked(
+    "Whoever has this link can read your question. Please don't pass this e-mail on."
+)

@@ -3,7 +3,7 @@
 from services.notices import store
 from services.notices.domain.attachment import Attachment
 from services.notices.domain.refusals import NoSuchAttachment
-from shared.auth import Caller, may_see
+from shared.auth import Caller
 from shared.mongo import Database
 
 
@@ -17,7 +17,8 @@ async def attachment_with_content(
     attachment = await store.attachments.find_one(db, attachment_id)
     if attachment is None or attachment.content_id is None:
         raise NoSuchAttachment
-    sent = attachment.patron_id is not None and may_see(caller, attachment.patron_id)
-    if attachment.owner_id != caller.id and not sent:
+    sent = attachment.enquiry_id is not None
+    theirs = "staff" in caller.roles or attachment.patron_id == caller.id
+    if attachment.owner_id != caller.id and not (sent and theirs):
         raise NoSuchAttachment
     return attachment, await store.attachments.find_content(db, attachment.content_id)

@@ -1,4 +1,4 @@
-"""The e-mail that tells a patron of a notification, as text and as HTML."""
+"""The e-mails to patrons and guests, as text and as HTML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,8 +10,10 @@ from email.policy import SMTP
 from html import escape
 from urllib.parse import urlsplit
 
+from services.notices.domain.enquiry import Enquiry
+from services.notices.domain.guest import Guest
 from services.notices.kinds import frame
-from services.notices.kinds.language import Language
+from services.notices.kinds.language import Language, language_of
 from services.notices.kinds.wording import Message
 from services.notices.settings import Settings
 
@@ -33,6 +35,24 @@ class Recipient:
     """Code to choose a new PIN, for a message that was asked for and is no notification only."""
 
 
+@dataclass(frozen=True)
+class GuestLink:
+    """The recipient of an e-mail to a guest: the address, and the token of the link."""
+
+    address: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """The words of an e-mail to a guest; `see` has the place of the link."""
+
+    subject: str
+    text: str
+    see: str
+    after: str
+
+
 def email_of(
     delivery_id: str,
     messages: Sequence[Message],
@@ -48,13 +68,7 @@ def email_of(
     Its Message-ID is the same at every try of the delivery. `code` is the code of `language`.
     Raises BadAddress.
     """
-    message = EmailMessage(policy=SMTP)
-    message["From"] = settings.sender
-    message["To"] = _to(to.address)
-    message["Subject"] = _subject(messages, language)
-    message["Date"] = at
-    message["Message-ID"] = f"<{delivery_id}@{urlsplit(settings.public_url).hostname}>"
-    message["Auto-Submitted"] = "auto-generated"
+    message = _envelope(delivery_id, to.address, _subject(messages, language), at, settings)
     if to.pin_code is not None:
         text, html = _bodies_with_code(messages, language, code, to.pin_code)
     else:
@@ -64,6 +78,69 @@ def email_of(
             message["List-Unsubscribe"] = f"<{unsubscribe}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         text, html = bodies_of(messages, language, code, settings.public_url, unsubscribe)
+    return _with_body(message, code, text, html)
+
+
+def email_to_guest(
+    delivery_id: str,
+    guest: Guest,
+    enquiry: Enquiry | None,
+    *,
+    to: GuestLink,
+    at: datetime,
+    settings: Settings,
+) -> EmailMessage:
+    """Return the message with a guest's link. Raises BadAddress.
+
+    It says that the address is to be confirmed or, with an `enquiry`, what the library has done.
+    """
+    letter = _letter(enquiry, language_of(guest.language))
+    link = f"{settings.public_url}/ask/{to.token}"
+    message = _envelope(delivery_id, to.address, letter.subject, at, settings)
+    plain = [text for text in (letter.text, letter.see.format(address=link), letter.after) if text]
+    before = f"<p>{escape(letter.text)}</p>" if letter.text else ""
+    html = f"{before}<p>{_linked(letter.see, link)}</p><p>{escape(letter.after)}</p>"
+    text = "\n\n".join(plain) + "\n"
+    return _with_body(message, guest.language, text, _page(html, guest.language))
+
+
+def _letter(enquiry: Enquiry | None, language: Language) -> Letter:
+    say = language.say
+    if enquiry is None:
+        return Letter(
+            say(frame.GUEST_CONFIRM_SUBJECT),
+            "",
+            say(frame.GUEST_CONFIRM),
+            say(frame.GUEST_CONFIRM_UNTIL),
+        )
+    if enquiry.merged_into is not None:
+        text = frame.GUEST_MERGED
+    else:
+        by_state = {"answered": frame.GUEST_ANSWERED, "waiting": frame.GUEST_ASKED_BACK}
+        text = by_state.get(enquiry.state, frame.GUEST_WRITTEN)
+    subject = language.quoted(enquiry.subject, "")
+    return Letter(
+        say(frame.GUEST_SUBJECT),
+        say(text).format(subject=subject),
+        say(frame.GUEST_SEE),
+        say(frame.GUEST_SECRET),
+    )
+
+
+def _envelope(
+    delivery_id: str, address: str, subject: str, at: datetime, settings: Settings
+) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = settings.sender
+    message["To"] = _to(address)
+    message["Subject"] = subject
+    message["Date"] = at
+    message["Message-ID"] = f"<{delivery_id}@{urlsplit(settings.public_url).hostname}>"
+    message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+def _with_body(message: EmailMessage, code: str, text: str, html: str) -> EmailMessage:
     message.set_content(text)
     message.add_alternative(html, subtype="html")
     message["Content-Language"] = LANGUAGE_TAGS.get(code, code)

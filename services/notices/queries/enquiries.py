@@ -13,7 +13,7 @@ from services.notices.domain.enquiry import Enquiry, Message
 from services.notices.domain.refusals import NoSuchEnquiry
 from services.notices.domain.search import words_of
 from services.notices.queries.cursors import cursor, position
-from shared.auth import Caller, may_see
+from shared.auth import Caller
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
 
@@ -34,6 +34,8 @@ class QueueQuery:
     branch: str | None = None
     """Only those for the staff of this branch, or for anyone."""
     patron_id: str | None = None
+    same_reader: str | None = None
+    """Only those of the patron or guest who asked this enquiry."""
     librarian: str = ""
     """The beginning of the name of the librarian who works on it."""
     text: str = ""
@@ -52,7 +54,7 @@ async def page_of_patron(db: Database, patron_id: str, page: Page) -> dict[str, 
 async def page_of_queue(db: Database, query: QueueQuery, page: Page) -> dict[str, Any]:
     """Return a page of a queue: those that wait, the longest waiting first; others newest first.
 
-    Raises BadCursor.
+    Raises BadCursor or NoSuchEnquiry.
     """
     where = await _selected(db, query)
     newest_first = query.queue in NEWEST_FIRST
@@ -63,7 +65,7 @@ async def page_of_queue(db: Database, query: QueueQuery, page: Page) -> dict[str
 
 
 async def _selected(db: Database, query: QueueQuery) -> dict[str, Any]:
-    """Return the conditions of a query."""
+    """Return the conditions of a query. Raises NoSuchEnquiry."""
     where: dict[str, Any] = {}
     if query.queue == "mine":
         where |= {"state": "assigned", "librarian.id": query.staff_id}
@@ -75,6 +77,11 @@ async def _selected(db: Database, query: QueueQuery) -> dict[str, Any]:
         where["branch"] = {"$in": [query.branch, None]}
     if query.patron_id is not None:
         where["patron_id"] = query.patron_id
+    if query.same_reader is not None:
+        asked = await store.enquiries.find_one(db, query.same_reader)
+        if asked is None:
+            raise NoSuchEnquiry
+        where |= {"guest": asked.guest} if asked.guest else {"patron_id": asked.patron_id}
     if name := query.librarian.strip():
         where["librarian.name"] = {"$regex": f"^{re.escape(name)}", "$options": "i"}
     if query.text.strip():
@@ -99,13 +106,18 @@ class Thread:
 async def thread_of(db: Database, enquiry_id: str, caller: Caller) -> Thread:
     """Return an enquiry with its messages; notes for staff only. Raises NoSuchEnquiry."""
     enquiry = await store.enquiries.find_one(db, enquiry_id)
-    if enquiry is None or not may_see(caller, enquiry.patron_id):
+    of_staff = "staff" in caller.roles
+    if enquiry is None or not (of_staff or enquiry.patron_id == caller.id):
         raise NoSuchEnquiry
-    notes = "staff" in caller.roles
+    return await whole_thread(db, enquiry, notes=of_staff)
+
+
+async def whole_thread(db: Database, enquiry: Enquiry, *, notes: bool) -> Thread:
+    """Return an enquiry with its messages, with the notes if asked for."""
     named = [] if enquiry.title_id is None else [enquiry.title_id]
     messages, merged, titles = await asyncio.gather(
-        store.enquiries.find_messages(db, enquiry_id, notes=notes),
-        store.enquiries.find_merged(db, enquiry_id),
+        store.enquiries.find_messages(db, enquiry.id, notes=notes),
+        store.enquiries.find_merged(db, enquiry.id),
         store.titles.find_names(db, named),
     )
     return Thread(enquiry, messages, merged, titles.get(enquiry.title_id or ""))

@@ -11,6 +11,7 @@ from services.notices.routes import (
     devices,
     enquiries,
     feeds,
+    guests,
     notices,
     notifications,
     occupancy,
@@ -26,7 +27,8 @@ __all__ = ["router"]
 
 router = APIRouter()
 for subject in (
-    *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
-    *(occupancy, ready_delays, service_hours, tracing, visits, webhooks, devices, wordings),
+    *(attachments, bank, branches, closures, deliveries, enquiries, feeds, guests, notices),
+    *(notifications, occupancy, ready_delays, service_hours, tracing, visits, webhooks, devices),
+    wordings,
 ):
     router.include_router(subject.router)

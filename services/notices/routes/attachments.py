@@ -1,12 +1,18 @@
 """Routes of attachments: upload a file for a message, and download it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import fastapi
 from fastapi import APIRouter, Query, Response
 
-from services.notices.domain.attachment import KINDS, AttachedFile, file_name, kind_of
+from services.notices.domain.attachment import (
+    KINDS,
+    AttachedFile,
+    Attachment,
+    file_name,
+    kind_of,
+)
 from services.notices.domain.refusals import (
     BadAttachment,
     NoSuchAttachment,
@@ -60,23 +66,28 @@ async def post_attachment(
     return FileOut.of(AttachedFile(stored.id, stored.name, stored.kind, stored.size))
 
 
-@router.get(
-    "/attachments/{attachment_id}",
-    response_class=Response,
-    responses={
-        200: {
-            "description": "The file, to be saved and not shown.",
-            "content": {
-                kind: {"schema": {"type": "string"}, "example": "The content of the file."}
-                for kind in KINDS
-            },
-        }
-    },
-)
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file, to be saved and not shown.",
+        "content": {
+            kind: {"schema": {"type": "string"}, "example": "The content of the file."}
+            for kind in KINDS
+        },
+    }
+}
+"""The response of a route that sends a file, in the OpenAPI document."""
+
+
+@router.get("/attachments/{attachment_id}", response_class=Response, responses=FILE)
 @refuses(NoSuchAttachment)
 async def get_attachment(attachment_id: Id, caller: PatronOrStaff, db: Db) -> Response:
     """Download a file of a question: the patron's who asked it, or one's own."""
     attachment, content = await attachment_with_content(db, attachment_id, caller)
+    return file_response(attachment, content)
+
+
+def file_response(attachment: Attachment, content: bytes) -> Response:
+    """Return a file, to be saved and not shown."""
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(attachment.name)}",
         "X-Content-Type-Options": "nosniff",

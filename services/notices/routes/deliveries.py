@@ -31,13 +31,16 @@ class ChannelsOut(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """A notification that was sent, is to be sent, or was not sent, without any address."""
+    """An e-mail that was sent, is to be sent, or was not sent, without any address."""
 
     id: str
-    patron_id: str
-    notification_id: str | None = Field(description="Null for the one e-mail of a day.")
+    patron_id: str | None = Field(description="Null: a guest who asked a librarian.")
+    notification_id: str | None = Field(
+        description="Null for the one e-mail of a day, and for e-mails to guests."
+    )
     kind: str = Field(
-        description="Topic of the event that caused the notification; `digest`: one e-mail a day."
+        description="Topic of the event that caused it; `digest`: one e-mail a day; "
+        "`enquiry.unconfirmed`: the e-mail in which a guest confirms the address."
     )
     channel: str
     state: State = Field(

@@ -76,7 +76,7 @@ async def get_own_enquiries(caller: Patron, db: Db, page: PageQuery) -> EnquiryP
 
 
 @router.get("/enquiries")
-@refuses(BadCursor)
+@refuses(BadCursor, NoSuchEnquiry)
 async def get_enquiries(
     caller: Staff,
     db: Db,
@@ -93,6 +93,9 @@ async def get_enquiries(
         Code | None, Query(description="Only those for this library's staff, or for anyone.")
     ] = None,
     patron_id: Annotated[Id | None, Query(description="Only those of this patron.")] = None,
+    same_reader: Annotated[
+        Id | None, Query(description="Only those of the patron or guest who asked this question.")
+    ] = None,
     librarian: Annotated[
         str, Query(max_length=200, description="Beginning of the name of who works on it.")
     ] = "",
@@ -105,7 +108,7 @@ async def get_enquiries(
     With `q`, those of which one message has all words, as in a search of the question bank; of
     more than 1,000 messages the newest.
     """
-    query = QueueQuery(queue, caller.id, branch, patron_id, librarian, q)
+    query = QueueQuery(queue, caller.id, branch, patron_id, same_reader, librarian, q)
     found = await enquiries.page_of_queue(db, query, page)
     items = [EnquiryOut.of(one, caller) for one in found["items"]]
     return EnquiryPage(items=items, next=found["next"])

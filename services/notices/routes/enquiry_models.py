@@ -134,7 +134,7 @@ class EnquiryOut(BaseModel):
     """A question to the librarians, without its messages."""
 
     id: str
-    patron_id: str
+    patron_id: str | None = Field(description="Patron who asked; null: a guest, by e-mail.")
     subject: str
     state: State = Field(
         description="`new`: no librarian has taken it. `assigned`: a librarian works on it. "

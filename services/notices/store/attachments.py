@@ -73,6 +73,12 @@ async def delete_of_patron(work: Work, patron_id: str) -> None:
     await delete(work, [attachment.id for attachment in found])
 
 
+async def delete_of_enquiry(work: Work, enquiry_id: str) -> None:
+    """Delete all attachments that were sent in an enquiry."""
+    found = await work.all(Attachment, ATTACHMENTS, {"enquiry_id": enquiry_id})
+    await delete(work, [attachment.id for attachment in found])
+
+
 async def write_content(db: Database, attachment: Attachment, content: bytes) -> str:
     """Store a content, and return the name under which it is stored."""
     name = f"{attachment.id}.{new_id()}"

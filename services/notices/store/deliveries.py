@@ -23,6 +23,9 @@ INDEXES: Indexes = {
         IndexModel([("patron_id", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("notification_id", ASCENDING)]),
         IndexModel([("digest_id", ASCENDING)], sparse=True),
+        IndexModel(
+            [("guest_id", ASCENDING)], partialFilterExpression={"guest_id": {"$type": "string"}}
+        ),
         IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
     ],
 }
@@ -62,6 +65,11 @@ async def is_at_version(work: Work, delivery_id: str, version: int) -> bool:
 async def delete_of_patron(work: Work, patron_id: str) -> None:
     """Delete all deliveries of a patron."""
     await work.delete(DELIVERIES, {"patron_id": patron_id})
+
+
+async def delete_of_guest(work: Work, guest_id: str) -> None:
+    """Delete all deliveries to a guest."""
+    await work.delete(DELIVERIES, {"guest_id": guest_id})
 
 
 async def claim(db: Database, *, only_urgent: bool = False) -> Delivery | None:

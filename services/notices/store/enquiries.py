@@ -29,6 +29,10 @@ INDEXES: Indexes = {
         IndexModel([("opened_at", ASCENDING)]),
         IndexModel([("changed_at", ASCENDING), ("_id", ASCENDING)]),
         IndexModel([("merged_into", ASCENDING)]),
+        IndexModel(
+            [("guest", ASCENDING), ("changed_at", ASCENDING)],
+            partialFilterExpression={"guest": {"$type": "string"}},
+        ),
         IndexModel([("librarian.name", ASCENDING)]),
         IndexModel(
             [
@@ -54,6 +58,16 @@ async def get(work: Work, enquiry_id: str) -> Enquiry | None:
 async def count_open(work: Work, patron_id: str) -> int:
     """Return the number of a patron's enquiries that are not closed."""
     return await work.count(ENQUIRIES, {"patron_id": patron_id, "state": OPEN})
+
+
+async def count_open_of_guest(work: Work, guest: str) -> int:
+    """Return the number of a guest's enquiries that are not closed."""
+    return await work.count(ENQUIRIES, {"guest": guest, "state": OPEN})
+
+
+async def merged_into(work: Work, enquiry_id: str) -> list[Enquiry]:
+    """Return the enquiries that were merged into one."""
+    return await work.all(Enquiry, ENQUIRIES, {"merged_into": enquiry_id})
 
 
 async def save(work: Work, enquiry: Enquiry) -> None:
@@ -83,6 +97,12 @@ async def delete_of_patron(work: Work, patron_id: str) -> None:
     theirs = [one.id for one in await work.all(Enquiry, ENQUIRIES, {"patron_id": patron_id})]
     await work.delete(MESSAGES, {"enquiry_id": {"$in": theirs}})
     await work.delete(ENQUIRIES, {"patron_id": patron_id})
+
+
+async def delete(work: Work, enquiry_id: str) -> None:
+    """Delete an enquiry with its messages."""
+    await work.delete(MESSAGES, {"enquiry_id": enquiry_id})
+    await work.delete(ENQUIRIES, {"_id": enquiry_id})
 
 
 async def find_one(db: Database, enquiry_id: str) -> Enquiry | None:
@@ -158,6 +178,16 @@ async def find_where(
         ]
     found = db[ENQUIRIES].find(query).sort([("changed_at", order), ("_id", order)]).limit(limit)
     return [from_document(Enquiry, document) async for document in found]
+
+
+async def find_of_guests(db: Database, states: Sequence[str], changed_until: datetime) -> list[str]:
+    """Return the ids of guests' enquiries of these states that did not change after an instant."""
+    query = {
+        "guest": {"$type": "string"},
+        "state": {"$in": list(states)},
+        "changed_at": {"$lte": changed_until},
+    }
+    return [one["_id"] async for one in db[ENQUIRIES].find(query, {"_id": 1})]
 
 
 async def find_open(db: Database, query: SnapshotQuery) -> tuple[list[Enquiry], str | None]:

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 from services.notices.domain import enquiry as rules
 from services.notices.domain.enquiry import Enquiry, Librarian
-from services.notices.usecases.publish_enquiry import add_message, attach, existing, publish
+from services.notices.usecases.publish_enquiry import (
+    add_message,
+    attach,
+    existing,
+    publish,
+    tell_guest,
+)
 from shared.contracts.notices import EnquiryAnswered
 from shared.unit_of_work import Work
 
@@ -39,5 +45,6 @@ async def answer_enquiry(work: Work, command: AnswerEnquiry) -> Enquiry:
     )
     enquiry, files = await attach(work, enquiry, command.librarian.id, command.attachments)
     await publish(work, enquiry, EnquiryAnswered)
+    await tell_guest(work, enquiry, EnquiryAnswered)
     await add_message(work, enquiry, command.text, command.librarian, files)
     return enquiry

@@ -1,4 +1,4 @@
-"""Close an enquiry, as its patron or as staff."""
+"""Close an enquiry, as its patron or guest, or as staff."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class CloseEnquiry:
 
     enquiry_id: str
     patron_id: str | None
-    """The patron who closes it; None: the staff."""
+    """The patron who closes it; None: the staff, or the guest of this enquiry."""
     seen: int | None
     """Version of the enquiry that the caller has read; None: any."""
 

@@ -1,10 +1,10 @@
-"""Merge an enquiry into another of the same patron, so that both are answered in one."""
+"""Merge an enquiry into another of the same patron or guest, so that both are answered in one."""
 
 from dataclasses import dataclass
 
 from services.notices.domain import enquiry as rules
 from services.notices.domain.enquiry import Enquiry, Librarian
-from services.notices.usecases.publish_enquiry import existing, publish
+from services.notices.usecases.publish_enquiry import existing, publish, tell_guest
 from shared.contracts.notices import EnquiryAssigned, EnquiryClosed
 from shared.unit_of_work import Work
 
@@ -36,4 +36,5 @@ async def merge_enquiry(work: Work, command: MergeEnquiry) -> Enquiry:
         seen_into=command.seen_into,
     )
     await publish(work, into, EnquiryAssigned)
+    await tell_guest(work, merged, EnquiryClosed)
     return await publish(work, merged, EnquiryClosed)

@@ -1,4 +1,4 @@
-"""Record what became of one try to deliver a notification, or those of a digest."""
+"""Record what became of one try to deliver an e-mail, and of the parts of a digest."""
 
 from dataclasses import dataclass
 
@@ -18,13 +18,16 @@ class NoteDelivery:
 
 
 async def note_delivery(work: Work, command: NoteDelivery) -> None:
-    """Save the delivery, unless another process has repeated the try, or the patron is erased.
+    """Save the delivery, unless another process has repeated the try, or its reader is erased.
 
     The end of a digest is the end of all its parts. If a notification gained facts during the try,
     it is queued again with all of them.
     """
     delivery = command.delivery
     if not await store.deliveries.is_at_version(work, delivery.id, delivery.version - 1):
+        return
+    if delivery.guest_id is not None:
+        await store.deliveries.save(work, delivery)
         return
     patron = await store.patrons.get(work, delivery.patron_id)
     # Written, so that no facts can be added meanwhile.

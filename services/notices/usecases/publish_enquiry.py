@@ -6,9 +6,11 @@ from services.notices import store
 from services.notices.domain import attachment as attachments
 from services.notices.domain import enquiry as rules
 from services.notices.domain.attachment import AttachedFile
+from services.notices.domain.delivery import delivery_to_guest
 from services.notices.domain.enquiry import Enquiry, Librarian, Message
 from services.notices.domain.refusals import NoSuchAttachment, NoSuchEnquiry
 from services.notices.domain.search import terms_of
+from shared.clock import wall_clock
 from shared.contracts.notices import EnquirySnapshot
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -27,6 +29,13 @@ async def publish(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> 
     await store.enquiries.save(work, enquiry)
     work.record(snapshot(kind, enquiry))
     return enquiry
+
+
+async def tell_guest(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> None:
+    """Queue the e-mail that tells a guest of a change; patrons are notified of its event."""
+    if enquiry.guest is not None:
+        told = delivery_to_guest(enquiry.id, kind.topic, enquiry.version, wall_clock())
+        await store.deliveries.save(work, told)
 
 
 async def attach(
@@ -54,7 +63,7 @@ async def add_message(
     author: Librarian | None,
     files: tuple[AttachedFile, ...] = (),
 ) -> None:
-    """Add a message that an enquiry counts already; `author` is None for the patron's."""
+    """Add a message that an enquiry counts already; `author` is None for who asked."""
     message = Message(
         id=new_id(),
         version=1,

@@ -1,4 +1,4 @@
-"""Reply to an enquiry, as the patron who asked."""
+"""Reply to an enquiry, as the patron or guest who asked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class ReplyToEnquiry:
-    """A patron's reply."""
+    """A reply of who asked."""
 
     enquiry_id: str
-    patron_id: str
+    patron_id: str | None
+    """The patron who replies; None: the guest of this enquiry."""
     text: str
     attachments: Sequence[str] = ()
     """Ids of files that the patron has uploaded."""
@@ -31,7 +32,8 @@ async def reply_to_enquiry(work: Work, command: ReplyToEnquiry) -> Enquiry:
     if enquiry.patron_id != command.patron_id:
         raise NoSuchEnquiry
     replied = rules.replied(enquiry, work.now)
-    enquiry, files = await attach(work, replied, command.patron_id, command.attachments)
+    owner = command.patron_id or enquiry.id
+    enquiry, files = await attach(work, replied, owner, command.attachments)
     await publish(work, enquiry, EnquiryOpened)
     await add_message(work, enquiry, command.text, None, files)
     return enquiry

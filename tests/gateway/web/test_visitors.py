@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
+import segno
 
 from services.gateway.app import create_app
 from services.notices.app import create_app as create_notices
@@ -151,6 +152,38 @@ async def test_a_replaced_code_says_so(desk: Browser, browser: Browser) -> None:
     page = await browser.get(here)
     assert page.status == 404
     assert "Please scan the code at the door." in page.text
+
+
+async def test_the_poster_has_the_address_of_the_newest_code_in_three_languages(
+    whole: None, settings: Settings, notices: Api, desk: Browser
+) -> None:
+    assert (await desk.get("/desk/visitors/poster?branch=HKCL")).status == 404  # no code yet
+    here = await poster(desk)
+    page = await desk.get("/desk/visitors/poster?branch=HKCL")
+    for text in ("Central Library", "Check in here", "請在此登記", "请在此登记"):
+        assert text in page.text
+    assert f"{desk.site}{here}" in page.text
+    assert svg_of(f"{desk.site}{here}") in page.html
+    await desk.submit(await desk.get("/desk/visitors?branch=HKCL"), "/desk/visitors/venue")
+    renewed = await desk.get("/desk/visitors/poster?branch=HKCL")
+    assert here not in renewed.text
+    assert svg_of(f"{desk.site}{here}") not in renewed.html
+
+    told = settings.model_copy(
+        update={**SECRETS, "simulation": True, "public_url": "https://library.example.org"}
+    )
+    async with (
+        served(create_app, reaching(told, notices=notices.url)) as site,
+        Patient(site.url, at=MONDAY) as librarian,
+    ):
+        librarian.give("carrel_session", STAFF)
+        page = await librarian.get("/desk/visitors/poster?branch=HKCL")
+        assert "https://library.example.org/check-in/" in page.text
+
+
+def svg_of(address: str) -> str:
+    """Return the picture that stands for an address."""
+    return str(segno.make(address, micro=False).svg_inline(scale=8))
 
 
 async def test_a_closed_library_lets_nobody_in(desk: Browser, browser: Browser) -> None:

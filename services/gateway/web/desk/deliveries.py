@@ -67,7 +67,7 @@ async def _list(
 
 async def _readers(visit: Visit, deliveries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the readers of these deliveries by id, as far as accounts answers."""
-    ids = sorted({one["patron_id"] for one in deliveries})
+    ids = sorted({one["patron_id"] for one in deliveries if one["patron_id"]})
     replies = await asyncio.gather(
         *(visit.api.get(f"/v1/patrons/{segment(patron_id)}") for patron_id in ids)
     )

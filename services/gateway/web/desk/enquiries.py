@@ -167,7 +167,7 @@ async def _enquiry(visit: Visit, enquiry_id: str, refused: Reply | None = None) 
         visit.api.get(f"/v1/enquiries/{segment(enquiry_id)}"), branch_names(visit.api)
     )
     enquiry = asked.json()
-    theirs = {"queue": "open", "patron_id": enquiry["patron_id"], "limit": "50"}
+    theirs = {"queue": "open", "same_reader": enquiry_id, "limit": "50"}
     others = await visit.api.get("/v1/enquiries", **theirs)
     return visit.page(
         "desk/enquiry.html",

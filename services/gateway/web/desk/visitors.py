@@ -4,14 +4,19 @@ import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
+import segno
 from fastapi import APIRouter, Response
+from markupsafe import Markup
 
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
+from services.gateway.web.desk_words import POSTER
 from services.gateway.web.fields import filled
+from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import DeskVisit, Visit
+from shared.http.problems import NotFound
 
 router = APIRouter(include_in_schema=False)
 
@@ -23,6 +28,27 @@ BY_PHONE = "check-in"
 async def get_visitors(visit: DeskVisit, branch: str = "", door: str = "") -> Response:
     """Show how full a library is, with the forms of its doors."""
     return await _page(visit, branch, door)
+
+
+@router.get("/desk/visitors/poster")
+async def get_poster(visit: DeskVisit, branch: str) -> Response:
+    """Show the poster with a library's code for its doors, to be printed, in all languages."""
+    path = f"/v1/branches/{segment(branch)}"
+    asked, code = await asyncio.gather(visit.api.get(path), visit.api.get(f"{path}/venue"))
+    venue = code.json()["venue"]
+    if venue is None:
+        raise NotFound("poster")
+    link = _address(visit, venue)
+    return visit.page(
+        "desk/poster.html",
+        place=branch,
+        library=asked.json()["name"],
+        link=link,
+        texts={
+            code: [language.say(text) for text in POSTER] for code, language in LANGUAGES.items()
+        },
+        picture=Markup(segno.make(link, micro=False).svg_inline(scale=8)),  # noqa: S704 - ours
+    )
 
 
 @router.post("/desk/visitors/counts")
@@ -84,8 +110,15 @@ async def _page(visit: Visit, branch: str, door: str, refused: Failure | None = 
         door=door,
         occupancy=occupancy,
         venue=venue,
-        poster=f"{here.scheme}://{here.netloc}/check-in/{venue}",
+        poster=_address(visit, venue) if venue else "",
         by_phone=BY_PHONE,
         refused=refused,
         form=filled(visit, refused, door=f"{form}-door", entered="people", left="people"),
     )
+
+
+def _address(visit: Visit, venue: str) -> str:
+    """Return the address of a library's check-in page, as people reach it."""
+    here = visit.request.url
+    site: str = visit.request.app.state.settings.public_url or f"{here.scheme}://{here.netloc}"
+    return f"{site}/check-in/{venue}"

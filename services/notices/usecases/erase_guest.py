@@ -1,0 +1,56 @@
+"""Delete a guest's question with everything about it: as the guest wishes, or after its time."""
+
+from dataclasses import dataclass
+
+from services.notices import store
+from services.notices.domain import enquiry as rules
+from services.notices.domain.enquiry import Enquiry
+from services.notices.domain.guest import check_usable, is_expired, is_over
+from services.notices.usecases.publish_enquiry import snapshot
+from shared.contracts.notices import EnquiryClosed
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class PurgeGuest:
+    """A guest whose question may have to be deleted."""
+
+    guest_id: str
+
+
+async def erase_guest(work: Work, guest_id: str) -> None:
+    """Delete the question, as its guest wishes. Raises NoSuchGuestEnquiry."""
+    check_usable(await store.guests.get(work, guest_id), work.now)
+    await _erase(work, guest_id)
+
+
+async def purge_guest(work: Work, command: PurgeGuest) -> int:
+    """Delete the question if its time is over; return the number deleted."""
+    guest = await store.guests.get(work, command.guest_id)
+    enquiry = await store.enquiries.get(work, command.guest_id)
+    expired = guest is not None and is_expired(guest, work.now)
+    if not expired and (enquiry is None or not is_over(enquiry, work.now)):
+        return 0
+    await _erase(work, command.guest_id)
+    return 1
+
+
+async def _erase(work: Work, guest_id: str) -> None:
+    """Delete a guest's enquiry, those that were merged into it, and the addresses.
+
+    An enquiry that is open is published as closed.
+    """
+    enquiry = await store.enquiries.get(work, guest_id)
+    if enquiry is not None:
+        for merged in await store.enquiries.merged_into(work, guest_id):
+            await _erase(work, merged.id)
+        await _end(work, enquiry)
+    await store.deliveries.delete_of_guest(work, guest_id)
+    await store.guests.delete(work, guest_id)
+
+
+async def _end(work: Work, enquiry: Enquiry) -> None:
+    if enquiry.is_open:
+        work.record(snapshot(EnquiryClosed, rules.closed(enquiry, work.now, seen=None)))
+    await store.attachments.delete_of_enquiry(work, enquiry.id)
+    await store.enquiries.delete(work, enquiry.id)
