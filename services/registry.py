@@ -54,6 +54,7 @@ SERVICES = (
             "/v1/patrons",
             "/v1/staff",
             "/v1/me/preferences",
+            "/v1/me/calendar",
             "/v1/me/contact",
             "/v1/me/pin",
             "/v1/unsubscriptions",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import COMMON, PATRON
+from services.examples import CALENDAR, COMMON, NOW, PATRON
 from shared.examples import LEFT_OUT
 
 UNSUBSCRIBE = f"{PATRON}.5d1e7a90c4b86f2d3e1a9c7b5f80d264e8a1c3b5d7f90a2c4e6b8d0f1a3c5e7b"
@@ -24,6 +24,8 @@ EXAMPLES: Mapping[str, Any] = {
     "keep_history": False,
     "new_pin": "135790",
     "kid": "Qm3t8vJ1xZ5nC7bL0kR4sW9yD2fH6gA-uE_pT1oI8jM",
+    "made_at": NOW,
+    "path": f"/v1/calendars/{CALENDAR}.ics",
     "phone": "9123 4567",
     "pin": "246810",
     "reachable_by": ["email", "sms"],
@@ -32,6 +34,8 @@ EXAMPLES: Mapping[str, Any] = {
     "status_reason": None,
     "token": UNSUBSCRIBE,
     "unsubscribe": UNSUBSCRIBE,
+    "with_titles": False,
+    "LookupIn.secret": CALENDAR,
     # people
     "PatronRef.id": PATRON,
     "StaffIn.card_number": "S0000002",

@@ -1,10 +1,11 @@
 """Queries of accounts."""
 
 from services.accounts import store
+from services.accounts.domain.calendar import Calendar, link_of_secret
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Setting
-from services.accounts.domain.refusals import NoSuchPatron
+from services.accounts.domain.refusals import NoSuchCalendar, NoSuchPatron
 from shared.mongo import Database
 
 
@@ -22,6 +23,21 @@ async def patron_with_card(db: Database, card_digest: str) -> tuple[Patron, Card
     holder = await store.holder_of_card(db, card_digest)
     found = await store.find_patron(db, holder.id) if holder else None
     return (found, holder) if found and holder else None
+
+
+async def calendar(db: Database, secret: str, key: str) -> tuple[Setting, Calendar]:
+    """Return the preferences of the patron whose feed has a secret, and its link.
+
+    Raises NoSuchCalendar.
+    """
+    link = link_of_secret(secret, key)
+    holder = await store.holder_of_calendar(db, link) if link else None
+    if holder is None or holder.calendar is None:
+        raise NoSuchCalendar
+    try:
+        return await preferences(db, holder.id), holder.calendar
+    except NoSuchPatron:  # erased a moment ago
+        raise NoSuchCalendar from None
 
 
 async def preferences(db: Database, patron_id: str) -> Setting:

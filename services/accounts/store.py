@@ -27,7 +27,10 @@ from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
     "patrons": [],
-    "cardholders": [IndexModel([("card_digest", ASCENDING)], unique=True)],
+    "cardholders": [
+        IndexModel([("card_digest", ASCENDING)], unique=True),
+        IndexModel([("calendar.link", ASCENDING)], unique=True, sparse=True),
+    ],
     "preferences": [],
     "standings": [],
     # The card's digest is the id. Attempts that no longer count expire, so that invented card
@@ -127,6 +130,12 @@ async def find_cardholder(db: Database, cardholder_id: str) -> Cardholder | None
 async def holder_of_card(db: Database, card_digest: str) -> Cardholder | None:
     """Return the holder of a card, or None."""
     found = await db.cardholders.find_one({"card_digest": card_digest})
+    return None if found is None else from_document(Cardholder, found)
+
+
+async def holder_of_calendar(db: Database, link: str) -> Cardholder | None:
+    """Return the holder whose calendar feed has this link now, or None."""
+    found = await db.cardholders.find_one({"calendar.link": link})
     return None if found is None else from_document(Cardholder, found)
 
 

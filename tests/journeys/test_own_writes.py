@@ -27,6 +27,8 @@ NO_SIGN = {
     "POST /v1/unsubscriptions": "is sent by a mail program, which shows no account",
     "POST /v1/ops/keys/rotate": "is about keys",
     "POST /v1/staff": "is about staff",
+    "POST /v1/me/calendar": "is shown in My Setting only",
+    "DELETE /v1/me/calendar": "is shown in My Setting only",
     "PUT /v1/me/pin": "is kept by nobody but accounts",
     "PUT /v1/policies/{policy_id}": "is for loans to come",
     "DELETE /v1/policies/{policy_id}": "is for loans to come",

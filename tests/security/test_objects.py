@@ -11,8 +11,9 @@ from tests.security.conftest import Operation, operations
 
 PUBLIC = {
     *("title_id", "code", "activity_id", "notice_id", "question_id", "venue", "season_id"),
+    "secret",
 }
-"""Path parameters of routes that anyone may call."""
+"""Path parameters of routes that anyone may call; a `secret` is known to its patron only."""
 OF_ONES_OWN = {
     "POST /v1/activities/{activity_id}/registration",
     "POST /v1/study-seasons/{season_id}/application",
@@ -51,6 +52,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     enquiry = await library.post("/v1/enquiries", question, by=card)
     season = await library.season(branch)
     await library.post(f"/v1/study-seasons/{season}/application", {"branch": branch}, by=card)
+    await library.post("/v1/me/calendar", {"with_titles": True}, by=card)
     account = await library.get("/v1/me", by=card)
     return {
         "loan_id": loan["id"],

@@ -212,6 +212,14 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
         await reader.fill(field, typed)
     await reader.press("Change PIN")
     await told("Your PIN is changed. Use the new one from now on.")
+    # The calendar feed has a link until it is ended.
+    await reader.press("Make a link")
+    await told("Your calendar has a new link. Copy it into your calendar program.")
+    feed = await page.locator("#calendar-address").input_value()
+    assert "BEGIN:VEVENT" in await (await page.request.get(feed)).text()
+    await reader.press("End the link")
+    await told("The link to your calendar has ended.")
+    assert (await page.request.get(feed)).status == 404
     async with page.expect_download() as download:
         await follow("Download your data")
     file = json.loads((await (await download.value).path()).read_text())

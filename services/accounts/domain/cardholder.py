@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from services.accounts.domain.calendar import Calendar
+
 Role = Literal["patron", "staff", "station", "tracer", "ops"]
 PIN_LENGTHS = range(6, 65)
 
@@ -26,6 +28,8 @@ class Cardholder:
     phone: str | None = field(default=None, repr=False)
     status_reason: str | None = field(default=None, repr=False)
     """Reason why staff last blocked or unblocked the patron, in their words."""
+    calendar: Calendar | None = field(default=None, repr=False)
+    """The patron's calendar feed; None: there is no link to it."""
     version: int = 1
 
     @property

@@ -2,10 +2,19 @@
 
 from fastapi import APIRouter
 
-from services.accounts.routes import email, keys, own_data, patrons, preferences, sessions, staff
+from services.accounts.routes import (
+    calendar,
+    email,
+    keys,
+    own_data,
+    patrons,
+    preferences,
+    sessions,
+    staff,
+)
 
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (patrons, email, own_data, preferences, sessions, keys, staff):
+for subject in (patrons, email, own_data, preferences, calendar, sessions, keys, staff):
     router.include_router(subject.router)

@@ -9,6 +9,7 @@ from services.gateway.web import (
     activities,
     bank,
     branches,
+    calendar,
     catalogue,
     charges,
     check_in,
@@ -58,7 +59,7 @@ ROUTERS = tuple(
         *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
         *(history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
-        *(unsubscribe, desk_activities, deliveries, visitors, tracing, desk_study_rooms),
+        *(calendar, unsubscribe, desk_activities, deliveries, visitors, tracing, desk_study_rooms),
     )
 )
 
