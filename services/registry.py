@@ -120,6 +120,7 @@ SERVICES = (
         prefixes=(
             "/v1/branches",
             "/v1/closures",
+            "/v1/notice-drafts",
             "/v1/notices",
             "/v1/notices.atom",
             "/v1/notices.json",
@@ -140,7 +141,7 @@ SERVICES = (
         uploads=("/v1/attachments",),
         snapshots={
             "branches": notices.BranchSnapshot,
-            "notices": notices.NoticePublished,
+            "notices": notices.NoticeSnapshot,
             "notifications": notices.NotificationSnapshot,
             "enquiries": notices.EnquirySnapshot,
         },

@@ -279,7 +279,13 @@ def seat(kind: type[E], version: int, key: str = "seat-1", **more: Any) -> E:
     return kind.model_validate({**fields, "version": version, **more})
 
 
-def notice(notice_id: str = "notice-1", version: int = 1, **more: Any) -> Event:
+def notice(
+    notice_id: str = "notice-1",
+    version: int = 1,
+    *,
+    kind: type[notices.NoticeSnapshot] = notices.NoticePublished,
+    **more: Any,
+) -> Event:
     fields = {
         "notice_id": notice_id,
         "branches": ("HKCL",),
@@ -287,4 +293,4 @@ def notice(notice_id: str = "notice-1", version: int = 1, **more: Any) -> Event:
         "content": f"What {notice_id} says",
         "date": date(2021, 2, 3),
     }
-    return notices.NoticePublished.model_validate({**fields, "version": version, **more})
+    return kind.model_validate({**fields, "version": version, **more})

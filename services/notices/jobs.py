@@ -18,6 +18,7 @@ from services.notices.domain.delivery import (
 )
 from services.notices.domain.notification import Notification
 from services.notices.domain.occupancy import PUBLISH
+from services.notices.domain.refusals import NoSuchDraft
 from services.notices.domain.visit import last_destroyed
 from services.notices.kinds.kind import kind_of
 from services.notices.kinds.language import language_of
@@ -25,6 +26,7 @@ from services.notices.mail import Mailer, MailServerAway, NotSendable, Refused
 from services.notices.queries.emails import BadAddress, Recipient, email_of
 from services.notices.queries.notifications import with_texts
 from services.notices.settings import Settings
+from services.notices.usecases.draft_notice import PublishDraft, publish_draft
 from services.notices.usecases.note_delivery import NoteDelivery, note_delivery
 from services.notices.usecases.purge_attachment import purge_attachment
 from services.notices.usecases.purge_visits import destroy_keys
@@ -154,6 +156,19 @@ async def purge_attachments(run: Run) -> int:
         done += await run(purge_attachment, attachment_id)
     async for content in store.attachments.find_left_contents(run.database):
         await store.attachments.delete_content(run.database, content)
+        done += 1
+    return done
+
+
+@jobs.every(seconds=10)
+async def publish_notices(run: Run) -> int:
+    """Publish the drafts of notices whose time has come; return the number published."""
+    done = 0
+    for draft_id in await store.drafts.find_due(run.database, run.now, AT_ONCE):
+        try:
+            await run(publish_draft, PublishDraft(draft_id, run.settings.zone))
+        except NoSuchDraft:
+            continue  # another replica published it, or staff changed it meanwhile
         done += 1
     return done
 

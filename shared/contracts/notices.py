@@ -218,14 +218,15 @@ class BranchHoursChanged(
     """Published when the weekly hours of a branch change."""
 
 
-class NoticePublished(
-    Event,
-    topic="notice.published",
-    publisher="notices",
-    key="notice_id",
-    subject="notice_id",
-):
-    """Published when staff publish a notice of some branches or of the whole library."""
+class NoticeWording(Value):
+    """The texts of a notice in one language."""
+
+    title: Text
+    content: str = Field(max_length=20_000)
+
+
+class NoticeSnapshot(Event):
+    """A notice of some branches or of the whole library, after a change."""
 
     notice_id: Id
     branches: tuple[Code, ...] = Field(
@@ -234,6 +235,45 @@ class NoticePublished(
     title: Text
     content: str = Field(max_length=20_000)
     date: date
+    wordings: Mapping[Code, NoticeWording] = Field(
+        default={}, max_length=3, description="Its texts in other languages, by language."
+    )
+    amended_at: datetime | None = Field(
+        default=None, description="Time of the last amendment; null: as it was published."
+    )
+    withdrawn: bool = Field(
+        default=False, description="True if readers no longer see it; its texts are empty then."
+    )
+
+
+class NoticePublished(
+    NoticeSnapshot,
+    topic="notice.published",
+    publisher="notices",
+    key="notice_id",
+    subject="notice_id",
+):
+    """Published when staff publish a notice of some branches or of the whole library."""
+
+
+class NoticeAmended(
+    NoticeSnapshot,
+    topic="notice.amended",
+    publisher="notices",
+    key="notice_id",
+    subject="notice_id",
+):
+    """Published when staff change the texts of a notice."""
+
+
+class NoticeWithdrawn(
+    NoticeSnapshot,
+    topic="notice.withdrawn",
+    publisher="notices",
+    key="notice_id",
+    subject="notice_id",
+):
+    """Published when staff withdraw a notice: consumers stop showing it, and keep a tombstone."""
 
 
 class NotificationSnapshot(Event):

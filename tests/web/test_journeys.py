@@ -440,6 +440,47 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     )
     await library.flow.settle()
 
+    # A notice is drafted in three languages, put off, and published; a second draft is deleted.
+    headings = {"en": "Closed", "zh-Hant": "閉館", "zh-Hans": "闭馆"}
+    await reader.press("Draft a notice")
+    await told("A notice is drafted. Check it before you publish it.")
+    title = f"Closed: Library {place}"
+    await expect(page.locator("#title")).to_have_value(title)
+    await reader.fill("#content", "We hope to see you soon.")
+    await reader.fill("#publish_on", "2021-05-01")
+    await reader.fill("#publish_time", "10:00")
+    await reader.press("Save")
+    await told("The draft is saved. Only staff see it.")
+    await expect(page.locator("#publish_time")).to_have_value("10:00")
+    await follow("All drafts")
+    await follow(title)
+    await reader.press("Publish now")
+    await told("The notice is published.")
+    await expect(page.locator("h1")).to_contain_text(headings[reader.language])
+
+    # The notice is amended; the earlier texts can be read until it is withdrawn.
+    await follow("Change this notice")
+    for field in ("#content", "#content-zh-Hant", "#content-zh-Hans"):
+        await reader.fill(field, "Closed after all.")
+    await reader.press("Publish the amendment")
+    await told("The notice is amended.")
+    await expect(page.locator("article")).to_contain_text("Closed after all.")
+    await follow("Read the earlier texts")
+    await expect(page.locator("article")).to_have_count(1)
+    await expect(page.locator("article")).not_to_contain_text("Closed after all.")
+    await reader.work(page.locator(".back a"))
+    await follow("Change this notice")
+    await reader.press("Withdraw this notice")
+    await told("The notice is withdrawn.")
+    await follow("Closures")
+    await follow(reason)
+    await reader.press("Draft a notice")
+    await told("A notice is drafted. Check it before you publish it.")
+    await reader.press("Delete this draft")
+    await told("The draft is deleted.")
+    await follow("Closures")
+    await follow(reason)
+
     # It reopens in part; due dates are spread over five days, as in the preview.
     await reader.fill("#reopened_on", "2021-03-15")
     await reader.fill("#services", "Lending and returning")

@@ -28,7 +28,7 @@ from shared.contracts.events import (
 from shared.contracts.notices import (
     BranchSnapshot,
     EnquirySnapshot,
-    NoticePublished,
+    NoticeSnapshot,
     NotificationSnapshot,
 )
 from shared.mongo import Document
@@ -239,7 +239,9 @@ def _fold_seat(event: SeatSnapshot, at: datetime) -> Sequence[Change]:
 
 
 @fold.register
-def _fold_notice(event: NoticePublished, at: datetime) -> Sequence[Change]:
+def _fold_notice(event: NoticeSnapshot, at: datetime) -> Sequence[Change]:
+    if event.withdrawn:  # a tombstone names no branches, so no query finds it
+        return [Row("notice", event.notice_id, {"version": event.version, "withdrawn": True})]
     content = {
         "version": event.version,
         "branches": list(event.branches),

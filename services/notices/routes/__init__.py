@@ -8,6 +8,7 @@ from services.notices.routes import (
     branches,
     closures,
     deliveries,
+    drafts,
     enquiries,
     feeds,
     notices,
@@ -21,7 +22,18 @@ __all__ = ["router"]
 
 router = APIRouter()
 for subject in (
-    *(attachments, bank, branches, closures, deliveries, enquiries, feeds, notices, notifications),
+    *(
+        attachments,
+        bank,
+        branches,
+        closures,
+        deliveries,
+        drafts,
+        enquiries,
+        feeds,
+        notices,
+        notifications,
+    ),
     *(occupancy, tracing, visits),
 ):
     router.include_router(subject.router)
