@@ -88,7 +88,7 @@ async def test_no_stored_document_has_the_secret(api: Api) -> None:
             assert digest not in json_util.dumps(document)
 
 
-async def test_of_links_made_at_once_one_is_left(api: Api) -> None:
+async def test_concurrent_requests_for_links_leave_one_link(api: Api) -> None:
     mei = await registered(api)
     secrets = await asyncio.gather(*(made_at_once(api, mei["id"]) for _ in range(10)))
     left = [secret for secret in secrets if (await looked_up(api, secret))[0] == 200]

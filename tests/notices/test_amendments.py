@@ -97,7 +97,9 @@ async def test_feeds_say_when_a_notice_was_amended(api: Api, notice: dict[str, A
     assert feed.count(b"<updated>2020-12-02T01:00:00+00:00</updated>") == 2
 
 
-async def test_of_amendments_made_at_once_one_counts(api: Api, notice: dict[str, Any]) -> None:
+async def test_concurrent_amendments_of_one_version_leave_one(
+    api: Api, notice: dict[str, Any]
+) -> None:
     tries = [amend(api, notice["id"], 1, content=f"No. {n}") for n in range(10)]
     answers = await asyncio.gather(*tries)
     assert sorted(status for status, _ in answers) == [200] + [409] * 9

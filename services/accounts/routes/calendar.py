@@ -28,7 +28,7 @@ READER = "gateway"
 
 
 class CalendarIn(Body):
-    """What the feed shows."""
+    """The contents of the feed."""
 
     with_titles: bool = Field(
         default=False,

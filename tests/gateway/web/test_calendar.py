@@ -147,7 +147,7 @@ async def test_a_change_raises_the_sequence_of_the_same_entry(
     assert after["loan-loan-1"].decoded("dtstamp") >= before["loan-loan-1"].decoded("dtstamp")
 
 
-async def test_what_has_ended_or_is_cancelled_leaves_the_feed(
+async def test_ended_and_cancelled_items_leave_the_feed(
     site: Api, patron: Browser, account: str, hear: Hear
 ) -> None:
     path = await made(patron)
@@ -222,7 +222,7 @@ async def test_the_feed_says_that_accounts_is_away(lone_site: Api) -> None:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> LogCapture:
-    """What the chassis logs of requests."""
+    """The log lines of the chassis about requests."""
     capture = LogCapture()
     every_level = structlog.make_filtering_bound_logger(0)
     told = structlog.wrap_logger(None, processors=[capture], wrapper_class=every_level)
