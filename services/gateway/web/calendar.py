@@ -24,7 +24,7 @@ def addresses(visit: Visit, calendar: dict[str, Any]) -> dict[str, Any]:
 @router.post("/setting/calendar")
 async def post_calendar(visit: PatronVisit) -> Response:
     """Make a new link, which replaces the one until now."""
-    body = {"with_titles": visit.text("with_titles") == "yes"}
+    body = {"with_titles": bool(visit.text("with_titles"))}
     reply = await visit.api.send("POST", "/v1/me/calendar", body, key=visit.key)
     if not reply.done:
         raise reply.failure()
