@@ -425,7 +425,10 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     lent = say("Due on %(day)s", day="2021-03-12")
     await expect(page.locator("main tbody tr", has_text=lent)).to_have_count(7)
 
-    # The library closes without an announced end.
+    # The library closes without an announced end; its talk is cancelled.
+    talk = {"title": f"Talk {place}", "type": "talk", "organiser": "The library"}
+    when = {"venue": "Hall", "branch": place, "starts_at": "2021-03-13T15:00:00+08:00"}
+    await library.post("/v1/activities", talk | when, by="staff")
     reason = f"Rain at {place}"
     await follow("Closures")
     await one_library(reader, place)
@@ -439,6 +442,11 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
         after=1650,
     )
     await library.flow.settle()
+
+    await reader.fill("#why", "The library is closed.")
+    await reader.press("Cancel the selected activities")
+    await told("Activities that are changed: %(count)s. Registered readers are told.", count=1)
+    await expect(page.locator("#cancel-activities")).to_have_count(0)
 
     # A notice is drafted in three languages, put off, and published; a second draft is deleted.
     headings = {"en": "Closed", "zh-Hant": "閉館", "zh-Hans": "闭馆"}

@@ -76,6 +76,9 @@ MESSAGES = {
     "suspension-changed": marked("The suspension of fines is changed."),
     "activity-published": marked("The activity is published."),
     "activity-changed": marked("The activity is changed."),
+    "activities-decided": marked(
+        "Activities that are changed: %(count)s. Registered readers are told."
+    ),
     "notice-published": marked("The notice is published."),
     "notice-drafted": marked("A notice is drafted. Check it before you publish it."),
     "notice-amended": marked("The notice is amended."),
