@@ -27,6 +27,11 @@ ADMISSION = "0177a1b2-3c40-7d51-8e6f-0a1b2c3d4e5f"
 BOOKING = "01780f3a-4d20-7b16-9c8e-2f5a7d1b3e60"
 SEASON = "01776f20-1a40-7b38-9c5d-6e7f8a9b0c1d"
 NOW = "2021-03-08T02:15:00Z"
+CALENDAR = (
+    "01780a2f-3b40-7c62-9d7e-4f5a6b7c8d23."
+    "7c3e9f105d2b8a46e1f0937bc5d8a2e46f1b3d5c7a9e0f2846b8d1c3e5a7f904"
+)
+"""The secret of a calendar feed."""
 
 COMMON: Mapping[str, Any] = {
     "accruing_after_cents": 37_800,

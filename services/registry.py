@@ -55,6 +55,7 @@ SERVICES = (
             "/v1/patrons",
             "/v1/staff",
             "/v1/me/preferences",
+            "/v1/me/calendar",
             "/v1/me/contact",
             "/v1/me/pin",
             "/v1/unsubscriptions",
@@ -123,6 +124,7 @@ SERVICES = (
         prefixes=(
             "/v1/branches",
             "/v1/closures",
+            "/v1/notice-drafts",
             "/v1/notices",
             "/v1/notices.atom",
             "/v1/notices.json",
@@ -147,7 +149,7 @@ SERVICES = (
         uploads=("/v1/attachments",),
         snapshots={
             "branches": notices.BranchSnapshot,
-            "notices": notices.NoticePublished,
+            "notices": notices.NoticeSnapshot,
             "notifications": notices.NotificationSnapshot,
             "enquiries": notices.EnquirySnapshot,
         },

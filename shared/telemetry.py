@@ -8,9 +8,10 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 import structlog
 from prometheus_client import Gauge, Histogram
@@ -54,6 +55,14 @@ def configure_logs(service: str, replica: str, level: str) -> None:
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     # OpenTelemetry quotes the tracestate that a caller sent.
     logging.getLogger("opentelemetry.trace").setLevel(logging.ERROR)
+
+
+def route_of(scope: Mapping[str, Any]) -> str:
+    """Return the template of the route that a request matched, or "none".
+
+    Logs and metrics have it instead of the path, in which a link's secret may be.
+    """
+    return str(getattr(scope.get("route"), "path", "none"))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Each builder accepts any field of its event by name, and fills in the others.
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from shared.contracts import Event, accounts, circulation, events, notices
+from shared.contracts import Event, accounts, calendars, circulation, events, notices
 
 E = TypeVar("E", bound=Event)
 START = datetime(2021, 2, 1, 1, 0, tzinfo=UTC)
@@ -194,14 +194,14 @@ def closure(
     *announced: tuple[int, date | None],
     reason: str = "Closed",
     extra_renewals: int = 0,
-) -> notices.ClosureOut:
+) -> calendars.ClosureOut:
     """A closure with its announcements, each as (branch version, first open day or None)."""
-    return notices.ClosureOut(
+    return calendars.ClosureOut(
         closure_id=closure_id,
         from_=first,
         reason=reason,
         announcements=tuple(
-            notices.Announcement(
+            calendars.Announcement(
                 version=version,
                 at=datetime(2020, 12, 1, version, tzinfo=UTC),
                 reopened_on=reopened_on,
@@ -292,7 +292,13 @@ def booking(kind: type[E], version: int, key: str = "booking-1", **more: Any) ->
     return kind.model_validate({**fields, "version": version, **more})
 
 
-def notice(notice_id: str = "notice-1", version: int = 1, **more: Any) -> Event:
+def notice(
+    notice_id: str = "notice-1",
+    version: int = 1,
+    *,
+    kind: type[notices.NoticeSnapshot] = notices.NoticePublished,
+    **more: Any,
+) -> Event:
     fields = {
         "notice_id": notice_id,
         "branches": ("HKCL",),
@@ -300,4 +306,4 @@ def notice(notice_id: str = "notice-1", version: int = 1, **more: Any) -> Event:
         "content": f"What {notice_id} says",
         "date": date(2021, 2, 3),
     }
-    return notices.NoticePublished.model_validate({**fields, "version": version, **more})
+    return kind.model_validate({**fields, "version": version, **more})

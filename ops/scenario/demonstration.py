@@ -144,20 +144,20 @@ async def _lend(session: aiohttp.ClientSession) -> None:
 
 
 async def _close(session: aiohttp.ClientSession, today: date) -> None:
-    """Close a library for some days; loans due there meanwhile become due when it reopens."""
+    """Close a library for some days, and announce it in three languages.
+
+    Loans due there meanwhile become due when it reopens.
+    """
     closure = {
         "branches": ["STPL"],
         "from": str(today - timedelta(days=1)),
         "reopened_on": str(today + timedelta(days=4)),
         "reason": "The roof is being mended",
     }
-    await _post(session, "/v1/closures", closure)
-    notice = {
-        "title": "Sha Tin Public Library is closed",
-        "content": "The roof is being mended. What falls due meanwhile is due when we open again.",
-        "branches": ["STPL"],
-    }
-    await _post(session, "/v1/notices", notice)
+    made = await _post(session, "/v1/closures", closure)
+    draft = await _post(session, f"/v1/closures/{made['id']}/notice-draft", None)
+    seen = {"seen": draft["version"]}
+    await _post(session, f"/v1/notice-drafts/{draft['id']}/publication", seen)
 
 
 async def _return_late_loan(session: aiohttp.ClientSession) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import COMMON, PATRON
+from services.examples import CALENDAR, COMMON, NOW, PATRON
 from shared.examples import LEFT_OUT
 
 UNSUBSCRIBE = f"{PATRON}.5d1e7a90c4b86f2d3e1a9c7b5f80d264e8a1c3b5d7f90a2c4e6b8d0f1a3c5e7b"
@@ -27,6 +27,8 @@ EXAMPLES: Mapping[str, Any] = {
     "keep_history": False,
     "new_pin": "135790",
     "kid": "Qm3t8vJ1xZ5nC7bL0kR4sW9yD2fH6gA-uE_pT1oI8jM",
+    "made_at": NOW,
+    "path": f"/v1/calendars/{CALENDAR}.ics",
     "phone": "9123 4567",
     "pin": "246810",
     "reachable_by": ["email", "sms"],
@@ -39,6 +41,8 @@ EXAMPLES: Mapping[str, Any] = {
     "PinResetOut.id": "01781131-3a50-7c64-9b2e-7d4f1a8c6e05",
     "POST /v1/pin-resets.expires_in": 900,
     "reset_id": "01781131-3a50-7c64-9b2e-7d4f1a8c6e05",
+    "with_titles": False,
+    "LookupIn.secret": CALENDAR,
     # people
     "PatronRef.id": PATRON,
     "StaffIn.card_number": "S0000002",

@@ -24,7 +24,7 @@ async def erasures(run: Run) -> int:
     One that circulation refuses is dropped: staff can ask for it again.
     """
     done = 0
-    begun = store.find_begun_erasures(run.database, wall_clock() - PATIENCE)
+    begun = store.erasures.find_begun(run.database, wall_clock() - PATIENCE)
     async for patron_id in in_any_order(begun):
         try:
             await erase_settled(run, patron_id)
@@ -38,7 +38,7 @@ async def erasures(run: Run) -> int:
 async def pin_resets(run: Run) -> int:
     """Let a code be sent for each request whose card has a holder; return the number of these."""
     done = 0
-    async for reset_id in in_any_order(store.find_requested_resets(run.database)):
+    async for reset_id in in_any_order(store.pin_resets.find_requested(run.database)):
         done += await run(send_code, reset_id)
     return done
 

@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from services.accounts import store
+from services.accounts.domain.calendar import Calendar, link_of_secret
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.pin_reset import is_live
 from services.accounts.domain.preferences import Setting
-from services.accounts.domain.refusals import NoSuchPatron
+from services.accounts.domain.refusals import NoSuchCalendar, NoSuchPatron
 from shared.mongo import Database
 
 
@@ -27,6 +28,21 @@ async def patron_with_card(db: Database, card_digest: str) -> tuple[Patron, Card
     return (found, holder) if found and holder else None
 
 
+async def calendar(db: Database, secret: str, key: str) -> tuple[Setting, Calendar]:
+    """Return the preferences of the patron whose feed has a secret, and its link.
+
+    Raises NoSuchCalendar.
+    """
+    link = link_of_secret(secret, key)
+    holder = await store.holder_of_calendar(db, link) if link else None
+    if holder is None or holder.calendar is None:
+        raise NoSuchCalendar
+    try:
+        return await preferences(db, holder.id), holder.calendar
+    except NoSuchPatron:  # erased a moment ago
+        raise NoSuchCalendar from None
+
+
 async def preferences(db: Database, patron_id: str) -> Setting:
     """Return a patron's preferences and the language in force. Raises NoSuchPatron."""
     found = await store.find_patron(db, patron_id)
@@ -39,5 +55,5 @@ async def preferences(db: Database, patron_id: str) -> Setting:
 
 async def is_live_reset(db: Database, reset_id: str, patron_id: str, at: datetime) -> bool:
     """Return whether a patron can choose a new PIN with the code of this request, at `at`."""
-    reset = await store.find_pin_reset(db, reset_id)
+    reset = await store.pin_resets.find_one(db, reset_id)
     return reset is not None and reset.patron_id == patron_id and is_live(reset, at)

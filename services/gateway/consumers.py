@@ -88,6 +88,8 @@ def show_title(event: circulation.TitleCatalogued, origin: Origin) -> Sequence[C
     notices.BranchClosureChanged,
     notices.BranchHoursChanged,
     notices.NoticePublished,
+    notices.NoticeAmended,
+    notices.NoticeWithdrawn,
     circulation.FinesSuspended,
     circulation.FinesResumed,
 )

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import ADMISSION, BOOKING, CHARGE, COMMON, ENQUIRY, NOW, REGISTRATION
+from services.examples import (
+    ADMISSION,
+    BOOKING,
+    CALENDAR,
+    CHARGE,
+    COMMON,
+    ENQUIRY,
+    NOW,
+    REGISTRATION,
+)
 
 EVENT_ID = "kHv0sW2p" * 11
 """Event id in the stream of an account."""
@@ -16,6 +25,7 @@ EXAMPLES: Mapping[str, Any] = {
     **COMMON,
     "last-event-id": EVENT_ID,
     "live": True,
+    "secret": CALENDAR,
     "unread": 1,
     # money
     "ChargeOut.statement_url": f"/v1/charges/{CHARGE}/statement",

@@ -6,8 +6,9 @@ Librarian with their files; the question bank; the occupancy of branches, and vi
 tracing.
 
 Publishes: branch.registered, branch.closed, branch.reopened, branch.closure-changed,
-branch.hours-changed, notice.published, notification.delivered, notification.read,
-enquiry.opened, enquiry.assigned, enquiry.answered, enquiry.closed, branch.occupancy.
+branch.hours-changed, notice.published, notice.amended, notice.withdrawn, notification.delivered,
+notification.read, enquiry.opened, enquiry.assigned, enquiry.answered, enquiry.closed,
+branch.occupancy.
 
 Subscribes to patron.*, preferences.changed, title.catalogued and activity.published, to know which
 patrons to notify and in which language. Subscribes to the events of each notification kind

@@ -26,6 +26,15 @@ WORDINGS = {
     }
 }
 
+DRAFT = "0176434c-7a20-7d1e-9b3f-2c4d6e8f0a1b"
+NOTICE_WORDINGS = {
+    "zh-Hant": {
+        "title": "中央圖書館局部重開",
+        "content": "由2月19日起重新開放，設特別開放時間及人數限制。",
+    }
+}
+"""The texts of a notice in another language."""
+
 EXAMPLES: Mapping[str, Any] = {
     **COMMON,
     "capacity": 600,
@@ -108,6 +117,28 @@ EXAMPLES: Mapping[str, Any] = {
     "NoticeOut.id": "0177aef1-8c40-7be7-98fa-6a2b1c4d3e19",
     "notice_id": "0177aef1-8c40-7be7-98fa-6a2b1c4d3e19",
     "NoticeOut.title": "The Central Library reopens in part",
+    "NoticeBody.wordings": NOTICE_WORDINGS,
+    "NoticeOut.wordings": NOTICE_WORDINGS,
+    "AmendedBody.content": "Open again from 19 February, with special hours and a limit on people.",
+    "AmendedBody.title": "The Central Library reopens in part",
+    "AmendedBody.wordings": NOTICE_WORDINGS,
+    "EarlierOut.content": "Open again from 19 February.",
+    "EarlierOut.since": "2021-02-17T08:00:00Z",
+    "EarlierOut.title": "The Central Library reopens in part",
+    "EarlierOut.until": "2021-02-18T08:00:00Z",
+    "EarlierOut.wordings": NOTICE_WORDINGS,
+    "NoticeOut.amended_at": None,
+    "DraftBody.content": "Closed from 10 December 2020 until further notice: Central Library.",
+    "DraftBody.publish_at": "2020-12-08T10:00:00Z",
+    "DraftBody.title": "Closed: Central Library",
+    "DraftBody.wordings": NOTICE_WORDINGS,
+    "DraftOut.branches": ["HKCL"],
+    "DraftOut.content": "Closed from 10 December 2020 until further notice: Central Library.",
+    "DraftOut.id": DRAFT,
+    "DraftOut.publish_at": "2020-12-08T10:00:00Z",
+    "DraftOut.title": "Closed: Central Library",
+    "DraftOut.wordings": NOTICE_WORDINGS,
+    "draft_id": DRAFT,
     # visits
     "CheckInBody.ticket": None,
     "CheckInBody.venue": VENUE,

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from feedgenerator import Atom1Feed
 
-from services.notices.domain.notice import Notice
+from services.notices.domain.notice import Notice, NoticeWording
 
 _NOT_IN_XML = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _NOTHING_YET = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,7 +25,7 @@ class Channel:
     title: str
     publisher: str
     language: str
-    """Language of the title."""
+    """Language of the title, and of the notices that have texts in it."""
     names: Mapping[str, str]
     """Names of branches by code."""
     site: str
@@ -37,8 +37,8 @@ class Channel:
 
 
 def updated(notices: Iterable[Notice]) -> datetime | None:
-    """Return when the newest of the notices was published; None if there are none."""
-    return max((notice.published_at for notice in notices), default=None)
+    """Return when the last change of the notices was, withdrawals included; None without any."""
+    return max((notice.changed_at for notice in notices), default=None)
 
 
 class _Atom(Atom1Feed):  # type: ignore[misc] # the library has no types
@@ -61,13 +61,13 @@ def atom(channel: Channel, notices: Sequence[Notice]) -> bytes:
     )
     for notice in notices:
         feed.add_item(
-            title=_printable(notice.title),
+            title=_printable(_texts(channel, notice).title),
             link=channel.site + _page_of(notice),
             description=None,
-            content=_paragraphs(notice.content),
+            content=_paragraphs(_texts(channel, notice).content),
             unique_id=_id_of(notice),
             pubdate=notice.published_at,
-            updateddate=notice.published_at,
+            updateddate=notice.changed_at,
             categories=_tags(channel, notice),
         )
     written: str = feed.writeString("utf-8")
@@ -80,9 +80,10 @@ def json_feed(channel: Channel, notices: Sequence[Notice]) -> bytes:
         {
             "id": _id_of(notice),
             **_link(channel, "url", _page_of(notice)),
-            "title": notice.title,
-            "content_text": notice.content,
+            "title": _texts(channel, notice).title,
+            "content_text": _texts(channel, notice).content,
             "date_published": notice.published_at,
+            **({"date_modified": notice.amended_at} if notice.amended_at else {}),
             "tags": _tags(channel, notice),
         }
         for notice in notices
@@ -97,6 +98,10 @@ def json_feed(channel: Channel, notices: Sequence[Notice]) -> bytes:
         "items": items,
     }
     return orjson.dumps(feed, option=orjson.OPT_UTC_Z)
+
+
+def _texts(channel: Channel, notice: Notice) -> NoticeWording:
+    return notice.in_language(channel.language)
 
 
 def _link(channel: Channel, name: str, path: str) -> dict[str, Any]:

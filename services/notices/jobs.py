@@ -10,11 +10,13 @@ from services.notices.domain.delivery import (
 )
 from services.notices.domain.guest import CONFIRM_WITHIN, ENDED, last_purged
 from services.notices.domain.occupancy import PUBLISH
+from services.notices.domain.refusals import NoSuchDraft
 from services.notices.domain.visit import last_destroyed
 from services.notices.kinds.kind import kind_of
 from services.notices.mail import Mailer, MailServerAway
 from services.notices.receivers import side_by_side
 from services.notices.settings import Settings, settings_of
+from services.notices.usecases.draft_notice import PublishDraft, publish_draft
 from services.notices.usecases.erase_guest import PurgeGuest, purge_guest
 from services.notices.usecases.hold_for_digest import (
     HoldForDigest,
@@ -129,6 +131,19 @@ async def purge_attachments(run: Run) -> int:
         done += await run(purge_attachment, attachment_id)
     async for content in store.attachments.find_left_contents(run.database):
         await store.attachments.delete_content(run.database, content)
+        done += 1
+    return done
+
+
+@jobs.every(seconds=10)
+async def publish_notices(run: Run) -> int:
+    """Publish the drafts of notices whose time has come; return the number published."""
+    done = 0
+    for draft_id in await store.drafts.find_due(run.database, run.now, AT_ONCE):
+        try:
+            await run(publish_draft, PublishDraft(draft_id, run.settings.zone))
+        except NoSuchDraft:
+            continue  # another replica published it, or staff changed it meanwhile
         done += 1
     return done
 

@@ -6,8 +6,8 @@ from services.notices import store
 from services.notices.usecases.notify_patron import snapshot
 from services.notices.usecases.publish_branch import hours_changed
 from services.notices.usecases.publish_enquiry import snapshot as snapshot_of_enquiry
-from services.notices.usecases.publish_notice import published
-from shared.contracts.notices import EnquirySnapshot, NotificationSnapshot
+from services.notices.usecases.publish_notice import snapshot as snapshot_of_notice
+from shared.contracts.notices import EnquirySnapshot, NoticeSnapshot, NotificationSnapshot
 from shared.http.service import Snapshot, SnapshotPage
 from shared.mongo import Database, SnapshotQuery
 
@@ -19,9 +19,9 @@ async def branches(db: Database, query: SnapshotQuery) -> SnapshotPage:
 
 
 async def notices(db: Database, query: SnapshotQuery) -> SnapshotPage:
-    """Return a part of the notices."""
+    """Return a part of the notices, with the tombstones of withdrawn ones."""
     found, more = await store.notices.find_page(db, query)
-    return [published(notice) for notice in found], more
+    return [snapshot_of_notice(NoticeSnapshot, notice) for notice in found], more
 
 
 async def notifications(db: Database, query: SnapshotQuery) -> SnapshotPage:

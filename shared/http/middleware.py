@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.http.problems import AWAY, TOO_LARGE, UNAVAILABLE, problem
 from shared.http.service import Service
 from shared.ids import new_id
-from shared.telemetry import IN_FLIGHT, REQUESTS, correlated
+from shared.telemetry import IN_FLIGHT, REQUESTS, correlated, route_of
 from shared.tracing import fail, span
 
 log = structlog.get_logger()
@@ -97,7 +97,7 @@ class RequestMiddleware:
 
     def _record(self, scope: Scope, serving: Span, status: int, seconds: float) -> None:
         """Write the metric, the span's final attributes and the log line of an answer."""
-        method, route = scope["method"], getattr(scope.get("route"), "path", "none")
+        method, route = scope["method"], route_of(scope)
         REQUESTS.labels(self._service, method, route, status).observe(seconds)
         serving.update_name(f"{method} {route}")
         serving.set_attribute("http.route", route)
@@ -175,8 +175,7 @@ class _Deadline:
         except TimeoutError:
             if begun or not deadline.expired():
                 raise
-            # The route, because some paths have secrets in them.
-            log.warning("too slow", route=getattr(scope.get("route"), "path", "none"))
+            log.warning("too slow", route=route_of(scope))
             answer = problem(UNAVAILABLE, "This takes too long now. Try again.", headers=AWAY)
             await answer(scope, receive, send)
 

@@ -18,6 +18,7 @@ from shared.idempotency import KeyReused
 from shared.mongo import is_away
 from shared.owners import BadId, OwnerAway, OwnerRefused
 from shared.refusals import PlainProblem, ProblemKind
+from shared.telemetry import route_of
 from shared.unit_of_work import Busy
 
 log = structlog.get_logger()
@@ -144,7 +145,7 @@ def add_problems(app: FastAPI, service: Service) -> None:
         return problem(MALFORMED, str(error))
 
     async def out_of_range(request: Request, error: Exception) -> Response:
-        log.warning("out of range", path=request.url.path, exc_info=error)
+        log.warning("out of range", route=route_of(request.scope), exc_info=error)
         return problem(MALFORMED, "A number or a date is out of range.")
 
     async def database(request: Request, error: Exception) -> Response:
@@ -153,7 +154,9 @@ def add_problems(app: FastAPI, service: Service) -> None:
         return await unexpected(request, error)
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("unexpected", path=request.url.path, error=type(error).__name__, exc_info=error)
+        log.error(
+            "unexpected", route=route_of(request.scope), error=type(error).__name__, exc_info=error
+        )
         return problem(INTERNAL, "Something went wrong here. It has been logged.")
 
     async def malformed(_: Request, error: Exception) -> Response:

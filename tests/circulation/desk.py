@@ -8,7 +8,8 @@ from services.circulation.consumers import keep_calendar, keep_patron
 from services.circulation.jobs import due_dates
 from services.circulation.settings import Settings
 from shared.contracts.accounts import PatronRegistered
-from shared.contracts.notices import BranchRegistered, ClosureOut, Hours
+from shared.contracts.calendars import ClosureOut, Hours
+from shared.contracts.notices import BranchRegistered
 from shared.ids import card_digest, new_id
 from shared.unit_of_work import Origin, Run
 from tests import samples

@@ -14,7 +14,7 @@ from services.circulation.domain.policy import Policy
 from services.circulation.jobs import due_dates
 from services.circulation.usecases.commands.note_calendar import note_calendar
 from services.notices.domain import branch as notices
-from shared.contracts.notices import Hours, WeeklyHours
+from shared.contracts.calendars import Hours, WeeklyHours
 from shared.mongo import from_document, to_document
 from shared.unit_of_work import Origin, Run
 from tests.circulation.branch_story import START, history, snapshot

@@ -111,5 +111,10 @@ def whole_story() -> list[tuple[Event, datetime]]:
         samples.charge(circulation.FineAdjusted, 2, amount_cents=300, outstanding_cents=300),
         samples.charge(circulation.FineWaived, 3, amount_cents=300, outstanding_cents=200),
         samples.charge(circulation.FinePaid, 4, amount_cents=300, outstanding_cents=0),
+        samples.notice("notice-2"),
+        samples.notice("notice-2", 2, kind=notices.NoticeAmended, content="Other news"),
+        samples.notice(
+            "notice-2", 3, kind=notices.NoticeWithdrawn, title="", content="", withdrawn=True
+        ),
     ]
     return [(event, samples.at(hours)) for hours, event in enumerate(told)]

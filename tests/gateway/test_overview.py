@@ -501,6 +501,8 @@ async def test_my_info_shows_the_branches_and_activities_that_the_patron_follows
         samples.notice("both", branches=("HKCL", "STPL", "HHM"), date=date(2021, 2, 2)),
         samples.notice("all", branches=(), date=date(2021, 2, 5)),
         samples.notice("elsewhere", branches=("HHM",)),
+        samples.notice("withdrawn", 2, kind=notices.NoticeWithdrawn, branches=(), withdrawn=True),
+        samples.notice("withdrawn", branches=()),
     ):
         await hear(event)
     async with gateway(settings) as api:

@@ -27,6 +27,8 @@ NO_SIGN = {
     "POST /v1/unsubscriptions": "is sent by a mail program, which shows no account",
     "POST /v1/ops/keys/rotate": "is about keys",
     "POST /v1/staff": "is about staff",
+    "POST /v1/me/calendar": "is shown in My Setting only",
+    "DELETE /v1/me/calendar": "is shown in My Setting only",
     "PUT /v1/me/pin": "is kept by nobody but accounts",
     "POST /v1/pin-resets": "is answered without a word about the card",
     "PUT /v1/pin-resets/{reset_id}": "is kept by nobody but accounts",
@@ -79,6 +81,9 @@ NO_SIGN = {
     # Due dates follow in sweeps, after the command; fines are queried when they are shown.
     "POST /v1/closures": "moves dates later",
     "PATCH /v1/closures/{closure_id}": "moves dates later",
+    "POST /v1/closures/{closure_id}/notice-draft": "is shown to staff only",
+    "PUT /v1/notice-drafts/{draft_id}": "is shown to staff only",
+    "DELETE /v1/notice-drafts/{draft_id}": "is shown to staff only",
     "POST /v1/closures/{closure_id}/reopening": "moves dates later",
     "POST /v1/closures/{closure_id}/withdrawal": "moves dates later",
     "POST /v1/fine-suspensions": "is asked for when fines are shown",
@@ -366,6 +371,25 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     await account.do("POST /v1/study-seasons/{season_id}/draw", None, "staff", season_id=season)
     assert await admitted() == ["granted"]
     library.now = today
+
+    # ---- notices
+    closure = {"branches": [branch], "from": "2021-06-01", "reopened_on": "2021-06-02"}
+    shut = await library.post("/v1/closures", closure | {"reason": "Repairs"}, by="staff")
+    draft = await library.post(f"/v1/closures/{shut['id']}/notice-draft", by="staff")
+    publication = "POST /v1/notice-drafts/{draft_id}/publication"
+    await account.do(publication, {"seen": 1}, "staff", draft_id=draft["id"])
+    news = (await account.sees("/v1/me/info"))["library_information"]
+    assert draft["content"] in [row["content"] for row in news]
+
+    here: dict[str, str] = {"notice_id": draft["id"]}
+    amended = {"title": "Open", "content": "It stays open.", "seen": 1}
+    await account.do("PUT /v1/notices/{notice_id}", amended, "staff", **here)
+    news = (await account.sees("/v1/me/info"))["library_information"]
+    assert "It stays open." in [row["content"] for row in news]
+    await account.do("DELETE /v1/notices/{notice_id}?seen=2", None, "staff", **here)
+    account.played.add("DELETE /v1/notices/{notice_id}")
+    news = (await account.sees("/v1/me/info"))["library_information"]
+    assert [row["content"] for row in news] == ["It is open."]
 
     # ---- the patron
     patron = (await account.sees())["patron"]["id"]

@@ -14,7 +14,8 @@ from services.gateway.views.overview import overview
 from services.gateway.views.projection import fold
 from services.gateway.views.store.changes import Row, ViewChange
 from services.gateway.views.store.reads import Branch, Common
-from shared.contracts.notices import Announcement, BranchClosed, ClosureOut
+from shared.contracts.calendars import Announcement, ClosureOut
+from shared.contracts.notices import BranchClosed
 
 FIRST = date(2020, 12, 1)
 NOW = datetime(2020, 12, 1, 4, tzinfo=UTC)

@@ -10,6 +10,7 @@ from services.notices.consumers import subscriptions
 from shared.clock import parse_instant
 from shared.contracts import Event
 from shared.contracts.accounts import PatronErased, PatronRegistered, PreferencesChanged
+from shared.contracts.calendars import ClosureOut
 from shared.contracts.circulation import (
     ChargeSnapshot,
     FinesResumed,
@@ -32,7 +33,6 @@ from shared.contracts.notices import (
     BranchClosureChanged,
     BranchReopened,
     ClosureChange,
-    ClosureOut,
 )
 from shared.unit_of_work import Origin, Run
 from tests import samples

@@ -1,5 +1,6 @@
 """One system for all security tests, and the operations that its document lists."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,7 @@ class Operation:
     @property
     def parameters(self) -> list[str]:
         """Names of the parameters in its path."""
-        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+        return re.findall(r"\{(\w+)\}", self.path)
 
     @property
     def queries(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import aiohttp
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from bson import json_util
 
@@ -100,6 +101,21 @@ async def test_nothing_that_identifies_an_erased_patron_is_left(
     await library.flow.settle(within=60)
     assert await found(running, secrets) == set()
     assert (await library.try_("GET", f"/v1/patrons/{patron}", by="staff"))[0] == 404
+
+
+async def test_the_secret_of_a_calendar_is_stored_and_logged_nowhere(
+    running: System, library: Library
+) -> None:
+    card = await library.patron(await library.branch())
+    path = (await library.post("/v1/me/calendar", {}, by=card))["path"]
+    _, _, digest = path.rpartition("/")[2].removesuffix(".ics").partition(".")
+    async with aiohttp.ClientSession() as session:
+        async with session.get(running.url("gateway") + path) as feed:
+            assert feed.status == 200
+        await library.call("DELETE", "/v1/me/calendar", by=card)
+        async with session.get(running.url("gateway") + path) as gone:
+            assert gone.status == 404
+    assert await found(running, {digest}) == set()
 
 
 async def test_the_search_looks_into_databases_topics_and_logs(

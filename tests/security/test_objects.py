@@ -12,9 +12,9 @@ from tests.security.conftest import Operation, operations
 
 PUBLIC = {
     *("title_id", "code", "activity_id", "notice_id", "question_id", "venue", "season_id"),
-    "branch",
+    *("branch", "secret"),
 }
-"""Path parameters of routes that anyone may call."""
+"""Path parameters of routes that anyone may call; a `secret` is known to its patron only."""
 OF_ONES_OWN = {
     "POST /v1/activities/{activity_id}/registration",
     "POST /v1/study-seasons/{season_id}/application",
@@ -57,6 +57,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     booking = await library.booking(branch, card)
     season = await library.season(branch)
     await library.post(f"/v1/study-seasons/{season}/application", {"branch": branch}, by=card)
+    await library.post("/v1/me/calendar", {"with_titles": True}, by=card)
     account = await library.get("/v1/me", by=card)
     device = await library.post("/v1/me/push-subscriptions", subscribed(unique("device")), by=card)
     return {

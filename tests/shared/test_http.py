@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
+import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from joserfc.jwk import OKPKey
 from prometheus_client import REGISTRY
+from structlog.testing import LogCapture
 
 from services.settings import Settings
 from shared.auth import Patron, Staff
+from shared.http import middleware, problems
 from shared.http.app import create_service_app
 from shared.http.bodies import Body
 from shared.http.dependencies import BusinessTime, Db, Run
@@ -72,7 +76,17 @@ async def get_time(now: BusinessTime, _caller: Staff) -> str:
     return now.isoformat()
 
 
-def create_app(settings: Settings) -> FastAPI:
+@router.get("/links/{secret}")
+async def get_link(secret: str) -> None:
+    """Fail, or hang, at an address with a secret."""
+    if secret.startswith("hang"):
+        await asyncio.Event().wait()
+    if secret.startswith("far"):
+        raise OverflowError
+    raise KeyError("a fault of ours")
+
+
+def create_app(settings: Settings, *, within: float | None = None) -> FastAPI:
     return create_service_app(
         Service(
             name="circulation",
@@ -80,6 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
             routers=(router,),
             indexes={"things": []},
             refusal=Refusal,
+            answers_within=within,
         ),
         settings,
     )
@@ -281,3 +296,22 @@ async def test_the_client_of_tests_fails_on_a_problem_that_its_route_does_not_de
     assert answer.json()["code"] == "closed"
     with pytest.raises(AssertionError, match=r"GET /v1/things/one does not declare \['closed'\]"):
         await api.get("/v1/things/one", headers=closed)
+
+
+@pytest.mark.parametrize(
+    ("link", "status"), [("hang-7c3e", 503), ("far-7c3e", 422), ("fail-7c3e", 500)]
+)
+async def test_a_failure_is_logged_with_its_route_and_never_with_the_path(
+    mongo_url: str, database: str, monkeypatch: pytest.MonkeyPatch, link: str, status: int
+) -> None:
+    capture = LogCapture()
+    for module in (middleware, problems):
+        monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[capture]))
+    settings = Settings(mongo_url=mongo_url, database_prefix=database, roles=("api",))
+    async with served(partial(create_app, within=0.2), settings) as api:
+        answer = await api.get(f"/v1/links/{link}")
+    assert answer.status == status
+    told = [entry for entry in capture.entries if entry["event"] != "answered"]
+    assert [entry["route"] for entry in told] == ["/v1/links/{secret}"]
+    assert link not in str(capture.entries)
+    assert link.encode() not in answer.body

@@ -276,6 +276,14 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
         await reader.fill(field, typed)
     await reader.press("Change PIN")
     await told("Your PIN is changed. Use the new one from now on.")
+    # The calendar feed has a link until it is ended.
+    await reader.press("Make a link")
+    await told("Your calendar has a new link. Copy it into your calendar program.")
+    feed = await page.locator("#calendar-address").input_value()
+    assert "BEGIN:VEVENT" in await (await page.request.get(feed)).text()
+    await reader.press("End the link")
+    await told("The link to your calendar has ended.")
+    assert (await page.request.get(feed)).status == 404
     async with page.expect_download() as download:
         await follow("Download your data")
     file = json.loads((await (await download.value).path()).read_text())
@@ -520,7 +528,10 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
     lent = say("Due on %(day)s", day="2021-03-12")
     await expect(page.locator("main tbody tr", has_text=lent)).to_have_count(7)
 
-    # The library closes without an announced end.
+    # The library closes without an announced end; its talk is cancelled.
+    talk = {"title": f"Talk {place}", "type": "talk", "organiser": "The library"}
+    when = {"venue": "Hall", "branch": place, "starts_at": "2021-03-13T15:00:00+08:00"}
+    await library.post("/v1/activities", talk | when, by="staff")
     reason = f"Rain at {place}"
     await follow("Closures")
     await one_library(reader, place)
@@ -534,6 +545,52 @@ async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, wa
         after=1650,
     )
     await library.flow.settle()
+
+    await reader.fill("#why", "The library is closed.")
+    await reader.press("Cancel the selected activities")
+    await told("Activities that are changed: %(count)s. Registered readers are told.", count=1)
+    await expect(page.locator("#cancel-activities")).to_have_count(0)
+
+    # A notice is drafted in three languages, put off, and published; a second draft is deleted.
+    headings = {"en": "Closed", "zh-Hant": "閉館", "zh-Hans": "闭馆"}
+    await reader.press("Draft a notice")
+    await told("A notice is drafted. Check it before you publish it.")
+    title = f"Closed: Library {place}"
+    await expect(page.locator("#title")).to_have_value(title)
+    await reader.fill("#content", "We hope to see you soon.")
+    await reader.fill("#publish_on", "2021-05-01")
+    await reader.fill("#publish_time", "10:00")
+    await reader.press("Save")
+    await told("The draft is saved. Only staff see it.")
+    await expect(page.locator("#publish_time")).to_have_value("10:00")
+    await follow("All drafts")
+    await follow(title)
+    await reader.press("Publish now")
+    await told("The notice is published.")
+    await expect(page.locator("h1")).to_contain_text(headings[reader.language])
+
+    # The notice is amended; the earlier texts can be read until it is withdrawn.
+    await follow("Change this notice")
+    for field in ("#content", "#content-zh-Hant", "#content-zh-Hans"):
+        await reader.fill(field, "Closed after all.")
+    await reader.press("Publish the amendment")
+    await told("The notice is amended.")
+    await expect(page.locator("article")).to_contain_text("Closed after all.")
+    await follow("Read the earlier texts")
+    await expect(page.locator("article")).to_have_count(1)
+    await expect(page.locator("article")).not_to_contain_text("Closed after all.")
+    await reader.work(page.locator(".back a"))
+    await follow("Change this notice")
+    await reader.press("Withdraw this notice")
+    await told("The notice is withdrawn.")
+    await follow("Closures")
+    await follow(reason)
+    await reader.press("Draft a notice")
+    await told("A notice is drafted. Check it before you publish it.")
+    await reader.press("Delete this draft")
+    await told("The draft is deleted.")
+    await follow("Closures")
+    await follow(reason)
 
     # It reopens in part; due dates are spread over five days, as in the preview.
     await reader.fill("#reopened_on", "2021-03-15")

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from services.accounts.domain.calendar import Calendar
+
 Role = Literal["patron", "staff", "station", "tracer", "ops"]
 PIN_LENGTHS = range(6, 65)
 
@@ -29,6 +31,8 @@ class Cardholder:
     """Date of birth of a junior patron, if they or their parents gave it."""
     status_reason: str | None = field(default=None, repr=False)
     """Reason why staff last blocked or unblocked the patron, in their words."""
+    calendar: Calendar | None = field(default=None, repr=False)
+    """The patron's calendar feed; None: there is no link to it."""
     version: int = 1
 
     @property

@@ -105,6 +105,14 @@ class BadUnsubscribeLink(Refusal):
     reason = "This link doesn't work. You can turn off e-mail in My Setting."
 
 
+class NoSuchCalendar(Refusal):
+    """The secret of a calendar feed is not one of ours, was replaced, or its patron is erased."""
+
+    code = "no-such-calendar"
+    status = 404
+    reason = "There is no such calendar. Its link may have been replaced or ended."
+
+
 class AlreadyBlocked(Refusal):
     """The staff have already blocked the patron."""
 

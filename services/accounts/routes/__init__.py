@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from services.accounts.routes import (
+    calendar,
     email,
     keys,
     own_data,
@@ -16,5 +17,7 @@ from services.accounts.routes import (
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (patrons, email, own_data, preferences, sessions, pin_resets, keys, staff):
+for subject in (
+    *(patrons, email, own_data, preferences, calendar, sessions, pin_resets, keys, staff),
+):
     router.include_router(subject.router)

@@ -64,7 +64,7 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
         await store.save_cardholders(work, replace(changed, version=holder.version + 1))
     if command.pin_hash:
         await store.unlock(work, changed.card_digest)
-        await store.delete_pin_resets(work, changed.card_digest)
+        await store.pin_resets.delete_of_card(work, changed.card_digest)
     amended = amend(
         patron,
         category=command.category,

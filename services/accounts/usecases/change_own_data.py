@@ -41,5 +41,5 @@ async def change_own_data(work: Work, command: ChangeOwnData) -> Cardholder:
         changed = replace(changed, version=holder.version + 1)
         await store.save_cardholders(work, changed)
     if command.pin_hash:
-        await store.delete_pin_resets(work, holder.card_digest)
+        await store.pin_resets.delete_of_card(work, holder.card_digest)
     return changed

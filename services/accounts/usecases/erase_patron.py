@@ -82,19 +82,19 @@ async def begin_erasure(work: Work, command: BeginErasure) -> Erasure | None:
     """Note that the erasure was begun; return None if there is no such patron to erase."""
     if await store.patron(work, command.patron_id) is None:
         return None
-    before = await store.erasure(work, command.patron_id)
+    before = await store.erasures.get(work, command.patron_id)
     begun = (
         Erasure(command.patron_id, command.at)
         if before is None
         else replace(before, begun_at=command.at, version=before.version + 1)
     )
-    await store.save_erasure(work, begun)
+    await store.erasures.save(work, begun)
     return begun
 
 
 async def drop_erasure(work: Work, erasure: Erasure) -> None:
     """Delete the note of a refused erasure, unless another request has begun it again since."""
-    await store.delete_erasure(work, erasure)
+    await store.erasures.delete(work, erasure)
 
 
 async def erase_patron(work: Work, command: ErasePatron) -> Patron:

@@ -50,7 +50,7 @@ async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
 
     The limit is that of log-ins, counted apart: asking for codes does not lock the card.
     """
-    counted = store.resets_of(command.card_digest)
+    counted = store.pin_resets.resets_of(command.card_digest)
     attempt = await store.take_attempt(run.database, counted, command.at)
     if not attempt.taken:
         raise TooManyResets
@@ -61,7 +61,7 @@ async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
 async def request_pin_reset(work: Work, command: RequestPinReset) -> PinReset:
     """Store a request for a code."""
     reset = PinReset(new_id(), command.card_digest, command.at + rules.VALID_FOR)
-    await store.save_pin_reset(work, reset)
+    await store.pin_resets.save(work, reset)
     return reset
 
 
@@ -71,14 +71,14 @@ async def send_code(work: Work, reset_id: str) -> bool:
     Only patrons with an e-mail address get one. The event does not have the code: the service that
     sends it asks for address and code together.
     """
-    reset = await store.pin_reset(work, reset_id)
+    reset = await store.pin_resets.get(work, reset_id)
     if reset is None or reset.state != "requested":
         return False
     holders = await store.holders_of_cards(work, [reset.card_digest])
     holder = holders.get(reset.card_digest)
     patron = await store.patron(work, holder.id) if holder and holder.email else None
     sent = rules.found(reset, patron.id if patron else None)
-    await store.save_pin_reset(work, sent)
+    await store.pin_resets.save(work, sent)
     if patron is None:
         return False
     work.record(PinResetRequested(patron_id=patron.id, reset_id=reset.id, version=1))
@@ -91,7 +91,7 @@ async def enter_code(run: Run, command: EnterCode, key: str) -> None:
     The try is counted before the code is compared. The same code with the same PIN succeeds again,
     so that a repeated request gets the same answer.
     """
-    reset = await store.take_reset_try(run.database, command.reset_id, command.at)
+    reset = await store.pin_resets.take_try(run.database, command.reset_id, command.at)
     if reset is None or not rules.is_code(command.code, reset.id, key):
         raise WrongResetCode
     if reset.state == "used":
@@ -104,7 +104,7 @@ async def enter_code(run: Run, command: EnterCode, key: str) -> None:
 
 async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
     """Replace the PIN, unlock the card, and end other requests. Raises WrongResetCode."""
-    reset = await store.pin_reset(work, command.reset_id)
+    reset = await store.pin_resets.get(work, command.reset_id)
     if reset is None or reset.state != "sent" or reset.patron_id is None:
         raise WrongResetCode
     holder = await store.cardholder(work, reset.patron_id)
@@ -112,8 +112,8 @@ async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
         raise WrongResetCode
     changed = replace(holder, pin_hash=command.pin_hash, version=holder.version + 1)
     await store.save_cardholders(work, changed)
-    await store.delete_pin_resets(work, holder.card_digest, but=reset.id)
-    await store.save_pin_reset(work, rules.used(reset))
+    await store.pin_resets.delete_of_card(work, holder.card_digest, but=reset.id)
+    await store.pin_resets.save(work, rules.used(reset))
     await store.unlock(work, holder.card_digest)
     work.record(PinResetEvent(patron_id=holder.id, reset_id=reset.id, version=2))
     return changed

@@ -29,7 +29,7 @@ from shared.contracts.events import (
 from shared.contracts.notices import (
     BranchSnapshot,
     EnquirySnapshot,
-    NoticePublished,
+    NoticeSnapshot,
     NotificationSnapshot,
 )
 from shared.mongo import Document
@@ -257,7 +257,9 @@ def _fold_booking(event: BookingSnapshot, at: datetime) -> Sequence[Change]:
 
 
 @fold.register
-def _fold_notice(event: NoticePublished, at: datetime) -> Sequence[Change]:
+def _fold_notice(event: NoticeSnapshot, at: datetime) -> Sequence[Change]:
+    if event.withdrawn:  # a tombstone names no branches, so no query finds it
+        return [Row("notice", event.notice_id, {"version": event.version, "withdrawn": True})]
     content = {
         "version": event.version,
         "branches": list(event.branches),

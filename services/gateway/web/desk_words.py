@@ -138,7 +138,15 @@ MESSAGES = {
     "suspension-changed": marked("The suspension of fines is changed."),
     "activity-published": marked("The activity is published."),
     "activity-changed": marked("The activity is changed."),
+    "activities-decided": marked(
+        "Activities that are changed: %(count)s. Registered readers are told."
+    ),
     "notice-published": marked("The notice is published."),
+    "notice-drafted": marked("A notice is drafted. Check it before you publish it."),
+    "notice-amended": marked("The notice is amended."),
+    "notice-withdrawn": marked("The notice is withdrawn."),
+    "draft-saved": marked("The draft is saved. Only staff see it."),
+    "draft-deleted": marked("The draft is deleted."),
     "question-published": marked("The question is published."),
     "question-withdrawn": marked("The question is withdrawn."),
     "enquiry-answered": marked("Your answer is sent."),
@@ -200,6 +208,16 @@ PROBLEMS = {
     "enquiry-changed": marked(
         "Someone has changed this question since you opened it. Read what is new above, then send "
         "yours again."
+    ),
+    "no-such-draft": marked("There is no such draft. It may be published already."),
+    "notice-changed": marked(
+        "Someone has changed this notice since you opened it. Open it again to see what is new."
+    ),
+    "too-many-amendments": marked(
+        "This notice was amended too often. Withdraw it and publish another."
+    ),
+    "draft-changed": marked(
+        "Someone has changed this draft since you opened it. Open it again to see what is new."
     ),
     "not-mergeable": marked("Only two different questions of the same reader can be merged."),
     "question-changed": marked(

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from services.gateway.web import session
+from services.gateway.web import calendar, session
 from services.gateway.web.api import Failure, Reply
 from services.gateway.web.branches import branch_names
 from services.gateway.web.devices import PATH as DEVICES
@@ -39,9 +39,10 @@ async def _setting(
     visit: Visit, refused: Failure | None = None, form: str = "preferences"
 ) -> Response:
     """Show My Setting; `form` names the form that was refused."""
-    preferences, contact, in_use, listed, names = await asyncio.gather(
+    preferences, contact, feed, in_use, listed, names = await asyncio.gather(
         visit.api.get("/v1/me/preferences"),
         visit.api.get("/v1/me/contact"),
+        visit.api.get("/v1/me/calendar"),
         visit.api.get("/v1/channels"),
         visit.api.get(DEVICES),
         branch_names(visit.api),
@@ -58,6 +59,7 @@ async def _setting(
         status=refused.status if refused else 200,
         setting=setting,
         contact=contact.json(),
+        calendar=calendar.addresses(visit, feed.json()),
         branches=followed | names,
         types=sorted({*ACTIVITY_TYPES, *setting["activity_types"]}),
         languages=LANGUAGES,

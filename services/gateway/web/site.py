@@ -9,6 +9,7 @@ from services.gateway.web import (
     activities,
     bank,
     branches,
+    calendar,
     catalogue,
     charges,
     check_in,
@@ -69,6 +70,7 @@ ROUTERS = tuple(
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
         *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure, guests),
+        calendar,
     )
 )
 

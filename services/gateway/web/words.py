@@ -37,6 +37,8 @@ MESSAGES = {
     "device-added": marked("This device shows your messages from now on."),
     "device-removed": marked("Stopped. The device shows no more messages."),
     "pin-changed": marked("Your PIN is changed. Use the new one from now on."),
+    "calendar-made": marked("Your calendar has a new link. Copy it into your calendar program."),
+    "calendar-ended": marked("The link to your calendar has ended."),
     "registered": marked("You have a place."),
     "waitlisted": marked(
         "All places are taken. You're number %(position)s on the waiting list. We'll "
@@ -269,6 +271,22 @@ PERIOD_REASONS = {
     "other": marked("other hours for a time"),
 }
 """Reasons of the periods in which a service has other hours than usual."""
+CALENDAR = {
+    "name": marked("My library"),
+    "loan": marked("Return a library item"),
+    "hold": marked("Last day to collect a reservation"),
+    "registration": marked("Library activity"),
+    "admission": marked("Study room: your admission card is valid"),
+    "tentative": marked("Waiting list: %(activity)s"),
+}
+"""Texts of a patron's calendar feed, by kind of entry."""
+CALENDAR_TITLES = {
+    "loan": marked("Return: %(title)s"),
+    "hold": marked("Last day to collect: %(title)s"),
+    "registration": "%(title)s",
+    "admission": CALENDAR["admission"],
+}
+"""The same texts in a feed with titles."""
 
 CHANNELS = {"email": marked("E-mail")}
 """Names of the channels of messages, beside the inbox."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
-from services.notices.domain.refusals import BadAttachment, NoSuchAttachment
+from services.notices.domain.enquiry_refusals import BadAttachment, NoSuchAttachment
 
 MOST_IN_MESSAGE = 5
 MOST_IN_ENQUIRY = 30

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from services.notices.domain.attachment import MOST_IN_ENQUIRY, AttachedFile
-from services.notices.domain.refusals import (
+from services.notices.domain.enquiry_refusals import (
     EnquiryChanged,
     EnquiryFull,
     EnquiryIsClosed,

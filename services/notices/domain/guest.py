@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from services.notices.domain.enquiry import Enquiry, State
-from services.notices.domain.refusals import NoSuchGuestEnquiry
+from services.notices.domain.enquiry_refusals import NoSuchGuestEnquiry
 
 CONFIRM_WITHIN = timedelta(hours=24)
 """Time to confirm an address. After it, the question is deleted."""

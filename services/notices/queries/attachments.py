@@ -2,7 +2,7 @@
 
 from services.notices import store
 from services.notices.domain.attachment import Attachment
-from services.notices.domain.refusals import NoSuchAttachment
+from services.notices.domain.enquiry_refusals import NoSuchAttachment
 from shared.auth import Caller
 from shared.mongo import Database
 

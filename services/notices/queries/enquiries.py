@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from services.notices import store
 from services.notices.domain.enquiry import Enquiry, Message
-from services.notices.domain.refusals import NoSuchEnquiry
+from services.notices.domain.enquiry_refusals import NoSuchEnquiry
 from services.notices.domain.search import words_of
 from services.notices.queries.cursors import cursor, position
 from shared.auth import Caller

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from services.notices import store
 from services.notices.domain.attachment import Attachment
+from services.notices.domain.enquiry_refusals import NoSuchAttachment, NoSuchGuestEnquiry
 from services.notices.domain.guest import Guest, check_usable
-from services.notices.domain.refusals import NoSuchAttachment, NoSuchGuestEnquiry
 from services.notices.queries.enquiries import Thread, whole_thread
 from shared.mongo import Database
 

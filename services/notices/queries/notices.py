@@ -4,10 +4,13 @@ from datetime import date
 from typing import Any
 
 from services.notices import store
-from services.notices.domain.notice import Notice
-from services.notices.domain.refusals import BadCursor, NoSuchNotice
+from services.notices.domain.notice import EarlierNotice, Notice, NoticeDraft
+from services.notices.domain.refusals import BadCursor, NoSuchDraft, NoSuchNotice
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
+
+MOST_EARLIER = 100
+"""Number of earlier versions that are read; a notice has no more."""
 
 
 async def get(db: Database, notice_id: str) -> Notice:
@@ -18,9 +21,15 @@ async def get(db: Database, notice_id: str) -> Notice:
     return found
 
 
+async def earlier(db: Database, notice_id: str) -> list[EarlierNotice]:
+    """Return the texts that amendments replaced, the newest first. Raises NoSuchNotice."""
+    notice = await get(db, notice_id)
+    return await store.notices.find_earlier(db, notice.id, MOST_EARLIER)
+
+
 async def newest_notices(db: Database, branch: str | None, limit: int) -> list[Notice]:
-    """Return the newest notices, or of those for `branch`."""
-    return await store.notices.find_before(db, branch, None, limit)
+    """Return the newest notices, or of those for `branch`, with tombstones of withdrawn ones."""
+    return await store.notices.find_before(db, branch, None, limit, tombstones=True)
 
 
 async def page_of_notices(db: Database, branch: str | None, page: Page) -> dict[str, Any]:
@@ -38,3 +47,17 @@ async def page_of_notices(db: Database, branch: str | None, page: Page) -> dict[
 
 def _cursor(notice: Notice) -> str:
     return f"{notice.date.isoformat()}_{notice.id}"
+
+
+async def draft(db: Database, draft_id: str) -> NoticeDraft:
+    """Return the draft with this id. Raises NoSuchDraft."""
+    found = await store.drafts.find_one(db, draft_id)
+    if found is None:
+        raise NoSuchDraft
+    return found
+
+
+async def page_of_drafts(db: Database, page: Page) -> dict[str, Any]:
+    """Return a page of the drafts, newest first."""
+    found = await store.drafts.find_before(db, page.after, page.limit + 1)
+    return page_of(found, page, lambda one: str(one.id))

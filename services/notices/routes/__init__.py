@@ -9,6 +9,7 @@ from services.notices.routes import (
     closures,
     deliveries,
     devices,
+    drafts,
     enquiries,
     feeds,
     guests,
@@ -27,7 +28,7 @@ __all__ = ["router"]
 
 router = APIRouter()
 for subject in (
-    *(attachments, bank, branches, closures, deliveries, enquiries, feeds, guests, notices),
+    *(attachments, bank, branches, closures, deliveries, drafts, enquiries, feeds, guests, notices),
     *(notifications, occupancy, ready_delays, service_hours, tracing, visits, webhooks, devices),
     wordings,
 ):

@@ -13,12 +13,12 @@ from services.notices.domain.attachment import (
     file_name,
     kind_of,
 )
-from services.notices.domain.refusals import (
+from services.notices.domain.enquiry_refusals import (
     BadAttachment,
     NoSuchAttachment,
-    NoSuchPatron,
     TooManyAttachments,
 )
+from services.notices.domain.refusals import NoSuchPatron
 from services.notices.queries.attachments import attachment_with_content
 from services.notices.routes.enquiry_models import FileOut
 from services.notices.routes.fields import Id

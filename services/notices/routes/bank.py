@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from services.notices import store
 from services.notices.domain.bank import BankQuestion, Wording
-from services.notices.domain.refusals import NoSuchPatron, NoSuchQuestion, QuestionChanged
+from services.notices.domain.enquiry_refusals import NoSuchQuestion, QuestionChanged
+from services.notices.domain.refusals import NoSuchPatron
 from services.notices.domain.search import words_of
 from services.notices.routes.enquiry_models import Seen
 from services.notices.routes.fields import Id, Language, Line, Text

@@ -5,21 +5,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from services.notices.domain.enquiry import Librarian
-from services.notices.domain.refusals import (
-    BadCursor,
+from services.notices.domain.enquiry_refusals import (
     EnquiryChanged,
     EnquiryFull,
     EnquiryIsClosed,
     EnquiryMerged,
     NoSuchAttachment,
-    NoSuchBranch,
     NoSuchEnquiry,
-    NoSuchPatron,
-    NoSuchTitle,
     NotMergeable,
     TooManyAttachments,
     TooManyEnquiries,
 )
+from services.notices.domain.refusals import BadCursor, NoSuchBranch, NoSuchPatron, NoSuchTitle
 from services.notices.queries import enquiries
 from services.notices.queries.enquiries import Queue, QueueQuery
 from services.notices.routes.enquiry_models import (

@@ -1,5 +1,6 @@
 """The feeds of notices, for feed readers."""
 
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -82,10 +83,11 @@ class _Feed:
         self._request, self._db, self._branch = request, db, branch
         self._language = language_code(lang or "", accepted=accepted)
 
-    async def read(self, path: str) -> tuple[Channel, list[Notice]]:
-        """Return the feed at a path. Raises NoSuchBranch."""
+    async def read(self, path: str) -> tuple[Channel, list[Notice], datetime | None]:
+        """Return the feed at a path, and its last change. Raises NoSuchBranch."""
         branch = None if self._branch is None else await branches.get(self._db, self._branch)
-        found = await notices.newest_notices(self._db, self._branch, ENTRIES)
+        newest = await notices.newest_notices(self._db, self._branch, ENTRIES)
+        found = [notice for notice in newest if notice.withdrawn_at is None]
         settings: Settings = self._request.app.state.settings
         words = language_of(self._language)
         place = {} if branch is None else {"branch": branch.id}
@@ -102,16 +104,15 @@ class _Feed:
             page="/notices" + (f"?{urlencode(place)}" if place else ""),
             path=f"{path}?{urlencode({**place, 'lang': self._language})}",
         )
-        return channel, found
+        return channel, found, feed.updated(newest)
 
-    def answer(self, content: bytes, kind: str, found: list[Notice]) -> Response:
+    def answer(self, content: bytes, kind: str, modified: datetime | None) -> Response:
         """Return the feed's content, or a 304 if the client has it."""
         headers = {
             "Cache-Control": _FRESH,
             "Content-Language": self._language,
             "Vary": "Accept-Language",
         }
-        modified = feed.updated(found)
         return conditional(self._request, content, kind, modified=modified, headers=headers)
 
 
@@ -132,8 +133,8 @@ Feed = Annotated[_Feed, Depends()]
 @refuses(NoSuchBranch)
 async def get_atom(asked: Feed) -> Response:
     """Get the newest notices as an Atom feed; with `branch`, those that concern it."""
-    channel, found = await asked.read("/v1/notices.atom")
-    return asked.answer(feed.atom(channel, found), "application/atom+xml", found)
+    channel, found, modified = await asked.read("/v1/notices.atom")
+    return asked.answer(feed.atom(channel, found), "application/atom+xml", modified)
 
 
 @router.get(
@@ -150,5 +151,5 @@ async def get_atom(asked: Feed) -> Response:
 @refuses(NoSuchBranch)
 async def get_json_feed(asked: Feed) -> Response:
     """Get the newest notices as a JSON feed; with `branch`, those that concern it."""
-    channel, found = await asked.read("/v1/notices.json")
-    return asked.answer(feed.json_feed(channel, found), "application/feed+json", found)
+    channel, found, modified = await asked.read("/v1/notices.json")
+    return asked.answer(feed.json_feed(channel, found), "application/feed+json", modified)

@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.notices import sealing
 from services.notices.domain.enquiry import Enquiry, State
-from services.notices.domain.guest import CONFIRM_WITHIN, KEPT_DAYS, Question
-from services.notices.domain.refusals import (
+from services.notices.domain.enquiry_refusals import (
     EnquiryFull,
     EnquiryIsClosed,
     EnquiryMerged,
@@ -22,6 +21,7 @@ from services.notices.domain.refusals import (
     NoSuchGuestEnquiry,
     TooManyEnquiries,
 )
+from services.notices.domain.guest import CONFIRM_WITHIN, KEPT_DAYS, Question
 from services.notices.queries.guests import GuestThread, file_of_guest, thread_of_guest
 from services.notices.routes.attachments import FILE, file_response
 from services.notices.routes.enquiry_models import MessageOut

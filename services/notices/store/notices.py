@@ -4,17 +4,19 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from services.notices.domain.notice import Notice
+from services.notices.domain.notice import EarlierNotice, Notice
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Work
 
 NOTICES = "notices"
+EARLIER = "earlier_notices"
 
 INDEXES: Indexes = {
     NOTICES: [
         IndexModel([("date", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("branches", ASCENDING), ("date", DESCENDING), ("_id", DESCENDING)]),
     ],
+    EARLIER: [IndexModel([("notice_id", ASCENDING), ("version", DESCENDING)])],
 }
 
 
@@ -23,20 +25,52 @@ async def add(work: Work, notice: Notice) -> None:
     await work.add(NOTICES, notice)
 
 
+async def get(work: Work, notice_id: str) -> Notice | None:
+    """Return the notice with an id unless it is withdrawn, or None."""
+    return await work.find(Notice, NOTICES, {"_id": notice_id, "withdrawn_at": None})
+
+
+async def save(work: Work, notice: Notice) -> None:
+    """Save the next version of a notice."""
+    await work.save(NOTICES, notice)
+
+
+async def keep_earlier(work: Work, earlier: EarlierNotice) -> None:
+    """Insert the texts that an amendment replaces."""
+    await work.add(EARLIER, earlier)
+
+
+async def delete_earlier(work: Work, notice_id: str) -> None:
+    """Delete the earlier texts of a notice that is withdrawn."""
+    await work.delete(EARLIER, {"notice_id": notice_id})
+
+
+async def find_earlier(db: Database, notice_id: str, limit: int) -> list[EarlierNotice]:
+    """Return the earlier texts of a notice, the newest first, at most `limit`."""
+    found = db[EARLIER].find({"notice_id": notice_id}).sort("version", DESCENDING).limit(limit)
+    return [from_document(EarlierNotice, document) async for document in found]
+
+
 async def find_one(db: Database, notice_id: str) -> Notice | None:
-    """Return the notice with an id, or None."""
-    found = await db[NOTICES].find_one({"_id": notice_id})
+    """Return the notice with an id unless it is withdrawn, or None."""
+    found = await db[NOTICES].find_one({"_id": notice_id, "withdrawn_at": None})
     return None if found is None else from_document(Notice, found)
 
 
 async def find_before(
-    db: Database, branch: str | None, after: tuple[str, str] | None, limit: int
+    db: Database,
+    branch: str | None,
+    after: tuple[str, str] | None,
+    limit: int,
+    *,
+    tombstones: bool = False,
 ) -> list[Notice]:
     """Return at most `limit` notices, newest first, after a date and id.
 
     With `branch`, those that concern it; a notice of the whole library concerns every branch.
+    With `tombstones`, also withdrawn ones.
     """
-    query: dict[str, Any] = {}
+    query: dict[str, Any] = {} if tombstones else {"withdrawn_at": None}
     if branch is not None:
         query["branches"] = {"$in": [branch, []]}
     if after is not None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from services.notices import store
 from services.notices.domain import bank as rules
 from services.notices.domain.bank import BankQuestion, Wording
-from services.notices.domain.refusals import NoSuchPatron, NoSuchQuestion, QuestionChanged
+from services.notices.domain.enquiry_refusals import NoSuchQuestion, QuestionChanged
+from services.notices.domain.refusals import NoSuchPatron
 from shared.ids import new_id
 from shared.unit_of_work import Work
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.notices.domain import enquiry as rules
 from services.notices.domain.enquiry import Enquiry
-from services.notices.domain.refusals import NoSuchEnquiry
+from services.notices.domain.enquiry_refusals import NoSuchEnquiry
 from services.notices.usecases.publish_enquiry import existing, publish
 from shared.contracts.notices import EnquiryClosed
 from shared.unit_of_work import Work

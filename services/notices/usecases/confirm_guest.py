@@ -3,8 +3,8 @@
 from services.notices import store
 from services.notices.domain import guest as rules
 from services.notices.domain.enquiry import Enquiry
+from services.notices.domain.enquiry_refusals import TooManyEnquiries
 from services.notices.domain.guest import MOST_OPEN
-from services.notices.domain.refusals import TooManyEnquiries
 from services.notices.usecases.publish_enquiry import add_message, existing, publish
 from shared.clock import wall_clock
 from shared.contracts.notices import EnquiryOpened

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.notices import store
 from services.notices.domain.enquiry import MOST_MESSAGES, Enquiry, Librarian, Message
-from services.notices.domain.refusals import EnquiryFull
+from services.notices.domain.enquiry_refusals import EnquiryFull
 from services.notices.domain.search import terms_of
 from services.notices.usecases.publish_enquiry import existing
 from shared.ids import new_id

@@ -5,13 +5,9 @@ from dataclasses import dataclass
 
 from services.notices import store
 from services.notices.domain.enquiry import Enquiry
+from services.notices.domain.enquiry_refusals import TooManyEnquiries
 from services.notices.domain.patron import Patron
-from services.notices.domain.refusals import (
-    NoSuchBranch,
-    NoSuchPatron,
-    NoSuchTitle,
-    TooManyEnquiries,
-)
+from services.notices.domain.refusals import NoSuchBranch, NoSuchPatron, NoSuchTitle
 from services.notices.usecases.publish_enquiry import add_message, attach, publish
 from shared.contracts.notices import EnquiryOpened
 from shared.ids import new_id

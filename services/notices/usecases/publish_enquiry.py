@@ -8,7 +8,7 @@ from services.notices.domain import enquiry as rules
 from services.notices.domain.attachment import AttachedFile
 from services.notices.domain.delivery import delivery_to_guest
 from services.notices.domain.enquiry import Enquiry, Librarian, Message
-from services.notices.domain.refusals import NoSuchAttachment, NoSuchEnquiry
+from services.notices.domain.enquiry_refusals import NoSuchAttachment, NoSuchEnquiry
 from services.notices.domain.search import terms_of
 from shared.clock import wall_clock
 from shared.contracts.notices import EnquirySnapshot

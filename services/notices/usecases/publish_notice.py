@@ -1,12 +1,14 @@
 """Publish a notice."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from services.notices import store
-from services.notices.domain.notice import Notice
+from services.notices.domain.notice import Notice, NoticeWording
 from services.notices.domain.refusals import NoBranchCovered, NoSuchBranch
-from shared.contracts.notices import NoticePublished
+from shared.contracts.notices import NoticePublished, NoticeSnapshot
+from shared.contracts.notices import NoticeWording as PublishedWording
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -20,6 +22,7 @@ class PublishNotice:
     branches: frozenset[str]
     kinds: frozenset[str]
     date: date
+    wordings: Mapping[str, NoticeWording]
 
 
 async def publish_notice(work: Work, command: PublishNotice) -> Notice:
@@ -40,19 +43,23 @@ async def publish_notice(work: Work, command: PublishNotice) -> Notice:
         branches=codes,
         date=command.date,
         published_at=work.now,
+        wordings=command.wordings,
     )
     await store.notices.add(work, notice)
-    work.record(published(notice))
+    work.record(snapshot(NoticePublished, notice))
     return notice
 
 
-def published(notice: Notice) -> NoticePublished:
-    """Return the event of a published notice."""
-    return NoticePublished(
+def snapshot(kind: type[NoticeSnapshot], notice: Notice) -> NoticeSnapshot:
+    """Return an event of a notice, or its snapshot."""
+    return kind(
         version=notice.version,
         notice_id=notice.id,
         branches=notice.branches,
         title=notice.title,
         content=notice.content,
         date=notice.date,
+        wordings={code: PublishedWording(**vars(one)) for code, one in notice.wordings.items()},
+        amended_at=notice.amended_at,
+        withdrawn=notice.withdrawn_at is not None,
     )

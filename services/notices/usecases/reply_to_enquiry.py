@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.notices.domain import enquiry as rules
 from services.notices.domain.enquiry import Enquiry
-from services.notices.domain.refusals import NoSuchEnquiry
+from services.notices.domain.enquiry_refusals import NoSuchEnquiry
 from services.notices.usecases.publish_enquiry import add_message, attach, existing, publish
 from shared.contracts.notices import EnquiryOpened
 from shared.unit_of_work import Work

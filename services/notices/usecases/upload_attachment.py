@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from services.notices import store
 from services.notices.domain import attachment as rules
 from services.notices.domain.attachment import MOST_UNUSED, Attachment
-from services.notices.domain.refusals import NoSuchAttachment, NoSuchPatron, TooManyAttachments
+from services.notices.domain.enquiry_refusals import NoSuchAttachment, TooManyAttachments
+from services.notices.domain.refusals import NoSuchPatron
 from shared.ids import new_id
 from shared.unit_of_work import Run, Work
 

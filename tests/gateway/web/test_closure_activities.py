@@ -1,5 +1,6 @@
 """Activities during a closure on the desk's pages, on the whole system."""
 
+import re
 from functools import partial
 from typing import Any
 
@@ -7,6 +8,8 @@ from tests.gateway.web.browser import Browser, Page, insist
 from tests.library import Library
 from tests.support import until
 
+CHANGED = "Activities that are changed: 1. Registered readers are told."
+UNAVAILABLE = "This part of the service is not available at the moment. Please try again shortly."
 AWAY = "The activities in this closure aren't available at the moment."
 
 
@@ -19,6 +22,21 @@ async def seen(browser: Browser, path: str) -> Page:
 
     page: Page = await until(told, within=60)
     return page
+
+
+async def message_after(browser: Browser, page: Page, action: str, **typed: str) -> str:
+    """Send a form of a page until every service has answered, and return what the next page says.
+
+    The form has one key, so a command that is sent again is carried out once.
+    """
+
+    async def answered() -> str | None:
+        shown = await insist(partial(browser.submit, page, action, **typed))
+        message = re.search(r'id="said".*?<p[^>]*>(.*?)</p>', shown.html, re.DOTALL)
+        return None if message is None or message[1] == UNAVAILABLE else message[1]
+
+    text: str = await until(answered, within=60)
+    return text
 
 
 async def test_staff_see_the_activities_in_a_closure_until_each_is_moved_or_cancelled(
@@ -70,8 +88,28 @@ async def test_staff_see_the_activities_in_a_closure_until_each_is_moved_or_canc
         assert "1 activity falls into this closure" in page.text
         assert "Harbour Lights" in page.text
 
-        path = f"/v1/activities/{held}/cancellation"
-        await library.post(path, {"reason": "The library is closed"}, by="staff")
+        # Without a reason nothing is cancelled. One is moved, and the other is cancelled.
+        decide = f"{here}/activities"
+        told = await message_after(browser, page, decide, activity=held, decision="cancel")
+        assert told == "Some information is missing or wrong. Please check it."
+        there = await library.branch()
+        place = {"venue": "Lecture Room", "branch": there, "decision": "move"}
+        page = await seen(browser, here)
+        told = await message_after(browser, page, decide, activity=held, **place)
+        assert told == CHANGED
+        moved = await library.get(f"/v1/activities/{held}")
+        assert (moved["venue"], moved["branch"]) == ("Lecture Room", there)
+        page = await seen(browser, here)
+        assert "Harbour Lights" not in page.text
+
+        back = {"branch": branch}
+        await library.call("PATCH", f"/v1/activities/{held}", back, by="staff")
+        page = await seen(browser, here)
+        why = {"why": "The library is closed", "decision": "cancel"}
+        told = await message_after(browser, page, decide, activity=held, **why)
+        assert told == CHANGED
+        cancelled = await library.get(f"/v1/activities/{held}")
+        assert cancelled["cancelled_because"] == "The library is closed"
         page = await seen(browser, here)
         assert "falls into this closure" not in page.text
         assert "Harbour Lights" not in page.text

@@ -3,7 +3,7 @@
 import pytest
 
 from services.notices.domain.attachment import LONGEST_NAME, file_name, kind_of
-from services.notices.domain.refusals import BadAttachment
+from services.notices.domain.enquiry_refusals import BadAttachment
 
 
 @pytest.mark.parametrize(

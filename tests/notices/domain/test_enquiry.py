@@ -8,7 +8,7 @@ import pytest
 
 from services.notices.domain import enquiry as rules
 from services.notices.domain.enquiry import MOST_MESSAGES, Enquiry, Librarian
-from services.notices.domain.refusals import EnquiryChanged, EnquiryFull, EnquiryIsClosed
+from services.notices.domain.enquiry_refusals import EnquiryChanged, EnquiryFull, EnquiryIsClosed
 
 ASKED = datetime(2021, 3, 8, 10, tzinfo=UTC)
 LATER = datetime(2021, 3, 9, 10, tzinfo=UTC)

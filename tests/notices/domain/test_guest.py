@@ -7,8 +7,8 @@ import pytest
 
 from services.notices.domain import guest as rules
 from services.notices.domain.enquiry import State
+from services.notices.domain.enquiry_refusals import NoSuchGuestEnquiry
 from services.notices.domain.guest import Asked, Guest, Mailbox, Question
-from services.notices.domain.refusals import NoSuchGuestEnquiry
 
 NOW = datetime(2021, 6, 1, 2, tzinfo=UTC)
 QUESTION = Question("Old photographs", "Of the Peak Tram?")

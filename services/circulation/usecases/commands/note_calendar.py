@@ -9,7 +9,7 @@ from services.circulation.domain.branch_calendar import (
 )
 from services.circulation.domain.rework import branch_rework_id
 from services.circulation.domain.sweep import Trigger, begin
-from shared.contracts import notices
+from shared.contracts import calendars
 from shared.contracts.notices import BranchSnapshot
 from shared.unit_of_work import Work
 
@@ -46,7 +46,7 @@ def calendar_of(event: BranchSnapshot) -> BranchCalendar:
     )
 
 
-def _closed(hours: tuple[notices.Hours, ...]) -> frozenset[int]:
+def _closed(hours: tuple[calendars.Hours, ...]) -> frozenset[int]:
     """Return the ISO weekdays without hours.
 
     A branch for which no hours are published has no weekly closing days, only closures.
@@ -55,7 +55,7 @@ def _closed(hours: tuple[notices.Hours, ...]) -> frozenset[int]:
     return WEEK - opens if opens else frozenset()
 
 
-def _closure(closure: notices.ClosureOut) -> AnnouncedClosure:
+def _closure(closure: calendars.ClosureOut) -> AnnouncedClosure:
     return AnnouncedClosure(
         id=closure.closure_id,
         starts_on=closure.from_,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
 
 from services.gateway.views.store.schema import WHOLE
@@ -46,6 +47,12 @@ class Common:
     """Branches by code."""
     suspensions_version: int
     """Sum of the versions of all fine suspensions, which grows with each change of any."""
+
+
+def changed_at(stamps: Stamps) -> datetime | None:
+    """Return when the newest of the stamped data was written, to the second; None if none was."""
+    found = (stamps.view, stamps.common)
+    return max((one.generation_time for one in found if isinstance(one, ObjectId)), default=None)
 
 
 async def account_view(database: Database, patron_id: str) -> tuple[Document | None, Stamps]:

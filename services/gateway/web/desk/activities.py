@@ -61,8 +61,8 @@ def _typed(visit: Visit) -> dict[str, Any]:
         "title": visit.text("title"),
         "venue": visit.text("venue"),
         "branch": visit.text("branch") or None,
-        "starts_at": _instant(visit, "starts") or "",
-        "ends_at": _instant(visit, "ends"),
+        "starts_at": forms.instant(visit, "starts") or "",
+        "ends_at": forms.instant(visit, "ends"),
         "abstract": visit.text("abstract") or None,
         "remarks": visit.text("remarks") or None,
         "languages": visit.texts("languages"),
@@ -74,17 +74,6 @@ def _typed(visit: Visit) -> dict[str, Any]:
             if any(texts.values())
         },
     }
-
-
-def _instant(visit: Visit, name: str) -> str | None:
-    """Return the day and time of two fields with the library's offset; None if both are empty."""
-    typed = f"{visit.text(f'{name}_on')}T{visit.text(f'{name}_time')}"
-    if typed == "T":
-        return None
-    try:
-        return datetime.fromisoformat(typed).replace(tzinfo=visit.zone).isoformat()
-    except ValueError:
-        return typed  # the API says what is wrong with it
 
 
 def _shown(visit: Visit, activity: dict[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,13 @@ from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
 from services.gateway.web.desk.changes import PreviewableCommand, carry_out
 from services.gateway.web.desk_words import KINDS
+from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)
+
+MOST_DECIDED = 20
+"""Number of activities that one form changes: each is a command of its own."""
 
 
 @router.get("/desk/closures")
@@ -81,6 +85,32 @@ async def post_withdrawal(visit: DeskVisit, closure_id: str) -> Response:
     return await _changed(visit, closure_id, "POST", "/withdrawal", body)
 
 
+@router.post("/desk/closures/{closure_id}/activities")
+async def post_activities(visit: DeskVisit, closure_id: str) -> Response:
+    """Cancel or move the ticked activities, each on its own; registered patrons are notified.
+
+    One that fails stays on the list, so staff press the button again.
+    """
+    chosen = visit.texts("activity")[:MOST_DECIDED]
+    replies = await asyncio.gather(*(_decided(visit, one) for one in chosen))
+    done = sum(reply.done for reply in replies)
+    messages = [FlashMessage("activities-decided", {"count": done})] if done else []
+    failed = [reply for reply in replies if forms.refusal(reply)]
+    messages += [visit.refusal(reply) for reply in failed[:1]]
+    if not chosen:
+        messages = [FlashMessage("nothing-chosen", {}, went_well=False)]
+    return visit.go(f"/desk/closures/{segment(closure_id)}", *messages)
+
+
+async def _decided(visit: Visit, activity_id: str) -> Reply:
+    path, key = f"/v1/activities/{segment(activity_id)}", f"{visit.key}-{activity_id}"
+    if visit.text("decision") == "move":
+        place = {"venue": visit.text("venue"), "branch": visit.text("branch") or None}
+        return await visit.api.send("PATCH", path, place, key=key)
+    reason = {"reason": visit.text("why")}
+    return await visit.api.send("POST", f"{path}/cancellation", reason, key=key)
+
+
 async def _changed(
     visit: Visit, closure_id: str, method: str, below: str, body: Mapping[str, object]
 ) -> Response:
@@ -134,6 +164,8 @@ async def _closure(visit: Visit, closure_id: str, refused: Reply | None = None) 
         "desk/closure.html",
         closure=closure,
         activities=activities,
+        most_decided=MOST_DECIDED,
+        elsewhere={code: name for code, name in names.items() if code not in covered},
         branches=covered,
         kinds={kind: KINDS[kind] for kind in KINDS if kind in _kinds(closure)},
         **forms.outcomes(visit, refused, "reopening", "amendment", "withdrawal"),

@@ -1,5 +1,6 @@
 """Common parts of the desk's forms: libraries, lists of barcodes, and the desk's library."""
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import Response
@@ -49,6 +50,17 @@ def scope(visit: Visit) -> dict[str, Any]:
 def given(visit: Visit, *names: str) -> dict[str, str]:
     """Return the fields that were filled in; the API treats the others as not given."""
     return {name: visit.text(name) for name in names if visit.text(name)}
+
+
+def instant(visit: Visit, name: str) -> str | None:
+    """Return the day and time of two fields with the library's offset; None if both are empty."""
+    typed = f"{visit.text(f'{name}_on')}T{visit.text(f'{name}_time')}"
+    if typed == "T":
+        return None
+    try:
+        return datetime.fromisoformat(typed).replace(tzinfo=visit.zone).isoformat()
+    except ValueError:
+        return typed  # the API says what is wrong with it
 
 
 def seen(visit: Visit, name: str = "seen") -> int | None:

@@ -1,4 +1,4 @@
-"""HTTP routes of the gateway: My Account's own, and the forwarding of all others."""
+"""My Account's own routes, the documents, and the forwarding of all other paths."""
 
 from datetime import date, datetime, time
 from typing import Annotated, Any

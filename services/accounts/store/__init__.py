@@ -1,4 +1,4 @@
-"""Collections and indexes of accounts."""
+"""Collections and indexes of accounts; erasures and new PINs in modules of their own."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from services.accounts.domain.cardholder import Cardholder
-from services.accounts.domain.erasure import Erasure
 from services.accounts.domain.lockout import LOCKED_FOR, MOST_ATTEMPTS, WINDOW
 from services.accounts.domain.patron import Patron
-from services.accounts.domain.pin_reset import MOST_TRIES, PinReset
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
 from services.accounts.domain.standing import Standing
+from services.accounts.store import erasures as erasures
+from services.accounts.store import pin_resets as pin_resets
 from shared.mongo import (
     Database,
     Document,
@@ -30,18 +30,17 @@ from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
     "patrons": [IndexModel([("category", ASCENDING)])],
-    "cardholders": [IndexModel([("card_digest", ASCENDING)], unique=True)],
+    "cardholders": [
+        IndexModel([("card_digest", ASCENDING)], unique=True),
+        IndexModel([("calendar.link", ASCENDING)], unique=True, sparse=True),
+    ],
     "preferences": [],
     "standings": [],
-    "erasures": [IndexModel([("begun_at", ASCENDING)])],
+    **erasures.INDEXES,
     # The card's digest is the id. Attempts that no longer count expire, so that invented card
     # numbers can't fill the disk.
     "attempts": [IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0)],
-    "pin_resets": [
-        IndexModel([("state", ASCENDING)]),
-        IndexModel([("card_digest", ASCENDING)]),
-        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
-    ],
+    **pin_resets.INDEXES,
     "signing_keys": [
         IndexModel([("kid", ASCENDING)], unique=True),
         IndexModel([("published_until", ASCENDING)], expireAfterSeconds=0),
@@ -116,7 +115,7 @@ async def delete_personal_data(work: Work, patron: Patron) -> None:
     await work.delete("preferences", {"_id": patron.id})
     await work.delete("standings", {"_id": patron.id})
     await work.delete("erasures", {"_id": patron.id})
-    counted = [patron.card_digest, resets_of(patron.card_digest)]
+    counted = [patron.card_digest, pin_resets.resets_of(patron.card_digest)]
     await work.delete("attempts", {"_id": {"$in": counted}})
     await work.delete("pin_resets", {"card_digest": patron.card_digest})
     await work.delete("pin_resets", {"patron_id": patron.id})
@@ -158,31 +157,10 @@ async def holder_of_card(db: Database, card_digest: str) -> Cardholder | None:
     return None if found is None else from_document(Cardholder, found)
 
 
-# ---- erasures that were begun ------------------------------------------------------------------
-
-
-async def erasure(work: Work, patron_id: str) -> Erasure | None:
-    """Return the erasure of a patron that was begun, or None."""
-    return await work.find(Erasure, "erasures", {"_id": patron_id})
-
-
-async def save_erasure(work: Work, erasure: Erasure) -> None:
-    """Save an erasure after a request for it; version 1 is a new one."""
-    if erasure.version == 1:
-        await work.add("erasures", erasure)
-    else:
-        await work.save("erasures", erasure)
-
-
-async def delete_erasure(work: Work, erasure: Erasure) -> None:
-    """Delete an erasure, unless it was requested again since this version."""
-    await work.delete("erasures", {"_id": erasure.id, "version": erasure.version})
-
-
-async def find_begun_erasures(db: Database, before: datetime) -> AsyncIterator[str]:
-    """Yield the ids of patrons whose erasure was last requested before an instant."""
-    async for found in db.erasures.find({"begun_at": {"$lt": before}}, {"_id": 1}):
-        yield found["_id"]
+async def holder_of_calendar(db: Database, link: str) -> Cardholder | None:
+    """Return the holder whose calendar feed has this link now, or None."""
+    found = await db.cardholders.find_one({"calendar.link": link})
+    return None if found is None else from_document(Cardholder, found)
 
 
 # ---- preferences --------------------------------------------------------------------------------
@@ -303,58 +281,6 @@ async def clear_attempts(db: Database, card_digest: str) -> None:
 async def unlock(work: Work, card_digest: str) -> None:
     """Delete the attempts on a card, because its holder has a new PIN."""
     await work.delete("attempts", {"_id": card_digest})
-
-
-# ---- requests for a new PIN --------------------------------------------------------------------
-
-
-def resets_of(card_digest: str) -> str:
-    """Return the id under which the requests for a card are counted among the attempts."""
-    return f"pin-reset {card_digest}"
-
-
-async def pin_reset(work: Work, reset_id: str) -> PinReset | None:
-    """Return a request for a new PIN, or None."""
-    return await work.find(PinReset, "pin_resets", {"_id": reset_id})
-
-
-async def save_pin_reset(work: Work, reset: PinReset) -> None:
-    """Save a request for a new PIN; version 1 is a new one."""
-    if reset.version == 1:
-        await work.add("pin_resets", reset)
-    else:
-        await work.save("pin_resets", reset)
-
-
-async def delete_pin_resets(work: Work, card_digest: str, *, but: str = "") -> None:
-    """Delete the requests for a card, because its holder has a new PIN, except one."""
-    await work.delete("pin_resets", {"card_digest": card_digest, "_id": {"$ne": but}})
-
-
-async def take_reset_try(db: Database, reset_id: str, now: datetime) -> PinReset | None:
-    """Count a try to enter a code; return the request, or None if the code is dead or was not sent.
-
-    One atomic write, so that all replicas together admit MOST_TRIES.
-    """
-    live = {"_id": reset_id, "tries": {"$lt": MOST_TRIES}, "expires_at": {"$gt": now}}
-    change = {"$inc": {"tries": 1, "version": 1}}
-    sent = {"state": {"$in": ["sent", "used"]}}
-    found: Document | None = await db.pin_resets.find_one_and_update(
-        live | sent, change, return_document=ReturnDocument.AFTER
-    )
-    return None if found is None else from_document(PinReset, found)
-
-
-async def find_pin_reset(db: Database, reset_id: str) -> PinReset | None:
-    """Return the same as `pin_reset`, read outside any transaction."""
-    found = await db.pin_resets.find_one({"_id": reset_id})
-    return None if found is None else from_document(PinReset, found)
-
-
-async def find_requested_resets(db: Database) -> AsyncIterator[str]:
-    """Yield the ids of requests that the job has still to look at."""
-    async for found in db.pin_resets.find({"state": "requested"}, {"_id": 1}):
-        yield found["_id"]
 
 
 # ---- signing keys -------------------------------------------------------------------------------

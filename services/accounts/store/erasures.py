@@ -1,0 +1,38 @@
+"""Erasures that were begun."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from pymongo import ASCENDING, IndexModel
+
+from services.accounts.domain.erasure import Erasure
+from shared.mongo import Database, Indexes
+from shared.unit_of_work import Work
+
+INDEXES: Indexes = {
+    "erasures": [IndexModel([("begun_at", ASCENDING)])],
+}
+
+
+async def get(work: Work, patron_id: str) -> Erasure | None:
+    """Return the erasure of a patron that was begun, or None."""
+    return await work.find(Erasure, "erasures", {"_id": patron_id})
+
+
+async def save(work: Work, erasure: Erasure) -> None:
+    """Save an erasure after a request for it; version 1 is a new one."""
+    if erasure.version == 1:
+        await work.add("erasures", erasure)
+    else:
+        await work.save("erasures", erasure)
+
+
+async def delete(work: Work, erasure: Erasure) -> None:
+    """Delete an erasure, unless it was requested again since this version."""
+    await work.delete("erasures", {"_id": erasure.id, "version": erasure.version})
+
+
+async def find_begun(db: Database, before: datetime) -> AsyncIterator[str]:
+    """Yield the ids of patrons whose erasure was last requested before an instant."""
+    async for found in db.erasures.find({"begun_at": {"$lt": before}}, {"_id": 1}):
+        yield found["_id"]

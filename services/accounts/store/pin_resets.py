@@ -1,0 +1,67 @@
+"""Requests for a new PIN, whose codes are stored nowhere."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+
+from services.accounts.domain.pin_reset import MOST_TRIES, PinReset
+from shared.mongo import Database, Document, Indexes, from_document
+from shared.unit_of_work import Work
+
+INDEXES: Indexes = {
+    "pin_resets": [
+        IndexModel([("state", ASCENDING)]),
+        IndexModel([("card_digest", ASCENDING)]),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+    ],
+}
+
+
+def resets_of(card_digest: str) -> str:
+    """Return the id under which the requests for a card are counted among the attempts."""
+    return f"pin-reset {card_digest}"
+
+
+async def get(work: Work, reset_id: str) -> PinReset | None:
+    """Return a request for a new PIN, or None."""
+    return await work.find(PinReset, "pin_resets", {"_id": reset_id})
+
+
+async def save(work: Work, reset: PinReset) -> None:
+    """Save a request for a new PIN; version 1 is a new one."""
+    if reset.version == 1:
+        await work.add("pin_resets", reset)
+    else:
+        await work.save("pin_resets", reset)
+
+
+async def delete_of_card(work: Work, card_digest: str, *, but: str = "") -> None:
+    """Delete the requests for a card, because its holder has a new PIN, except one."""
+    await work.delete("pin_resets", {"card_digest": card_digest, "_id": {"$ne": but}})
+
+
+async def take_try(db: Database, reset_id: str, now: datetime) -> PinReset | None:
+    """Count a try to enter a code; return the request, or None if the code is dead or was not sent.
+
+    One atomic write, so that all replicas together admit MOST_TRIES.
+    """
+    live = {"_id": reset_id, "tries": {"$lt": MOST_TRIES}, "expires_at": {"$gt": now}}
+    change = {"$inc": {"tries": 1, "version": 1}}
+    sent = {"state": {"$in": ["sent", "used"]}}
+    found: Document | None = await db.pin_resets.find_one_and_update(
+        live | sent, change, return_document=ReturnDocument.AFTER
+    )
+    return None if found is None else from_document(PinReset, found)
+
+
+async def find_one(db: Database, reset_id: str) -> PinReset | None:
+    """Return the same as `pin_reset`, read outside any transaction."""
+    found = await db.pin_resets.find_one({"_id": reset_id})
+    return None if found is None else from_document(PinReset, found)
+
+
+async def find_requested(db: Database) -> AsyncIterator[str]:
+    """Yield the ids of requests that the job has still to look at."""
+    async for found in db.pin_resets.find({"state": "requested"}, {"_id": 1}):
+        yield found["_id"]

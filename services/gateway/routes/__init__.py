@@ -1,0 +1,11 @@
+"""HTTP routes of the gateway: its own, and the forwarding of all others."""
+
+from fastapi import APIRouter
+
+from services.gateway.routes import account, calendars
+
+__all__ = ["router"]
+
+router = APIRouter()
+for subject in (calendars, account):  # account's last route matches every other path
+    router.include_router(subject.router)
