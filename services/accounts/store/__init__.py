@@ -18,7 +18,6 @@ from services.accounts.store import erasures as erasures
 from services.accounts.store import pin_resets as pin_resets
 from shared.mongo import (
     Database,
-    Document,
     Indexes,
     SnapshotQuery,
     from_document,
