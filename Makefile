@@ -98,8 +98,9 @@ clean:
 		$$found -m venv --clear .venv; \
 	fi; \
 	echo "Installing the locked requirements into .venv (first run only, about a minute)…"; \
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-		-r requirements.lock -r requirements-test.lock -r requirements-build.lock; \
+	pip="$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes"; \
+	$$pip -r requirements-build.lock; \
+	$$pip --no-build-isolation -r requirements.lock -r requirements-test.lock; \
 	touch $@
 
 .venv/project.stamp: .venv/requirements.stamp pyproject.toml

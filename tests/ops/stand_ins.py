@@ -99,6 +99,7 @@ def _python(folder: Path) -> None:
         for part in ("-r", str(ROOT / name))
     ]
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes"]
+    command += ["--no-build-isolation"]  # what is no wheel is built with the locked build tools
     _fetch([*command, *locks, "-d", str(folder / "wheels")])
 
 
