@@ -50,6 +50,6 @@ async def get_calendar(
     """Get a patron's calendar feed by its secret link, without log-in.
 
     It has the due dates of loans, the last days to collect reservations, registrations for
-    activities and admission cards of study rooms, in the patron's language.
+    activities, and admission cards and booked sessions of study rooms, in the patron's language.
     """
     return await calendars.feed(request, secret, now)

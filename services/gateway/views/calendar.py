@@ -7,16 +7,17 @@ from typing import Any, Literal
 
 from services.gateway.views.open_items import (
     open_admissions,
+    open_bookings,
     open_holds,
     open_loans,
     open_registrations,
 )
 
 BACK = timedelta(days=31)
-"""Time for which past activities stay in the feed: calendars remove what it no longer has."""
+"""Time for which past activities and sessions stay in the feed: calendars remove what it no longer has."""
 DAY = timedelta(days=1)
 
-Kind = Literal["loan", "hold", "registration", "admission"]
+Kind = Literal["loan", "hold", "registration", "admission", "booking"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def entries(
         *_loans(view),
         *_holds(view),
         *_admissions(view),
+        *_bookings(view, now - BACK),
         *_registrations(view, activities, now - BACK),
     ]
     return sorted(found, key=lambda entry: (str(entry.starts), entry.uid))
@@ -99,6 +101,20 @@ def _admissions(view: Mapping[str, Any] | None) -> Iterator[Entry]:
                 ends=date.fromisoformat(card["valid_until"]) + DAY,
                 title=card["season"],
                 branch=card["branch"],
+            )
+
+
+def _bookings(view: Mapping[str, Any] | None, since: datetime) -> Iterator[Entry]:
+    for key, booking in open_bookings(view).items():
+        if booking["ends_at"] >= since:
+            yield Entry(
+                uid=f"booking-{key}",
+                sequence=booking["version"] - 1,
+                kind="booking",
+                starts=booking["starts_at"],
+                ends=booking["ends_at"],
+                title=None,
+                branch=booking["branch"],
             )
 
 

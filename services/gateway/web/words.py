@@ -277,6 +277,7 @@ CALENDAR = {
     "hold": marked("Last day to collect a reservation"),
     "registration": marked("Library activity"),
     "admission": marked("Study room: your admission card is valid"),
+    "booking": marked("Study room: the session that you booked"),
     "tentative": marked("Waiting list: %(activity)s"),
 }
 """Texts of a patron's calendar feed, by kind of entry."""
@@ -285,6 +286,7 @@ CALENDAR_TITLES = {
     "hold": marked("Last day to collect: %(title)s"),
     "registration": "%(title)s",
     "admission": CALENDAR["admission"],
+    "booking": CALENDAR["booking"],
 }
 """The same texts in a feed with titles."""
 

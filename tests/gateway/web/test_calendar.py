@@ -53,6 +53,12 @@ async def account(hear: Hear, patron_id: str) -> str:
     waits = {"activity_id": "talk-2", "state": "waitlisted"}
     await hear(samples.registration(events.RegistrationWaitlisted, 1, "reg-2", **mine, **waits))
     await hear(samples.admission(events.AdmissionGranted, 2, state="granted", **mine))
+    session: dict[str, Any] = {
+        "starts_at": "2021-02-11T01:00:00Z",
+        "ends_at": "2021-02-11T05:00:00Z",
+        "until": "2021-02-11T01:30:00Z",
+    }
+    await hear(samples.booking(events.BookingMade, 1, **mine, **session))
     return patron_id
 
 
@@ -103,6 +109,10 @@ async def test_the_feed_has_all_that_is_due_or_booked_without_titles(
         ),
         "registration-reg-2": (datetime.fromisoformat("2021-02-21T11:00:00Z"), None),
         "admission-application-1": (date(2021, 3, 15), date(2021, 5, 21)),
+        "booking-booking-1": (
+            datetime.fromisoformat("2021-02-11T01:00:00Z"),
+            datetime.fromisoformat("2021-02-11T05:00:00Z"),
+        ),
     }
     said = {key: (str(entry["summary"]), str(entry["status"])) for key, entry in found.items()}
     assert said == {
@@ -111,6 +121,7 @@ async def test_the_feed_has_all_that_is_due_or_booked_without_titles(
         "registration-reg-1": ("講座", "CONFIRMED"),
         "registration-reg-2": ("候補名單：講座", "TENTATIVE"),
         "admission-application-1": ("自修室：入座證有效", "CONFIRMED"),
+        "booking-booking-1": ("自修室：你已預訂的時段", "CONFIRMED"),
     }
     assert str(found["registration-reg-1"]["location"]) == "Hall, Central Library"
     for secret in (b"Harbour", b"About talk", b"barcode", account.encode(), CARD.encode()):
@@ -159,7 +170,11 @@ async def test_ended_and_cancelled_items_leave_the_feed(
     await hear(
         samples.registration(events.RegistrationCancelled, 2, "reg-2", state="cancelled", **mine)
     )
-    assert set(entries(await read(site, path))) == {"hold-hold-2", "admission-application-1"}
+    assert set(entries(await read(site, path))) == {
+        "hold-hold-2",
+        "admission-application-1",
+        "booking-booking-1",
+    }
 
 
 async def test_an_unchanged_feed_is_not_sent_again(
