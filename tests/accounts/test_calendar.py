@@ -8,6 +8,7 @@ from bson import json_util
 
 from services.accounts.domain.calendar import calendar_secret, link_of_secret
 from tests.accounts.people import OPS, SERVICE, STAFF, STATION, registered
+from tests.circulation.desk import Desk
 from tests.support import Api, token
 
 GATEWAY = token("gateway", ["service"])
@@ -64,7 +65,7 @@ async def test_the_language_of_the_feed_is_the_one_that_the_patron_chose(api: Ap
     assert (await looked_up(api, secret))[1]["language"] == "en"
 
 
-async def test_an_erasure_ends_the_link_and_deletes_it(api: Api) -> None:
+async def test_an_erasure_ends_the_link_and_deletes_it(api: Api, lending: Desk) -> None:
     mei = await registered(api)
     secret = await made(api, mei["id"])
     assert (await api.delete(f"/v1/patrons/{mei['id']}", as_=STAFF)).status == 200

@@ -14,7 +14,10 @@ from services.gateway.views.open_items import (
 )
 
 BACK = timedelta(days=31)
-"""Time for which past activities and sessions stay in the feed: calendars remove what it no longer has."""
+"""Time for which past activities and sessions stay in the feed.
+
+Calendars remove what it no longer has.
+"""
 DAY = timedelta(days=1)
 
 Kind = Literal["loan", "hold", "registration", "admission", "booking"]
