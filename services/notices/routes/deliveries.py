@@ -64,7 +64,7 @@ class DeliveryOut(BaseModel):
         """Build the answer from a delivery."""
         return cls(
             id=delivery.id,
-            patron_id=delivery.patron_id,
+            patron_id=delivery.patron_id or None,
             notification_id=delivery.notification_id or None,
             kind=delivery.kind,
             channel=delivery.channel,
