@@ -101,7 +101,7 @@ EXAMPLES: Mapping[str, Any] = {
     "days_ahead": 7,
     "free": [
         {
-            "session": 2,
+            "session": 1,
             "starts_at": "2021-03-08T05:30:00Z",
             "ends_at": "2021-03-08T09:30:00Z",
             "places_left": 12,
@@ -110,7 +110,7 @@ EXAMPLES: Mapping[str, Any] = {
     "in_season": False,
     "last_day": "2021-03-15",
     "most_bookings": 3,
-    "session": 2,
+    "session": 1,
     "day": "2021-03-08",
     "until": "2021-03-08T05:45:00Z",
     "BookedSessionOut.id": BOOKING,
