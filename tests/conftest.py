@@ -33,10 +33,10 @@ CONTAINERS = os.environ.get("CARREL_TEST_INFRA") == "containers"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system, not a name in it
 """The shared-memory file system: mongod answers a majority write in half the time there."""
 
-MEMORY_NEEDED = 6 * 1024**3
-"""Free bytes needed there for the data of a whole run, with two systems at a time."""
+MEMORY_NEEDED = 8 * 1024**3
+"""Free bytes needed there for the data of a whole run, with three systems at a time."""
 
-WORKERS = 2
+WORKERS = 3
 """Test processes for a run of more than one file, on two cores (docs/performance.md)."""
 
 

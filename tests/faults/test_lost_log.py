@@ -107,7 +107,7 @@ def wipe_events(folder: Path) -> int:
     partitions = [
         path
         for topic in published()
-        for path in (folder / "apache" / "1" / "log").glob(f"{topic}-*")
+        for path in (folder / "apache" / "1" / "log").glob(f"{topic}-[0-9]*")
     ]
     for partition in partitions:
         shutil.rmtree(partition)
