@@ -239,10 +239,11 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await follow("My Info")
     await expect(page.get_by_role("cell", name=NOTICE["content"])).to_have_count(0)
     await follow("Choose what to follow")
-    for value in (CENTRAL, "talk", "yes"):
-        await reader.work(page.locator(f"main input[type=checkbox][value={value}]"))
+    for box in (f"[value={CENTRAL}]", "[value=talk]", "[name=keep_history]", "[name=digest]"):
+        await reader.work(page.locator(f"main input[type=checkbox]{box}"))
     await reader.press("Save")
     await told("Saved.")
+    await expect(page.locator("main [name=digest]")).to_be_checked()
     await library.flow.settle()
     await library.take_back([busy.returned], CENTRAL)
     await library.job("circulation/purge-loans")
@@ -485,7 +486,9 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
 
 
 @EACH_DAY
-async def test_a_librarian_uses_every_desk_page(reader: Reader, story: Story, watch: Watch) -> None:
+async def test_a_librarian_uses_every_desk_page(
+    reader: Reader, story: Story, watch: Watch, mail: MailServer
+) -> None:
     watch.expected |= {404, 409, 422}
     library, page = story.library, reader.page
     say, told, follow = reader.say, reader.told, reader.follow

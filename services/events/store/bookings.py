@@ -140,7 +140,7 @@ async def find_due(db: Database, now: datetime, limit: int) -> list[str]:
 
 
 async def find_over(db: Database, before: datetime, limit: int) -> list[str]:
-    """Return the ids of sessions that were over before a time and have no open booking."""
+    """Return the ids of sessions that were over before a time, at most `limit`."""
     query = {"ends_at": {"$lt": before}}
     found = db[SLOTS].find(query, {"_id": 1}).sort("ends_at", ASCENDING).limit(limit)
     return [document["_id"] async for document in found]
