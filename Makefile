@@ -48,9 +48,9 @@ test-alone: .venv/project.stamp
 test-mutants: .venv/project.stamp
 	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
 
-# Screenshots of the main pages are left in .data/screenshots.
+# Screenshots of the main pages are left in .data/screenshots. Two processes: browsers leave no core idle.
 test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json
-	@CARREL_SUITE=test-web $(PY) -m pytest -m web tests/web
+	@CARREL_SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web
 
 # axe-core, which looks at the pages in the tests. npm writes the target itself.
 tests/web/node_modules/.package-lock.json: tests/web/package.json tests/web/package-lock.json

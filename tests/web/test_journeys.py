@@ -256,6 +256,7 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
         await page.reload()
     else:
         await page.context.grant_permissions(["notifications"])
+        await expect(page.locator("#this-device")).to_be_attached()  # the page is there
         await page.evaluate(SUBSCRIBES, subscribed(busy.card))
         await reader.press("Notify this device")
         await told("This device shows your messages from now on.")
