@@ -10,7 +10,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 from pytest_asyncio import fixture
 
 from services.accounts.domain.pin_reset import code_of
@@ -99,6 +99,17 @@ async def reader(windows: Windows, driven: Driven, language: str, way: Way) -> R
     return Reader(page, language, way)
 
 
+async def ticked(reader: Reader, box: Locator) -> None:
+    """Tick a box of the account; a click is lost if the live account is replaced during it."""
+
+    async def is_ticked() -> bool:
+        if not await box.is_checked():
+            await reader.work(box)
+        return await box.is_checked()
+
+    await until(is_ticked)
+
+
 async def left(reader: Reader) -> None:
     """Log out; the browser's back button must then show nothing of the account."""
     page = reader.page
@@ -179,7 +190,7 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     # One loan is renewed, then all.
     await reader.press("Renew selected")
     await told("Select at least one item first.")
-    await reader.work(page.locator("input[name=loan]").first)
+    await ticked(reader, page.locator("input[name=loan]").first)
     await reader.press("Renew selected")
     of_any = say(RENEWED, title="", due_on="2021-03-12", reference="").rstrip(" .。")
     renewed = page.locator("#said p", has_text=of_any)
