@@ -24,7 +24,7 @@ from tests.support import token
 
 Hear = Callable[..., Awaitable[None]]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-KINDS = ("loans", "holds", "charges", "notifications", "registrations")
+KINDS = ("loans", "holds", "charges", "notifications", "registrations", "bookings")
 
 ENDED: list[Event] = [
     samples.returned(2, "loan-2"),
@@ -32,6 +32,7 @@ ENDED: list[Event] = [
     samples.fine(2, "charge-2", outstanding_cents=0),
     samples.notification(notices.NotificationRead, 2, read=True, key="told-2"),
     samples.registration(events.RegistrationCancelled, 2, "reg-2", state="cancelled"),
+    samples.booking(events.BookingCancelled, 2, "booking-2", state="cancelled", by="patron"),
 ]
 GOES_ON: list[Event] = [
     samples.patron(accounts.PatronRegistered, 1),
@@ -40,6 +41,7 @@ GOES_ON: list[Event] = [
     samples.fine(1),
     samples.notification(notices.NotificationDelivered, 1, read=False),
     samples.registration(events.RegistrationConfirmed, 1),
+    samples.booking(events.BookingMade, 1),
 ]
 
 
@@ -87,6 +89,7 @@ async def test_items_that_ended_long_ago_are_deleted_and_others_stay_unchanged(
         "charges": ["charge-1"],
         "notifications": ["told-1"],
         "registrations": ["reg-1"],
+        "bookings": ["booking-1"],
     }
     assert after["oldest_end"] == after["loans"]["loan-2"]["ended"]
     changed = {name for name in before if before[name] != after.get(name)}
