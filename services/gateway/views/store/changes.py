@@ -14,8 +14,8 @@ class ViewChange:
     path: str
     """`patron`, `preferences`, or `<kind>.<id>`.
 
-    The kinds are loans, holds, charges, notifications, registrations, admissions, seats and
-    enquiries.
+    The kinds are loans, holds, charges, notifications, registrations, admissions, seats, bookings,
+    enquiries and family.
     """
     content: Mapping[str, Any]
     """New content with its `version`. An ended item keeps little more than that."""
