@@ -308,8 +308,8 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await follow("My Info")
     await expect(page.get_by_role("cell", name=NOTICE["content"])).to_have_count(0)
     await follow("Choose what to follow")
-    for value in (CENTRAL, "talk", "yes"):
-        await reader.work(page.locator(f"main input[type=checkbox][value={value}]"))
+    for which in (f"[value={CENTRAL}]", "[value=talk]", "[name=keep_history]"):
+        await reader.work(page.locator(f"main input[type=checkbox]{which}"))
     await reader.press("Save")
     await told("Saved.")
     await library.flow.settle()
