@@ -56,6 +56,7 @@ SERVICES = (
             "/v1/staff",
             "/v1/me/preferences",
             "/v1/me/calendar",
+            "/v1/me/family",
             "/v1/me/contact",
             "/v1/me/pin",
             "/v1/unsubscriptions",
@@ -65,6 +66,7 @@ SERVICES = (
         snapshots={
             "patrons": accounts.PatronSnapshot,
             "preferences": accounts.PreferencesChanged,
+            "links": accounts.LinkSnapshot,
         },
     ),
     Declaration(

@@ -13,7 +13,7 @@ from ops.direct import add_account
 from ops.infrastructure.processes import System
 from ops.scenario.flow import Flow
 from services.accounts.settings import Settings as AccountsSettings
-from tests.support import Client
+from tests.support import Client, until
 
 PIN = "246810"
 WEEK = [{"weekday": day, "opens": "09:00", "closes": "20:00"} for day in range(1, 8)]
@@ -215,6 +215,24 @@ class Library:
             if charge["outstanding_cents"]:
                 waiver = {"amount_cents": charge["outstanding_cents"], "reason": "They leave"}
                 await self.post(f"/v1/charges/{charge['id']}/waiver", waiver, by="staff")
+
+    async def linked(self, card: str, other: str) -> str:
+        """Link the cards of two patrons, with the consent of both; return the id of the other."""
+        body = {"card_number": other}
+        sent = await self.post("/v1/me/family/invitations", body, by=card)
+        await self.delivered(other)
+        path = f"/v1/me/family/invitations/{sent['id']}/acceptance"
+        await self.post(path, by=other)
+        return str((await self.get("/v1/me", by=other))["patron"]["id"])
+
+    async def delivered(self, card: str) -> list[dict[str, Any]]:
+        """Wait until a patron has invitations to link cards, and return them."""
+
+        async def received() -> Any:
+            return (await self.get("/v1/me/family", by=card))["received"]
+
+        found: list[dict[str, Any]] = await until(received, within=30)
+        return found
 
     async def job(self, name: str) -> int:
         """Run a job now, and return how many items it processed."""

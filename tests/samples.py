@@ -279,6 +279,11 @@ def seat(kind: type[E], version: int, key: str = "seat-1", **more: Any) -> E:
     return kind.model_validate({**fields, "version": version, **more})
 
 
+def link(kind: type[E], version: int, key: str = "link-1", **more: Any) -> E:
+    fields = {"link_id": key, "patron_id": "patron-1", "member_id": "patron-2", "linked": True}
+    return kind.model_validate({**fields, "version": version, **more})
+
+
 def booking(kind: type[E], version: int, key: str = "booking-1", **more: Any) -> E:
     fields = {
         "booking_id": key,

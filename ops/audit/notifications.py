@@ -21,6 +21,9 @@ NOTIFIES_ONE_PATRON = (
     "pin.reset-requested",
     "pin.reset",
     "patron.came-of-age",
+    "patron.invited",
+    "patron.linked",
+    "patron.unlinked",
 )
 """Topics whose events give one patron one notification each; see `_is_notified`."""
 
@@ -75,4 +78,6 @@ def _is_notified(topic: str, event: Document) -> bool:
             return bool(event["waited"])
         case "registration.cancelled":
             return bool(event["by"] == "activity")
+        case "patron.unlinked":
+            return bool(event["by"] != "patron")
     return True

@@ -18,6 +18,7 @@ from services.gateway.views.open_items import (
     open_charges,
     open_enquiries,
     open_holds,
+    open_links,
     open_loans,
     open_registrations,
     open_seats,
@@ -122,6 +123,7 @@ def _shown_in(view: Mapping[str, Any]) -> set[str]:
         *(f"seats.{key}" for key in open_seats(view)),
         *(f"bookings.{key}" for key in open_bookings(view)),
         *(f"enquiries.{key}" for key in open_enquiries(view)),
+        *(f"family.{key}" for key in open_links(view)),
         *(f"notifications.{key}" for key, one in notifications.items() if not one["read"]),
     }
 

@@ -12,6 +12,7 @@ from ops.audit.bookings import check_bookings
 from ops.audit.charges import check_fines, check_ledger, check_payments
 from ops.audit.enquiries import check_enquiries
 from ops.audit.events import check_events
+from ops.audit.family import check_links
 from ops.audit.findings import Audit
 from ops.audit.holds import check_holds
 from ops.audit.loans import check_copies_and_limits, check_erasures
@@ -47,6 +48,7 @@ async def audit(settings: Settings) -> Audit:
         await check_registrations(result, stores["events"], events)
         await check_admissions(result, stores["events"], events)
         await check_bookings(result, stores["events"], events)
+        await check_links(result, stores["accounts"], stores["circulation"])
         await check_views(result, stores)
         await check_enquiries(result, stores["notices"])
         await check_notifications(result, stores["notices"], events)

@@ -36,8 +36,9 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
     held = {"state": "held", "promoted": True}
     seated = await _by_patron(stores["events"].study_seats.find(held))
     booked = await _by_patron(stores["events"].study_bookings.find({"state": "booked"}))
+    linked = await _by_patron(stores["accounts"].links.find({}))
     of_activities = {*registered, *admitted, *seated, *booked}
-    for patron in {*views, *loans, *holds, *charges, *unread, *asked, *of_activities}:
+    for patron in {*views, *loans, *holds, *charges, *unread, *asked, *linked, *of_activities}:
         view = views.get(patron, {})
         shown = {(key, loan["version"], loan["due_on"]) for key, loan in _not_ended(view, "loans")}
         true = {(loan["_id"], loan["version"], loan["due_on"]) for loan in loans[patron]}
@@ -86,6 +87,12 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
         result.expect(
             sessions == truly_booked,
             f"patron {patron} is shown other bookings: {sessions ^ truly_booked}",
+        )
+        family = {(key, one["version"]) for key, one in _not_ended(view, "family")}
+        truly_linked = {(one["_id"], one["version"]) for one in linked[patron]}
+        result.expect(
+            family == truly_linked,
+            f"patron {patron} is shown other linked cards: {family ^ truly_linked}",
         )
         open_ones = {
             (key, one["version"], one["state"]) for key, one in _not_ended(view, "enquiries")

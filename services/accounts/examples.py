@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import CALENDAR, COMMON, NOW, PATRON
+from services.examples import CALENDAR, COMMON, MEMBER, NOW, PATRON
 from shared.examples import LEFT_OUT
 
+INVITATION = "01780b9d-6f30-7d24-9a4c-7e1f2b5c8d03"
 UNSUBSCRIBE = f"{PATRON}.5d1e7a90c4b86f2d3e1a9c7b5f80d264e8a1c3b5d7f90a2c4e6b8d0f1a3c5e7b"
 
 EXAMPLES: Mapping[str, Any] = {
@@ -43,6 +44,20 @@ EXAMPLES: Mapping[str, Any] = {
     "reset_id": "01781131-3a50-7c64-9b2e-7d4f1a8c6e05",
     "with_titles": False,
     "LookupIn.secret": CALENDAR,
+    # linked cards
+    "expires_at": "2021-03-15T02:15:00Z",
+    "InvitationIn.card_number": "P0000003",
+    "GuardianIn.card_number": "P0000003",
+    "LinkOut.patron_id": MEMBER,
+    "MemberOut.name": "Chan Tai-man",
+    "MemberOut.patron_id": MEMBER,
+    "ReceivedOut.id": INVITATION,
+    "ReceivedOut.name": "Chan Tai-man",
+    "SentOut.id": INVITATION,
+    "invitation_id": INVITATION,
+    "linked_at": NOW,
+    "member_id": MEMBER,
+    "needs_guardian": False,
     # people
     "PatronRef.id": PATRON,
     "StaffIn.card_number": "S0000002",

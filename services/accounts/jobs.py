@@ -9,6 +9,7 @@ from services.accounts.domain.refusals import NoSuchPatron, NotSettled
 from services.accounts.settings import Settings
 from services.accounts.usecases.come_of_age import ComeOfAge, come_of_age
 from services.accounts.usecases.erase_patron import erase_settled
+from services.accounts.usecases.invite_member import deliver_invitation
 from services.accounts.usecases.reset_pin import send_code
 from shared.clock import library_day, wall_clock
 from shared.jobs import Jobs, in_any_order
@@ -40,6 +41,15 @@ async def pin_resets(run: Run) -> int:
     done = 0
     async for reset_id in in_any_order(store.pin_resets.find_requested(run.database)):
         done += await run(send_code, reset_id)
+    return done
+
+
+@jobs.steadily(seconds=1)
+async def invitations(run: Run) -> int:
+    """Show each new invitation to the holder of its card; return the number of those shown."""
+    done = 0
+    async for invitation_id in in_any_order(store.family.find_requested(run.database)):
+        done += await run(deliver_invitation, invitation_id)
     return done
 
 

@@ -1,10 +1,13 @@
 """Queries of accounts."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.accounts import store
 from services.accounts.domain.calendar import Calendar, link_of_secret
 from services.accounts.domain.cardholder import Cardholder
+from services.accounts.domain.family import Invitation, Link
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.pin_reset import is_live
 from services.accounts.domain.preferences import Setting
@@ -57,3 +60,34 @@ async def is_live_reset(db: Database, reset_id: str, patron_id: str, at: datetim
     """Return whether a patron can choose a new PIN with the code of this request, at `at`."""
     reset = await store.pin_resets.find_one(db, reset_id)
     return reset is not None and reset.patron_id == patron_id and is_live(reset, at)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A patron's links, the invitations from and to them, and the names of the other patrons."""
+
+    patron: Patron
+    links: Sequence[Link]
+    received: Sequence[Invitation]
+    sent: Sequence[Invitation]
+    names: Mapping[str, str]
+
+
+async def family(db: Database, patron_id: str, at: datetime) -> Family:
+    """Return a patron's links and their invitations that are open at `at`. Raises NoSuchPatron.
+
+    The names are those of linked patrons, and of those who sent an invitation.
+    """
+    found, _ = await patron(db, patron_id)
+    links = await store.family.find_links(db, patron_id)
+    received = await store.family.find_received(db, patron_id, at)
+    sent = [one for one in await store.family.find_sent(db, patron_id, at) if one.seems_open]
+    linked = {link.member_id for link in links}
+    names = await store.find_names(db, linked | {one.patron_id for one in received})
+    return Family(
+        found,
+        [link for link in links if link.member_id in names],
+        [one for one in received if one.patron_id in names.keys() - linked],
+        sent,
+        names,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from services.accounts import store
 from services.accounts.domain.preferences import Setting
+from services.accounts.usecases import family_events
 from services.accounts.usecases.choose_preferences import preferences_event
 from services.accounts.usecases.patron_events import snapshot
 from shared.contracts.accounts import PatronSnapshot
@@ -29,4 +30,14 @@ async def preferences(db: Database, query: SnapshotQuery) -> SnapshotPage:
     return [preferences_event(setting) for setting in settings], more
 
 
-OF_PATRONS: Mapping[str, Snapshot] = {"patrons": patrons, "preferences": preferences}
+async def links(db: Database, query: SnapshotQuery) -> SnapshotPage:
+    """Return a page of the links of cards, each from the side of one patron."""
+    found, more = await store.family.find_page(db, query)
+    return [family_events.snapshot(link) for link in found], more
+
+
+OF_PATRONS: Mapping[str, Snapshot] = {
+    "patrons": patrons,
+    "preferences": preferences,
+    "links": links,
+}

@@ -2,18 +2,22 @@
 
 from services.circulation.usecases.commands.cancel_holds import CancelHolds, cancel_holds
 from services.circulation.usecases.commands.note_calendar import note_calendar
+from services.circulation.usecases.commands.note_link import note_link
 from services.circulation.usecases.commands.note_patron import note_patron
 from services.circulation.usecases.commands.note_reader import note_reader
 from services.circulation.usecases.workflows.serve_waiting import serve_waiting
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import library_day
 from shared.contracts.accounts import (
+    LinkSnapshot,
     PatronBlocked,
     PatronCameOfAge,
     PatronErased,
+    PatronLinked,
     PatronRegistered,
     PatronSnapshot,
     PatronUnblocked,
+    PatronUnlinked,
     PatronUpdated,
     PreferencesChanged,
 )
@@ -50,6 +54,12 @@ async def keep_patron(event: PatronSnapshot, run: Run) -> None:
         await run.in_steps()(cancel_holds, CancelHolds(event.patron_id, day))
     elif event.status == "active":
         await serve_waiting(run.in_steps(), day, patron_id=event.patron_id)
+
+
+@subscriptions.to(PatronLinked, PatronUnlinked)
+async def keep_link(event: LinkSnapshot, run: Run) -> None:
+    """Store a link of two patrons' cards: each may renew, reserve and cancel for the other."""
+    await run(note_link, event)
 
 
 @subscriptions.to(PreferencesChanged)

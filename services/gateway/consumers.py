@@ -27,6 +27,8 @@ subscriptions = Subscriptions(apply)
     accounts.PatronUnblocked,
     accounts.PatronErased,
     accounts.PreferencesChanged,
+    accounts.PatronLinked,
+    accounts.PatronUnlinked,
     circulation.LoanCheckedOut,
     circulation.LoanRenewed,
     circulation.LoanDueDateChanged,

@@ -139,3 +139,54 @@ class PinReset(
     subject="reset_id",
 ):
     """Published when a patron has chosen a new PIN with the code."""
+
+
+class PatronInvited(
+    Event,
+    topic="patron.invited",
+    publisher="accounts",
+    key="patron_id",
+    subject="invitation_id",
+):
+    """Published when another patron has invited a patron to link their cards."""
+
+    patron_id: Id = Field(description="The patron who is invited.")
+    invitation_id: Id
+
+
+class LinkSnapshot(Event):
+    """A link of two patrons' cards, from the side of one. Each link has two sides."""
+
+    link_id: Id = Field(description="Id of this side.")
+    patron_id: Id
+    member_id: Id = Field(description="The other patron.")
+    linked: bool = Field(default=True, description="False once the link has ended.")
+
+
+class PatronLinked(
+    LinkSnapshot,
+    topic="patron.linked",
+    publisher="accounts",
+    key="patron_id",
+    subject="link_id",
+):
+    """Published for each of two patrons when their cards are linked with the consent of both.
+
+    From then on they may see each other's loans and holds, renew, reserve and cancel for each
+    other.
+    """
+
+
+class PatronUnlinked(
+    LinkSnapshot,
+    topic="patron.unlinked",
+    publisher="accounts",
+    key="patron_id",
+    subject="link_id",
+):
+    """Published for each of two patrons when the link of their cards ends."""
+
+    by: Literal["patron", "member", "erased", "came-of-age"] = Field(
+        description="`patron`: this patron ended it. `member`: the other one did. `erased`: one of "
+        "them was erased. `came-of-age`: a guardian had agreed for one, who is no longer a junior."
+    )

@@ -1,13 +1,18 @@
 """Events of circulation: titles, loans, holds, fines and fine suspensions, in cents of HKD."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from shared.contracts import earlier
 from shared.contracts.event import Cents, Code, Count, Event, Id, Short, Text, Value
 from shared.contracts.statement import SpanOut
+
+ActingPatron = Annotated[
+    Id | None,
+    Field(description="Linked patron who did it for this one; null: the patron or the staff."),
+]
 
 
 class CopyOut(Value):
@@ -83,6 +88,7 @@ class LoanRenewed(
 
     previous_due_on: date
     reference: Short = Field(description="Reference that the patron can quote.")
+    acting_patron_id: ActingPatron = None
 
 
 class LoanDueDateChanged(
@@ -291,6 +297,8 @@ class HoldPlaced(
 ):
     """Published when a patron places a hold on a title."""
 
+    acting_patron_id: ActingPatron = None
+
 
 class HoldChanged(
     HoldSnapshot, topic="hold.changed", publisher="circulation", key="patron_id", subject="hold_id"
@@ -335,6 +343,7 @@ class HoldCancelled(
     by: Literal["patron", "staff", "borrowed", "erased"] = Field(
         description="`borrowed`: the patron borrowed another copy. `erased`: the patron was erased."
     )
+    acting_patron_id: ActingPatron = None
 
 
 class HoldExpired(

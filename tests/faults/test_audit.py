@@ -128,6 +128,7 @@ async def place_given_twice(stores: Stores) -> None:
     await stores("events").registrations.insert_one(twin)
 
 
+LINK = {"_id": "made up", "patron_id": "a", "member_id": "b", "ended_at": None, "version": 1}
 PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", "cents": 450}]}
 
 
@@ -235,6 +236,14 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
             set_one("events", "places", {}, {"$inc": {"waiting": 1}}),
             "has counts of",
             id="a waiting list miscounted",
+        ),
+        pytest.param(
+            add_one("accounts", "links", LINK), "has only one side", id="one side of a link lost"
+        ),
+        pytest.param(
+            add_one("circulation", "links", LINK),
+            "circulation knows other links of cards",
+            id="a link that accounts does not have",
         ),
         pytest.param(
             delete_one("gateway", "account_views", {"loans": {"$exists": True}}),

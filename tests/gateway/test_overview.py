@@ -95,6 +95,7 @@ async def test_a_patron_without_any_event_has_an_empty_account(
             "activities": [],
             "admissions": [],
             "bookings": [],
+            "family": [],
             "enquiries": [],
             "inbox": {"unread": 0},
             "sources": dict.fromkeys(("accounts", "circulation", "events", "notices"), nothing),

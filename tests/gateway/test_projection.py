@@ -32,6 +32,7 @@ WITH_ENDS = (
         "admissions",
         "bookings",
         "enquiries",
+        "family",
     ),
     "seats",
 )

@@ -37,6 +37,7 @@ PARTS = {
     "activities",
     "admissions",
     "bookings",
+    "family",
     "enquiries",
     "inbox",
     "sources",

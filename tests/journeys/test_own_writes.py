@@ -29,6 +29,8 @@ NO_SIGN = {
     "POST /v1/staff": "is about staff",
     "POST /v1/me/calendar": "is shown in My Setting only",
     "DELETE /v1/me/calendar": "is shown in My Setting only",
+    "POST /v1/me/family/invitations": "is shown to both, by accounts, once it is delivered",
+    "DELETE /v1/me/family/invitations/{invitation_id}": "is shown by accounts",
     "PUT /v1/me/pin": "is kept by nobody but accounts",
     "POST /v1/pin-resets": "is answered without a word about the card",
     "PUT /v1/pin-resets/{reset_id}": "is kept by nobody but accounts",
@@ -350,6 +352,29 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     await account.do(f"{of_room}/check-ins", {"code": second["code"]}, "station", branch=branch)
     library.now = before
     assert await booked() == []
+
+    # ---- linked cards
+    member = await library.patron(branch)
+    invited = {"card_number": card}
+
+    async def linked() -> list[str]:
+        return [one["patron_id"] for one in (await account.sees())["family"]]
+
+    await library.post("/v1/me/family/invitations", invited, by=member)
+    [invitation] = await library.delivered(card)
+    links = "/v1/me/family"
+    acceptance = f"POST {links}/invitations/{{invitation_id}}/acceptance"
+    link = await account.do(acceptance, invitation_id=invitation["id"])
+    assert await linked() == [link["patron_id"]]
+    seen = await account.sees(f"{links}/{link['patron_id']}/account")
+    assert seen == {"patron_id": link["patron_id"], "loans": [], "holds": []}
+    await account.do(f"DELETE {links}/{{member_id}}", member_id=link["patron_id"])
+    assert await linked() == []
+    assert (await account.sees(f"{links}/{link['patron_id']}/account"))["code"] == "not-linked"
+    junior = await library.patron(branch, "junior")
+    found = (await library.get(f"/v1/patrons?card={junior}", by="staff"))["items"][0]["id"]
+    await account.do("POST /v1/patrons/{patron_id}/family", invited, "staff", patron_id=found)
+    assert await linked() == [found]
 
     # ---- study rooms
     season, application = await library.season(branch), "/v1/study-seasons/{season_id}/application"

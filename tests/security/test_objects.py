@@ -59,8 +59,14 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     await library.post(f"/v1/study-seasons/{season}/application", {"branch": branch}, by=card)
     await library.post("/v1/me/calendar", {"with_titles": True}, by=card)
     account = await library.get("/v1/me", by=card)
+    member = await library.patron(branch)
+    member_id = await library.linked(card, member)
+    invited = {"card_number": await library.patron(branch)}
+    invitation = await library.post("/v1/me/family/invitations", invited, by=card)
     device = await library.post("/v1/me/push-subscriptions", subscribed(unique("device")), by=card)
     return {
+        "member_id": member_id,
+        "invitation_id": invitation["id"],
         "booking_id": booking["id"],
         "loan_id": loan["id"],
         "hold_id": hold["id"],
@@ -90,7 +96,7 @@ async def state(library: Library, card: str) -> Any:
     """Return all that the owner can see of their own things, except how current it is."""
     paths = (
         *("holds", "charges", "inbox", "preferences", "registrations", "enquiries", "admissions"),
-        *("push-subscriptions", "bookings"),
+        *("push-subscriptions", "bookings", "family"),
     )
     seen = [
         await library.get(path, by=card) for path in ("/v1/me", *(f"/v1/me/{p}" for p in paths))
@@ -153,6 +159,29 @@ async def test_objects_named_in_a_body_must_belong_to_the_caller(library: Librar
         question = {"subject": "Maps", "text": "Where?", "attachments": [file]}
         status, answer = await library.try_("POST", "/v1/enquiries", question, by=other)
         assert (status, answer["code"]) == (404, "no-such-attachment")
+
+
+async def test_an_ended_link_of_cards_shows_and_allows_nothing_more(library: Library) -> None:
+    branch = await library.branch()
+    owner, other = [await library.patron(branch) for _ in range(2)]
+    [book] = await library.copies(branch, 1)
+    await library.flow.settle(within=60)
+    [loan] = await library.lend(owner, [book], branch)
+    patron = await library.linked(other, owner)
+    await library.flow.settle(within=60)
+    path, renewal = f"/v1/me/family/{patron}/account", f"/v1/loans/{loan['id']}/renewals"
+    shown = await library.get(path, by=other)
+    assert [one["id"] for one in shown["loans"]] == [loan["id"]]
+    assert set(shown) == {"patron_id", "loans", "holds"}
+    status, _ = await library.try_("POST", f"{renewal}?preview=true", by=other)
+    assert status in (200, 409)  # it is a loan of today: nothing may be to gain
+
+    me = (await library.get("/v1/me", by=other))["patron"]["id"]
+    await library.call("DELETE", f"/v1/me/family/{me}", by=owner)
+    assert (await library.try_("GET", path, by=other))[0] == 404  # at once
+    await library.flow.settle(within=60)
+    status, answer = await library.try_("POST", renewal, by=other)
+    assert (status, answer["code"]) == (404, "no-such-loan")
 
 
 async def test_a_patron_cannot_reserve_for_another_patron(library: Library) -> None:

@@ -51,6 +51,10 @@ async def test_every_patron_page_passes_the_checks(
 ) -> None:
     card = await story.reader(language)
     await story.library.post("/v1/me/push-subscriptions", subscribed(card), by=card)
+    member, other = [await story.library.patron(CENTRAL) for _ in range(2)]
+    await story.library.linked(card, member)
+    await story.library.post("/v1/me/family/invitations", {"card_number": card}, by=other)
+    await story.library.delivered(card)
     page = await windows.open(language, card=card)
     starts = ["/", f"/catalogue/{story.titles['factory']}", "/catalogue?q=factory"]
     starts.append(f"/study-rooms/{story.drawn_id}/ballot")
@@ -62,6 +66,8 @@ async def test_every_patron_page_passes_the_checks(
         await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
     assert {
         "/enquiries/one",
+        "/family",
+        "/family/one",
         "/study-rooms/one",
         "/study-rooms/one/ballot",
         "/questions/one",
@@ -109,6 +115,7 @@ async def test_every_desk_page_passes_the_checks(
         "/desk/study-rooms/one/door",
         "/desk/libraries/one",
         "/desk/study-sessions",
+        "/desk/family",
         "/desk/study-sessions/one/door",
     } <= set(kinds)
 

@@ -25,7 +25,18 @@ from tests.support import until
 from tests.web.browser import Watch, Windows
 from tests.web.reader import Reader
 from tests.web.routes import ROUTES, Driven, Way
-from tests.web.story import BANKED, CENTRAL, MAJOR, NOTICE, RECORDED, TALK, Story, at, link_to
+from tests.web.story import (
+    BANKED,
+    CENTRAL,
+    MAJOR,
+    NOTICE,
+    OPENING,
+    RECORDED,
+    TALK,
+    Story,
+    at,
+    link_to,
+)
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -50,6 +61,7 @@ BAD_PLACEHOLDER = (
     "placeholders listed below."
 )
 OWING = "You can't borrow, renew or reserve until you pay %(amount)s."
+INVITED = "Your invitation is sent, if there is such a card."
 NEW_PIN = "31-41-59"
 BLOCKED = (
     "You can't borrow, renew or reserve until you pay your charges or the staff "
@@ -155,6 +167,63 @@ async def chosen_anew(reader: Reader, story: Story) -> None:
         await reader.told(answer)
 
 
+async def with_linked_card(reader: Reader, story: Story, card: str) -> None:
+    """Invite and withdraw; accept, renew, reserve and cancel for another, and end it again."""
+    library, page = story.library, reader.page
+    say, told, follow = reader.say, reader.told, reader.follow
+    member = await library.patron(CENTRAL)
+    [lent] = await library.copies(CENTRAL, 1)
+    [late] = await library.copies(CENTRAL, 1)
+    with at(library, "2021-02-20T10:00:00+08:00"):
+        await library.lend(member, [lent], CENTRAL)
+    with at(library, OPENING):
+        await library.lend(member, [late], CENTRAL)
+    await follow("Linked cards", within=".masthead")
+    await reader.fill("#card_number", card)
+    await reader.press("Send the invitation")
+    await told("This is your own card number.")
+    await reader.fill("#card_number", member)
+    await reader.press("Send the invitation")
+    await told(INVITED)
+    await reader.press("Withdraw the invitation")
+    await told("The invitation has ended.")
+
+    body = {"card_number": card}
+    await library.post("/v1/me/family/invitations", body, by=member)
+    await library.delivered(card)
+    await follow("Linked cards", within=".masthead")
+    await reader.press("Link the cards")
+    await told("The two cards are linked.")
+    await library.flow.settle()
+    name = f"Patron {member}"
+    await follow(name)
+    await expect(page.get_by_role("rowheader", name=f"Title {lent}")).to_be_visible()
+    of_lent = page.locator("tr", has_text=f"Title {lent}")
+    await reader.work(of_lent.get_by_role("button", name=say("Renew"), exact=True))
+    renewed = "Renewed until %(due_on)s. Reference %(reference)s."
+    await told(say(renewed, due_on="2021-03-12", reference="").rstrip(" .。"))
+    # An overdue item costs the other a fine: the page asks first.
+    of_late = page.locator("tr", has_text=f"Title {late}")
+    await reader.work(of_late.get_by_role("button", name=say("Renew"), exact=True))
+    await expect(page.get_by_text(say("New due date"))).to_be_visible()
+    await follow("Back, without renewing")
+    await follow("Search the catalogue")
+    await reader.fill("#q", "everybody wants")
+    await page.keyboard.press("Enter")
+    await follow("A book that everybody wants")
+    await reader.choose("#patron_id", (await library.get("/v1/me", by=member))["patron"]["id"])
+    await reader.choose("#pickup_branch", CENTRAL)
+    await reader.press("Reserve")
+    await told("Reserved for the other card.")
+    await follow("Linked cards", within=".masthead")
+    await follow(name)
+    await reader.press("Cancel this reservation")
+    await told("The reservation was cancelled.")
+    await follow("All linked cards")
+    await reader.press("End the link of the cards")
+    await told("The two cards are no longer linked.")
+
+
 @EACH_DAY
 async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, watch: Watch) -> None:
     watch.expected |= {401, 409, 422}
@@ -250,8 +319,8 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await follow("My Info")
     await expect(page.get_by_role("cell", name=NOTICE["content"])).to_have_count(0)
     await follow("Choose what to follow")
-    for box in (f"[value={CENTRAL}]", "[value=talk]", "[name=keep_history]", "[name=digest]"):
-        await reader.work(page.locator(f"main input[type=checkbox]{box}"))
+    for which in (f"[value={CENTRAL}]", "[value=talk]", "[name=keep_history]", "[name=digest]"):
+        await reader.work(page.locator(f"main input[type=checkbox]{which}"))
     await reader.press("Save")
     await told("Saved.")
     await expect(page.locator("main [name=digest]")).to_be_checked()
@@ -431,6 +500,8 @@ async def test_a_patron_uses_every_patron_page(reader: Reader, story: Story, wat
     await reader.press("Cancel the booking")
     await told("Your booking is cancelled.")
 
+    await with_linked_card(reader, story, busy.card)
+
     # The answer for everyone is found, and helps.
     await follow("Questions and answers", within=".masthead")
     await reader.fill("#q", BANKED)
@@ -535,6 +606,20 @@ async def test_a_librarian_uses_every_desk_page(
         await told(answer)
         open_loans = page.get_by_text(say("Items on loan"), exact=True)
         await expect(open_loans).to_have_count(int(leaving == late))
+
+    # A junior's card is linked with that of a guardian, who agrees.
+    junior = await library.patron(place, "junior")
+    await follow("Register")
+    await follow("Link a junior card")
+    for guardian, answer in (
+        ("C-UNKNOWN", "No library card has the number of the parent or guardian."),
+        (card, "The two cards are linked."),
+    ):
+        await reader.fill("#card_number", junior)
+        await reader.fill("#guardian_card_number", guardian)
+        await reader.work(page.locator("#agreed"))
+        await reader.press("Link the cards")
+        await told(answer)
     await follow("Lend")
     await reader.choose("#branch", place)
     await reader.fill("#card_number", card)

@@ -113,6 +113,65 @@ class NoSuchCalendar(Refusal):
     reason = "There is no such calendar. Its link may have been replaced or ended."
 
 
+class OwnCard(Refusal):
+    """A patron invited the holder of their own card."""
+
+    code = "own-card"
+    reason = "This is your own card number."
+
+
+class NeedsGuardian(Refusal):
+    """A junior patron's cards are linked at the desk, with the consent of a guardian."""
+
+    code = "needs-guardian"
+    reason = "A parent or guardian has to agree to this at a library."
+
+
+class NotJunior(Refusal):
+    """Staff link the cards of junior patrons only; others accept an invitation themselves."""
+
+    code = "not-junior"
+    reason = "Only a junior card is linked at the desk. Others accept an invitation themselves."
+
+
+class TooManyInvitations(Refusal):
+    """The patron has sent as many invitations as they can, in a day or at a time."""
+
+    code = "too-many-invitations"
+    status = 429
+    reason = "You can't invite more people now. Please try again tomorrow."
+
+
+class NoSuchInvitation(Refusal):
+    """There is no such invitation, it has ended, or it is neither from nor to the caller."""
+
+    code = "no-such-invitation"
+    status = 404
+    reason = "There is no such invitation. It may have ended."
+
+
+class AlreadyLinked(Refusal):
+    """The two cards are linked already."""
+
+    code = "already-linked"
+    reason = "These cards are linked already."
+
+
+class TooManyLinks(Refusal):
+    """One of the two cards is linked with as many cards as it can be."""
+
+    code = "too-many-links"
+    reason = "One of the two cards is linked with as many cards as possible."
+
+
+class NotLinked(Refusal):
+    """The two cards are not linked; the answer does not say whether the other patron exists."""
+
+    code = "not-linked"
+    status = 404
+    reason = "Your card is not linked with this one. The link may have ended."
+
+
 class AlreadyBlocked(Refusal):
     """The staff have already blocked the patron."""
 

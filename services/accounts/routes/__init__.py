@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.accounts.routes import (
     calendar,
     email,
+    family,
     keys,
     own_data,
     patrons,
@@ -18,6 +19,6 @@ __all__ = ["router"]
 
 router = APIRouter()
 for subject in (
-    *(patrons, email, own_data, preferences, calendar, sessions, pin_resets, keys, staff),
+    *(patrons, email, own_data, preferences, calendar, family, sessions, pin_resets, keys, staff),
 ):
     router.include_router(subject.router)

@@ -1,4 +1,4 @@
-"""Collections and indexes of accounts; erasures and new PINs in modules of their own."""
+"""Collections and indexes of accounts; erasures, new PINs and links in their own modules."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
 from services.accounts.domain.standing import Standing
 from services.accounts.store import erasures as erasures
+from services.accounts.store import family as family
 from services.accounts.store import pin_resets as pin_resets
 from shared.mongo import (
     Database,
@@ -40,6 +41,7 @@ INDEXES: Indexes = {
     # numbers can't fill the disk.
     "attempts": [IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0)],
     **pin_resets.INDEXES,
+    **family.INDEXES,
     "signing_keys": [
         IndexModel([("kid", ASCENDING)], unique=True),
         IndexModel([("published_until", ASCENDING)], expireAfterSeconds=0),
@@ -53,6 +55,8 @@ PERSONAL = (
     Personal("standings", "_id"),
     Personal("erasures", "_id"),
     Personal("pin_resets", leave_out=("card_digest",)),
+    Personal("links"),
+    Personal("invitations", leave_out=("card_digest", "invited_id", "state")),
 )
 
 
@@ -142,6 +146,12 @@ async def find_born_by(db: Database, category: str, day: date) -> AsyncIterator[
     ]
     async for found in db.patrons.aggregate(stages):
         yield found["_id"]
+
+
+async def find_names(db: Database, patron_ids: Collection[str]) -> dict[str, str]:
+    """Return the names of cardholders, by id."""
+    found = db.cardholders.find({"_id": {"$in": sorted(patron_ids)}}, {"name": 1})
+    return {holder["_id"]: holder["name"] async for holder in found}
 
 
 async def find_cardholder(db: Database, cardholder_id: str) -> Cardholder | None:

@@ -5,8 +5,10 @@ from datetime import date
 
 from services.accounts import store
 from services.accounts.domain.cardholder import normal_card
+from services.accounts.domain.coming_of_age import JUNIOR
 from services.accounts.domain.patron import Patron, amend
 from services.accounts.domain.refusals import CardTaken, NoSuchPatron
+from services.accounts.usecases.link_cards import end_links_by_guardians
 from services.accounts.usecases.patron_events import record_patron_event
 from shared.contracts.accounts import PatronUpdated
 from shared.unit_of_work import Work
@@ -40,7 +42,8 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     """Change the patron and return the new state. Raises NoSuchPatron or CardTaken.
 
     An event is published only if data that other services may know has changed. A new PIN unlocks
-    the card, because the patron came to the desk for it.
+    the card, because the patron came to the desk for it. A patron who is no longer a junior loses
+    the links to which a guardian agreed.
     """
     patron = await store.patron(work, command.patron_id)
     holder = await store.cardholder(work, command.patron_id)
@@ -75,4 +78,6 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     if amended != patron:
         await store.save_patrons(work, amended)
         record_patron_event(work, PatronUpdated, amended)
+    if patron.category == JUNIOR and amended.category != JUNIOR:
+        await end_links_by_guardians(work, amended.id)
     return amended

@@ -6,6 +6,7 @@ from datetime import date
 from services.accounts import store
 from services.accounts.domain.coming_of_age import ADULT, JUNIOR, is_of_age
 from services.accounts.domain.patron import amend
+from services.accounts.usecases.link_cards import end_links_by_guardians
 from services.accounts.usecases.patron_events import record_patron_event
 from shared.contracts.accounts import PatronCameOfAge
 from shared.unit_of_work import Work
@@ -21,7 +22,10 @@ class ComeOfAge:
 
 
 async def come_of_age(work: Work, command: ComeOfAge) -> bool:
-    """Change the patron's category and publish it; return False if there is nothing to change."""
+    """Change the patron's category and publish it; return False if there is nothing to change.
+
+    Links of cards to which a guardian agreed end: adults agree themselves.
+    """
     patron = await store.patron(work, command.patron_id)
     holder = await store.cardholder(work, command.patron_id)
     if patron is None or holder is None or holder.born_on is None or patron.category != JUNIOR:
@@ -31,4 +35,5 @@ async def come_of_age(work: Work, command: ComeOfAge) -> bool:
     adult = amend(patron, category=ADULT)
     await store.save_patrons(work, adult)
     record_patron_event(work, PatronCameOfAge, adult)
+    await end_links_by_guardians(work, adult.id)
     return True

@@ -15,6 +15,8 @@ from services.accounts import store
 from services.accounts.domain.erasure import Erasure, StillOpen
 from services.accounts.domain.patron import Patron, erase
 from services.accounts.domain.refusals import NoSuchPatron, NotSettled
+from services.accounts.usecases.invite_member import erase_invitations
+from services.accounts.usecases.link_cards import end_links_of_erased
 from services.accounts.usecases.patron_events import record_patron_event
 from shared.clock import wall_clock
 from shared.contracts.accounts import PatronErased
@@ -104,6 +106,8 @@ async def erase_patron(work: Work, command: ErasePatron) -> Patron:
         raise NoSuchPatron
     erased = erase(patron)
     await store.save_patrons(work, erased)
+    await end_links_of_erased(work, patron.id)
+    await erase_invitations(work, patron.id, patron.card_digest)
     await store.delete_personal_data(work, patron)
     record_patron_event(work, PatronErased, erased)
     return erased

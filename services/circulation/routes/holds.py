@@ -26,7 +26,7 @@ from services.circulation.routes.patrons import ask_for_patron
 from services.circulation.usecases.commands.amend_hold import AmendHold, amend_hold
 from services.circulation.usecases.commands.cancel_hold import CancelHold, cancel_hold
 from services.circulation.usecases.commands.place_hold import PlaceHold, QueuedHold, place_hold
-from shared.auth import Caller, Patron, PatronOrStaff, Staff, may_see
+from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Run
 from shared.http.paging import Page, PageQuery, page_of
@@ -48,7 +48,8 @@ class HoldIn(Body):
         default=None,
         min_length=1,
         max_length=64,
-        description="Id of the patron that the hold is for, given by staff; null: the caller.",
+        description="Id of the patron that the hold is for: any for staff, one with a linked card "
+        "for patrons; null: the caller.",
     )
 
 
@@ -184,35 +185,29 @@ async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
     EndsBeforeToday,
 )
 async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
-    """Reserve a title: patrons for themselves, staff for the patron they name.
+    """Reserve a title: patrons for themselves or a linked patron, staff for the one they name.
 
     A free copy is set aside at once. The hold is `to-fetch` until staff or a station scan the copy
     with a return or an arrival. The hold is then `ready`, or the copy is sent to the pick-up
     branch.
     """
-    patron_id = _for_whom(body, caller)
+    asking = caller.id if "patron" in caller.roles else None
+    patron_id = body.patron_id or asking
+    if patron_id is None:
+        raise NoSuchPatron
     command = PlaceHold(
-        patron_id, body.title_id, body.pickup_branch, body.expires_on, day_of(None, run)
+        patron_id, body.title_id, body.pickup_branch, body.expires_on, day_of(None, run), asking
     )
     try:
         queued = await run(place_hold, command)
     except NoSuchPatron:
+        if asking not in (None, patron_id):
+            raise
         patron = await ask_for_patron(run.owners, patron_id, run.now)
         if patron is None:
             raise
         queued = await run(place_hold, replace(command, patron=patron))
     return HoldOut.at(queued)
-
-
-def _for_whom(body: HoldIn, caller: Caller) -> str:
-    """Return the id of the patron the hold is for.
-
-    Raises NoSuchPatron if there is none, or if a patron names another patron.
-    """
-    patron_id = body.patron_id or (caller.id if "patron" in caller.roles else None)
-    if patron_id is None or not may_see(caller, patron_id):
-        raise NoSuchPatron
-    return patron_id
 
 
 @router.patch("/holds/{hold_id}")
@@ -238,7 +233,7 @@ async def patch_hold(hold_id: Id, body: HoldChange, caller: PatronOrStaff, run: 
 @router.delete("/holds/{hold_id}")
 @refuses(NoSuchHold, HoldEnded)
 async def delete_hold(hold_id: Id, caller: PatronOrStaff, run: Run) -> HoldOut:
-    """Cancel a hold: patrons their own, staff any."""
+    """Cancel a hold: patrons their own and those of linked patrons, staff any."""
     command = CancelHold(
         hold_id=hold_id,
         patron_id=None if "staff" in caller.roles else caller.id,

@@ -153,7 +153,7 @@ class RenewAllEffectOut(BaseModel):
 async def post_renewal(
     loan_id: Id, caller: PatronOrStaff, run: Run, preview: Preview
 ) -> RenewalOut | RenewalEffectOut:
-    """Renew a loan: patrons their own, staff any.
+    """Renew a loan: patrons their own and those of linked patrons, staff any.
 
     With `preview=true`, returns the effect and changes nothing. Renewing an overdue loan charges
     its fine so far.

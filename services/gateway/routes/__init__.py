@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from services.gateway.routes import account, calendars
+from services.gateway.routes import account, calendars, family
 
 __all__ = ["router"]
 
 router = APIRouter()
-for subject in (calendars, account):  # account's last route matches every other path
+for subject in (calendars, family, account):  # account's last route matches every other path
     router.include_router(subject.router)

@@ -164,6 +164,14 @@ class EnquiryOut(BaseModel):
     version: int
 
 
+class LinkedOut(BaseModel):
+    """A card that is linked with the patron's card; see `/v1/me/family`."""
+
+    id: str = Field(description="Id of the link.")
+    patron_id: str
+    version: int
+
+
 class TotalsOut(BaseModel):
     """Numbers of items, and sums in cents."""
 
@@ -207,6 +215,7 @@ class OverviewOut(BaseModel):
     admissions: list[AdmittedOut]
     bookings: list[BookedOut]
     enquiries: list[EnquiryOut]
+    family: list[LinkedOut]
     inbox: InboxOut
     sources: SourcesOut
 

@@ -1,4 +1,4 @@
-"""The open loans, holds, charges, registrations, admissions and enquiries of a view."""
+"""The open loans, holds, charges, registrations, admissions, enquiries and links of a view."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -56,6 +56,16 @@ def open_seats(view: Mapping[str, Any] | None) -> dict[str, Document]:
 def open_bookings(view: Mapping[str, Any] | None) -> dict[str, Document]:
     """Return the booked sessions in study rooms to which the patron has not come yet, by id."""
     return _not_ended(view, "bookings")
+
+
+def open_links(view: Mapping[str, Any] | None) -> dict[str, Document]:
+    """Return the links of the patron's card with those of others, by id, the oldest first."""
+    return _not_ended(view, "family")
+
+
+def is_linked(view: Mapping[str, Any] | None, patron_id: str) -> bool:
+    """Return whether the card of a view is linked with that of a patron."""
+    return any(link["member_id"] == patron_id for link in open_links(view).values())
 
 
 def waiting(view: Mapping[str, Any] | None) -> dict[str, Document]:

@@ -10,6 +10,7 @@ from services.gateway.views.open_items import (
     open_charges,
     open_enquiries,
     open_holds,
+    open_links,
     open_loans,
     open_registrations,
     open_seats,
@@ -60,8 +61,34 @@ def overview(
         "admissions": _admissions(view, today),
         "bookings": _bookings(view, midnight),
         "enquiries": _enquiries(view),
+        "family": [
+            {"id": key, "patron_id": link["member_id"], "version": link["version"]}
+            for key, link in open_links(view).items()
+        ],
         "inbox": {"unread": _unread(view)},
         "sources": _sources(view, live),
+    }
+
+
+def member_account(
+    view: Mapping[str, Any] | None,
+    *,
+    patron_id: str,
+    today: date,
+    common: Common,
+    positions: Mapping[str, int],
+    accruing: Sequence[Mapping[str, Any]],
+) -> Document:
+    """Return what a linked patron is shown of an account: loans and holds, and nothing else.
+
+    The arguments are those of `overview`.
+    """
+    view = view or {}
+    holds = [_hold(key, hold, positions.get(key)) for key, hold in open_holds(view).items()]
+    return {
+        "patron_id": patron_id,
+        "loans": _loans(view, accruing, common, today),
+        "holds": holds,
     }
 
 

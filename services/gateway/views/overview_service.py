@@ -13,8 +13,13 @@ from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
 from services.gateway.views import accruing
-from services.gateway.views.open_items import open_loans, open_registrations, waiting
-from services.gateway.views.overview import overview
+from services.gateway.views.open_items import (
+    is_linked,
+    open_loans,
+    open_registrations,
+    waiting,
+)
+from services.gateway.views.overview import member_account, overview
 from services.gateway.views.overview_cache import Answer, OverviewCache
 from services.gateway.views.read_coalescer import ReadCoalescer
 from services.gateway.views.store import reads, writes
@@ -82,6 +87,30 @@ class OverviewService:
         late = accruing.past_due(open_loans(seen.view), today)
         said = (seen.view or {}).get("accruing") if late else None
         return self._account(caller, today, seen, said, self._app.state.liveness.report())
+
+    async def of_member(self, caller: Caller, member_id: str, now: datetime) -> Document | None:
+        """Return the loans and holds of a patron whose card is linked with the caller's.
+
+        None if they are not linked, by either of the two views.
+        """
+        return await in_time(self._of_member(caller, member_id, now))
+
+    async def _of_member(self, caller: Caller, member_id: str, now: datetime) -> Document | None:
+        own = await self._seen(caller.id)
+        if not is_linked(own.view, member_id):
+            return None
+        seen = await self._seen(member_id)
+        if not is_linked(seen.view, caller.id):
+            return None
+        return member_account(
+            seen.view,
+            patron_id=member_id,
+            today=library_day(now, self._app.state.settings.zone),
+            common=seen.common,
+            positions=seen.positions,
+            # As circulation last said when the patron looked: it is asked with their own token.
+            accruing=accruing.last_known((seen.view or {}).get("accruing"), open_loans(seen.view)),
+        )
 
     async def _is_as_it_was(self, patron_id: str, answer: Answer) -> bool:
         if await self._stamps.get(patron_id) != answer.stamps:

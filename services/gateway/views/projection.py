@@ -11,7 +11,7 @@ from functools import singledispatch
 from services.gateway.views.open_items import OPEN_REGISTRATIONS
 from services.gateway.views.store.changes import Change, Erasure, Row, ViewChange
 from shared.contracts import Event
-from shared.contracts.accounts import PatronSnapshot, PreferencesChanged
+from shared.contracts.accounts import LinkSnapshot, PatronSnapshot, PreferencesChanged
 from shared.contracts.circulation import (
     ChargeSnapshot,
     HoldSnapshot,
@@ -73,6 +73,16 @@ def _fold_preferences(event: PreferencesChanged, at: datetime) -> Sequence[Chang
         "keep_history": event.keep_history,
     }
     return [ViewChange(event.patron_id, "preferences", content, event.publisher, at)]
+
+
+@fold.register
+def _fold_link(event: LinkSnapshot, at: datetime) -> Sequence[Change]:
+    content: Document = {"version": event.version, "linked": event.linked}
+    if event.linked:
+        content["member_id"] = event.member_id
+    path = f"family.{_field(event.link_id)}"
+    ends = not event.linked
+    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
 
 
 @fold.register

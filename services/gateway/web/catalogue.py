@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names
+from services.gateway.web.family import member_names, no_members
 from services.gateway.web.fields import filled
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import Anyone, PatronVisit, Visit
@@ -35,25 +36,33 @@ async def get_title(visit: Anyone, title_id: str) -> Response:
 
 @router.post("/catalogue/{title_id}")
 async def post_hold(visit: PatronVisit, title_id: str) -> Response:
-    """Reserve the title."""
+    """Reserve the title, for the visitor or for a patron whose card is linked with theirs."""
     wanted = {
         "title_id": title_id,
         "pickup_branch": visit.text("pickup_branch"),
         "expires_on": visit.text("expires_on") or None,
+        "patron_id": visit.text("patron_id") or None,
     }
     reply = await visit.api.send("POST", "/v1/holds", wanted, key=visit.key)
     here = f"/catalogue/{segment(title_id)}"
     if reply.status in (409, 422):
         return await _title(visit, title_id, refused=reply.failure())
+    if wanted["patron_id"] and not reply.done and reply.failure().code == "no-such-patron":
+        return visit.go(here, FlashMessage("not-linked", {}, went_well=False))
     hold = reply.json()
+    if wanted["patron_id"]:
+        return visit.go(here, FlashMessage("member-hold-placed", {}))
     if hold["position"] is None:
         return visit.go(here, FlashMessage("hold-kept", {}))
     return visit.go(here, FlashMessage("hold-placed", {"position": hold["position"]}))
 
 
 async def _title(visit: Visit, title_id: str, *, refused: Failure | None = None) -> Response:
-    asked, names = await asyncio.gather(
-        visit.api.get(f"/v1/titles/{segment(title_id)}"), branch_names(visit.api)
+    is_patron = visit.caller is not None and "patron" in visit.caller.roles
+    asked, names, members = await asyncio.gather(
+        visit.api.get(f"/v1/titles/{segment(title_id)}"),
+        branch_names(visit.api),
+        member_names(visit.api) if is_patron else no_members(),
     )
     title = asked.json()
     return visit.page(
@@ -62,6 +71,7 @@ async def _title(visit: Visit, title_id: str, *, refused: Failure | None = None)
         title=title,
         # Without names it can still be reserved for the libraries that have a copy.
         branches=names or {stock["branch"]: stock["branch"] for stock in title["availability"]},
+        members=members,
         refused=refused,
         form=filled(visit, refused),
     )

@@ -119,6 +119,9 @@ MESSAGE_KINDS = {
     "loan.lost": marked("Item lost"),
     "loan.overdue": marked("Item overdue"),
     "patron.came-of-age": marked("Adult from the birthday on"),
+    "patron.invited": marked("Invitation to link cards"),
+    "patron.linked": marked("Cards linked"),
+    "patron.unlinked": marked("Link of cards ended"),
     "pin.reset": marked("New PIN chosen"),
     "pin.reset-requested": marked("Code to choose a new PIN"),
     "recording.released": marked("Recording available"),
@@ -135,6 +138,7 @@ MESSAGES = {
     ),
     "ready-delay-set": marked("The time until readers are told is saved."),
     "patron-erased": marked("The account is erased."),
+    "junior-linked": marked("The two cards are linked."),
     "closure-recorded": marked("The closure is recorded. Due dates are updated within minutes."),
     "closure-changed": marked("The closure is changed. Due dates are updated within minutes."),
     "suspension-recorded": marked("The suspension of fines is recorded."),
@@ -194,6 +198,11 @@ PROBLEMS = {
         "The reader can't borrow until their charges are paid or the staff unblock their account."
     ),
     "no-such-card": marked("No library card has this number."),
+    "no-such-guardian": marked("No library card has the number of the parent or guardian."),
+    "guardian-not-asked": marked("Please ask the parent or guardian first."),
+    "not-junior": marked(
+        "Only a junior card is linked here. Others accept an invitation in My Account."
+    ),
     "no-such-copy": marked("No item of the library has this barcode."),
     "copy-on-loan": marked(
         "This item is on loan. It has to be returned before it can be borrowed again."
@@ -291,6 +300,9 @@ PROBLEMS = {
 AT_FAULT = {
     "trial-not-sent": "address",
     "no-such-card": "card_number",
+    "not-junior": "card_number",
+    "no-such-guardian": "guardian_card_number",
+    "guardian-not-asked": "agreed",
     "card-taken": "card_number",
     "in-the-future": "at",
     "no-branch-covered": "kinds",
@@ -315,6 +327,8 @@ AT_FAULT = {
 
 FIELDS = {
     "card_number": marked("Library card number"),
+    "guardian_card_number": marked("Card number of the parent or guardian"),
+    "agreed": marked("The parent or guardian is here and agrees"),
     "door": marked("Door"),
     "entered": marked("People"),
     "left": marked("People"),

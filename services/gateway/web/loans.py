@@ -32,7 +32,7 @@ async def post_renewals(visit: PatronVisit) -> Response:
     if any(loan["overdue"] for loan in loans if body is None or loan["id"] in chosen):
         reply = await visit.api.send("POST", "/v1/me/renewals", body, preview="true")
         effect = reply.json()
-        if effect["fine_cents"] > _agreed(visit):
+        if effect["fine_cents"] > agreed_cents(visit):
             return _ask(visit, effect, loans)
     reply = await visit.api.send("POST", "/v1/me/renewals", body, key=visit.key)
     results = reply.json()["results"]
@@ -42,7 +42,7 @@ async def post_renewals(visit: PatronVisit) -> Response:
     return visit.go("/", *_messages(results, titles))
 
 
-def _agreed(visit: Visit) -> int:
+def agreed_cents(visit: Visit) -> int:
     """Return the fines, in cents, that the patron has agreed to."""
     typed = visit.text("agreed_cents")
     return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < MOST_DIGITS else 0

@@ -15,6 +15,7 @@ from services.gateway.web import (
     check_in,
     devices,
     enquiries,
+    family,
     files,
     forgotten_pin,
     guests,
@@ -50,6 +51,7 @@ from services.gateway.web.desk import (
     wordings,
 )
 from services.gateway.web.desk import enquiries as desk_enquiries
+from services.gateway.web.desk import family as desk_family
 from services.gateway.web.desk import study_rooms as desk_study_rooms
 from services.gateway.web.desk import study_sessions as desk_study_sessions
 from services.gateway.web.session import (
@@ -70,7 +72,7 @@ ROUTERS = tuple(
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
         *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure, guests),
-        calendar,
+        *(calendar, family, desk_family),
     )
 )
 

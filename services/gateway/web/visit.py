@@ -54,6 +54,7 @@ PATRON_PAGES = (
     ("/info", marked("My Info")),
     ("/inbox", marked("Messages")),
     ("/enquiries", marked("Ask a Librarian")),
+    ("/family", marked("Linked cards")),
     ("/setting", marked("My Setting")),
 )
 DESK_PAGES = (

@@ -39,6 +39,13 @@ MESSAGES = {
     "pin-changed": marked("Your PIN is changed. Use the new one from now on."),
     "calendar-made": marked("Your calendar has a new link. Copy it into your calendar program."),
     "calendar-ended": marked("The link to your calendar has ended."),
+    "invited": marked("Your invitation is sent, if there is such a card."),
+    "invitation-ended": marked("The invitation has ended."),
+    "cards-linked": marked("The two cards are linked."),
+    "cards-unlinked": marked("The two cards are no longer linked."),
+    "member-renewed": marked("Renewed until %(due_on)s. Reference %(reference)s."),
+    "member-hold-placed": marked("Reserved for the other card."),
+    "member-hold-cancelled": marked("The reservation was cancelled."),
     "registered": marked("You have a place."),
     "waitlisted": marked(
         "All places are taken. You're number %(position)s on the waiting list. We'll "
@@ -138,6 +145,14 @@ PROBLEMS = {
         "You can't change this reservation: a copy is already kept for you or on its way."
     ),
     "ends-before-today": marked("This day has passed already."),
+    # linked cards
+    "own-card": marked("This is your own card number."),
+    "needs-guardian": marked("A parent or guardian has to agree to this at a library."),
+    "too-many-invitations": marked("You can't invite more people now. Please try again tomorrow."),
+    "no-such-invitation": marked("There is no such invitation. It may have ended."),
+    "already-linked": marked("These cards are linked already."),
+    "too-many-links": marked("One of the two cards is linked with as many cards as possible."),
+    "not-linked": marked("Your card is not linked with this one. The link may have ended."),
     # money
     "no-such-charge": marked("There is no such charge."),
     "nothing-to-pay": marked("Nothing was paid: one of these charges is already settled."),
@@ -224,6 +239,7 @@ AT_FAULT = {
     "too-many-files": "files",
     "too-many-attachments": "files",
     "bad-span": "until",
+    "own-card": "card_number",
 }
 """Field that a refusal is about, by the refusal's code."""
 

@@ -6,7 +6,10 @@ from shared.contracts import Event
 from shared.contracts.accounts import (
     PatronBlocked,
     PatronCameOfAge,
+    PatronInvited,
+    PatronLinked,
     PatronUnblocked,
+    PatronUnlinked,
     PatronUpdated,
     PinReset,
     PinResetRequested,
@@ -113,6 +116,9 @@ def story() -> list[Happened]:
         PinResetRequested(patron_id="e", reset_id="reset-1", version=1),
         PinReset(patron_id="e", reset_id="reset-1", version=2),
         PatronCameOfAge.model_validate({**snapshot, "patron_id": "e", "version": 2}),
+        PatronInvited(patron_id="e", invitation_id="invitation-1", version=1),
+        samples.link(PatronLinked, 1, patron_id="e"),
+        samples.link(PatronUnlinked, 2, patron_id="e", linked=False, by="member"),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -158,6 +164,7 @@ INBOXES = [
     [],
     ["fines.resumed", "fines.suspended"],
     [
+        *("patron.unlinked", "patron.linked", "patron.invited"),
         *("patron.came-of-age", "pin.reset", "pin.reset-requested"),
         *("admission.promoted", "admission.granted", "admission.standby"),
         *("enquiry.closed", "enquiry.answered"),
@@ -193,6 +200,9 @@ SAYS = {
     "pin.reset-requested": set(),
     "pin.reset": set(),
     "patron.came-of-age": set(),
+    "patron.invited": set(),
+    "patron.linked": set(),
+    "patron.unlinked": set(),
     "hold.ready": {"title", "branch", "collect_from", "shelf_until"},
     "hold.changed": {"title", "branch", "collect_from", "shelf_until"},
     "hold.expired": {"title"},

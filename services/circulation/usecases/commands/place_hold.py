@@ -12,6 +12,7 @@ from services.circulation.domain.refusals.branches import NoSuchBranch
 from services.circulation.domain.refusals.patrons import NoSuchPatron
 from services.circulation.domain.refusals.titles import NoSuchTitle
 from services.circulation.usecases.events import hold_events
+from services.circulation.usecases.steps.acting_patron import acting, may_act
 from services.circulation.usecases.steps.serve_queue import hand_out
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -26,6 +27,8 @@ class PlaceHold:
     pickup_branch: str
     expires_on: date | None
     on: date
+    asking: str | None = None
+    """Id of the patron who asks, the same or one with a linked card; None: staff."""
     patron: Patron | None = None
     """Answer of accounts about a patron that circulation does not know."""
 
@@ -43,7 +46,9 @@ async def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
 
     Raises NoSuchTitle, NoSuchBranch, NoSuchPatron, or a refusal of `hold.place`.
     """
-    # First, because two patrons at once conflict here; the later one then loses little work.
+    if not await may_act(work, command.asking, command.patron_id):
+        raise NoSuchPatron
+    # Early, because two patrons at once conflict here; the later one then loses little work.
     place = await store.holds.take_place(work, command.title_id)
     if await store.titles.get(work, command.title_id) is None:
         raise NoSuchTitle
@@ -79,7 +84,7 @@ async def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
     )
     await store.patrons.save_borrower(work, borrower.after(holds=1))
     await store.holds.add(work, hold)
-    work.record(hold_events.placed(hold))
+    work.record(hold_events.placed(hold, acting(command.asking, patron.id)))
     served = await hand_out(work, [command.title_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), hold)
     return QueuedHold(now, await store.holds.position(work, now))

@@ -17,6 +17,7 @@ from services.circulation.domain.policy import PolicyMatrix
 from services.circulation.domain.refusals.loans import NoSuchLoan
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.usecases.events import loan_events
+from services.circulation.usecases.steps.acting_patron import acting, may_act
 from services.circulation.usecases.steps.current_loan import current_loans, save_change
 from services.circulation.usecases.steps.post_to_ledger import post
 from services.circulation.usecases.steps.serve_queue import queues_of
@@ -26,7 +27,10 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class RenewLoan:
-    """Command to renew a loan. `patron_id` is the patron who asks; None: staff."""
+    """Command to renew a loan. `patron_id` is the patron who asks; None: staff.
+
+    A patron may renew the loans of those whose cards are linked with theirs.
+    """
 
     loan_id: str
     patron_id: str | None
@@ -64,10 +68,11 @@ async def renew_loan(work: Work, command: RenewLoan) -> Renewal:
     Raises NoSuchLoan (also for another patron's loan) or a refusal of `loan.renew`.
     """
     loan = await store.loans.get(work, command.loan_id)
-    if loan is None or command.patron_id not in (None, loan.patron_id):
+    if loan is None or not await may_act(work, command.patron_id, loan.patron_id):
         raise NoSuchLoan
     terms = await renewal_terms(work, loan.patron_id, [loan])
-    renewal = await renew_one(work, loan, terms, command.on)
+    member = acting(command.patron_id, loan.patron_id)
+    renewal = await renew_one(work, loan, terms, command.on, member)
     await post_renewals(work, terms, [renewal])
     return renewal
 
@@ -87,10 +92,12 @@ async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Te
     )
 
 
-async def renew_one(work: Work, loan: Loan, terms: Terms, on: date) -> Renewal:
+async def renew_one(
+    work: Work, loan: Loan, terms: Terms, on: date, member: str | None = None
+) -> Renewal:
     """Renew one loan: save and publish it. Its charge is left to `post_renewals`.
 
-    A refusal is raised before anything changes.
+    A refusal is raised before anything changes. `member` is the linked patron who renews it.
     """
     known = terms.loans[loan.id]
     loan = known.loan
@@ -108,7 +115,11 @@ async def renew_one(work: Work, loan: Loan, terms: Terms, on: date) -> Renewal:
     charge = assess(new_id(), loan, statement, on)
     await save_change(work, known, renewed)
     reference = renewal_reference(renewed)
-    work.record(loan_events.renewed(renewed, previous_due_on=loan.due_on, reference=reference))
+    work.record(
+        loan_events.renewed(
+            renewed, previous_due_on=loan.due_on, reference=reference, acting=member
+        )
+    )
     return Renewal(renewed, reference, charge, statement)
 
 

@@ -19,13 +19,16 @@ def snapshot(hold: Hold) -> HoldSnapshot:
     return HoldSnapshot(**_fields(hold))
 
 
-def placed(hold: Hold) -> HoldPlaced:
-    """Return the event of a new hold."""
-    return HoldPlaced(**_fields(hold))
+def placed(hold: Hold, acting: str | None = None) -> HoldPlaced:
+    """Return the event of a new hold; `acting` is the linked patron who placed it, if one did."""
+    return HoldPlaced(**_fields(hold), acting_patron_id=acting)
 
 
-def changed(before: Hold, hold: Hold) -> HoldSnapshot:
-    """Return the event of one change; the states before and after decide its type."""
+def changed(before: Hold, hold: Hold, acting: str | None = None) -> HoldSnapshot:
+    """Return the event of one change; the states before and after decide its type.
+
+    `acting` is the linked patron who cancelled it, if one did.
+    """
     fields = _fields(hold)
     match hold.state:
         case HoldState.READY if before.state is HoldState.READY:
@@ -35,7 +38,7 @@ def changed(before: Hold, hold: Hold) -> HoldSnapshot:
         case HoldState.COLLECTED:
             return HoldCollected(**fields)
         case HoldState.CANCELLED:
-            return HoldCancelled(**fields, by=hold.ended_by or "staff")
+            return HoldCancelled(**fields, by=hold.ended_by or "staff", acting_patron_id=acting)
         case HoldState.EXPIRED:
             return HoldExpired(**fields, uncollected=before.state is HoldState.READY)
         case _:

@@ -27,9 +27,19 @@ def checked_out(loan: Loan) -> LoanCheckedOut:
     return LoanCheckedOut(**_fields(loan))
 
 
-def renewed(loan: Loan, *, previous_due_on: date, reference: str) -> LoanRenewed:
-    """Return the event of a renewal, with the reference that the patron can quote."""
-    return LoanRenewed(**_fields(loan), previous_due_on=previous_due_on, reference=reference)
+def renewed(
+    loan: Loan, *, previous_due_on: date, reference: str, acting: str | None = None
+) -> LoanRenewed:
+    """Return the event of a renewal, with the reference that the patron can quote.
+
+    `acting` is the linked patron who renewed it, if one did.
+    """
+    return LoanRenewed(
+        **_fields(loan),
+        previous_due_on=previous_due_on,
+        reference=reference,
+        acting_patron_id=acting,
+    )
 
 
 def due_date_changed(loan: Loan) -> LoanDueDateChanged:

@@ -15,7 +15,7 @@ class ViewChange:
     """`patron`, `preferences`, or `<kind>.<id>`.
 
     The kinds are loans, holds, charges, notifications, registrations, admissions, seats,
-    bookings and enquiries.
+    bookings, enquiries and family.
     """
     content: Mapping[str, Any]
     """New content with its `version`. An ended item keeps little more than that."""

@@ -11,7 +11,7 @@ from shared.mongo import Database, Document
 # back. Events that arrive later still are skipped.
 _WITH_ENDS = (
     *("loans", "holds", "charges", "notifications", "registrations", "admissions", "enquiries"),
-    *("seats", "bookings"),
+    *("seats", "bookings", "family"),
 )
 
 
