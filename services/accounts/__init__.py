@@ -1,10 +1,10 @@
 """accounts: identities of patrons and staff, and their authentication.
 
-Owns patrons, their personal details and PINs, the accounts of staff, stations and operators, tokens
-and the keys that sign them, and preferences (My Setting).
+Owns patrons, their personal details and PINs, the accounts of staff, stations and operators,
+sessions, tokens and the keys that sign them, and preferences (My Setting).
 
 Publishes patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
-patron.came-of-age, preferences.changed, pin.reset-requested and pin.reset.
+patron.came-of-age, preferences.changed, pin.reset-requested, pin.reset and session.ended.
 
 Subscribes to fine.assessed, fine.adjusted, fine.paid and fine.waived: a patron who owes too much is
 blocked.

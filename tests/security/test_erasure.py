@@ -184,4 +184,4 @@ async def test_an_erased_patron_has_nothing_to_download(library: Library) -> Non
     patron = (await library.get("/v1/me/data", by=card))["services"]["accounts"]["patrons"][0]["id"]
     await library.call("DELETE", f"/v1/patrons/{patron}", by="staff")
     status, answer = await library.try_("GET", "/v1/me/data", by=card)
-    assert (status, answer["code"]) == (404, "not-found")
+    assert (status, answer["code"]) == (401, "unauthenticated")

@@ -15,6 +15,7 @@ from services.accounts import store
 from services.accounts.domain.erasure import Erasure, StillOpen
 from services.accounts.domain.patron import Patron, erase
 from services.accounts.domain.refusals import NoSuchPatron, NotSettled
+from services.accounts.usecases.end_sessions import end_all
 from services.accounts.usecases.patron_events import record_patron_event
 from shared.clock import wall_clock
 from shared.contracts.accounts import PatronErased
@@ -105,5 +106,6 @@ async def erase_patron(work: Work, command: ErasePatron) -> Patron:
     erased = erase(patron)
     await store.save_patrons(work, erased)
     await store.delete_personal_data(work, patron)
+    await end_all(work, patron.id)
     record_patron_event(work, PatronErased, erased)
     return erased

@@ -9,9 +9,9 @@ from datetime import date, datetime
 from functools import singledispatch
 
 from services.gateway.views.open_items import OPEN_REGISTRATIONS
-from services.gateway.views.store.changes import Change, Erasure, Row, ViewChange
+from services.gateway.views.store.changes import Change, Erasure, Row, SessionEnd, ViewChange
 from shared.contracts import Event
-from shared.contracts.accounts import PatronSnapshot, PreferencesChanged
+from shared.contracts.accounts import PatronSnapshot, PreferencesChanged, SessionEnded
 from shared.contracts.circulation import (
     ChargeSnapshot,
     HoldSnapshot,
@@ -73,6 +73,11 @@ def _fold_preferences(event: PreferencesChanged, at: datetime) -> Sequence[Chang
         "keep_history": event.keep_history,
     }
     return [ViewChange(event.patron_id, "preferences", content, event.publisher, at)]
+
+
+@fold.register
+def _fold_session(event: SessionEnded, at: datetime) -> Sequence[Change]:
+    return [SessionEnd(event.session_id, event.account_id, event.expires_at)]
 
 
 @fold.register
