@@ -14,6 +14,8 @@ from ops.console import refuse
 from services.accounts.settings import Settings as AccountsSettings
 from services.accounts.usecases.add_staff import AddStaff, add_staff
 from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.remove_staff import RemoveStaff, remove_staff
+from services.accounts.usecases.revoke_keys import RevokeKeys, revoke_keys
 from services.settings import Settings
 from shared.clock import wall_clock
 from shared.ids import card_digest
@@ -71,3 +73,19 @@ async def add_account(
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
         account_id, _ = await unit_of_work.run(add_staff, command, Origin(now=wall_clock()))
         return str(account_id)
+
+
+async def remove_account(settings: AccountsSettings, card: str) -> str:
+    """Remove an account from the database of accounts, and return its id. Raises NoSuchAccount."""
+    command = RemoveStaff(card_digest(card, settings.card_key))
+    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+        account_id, _ = await unit_of_work.run(remove_staff, command, Origin(now=wall_clock()))
+        return str(account_id)
+
+
+async def revoke_all_keys(settings: AccountsSettings) -> str:
+    """Revoke all keys in the database of accounts, and return the id of the new one."""
+    command = RevokeKeys(settings.signing_secrets)
+    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+        kid, _ = await unit_of_work.run(revoke_keys, command, Origin(now=wall_clock()))
+        return str(kid)

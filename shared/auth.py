@@ -28,7 +28,11 @@ from shared.settings import Settings
 ISSUER = "carrel-accounts"
 AUDIENCE = "carrel"
 ALGORITHM = "Ed25519"
+TOKEN_TYPE = "at+jwt"  # noqa: S105 - a type, not a secret
+"""The header `typ` of an access token (RFC 9068): no other signed text passes for one."""
 KNOWN_TOKENS = 10_000
+PRUNE_FROM = 10_000
+"""Number of ended sessions from which on expired ones are forgotten."""
 RENEW_SECONDS = 15.0
 """Seconds between two fetches of the public keys.
 
@@ -69,6 +73,8 @@ class Caller:
     token: str
     expires_at: float
     """Expiry of the token, in seconds since 1970."""
+    session_id: str = ""
+    """Session of the token; empty for a service."""
 
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
@@ -78,7 +84,8 @@ class Verifier:
     """Verifies tokens against a key set, and fetches the set again when a token names a new key.
 
     While `keep_renewed` runs, the keys are there before the first token comes, and a new key is
-    known within RENEW_SECONDS.
+    known, and the tokens of a revoked key are refused, within RENEW_SECONDS. Tokens of sessions
+    that were reported by `end` are refused.
     """
 
     def __init__(self, fetch: FetchKeys, issuer: str = "") -> None:
@@ -87,6 +94,8 @@ class Verifier:
         self._keys: KeySet | None = None
         self._asked_at = -60.0
         self._known: dict[str, Caller] = {}
+        self._ended: dict[str, float] = {}
+        self._prune_at = PRUNE_FROM
         self._lock = asyncio.Lock()
 
     async def caller(self, token: str) -> Caller:
@@ -105,7 +114,12 @@ class Verifier:
             claims = decoded.claims
             issued_at = int(claims.pop("iat", 0))
             _claims.validate(claims)
-            if issued_at > time.time() + SKEW_SECONDS:
+            session_id = str(claims.get("sid", ""))
+            if (
+                decoded.header.get("typ") != TOKEN_TYPE
+                or issued_at > time.time() + SKEW_SECONDS
+                or self.has_ended(session_id)
+            ):
                 raise Unauthenticated
             caller = Caller(
                 id=str(claims["sub"]),
@@ -113,6 +127,7 @@ class Verifier:
                 name=str(claims.get("name", "")),
                 token=token,
                 expires_at=float(claims["exp"]),
+                session_id=session_id,
             )
             if len(self._known) >= KNOWN_TOKENS:
                 self._known.clear()
@@ -122,9 +137,23 @@ class Verifier:
             raise Unauthenticated from error
 
     def known(self, token: str) -> Caller | None:
-        """Return the caller of a token that was verified before and has not expired."""
+        """Return the caller of a token that was verified before and is still valid."""
         known = self._known.get(token)
-        return known if known and known.expires_at > time.time() else None
+        if known is None or known.expires_at <= time.time() or self.has_ended(known.session_id):
+            return None
+        return known
+
+    def end(self, session_id: str, expires_at: float) -> None:
+        """Refuse the tokens of a session, which all expire by `expires_at` (since 1970)."""
+        if len(self._ended) >= self._prune_at:
+            now = time.time()
+            self._ended = {one: until for one, until in self._ended.items() if until > now}
+            self._prune_at = max(PRUNE_FROM, 2 * len(self._ended))
+        self._ended[session_id] = expires_at
+
+    def has_ended(self, session_id: str) -> bool:
+        """Return whether `end` reported this session."""
+        return session_id in self._ended
 
     async def _keys_with(self, kid: str) -> KeySet:
         if self._keys is not None and _has(self._keys, kid):
@@ -132,15 +161,28 @@ class Verifier:
         async with self._lock:
             # An invented key id must not make this service call the issuer for every request.
             if self._keys is None or time.monotonic() - self._asked_at > 2:
-                self._keys = _key_set(await self._fetch(), self._issuer)
+                keys = self._use(_key_set(await self._fetch(), self._issuer))
                 self._asked_at = time.monotonic()
+                return keys
         return self._keys
+
+    def _use(self, keys: KeySet) -> KeySet:
+        """Verify with these keys from now on; forget the tokens of keys that are no longer there.
+
+        A key that was revoked disappears, while a replaced one stays until its tokens have expired.
+        """
+        if self._keys is not None and not all(_has(keys, str(key.kid)) for key in self._keys.keys):
+            self._known = {
+                token: caller for token, caller in self._known.items() if _has(keys, _key_id(token))
+            }
+        self._keys = keys
+        return keys
 
     async def keep_renewed(self) -> None:
         """Fetch the keys every RENEW_SECONDS, until cancelled."""
         while True:
             try:
-                self._keys = _key_set(await self._fetch(), self._issuer)
+                self._use(_key_set(await self._fetch(), self._issuer))
             except (OwnerAway, PyMongoError):
                 await asyncio.sleep(AGAIN_SECONDS)
             else:

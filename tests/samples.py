@@ -41,6 +41,15 @@ def preferences(version: int, **more: Any) -> accounts.PreferencesChanged:
     return accounts.PreferencesChanged.model_validate({**fields, "version": version, **more})
 
 
+def session_ended(session_id: str = "session-1", **more: Any) -> accounts.SessionEnded:
+    fields = {
+        "session_id": session_id,
+        "account_id": "patron-1",
+        "expires_at": datetime.now(UTC) + timedelta(hours=1),
+    }
+    return accounts.SessionEnded.model_validate({**fields, "version": 2, **more})
+
+
 def loan(kind: type[E], version: int, loan_id: str = "loan-1", **more: Any) -> E:
     fields = {
         "loan_id": loan_id,

@@ -18,7 +18,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from services.settings import Settings
-from shared.auth import ALGORITHM, AUDIENCE, ISSUER, Verifier
+from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE, Verifier
 from shared.ids import new_id
 from shared.mongo import Client as MongoClient
 from shared.mongo import connect
@@ -45,6 +45,8 @@ def token(
     expires_in: float = 3600,
     issued_in: float = 0,
     audience: str = AUDIENCE,
+    session_id: str = "",
+    typ: str = TOKEN_TYPE,
     key: OKPKey = KEY,
 ) -> str:
     """Return a token like those that accounts signs, signed with a key of this test run."""
@@ -57,8 +59,10 @@ def token(
         "name": name,
         "iat": int(now + issued_in),
         "exp": int(now + expires_in),
+        **({"sid": session_id} if session_id else {}),
     }
-    return jwt.encode({"alg": ALGORITHM, "kid": KEY.kid}, claims, key, algorithms=[ALGORITHM])
+    header = {"alg": ALGORITHM, "kid": KEY.kid, "typ": typ}
+    return jwt.encode(header, claims, key, algorithms=[ALGORITHM])
 
 
 async def test_keys() -> dict[str, Any]:

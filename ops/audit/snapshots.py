@@ -24,7 +24,7 @@ from services.gateway.views.open_items import (
     open_seats,
 )
 from services.gateway.views.rebuild import PARTS, is_of_a_patron, told_by
-from services.gateway.views.store.changes import TABLES, Change, Erasure, Row, ViewChange
+from services.gateway.views.store.changes import TABLES, AccountChange, Erasure, Row, ViewChange
 from services.gateway.views.store.schema import WHOLE
 from shared.contracts.accounts import PatronSnapshot
 from shared.mongo import Database, Document
@@ -68,7 +68,7 @@ async def compare(
     async for view in database.account_views.find({"_id": which}):
         result.accounts += 1
         shown |= {(view["_id"], path) for path in _shown_in(view)}
-    doubtful: list[Change] = []
+    doubtful: list[AccountChange] = []
     async for where, count, changes in _owned(owners, chosen):
         result.resources += count
         update(f"Comparing the views: {where}, {result.resources} resources so far")
@@ -97,7 +97,7 @@ async def _picked(database: Database, owners: Owners, sample: int) -> list[str]:
 
 async def _owned(
     owners: Owners, chosen: Sequence[str] | None
-) -> AsyncIterator[tuple[str, int, list[Change]]]:
+) -> AsyncIterator[tuple[str, int, list[AccountChange]]]:
     """Yield the owners' data: of everyone, or of these patrons."""
     if chosen is None:
         for service, kind, contract in PARTS:
@@ -128,14 +128,16 @@ def _shown_in(view: Mapping[str, Any]) -> set[str]:
     }
 
 
-async def _differing(database: Database, changes: Sequence[Change]) -> list[tuple[Change, str]]:
+async def _differing(
+    database: Database, changes: Sequence[AccountChange]
+) -> list[tuple[AccountChange, str]]:
     """Return changes that the views don't show, with the difference. A newer view is right."""
     stored = await _documents(database, {_place(change) for change in changes})
     faults = ((change, _fault(change, stored.get(_place(change), {}))) for change in changes)
     return [(change, words) for change, words in faults if words]
 
 
-def _place(change: Change) -> Place:
+def _place(change: AccountChange) -> Place:
     if isinstance(change, Row):
         return TABLES[change.kind], change.id
     return "account_views", change.patron_id
@@ -152,7 +154,7 @@ async def _documents(database: Database, places: Iterable[Place]) -> dict[Place,
     }
 
 
-def _fault(change: Change, document: Document) -> str:
+def _fault(change: AccountChange, document: Document) -> str:
     """Describe the difference between a stored document and a change; empty if there is none."""
     if isinstance(change, Erasure):
         shown = document and document.get("patron", {}).get("status") != "erased"

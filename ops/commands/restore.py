@@ -30,6 +30,7 @@ KEPT_IN = {
     "patron": "patrons",
     "preferences": "preferences",
     "pin": "pin_resets",
+    "session": "sessions",
     "title": "titles",
     "loan": "loans",
     "hold": "holds",

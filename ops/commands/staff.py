@@ -1,6 +1,7 @@
-"""`carrel staff`: create accounts of staff, stations, tracers and operators in the database.
+"""`carrel staff`: create and remove accounts of staff, stations, tracers and operators.
 
-The API can't create the first operator, because it asks for one.
+It works on the database: the API can't create the first operator, because it asks for one, and an
+operator whose card was stolen must be removable without theirs.
 """
 
 import asyncio
@@ -10,10 +11,10 @@ from typing import Annotated
 import typer
 
 from ops.console import explain_outages, refuse
-from ops.direct import Role, add_account, require_card_key
+from ops.direct import Role, add_account, remove_account, require_card_key
 from ops.target import Data, settings_to_write
 from services.accounts.domain.cardholder import acceptable_card, acceptable_pin
-from services.accounts.domain.refusals import CardTaken
+from services.accounts.domain.refusals import CardTaken, NoSuchAccount
 from services.accounts.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -52,3 +53,19 @@ def add(
     except CardTaken:
         refuse("This card number has an account already. Nothing was changed.")
     typer.echo(f"Created the {role} account {account_id}.")
+
+
+@app.command()
+def remove(
+    card: Annotated[str, typer.Argument(help="The card number.")],
+    data: Data = None,
+) -> None:
+    """Remove an account directly from the database, and end all its sessions."""
+    settings = settings_to_write(data, Settings)
+    require_card_key(settings)
+    try:
+        with explain_outages(settings):
+            account_id = asyncio.run(remove_account(settings, card))
+    except NoSuchAccount:
+        refuse("No account of staff or of a machine has this card number. Nothing was changed.")
+    typer.echo(f"Removed the account {account_id}. Its sessions end as soon as accounts runs.")

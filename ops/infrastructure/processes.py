@@ -29,8 +29,11 @@ S = TypeVar("S", bound=Settings)
 USUAL_PORTS = {service.name: service.port for service in SERVICES}
 UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN", "ASK")}
 """No rate limits: a simulation plays months in seconds, and load tests use one address."""
+UNRENEWED = {"CARREL_ACCESS_TOKEN_SECONDS": str(24 * 3600)}
+"""Access tokens last as long as their sessions: the players of simulations don't renew them."""
 SECRETS = tuple(
-    f"CARREL_{name}" for name in ("SERVICE_SECRET", "CARD_KEY", "VISIT_KEYS", "WEBHOOK_KEYS")
+    f"CARREL_{name}"
+    for name in ("SERVICE_SECRET", "CARD_KEY", "SIGNING_SECRETS", "VISIT_KEYS", "WEBHOOK_KEYS")
 )
 ENVIRONMENT_FILE = "environment.json"
 """File in the data folder of a running system: the services' environment, for operators."""
@@ -153,7 +156,7 @@ def services(
         "CARREL_HOST": ports.LOOPBACK,
         "CARREL_SIMULATION": "1" if simulation else "0",
         "CARREL_PAYMENT_PROVIDER": "double",
-        **(UNLIMITED if simulation else {}),
+        **(UNLIMITED | UNRENEWED if simulation else {}),
         **infrastructure.service_environment,
         **({"CARREL_ROLES": roles} if roles else {}),
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},

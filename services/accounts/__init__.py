@@ -1,11 +1,12 @@
 """accounts: identities of patrons and staff, and their authentication.
 
-Owns patrons, their personal details and PINs, the accounts of staff, stations and operators, tokens
-and the keys that sign them, preferences (My Setting), and the links of the cards of families.
+Owns patrons, their personal details and PINs, the accounts of staff, stations and operators,
+sessions, tokens and the keys that sign them, preferences (My Setting), and the links of the cards
+of families.
 
 Publishes patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
 patron.came-of-age, patron.invited, patron.linked, patron.unlinked, preferences.changed,
-pin.reset-requested and pin.reset.
+pin.reset-requested, pin.reset and session.ended.
 
 Subscribes to fine.assessed, fine.adjusted, fine.paid and fine.waived: a patron who owes too much is
 blocked.

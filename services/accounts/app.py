@@ -1,5 +1,6 @@
 """Assembly of the accounts service."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,6 +9,8 @@ from services.accounts import consumers, examples, jobs, routes, snapshots, stor
 from services.accounts.domain.refusals import Refusal
 from services.accounts.settings import Settings
 from services.accounts.usecases.publish_keys import public_keys
+from services.accounts.usecases.seal_key import can_sign
+from services.accounts.usecases.sign_token import current_key
 from shared.auth import FetchKeys
 from shared.clock import wall_clock
 from shared.http.app import create_service_app
@@ -18,6 +21,7 @@ from shared.settings import load
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the service's ASGI app; the settings default to those of the environment."""
+    settings = settings or load(Settings)
     return create_service_app(
         Service(
             name="accounts",
@@ -30,14 +34,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
             jobs=jobs.jobs,
-            keys=_own_keys,
+            keys=partial(_own_keys, settings.signing_secrets),
+            health={"signing key": _key_health},
         ),
-        settings or load(Settings),
+        settings,
     )
 
 
-def _own_keys(database: Database) -> FetchKeys:
+def _own_keys(secrets: str, database: Database) -> FetchKeys:
     async def fetch() -> dict[str, Any]:
-        return dict(await public_keys(database, wall_clock()))
+        return dict(await public_keys(database, wall_clock(), secrets))
 
     return fetch
+
+
+async def _key_health(app: FastAPI) -> tuple[bool, str]:
+    """Return whether this process can sign tokens."""
+    secrets = app.state.settings.signing_secrets
+    if can_sign(await current_key(app.state.database, secrets), secrets):
+        return True, "ok"
+    return False, "CARREL_SIGNING_SECRETS lacks the secret that sealed the signing key"

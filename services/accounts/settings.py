@@ -1,6 +1,6 @@
-"""Settings of accounts: the common ones, and the lifetimes of tokens."""
+"""Settings of accounts: the common ones, and those of tokens."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from services import settings
 
@@ -9,22 +9,34 @@ _WEEK = 7 * 24
 
 
 class Settings(settings.Settings):
-    """Settings of accounts; `CARREL_…_HOURS` is the lifetime of a token, in hours."""
+    """Settings of accounts; `CARREL_…_HOURS` is the lifetime of a session, in hours."""
 
+    access_token_seconds: int = Field(
+        default=600,
+        ge=1,
+        le=_WEEK * 3600,
+        description="Lifetime of an access token in seconds, within that of its session.",
+    )
     patron_token_hours: int = Field(default=1, ge=1, le=_WEEK)
     staff_token_hours: int = Field(
         default=8,
         ge=1,
         le=_WEEK,
-        description="Lifetime of tokens of staff and operators, in hours.",
+        description="Lifetime of sessions of staff and operators, in hours.",
     )
     machine_token_hours: int = Field(
         default=24,
         ge=1,
         le=_WEEK,
-        description="Lifetime of tokens of stations and services, in hours.",
+        description="Lifetime of sessions of stations, and of tokens of services, in hours.",
     )
 
+    signing_secrets: str = Field(
+        default="",
+        repr=False,
+        description="Secrets that seal the private half of the key that signs tokens, the newest "
+        "first, separated by commas; empty: it is stored as it is.",
+    )
     adult_age: int = Field(
         default=18,
         ge=1,
@@ -32,8 +44,15 @@ class Settings(settings.Settings):
         description="Age in years from which a patron of the category `junior` becomes `adult`.",
     )
 
+    @field_validator("signing_secrets")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if any(len(one.strip()) < 16 for one in value.split(",") if one.strip()):
+            raise ValueError("each secret has at least 16 characters")
+        return value
+
     def token_hours(self, role: str) -> int:
-        """Return the lifetime of a token of `role`, in hours."""
+        """Return the lifetime of a session of `role`, in hours."""
         if role == "patron":
             return self.patron_token_hours
         if role in ("station", "service"):

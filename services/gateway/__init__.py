@@ -5,5 +5,5 @@ notices that My Account shows, and can rebuild them from the owners' data.
 Publishes nothing.
 Subscribes to `patron.*`, `preferences.changed`, `title.catalogued`, `loan.*`, `hold.*`, `fine.*`,
 `fines.*`, `activity.*`, `recording.released`, `registration.*`, `admission.*`, `branch.*`,
-`notice.*`, `notification.*` and `enquiry.*`.
+`notice.*`, `notification.*`, `enquiry.*`, and `session.ended`: their tokens are refused.
 """

@@ -6,7 +6,7 @@ from services.gateway import consumers, examples, jobs, routes
 from services.gateway.edge import deadlines, middleware, openapi, proxy
 from services.gateway.edge.liveness import Liveness
 from services.gateway.settings import Settings
-from services.gateway.views import own_writes, rebuild, stream
+from services.gateway.views import ended_sessions, own_writes, rebuild, stream
 from services.gateway.views.overview_service import OverviewService
 from services.gateway.views.store.schema import INDEXES
 from services.gateway.web import site
@@ -31,10 +31,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 proxy.watch_owners,
                 rebuild.keep_whole,
                 own_writes.keep_writing,
+                ended_sessions.watch_sessions,
                 stream.watch,
                 stream.stop_in_time,
             ),
-            health={"views": rebuild.views_health},
+            health={"views": rebuild.views_health, "sessions": ended_sessions.sessions_health},
             answers_within=proxy.ANSWER_SECONDS,
             takes_long=deadlines.takes_long,
             largest_body=middleware.largest_of_callers(settings),

@@ -100,6 +100,12 @@ def show_to_all(event: Event, origin: Origin) -> Sequence[Change]:
     return _folded(event, origin)
 
 
+@subscriptions.to(accounts.SessionEnded)
+def refuse_tokens(event: accounts.SessionEnded, origin: Origin) -> Sequence[Change]:
+    """Store that a session has ended; every replica then refuses its tokens."""
+    return _folded(event, origin)
+
+
 def _folded(event: Event, origin: Origin) -> Sequence[Change]:
     recorded_at = time_of(origin.causation_id)
     return [replace(change, recorded_at=recorded_at) for change in fold(event, origin.now)]

@@ -1,5 +1,6 @@
 """Events of accounts: patrons and their preferences, without names, contacts or PINs."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -189,4 +190,23 @@ class PatronUnlinked(
     by: Literal["patron", "member", "erased", "came-of-age"] = Field(
         description="`patron`: this patron ended it. `member`: the other one did. `erased`: one of "
         "them was erased. `came-of-age`: a guardian had agreed for one, who is no longer a junior."
+    )
+
+
+class SessionEnded(
+    Event,
+    topic="session.ended",
+    publisher="accounts",
+    key="account_id",
+    subject="session_id",
+):
+    """Published when a session ends before it expires; its tokens must be refused from then on."""
+
+    session_id: Id = Field(description="The claim `sid` of the session's tokens.")
+    account_id: Id = Field(
+        description="Id of the patron, or of the account of staff, a station, a contact tracer or "
+        "an operator: the claim `sub`."
+    )
+    expires_at: datetime = Field(
+        description="Instant by the wall clock after which no token of the session is valid."
     )

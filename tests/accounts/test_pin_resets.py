@@ -71,12 +71,14 @@ async def email(api: Api, patron_id: str, reset_id: str) -> dict[str, Any]:
 
 async def test_the_code_chooses_a_new_pin_once(api: Api) -> None:
     mei = await registered(api)
+    await logged_in(api, pin=OLD_PIN)
     reset_id, right = await sent(api)
     assert (len(right), right.isdecimal()) == (8, True)
     found = await email(api, mei["id"], reset_id)
     assert (found["address"], found["code"]) == ("mei@example.org", right)
     assert (await enter(api, reset_id, f" {right[:4]} {right[4:]} ")).status == 204
     assert await log_in(api, OLD_PIN) == 401
+    assert [topic for topic, _ in await events(api)][-2:] == ["session.ended", "pin.reset"]
     await logged_in(api, pin=NEW_PIN)
     # The repeated request gets the same answer; nobody else can use the code.
     assert (await enter(api, reset_id, right)).status == 204

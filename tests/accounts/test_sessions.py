@@ -33,15 +33,18 @@ async def test_a_patron_session_lasts_an_hour(api: Api, other_replica: Api) -> N
     assert answer.status == 200
     session = answer.json()
     token = session.pop("access_token")
+    assert session.pop("renewal_token")
     assert session == {
         "token_type": "bearer",
-        "expires_in": 3600,
+        "expires_in": 600,
+        "renewal_expires_in": 3600,
         "patron_id": mei["id"],
         "roles": ["patron"],
     }
     said = await claims(other_replica, token)
-    assert said.pop("exp") - said["iat"] == 3600
+    assert said.pop("exp") - said["iat"] == 600
     assert abs(said.pop("iat") - time.time()) < 10
+    assert said.pop("sid")
     assert said == {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -65,7 +68,7 @@ async def test_staff_stations_and_operators_log_in(
     assert made.json()["card_number"] == "S-1"
     answer = await other_replica.post("/v1/sessions", {"card_number": "S-1", "pin": "librarian"})
     session = answer.json()
-    assert (session["expires_in"], session["patron_id"]) == (hours * 3600, None)
+    assert (session["renewal_expires_in"], session["patron_id"]) == (hours * 3600, None)
     assert session["roles"] == [role]
     assert (await claims(other_replica, session["access_token"]))["sub"] == made.json()["id"]
 
@@ -271,7 +274,7 @@ async def test_a_service_logs_in_with_the_shared_secret(
     body = {"service": "circulation", "secret": settings.service_secret}
     session = (await other_replica.post("/v1/service-sessions", body)).json()
     assert (session["expires_in"], session["roles"]) == (24 * 3600, ["service"])
-    assert session["patron_id"] is None
+    assert (session["patron_id"], session["renewal_token"]) == (None, None)
     assert (await claims(other_replica, session["access_token"]))["sub"] == "circulation"
     found = await other_replica.get("/v1/patrons?card=HK1", as_=session["access_token"])
     assert found.json() == {"items": [], "next": None}

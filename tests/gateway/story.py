@@ -11,6 +11,7 @@ def whole_story() -> list[tuple[Event, datetime]]:
     told = [
         samples.patron(accounts.PatronRegistered, 1),
         samples.preferences(1),
+        samples.session_ended(),
         samples.branch(notices.BranchRegistered, 1),
         samples.title(1, "$cheap edition"),
         samples.loan(circulation.LoanCheckedOut, 1),

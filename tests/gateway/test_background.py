@@ -15,6 +15,7 @@ from tests.gateway.readiness import readiness
 from tests.support import served, until
 
 TASKS = {"watch_owners", "keep_whole", "keep_writing", "watch", "stop_in_time", "keep_keys"} | {
+    "watch_sessions",
     "relay",
     "listener",
     "jobs",
@@ -79,6 +80,7 @@ def counted() -> dict[str, float]:
         ("keep_whole", "services.gateway.views.rebuild._form"),
         ("keep_writing", "services.gateway.views.own_writes.keep_writing"),
         ("watch", "services.gateway.views.store.reads.written"),
+        ("watch_sessions", "services.gateway.views.ended_sessions.ended_sessions"),
         ("stop_in_time", "services.gateway.views.stream.stop_in_time"),
         ("keep_keys", "shared.auth.Verifier.keep_renewed"),
         ("relay", "shared.relay.hold_lease"),

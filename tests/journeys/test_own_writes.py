@@ -24,9 +24,14 @@ from tests.systems import started_system
 DAY = timedelta(days=1)
 NO_SIGN = {
     "POST /v1/sessions": "opens a session",
+    "POST /v1/sessions/renewal": "renews a session",
+    "DELETE /v1/sessions": "ends sessions, see below",
+    "DELETE /v1/sessions/current": "ends a session, see below",
     "POST /v1/unsubscriptions": "is sent by a mail program, which shows no account",
     "POST /v1/ops/keys/rotate": "is about keys",
+    "POST /v1/ops/keys/revoke": "is about keys",
     "POST /v1/staff": "is about staff",
+    "POST /v1/staff/removals": "is about staff",
     "POST /v1/me/calendar": "is shown in My Setting only",
     "DELETE /v1/me/calendar": "is shown in My Setting only",
     "POST /v1/me/family/invitations": "is shown to both, by accounts, once it is delivered",
@@ -131,6 +136,14 @@ class Account:
         url = self._library.system.url("gateway", 1) + path
         async with self._session.get(url, headers=headers) as response:
             return await response.json()
+
+    async def is_refused(self) -> None:
+        """Wait until the other gateway refuses the patron's token."""
+
+        async def refused() -> bool:
+            return bool((await self.sees()).get("code") == "unauthenticated")
+
+        await until(refused)
 
 
 async def build(running: System) -> None:
@@ -424,11 +437,13 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     assert (await account.sees())["patron"]["home_branch"] == other
     reason = {"reason": "A card was lost."}
     await account.do("POST /v1/patrons/{patron_id}/block", reason, "staff", patron_id=patron)
+    await account.is_refused()
+    library.tokens[card] = await library._log_in(card)
     assert (await account.sees())["patron"]["status"] == "blocked"
     await account.do("POST /v1/patrons/{patron_id}/unblock", reason, "staff", patron_id=patron)
     assert (await account.sees())["patron"]["status"] == "active"
     await account.do("DELETE /v1/patrons/{patron_id}", by="staff", patron_id=patron)
-    assert (await account.sees())["patron"]["status"] == "erased"
+    await account.is_refused()
 
     assert await commands(library) - account.played - set(NO_SIGN) == set()
 
@@ -442,3 +457,21 @@ async def commands(library: Library) -> set[str]:
         for method in operations
         if method in ("post", "put", "patch", "delete") and "/v1/ops/jobs/" not in path
     }
+
+
+async def test_another_gateway_refuses_the_tokens_of_a_session_that_was_ended(
+    library: Library, account: Account
+) -> None:
+    account.card = card = await library.patron(await library.branch())
+    here, there = library.tokens[card], await library._log_in(card)
+    assert (await account.sees())["patron"]["name"]
+    await account.do("DELETE /v1/sessions/current")
+    await account.is_refused()
+    assert (await library.try_("GET", "/v1/me", by=card))[0] == 401
+    library.tokens[card] = there
+    assert (await account.sees())["patron"]["name"]
+    library.tokens[card] = await library._log_in(card)
+    await account.do("DELETE /v1/sessions")
+    for token in (here, there, library.tokens[card]):
+        library.tokens[card] = token
+        await account.is_refused()

@@ -66,6 +66,8 @@ class Composed:
             "CARREL_SERVICE_SECRET": secrets.token_hex(32),
             "CARREL_CARD_KEY": secrets.token_hex(32),
             "CARREL_VISIT_KEYS": secrets.token_hex(32),
+            "CARREL_SIGNING_SECRETS": secrets.token_hex(32),
+            "CARREL_ACCESS_TOKEN_SECONDS": "86400",  # the player does not renew its tokens
             "COMPOSE_DOCKER_CLI_BUILD": "0",
             "COMPOSE_HTTP_TIMEOUT": "300",
         }

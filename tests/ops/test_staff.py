@@ -1,14 +1,15 @@
 """`carrel staff add`: the first accounts."""
 
+import asyncio
 import os
 import subprocess
 import sys
 
 import pytest
 
-from ops.direct import add_account
+from ops.direct import add_account, remove_account
 from services.accounts.app import create_app
-from services.accounts.domain.refusals import CardTaken
+from services.accounts.domain.refusals import CardTaken, NoSuchAccount
 from services.accounts.settings import Settings
 from tests.support import served
 
@@ -84,3 +85,33 @@ def test_a_database_that_is_away_is_reported_in_words(settings: Settings) -> Non
     assert refused.returncode == 1
     assert "CARREL_MONGO_URL" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+async def test_an_account_is_removed_without_an_operator(settings: Settings) -> None:
+    await add_account(settings, "op-1", "27-18-28", "Ho", "ops")
+    async with served(create_app, settings, trust_test_keys=False) as door:
+        login = {"card_number": "OP-1", "pin": "27-18-28"}
+        assert (await door.post("/v1/sessions", login)).status == 200
+        environment = {
+            **os.environ,
+            "CARREL_MONGO_URL": settings.mongo_url,
+            "CARREL_DATABASE_PREFIX": settings.database_prefix,
+            "CARREL_CARD_KEY": settings.card_key,
+        }
+        removed = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "ops", "staff", "remove", "op-1"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert removed.returncode == 0, removed.stderr
+        assert removed.stdout.startswith("Removed the account ")
+        assert (await door.post("/v1/sessions", login)).status == 401
+        database = door.app.state.database
+        assert await database.sessions.count_documents({}) == 0
+        assert await database.outbox.count_documents({"topic": "session.ended"}) == 1
+    with pytest.raises(NoSuchAccount):
+        await remove_account(settings, "op-1")

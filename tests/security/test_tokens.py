@@ -11,8 +11,12 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from services.accounts.domain.signing_key import SigningKey
+from services.accounts.settings import Settings as AccountsSettings
+from services.accounts.usecases.seal_key import private_half
 from services.settings import Settings
-from shared.auth import ALGORITHM, AUDIENCE, ISSUER
+from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
+from shared.mongo import from_document
 from tests.library import Library
 from tests.support import patient_client
 
@@ -35,7 +39,9 @@ async def key(library: Library) -> dict[str, Any]:
     found = await database.signing_keys.find_one({"published_until": None})
     client.close()
     assert found is not None
-    return found
+    assert found["private"] is None  # sealed: the attacker knows the services' secrets too
+    secrets = library.system.settings(AccountsSettings).signing_secrets
+    return found | {"private": private_half(from_document(SigningKey, dict(found)), secrets)}
 
 
 @pytest.fixture
@@ -132,7 +138,7 @@ async def test_a_signed_token_with_wrong_claims_is_rejected(
     _, claims = patron
     changed = {name: value for name, value in (claims | change).items() if value is not None}
     private = OKPKey.import_key(key["private"])
-    header = {"alg": ALGORITHM, "kid": key["kid"]}
+    header = {"alg": ALGORITHM, "kid": key["kid"], "typ": TOKEN_TYPE}
     signed = jwt.encode(header, changed, private, algorithms=[ALGORITHM])
     status, code = await refused(library, signed, path)
     assert (status, code) in ((401, "unauthenticated"), (403, "forbidden"))
@@ -150,7 +156,7 @@ async def test_a_service_token_grants_nothing_extra_through_the_gateway(
 ) -> None:
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "events", "roles": ["service"]}
-    header = {"alg": ALGORITHM, "kid": key["kid"]}
+    header = {"alg": ALGORITHM, "kid": key["kid"], "typ": TOKEN_TYPE}
     private = OKPKey.import_key(key["private"])
     signed = jwt.encode(
         header, claims | {"iat": now, "exp": now + 600}, private, algorithms=[ALGORITHM]

@@ -1,16 +1,20 @@
 """Tokens are verified with stored keys while accounts is unavailable."""
 
 import asyncio
+import time
+from typing import Any
 
 import aiohttp
 import pytest
 from fastapi import FastAPI, Response
+from joserfc.jwk import OKPKey
 
 from services.settings import Settings
+from shared import auth
 from shared.auth import Unauthenticated, Verifier, keys_from
 from shared.owners import OwnerAway
 from shared.unit_of_work import UnitOfWork
-from tests.support import loopback_server, reaching, test_keys, token, until
+from tests.support import KEY, loopback_server, reaching, test_keys, token, until
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -92,6 +96,58 @@ async def test_a_token_from_a_clock_slightly_ahead_is_accepted() -> None:
     assert (await verifier.caller(token(issued_in=10))).id == "patron-1"
     with pytest.raises(Unauthenticated):
         await verifier.caller(token(issued_in=86_400, expires_in=90_000))
+
+
+@pytest.mark.parametrize("typ", ["JWT", "logout+jwt", "", "AT+JWT"])
+async def test_a_signed_text_of_another_type_is_no_token(typ: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await Verifier(test_keys).caller(token(typ=typ))
+
+
+async def test_the_tokens_of_an_ended_session_are_rejected_and_others_are_not() -> None:
+    verifier = Verifier(test_keys)
+    ended, other, unread = [token(session_id=one) for one in ("s-1", "s-2", "s-1")]
+    for one in (ended, other):
+        assert (await verifier.caller(one)).id == "patron-1"
+    verifier.end("s-1", time.time() + 60)
+    for one in (ended, unread):
+        assert verifier.known(one) is None
+        with pytest.raises(Unauthenticated):
+            await verifier.caller(one)
+    assert (await verifier.caller(other)).session_id == "s-2"
+    assert (await verifier.caller(token())).session_id == ""
+
+
+async def test_ended_sessions_are_forgotten_once_their_tokens_have_expired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(auth, "PRUNE_FROM", 2)
+    verifier = Verifier(test_keys)
+    verifier.end("expired", time.time() - 1)
+    verifier.end("s-1", time.time() + 60)
+    verifier.end("s-2", time.time() + 60)
+    assert [verifier.has_ended(one) for one in ("expired", "s-1", "s-2")] == [False, True, True]
+
+
+async def test_tokens_of_a_revoked_key_are_rejected_and_forgotten() -> None:
+    published = [KEY]
+
+    async def keys() -> dict[str, Any]:
+        return {"keys": [key.as_dict(private=False) for key in published]}
+
+    verifier = Verifier(keys)
+    before = token()
+    assert (await verifier.caller(before)).id == "patron-1"
+    published[:] = [OKPKey.generate_key("Ed25519", auto_kid=True)]
+    renewing = asyncio.create_task(verifier.keep_renewed())
+
+    async def forgotten() -> bool:
+        return verifier.known(before) is None
+
+    await until(forgotten)
+    renewing.cancel()
+    with pytest.raises(Unauthenticated):
+        await verifier.caller(before)
 
 
 async def test_a_cached_token_is_rejected_after_its_expiry() -> None:

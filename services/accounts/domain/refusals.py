@@ -26,6 +26,14 @@ class BadCredentials(Refusal):
     reason = "Your card number or PIN is wrong."
 
 
+class SessionEnded(Refusal):
+    """A session can't be renewed: it has ended or expired, or the token was used before."""
+
+    code = "session-ended"
+    status = 401
+    reason = "Your session has ended. Please log in again."
+
+
 class Locked(Refusal):
     """Too many attempts on one card; the answer does not say whether the card exists."""
 
@@ -70,6 +78,14 @@ class NoSuchPatron(Refusal):
     code = "no-such-patron"
     status = 404
     reason = "There is no such patron."
+
+
+class NoSuchAccount(Refusal):
+    """No account of staff, a station, a contact tracer or an operator has this card number."""
+
+    code = "no-such-account"
+    status = 404
+    reason = "No account of staff, a station, a contact tracer or an operator has this card number."
 
 
 class NotSettled(Refusal):

@@ -20,7 +20,9 @@ class SigningKey:
     public: dict[str, str]
     """The public half as a JWK."""
     private: dict[str, str] | None = field(default=None, repr=False)
-    """The whole key as a JWK; deleted when another key replaces it."""
+    """The whole key as a JWK, if it is not sealed; deleted when another key replaces it."""
+    sealed: str | None = field(default=None, repr=False)
+    """The whole key, sealed with a secret that is not in the database; deleted like `private`."""
     published_until: datetime | None = None
     """Instant when its last token has expired (wall clock); None while it signs."""
     version: int = 1
@@ -31,6 +33,7 @@ def retire(key: SigningKey, at: datetime, longest_token: timedelta) -> SigningKe
     return replace(
         key,
         private=None,
+        sealed=None,
         published_until=at + longest_token + MARGIN,
         version=key.version + 1,
     )

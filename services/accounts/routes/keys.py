@@ -1,4 +1,4 @@
-"""The keys that sign tokens: publish and rotate them."""
+"""The keys that sign tokens: publish, rotate and revoke them."""
 
 from datetime import timedelta
 
@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from services.accounts.routes.fields import OwnSettings
 from services.accounts.usecases.publish_keys import public_keys
+from services.accounts.usecases.revoke_keys import RevokeKeys, revoke_keys
 from services.accounts.usecases.rotate_keys import RotateKeys, rotate_keys
 from shared.auth import Ops
 from shared.clock import wall_clock
@@ -37,15 +38,25 @@ class KeyOut(BaseModel):
 
 
 @router.get("/keys", tags=["sessions"])
-async def get_keys(db: Db, response: Response) -> KeysOut:
+async def get_keys(db: Db, response: Response, settings: OwnSettings) -> KeysOut:
     """Get the public keys that verify tokens, as a JWK set (RFC 7517)."""
     # A verifier that meets an unknown key id fetches the keys again, so caching them is safe.
     response.headers["Cache-Control"] = "public, max-age=60"
-    return KeysOut.model_validate(await public_keys(db, wall_clock()))
+    return KeysOut.model_validate(await public_keys(db, wall_clock(), settings.signing_secrets))
 
 
 @router.post("/ops/keys/rotate", status_code=201, tags=["operations"])
 async def post_key(caller: Ops, run: Run, settings: OwnSettings) -> KeyOut:
     """Replace the signing key; the former key stays published until its tokens have expired."""
     longest = timedelta(hours=settings.longest_token_hours)
-    return KeyOut(kid=await run(rotate_keys, RotateKeys(wall_clock(), longest)))
+    command = RotateKeys(wall_clock(), longest, settings.signing_secrets)
+    return KeyOut(kid=await run(rotate_keys, command))
+
+
+@router.post("/ops/keys/revoke", status_code=201, tags=["operations"])
+async def post_revocation(caller: Ops, run: Run, settings: OwnSettings) -> KeyOut:
+    """Revoke all keys, because one may have been stolen, and make a new one.
+
+    Within 15 seconds no service accepts a token that was signed before, nor that of this request.
+    """
+    return KeyOut(kid=await run(revoke_keys, RevokeKeys(settings.signing_secrets)))

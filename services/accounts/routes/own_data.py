@@ -69,10 +69,13 @@ async def put_own_contact(body: OwnContactIn, caller: auth.Patron, run: Run, db:
 @router.put("/me/pin", status_code=204, tags=["patrons"])
 @refuses(NoSuchPatron, WrongPin, Locked)
 async def put_own_pin(body: OwnPinIn, caller: auth.Patron, run: Run, db: Db) -> None:
-    """Replace the patron's own PIN.
+    """Replace the patron's own PIN, and end the patron's other sessions.
 
     A wrong PIN counts as a wrong login with the patron's card.
     """
     confirmed = await _confirmed(db, caller.id, body.pin)
     pin_hash = await hash_pin(body.new_pin.get_secret_value())
-    await run(change_own_data, ChangeOwnData(caller.id, confirmed.pin_hash, pin_hash=pin_hash))
+    command = ChangeOwnData(
+        caller.id, confirmed.pin_hash, pin_hash=pin_hash, session_id=caller.session_id
+    )
+    await run(change_own_data, command)

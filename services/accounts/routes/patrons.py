@@ -239,7 +239,7 @@ async def patch_patron(
     db: Db,
     settings: OwnSettings,
 ) -> PatronOut:
-    """Change a patron's data."""
+    """Change a patron's data. A new PIN or card ends the patron's sessions."""
     patron = await run(
         amend_patron,
         AmendPatron(
@@ -278,7 +278,7 @@ async def delete_patron(patron_id: PatronId, caller: Staff, run: Run) -> PatronR
 async def post_block(
     patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
 ) -> PatronOut:
-    """Stop a patron from borrowing, renewing and reserving."""
+    """Stop a patron from borrowing, renewing and reserving, and end their sessions."""
     patron = await run(block_patron, BlockPatron(patron_id, body.reason))
     _, holder = await queries.patron(db, patron_id)
     return PatronOut.of(patron, holder)

@@ -61,6 +61,7 @@ async def put_pin_reset(
 ) -> None:
     """Choose a new PIN with the code. This also unlocks a card after too many attempts to log in.
 
+    It ends the patron's sessions.
     After five wrong tries the code is dead. Requests for codes that were not sent are answered like
     a wrong code.
     """

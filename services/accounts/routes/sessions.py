@@ -1,19 +1,27 @@
-"""Sessions: log in with a card and a PIN, or as a service."""
+"""Sessions: log in with a card and a PIN, or as a service, and log out."""
 
 from typing import TYPE_CHECKING, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.accounts.domain.refusals import BadCredentials, Locked
+from services.accounts.domain.refusals import BadCredentials, Locked, SessionEnded
 from services.accounts.routes.fields import OwnSettings, Secret
 from services.accounts.usecases.admit_service import AdmitService, admit_service
+from services.accounts.usecases.end_sessions import (
+    EndSession,
+    EndSessions,
+    end_session,
+    end_sessions,
+)
 from services.accounts.usecases.log_in import LogIn, log_in
-from services.accounts.usecases.sign_token import Session
+from services.accounts.usecases.renew_session import renew
+from services.accounts.usecases.sign_token import SignedToken
 from services.registry import NAMES
+from shared.auth import AnyCaller
 from shared.clock import wall_clock
 from shared.http.bodies import Body
-from shared.http.dependencies import Db
+from shared.http.dependencies import Db, Run
 from shared.ids import card_digest
 from shared.refusals import refuses
 
@@ -39,6 +47,12 @@ class ServiceSessionIn(Body):
     secret: Secret = Field(max_length=200)
 
 
+class RenewalIn(Body):
+    """The newest renewal token of a session."""
+
+    renewal_token: Secret = Field(max_length=200)
+
+
 class SessionOut(BaseModel):
     """A token to send as `Authorization: Bearer …`."""
 
@@ -50,29 +64,61 @@ class SessionOut(BaseModel):
         "service."
     )
     roles: list[str]
+    renewal_token: str | None = Field(
+        description="Secret for `POST /v1/sessions/renewal`, to be used once; null: the token "
+        "can't be renewed."
+    )
+    renewal_expires_in: int | None = Field(
+        description="Seconds until the session can't be renewed any more; null: it can't at all."
+    )
 
     @classmethod
-    def of(cls, session: Session) -> "SessionOut":
-        """Build the response from a session."""
+    def of(cls, token: SignedToken) -> "SessionOut":
+        """Build the response from a token."""
         return cls(
-            access_token=session.access_token,
-            expires_in=session.expires_in,
-            patron_id=session.patron_id,
-            roles=list(session.roles),
+            access_token=token.access_token,
+            expires_in=token.expires_in,
+            patron_id=token.patron_id,
+            roles=list(token.roles),
+            renewal_token=token.renewal_token,
+            renewal_expires_in=token.renewal_expires_in,
         )
 
 
 @router.post("/sessions", tags=["sessions"])
 @refuses(BadCredentials, Locked)
-async def post_session(body: SessionIn, db: Db, settings: OwnSettings) -> SessionOut:
-    """Log in."""
-    # Not through `run`: a repeated login is a new attempt, even with the same Idempotency-Key.
+async def post_session(body: SessionIn, run: Run, settings: OwnSettings) -> SessionOut:
+    """Log in. A repeated log-in is a new one, even with the same Idempotency-Key."""
     attempt = LogIn(
         card_digest=card_digest(body.card_number, settings.card_key),
         pin=body.pin.get_secret_value(),
         at=wall_clock(),
     )
-    return SessionOut.of(await log_in(db, settings, attempt))
+    return SessionOut.of(await log_in(run, settings, attempt))
+
+
+@router.post("/sessions/renewal", tags=["sessions"])
+@refuses(SessionEnded)
+async def post_renewal(body: RenewalIn, run: Run, settings: OwnSettings) -> SessionOut:
+    """Exchange the session's newest renewal token for new tokens, before the access token expires.
+
+    Each renewal token can be used once. The former one gets the same answer for a minute, if that
+    was lost; using it later ends the session, because somebody may have copied it.
+    """
+    token = body.renewal_token.get_secret_value()
+    return SessionOut.of(await renew(run, settings, token, wall_clock()))
+
+
+@router.delete("/sessions/current", status_code=204, tags=["sessions"])
+async def delete_current_session(caller: AnyCaller, run: Run) -> None:
+    """Log out: end the session that the token belongs to. The gateway refuses the token at once."""
+    await run(end_session, EndSession(caller.id, caller.session_id))
+
+
+@router.delete("/sessions", status_code=204, tags=["sessions"])
+async def delete_sessions(caller: AnyCaller, run: Run) -> None:
+    """Log out everywhere: end all sessions of the caller's account."""
+    await run(end_sessions, EndSessions(caller.id))
 
 
 @router.post("/service-sessions", tags=["sessions"])

@@ -8,10 +8,11 @@ from pydantic import BaseModel
 from services.accounts.domain.cardholder import (
     Role,
 )
-from services.accounts.domain.refusals import CardTaken
+from services.accounts.domain.refusals import CardTaken, NoSuchAccount
 from services.accounts.routes.fields import CardNumber, Name, NewPin, OwnSettings
 from services.accounts.usecases.add_staff import AddStaff, add_staff
 from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.remove_staff import RemoveStaff, remove_staff
 from shared.auth import Ops
 from shared.http.bodies import Body
 from shared.http.dependencies import Run
@@ -28,6 +29,12 @@ class StaffIn(Body):
     pin: NewPin
     name: Name
     role: Literal["staff", "station", "tracer", "ops"]
+
+
+class RemovalIn(Body):
+    """The card of an account to remove."""
+
+    card_number: CardNumber
 
 
 class StaffOut(BaseModel):
@@ -54,3 +61,13 @@ async def post_staff(body: StaffIn, caller: Ops, run: Run, settings: OwnSettings
         ),
     )
     return StaffOut(id=staff_id, card_number=body.card_number, name=body.name, role=body.role)
+
+
+@router.post("/staff/removals", status_code=204, tags=["staff"])
+@refuses(NoSuchAccount)
+async def post_removal(body: RemovalIn, caller: Ops, run: Run, settings: OwnSettings) -> None:
+    """Remove an account of staff, a station, a contact tracer or an operator.
+
+    All its sessions end at once. Its card number can be given to another account.
+    """
+    await run(remove_staff, RemoveStaff(card_digest(body.card_number, settings.card_key)))

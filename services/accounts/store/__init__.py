@@ -1,4 +1,4 @@
-"""Collections and indexes of accounts; erasures, new PINs and links in their own modules."""
+"""Collections and indexes of accounts; those of larger subjects in modules of their own."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from services.accounts.domain.standing import Standing
 from services.accounts.store import erasures as erasures
 from services.accounts.store import family as family
 from services.accounts.store import pin_resets as pin_resets
+from services.accounts.store import sessions as sessions
 from shared.mongo import (
     Database,
     Indexes,
@@ -42,6 +43,7 @@ INDEXES: Indexes = {
     "attempts": [IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0)],
     **pin_resets.INDEXES,
     **family.INDEXES,
+    **sessions.INDEXES,
     "signing_keys": [
         IndexModel([("kid", ASCENDING)], unique=True),
         IndexModel([("published_until", ASCENDING)], expireAfterSeconds=0),
@@ -57,6 +59,7 @@ PERSONAL = (
     Personal("pin_resets", leave_out=("card_digest",)),
     Personal("links"),
     Personal("invitations", leave_out=("card_digest", "invited_id", "state")),
+    Personal("sessions", "account_id"),
 )
 
 
@@ -110,6 +113,12 @@ async def save_patrons(work: Work, *patrons: Patron) -> None:
 async def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
     """Save cardholders after a change."""
     await work.save("cardholders", *cardholders)
+
+
+async def delete_cardholder(work: Work, cardholder: Cardholder) -> None:
+    """Delete the account of staff or of a machine, with the attempts to log in to it."""
+    await work.delete("cardholders", {"_id": cardholder.id})
+    await work.delete("attempts", {"_id": cardholder.card_digest})
 
 
 async def delete_personal_data(work: Work, patron: Patron) -> None:
@@ -307,6 +316,12 @@ async def replace_key(work: Work, retired: SigningKey | None, new: SigningKey) -
     await work.add("signing_keys", new)
 
 
+async def replace_all_keys(work: Work, new: SigningKey) -> None:
+    """Delete all keys and insert one. On concurrent replacements one transaction is retried."""
+    await work.delete("signing_keys", {})
+    await work.add("signing_keys", new)
+
+
 async def find_signing_key(db: Database) -> SigningKey | None:
     """Return the same as `signing_key`, read outside any transaction."""
     found = await db.signing_keys.find_one({"published_until": None})
@@ -324,6 +339,7 @@ async def offer_first_key(db: Database, key: SigningKey) -> None:
 async def published_keys(db: Database, now: datetime) -> list[SigningKey]:
     """Return the public half of every key that may have signed a token still valid at `now`."""
     cursor = db.signing_keys.find(
-        {"$or": [{"published_until": None}, {"published_until": {"$gt": now}}]}, {"private": 0}
+        {"$or": [{"published_until": None}, {"published_until": {"$gt": now}}]},
+        {"private": 0, "sealed": 0},
     )
     return [from_document(SigningKey, document) async for document in cursor]

@@ -2,11 +2,11 @@
 
 import hmac
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.accounts.domain.refusals import BadCredentials
 from services.accounts.settings import Settings
-from services.accounts.usecases.sign_token import Session, current_key, sign
+from services.accounts.usecases.sign_token import SignedToken, current_key, sign
 from shared.mongo import Database
 
 
@@ -19,17 +19,18 @@ class AdmitService:
     at: datetime
 
 
-async def admit_service(db: Database, settings: Settings, command: AdmitService) -> Session:
-    """Return a session with the role `service`. Raises BadCredentials, also if no secret is set."""
+async def admit_service(db: Database, settings: Settings, command: AdmitService) -> SignedToken:
+    """Return a token with the role `service`. Raises BadCredentials, also if no secret is set."""
     expected = settings.service_secret.encode()
     if not hmac.compare_digest(command.secret.encode(), expected) or not expected:
         raise BadCredentials
-    key = await current_key(db)
+    secrets = settings.signing_secrets
     return sign(
-        key,
+        await current_key(db, secrets),
+        secrets,
         sub=command.service,
         role="service",
         name=command.service,
         issued_at=command.at,
-        hours=settings.token_hours("service"),
+        lifetime=timedelta(hours=settings.token_hours("service")),
     )

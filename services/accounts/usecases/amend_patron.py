@@ -8,6 +8,7 @@ from services.accounts.domain.cardholder import normal_card
 from services.accounts.domain.coming_of_age import JUNIOR
 from services.accounts.domain.patron import Patron, amend
 from services.accounts.domain.refusals import CardTaken, NoSuchPatron
+from services.accounts.usecases.end_sessions import end_all
 from services.accounts.usecases.link_cards import end_links_by_guardians
 from services.accounts.usecases.patron_events import record_patron_event
 from shared.contracts.accounts import PatronUpdated
@@ -42,8 +43,8 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     """Change the patron and return the new state. Raises NoSuchPatron or CardTaken.
 
     An event is published only if data that other services may know has changed. A new PIN unlocks
-    the card, because the patron came to the desk for it. A patron who is no longer a junior loses
-    the links to which a guardian agreed.
+    the card, because the patron came to the desk for it. A new PIN or card ends all sessions. A
+    patron who is no longer a junior loses the links to which a guardian agreed.
     """
     patron = await store.patron(work, command.patron_id)
     holder = await store.cardholder(work, command.patron_id)
@@ -68,6 +69,8 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     if command.pin_hash:
         await store.unlock(work, changed.card_digest)
         await store.pin_resets.delete_of_card(work, changed.card_digest)
+    if command.pin_hash or new_card:
+        await end_all(work, patron.id)
     amended = amend(
         patron,
         category=command.category,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from services.accounts import store
 from services.accounts.domain.patron import Patron, block
 from services.accounts.domain.refusals import NoSuchPatron
+from services.accounts.usecases.end_sessions import end_all
 from services.accounts.usecases.patron_events import record_block_event
 from shared.unit_of_work import Work
 
@@ -18,7 +19,10 @@ class BlockPatron:
 
 
 async def block_patron(work: Work, command: BlockPatron) -> Patron:
-    """Block the patron and return the new state. Raises NoSuchPatron or AlreadyBlocked."""
+    """Block the patron, end their sessions and return the new state.
+
+    A blocked patron may log in again. Raises NoSuchPatron or AlreadyBlocked.
+    """
     patron = await store.patron(work, command.patron_id)
     holder = await store.cardholder(work, command.patron_id)
     if patron is None or holder is None:
@@ -28,5 +32,6 @@ async def block_patron(work: Work, command: BlockPatron) -> Patron:
     await store.save_cardholders(
         work, replace(holder, status_reason=command.reason, version=holder.version + 1)
     )
+    await end_all(work, patron.id)
     record_block_event(work, patron, blocked)
     return blocked

@@ -6,6 +6,7 @@ from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.refusals import NoSuchPatron, WrongPin
 from services.accounts.usecases.amend_patron import Contact
+from services.accounts.usecases.end_sessions import end_all
 from shared.unit_of_work import Work
 
 
@@ -18,12 +19,15 @@ class ChangeOwnData:
     """Hash of the PIN that was confirmed: if it has been replaced since, nothing changes."""
     contact: Contact | None = field(default=None, repr=False)
     pin_hash: str | None = field(default=None, repr=False)
+    session_id: str = ""
+    """Session of the caller: a new PIN ends all others."""
 
 
 async def change_own_data(work: Work, command: ChangeOwnData) -> Cardholder:
     """Change the patron's data and return it. Raises NoSuchPatron or WrongPin.
 
-    No event is published: other services know neither addresses nor PINs.
+    Of a new PIN only the end of the other sessions is published: other services know neither
+    addresses nor PINs.
     """
     holder = await store.cardholder(work, command.patron_id)
     if holder is None or await store.patron(work, command.patron_id) is None:
@@ -42,4 +46,5 @@ async def change_own_data(work: Work, command: ChangeOwnData) -> Cardholder:
         await store.save_cardholders(work, changed)
     if command.pin_hash:
         await store.pin_resets.delete_of_card(work, holder.card_digest)
+        await end_all(work, holder.id, but=command.session_id)
     return changed

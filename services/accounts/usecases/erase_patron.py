@@ -15,6 +15,7 @@ from services.accounts import store
 from services.accounts.domain.erasure import Erasure, StillOpen
 from services.accounts.domain.patron import Patron, erase
 from services.accounts.domain.refusals import NoSuchPatron, NotSettled
+from services.accounts.usecases.end_sessions import end_all
 from services.accounts.usecases.invite_member import erase_invitations
 from services.accounts.usecases.link_cards import end_links_of_erased
 from services.accounts.usecases.patron_events import record_patron_event
@@ -109,5 +110,6 @@ async def erase_patron(work: Work, command: ErasePatron) -> Patron:
     await end_links_of_erased(work, patron.id)
     await erase_invitations(work, patron.id, patron.card_digest)
     await store.delete_personal_data(work, patron)
+    await end_all(work, patron.id)
     record_patron_event(work, PatronErased, erased)
     return erased

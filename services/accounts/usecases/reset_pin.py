@@ -13,6 +13,7 @@ from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.pin_reset import PinReset
 from services.accounts.domain.refusals import TooManyResets, WrongResetCode
 from services.accounts.usecases.check_pin import hash_pin, pin_matches
+from services.accounts.usecases.end_sessions import end_all
 from shared.contracts.accounts import PinReset as PinResetEvent
 from shared.contracts.accounts import PinResetRequested
 from shared.ids import new_id
@@ -103,7 +104,10 @@ async def enter_code(run: Run, command: EnterCode, key: str) -> None:
 
 
 async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
-    """Replace the PIN, unlock the card, and end other requests. Raises WrongResetCode."""
+    """Replace the PIN, unlock the card, end other requests and all sessions.
+
+    Raises WrongResetCode.
+    """
     reset = await store.pin_resets.get(work, command.reset_id)
     if reset is None or reset.state != "sent" or reset.patron_id is None:
         raise WrongResetCode
@@ -115,5 +119,6 @@ async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
     await store.pin_resets.delete_of_card(work, holder.card_digest, but=reset.id)
     await store.pin_resets.save(work, rules.used(reset))
     await store.unlock(work, holder.card_digest)
+    await end_all(work, holder.id)
     work.record(PinResetEvent(patron_id=holder.id, reset_id=reset.id, version=2))
     return changed

@@ -1,6 +1,6 @@
 """Replace the key that signs tokens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.accounts import store
@@ -15,6 +15,8 @@ class RotateKeys:
 
     at: datetime
     longest_token: timedelta
+    secrets: str = field(default="", repr=False)
+    """Secrets that seal the new key, the newest first, separated by commas; or empty."""
 
 
 async def rotate_keys(work: Work, command: RotateKeys) -> str:
@@ -24,7 +26,7 @@ async def rotate_keys(work: Work, command: RotateKeys) -> str:
     signed has expired.
     """
     current = await store.signing_key(work)
-    new = make_key(int(current.id) + 1 if current else 1)
+    new = make_key(int(current.id) + 1 if current else 1, command.secrets)
     retired = retire(current, command.at, command.longest_token) if current else None
     await store.replace_key(work, retired, new)
     return new.kid

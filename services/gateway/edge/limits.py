@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.settings import Settings
 from services.gateway.views.store import buckets
-from services.gateway.web.session import SESSION
+from services.gateway.web.session import SESSION, tokens_in
 from shared.auth import Unauthenticated, Verifier
 from shared.http.problems import TOO_MANY_REQUESTS, problem
 from shared.owners import OwnerAway
@@ -135,7 +135,7 @@ class Limits:
     async def _limits(self, scope: Scope) -> list[tuple[str, str, int]]:
         """Return name, bucket and requests per minute of each limit that applies to a request."""
         settings = self._settings
-        if _is_about_pins(scope["path"]):  # with a token or without
+        if _is_about_pins(scope):  # with a token or without
             return [("log-in", f"log-in {_address(scope)}", settings.login_per_minute)]
         if scope["path"] == "/v1/guest-enquiries" and scope["method"] == "POST":
             return [("ask", f"ask {_address(scope)}", settings.ask_per_minute)]
@@ -183,12 +183,14 @@ def token_of(headers: Headers) -> str:
     if token:
         return token.strip() if scheme.lower() == "bearer" else ""
     cookies = cookie_parser(headers.get("cookie", ""))
-    return cookies.get(SESSION) or cookies.get(f"__Host-{SESSION}", "")
+    return tokens_in(cookies.get(SESSION) or cookies.get(f"__Host-{SESSION}", "")).access
 
 
-def _is_about_pins(path: str) -> bool:
-    """Return whether a path is open to guesses of PINs, or of codes to choose one."""
-    return path == "/v1/sessions" or path.startswith("/v1/pin-resets")
+def _is_about_pins(scope: Scope) -> bool:
+    """Return whether a request may be a guess of a PIN, or of a code to choose one."""
+    path: str = scope["path"]
+    logs_in = path == "/v1/sessions" and scope["method"] != "DELETE"
+    return logs_in or path.startswith("/v1/pin-resets")
 
 
 def _is_probe(path: str) -> bool:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.edge.cached_overview import CachedOverview
 from services.gateway.edge.limits import Limits, token_of
 from services.gateway.settings import Settings
+from services.gateway.web.renewal import RenewSession
 from services.gateway.web.uploads import has_files
 from services.gateway.web.visit import MOST_FILES
 from services.uploads import is_upload, largest_body
@@ -124,7 +125,11 @@ def protect(app: FastAPI, settings: Settings) -> None:
         )
     app.add_middleware(Edge, settings=settings)
     # Inside the chassis' layer, so that it logs and counts the responses given here.
-    app.user_middleware += [Middleware(Limits, settings=settings), Middleware(CachedOverview)]
+    app.user_middleware += [
+        Middleware(RenewSession),
+        Middleware(Limits, settings=settings),
+        Middleware(CachedOverview),
+    ]
 
 
 def largest_of_callers(settings: Settings) -> Callable[[Scope], int]:
@@ -178,4 +183,4 @@ def _has_type(headers: dict[bytes, bytes], wanted: bytes, unnamed: bytes) -> boo
 
 def _has_secret(scope: Scope) -> bool:
     path: str = scope["path"]
-    return path == "/v1/sessions"
+    return path in ("/v1/sessions", "/v1/sessions/renewal")

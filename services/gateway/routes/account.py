@@ -299,7 +299,8 @@ async def get_stream(
 
     An `account` event has the parts of `GET /v1/me` that changed, each in full; the first has all
     of them. A client that reconnects with Last-Event-ID gets what it missed. The `end` event says
-    why the stream ends (`token-expired`, `stopping`, `slow`); its `retry` says when to reconnect.
+    why the stream ends (`token-expired`, `session-ended`, `stopping`, `slow`); its `retry` says
+    when to reconnect.
     """
     return stream.stream(request.app, caller, now, last_event_id)
 

@@ -14,9 +14,10 @@ import structlog
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
+from services.gateway.views import ended_sessions
 from services.gateway.views.projection import fold
 from services.gateway.views.store import writes
-from services.gateway.views.store.changes import Change, Row
+from services.gateway.views.store.changes import Change, Erasure, SessionEnd, ViewChange
 from shared.contracts import published
 
 log = structlog.get_logger()
@@ -49,6 +50,10 @@ class OwnWrites:
             return False
         if not folded:
             return True
+        # This replica refuses the tokens now, even if the store can't be written.
+        ended_sessions.refuse(
+            self._app, [change for change in folded if isinstance(change, SessionEnd)]
+        )
         try:
             async with asyncio.timeout(within):
                 await writes.apply(self._app.state.database, folded)
@@ -62,7 +67,8 @@ class OwnWrites:
     def holds(self, patron_id: str) -> bool:
         """Return whether this process holds a change that the patron's view lacks."""
         return any(
-            not isinstance(change, Row) and change.patron_id == patron_id for change in self._held
+            isinstance(change, ViewChange | Erasure) and change.patron_id == patron_id
+            for change in self._held
         )
 
     async def write_held_of(self, patron_id: str) -> None:

@@ -9,9 +9,14 @@ from datetime import date, datetime
 from functools import singledispatch
 
 from services.gateway.views.open_items import OPEN_REGISTRATIONS
-from services.gateway.views.store.changes import Change, Erasure, Row, ViewChange
+from services.gateway.views.store.changes import Change, Erasure, Row, SessionEnd, ViewChange
 from shared.contracts import Event
-from shared.contracts.accounts import LinkSnapshot, PatronSnapshot, PreferencesChanged
+from shared.contracts.accounts import (
+    LinkSnapshot,
+    PatronSnapshot,
+    PreferencesChanged,
+    SessionEnded,
+)
 from shared.contracts.circulation import (
     ChargeSnapshot,
     HoldSnapshot,
@@ -83,6 +88,11 @@ def _fold_link(event: LinkSnapshot, at: datetime) -> Sequence[Change]:
     path = f"family.{_field(event.link_id)}"
     ends = not event.linked
     return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+
+
+@fold.register
+def _fold_session(event: SessionEnded, at: datetime) -> Sequence[Change]:
+    return [SessionEnd(event.session_id, event.account_id, event.expires_at)]
 
 
 @fold.register

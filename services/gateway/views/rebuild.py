@@ -24,7 +24,7 @@ from pymongo.errors import PyMongoError
 
 from services.gateway.views.projection import fold
 from services.gateway.views.store import builds, writes
-from services.gateway.views.store.changes import Change, ViewChange
+from services.gateway.views.store.changes import AccountChange, Change, SessionEnd, ViewChange
 from services.gateway.views.store.schema import FORM, Collections
 from services.registry import SERVICES
 from shared.bus.dead_letters import describe
@@ -238,7 +238,7 @@ def is_of_a_patron(contract: type[Event]) -> bool:
 
 async def told_by(
     owners: Owners, service: str, kind: str, contract: type[Event], **only: str
-) -> AsyncIterator[tuple[int, list[Change]]]:
+) -> AsyncIterator[tuple[int, list[AccountChange]]]:
     """Yield an owner's snapshots of a kind in pages: count and changes. Raises OwnerAway.
 
     `only` may be a `patron`, or a `sample`: the number of resources to pick at random.
@@ -256,6 +256,7 @@ async def told_by(
             replace(change, source=service) if isinstance(change, ViewChange) else change
             for event in events
             for change in fold(event, page.as_of)
+            if not isinstance(change, SessionEnd)
         ]
         yield len(events), changes
         after = page.next

@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.gateway.views.store import reads
 from services.gateway.views.store.schema import WHOLE
-from shared.auth import Caller
+from shared.auth import Caller, Verifier
 from shared.clock import wall_clock
 from shared.http.problems import UNAVAILABLE, problem
 from shared.owners import OwnerAway
@@ -143,7 +143,7 @@ async def stop_in_time(app: FastAPI) -> None:
 
 
 def stream(app: FastAPI, caller: Caller, now: datetime, last_event_id: str) -> Response:
-    """Return the caller's account as server-sent events, until their token expires.
+    """Return the caller's account as server-sent events, until their token expires or is refused.
 
     `last_event_id` says what the reader has: the id of its last event, or the `event_id` of an
     account that `GET /v1/me` answered. Without one that can be used, the first event has all parts.
@@ -157,7 +157,11 @@ def stream(app: FastAPI, caller: Caller, now: datetime, last_event_id: str) -> R
         account: dict[str, Any] = await app.state.overviews.look(caller, now + passed)
         return account
 
-    return _Stream(app.state.streams, look, caller, last_event_id)
+    def refused() -> bool:
+        verifier: Verifier = app.state.verifier
+        return verifier.has_ended(caller.session_id)
+
+    return _Stream(app.state.streams, look, caller, refused, last_event_id)
 
 
 def event_id(account: Mapping[str, Any]) -> str:
@@ -182,6 +186,7 @@ class _Stream(Response):
         streams: Streams,
         look: Callable[[], Awaitable[dict[str, Any]]],
         caller: Caller,
+        refused: Callable[[], bool],
         last_event_id: str,
     ) -> None:
         super().__init__(
@@ -192,6 +197,7 @@ class _Stream(Response):
         self._streams = streams
         self._account = look
         self._caller = caller
+        self._refused = refused
         self._has = last_event_id
         self._wake = asyncio.Event()
 
@@ -240,6 +246,8 @@ class _Stream(Response):
                 return "stopping"
             if wall_clock().timestamp() >= self._caller.expires_at:
                 return "token-expired"
+            if self._refused():
+                return "session-ended"
             event = b""
             if self._wake.is_set() or time.monotonic() >= look_at:
                 look_at = time.monotonic() + LOOK_SECONDS

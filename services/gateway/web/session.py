@@ -9,7 +9,7 @@ import hmac
 import secrets
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,11 +21,44 @@ GUEST = "carrel_guest"
 MESSAGES = "carrel_said"
 LANGUAGE = "carrel_language"
 
+RENEWED = "renewed"
+"""Name in the state of a request of the access token that was renewed for it."""
+NOT_RENEWED = "not_renewed"
+"""Name in the state of a request whose session could not be renewed, because accounts is away."""
 _MESSAGES_SECONDS = 60
 _MESSAGES_ROOM = 3_600
 """Maximum characters of messages: a browser keeps a cookie of about 4,000 bytes."""
 _LANGUAGE_SECONDS = 365 * 24 * 3600
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens in the session cookie; empty if there are none."""
+
+    access: str = field(repr=False)
+    renewal: str = field(default="", repr=False)
+
+    @property
+    def cookie(self) -> str:
+        """The value of the cookie: one for both, so that a browser never mixes two pairs."""
+        return f"{self.access}~{self.renewal}" if self.renewal else self.access
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """Claims of the access token, unverified; empty if it can't be read."""
+        try:
+            part = self.access.split(".")[1]
+            claims = orjson.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        except (IndexError, ValueError):
+            return {}
+        return claims if isinstance(claims, dict) else {}
+
+
+def tokens_in(value: str) -> Tokens:
+    """Return the tokens in the value of a session cookie."""
+    access, _, renewal = value.partition("~")
+    return Tokens(access, renewal)
 
 
 class ForgedForm(Exception):
@@ -48,6 +81,14 @@ class FlashMessage:
 def cookie(request: Request, name: str) -> str:
     """Return the value of a cookie of ours, or ""."""
     return request.cookies.get(_full(request, name), "")
+
+
+def access_token(request: Request) -> str:
+    """Return the visitor's access token: the one renewed for this request, else that of the cookie.
+
+    Empty if there is none.
+    """
+    return getattr(request.state, RENEWED, "") or tokens_in(cookie(request, SESSION)).access
 
 
 def keep(
@@ -83,8 +124,13 @@ def keep_language(request: Request, response: Response, code: str) -> None:
 
 
 def bound_to(request: Request) -> str:
-    """Return the cookie that binds this browser's forms: session, else guest, else ""."""
-    return cookie(request, SESSION) or cookie(request, GUEST)
+    """Return what binds this browser's forms: the session, else the cookie of a guest, else "".
+
+    A session keeps its id when its tokens are renewed, and a form is bound to that.
+    """
+    tokens = tokens_in(cookie(request, SESSION))
+    session_id = tokens.claims.get("sid")
+    return str(session_id) if session_id else tokens.access or cookie(request, GUEST)
 
 
 def new_guest() -> str:

@@ -57,8 +57,9 @@ async def post_log_in(visit: Anyone) -> Response:
     inside = replace(visit, caller=await visit.request.app.state.verifier.caller(token))
     response = _after_log_in(inside)
     session.drop(visit.request, response, session.GUEST)
-    # Without an expiry: it ends with the browser session, and its token expires by itself.
-    session.keep(visit.request, response, session.SESSION, token)
+    # Without an expiry: it ends with the browser session, and its tokens expire by themselves.
+    tokens = session.Tokens(token, opened["renewal_token"] or "")
+    session.keep(visit.request, response, session.SESSION, tokens.cookie)
     await _keep_preference(inside, response)
     return response
 
@@ -83,8 +84,19 @@ async def _keep_preference(inside: Visit, response: Response) -> None:
 
 @router.post("/log-out")
 async def post_log_out(visit: Anyone) -> Response:
-    """Log out, and clear the browser's cache of what was shown."""
-    response = visit.go("/log-in", FlashMessage("logged-out", {}))
+    """Log out, here or on all devices, and clear the browser's cache of what was shown.
+
+    Without accounts the browser is still logged out, but "on all devices" fails.
+    """
+    said = "logged-out"
+    if visit.text("everywhere"):
+        reply = await visit.api.send("DELETE", "/v1/sessions")
+        if not reply.done and reply.status != 401:
+            raise reply.failure()
+        said = "logged-out-everywhere"
+    elif visit.caller:
+        await visit.api.send("DELETE", "/v1/sessions/current")
+    response = visit.go("/log-in", FlashMessage(said, {}))
     session.drop(visit.request, response, session.SESSION)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response

@@ -128,7 +128,9 @@ class ProblemPages:
     async def _page(scope: Scope, problem: Message, body: bytes) -> Response:
         page = await problem_page(Request(scope), problem["status"], orjson.loads(body)["code"])
         for name, value in problem["headers"]:
-            if name.lower() not in (b"content-type", b"content-length"):
+            if name.lower() == b"set-cookie":
+                page.raw_headers.append((name, value))
+            elif name.lower() not in (b"content-type", b"content-length"):
                 page.headers[name.decode()] = value.decode("latin-1")
         return page
 

@@ -243,8 +243,9 @@ class _Context:
 
     def _form_token(self) -> str:
         caller = self._visit.caller
-        binding = caller.token if caller else session.bound_to(self._visit.request)
-        binding = binding or self.new_guest
+        # After a log-in the request has no cookie of the session yet.
+        own = caller.session_id or caller.token if caller else ""
+        binding = own or session.bound_to(self._visit.request) or self.new_guest
         if not binding:
             binding = self.new_guest = session.new_guest()
         return session.form_token(self._visit.secret, binding)
@@ -336,11 +337,13 @@ def _language(request: Request) -> Language:
 
 
 async def _caller(request: Request) -> Caller | None:
-    token = session.cookie(request, session.SESSION)
+    token = session.access_token(request)
     verifier: Verifier = request.app.state.verifier
     try:
         return await verifier.caller(token) if token else None
     except Unauthenticated:
+        if getattr(request.state, session.NOT_RENEWED, False):
+            raise OwnerAway("accounts") from None
         return None
 
 

@@ -11,6 +11,7 @@ MESSAGES = {
     ),
     "session-ended": marked("Your session has ended. Please log in again."),
     "logged-out": marked("You have logged out."),
+    "logged-out-everywhere": marked("You have logged out on all devices."),
     "renewed": marked("%(title)s: renewed until %(due_on)s. Reference %(reference)s."),
     "renewed-charged": marked(
         "%(title)s: renewed until %(due_on)s. Reference %(reference)s. You've been "

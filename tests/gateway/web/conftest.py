@@ -17,11 +17,18 @@ CARD, PIN = "HK0001", "135790"
 
 
 @pytest.fixture
-async def accounts(settings: Settings) -> AsyncIterator[Api]:
+def access_token_seconds() -> int:
+    """Lifetime of an access token; a test that waits for renewals parametrizes it."""
+    return 600
+
+
+@pytest.fixture
+async def accounts(settings: Settings, access_token_seconds: int) -> AsyncIterator[Api]:
     """Accounts, with one patron."""
     told = settings.model_copy(update=SECRETS).model_dump()
-    async with served(create_accounts, AccountsSettings(**told), trust_test_keys=False) as api:
-        own, api.app.state.verifier = api.app.state.verifier, Verifier(test_keys)
+    own = AccountsSettings(**told, access_token_seconds=access_token_seconds)
+    async with served(create_accounts, own, trust_test_keys=False) as api:
+        verifier, api.app.state.verifier = api.app.state.verifier, Verifier(test_keys)
         body = {
             "card_number": CARD,
             "pin": PIN,
@@ -32,7 +39,7 @@ async def accounts(settings: Settings) -> AsyncIterator[Api]:
         }
         as_staff = token("staff-1", ["staff"])
         assert (await api.post("/v1/patrons", body, as_=as_staff)).status == 201
-        api.app.state.verifier = own
+        api.app.state.verifier = verifier
         yield api
 
 

@@ -36,6 +36,52 @@ async def test_a_patron_logs_in_sees_the_account_and_logs_out(browser: Browser) 
     assert (await browser.get("/")).path == "/log-in"
 
 
+async def test_a_copied_cookie_is_worthless_after_log_out(browser: Browser, site: Api) -> None:
+    await log_in(browser)
+    copied = browser.has("carrel_session")
+    await browser.submit(await browser.get("/"), "/log-out")
+    browser.give("carrel_session", copied)
+    assert (await browser.get("/")).path == "/log-in"
+    assert (await site.get("/v1/me", as_=copied.partition("~")[0])).status == 401
+
+
+async def test_a_patron_logs_out_on_all_devices(browser: Browser, site: Api) -> None:
+    async with Browser(site.url) as phone:
+        for one in (browser, phone):
+            await log_in(one)
+        setting = await browser.get("/setting?lang=en")
+        [_, everywhere] = [form for form in setting.forms if form.action == "/log-out"]
+        left = await browser.post("/log-out", everywhere.fields)
+        assert (left.path, browser.has("carrel_session")) == ("/log-in", "")
+        assert "You have logged out on all devices." in left.text
+        assert (await phone.get("/")).path == "/log-in"
+        await log_in(phone)
+        assert (await phone.get("/")).path == "/"
+
+
+async def test_a_new_pin_logs_out_other_devices_and_not_this_one(
+    browser: Browser, site: Api
+) -> None:
+    async with Browser(site.url) as phone:
+        for one in (browser, phone):
+            await log_in(one)
+        chosen = {"pin": PIN, "new_pin": "31-41-59", "repeated_pin": "31-41-59"}
+        changed = await browser.submit(await browser.get("/setting"), "/setting/pin", **chosen)
+        assert (changed.status, changed.path) == (200, "/setting")
+        assert (await phone.get("/")).path == "/log-in"
+
+
+async def test_without_accounts_this_browser_is_logged_out_but_not_others(lone_site: Api) -> None:
+    async with Browser(lone_site.url) as browser:
+        browser.give("carrel_session", token(session_id="session-1"))
+        page = await browser.get("/log-out")
+        fields = page.form("/log-out").fields
+        failed = await browser.post("/log-out", [*fields, ("everywhere", "yes")])
+        assert (failed.status, bool(browser.has("carrel_session"))) == (503, True)
+        left = await browser.post("/log-out", fields)
+        assert (left.path, browser.has("carrel_session")) == ("/log-in", "")
+
+
 async def test_the_token_is_only_in_a_cookie_that_scripts_cannot_read(
     browser: Browser,
 ) -> None:

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 
 from pymongo import UpdateOne
 
-from services.gateway.views.store.schema import BUCKETS, BUILDS, FORM, VIEWS, WHOLE, Building
+from services.gateway.views.store.schema import (
+    BUCKETS,
+    BUILDS,
+    FORM,
+    SESSIONS,
+    VIEWS,
+    WHOLE,
+    Building,
+)
 from shared.clock import wall_clock
 from shared.mongo import Database, ensure_indexes
 
@@ -25,7 +33,7 @@ async def begin_build(database: Database, build: str) -> Building:
     building = Building(database, build)
     views = {f"{building.prefix}{name}": models for name, models in VIEWS.items()}
     # The whole database may have been lost together with the views.
-    await ensure_indexes(database, {**views, **BUCKETS})
+    await ensure_indexes(database, {**views, **BUCKETS, **SESSIONS})
     await building["account_views"].insert_one(
         {"_id": WHOLE, "begun": wall_clock(), "since": None, "form": FORM}
     )

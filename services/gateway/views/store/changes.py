@@ -1,4 +1,4 @@
-"""The changes that events make: of a patron's view, or of a row that all accounts share."""
+"""The changes that events make: of a patron's view, a row that all accounts share, or a session."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,7 +55,21 @@ class Row:
     """Same as in ViewChange, like `recorded_at`."""
 
 
-Change = ViewChange | Erasure | Row
+@dataclass(frozen=True)
+class SessionEnd:
+    """The end of a session, whose tokens are refused until they expire."""
+
+    session_id: str
+    account_id: str
+    expires_at: datetime
+    """Instant by the wall clock when its last token expires."""
+    recorded_at: datetime | None = None
+    """Same as in ViewChange."""
+
+
+AccountChange = ViewChange | Erasure | Row
+"""A change of what accounts show."""
+Change = AccountChange | SessionEnd
 
 TABLES = {
     "title": "titles",

@@ -29,7 +29,12 @@ BUCKETS: Indexes = {
     # A bucket without a draw for a minute is full again, the same as a missing one.
     "buckets": [IndexModel([("at", ASCENDING)], expireAfterSeconds=90)],
 }
-INDEXES: Indexes = {**VIEWS, **BUCKETS}
+ENDED_SESSIONS = "ended_sessions"
+SESSIONS: Indexes = {
+    # Once the tokens of a session have expired, nobody needs to know that it had ended.
+    ENDED_SESSIONS: [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
+}
+INDEXES: Indexes = {**VIEWS, **BUCKETS, **SESSIONS}
 
 WHOLE = "#whole"
 """Id of the document among the views that marks them as complete.

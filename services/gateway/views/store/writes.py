@@ -22,9 +22,11 @@ from services.gateway.views.store.changes import (
     Change,
     Erasure,
     Row,
+    SessionEnd,
     ViewChange,
 )
-from services.gateway.views.store.schema import WHOLE, Collections
+from services.gateway.views.store.ended_sessions import session_end_write
+from services.gateway.views.store.schema import ENDED_SESSIONS, WHOLE, Collections
 from shared.mongo import Database, Document
 
 LATE = timedelta(minutes=2)
@@ -50,6 +52,8 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
     for change in changes:
         if isinstance(change, Row):
             writes.setdefault(TABLES[change.kind], []).append(_row_write(change))
+        elif isinstance(change, SessionEnd):
+            writes.setdefault(ENDED_SESSIONS, []).append(session_end_write(change))
         elif isinstance(change, Erasure):
             writes.setdefault("account_views", []).append(_erasure_write(change))
         else:
@@ -99,13 +103,20 @@ async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequen
     whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
     since, begun = whole.get("forgotten"), whole.get("begun")
     in_time = [
-        c for c in changes if since is None or c.recorded_at is None or c.recorded_at >= since
+        c
+        for c in changes
+        if since is None
+        or c.recorded_at is None
+        or c.recorded_at >= since
+        or isinstance(c, SessionEnd)
     ]
     if begun is None:
         return in_time
     return [
         replace(c, creates=False)
-        if not isinstance(c, Erasure) and c.recorded_at and c.recorded_at < begun - LATE
+        if not isinstance(c, Erasure | SessionEnd)
+        and c.recorded_at
+        and c.recorded_at < begun - LATE
         else c
         for c in in_time
     ]

@@ -37,8 +37,9 @@
       refresh();
     });
     source.addEventListener("end", function (event) {
-      if (JSON.parse(event.data).reason === "token-expired") {
-        location.reload(); // nobody is logged in any more, so nothing stays on the screen
+      // The page is fetched with a renewed token, or redirects: then nothing stays on the screen.
+      if (["token-expired", "session-ended"].includes(JSON.parse(event.data).reason)) {
+        refresh();
       }
     });
     source.addEventListener("error", function () {
@@ -62,7 +63,7 @@
   async function refresh() {
     const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
     if (answer.redirected) {
-      location.reload(); // logged out in another window
+      location.reload(); // logged out: in another window, on another device, or because the session is over
       return;
     }
     if (!answer.ok) {

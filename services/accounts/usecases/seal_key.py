@@ -1,0 +1,60 @@
+"""Seal the private half of a signing key, so that a copy of the database can't sign tokens."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+
+import orjson
+import structlog
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from services.accounts.domain.signing_key import SigningKey
+from shared.owners import OwnerAway
+
+log = structlog.get_logger()
+
+
+def sealed_half(private: Mapping[str, str], secrets: str) -> str | None:
+    """Return a private half sealed with the first secret; None if no secret is set."""
+    box = _box(secrets)
+    return box.encrypt(orjson.dumps(private)).decode() if box else None
+
+
+def can_sign(key: SigningKey, secrets: str) -> bool:
+    """Return whether the private half of the key can be read with one of the secrets."""
+    return _private_half(key, secrets) is not None
+
+
+def private_half(key: SigningKey, secrets: str) -> dict[str, str]:
+    """Return the private half of the signing key as a JWK.
+
+    Raises OwnerAway if none of the secrets has sealed it: nobody can log in until that is mended.
+    """
+    private = _private_half(key, secrets)
+    if private is None:
+        log.error("the signing key can't be read: CARREL_SIGNING_SECRETS lacks its secret")
+        raise OwnerAway("accounts")
+    return private
+
+
+def _private_half(key: SigningKey, secrets: str) -> dict[str, str] | None:
+    if key.sealed is None:
+        return key.private
+    box = _box(secrets)
+    if box is None:
+        return None
+    try:
+        opened: dict[str, str] = orjson.loads(box.decrypt(key.sealed))
+    except InvalidToken:
+        return None
+    return opened
+
+
+def _box(secrets: str) -> MultiFernet | None:
+    given = [one.strip() for one in secrets.split(",") if one.strip()]
+    return MultiFernet([_fernet(one) for one in given]) if given else None
+
+
+def _fernet(secret: str) -> Fernet:
+    digest = hashlib.sha256(f"carrel signing\n{secret}".encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))
