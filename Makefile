@@ -83,7 +83,7 @@ clean:
 
 # "compat" puts this folder itself on the path: packages that appear later are found without a new install.
 # Installed in place where a working .venv is there, so that a changed lock does not start from nothing.
-.venv/requirements.stamp: requirements.lock requirements-test.lock requirements-build.lock
+.venv/requirements.stamp: requirements.lock requirements-analytics.lock requirements-test.lock requirements-build.lock
 	@set -e; \
 	if ! $(PY) -c 'import pip' >/dev/null 2>&1; then \
 		found=; \
@@ -100,7 +100,7 @@ clean:
 	echo "Installing the locked requirements into .venv (first run only, about a minute)…"; \
 	pip="$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes"; \
 	$$pip -r requirements-build.lock; \
-	$$pip --no-build-isolation -r requirements.lock -r requirements-test.lock; \
+	$$pip --no-build-isolation -r requirements.lock -r requirements-analytics.lock -r requirements-test.lock; \
 	touch $@
 
 .venv/project.stamp: .venv/requirements.stamp pyproject.toml
