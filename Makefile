@@ -12,7 +12,7 @@ help:
 	@echo "make test-kafka   the bus and the journeys on Apache Kafka; needs Java 17 and Maven"
 	@echo "make test-faults  the fault tests on Apache Kafka, with 200 seeds of kill -9; prints the table of results"
 	@echo "make test-alone  the fault tests of clusters of three nodes, one at a time"
-	@echo "make test-web   the pages in a real browser; needs chromium and npm, on Debian with fonts-noto-cjk"
+	@echo "make test-web   the pages in a real browser, the AsyncAPI document in its parser; needs chromium and npm, on Debian with fonts-noto-cjk"
 	@echo "make test-mutants  rules broken on purpose; the test of the state model must detect each"
 	@echo "make check  lint, format, types, language, contracts, import rules"
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
@@ -49,12 +49,12 @@ test-mutants: .venv/project.stamp
 	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
 
 # Screenshots of the main pages are left in .data/screenshots. Two processes: browsers leave no core idle.
-test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json
-	@CARREL_SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web
+test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json tests/contracts/node/node_modules/.package-lock.json
+	@CARREL_SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web tests/contracts
 
-# axe-core, which looks at the pages in the tests. npm writes the target itself.
-tests/web/node_modules/.package-lock.json: tests/web/package.json tests/web/package-lock.json
-	@cd tests/web && npm ci --silent --ignore-scripts --no-audit --no-fund
+# axe-core, which looks at the pages in the tests, and AsyncAPI's parser. npm writes the target itself.
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	@cd $* && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 check: .venv/project.stamp
@@ -78,12 +78,12 @@ translations: .venv/project.stamp
 			--omit-header; done ) || exit 1; done
 
 clean:
-	@rm -rf .venv .data tests/web/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info
+	@rm -rf .venv .data tests/web/node_modules tests/contracts/node/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # "compat" puts this folder itself on the path: packages that appear later are found without a new install.
 # Installed in place where a working .venv is there, so that a changed lock does not start from nothing.
-.venv/requirements.stamp: requirements.lock requirements-test.lock requirements-build.lock
+.venv/requirements.stamp: requirements.lock requirements-analytics.lock requirements-test.lock requirements-build.lock
 	@set -e; \
 	if ! $(PY) -c 'import pip' >/dev/null 2>&1; then \
 		found=; \
@@ -100,7 +100,7 @@ clean:
 	echo "Installing the locked requirements into .venv (first run only, about a minute)…"; \
 	pip="$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes"; \
 	$$pip -r requirements-build.lock; \
-	$$pip --no-build-isolation -r requirements.lock -r requirements-test.lock; \
+	$$pip --no-build-isolation -r requirements.lock -r requirements-analytics.lock -r requirements-test.lock; \
 	touch $@
 
 .venv/project.stamp: .venv/requirements.stamp pyproject.toml

@@ -13,19 +13,10 @@ from ops.audit.findings import Audit
 from ops.audit.lost_events import Lost
 from services.registry import OWNERS
 from services.settings import Settings
-from shared.contracts import published
+from shared.contracts import published, resource_of
 from shared.mongo import Database, Document
 from shared.names import Names
 
-RESOURCES = {
-    "recording": "activity",
-    "branch.occupancy": "occupancy",
-    "admission.drawn": "season",
-    "admission.promoted": "seat",
-    "admission.checked-in": "seat",
-    "admission.lapsed": "seat",
-}
-"""Kinds of resources that are not the first word of their topic, by the topic or that word."""
 SOME_VERSIONS = {"occupancy", "season", "seat"}
 """Kinds of resources of which not every version is published."""
 
@@ -55,12 +46,12 @@ async def check_events(
             )
             body = orjson.loads(row["body"])
             recorded[topic].append({"event_id": row["_id"], **body})
-            resource = (_resource(topic), row["headers"]["ce_subject"])
+            resource = (resource_of(topic), row["headers"]["ce_subject"])
             versions[resource][body["version"]] += 1
     known = {event["event_id"] for events in recorded.values() for event in events}
     known |= {event.event_id for event in lost}
     for event in lost:
-        kind = _resource(event.topic)
+        kind = resource_of(event.topic)
         if counted := versions.get((kind, event.subject)):
             # A notification's id derives from its event, so it may be made again after a restore.
             again = kind == "notification" and counted[event.version]
@@ -82,12 +73,6 @@ async def check_events(
             doubled=counted.total() - len(counted),
         )
     return recorded
-
-
-def _resource(topic: str) -> str:
-    """Return the kind of resource whose versions a topic's events count."""
-    kind = topic.partition(".")[0]
-    return RESOURCES.get(topic) or RESOURCES.get(kind, kind)
 
 
 async def _topics(settings: Settings, since: datetime) -> tuple[dict[str, set[str]], bool]:

@@ -1,4 +1,4 @@
-"""`carrel contracts`: write the JSON Schema of every event to `contracts/`, and check it."""
+"""`carrel contracts`: write the schema of every event and the AsyncAPI document, and check them."""
 
 import subprocess
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from ops import asyncapi
 from shared.contracts import Event, contract_name, published, topic_of
 
 app = typer.Typer(no_args_is_help=True, help="Write and check the schemas of the events.")
@@ -28,13 +29,17 @@ def contracts() -> None:
 
 @app.command()
 def export(folder: Folder = FOLDER) -> None:
-    """Write the schema of every event; refuse a change that would break today's readers."""
+    """Write the schema of every event, and the AsyncAPI document that describes them all.
+
+    Refuses a change that would break today's readers.
+    """
     _stop_if_breaking(folder)
     folder.mkdir(exist_ok=True)
     kept = kept_in(folder)
     for topic, contract in published().items():
         _file(folder, topic).write_bytes(_rendered(contract, kept.get(topic, {})))
-    typer.echo(f"{len(published())} schemas are in {folder.name}/.")
+    (folder / asyncapi.FILE).write_bytes(_document(kept))
+    typer.echo(f"{len(published())} schemas and {asyncapi.FILE} are in {folder.name}/.")
 
 
 @app.command()
@@ -48,6 +53,9 @@ def check(folder: Folder = FOLDER) -> None:
         if topic not in kept
         or _file(folder, topic).read_bytes() != _rendered(contract, kept[topic])
     ]
+    described = folder / asyncapi.FILE
+    if not described.is_file() or described.read_bytes() != _document(kept):
+        stale.append(asyncapi.FILE)
     _stop_if(stale, "Compatible, but not exported yet; run carrel contracts export:")
     with_release = f"and with release {tag}" if tag else "(no release is tagged yet)"
     typer.echo(f"{len(published())} contracts agree with {folder.name}/ {with_release}.")
@@ -212,10 +220,25 @@ def _schema(contract: type[Event]) -> Schema:
     }
 
 
-def _rendered(contract: type[Event], kept: Schema) -> bytes:
-    """Return the file of a contract: its schema, and the examples that the file has already."""
+def _with_examples(contract: type[Event], kept: Schema) -> Schema:
+    """Return the schema of a contract, with the examples that its file has already."""
     examples = {"examples": examples_of(kept)} if examples_of(kept) else {}
-    return orjson.dumps(_schema(contract) | examples, option=orjson.OPT_INDENT_2) + b"\n"
+    return _schema(contract) | examples
+
+
+def _rendered(contract: type[Event], kept: Schema) -> bytes:
+    """Return the file of a contract."""
+    return orjson.dumps(_with_examples(contract, kept), option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def _document(kept: Mapping[str, Schema]) -> bytes:
+    """Return the AsyncAPI document of all contracts, with the examples of their files."""
+    return asyncapi.rendered(
+        {
+            topic: _with_examples(contract, kept.get(topic, {}))
+            for topic, contract in published().items()
+        }
+    )
 
 
 def _file(folder: Path, topic: str) -> Path:

@@ -1,7 +1,14 @@
 """The contracts of all events: every event type, one module for each publishing service."""
 
 from shared.contracts import accounts, circulation, events, notices
-from shared.contracts.event import Event, contract_name, published, schema_uri, topic_of
+from shared.contracts.event import (
+    Event,
+    contract_name,
+    published,
+    resource_of,
+    schema_uri,
+    topic_of,
+)
 
 __all__ = [
     "Event",
@@ -11,6 +18,7 @@ __all__ = [
     "events",
     "notices",
     "published",
+    "resource_of",
     "schema_uri",
     "topic_of",
 ]

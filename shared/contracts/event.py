@@ -51,6 +51,23 @@ def schema_uri(topic: str) -> str:
     return f"urn:carrel:contracts:{contract_name(topic)}"
 
 
+RESOURCES = {
+    "recording": "activity",
+    "branch.occupancy": "occupancy",
+    "admission.drawn": "season",
+    "admission.promoted": "seat",
+    "admission.checked-in": "seat",
+    "admission.lapsed": "seat",
+}
+"""Kinds of resources that are not the first word of their topic, by the topic or that word."""
+
+
+def resource_of(topic: str) -> str:
+    """Return the kind of resource whose versions a topic's events count, such as `loan`."""
+    kind = topic.partition(".")[0]
+    return RESOURCES.get(topic) or RESOURCES.get(kind, kind)
+
+
 class Value(BaseModel):
     """A part of an event. A date too far from today is refused."""
 

@@ -1,0 +1,1 @@
+"""Events as tables: Parquet files that DuckDB reads. Needs requirements-analytics.lock."""

@@ -1,0 +1,147 @@
+"""Rows with typed columns: those of an event's contract, and those of its message."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from shared.bus.subscriptions import Record, Subscriptions
+from shared.clock import library_day
+from shared.contracts import Event, published
+
+Row = dict[str, Any]
+INSTANT = pa.timestamp("us", tz="UTC")
+MESSAGE = {
+    "event_id": pa.string(),
+    "event_time": INSTANT,
+    "business_day": pa.date32(),
+    "recorded_at": INSTANT,
+    "correlation_id": pa.string(),
+    "causation_id": pa.string(),
+    "kafka_partition": pa.int32(),
+    "kafka_offset": pa.int64(),
+}
+"""Columns of every event, before those of its contract."""
+UNREADABLE = "unreadable"
+"""Table of the messages that are no events of their topic, without their contents."""
+UNREADABLE_COLUMNS = pa.schema(
+    {
+        "event_id": pa.string(),
+        "topic": pa.string(),
+        "recorded_at": INSTANT,
+        "kafka_partition": pa.int32(),
+        "kafka_offset": pa.int64(),
+        "error": pa.string(),
+    }
+)
+
+_PLAIN = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+}
+_FORMATS = {"date": pa.date32(), "date-time": INSTANT}
+
+_events = Subscriptions()
+
+
+@_events.to(*published().values())
+async def _read(event: Event) -> Event:
+    return event
+
+
+def columns_of(topic: str) -> Any:
+    """Return the Arrow schema of a topic's table. Raises ValueError for a form without a type."""
+    schema = published()[topic].model_json_schema(by_alias=True, mode="serialization")
+    own = {
+        name: _type(form, schema.get("$defs", {})) for name, form in schema["properties"].items()
+    }
+    if both := MESSAGE.keys() & own.keys():
+        raise ValueError(f"{topic} has fields with names of message columns: {sorted(both)}")
+    return pa.schema({**MESSAGE, **own})
+
+
+def row_of(record: Record, zone: ZoneInfo) -> Row:
+    """Return the row of a message. Raises ValueError if it is no event of its topic."""
+    event, event_id, origin = _events.read(record)
+    headers = {name: value.decode() for name, value in record.headers}
+    return {
+        "event_id": event_id,
+        "event_time": origin.now,
+        "business_day": library_day(origin.now, zone),
+        "recorded_at": _instant(record),
+        "correlation_id": origin.correlation_id,
+        "causation_id": headers.get("ce_causationid"),
+        "kafka_partition": record.partition,
+        "kafka_offset": record.offset,
+        **event.model_dump(by_alias=True),
+    }
+
+
+def unreadable_row(record: Record, error: ValueError) -> Row:
+    """Return the position of a message that is no event; its contents stay on the topic."""
+    headers = dict(record.headers)
+    return {
+        "event_id": (headers.get("ce_id") or b"").decode("ascii", "replace"),
+        "topic": record.topic,
+        "recorded_at": _instant(record),
+        "kafka_partition": record.partition,
+        "kafka_offset": record.offset,
+        "error": type(error).__name__,
+    }
+
+
+def table_of(rows: list[Row], columns: Any) -> Any:
+    """Return an Arrow table of rows."""
+    arrays = [
+        pa.array([_items(row[field.name], field.type) for row in rows], field.type)
+        for field in columns
+    ]
+    return pa.Table.from_arrays(arrays, schema=columns)
+
+
+def _instant(record: Record) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=record.timestamp)
+
+
+def _type(
+    form: Mapping[str, Any], definitions: Mapping[str, Any], inside: tuple[str, ...] = ()
+) -> Any:
+    """Return the Arrow type of a field's schema; None for a value inside two of its own kind.
+
+    Only the causes of a fine's span have such values, `also`, and it is one level deep there.
+    """
+    if "$ref" in form:
+        name = form["$ref"].rpartition("/")[2]
+        if inside.count(name) == 2:
+            return None
+        return _type(definitions[name], definitions, (*inside, name))
+    if "anyOf" in form:
+        [kind] = [one for one in form["anyOf"] if one.get("type") != "null"]
+        return _type(kind, definitions, inside)
+    match form.get("type"):
+        case "array":
+            items = _type(form["items"], definitions, inside)
+            return None if items is None else pa.list_(items)
+        case "object" if "properties" in form:
+            parts = [
+                (name, _type(part, definitions, inside))
+                for name, part in form["properties"].items()
+            ]
+            return pa.struct([(name, kind) for name, kind in parts if kind is not None])
+        case "object":  # names with values
+            [values] = form["patternProperties"].values()
+            return pa.map_(pa.string(), _type(values, definitions, inside))
+        case str(kind) if kind in _PLAIN:
+            return _FORMATS.get(form.get("format", ""), _PLAIN[kind])
+    raise ValueError(f"no column type is known for {dict(form)}")
+
+
+def _items(value: Any, kind: Any) -> Any:
+    """Return a value as Arrow expects it: a mapping as its items."""
+    if pa.types.is_map(kind) and value is not None:
+        return list(value.items())
+    return value

@@ -1,0 +1,112 @@
+"""`carrel analytics`: the events as tables, for questions about the whole library."""
+
+import asyncio
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import ProgressColumn, Task
+from rich.text import Text
+
+from ops.console import (
+    AsJson,
+    errors,
+    explain_outages,
+    print_json,
+    print_table,
+    progress_bar,
+    refuse,
+)
+from ops.target import Data, settings_of
+from services.settings import Settings
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def analytics() -> None:
+    """Write the events to tables, for questions about the whole library."""
+
+
+@app.command()
+def follow(
+    to: Annotated[Path, typer.Option("--to", help="Folder of the tables; made if missing.")],
+    until_now: Annotated[
+        bool, typer.Option("--until-now", help="End at the present ends of the topics.")
+    ] = False,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Write the events of all topics to tables in a folder, and continue until Ctrl-C.
+
+    Each event is one row of its topic's table, however often it comes. A later
+    run continues after the last. Open the tables with DuckDB: carrel.duckdb in
+    the folder has a view of each topic, and `events` of all.
+    """
+    for library in ("duckdb", "pyarrow"):
+        if not find_spec(library):
+            refuse(f"{library} is missing: pip install -r requirements-analytics.lock")
+    settings = settings_of(data)
+    with explain_outages(settings):
+        _follow(settings, to, until_now=until_now, as_json=as_json)
+
+
+class _Rate(ProgressColumn):
+    """The number of messages a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:,.0f}/s")
+
+
+def _follow(settings: Settings, to: Path, *, until_now: bool, as_json: bool) -> None:
+    from ops.analytics.folder import Folder, InUseError, OtherTimeZoneError, WriteError
+    from ops.analytics.follow import Follower
+
+    try:
+        with Folder.opened(to, settings.time_zone) as folder:
+            bar = progress_bar("Reading events")
+            bar.columns = (*bar.columns, _Rate())
+            with bar:
+                task = bar.add_task("", total=None)
+
+                def advance(read: int, total: int) -> None:
+                    bar.update(task, completed=read, total=total)
+
+                follower = Follower(settings, folder, advance)
+                try:
+                    asyncio.run(follower.run(until_now=until_now))
+                except KeyboardInterrupt:
+                    errors.print("Stopped; a later run continues here.")
+            rows = folder.rows()
+    except InUseError:
+        refuse(f"Another `carrel analytics follow` writes to {to}.")
+    except OtherTimeZoneError as error:
+        refuse(f"The days in {to} are those of {error}, not of CARREL_TIME_ZONE. Use a new folder.")
+    except WriteError as error:
+        refuse(f"{to} can't be written: {error}")
+    done = follower.followed
+    if as_json:
+        print_json(
+            {
+                "added": sum(done.added.values()),
+                "repeated": done.repeated,
+                "missed": done.missed,
+                "tables": [
+                    {"table": table, "added": done.added[table], "rows": count}
+                    for table, count in rows.items()
+                ],
+            }
+        )
+        return
+    print_table(
+        ("table", "added", "rows"),
+        [(table, done.added[table], count) for table, count in rows.items()],
+    )
+    if unreadable := done.added["unreadable"]:
+        errors.print(f"{unreadable} messages are no events of their topic: see table unreadable.")
+    if done.missed:
+        errors.print(
+            f"{done.missed} events were deleted from their topics before they were read. Run this "
+            "more often, or raise CARREL_RETENTION_DAYS."
+        )

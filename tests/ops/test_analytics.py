@@ -1,0 +1,291 @@
+"""Events become rows of tables: each once, typed, and never half of a run."""
+
+import asyncio
+import json
+import random
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pyarrow.parquet as pq
+import pytest
+
+from ops.analytics import columns, folder
+from ops.analytics.folder import Folder, view_of
+from ops.analytics.follow import Followed, Follower
+from ops.infrastructure.embedded import embedded
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus.topics import ensure_topics
+from shared.contracts import Event, circulation, published
+from shared.mongo import Document
+from shared.names import Names
+from shared.outbox import outbox_row
+from shared.relay import outbox_producer, send_row
+from tests import samples
+from tests.contracts.test_samples import samples_of
+from tests.ops.command import carrel
+
+
+@pytest.fixture
+async def settings(kafka: str) -> Settings:
+    settings = Settings(kafka=kafka, partitions=3, topic_prefix="library.")
+    await ensure_topics(settings, NAMES)
+    return settings
+
+
+def recorded(event: Event, hours: float = 0) -> Document:
+    """Return an event as its service publishes it."""
+    return outbox_row(
+        event,
+        service=event.publisher,
+        now=samples.at(hours),
+        correlation_id="a request",
+        causation_id="",
+    )
+
+
+def loans(count: int) -> list[Document]:
+    return [
+        recorded(samples.loan(circulation.LoanCheckedOut, 1, f"loan-{at}"), at)
+        for at in range(count)
+    ]
+
+
+async def publish(settings: Settings, rows: Sequence[Document]) -> None:
+    producer = outbox_producer(settings.kafka, "a-service")
+    await producer.start()
+    try:
+        names = Names(settings.topic_prefix)
+        await asyncio.gather(*[await send_row(producer, row, names) for row in rows])
+    finally:
+        await producer.stop()
+
+
+async def follow(settings: Settings, path: Path) -> Followed:
+    with Folder.opened(path, settings.time_zone) as opened:
+        follower = Follower(settings, opened, lambda read, total: None)
+        await follower.run(until_now=True)
+    return follower.followed
+
+
+async def command(settings: Settings, path: Path, *options: str, **environment: str) -> Any:
+    arguments = ("analytics", "follow", "--to", str(path), "--until-now", *options)
+    return await carrel(
+        settings, *arguments, CARREL_TOPIC_PREFIX=settings.topic_prefix, **environment
+    )
+
+
+def ask(path: Path, query: str) -> list[tuple[Any, ...]]:
+    """Return the answer of the folder's views, as an analyst gets it."""
+    with duckdb.connect(str(path / folder.VIEWS), read_only=True) as database:
+        return database.execute(query).fetchall()
+
+
+def manifest(path: Path) -> Any:
+    return json.loads((path / folder.MANIFEST).read_bytes())
+
+
+def files(path: Path) -> set[str]:
+    return {str(file.relative_to(path)) for file in path.glob("*/*.parquet")}
+
+
+def named(path: Path) -> set[str]:
+    return {name for table in manifest(path)["tables"].values() for name in table["files"]}
+
+
+async def test_every_sample_of_every_event_is_read_back_from_its_table_as_it_was(
+    settings: Settings, tmp_path: Path
+) -> None:
+    sent: dict[str, dict[str, Event]] = {}
+    for topic, contract in published().items():
+        events = [
+            contract.model_validate_json(orjson.dumps(payload)) for payload in samples_of(topic)
+        ]
+        rows = [recorded(event) for event in events]
+        sent[topic] = {row["_id"]: event for row, event in zip(rows, events, strict=True)}
+        await publish(settings, rows)
+    ran = await command(settings, tmp_path, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.json()["added"] == sum(map(len, sent.values()))
+    found = manifest(tmp_path)["tables"]
+    for topic, contract in published().items():
+        rows = [
+            row
+            for name in found[topic]["files"]
+            for row in pq.read_table(tmp_path / name).to_pylist(maps_as_pydicts="strict")
+        ]
+        read = {row["event_id"]: contract.model_validate(row) for row in rows}
+        assert read == sent[topic]
+        assert ask(tmp_path, f"SELECT count(*) FROM {view_of(topic)}") == [(len(read),)]  # noqa: S608
+    assert ask(tmp_path, "SELECT count(*) FROM events") == [(ran.json()["added"],)]
+
+
+async def test_columns_have_types_and_the_librarys_day(settings: Settings, tmp_path: Path) -> None:
+    event = samples.loan(circulation.LoanCheckedOut, 1)
+    await publish(settings, [recorded(event, hours=14), recorded(event, hours=15.5)])
+    await follow(settings, tmp_path)
+    days = "SELECT business_day, due_on - business_day, renewals + 1 FROM loan_checked_out"
+    # 15:00 and 16:30 UTC are 23:00 and 00:30 in Hong Kong.
+    assert ask(tmp_path, f"{days} ORDER BY event_time") == [
+        (date(2021, 2, 1), 14, 1),
+        (date(2021, 2, 2), 13, 1),
+    ]
+    subjects = ask(tmp_path, "SELECT DISTINCT topic, resource, subject FROM events")
+    assert subjects == [("loan.checked-out", "loan", "loan-1")]
+
+
+async def test_repeated_late_and_replayed_events_are_one_row_each(
+    settings: Settings, tmp_path: Path
+) -> None:
+    rows = loans(30)
+    chance = random.Random(7)  # noqa: S311
+    for first in (0, 10, 20):
+        part = [*rows[first : first + 9], *rows[first : first + 9]]  # the tenth comes late
+        chance.shuffle(part)
+        await publish(settings, part)
+        await follow(settings, tmp_path)
+    await publish(settings, rows)
+    followed = await follow(settings, tmp_path)
+    assert (followed.added.total(), followed.repeated, followed.missed) == (3, 27, 0)
+    ids = ask(tmp_path, "SELECT event_id FROM loan_checked_out ORDER BY event_id")
+    assert [event_id for (event_id,) in ids] == sorted(row["_id"] for row in rows)
+
+
+async def test_a_later_run_reads_only_what_is_new(settings: Settings, tmp_path: Path) -> None:
+    await publish(settings, loans(3))
+    first = (await command(settings, tmp_path, "--json")).json()
+    assert (first["added"], first["repeated"]) == (3, 0)
+    again = (await command(settings, tmp_path, "--json")).json()
+    assert (again["added"], again["repeated"]) == (0, 0)
+    assert again["tables"] == [{"table": "loan.checked-out", "added": 0, "rows": 3}]
+    assert "loan.checked-out" in (await command(settings, tmp_path)).out
+
+
+@pytest.mark.parametrize("step", ["analytics.files", "analytics.committed"])
+async def test_a_run_that_is_killed_leaves_nothing_half_done(
+    settings: Settings, tmp_path: Path, step: str
+) -> None:
+    path, armed = tmp_path / "tables", tmp_path / "failpoint"
+    await publish(settings, loans(5))
+    await follow(settings, path)
+    before = files(path)
+    await publish(settings, more := loans(5))
+    armed.write_text(f"{step}:2")  # the first time is at the start, without rows
+    killed = await command(settings, path, CARREL_FAILPOINT=str(armed))
+    assert killed.code != 0
+    assert files(path) > before, "it was not killed at the step"
+    assert ask(path, "SELECT count(*) FROM loan_checked_out") == [(5,)]
+    await publish(settings, more)
+    await follow(settings, path)
+    assert ask(path, "SELECT count(*), count(DISTINCT event_id) FROM events") == [(10, 10)]
+    assert files(path) == named(path)
+
+
+async def test_a_message_that_is_no_event_is_listed_and_stops_nothing(
+    settings: Settings, tmp_path: Path
+) -> None:
+    [good, bad] = loans(2)
+    await publish(settings, [{**bad, "body": b'{"patron": "a name"}'}, good])
+    ran = await command(settings, tmp_path)
+    assert ran.code == 0
+    assert "1 messages are no events of their topic" in ran.err
+    assert ask(tmp_path, "SELECT count(*) FROM loan_checked_out") == [(1,)]
+    listed = ask(tmp_path, "SELECT event_id, topic, error FROM unreadable")
+    assert listed == [(bad["_id"], "loan.checked-out", "ValidationError")]
+
+
+async def test_a_new_field_is_a_new_column_that_is_null_in_older_rows(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def earlier(topic: str) -> Any:
+        now = columns.columns_of(topic)
+        at = now.get_field_index("renewals_allowed")
+        return now.remove(at) if at >= 0 else now
+
+    [old, new] = loans(2)
+    with monkeypatch.context() as changed:
+        changed.setattr(folder, "columns_of", earlier)
+        await publish(settings, [old])
+        await follow(settings, tmp_path)
+        with pytest.raises(duckdb.BinderException):
+            ask(tmp_path, "SELECT renewals_allowed FROM loan_checked_out")
+    await follow(settings, tmp_path)
+    await publish(settings, [new])
+    await follow(settings, tmp_path)
+    read = ask(tmp_path, "SELECT event_id, renewals_allowed FROM loan_checked_out ORDER BY 1")
+    assert read == [(old["_id"], None), (new["_id"], 5)]
+
+
+async def test_many_small_files_become_one(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "MOST_SMALL_FILES", 3)
+    for row in (rows := loans(3)):
+        await publish(settings, [row])
+        await follow(settings, tmp_path)
+    assert (
+        len(manifest(tmp_path)["tables"]["loan.checked-out"]["files"]) == 4
+    )  # the first has no row
+    await publish(settings, rows)
+    assert (await follow(settings, tmp_path)).repeated == 3
+    assert len(manifest(tmp_path)["tables"]["loan.checked-out"]["files"]) == 1
+    assert files(tmp_path) == named(tmp_path)
+    assert ask(tmp_path, "SELECT count(DISTINCT event_id), count(*) FROM events") == [(3, 3)]
+
+
+async def test_a_follower_that_is_stopped_keeps_what_it_has_read(
+    settings: Settings, tmp_path: Path
+) -> None:
+    await publish(settings, loans(4))
+    all_read = asyncio.Event()
+
+    def advance(read: int, total: int) -> None:
+        if read == 4:
+            all_read.set()
+
+    with Folder.opened(tmp_path, settings.time_zone) as opened:
+        running = asyncio.create_task(Follower(settings, opened, advance).run(until_now=False))
+        async with asyncio.timeout(60):
+            await all_read.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert ask(tmp_path, "SELECT count(*) FROM loan_checked_out") == [(4,)]
+    assert (await follow(settings, tmp_path)).repeated == 0
+
+
+async def test_after_a_lost_log_the_topics_are_read_from_their_beginning(
+    settings: Settings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rows = loans(9)
+    await publish(settings, rows[:8])
+    await follow(settings, tmp_path)
+    with embedded(
+        tmp_path_factory.mktemp("broker"), mongo=False, kafka_port=None, broker="embedded"
+    ) as emptied:
+        other = settings.model_copy(update={"kafka": emptied.kafka})
+        await ensure_topics(other, NAMES)
+        await publish(other, rows[8:])
+        assert (await follow(other, tmp_path)).added.total() == 1
+    assert ask(tmp_path, "SELECT count(DISTINCT event_id), count(*) FROM events") == [(9, 9)]
+
+
+async def test_a_folder_has_one_writer_and_one_time_zone(
+    settings: Settings, tmp_path: Path
+) -> None:
+    await follow(settings, tmp_path)
+    with Folder.opened(tmp_path, settings.time_zone):
+        ran = await command(settings, tmp_path)
+    assert (ran.code, "Another `carrel analytics follow` writes to" in ran.err) == (1, True)
+    ran = await command(settings, tmp_path, CARREL_TIME_ZONE="Europe/Berlin")
+    assert (ran.code, "not of CARREL_TIME_ZONE" in ran.err) == (1, True)
+
+
+async def test_a_folder_that_cannot_be_written_is_named(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ran = await command(settings, tmp_path / "file")
+    assert (ran.code, f"{tmp_path}/file can't be written" in ran.err) == (1, True)
