@@ -9,7 +9,7 @@ from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.app import create_app
 from services.settings import Settings
 from shared.auth import Verifier
-from tests.gateway.web.browser import Browser
+from tests.gateway.web.browser import Browser, insist
 from tests.support import Api, reaching, served, test_keys, token
 
 SECRETS = {"service_secret": "between-us", "card_key": "for-cards"}
@@ -66,6 +66,7 @@ async def browser(site: Api) -> AsyncIterator[Browser]:
 
 
 async def log_in(browser: Browser, card: str = CARD, pin: str = PIN) -> None:
-    """Log in with the form."""
-    page = await browser.submit(await browser.get("/log-in"), "/log-in", card_number=card, pin=pin)
+    """Log in with the form, again while the system is too busy, as the page asks."""
+    form = await insist(lambda: browser.get("/log-in"))
+    page = await insist(lambda: browser.submit(form, "/log-in", card_number=card, pin=pin))
     assert page.path == "/", page.text

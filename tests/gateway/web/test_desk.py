@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from services.gateway.web import site
-from tests.gateway.web.browser import Browser
+from tests.gateway.web.browser import Browser, insist
 from tests.support import Api, token
 
 ROUTES = [
@@ -68,7 +68,7 @@ async def test_desk_input_is_escaped(librarian: Browser) -> None:
 async def test_unusual_characters_in_desk_fields_cause_no_error(
     librarian: Browser, path: str
 ) -> None:
-    form = (await librarian.get(path)).form(path)
+    form = (await insist(lambda: librarian.get(path))).form(path)
     odd = "館\x00\n\ud7ff"
     fields = [(name, value) for name, value in form.fields if name == "form"]
     names = ("key", "branch", "barcodes", "card_number", "at", "name", "kinds", "branches")
