@@ -31,17 +31,15 @@ from joserfc.jwk import ECKey
 from prometheus_client import Counter
 
 from services.notices import receivers, store
-from services.notices.domain.push import (
-    ENDED,
+from services.notices.domain.outgoing import (
     LASTS,
-    PushMessage,
-    PushSubscription,
     dropped,
     given_up,
     is_too_late,
+    postponed,
     sent,
-    unsent,
 )
+from services.notices.domain.push import ENDED, PushMessage, PushSubscription
 from services.notices.kinds import frame
 from services.notices.kinds.language import language_of
 from services.notices.queries.notifications import as_it_is, with_texts
@@ -125,7 +123,7 @@ async def send_next(run: Run, settings: Settings, service: str, vapid: Vapid) ->
 
 async def _try(message: PushMessage, run: Run, settings: Settings, vapid: Vapid) -> PushMessage:
     """Send a message if it still is to be sent; return what became of it."""
-    if is_too_late(message, wall_clock()):
+    if is_too_late(message.queued_at, wall_clock()):
         return given_up(message, wall_clock())
     device = await store.devices.find_one(run.database, message.subscription_id)
     told = await store.notifications.find_one(run.database, message.notification_id)
@@ -160,15 +158,15 @@ async def _try(message: PushMessage, run: Run, settings: Settings, vapid: Vapid)
             loopback=settings.simulation,
         )
     except NotAllowed:
-        return unsent(message, "not-allowed", wall_clock())
+        return postponed(message, "not-allowed", wall_clock())
     except ReceiverAway:
-        return unsent(message, "away", wall_clock())
+        return postponed(message, "away", wall_clock())
     failpoint("push.sent")
     if status in ENDED:
         return dropped(message, "gone", wall_clock(), status)
     if 200 <= status < 300:
         return sent(message, wall_clock(), status)
-    return unsent(message, "refused", wall_clock(), status)
+    return postponed(message, "refused", wall_clock(), status)
 
 
 def encrypted(content: bytes, device: PushSubscription) -> bytes:

@@ -17,11 +17,11 @@ from services.notices.domain.delivery import (
     covering,
     dropped,
     ended_as,
-    is_too_late,
     postponed,
     sent,
 )
 from services.notices.domain.notification import Notification
+from services.notices.domain.outgoing import is_too_late
 from services.notices.kinds.kind import kind_of
 from services.notices.kinds.language import language_of
 from services.notices.mail import Mailer, NotSendable, Refused
@@ -80,7 +80,7 @@ async def send(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run)
     Raises MailServerAway, OwnerAway, OwnerRefused or TimeoutError.
     """
     now = wall_clock()
-    if is_too_late(delivery, now):
+    if is_too_late(delivery.queued_at, now):
         return NoteDelivery(postponed(delivery, now))
     if delivery.guest_id is not None:
         return NoteDelivery(await _to_guest(delivery, delivery.guest_id, mailer, settings, run))

@@ -10,15 +10,8 @@ from prometheus_client import Counter
 from standardwebhooks import Webhook as Signer
 
 from services.notices import receivers, store
-from services.notices.domain.webhook import (
-    Webhook,
-    WebhookMessage,
-    dropped,
-    given_up,
-    is_too_late,
-    sent,
-    unsent,
-)
+from services.notices.domain.outgoing import dropped, given_up, is_too_late, sent
+from services.notices.domain.webhook import Webhook, WebhookMessage, unsent
 from services.notices.receivers import NotAllowed, ReceiverAway
 from services.notices.sealing import Master, unwrapped
 from services.notices.usecases.note_webhook_message import (
@@ -69,7 +62,7 @@ async def send_next(run: Run, webhook_id: str, master: Master) -> bool | None:
 
 async def _try(message: WebhookMessage, run: Run, master: Master) -> WebhookMessage:
     """Send a message if it still is to be sent; return what became of it."""
-    if is_too_late(message, wall_clock()):
+    if is_too_late(message.queued_at, wall_clock()):
         return given_up(message, wall_clock())
     webhook = await store.webhooks.find_one(run.database, message.webhook_id)
     if webhook is None or webhook.state != "enabled":

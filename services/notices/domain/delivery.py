@@ -8,11 +8,12 @@ the kind `digest` sends them together.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID, uuid5
 
 from services.notices.domain.notification import Facts, Notification
+from services.notices.domain.outgoing import is_too_late, pause_after
 from services.notices.domain.patron import Patron
 
 State = Literal["waiting", "held", "sent", "dropped", "bounced", "failed"]
@@ -29,11 +30,6 @@ MOST_PARTS = 100
 """Greatest number of deliveries in one digest; the next ones go with that of the next day."""
 CONFIRM = "enquiry.unconfirmed"
 """Kind of the e-mail in which a guest confirms the address."""
-LASTS = timedelta(days=1)
-"""Time after which a delivery is given up."""
-FIRST_PAUSE = timedelta(minutes=1)
-"""Pause before the second try; twice as long before each further one."""
-LONGEST_PAUSE = timedelta(hours=1)
 
 _NAMESPACE = UUID("0b9c6a52-6f0e-5d43-9a57-3f5a1e0c7d28")
 
@@ -170,17 +166,10 @@ def bounced(delivery: Delivery, at: datetime, *, code: int | None) -> Delivery:
 
 def postponed(delivery: Delivery, at: datetime, *, code: int | None = None) -> Delivery:
     """Return the delivery to be tried again after a pause, or as failed after a day."""
-    if is_too_late(delivery, at):
+    if is_too_late(delivery.queued_at, at):
         return replace(_ended(delivery, at, "failed", "too-late"), smtp_code=code)
-    pause = min(FIRST_PAUSE * 2 ** min(delivery.tries - 1, 10), LONGEST_PAUSE)
-    return replace(
-        delivery, version=delivery.version + 1, next_at=at + max(pause, FIRST_PAUSE), smtp_code=code
-    )
-
-
-def is_too_late(delivery: Delivery, at: datetime) -> bool:
-    """Return whether the delivery has waited for a day."""
-    return at - delivery.queued_at >= LASTS
+    next_at = at + pause_after(delivery.tries)
+    return replace(delivery, version=delivery.version + 1, next_at=next_at, smtp_code=code)
 
 
 def delivery_to_queue(

@@ -4,23 +4,19 @@ Its times are of the wall clock, because push services know no other.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
+from services.notices.domain import outgoing
 from services.notices.domain.notification import Notification
+from services.notices.domain.outgoing import OutgoingMessage
 
-MessageState = Literal["waiting", "sent", "dropped", "failed"]
 Reason = Literal["withdrawn", "outdated", "not-allowed", "away", "refused", "gone", "too-late"]
 
 MOST_DEVICES = 10
-LASTS = timedelta(days=1)
-"""Time after which a message is given up."""
-FIRST_PAUSE = timedelta(minutes=1)
-"""Pause before the second try; twice as long before each further one."""
-LONGEST_PAUSE = timedelta(hours=1)
 ENDED = frozenset({404, 410})
 """Answers of a push service that mean that a subscription has ended."""
 
@@ -48,26 +44,14 @@ class PushSubscription:
     created_at: datetime
 
 
-@dataclass(frozen=True)
-class PushMessage:
+@dataclass(frozen=True, kw_only=True)
+class PushMessage(OutgoingMessage):
     """A message to one device about one notification, and what became of it."""
 
-    id: str
-    version: int
     subscription_id: str
     service: str
     """Host of the push service."""
-    patron_id: str
-    notification_id: str
-    queued_at: datetime
-    next_at: datetime
-    """Time of the next try; during a try, the time after which another process may repeat it."""
-    state: MessageState = "waiting"
     reason: Reason | None = None
-    status: int | None = None
-    """HTTP status of the last answer."""
-    tries: int = 0
-    ended_at: datetime | None = None
 
     @property
     def service_failed(self) -> bool:
@@ -94,10 +78,7 @@ def message_id(subscription: str, notification_id: str) -> str:
 def message_to_queue(
     device: PushSubscription, told: Notification, known: PushMessage | None, at: datetime
 ) -> PushMessage | None:
-    """Return the message to write about a notification; None if there is one already.
-
-    One that was dropped because the notification was withdrawn waits again.
-    """
+    """Return the message to write about a notification, or None; see `outgoing.to_queue`."""
     new = PushMessage(
         id=message_id(device.id, told.id),
         version=1,
@@ -108,55 +89,4 @@ def message_to_queue(
         queued_at=at,
         next_at=at,
     )
-    if known is None:
-        return new
-    return replace(new, version=known.version + 1) if known.reason == "withdrawn" else None
-
-
-def sent(message: PushMessage, at: datetime, status: int) -> PushMessage:
-    """Return the message as accepted by the push service."""
-    return _ended(message, at, "sent", None, status)
-
-
-def dropped(
-    message: PushMessage, reason: Reason, at: datetime, status: int | None = None
-) -> PushMessage:
-    """Return the message as dropped, because there is no reason left to send it."""
-    return _ended(message, at, "dropped", reason, status)
-
-
-def given_up(message: PushMessage, at: datetime) -> PushMessage:
-    """Return the message as given up after a day."""
-    return _ended(message, at, "failed", "too-late", message.status)
-
-
-def unsent(
-    message: PushMessage, reason: Reason, at: datetime, status: int | None = None
-) -> PushMessage:
-    """Return the message after a failure, to be tried after a pause."""
-    pause = min(FIRST_PAUSE * 2 ** min(max(message.tries - 1, 0), 10), LONGEST_PAUSE)
-    return replace(
-        message, version=message.version + 1, next_at=at + pause, reason=reason, status=status
-    )
-
-
-def is_too_late(message: PushMessage, at: datetime) -> bool:
-    """Return whether the message has waited for a day."""
-    return at - message.queued_at >= LASTS
-
-
-def _ended(
-    message: PushMessage,
-    at: datetime,
-    state: MessageState,
-    reason: Reason | None,
-    status: int | None,
-) -> PushMessage:
-    return replace(
-        message,
-        version=message.version + 1,
-        state=state,
-        reason=reason,
-        status=status,
-        ended_at=at,
-    )
+    return outgoing.to_queue(new, known)

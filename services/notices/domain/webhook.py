@@ -9,27 +9,23 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
+from services.notices.domain import outgoing
 from services.notices.domain.notification import Notification
+from services.notices.domain.outgoing import OutgoingMessage
 
 State = Literal["enabled", "disabled", "failing", "gone"]
 """`disabled` by a person; `failing` after days in which nothing could be sent; `gone` after the
 receiver said so (410). Only an enabled webhook gets messages."""
-MessageState = Literal["waiting", "sent", "dropped", "failed"]
 Reason = Literal["withdrawn", "disabled", "no-key", "not-allowed", "away", "refused", "too-late"]
 """`no-key`: no master key opens its secret; `not-allowed`: its address is not public; `away`: no
 answer; `refused`: an answer but 2xx."""
 
 MOST_WEBHOOKS = 20
 TEST_KIND = "webhook.test"
-LASTS = timedelta(days=1)
-"""Time after which a message is given up."""
 DEAD_AFTER = timedelta(days=3)
 """Time without any success after which a webhook is disabled."""
 OVERLAP = timedelta(days=1)
 """Time in which messages are signed with the former secret too."""
-FIRST_PAUSE = timedelta(minutes=1)
-"""Pause before the second try; twice as long before each further one."""
-LONGEST_PAUSE = timedelta(hours=1)
 GONE = 410
 
 _NAMESPACE = UUID("8d1f6f0e-51c5-5c0e-9a43-2b7d0c9e4f16")
@@ -69,28 +65,18 @@ class Webhook:
         return (self.secret, former)
 
 
-@dataclass(frozen=True)
-class WebhookMessage:
-    """A message to a webhook about one notification, and what became of it."""
+@dataclass(frozen=True, kw_only=True)
+class WebhookMessage(OutgoingMessage):
+    """A message to a webhook about one notification, and what became of it.
 
-    id: str
-    """Its `webhook-id`, the same at each try."""
-    version: int
+    Its id is the `webhook-id`.
+    """
+
     webhook_id: str
-    patron_id: str
-    notification_id: str
     kind: str
     at: datetime
     """Business time of the event that caused the notification."""
-    queued_at: datetime
-    next_at: datetime
-    """Time of the next try; during a try, the time after which another process may repeat it."""
-    state: MessageState = "waiting"
     reason: Reason | None = None
-    status: int | None = None
-    """HTTP status of the last answer."""
-    tries: int = 0
-    ended_at: datetime | None = None
 
     @property
     def is_test(self) -> bool:
@@ -135,10 +121,7 @@ def message_id(webhook_id: str, notification_id: str) -> str:
 def message_to_queue(
     webhook: Webhook, told: Notification, known: WebhookMessage | None, at: datetime
 ) -> WebhookMessage | None:
-    """Return the message to write about a notification; None if there is one already.
-
-    One that was dropped because the notification was withdrawn waits again.
-    """
+    """Return the message to write about a notification, or None; see `outgoing.to_queue`."""
     new = WebhookMessage(
         id=message_id(webhook.id, told.id),
         version=1,
@@ -150,9 +133,7 @@ def message_to_queue(
         queued_at=at,
         next_at=at,
     )
-    if known is None:
-        return new
-    return replace(new, version=known.version + 1) if known.reason == "withdrawn" else None
+    return outgoing.to_queue(new, known)
 
 
 def trial_message(webhook: Webhook, new_id: str, now: datetime, at: datetime) -> WebhookMessage:
@@ -170,16 +151,6 @@ def trial_message(webhook: Webhook, new_id: str, now: datetime, at: datetime) ->
     )
 
 
-def sent(message: WebhookMessage, at: datetime, status: int) -> WebhookMessage:
-    """Return the message as accepted by its receiver."""
-    return _ended(message, at, "sent", None, status)
-
-
-def dropped(message: WebhookMessage, reason: Reason, at: datetime) -> WebhookMessage:
-    """Return the message as dropped, because there is no reason left to send it."""
-    return _ended(message, at, "dropped", reason, None)
-
-
 def unsent(
     message: WebhookMessage, reason: Reason, at: datetime, status: int | None = None
 ) -> WebhookMessage:
@@ -188,21 +159,8 @@ def unsent(
     A test is tried once. A receiver that is gone is not tried again.
     """
     if message.is_test or status == GONE:
-        return _ended(message, at, "failed", reason, status)
-    pause = min(FIRST_PAUSE * 2 ** min(max(message.tries - 1, 0), 10), LONGEST_PAUSE)
-    return replace(
-        message, version=message.version + 1, next_at=at + pause, reason=reason, status=status
-    )
-
-
-def given_up(message: WebhookMessage, at: datetime) -> WebhookMessage:
-    """Return the message as given up after a day."""
-    return _ended(message, at, "failed", "too-late", message.status)
-
-
-def is_too_late(message: WebhookMessage, at: datetime) -> bool:
-    """Return whether the message has waited for a day."""
-    return at - message.queued_at >= LASTS
+        return outgoing.ended(message, at, "failed", reason, status)
+    return outgoing.postponed(message, reason, at, status)
 
 
 def succeeded(webhook: Webhook, at: datetime) -> Webhook:
@@ -226,21 +184,4 @@ def failed(webhook: Webhook, reason: Reason, at: datetime, status: int | None) -
         last_failure=reason,
         last_status=status,
         failing_since=since,
-    )
-
-
-def _ended(
-    message: WebhookMessage,
-    at: datetime,
-    state: MessageState,
-    reason: Reason | None,
-    status: int | None,
-) -> WebhookMessage:
-    return replace(
-        message,
-        version=message.version + 1,
-        state=state,
-        reason=reason,
-        status=status,
-        ended_at=at,
     )

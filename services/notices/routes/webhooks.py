@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.notices import store
 from services.notices.domain.address import may_send_to
-from services.notices.domain.webhook import MessageState, Reason, State, Webhook
+from services.notices.domain.outgoing import MessageState
+from services.notices.domain.webhook import Reason, State, Webhook
 from services.notices.domain.webhook_refusals import (
     BadWebhookUrl,
     NoSuchTopic,
