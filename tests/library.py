@@ -219,9 +219,9 @@ class Library:
     async def linked(self, card: str, other: str) -> str:
         """Link the cards of two patrons, with the consent of both; return the id of the other."""
         body = {"card_number": other}
-        sent = await self.post("/v1/me/family/invitations", body, by=card)
+        sent = await self.post("/v1/me/family-invitations", body, by=card)
         await self.delivered(other)
-        path = f"/v1/me/family/invitations/{sent['id']}/acceptance"
+        path = f"/v1/me/family-invitations/{sent['id']}/acceptance"
         await self.post(path, by=other)
         return str((await self.get("/v1/me", by=other))["patron"]["id"])
 

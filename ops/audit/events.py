@@ -17,8 +17,8 @@ from shared.contracts import published, resource_of
 from shared.mongo import Database, Document
 from shared.names import Names
 
-SOME_VERSIONS = {"occupancy", "season", "seat"}
-"""Kinds of resources of which not every version is published."""
+SOME_VERSIONS = {"occupancy", "season", "seat", "session"}
+"""Kinds of resources of which not every version is published; of a session only its end is."""
 
 
 async def check_events(

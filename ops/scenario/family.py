@@ -5,7 +5,7 @@ from ops.scenario.inboxes import new_notifications
 from ops.scenario.report import Check
 from ops.scenario.run import Run
 
-_INVITATIONS = "/v1/me/family/invitations"
+_INVITATIONS = "/v1/me/family-invitations"
 
 
 async def link_cards(run: Run, step: Step) -> list[Check]:

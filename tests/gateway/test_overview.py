@@ -385,7 +385,7 @@ async def test_an_unchanged_overview_is_answered_with_304(
 ) -> None:
     async with gateway(settings) as api:
         # Owners count as `live: false`, found away or not asked yet, so the answer is stable.
-        first = await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)
+        first = await api.insist("GET", "/v1/me", as_=PATRON, at=BEFORE_DUE)
         tag = first.headers["ETag"]
         assert tag.startswith('W/"')
         for known in (tag, f'"other", {tag}', "*", tag.removeprefix("W/")):

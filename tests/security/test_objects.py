@@ -62,7 +62,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     member = await library.patron(branch)
     member_id = await library.linked(card, member)
     invited = {"card_number": await library.patron(branch)}
-    invitation = await library.post("/v1/me/family/invitations", invited, by=card)
+    invitation = await library.post("/v1/me/family-invitations", invited, by=card)
     device = await library.post("/v1/me/push-subscriptions", subscribed(unique("device")), by=card)
     return {
         "member_id": member_id,

@@ -53,7 +53,7 @@ async def test_every_patron_page_passes_the_checks(
     await story.library.post("/v1/me/push-subscriptions", subscribed(card), by=card)
     member, other = [await story.library.patron(CENTRAL) for _ in range(2)]
     await story.library.linked(card, member)
-    await story.library.post("/v1/me/family/invitations", {"card_number": card}, by=other)
+    await story.library.post("/v1/me/family-invitations", {"card_number": card}, by=other)
     await story.library.delivered(card)
     page = await windows.open(language, card=card)
     starts = ["/", f"/catalogue/{story.titles['factory']}", "/catalogue?q=factory"]

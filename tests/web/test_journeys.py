@@ -189,7 +189,7 @@ async def with_linked_card(reader: Reader, story: Story, card: str) -> None:
     await told("The invitation has ended.")
 
     body = {"card_number": card}
-    await library.post("/v1/me/family/invitations", body, by=member)
+    await library.post("/v1/me/family-invitations", body, by=member)
     await library.delivered(card)
     await follow("Linked cards", within=".masthead")
     await reader.press("Link the cards")

@@ -145,7 +145,7 @@ async def get_family(caller: auth.Patron, db: Db) -> FamilyOut:
     return FamilyOut.of(await queries.family(db, caller.id, wall_clock()))
 
 
-@router.post("/me/family/invitations", status_code=202)
+@router.post("/me/family-invitations", status_code=202)
 @refuses(NoSuchPatron, NeedsGuardian, OwnCard, TooManyInvitations)
 async def post_invitation(
     body: InvitationIn, caller: auth.Patron, run: Run, settings: OwnSettings
@@ -160,7 +160,7 @@ async def post_invitation(
     return SentOut.of(await run(invite_member, InviteMember(caller.id, digest, wall_clock())))
 
 
-@router.post("/me/family/invitations/{invitation_id}/acceptance", status_code=201)
+@router.post("/me/family-invitations/{invitation_id}/acceptance", status_code=201)
 @refuses(NoSuchInvitation, NeedsGuardian, NoSuchPatron, AlreadyLinked, TooManyLinks)
 async def post_acceptance(invitation_id: ThingId, caller: auth.Patron, run: Run) -> LinkOut:
     """Accept an invitation: the two cards are linked from now on."""
@@ -168,7 +168,7 @@ async def post_acceptance(invitation_id: ThingId, caller: auth.Patron, run: Run)
     return LinkOut.of(await run(accept_invitation, command))
 
 
-@router.delete("/me/family/invitations/{invitation_id}", status_code=204)
+@router.delete("/me/family-invitations/{invitation_id}", status_code=204)
 @refuses(NoSuchInvitation)
 async def delete_invitation(invitation_id: ThingId, caller: auth.Patron, run: Run) -> None:
     """Withdraw an invitation that the patron sent, or decline one that they received.

@@ -15,7 +15,7 @@ from services.gateway.web.visit import PatronVisit, Visit
 router = APIRouter(include_in_schema=False)
 
 _HERE = "/family"
-_INVITATIONS = "/v1/me/family/invitations"
+_INVITATIONS = "/v1/me/family-invitations"
 
 
 @router.get("/family")
