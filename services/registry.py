@@ -57,6 +57,7 @@ SERVICES = (
             "/v1/me/preferences",
             "/v1/me/calendar",
             "/v1/me/family",
+            "/v1/me/family-invitations",
             "/v1/me/contact",
             "/v1/me/pin",
             "/v1/unsubscriptions",

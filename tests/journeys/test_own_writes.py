@@ -376,7 +376,7 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     await library.post("/v1/me/family-invitations", invited, by=member)
     [invitation] = await library.delivered(card)
     links = "/v1/me/family"
-    acceptance = f"POST {links}/invitations/{{invitation_id}}/acceptance"
+    acceptance = f"POST {links}-invitations/{{invitation_id}}/acceptance"
     link = await account.do(acceptance, invitation_id=invitation["id"])
     assert await linked() == [link["patron_id"]]
     seen = await account.sees(f"{links}/{link['patron_id']}/account")
