@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.accounts.domain.refusals import BadCredentials, Locked, SessionEnded
+from services.accounts.domain.refusals import (
+    AccountDisabled,
+    BadCredentials,
+    Locked,
+    SessionEnded,
+)
 from services.accounts.routes.fields import OwnSettings, Secret
 from services.accounts.usecases.admit_service import AdmitService, admit_service
 from services.accounts.usecases.end_sessions import (
@@ -86,7 +91,7 @@ class SessionOut(BaseModel):
 
 
 @router.post("/sessions", tags=["sessions"])
-@refuses(BadCredentials, Locked)
+@refuses(BadCredentials, Locked, AccountDisabled)
 async def post_session(body: SessionIn, run: Run, settings: OwnSettings) -> SessionOut:
     """Log in. A repeated log-in is a new one, even with the same Idempotency-Key."""
     attempt = LogIn(

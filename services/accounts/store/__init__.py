@@ -18,6 +18,7 @@ from services.accounts.store import erasures as erasures
 from services.accounts.store import family as family
 from services.accounts.store import pin_resets as pin_resets
 from services.accounts.store import sessions as sessions
+from services.accounts.store import staff as staff
 from shared.mongo import (
     Database,
     Indexes,
@@ -34,6 +35,7 @@ INDEXES: Indexes = {
     "cardholders": [
         IndexModel([("card_digest", ASCENDING)], unique=True),
         IndexModel([("calendar.link", ASCENDING)], unique=True, sparse=True),
+        IndexModel([("role", ASCENDING), ("_id", ASCENDING)]),
     ],
     "preferences": [],
     "standings": [],
@@ -52,7 +54,7 @@ INDEXES: Indexes = {
 
 PERSONAL = (
     Personal("patrons", "_id", leave_out=("card_digest",)),
-    Personal("cardholders", "_id", leave_out=("card_digest", "pin_hash")),
+    Personal("cardholders", "_id", leave_out=("card_digest", "pin_hash", "disabled_at")),
     Personal("preferences", "_id"),
     Personal("standings", "_id"),
     Personal("erasures", "_id"),
