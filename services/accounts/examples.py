@@ -15,6 +15,7 @@ EXAMPLES: Mapping[str, Any] = {
     "access_token": "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiIwMTczOGY1ZSJ9.dGhpcyBpcyBub25l",
     "activity_types": ["talk", "workshop"],
     "address": "mei-ling@example.org",
+    "assertion": "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiJldmVudHMifQ.dGhpcyBpcyBub25l",
     "blocked_by": [],
     "born_on": "1990-05-17",
     "card": "P0000001",

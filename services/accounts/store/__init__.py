@@ -14,6 +14,7 @@ from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
 from services.accounts.domain.standing import Standing
+from services.accounts.store import assertions as assertions
 from services.accounts.store import erasures as erasures
 from services.accounts.store import family as family
 from services.accounts.store import pin_resets as pin_resets
@@ -46,6 +47,7 @@ INDEXES: Indexes = {
     **pin_resets.INDEXES,
     **family.INDEXES,
     **sessions.INDEXES,
+    **assertions.INDEXES,
     "signing_keys": [
         IndexModel([("kid", ASCENDING)], unique=True),
         IndexModel([("published_until", ASCENDING)], expireAfterSeconds=0),
