@@ -160,6 +160,16 @@ class Verifier:
         """Return whether `end` reported this session."""
         return session_id in self._ended
 
+    def is_of_ended_session(self, token: str) -> bool:
+        """Return whether a token, verified or not, names a session that `end` reported."""
+        known = self._known.get(token)
+        if known is not None:
+            return self.has_ended(known.session_id)
+        try:
+            return self.has_ended(str(orjson.loads(_decoded(token.split(".")[1]))["sid"]))
+        except (ValueError, LookupError, TypeError):
+            return False
+
     async def _keys_with(self, kid: str) -> KeySet:
         if self._keys is not None and _has(self._keys, kid):
             return self._keys
@@ -203,9 +213,11 @@ _claims = jwt.JWTClaimsRegistry(
 
 
 def _key_id(token: str) -> str:
-    head = token.partition(".")[0]
-    header = orjson.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    return str(header["kid"])
+    return str(orjson.loads(_decoded(token.partition(".")[0]))["kid"])
+
+
+def _decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def _key_set(said: dict[str, Any], issuer: str) -> KeySet:
@@ -252,7 +264,7 @@ def keys_from(
     return fetch
 
 
-def _token(request: Request) -> str:
+def token_of(request: Request) -> str:
     """Return the bearer token of a request; empty if it has none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and len(token) <= 4096 else ""
@@ -261,12 +273,12 @@ def _token(request: Request) -> str:
 def known_caller(request: Request) -> Caller | None:
     """Return the sender of a request if their token was verified before and is still valid."""
     verifier: Verifier = request.app.state.verifier
-    return verifier.known(_token(request))
+    return verifier.known(token_of(request))
 
 
 @refuses(Unauthenticated)
 async def _caller(request: Request) -> Caller:
-    token = _token(request)
+    token = token_of(request)
     if not token:
         raise Unauthenticated
     verifier: Verifier = request.app.state.verifier
