@@ -1263,6 +1263,7 @@ async def test_an_administrator_manages_an_account_from_the_first_day_to_the_las
     await reader.told("The account can log in again.")
     await reader.follow("All staff accounts")
     await left(reader)
+    await page.goto("/")
     await reader.log_in(card, "314159")
     await expect(page.locator("h1")).to_have_text(reader.say("Contact tracing"))
     await left(reader)
