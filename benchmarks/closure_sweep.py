@@ -28,6 +28,7 @@ from services.circulation.app import create_app
 from services.circulation.consumers import keep_calendar
 from services.circulation.domain.loan import Loan
 from services.circulation.domain.policy import Policy
+from shared.assertions import make_key
 from shared.ids import new_id
 from shared.mongo import to_document
 from shared.unit_of_work import Origin, Run
@@ -169,6 +170,9 @@ def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
         "CARREL_DATABASE_PREFIX": prefix,
         "CARREL_PORT": str(reserve()),
         "CARREL_SIMULATION": "1",
+        "CARREL_SERVICE_SECRET": "a secret of this benchmark",
+        "CARREL_CARD_KEY": "a key of this benchmark",
+        "CARREL_SERVICE_KEY": make_key(),
     }
     command = [sys.executable, "-m", "ops", "serve", "circulation", "--role", "jobs"]
     with log.open("wb") as out:

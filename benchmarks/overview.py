@@ -31,6 +31,7 @@ from starlette.types import Receive, Scope, Send
 from ops.infrastructure import ports
 from ops.infrastructure.embedded import embedded
 from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
+from shared.assertions import make_key
 from shared.mongo import Database, Document, connect, ensure_indexes
 from tests.support import test_keys, token, until
 
@@ -300,6 +301,8 @@ def main() -> None:
             "CARREL_PORT": str(first),
             "CARREL_LOG_LEVEL": "warning",
             "CARREL_SERVICE_SECRET": secrets.token_hex(16),
+            "CARREL_CARD_KEY": secrets.token_hex(16),
+            "CARREL_SERVICE_KEY": make_key(),
         }
         command = [sys.executable, "-m"]
         app = ["uvicorn", "benchmarks.overview:bare", "--port", str(second), "--loop", "uvloop"]

@@ -116,13 +116,13 @@ def serve(
     from uvicorn import Config
 
     from shared.server import Server
-    from shared.settings import load
+    from shared.settings import load_to_serve
     from shared.wire import BoundedProtocol
 
     if role:
         os.environ["CARREL_ROLES"] = role
     gc.disable()  # nearly all that a start allocates stays until the end
-    settings = load(import_module(f"services.{service}.settings").Settings)
+    settings = load_to_serve(import_module(f"services.{service}.settings").Settings)
     served = import_module(f"services.{service}.app").create_app(settings)
     gc.freeze()  # no later collection looks at it again
     gc.enable()

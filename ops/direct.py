@@ -5,12 +5,15 @@ created here. The relay of the service publishes the events.
 """
 
 import getpass
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import Literal
+from typing import TypeVar, cast
 
 from ops.console import refuse
+from services.accounts import store
+from services.accounts.domain.refusals import NoSuchAccount
+from services.accounts.domain.staff import Manager, StaffAccount, StaffRole
 from services.accounts.settings import Settings as AccountsSettings
 from services.accounts.usecases.add_staff import AddStaff, add_staff
 from services.accounts.usecases.check_pin import hash_pin
@@ -22,9 +25,13 @@ from shared.ids import card_digest
 from shared.indexes import chassis_indexes
 from shared.mongo import Indexes, connect, ensure_indexes
 from shared.owners import Owners
-from shared.unit_of_work import Origin, UnitOfWork
+from shared.rights import RIGHTS
+from shared.unit_of_work import Origin, UnitOfWork, UseCase
 
-Role = Literal["staff", "station", "tracer", "ops"]
+C = TypeVar("C")
+
+OPERATOR = Manager(account_id="", rights=RIGHTS)
+"""The operator at the database, who may manage every account that is no patron's."""
 
 
 @asynccontextmanager
@@ -60,7 +67,7 @@ def operator_name() -> str:
 
 
 async def add_account(
-    settings: AccountsSettings, card: str, pin: str, name: str, role: Role
+    settings: AccountsSettings, card: str, pin: str, name: str, role: StaffRole
 ) -> str:
     """Create an account in the database of accounts, and return its id. Raises CardTaken."""
     command = AddStaff(
@@ -69,6 +76,7 @@ async def add_account(
         pin_hash=await hash_pin(pin),
         name=name,
         role=role,
+        by=OPERATOR,
     )
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
         account_id, _ = await unit_of_work.run(add_staff, command, Origin(now=wall_clock()))
@@ -77,10 +85,32 @@ async def add_account(
 
 async def remove_account(settings: AccountsSettings, card: str) -> str:
     """Remove an account from the database of accounts, and return its id. Raises NoSuchAccount."""
-    command = RemoveStaff(card_digest(card, settings.card_key))
+    command = RemoveStaff(card_digest(card, settings.card_key), OPERATOR)
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
         account_id, _ = await unit_of_work.run(remove_staff, command, Origin(now=wall_clock()))
         return str(account_id)
+
+
+async def list_accounts(settings: AccountsSettings) -> Sequence[StaffAccount]:
+    """Return the accounts of staff, machines, administrators and operators."""
+    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+        return await store.staff.find(unit_of_work.database, OPERATOR.roles, None, 0)
+
+
+async def change_account(
+    settings: AccountsSettings,
+    card: str,
+    change: UseCase[C, StaffAccount],
+    command: Callable[[str], C],
+) -> StaffAccount:
+    """Change the account with a card; `command` gets its id. Raises NoSuchAccount."""
+    digest = card_digest(card, settings.card_key)
+    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+        holder = await store.holder_of_card(unit_of_work.database, digest)
+        if holder is None:
+            raise NoSuchAccount
+        changed, _ = await unit_of_work.run(change, command(holder.id), Origin(now=wall_clock()))
+        return cast(StaffAccount, changed)  # not None: no inbox was given
 
 
 async def revoke_all_keys(settings: AccountsSettings) -> str:

@@ -1,4 +1,4 @@
-"""Authentication and roles: verify access tokens and check the caller's role for a route.
+"""Authentication and rights: verify access tokens and check the caller's rights for a route.
 
 Tokens are verified with the public keys of the service that signs them, the issuer.
 """
@@ -23,6 +23,7 @@ from shared.clock import SKEW_SECONDS
 from shared.mongo import Database
 from shared.owners import OwnerAway
 from shared.refusals import refuses
+from shared.rights import ROLES, Right, rights_of, roles_with
 from shared.settings import Settings
 
 ISSUER = "carrel-accounts"
@@ -45,7 +46,6 @@ FETCH_SECONDS = 1.0
 
 Short, so that the stored keys can still serve the caller in time.
 """
-ROLES = ("patron", "staff", "station", "tracer", "ops", "service")
 
 
 class Unauthenticated(Exception):
@@ -75,6 +75,11 @@ class Caller:
     """Expiry of the token, in seconds since 1970."""
     session_id: str = ""
     """Session of the token; empty for a service."""
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """The rights of the caller's roles (shared/rights.py)."""
+        return rights_of(self.roles)
 
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
@@ -155,6 +160,16 @@ class Verifier:
         """Return whether `end` reported this session."""
         return session_id in self._ended
 
+    def is_of_ended_session(self, token: str) -> bool:
+        """Return whether a token, verified or not, names a session that `end` reported."""
+        known = self._known.get(token)
+        if known is not None:
+            return self.has_ended(known.session_id)
+        try:
+            return self.has_ended(str(orjson.loads(_decoded(token.split(".")[1]))["sid"]))
+        except (ValueError, LookupError, TypeError):
+            return False
+
     async def _keys_with(self, kid: str) -> KeySet:
         if self._keys is not None and _has(self._keys, kid):
             return self._keys
@@ -198,9 +213,11 @@ _claims = jwt.JWTClaimsRegistry(
 
 
 def _key_id(token: str) -> str:
-    head = token.partition(".")[0]
-    header = orjson.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    return str(header["kid"])
+    return str(orjson.loads(_decoded(token.partition(".")[0]))["kid"])
+
+
+def _decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def _key_set(said: dict[str, Any], issuer: str) -> KeySet:
@@ -247,7 +264,7 @@ def keys_from(
     return fetch
 
 
-def _token(request: Request) -> str:
+def token_of(request: Request) -> str:
     """Return the bearer token of a request; empty if it has none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and len(token) <= 4096 else ""
@@ -256,12 +273,12 @@ def _token(request: Request) -> str:
 def known_caller(request: Request) -> Caller | None:
     """Return the sender of a request if their token was verified before and is still valid."""
     verifier: Verifier = request.app.state.verifier
-    return verifier.known(_token(request))
+    return verifier.known(token_of(request))
 
 
 @refuses(Unauthenticated)
 async def _caller(request: Request) -> Caller:
-    token = _token(request)
+    token = token_of(request)
     if not token:
         raise Unauthenticated
     verifier: Verifier = request.app.state.verifier
@@ -276,8 +293,9 @@ AnyCaller = Annotated[Caller, Depends(_caller)]
 _required: dict[Callable[..., Any], frozenset[str]] = {_caller: frozenset(ROLES)}
 
 
-def _require(*roles: str) -> Any:
-    allowed = frozenset(roles)
+def _require(*rights: Right) -> Any:
+    """Return a dependency that accepts callers with at least one of these rights."""
+    allowed = roles_with(rights)
 
     @refuses(Unauthenticated, Forbidden)
     async def check(request: Request) -> Caller:
@@ -298,22 +316,24 @@ def roles_required(dependency: Callable[..., Any]) -> frozenset[str]:
     return _required.get(dependency, frozenset())
 
 
-Patron = Annotated[Caller, _require("patron")]
+Patron = Annotated[Caller, _require("own-account")]
 """A patron, for their own resources: a resource of another patron is answered with 404."""
-Staff = Annotated[Caller, _require("staff")]
-Desk = Annotated[Caller, _require("staff", "station")]
+Staff = Annotated[Caller, _require("desk")]
+Desk = Annotated[Caller, _require("lend")]
 """Staff or a station: callers that lend copies and take them back."""
-Tracer = Annotated[Caller, _require("tracer")]
+Tracer = Annotated[Caller, _require("trace")]
 """A caller who may see who visited a branch, for contact tracing; nobody else may."""
-Ops = Annotated[Caller, _require("ops")]
-StaffOrOps = Annotated[Caller, _require("staff", "ops")]
-StaffOrService = Annotated[Caller, _require("staff", "service")]
-DeskOrService = Annotated[Caller, _require("staff", "station", "service")]
-PatronOrStaff = Annotated[Caller, _require("patron", "staff", "service")]
+Administrator = Annotated[Caller, _require("manage-staff")]
+"""An administrator or operator, for the accounts that their rights cover."""
+Ops = Annotated[Caller, _require("operate")]
+StaffOrOps = Annotated[Caller, _require("desk", "operate")]
+StaffOrService = Annotated[Caller, _require("desk", "call-services")]
+DeskOrService = Annotated[Caller, _require("lend", "call-services")]
+PatronOrStaff = Annotated[Caller, _require("own-account", "desk", "call-services")]
 """A patron for their own resources; staff and services for anyone's."""
-OtherService = Annotated[Caller, _require("service")]
+OtherService = Annotated[Caller, _require("call-services")]
 
 
 def may_see(caller: Caller, patron_id: str) -> bool:
     """Return whether `caller` may know that a resource of `patron_id` exists."""
-    return caller.id == patron_id or bool(caller.roles & {"staff", "service"})
+    return caller.id == patron_id or bool(caller.rights & {"desk", "call-services"})

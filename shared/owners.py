@@ -13,6 +13,8 @@ import orjson
 from opentelemetry.trace import Span, SpanKind
 from yarl import URL
 
+from shared.assertions import assertion
+from shared.clock import wall_clock
 from shared.settings import Settings
 from shared.telemetry import correlation_id
 from shared.tracing import span, trace_headers
@@ -170,9 +172,12 @@ class Owners:
                 return self._token
             issuer = self._settings.issuer
             url = self._settings.url_of(issuer.service) + issuer.sessions
-            request = {"service": self._service, "secret": self._settings.service_secret}
+            key = self._settings.service_key
+            if not key:
+                raise OwnerAway(issuer.service)
+            said = assertion(self._service, key, issuer.service, wall_clock())
             try:
-                async with self.session.post(url, json=request) as response:
+                async with self.session.post(url, json={"assertion": said}) as response:
                     if response.status != 200:
                         raise OwnerAway(issuer.service)
                     answer = await response.json()

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """The settings that the chassis needs; the system adds its own in a subclass."""
 
     issuer: ClassVar[TokenIssuer] = TokenIssuer("", "", "", "")
+    required: ClassVar[tuple[str, ...]] = ("service_secret", "service_key", "card_key")
+    """Settings without which a service does not start."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -61,7 +63,15 @@ class Settings(BaseSettings):
     )
     service_secret: str = Field(
         default="",
-        description="Secret shared by the services, used to log in at the issuer of tokens.",
+        description="Secret shared by the services, from which keys for forms, links and stored "
+        "data are derived. It makes nobody a service.",
+    )
+    service_key: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{64})?$",
+        repr=False,
+        description="Private Ed25519 key of this service alone, with which it logs in at the "
+        "issuer of tokens.",
     )
     card_key: str = Field(
         default="", description="Key of the digest that stands for a card number."
@@ -161,6 +171,16 @@ def _urls_in(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 S = TypeVar("S", bound=Settings)
+
+
+def load_to_serve(kind: type[S]) -> S:
+    """Return the settings of a service; without its secrets the process ends with one error."""
+    settings = load(kind)
+    missing = [name for name in kind.required if not getattr(settings, name)]
+    if missing:
+        names = ", ".join(f"{PREFIX}{name.upper()}" for name in missing)
+        sys.exit(f"A service does not start without its secrets. Set {names} and start again.")
+    return settings
 
 
 def load(kind: type[S]) -> S:

@@ -35,7 +35,7 @@ class Library:
         card = unique("OPS")
         await add_account(settings, card, PIN, "Operator", "ops")
         self.tokens["ops"] = await self._log_in(card)
-        for role in ("staff", "station", "tracer"):
+        for role in ("staff", "station", "tracer", "admin"):
             card = unique(role)
             account = {"card_number": card, "pin": PIN, "name": role, "role": role}
             await self.post("/v1/staff", account, by="ops")

@@ -17,7 +17,9 @@ from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from services.registry import NAMES
 from services.settings import Settings
+from shared.assertions import make_key, public_half
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE, Verifier
 from shared.ids import new_id
 from shared.mongo import Client as MongoClient
@@ -29,6 +31,9 @@ MOST_PAUSE = 3.0
 """Seconds between two tries of a client that was answered 503."""
 
 KEY = OKPKey.generate_key("Ed25519", auto_kid=True)
+SERVICE_KEYS = {service: make_key() for service in NAMES}
+"""The private keys with which services log in at accounts."""
+PUBLIC_SERVICE_KEYS = {service: (public_half(key),) for service, key in SERVICE_KEYS.items()}
 S = TypeVar("S", bound=Settings)
 
 

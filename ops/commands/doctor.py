@@ -149,6 +149,12 @@ def _secrets(settings: Settings) -> list[Finding]:
             findings.append(Finding(variable, "fail", "can be guessed", remedy))
         else:
             findings.append(Finding(variable, "ok", "is set"))
+    variable = "CARREL_SERVICE_KEY"
+    if settings.service_key:
+        findings.append(Finding(variable, "ok", "is set"))
+    else:
+        remedy = "set it to the gateway's, as which this command asks the services"
+        findings.append(Finding(variable, "fail", "is not set", remedy))
     if settings.card_key and settings.card_key == settings.service_secret:
         remedy = "choose another CARREL_SERVICE_SECRET: a new card key would make all cards unknown"
         findings.append(Finding("secrets", "fail", "both are the same", remedy))
@@ -257,7 +263,7 @@ async def _views(client: Client, settings: Settings, compare_views: Comparison |
     try:
         compared = await compare_views(database, owners)
     except OwnerAway as away:
-        remedy = f"start {away.service}, and check its URL and the service secret"
+        remedy = f"start {away.service}, and check its URL and CARREL_SERVICE_KEY"
         return Finding("views", "warn", f"not compared: {away.service} is away", remedy)
     finally:
         await owners.close()

@@ -1,6 +1,6 @@
-"""`carrel keys`: revoke the keys that sign tokens, in the database.
+"""`carrel keys`: make the keys of services, and revoke the keys that sign tokens, in the database.
 
-Whoever has stolen a key can also sign a token of an operator, so this needs no token.
+Whoever has stolen a key can also sign a token of an operator, so a revocation needs no token.
 """
 
 import asyncio
@@ -11,6 +11,8 @@ from ops.console import explain_outages
 from ops.direct import revoke_all_keys
 from ops.target import Data, settings_to_write
 from services.accounts.settings import Settings
+from services.registry import NAMES
+from shared.assertions import make_key, public_halves
 from shared.auth import RENEW_SECONDS
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -18,7 +20,16 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 @app.callback()
 def keys() -> None:
-    """The keys that sign tokens."""
+    """The keys of services, and those that sign tokens."""
+
+
+@app.command()
+def services() -> None:
+    """Print a new key for each service as variables, and the public halves for accounts."""
+    made = {name: make_key() for name in NAMES}
+    for name, key in made.items():
+        typer.echo(f"CARREL_SERVICE_KEY_{name.upper()}={key}")
+    typer.echo(f"CARREL_SERVICE_KEYS={public_halves(made)}")
 
 
 @app.command()

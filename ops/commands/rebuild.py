@@ -96,7 +96,7 @@ async def _rebuilt(settings: Settings) -> Rebuilt:
         refuse(
             f"{away.service} does not answer, and the views need its data. The views are "
             f"unchanged. Start it, check that CARREL_{away.service.upper()}_URL and "
-            "CARREL_SERVICE_SECRET are those of the services, and run this again."
+            "CARREL_SERVICE_KEY are those of the gateway, and run this again."
         )
     except BuildLost:
         refuse("The database was dropped meanwhile, or another rebuild took over. Run this again.")

@@ -1,38 +1,64 @@
-"""`carrel staff`: create and remove accounts of staff, stations, tracers and operators.
+"""`carrel staff`: accounts of staff, stations, tracers, administrators and operators.
 
 It works on the database: the API can't create the first operator, because it asks for one, and an
-operator whose card was stolen must be removable without theirs.
+operator whose card was stolen must be stopped without theirs.
 """
 
 import asyncio
 import sys
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, TypeVar
 
 import typer
 
 from ops.console import explain_outages, refuse
-from ops.direct import Role, add_account, remove_account, require_card_key
-from ops.target import Data, settings_to_write
+from ops.direct import (
+    OPERATOR,
+    add_account,
+    change_account,
+    list_accounts,
+    remove_account,
+    require_card_key,
+)
+from ops.target import Data, settings_of, settings_to_write
 from services.accounts.domain.cardholder import acceptable_card, acceptable_pin
 from services.accounts.domain.refusals import CardTaken, NoSuchAccount
+from services.accounts.domain.staff import StaffAccount, StaffRole
 from services.accounts.settings import Settings
+from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.manage_staff import (
+    ChangeRole,
+    DisableStaff,
+    EnableStaff,
+    ResetStaffPin,
+    change_role,
+    disable_staff,
+    enable_staff,
+    reset_staff_pin,
+)
+from shared.clock import wall_clock
+from shared.unit_of_work import UseCase
+
+C = TypeVar("C")
+
+Card = Annotated[str, typer.Argument(help="The card number.")]
+PinStdin = Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from standard input.")]
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.callback()
 def staff() -> None:
-    """Accounts of staff, stations, contact tracers and operators."""
+    """Accounts of staff, stations, contact tracers, administrators and operators."""
 
 
 @app.command()
 def add(
-    card: Annotated[str, typer.Argument(help="The card number.")],
-    role: Annotated[Role, typer.Option(help="Role of the account.")],
+    card: Card,
+    role: Annotated[StaffRole, typer.Option(help="Role of the account.")],
     name: Annotated[str, typer.Option(help="Displayed name; default: the card number.")] = "",
-    pin_stdin: Annotated[
-        bool, typer.Option("--pin-stdin", help="Read the PIN from standard input.")
-    ] = False,
+    pin_stdin: PinStdin = False,
     data: Data = None,
 ) -> None:
     """Create an account directly in the database, which must be running."""
@@ -40,13 +66,7 @@ def add(
         raise typer.BadParameter("3 to 40 characters of ASCII", param_hint="CARD")
     settings = settings_to_write(data, Settings)
     require_card_key(settings)
-    pin = (
-        sys.stdin.readline().rstrip("\r\n")
-        if pin_stdin
-        else typer.prompt("PIN", hide_input=True, confirmation_prompt=True)
-    )
-    if not acceptable_pin(pin):
-        refuse("A PIN has 6 to 64 printable characters. Choose another.")
+    pin = _new_pin(pin_stdin)
     try:
         with explain_outages(settings):
             account_id = asyncio.run(add_account(settings, card, pin, name or card.strip(), role))
@@ -56,16 +76,84 @@ def add(
 
 
 @app.command()
-def remove(
-    card: Annotated[str, typer.Argument(help="The card number.")],
-    data: Data = None,
-) -> None:
+def remove(card: Card, data: Data = None) -> None:
     """Remove an account directly from the database, and end all its sessions."""
     settings = settings_to_write(data, Settings)
     require_card_key(settings)
+    with _known_account(), explain_outages(settings):
+        account_id = asyncio.run(remove_account(settings, card))
+    typer.echo(f"Removed the account {account_id}. Its sessions end as soon as accounts runs.")
+
+
+@app.command("list")
+def list_(data: Data = None) -> None:
+    """List the accounts: card number, role, state and name."""
+    settings = settings_of(data, Settings)
+    with explain_outages(settings):
+        accounts = asyncio.run(list_accounts(settings))
+    for one in accounts:
+        state = "disabled" if one.disabled_at else "active"
+        typer.echo(f"{one.card_number:<20} {one.role:<8} {state:<9} {one.name}")
+
+
+@app.command()
+def disable(card: Card, data: Data = None) -> None:
+    """Disable an account and end all its sessions."""
+    changed = _change(
+        card, data, disable_staff, lambda id_: DisableStaff(id_, OPERATOR, at=wall_clock())
+    )
+    typer.echo(f"Disabled the account {changed.id}. Its sessions end as soon as accounts runs.")
+
+
+@app.command()
+def enable(card: Card, data: Data = None) -> None:
+    """Let the holder of a disabled account log in again."""
+    changed = _change(card, data, enable_staff, lambda id_: EnableStaff(id_, OPERATOR))
+    typer.echo(f"Enabled the account {changed.id}.")
+
+
+@app.command()
+def role(
+    card: Card,
+    to: Annotated[StaffRole, typer.Argument(help="The new role.")],
+    data: Data = None,
+) -> None:
+    """Give an account another role, and end all its sessions."""
+    changed = _change(card, data, change_role, lambda id_: ChangeRole(id_, to, OPERATOR))
+    typer.echo(f"The account {changed.id} has the role {changed.role}.")
+
+
+@app.command()
+def reset(card: Card, pin_stdin: PinStdin = False, data: Data = None) -> None:
+    """Replace the PIN of an account, unlock its card, and end all its sessions."""
+    hashed = asyncio.run(hash_pin(_new_pin(pin_stdin)))
+    changed = _change(card, data, reset_staff_pin, lambda id_: ResetStaffPin(id_, hashed, OPERATOR))
+    typer.echo(f"The account {changed.id} has a new PIN.")
+
+
+def _new_pin(pin_stdin: bool) -> str:
+    pin = (
+        sys.stdin.readline().rstrip("\r\n")
+        if pin_stdin
+        else typer.prompt("PIN", hide_input=True, confirmation_prompt=True)
+    )
+    if not acceptable_pin(pin):
+        refuse("A PIN has 6 to 64 printable characters. Choose another.")
+    return str(pin)
+
+
+def _change(
+    card: str, data: Data, change: UseCase[C, StaffAccount], command: Callable[[str], C]
+) -> StaffAccount:
+    settings = settings_to_write(data, Settings)
+    require_card_key(settings)
+    with _known_account(), explain_outages(settings):
+        return asyncio.run(change_account(settings, card, change, command))
+
+
+@contextmanager
+def _known_account() -> Iterator[None]:
     try:
-        with explain_outages(settings):
-            account_id = asyncio.run(remove_account(settings, card))
+        yield
     except NoSuchAccount:
         refuse("No account of staff or of a machine has this card number. Nothing was changed.")
-    typer.echo(f"Removed the account {account_id}. Its sessions end as soon as accounts runs.")

@@ -21,8 +21,9 @@ from typing import TypeVar
 from ops.infrastructure import ports, prepared
 from ops.infrastructure.child import Child, start_all, stop_all
 from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
-from services.registry import NAMES, SERVICES
+from services.registry import ISSUER, NAMES, SERVICES
 from services.settings import Settings
+from shared.assertions import make_key, public_halves
 
 S = TypeVar("S", bound=Settings)
 
@@ -31,6 +32,8 @@ UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS"
 """No rate limits: a simulation plays months in seconds, and load tests use one address."""
 UNRENEWED = {"CARREL_ACCESS_TOKEN_SECONDS": str(24 * 3600)}
 """Access tokens last as long as their sessions: the players of simulations don't renew them."""
+OPERATORS_ACT_AS = "gateway"
+"""The service as which operators' commands ask the others: it may read all that the views need."""
 SECRETS = tuple(
     f"CARREL_{name}"
     for name in ("SERVICE_SECRET", "CARD_KEY", "SIGNING_SECRETS", "VISIT_KEYS", "WEBHOOK_KEYS")
@@ -47,7 +50,7 @@ class System:
     processes: Mapping[str, Child]
     """Process by name: `circulation-0`, `circulation-1`, `gateway-0` …"""
     environment: Mapping[str, str]
-    """Environment of all services; a test can use it to start a process or act as a service."""
+    """Environment of all services, with the key of OPERATORS_ACT_AS, for commands and tests."""
     requested_ports: Mapping[str, int] = field(default_factory=dict)
     """Requested port by name of process; a taken port is replaced by another."""
 
@@ -148,6 +151,7 @@ def services(
     wanted = dict(USUAL_PORTS) | {"gateway": gateway_port}
     first = {service: ports.reserve(wanted[service] if usual_ports else None) for service in names}
     urls = {service: _url(first.get(service, port)) for service, port in wanted.items()}
+    kept = _secrets(data)
     inherited = {name: value for name, value in os.environ.items() if name.startswith("CARREL_")}
     common = {
         **inherited,
@@ -160,23 +164,28 @@ def services(
         **infrastructure.service_environment,
         **({"CARREL_ROLES": roles} if roles else {}),
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},
-        **_secrets(data),
+        **{name: kept[name] for name in SECRETS},
     }
+    keys = {name: kept[_key_of(name)] for name in NAMES}
+    public = {"CARREL_SERVICE_KEYS": public_halves(keys)}
     processes: dict[str, Child] = {}
     for service in names:
         for replica in range((replicas or {}).get(service, 1)):
             name = f"{service}-{replica}"
             own = {
+                "CARREL_SERVICE_KEY": keys[service],
+                **(public if service == ISSUER.service else {}),
                 **(environment or {}).get(service, {}),
                 **(environment or {}).get(name, {}),
             }
             port = first[service] if replica == 0 else ports.reserve()
             processes[name] = _service_child(name, service, data, port, {**common, **own})
     try:
-        with _environment_file(data, common):
+        operators = {**common, "CARREL_SERVICE_KEY": keys[OPERATORS_ACT_AS]}
+        with _environment_file(data, operators):
             start_all(list(processes.values()))
             requested = {f"{name}-0": wanted[name] for name in names} if usual_ports else {}
-            yield System(infrastructure, processes, common, requested)
+            yield System(infrastructure, processes, operators, requested)
     finally:
         stop_all(list(processes.values()))
         for child in processes.values():
@@ -234,14 +243,20 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
+def _key_of(service: str) -> str:
+    """Return the name under which the private key of a service is kept."""
+    return f"CARREL_SERVICE_KEY_{service.upper()}"
+
+
 def _secrets(data: Path) -> dict[str, str]:
-    """Return the services' shared secrets, each made once for a data folder and kept in it."""
+    """Return the services' secrets and keys, each made once for a data folder and kept in it."""
     file = data / "secrets.json"
     kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-    missing = [name for name in SECRETS if name not in kept]
-    if missing:
+    made = {name: secrets.token_urlsafe(32) for name in SECRETS}
+    made |= {_key_of(service): make_key() for service in NAMES}
+    if made.keys() - kept.keys():
         data.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
-        kept |= {name: secrets.token_urlsafe(32) for name in missing}
+        kept = made | kept
         file.write_text(json.dumps(kept))
     return kept

@@ -14,11 +14,13 @@ async def log_in_callers(run: Run, settings: Settings) -> None:
     """Create the first account in the database and the others through it, and log all in."""
     run.api.now = run.scenario["steps"][0]["at"]
     callers = {caller["role"]: caller for caller in run.scenario["callers"]}
-    ops = callers.pop("ops")
+    ops, admin = callers.pop("ops"), callers.pop("admin")
     await add_account(settings, ops["card_number"], ops["pin"], ops["name"], "ops")
     await run.api.log_in("ops", ops["card_number"], ops["pin"])
+    await run.api.post("/v1/staff", admin, by="ops")
+    await run.api.log_in("admin", admin["card_number"], admin["pin"])
     for role, caller in callers.items():
-        await run.api.post("/v1/staff", caller, by="ops")
+        await run.api.post("/v1/staff", caller, by="admin")
         await run.api.log_in(role, caller["card_number"], caller["pin"])
 
 

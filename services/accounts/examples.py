@@ -6,6 +6,7 @@ from typing import Any
 from services.examples import CALENDAR, COMMON, MEMBER, NOW, PATRON
 from shared.examples import LEFT_OUT
 
+STAFF = "01781105-2b60-79c5-b6d8-4e0f9a2c1d17"
 INVITATION = "01780b9d-6f30-7d24-9a4c-7e1f2b5c8d03"
 UNSUBSCRIBE = f"{PATRON}.5d1e7a90c4b86f2d3e1a9c7b5f80d264e8a1c3b5d7f90a2c4e6b8d0f1a3c5e7b"
 
@@ -14,6 +15,7 @@ EXAMPLES: Mapping[str, Any] = {
     "access_token": "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiIwMTczOGY1ZSJ9.dGhpcyBpcyBub25l",
     "activity_types": ["talk", "workshop"],
     "address": "mei-ling@example.org",
+    "assertion": "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiJldmVudHMifQ.dGhpcyBpcyBub25l",
     "blocked_by": [],
     "born_on": "1990-05-17",
     "card": "P0000001",
@@ -66,7 +68,10 @@ EXAMPLES: Mapping[str, Any] = {
     "StaffIn.name": "Ho Ka-ming",
     "RemovalIn.card_number": "S0000002",
     "StaffOut.card_number": "S0000002",
-    "StaffOut.id": "01781105-2b60-79c5-b6d8-4e0f9a2c1d17",
+    "StaffOut.disabled_at": None,
+    "POST /v1/staff/{staff_id}/disable.disabled_at": NOW,
+    "StaffOut.id": STAFF,
+    "staff_id": STAFF,
     "StaffOut.name": "Ho Ka-ming",
     "POST /v1/patrons/{patron_id}/block.reason": "The card was found in the street",
     "POST /v1/patrons/{patron_id}/block.blocked_by": ["staff"],

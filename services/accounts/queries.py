@@ -11,7 +11,8 @@ from services.accounts.domain.family import Invitation, Link
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.pin_reset import is_live
 from services.accounts.domain.preferences import Setting
-from services.accounts.domain.refusals import NoSuchCalendar, NoSuchPatron
+from services.accounts.domain.refusals import NoSuchAccount, NoSuchCalendar, NoSuchPatron
+from services.accounts.domain.staff import Manager, StaffAccount
 from shared.mongo import Database
 
 
@@ -91,3 +92,11 @@ async def family(db: Database, patron_id: str, at: datetime) -> Family:
         sent,
         names,
     )
+
+
+async def staff(db: Database, account_id: str, by: Manager) -> StaffAccount:
+    """Return an account that `by` may manage. Raises NoSuchAccount."""
+    holder = await store.find_cardholder(db, account_id)
+    if holder is None or holder.role not in by.roles:
+        raise NoSuchAccount
+    return StaffAccount.of(holder)

@@ -1,8 +1,14 @@
 """Settings of accounts: the common ones, and those of tokens."""
 
+import re
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
 from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
 from services import settings
+from services.registry import NAMES
 
 # A key stays published as long as a token that it signed may be valid: days, not years.
 _WEEK = 7 * 24
@@ -11,6 +17,13 @@ _WEEK = 7 * 24
 class Settings(settings.Settings):
     """Settings of accounts; `CARREL_…_HOURS` is the lifetime of a session, in hours."""
 
+    required: ClassVar[tuple[str, ...]] = (*settings.Settings.required, "service_keys")
+
+    service_keys: Annotated[Mapping[str, tuple[str, ...]], NoDecode] = Field(
+        default_factory=dict,
+        description="Public keys of the services, such as `events=3f…,notices=9c…`. A service has "
+        "several while one replaces another.",
+    )
     access_token_seconds: int = Field(
         default=600,
         ge=1,
@@ -43,6 +56,19 @@ class Settings(settings.Settings):
         le=120,
         description="Age in years from which a patron of the category `junior` becomes `adult`.",
     )
+
+    @field_validator("service_keys", mode="before")
+    @classmethod
+    def _by_service(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        keys: dict[str, tuple[str, ...]] = {}
+        for item in filter(None, (item.strip() for item in value.split(","))):
+            name, _, key = item.partition("=")
+            if name not in NAMES or not re.fullmatch(r"[0-9a-f]{64}", key):
+                raise ValueError("each is the name of a service, =, and 64 hexadecimal digits")
+            keys[name] = (*keys.get(name, ()), key)
+        return keys
 
     @field_validator("signing_secrets")
     @classmethod

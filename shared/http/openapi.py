@@ -15,7 +15,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
-from shared.auth import ROLES, roles_required
+from shared.auth import roles_required
 from shared.examples import Examples, NoExample
 from shared.http.problems import (
     MALFORMED,
@@ -27,6 +27,7 @@ from shared.http.problems import (
 )
 from shared.idempotency import KeyReused
 from shared.refusals import ProblemKind, item_refusals_of, refusals_of
+from shared.rights import ROLES
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _WHY = {

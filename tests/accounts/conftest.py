@@ -11,7 +11,14 @@ from services.circulation.app import create_app as create_circulation
 from shared.auth import Verifier
 from shared.owners import Owners
 from tests.circulation.desk import Desk, branch, settings_for
-from tests.support import Api, reaching, served, test_keys
+from tests.support import (
+    PUBLIC_SERVICE_KEYS,
+    SERVICE_KEYS,
+    Api,
+    reaching,
+    served,
+    test_keys,
+)
 
 
 @pytest.fixture
@@ -22,7 +29,8 @@ def settings(mongo_url: str, database: str) -> Settings:
         roles=("api",),
         simulation=True,
         card_key="key of these tests",
-        service_secret="secret of these tests",
+        service_key=SERVICE_KEYS["accounts"],
+        service_keys=PUBLIC_SERVICE_KEYS,
     )
 
 
@@ -45,8 +53,9 @@ async def lending(
     settings: Settings, api: Api, mongo_url: str, database: str
 ) -> AsyncIterator[Desk]:
     """A real circulation that accounts can reach, with a branch."""
-    secret = {"service_secret": settings.service_secret}
-    own = reaching(settings_for(mongo_url, database), accounts=api.url).model_copy(update=secret)
+    own = reaching(settings_for(mongo_url, database), accounts=api.url).model_copy(
+        update={"service_key": SERVICE_KEYS["circulation"]}
+    )
     async with served(create_circulation, own) as circulation:
 
         async def keys() -> dict[str, Any]:

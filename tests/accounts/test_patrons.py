@@ -166,11 +166,17 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
         "POST",
         "/v1/staff",
         {"card_number": "S-1", "pin": "27-18-28", "name": "A", "role": "ops"},
-        {"ops"},
+        {"ops"},  # an administrator may not add operators
     ),
+    ("GET", "/v1/staff", None, {"admin", "ops"}),
+    ("GET", "/v1/staff/x", None, {"admin", "ops"}),
+    ("POST", "/v1/staff/x/disable", None, {"admin", "ops"}),
+    ("POST", "/v1/staff/x/enable", None, {"admin", "ops"}),
+    ("PUT", "/v1/staff/x/role", {"role": "staff"}, {"admin", "ops"}),
+    ("PUT", "/v1/staff/x/pin", {"pin": "27-18-28"}, {"admin", "ops"}),
     ("POST", "/v1/ops/keys/rotate", None, {"ops"}),
     ("POST", "/v1/ops/keys/revoke", None, {"ops"}),
-    ("POST", "/v1/staff/removals", {"card_number": "S-1"}, {"ops"}),
+    ("POST", "/v1/staff/removals", {"card_number": "S-1"}, {"admin", "ops"}),
     ("GET", "/v1/me/preferences", None, {"patron"}),
     ("PATCH", "/v1/me/preferences", {}, {"patron"}),
 ]
@@ -185,7 +191,7 @@ async def test_each_route_accepts_only_its_roles(
     api: Api, method: str, path: str, body: Any, allowed: set[str]
 ) -> None:
     assert (await api.call(method, path, body)).status == 401
-    for role in ("patron", "staff", "station", "ops", "service"):
+    for role in ("patron", "staff", "station", "tracer", "admin", "ops", "service"):
         answer = await api.call(method, path, body, as_=token("someone", [role]))
         assert (answer.status == 403) == (role not in allowed), (role, answer.status)
         assert answer.status != 401

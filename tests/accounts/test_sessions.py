@@ -10,11 +10,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from services.accounts.app import create_app
-from services.accounts.settings import Settings
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER
 from tests.accounts.people import OPS, STAFF, logged_in, registered
-from tests.support import Answer, Api, served
+from tests.support import Answer, Api
 
 MEIS = {"card_number": " hk0001A", "pin": "27-18-28"}
 WRONG = {"card_number": "HK0001A", "pin": "00-00-00"}
@@ -263,45 +261,3 @@ async def test_recorded_log_in_attempts_expire_by_themselves(api: Api) -> None:
         index.get("expireAfterSeconds") == 0 and index["key"] == [("forgotten_at", 1)]
         for index in indexes.values()
     )
-
-
-# ---- services -----------------------------------------------------------------------------------
-
-
-async def test_a_service_logs_in_with_the_shared_secret(
-    other_replica: Api, settings: Settings
-) -> None:
-    body = {"service": "circulation", "secret": settings.service_secret}
-    session = (await other_replica.post("/v1/service-sessions", body)).json()
-    assert (session["expires_in"], session["roles"]) == (24 * 3600, ["service"])
-    assert (session["patron_id"], session["renewal_token"]) == (None, None)
-    assert (await claims(other_replica, session["access_token"]))["sub"] == "circulation"
-    found = await other_replica.get("/v1/patrons?card=HK1", as_=session["access_token"])
-    assert found.json() == {"items": [], "next": None}
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"service": "circulation", "secret": "guess"}, 401),
-        ({"service": "circulation", "secret": ""}, 401),
-        ({"service": "circulation", "secret": "geheim-é"}, 401),
-        ({"service": "circulation", "secret": "\ud800"}, 422),
-        ({"service": "root", "secret": "secret of these tests"}, 422),
-    ],
-)
-async def test_another_secret_or_an_unknown_service_is_refused(
-    other_replica: Api, body: dict[str, str], status: int
-) -> None:
-    answer = await other_replica.post("/v1/service-sessions", body)
-    assert answer.status == status
-    assert b"secret of these tests" not in answer.body
-
-
-async def test_without_a_configured_secret_no_service_logs_in(settings: Settings) -> None:
-    bare = settings.model_copy(update={"service_secret": ""})
-    async with served(create_app, bare, trust_test_keys=False) as other_replica:
-        answer = await other_replica.post(
-            "/v1/service-sessions", {"service": "events", "secret": ""}
-        )
-        assert (answer.status, answer.json()["code"]) == (401, "bad-credentials")

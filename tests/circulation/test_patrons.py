@@ -26,7 +26,7 @@ from shared.contracts.circulation import FineAssessed, LoanCheckedOut
 from shared.ids import card_digest
 from shared.unit_of_work import Origin, Run
 from tests.circulation.desk import KEY, STATION, Desk, branch, card_of, noon, settings_for
-from tests.support import Api, served
+from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, Api, served
 
 ORIGIN = Origin(datetime(2020, 12, 1, tzinfo=UTC))
 
@@ -111,18 +111,17 @@ class Counter:
 
 @pytest.fixture
 async def counter(mongo_url: str, database: str) -> AsyncIterator[Counter]:
-    secret = "a secret of this test"
     settings = AccountsSettings(
         mongo_url=mongo_url,
         database_prefix=database,
         roles=("api",),
         simulation=True,
         card_key=KEY,
-        service_secret=secret,
+        service_keys=PUBLIC_SERVICE_KEYS,
     )
     async with served(create_accounts, settings, trust_test_keys=False) as accounts:
         own = settings_for(mongo_url, database).model_copy(
-            update={"urls": {"accounts": accounts.url}, "service_secret": secret}
+            update={"urls": {"accounts": accounts.url}, "service_key": SERVICE_KEYS["circulation"]}
         )
         async with served(create_app, own) as api:
             desk = Desk(api)

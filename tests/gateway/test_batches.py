@@ -39,7 +39,7 @@ from tests.faults.test_poison import BODY, GOOD, LARGE, POISONS, TOPIC, Poison, 
 from tests.gateway import story
 from tests.gateway.conftest import Tell
 from tests.gateway.test_projection import clear, everything
-from tests.support import patient_client, until
+from tests.support import SERVICE_KEYS, patient_client, until
 
 PATRONS = [f"patron-{number}" for number in range(200)]
 ID_THAT_IS_NO_FIELD = Poison(
@@ -332,6 +332,9 @@ def gateway(settings: Settings, tmp_path: Path) -> Iterator[Child]:
             "CARREL_PORT": "0",
             "CARREL_ROLES": "consumers",
             "CARREL_FAILPOINT": str(tmp_path / "failpoint"),
+            "CARREL_SERVICE_SECRET": "a secret of these tests",
+            "CARREL_CARD_KEY": "a key of these tests",
+            "CARREL_SERVICE_KEY": SERVICE_KEYS["gateway"],
             **owners,
         },
     )

@@ -49,6 +49,22 @@ async def test_all_replicas_refuse_the_tokens_of_an_ended_session_and_no_others(
         assert [await status(api, one) for one in (OTHER, token())] == [200] * 2
 
 
+async def test_the_token_of_an_ended_session_does_not_reach_an_owner(
+    whole: None, hear: Hear, echoes: tuple[Settings, dict[str, Owner]]
+) -> None:
+    settings, owners = echoes
+    circulation = owners["circulation"]
+    async with gateways(settings, 2) as replicas:
+        await hear(samples.session_ended())
+        for api in replicas:
+            await refused(api)
+            circulation.asked.clear()
+            for one in (MINE, OTHER, "a.b.c", "x"):
+                await api.get("/v1/titles/any", as_=one)
+            sent = [asked["headers"].get("authorization") for asked in circulation.asked]
+            assert sent == [None, f"Bearer {OTHER}", "Bearer a.b.c", "Bearer x"]
+
+
 async def test_a_replica_that_starts_later_refuses_them_before_it_is_ready(
     whole: None, echoes: tuple[Settings, dict[str, Owner]], hear: Hear
 ) -> None:
@@ -79,7 +95,8 @@ async def test_sessions_that_end_after_their_collection_was_lost_are_refused_too
     two: list[Api], hear: Hear, views: Database
 ) -> None:
     await hear(samples.session_ended())
-    await refused(two[0])
+    for api in two:
+        await refused(api)
     await views.drop_collection(ENDED_SESSIONS)
     await hear(samples.session_ended("session-2"))
     for api in two:

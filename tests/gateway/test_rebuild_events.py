@@ -28,7 +28,15 @@ from shared.owners import Owners
 from tests import samples
 from tests.gateway.conftest import nobody
 from tests.gateway.readiness import readiness
-from tests.support import patient_client, reaching, served, token, until
+from tests.support import (
+    PUBLIC_SERVICE_KEYS,
+    SERVICE_KEYS,
+    patient_client,
+    reaching,
+    served,
+    token,
+    until,
+)
 
 
 @pytest.fixture
@@ -41,6 +49,7 @@ async def settings(mongo_url: str, database: str, kafka: str) -> AsyncIterator[S
         partitions=1,
         roles=("api",),
         service_secret="a secret of these tests",
+        service_key=SERVICE_KEYS["gateway"],
         card_key="a key of these tests",
     )
     urls: dict[str, str] = {}
@@ -48,7 +57,7 @@ async def settings(mongo_url: str, database: str, kafka: str) -> AsyncIterator[S
         for service in OWNERS:
             kind = import_module(f"services.{service}.settings").Settings
             create = import_module(f"services.{service}.app").create_app
-            told = kind(**reaching(settings, **urls).model_dump())
+            told = kind(**reaching(settings, **urls).model_dump(), service_keys=PUBLIC_SERVICE_KEYS)
             api = await stack.enter_async_context(served(create, told, trust_test_keys=False))
             urls[service] = api.url
         settings = reaching(settings, **urls)

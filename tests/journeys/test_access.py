@@ -57,6 +57,6 @@ async def test_a_patron_may_not_call_staff_routes(library: Library, method: str,
 
 
 async def test_the_gateway_does_not_forward_routes_for_services(library: Library) -> None:
-    body = {"service": "notices", "secret": "guess"}
+    body = {"assertion": "guess"}
     status, _ = await library.try_("POST", "/v1/service-sessions", body)
     assert status == 404

@@ -7,7 +7,7 @@ import pytest
 from services.notices.app import create_app
 from services.notices.settings import Settings
 from tests.notices.lending import Lending, lending_served
-from tests.support import Api, served
+from tests.support import SERVICE_KEYS, Api, served
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def settings(mongo_url: str, database: str, lending: Lending) -> Settings:
         roles=("api",),
         simulation=True,
         urls=dict.fromkeys(("accounts", "circulation", "events"), lending.url),
+        service_key=SERVICE_KEYS["notices"],
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ops.infrastructure import prepared
 from services.settings import Settings
+from tests.support import SERVICE_KEYS
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran
         "CARREL_PARTITIONS": str(settings.partitions),
         "CARREL_SERVICE_SECRET": "the secret of these tests, no other",
         "CARREL_CARD_KEY": "the card key of these tests, another",
+        "CARREL_SERVICE_KEY": SERVICE_KEYS["gateway"],
         "COLUMNS": "80",
     }
     ran = await asyncio.to_thread(_run, arguments, {**os.environ, **system, **environment})

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from services.registry import NAMES
+from shared.assertions import make_key, public_halves
 from tests.ops import stand_ins
 from tests.ops.engine import Engine, NotHere, compose_command, own_engine, running_engine
 
@@ -62,7 +63,10 @@ class Composed:
         self.project = f"carrel-{secrets.token_hex(3)}"
         files = [part for file in FILES for part in ("-f", str(ROOT / file))]
         self._command = [*compose_command(engine), "-p", self.project, *files]
+        keys = {service: make_key() for service in NAMES}
         self._secrets = {
+            **{f"CARREL_SERVICE_KEY_{service.upper()}": key for service, key in keys.items()},
+            "CARREL_SERVICE_KEYS": public_halves(keys),
             "CARREL_SERVICE_SECRET": secrets.token_hex(32),
             "CARREL_CARD_KEY": secrets.token_hex(32),
             "CARREL_VISIT_KEYS": secrets.token_hex(32),

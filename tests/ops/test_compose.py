@@ -63,6 +63,11 @@ def test_a_service_gets_only_known_variables(name: str) -> None:
     assert {key for key in environment if key.startswith("CARREL_")} <= known
     for secret in ("CARREL_SERVICE_SECRET", "CARREL_CARD_KEY"):
         assert environment[secret].startswith(f"${{{secret}:?"), "no default: it has to be made"
+    own = environment["CARREL_SERVICE_KEY"]
+    assert own.startswith(f"${{CARREL_SERVICE_KEY_{name.upper()}:?"), "no other service has its key"
+    assert environment.get("CARREL_SERVICE_KEYS", "").startswith("${CARREL_SERVICE_KEYS:?") == (
+        name == "accounts"
+    )
     for service in NAMES:
         assert (
             environment[f"CARREL_{service.upper()}_URL"]

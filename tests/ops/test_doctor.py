@@ -21,7 +21,7 @@ from shared.clock import parse_instant, wall_clock
 from shared.ids import new_id
 from shared.mongo import Client, ensure_indexes
 from tests.ops.command import carrel
-from tests.support import patient_client
+from tests.support import SERVICE_KEYS, patient_client
 
 LONG_AGO = "2021-02-19T04:00:00+00:00"
 
@@ -35,6 +35,7 @@ def settings(mongo_url: str, database: str, kafka: str) -> Settings:
         partitions=3,
         service_secret="the secret of these tests, no other",
         card_key="the card key of these tests, another",
+        service_key=SERVICE_KEYS["gateway"],
     )
 
 
@@ -146,10 +147,11 @@ async def test_incomplete_views_are_found(settings: Settings, client: Client) ->
 async def test_secrets_that_are_missing_or_weak_are_found(
     settings: Settings, client: Client
 ) -> None:
-    weak = settings.model_copy(update={"service_secret": "", "card_key": "1234"})
+    weak = settings.model_copy(update={"service_secret": "", "card_key": "1234", "service_key": ""})
     found = await problems(weak)
     assert found["CARREL_SERVICE_SECRET"].found == "is not set"
     assert found["CARREL_CARD_KEY"].found == "can be guessed"
+    assert found["CARREL_SERVICE_KEY"].found == "is not set"
     same = settings.model_copy(update={"card_key": settings.service_secret})
     assert (await problems(same))["secrets"].level == "fail"
     bad = await carrel(settings, "doctor", CARREL_OUTBOX_DAYS="none")

@@ -24,6 +24,7 @@ from ops.infrastructure import ports
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
 from services.registry import NAMES
+from shared.assertions import make_key, public_halves
 from tests.library import Library
 
 ROOT = Path(__file__).parents[2]
@@ -63,8 +64,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
                 for service, port in first.items()
             },
         }
+        keys = {service: make_key() for service in NAMES}
+        environment["CARREL_SERVICE_KEYS"] = public_halves(keys)
         containers = [
-            stack.enter_context(_container(service, port, environment))
+            stack.enter_context(
+                _container(service, port, {**environment, "CARREL_SERVICE_KEY": keys[service]})
+            )
             for service in NAMES
             for port in [first[service], *_more(service)]
         ]

@@ -1,16 +1,35 @@
-"""`carrel keys revoke`: after a theft, without a token."""
+"""`carrel keys`: keys for the services, and a revocation after a theft, without a token."""
 
 import asyncio
 import os
 import subprocess
 import sys
 
+from typer.testing import CliRunner
+
+from ops.commands.keys import app
 from ops.direct import add_account
 from services.accounts.app import create_app
 from services.accounts.settings import Settings
+from services.registry import NAMES
+from shared.assertions import assertion, verified
+from shared.clock import wall_clock
 from tests.support import served
 
 SECRET = "a secret of these tests"
+
+
+def test_each_service_gets_a_key_of_its_own_and_accounts_the_public_halves() -> None:
+    ran = CliRunner().invoke(app, ["services"])
+    assert ran.exit_code == 0
+    made = dict(line.split("=", 1) for line in ran.output.splitlines())
+    keys = {name: made.pop(f"CARREL_SERVICE_KEY_{name.upper()}") for name in NAMES}
+    assert len({*keys.values()}) == len(NAMES)
+    known = Settings(service_keys=made.pop("CARREL_SERVICE_KEYS")).service_keys  # type: ignore[arg-type]
+    assert made == {}
+    for service, key in keys.items():
+        said = assertion(service, key, "accounts", wall_clock())
+        assert verified(said, known, "accounts", wall_clock()).service == service
 
 
 async def test_keys_are_revoked_without_a_token_and_the_new_one_is_sealed(

@@ -796,7 +796,13 @@ def test_patrons_and_callers_are_complete() -> None:
     assert all(
         patron["home_branch"] in branches() and patron["story"] for patron in data["patrons"]
     )
-    assert [caller["role"] for caller in data["callers"]] == ["staff", "station", "tracer", "ops"]
+    assert [caller["role"] for caller in data["callers"]] == [
+        "staff",
+        "station",
+        "tracer",
+        "admin",
+        "ops",
+    ]
 
 
 def test_juniors_borrow_what_is_not_for_adults() -> None:

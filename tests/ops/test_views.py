@@ -19,7 +19,7 @@ from shared.contracts import accounts
 from shared.mongo import Client, Database, ensure_indexes
 from shared.owners import OwnerAway, Owners
 from tests import samples
-from tests.support import patient_client, reaching, served
+from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, patient_client, reaching, served
 
 NOW = datetime(2021, 2, 1, tzinfo=UTC)
 
@@ -39,6 +39,7 @@ async def settings(mongo_url: str, database: str) -> AsyncIterator[Settings]:
         database_prefix=database,
         roles=("api",),
         service_secret="a secret of these tests",
+        service_key=SERVICE_KEYS["gateway"],
         card_key="a key of these tests",
     )
     urls: dict[str, str] = {}
@@ -48,7 +49,11 @@ async def settings(mongo_url: str, database: str) -> AsyncIterator[Settings]:
             environment = reaching(settings, **urls).model_dump()
             create_app = import_module(f"services.{service}.app").create_app
             api = await stack.enter_async_context(
-                served(create_app, kind(**environment), trust_test_keys=False)
+                served(
+                    create_app,
+                    kind(**environment, service_keys=PUBLIC_SERVICE_KEYS),
+                    trust_test_keys=False,
+                )
             )
             urls[service] = api.url
         yield reaching(settings, **urls)

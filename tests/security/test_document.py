@@ -35,7 +35,15 @@ from tests.systems import started_system
 
 EXAMPLES = 12
 """Number of generated requests for each operation."""
-SEQUENCES = {"": 20, "patron": 160, "staff": 200, "station": 60, "tracer": 40, "ops": 40}
+SEQUENCES = {
+    "": 20,
+    "patron": 160,
+    "staff": 200,
+    "station": 60,
+    "tracer": 40,
+    "admin": 20,
+    "ops": 40,
+}
 """Least number of sequences for each role; in a sequence, operations use earlier answers."""
 MOST_ROUNDS = 5
 """Greatest multiple of these numbers to play until all of FOLLOWED has occurred."""
@@ -61,6 +69,7 @@ FOLLOWED = {
         ("POST /v1/returns", "/copies/{barcode}/arrival"),
     },
     "tracer": {("GET /v1/titles", "/{title_id}"), ("GET /v1/branches", "/{code}")},
+    "admin": {("GET /v1/titles", "/{title_id}"), ("GET /v1/branches", "/{code}")},
     "ops": {("GET /v1/titles", "/{title_id}"), ("GET /v1/branches", "/{code}")},
 }
 """Pairs of operations that must occur, by role.
@@ -83,6 +92,9 @@ ENDS_TOKENS = {
     ("/v1/sessions", "delete"),
     ("/v1/sessions/current", "delete"),
     ("/v1/ops/keys/revoke", "post"),
+    ("/v1/staff/{staff_id}/disable", "post"),
+    ("/v1/staff/{staff_id}/role", "put"),
+    ("/v1/staff/{staff_id}/pin", "put"),
 }
 """Operations after which the callers' tokens are refused; their own tests are in tests/accounts."""
 IDENTITIES = ("id", "code", "barcode")
@@ -109,7 +121,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 async def tokens(library: Library) -> dict[str, str]:
     """A token for each role; "" is a caller without one."""
     card = await library.patron(await library.branch())
-    found = {role: library.tokens[role] for role in ("staff", "station", "tracer", "ops")}
+    found = {role: library.tokens[role] for role in ("staff", "station", "tracer", "admin", "ops")}
     return {**found, "patron": library.tokens[card], "": ""}
 
 

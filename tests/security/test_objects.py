@@ -198,7 +198,9 @@ async def test_a_patron_cannot_reserve_for_another_patron(library: Library) -> N
 
 async def test_no_caller_exceeds_the_rights_of_their_role(library: Library) -> None:
     card = await library.patron(await library.branch())
-    callers = {"patron": card} | {role: role for role in ("staff", "station", "tracer", "ops")}
+    callers = {"patron": card} | {
+        role: role for role in ("staff", "station", "tracer", "admin", "ops")
+    }
     for operation in await operations(library):
         path = operation.path.replace("{", "").replace("}", "")
         for role, name in callers.items():
@@ -238,7 +240,7 @@ async def test_unknown_fields_in_a_body_are_refused(library: Library) -> None:
     """Roles, owners, amounts and versions cannot be sent by any caller."""
     branch = await library.branch()
     card = await library.patron(branch)
-    callers = {role: role for role in ("staff", "station", "tracer", "ops")}
+    callers = {role: role for role in ("staff", "station", "tracer", "admin", "ops")}
     callers |= {"patron": card, "": ""}
     privileged = {"roles": ["ops"], "owner_id": "x", "version": 9, "$set": {"a": 1}, "a.b": 1}
     for operation in await operations(library):

@@ -2,12 +2,18 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from shared.settings import Settings, load
+from services.accounts.settings import Settings as AccountsSettings
+from services.registry import NAMES
+from shared.assertions import make_key, public_half
+from shared.settings import Settings, load, load_to_serve
 from shared.telemetry import configure_logs
 from shared.tracing import configure_tracing
 
@@ -31,6 +37,45 @@ def test_a_bad_setting_is_one_clear_error(
     said = str(stopped.value)
     assert name in said
     assert "Traceback" not in said
+
+
+SECRETS = {
+    "CARREL_SERVICE_SECRET": "a secret of these tests",
+    "CARREL_CARD_KEY": "a key of these tests",
+    "CARREL_SERVICE_KEY": make_key(),
+    "CARREL_SERVICE_KEYS": f"events={public_half(make_key())}",
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_without_one_of_its_secrets_a_service_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for given, value in SECRETS.items():
+        monkeypatch.setenv(given, value)
+    assert load_to_serve(AccountsSettings).service_keys.keys() == {"events"}
+    monkeypatch.setenv(name, "")
+    with pytest.raises(SystemExit) as stopped:
+        load_to_serve(AccountsSettings)
+    assert name in str(stopped.value)
+    assert not any(value in str(stopped.value) for value in SECRETS.values())
+
+
+@pytest.mark.parametrize("service", NAMES)
+def test_no_service_starts_without_secrets(service: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if "CARREL" not in name}
+    started = subprocess.run(
+        [sys.executable, "-m", "ops", "serve", service],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert started.returncode == 1
+    for name in ("CARREL_SERVICE_SECRET", "CARREL_SERVICE_KEY", "CARREL_CARD_KEY"):
+        assert name in started.stderr
+    assert "Traceback" not in started.stderr
 
 
 def test_roles_are_a_comma_list(monkeypatch: pytest.MonkeyPatch) -> None:

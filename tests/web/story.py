@@ -187,6 +187,11 @@ class Story:
         self.library.tokens[card] = await self.library._log_in(card)
         return card
 
+    async def account(self, role: str) -> str:
+        """Add an account of staff or a machine, and return its id."""
+        account = {"card_number": unique(role), "pin": PIN, "name": f"A. {role}", "role": role}
+        return str((await self.library.post("/v1/staff", account, by="admin"))["id"])
+
     async def busy_reader(self, language: str = "en") -> "BusyReader":
         """Add a patron with three loans, one of them of November, who owes a fine of four days."""
         card = await self.library.patron(CENTRAL, language=language)

@@ -153,8 +153,13 @@ async def test_every_guest_page_passes_the_checks(
 async def test_the_pages_of_contact_tracing_pass_the_checks(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
-    for role, path in (("tracer", "/tracing"), ("ops", "/tracing/looks")):
+    for role, path in (
+        ("tracer", "/tracing"),
+        ("ops", "/tracing/looks"),
+        ("ops", "/desk/staff"),
+        ("admin", f"/desk/staff/{await story.account('staff')}"),
+    ):
         page = await windows.open(language, card=await story.caller(role))
         await page.goto(path)
         assert await page.locator("h1").count() == 1
-        await looked_at(page, pictures, f"{language}{path.replace('/', '-')}")
+        await looked_at(page, pictures, f"{language}{kind_of(path).replace('/', '-')}")

@@ -1,12 +1,12 @@
 """Cardholder: the person or machine with a card, with all personal data and the PIN's hash."""
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from services.accounts.domain.calendar import Calendar
 
-Role = Literal["patron", "staff", "station", "tracer", "ops"]
+Role = Literal["patron", "staff", "station", "tracer", "admin", "ops"]
 PIN_LENGTHS = range(6, 65)
 
 
@@ -33,6 +33,8 @@ class Cardholder:
     """Reason why staff last blocked or unblocked the patron, in their words."""
     calendar: Calendar | None = field(default=None, repr=False)
     """The patron's calendar feed; None: there is no link to it."""
+    disabled_at: datetime | None = None
+    """Instant from which the holder may not log in, by the wall clock; never set for patrons."""
     version: int = 1
 
     @property

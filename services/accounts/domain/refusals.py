@@ -81,11 +81,34 @@ class NoSuchPatron(Refusal):
 
 
 class NoSuchAccount(Refusal):
-    """No account of staff, a station, a contact tracer or an operator has this card number."""
+    """There is no such account of staff or of a machine, or the caller may not manage it."""
 
     code = "no-such-account"
     status = 404
-    reason = "No account of staff, a station, a contact tracer or an operator has this card number."
+    reason = "There is no such account of staff or of a machine that you may manage."
+
+
+class OwnAccount(Refusal):
+    """An administrator or operator tried to change their own account."""
+
+    code = "own-account"
+    reason = "You can't change your own account. Ask another administrator or an operator."
+
+
+class RoleNotAllowed(Refusal):
+    """The caller may not give this role to an account."""
+
+    code = "role-not-allowed"
+    status = 403
+    reason = "You may not manage accounts with this role."
+
+
+class AccountDisabled(Refusal):
+    """The PIN is right, but an administrator has disabled the account."""
+
+    code = "account-disabled"
+    status = 403
+    reason = "This account is disabled. Please ask an administrator of the library."
 
 
 class NotSettled(Refusal):

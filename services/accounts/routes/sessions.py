@@ -1,11 +1,16 @@
 """Sessions: log in with a card and a PIN, or as a service, and log out."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.accounts.domain.refusals import BadCredentials, Locked, SessionEnded
+from services.accounts.domain.refusals import (
+    AccountDisabled,
+    BadCredentials,
+    Locked,
+    SessionEnded,
+)
 from services.accounts.routes.fields import OwnSettings, Secret
 from services.accounts.usecases.admit_service import AdmitService, admit_service
 from services.accounts.usecases.end_sessions import (
@@ -17,7 +22,7 @@ from services.accounts.usecases.end_sessions import (
 from services.accounts.usecases.log_in import LogIn, log_in
 from services.accounts.usecases.renew_session import renew
 from services.accounts.usecases.sign_token import SignedToken
-from services.registry import NAMES
+from shared.assertions import LONGEST
 from shared.auth import AnyCaller
 from shared.clock import wall_clock
 from shared.http.bodies import Body
@@ -26,11 +31,6 @@ from shared.ids import card_digest
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
-
-if TYPE_CHECKING:
-    ServiceName = str
-else:
-    ServiceName = Literal[NAMES]
 
 
 class SessionIn(Body):
@@ -41,10 +41,13 @@ class SessionIn(Body):
 
 
 class ServiceSessionIn(Body):
-    """The name of a service and the secret that the services share."""
+    """What proves to be a service: a JWT that it has signed with its own key, just now."""
 
-    service: ServiceName
-    secret: Secret = Field(max_length=200)
+    assertion: Secret = Field(
+        max_length=LONGEST,
+        description="Issuer and subject: the name of the service. Audience: `accounts`. It has an "
+        "id, lasts at most a minute, and is accepted once (RFC 7523).",
+    )
 
 
 class RenewalIn(Body):
@@ -86,7 +89,7 @@ class SessionOut(BaseModel):
 
 
 @router.post("/sessions", tags=["sessions"])
-@refuses(BadCredentials, Locked)
+@refuses(BadCredentials, Locked, AccountDisabled)
 async def post_session(body: SessionIn, run: Run, settings: OwnSettings) -> SessionOut:
     """Log in. A repeated log-in is a new one, even with the same Idempotency-Key."""
     attempt = LogIn(
@@ -125,5 +128,5 @@ async def delete_sessions(caller: AnyCaller, run: Run) -> None:
 @refuses(BadCredentials)
 async def post_service_session(body: ServiceSessionIn, db: Db, settings: OwnSettings) -> SessionOut:
     """Log in as a service."""
-    attempt = AdmitService(body.service, body.secret.get_secret_value(), at=wall_clock())
+    attempt = AdmitService(body.assertion.get_secret_value(), at=wall_clock())
     return SessionOut.of(await admit_service(db, settings, attempt))

@@ -14,10 +14,12 @@ from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
 from services.accounts.domain.standing import Standing
+from services.accounts.store import assertions as assertions
 from services.accounts.store import erasures as erasures
 from services.accounts.store import family as family
 from services.accounts.store import pin_resets as pin_resets
 from services.accounts.store import sessions as sessions
+from services.accounts.store import staff as staff
 from shared.mongo import (
     Database,
     Indexes,
@@ -34,6 +36,7 @@ INDEXES: Indexes = {
     "cardholders": [
         IndexModel([("card_digest", ASCENDING)], unique=True),
         IndexModel([("calendar.link", ASCENDING)], unique=True, sparse=True),
+        IndexModel([("role", ASCENDING), ("_id", ASCENDING)]),
     ],
     "preferences": [],
     "standings": [],
@@ -44,6 +47,7 @@ INDEXES: Indexes = {
     **pin_resets.INDEXES,
     **family.INDEXES,
     **sessions.INDEXES,
+    **assertions.INDEXES,
     "signing_keys": [
         IndexModel([("kid", ASCENDING)], unique=True),
         IndexModel([("published_until", ASCENDING)], expireAfterSeconds=0),
@@ -52,7 +56,7 @@ INDEXES: Indexes = {
 
 PERSONAL = (
     Personal("patrons", "_id", leave_out=("card_digest",)),
-    Personal("cardholders", "_id", leave_out=("card_digest", "pin_hash")),
+    Personal("cardholders", "_id", leave_out=("card_digest", "pin_hash", "disabled_at")),
     Personal("preferences", "_id"),
     Personal("standings", "_id"),
     Personal("erasures", "_id"),

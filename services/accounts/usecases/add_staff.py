@@ -1,10 +1,11 @@
-"""Create an account for staff, a station or an operator."""
+"""Create an account for staff or a machine."""
 
 from dataclasses import dataclass, field
 
 from services.accounts import store
-from services.accounts.domain.cardholder import Cardholder, Role, normal_card
+from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.refusals import CardTaken
+from services.accounts.domain.staff import Manager, StaffRole
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -17,11 +18,13 @@ class AddStaff:
     card_digest: str = field(repr=False)
     pin_hash: str = field(repr=False)
     name: str = field(repr=False)
-    role: Role
+    role: StaffRole
+    by: Manager
 
 
 async def add_staff(work: Work, command: AddStaff) -> str:
-    """Create the account and return its id. Raises CardTaken."""
+    """Create the account and return its id. Raises RoleNotAllowed or CardTaken."""
+    command.by.check_role(command.role)
     if await store.card_is_taken(work, command.card_digest):
         raise CardTaken
     cardholder = Cardholder(

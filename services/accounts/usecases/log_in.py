@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from services.accounts import store
-from services.accounts.domain.refusals import BadCredentials
+from services.accounts.domain.refusals import AccountDisabled, BadCredentials
 from services.accounts.domain.session import Session, surplus
 from services.accounts.settings import Settings
 from services.accounts.usecases.confirm_pin import confirm_pin
@@ -36,7 +36,7 @@ class OpenSession:
 
 
 async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
-    """Open a session for the card's holder. Raises Locked, BadCredentials or Busy."""
+    """Open a session for the card's holder. Raises as `open_session` or `confirm_pin`."""
     holder = await confirm_pin(run.database, command.card_digest, command.pin, command.at)
     if holder is None:
         raise BadCredentials
@@ -50,7 +50,7 @@ async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
 
 
 async def open_session(work: Work, command: OpenSession) -> Session:
-    """Store a new session. Raises BadCredentials if the account or its PIN has changed.
+    """Store a new session. Raises AccountDisabled, or BadCredentials if the PIN has changed.
 
     The cardholder is saved too. So if somebody changes the PIN or erases the patron at the same
     time, one of the two transactions is retried: the change finds the session, or the log-in the
@@ -59,6 +59,8 @@ async def open_session(work: Work, command: OpenSession) -> Session:
     holder = await store.cardholder(work, command.account_id)
     if holder is None or holder.pin_hash != command.confirmed_hash:
         raise BadCredentials
+    if holder.disabled_at is not None:
+        raise AccountDisabled
     await store.save_cardholders(work, replace(holder, version=holder.version + 1))
     await end(work, surplus(await store.sessions.of_account(work, holder.id)))
     opened_at = command.opened_at

@@ -1,9 +1,9 @@
-"""Remove an account of staff, a station, a contact tracer or an operator."""
+"""Remove an account of staff or of a machine."""
 
 from dataclasses import dataclass, field
 
 from services.accounts import store
-from services.accounts.domain.refusals import NoSuchAccount
+from services.accounts.domain.staff import Manager
 from services.accounts.usecases.end_sessions import end_all
 from shared.unit_of_work import Work
 
@@ -13,18 +13,17 @@ class RemoveStaff:
     """The card of the account to remove, by its digest."""
 
     card_digest: str = field(repr=False)
+    by: Manager
 
 
 async def remove_staff(work: Work, command: RemoveStaff) -> str:
     """Delete the account, end all its sessions, and return its id.
 
     What the account has done keeps its id. Raises NoSuchAccount, also for the card of a patron, who
-    is erased instead.
+    is erased instead, or OwnAccount.
     """
     holders = await store.holders_of_cards(work, [command.card_digest])
-    holder = holders.get(command.card_digest)
-    if holder is None or holder.role == "patron":
-        raise NoSuchAccount
+    holder = command.by.check_account(holders.get(command.card_digest))
     await store.delete_cardholder(work, holder)
     await end_all(work, holder.id)
     return holder.id

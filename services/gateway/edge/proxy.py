@@ -23,6 +23,7 @@ from services.gateway.edge.deadlines import takes_long
 from services.gateway.edge.liveness import UNANSWERED, Liveness
 from services.gateway.views.own_writes import FOLLOWS, OwnWrites
 from services.registry import OWNERS, SERVICES
+from shared.auth import Verifier, token_of
 from shared.http.operations import JOBS
 from shared.http.problems import unavailable
 from shared.owners import OwnerAway, Owners, asking
@@ -170,9 +171,16 @@ async def _ask(request: Request, owner: str, body: bytes) -> tuple[int, Mapping[
 def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
     names = (*_FORWARDED_HEADERS, *(("carrel-time",) if settings.simulation else ()))
     headers = {name: request.headers[name] for name in names if name in request.headers}
+    if "authorization" in headers and _session_has_ended(request):
+        del headers["authorization"]  # the owner would accept the token until it expires
     if request.method != "GET":
         headers["carrel-changes"] = "1"
     return headers
+
+
+def _session_has_ended(request: Request) -> bool:
+    verifier: Verifier = request.app.state.verifier
+    return verifier.is_of_ended_session(token_of(request))
 
 
 def _unwrapped(

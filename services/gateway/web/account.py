@@ -10,11 +10,19 @@ from services.gateway.web.visit import Anyone, LoggedIn, Today, Visit
 
 router = APIRouter(include_in_schema=False)
 
+_OWN_PAGES = {
+    "staff": "/desk",
+    "tracer": "/tracing",
+    "admin": "/desk/staff",
+    "ops": "/tracing/looks",
+}
+"""The first page of each role that is no patron's."""
+
 
 @router.get("/")
 async def get_account(visit: Anyone, caller: LoggedIn, today: Today) -> Response:
     """Show My Account; send other callers to their own pages."""
-    for role, path in (("staff", "/desk"), ("tracer", "/tracing"), ("ops", "/tracing/looks")):
+    for role, path in _OWN_PAGES.items():
         if role in caller.roles:
             return visit.go(path)
     return await _account(visit, today.isoformat())

@@ -1,5 +1,6 @@
 """Texts of the desk's pages, also about refusals there."""
 
+from services.gateway.web import staff_words
 from shared.translations import marked
 
 KINDS = {
@@ -131,6 +132,7 @@ MESSAGE_KINDS = {
 """Names of the kinds of messages to readers."""
 
 MESSAGES = {
+    **staff_words.MESSAGES,
     "wording-saved": marked("The wording is saved. Messages and e-mails have it from now on."),
     "trial-sent": marked("The trial is sent."),
     "copy-missing": marked(
@@ -182,6 +184,7 @@ MESSAGES = {
 """Messages after a command at the desk."""
 
 PROBLEMS = {
+    **staff_words.PROBLEMS,
     "bad-placeholder": marked(
         "A text has a placeholder that does not exist here, or a brace without a partner. Use the "
         "placeholders listed below."

@@ -45,6 +45,7 @@ from services.gateway.web.desk import (
     libraries,
     news,
     patrons,
+    staff,
     suspensions,
     visitors,
     webhooks,
@@ -72,7 +73,7 @@ ROUTERS = tuple(
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
         *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure, guests),
-        *(calendar, family, desk_family),
+        *(calendar, family, desk_family, staff),
     )
 )
 

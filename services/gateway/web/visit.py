@@ -26,6 +26,7 @@ from shared.clock import library_day
 from shared.http.dependencies import BusinessTime
 from shared.ids import new_id
 from shared.owners import OwnerAway
+from shared.rights import Right
 from shared.translations import marked
 
 MAX_FIELDS = 300
@@ -73,7 +74,8 @@ DESK_PAGES = (
     ("/desk/study-rooms", marked("Seasons")),
 )
 TRACER_PAGES = (("/tracing", marked("Contact tracing")),)
-OVERSEER_PAGES = (("/tracing/looks", marked("Looks at visits")),)
+ADMINISTRATOR_PAGES = (("/desk/staff", marked("Staff accounts")),)
+OVERSEER_PAGES = (("/tracing/looks", marked("Looks at visits")), *ADMINISTRATOR_PAGES)
 OPEN_PAGES = (
     ("/catalogue", marked("Catalogue")),
     ("/activities", marked("Activities")),
@@ -217,6 +219,8 @@ class _Context:
             return DESK_PAGES
         if "tracer" in roles:
             return TRACER_PAGES
+        if "admin" in roles:
+            return ADMINISTRATOR_PAGES
         if "ops" in roles:
             return OVERSEER_PAGES
         return PATRON_PAGES[:1] if self._visit.unknown else ()
@@ -363,23 +367,25 @@ LoggedIn = Annotated[Caller, Depends(_logged_in)]
 """The caller of a logged-in visitor of any role."""
 
 
-def _signed_in(role: str) -> Any:
+def _signed_in(right: Right) -> Any:
     async def check(visit: Anyone, caller: LoggedIn) -> Visit:
-        if role not in caller.roles:
+        if right not in caller.rights:
             raise Forbidden
         return visit
 
     return Depends(check)
 
 
-PatronVisit = Annotated[Visit, _signed_in("patron")]
+PatronVisit = Annotated[Visit, _signed_in("own-account")]
 """The visit of a logged-in patron."""
-DeskVisit = Annotated[Visit, _signed_in("staff")]
+DeskVisit = Annotated[Visit, _signed_in("desk")]
 """The visit of a logged-in librarian."""
-TracerVisit = Annotated[Visit, _signed_in("tracer")]
+TracerVisit = Annotated[Visit, _signed_in("trace")]
 """The visit of a logged-in contact tracer."""
-OverseerVisit = Annotated[Visit, _signed_in("ops")]
+OverseerVisit = Annotated[Visit, _signed_in("operate")]
 """The visit of a logged-in operator."""
+AdministratorVisit = Annotated[Visit, _signed_in("manage-staff")]
+"""The visit of a logged-in administrator or operator."""
 
 
 async def _today(visit: Anyone, now: BusinessTime) -> Any:

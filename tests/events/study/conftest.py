@@ -6,7 +6,7 @@ import pytest
 
 from services.events.settings import Settings
 from tests.events.study.season import Members
-from tests.support import loopback_server
+from tests.support import SERVICE_KEYS, loopback_server
 
 
 @pytest.fixture
@@ -25,4 +25,5 @@ def settings(mongo_url: str, database: str, members: Members) -> Settings:
         roles=("api",),
         simulation=True,
         urls={"accounts": members.url},
+        service_key=SERVICE_KEYS["events"],
     )

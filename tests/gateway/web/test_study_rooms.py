@@ -12,7 +12,7 @@ from services.gateway.web.session import SESSION
 from services.settings import Settings
 from tests.events.study.season import AFTER, CARDS, DRAW, OPEN, Members, announced
 from tests.gateway.web.browser import Browser
-from tests.support import Api, loopback_server, reaching, served, token
+from tests.support import SERVICE_KEYS, Api, loopback_server, reaching, served, token
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ async def rooms(whole: None, settings: Settings) -> AsyncIterator[Site]:
     members = Members()
     async with loopback_server(members.app()) as url:
         told = reaching(settings, accounts=url).model_dump()
-        async with served(create_events, EventsSettings(**told)) as events:
+        own = EventsSettings(**{**told, "service_key": SERVICE_KEYS["events"]})
+        async with served(create_events, own) as events:
             to_events = reaching(settings, events=events.url)
             async with served(create_app, to_events) as gateway:
                 yield Site(gateway.url, events)

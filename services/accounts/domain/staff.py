@@ -1,0 +1,70 @@
+"""The accounts of staff and machines: their roles, and who may manage which of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, cast
+
+from services.accounts.domain.cardholder import Cardholder
+from services.accounts.domain.refusals import NoSuchAccount, OwnAccount, RoleNotAllowed
+from shared.rights import Right
+
+StaffRole = Literal["staff", "station", "tracer", "admin", "ops"]
+MANAGED: Mapping[Right, frozenset[StaffRole]] = {
+    "manage-staff": frozenset({"staff", "station", "tracer"}),
+    "manage-administrators": frozenset({"admin", "ops"}),
+}
+"""The roles of the accounts that each right covers. No right covers patrons."""
+
+
+@dataclass(frozen=True)
+class StaffAccount:
+    """What those who manage an account see of it: neither its PIN nor a digest of its card."""
+
+    id: str
+    card_number: str = field(repr=False)
+    name: str = field(repr=False)
+    role: StaffRole
+    disabled_at: datetime | None
+
+    @classmethod
+    def of(cls, holder: Cardholder) -> "StaffAccount":
+        """Return the account of a cardholder who is not a patron."""
+        return cls(
+            id=holder.id,
+            card_number=holder.card_number,
+            name=holder.name,
+            role=cast(StaffRole, holder.role),
+            disabled_at=holder.disabled_at,
+        )
+
+
+@dataclass(frozen=True)
+class Manager:
+    """The caller who manages accounts."""
+
+    account_id: str
+    """Empty: an operator who works on the database, without an account."""
+    rights: frozenset[Right]
+
+    @property
+    def roles(self) -> frozenset[StaffRole]:
+        """The roles of the accounts that the manager may see and change."""
+        covered = (roles for right, roles in MANAGED.items() if right in self.rights)
+        return frozenset[StaffRole]().union(*covered)
+
+    def check_role(self, role: StaffRole) -> None:
+        """Raise RoleNotAllowed unless the manager may give this role to an account."""
+        if role not in self.roles:
+            raise RoleNotAllowed
+
+    def check_account(self, holder: Cardholder | None) -> Cardholder:
+        """Return the account to change.
+
+        Raises NoSuchAccount, also if the rights don't cover it, or OwnAccount.
+        """
+        if holder is None or holder.role not in self.roles:
+            raise NoSuchAccount
+        if holder.id == self.account_id:
+            raise OwnAccount
+        return holder

@@ -1,0 +1,42 @@
+"""Roles and the rights that each is made of: the one table of what a kind of caller may do."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+
+Right = Literal[
+    "own-account",
+    "desk",
+    "lend",
+    "trace",
+    "manage-staff",
+    "manage-administrators",
+    "operate",
+    "call-services",
+]
+"""`own-account`: use one's own account as a patron. `desk`: see and change what belongs to patrons
+and libraries. `lend`: lend items and take them back. `trace`: see the visitors of a library.
+`manage-staff`: manage the accounts of staff, stations and contact tracers.
+`manage-administrators`: the same for accounts of administrators and operators.
+`operate`: run and repair the system. `call-services`: what only services ask each other."""
+RIGHTS: frozenset[Right] = frozenset(get_args(Right))
+RIGHTS_OF_ROLES: Mapping[str, frozenset[Right]] = {
+    "patron": frozenset({"own-account"}),
+    "staff": frozenset({"desk", "lend"}),
+    "station": frozenset({"lend"}),
+    "tracer": frozenset({"trace"}),
+    "admin": frozenset({"manage-staff"}),
+    "ops": frozenset({"operate", "manage-staff", "manage-administrators"}),
+    "service": frozenset({"call-services"}),
+}
+ROLES = tuple(RIGHTS_OF_ROLES)
+
+
+def rights_of(roles: Iterable[str]) -> frozenset[Right]:
+    """Return the rights of a caller who has these roles."""
+    return frozenset(right for role in roles for right in RIGHTS_OF_ROLES.get(role, ()))
+
+
+def roles_with(rights: Iterable[Right]) -> frozenset[str]:
+    """Return the roles that have at least one of these rights."""
+    wanted = frozenset(rights)
+    return frozenset(role for role, has in RIGHTS_OF_ROLES.items() if has & wanted)
