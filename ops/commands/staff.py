@@ -13,8 +13,9 @@ import typer
 from ops.console import explain_outages, refuse
 from ops.direct import Role, add_account, remove_account, require_card_key
 from ops.target import Data, settings_to_write
-from services.accounts.domain.cardholder import acceptable_card, acceptable_pin
-from services.accounts.domain.refusals import CardTaken, NoSuchAccount
+from services.accounts.domain.cardholder import acceptable_card
+from services.accounts.domain.pin_rules import acceptable_pin
+from services.accounts.domain.refusals import EASY_PINS, CardTaken, NoSuchAccount
 from services.accounts.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -50,6 +51,8 @@ def add(
     try:
         with explain_outages(settings):
             account_id = asyncio.run(add_account(settings, card, pin, name or card.strip(), role))
+    except EASY_PINS as error:
+        refuse(str(error))
     except CardTaken:
         refuse("This card number has an account already. Nothing was changed.")
     typer.echo(f"Created the {role} account {account_id}.")

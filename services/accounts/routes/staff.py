@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from services.accounts.domain.cardholder import (
     Role,
 )
-from services.accounts.domain.refusals import CardTaken, NoSuchAccount
+from services.accounts.domain.refusals import EASY_PINS, CardTaken, NoSuchAccount
 from services.accounts.routes.fields import CardNumber, Name, NewPin, OwnSettings
 from services.accounts.usecases.add_staff import AddStaff, add_staff
-from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.remove_staff import RemoveStaff, remove_staff
 from shared.auth import Ops
 from shared.http.bodies import Body
@@ -47,7 +47,7 @@ class StaffOut(BaseModel):
 
 
 @router.post("/staff", status_code=201, tags=["staff"])
-@refuses(CardTaken)
+@refuses(CardTaken, *EASY_PINS)
 async def post_staff(body: StaffIn, caller: Ops, run: Run, settings: OwnSettings) -> StaffOut:
     """Create an account for staff, a station, a contact tracer or an operator."""
     staff_id = await run(
@@ -55,7 +55,7 @@ async def post_staff(body: StaffIn, caller: Ops, run: Run, settings: OwnSettings
         AddStaff(
             card_number=body.card_number,
             card_digest=card_digest(body.card_number, settings.card_key),
-            pin_hash=await hash_pin(body.pin.get_secret_value()),
+            pin_hash=await new_pin_hash(body.pin.get_secret_value(), body.card_number),
             name=body.name,
             role=body.role,
         ),

@@ -13,7 +13,7 @@ from tests.gateway.web.browser import Browser, insist
 from tests.support import Api, reaching, served, test_keys, token
 
 SECRETS = {"service_secret": "between-us", "card_key": "for-cards"}
-CARD, PIN = "HK0001", "135790"
+CARD, PIN = "HK0001", "593817"
 
 
 @pytest.fixture
