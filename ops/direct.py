@@ -16,7 +16,7 @@ from services.accounts.domain.refusals import NoSuchAccount
 from services.accounts.domain.staff import Manager, StaffAccount, StaffRole
 from services.accounts.settings import Settings as AccountsSettings
 from services.accounts.usecases.add_staff import AddStaff, add_staff
-from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.remove_staff import RemoveStaff, remove_staff
 from services.accounts.usecases.revoke_keys import RevokeKeys, revoke_keys
 from services.settings import Settings
@@ -69,11 +69,14 @@ def operator_name() -> str:
 async def add_account(
     settings: AccountsSettings, card: str, pin: str, name: str, role: StaffRole
 ) -> str:
-    """Create an account in the database of accounts, and return its id. Raises CardTaken."""
+    """Create an account in the database of accounts, and return its id.
+
+    Raises CardTaken, CommonPin, SequentialPin or CardInPin.
+    """
     command = AddStaff(
         card_number=card,
         card_digest=card_digest(card, settings.card_key),
-        pin_hash=await hash_pin(pin),
+        pin_hash=await new_pin_hash(pin, card),
         name=name,
         role=role,
         by=OPERATOR,

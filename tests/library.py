@@ -15,7 +15,7 @@ from ops.scenario.flow import Flow
 from services.accounts.settings import Settings as AccountsSettings
 from tests.support import Client, until
 
-PIN = "246810"
+PIN = "482915"
 WEEK = [{"weekday": day, "opens": "09:00", "closes": "20:00"} for day in range(1, 8)]
 
 

@@ -22,11 +22,12 @@ from ops.direct import (
     require_card_key,
 )
 from ops.target import Data, settings_of, settings_to_write
-from services.accounts.domain.cardholder import acceptable_card, acceptable_pin
-from services.accounts.domain.refusals import CardTaken, NoSuchAccount
+from services.accounts.domain.cardholder import acceptable_card
+from services.accounts.domain.pin_rules import acceptable_pin
+from services.accounts.domain.refusals import EASY_PINS, CardTaken, NoSuchAccount
 from services.accounts.domain.staff import StaffAccount, StaffRole
 from services.accounts.settings import Settings
-from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.manage_staff import (
     ChangeRole,
     DisableStaff,
@@ -70,6 +71,8 @@ def add(
     try:
         with explain_outages(settings):
             account_id = asyncio.run(add_account(settings, card, pin, name or card.strip(), role))
+    except EASY_PINS as error:
+        refuse(str(error))
     except CardTaken:
         refuse("This card number has an account already. Nothing was changed.")
     typer.echo(f"Created the {role} account {account_id}.")
@@ -126,7 +129,10 @@ def role(
 @app.command()
 def reset(card: Card, pin_stdin: PinStdin = False, data: Data = None) -> None:
     """Replace the PIN of an account, unlock its card, and end all its sessions."""
-    hashed = asyncio.run(hash_pin(_new_pin(pin_stdin)))
+    try:
+        hashed = asyncio.run(new_pin_hash(_new_pin(pin_stdin), card))
+    except EASY_PINS as error:
+        refuse(str(error))
     changed = _change(card, data, reset_staff_pin, lambda id_: ResetStaffPin(id_, hashed, OPERATOR))
     typer.echo(f"The account {changed.id} has a new PIN.")
 

@@ -50,6 +50,18 @@ class Settings(settings.Settings):
         description="Secrets that seal the private half of the key that signs tokens, the newest "
         "first, separated by commas; empty: it is stored as it is.",
     )
+    wrong_pins_per_network: int = Field(
+        default=60,
+        ge=0,
+        description="Wrong PINs an hour of one IPv4 address or one /48 of IPv6, except on devices "
+        "where somebody has logged in before with the same card; 0: no limit.",
+    )
+    wrong_pins_of_strangers: int = Field(
+        default=5000,
+        ge=0,
+        description="Wrong PINs an hour from all networks together, with the same exception; 0: no "
+        "limit.",
+    )
     adult_age: int = Field(
         default=18,
         ge=1,

@@ -42,7 +42,7 @@ async def test_a_patron_replaces_their_pin_and_logs_in_with_it(api: Api) -> None
     [(CONTACT, NEW), (PIN, {"new_pin": "31-41-59"})],
     ids=["addresses", "PIN"],
 )
-async def test_a_wrong_pin_changes_nothing_and_counts_as_a_wrong_login(
+async def test_wrong_pins_change_nothing_and_lock_such_changes_but_not_the_log_in(
     api: Api, path: str, body: dict[str, Any]
 ) -> None:
     mei = await registered(api)
@@ -53,7 +53,7 @@ async def test_a_wrong_pin_changes_nothing_and_counts_as_a_wrong_login(
     locked = await api.put(path, body | {"pin": MEI["pin"]}, as_=as_)
     assert (locked.status, locked.json()["code"]) == (429, "locked")
     login = await api.post("/v1/sessions", {"card_number": "HK0001A", "pin": MEI["pin"]})
-    assert login.json()["code"] == "locked"
+    assert login.status == 200
     assert (await api.get(CONTACT, as_=as_)).json() == MEI["contact"]
 
 

@@ -32,6 +32,7 @@ async def test_a_patron_session_lasts_an_hour(api: Api, other_replica: Api) -> N
     session = answer.json()
     token = session.pop("access_token")
     assert session.pop("renewal_token")
+    assert session.pop("device_token")
     assert session == {
         "token_type": "bearer",
         "expires_in": 600,

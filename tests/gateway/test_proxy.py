@@ -10,6 +10,7 @@ from services.gateway.edge.openapi import merge
 from services.gateway.edge.proxy import owner_of
 from services.gateway.settings import Settings
 from shared.contracts.circulation import LoanCheckedOut
+from shared.http.client_address import HEADER, client_header
 from shared.mongo import Database, connect
 from tests import samples
 from tests.gateway.conftest import Owner, circulation, says
@@ -124,6 +125,20 @@ async def test_only_listed_headers_are_forwarded_in_each_direction(
     names = {name.lower() for name in answer.headers}
     assert {"etag", "retry-after", "content-type"} <= names
     assert {"set-cookie", "x-internal"}.isdisjoint(names)
+
+
+async def test_accounts_learns_the_address_of_who_logs_in_and_nobody_else_does(
+    echoes: Echoes, gateway: Gateway
+) -> None:
+    settings, owners = echoes
+    secret = "secret of these tests"
+    forged = {HEADER: client_header("203.0.113.1", secret)}
+    async with gateway(settings.model_copy(update={"service_secret": secret})) as api:
+        await api.post("/v1/sessions", {"card_number": "HK1", "pin": "1"}, headers=forged)
+        await api.post("/v1/pin-resets", {"card_number": "HK1"}, headers=forged)
+    asked = owners["accounts"].asked
+    assert asked[-2]["headers"][HEADER] == client_header("127.0.0.1", secret)
+    assert HEADER not in asked[-1]["headers"]
 
 
 async def test_outside_a_simulation_no_caller_sets_the_time(

@@ -17,7 +17,7 @@ async def test_a_guest_is_led_to_log_in_and_back_to_the_title(
     await page.get_by_role("link", name="Log in to reserve").click()
     card = await story.library.patron(CENTRAL)
     await page.locator("#card_number").fill(card)
-    await page.locator("#pin").fill("246810")
+    await page.locator("#pin").fill("482915")
     await page.keyboard.press("Enter")
     await page.get_by_role("heading", name="紅樓夢", level=1).wait_for()
     assert await page.get_by_role("button", name="Reserve").is_visible()

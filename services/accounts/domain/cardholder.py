@@ -1,13 +1,12 @@
 """Cardholder: the person or machine with a card, with all personal data and the PIN's hash."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
 from services.accounts.domain.calendar import Calendar
 
 Role = Literal["patron", "staff", "station", "tracer", "admin", "ops"]
-PIN_LENGTHS = range(6, 65)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,8 @@ class Cardholder:
     name: str = field(repr=False)
     pin_hash: str = field(repr=False)
     """Hash of the PIN by argon2id, with its parameters and salt."""
+    pin_version: int = 1
+    """Number of the PIN among those that the holder has had; a new hash of it keeps the number."""
     email: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
     born_on: date | None = field(default=None, repr=False)
@@ -37,16 +38,20 @@ class Cardholder:
     """Instant from which the holder may not log in, by the wall clock; never set for patrons."""
     version: int = 1
 
+    def with_pin(self, pin_hash: str | None) -> "Cardholder":
+        """Return the holder with a new PIN, given by its hash; None: it stays as it is.
+
+        No device is known any more.
+        """
+        if pin_hash is None:
+            return self
+        return replace(self, pin_hash=pin_hash, pin_version=self.pin_version + 1)
+
     @property
     def reachable_by(self) -> tuple[str, ...]:
         """Channels with an address on file, besides the inbox."""
         addresses = {"email": self.email, "sms": self.phone}
         return tuple(channel for channel, address in addresses.items() if address)
-
-
-def acceptable_pin(pin: str) -> bool:
-    """Return True if a PIN has 6 to 64 printable characters."""
-    return len(pin) in PIN_LENGTHS and pin.isprintable()
 
 
 def acceptable_card(card_number: str) -> bool:

@@ -42,12 +42,51 @@ class Locked(Refusal):
     reason = "Too many attempts to log in with this card number. Please try again in 15 minutes."
 
 
+class StrangersWait(Refusal):
+    """Too many wrong PINs with one card, from one network or altogether; a known device may go on.
+
+    The answer does not say whether the card exists.
+    """
+
+    code = "strangers-wait"
+    status = 429
+    reason = (
+        "There were too many wrong PINs with this card number or from this network. Please log in "
+        "on a device where you have logged in before, choose a new PIN, or try again in an hour."
+    )
+
+
 class WrongPin(Refusal):
     """A patron who is logged in gave a wrong PIN to confirm a change."""
 
     code = "wrong-pin"
     status = 403
     reason = "Your PIN is wrong. Nothing was changed."
+
+
+class CommonPin(Refusal):
+    """A new PIN is one of those that many people choose."""
+
+    code = "common-pin"
+    reason = "Many people use this PIN, so it is easy to guess. Please choose another."
+
+
+class SequentialPin(Refusal):
+    """A new PIN is a sequence of digits or letters, or one character repeated."""
+
+    code = "sequential-pin"
+    reason = "A PIN such as 123456 or 111111 is easy to guess. Please choose another."
+
+
+class CardInPin(Refusal):
+    """A new PIN is a part of the card number, or has it as a part."""
+
+    code = "card-in-pin"
+    reason = "A PIN can't be a part of the card number. Please choose another."
+
+
+EASY_PINS: tuple[type[Refusal], ...] = (CommonPin, SequentialPin, CardInPin)
+"""Refusals of a new PIN."""
 
 
 class TooManyResets(Refusal):

@@ -7,9 +7,9 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from services.accounts.domain.cardholder import (
     acceptable_card,
-    acceptable_pin,
     normal_card,
 )
+from services.accounts.domain.pin_rules import acceptable_pin
 from services.accounts.settings import Settings
 
 

@@ -5,12 +5,13 @@ from pydantic import Field, SecretStr
 
 from services.accounts import queries
 from services.accounts.domain.cardholder import Cardholder
-from services.accounts.domain.refusals import Locked, NoSuchPatron, WrongPin
+from services.accounts.domain.lockout import OWN_SESSION
+from services.accounts.domain.refusals import EASY_PINS, Locked, NoSuchPatron, WrongPin
 from services.accounts.routes.fields import NewPin, Secret
 from services.accounts.routes.patrons import ContactIn, ContactOut
 from services.accounts.usecases.amend_patron import Contact
 from services.accounts.usecases.change_own_data import ChangeOwnData, change_own_data
-from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.confirm_pin import confirm_pin
 from shared import auth
 from shared.clock import wall_clock
@@ -37,7 +38,9 @@ class OwnPinIn(Body):
 
 async def _confirmed(db: Database, patron_id: str, pin: SecretStr) -> Cardholder:
     _, holder = await queries.patron(db, patron_id)
-    confirmed = await confirm_pin(db, holder.card_digest, pin.get_secret_value(), wall_clock())
+    confirmed = await confirm_pin(
+        db, holder.card_digest, pin.get_secret_value(), wall_clock(), source=OWN_SESSION
+    )
     if confirmed is None:
         raise WrongPin
     return confirmed
@@ -56,26 +59,26 @@ async def get_own_contact(caller: auth.Patron, db: Db) -> ContactOut:
 async def put_own_contact(body: OwnContactIn, caller: auth.Patron, run: Run, db: Db) -> ContactOut:
     """Replace the patron's own e-mail address and telephone number.
 
-    A wrong PIN counts as a wrong login with the patron's card.
+    Five wrong PINs lock such changes for 15 minutes, and not the log-in.
     """
     confirmed = await _confirmed(db, caller.id, body.pin)
     contact = Contact(body.email, body.phone)
     holder = await run(
-        change_own_data, ChangeOwnData(caller.id, confirmed.pin_hash, contact=contact)
+        change_own_data, ChangeOwnData(caller.id, confirmed.pin_version, contact=contact)
     )
     return ContactOut(email=holder.email, phone=holder.phone)
 
 
 @router.put("/me/pin", status_code=204, tags=["patrons"])
-@refuses(NoSuchPatron, WrongPin, Locked)
+@refuses(NoSuchPatron, WrongPin, Locked, *EASY_PINS)
 async def put_own_pin(body: OwnPinIn, caller: auth.Patron, run: Run, db: Db) -> None:
     """Replace the patron's own PIN, and end the patron's other sessions.
 
-    A wrong PIN counts as a wrong login with the patron's card.
+    Five wrong PINs lock such changes for 15 minutes, and not the log-in.
     """
     confirmed = await _confirmed(db, caller.id, body.pin)
-    pin_hash = await hash_pin(body.new_pin.get_secret_value())
+    pin_hash = await new_pin_hash(body.new_pin.get_secret_value(), confirmed.card_number)
     command = ChangeOwnData(
-        caller.id, confirmed.pin_hash, pin_hash=pin_hash, session_id=caller.session_id
+        caller.id, confirmed.pin_version, pin_hash=pin_hash, session_id=caller.session_id
     )
     await run(change_own_data, command)

@@ -12,6 +12,7 @@ from services.accounts.domain.cardholder import (
 )
 from services.accounts.domain.patron import BlockedBy, Patron, Status
 from services.accounts.domain.refusals import (
+    EASY_PINS,
     AlreadyBlocked,
     CardTaken,
     NoSuchPatron,
@@ -29,7 +30,7 @@ from services.accounts.routes.fields import (
 )
 from services.accounts.usecases.amend_patron import AmendPatron, Contact, amend_patron
 from services.accounts.usecases.block_patron import BlockPatron, block_patron
-from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.erase_patron import erase_settled
 from services.accounts.usecases.register_patron import RegisterPatron, register_patron
 from services.accounts.usecases.unblock_patron import UnblockPatron, unblock_patron
@@ -183,7 +184,7 @@ def _view(caller: auth.Caller) -> type[PatronOut] | type[PatronRef]:
 
 
 @router.post("/patrons", status_code=201, tags=["patrons"])
-@refuses(CardTaken)
+@refuses(CardTaken, *EASY_PINS)
 async def post_patron(
     body: PatronIn, caller: Staff, run: Run, db: Db, settings: OwnSettings
 ) -> PatronOut:
@@ -193,7 +194,7 @@ async def post_patron(
         RegisterPatron(
             card_number=body.card_number,
             card_digest=card_digest(body.card_number, settings.card_key),
-            pin_hash=await hash_pin(body.pin.get_secret_value()),
+            pin_hash=await new_pin_hash(body.pin.get_secret_value(), body.card_number),
             name=body.name,
             category=body.category,
             home_branch=body.home_branch,
@@ -229,7 +230,7 @@ async def get_patron(patron_id: PatronId, caller: PatronOrStaff, db: Db) -> Patr
 
 
 @router.patch("/patrons/{patron_id}", tags=["patrons"])
-@refuses(NoSuchPatron, CardTaken)
+@refuses(NoSuchPatron, CardTaken, *EASY_PINS)
 async def patch_patron(
     patron_id: PatronId,
     body: PatronChanges,
@@ -254,11 +255,18 @@ async def patch_patron(
             card_digest=(
                 card_digest(body.card_number, settings.card_key) if body.card_number else None
             ),
-            pin_hash=await hash_pin(body.pin.get_secret_value()) if body.pin else None,
+            pin_hash=await _new_pin(db, patron_id, body),
         ),
     )
     _, holder = await queries.patron(db, patron_id)
     return PatronOut.of(patron, holder)
+
+
+async def _new_pin(db: Db, patron_id: str, body: PatronChanges) -> str | None:
+    if body.pin is None:
+        return None
+    _, holder = await queries.patron(db, patron_id)
+    return await new_pin_hash(body.pin.get_secret_value(), body.card_number or holder.card_number)
 
 
 @router.delete("/patrons/{patron_id}", tags=["patrons"])

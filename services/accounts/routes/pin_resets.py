@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from services.accounts.domain.pin_reset import VALID_FOR
-from services.accounts.domain.refusals import TooManyResets, WrongResetCode
+from services.accounts.domain.refusals import EASY_PINS, TooManyResets, WrongResetCode
 from services.accounts.routes.fields import NewPin, OwnSettings, PatronId, Secret
 from services.accounts.usecases.reset_pin import (
     EnterCode,
@@ -55,7 +55,7 @@ async def post_pin_reset(body: PinResetIn, run: Run, settings: OwnSettings) -> P
 
 
 @router.put("/pin-resets/{reset_id}", status_code=204, tags=["sessions"])
-@refuses(WrongResetCode)
+@refuses(WrongResetCode, *EASY_PINS)
 async def put_pin_reset(
     reset_id: PatronId, body: ResetCodeIn, run: Run, settings: OwnSettings
 ) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from services.accounts.domain.refusals import (
@@ -10,7 +10,9 @@ from services.accounts.domain.refusals import (
     BadCredentials,
     Locked,
     SessionEnded,
+    StrangersWait,
 )
+from services.accounts.domain.source import LONGEST_TOKEN
 from services.accounts.routes.fields import OwnSettings, Secret
 from services.accounts.usecases.admit_service import AdmitService, admit_service
 from services.accounts.usecases.end_sessions import (
@@ -26,6 +28,7 @@ from shared.assertions import LONGEST
 from shared.auth import AnyCaller
 from shared.clock import wall_clock
 from shared.http.bodies import Body
+from shared.http.client_address import client_address
 from shared.http.dependencies import Db, Run
 from shared.ids import card_digest
 from shared.refusals import refuses
@@ -38,6 +41,12 @@ class SessionIn(Body):
 
     card_number: str = Field(min_length=1, max_length=64)
     pin: Secret = Field(min_length=1, max_length=64)
+    device_token: Secret | None = Field(
+        default=None,
+        max_length=LONGEST_TOKEN,
+        description="The `device_token` of the last log-in on this device, with any card. Wrong "
+        "PINs of others then don't keep the patron from logging in here.",
+    )
 
 
 class ServiceSessionIn(Body):
@@ -74,6 +83,11 @@ class SessionOut(BaseModel):
     renewal_expires_in: int | None = Field(
         description="Seconds until the session can't be renewed any more; null: it can't at all."
     )
+    device_token: str | None = Field(
+        default=None,
+        description="Secret to keep on this device for the next log-in with any card, in place of "
+        "the former one; null: keep the former one.",
+    )
 
     @classmethod
     def of(cls, token: SignedToken) -> "SessionOut":
@@ -85,17 +99,27 @@ class SessionOut(BaseModel):
             roles=list(token.roles),
             renewal_token=token.renewal_token,
             renewal_expires_in=token.renewal_expires_in,
+            device_token=token.device_token,
         )
 
 
 @router.post("/sessions", tags=["sessions"])
-@refuses(BadCredentials, Locked, AccountDisabled)
-async def post_session(body: SessionIn, run: Run, settings: OwnSettings) -> SessionOut:
-    """Log in. A repeated log-in is a new one, even with the same Idempotency-Key."""
+@refuses(BadCredentials, Locked, StrangersWait, AccountDisabled)
+async def post_session(
+    body: SessionIn, request: Request, run: Run, settings: OwnSettings
+) -> SessionOut:
+    """Log in. A repeated log-in is a new one, even with the same Idempotency-Key.
+
+    After five wrong PINs the card is locked for 15 minutes where they came from: for this network,
+    or for the device whose `device_token` was sent. Wrong PINs of many networks make others wait
+    who have no `device_token` of this card.
+    """
     attempt = LogIn(
         card_digest=card_digest(body.card_number, settings.card_key),
         pin=body.pin.get_secret_value(),
         at=wall_clock(),
+        address=client_address(request, settings.service_secret),
+        device_token=body.device_token.get_secret_value() if body.device_token else "",
     )
     return SessionOut.of(await log_in(run, settings, attempt))
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from services.accounts import queries, store
 from services.accounts.domain.refusals import (
+    EASY_PINS,
     CardTaken,
     NoSuchAccount,
     OwnAccount,
@@ -20,7 +21,7 @@ from services.accounts.domain.refusals import (
 from services.accounts.domain.staff import Manager, StaffAccount, StaffRole
 from services.accounts.routes.fields import CardNumber, Name, NewPin, OwnSettings
 from services.accounts.usecases.add_staff import AddStaff, add_staff
-from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.manage_staff import (
     ChangeRole,
     DisableStaff,
@@ -117,7 +118,7 @@ async def get_staff(staff_id: StaffId, caller: Administrator, db: Db) -> StaffOu
 
 
 @router.post("/staff", status_code=201, tags=["staff"])
-@refuses(CardTaken, RoleNotAllowed)
+@refuses(CardTaken, RoleNotAllowed, *EASY_PINS)
 async def post_staff(
     body: StaffIn, caller: Administrator, run: Run, settings: OwnSettings
 ) -> StaffOut:
@@ -125,7 +126,7 @@ async def post_staff(
     command = AddStaff(
         card_number=body.card_number,
         card_digest=card_digest(body.card_number, settings.card_key),
-        pin_hash=await hash_pin(body.pin.get_secret_value()),
+        pin_hash=await new_pin_hash(body.pin.get_secret_value(), body.card_number),
         name=body.name,
         role=body.role,
         by=_manager(caller),
@@ -166,12 +167,13 @@ async def put_role(staff_id: StaffId, body: RoleIn, caller: Administrator, run: 
 
 
 @router.put("/staff/{staff_id}/pin", tags=["staff"])
-@refuses(NoSuchAccount, OwnAccount)
+@refuses(NoSuchAccount, OwnAccount, *EASY_PINS)
 async def put_staff_pin(
-    staff_id: StaffId, body: StaffPinIn, caller: Administrator, run: Run
+    staff_id: StaffId, body: StaffPinIn, *, caller: Administrator, run: Run, db: Db
 ) -> StaffOut:
     """Replace the PIN of an account, which also unlocks its card. All its sessions end at once."""
-    pin_hash = await hash_pin(body.pin.get_secret_value())
+    account = await queries.staff(db, staff_id, _manager(caller))
+    pin_hash = await new_pin_hash(body.pin.get_secret_value(), account.card_number)
     command = ResetStaffPin(staff_id, pin_hash, _manager(caller))
     return StaffOut.of(await run(reset_staff_pin, command))
 

@@ -1,20 +1,19 @@
 """Collections and indexes of accounts; those of larger subjects in modules of their own."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from services.accounts.domain.cardholder import Cardholder
-from services.accounts.domain.lockout import LOCKED_FOR, MOST_ATTEMPTS, WINDOW
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
 from services.accounts.domain.standing import Standing
 from services.accounts.store import assertions as assertions
+from services.accounts.store import attempts as attempts
 from services.accounts.store import erasures as erasures
 from services.accounts.store import family as family
 from services.accounts.store import pin_resets as pin_resets
@@ -41,9 +40,7 @@ INDEXES: Indexes = {
     "preferences": [],
     "standings": [],
     **erasures.INDEXES,
-    # The card's digest is the id. Attempts that no longer count expire, so that invented card
-    # numbers can't fill the disk.
-    "attempts": [IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0)],
+    **attempts.INDEXES,
     **pin_resets.INDEXES,
     **family.INDEXES,
     **sessions.INDEXES,
@@ -56,7 +53,9 @@ INDEXES: Indexes = {
 
 PERSONAL = (
     Personal("patrons", "_id", leave_out=("card_digest",)),
-    Personal("cardholders", "_id", leave_out=("card_digest", "pin_hash", "disabled_at")),
+    Personal(
+        "cardholders", "_id", leave_out=("card_digest", "pin_hash", "pin_version", "disabled_at")
+    ),
     Personal("preferences", "_id"),
     Personal("standings", "_id"),
     Personal("erasures", "_id"),
@@ -122,7 +121,7 @@ async def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
 async def delete_cardholder(work: Work, cardholder: Cardholder) -> None:
     """Delete the account of staff or of a machine, with the attempts to log in to it."""
     await work.delete("cardholders", {"_id": cardholder.id})
-    await work.delete("attempts", {"_id": cardholder.card_digest})
+    await attempts.delete_of_card(work, cardholder.card_digest)
 
 
 async def delete_personal_data(work: Work, patron: Patron) -> None:
@@ -131,8 +130,7 @@ async def delete_personal_data(work: Work, patron: Patron) -> None:
     await work.delete("preferences", {"_id": patron.id})
     await work.delete("standings", {"_id": patron.id})
     await work.delete("erasures", {"_id": patron.id})
-    counted = [patron.card_digest, pin_resets.resets_of(patron.card_digest)]
-    await work.delete("attempts", {"_id": {"$in": counted}})
+    await attempts.delete_of_card(work, patron.card_digest)
     await work.delete("pin_resets", {"card_digest": patron.card_digest})
     await work.delete("pin_resets", {"patron_id": patron.id})
 
@@ -177,6 +175,12 @@ async def holder_of_card(db: Database, card_digest: str) -> Cardholder | None:
     """Return the holder of a card, or None."""
     found = await db.cardholders.find_one({"card_digest": card_digest})
     return None if found is None else from_document(Cardholder, found)
+
+
+async def find_known_cards(db: Database, card_digests: Collection[str]) -> set[str]:
+    """Return the digests of those cards that someone has."""
+    query = {"card_digest": {"$in": sorted(card_digests)}}
+    return {found["card_digest"] async for found in db.cardholders.find(query, {"card_digest": 1})}
 
 
 async def holder_of_calendar(db: Database, link: str) -> Cardholder | None:
@@ -224,85 +228,6 @@ async def find_languages(db: Database, patron_ids: Sequence[str]) -> dict[str, s
     """Return the languages chosen at registration, keyed by patron id."""
     found = db.patrons.find({"_id": {"$in": list(patron_ids)}}, {"language": 1})
     return {patron["_id"]: patron["language"] async for patron in found}
-
-
-# ---- attempts to log in -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Taken:
-    """Result of counting an attempt: whether it is admitted, and whether any is being checked."""
-
-    taken: bool
-    under_way: bool
-
-
-async def take_attempt(db: Database, card_digest: str, now: datetime) -> Taken:
-    """Count one more attempt on a card, unless the card is locked.
-
-    This is one atomic write, so that all replicas together admit MOST_ATTEMPTS. The attempt counts
-    before its PIN is checked, so concurrent attempts count as well. The document also holds the
-    number of attempts being checked, for callers who are refused because of them.
-    """
-    recent = {
-        "$filter": {
-            "input": {"$ifNull": ["$times", []]},
-            "cond": {"$gt": ["$$this", now - WINDOW]},
-        }
-    }
-    open_ = {"$lte": [{"$ifNull": ["$locked_until", now]}, now]}
-    full = {"$gte": [{"$size": "$times"}, MOST_ATTEMPTS]}
-    change: list[dict[str, Any]] = [
-        {"$set": {"times": recent}},
-        {"$set": {"taken": {"$and": [open_, {"$not": [full]}]}}},
-        {"$set": {"times": {"$cond": ["$taken", {"$concatArrays": ["$times", [now]]}, "$times"]}}},
-        {
-            "$set": {
-                "locked_until": {
-                    "$cond": [{"$and": ["$taken", full]}, now + LOCKED_FOR, "$locked_until"]
-                },
-                "forgotten_at": {"$cond": ["$taken", now + WINDOW + LOCKED_FOR, "$forgotten_at"]},
-                "under_way": {"$add": [{"$ifNull": ["$under_way", 0]}, {"$toInt": "$taken"}]},
-            }
-        },
-    ]
-    while True:
-        try:
-            attempt = await db.attempts.find_one_and_update(
-                {"_id": card_digest}, change, upsert=True, return_document=ReturnDocument.AFTER
-            )
-        except DuplicateKeyError:
-            continue  # a concurrent attempt inserted the document: count in that one
-        return Taken(bool(attempt["taken"]), under_way=attempt["under_way"] > 0)
-
-
-async def attempts_are_under_way(db: Database, card_digest: str) -> bool:
-    """Return True if attempts on a card are being checked."""
-    query = {"_id": card_digest, "under_way": {"$gt": 0}}
-    return await db.attempts.find_one(query, {"_id": 1}) is not None
-
-
-async def note_failure(db: Database, card_digest: str) -> None:
-    """Note that an attempt failed: it stays counted, and is no longer being checked."""
-    await db.attempts.update_one(
-        {"_id": card_digest, "under_way": {"$gt": 0}}, {"$inc": {"under_way": -1}}
-    )
-
-
-async def find_known_cards(db: Database, card_digests: Collection[str]) -> set[str]:
-    """Return the digests of those cards that someone has."""
-    query = {"card_digest": {"$in": sorted(card_digests)}}
-    return {found["card_digest"] async for found in db.cardholders.find(query, {"card_digest": 1})}
-
-
-async def clear_attempts(db: Database, card_digest: str) -> None:
-    """Delete the attempts on a card, after a successful login."""
-    await db.attempts.delete_one({"_id": card_digest})
-
-
-async def unlock(work: Work, card_digest: str) -> None:
-    """Delete the attempts on a card, because its holder has a new PIN."""
-    await work.delete("attempts", {"_id": card_digest})
 
 
 # ---- signing keys -------------------------------------------------------------------------------

@@ -62,12 +62,11 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
         born_on=command.born_on or holder.born_on,
         card_number=normal_card(command.card_number or holder.card_number),
         card_digest=command.card_digest or holder.card_digest,
-        pin_hash=command.pin_hash or holder.pin_hash,
-    )
+    ).with_pin(command.pin_hash)
     if changed != holder:
         await store.save_cardholders(work, replace(changed, version=holder.version + 1))
     if command.pin_hash:
-        await store.unlock(work, changed.card_digest)
+        await store.attempts.delete_of_card(work, changed.card_digest)
         await store.pin_resets.delete_of_card(work, changed.card_digest)
     if command.pin_hash or new_card:
         await end_all(work, patron.id)

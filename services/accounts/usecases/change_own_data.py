@@ -15,8 +15,8 @@ class ChangeOwnData:
     """The fields to change; None leaves one as it is."""
 
     patron_id: str
-    confirmed_hash: str = field(repr=False)
-    """Hash of the PIN that was confirmed: if it has been replaced since, nothing changes."""
+    confirmed_pin: int
+    """Version of the PIN that was confirmed: if it has been replaced since, nothing changes."""
     contact: Contact | None = field(default=None, repr=False)
     pin_hash: str | None = field(default=None, repr=False)
     session_id: str = ""
@@ -32,15 +32,14 @@ async def change_own_data(work: Work, command: ChangeOwnData) -> Cardholder:
     holder = await store.cardholder(work, command.patron_id)
     if holder is None or await store.patron(work, command.patron_id) is None:
         raise NoSuchPatron
-    if holder.pin_hash != command.confirmed_hash:
+    if holder.pin_version != command.confirmed_pin:
         raise WrongPin
     contact = command.contact or Contact(holder.email, holder.phone)
     changed = replace(
         holder,
         email=contact.email,
         phone=contact.phone,
-        pin_hash=command.pin_hash or holder.pin_hash,
-    )
+    ).with_pin(command.pin_hash)
     if changed != holder:
         changed = replace(changed, version=holder.version + 1)
         await store.save_cardholders(work, changed)

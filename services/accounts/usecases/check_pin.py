@@ -6,9 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
+from zxcvbn import zxcvbn
+
+from services.accounts.domain.pin_rules import LOCAL_WORDS, easiness
 
 # OWASP's minimum for argon2id: 19 MiB, two passes, one lane; about 30 ms. The lockout, not the
-# hash, keeps a PIN of six digits from being guessed through the login.
+# hash, keeps a PIN of six digits from being guessed through the login. When these parameters rise,
+# each PIN is hashed again at its next log-in.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 # Two threads limit the processor time and memory that many logins at once can take, and the
@@ -16,6 +20,32 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
 
 _nobodys = _hasher.hash(secrets.token_urlsafe(24))
+
+
+async def new_pin_hash(pin: str, card_number: str = "") -> str:
+    """Return the stored form of a PIN that somebody chose for a card.
+
+    Raises CommonPin, SequentialPin or CardInPin.
+    """
+    await refuse_easy_pin(pin, card_number)
+    return await hash_pin(pin)
+
+
+async def refuse_easy_pin(pin: str, card_number: str = "") -> None:
+    """Raise CommonPin, SequentialPin or CardInPin if a PIN is too easy to guess."""
+    guesses = await asyncio.get_running_loop().run_in_executor(_threads, _guesses, pin)
+    too_easy = easiness(pin, card_number, guesses)
+    if too_easy:
+        raise too_easy
+
+
+def _guesses(pin: str) -> float:
+    return float(zxcvbn(pin, user_inputs=LOCAL_WORDS)["guesses"])
+
+
+async def rehashed(pin: str, pin_hash: str) -> str | None:
+    """Return a PIN's hash with today's parameters; None if it has these already."""
+    return await hash_pin(pin) if _hasher.check_needs_rehash(pin_hash) else None
 
 
 async def hash_pin(pin: str) -> str:

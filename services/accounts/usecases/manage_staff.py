@@ -80,8 +80,8 @@ async def reset_staff_pin(work: Work, command: ResetStaffPin) -> StaffAccount:
     Raises NoSuchAccount or OwnAccount.
     """
     holder = await _managed(work, command.account_id, command.by)
-    await store.unlock(work, holder.card_digest)
-    return await _changed(work, replace(holder, pin_hash=command.pin_hash))
+    await store.attempts.delete_of_card(work, holder.card_digest)
+    return await _changed(work, holder.with_pin(command.pin_hash))
 
 
 async def _managed(work: Work, account_id: str, by: Manager) -> Cardholder:

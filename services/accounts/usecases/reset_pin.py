@@ -12,7 +12,7 @@ from services.accounts.domain import pin_reset as rules
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.pin_reset import PinReset
 from services.accounts.domain.refusals import TooManyResets, WrongResetCode
-from services.accounts.usecases.check_pin import hash_pin, pin_matches
+from services.accounts.usecases.check_pin import new_pin_hash, pin_matches, refuse_easy_pin
 from services.accounts.usecases.end_sessions import end_all
 from shared.contracts.accounts import PinReset as PinResetEvent
 from shared.contracts.accounts import PinResetRequested
@@ -52,10 +52,10 @@ async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     The limit is that of log-ins, counted apart: asking for codes does not lock the card.
     """
     counted = store.pin_resets.resets_of(command.card_digest)
-    attempt = await store.take_attempt(run.database, counted, command.at)
+    attempt = await store.attempts.take(run.database, counted, command.card_digest, command.at)
     if not attempt.taken:
         raise TooManyResets
-    await store.note_failure(run.database, counted)
+    await store.attempts.note_failure(run.database, counted)
     return await run(request_pin_reset, command)
 
 
@@ -87,11 +87,13 @@ async def send_code(work: Work, reset_id: str) -> bool:
 
 
 async def enter_code(run: Run, command: EnterCode, key: str) -> None:
-    """Give the patron the new PIN if the code is right. Raises WrongResetCode.
+    """Give the patron the new PIN if the code is right.
 
-    The try is counted before the code is compared. The same code with the same PIN succeeds again,
-    so that a repeated request gets the same answer.
+    Raises CommonPin or SequentialPin before the try is counted, WrongResetCode, or CardInPin. The
+    try is counted before the code is compared. The same code with the same PIN succeeds again, so
+    that a repeated request gets the same answer.
     """
+    await refuse_easy_pin(command.new_pin)
     reset = await store.pin_resets.take_try(run.database, command.reset_id, command.at)
     if reset is None or not rules.is_code(command.code, reset.id, key):
         raise WrongResetCode
@@ -100,7 +102,9 @@ async def enter_code(run: Run, command: EnterCode, key: str) -> None:
         if not await pin_matches(command.new_pin, holder.pin_hash if holder else None):
             raise WrongResetCode
         return
-    await run(replace_pin, ReplacePin(reset.id, await hash_pin(command.new_pin)))
+    holder = await store.find_cardholder(run.database, reset.patron_id or "")
+    pin_hash = await new_pin_hash(command.new_pin, holder.card_number if holder else "")
+    await run(replace_pin, ReplacePin(reset.id, pin_hash))
 
 
 async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
@@ -114,11 +118,11 @@ async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
     holder = await store.cardholder(work, reset.patron_id)
     if holder is None or holder.card_digest != reset.card_digest:
         raise WrongResetCode
-    changed = replace(holder, pin_hash=command.pin_hash, version=holder.version + 1)
+    changed = replace(holder.with_pin(command.pin_hash), version=holder.version + 1)
     await store.save_cardholders(work, changed)
     await store.pin_resets.delete_of_card(work, holder.card_digest, but=reset.id)
     await store.pin_resets.save(work, rules.used(reset))
-    await store.unlock(work, holder.card_digest)
+    await store.attempts.delete_of_card(work, holder.card_digest)
     await end_all(work, holder.id)
     work.record(PinResetEvent(patron_id=holder.id, reset_id=reset.id, version=2))
     return changed

@@ -28,6 +28,8 @@ class SignedToken:
     """Secret that can be exchanged for new tokens, once; None: this token can't be renewed."""
     renewal_expires_in: int | None = None
     """Seconds until the session can't be renewed any more."""
+    device_token: str | None = field(default=None, repr=False)
+    """Token of the device after a log-in with a card; None: there is none."""
 
 
 def make_key(place: int, secrets: str) -> SigningKey:

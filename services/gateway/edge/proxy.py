@@ -24,6 +24,7 @@ from services.gateway.edge.liveness import UNANSWERED, Liveness
 from services.gateway.views.own_writes import FOLLOWS, OwnWrites
 from services.registry import OWNERS, SERVICES
 from shared.auth import Verifier, token_of
+from shared.http.client_address import HEADER, client_header
 from shared.http.operations import JOBS
 from shared.http.problems import unavailable
 from shared.owners import OwnerAway, Owners, asking
@@ -175,6 +176,8 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
         del headers["authorization"]  # the owner would accept the token until it expires
     if request.method != "GET":
         headers["carrel-changes"] = "1"
+    if request.client and request.url.path == settings.issuer.log_in:
+        headers[HEADER] = client_header(request.client.host, settings.service_secret)
     return headers
 
 

@@ -18,6 +18,7 @@ from fastapi import Request, Response
 
 SESSION = "carrel_session"
 GUEST = "carrel_guest"
+DEVICE = "carrel_device"
 MESSAGES = "carrel_said"
 LANGUAGE = "carrel_language"
 
@@ -29,6 +30,7 @@ _MESSAGES_SECONDS = 60
 _MESSAGES_ROOM = 3_600
 """Maximum characters of messages: a browser keeps a cookie of about 4,000 bytes."""
 _LANGUAGE_SECONDS = 365 * 24 * 3600
+_DEVICE_SECONDS = 180 * 24 * 3600
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -113,6 +115,11 @@ def keep(
 def drop(request: Request, response: Response, name: str) -> None:
     """Delete a cookie of ours."""
     keep(request, response, name, "", seconds=0)
+
+
+def keep_device(request: Request, response: Response, token: str) -> None:
+    """Store the token of this device for the next log-in. Logging out keeps it."""
+    keep(request, response, DEVICE, token, seconds=_DEVICE_SECONDS)
 
 
 def keep_language(request: Request, response: Response, code: str) -> None:

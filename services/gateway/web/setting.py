@@ -25,7 +25,7 @@ _FORMS: dict[str, dict[str, str]] = {
     "pin": {"pin": "pin-until-now"},
 }
 """The forms of the page, with the ids of fields that two of them have."""
-_EDITABLE = frozenset({403, 422, 429})
+_EDITABLE = frozenset({403, 409, 422, 429})
 """Refusals that the form's page tells, with what was typed."""
 
 

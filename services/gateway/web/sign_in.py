@@ -12,6 +12,9 @@ from services.gateway.web.visit import SECRET_FIELDS, Anyone, Visit
 
 router = APIRouter(include_in_schema=False)
 
+LONGEST_DEVICE_TOKEN = 1000
+"""Number of characters that accounts accepts; a longer cookie is not one of ours."""
+
 
 def log_in_address(request: Request) -> str:
     """Return the address to log in at; it leads back to the requested page afterwards."""
@@ -46,6 +49,9 @@ async def get_log_in(visit: Anyone, next: str = "/") -> Response:  # noqa: A002 
 async def post_log_in(visit: Anyone) -> Response:
     """Log in; continue to the requested page, or to the form that was sent too late."""
     typed = {"card_number": visit.text("card_number"), "pin": visit.text("pin")}
+    device = session.cookie(visit.request, session.DEVICE)
+    if 0 < len(device) <= LONGEST_DEVICE_TOKEN:
+        typed["device_token"] = device
     reply = await visit.api.send("POST", "/v1/sessions", typed)
     if not reply.done:
         failure = reply.failure()
@@ -60,6 +66,8 @@ async def post_log_in(visit: Anyone) -> Response:
     # Without an expiry: it ends with the browser session, and its tokens expire by themselves.
     tokens = session.Tokens(token, opened["renewal_token"] or "")
     session.keep(visit.request, response, session.SESSION, tokens.cookie)
+    if opened["device_token"]:
+        session.keep_device(visit.request, response, opened["device_token"])
     await _keep_preference(inside, response)
     return response
 

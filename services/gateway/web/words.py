@@ -1,6 +1,7 @@
 """Texts of the page about results and refusals, by the API's codes."""
 
 from services.gateway.web import desk_words as desk
+from services.gateway.web import pin_words
 from shared.translations import marked
 
 MESSAGES = {
@@ -81,6 +82,7 @@ MESSAGES = {
 
 PROBLEMS = {
     **desk.PROBLEMS,
+    **pin_words.PROBLEMS,
     # the page and requests to it
     "unavailable": marked(
         "This part of the service is not available at the moment. Please try again shortly."
@@ -100,24 +102,10 @@ PROBLEMS = {
     "idempotency-key-reused": marked(
         "You've already sent this form with different content. Please reload the page."
     ),
-    # logging in
-    "session-ended-form": marked(
-        "Your session has ended, so nothing has changed yet. Log in, then send it again."
-    ),
-    "bad-credentials": marked("Your card number or PIN is wrong."),
-    "locked": marked(
-        "Too many attempts to log in with this card number. Please try again in 15 minutes."
-    ),
-    "too-many-resets": marked(
-        "Too many codes were asked for this card number. Please try again in 15 minutes."
-    ),
-    "wrong-reset-code": marked("This code is wrong or too old. Check it, or ask for a new one."),
     # My Setting
     "no-address": marked(
         "Nothing was saved: the library doesn't have your address for this. Please enter it first."
     ),
-    "wrong-pin": marked("Your PIN is wrong. Nothing was changed."),
-    "pins-differ": marked("The two new PINs are different. Nothing was changed."),
     "bad-unsubscribe-link": marked(
         "This link doesn't work. You can turn off e-mails in My Setting."
     ),

@@ -17,7 +17,7 @@ SECRETS = {
     "card_key": "for-cards",
     "service_key": SERVICE_KEYS["gateway"],
 }
-CARD, PIN = "HK0001", "135790"
+CARD, PIN = "HK0001", "593817"
 
 
 @pytest.fixture

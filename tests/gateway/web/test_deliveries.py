@@ -22,7 +22,7 @@ from tests.support import reaching, served, token
 AT = datetime(2021, 2, 26, 2, tzinfo=UTC)
 MEI = {
     "card_number": "HK0009",
-    "pin": "135790",
+    "pin": "593817",
     "name": "Chan Mei-ling",
     "category": "adult",
     "home_branch": "HKCL",

@@ -17,7 +17,7 @@ from tests.support import reaching, served, token
 
 MEI = {
     "card_number": "HK0009",
-    "pin": "135790",
+    "pin": "593817",
     "name": "Chan Mei-ling",
     "category": "adult",
     "home_branch": "HKCL",

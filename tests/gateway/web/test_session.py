@@ -92,6 +92,41 @@ async def test_the_token_is_only_in_a_cookie_that_scripts_cannot_read(
     assert browser.has("carrel_session") not in account.html
 
 
+async def test_a_browser_keeps_its_device_after_log_out_and_logs_in_when_strangers_wait(
+    browser: Browser, site: Api
+) -> None:
+    account = await browser.submit(await browser.get("/"), "/log-in", **TYPED)
+    assert any(
+        part.startswith("max-age=") for part in attributes_of(account.cookies)["carrel_device"]
+    )
+    await browser.submit(account, "/log-out")
+    async with Browser(site.url) as stranger:
+        wrong = {**TYPED, "pin": "000000"}
+        for _ in range(5):
+            page = await stranger.submit(await stranger.get("/log-in"), "/log-in", **wrong)
+            assert page.status == 401
+        page = await stranger.submit(await stranger.get("/log-in"), "/log-in", **TYPED)
+        assert page.status == 429
+    page = await browser.submit(await browser.get("/log-in"), "/log-in", **TYPED)
+    assert (page.status, page.path) == (200, "/")
+
+
+async def test_an_unusable_cookie_of_a_device_keeps_nobody_out(browser: Browser) -> None:
+    for value in ("x" * 1001, "nonsense", "~~.."):
+        browser.give("carrel_device", value)
+        page = await browser.submit(await browser.get("/log-in"), "/log-in", **TYPED)
+        assert (page.status, page.path) == (200, "/")
+        await browser.submit(page, "/log-out")
+
+
+async def test_an_easy_pin_is_refused_on_the_page_with_its_reason(browser: Browser) -> None:
+    await browser.submit(await browser.get("/?lang=en"), "/log-in", **TYPED)
+    for pin, reason in (("123456", "such as 123456"), ("password", "Many people use this PIN")):
+        chosen = {"pin": PIN, "new_pin": pin, "repeated_pin": pin}
+        page = await browser.submit(await browser.get("/setting"), "/setting/pin", **chosen)
+        assert (page.status, reason in page.html) == (409, True)
+
+
 async def test_scripts_cannot_read_cookies_and_other_sites_cannot_send_them(
     browser: Browser,
 ) -> None:
@@ -99,7 +134,7 @@ async def test_scripts_cannot_read_cookies_and_other_sites_cannot_send_them(
     account = await browser.submit(entrance, "/log-in", **TYPED)
     left = await browser.submit(account, "/log-out")
     attributes = attributes_of([*entrance.cookies, *account.cookies, *left.cookies])
-    names = {"guest", "session", "language", "said"}
+    names = {"device", "guest", "session", "language", "said"}
     assert attributes.keys() == {f"carrel_{name}" for name in names}
     for name, of in attributes.items():
         assert {"httponly", "samesite=lax", "path=/"} <= of, name

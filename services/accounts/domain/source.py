@@ -1,0 +1,98 @@
+"""The source of a log-in: a device on which the card has been used, or a stranger's network.
+
+The token of a device has an entry for each of the cards that were used there last. An entry proves
+that somebody logged in with the card on this device since its PIN was chosen. It names neither the
+card nor the patron, and nothing of it is stored.
+"""
+
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.accounts.domain.lockout import Source
+
+KNOWN_FOR = timedelta(days=180)
+"""Time since the last log-in with a card for which a device is known."""
+MOST_ENTRIES = 5
+"""Number of cards for which a device is known: a family shares one, a library's does not matter."""
+LONGEST_TOKEN = 1000
+_BITS_OF_IPV6 = 48
+"""Part of an IPv6 address that counts as one network: a household or a company has as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEntry:
+    """One entry of the token of a device."""
+
+    text: str
+    issued: int
+    """Time of the log-in in seconds since 1970, by the wall clock."""
+    device: str
+    proof: str
+
+
+def network_of(address: str) -> str:
+    """Return the network that counts as one stranger: an IPv4 address, or a /48 of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, _BITS_OF_IPV6), strict=False))
+
+
+def stranger_at(address: str, key: str) -> Source:
+    """Return the source of a stranger. A digest stands for the address, which is not stored."""
+    return Source("network", _digest(key, "network", network_of(address)))
+
+
+def known_device(token: str, card_digest: str, pin_version: int, key: str, at: datetime) -> str:
+    """Return the id of a device on which the card was used since its PIN was chosen, else ""."""
+    found = ""
+    for entry in _entries(token):
+        ours = _proof(key, card_digest, pin_version, entry.issued, entry.device)
+        is_ours = hmac.compare_digest(ours.encode(), entry.proof.encode())
+        is_young = at.timestamp() - entry.issued <= KNOWN_FOR.total_seconds()
+        if key and is_ours and is_young:
+            found = found or entry.device
+    return found
+
+
+def token_after_log_in(
+    token: str, card_digest: str, pin_version: int, key: str, at: datetime
+) -> str | None:
+    """Return the token of a device after a log-in; None without a key: everybody could make one.
+
+    The device keeps its id, so that logging in many times gives nobody many budgets.
+    """
+    if not key:
+        return None
+    device = known_device(token, card_digest, pin_version, key, at) or secrets.token_urlsafe(12)
+    issued = int(at.timestamp())
+    new = f"{issued}.{device}.{_proof(key, card_digest, pin_version, issued, device)}"
+    others = [entry.text for entry in _entries(token) if entry.device != device]
+    return "~".join([new, *others[: MOST_ENTRIES - 1]])
+
+
+def _entries(token: str) -> Iterator[DeviceEntry]:
+    """Yield the entries of a token that have the right form."""
+    for text in token[:LONGEST_TOKEN].split("~")[:MOST_ENTRIES]:
+        issued, _, rest = text.partition(".")
+        device, _, proof = rest.partition(".")
+        if issued.isascii() and issued.isdecimal() and len(issued) < 12 and device and proof:
+            yield DeviceEntry(text, int(issued), device, proof)
+
+
+def _proof(key: str, card_digest: str, pin_version: int, issued: int, device: str) -> str:
+    return _digest(key, "device", card_digest, str(pin_version), str(issued), device)
+
+
+def _digest(key: str, *parts: str) -> str:
+    # Begins with a purpose, so that it is never the digest of a card number.
+    return hmac.new(key.encode(), "\n".join(parts).encode(), "sha256").hexdigest()[:32]

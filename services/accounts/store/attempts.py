@@ -1,0 +1,206 @@
+"""Attempts to log in, and budgets of wrong PINs. All replicas count together, in atomic writes."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from services.accounts.domain.lockout import DAY, LOCKED_FOR, MOST_ATTEMPTS, WINDOW, Budget
+from shared.mongo import Database, Document, Indexes
+from shared.unit_of_work import Work
+
+# What no longer counts expires, so that invented card numbers can't fill the disk.
+INDEXES: Indexes = {
+    "attempts": [
+        IndexModel([("card_digest", ASCENDING)]),
+        IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0),
+    ],
+    "wrong_pins": [
+        IndexModel([("card_digest", ASCENDING)]),
+        IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0),
+    ],
+}
+SLOTS = 12
+"""Number of parts of a budget's window that are counted apart."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Result of counting an attempt: whether it is admitted, and whether any is being checked."""
+
+    taken: bool
+    under_way: bool
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Result of counting a wrong PIN of a network."""
+
+    spent: bool
+    sprays: bool
+    """True if the network has tried another card in vain within a day."""
+
+
+async def take(db: Database, lock: str, card_digest: str, now: datetime) -> Taken:
+    """Count one more attempt on a lock of a card, unless it is locked.
+
+    This is one atomic write, so that all replicas together admit MOST_ATTEMPTS. The attempt counts
+    before its PIN is checked, so concurrent attempts count as well. The document also holds the
+    number of attempts being checked, for callers who are refused because of them.
+    """
+    recent = {
+        "$filter": {
+            "input": {"$ifNull": ["$times", []]},
+            "cond": {"$gt": ["$$this", now - WINDOW]},
+        }
+    }
+    open_ = {"$lte": [{"$ifNull": ["$locked_until", now]}, now]}
+    full = {"$gte": [{"$size": "$times"}, MOST_ATTEMPTS]}
+    change: list[dict[str, Any]] = [
+        {"$set": {"times": recent, "card_digest": card_digest}},
+        {"$set": {"taken": {"$and": [open_, {"$not": [full]}]}}},
+        {"$set": {"times": {"$cond": ["$taken", {"$concatArrays": ["$times", [now]]}, "$times"]}}},
+        {
+            "$set": {
+                "locked_until": {
+                    "$cond": [{"$and": ["$taken", full]}, now + LOCKED_FOR, "$locked_until"]
+                },
+                "forgotten_at": {"$cond": ["$taken", now + WINDOW + LOCKED_FOR, "$forgotten_at"]},
+                "under_way": {"$add": [{"$ifNull": ["$under_way", 0]}, {"$toInt": "$taken"}]},
+            }
+        },
+    ]
+    attempt = await _changed(db, "attempts", lock, change)
+    return Taken(bool(attempt["taken"]), under_way=attempt["under_way"] > 0)
+
+
+async def are_under_way(db: Database, lock: str) -> bool:
+    """Return True if attempts on a lock are being checked."""
+    query = {"_id": lock, "under_way": {"$gt": 0}}
+    return await db.attempts.find_one(query, {"_id": 1}) is not None
+
+
+async def note_failure(db: Database, lock: str) -> None:
+    """Note that an attempt failed: it stays counted, and is no longer being checked."""
+    await db.attempts.update_one(
+        {"_id": lock, "under_way": {"$gt": 0}}, {"$inc": {"under_way": -1}}
+    )
+
+
+async def clear(db: Database, lock: str) -> None:
+    """Delete the attempts on a lock, after a successful login."""
+    await db.attempts.delete_one({"_id": lock})
+
+
+async def delete_of_card(work: Work, card_digest: str) -> None:
+    """Delete all that is counted of a card: its holder has a new PIN, or is erased."""
+    await work.delete("attempts", {"card_digest": card_digest})
+    await work.delete("wrong_pins", {"card_digest": card_digest})
+
+
+# ---- budgets of wrong PINs ----------------------------------------------------------------------
+
+
+async def spend(db: Database, budget: Budget, now: datetime) -> bool:
+    """Count one more wrong PIN, unless the budget is spent; return whether it is counted.
+
+    Wrong PINs are counted in slots, and a slot counts as long as any part of it is in the window.
+    So no window of that length, wherever it begins, has more wrong PINs than the budget.
+    """
+    return bool((await _changed(db, "wrong_pins", budget.key, _spending(budget, now)))["spent"])
+
+
+async def spend_of_network(db: Database, budget: Budget, mark: str, now: datetime) -> Spent:
+    """Do the same for a network; return also whether it has tried another card within a day.
+
+    `mark` stands for the card. Beside it the first card is kept, so that nobody can have that one
+    forgotten by logging in with cards of their own.
+    """
+    recent = {
+        "$filter": {
+            "input": {"$ifNull": ["$cards", []]},
+            "cond": {"$gt": ["$$this.at", now - DAY]},
+        }
+    }
+    tried = {"card": mark, "at": now}
+    again = {"$cond": [{"$eq": ["$$this.card", mark]}, tried, "$$this"]}
+    cards = {
+        "$cond": [
+            {"$in": [mark, "$cards.card"]},
+            {"$map": {"input": "$cards", "in": again}},
+            {"$concatArrays": [{"$slice": ["$cards", 1]}, [tried]]},
+        ]
+    }
+    change = [
+        *_spending(budget, now),
+        {"$set": {"cards": recent}},
+        {"$set": {"cards": cards, "forgotten_at": now + DAY}},
+    ]
+    network = await _changed(db, "wrong_pins", budget.key, change)
+    others = [one for one in network["cards"] if one["card"] != mark]
+    return Spent(bool(network["spent"]), sprays=bool(others))
+
+
+async def give_back(db: Database, budget: Budget, spent_at: datetime) -> None:
+    """Uncount an attempt that was counted at `spent_at`: its PIN was right, or was not checked."""
+    slot = _slot(budget, spent_at)
+    await db.wrong_pins.update_one(
+        {"_id": budget.key, "slots": {"$elemMatch": {"at": slot, "count": {"$gt": 0}}}},
+        {"$inc": {"slots.$.count": -1}},
+    )
+
+
+async def forgive_card(db: Database, budget: Budget, mark: str) -> None:
+    """Forget that a network has tried a card, because its PIN was right."""
+    await db.wrong_pins.update_one({"_id": budget.key}, {"$pull": {"cards": {"card": mark}}})
+
+
+def _spending(budget: Budget, now: datetime) -> list[dict[str, Any]]:
+    slot, width = _slot(budget, now), budget.window / SLOTS
+
+    def slots(cond: dict[str, Any]) -> dict[str, Any]:
+        return {"$filter": {"input": {"$ifNull": ["$slots", []]}, "cond": cond}}
+
+    in_this = {
+        "$sum": {"$map": {"input": slots({"$eq": ["$$this.at", slot]}), "in": "$$this.count"}}
+    }
+    more = {"at": slot, "count": {"$add": [in_this, 1]}}
+    others = slots({"$ne": ["$$this.at", slot]})
+    left: Any = True if budget.most is None else {"$lt": [{"$sum": "$slots.count"}, budget.most]}
+    return [
+        {
+            "$set": {
+                "slots": slots({"$gt": ["$$this.at", now - budget.window - width]}),
+                "card_digest": budget.card_digest,
+            }
+        },
+        {"$set": {"spent": left}},
+        {"$set": {"slots": {"$cond": ["$spent", {"$concatArrays": [others, [more]]}, "$slots"]}}},
+        {
+            "$set": {
+                "forgotten_at": {"$cond": ["$spent", now + budget.window + width, "$forgotten_at"]}
+            }
+        },
+    ]
+
+
+def _slot(budget: Budget, now: datetime) -> datetime:
+    """Return the beginning of the slot of a budget in which an instant lies."""
+    width = int((budget.window / SLOTS).total_seconds())
+    return datetime.fromtimestamp(int(now.timestamp()) // width * width, UTC)
+
+
+async def _changed(
+    db: Database, collection: str, id_: str, change: list[dict[str, Any]]
+) -> Document:
+    """Change a document, or insert it, and return it."""
+    while True:
+        try:
+            found: Document = await db[collection].find_one_and_update(
+                {"_id": id_}, change, upsert=True, return_document=ReturnDocument.AFTER
+            )
+        except DuplicateKeyError:
+            continue  # a concurrent attempt inserted the document: count in that one
+        return found
