@@ -7,10 +7,9 @@ from typing import Literal, cast
 
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.refusals import NoSuchAccount, OwnAccount, RoleNotAllowed
-from shared.rights import Right
 
 StaffRole = Literal["staff", "station", "tracer", "admin", "ops"]
-MANAGED: Mapping[Right, frozenset[StaffRole]] = {
+MANAGED: Mapping[str, frozenset[StaffRole]] = {
     "manage-staff": frozenset({"staff", "station", "tracer"}),
     "manage-administrators": frozenset({"admin", "ops"}),
 }
@@ -45,7 +44,8 @@ class Manager:
 
     account_id: str
     """Empty: an operator who works on the database, without an account."""
-    rights: frozenset[Right]
+    rights: frozenset[str]
+    """Of those in shared/rights.py."""
 
     @property
     def roles(self) -> frozenset[StaffRole]:
