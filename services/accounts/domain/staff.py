@@ -7,14 +7,13 @@ from typing import Literal, cast
 
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.refusals import NoSuchAccount, OwnAccount, RoleNotAllowed
-from shared.rights import Right
 
 StaffRole = Literal["staff", "station", "tracer", "admin", "ops"]
-MANAGED: Mapping[Right, frozenset[StaffRole]] = {
+MANAGED: Mapping[str, frozenset[StaffRole]] = {
     "manage-staff": frozenset({"staff", "station", "tracer"}),
     "manage-administrators": frozenset({"admin", "ops"}),
 }
-"""The roles of the accounts that each right covers. No right covers patrons."""
+"""The roles of the accounts that each right of shared/rights.py covers. None covers patrons."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Manager:
 
     account_id: str
     """Empty: an operator who works on the database, without an account."""
-    rights: frozenset[Right]
+    rights: frozenset[str]
 
     @property
     def roles(self) -> frozenset[StaffRole]:
