@@ -18,7 +18,7 @@ MANAGED: Mapping[str, frozenset[StaffRole]] = {
 
 @dataclass(frozen=True)
 class StaffAccount:
-    """What those who manage an account see of it: neither its PIN nor a digest of its card."""
+    """The part of an account that its managers see: neither its PIN nor a digest of its card."""
 
     id: str
     card_number: str = field(repr=False)
