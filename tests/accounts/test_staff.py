@@ -187,7 +187,7 @@ async def test_a_stored_response_has_neither_a_pin_nor_its_hash(api: Api) -> Non
     assert body["pin"] not in str(stored)
 
 
-async def test_of_log_ins_and_disabling_at_once_no_session_is_left(api: Api) -> None:
+async def test_disabling_an_account_leaves_no_session_of_log_ins_at_the_same_time(api: Api) -> None:
     account = await added(api)
     disabling = asyncio.create_task(api.post(f"/v1/staff/{account}/disable", as_=ADMIN))
     answers = await asyncio.gather(*(log_in(api) for _ in range(4)))

@@ -1258,6 +1258,7 @@ async def test_an_administrator_manages_an_account_from_the_first_day_to_the_las
         reader.say("This account is disabled. Please ask an administrator of the library.")
     )
     await reader.log_in(administrator)
+    await expect(page.locator("h1")).to_have_text(reader.say("Staff accounts"))
     await page.goto(f"/desk/staff/{account}")
     await reader.press("Enable the account")
     await reader.told("The account can log in again.")

@@ -13,12 +13,12 @@ MANAGED: Mapping[str, frozenset[StaffRole]] = {
     "manage-staff": frozenset({"staff", "station", "tracer"}),
     "manage-administrators": frozenset({"admin", "ops"}),
 }
-"""The roles of the accounts that each right covers. No right covers patrons."""
+"""The roles of the accounts that each right of shared/rights.py covers. None covers patrons."""
 
 
 @dataclass(frozen=True)
 class StaffAccount:
-    """What those who manage an account see of it: neither its PIN nor a digest of its card."""
+    """The part of an account that its managers see: neither its PIN nor a digest of its card."""
 
     id: str
     card_number: str = field(repr=False)

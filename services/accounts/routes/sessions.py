@@ -50,7 +50,7 @@ class SessionIn(Body):
 
 
 class ServiceSessionIn(Body):
-    """What proves to be a service: a JWT that it has signed with its own key, just now."""
+    """A proof to be a service: a JWT that it has signed with its own key, just now."""
 
     assertion: Secret = Field(
         max_length=LONGEST,
