@@ -29,6 +29,7 @@ def settings(mongo_url: str, database: str) -> Settings:
         roles=("api",),
         simulation=True,
         card_key="key of these tests",
+        service_secret="secret of these tests",
         service_key=SERVICE_KEYS["accounts"],
         service_keys=PUBLIC_SERVICE_KEYS,
     )

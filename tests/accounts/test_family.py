@@ -13,7 +13,7 @@ from tests.circulation.desk import Desk
 from tests.support import Answer, Api, token
 
 FAMILY = "/v1/me/family"
-INVITATIONS = f"{FAMILY}/invitations"
+INVITATIONS = f"{FAMILY}-invitations"
 
 
 async def people(api: Api, *cards: str, **other: Any) -> list[dict[str, Any]]:
