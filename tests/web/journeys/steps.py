@@ -13,6 +13,8 @@ EACH_WAY = pytest.mark.parametrize(
         ("en", "keyboard"),
     ],
 )
+NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
+"""Elements that would lose the focus when the account changes while it is open."""
 
 
 async def left(reader: Reader) -> None:

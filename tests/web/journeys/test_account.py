@@ -18,7 +18,7 @@ from services.gateway.web import (
 from tests.library import PIN
 from tests.support import until
 from tests.web.browser import Watch
-from tests.web.journeys.steps import EACH_WAY, left
+from tests.web.journeys.steps import EACH_WAY, NAMELESS, left
 from tests.web.reader import Reader
 from tests.web.routes import Driven, routes_of
 from tests.web.story import CENTRAL, MAJOR, Story
@@ -48,8 +48,6 @@ BLOCKED = (
     "unblock your account."
 )
 RENEWED = "%(title)s: renewed until %(due_on)s. Reference %(reference)s."
-NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
-"""Elements that would lose the focus when the account changes while it is open."""
 WRONG_CODE = "This code is wrong or too old. Check it, or ask for a new one."
 
 

@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from services.gateway.web import activities
 from services.gateway.web.desk import activities as desk_activities
 from tests.web.browser import Watch, Windows
-from tests.web.journeys.steps import EACH_WAY
+from tests.web.journeys.steps import EACH_WAY, NAMELESS
 from tests.web.reader import Reader
 from tests.web.routes import Driven, routes_of
 from tests.web.story import CENTRAL, RECORDED, Story
@@ -19,8 +19,6 @@ WAITLISTED = (
     "All places are taken. You're number %(position)s on the waiting list. We'll "
     "tell you when you get a place."
 )
-NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
-"""Elements that would lose the focus when the account changes while it is open."""
 
 
 @EACH_WAY

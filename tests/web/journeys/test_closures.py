@@ -21,7 +21,7 @@ ROUTES = routes_of(closures.router, suspensions.router)
 
 HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 OPENS = datetime(2021, 3, 15, 10, tzinfo=HONG_KONG)
-"""The first opening after the closure of the librarian's day."""
+"""The first opening after the closure."""
 CLOSURE_CHANGED = "The closure is changed. Due dates are updated within minutes."
 
 
