@@ -111,12 +111,17 @@ class Windows:
             extra_http_headers={"Carrel-Time": self._library.now},
         )
         self._stack.push_async_callback(context.close)
-        if card:
-            token = self._library.tokens[card]
-            await context.add_cookies([{"name": SESSION, "value": token, "url": self._url}])
         context.set_default_timeout(LIMIT_MS)
         self._watch.over(context)
-        return await context.new_page()
+        page = await context.new_page()
+        if card:
+            await self.log_in(page, card)
+        return page
+
+    async def log_in(self, page: Page, card: str) -> None:
+        """Log in a patron or member of staff, without the form, in all pages of the window."""
+        token = self._library.tokens[card]
+        await page.context.add_cookies([{"name": SESSION, "value": token, "url": self._url}])
 
 
 async def scrolls_sideways(page: Page) -> bool:

@@ -13,6 +13,9 @@ from tests.web.routes import Way
 MOST_STEPS = 150
 """Greatest number of Tab key presses to reach an element."""
 FOCUSED = "it === document.activeElement"
+BEFORE = (  # before the focused element, not around it
+    "(document.activeElement.compareDocumentPosition(it) & (2 | 8)) === 2"
+)
 SEEN = (  # after the last element the page has the focus; the focused element may be gone
     "(document.activeElement.matches('body, main')"
     " || getComputedStyle(document.activeElement).outlineStyle !== 'none')"
@@ -127,12 +130,16 @@ class Reader:
         await expect(said).to_be_focused()
 
     async def _go_to(self, thing: Locator) -> None:
-        """Press Tab until the element has the focus; the focus must be visible at each step."""
-        there = await thing.evaluate(f"it => {FOCUSED}")
+        """Press Tab, or Shift+Tab if the element is before the focus, until it has the focus.
+
+        The focus must be visible at each step.
+        """
+        there, before = await thing.evaluate(f"it => [{FOCUSED}, {BEFORE}]")
+        key = "Shift+Tab" if before else "Tab"
         for _ in range(MOST_STEPS):
             if there:
                 return
-            await self.page.keyboard.press("Tab")
+            await self.page.keyboard.press(key)
             there, seen = await thing.evaluate(f"it => [{FOCUSED}, {SEEN}]")
             assert seen, await self.page.evaluate("document.activeElement.outerHTML")
         raise AssertionError(f"{thing} is not reached by keyboard on {self.page.url}")

@@ -1,8 +1,10 @@
 """Page routes that the tests have used, with way and language, recorded from the answers."""
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from playwright.async_api import BrowserContext, Response
 
@@ -11,14 +13,27 @@ from services.gateway.web import site
 Way = Literal["scripts", "no scripts", "keyboard"]
 """Ways of using the pages; "keyboard" is with scripts."""
 
-ROUTES = [
-    (method, route)
-    for router in site.ROUTERS
-    for route in router.routes
-    if isinstance(route, APIRoute) and not route.path.startswith("/static/")
-    for method in sorted(route.methods or ())
-]
-"""Every route of the pages, except those of scripts and styles."""
+LANGUAGES = ("en", "zh-Hant", "zh-Hans")
+WITH_SCRIPTS_ONLY = {"/me/stream", "/setting/devices"}
+"""Routes that no page without scripts requests."""
+
+
+def _routes(routers: Iterable[APIRouter]) -> list[tuple[str, APIRoute]]:
+    return [
+        (method, route)
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and not route.path.startswith("/static/")
+        for method in sorted(route.methods or ())
+    ]
+
+
+_ALL = _routes(site.ROUTERS)
+
+
+def routes_of(*routers: APIRouter) -> list[tuple[str, str]]:
+    """Return methods and paths of the routes of some pages, except those of scripts and styles."""
+    return [(method, route.path) for method, route in _routes(routers)]
 
 
 class Driven:
@@ -32,7 +47,7 @@ class Driven:
 
         def note(response: Response) -> None:
             path = urlsplit(response.url).path
-            for method, route in ROUTES:
+            for method, route in _ALL:
                 if method == response.request.method and route.path_regex.fullmatch(path):
                     if response.status < 400:
                         self._found.add((method, route.path, way, language))
@@ -40,10 +55,8 @@ class Driven:
 
         context.on("response", note)
 
-    def ways(self, method: str, path: str) -> set[str]:
-        """Return the ways in which a route was used."""
-        return {way for m, p, way, _ in self._found if (m, p) == (method, path)}
-
-    def languages(self, method: str, path: str) -> set[str]:
-        """Return the languages in which a route was used."""
-        return {language for m, p, _, language in self._found if (m, p) == (method, path)}
+    def missing(self, method: str, path: str) -> set[str]:
+        """Return the ways and the languages in which a route was not used."""
+        ways = {"scripts"} if path in WITH_SCRIPTS_ONLY else {*get_args(Way)}
+        found = {one[2:] for one in self._found if one[:2] == (method, path)}
+        return ways.union(LANGUAGES) - {word for one in found for word in one}

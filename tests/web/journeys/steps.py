@@ -1,0 +1,34 @@
+"""Steps that journeys of several subjects take, and the ways in which each journey is taken."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.web.reader import Reader
+from tests.web.routes import LANGUAGES
+
+EACH_WAY = pytest.mark.parametrize(
+    ("language", "way"),
+    [
+        *((language, way) for language in LANGUAGES for way in ("scripts", "no scripts")),
+        ("en", "keyboard"),
+    ],
+)
+NAMELESS = "[data-live] :is(a, button, input:not([type=hidden])):not([id])"
+"""Elements that would lose the focus when the account changes while it is open."""
+
+
+async def left(reader: Reader) -> None:
+    """Log out; the browser's back button must then show nothing of the account."""
+    page = reader.page
+    await reader.work(page.locator(".mark"))
+    await expect(page.locator(".pages [aria-current=page]")).to_be_visible()
+    await reader.press("Log out", within=".masthead")
+    await reader.told("You have logged out.")
+    await page.go_back()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(reader.say("Log in"))
+
+
+async def one_library(reader: Reader, place: str) -> None:
+    """Choose one of the libraries."""
+    await reader.work(reader.page.locator("summary"))
+    await reader.work(reader.page.locator(f"[name=branches][value={place}]"))

@@ -1,0 +1,129 @@
+"""The journey of a patron through My Info, My Setting, the reading history and messages."""
+
+import json
+
+import pytest
+from playwright.async_api import expect
+
+from services.accounts.domain.unsubscribing import unsubscribe_token
+from services.accounts.settings import Settings as AccountsSettings
+from services.gateway.web import calendar, devices, history, inbox, info, setting, unsubscribe
+from tests.device import subscribed
+from tests.library import PIN
+from tests.web.browser import Watch, Windows
+from tests.web.journeys.steps import EACH_WAY
+from tests.web.reader import Reader
+from tests.web.routes import Driven, routes_of
+from tests.web.story import CENTRAL, NOTICE, TALK, Story
+
+pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
+
+ROUTES = routes_of(
+    info.router,
+    setting.router,
+    devices.router,
+    calendar.router,
+    history.router,
+    inbox.router,
+    unsubscribe.router,
+)
+
+NEW_PIN = "31-41-59"
+SUBSCRIBES = """of => {
+  const keys = { p256dh: of.p256dh, auth: of.auth };
+  PushManager.prototype.subscribe = async () => ({ toJSON: () => ({ ...of, keys }) });
+}"""
+"""Gives the browser a subscription, for no push service is within reach."""
+
+
+@EACH_WAY
+async def test_a_patron_changes_settings_and_reads_messages(
+    reader: Reader, windows: Windows, story: Story, watch: Watch
+) -> None:
+    watch.expected |= {409}
+    library, page = story.library, reader.page
+    say, told, follow = reader.say, reader.told, reader.follow
+    busy = await story.busy_reader(reader.language)
+    await windows.log_in(page, busy.card)
+    await page.goto("/")
+
+    # My Info shows the followed branches and types, and the reading history is kept.
+    await follow("My Info")
+    await expect(page.get_by_role("cell", name=NOTICE["content"])).to_have_count(0)
+    await follow("Choose what to follow")
+    for which in (f"[value={CENTRAL}]", "[value=talk]", "[name=keep_history]", "[name=digest]"):
+        await reader.work(page.locator(f"main input[type=checkbox]{which}"))
+    await reader.press("Save")
+    await told("Saved.")
+    await expect(page.locator("main [name=digest]")).to_be_checked()
+    await library.flow.settle()
+    await library.take_back([busy.returned], CENTRAL)
+    await library.job("circulation/purge-loans")
+    await follow("My Info")
+    await expect(page.get_by_role("rowheader", name=TALK["title"])).to_be_visible()
+    await expect(page.get_by_role("cell", name=NOTICE["content"])).to_be_visible()
+    await follow("My Setting")
+    if reader.way == "no scripts":  # another browser of the patron has been added
+        await library.post("/v1/me/push-subscriptions", subscribed(busy.card), by=busy.card)
+        await page.reload()
+    else:
+        await page.context.grant_permissions(["notifications"])
+        await expect(page.locator("#this-device")).to_be_attached()  # the page is there
+        await page.evaluate(SUBSCRIBES, subscribed(busy.card))
+        await reader.press("Notify this device")
+        await told("This device shows your messages from now on.")
+    await reader.press("Stop messages")
+    await told("Stopped. The device shows no more messages.")
+    for field, typed in {"#email": "busy@example.org", "#contact-pin": PIN}.items():
+        await reader.fill(field, typed)
+    await reader.press("Save addresses")
+    await told("Your e-mail address and telephone number are saved.")
+    for field, typed in {"#pin-until-now": PIN, "#new_pin": NEW_PIN, "#repeated_pin": PIN}.items():
+        await reader.fill(field, typed)
+    await reader.press("Change PIN")
+    await told("The two new PINs are different. Nothing was changed.")
+    for field, typed in {
+        "#pin-until-now": PIN,
+        "#new_pin": NEW_PIN,
+        "#repeated_pin": NEW_PIN,
+    }.items():
+        await reader.fill(field, typed)
+    await reader.press("Change PIN")
+    await told("Your PIN is changed. Use the new one from now on.")
+    # The calendar feed has a link until it is ended.
+    await reader.press("Make a link")
+    await told("Your calendar has a new link. Copy it into your calendar program.")
+    feed = await page.locator("#calendar-address").input_value()
+    assert "BEGIN:VEVENT" in await (await page.request.get(feed)).text()
+    await reader.press("End the link")
+    await told("The link to your calendar has ended.")
+    assert (await page.request.get(feed)).status == 404
+    async with page.expect_download() as download:
+        await follow("Download your data")
+    file = json.loads((await (await download.value).path()).read_text())
+    [holder] = file["services"]["accounts"]["cardholders"]
+    assert holder["email"] == "busy@example.org"
+    await follow("See the list")
+    await expect(page.get_by_role("rowheader", name=busy.returned)).to_be_visible()
+
+    # Notifications are read.
+    await library.flow.settle()
+    await follow("Messages")
+    await expect(page.locator("li.new")).not_to_have_count(0)
+    await reader.work(page.locator("#read-all"))
+    await expect(page.locator("li.new")).to_have_count(0)
+    await expect(page.locator("#read-all")).to_have_count(0)
+
+    # A link in an e-mail leads to a page that turns e-mail off.
+    patron = (await library.get("/v1/me", by=busy.card))["patron"]["id"]
+    key = library.system.settings(AccountsSettings).card_key
+    await page.goto(f"/unsubscribe/{unsubscribe_token(patron, key)}")
+    await reader.press("Stop the e-mails")
+    ended = say("You get no more e-mails about your account. Your messages are in My Account.")
+    await expect(page.get_by_text(ended)).to_be_visible()
+    await follow("Change this in My Setting")
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_each_route_is_visited(visited: Driven, method: str, path: str) -> None:
+    assert visited.missing(method, path) == set(), "by no journey"
