@@ -283,6 +283,16 @@ def test_a_report_of_some_days_counts_only_these(tables: Path) -> None:
     assert numbers_of(tables, date(2030, 1, 1), None) is None
 
 
+def test_an_example_draws_the_closures_from_the_tables(tables: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "closures.png"
+    example = [sys.executable, str(PROJECT / "examples" / "closures.py"), str(tables), str(picture)]
+    ran = subprocess.run(example, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    for row in ask(tables, "FROM closures WHERE NOT in_error"):
+        assert str(row["first_closed_day"]) in ran.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_first_hour_reads_as_it_runs(
     running: System, tables: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
