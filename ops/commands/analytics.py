@@ -76,12 +76,21 @@ def report(
 ) -> None:
     """Print what a folder of tables says about lending, closures, charges and reservations."""
     refuse_without_libraries()
+    import duckdb
+
     from ops.analytics.folder import VIEWS
     from ops.analytics.numbers import numbers_of
 
     if not (tables / VIEWS).is_file():
         refuse(f"{tables} has no tables. Write them: carrel analytics follow --to {tables}")
-    numbers = numbers_of(tables, first, last)
+    try:
+        numbers = numbers_of(tables, first, last)
+    except duckdb.Error as error:  # views name files by their place, and are those of a release
+        refuse(
+            f"The tables in {tables} can't be read ({type(error).__name__}). If the folder was "
+            "moved or is of another release, write its views again: carrel analytics follow "
+            f"--to {tables}"
+        )
     if numbers is None:
         refuse("There is no loan in these days.")
     if html is None:

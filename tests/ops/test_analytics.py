@@ -315,6 +315,20 @@ async def test_a_report_without_tables_or_without_loans_says_so(
     assert (ran.code, "write a day as 2021-02-19" in ran.err) == (2, True)
 
 
+async def test_a_report_of_a_moved_folder_says_what_to_do(
+    settings: Settings, tmp_path: Path
+) -> None:
+    await publish(settings, loans(1))
+    await follow(settings, tmp_path / "tables")
+    moved = (tmp_path / "tables").rename(tmp_path / "moved")
+    ran = await carrel(settings, "analytics", "report", str(moved))
+    assert (ran.code, "write its views again: carrel analytics follow" in ran.err) == (1, True)
+    await follow(settings, moved)
+    ran = await carrel(settings, "analytics", "report", str(moved))
+    assert (ran.code, ran.err) == (0, "")
+    assert "2021-02" in ran.out
+
+
 async def test_a_folder_has_one_writer_and_one_time_zone(
     settings: Settings, tmp_path: Path
 ) -> None:
