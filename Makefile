@@ -49,10 +49,10 @@ test-mutants: .venv/project.stamp
 	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
 
 # Screenshots of the main pages are left in .data/screenshots. Two processes: browsers leave no core idle.
-test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json tests/contracts/node/node_modules/.package-lock.json
+test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json tests/contracts/node/node_modules/.package-lock.json examples/node/node_modules/.package-lock.json
 	@CARREL_SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web tests/contracts
 
-# axe-core, which looks at the pages in the tests, and AsyncAPI's parser. npm writes the target itself.
+# axe-core, which looks at the pages in the tests, AsyncAPI's parser, and the example's client of Kafka. npm writes the target itself.
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@cd $* && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
@@ -78,7 +78,7 @@ translations: .venv/project.stamp
 			--omit-header; done ) || exit 1; done
 
 clean:
-	@rm -rf .venv .data tests/web/node_modules tests/contracts/node/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info
+	@rm -rf .venv .data tests/web/node_modules tests/contracts/node/node_modules examples/node/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # "compat" puts this folder itself on the path: packages that appear later are found without a new install.

@@ -229,10 +229,21 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     kafka: Broker = "embedded",
+    tables: Annotated[
+        Path | None,
+        typer.Option("--tables", help="Write the events to tables in a new folder, for analysts."),
+    ] = None,
 ) -> None:
     """Play the reopening of 2021 on the whole system, show the result and check it."""
     from ops.infrastructure.processes import system
 
+    if tables is not None:
+        from ops.analytics import refuse_without_libraries
+
+        refuse_without_libraries()
+        if tables.exists():
+            _errors.print(f"{tables} is there already: give a new folder.", markup=False)
+            raise typer.Exit(1)
     RUNS.mkdir(exist_ok=True)
     data = Path(tempfile.mkdtemp(prefix="demo-", dir=RUNS))
     holds = False
@@ -245,7 +256,10 @@ def demo(
             started()
             for sentence in running.moved_ports():
                 _errors.print(sentence)
-            holds = import_module("ops.scenario.demo").run(running, as_json=as_json)
+            scenario = import_module("ops.scenario.demo")
+            holds = scenario.run(running, as_json=as_json)
+            if holds and tables is not None:
+                scenario.write_tables(running, tables)
     finally:
         if holds:
             shutil.rmtree(data)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDERS = ("services", "shared", "ops", "tests", "benchmarks")
+FOLDERS = ("services", "shared", "ops", "tests", "benchmarks", "examples")
 
 OPENINGS = re.compile(
     r"(What|Whatever|Whether|How|Who|Whoever|Whom|Whose|Which|Where|Of|That|Those|As|By|From)\b"

@@ -1,1 +1,12 @@
 """Events as tables: Parquet files that DuckDB reads. Needs requirements-analytics.lock."""
+
+from importlib.util import find_spec
+
+from ops.console import refuse
+
+
+def refuse_without_libraries() -> None:
+    """End the command if the libraries of requirements-analytics.lock are missing."""
+    for library in ("duckdb", "matplotlib", "pyarrow"):
+        if not find_spec(library):
+            refuse(f"{library} is missing: pip install -r requirements-analytics.lock")

@@ -22,6 +22,8 @@ from shared.contracts import published, resource_of
 from shared.failpoint import failpoint
 
 MANIFEST, VIEWS, LOCK = "manifest.json", "carrel.duckdb", "lock"
+READY_TABLES = Path(__file__).parent / "tables"
+"""Queries that answer usual questions, each a view with the name of its file."""
 SMALL_ROWS = 50_000
 MOST_SMALL_FILES = 20
 """Files with fewer than SMALL_ROWS rows above which those of a table are put together."""
@@ -193,7 +195,7 @@ class Folder:
             self._delete_unnamed()
 
     def _make_views(self) -> None:
-        """Replace the database of views: of each table, and `events` of all topics."""
+        """Replace the database of views: of each table, `events` of all topics, ready tables."""
         new = self.path / f"{VIEWS}.new"
         new.unlink(missing_ok=True)
         with duckdb.connect(str(new)) as database:
@@ -209,6 +211,12 @@ class Folder:
                 for topic, contract in published().items()
             )
             database.execute(f"CREATE VIEW events AS {' UNION ALL '.join(parts)}")
+            database.execute(
+                "CREATE MACRO library_day(instant) AS "
+                f"CAST(timezone('{self._time_zone}', instant) AS DATE)"
+            )
+            for file in sorted(READY_TABLES.glob("*.sql")):
+                database.execute(f"CREATE VIEW {file.stem} AS {file.read_text()}")
         new.replace(self.path / VIEWS)
 
 

@@ -40,7 +40,9 @@ class Followed:
 class Follower:
     """Reads the topics from the folder's offsets on."""
 
-    def __init__(self, settings: Settings, folder: Folder, advance: Advance) -> None:
+    def __init__(
+        self, settings: Settings, folder: Folder, advance: Advance = lambda *_: None
+    ) -> None:
         self.followed = Followed()
         self._settings = settings
         self._folder = folder

@@ -1,7 +1,7 @@
 """`carrel analytics`: the events as tables, for questions about the whole library."""
 
 import asyncio
-from importlib.util import find_spec
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +9,7 @@ import typer
 from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
+from ops.analytics import refuse_without_libraries
 from ops.console import (
     AsJson,
     errors,
@@ -42,14 +43,67 @@ def follow(
 
     Each event is one row of its topic's table, however often it comes. A later
     run continues after the last. Open the tables with DuckDB: carrel.duckdb in
-    the folder has a view of each topic, and `events` of all.
+    the folder has a view of each topic, `events` of all, and ready tables.
     """
-    for library in ("duckdb", "pyarrow"):
-        if not find_spec(library):
-            refuse(f"{library} is missing: pip install -r requirements-analytics.lock")
+    refuse_without_libraries()
     settings = settings_of(data)
     with explain_outages(settings):
         _follow(settings, to, until_now=until_now, as_json=as_json)
+
+
+def _day(value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise typer.BadParameter("write a day as 2021-02-19") from None
+
+
+@app.command()
+def report(
+    tables: Annotated[Path, typer.Argument(help="Folder of `carrel analytics follow`.")],
+    first: Annotated[
+        date | None,
+        typer.Option("--from", parser=_day, metavar="DAY", help="First day. Default: of all."),
+    ] = None,
+    last: Annotated[
+        date | None,
+        typer.Option("--to", parser=_day, metavar="DAY", help="Last day. Default: of all."),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write a page with pictures to this file instead."),
+    ] = None,
+) -> None:
+    """Print what a folder of tables says about lending, closures, charges and reservations."""
+    refuse_without_libraries()
+    import duckdb
+
+    from ops.analytics.folder import VIEWS
+    from ops.analytics.numbers import numbers_of
+
+    if not (tables / VIEWS).is_file():
+        refuse(f"{tables} has no tables. Write them: carrel analytics follow --to {tables}")
+    try:
+        numbers = numbers_of(tables, first, last)
+    except duckdb.Error as error:  # views name files by their place, and are those of a release
+        refuse(
+            f"The tables in {tables} can't be read ({type(error).__name__}). If the folder was "
+            "moved or is of another release, write its views again: carrel analytics follow "
+            f"--to {tables}"
+        )
+    if numbers is None:
+        refuse("There is no loan in these days.")
+    if html is None:
+        for table in numbers.tables:
+            print_table(table.heads, table.rows, title=f"\n{table.caption}")
+        return
+    from ops.analytics.page import page_of
+
+    try:
+        html.write_text(page_of(numbers), encoding="utf-8")
+    except OSError as error:
+        refuse(f"{html} can't be written: {error}")
+    typer.echo(f"Written to {html}: {numbers.first} to {numbers.last}.")
 
 
 class _Rate(ProgressColumn):

@@ -1,14 +1,18 @@
 """`carrel contracts`: write the schema of every event and the AsyncAPI document, and check them."""
 
+import asyncio
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import aiohttp
 import orjson
 import typer
+from yarl import URL
 
-from ops import asyncapi
+from ops import asyncapi, schema_registry
+from ops.console import print_table, refuse
 from shared.contracts import Event, contract_name, published, topic_of
 
 app = typer.Typer(no_args_is_help=True, help="Write and check the schemas of the events.")
@@ -59,6 +63,40 @@ def check(folder: Folder = FOLDER) -> None:
     _stop_if(stale, "Compatible, but not exported yet; run carrel contracts export:")
     with_release = f"and with release {tag}" if tag else "(no release is tagged yet)"
     typer.echo(f"{len(published())} contracts agree with {folder.name}/ {with_release}.")
+
+
+@app.command()
+def register(
+    registry: Annotated[
+        str,
+        typer.Option(
+            envvar="CARREL_REGISTRY",
+            help="Address of the registry; may hold a user and a password.",
+        ),
+    ],
+    topic_prefix: Annotated[
+        str, typer.Option(envvar="CARREL_TOPIC_PREFIX", help="Prefix of the topics on the broker.")
+    ] = "",
+) -> None:
+    """Register the schemas at a schema registry with Confluent's REST interface.
+
+    The subject of each topic is <topic>-value. A schema that is there already
+    keeps its id, so this can be repeated after each release.
+    """
+    address = URL(registry)
+    if address.scheme not in ("http", "https") or not address.host:
+        raise typer.BadParameter("write an address such as http://localhost:8081")
+    schemas = {topic: _schema(contract) for topic, contract in published().items()}
+    try:
+        done = asyncio.run(schema_registry.register(address, schemas, topic_prefix))
+    except (aiohttp.ClientError, TimeoutError, KeyError, ValueError) as error:
+        # Without the address as it was given, which may hold a password.
+        refuse(f"The registry at {address.host} does not work ({type(error).__name__}).")
+    _stop_if(
+        [f"{one.subject}: {one.refusal}" for one in done if one.id is None],
+        "The registry refuses these schemas; the others are registered:",
+    )
+    print_table(("subject", "id"), [(one.subject, one.id) for one in done])
 
 
 def _stop_if_breaking(folder: Path) -> str | None:

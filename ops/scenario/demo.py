@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from ops.scenario.player import play
 from ops.scenario.report import Report, ScenarioStopped, StepReport
 from ops.statement import show_spans, show_strip
 from services.circulation.domain.fines import from_document
+from services.settings import Settings
 from shared.money import dollars
 
 
@@ -32,6 +34,16 @@ def run(system: System, *, as_json: bool) -> bool:
     else:
         _show_end(console, report)
     return report.holds
+
+
+def write_tables(system: System, folder: Path) -> None:
+    """Write the events of all topics to tables in a folder, as `carrel analytics follow` does."""
+    from ops.analytics.folder import Folder  # libraries that only analysts need
+    from ops.analytics.follow import Follower
+
+    settings = system.settings(Settings)
+    with Folder.opened(folder, settings.time_zone) as tables:
+        asyncio.run(Follower(settings, tables).run(until_now=True))
 
 
 def as_document(report: Report) -> dict[str, Any]:

@@ -233,7 +233,10 @@ class FineAdjusted(
 
     lowered_cents: Cents = Field(description="Amount of the reduction; 0: a refund was given.")
     refunded_cents: Cents = Field(default=0, description="Amount given back now.")
-    cause: Short = Field(description="Id of the cause: a closure, suspension, loan or refund.")
+    cause: Short = Field(
+        description="`branch/` and the code of a branch whose closures changed, `suspension/` and "
+        "the id of a fine suspension, or the id of the loan that was found or of the refund."
+    )
 
 
 class FinePaid(

@@ -1,15 +1,41 @@
-"""The reopening of 2021, played on the whole system."""
+"""The reopening of 2021, played on the whole system; the tables of its events."""
 
-from collections.abc import Iterator
+import asyncio
+import base64
+import io
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import redirect_stdout
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
+import duckdb
 import orjson
 import pytest
+from markupsafe import escape
 
+from ops.analytics.folder import READY_TABLES, VIEWS
+from ops.analytics.numbers import numbers_of
+from ops.analytics.page import page_of
+from ops.asyncapi import PSEUDONYMS
 from ops.infrastructure.processes import System
-from ops.scenario.demo import as_document
+from ops.scenario.demo import as_document, write_tables
 from ops.scenario.player import play
+from ops.scenario.report import Report
+from services.settings import Settings
+from shared.mongo import Client
 from tests.conftest import BROKER
-from tests.systems import started_system
+from tests.support import patient_client
+from tests.systems import PROJECT, started_system
+from tests.walk import lines, steps_of
+
+pytestmark = pytest.mark.embedded  # test_both_brokers.py plays it on Apache Kafka
+
+Rows = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +45,279 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield started
 
 
-@pytest.mark.embedded  # test_both_brokers.py plays it on Apache Kafka
-async def test_every_expectation_of_the_scenario_holds(running: System) -> None:
-    report = await play(running)
+@pytest.fixture(scope="module")
+def report(running: System) -> Report:
+    """The report of the scenario, played once for all tests of this file."""
+    return asyncio.run(play(running))
 
+
+@pytest.fixture(scope="module")
+def tables(running: System, report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tables after the scenario."""
+    path = tmp_path_factory.mktemp("hour") / "tables"
+    write_tables(running, path)
+    return path
+
+
+@pytest.fixture
+async def stores(running: System) -> AsyncIterator[dict[str, Any]]:
+    """The owners' databases by service."""
+    settings = running.settings(Settings)
+    client: Client = patient_client(settings.mongo_url)
+    yield {
+        service: client[f"{settings.database_prefix}_{service}"]
+        for service in ("circulation", "events", "notices")
+    }
+    client.close()
+
+
+def ask(path: Path, query: str) -> Rows:
+    with duckdb.connect(str(path / VIEWS), read_only=True) as database:
+        found = database.execute(query)
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def sum_of(rows: Rows, name: str) -> int:
+    return sum(row[name] for row in rows)
+
+
+def day(stored: Any) -> date | None:
+    """Return a day as the databases store it, as a date."""
+    return None if stored is None else date.fromisoformat(str(stored)[:10])
+
+
+async def by_id(collection: Any) -> dict[str, dict[str, Any]]:
+    return {document["_id"]: document async for document in collection.find({})}
+
+
+def test_every_expectation_of_the_scenario_holds(report: Report) -> None:
     assert report.failures == []
     assert len(report.checks) > 300
     assert orjson.dumps(as_document(report))
+
+
+@pytest.mark.parametrize("file", sorted(READY_TABLES.glob("*.sql")), ids=lambda file: file.stem)
+def test_a_ready_table_says_what_a_row_is_and_names_no_patron(tables: Path, file: Path) -> None:
+    assert file.read_text().startswith("-- One row for each ")
+    [counted] = ask(tables, f"SELECT count(*) AS rows FROM {file.stem}")  # noqa: S608
+    assert counted["rows"], f"{file.stem} is empty after the reopening"
+    columns = [row["column_name"] for row in ask(tables, f"DESCRIBE {file.stem}")]
+    assert [name for name in columns if name.endswith(PSEUDONYMS)] == []
+
+
+async def test_loans_are_those_of_circulation(tables: Path, stores: dict[str, Any]) -> None:
+    loans = await by_id(stores["circulation"].loans)
+    rows = ask(tables, "FROM loans")
+    assert {row["loan_id"] for row in rows} == loans.keys()
+    assert len(rows) == len(loans) > 0
+    for row in rows:
+        loan = loans[row["loan_id"]]
+        assert row["state"] == loan["state"]
+        assert (row["branch"], row["category"]) == (loan["branch_code"], loan["copy_category"])
+        days = ("borrowed_on", "due_on", "returned_on")
+        assert [row[name] for name in days] == [day(loan[name]) for name in days]
+        assert row["renewals"] == loan["renewals"]
+        assert row["return_branch"] == loan["returned_branch"]
+        assert row["due_date_moves"] == len(loan["moves"])
+        late = loan["returned_on"] and (day(loan["returned_on"]) - day(loan["due_on"])).days  # type: ignore[operator]
+        assert row["days_late"] == (late if late is None else max(late, 0))
+    assert any(row["days_late"] for row in rows)
+
+
+def test_lending_by_day_adds_up_to_the_loans(tables: Path) -> None:
+    by_day, loans = ask(tables, "FROM lending_by_day"), ask(tables, "FROM loans")
+    lent: Counter[Any] = Counter()
+    returned: Counter[Any] = Counter()
+    for row in by_day:
+        lent[row["business_day"], row["branch"]] += row["check_outs"]
+        returned[row["business_day"], row["branch"]] += row["returns"]
+    assert +lent == Counter((loan["borrowed_on"], loan["branch"]) for loan in loans)
+    ended = [loan for loan in loans if loan["state"] == "returned"]
+    assert returned.total() == len(ended) > 0
+    assert sum_of(by_day, "renewals") == sum_of(loans, "renewals") > 0
+
+
+async def test_open_loans_of_each_day_are_those_of_circulation(
+    tables: Path, stores: dict[str, Any]
+) -> None:
+    loans = [loan async for loan in stores["circulation"].loans.find({})]
+    by_day = ask(tables, "FROM overdue_by_day")
+    for row in by_day:
+        assert row["overdue_share"] == row["overdue_loans"] / row["open_loans"]
+    found = {(row["business_day"], row["branch"]): row["open_loans"] for row in by_day}
+    [span] = ask(tables, "SELECT min(business_day) AS first, max(business_day) AS last FROM events")
+    expected: Counter[Any] = Counter()
+    for loan in loans:
+        ended = [one for one in (day(loan["returned_on"]), day(loan["lost_on"])) if one]
+        last = min(ended, default=span["last"] + timedelta(1))
+        at = day(loan["borrowed_on"])
+        while at is not None and at < last:
+            expected[at, loan["branch_code"]] += 1
+            at += timedelta(1)
+    assert found == expected
+    assert any(row["overdue_loans"] for row in by_day)
+
+
+async def test_charges_are_those_of_circulations_ledger(
+    tables: Path, stores: dict[str, Any]
+) -> None:
+    charges = await by_id(stores["circulation"].charges)
+    booked: Counter[tuple[str, str]] = Counter()
+    async for entry in stores["circulation"].entries.find({}):
+        booked[entry["charge_id"], entry["kind"]] += entry["amount_cents"]
+    rows = ask(tables, "FROM charges")
+    assert {row["charge_id"] for row in rows} == charges.keys()
+    assert len(rows) == len(charges) > 0
+    for row in rows:
+        charge = charges[row["charge_id"]]
+        for name in ("amount_cents", "outstanding_cents", "refund_due_cents"):
+            assert row[name] == charge[name]
+        assert row["assessed_cents"] == booked[charge["_id"], "charge"]
+        assert row["paid_cents"] == -booked[charge["_id"], "payment"]
+        assert row["waived_cents"] == -booked[charge["_id"], "waiver"]
+        assert row["refunded_cents"] == booked[charge["_id"], "refund"]
+        lowered = row["forgiven_cents"] + row["credited_cents"]
+        assert row["amount_cents"] == row["assessed_cents"] - lowered
+    by_day = ask(tables, "FROM charges_by_day")
+    for name in ("assessed", "forgiven", "credited", "waived", "paid", "refunded"):
+        assert sum_of(by_day, f"{name}_cents") == sum_of(rows, f"{name}_cents")
+    assert sum_of(rows, "assessed_cents") > sum_of(rows, "paid_cents") > 0
+    assert sum_of(rows, "forgiven_cents") > 0
+    assert sum_of(rows, "credited_cents") > 0
+
+
+async def test_holds_are_those_of_circulation(tables: Path, stores: dict[str, Any]) -> None:
+    holds = await by_id(stores["circulation"].holds)
+    rows = ask(tables, "FROM holds")
+    assert {row["hold_id"] for row in rows} == holds.keys()
+    assert len(rows) == len(holds) > 0
+    for row in rows:
+        for name in ("state", "place", "pickup_branch", "title_id"):
+            assert row[name] == holds[row["hold_id"]][name]
+    assert any(row["days_waited"] for row in rows)
+
+
+async def test_titles_are_those_of_circulation_with_their_loans(
+    tables: Path, stores: dict[str, Any]
+) -> None:
+    titles = await by_id(stores["circulation"].titles)
+    copies = Counter([one["title_id"] async for one in stores["circulation"].copies.find({})])
+    lent = Counter([one["title_id"] async for one in stores["circulation"].loans.find({})])
+    rows = ask(tables, "FROM titles")
+    assert {row["title_id"]: row["title"] for row in rows} == {
+        key: one["title"] for key, one in titles.items()
+    }
+    for row in rows:
+        title = row["title_id"]
+        assert (row["copies"], row["check_outs"]) == (copies[title], lent[title])
+    assert any(row["turnover"] for row in rows)
+
+
+async def test_closures_are_those_of_notices_with_the_due_dates_that_they_moved(
+    tables: Path, stores: dict[str, Any]
+) -> None:
+    expected = {}
+    async for branch in stores["notices"].branches.find({}):
+        for closure in branch["closures"]:
+            last = closure["announcements"][-1]
+            expected[branch["_id"], closure["closure_id"]] = day(last["reopened_on"])
+    rows = ask(tables, "FROM closures")
+    found = {(row["branch"], row["closure_id"]): row["reopened_on"] for row in rows}
+    assert found == expected
+    moves = [move async for loan in stores["circulation"].loans.find({}) for move in loan["moves"]]
+    assert sum_of(rows, "due_dates_moved") == len(moves) > 0
+
+
+async def test_activities_are_those_of_events(tables: Path, stores: dict[str, Any]) -> None:
+    activities = await by_id(stores["events"].activities)
+    rows = ask(tables, "FROM activities")
+    assert {row["activity_id"]: row["title"] for row in rows} == {
+        key: one["title"] for key, one in activities.items()
+    }
+    states = Counter([one["state"] async for one in stores["events"].registrations.find({})])
+    for state in ("confirmed", "waitlisted"):
+        assert sum_of(rows, state) == states[state]
+
+
+async def test_study_rooms_are_those_of_events(tables: Path, stores: dict[str, Any]) -> None:
+    states: Counter[str] = Counter()
+    for name in ("study_bookings", "study_seats"):
+        async for place in stores["events"][name].find({}):
+            states[place["state"]] += 1
+    rows = ask(tables, "FROM study_rooms")
+    assert sum_of(rows, "came") == states["checked-in"] > 0
+    assert sum_of(rows, "no_shows") == states["lapsed"] > 0
+
+
+def test_the_page_of_a_report_refers_to_no_other_file_and_shows_all_numbers(tables: Path) -> None:
+    numbers = numbers_of(tables, None, None)
+    assert numbers is not None
+    page = page_of(numbers)
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(sources) == 4
+    for source in sources:
+        kind, data = source.split(",")
+        assert kind == "data:image/svg+xml;base64"
+        assert b"<svg" in base64.b64decode(data)
+    assert "://" not in page
+    cells = [cell for table in numbers.tables for row in table.rows for cell in row]
+    assert len(cells) > 100
+    assert [cell for cell in cells if f"<td>{escape(str(cell))}</td>" not in page] == []
+    assert page_of(numbers) == page
+
+
+def test_a_report_of_some_days_counts_only_these(tables: Path) -> None:
+    first, last = date(2020, 12, 1), date(2021, 2, 28)
+    numbers = numbers_of(tables, first, last)
+    assert numbers is not None
+    days = [row[0] for row in numbers.lending]
+    assert (days[0], days[-1], len(days)) == (first, last, 90)
+    [counted] = ask(
+        tables,
+        "SELECT count(*) AS rows FROM loan_checked_out "
+        "WHERE business_day BETWEEN DATE '2020-12-01' AND DATE '2021-02-28'",
+    )
+    assert sum(row[1] for row in numbers.lending) == counted["rows"] > 0
+    assert max(row[1] for row in numbers.closed) > 40
+    assert numbers_of(tables, date(2030, 1, 1), None) is None
+
+
+def test_an_example_draws_the_closures_from_the_tables(tables: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "closures.png"
+    example = [sys.executable, str(PROJECT / "examples" / "closures.py"), str(tables), str(picture)]
+    ran = subprocess.run(example, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    for row in ask(tables, "FROM closures WHERE NOT in_error"):
+        assert str(row["first_closed_day"]) in ran.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_first_hour_reads_as_it_runs(
+    running: System, tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tables.parent)
+    Path(".venv").symlink_to(sys.prefix)
+    for name, value in running.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "100")
+    played, *steps = steps_of(PROJECT / "docs" / "analytics.md")
+    assert played.code == ".venv/bin/carrel demo --tables tables\n"  # as the fixtures did
+    names: dict[str, Any] = {}
+    for step in steps:
+        if step.language == "python":
+            with redirect_stdout(io.StringIO()) as shown:
+                exec(step.code, names)  # noqa: S102
+            out = shown.getvalue()
+        else:
+            ran = subprocess.run(
+                ["bash", "-euc", step.code],  # noqa: S607
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ran.returncode == 0, (step.code, ran.stderr)
+            out = ran.stdout
+        if step.output is not None:
+            assert lines(out) == lines(step.output)
+    assert sum(step.output is not None for step in steps) > 5

@@ -220,6 +220,34 @@ async def test_a_new_field_is_a_new_column_that_is_null_in_older_rows(
     assert read == [(old["_id"], None), (new["_id"], 5)]
 
 
+async def test_a_loan_is_overdue_from_its_notice_until_it_gets_another_due_date(
+    settings: Settings, tmp_path: Path
+) -> None:
+    moved = circulation.LoanDueDateChanged
+    restored, renewed = date(2021, 2, 15), date(2021, 3, 3)
+    changes = {
+        0: samples.loan(circulation.LoanCheckedOut, 1),
+        15: samples.loan(circulation.LoanOverdue, 2),
+        16: samples.loan(moved, 3, due_on=date(2021, 3, 1)),
+        17: samples.loan(moved, 4, due_on=restored),
+        18: samples.loan(circulation.LoanOverdue, 5),
+        19: samples.loan(circulation.LoanRenewed, 6, due_on=renewed, renewals=1),
+        20: samples.returned(7, due_on=renewed, renewals=1, returned_on=date(2021, 2, 21)),
+    }
+    rows = [recorded(event, hours=24 * day) for day, event in changes.items()]
+    random.Random(5).shuffle(rows)  # noqa: S311
+    await publish(settings, [*rows, *rows])
+    await follow(settings, tmp_path)
+    days = ask(tmp_path, "SELECT business_day, open_loans, overdue_loans FROM overdue_by_day")
+    assert {day: overdue for day, _, overdue in days if overdue} == {
+        date(2021, 2, 16): 1,
+        date(2021, 2, 19): 1,
+    }
+    assert sorted(day for day, _, _ in days) == [date(2021, 2, day) for day in range(1, 21)]
+    kept = "SELECT state, due_on, renewals, due_date_moves, days_out, days_late FROM loans"
+    assert ask(tmp_path, kept) == [("returned", renewed, 1, 2, 20, 0)]
+
+
 async def test_many_small_files_become_one(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +300,33 @@ async def test_after_a_lost_log_the_topics_are_read_from_their_beginning(
         await publish(other, rows[8:])
         assert (await follow(other, tmp_path)).added.total() == 1
     assert ask(tmp_path, "SELECT count(DISTINCT event_id), count(*) FROM events") == [(9, 9)]
+
+
+async def test_a_report_without_tables_or_without_loans_says_so(
+    settings: Settings, tmp_path: Path
+) -> None:
+    ran = await carrel(settings, "analytics", "report", str(tmp_path / "none"))
+    assert (ran.code, "has no tables. Write them: carrel analytics follow" in ran.err) == (1, True)
+    await publish(settings, [])
+    await follow(settings, tmp_path)
+    ran = await carrel(settings, "analytics", "report", str(tmp_path))
+    assert (ran.code, ran.err) == (1, "There is no loan in these days.\n")
+    ran = await carrel(settings, "analytics", "report", str(tmp_path), "--from", "today")
+    assert (ran.code, "write a day as 2021-02-19" in ran.err) == (2, True)
+
+
+async def test_a_report_of_a_moved_folder_says_what_to_do(
+    settings: Settings, tmp_path: Path
+) -> None:
+    await publish(settings, loans(1))
+    await follow(settings, tmp_path / "tables")
+    moved = (tmp_path / "tables").rename(tmp_path / "moved")
+    ran = await carrel(settings, "analytics", "report", str(moved))
+    assert (ran.code, "write its views again: carrel analytics follow" in ran.err) == (1, True)
+    await follow(settings, moved)
+    ran = await carrel(settings, "analytics", "report", str(moved))
+    assert (ran.code, ran.err) == (0, "")
+    assert "2021-02" in ran.out
 
 
 async def test_a_folder_has_one_writer_and_one_time_zone(

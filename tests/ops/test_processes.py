@@ -317,15 +317,30 @@ def run(system, *, as_json):
         print(json.dumps([json.load(answer)["CARREL_SIMULATION"], as_json]))
     return {held}
 
-sys.modules["ops.scenario.demo"] = types.SimpleNamespace(run=run)
-ops.cli.app(["demo", "--json"])
+def write_tables(system, folder):
+    folder.mkdir()
+
+sys.modules["ops.scenario.demo"] = types.SimpleNamespace(run=run, write_tables=write_tables)
+ops.cli.app(["demo", "--json", "--tables", "tables"])
 """
     demo = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert (demo.returncode, json.loads(demo.stdout)) == (code, ["1", True]), demo.stderr
     assert len(list((small_services / ".data").iterdir())) == (0 if held else 1)
+    assert (small_services / "tables").exists() == held
     wait_for_none(small_services)
+
+
+def test_demo_writes_tables_to_a_new_folder_only(tmp_path: Path) -> None:
+    demo = subprocess.run(
+        [sys.executable, "-m", "ops", "demo", "--tables", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (demo.returncode, demo.stdout) == (1, "")
+    assert demo.stderr == f"{tmp_path} is there already: give a new folder.\n"
 
 
 @pytest.mark.parametrize(

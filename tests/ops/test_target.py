@@ -25,8 +25,8 @@ WRITING = (
     ("topics", "create"),
     ("dead-letters", "discard", "--all"),
 )
-SILENT = {"contracts", "demo", "fines", "serve", "up"}
-"""Commands that need no running system."""
+SILENT = {"contracts", "demo", "fines", "serve", "up", "analytics report"}
+"""Commands that need no running system, with all of their parts or one."""
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +123,8 @@ def test_every_command_on_a_system_takes_its_folder() -> None:
         without += [
             f"{name} {part.name}"
             for part in parts
-            if "data" not in {parameter.name for parameter in part.params}
+            if f"{name} {part.name}" not in SILENT
+            and "data" not in {parameter.name for parameter in part.params}
         ]
     assert not without
 

@@ -1,0 +1,136 @@
+"""A report as one HTML page with its pictures, which refers to no other file."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from ops.analytics.numbers import MONEY, Numbers
+from shared.money import dollars
+
+TEMPLATE = "report.html"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the page as the address of its data, and a text that says what it shows."""
+
+    caption: str
+    source: str
+    text: str
+
+
+def page_of(numbers: Numbers) -> str:
+    """Return the page. Equal numbers give equal pages."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template(TEMPLATE).render(
+        first=numbers.first,
+        last=numbers.last,
+        pictures=[_lending(numbers), _overdue(numbers), _charges(numbers), _waits(numbers)],
+        tables=numbers.tables,
+    )
+
+
+def _lending(numbers: Numbers) -> Picture:
+    figure, axes = _drawing("loans")
+    days = [row[0] for row in numbers.lending]
+    for column, name in enumerate(("check-outs", "renewals", "returns"), 1):
+        axes.step(days, [row[column] for row in numbers.lending], where="mid", label=name)
+    _shade_closures(axes, numbers)
+    axes.legend(frameon=False)
+    sums = [sum(row[column] for row in numbers.lending) for column in (1, 2, 3)]
+    most = max(row[1] for row in numbers.closed)
+    return Picture(
+        "Lending by day. The more libraries are closed, the darker is the day",
+        _source(figure),
+        f"{sums[0]} check-outs, {sums[1]} renewals, {sums[2]} returns. "
+        f"At most {most} libraries were closed on one day.",
+    )
+
+
+def _overdue(numbers: Numbers) -> Picture:
+    figure, axes = _drawing("overdue loans")
+    shares = [(row[0], row[2] / row[1] if row[1] else 0.0) for row in numbers.overdue]
+    axes.fill_between([row[0] for row in shares], [row[1] for row in shares], step="mid")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_ylim(0, 1)
+    _shade_closures(axes, numbers)
+    last = shares[-1][1]
+    return Picture(
+        "Share of open loans that were overdue, by day",
+        _source(figure),
+        f"{last:.0%} on the last day, {max(share for _, share in shares):.0%} at most.",
+    )
+
+
+def _charges(numbers: Numbers) -> Picture:
+    figure, axes = _drawing("dollars")
+    sums = [sum(row[column] for row in numbers.charges) for column in range(1, len(MONEY) + 1)]
+    bars = axes.bar(MONEY, [cents / 100 for cents in sums])
+    axes.bar_label(bars, [dollars(cents) for cents in sums])
+    axes.margins(y=0.15)
+    words = ", ".join(f"{name} {dollars(cents)}" for name, cents in zip(MONEY, sums, strict=True))
+    return Picture("Charges and their changes", _source(figure), f"In all: {words}.")
+
+
+def _waits(numbers: Numbers) -> Picture:
+    figure, axes = _drawing("reservations")
+    waits = sorted(numbers.waits)
+    if waits:
+        axes.hist(waits, bins=[day - 0.5 for day in range(waits[-1] + 2)])
+    axes.set_xlabel("days")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    text = "No reserved item became ready."
+    if waits:
+        text = f"{len(waits)} reserved items became ready, after {waits[-1]} days at most."
+    return Picture("Days until a reserved item was ready", _source(figure), text)
+
+
+def _drawing(unit: str) -> tuple[Figure, Any]:
+    """Return a figure and its axes, with counts of `unit` upwards."""
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.set_ylabel(unit)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _shade_closures(axes: Any, numbers: Numbers) -> None:
+    """Shade each day by the share of the most branches that were closed on one day."""
+    locator = AutoDateLocator()
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    closed = [row[1] for row in numbers.closed]
+    most = max(closed) or 1
+    begins = 0
+    for at in range(1, len(closed) + 1):  # one rectangle for neighbouring days with the same number
+        if at == len(closed) or closed[at] != closed[begins]:
+            if closed[begins]:
+                axes.axvspan(
+                    numbers.closed[begins][0],
+                    numbers.closed[min(at, len(closed) - 1)][0],
+                    color="gray",
+                    alpha=0.4 * closed[begins] / most,
+                    linewidth=0,
+                )
+            begins = at
+
+
+def _source(figure: Figure) -> str:
+    file = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "carrel", "svg.fonttype": "none"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,22 @@
+-- One row for each hold, as it is now, with the days until its copy was first ready.
+SELECT
+    hold_id,
+    title_id,
+    pickup_branch,
+    state,
+    place,
+    library_day(placed_at) AS placed_on,
+    first_ready_on,
+    first_ready_on - library_day(placed_at) AS days_waited,
+    shelf_until
+FROM (
+    FROM hold_placed
+    UNION ALL BY NAME FROM hold_changed
+    UNION ALL BY NAME FROM hold_ready
+    UNION ALL BY NAME FROM hold_collected
+    UNION ALL BY NAME FROM hold_cancelled
+    UNION ALL BY NAME FROM hold_expired
+)
+LEFT JOIN (SELECT hold_id, min(ready_on) AS first_ready_on FROM hold_ready GROUP BY hold_id)
+    USING (hold_id)
+QUALIFY row_number() OVER (PARTITION BY hold_id ORDER BY version DESC) = 1

@@ -1,0 +1,19 @@
+-- One row for each change of a loan, with the loan after it.
+SELECT * EXCLUDE (patron_id, acting_patron_id)
+FROM (
+    SELECT 'loan.checked-out' AS topic, * FROM loan_checked_out
+    UNION ALL BY NAME
+    SELECT 'loan.renewed' AS topic, * FROM loan_renewed
+    UNION ALL BY NAME
+    SELECT 'loan.due-date-changed' AS topic, * FROM loan_due_date_changed
+    UNION ALL BY NAME
+    SELECT 'loan.due-soon' AS topic, * FROM loan_due_soon
+    UNION ALL BY NAME
+    SELECT 'loan.overdue' AS topic, * FROM loan_overdue
+    UNION ALL BY NAME
+    SELECT 'loan.claimed' AS topic, * FROM loan_claimed
+    UNION ALL BY NAME
+    SELECT 'loan.lost' AS topic, * FROM loan_lost
+    UNION ALL BY NAME
+    SELECT 'loan.returned' AS topic, * FROM loan_returned
+)

@@ -1,0 +1,31 @@
+-- One row for each title with its copies, as last catalogued: how often it was lent.
+WITH newest AS (
+    SELECT title_id, title, kind, len(copies) AS copies
+    FROM title_catalogued
+    QUALIFY row_number() OVER (PARTITION BY title_id ORDER BY version DESC) = 1
+),
+lent AS (
+    SELECT
+        title_id,
+        count(*) AS check_outs,
+        count(*) FILTER (WHERE state = 'open') AS open_loans,
+        sum(renewals)::BIGINT AS renewals
+    FROM loans
+    GROUP BY title_id
+),
+held AS (
+    SELECT title_id, count(*) AS holds FROM holds GROUP BY title_id
+)
+SELECT
+    title_id,
+    title,
+    kind,
+    copies,
+    coalesce(check_outs, 0) AS check_outs,
+    coalesce(renewals, 0) AS renewals,
+    coalesce(open_loans, 0) AS open_loans,
+    coalesce(holds, 0) AS holds,
+    coalesce(check_outs, 0) / nullif(copies, 0) AS turnover
+FROM newest
+LEFT JOIN lent USING (title_id)
+LEFT JOIN held USING (title_id)

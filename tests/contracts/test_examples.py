@@ -1,0 +1,125 @@
+"""The examples of consumers run as they are, on a real broker, with every event twice."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from services.registry import NAMES
+from services.settings import Settings
+from shared.bus.topics import ensure_topics
+from shared.contracts import Event, circulation
+from shared.names import Names
+from shared.outbox import outbox_row
+from shared.relay import outbox_producer, send_row
+from tests import samples
+from tests.systems import PROJECT
+
+
+@pytest.fixture
+async def settings(kafka: str) -> Settings:
+    settings = Settings(kafka=kafka, partitions=3)
+    await ensure_topics(settings, NAMES)
+    return settings
+
+
+async def publish_twice(settings: Settings, events: Sequence[Event]) -> None:
+    """Publish events as their service does, each twice, in any order."""
+    rows = [
+        outbox_row(
+            event,
+            service=event.publisher,
+            now=samples.at(hours),
+            correlation_id="a request",
+            causation_id="",
+        )
+        for hours, event in enumerate(events)
+    ]
+    rows *= 2
+    random.Random(3).shuffle(rows)  # noqa: S311
+    producer = outbox_producer(settings.kafka, "a-service")
+    await producer.start()
+    try:
+        await asyncio.gather(*[await send_row(producer, row, Names()) for row in rows])
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, example: str, folder: Path, program: str = sys.executable
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start an example in an empty folder; it has nothing but the address of the broker."""
+    process = await asyncio.create_subprocess_exec(
+        program,
+        str(PROJECT / "examples" / example),
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "KAFKA": settings.kafka},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_a_plain_consumer_counts_each_overdue_loan_once(
+    settings: Settings, tmp_path: Path
+) -> None:
+    overdue = circulation.LoanOverdue
+    await publish_twice(
+        settings,
+        [
+            samples.loan(overdue, 2, "loan-1"),
+            samples.loan(overdue, 3, "loan-1", notice=2),
+            samples.loan(overdue, 2, "loan-2"),
+            samples.loan(overdue, 2, "loan-3", branch="TSY"),
+        ],
+    )
+    async with running(settings, "overdue_by_branch.py", tmp_path) as process:
+        out, _ = await process.communicate()
+    assert (process.returncode, out.decode()) == (0, "HKCL 2\nTSY 1\n")
+
+
+async def test_a_faststream_consumer_prints_each_ready_hold_once(
+    settings: Settings, tmp_path: Path
+) -> None:
+    ready = circulation.HoldReady
+    holds = [
+        samples.hold(ready, 2, "hold-1", state="ready"),
+        samples.hold(ready, 2, "hold-2", state="ready"),
+    ]
+    await publish_twice(settings, holds)
+    async with running(settings, "ready_holds.py", tmp_path) as process:
+        assert process.stdout is not None
+        lines = [await process.stdout.readline() for _ in holds]
+        # Another one after all repetitions of these: it is the next line.
+        await publish_twice(settings, [samples.hold(ready, 2, "hold-3", state="ready")])
+        lines.append(await process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        rest = await process.stdout.read()
+    assert sorted(lines) == [f"HKCL hold-{n} until reopening\n".encode() for n in (1, 2, 3)]
+    assert rest == b""
+
+
+@pytest.mark.web
+async def test_a_node_consumer_counts_each_return_once(settings: Settings, tmp_path: Path) -> None:
+    await publish_twice(
+        settings,
+        [
+            samples.returned(2, "loan-1"),
+            samples.returned(2, "loan-2"),
+            samples.returned(2, "loan-3", return_branch="TSY"),
+        ],
+    )
+    async with running(settings, "node/returns.mjs", tmp_path, "node") as process:
+        out, _ = await process.communicate()
+    assert (process.returncode, out.decode()) == (0, "HKCL 2\nTSY 1\n")
