@@ -39,7 +39,7 @@ from shared.ids import new_id
 from shared.mongo import Client, Database, Document, connect, ensure_indexes
 from shared.owners import Owners
 from shared.telemetry import configure_logs
-from shared.unit_of_work import UnitOfWork
+from shared.unit_of_work import Origin, UnitOfWork
 from tests import samples
 from tests.support import until
 
@@ -144,7 +144,7 @@ async def writing_rate(client: Client, events: Sequence[tuple[Event, datetime]])
     for start in range(0, len(events), AT_ONCE[-1]):
         bulk: dict[str, list[object]] = {}
         for event, at in events[start : start + AT_ONCE[-1]]:
-            for change in subscriptions.by_topic[event.topic].handler(event, at):
+            for change in subscriptions.by_topic[event.topic].handler(event, Origin(at)):
                 if isinstance(change, Row):
                     write = writes._row_write(change)  # noqa: SLF001 - the same updates
                     bulk.setdefault(TABLES[change.kind], []).append(write)

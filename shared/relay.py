@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 BATCH = 500
 LEASE_SECONDS = 5
+RENEW_SECONDS = 1.0
+"""Seconds after which the holder renews its lease."""
 SWEEP_SECONDS = 1.0
 CALM_SECONDS = 30.0
 
@@ -77,9 +79,12 @@ class Relay:
         producer = outbox_producer(self._bootstrap, f"{self._holder}-relay")
         await producer.start()
         try:
+            held, renewed = False, 0.0
             while True:
-                held = await hold_lease(self._database, "relay", self._holder, LEASE_SECONDS)
-                LEASED.set(held)
+                if not held or time.monotonic() - renewed >= RENEW_SECONDS:
+                    renewed = time.monotonic()
+                    held = await hold_lease(self._database, "relay", self._holder, LEASE_SECONDS)
+                    LEASED.set(held)
                 if held:
                     while await self.drain(producer) == BATCH:
                         pass

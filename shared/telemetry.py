@@ -8,11 +8,12 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+import orjson
 import structlog
 from prometheus_client import Gauge, Histogram
 from structlog.typing import EventDict, WrappedLogger
@@ -38,7 +39,7 @@ def configure_logs(service: str, replica: str, level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _trace,
             _places,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
@@ -75,6 +76,14 @@ def correlated(correlation_id: str) -> Iterator[None]:
 def correlation_id() -> str:
     """Return the id of the current request or event; empty if there is none."""
     return str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
+
+
+def _line(event: Any, default: Callable[[Any], Any]) -> str:
+    """Return a log line as JSON text; `default` makes text of what JSON has no form for."""
+    try:
+        return orjson.dumps(event, default=default).decode()
+    except TypeError:  # a surrogate or a number that orjson refuses must not stop the work
+        return json.dumps(event, default=default)
 
 
 def _trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

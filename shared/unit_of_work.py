@@ -4,167 +4,37 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import pymongo
-from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from shared.clock import wall_clock
 from shared.contracts import Event
 from shared.failpoint import failpoint
 from shared.idempotency import IdempotencyKey, StoredResponse, find_response, keep_response
-from shared.ids import new_id
-from shared.mongo import (
-    MAJORITY,
-    SNAPSHOT,
-    ClientSession,
-    Database,
-    from_document,
-    to_document,
-)
+from shared.mongo import MAJORITY, SNAPSHOT, Database
 from shared.outbox import outbox_row
 from shared.owners import Owners
 from shared.settings import Settings
 from shared.tracing import span
 from shared.transactions import commit, is_conflict, is_duplicate
+from shared.work import Origin, Stale, Work
 
-V = TypeVar("V")
+__all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "Work"]
+
 C = TypeVar("C")
 R = TypeVar("R")
 S = TypeVar("S")
 
-UseCase = Callable[["Work", C], Awaitable[R]]
-
-
-class Stale(Exception):
-    """Another writer changed the value since it was read; the transaction is retried."""
+UseCase = Callable[[Work, C], Awaitable[R]]
 
 
 class Busy(Exception):
     """The transaction could not be completed in the allowed time. Nothing was changed."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The origin of a unit of work: its time and ids, which its events repeat."""
-
-    now: datetime
-    """Business time, UTC."""
-    correlation_id: str = field(default_factory=new_id)
-    causation_id: str = ""
-
-
-class Work:
-    """The tools of a use case: the reads and writes of one transaction, and its events.
-
-    Values are frozen dataclasses with an `id`. Those that `save` replaces also have a `version`,
-    which each change raises by one.
-    """
-
-    def __init__(self, database: Database, session: ClientSession, origin: Origin) -> None:
-        self._database = database
-        self._session = session
-        self.origin = origin
-        self.recorded: list[Event] = []
-
-    @property
-    def now(self) -> datetime:
-        """Business time, UTC."""
-        return self.origin.now
-
-    def record(self, event: Event) -> None:
-        """Publish `event` if, and only if, this transaction commits."""
-        self.recorded.append(event)
-
-    async def find(self, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
-        """Return the first value that matches, or None."""
-        document = await self._database[collection].find_one(query, session=self._session)
-        return None if document is None else from_document(kind, document)
-
-    async def all(
-        self,
-        kind: type[V],
-        collection: str,
-        query: Mapping[str, Any],
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        limit: int = 0,
-        hint: str = "",
-    ) -> list[V]:
-        """Return the values that match, sorted, at most `limit` (0: all), by the index `hint`."""
-        cursor = self._database[collection].find(query, session=self._session, limit=limit)
-        if sort:
-            cursor = cursor.sort(list(sort))
-        if hint:
-            cursor = cursor.hint(hint)
-        return [from_document(kind, document) async for document in cursor]
-
-    async def count(self, collection: str, query: Mapping[str, Any]) -> int:
-        """Return the number of documents that match."""
-        return await self._database[collection].count_documents(query, session=self._session)
-
-    async def add(self, collection: str, *values: Any) -> None:
-        """Insert values in one round trip.
-
-        If an id or unique value is taken, the transaction is retried (see `UnitOfWork.run`).
-        """
-        if values:
-            documents = [to_document(value) for value in values]
-            await self._database[collection].insert_many(documents, session=self._session)
-
-    async def save(self, collection: str, *values: Any) -> None:
-        """Replace the previous version of each value, in the given order, in one round trip.
-
-        Raises Stale if one of them is not stored at that version.
-        """
-        documents = [to_document(value) for value in values]
-        writes = [
-            ReplaceOne({"_id": document["_id"], "version": document["version"] - 1}, document)
-            for document in documents
-        ]
-        if writes:
-            result = await self._database[collection].bulk_write(writes, session=self._session)
-            if result.matched_count < len(writes):
-                raise Stale(f"one of {len(writes)} {collection} is no longer at its version")
-
-    async def save_if_newer(self, collection: str, value: Any) -> bool:
-        """Store `value` unless this or a newer version is there; return whether it was stored."""
-        document = to_document(value)
-        stored = await self._database[collection].find_one(
-            {"_id": document["_id"]}, {"version": 1}, session=self._session
-        )
-        if stored is None:
-            await self._database[collection].insert_one(document, session=self._session)
-            return True
-        if stored["version"] >= document["version"]:
-            return False
-        await self._database[collection].replace_one(
-            {"_id": document["_id"], "version": stored["version"]}, document, session=self._session
-        )
-        return True
-
-    async def update(
-        self,
-        collection: str,
-        query: Mapping[str, Any],
-        change: Mapping[str, Any],
-        *,
-        upsert: bool = False,
-    ) -> int:
-        """Update one document that matches `query`; return how many were changed or inserted."""
-        result = await self._database[collection].update_one(
-            query, change, upsert=upsert, session=self._session
-        )
-        return int(result.matched_count) + int(result.upserted_id is not None)
-
-    async def delete(self, collection: str, query: Mapping[str, Any]) -> int:
-        """Delete every document that matches; return the number deleted."""
-        result = await self._database[collection].delete_many(query, session=self._session)
-        return int(result.deleted_count)
 
 
 class UnitOfWork:

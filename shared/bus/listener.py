@@ -37,7 +37,7 @@ FETCH_SECONDS = 0.005
 REST_GROWTH = 1.2
 """Factor by which the pause between empty fetches grows."""
 REST_LIMIT = 6
-"""The longest pause between empty fetches, as a multiple of the shortest."""
+"""The longest pause between fetches, as a multiple of the shortest."""
 SLOW_SECONDS = 120
 """Seconds in one message after which a process counts as unhealthy."""
 STUCK_SECONDS = 15
@@ -208,25 +208,26 @@ class Listener:
         return positions, ends
 
     async def _rest_when_idle(self) -> None:
-        """Pause between empty fetches for a broker that answers them at once.
+        """Pause between fetches for a broker that answers them at once.
 
         aiokafka sends a fetch again as soon as it is answered, which with noida-db keeps a core
         busy. There is no pause while there is more to read: aiokafka throws away what arrives in a
-        pause, and would throw away every answer that takes longer than FETCH_SECONDS. Each pause
-        is longer than the one before, until an event arrives.
+        pause, and would throw away every answer that takes longer than FETCH_SECONDS.
+
+        A fetch names every partition, so it costs as much as several events. After some events the
+        pause is the longer the more there were; after none, longer than the one before.
         """
         shortest = rest = self._settings.idle_poll_ms / 1000
+        processed = 0
         while rest and (consumer := self._consumer) is not None:
-            processed = self.processor.processed
             consumer.resume(*consumer.paused())
             await asyncio.sleep(FETCH_SECONDS)
-            idle = self.processor.busy_since is None and processed == self.processor.processed
-            if not idle:
-                rest = shortest
-            elif not await _knows_of_more(consumer):
-                consumer.pause(*consumer.assignment())
-                await asyncio.sleep(rest)
-                rest = min(rest * REST_GROWTH, shortest * REST_LIMIT)
+            if self.processor.busy_since is not None or await _knows_of_more(consumer):
+                continue
+            arrived, processed = self.processor.processed - processed, self.processor.processed
+            rest = min(shortest * arrived or rest * REST_GROWTH, shortest * REST_LIMIT)
+            consumer.pause(*consumer.assignment())
+            await asyncio.sleep(rest)
 
     async def _stop(self) -> None:
         """Finish the current message, commit, and leave the group."""

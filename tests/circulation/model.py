@@ -379,8 +379,8 @@ class Model:
 
 def distance(
     free: tuple[str, Copy], branch: str, in_hand: Copy | None
-) -> tuple[bool, bool, bool, str]:
+) -> tuple[bool, bool, bool, str, str]:
     """Return a sort key of free copies: the nearest to the branch sorts first."""
     barcode, copy = free
     elsewhere = (copy.bound_for or copy.at) != branch
-    return (elsewhere, copy.state == "in-transit", copy is not in_hand, barcode)
+    return (elsewhere, copy.state == "in-transit", copy is not in_hand, copy.at, barcode)

@@ -17,7 +17,7 @@ from services.circulation.domain import due_date, fines, hold_shelf, ledger
 from services.circulation.domain import loan as loans
 from services.circulation.domain.due_date import CurrentLoan
 from services.circulation.domain.fines import Span
-from services.circulation.domain.hold import Hold
+from services.circulation.domain.hold_queue import Waiting
 from services.circulation.domain.ledger import Posting
 from services.circulation.domain.loan import Loan
 from services.circulation.domain.policy import Policy
@@ -44,16 +44,17 @@ def renewal_limit_is_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def last_come_is_first_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting = store.holds.waiting
+    of_queues = store.facts.of_queues
 
-    async def backwards(work: Work, title_ids: Collection[str]) -> list[Hold]:
-        return (await waiting(work, title_ids))[::-1]
+    async def backwards(work: Work, title_ids: Collection[str]) -> dict[str, list[Waiting]]:
+        queues = await of_queues(work, title_ids)
+        return {title_id: list(queue)[::-1] for title_id, queue in queues.items()}
 
-    monkeypatch.setattr(store.holds, "waiting", backwards)
+    monkeypatch.setattr(store.facts, "of_queues", backwards)
 
 
 def returns_serve_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nobody(*_: Any, in_hand: Any) -> dict[str, Any]:
+    async def nobody(*_: Any, freed: Any, in_hand: Any) -> dict[str, Any]:
         return {}
 
     monkeypatch.setattr(return_copies, "serve", nobody)

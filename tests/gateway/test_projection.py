@@ -10,7 +10,7 @@ import pytest
 
 from services.gateway.consumers import subscriptions
 from services.gateway.views.overview import overview
-from services.gateway.views.store import writes
+from services.gateway.views.store import titles, writes
 from services.gateway.views.store.reads import Common
 from services.gateway.views.store.schema import VIEWS
 from services.registry import OWNERS
@@ -359,15 +359,15 @@ async def test_a_loan_gets_its_title_when_both_arrive_concurrently(
 async def test_a_title_that_arrives_between_lookup_and_write_is_shown(
     views: Database, hear: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look_up = writes._titles
+    look_up = titles.known_titles
 
     async def look_up_before_the_title_comes(database: Database, ids: set[str]) -> Any:
         found = await look_up(database, ids)
-        monkeypatch.setattr(writes, "_titles", look_up)
+        monkeypatch.setattr(writes, "known_titles", look_up)
         await hear(samples.title(1, "Just in time"))
         return found
 
-    monkeypatch.setattr(writes, "_titles", look_up_before_the_title_comes)
+    monkeypatch.setattr(writes, "known_titles", look_up_before_the_title_comes)
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     view = await views.account_views.find_one({"_id": "patron-1"})
     assert view is not None
@@ -376,7 +376,7 @@ async def test_a_title_that_arrives_between_lookup_and_write_is_shown(
 
 async def test_a_slow_writer_does_not_restore_an_older_title(views: Database, hear: Hear) -> None:
     await hear(samples.title(1, "First wording"))
-    slow = await writes._titles(views, {"title-1"})
+    slow = await titles.current_titles(views, {"title-1"})
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     await hear(samples.title(2, "Second wording"))
     await writes._show_titles(views, list(slow.values()))
@@ -403,3 +403,33 @@ async def test_an_id_that_is_not_a_valid_field_name_is_refused(views: Database, 
         with pytest.raises(ValueError, match="loan_id"):
             await hear(samples.loan(circulation.LoanCheckedOut, 1, bad))
     assert await views.account_views.count_documents({}) == 0
+
+
+async def test_a_change_is_shown_with_two_round_trips_once_its_title_is_known(
+    views: Database, hear: Hear
+) -> None:
+    async def round_trips() -> int:
+        commands = (await views.client.admin.command("serverStatus"))["metrics"]["commands"]
+        return sum(commands[name]["total"] for name in ("find", "update", "aggregate", "insert"))
+
+    await hear(samples.title(1, "A title"))
+    before = await round_trips()
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    await hear(samples.loan(circulation.LoanRenewed, 2))
+    assert await round_trips() - before == 4  # the view, and its title afterwards
+
+
+async def test_a_title_that_changed_elsewhere_is_corrected_in_the_view(
+    views: Database, hear: Hear
+) -> None:
+    await hear(samples.title(1, "A title"))
+    await hear(samples.loan(circulation.LoanCheckedOut, 1))
+    title = await views.titles.find_one()
+    assert title is not None
+    changed = {"version": 2, "title": "Its new title"}  # by another replica
+    await views.titles.update_one({"_id": title["_id"]}, {"$set": changed})
+    await hear(samples.loan(circulation.LoanRenewed, 2))
+    view = await views.account_views.find_one({"loans": {"$exists": True}})
+    assert view is not None
+    [loan] = view["loans"].values()
+    assert (loan["title"], loan["title_version"], loan["version"]) == ("Its new title", 2, 2)

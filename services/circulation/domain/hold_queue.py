@@ -1,6 +1,6 @@
 """The queue of a title: which hold gets which free copy."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -64,55 +64,24 @@ class Waiting:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The next hold to serve, and the copy that it gets."""
+def nearest(free: Iterable[Copy], branch_code: str, *, in_hand: Collection[str]) -> Copy | None:
+    """Return the copy for a hold that is collected at a branch; None if there is none.
 
-    waiting: Waiting
-    copy: Copy
-    policy: Policy
-    calendar: Calendar
-    """Calendar of the pick-up branch."""
-
-
-def matches(
-    free: Collection[Copy],
-    queue: Sequence[Waiting],
-    policies: PolicyMatrix,
-    on: date,
-    *,
-    in_hand: Collection[str],
-) -> Iterator[Match]:
-    """Match the free copies of a title with its queue: each hold in turn gets the nearest copy.
-
-    A hold that can be served by a copy never goes without while a later hold gets that copy.
-    `in_hand` has the ids of the copies that were just scanned; of equally near copies they go
-    first.
+    A copy that lies there, or is in transit there, goes before one elsewhere. `in_hand` has the ids
+    of the copies that were just scanned; of equally near copies they go first.
     """
-    left = {copy.id: copy for copy in free}
-    for waiting in queue:
-        fitting = [
-            copy for copy in left.values() if waiting.can_be_served(copy.category, policies, on)
-        ]
-        if not fitting:
-            continue
-        copy = min(fitting, key=lambda one: _distance(one, waiting.hold.pickup_branch, in_hand))
-        policy = waiting.policy_for(copy.category, policies)
-        if policy is not None and waiting.calendar is not None:
-            del left[copy.id]
-            yield Match(waiting, copy, policy, waiting.calendar)
 
+    def distance(copy: Copy) -> tuple[bool, bool, bool, str, str]:
+        heads_for = copy.bound_for or copy.at_branch
+        return (
+            heads_for != branch_code,
+            copy.state is CopyState.IN_TRANSIT,
+            copy.id not in in_hand,
+            copy.at_branch,
+            copy.barcode,
+        )
 
-def _distance(
-    copy: Copy, branch_code: str, in_hand: Collection[str]
-) -> tuple[bool, bool, bool, str]:
-    heads_for = copy.bound_for or copy.at_branch
-    return (
-        heads_for != branch_code,
-        copy.state is CopyState.IN_TRANSIT,
-        copy.id not in in_hand,
-        copy.barcode,
-    )
+    return min(free, key=distance, default=None)
 
 
 def policy_at_placing(

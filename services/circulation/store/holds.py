@@ -104,12 +104,6 @@ async def some(work: Work, hold_ids: Collection[str]) -> dict[str, Hold]:
     return {hold.id: hold for hold in found}
 
 
-async def waiting(work: Work, title_ids: Collection[str]) -> list[Hold]:
-    """Return the waiting holds of these titles, each title's in queue order."""
-    query = {"title_id": {"$in": sorted(title_ids)}, **WAITING}
-    return await work.all(Hold, "holds", query, sort=[("title_id", 1), ("place", 1)])
-
-
 async def open_of_patron(
     work: Work, patron_id: str, title_ids: Collection[str] | None = None
 ) -> list[Hold]:

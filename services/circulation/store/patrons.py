@@ -9,7 +9,7 @@ from shared.mongo import Indexes
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "patrons": [IndexModel([("card_digest", ASCENDING)])],  # not unique: see `holder_of_card`
+    "patrons": [IndexModel([("card_digest", ASCENDING)])],  # not unique: see `facts.of_check_out`
     "borrowers": [],
 }
 
@@ -22,22 +22,6 @@ async def note(work: Work, patron: Patron) -> None:
 async def get(work: Work, patron_id: str) -> Patron | None:
     """Return a patron's data from accounts, or None."""
     return await work.find(Patron, "patrons", {"_id": patron_id})
-
-
-async def some(work: Work, patron_ids: Collection[str]) -> dict[str, Patron]:
-    """Return the data of some patrons from accounts, keyed by patron id."""
-    found = await work.all(Patron, "patrons", {"_id": {"$in": sorted(patron_ids)}})
-    return {patron.id: patron for patron in found}
-
-
-async def holder_of_card(work: Work, card_digest: str) -> Patron | None:
-    """Return the patron who has a card, or None if circulation knows none or more than one.
-
-    Two patrons can have it for a moment: a card passed from one to the other, and one of the two
-    events has not arrived yet.
-    """
-    found = await work.all(Patron, "patrons", {"card_digest": card_digest}, limit=2)
-    return found[0] if len(found) == 1 else None
 
 
 async def borrower(work: Work, patron_id: str) -> Borrower:

@@ -1,5 +1,6 @@
 """The policy rows in force, and the history of their versions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pymongo import ASCENDING, IndexModel
@@ -13,8 +14,8 @@ from services.circulation.domain.policy import (
 )
 from services.circulation.store import reading
 from shared.ids import new_id
-from shared.mongo import Database, Indexes
-from shared.unit_of_work import Work
+from shared.mongo import Database, Document, Indexes, from_document
+from shared.work import Read, Work
 
 INDEXES: Indexes = {
     "policies": [],
@@ -46,7 +47,19 @@ async def matrix(work: Work) -> PolicyMatrix:
     cached that edition. The edition is read in the transaction, so no loan is made under outdated
     rows.
     """
-    edition = await work.find(_Edition, "policy_editions", {"_id": _CURRENT})
+    return await _in_force(work, await work.find(_Edition, "policy_editions", {"_id": _CURRENT}))
+
+
+EDITION = Read("policy_editions", {"_id": _CURRENT})
+"""The read with which other reads find the edition in force; see `of_editions`."""
+
+
+async def of_editions(work: Work, found: Sequence[Document]) -> PolicyMatrix:
+    """Return the policy rows in force like `matrix`, from what EDITION found."""
+    return await _in_force(work, from_document(_Edition, found[0]) if found else None)
+
+
+async def _in_force(work: Work, edition: _Edition | None) -> PolicyMatrix:
     if edition is None:
         return await _first(work)
     if edition.stamp not in _kept:

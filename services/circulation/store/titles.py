@@ -1,7 +1,7 @@
 """Titles and their copies."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pymongo
@@ -11,7 +11,7 @@ from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.title import Title, search_terms, sought
 from services.circulation.store import reading
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, plain, read_snapshot_page
-from shared.unit_of_work import Work
+from shared.work import Read, Work
 
 SEARCH_SECONDS = 0.7
 """Time limit of a search in the database, in seconds: about half that of other reads."""
@@ -32,7 +32,17 @@ INDEXES: Indexes = {
     ],
     "copies": [
         IndexModel([("barcode", ASCENDING)], unique=True),
-        IndexModel([("title_id", ASCENDING)]),
+        # A title's copies and their categories.
+        IndexModel([("title_id", ASCENDING), ("category", ASCENDING)]),
+        # A title's free copies, at a branch or at any.
+        IndexModel(
+            [
+                ("title_id", ASCENDING),
+                ("state", ASCENDING),
+                ("at_branch", ASCENDING),
+                ("barcode", ASCENDING),
+            ]
+        ),
         # Copies that staff have to fetch at a branch.
         IndexModel(
             [("at_branch", ASCENDING), ("_id", ASCENDING)],
@@ -97,13 +107,57 @@ async def some_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Copy]:
     return {copy.id: copy for copy in found}
 
 
-async def free_copies(work: Work, title_ids: Collection[str]) -> list[Copy]:
-    """Return the copies of these titles that are neither on loan nor assigned to a hold."""
-    return await work.all(Copy, "copies", {"title_id": {"$in": sorted(title_ids)}, **FREE})
+async def categories_of(work: Work, title_id: str) -> set[str]:
+    """Return the categories of a title's copies."""
+    return set(await work.distinct("copies", "category", {"title_id": title_id}))
+
+
+async def first_free(
+    work: Work,
+    title_id: str,
+    categories: Collection[str],
+    branch_code: str,
+    *,
+    in_hand: Collection[str],
+    given: Collection[str],
+) -> list[Copy]:
+    """Return the free copies of these categories from which a hold gets the nearest.
+
+    A free copy is neither on loan nor assigned to a hold, nor in `given`. These are the copies
+    `in_hand`, and the first one in each place: at the branch, in transit to it, elsewhere. However
+    many are free, few are read.
+    """
+    query = {
+        "title_id": title_id,
+        "hold_id": None,
+        "category": {"$in": sorted(categories)},
+        "_id": {"$nin": sorted(given)},
+    }
+
+    def first(place: Mapping[str, Any]) -> Read:
+        order = {"at_branch": ASCENDING, "barcode": ASCENDING}
+        return Read("copies", {**query, **place}, sort=order, limit=1)
+
+    available = {"state": CopyState.AVAILABLE.value}
+    in_transit = {"state": CopyState.IN_TRANSIT.value}
+    scanned = {"$in": sorted({*in_hand} - {*given})}
+    found = await work.read(
+        "queues",
+        {"_id": title_id},
+        in_hand=Read("copies", {**query, **FREE, "_id": scanned}),
+        here=first({**available, "at_branch": branch_code}),
+        on_the_way=first({**in_transit, "bound_for": branch_code}),
+        elsewhere=first(available),
+        travelling=first(in_transit),
+    )
+    if found is None:
+        raise LookupError(f"the queue of {title_id} has not been written")
+    copies = [found[name] for name in ("in_hand", "here", "on_the_way", "elsewhere", "travelling")]
+    return [from_document(Copy, copy) for place in copies for copy in place]
 
 
 async def with_free_copies(db: Database, title_ids: Collection[str]) -> list[str]:
-    """Return the ids of those titles that have a free copy; see `free_copies`."""
+    """Return the ids of those titles that have a free copy."""
     query = {"title_id": {"$in": sorted(title_ids)}, **FREE}
     found: list[str] = await db.copies.distinct("title_id", query)
     return sorted(found)

@@ -12,7 +12,7 @@ from services.circulation.domain import hold_shelf
 from services.circulation.domain.calendar import Calendar, Closure
 from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.hold import Hold, HoldState
-from services.circulation.domain.hold_queue import Waiting, matches
+from services.circulation.domain.hold_queue import Waiting, nearest
 from services.circulation.domain.hold_shelf import last_shelf_day
 from services.circulation.domain.patron import Patron
 from services.circulation.domain.policy import HONG_KONG
@@ -129,35 +129,28 @@ SERVED = {
 
 @pytest.mark.parametrize("why", PASSED_OVER)
 def test_a_hold_that_cannot_be_served_is_passed_over(why: str) -> None:
-    [match] = matches([COPY], [PASSED_OVER[why], waiting(2)], HONG_KONG, DAY, in_hand=())
-    assert match.waiting.hold.place == 2
+    assert not PASSED_OVER[why].can_be_served(COPY.category, HONG_KONG, DAY)
 
 
 @pytest.mark.parametrize("why", SERVED)
-def test_a_hold_that_can_be_served_is_served_in_turn(why: str) -> None:
-    [match] = matches([COPY], [SERVED[why], waiting(2)], HONG_KONG, DAY, in_hand=())
-    assert match.waiting.hold.place == 1
+def test_a_hold_that_waits_can_be_served(why: str) -> None:
+    assert SERVED[why].can_be_served(COPY.category, HONG_KONG, DAY)
 
 
-def test_each_hold_gets_the_nearest_copy() -> None:
-    away = Calendar("LFU", "small")
-    queue = [waiting(1, at="LFU", calendar=away), waiting(2)]
+def test_a_hold_gets_the_nearest_copy() -> None:
     far = Copy("c2", "t1", "B2", "adult", "LFU")
-    given = {
-        m.waiting.hold.place: m.copy.id
-        for m in matches([COPY, far], queue, HONG_KONG, DAY, in_hand=())
-    }
-    assert given == {1: "c2", 2: "c1"}
+    assert nearest([COPY, far], "LFU", in_hand=()) is far
+    assert nearest([COPY, far], "HKCL", in_hand=()) is COPY
     bound = copies.send(replace(COPY, id="c3", barcode="B0"), "LFU")
-    [first, _] = matches([COPY, bound], queue, HONG_KONG, DAY, in_hand=())
-    assert first.copy.id == "c3"  # it is in transit there already
+    assert nearest([COPY, bound], "LFU", in_hand=()) is bound  # it is in transit there already
+    assert nearest([bound, far], "LFU", in_hand=()) is far
+    assert nearest([], "LFU", in_hand=()) is None
 
 
 def test_the_scanned_copy_is_assigned_before_another_at_the_pick_up_branch() -> None:
     scanned = replace(COPY, id="c9", barcode="B9")
-    for in_hand, given in (((), "c1"), (("c9",), "c9")):
-        [match] = matches([COPY, scanned], [waiting(1)], HONG_KONG, DAY, in_hand=in_hand)
-        assert match.copy.id == given
+    assert nearest([COPY, scanned], "HKCL", in_hand=()) is COPY
+    assert nearest([COPY, scanned], "HKCL", in_hand=["c9"]) is scanned
 
 
 # ---- states -------------------------------------------------------------------------------------

@@ -53,37 +53,25 @@ async def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
         raise InTheFuture(on=command.on)
     if command.on < command.today - timedelta(days=OFFLINE_DAYS):
         raise TooLongAgo(on=command.on, days=OFFLINE_DAYS)
-    patron = await _holder(work, command)
-    branch = await store.calendars.get(work, command.branch)
-    if branch is None:
+    holder = {"card_digest": command.card_digest}
+    if command.patron is not None:
+        await store.patrons.note(work, command.patron)
+        holder = {"_id": command.patron.id}
+    facts = await store.facts.of_check_out(work, command.branch, command.barcodes, holder)
+    if facts is None:
         raise NoSuchBranch(branch=command.branch)
-    policies = await store.policies.matrix(work)
-    copies = await store.titles.copies_with(work, command.barcodes)
-    borrower = await store.patrons.borrower(work, patron.id)
-    if borrower.closed:
+    # An event may be newer than the response of accounts: the card may have been replaced.
+    patron = facts.patron
+    if patron is None or patron.card_digest != command.card_digest or facts.borrower.closed:
         raise NoSuchCard
-    titles = {copy.title_id for copy in copies.values()}
-    holds = await store.holds.open_of_patron(work, patron.id, titles) if borrower.open_holds else []
+    titles = {copy.title_id for copy in facts.copies.values()}
     return LendingTerms(
         patron=patron,
-        borrower=borrower,
-        branch=branch,
-        policies=policies,
-        copies=copies,
-        holds={hold.title_id: hold for hold in holds},
+        borrower=facts.borrower,
+        branch=facts.branch,
+        policies=facts.policies,
+        copies=facts.copies,
+        holds={hold.title_id: hold for hold in facts.holds if hold.title_id in titles},
         on=command.on,
         today=command.today,
     )
-
-
-async def _holder(work: Work, command: CheckOut) -> Patron:
-    """Return the holder of the card, as circulation knows them or accounts has just answered."""
-    if command.patron is None:
-        patron = await store.patrons.holder_of_card(work, command.card_digest)
-    else:
-        await store.patrons.note(work, command.patron)
-        patron = await store.patrons.get(work, command.patron.id)
-    # An event may be newer than the response of accounts: the card may have been replaced.
-    if patron is None or patron.card_digest != command.card_digest:
-        raise NoSuchCard
-    return patron

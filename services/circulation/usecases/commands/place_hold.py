@@ -60,10 +60,9 @@ async def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
     if borrower.closed:
         raise NoSuchPatron
     loans = await store.loans.open_of_patron(work, patron.id)
-    copies = await store.titles.copies_of(work, [command.title_id])
     policy = policy_at_placing(
         patron,
-        {copy.category for copy in copies},
+        await store.titles.categories_of(work, command.title_id),
         branch.kind,
         await store.policies.matrix(work),
     )

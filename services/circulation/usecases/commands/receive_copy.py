@@ -32,5 +32,7 @@ async def receive_copy(work: Work, command: ReceiveCopy) -> Served:
         raise NoSuchBranch(branch=command.branch)
     await store.holds.take_turn(work, [copy.title_id])
     unpacked = await unpack(work, copy, command.branch, command.on)
-    served = await hand_out(work, [copy.title_id], command.on, in_hand=[copy.id])
+    served = await hand_out(
+        work, [copy.title_id], command.on, freed=[unpacked.copy], in_hand=[copy.id]
+    )
     return served.get(copy.id, unpacked)

@@ -36,5 +36,5 @@ async def recover_copy(work: Work, command: RecoverCopy) -> Served:
     await store.holds.take_turn(work, [copy.title_id])
     back = recover(copy, command.branch)
     await store.titles.save_copies(work, [back])
-    served = await hand_out(work, [copy.title_id], command.on, in_hand=[copy.id])
+    served = await hand_out(work, [copy.title_id], command.on, freed=[back], in_hand=[copy.id])
     return served.get(copy.id, Served(back, None))

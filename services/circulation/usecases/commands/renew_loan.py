@@ -6,7 +6,7 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.charge import Charge, assess
-from services.circulation.domain.due_date import CurrentLoan
+from services.circulation.domain.due_date import CurrentLoan, current
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.hold_queue import Waiting
 from services.circulation.domain.ledger import assessed
@@ -18,9 +18,8 @@ from services.circulation.domain.refusals.loans import NoSuchLoan
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.usecases.events import loan_events
 from services.circulation.usecases.steps.acting_patron import acting, may_act
-from services.circulation.usecases.steps.current_loan import current_loans, save_change
+from services.circulation.usecases.steps.current_loan import save_change
 from services.circulation.usecases.steps.post_to_ledger import post
-from services.circulation.usecases.steps.serve_queue import queues_of
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -56,10 +55,10 @@ class Terms:
     """Counts before the renewals, so that the cost of one renewal does not refuse another."""
     loans: Mapping[str, CurrentLoan]
     """The loans as of their branches' newest announcements, by loan id."""
-    queues: dict[str, list[Waiting]]
+    queues: Mapping[str, Sequence[Waiting]]
     """Waiting holds, by title."""
     policies: PolicyMatrix
-    suspensions: list[FineSuspension]
+    suspensions: Sequence[FineSuspension]
 
 
 async def renew_loan(work: Work, command: RenewLoan) -> Renewal:
@@ -78,17 +77,17 @@ async def renew_loan(work: Work, command: RenewLoan) -> Renewal:
 
 
 async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Terms:
-    """Return the facts that decide the renewals of some loans of one patron, in a few reads."""
-    patron = await store.patrons.get(work, patron_id)
-    if patron is None:
+    """Return the facts that decide the renewals of some loans of one patron, in one read."""
+    facts = await store.facts.of_renewals(work, patron_id, loans)
+    if facts is None:
         raise NoSuchLoan
     return Terms(
-        patron,
-        await store.patrons.borrower(work, patron_id),
-        await current_loans(work, loans),
-        await queues_of(work, {loan.title_id for loan in loans}),
-        await store.policies.matrix(work),
-        await store.suspensions.every(work),
+        facts.patron,
+        facts.borrower,
+        {loan.id: current(loan, facts.calendars[loan.branch_code]) for loan in loans},
+        facts.queues,
+        facts.policies,
+        facts.suspensions,
     )
 
 

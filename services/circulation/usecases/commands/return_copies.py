@@ -11,17 +11,19 @@ from datetime import date
 from services.circulation import store
 from services.circulation.domain.charge import Charge, ChargeKind, assess
 from services.circulation.domain.copy import AWAITED_STATES, Copy, CopyState, recover, take_back
-from services.circulation.domain.due_date import CurrentLoan
+from services.circulation.domain.due_date import CurrentLoan, current
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.hold import Hold
 from services.circulation.domain.ledger import Occasion, Posting, assessed, lower
 from services.circulation.domain.loan import Channel, Loan, LoanState, back_on, give_back, settled
 from services.circulation.domain.overdue import fine
+from services.circulation.domain.patron import Borrower
 from services.circulation.domain.refusals.branches import NoSuchBranch
 from services.circulation.domain.refusals.copies import CopyNotOnLoan, NoSuchCopy
 from services.circulation.domain.refusals.loans import InTheFuture
 from services.circulation.domain.refusals.refusal import ItemRefusal, Refusal
 from services.circulation.domain.suspension import FineSuspension
+from services.circulation.store.facts import ReturnFacts
 from services.circulation.usecases.events import loan_events
 from services.circulation.usecases.steps.current_loan import current_loans, record_moves
 from services.circulation.usecases.steps.post_to_ledger import post
@@ -84,15 +86,16 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     """
     if command.on > command.today:
         raise InTheFuture(on=command.on)
-    if await store.calendars.get(work, command.branch) is None:
+    facts = await store.facts.of_return(work, command.branch, command.barcodes)
+    if facts is None:
         raise NoSuchBranch(branch=command.branch)
-    copies = await store.titles.copies_with(work, command.barcodes)
-    results = await _receive(work, command, copies)
+    results = await _receive(work, command, facts.copies)
     others = [barcode for barcode in command.barcodes if barcode not in results]
-    results |= await _take_back(work, command, others, copies)
+    results |= await _take_back(work, command, others, facts)
     scanned = [result.copy for result in results.values() if result.copy]
     titles = {copy.title_id for copy in scanned}
-    served = await serve(work, titles, command.today, in_hand={copy.id for copy in scanned})
+    in_hand = {copy.id for copy in scanned}
+    served = await serve(work, titles, command.today, freed=scanned, in_hand=in_hand)
     return [_served(results[barcode], served) for barcode in command.barcodes]
 
 
@@ -118,27 +121,32 @@ async def _receive(
 
 
 async def _take_back(
-    work: Work, command: ReturnCopies, barcodes: Sequence[str], copies: Mapping[str, Copy]
+    work: Work, command: ReturnCopies, barcodes: Sequence[str], facts: ReturnFacts
 ) -> dict[str, Returned]:
     """Take back the copies that were on loan; return the outcomes by barcode."""
-    loans = await store.loans.open_of_copies(work, [copy.id for copy in copies.values()])
-    if lost := [copy.id for copy in copies.values() if copy.state is CopyState.LOST]:
-        loans |= await store.loans.lost_of_copies(work, lost)
-    current = await current_loans(work, loans.values())
-    of_copies = {copy_id: current[loan.id] for copy_id, loan in loans.items()}
-    suspensions = await store.suspensions.every(work)
+    of_copies = {
+        copy_id: current(loan, facts.calendars[loan.branch_code])
+        for copy_id, loan in facts.loans.items()
+    }
+    borrowers = facts.borrowers
+    if lost := [copy.id for copy in facts.copies.values() if copy.state is CopyState.LOST]:
+        loans = await store.loans.lost_of_copies(work, lost)
+        known = await current_loans(work, loans.values())
+        of_copies |= {copy_id: known[loan.id] for copy_id, loan in loans.items()}
+        owing = {loan.patron_id for loan in loans.values()}
+        borrowers = {**await store.patrons.borrowers(work, owing), **borrowers}
 
     results: dict[str, Returned] = {}
     ended: list[_Ended] = []
     for barcode in barcodes:
         try:
-            end = _end(command, barcode, copies, of_copies, suspensions)
+            end = _end(command, barcode, facts.copies, of_copies, facts.suspensions)
         except Refusal as refusal:
             results[barcode] = Returned(barcode, refused=ItemRefusal.by(refusal))
         else:
             ended.append(end)
             results[barcode] = Returned(barcode, end.loan, end.charge, end.statement, copy=end.copy)
-    await _save(work, command, ended)
+    await _save(work, command, ended, borrowers)
     return results
 
 
@@ -172,7 +180,12 @@ def _end(
     return _Ended(before, loan, copy, statement, charge)
 
 
-async def _save(work: Work, command: ReturnCopies, ended: Sequence[_Ended]) -> None:
+async def _save(
+    work: Work,
+    command: ReturnCopies,
+    ended: Sequence[_Ended],
+    borrowers: Mapping[str, Borrower],
+) -> None:
     """Save and publish the ended loans, and post what their patrons owe or get credited."""
     for end in ended:
         record_moves(work, end.before.moves)
@@ -181,9 +194,7 @@ async def _save(work: Work, command: ReturnCopies, ended: Sequence[_Ended]) -> N
         )
     await store.titles.save_copies(work, [end.copy for end in ended])
     await store.loans.save(work, [step for end in ended for step in (*end.before.moves, end.loan)])
-    patron_ids = dict.fromkeys(end.loan.patron_id for end in ended)
-    borrowers = await store.patrons.borrowers(work, patron_ids)
-    for patron_id in patron_ids:
+    for patron_id in dict.fromkeys(end.loan.patron_id for end in ended):
         own = [end for end in ended if end.loan.patron_id == patron_id]
         postings = [posting for end in own for posting in await _postings(work, end, command.on)]
         returned = sum(not end.was_lost for end in own)

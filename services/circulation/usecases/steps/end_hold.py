@@ -25,5 +25,6 @@ async def release_hold(work: Work, hold: Hold, ended: Hold, acting: str | None =
     if hold.copy_id is None or ended.ended_on is None or ended.state is HoldState.COLLECTED:
         return
     kept = (await store.titles.some_copies(work, [hold.copy_id]))[hold.copy_id]
-    await store.titles.save_copies(work, [copies.hand_on(kept, None)])
-    await serve(work, [hold.title_id], ended.ended_on)
+    freed = copies.hand_on(kept, None)
+    await store.titles.save_copies(work, [freed])
+    await serve(work, [hold.title_id], ended.ended_on, freed=[freed])

@@ -27,6 +27,7 @@ from services.gateway.views.store.changes import (
 )
 from services.gateway.views.store.ended_sessions import session_end_write
 from services.gateway.views.store.schema import ENDED_SESSIONS, WHOLE, Collections
+from services.gateway.views.store.titles import current_titles, known_titles
 from shared.mongo import Database, Document
 
 LATE = timedelta(minutes=2)
@@ -42,12 +43,12 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
     """Apply each change unless the same or a newer version is stored. Safe to repeat.
 
     Loans, holds and charges are stored with their title, which may arrive at the same moment. So
-    their writer reads titles again after the write, and the writer of a title looks for them after
-    its write: the later one of the two sees the other's write.
+    their writer reads titles after the write, even if it knows them, and the writer of a title
+    looks for them after its write: the later one of the two sees the other's write.
     """
     changes = await _not_too_late(views, changes)
     lent = {title_id for change in changes if (title_id := _lent_title(change))}
-    known = await _titles(views, lent)
+    known = await known_titles(views, lent)
     writes: dict[str, list[UpdateOne]] = {}
     for change in changes:
         if isinstance(change, Row):
@@ -66,7 +67,7 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
         new = {"$set": {"stamp": ObjectId()}}
         await views["account_views"].update_one({"_id": WHOLE}, new)
     given = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}
-    current = await _titles(views, lent | given)
+    current = await current_titles(views, lent | given)
     await _show_titles(
         views,
         [
@@ -124,13 +125,6 @@ async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequen
 
 def _lent_title(change: Change) -> str | None:
     return change.content.get("title_id") if isinstance(change, ViewChange) else None
-
-
-async def _titles(views: Collections, ids: set[str]) -> dict[str, Document]:
-    if not ids:
-        return {}
-    found = await views["titles"].find({"_id": {"$in": list(ids)}}).to_list(len(ids))
-    return {row["_id"]: row for row in found}
 
 
 def _row_write(row: Row) -> UpdateOne:

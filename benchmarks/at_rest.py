@@ -1,0 +1,89 @@
+"""The processor time and the memory that a system takes while nobody uses it.
+
+    .venv/bin/python -m benchmarks.at_rest [--json] [--kafka apache] [--seconds 30]
+
+The system is started, left alone until its start is over, and watched. Memory that processes share
+counts in parts (proportional set size).
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ops.infrastructure.processes import System, system
+from shared.mongo import Document
+
+CALM_SECONDS = 20
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def processor_seconds(running: System) -> dict[str, float]:
+    """Return the processor time that each process has taken, by name, in seconds."""
+    return {name: _seconds(pid) for name, pid in process_ids(running).items()}
+
+
+def process_ids(running: System) -> dict[str, int]:
+    """Return the process ids of the database, the broker and the services, by name."""
+    children = [*running.infrastructure.children, *running.processes.values()]
+    return {child.name: child.pid for child in children if child.pid is not None}
+
+
+def _seconds(pid: int) -> float:
+    # The name, in brackets, may have spaces; user and system time are the 14th and 15th field.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _megabytes(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    [kilobytes] = [int(line.split()[1]) for line in lines if line.startswith("Pss:")]
+    return kilobytes / 1024
+
+
+def measure(running: System, seconds: float) -> Document:
+    """Return the percentage of a core and the memory of each process, and of all together."""
+    time.sleep(CALM_SECONDS)
+    before, started = processor_seconds(running), time.monotonic()
+    time.sleep(seconds)
+    after, elapsed = processor_seconds(running), time.monotonic() - started
+    percent = {name: 100 * (after[name] - before[name]) / elapsed for name in after}
+    memory = {name: _megabytes(pid) for name, pid in process_ids(running).items()}
+    return {
+        "seconds": round(elapsed),
+        "percent_of_a_core": _with_total(percent),
+        "megabytes": _with_total(memory),
+    }
+
+
+def _with_total(by_name: dict[str, float]) -> dict[str, float]:
+    return {
+        name: round(value, 1) for name, value in {**by_name, "all": sum(by_name.values())}.items()
+    }
+
+
+def main() -> None:
+    """Start a system, watch it and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--kafka", default="embedded")
+    parser.add_argument("--seconds", type=float, default=30)
+    arguments = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        system(Path(folder), usual_ports=False, broker=arguments.kafka) as running,
+    ):
+        found = measure(running, arguments.seconds)
+    if arguments.json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    sys.stdout.write(f"{found['seconds']} seconds at rest\n")
+    for name, percent in found["percent_of_a_core"].items():
+        sys.stdout.write(f"{name:<15} {percent:6} % {found['megabytes'][name]:7} MiB\n")
+
+
+if __name__ == "__main__":
+    main()

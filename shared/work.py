@@ -1,0 +1,189 @@
+"""The work of one transaction: what a use case reads, writes and records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pymongo import ReplaceOne
+
+from shared.contracts import Event
+from shared.ids import new_id
+from shared.mongo import ClientSession, Database, Document, from_document, to_document
+
+V = TypeVar("V")
+
+
+class Stale(Exception):
+    """Another writer changed the value since it was read; the transaction is retried."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The origin of a unit of work: its time and ids, which its events repeat."""
+
+    now: datetime
+    """Business time, UTC."""
+    correlation_id: str = field(default_factory=new_id)
+    causation_id: str = ""
+
+
+@dataclass(frozen=True)
+class Read:
+    """One of several reads that `Work.read` makes in one round trip."""
+
+    collection: str
+    query: Mapping[str, Any] = field(default_factory=dict)
+    by: tuple[str, str] | None = None
+    """A field of what was read before it (`copies._id`) and the field here that has its value.
+
+    None: the query alone selects the documents.
+    """
+    sort: Mapping[str, int] = field(default_factory=dict)
+    limit: int = 0
+    """Most documents to return; 0: all."""
+
+    def stage(self, name: str) -> Document:
+        """Return the stage of a pipeline that adds the documents as field `name`."""
+        steps: list[Document] = []
+        if self.query:
+            steps.append({"$match": dict(self.query)})
+        if self.sort:
+            steps.append({"$sort": dict(self.sort)})
+        if self.limit:
+            steps.append({"$limit": self.limit})
+        found: Document = {"from": self.collection, "as": name, "pipeline": steps}
+        if self.by is not None:
+            found["localField"], found["foreignField"] = self.by
+        return {"$lookup": found}
+
+
+class Work:
+    """The tools of a use case: the reads and writes of one transaction, and its events.
+
+    Values are frozen dataclasses with an `id`. Those that `save` replaces also have a `version`,
+    which each change raises by one.
+    """
+
+    def __init__(self, database: Database, session: ClientSession, origin: Origin) -> None:
+        self._database = database
+        self._session = session
+        self.origin = origin
+        self.recorded: list[Event] = []
+
+    @property
+    def now(self) -> datetime:
+        """Business time, UTC."""
+        return self.origin.now
+
+    def record(self, event: Event) -> None:
+        """Publish `event` if, and only if, this transaction commits."""
+        self.recorded.append(event)
+
+    async def find(self, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
+        """Return the first value that matches, or None."""
+        document = await self._database[collection].find_one(query, session=self._session)
+        return None if document is None else from_document(kind, document)
+
+    async def all(
+        self,
+        kind: type[V],
+        collection: str,
+        query: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        hint: str = "",
+    ) -> list[V]:
+        """Return the values that match, sorted, at most `limit` (0: all), by the index `hint`."""
+        cursor = self._database[collection].find(query, session=self._session, limit=limit)
+        if sort:
+            cursor = cursor.sort(list(sort))
+        if hint:
+            cursor = cursor.hint(hint)
+        return [from_document(kind, document) async for document in cursor]
+
+    async def read(
+        self, collection: str, query: Mapping[str, Any], **reads: Read
+    ) -> Document | None:
+        """Return the first document that matches, with the documents of each read by its name.
+
+        All reads together take one round trip. None if no document matches.
+        """
+        pipeline: list[Document] = [
+            {"$match": dict(query)},
+            {"$limit": 1},
+            *(read.stage(name) for name, read in reads.items()),
+        ]
+        cursor = self._database[collection].aggregate(pipeline, session=self._session)
+        return next(iter(await cursor.to_list(1)), None)
+
+    async def distinct(self, collection: str, field: str, query: Mapping[str, Any]) -> list[Any]:
+        """Return the different values of a field in the documents that match."""
+        found: list[Any] = await self._database[collection].distinct(
+            field, query, session=self._session
+        )
+        return found
+
+    async def count(self, collection: str, query: Mapping[str, Any]) -> int:
+        """Return the number of documents that match."""
+        return await self._database[collection].count_documents(query, session=self._session)
+
+    async def add(self, collection: str, *values: Any) -> None:
+        """Insert values in one round trip.
+
+        If an id or unique value is taken, the transaction is retried (see `UnitOfWork.run`).
+        """
+        if values:
+            documents = [to_document(value) for value in values]
+            await self._database[collection].insert_many(documents, session=self._session)
+
+    async def save(self, collection: str, *values: Any) -> None:
+        """Replace the previous version of each value, in the given order, in one round trip.
+
+        Raises Stale if one of them is not stored at that version.
+        """
+        documents = [to_document(value) for value in values]
+        writes = [
+            ReplaceOne({"_id": document["_id"], "version": document["version"] - 1}, document)
+            for document in documents
+        ]
+        if writes:
+            result = await self._database[collection].bulk_write(writes, session=self._session)
+            if result.matched_count < len(writes):
+                raise Stale(f"one of {len(writes)} {collection} is no longer at its version")
+
+    async def save_if_newer(self, collection: str, value: Any) -> bool:
+        """Store `value` unless this or a newer version is there; return whether it was stored."""
+        document = to_document(value)
+        stored = await self._database[collection].find_one(
+            {"_id": document["_id"]}, {"version": 1}, session=self._session
+        )
+        if stored is None:
+            await self._database[collection].insert_one(document, session=self._session)
+            return True
+        if stored["version"] >= document["version"]:
+            return False
+        await self._database[collection].replace_one(
+            {"_id": document["_id"], "version": stored["version"]}, document, session=self._session
+        )
+        return True
+
+    async def update(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        change: Mapping[str, Any],
+        *,
+        upsert: bool = False,
+    ) -> int:
+        """Update one document that matches `query`; return how many were changed or inserted."""
+        result = await self._database[collection].update_one(
+            query, change, upsert=upsert, session=self._session
+        )
+        return int(result.matched_count) + int(result.upserted_id is not None)
+
+    async def delete(self, collection: str, query: Mapping[str, Any]) -> int:
+        """Delete every document that matches; return the number deleted."""
+        result = await self._database[collection].delete_many(query, session=self._session)
+        return int(result.deleted_count)
