@@ -13,6 +13,7 @@ import pymongo
 from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
+from shared.audit_trail import Act, named_by, record
 from shared.clock import wall_clock
 from shared.contracts import Event
 from shared.failpoint import failpoint
@@ -26,7 +27,7 @@ from shared.mongo import (
     from_document,
     to_document,
 )
-from shared.outbox import outbox_row
+from shared.outbox import outbox_rows
 from shared.owners import Owners
 from shared.settings import Settings
 from shared.tracing import span
@@ -56,6 +57,8 @@ class Origin:
     """Business time, UTC."""
     correlation_id: str = field(default_factory=new_id)
     causation_id: str = ""
+    act: Act | None = None
+    """Act that the audit trail records with the first transaction."""
 
 
 class Work:
@@ -70,6 +73,7 @@ class Work:
         self._session = session
         self.origin = origin
         self.recorded: list[Event] = []
+        self.objects: list[str] = []
 
     @property
     def now(self) -> datetime:
@@ -79,6 +83,10 @@ class Work:
     def record(self, event: Event) -> None:
         """Publish `event` if, and only if, this transaction commits."""
         self.recorded.append(event)
+
+    def concern(self, object_id: str) -> None:
+        """Name an object of this act for the audit trail; those of its events are named anyway."""
+        self.objects.append(object_id)
 
     async def find(self, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
         """Return the first value that matches, or None."""
@@ -263,8 +271,7 @@ class UnitOfWork:
         *,
         deadline: float,
     ) -> tuple[R | None, list[Event]]:
-        client = self.database.client
-        async with await client.start_session() as session:
+        async with await self.database.client.start_session() as session:
             session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
             try:
                 work = Work(self.database, session, origin)
@@ -284,28 +291,23 @@ class UnitOfWork:
                 if idempotency_key:
                     response = StoredResponse.of(use_case, result, work.recorded)
                     await keep_response(self.database, idempotency_key, response, session)
+                if origin.act and not origin.act.recorded:
+                    named = (*work.objects, *named_by(work.recorded))
+                    await record(self.database, origin.act, named, session)
                 # Last, so that an aggregate's lock is held before its event gets its place in the
                 # order.
                 if work.recorded:
-                    await self.database.outbox.insert_many(
-                        [
-                            outbox_row(
-                                event,
-                                service=self.service,
-                                now=origin.now,
-                                correlation_id=origin.correlation_id,
-                                causation_id=origin.causation_id,
-                            )
-                            for event in work.recorded
-                        ],
-                        session=session,
-                    )
+                    ids = (origin.correlation_id, origin.causation_id)
+                    rows = outbox_rows(work.recorded, self.service, origin.now, *ids)
+                    await self.database.outbox.insert_many(rows, session=session)
             except BaseException:
                 with contextlib.suppress(PyMongoError):
                     await session.abort_transaction()
                 raise
             failpoint("work.before-commit")
             await commit(session, deadline)
+            if origin.act:
+                origin.act.recorded = True
             failpoint("work.after-commit")
             return result, work.recorded
 

@@ -24,6 +24,7 @@ from shared.mongo import Client as MongoClient
 from shared.mongo import connect
 from shared.server import Server
 from tests.declared import undeclared
+from tests.recorded import unrecorded
 
 MOST_PAUSE = 3.0
 """Seconds between two tries of a client that was answered 503."""
@@ -200,19 +201,25 @@ class _PromptServer(Server):
 
 
 class Api(Client):
-    """Calls one service that runs in this process as `app`; checks the codes of its problems."""
+    """Calls one service that runs in this process as `app`; checks each answer.
+
+    Its problem is declared, and a command of staff is in the audit trail.
+    """
 
     def __init__(self, app: FastAPI, url: str, session: aiohttp.ClientSession) -> None:
         super().__init__(url, session)
         self.app = app
 
     async def call(self, method: str, path: str, json: Any = None, **more: Any) -> Answer:
-        """Send one request. Fails if the answer has a code that the route does not declare."""
+        """Send one request. Fails if the answer has an undeclared code or is not recorded."""
         answer = await super().call(method, path, json, **more)
         kind = answer.headers.get("Content-Type", "")
         if kind in ("application/json", "application/problem+json"):
             codes = undeclared(self.app, method, path, answer.status, answer.body)
             assert codes == [], f"{method} {path} does not declare {codes} (shared/refusals.py)"
+        as_ = more.get("as_")
+        lost = await unrecorded(self.app, method, as_, answer.status, answer.headers)
+        assert not lost, f"{method} {path} is not in the audit trail (shared/http/acts.py)"
         return answer
 
 

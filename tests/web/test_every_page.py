@@ -150,10 +150,11 @@ async def test_every_guest_page_passes_the_checks(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_the_pages_of_contact_tracing_pass_the_checks(
+async def test_the_pages_of_tracers_and_operators_pass_the_checks(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
-    for role, path in (("tracer", "/tracing"), ("ops", "/tracing/looks")):
+    pages = (("tracer", "/tracing"), ("ops", "/tracing/looks"), ("ops", "/audit-trail"))
+    for role, path in pages:
         page = await windows.open(language, card=await story.caller(role))
         await page.goto(path)
         assert await page.locator("h1").count() == 1

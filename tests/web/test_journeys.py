@@ -1211,6 +1211,15 @@ async def test_a_tracer_looks_for_visitors_and_an_operator_sees_it(
     row = page.get_by_role("row", name="A. tracer").filter(has_text=case)
     await expect(row).to_contain_text("A visitor has fallen ill")
     await expect(page.get_by_text("Ng Ka-yi")).to_have_count(0)
+
+    # The audit trail has the librarian's registration of the visitor, and no name.
+    await reader.follow("Audit trail")
+    await expect(page.locator("h1")).to_have_text(reader.say("Audit trail"))
+    await reader.choose("#service", "notices")
+    await reader.fill("#about", place)
+    await reader.press("Show")
+    await expect(page.get_by_text("POST /v1/branches/{code}/visits")).to_have_count(1)
+    await expect(page.get_by_text("Ng Ka-yi")).to_have_count(0)
     await left(reader)
 
 

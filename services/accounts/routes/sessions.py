@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from services.accounts.domain.refusals import BadCredentials, Locked, SessionEnded
+from services.accounts.domain.refusals import BadCredentials, Locked, Refusal, SessionEnded
 from services.accounts.routes.fields import OwnSettings, Secret
 from services.accounts.usecases.admit_service import AdmitService, admit_service
 from services.accounts.usecases.end_sessions import (
@@ -15,11 +15,13 @@ from services.accounts.usecases.end_sessions import (
     end_sessions,
 )
 from services.accounts.usecases.log_in import LogIn, log_in
+from services.accounts.usecases.record_log_in import record_failure
 from services.accounts.usecases.renew_session import renew
 from services.accounts.usecases.sign_token import SignedToken
 from services.registry import NAMES
 from shared.auth import AnyCaller
 from shared.clock import wall_clock
+from shared.http.acts import came_from
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.ids import card_digest
@@ -87,14 +89,21 @@ class SessionOut(BaseModel):
 
 @router.post("/sessions", tags=["sessions"])
 @refuses(BadCredentials, Locked)
-async def post_session(body: SessionIn, run: Run, settings: OwnSettings) -> SessionOut:
+async def post_session(
+    body: SessionIn, request: Request, run: Run, settings: OwnSettings
+) -> SessionOut:
     """Log in. A repeated log-in is a new one, even with the same Idempotency-Key."""
     attempt = LogIn(
         card_digest=card_digest(body.card_number, settings.card_key),
         pin=body.pin.get_secret_value(),
         at=wall_clock(),
+        address=came_from(request),
     )
-    return SessionOut.of(await log_in(run, settings, attempt))
+    try:
+        return SessionOut.of(await log_in(run, settings, attempt))
+    except Refusal as refusal:
+        await record_failure(run, attempt.card_digest, attempt.address, refusal)
+        raise
 
 
 @router.post("/sessions/renewal", tags=["sessions"])

@@ -9,6 +9,7 @@ from services.accounts.domain.session import Session, surplus
 from services.accounts.settings import Settings
 from services.accounts.usecases.confirm_pin import confirm_pin
 from services.accounts.usecases.end_sessions import end
+from services.accounts.usecases.record_log_in import logging_in
 from services.accounts.usecases.sign_session import signed
 from services.accounts.usecases.sign_token import SignedToken
 from shared.ids import new_id
@@ -22,6 +23,8 @@ class LogIn:
     card_digest: str = field(repr=False)
     pin: str = field(repr=False)
     at: datetime
+    address: str = ""
+    """Network from which the attempt came, for the audit trail."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,7 @@ async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
     if holder is None:
         raise BadCredentials
     lifetime = timedelta(hours=settings.token_hours(holder.role))
-    # Without the request's Idempotency-Key: a repeated login is a new attempt.
-    session = await run.in_steps()(
+    session = await logging_in(run, holder, command.address)(
         open_session,
         OpenSession(holder.id, holder.pin_hash, command.at, command.at + lifetime),
     )

@@ -26,5 +26,6 @@ async def remove_staff(work: Work, command: RemoveStaff) -> str:
     if holder is None or holder.role == "patron":
         raise NoSuchAccount
     await store.delete_cardholder(work, holder)
+    work.concern(holder.id)
     await end_all(work, holder.id)
     return holder.id

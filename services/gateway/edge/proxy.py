@@ -23,7 +23,8 @@ from services.gateway.edge.deadlines import takes_long
 from services.gateway.edge.liveness import UNANSWERED, Liveness
 from services.gateway.views.own_writes import FOLLOWS, OwnWrites
 from services.registry import OWNERS, SERVICES
-from shared.http.operations import JOBS
+from shared.http.acts import CAME_FROM, came_from
+from shared.http.operations import AUDIT_TRAIL, JOBS
 from shared.http.problems import unavailable
 from shared.owners import OwnerAway, Owners, asking
 from shared.settings import Settings
@@ -41,6 +42,7 @@ PROBE_SECONDS = 1.0
 _OWNER_BY_PREFIX = {
     **{prefix: service.name for service in SERVICES for prefix in service.prefixes},
     **{f"{JOBS}{owner}": owner for owner in OWNERS},
+    **{f"{AUDIT_TRAIL}{owner}": owner for owner in OWNERS},
 }
 """The owner of each forwarded prefix; the longest that matches a path decides."""
 
@@ -170,6 +172,7 @@ async def _ask(request: Request, owner: str, body: bytes) -> tuple[int, Mapping[
 def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
     names = (*_FORWARDED_HEADERS, *(("carrel-time",) if settings.simulation else ()))
     headers = {name: request.headers[name] for name in names if name in request.headers}
+    headers[CAME_FROM] = came_from(request)
     if request.method != "GET":
         headers["carrel-changes"] = "1"
     return headers

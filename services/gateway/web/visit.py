@@ -73,7 +73,10 @@ DESK_PAGES = (
     ("/desk/study-rooms", marked("Seasons")),
 )
 TRACER_PAGES = (("/tracing", marked("Contact tracing")),)
-OVERSEER_PAGES = (("/tracing/looks", marked("Looks at visits")),)
+OVERSEER_PAGES = (
+    ("/tracing/looks", marked("Looks at visits")),
+    ("/audit-trail", marked("Audit trail")),
+)
 OPEN_PAGES = (
     ("/catalogue", marked("Catalogue")),
     ("/activities", marked("Activities")),
