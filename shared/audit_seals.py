@@ -93,7 +93,8 @@ async def purge(database: Database, key: bytes, before: datetime) -> int:
     if newest is None:
         return 0
     old = await database[SEALS].find_one(
-        {"_id": {"$lt": newest["_id"]}, "at": {"$lt": before}}, sort=[("at", DESCENDING)]
+        {"_id": {"$lt": newest["_id"]}, "at": {"$lt": before}},
+        sort=[("at", DESCENDING), ("_id", DESCENDING)],
     )
     purged: Mapping[str, Any] = newest["purged"]
     if old is not None and old["_id"] > purged["number"]:

@@ -37,7 +37,7 @@ INDEXES: Indexes = {
         IndexModel([("by", ASCENDING), ("_id", DESCENDING)]),
         IndexModel([("objects", ASCENDING), ("_id", DESCENDING)]),
     ],
-    SEALS: [IndexModel([("at", ASCENDING)])],
+    SEALS: [IndexModel([("at", ASCENDING), ("_id", ASCENDING)])],
 }
 
 
