@@ -5,7 +5,7 @@ import structlog
 from pymongo.errors import PyMongoError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.audit_trail import record
+from shared.audit_trail import LOOKING_ROLES, record
 from shared.http.acts import act_of
 from shared.http.problems import unavailable
 from shared.telemetry import route_of
@@ -45,9 +45,12 @@ class RecordActs:
 
 
 async def _is_recorded(scope: Scope) -> bool:
-    """Record the act of a request if it has to be and is not yet; return False if that fails."""
+    """Record the act of a request if it has to be and is not yet; return False if that fails.
+
+    A service that changed nothing in a transaction only asked something, if by POST.
+    """
     act = act_of(scope)
-    if act is None or act.recorded:
+    if act is None or act.recorded or LOOKING_ROLES.isdisjoint(act.roles):
         return True
     try:
         with pymongo.timeout(RECORD_SECONDS):
