@@ -117,7 +117,7 @@ def add_personal_data(app: FastAPI, service: Service) -> None:
         return Response(orjson.dumps(found, default=str), media_type="application/json")
 
 
-class EntryOut(BaseModel):
+class AuditEntryOut(BaseModel):
     """An entry of the audit trail. It has ids only, no personal details."""
 
     id: str
@@ -134,10 +134,10 @@ class EntryOut(BaseModel):
     sealed: bool = Field(description="False in the first second, until a seal lists the entry.")
 
 
-class EntryPage(BaseModel):
+class AuditEntryPage(BaseModel):
     """A page of entries, the newest first."""
 
-    items: list[EntryOut]
+    items: list[AuditEntryOut]
     next: str | None
 
 
@@ -154,7 +154,7 @@ def add_audit_trail(app: FastAPI, service: Service) -> None:
         "correlation_id": "01920f00-3333-7bbc-8e85-5a7de0d5f3d2",
         "sealed": True,
     }
-    example = {"items": [entry], "next": None}
+    example = {"items": [entry], "next": entry["id"]}
 
     @app.get(
         f"{AUDIT_TRAIL}{service.name}",
@@ -171,14 +171,14 @@ def add_audit_trail(app: FastAPI, service: Service) -> None:
             str, Query(max_length=200, description="Id of a patron, or of another object.")
         ] = "",
         since: Annotated[AwareDatetime | None, Query(description="Earliest time.")] = None,
-    ) -> EntryPage:
+    ) -> AuditEntryPage:
         """List who of staff, stations, operators and services did what, the newest first.
 
         Reading this list is recorded, too.
         """
         query = EntryQuery(by, about, since, page.after, page.limit + 1)
         found = [
-            EntryOut(**{**asdict(one), "sealed": one.seal is not None})
+            AuditEntryOut(**{**asdict(one), "sealed": one.seal is not None})
             for one in await find_entries(db, query)
         ]
-        return EntryPage(**page_of(found, page, lambda one: str(one.id)))
+        return AuditEntryPage(**page_of(found, page, lambda one: str(one.id)))
