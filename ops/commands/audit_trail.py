@@ -68,15 +68,20 @@ def audit_trail_command(
         entries = [{"service": name, **asdict(entry)} for name, entry in found]
         print_json({"entries": entries})
         return
-    columns = ("when", "service", "who", "act", "about", "from", "request")
-    print_table(columns, [_row(name, entry) for name, entry in found])
+    for name, entry in found:
+        out.print(_line(name, entry), markup=False, highlight=False, soft_wrap=True)
 
 
-def _row(service: str, entry: Entry) -> tuple[str, ...]:
-    who = f"{', '.join(entry.roles)} {entry.by}".strip() or "-"
+def _line(service: str, entry: Entry) -> str:
     when = entry.at.strftime("%Y-%m-%d %H:%M:%SZ")
-    about = ", ".join(entry.objects)
-    return when, service, who, entry.act, about, entry.address, entry.correlation_id
+    who = f"{', '.join(entry.roles)} {entry.by}".strip() or "-"
+    parts = {
+        "about": ", ".join(entry.objects),
+        "from": entry.address,
+        "request": entry.correlation_id,
+    }
+    more = "".join(f"; {name} {text}" for name, text in parts.items() if text)
+    return f"{when} {service}: {who}: {entry.act}{more}"
 
 
 async def _entries(
