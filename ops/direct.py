@@ -20,6 +20,7 @@ from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.remove_staff import RemoveStaff, remove_staff
 from services.accounts.usecases.revoke_keys import RevokeKeys, revoke_keys
 from services.settings import Settings
+from shared.audit_trail import Act
 from shared.clock import wall_clock
 from shared.ids import card_digest
 from shared.indexes import chassis_indexes
@@ -66,6 +67,12 @@ def operator_name() -> str:
     return f"carrel: {getpass.getuser()}"
 
 
+def origin_of(command: str) -> Origin:
+    """Return the origin of a change by a command, for one transaction; it is recorded."""
+    act = Act(by=operator_name(), roles=["ops"], act=f"carrel {command}")
+    return Origin(now=wall_clock(), act=act)
+
+
 async def add_account(
     settings: AccountsSettings, card: str, pin: str, name: str, role: StaffRole
 ) -> str:
@@ -82,7 +89,7 @@ async def add_account(
         by=OPERATOR,
     )
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
-        account_id, _ = await unit_of_work.run(add_staff, command, Origin(now=wall_clock()))
+        account_id, _ = await unit_of_work.run(add_staff, command, origin_of("staff add"))
         return str(account_id)
 
 
@@ -90,7 +97,7 @@ async def remove_account(settings: AccountsSettings, card: str) -> str:
     """Remove an account from the database of accounts, and return its id. Raises NoSuchAccount."""
     command = RemoveStaff(card_digest(card, settings.card_key), OPERATOR)
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
-        account_id, _ = await unit_of_work.run(remove_staff, command, Origin(now=wall_clock()))
+        account_id, _ = await unit_of_work.run(remove_staff, command, origin_of("staff remove"))
         return str(account_id)
 
 
@@ -120,5 +127,5 @@ async def revoke_all_keys(settings: AccountsSettings) -> str:
     """Revoke all keys in the database of accounts, and return the id of the new one."""
     command = RevokeKeys(settings.signing_secrets)
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
-        kid, _ = await unit_of_work.run(revoke_keys, command, Origin(now=wall_clock()))
+        kid, _ = await unit_of_work.run(revoke_keys, command, origin_of("keys revoke"))
         return str(kid)

@@ -2,6 +2,7 @@
 
 from pymongo import ASCENDING, IndexModel
 
+from shared import audit_trail
 from shared.mongo import Indexes
 
 
@@ -16,6 +17,7 @@ def chassis_indexes(outbox_days: int) -> Indexes:
         ],
         "inbox": [IndexModel([("at", ASCENDING)], expireAfterSeconds=30 * 86_400)],
         "answers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400)],
+        **audit_trail.INDEXES,
         "leases": [],
         "known_keys": [],
     }

@@ -1,5 +1,6 @@
 """The outbox row of an event, as a unit of work stores it and the relay publishes it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bson import Binary
@@ -12,6 +13,14 @@ from shared.tracing import trace_headers
 
 MAX_EVENT_BYTES = 900_000
 """The largest body of an event; Kafka's usual limit is 1 MiB for a whole batch."""
+
+
+def outbox_rows(
+    events: Sequence[Event], service: str, now: datetime, correlation_id: str, causation_id: str
+) -> list[Document]:
+    """Return the rows of a service's events; see `outbox_row`."""
+    about = {"correlation_id": correlation_id, "causation_id": causation_id}
+    return [outbox_row(event, service=service, now=now, **about) for event in events]
 
 
 def outbox_row(

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     outbox_days: int = Field(
         default=7, ge=1, description="Days for which published outbox rows are kept."
     )
+    audit_days: int = Field(
+        default=400, ge=1, le=36_500, description="Days for which the audit trail is kept."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("roles", mode="before")

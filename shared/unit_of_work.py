@@ -12,12 +12,13 @@ from typing import TypeVar, cast
 import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
+from shared.audit_trail import named_by, record
 from shared.clock import wall_clock
 from shared.contracts import Event
 from shared.failpoint import failpoint
 from shared.idempotency import IdempotencyKey, StoredResponse, find_response, keep_response
 from shared.mongo import MAJORITY, SNAPSHOT, Database
-from shared.outbox import outbox_row
+from shared.outbox import outbox_rows
 from shared.owners import Owners
 from shared.settings import Settings
 from shared.tracing import span
@@ -133,8 +134,7 @@ class UnitOfWork:
         *,
         deadline: float,
     ) -> tuple[R | None, list[Event]]:
-        client = self.database.client
-        async with await client.start_session() as session:
+        async with await self.database.client.start_session() as session:
             session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
             try:
                 work = Work(self.database, session, origin)
@@ -154,28 +154,23 @@ class UnitOfWork:
                 if idempotency_key:
                     response = StoredResponse.of(use_case, result, work.recorded)
                     await keep_response(self.database, idempotency_key, response, session)
+                if origin.act and not origin.act.recorded:
+                    named = (*work.objects, *named_by(work.recorded))
+                    await record(self.database, origin.act, named, session)
                 # Last, so that an aggregate's lock is held before its event gets its place in the
                 # order.
                 if work.recorded:
-                    await self.database.outbox.insert_many(
-                        [
-                            outbox_row(
-                                event,
-                                service=self.service,
-                                now=origin.now,
-                                correlation_id=origin.correlation_id,
-                                causation_id=origin.causation_id,
-                            )
-                            for event in work.recorded
-                        ],
-                        session=session,
-                    )
+                    ids = (origin.correlation_id, origin.causation_id)
+                    rows = outbox_rows(work.recorded, self.service, origin.now, *ids)
+                    await self.database.outbox.insert_many(rows, session=session)
             except BaseException:
                 with contextlib.suppress(PyMongoError):
                     await session.abort_transaction()
                 raise
             failpoint("work.before-commit")
             await commit(session, deadline)
+            if origin.act:
+                origin.act.recorded = True
             failpoint("work.after-commit")
             return result, work.recorded
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pymongo import ReplaceOne
 
+from shared.audit_trail import Act
 from shared.contracts import Event
 from shared.ids import new_id
 from shared.mongo import ClientSession, Database, Document, from_document, to_document
@@ -26,6 +27,8 @@ class Origin:
     """Business time, UTC."""
     correlation_id: str = field(default_factory=new_id)
     causation_id: str = ""
+    act: Act | None = None
+    """Act that the audit trail records with the first transaction."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Work:
         self._session = session
         self.origin = origin
         self.recorded: list[Event] = []
+        self.objects: list[str] = []
 
     @property
     def now(self) -> datetime:
@@ -79,6 +83,10 @@ class Work:
     def record(self, event: Event) -> None:
         """Publish `event` if, and only if, this transaction commits."""
         self.recorded.append(event)
+
+    def concern(self, object_id: str) -> None:
+        """Name an object of this act for the audit trail; those of its events are named anyway."""
+        self.objects.append(object_id)
 
     async def find(self, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
         """Return the first value that matches, or None."""

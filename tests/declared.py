@@ -30,15 +30,27 @@ def undeclared(app: FastAPI, method: str, path: str, status: int, body: bytes) -
 
     `body` is JSON. Paths of no operation are not checked.
     """
+    known = _known_at(app, method, path)
+    if known is None:
+        return []
+    if status < 400:
+        return sorted(_item_codes(body) - known.items) if known.items else []
+    code = orjson.loads(body)["code"]
+    return [] if (status, code) in known.problems or code in ABOVE_ROUTES else [code]
+
+
+def is_operation(app: FastAPI, method: str, path: str) -> bool:
+    """Return whether the app itself answers a request, and forwards it to no other service."""
+    return _known_at(app, method, path) is not None
+
+
+def _known_at(app: FastAPI, method: str, path: str) -> _Known | None:
     if app not in _known:
         _known[app] = list(_operations(app))
     for known in _known[app]:
         if known.operation.method == method and known.path.fullmatch(path.partition("?")[0]):
-            if status < 400:
-                return sorted(_item_codes(body) - known.items) if known.items else []
-            code = orjson.loads(body)["code"]
-            return [] if (status, code) in known.problems or code in ABOVE_ROUTES else [code]
-    return []
+            return known
+    return None
 
 
 def _operations(app: FastAPI) -> Iterator[_Known]:

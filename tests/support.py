@@ -25,7 +25,8 @@ from shared.ids import new_id
 from shared.mongo import Client as MongoClient
 from shared.mongo import connect
 from shared.server import Server
-from tests.declared import undeclared
+from tests.declared import is_operation, undeclared
+from tests.recorded import acts_are_recorded, is_recorded
 
 MOST_PAUSE = 3.0
 """Seconds between two tries of a client that was answered 503."""
@@ -205,19 +206,26 @@ class _PromptServer(Server):
 
 
 class Api(Client):
-    """Calls one service that runs in this process as `app`; checks the codes of its problems."""
+    """Calls one service that runs in this process as `app`; checks each answer.
+
+    Its problem is declared, and a command of staff is in the audit trail.
+    """
 
     def __init__(self, app: FastAPI, url: str, session: aiohttp.ClientSession) -> None:
         super().__init__(url, session)
         self.app = app
 
     async def call(self, method: str, path: str, json: Any = None, **more: Any) -> Answer:
-        """Send one request. Fails if the answer has a code that the route does not declare."""
+        """Send one request. Fails if the answer has an undeclared code or is not recorded."""
         answer = await super().call(method, path, json, **more)
         kind = answer.headers.get("Content-Type", "")
         if kind in ("application/json", "application/problem+json"):
             codes = undeclared(self.app, method, path, answer.status, answer.body)
             assert codes == [], f"{method} {path} does not declare {codes} (shared/refusals.py)"
+        changes = method != "GET" and answer.status < 400 and is_operation(self.app, method, path)
+        if changes and acts_are_recorded(more.get("as_")):
+            request_id = answer.headers["x-request-id"]
+            assert await is_recorded(self.app, request_id), f"{method} {path} is in no audit trail"
         return answer
 
 

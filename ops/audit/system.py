@@ -19,6 +19,7 @@ from ops.audit.loans import check_copies_and_limits, check_erasures
 from ops.audit.lost_events import recorded_as_lost
 from ops.audit.notifications import check_notifications
 from ops.audit.registrations import check_registrations
+from ops.audit.trails import audit_trails
 from ops.audit.views import check_views
 from ops.backlog import branches_to_move
 from services.registry import NAMES
@@ -52,6 +53,7 @@ async def audit(settings: Settings) -> Audit:
         await check_views(result, stores)
         await check_enquiries(result, stores["notices"])
         await check_notifications(result, stores["notices"], events)
+        await audit_trails(result, stores, settings)
     finally:
         client.close()
     return result

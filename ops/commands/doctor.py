@@ -22,6 +22,7 @@ from ops.audit.findings import Finding
 from ops.audit.lost_events import lost_at_ends
 from ops.audit.seasons import check_seasons
 from ops.audit.snapshots import Compared, compare
+from ops.audit.trails import check_trails
 from ops.audit.visits import check_visits
 from ops.backlog import outbox_ages
 from ops.broker import topics
@@ -106,6 +107,7 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
             findings.append(await _outboxes(settings))
             findings.append(await check_visits(client, settings))
             findings.append(await check_seasons(client, settings))
+            findings.append(await check_trails(client, settings))
             findings.append(await _views(client, settings, compare_views))
     except PyMongoError as error:
         findings.append(

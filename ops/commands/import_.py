@@ -25,7 +25,7 @@ from ops.console import (
     progress_bar,
     refuse,
 )
-from ops.direct import require_card_key, unit_of_work_at
+from ops.direct import origin_of, require_card_key, unit_of_work_at
 from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
 from services.accounts.usecases.import_patrons import ImportPatrons, import_patrons
@@ -35,8 +35,8 @@ from services.circulation.usecases.commands.import_titles import (
     import_titles,
 )
 from services.settings import Settings
-from shared.clock import library_day, wall_clock
-from shared.unit_of_work import Origin, UnitOfWork
+from shared.clock import library_day
+from shared.unit_of_work import UnitOfWork
 
 BATCH = 100
 """Records in one transaction."""
@@ -180,9 +180,9 @@ async def _marc(settings: Settings, file: Path, report: Report) -> None:
 async def _save_titles(unit: UnitOfWork, batch: dict[int, ImportedTitle], report: Report) -> None:
     if not batch:
         return
-    now = wall_clock()
-    command = ImportTitles(tuple(batch.values()), library_day(now, unit.settings.zone))
-    results, _ = await unit.run(import_titles, command, Origin(now=now), within=60)
+    origin = origin_of("import titles")
+    command = ImportTitles(tuple(batch.values()), library_day(origin.now, unit.settings.zone))
+    results, _ = await unit.run(import_titles, command, origin, within=60)
     for (number, title), result in zip(batch.items(), results or (), strict=True):
         if result.refused:
             report.refuse(number, title.control_number, result.refused.reason)
@@ -223,9 +223,8 @@ async def _save_patrons(unit: UnitOfWork, batch: patrons.Batch, report: Report) 
     if not batch:
         return
     given = await patrons.commands_for(unit.database, list(batch.values()), unit.settings.card_key)
-    outcomes, _ = await unit.run(
-        import_patrons, ImportPatrons(given), Origin(now=wall_clock()), within=60
-    )
+    origin = origin_of("import patrons")
+    outcomes, _ = await unit.run(import_patrons, ImportPatrons(given), origin, within=60)
     for number, outcome in zip(batch, outcomes or (), strict=True):
         if outcome == "taken":
             report.refuse(number, "", "The card is one of staff, a station or an operator.")

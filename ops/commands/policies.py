@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 
 from ops.console import AsJson, explain_outages, print_json, print_table, refuse
-from ops.direct import operator_name, unit_of_work_at
+from ops.direct import operator_name, origin_of, unit_of_work_at
 from ops.target import Data, settings_of, settings_to_write
 from services.circulation import store
 from services.circulation.domain.policy import Policy, PolicyChange
@@ -23,9 +23,7 @@ from services.circulation.routes.policies import PolicyIn
 from services.circulation.usecases.commands.delete_policy import DeletePolicy, delete_policy
 from services.circulation.usecases.commands.set_policy import SetPolicy, set_policy
 from services.settings import Settings
-from shared.clock import wall_clock
 from shared.mongo import plain
-from shared.unit_of_work import Origin
 
 TERMS = tuple(field.name for field in fields(Policy) if field.name not in ("id", "version"))
 """The fields of a row that an operator can set."""
@@ -182,7 +180,8 @@ async def _set(
             _refuse_fields(policy_id, error)
         command = SetPolicy(asked.row(policy_id), operator_name(), asked.reason)
         try:
-            row, _ = await unit.run(set_policy, command, Origin(now=wall_clock()))
+            origin = origin_of(f"policies set {policy_id}")
+            row, _ = await unit.run(set_policy, command, origin)
         except Refusal as refusal:
             refuse(f"{refusal.reason} Nothing was changed.")
         assert row is not None  # noqa: S101 - None only for an event processed before
@@ -193,7 +192,8 @@ async def _delete(settings: Settings, policy_id: str, reason: str) -> PolicyChan
     async with unit_of_work_at(settings, "circulation") as unit:
         command = DeletePolicy(policy_id, operator_name(), reason)
         try:
-            change, _ = await unit.run(delete_policy, command, Origin(now=wall_clock()))
+            origin = origin_of(f"policies delete {policy_id}")
+            change, _ = await unit.run(delete_policy, command, origin)
         except Refusal as refusal:
             refuse(f"{refusal.reason} Nothing was changed.")
         assert change is not None  # noqa: S101 - as above

@@ -9,13 +9,14 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
+from shared.audit_seals import keep_sealed, sealing_key
 from shared.auth import Verifier, keys_from
 from shared.bus.listener import Listener
 from shared.clock import bound_dates
 from shared.http.health import add_health
 from shared.http.middleware import RequestMiddleware
 from shared.http.openapi import document_of
-from shared.http.operations import add_jobs, add_personal_data, add_snapshots
+from shared.http.operations import add_audit_trail, add_jobs, add_personal_data, add_snapshots
 from shared.http.problems import Problem, add_problems
 from shared.http.service import Service
 from shared.indexes import chassis_indexes
@@ -66,6 +67,7 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         add_jobs(app, service)  # before routes that match every other path
         add_snapshots(app, service)
         add_personal_data(app, service)
+        add_audit_trail(app, service)
         for router in service.routers:
             app.include_router(router)
     add_health(app, service, settings)
@@ -120,6 +122,9 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
         supervisor.start("relay", relay.run)
     if "consumers" in settings.roles and service.subscriptions.by_topic:
         supervisor.start("listener", app.state.listener.run)
+    if "jobs" in settings.roles:
+        key = sealing_key(settings.card_key)
+        supervisor.start("sealer", partial(keep_sealed, database, key, settings.audit_days))
     if "jobs" in settings.roles and service.jobs.by_name:
         supervisor.start(
             "jobs",

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from shared import unit_of_work
 from shared.clock import bounded, parse_instant, wall_clock
+from shared.http.acts import act_of
 from shared.idempotency import IdempotencyKey, KeyReused
 from shared.mongo import Database
 from shared.owners import Owners
@@ -59,7 +60,8 @@ async def run_of(request: Request, now: BusinessTime) -> unit_of_work.Run:
 
 
 def _origin(request: Request, now: datetime) -> Origin:
-    return Origin(now=now, correlation_id=request.scope["carrel.request_id"])
+    request_id: str = request.scope["carrel.request_id"]
+    return Origin(now=now, correlation_id=request_id, act=act_of(request.scope))
 
 
 async def _idempotency_key(request: Request) -> IdempotencyKey | None:

@@ -11,6 +11,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.problems import AWAY, TOO_LARGE, UNAVAILABLE, problem
+from shared.http.recording import RecordActs
 from shared.http.service import Service
 from shared.ids import new_id
 from shared.telemetry import IN_FLIGHT, REQUESTS, correlated, route_of
@@ -31,6 +32,7 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         within = service.answers_within
+        app = RecordActs(app)
         self._app = app if within is None else _Deadline(app, within, service.takes_long)
         self._service = service.name
         self._largest_body = service.largest_body

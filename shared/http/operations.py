@@ -1,17 +1,21 @@
 """The routes that the chassis adds for other services and operators.
 
-They run jobs and read snapshots and personal data.
+They run jobs and read snapshots, personal data and the audit trail.
 """
 
+from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated
 
 import orjson
 from fastapi import FastAPI, Path, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from shared import unit_of_work
-from shared.auth import OtherService, StaffOrOps
+from shared.audit_trail import EntryQuery, find_entries, shows_patrons
+from shared.auth import Ops, OtherService, StaffOrOps
 from shared.http.dependencies import BusinessTime, Db, Run
+from shared.http.paging import PageQuery, page_of
 from shared.http.problems import NotFound
 from shared.http.service import Service
 from shared.mongo import SnapshotQuery
@@ -20,6 +24,10 @@ from shared.refusals import refuses
 
 JOBS = "/v1/ops/jobs/"
 """Start of the path that runs a job of a service."""
+
+
+AUDIT_TRAIL = "/v1/ops/audit-trail/"
+"""Start of the path that shows the audit trail of a service."""
 
 
 class JobOut(BaseModel):
@@ -107,3 +115,70 @@ def add_personal_data(app: FastAPI, service: Service) -> None:
         """Return the documents about a patron as they are stored, by collection."""
         found = await documents_about(db, service.personal, patron_id)
         return Response(orjson.dumps(found, default=str), media_type="application/json")
+
+
+class AuditEntryOut(BaseModel):
+    """An entry of the audit trail. It has ids only, no personal details."""
+
+    id: str
+    at: datetime
+    by: str = Field(
+        description="Id of the account, or name of the service; empty: not known, as for a failed "
+        "log-in with a card that nobody has."
+    )
+    roles: list[str]
+    act: str = Field(description="Method and route, or words for an act that is no request.")
+    objects: list[str] = Field(description="Ids of the things and patrons that it is about.")
+    address: str = Field(description="Network from which the request came; empty: not known.")
+    correlation_id: str = Field(description="Id of the request, as in logs and events.")
+    sealed: bool = Field(description="False in the first second, until a seal lists the entry.")
+
+
+class AuditEntryPage(BaseModel):
+    """A page of entries, the newest first."""
+
+    items: list[AuditEntryOut]
+    next: str | None
+
+
+def add_audit_trail(app: FastAPI, service: Service) -> None:
+    """Add the route that shows the audit trail of the service to operators."""
+    entry = {
+        "id": "01920f00-9aa7-7bbc-8e85-5a7de0d5f3d2",
+        "at": "2021-02-19T04:00:00Z",
+        "by": "01920f00-1111-7bbc-8e85-5a7de0d5f3d2",
+        "roles": ["staff"],
+        "act": "POST /v1/patrons/{patron_id}/block",
+        "objects": ["01920f00-2222-7bbc-8e85-5a7de0d5f3d2"],
+        "address": "203.0.113.0/24",
+        "correlation_id": "01920f00-3333-7bbc-8e85-5a7de0d5f3d2",
+        "sealed": True,
+    }
+    example = {"items": [entry], "next": entry["id"]}
+
+    @app.get(
+        f"{AUDIT_TRAIL}{service.name}",
+        tags=["operations"],
+        responses={200: {"content": {"application/json": {"example": example}}}},
+    )
+    @shows_patrons
+    async def get_audit_trail(
+        _caller: Ops,
+        db: Db,
+        page: PageQuery,
+        by: Annotated[str, Query(max_length=200, description="Id of the account that acted.")] = "",
+        about: Annotated[
+            str, Query(max_length=200, description="Id of a patron, or of another object.")
+        ] = "",
+        since: Annotated[AwareDatetime | None, Query(description="Earliest time.")] = None,
+    ) -> AuditEntryPage:
+        """List who of staff, stations, operators and services did what, the newest first.
+
+        Reading this list is recorded, too.
+        """
+        query = EntryQuery(by, about, since, page.after, page.limit + 1)
+        found = [
+            AuditEntryOut(**{**asdict(one), "sealed": one.seal is not None})
+            for one in await find_entries(db, query)
+        ]
+        return AuditEntryPage(**page_of(found, page, lambda one: str(one.id)))

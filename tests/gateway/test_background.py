@@ -19,6 +19,7 @@ TASKS = {"watch_owners", "keep_whole", "keep_writing", "watch", "stop_in_time", 
     "relay",
     "listener",
     "jobs",
+    "sealer",
 }
 
 
@@ -90,6 +91,7 @@ def counted() -> dict[str, float]:
         ("listener", "shared.bus.listener.Listener._read_all"),
         ("listener", "shared.bus.listener.Listener._rest_when_idle"),
         ("jobs", "shared.jobs._repeat"),
+        ("sealer", "shared.audit_seals.seal"),
     ],
 )
 async def test_a_failed_background_task_is_counted_and_restarted_alone(

@@ -54,6 +54,8 @@ PATRON = token()
         ("/v1/ops/jobs/events/releases", "events"),
         ("/v1/service-sessions", None),
         ("/v1/me/accruing", None),
+        ("/v1/ops/audit-trail/notices", "notices"),
+        ("/v1/ops/audit-trail/gateway", None),
         ("/v1/ops/jobs/gateway/x", None),
         ("/v1/ops/jobs", None),
         ("/v1/titlesque", None),
@@ -113,6 +115,7 @@ async def test_only_listed_headers_are_forwarded_in_each_direction(
             "/v1/branches",
             headers={
                 "Carrel-Changes": "1",
+                "Carrel-From": "198.51.100.0/24",
                 "Cookie": "a=b",
                 "X-Forwarded-For": "10.0.0.1",
                 "X-Anything": "x",
@@ -121,6 +124,7 @@ async def test_only_listed_headers_are_forwarded_in_each_direction(
         )
     sent = owners["notices"].asked[-1]["headers"]
     assert {"carrel-changes", "cookie", "x-forwarded-for", "x-anything"}.isdisjoint(sent)
+    assert sent["carrel-from"] == "10.0.0.0/24"  # of the trusted proxy, not of the client
     assert len(sent["x-request-id"]) == 36
     names = {name.lower() for name in answer.headers}
     assert {"etag", "retry-after", "content-type"} <= names

@@ -18,6 +18,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
+from pymongo import MongoClient
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import Failure, FailureGroup
@@ -29,6 +30,9 @@ from schemathesis.specs.openapi.checks import (
 
 from ops.infrastructure.processes import System
 from services.gateway import docs
+from services.registry import NAMES
+from services.settings import Settings
+from shared.audit_trail import RECORDED_ROLES
 from tests.library import PIN, Library
 from tests.security.conftest import operations
 from tests.systems import started_system
@@ -184,6 +188,8 @@ def test_every_response_is_listed_in_the_document(
 ) -> None:
     schema = schema_of(document, library)
     faults: list[str] = []
+    done: dict[str, str] = {}
+    """Successful commands of recorded roles, and looks, by the id of the request."""
     asked = 0
     for result in schema.get_all_operations():
         operation = result.ok()
@@ -205,10 +211,28 @@ def test_every_response_is_listed_in_the_document(
             asked += 1
             response = case.call(headers=headers_of(tokens[role]))
             faults.extend(held_against(case, response, role))
+            if response.status_code < 400 and role in RECORDED_ROLES and case.method != "GET":
+                [request_id] = response.headers["x-request-id"]
+                done[request_id] = f"{case.method} {case.operation.path}"
 
         ask()
     assert asked > 300
     assert sorted(set(faults)) == []
+    acts = recorded_acts(library)
+    assert len(set(done.values())) > 15
+    lost = {act for request, act in done.items() if not acts.get(request, "").startswith(act)}
+    assert lost == set(), "these commands are not in an audit trail"
+
+
+def recorded_acts(library: Library) -> dict[str, str]:
+    """Return the acts in the audit trails of all services, by the id of their request."""
+    settings = library.system.settings(Settings)
+    with MongoClient[dict[str, Any]](settings.mongo_url) as client:
+        return {
+            entry["correlation_id"]: entry["act"]
+            for service in NAMES
+            for entry in client[f"{settings.database_prefix}_{service}"].audit_trail.find()
+        }
 
 
 @dataclass

@@ -139,8 +139,8 @@ async def test_the_search_looks_into_databases_topics_and_logs(
     assert [place for place in places if place.startswith(f"{prefix}_gateway.")]
 
 
-COPIES = {"outbox", "answers"}
-"""Collections of the chassis with events and responses, copies of what is in the file."""
+COPIES = {"outbox", "answers", "audit_trail"}
+"""Collections of the chassis: copies of what is in the file, and the acts of staff, with ids."""
 
 
 async def test_a_patron_downloads_all_that_is_held_about_them(

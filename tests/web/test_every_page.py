@@ -150,12 +150,13 @@ async def test_every_guest_page_passes_the_checks(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_the_pages_of_contact_tracing_pass_the_checks(
+async def test_the_pages_of_tracers_and_operators_pass_the_checks(
     windows: Windows, story: Story, language: str, pictures: Path
 ) -> None:
     for role, path in (
         ("tracer", "/tracing"),
         ("ops", "/tracing/looks"),
+        ("ops", "/audit-trail"),
         ("ops", "/desk/staff"),
         ("admin", f"/desk/staff/{await story.account('staff')}"),
     ):

@@ -35,8 +35,10 @@ from services.accounts.usecases.erase_patron import erase_settled
 from services.accounts.usecases.register_patron import RegisterPatron, register_patron
 from services.accounts.usecases.unblock_patron import UnblockPatron, unblock_patron
 from shared import auth
+from shared.audit_trail import shows_patrons
 from shared.auth import DeskOrService, PatronOrStaff, Staff, may_see
 from shared.clock import wall_clock
+from shared.http.acts import Seen
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.ids import card_digest
@@ -209,19 +211,25 @@ async def post_patron(
 
 
 @router.get("/patrons", tags=["patrons"])
+@shows_patrons
 async def get_patrons(
     card: Annotated[str, Query(min_length=1, max_length=64)],
     caller: DeskOrService,
     db: Db,
     settings: OwnSettings,
+    seen: Seen,
 ) -> PatronPage:
     """Find the patron who has a card; stations and services get a PatronRef."""
     found = await queries.patron_with_card(db, card_digest(card, settings.card_key))
-    return PatronPage(items=[_view(caller).of(*found)] if found else [])
+    if found is None:
+        return PatronPage(items=[])
+    seen.append(found[0].id)
+    return PatronPage(items=[_view(caller).of(*found)])
 
 
 @router.get("/patrons/{patron_id}", tags=["patrons"])
 @refuses(NoSuchPatron)
+@shows_patrons
 async def get_patron(patron_id: PatronId, caller: PatronOrStaff, db: Db) -> PatronOut | PatronRef:
     """Get a patron; services get a PatronRef. An erased patron is not found."""
     if not may_see(caller, patron_id):

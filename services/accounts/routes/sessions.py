@@ -9,6 +9,7 @@ from services.accounts.domain.refusals import (
     AccountDisabled,
     BadCredentials,
     Locked,
+    Refusal,
     SessionEnded,
     StrangersWait,
 )
@@ -22,6 +23,7 @@ from services.accounts.usecases.end_sessions import (
     end_sessions,
 )
 from services.accounts.usecases.log_in import LogIn, log_in
+from services.accounts.usecases.record_log_in import record_failure
 from services.accounts.usecases.renew_session import renew
 from services.accounts.usecases.sign_token import SignedToken
 from shared.assertions import LONGEST
@@ -121,7 +123,11 @@ async def post_session(
         address=client_address(request, settings.service_secret),
         device_token=body.device_token.get_secret_value() if body.device_token else "",
     )
-    return SessionOut.of(await log_in(run, settings, attempt))
+    try:
+        return SessionOut.of(await log_in(run, settings, attempt))
+    except Refusal as refusal:
+        await record_failure(run, attempt.card_digest, attempt.address, refusal)
+        raise
 
 
 @router.post("/sessions/renewal", tags=["sessions"])

@@ -36,4 +36,5 @@ async def add_staff(work: Work, command: AddStaff) -> str:
         pin_hash=command.pin_hash,
     )
     await store.add_cardholders(work, cardholder)
+    work.concern(cardholder.id)
     return cardholder.id

@@ -19,6 +19,7 @@ from services.accounts.usecases.end_sessions import end_all
 from services.accounts.usecases.invite_member import erase_invitations
 from services.accounts.usecases.link_cards import end_links_of_erased
 from services.accounts.usecases.patron_events import record_patron_event
+from shared.audit_trail import Act
 from shared.clock import wall_clock
 from shared.contracts.accounts import PatronErased
 from shared.failpoint import failpoint
@@ -65,6 +66,9 @@ async def erase_settled(run: Run, patron_id: str) -> Patron:
     if begun is not None:
         await _close_borrowing(run, begun)
     failpoint("erasure.closed")
+    if run.origin.act is None:  # the job continues; the request that began was recorded with that
+        act = Act("accounts", ["service"], "erasure continued", [patron_id])
+        run = run.because_of(replace(run.origin, act=act))
     return await run(erase_patron, ErasePatron(patron_id))
 
 

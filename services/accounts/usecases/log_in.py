@@ -12,6 +12,7 @@ from services.accounts.settings import Settings
 from services.accounts.usecases.check_pin import rehashed
 from services.accounts.usecases.confirm_pin import confirm_pin
 from services.accounts.usecases.end_sessions import end
+from services.accounts.usecases.record_log_in import logging_in
 from services.accounts.usecases.sign_session import signed
 from services.accounts.usecases.sign_token import SignedToken
 from shared.ids import new_id
@@ -58,8 +59,7 @@ async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
         raise BadCredentials
     pin_hash = await rehashed(pin, holder.pin_hash)
     lifetime = timedelta(hours=settings.token_hours(holder.role))
-    # Without the request's Idempotency-Key: a repeated login is a new attempt.
-    session = await run.in_steps()(
+    session = await logging_in(run, holder, command.address)(
         open_session,
         OpenSession(holder.id, holder.pin_version, pin_hash, at, at + lifetime),
     )

@@ -25,5 +25,6 @@ async def remove_staff(work: Work, command: RemoveStaff) -> str:
     holders = await store.holders_of_cards(work, [command.card_digest])
     holder = command.by.check_account(holders.get(command.card_digest))
     await store.delete_cardholder(work, holder)
+    work.concern(holder.id)
     await end_all(work, holder.id)
     return holder.id

@@ -19,6 +19,7 @@ from services.circulation.domain.refusals.money import (
 )
 from services.circulation.routes.fields import Id, Line, Today
 from services.circulation.usecases.commands.waive_charge import WaiveCharge, waive_charge
+from shared.audit_trail import shows_patrons
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.contracts.statement import SpanOut
 from shared.http.bodies import Body
@@ -227,6 +228,7 @@ async def post_waiver(
 
 @router.get("/charges/{charge_id}")
 @refuses(NoSuchCharge)
+@shows_patrons
 async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFull:
     """Get a charge with its statement and its ledger."""
     charge = await store.charges.find(db, charge_id)
@@ -237,6 +239,7 @@ async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFu
 
 @router.get("/charges/{charge_id}/statement")
 @refuses(NoSuchCharge)
+@shows_patrons
 async def get_charge_statement(charge_id: Id, caller: PatronOrStaff, db: Db) -> StatementOut:
     """Get a fine's statement as it was assessed or last recalculated.
 
@@ -255,6 +258,7 @@ async def get_my_charges(caller: Patron, db: Db, page: PageQuery) -> ChargePage:
 
 
 @router.get("/patrons/{patron_id}/charges")
+@shows_patrons
 async def get_charges(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) -> ChargePage:
     """List a patron's charges, for staff."""
     return await _charges_of(db, patron_id, page)

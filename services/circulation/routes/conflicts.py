@@ -14,6 +14,7 @@ from services.circulation.usecases.commands.resolve_conflict import (
     ResolveConflict,
     resolve_conflict,
 )
+from shared.audit_trail import shows_patrons
 from shared.auth import Staff
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
@@ -82,6 +83,7 @@ class ConflictPage(BaseModel):
 
 
 @router.get("/offline-conflicts")
+@shows_patrons
 async def get_conflicts(
     _caller: Staff,
     db: Db,

@@ -26,6 +26,7 @@ from services.circulation.routes.patrons import ask_for_patron
 from services.circulation.usecases.commands.amend_hold import AmendHold, amend_hold
 from services.circulation.usecases.commands.cancel_hold import CancelHold, cancel_hold
 from services.circulation.usecases.commands.place_hold import PlaceHold, QueuedHold, place_hold
+from shared.audit_trail import shows_patrons
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Run
@@ -250,6 +251,7 @@ async def get_my_holds(caller: Patron, db: Db) -> HoldList:
 
 @router.get("/holds/{hold_id}")
 @refuses(NoSuchHold)
+@shows_patrons
 async def get_hold(hold_id: Id, caller: PatronOrStaff, db: Db) -> HoldOut:
     """Get a hold with its position."""
     hold = await store.holds.find(db, hold_id)
@@ -259,6 +261,7 @@ async def get_hold(hold_id: Id, caller: PatronOrStaff, db: Db) -> HoldOut:
 
 
 @router.get("/holds")
+@shows_patrons
 async def get_holds(
     _caller: Staff,
     db: Db,
@@ -273,6 +276,7 @@ async def get_holds(
 
 
 @router.get("/titles/{title_id}/holds")
+@shows_patrons
 async def get_queue(title_id: Id, _caller: Staff, db: Db, page: PageQuery) -> HoldPage:
     """List a title's open holds in queue order, including those with a copy assigned."""
     after = int(page.after) if page.after and page.after.isdecimal() else 0
@@ -281,6 +285,7 @@ async def get_queue(title_id: Id, _caller: Staff, db: Db, page: PageQuery) -> Ho
 
 
 @router.get("/holds/shelves/{branch}")
+@shows_patrons
 async def get_shelf(branch: Id, _caller: Staff, db: Db, page: PageQuery) -> HoldPage:
     """List the holds that are ready to be collected at a branch."""
     found = await store.holds.find_shelf(db, branch, page.limit, page.after)

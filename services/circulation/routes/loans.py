@@ -25,6 +25,7 @@ from services.circulation.usecases.commands.claim_returned import ClaimReturned,
 from services.circulation.usecases.commands.declare_lost import DeclareLost, Loss, declare_lost
 from services.circulation.usecases.commands.reject_claim import RejectClaim, reject_claim
 from shared import auth
+from shared.audit_trail import shows_patrons
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Run
@@ -221,6 +222,7 @@ async def delete_claim(loan_id: Id, _caller: Staff, run: Run) -> LoanOut:
 
 
 @router.get("/loans")
+@shows_patrons
 async def get_loans(
     _caller: Staff,
     db: Db,
@@ -246,6 +248,7 @@ async def get_my_loans(caller: Patron, db: Db, page: PageQuery, today: Today) ->
 
 @router.get("/loans/{loan_id}")
 @refuses(NoSuchLoan)
+@shows_patrons
 async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db, today: Today) -> LoanOut:
     """Get a loan with every move of its due date."""
     loan = await _loan(db, loan_id, caller)
@@ -254,6 +257,7 @@ async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db, today: Today) -> 
 
 @router.get("/loans/{loan_id}/fine-statement")
 @refuses(NoSuchLoan)
+@shows_patrons
 async def get_fine_statement(
     loan_id: Id, caller: PatronOrStaff, db: Db, today: Today, as_of: Day | None = None
 ) -> FineStatementOut:

@@ -23,6 +23,7 @@ from services.circulation.usecases.commands.begin_payment import BeginPayment
 from services.circulation.usecases.commands.begin_refund import BeginRefund
 from services.circulation.usecases.workflows.pay_charges import pay_charges
 from services.circulation.usecases.workflows.refund_charge import refund_charge
+from shared.audit_trail import shows_patrons
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
@@ -119,6 +120,7 @@ async def post_payment(
 
 @router.get("/payments/{payment_id}")
 @refuses(NoSuchPayment)
+@shows_patrons
 async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentOut:
     """Get a payment."""
     payment = await store.payments.find(db, payment_id)

@@ -34,6 +34,7 @@ from services.circulation.usecases.commands.withdraw_suspension import (
     WithdrawSuspension,
     withdraw_suspension,
 )
+from shared.audit_trail import shows_patrons
 from shared.auth import Staff, StaffOrService
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Preview, Run
@@ -201,6 +202,7 @@ async def get_suspensions(_caller: StaffOrService, db: Db) -> SuspensionList:
 
 @router.get("/fine-suspensions/{suspension_id}/patrons")
 @refuses(NoSuchSuspension)
+@shows_patrons
 async def get_concerned_patrons(
     suspension_id: Id, _caller: StaffOrService, run: Run, page: PageQuery
 ) -> ConcernedPatronPage:

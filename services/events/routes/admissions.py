@@ -28,6 +28,7 @@ from services.events.usecases.withdraw_application import (
     WithdrawApplication,
     withdraw_application,
 )
+from shared.audit_trail import shows_patrons
 from shared.auth import Patron, Staff
 from shared.http.bodies import Body
 from shared.http.dependencies import BusinessTime, Db, Run
@@ -221,6 +222,7 @@ async def post_posted_application(
 
 @router.get("/study-seasons/{season_id}/applications")
 @refuses(NoSuchSeason)
+@shows_patrons
 async def get_applications(
     season_id: SeasonId, caller: Staff, db: Db, page: PageQuery
 ) -> FiledPage:

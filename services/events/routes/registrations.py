@@ -27,6 +27,7 @@ from services.events.usecases.withdraw_registration import (
     WithdrawRegistration,
     withdraw_registration,
 )
+from shared.audit_trail import shows_patrons
 from shared.auth import Patron, StaffOrService
 from shared.clock import library_day
 from shared.http.dependencies import BusinessTime, Db, Run
@@ -159,6 +160,7 @@ async def get_registration(activity_id: ActivityId, caller: Patron, db: Db) -> O
 
 @router.get("/activities/{activity_id}/registrations")
 @refuses(NoSuchActivity)
+@shows_patrons
 async def get_registrations(
     activity_id: ActivityId, caller: StaffOrService, db: Db, page: PageQuery
 ) -> RegistrationPage:

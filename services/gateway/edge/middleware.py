@@ -21,6 +21,7 @@ from services.gateway.web.renewal import RenewSession
 from services.gateway.web.uploads import has_files
 from services.gateway.web.visit import MOST_FILES
 from services.uploads import is_upload, largest_body
+from shared.http.acts import CAME_FROM
 from shared.http.client_address import HEADER
 from shared.http.problems import OTHER_TYPE, problem
 from shared.http.service import MAX_BODY
@@ -37,7 +38,7 @@ AMBIGUOUS = PlainProblem("ambiguous", 400)
 
 _ONCE = {b"host", b"content-length", b"authorization", b"content-type"}
 """Headers that must not occur twice: the next server might use the other value."""
-_BETWEEN_SERVICES = {b"carrel-changes", HEADER.encode()}
+_BETWEEN_SERVICES = {b"carrel-changes", HEADER.encode(), CAME_FROM.encode()}
 """Headers that services send to each other; those of clients are dropped."""
 
 _SECURITY = {

@@ -24,8 +24,9 @@ from services.gateway.edge.liveness import UNANSWERED, Liveness
 from services.gateway.views.own_writes import FOLLOWS, OwnWrites
 from services.registry import OWNERS, SERVICES
 from shared.auth import Verifier, token_of
+from shared.http.acts import CAME_FROM, came_from
 from shared.http.client_address import HEADER, client_header
-from shared.http.operations import JOBS
+from shared.http.operations import AUDIT_TRAIL, JOBS
 from shared.http.problems import unavailable
 from shared.owners import OwnerAway, Owners, asking
 from shared.settings import Settings
@@ -43,6 +44,7 @@ PROBE_SECONDS = 1.0
 _OWNER_BY_PREFIX = {
     **{prefix: service.name for service in SERVICES for prefix in service.prefixes},
     **{f"{JOBS}{owner}": owner for owner in OWNERS},
+    **{f"{AUDIT_TRAIL}{owner}": owner for owner in OWNERS},
 }
 """The owner of each forwarded prefix; the longest that matches a path decides."""
 
@@ -174,6 +176,7 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
     headers = {name: request.headers[name] for name in names if name in request.headers}
     if "authorization" in headers and _session_has_ended(request):
         del headers["authorization"]  # the owner would accept the token until it expires
+    headers[CAME_FROM] = came_from(request)
     if request.method != "GET":
         headers["carrel-changes"] = "1"
     if request.client and request.url.path == settings.issuer.log_in:

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.web import (
     account,
     activities,
+    audit_trail,
     bank,
     branches,
     calendar,
@@ -73,7 +74,7 @@ ROUTERS = tuple(
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
         *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure, guests),
-        *(calendar, family, desk_family, staff),
+        *(calendar, family, desk_family, staff, audit_trail),
     )
 )
 

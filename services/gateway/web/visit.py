@@ -75,7 +75,11 @@ DESK_PAGES = (
 )
 TRACER_PAGES = (("/tracing", marked("Contact tracing")),)
 ADMINISTRATOR_PAGES = (("/desk/staff", marked("Staff accounts")),)
-OVERSEER_PAGES = (("/tracing/looks", marked("Looks at visits")), *ADMINISTRATOR_PAGES)
+OVERSEER_PAGES = (
+    ("/tracing/looks", marked("Looks at visits")),
+    ("/audit-trail", marked("Audit trail")),
+    *ADMINISTRATOR_PAGES,
+)
 OPEN_PAGES = (
     ("/catalogue", marked("Catalogue")),
     ("/activities", marked("Activities")),

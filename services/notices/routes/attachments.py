@@ -24,6 +24,7 @@ from services.notices.routes.enquiry_models import FileOut
 from services.notices.routes.fields import Id
 from services.notices.usecases.upload_attachment import UploadAttachment, upload_attachment
 from services.settings import MOST_ATTACHMENT_BYTES
+from shared.audit_trail import shows_patrons
 from shared.auth import PatronOrStaff
 from shared.http.dependencies import Db, Run
 from shared.http.problems import TOO_LARGE
@@ -80,6 +81,7 @@ FILE: dict[int | str, dict[str, Any]] = {
 
 @router.get("/attachments/{attachment_id}", response_class=Response, responses=FILE)
 @refuses(NoSuchAttachment)
+@shows_patrons
 async def get_attachment(attachment_id: Id, caller: PatronOrStaff, db: Db) -> Response:
     """Download a file of a question: the patron's who asked it, or one's own."""
     attachment, content = await attachment_with_content(db, attachment_id, caller)

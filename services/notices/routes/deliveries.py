@@ -11,6 +11,7 @@ from services.notices.domain.refusals import BadCursor
 from services.notices.queries.deliveries import page_of_deliveries
 from services.notices.routes.fields import Id
 from services.notices.settings import Settings
+from shared.audit_trail import shows_patrons
 from shared.auth import Staff
 from shared.http.dependencies import Db
 from shared.http.paging import PageQuery
@@ -95,6 +96,7 @@ async def get_channels(settings: Annotated[Settings, Depends(_settings)]) -> Cha
 
 @router.get("/deliveries")
 @refuses(BadCursor)
+@shows_patrons
 async def get_deliveries(
     caller: Staff,
     db: Db,

@@ -45,6 +45,7 @@ from services.notices.usecases.merge_enquiry import MergeEnquiry, merge_enquiry
 from services.notices.usecases.note_on_enquiry import NoteOnEnquiry, note_on_enquiry
 from services.notices.usecases.open_enquiry import OpenEnquiry, open_enquiry
 from services.notices.usecases.reply_to_enquiry import ReplyToEnquiry, reply_to_enquiry
+from shared.audit_trail import shows_patrons
 from shared.auth import Caller, Patron, PatronOrStaff, Staff
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery
@@ -74,6 +75,7 @@ async def get_own_enquiries(caller: Patron, db: Db, page: PageQuery) -> EnquiryP
 
 @router.get("/enquiries")
 @refuses(BadCursor, NoSuchEnquiry)
+@shows_patrons
 async def get_enquiries(
     caller: Staff,
     db: Db,
@@ -119,6 +121,7 @@ async def get_figures(caller: Staff, db: Db, now: BusinessTime) -> FiguresOut:
 
 @router.get("/enquiries/{enquiry_id}")
 @refuses(NoSuchEnquiry)
+@shows_patrons
 async def get_enquiry(enquiry_id: Id, caller: PatronOrStaff, db: Db) -> ThreadOut:
     """Show a question with its messages; the notes only to staff."""
     return ThreadOut.of_thread(await enquiries.thread_of(db, enquiry_id, caller), caller)

@@ -17,6 +17,7 @@ from services.notices.queries.visits import SeenVisit, page_of_looks, visits_of_
 from services.notices.routes.fields import Code, Line
 from services.notices.settings import settings_of
 from services.notices.usecases.record_look import RecordLook, record_look
+from shared.audit_trail import shows_patrons
 from shared.auth import Ops, Tracer
 from shared.http.bodies import Body
 from shared.http.dependencies import BusinessTime, Db, Run
@@ -155,6 +156,7 @@ async def post_tracing(
 
 
 @router.get("/tracings")
+@shows_patrons
 async def get_tracings(caller: Ops, db: Db, page: PageQuery) -> LookPage:
     """List all looks at visits, the newest first: who looked, when, where and why."""
     found = await page_of_looks(db, page)

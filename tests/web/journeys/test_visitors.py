@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web import check_in, tracing
+from services.gateway.web import audit_trail, check_in, tracing
 from services.gateway.web.desk import visitors
 from services.gateway.web.languages import LANGUAGES as LANGUAGES_OF_PAGES
 from tests.web.browser import Watch, Windows
@@ -14,7 +14,7 @@ from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(check_in.router, visitors.router, tracing.router)
+ROUTES = routes_of(check_in.router, visitors.router, tracing.router, audit_trail.router)
 
 
 @EACH_WAY
@@ -132,6 +132,15 @@ async def test_a_tracer_looks_for_visitors_and_an_operator_sees_it(
     await expect(page.locator("h1")).to_have_text(reader.say("Looks at visits"))
     row = page.get_by_role("row", name="A. tracer").filter(has_text=case)
     await expect(row).to_contain_text("A visitor has fallen ill")
+    await expect(page.get_by_text("Ng Ka-yi")).to_have_count(0)
+
+    # The audit trail has the librarian's registration of the visitor, and no name.
+    await reader.follow("Audit trail")
+    await expect(page.locator("h1")).to_have_text(reader.say("Audit trail"))
+    await reader.choose("#service", "notices")
+    await reader.fill("#about", place)
+    await reader.press("Show")
+    await expect(page.get_by_text("POST /v1/branches/{code}/visits")).to_have_count(1)
     await expect(page.get_by_text("Ng Ka-yi")).to_have_count(0)
     await left(reader)
 

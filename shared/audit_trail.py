@@ -1,0 +1,174 @@
+"""The audit trail of a service: who of staff, stations, operators and services did what.
+
+An entry names people and things by their ids only. A command's entry is stored in the transaction
+of its change (`shared/unit_of_work.py`); `shared/audit_seals.py` makes a later change visible.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from shared.clock import wall_clock
+from shared.contracts import Event
+from shared.ids import new_id
+from shared.mongo import ClientSession, Database, Document, Indexes
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+TRAIL = "audit_trail"
+SEALS = "audit_seals"
+RECORDED_ROLES = frozenset({"staff", "station", "tracer", "ops", "service"})
+"""Roles whose commands are recorded: all but that of a patron."""
+LOOKING_ROLES = RECORDED_ROLES - {"service"}
+"""Roles whose looks at patrons are recorded. Services read all the time, and show nobody."""
+MOST_OBJECTS = 100
+"""Number of objects that an entry names."""
+ADDRESS_BITS = {4: 24, 6: 48}
+"""Leading bits that are kept of an address, by its version."""
+
+INDEXES: Indexes = {
+    TRAIL: [
+        IndexModel([("pending", ASCENDING)], sparse=True),
+        IndexModel([("seal", ASCENDING)], sparse=True),
+        IndexModel([("by", ASCENDING), ("_id", DESCENDING)]),
+        IndexModel([("objects", ASCENDING), ("_id", DESCENDING)]),
+    ],
+    SEALS: [IndexModel([("at", ASCENDING), ("_id", ASCENDING)])],
+}
+
+
+@dataclass
+class Act:
+    """An act of somebody whose acts are recorded; `recorded` once its entry is stored."""
+
+    by: str
+    """Id of the account; of a service its name; empty if it is not known."""
+    roles: Sequence[str]
+    act: str
+    """Method and route, such as `POST /v1/loans/{loan_id}/loss`, or words for other acts."""
+    objects: Sequence[str] = ()
+    """Ids of the things that the act is about, and of the patrons to whom these belong."""
+    address: str = ""
+    """Network from which the request came, without its last part; empty: not by HTTP."""
+    correlation_id: str = ""
+    id: str = field(default_factory=new_id)
+    recorded: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the trail, as it is read."""
+
+    id: str
+    at: datetime
+    by: str
+    roles: list[str]
+    act: str
+    objects: list[str]
+    address: str
+    correlation_id: str
+    seal: int | None
+    """Number of the seal that lists it; None: it waits for one."""
+
+
+@dataclass(frozen=True)
+class EntryQuery:
+    """The entries that are asked for; an empty text means all."""
+
+    by: str = ""
+    about: str = ""
+    """Id of an object."""
+    since: datetime | None = None
+    after: str | None = None
+    """Id of an entry: only older ones."""
+    limit: int = 50
+
+
+async def record(
+    database: Database, act: Act, more: Iterable[str] = (), session: ClientSession | None = None
+) -> None:
+    """Store the entry of an act, which is also about the objects in `more`.
+
+    The caller marks the act as recorded once it is certain, which in a transaction is later.
+    """
+    objects = dict.fromkeys(one for one in (*act.objects, *more) if one)
+    entry: Document = {
+        "_id": act.id,
+        "at": wall_clock(),
+        "by": act.by,
+        "roles": sorted(act.roles),
+        "act": act.act,
+        "objects": list(objects)[:MOST_OBJECTS],
+        "address": act.address,
+        "correlation_id": act.correlation_id,
+        "pending": True,
+    }
+    await database[TRAIL].insert_one(entry, session=session)
+
+
+def named_by(events: Sequence[Event]) -> list[str]:
+    """Return the ids of what events are about: resources, and the patrons to whom they belong."""
+    return [one for event in events for one in (event.subject, event.key)]
+
+
+async def find_entries(database: Database, query: EntryQuery) -> list[Entry]:
+    """Return the entries that match, the newest first."""
+    where: dict[str, Any] = {}
+    if query.by:
+        where["by"] = query.by
+    if query.about:
+        where["objects"] = query.about
+    if query.since:
+        where["at"] = {"$gte": query.since}
+    if query.after:
+        where["_id"] = {"$lt": query.after}
+    found = database[TRAIL].find(where).sort("_id", DESCENDING).limit(query.limit)
+    return [entry_of(document) async for document in found]
+
+
+def entry_of(document: Mapping[str, Any]) -> Entry:
+    """Return the entry in a document."""
+    return Entry(
+        id=document["_id"],
+        at=document["at"],
+        by=document["by"],
+        roles=document["roles"],
+        act=document["act"],
+        objects=document["objects"],
+        address=document["address"],
+        correlation_id=document["correlation_id"],
+        seal=document.get("seal"),
+    )
+
+
+def network_of(address: str) -> str:
+    """Return the network of an address, such as `203.0.113.0/24`; empty if it is not an address.
+
+    The part of the address that tells apart the machines of one network is left out.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    bits = ADDRESS_BITS[parsed.version]
+    return str(ipaddress.ip_network(f"{parsed}/{bits}", strict=False))
+
+
+_shows_patrons: set[Callable[..., Any]] = set()
+
+
+def shows_patrons(route: C) -> C:
+    """Declare that a route for reading shows data of patrons: each look by staff is recorded."""
+    _shows_patrons.add(route)
+    return route
+
+
+def is_look(route: Callable[..., Any] | None) -> bool:
+    """Return whether a route was declared with `shows_patrons`."""
+    return route in _shows_patrons

@@ -1,0 +1,84 @@
+"""The acts of callers whose acts are recorded, as the audit trail names them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+from fastapi import Depends, Request
+from starlette.types import Scope
+
+from shared.audit_trail import LOOKING_ROLES, RECORDED_ROLES, Act, is_look, network_of
+from shared.ids import time_of
+from shared.telemetry import route_of
+
+CAME_FROM = "carrel-from"
+"""Header in which the gateway tells the network of the client."""
+READS = frozenset({"GET", "HEAD"})
+_OF_PATRONS = ("patron", "patron_id")
+"""Parameters of paths and queries that name a patron."""
+_TRUE = ("true", "True", "1", "yes", "on", "t", "y")
+
+
+def act_of(scope: Scope) -> Act | None:
+    """Return the act of a request; None if acts of its caller, or reads of its route, are not.
+
+    It is the same object for one request. Call it once the caller is known.
+    """
+    state = scope["state"]
+    caller = state.get("caller")
+    if caller is None:
+        return None
+    reads = scope["method"] in READS
+    if not caller.roles & (LOOKING_ROLES if reads else RECORDED_ROLES):
+        return None
+    if reads and not is_look(scope.get("endpoint")):
+        return None
+    if "act" not in state:
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        preview = " (preview)" if query.get("preview", ["false"])[-1] in _TRUE else ""
+        state["act"] = Act(
+            by=caller.id,
+            roles=sorted(caller.roles),
+            act=f"{scope['method']} {route_of(scope)}{preview}",
+            objects=_named(scope.get("path_params", {}), query),
+            address=_came_from(scope),
+            correlation_id=scope["carrel.request_id"],
+        )
+    act: Act = state["act"]
+    return act
+
+
+def _named(path: Mapping[str, Any], query: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the ids in a path, and those of patrons in a query.
+
+    Somebody may have typed a name or a card number where the id of a patron belongs.
+    """
+    given = [(name, str(value)) for name, value in path.items()]
+    given += [(name, value) for name in _OF_PATRONS for value in query.get(name, ())]
+    return [value for name, value in given if name not in _OF_PATRONS or time_of(value)]
+
+
+def came_from(request: Request) -> str:
+    """Return the network from which a request came."""
+    return _came_from(request.scope)
+
+
+def _came_from(scope: Scope) -> str:
+    """Return the client's network: the gateway tells it, else it is that of the connection."""
+    told: bytes | None = next(
+        (value for name, value in scope["headers"] if name == CAME_FROM.encode()), None
+    )
+    if told is not None:
+        return network_of(told.decode("latin-1").partition("/")[0])
+    client = scope.get("client")
+    return network_of(client[0]) if client else ""
+
+
+async def _seen(request: Request) -> list[str]:
+    seen: list[str] = []
+    request.state.seen = seen
+    return seen
+
+
+Seen = Annotated[list[str], Depends(_seen)]
+"""Ids of patrons whom a route shows, if its path and its query do not name them."""

@@ -1,0 +1,159 @@
+"""The audit trail of accounts: commands, looks and log-ins, with ids only."""
+
+from typing import Any
+
+from bson import json_util
+
+from shared.mongo import Database
+from tests.accounts.people import MEI, OPS, SERVICE, STAFF, STATION, logged_in, registered
+from tests.circulation.desk import Desk
+from tests.support import Answer, Api, token
+
+FROM = "203.0.113.77"
+
+
+async def entries(api: Api, **query: Any) -> list[dict[str, Any]]:
+    database: Database = api.app.state.database
+    return [one async for one in database.audit_trail.find(query).sort("_id", 1)]
+
+
+async def of(api: Api, answer: Answer) -> list[tuple[str, list[str], str, list[str]]]:
+    """Return who did what and about what in one request, by its trail."""
+    found = await entries(api, correlation_id=answer.headers["x-request-id"])
+    return [(one["by"], one["roles"], one["act"], one["objects"]) for one in found]
+
+
+async def test_a_command_is_recorded_with_its_actor_and_object(api: Api) -> None:
+    came = {"X-Request-Id": "request-7", "Carrel-From": FROM}
+    answer = await api.post("/v1/patrons", MEI, as_=STAFF, headers=came)
+    patron = answer.json()["id"]
+    assert await of(api, answer) == [("staff-1", ["staff"], "POST /v1/patrons", [patron])]
+    [entry] = await entries(api)
+    assert (entry["correlation_id"], entry["address"]) == ("request-7", "203.0.113.0/24")
+
+    answer = await api.post(f"/v1/patrons/{patron}/block", {"reason": "Card found"}, as_=STAFF)
+    block = "POST /v1/patrons/{patron_id}/block"
+    assert await of(api, answer) == [("staff-1", ["staff"], block, [patron])]
+
+
+async def test_a_refused_command_leaves_no_entry(api: Api) -> None:
+    await registered(api)
+    answer = await api.post("/v1/patrons", MEI, as_=STAFF)
+    assert answer.status == 409
+    assert await of(api, answer) == []
+
+
+async def test_the_commands_of_patrons_are_not_recorded(api: Api) -> None:
+    patron = (await registered(api))["id"]
+    mei = token(patron)
+    answer = await api.patch("/v1/me/preferences", {"language": "en"}, as_=mei)
+    assert answer.status == 200, answer.body
+    assert await of(api, answer) == []
+    seen = await api.get(f"/v1/patrons/{patron}", as_=mei)
+    assert await of(api, seen) == []
+
+
+async def test_each_look_at_a_patron_is_recorded(api: Api) -> None:
+    patron = (await registered(api))["id"]
+    seen = await api.get(f"/v1/patrons/{patron}", as_=STAFF)
+    look = "GET /v1/patrons/{patron_id}"
+    assert await of(api, seen) == [("staff-1", ["staff"], look, [patron])]
+
+    for as_, who, role in ((STAFF, "staff-1", "staff"), (STATION, "station-1", "station")):
+        by_card = await api.get("/v1/patrons?card=HK0001A", as_=as_)
+        assert await of(api, by_card) == [(who, [role], "GET /v1/patrons", [patron])]
+
+    nobody = await api.get("/v1/patrons?card=HK9999Z", as_=STAFF)
+    assert await of(api, nobody) == [("staff-1", ["staff"], "GET /v1/patrons", [])]
+    unknown = await api.get("/v1/patrons/nobody", as_=STAFF)
+    assert (unknown.status, await of(api, unknown)) == (404, [])
+    typed = await api.get("/v1/patrons?card=HK9999Z&patron=Chan", as_=STAFF)
+    assert await of(api, typed) == [("staff-1", ["staff"], "GET /v1/patrons", [])]
+    by_service = await api.get(f"/v1/patrons/{patron}", as_=SERVICE)
+    assert (by_service.status, await of(api, by_service)) == (200, [])
+
+
+async def test_a_look_that_cannot_be_recorded_shows_nothing(api: Api) -> None:
+    patron = (await registered(api))["id"]
+    await api.app.state.database.command(
+        {"collMod": "audit_trail", "validator": {"never": "true"}, "validationLevel": "strict"}
+    )
+    try:
+        answer = await api.get(f"/v1/patrons/{patron}", as_=STAFF)
+    finally:
+        await api.app.state.database.command({"collMod": "audit_trail", "validator": {}})
+    assert (answer.status, answer.json()["code"]) == (503, "unavailable")
+    assert str(MEI["name"]) not in answer.body.decode()
+
+
+async def test_failed_log_ins_are_recorded(api: Api) -> None:
+    patron = (await registered(api))["id"]
+    came = {"Carrel-From": FROM}
+    wrong = {"card_number": "HK0001A", "pin": "000000"}
+    answer = await api.post("/v1/sessions", wrong, headers=came)
+    failed = "POST /v1/sessions (bad-credentials)"
+    assert answer.status == 401
+    assert await of(api, answer) == [(patron, ["patron"], failed, [])]
+    assert (await entries(api, act=failed))[0]["address"] == "203.0.113.0/24"
+    nobody = await api.post("/v1/sessions", {**wrong, "card_number": "HK9999Z"})
+    assert await of(api, nobody) == [("", [], failed, [])]
+    for _ in range(10):
+        locked = await api.post("/v1/sessions", wrong)
+    assert await of(api, locked) == [(patron, ["patron"], "POST /v1/sessions (locked)", [])]
+
+
+async def test_log_ins_of_staff_are_recorded_and_those_of_patrons_are_not(api: Api) -> None:
+    account = {"card_number": "LIB-7", "pin": "271828", "name": "Wong Siu-ming", "role": "staff"}
+    made = await api.post("/v1/staff", account, as_=OPS)
+    staff = made.json()["id"]
+    assert await of(api, made) == [("ops-1", ["ops"], "POST /v1/staff", [staff])]
+    card = {name: account[name] for name in ("card_number", "pin")}
+    answer = await api.post("/v1/sessions", card)
+    [entry] = await of(api, answer)
+    assert entry[:3] == (staff, ["staff"], "POST /v1/sessions")
+
+    await registered(api)
+    before = len(await entries(api))
+    await logged_in(api)
+    assert len(await entries(api)) == before
+
+
+async def test_entries_about_an_erased_patron_hold_ids_only(api: Api, lending: Desk) -> None:
+    patron = (await registered(api))["id"]
+    await lending.patron(patron)
+    await api.get("/v1/patrons?card=HK0001A", as_=STAFF)
+    await api.patch(f"/v1/patrons/{patron}", {"name": "Chan Mei-yan"}, as_=STAFF)
+    await api.post("/v1/sessions", {"card_number": "HK0001A", "pin": "000000"})
+    erased = await api.delete(f"/v1/patrons/{patron}", as_=STAFF)
+    assert erased.status == 200, erased.body
+    erasure = "DELETE /v1/patrons/{patron_id}"
+    assert await of(api, erased) == [("staff-1", ["staff"], erasure, [patron])]
+
+    trail = json_util.dumps(await entries(api), ensure_ascii=False)
+    assert trail.count(patron) >= 5
+    told = ("HK0001A", "hk0001a", "Chan", "mei@example.org", "2921 0388", "27-18-28")
+    assert [one for one in told if one in trail] == []
+
+
+async def test_operators_read_the_trail_and_are_recorded(api: Api) -> None:
+    patron = (await registered(api))["id"]
+    await api.get(f"/v1/patrons/{patron}", as_=STAFF)
+    await api.post(f"/v1/patrons/{patron}/block", {"reason": "Card found"}, as_=STAFF)
+    path = "/v1/ops/audit-trail/accounts"
+    answer = await api.get(f"{path}?about={patron}", as_=OPS)
+    acts = [one["act"] for one in answer.json()["items"]]
+    assert acts == [
+        "POST /v1/patrons/{patron_id}/block",
+        "GET /v1/patrons/{patron_id}",
+        "POST /v1/patrons",
+    ]
+    assert await of(api, answer) == [("ops-1", ["ops"], f"GET {path}", [])]
+
+    first = (await api.get(f"{path}?by=staff-1&limit=2", as_=OPS)).json()
+    rest = (await api.get(f"{path}?by=staff-1&limit=2&after={first['next']}", as_=OPS)).json()
+    assert [one["act"] for one in [*first["items"], *rest["items"]]] == acts
+    assert rest["next"] is None
+    later = await api.get(f"{path}?since=2100-01-01T00:00:00Z", as_=OPS)
+    assert later.json()["items"] == []
+    for other in (STAFF, STATION, SERVICE, token(patron)):
+        assert (await api.get(path, as_=other)).status == 403

@@ -1,0 +1,82 @@
+"""`carrel audit-trail`: what was recorded, and the proof that nothing is missing."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ops.audit.trails import check_trails
+from ops.direct import add_account, indexes_of
+from services.accounts.settings import Settings
+from services.registry import NAMES
+from shared.audit_seals import seal, sealing_key
+from shared.mongo import Client, Database, ensure_indexes
+from tests.ops.command import carrel
+from tests.support import patient_client
+
+CARD_KEY = "the card key of these tests, another"
+KEY = sealing_key(CARD_KEY)
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str) -> Settings:
+    return Settings(
+        mongo_url=mongo_url, database_prefix=database, kafka="127.0.0.1:9", card_key=CARD_KEY
+    )
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[Client]:
+    found = patient_client(settings.mongo_url)
+    for service in NAMES:
+        store = found[f"{settings.database_prefix}_{service}"]
+        await ensure_indexes(store, indexes_of(service, settings))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+async def accounts(client: Client, settings: Settings) -> Database:
+    return client[f"{settings.database_prefix}_accounts"]
+
+
+async def test_commands_on_the_database_are_recorded_and_listed(
+    settings: Settings, accounts: Database
+) -> None:
+    first = await add_account(settings, "op-1", "27-18-28", "Ho", "ops")
+    await add_account(settings, "op-2", "27-18-28", "Ma", "ops")
+    listed = (await carrel(settings, "audit-trail", "--json")).json()["entries"]
+    assert [(one["service"], one["act"], one["roles"]) for one in listed] == [
+        ("accounts", "carrel staff add", ["ops"]),
+        ("accounts", "carrel staff add", ["ops"]),
+    ]
+    assert listed[0]["by"].startswith("carrel: ")
+    about = await carrel(settings, "audit-trail", "--object", first, "--json")
+    assert [one["objects"] for one in about.json()["entries"]] == [[first]]
+    by = await carrel(settings, "audit-trail", "--actor", "nobody", "--json")
+    assert by.json()["entries"] == []
+    later = await carrel(settings, "audit-trail", "--since", "2100-01-01", "--json")
+    assert later.json()["entries"] == []
+    other = await carrel(settings, "audit-trail", "--service", "notices", "--json")
+    assert other.json()["entries"] == []
+    assert "carrel staff add" in (await carrel(settings, "audit-trail", COLUMNS="200")).out
+
+
+async def test_a_removed_entry_is_found_by_the_command_and_by_the_doctor(
+    settings: Settings, client: Client, accounts: Database
+) -> None:
+    await add_account(settings, "op-1", "27-18-28", "Ho", "ops")
+    assert await seal(accounts, KEY) == 1
+    whole = await carrel(settings, "audit-trail", "--verify", "--json")
+    assert whole.code == 0
+    trail = next(one for one in whole.json()["trails"] if one["service"] == "accounts")
+    assert (trail["entries"], trail["last"], trail["faults"]) == (1, 1, [])
+    assert (await check_trails(client, settings)).level == "ok"
+
+    [entry] = [one async for one in accounts.audit_trail.find()]
+    await accounts.audit_trail.delete_one({"_id": entry["_id"]})
+    ran = await carrel(settings, "audit-trail", "--verify", COLUMNS="200")
+    assert ran.code == 1
+    assert f"accounts: entry {entry['_id']} of seal 1 is missing" in ran.out
+    found = await check_trails(client, settings)
+    assert (found.check, found.level) == ("audit trails", "fail")
+    assert "seal 1 is missing" in found.found
