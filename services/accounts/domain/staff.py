@@ -45,7 +45,7 @@ class Manager:
     account_id: str
     """Empty: an operator who works on the database, without an account."""
     rights: frozenset[str]
-    """Of those in shared/rights.py."""
+    """Rights of shared/rights.py."""
 
     @property
     def roles(self) -> frozenset[StaffRole]:
