@@ -438,7 +438,8 @@ async def test_a_registered_activity_is_shown_until_it_is_over(
         registered = {"activity_id": "full", "patron_id": who, "state": "waitlisted", "turn": turn}
         await hear(samples.registration(waits, 1, f"wait-{turn}", **registered))
     await hear(samples.activity("talk-1", starts_at="2021-02-12T19:00:00+08:00"))
-    there: dict[str, Any] = {"venue": "Hall", "branch": "HKCL"}
+    wordings = {"zh-Hant": {"title": "講座", "venue": "演講廳"}}
+    there: dict[str, Any] = {"venue": "Hall", "branch": "HKCL", "wordings": wordings}
     await hear(samples.activity("full", starts_at="2021-02-11T10:00:00+08:00", **there))
     starts_at, ends_at = "2021-02-09T10:00:00+08:00", "2021-02-09T23:59:00+08:00"
     await hear(samples.activity("over", starts_at=starts_at, ends_at=ends_at))
@@ -461,6 +462,7 @@ async def test_a_registered_activity_is_shown_until_it_is_over(
         row = (await api.get("/v1/me", as_=PATRON, at=BEFORE_DUE)).json()["activities"][0]
         assert row["starts_at"] == "2021-02-11T02:00:00Z"
         assert (row["venue"], row["branch"]) == ("Hall", "HKCL")
+        assert row["wordings"] == wordings
         left = {"activity_id": "full", "patron_id": "patron-7", "state": "cancelled", "turn": 1}
         await hear(samples.registration(events.RegistrationCancelled, 2, "wait-1", **left))
         await hear(
@@ -486,7 +488,11 @@ async def test_my_info_shows_the_branches_and_activities_that_the_patron_follows
     await hear(samples.preferences(1, followed_branches=("HKCL", "STPL"), activity_types=("talk",)))
     await hear(samples.branch(notices.BranchRegistered, 1, "HKCL", name="Central Library"))
     for event in (
-        samples.activity("later", starts_at="2021-03-01T10:00:00+08:00"),
+        samples.activity(
+            "later",
+            starts_at="2021-03-01T10:00:00+08:00",
+            wordings={"zh-Hans": {"title": "以后"}},
+        ),
         samples.activity("this-morning", starts_at="2021-02-10T09:00:00+08:00"),
         samples.activity(
             "goes-on",
@@ -500,7 +506,12 @@ async def test_my_info_shows_the_branches_and_activities_that_the_patron_follows
             "cancelled", 2, kind=events.ActivityCancelled, cancelled=True, reason="Typhoon"
         ),
         samples.notice("both", branches=("HKCL", "STPL", "HHM"), date=date(2021, 2, 2)),
-        samples.notice("all", branches=(), date=date(2021, 2, 5)),
+        samples.notice(
+            "all",
+            branches=(),
+            date=date(2021, 2, 5),
+            wordings={"zh-Hant": {"title": "通告", "content": "全部"}},
+        ),
         samples.notice("elsewhere", branches=("HHM",)),
         samples.notice("withdrawn", 2, kind=notices.NoticeWithdrawn, branches=(), withdrawn=True),
         samples.notice("withdrawn", branches=()),
@@ -521,6 +532,7 @@ async def test_my_info_shows_the_branches_and_activities_that_the_patron_follows
         "branch": None,
         "venue": "Online",
         "type": "talk",
+        "wordings": {"zh-Hans": {"title": "以后", "venue": None}},
     }
     assert info["library_information"] == [
         {
@@ -528,14 +540,22 @@ async def test_my_info_shows_the_branches_and_activities_that_the_patron_follows
             "branch": None,
             "date": "2021-02-05",
             "content": "What all says",
+            "wordings": {"zh-Hant": {"content": "全部"}},
         },
         {
             "library": "Central Library",
             "branch": "HKCL",
             "date": "2021-02-02",
             "content": "What both says",
+            "wordings": {},
         },
-        {"library": "STPL", "branch": "STPL", "date": "2021-02-02", "content": "What both says"},
+        {
+            "library": "STPL",
+            "branch": "STPL",
+            "date": "2021-02-02",
+            "content": "What both says",
+            "wordings": {},
+        },
     ]
     away = {"events": {"live": False}, "notices": {"live": False}}
     assert nobody == {"activities": [], "library_information": [], "sources": away}

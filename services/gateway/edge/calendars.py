@@ -13,7 +13,7 @@ from services.gateway.views.calendar import Entry, entries
 from services.gateway.views.open_items import open_registrations
 from services.gateway.views.overview_service import in_time
 from services.gateway.views.store import reads
-from services.gateway.web.languages import LANGUAGES, Language
+from services.gateway.web.languages import LANGUAGES, Language, worded
 from services.gateway.web.words import ACTIVITY_TYPES, CALENDAR, CALENDAR_TITLES
 from shared.http.conditional import conditional
 from shared.http.problems import problem
@@ -50,8 +50,10 @@ async def _written(app: Any, owner: Mapping[str, Any], now: datetime) -> bytes:
     view, stamps = await reads.account_view(database, patron_id)
     registered = {one["activity_id"] for one in open_registrations(view).values()}
     activities = await reads.some_activities(database, sorted(registered))
-    found = entries(view, activities, now)
-    names = await reads.branch_names(database, sorted({e.branch for e in found if e.branch}))
+    own = {key: worded(one, owner["language"]) for key, one in activities.items()}
+    found = entries(view, own, now)
+    branches = sorted({entry.branch for entry in found if entry.branch})
+    names = await reads.branch_names(database, branches, owner["language"])
     return calendar(
         found,
         names,

@@ -11,7 +11,7 @@ from services.gateway import docs
 from services.gateway.edge import personal_data, proxy
 from services.gateway.examples import EVENT_ID
 from services.gateway.views import stream
-from services.gateway.views.my_info import ActivityRow, NewsRow, my_info
+from services.gateway.views.my_info import ActivityRow, NewsRow, PlaceWording, my_info
 from services.gateway.views.overview_cache import OVERVIEW, PRIVATE
 from services.gateway.views.overview_service import OverviewService, in_time
 from services.gateway.views.store import reads
@@ -113,6 +113,7 @@ class RegisteredOut(BaseModel):
         "known yet."
     )
     starts_at: datetime | None
+    wordings: dict[str, PlaceWording] = Field(description="By language.")
     state: str
     position: int | None = Field(
         description="Position on the waiting list, 1 is next; null: not on the waiting list."

@@ -12,6 +12,19 @@ from shared.mongo import Document
 ALL_LIBRARIES = "All libraries"
 
 
+class PlaceWording(BaseModel):
+    """Title and venue of an activity in one language; null: as in the activity itself."""
+
+    title: str | None
+    venue: str | None
+
+
+class NewsWording(BaseModel):
+    """The text of a notice in one language."""
+
+    content: str
+
+
 class ActivityRow(BaseModel):
     """An activity of a type that the patron follows."""
 
@@ -23,6 +36,7 @@ class ActivityRow(BaseModel):
         description="Code of the branch where it takes place; null: not at a branch."
     )
     type: str
+    wordings: dict[str, PlaceWording] = Field(description="By language.")
 
 
 class NewsRow(BaseModel):
@@ -32,6 +46,7 @@ class NewsRow(BaseModel):
     branch: str | None = Field(description="Code of the library; null: all libraries.")
     date: date
     content: str
+    wordings: dict[str, NewsWording] = Field(description="By language.")
 
 
 def my_info(
@@ -54,6 +69,7 @@ def my_info(
                 "branch": code,
                 "date": notice["date"],
                 "content": notice["content"],
+                "wordings": notice.get("wordings", {}),
             }
             for code in codes or [None]
         ]
@@ -66,6 +82,7 @@ def my_info(
                 "venue": activity["venue"],
                 "branch": activity.get("branch"),
                 "type": activity["type"],
+                "wordings": activity.get("wordings", {}),
             }
             for activity in activities
         ],

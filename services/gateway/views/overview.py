@@ -297,6 +297,7 @@ def _registered(
                 "venue": activity.get("venue"),
                 "branch": activity.get("branch"),
                 "starts_at": instant(starts_at) if starts_at else None,
+                "wordings": activity.get("wordings", {}),
                 "state": one["state"],
                 "position": positions.get(key),
                 "version": one["version"],

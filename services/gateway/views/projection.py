@@ -194,7 +194,12 @@ def _fold_branch(event: BranchSnapshot, at: datetime) -> Sequence[Change]:
         }
         for span in event.relief
     ]
-    content = {"version": event.version, "name": event.name, "relief": relief}
+    content = {
+        "version": event.version,
+        "name": event.name,
+        "names": dict(event.names),
+        "relief": relief,
+    }
     return [Row("branch", event.branch, content)]
 
 
@@ -214,6 +219,10 @@ def _fold_activity(event: ActivitySnapshot, at: datetime) -> Sequence[Change]:
         "starts_at": event.starts_at,
         "last_at": event.ends_at or event.starts_at,
         "cancelled": event.cancelled,
+        "wordings": {
+            language: {"title": texts.title, "venue": texts.venue}
+            for language, texts in event.wordings.items()
+        },
     }
     return [Row("activity", event.activity_id, content)]
 
@@ -286,6 +295,9 @@ def _fold_notice(event: NoticeSnapshot, at: datetime) -> Sequence[Change]:
         "title": event.title,
         "content": event.content,
         "date": event.date.isoformat(),
+        "wordings": {
+            language: {"content": texts.content} for language, texts in event.wordings.items()
+        },
     }
     return [Row("notice", event.notice_id, content)]
 

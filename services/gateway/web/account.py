@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 
 from services.gateway.views.stream import event_id
 from services.gateway.web.branches import branches_by_code
+from services.gateway.web.languages import worded
 from services.gateway.web.visit import Anyone, LoggedIn, Today, Visit
 
 router = APIRouter(include_in_schema=False)
@@ -31,6 +32,8 @@ async def get_account(visit: Anyone, caller: LoggedIn, today: Today) -> Response
 async def _account(visit: Visit, today: str) -> Response:
     reply, branches = await asyncio.gather(visit.api.get("/v1/me"), branches_by_code(visit.api))
     account = reply.json()
+    has = event_id(account)
+    account["activities"] = [worded(one, visit.language.code) for one in account["activities"]]
     return visit.page(
         "account.html",
         account=account,
@@ -38,5 +41,5 @@ async def _account(visit: Visit, today: str) -> Response:
         branches={code: branch["name"] for code, branch in branches.items()},
         opens_on={code: branch["opens_on"] for code, branch in branches.items()},
         today=today,
-        has=event_id(account),
+        has=has,
     )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web import linked_data
 from services.gateway.web.api import segment
 from services.gateway.web.branches import branch_names
+from services.gateway.web.languages import worded
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import Anyone, PatronVisit, Today, Visit
 from services.gateway.web.words import ACTIVITY_TYPES, AUDIENCES, SPOKEN
@@ -34,7 +35,7 @@ async def get_activities(
     found = asked.json()
     return visit.page(
         "activities.html",
-        activities=[in_language(visit, one) for one in found["items"]],
+        activities=[worded(one, visit.language.code) for one in found["items"]],
         next=found["next"],
         branches=names,
         type=type,
@@ -50,7 +51,7 @@ async def get_activity(visit: Anyone, activity_id: str, now: BusinessTime) -> Re
     asked, registration, names = await asyncio.gather(
         visit.api.get(path), _registration(visit, activity_id), branch_names(visit.api)
     )
-    activity = in_language(visit, asked.json())
+    activity = worded(asked.json(), visit.language.code)
     recording = None
     if activity["recording"] and activity["recording"]["released"]:
         reply = await visit.api.get(f"{path}/recording")
@@ -92,12 +93,6 @@ async def post_withdrawal(visit: PatronVisit, activity_id: str) -> Response:
     if reply.done or reply.failure().code == "not-registered":
         return visit.go(here, FlashMessage("withdrawn", {}))
     return visit.refused(here, reply)
-
-
-def in_language(visit: Visit, activity: dict[str, Any]) -> dict[str, Any]:
-    """Return an activity with its texts in the visitor's language, as far as there are any."""
-    wording = activity["wordings"].get(visit.language.code, {})
-    return activity | {name: text for name, text in wording.items() if text}
 
 
 async def _registration(visit: Visit, activity_id: str) -> Any:

@@ -5,9 +5,11 @@ Texts are looked up in `translations/*.po`, which are read when the process star
 
 import gettext
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale, dates, numbers
@@ -117,3 +119,9 @@ LANGUAGES = {
 def language_of(asked: str, kept: str, accepted: str) -> Language:
     """Return the language to answer in: requested now, kept by the browser, or in its settings."""
     return LANGUAGES[language_code(asked, kept, accepted=accepted)]
+
+
+def worded(thing: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Return something with its texts in a language, as far as its `wordings` have them."""
+    texts: Mapping[str, str | None] = thing.get("wordings", {}).get(language, {})
+    return {**thing, **{name: text for name, text in texts.items() if text}}

@@ -1,13 +1,13 @@
 """The pages of the libraries' notices: the list, and one notice."""
 
 import asyncio
-from typing import Any
 
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import segment
 from services.gateway.web.branches import branch_names
-from services.gateway.web.visit import Anyone, Visit
+from services.gateway.web.languages import worded
+from services.gateway.web.visit import Anyone
 
 router = APIRouter(include_in_schema=False)
 
@@ -23,7 +23,7 @@ async def get_notices(visit: Anyone, branch: str = "", after: str = "") -> Respo
     found = asked.json()
     return visit.page(
         "notices.html",
-        notices=[_in_language(visit, one) for one in found["items"]],
+        notices=[worded(one, visit.language.code) for one in found["items"]],
         next=found["next"],
         branches=names,
         branch=branch,
@@ -36,7 +36,9 @@ async def get_notice(visit: Anyone, notice_id: str) -> Response:
     asked, names = await asyncio.gather(
         visit.api.get(f"/v1/notices/{segment(notice_id)}"), branch_names(visit.api)
     )
-    return visit.page("notice.html", notice=_in_language(visit, asked.json()), branches=names)
+    return visit.page(
+        "notice.html", notice=worded(asked.json(), visit.language.code), branches=names
+    )
 
 
 @router.get("/notices/{notice_id}/versions")
@@ -46,12 +48,6 @@ async def get_versions(visit: Anyone, notice_id: str) -> Response:
     notice, earlier = await asyncio.gather(visit.api.get(path), visit.api.get(f"{path}/versions"))
     return visit.page(
         "notice-versions.html",
-        notice=_in_language(visit, notice.json()),
-        earlier=[_in_language(visit, one) for one in earlier.json()["items"]],
+        notice=worded(notice.json(), visit.language.code),
+        earlier=[worded(one, visit.language.code) for one in earlier.json()["items"]],
     )
-
-
-def _in_language(visit: Visit, notice: dict[str, Any]) -> dict[str, Any]:
-    """Return a notice with its texts in the visitor's language, if it has them."""
-    wording: dict[str, str] = notice["wordings"].get(visit.language.code, {})
-    return notice | wording

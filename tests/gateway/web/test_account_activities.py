@@ -14,11 +14,11 @@ from tests.support import Api, token
 Hear = Callable[..., Awaitable[None]]
 
 
-async def shown(site: Api, language: str = "en") -> Page:
-    """Return the account page of patron-1."""
+async def shown(site: Api, language: str = "en", path: str = "/") -> Page:
+    """Return a page as patron-1 sees it."""
     async with Browser(site.url, language=language, at="2021-02-26T10:00:00+08:00") as browser:
         browser.give(SESSION, token())
-        return await browser.get("/")
+        return await browser.get(path)
 
 
 async def test_an_account_without_registrations_has_no_activities_section(lone_site: Api) -> None:
@@ -57,3 +57,33 @@ async def test_each_registration_shows_its_state_and_links_to_its_activity(
     assert "<b>Paper</b>" not in page.html
     for words in (*told, "Online HKCL"):  # the code, while the library's name is not available
         assert words in page.text
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", ("About talk-1", "Hall", "What news says")),
+        ("zh-Hant", ("維港燈飾", "演講廳", "新聞")),
+        ("zh-Hans", ("维港灯饰", "Hall", "What news says")),
+    ],
+)
+async def test_activities_and_news_are_shown_in_the_language_of_the_page(
+    lone_site: Api, hear: Hear, language: str, told: tuple[str, str, str]
+) -> None:
+    title, venue, _ = told
+    wordings = {
+        "zh-Hant": {"title": "維港燈飾", "venue": "演講廳"},
+        "zh-Hans": {"title": "维港灯饰"},
+    }
+    later = "2021-03-20T11:00:00Z"
+    await hear(samples.preferences(1))
+    await hear(samples.activity("talk-1", venue="Hall", starts_at=later, wordings=wordings))
+    await hear(samples.registration(events.RegistrationConfirmed, 1))
+    texts = {"zh-Hant": {"title": "消息", "content": "新聞"}}
+    await hear(samples.notice("news", branches=(), wordings=texts))
+    account = await shown(lone_site, language)
+    assert title in account.text
+    assert venue in account.text
+    info = await shown(lone_site, language, "/info")
+    for text in told:
+        assert text in info.text

@@ -41,13 +41,16 @@ async def account(hear: Hear, patron_id: str) -> str:
     """The id of the patron, whose account has one thing of each kind."""
     mine: dict[str, Any] = {"patron_id": patron_id}
     await hear(samples.title(1, "Harbour; Lights, 2"))
-    await hear(samples.branch(notices.BranchRegistered, 1, name="Central Library"))
+    called = {"name": "Central Library", "names": {"zh-Hant": "中央圖書館"}}
+    await hear(samples.branch(notices.BranchRegistered, 1, **called))
     await hear(samples.loan(circulation.LoanCheckedOut, 1, **mine))
     await hear(samples.hold(circulation.HoldPlaced, 1, **mine))
     ready = {"state": "ready", "expires_on": date(2021, 2, 18), "shelf_until": date(2021, 2, 18)}
     await hear(samples.hold(circulation.HoldReady, 1, "hold-2", **mine, **ready))
     span: dict[str, Any] = {"starts_at": "2021-02-20T11:00:00Z", "ends_at": "2021-02-20T12:30:00Z"}
-    await hear(samples.activity("talk-1", branch="HKCL", venue="Hall", **span))
+    wordings = {"zh-Hant": {"title": "維港燈飾", "venue": "演講廳"}}
+    there: dict[str, Any] = {"branch": "HKCL", "venue": "Hall", "wordings": wordings}
+    await hear(samples.activity("talk-1", **there, **span))
     await hear(samples.activity("talk-2", starts_at="2021-02-21T11:00:00Z"))
     await hear(samples.registration(events.RegistrationConfirmed, 1, **mine))
     waits = {"activity_id": "talk-2", "state": "waitlisted"}
@@ -123,8 +126,8 @@ async def test_the_feed_has_all_that_is_due_or_booked_without_titles(
         "admission-application-1": ("自修室：入座證有效", "CONFIRMED"),
         "booking-booking-1": ("自修室：你已預訂的時段", "CONFIRMED"),
     }
-    assert str(found["registration-reg-1"]["location"]) == "Hall, Central Library"
-    for secret in (b"Harbour", b"About talk", b"barcode", account.encode(), CARD.encode()):
+    assert str(found["registration-reg-1"]["location"]) == "演講廳, 中央圖書館"
+    for secret in (b"Harbour", "維港燈飾".encode(), b"barcode", account.encode(), CARD.encode()):
         assert secret not in answer.body
 
 
@@ -133,7 +136,7 @@ async def test_titles_are_shown_only_if_the_patron_chose_them(
 ) -> None:
     found = entries(await read(site, await made(patron, with_titles="yes")))
     assert str(found["loan-loan-1"]["summary"]) == "歸還：Harbour; Lights, 2"
-    assert str(found["registration-reg-1"]["summary"]) == "About talk-1"
+    assert str(found["registration-reg-1"]["summary"]) == "維港燈飾"
 
 
 async def test_a_change_raises_the_sequence_of_the_same_entry(

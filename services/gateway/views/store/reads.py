@@ -151,7 +151,9 @@ async def notices(database: Database, branches: Sequence[str], limit: int) -> li
     return await database.notices.find(query).sort(order).limit(limit).to_list(limit)
 
 
-async def branch_names(database: Database, branches: Sequence[str]) -> dict[str, str]:
-    """Return the names of known branches by code."""
-    found = database.branches.find({"_id": {"$in": list(branches)}}, {"name": 1})
-    return {row["_id"]: row["name"] async for row in found}
+async def branch_names(
+    database: Database, branches: Sequence[str], language: str = ""
+) -> dict[str, str]:
+    """Return the names of known branches by code, in a language as far as they have one there."""
+    found = database.branches.find({"_id": {"$in": list(branches)}}, {"name": 1, "names": 1})
+    return {row["_id"]: row.get("names", {}).get(language, row["name"]) async for row in found}
