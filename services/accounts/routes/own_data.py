@@ -63,10 +63,8 @@ async def put_own_contact(body: OwnContactIn, caller: auth.Patron, run: Run, db:
     """
     confirmed = await _confirmed(db, caller.id, body.pin)
     contact = Contact(body.email, body.phone)
-    holder = await run(
-        change_own_data, ChangeOwnData(caller.id, confirmed.pin_version, contact=contact)
-    )
-    return ContactOut(email=holder.email, phone=holder.phone)
+    await run(change_own_data, ChangeOwnData(caller.id, confirmed.pin_version, contact=contact))
+    return ContactOut(email=contact.email, phone=contact.phone)
 
 
 @router.put("/me/pin", status_code=204, tags=["patrons"])

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 
 from services.accounts import store
-from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.refusals import NoSuchPatron, WrongPin
 from services.accounts.usecases.amend_patron import Contact
 from services.accounts.usecases.end_sessions import end_all
@@ -23,8 +22,8 @@ class ChangeOwnData:
     """Session of the caller: a new PIN ends all others."""
 
 
-async def change_own_data(work: Work, command: ChangeOwnData) -> Cardholder:
-    """Change the patron's data and return it. Raises NoSuchPatron or WrongPin.
+async def change_own_data(work: Work, command: ChangeOwnData) -> None:
+    """Change the patron's data. Raises NoSuchPatron or WrongPin.
 
     Of a new PIN only the end of the other sessions is published: other services know neither
     addresses nor PINs.
@@ -46,4 +45,3 @@ async def change_own_data(work: Work, command: ChangeOwnData) -> Cardholder:
     if command.pin_hash:
         await store.pin_resets.delete_of_card(work, holder.card_digest)
         await end_all(work, holder.id, but=command.session_id)
-    return changed

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from services.accounts import store
 from services.accounts.domain import pin_reset as rules
-from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.pin_reset import PinReset
 from services.accounts.domain.refusals import TooManyResets, WrongResetCode
 from services.accounts.usecases.check_pin import new_pin_hash, pin_matches, refuse_easy_pin
@@ -107,7 +106,7 @@ async def enter_code(run: Run, command: EnterCode, key: str) -> None:
     await run(replace_pin, ReplacePin(reset.id, pin_hash))
 
 
-async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
+async def replace_pin(work: Work, command: ReplacePin) -> None:
     """Replace the PIN, unlock the card, end other requests and all sessions.
 
     Raises WrongResetCode.
@@ -125,4 +124,3 @@ async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
     await store.attempts.delete_of_card(work, holder.card_digest)
     await end_all(work, holder.id)
     work.record(PinResetEvent(patron_id=holder.id, reset_id=reset.id, version=2))
-    return changed
