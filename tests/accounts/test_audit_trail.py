@@ -4,6 +4,7 @@ from typing import Any
 
 from bson import json_util
 
+from shared.http.client_address import HEADER, client_header
 from shared.mongo import Database
 from tests.accounts.people import MEI, OPS, SERVICE, STAFF, STATION, logged_in, registered
 from tests.circulation.desk import Desk
@@ -88,17 +89,18 @@ async def test_a_look_that_cannot_be_recorded_shows_nothing(api: Api) -> None:
 
 async def test_failed_log_ins_are_recorded(api: Api) -> None:
     patron = (await registered(api))["id"]
-    came = {"Carrel-From": FROM}
+    came = {HEADER: client_header(FROM, api.app.state.settings.service_secret)}
     wrong = {"card_number": "HK0001A", "pin": "000000"}
     answer = await api.post("/v1/sessions", wrong, headers=came)
     failed = "POST /v1/sessions (bad-credentials)"
     assert answer.status == 401
     assert await of(api, answer) == [(patron, ["patron"], failed, [])]
     assert (await entries(api, act=failed))[0]["address"] == "203.0.113.0/24"
-    nobody = await api.post("/v1/sessions", {**wrong, "card_number": "HK9999Z"})
+    unknown = {**wrong, "card_number": "HK9999Z"}
+    nobody = await api.post("/v1/sessions", unknown)  # from another network
     assert await of(api, nobody) == [("", [], failed, [])]
     for _ in range(10):
-        locked = await api.post("/v1/sessions", wrong)
+        locked = await api.post("/v1/sessions", wrong, headers=came)
     assert await of(api, locked) == [(patron, ["patron"], "POST /v1/sessions (locked)", [])]
 
 

@@ -44,7 +44,7 @@ async def accounts(settings: Settings, access_token_seconds: int) -> AsyncIterat
             "language": "zh-Hant",
         }
         as_staff = token("staff-1", ["staff"])
-        assert (await api.post("/v1/patrons", body, as_=as_staff)).status == 201
+        assert (await api.insist("POST", "/v1/patrons", body, as_=as_staff)).status == 201
         api.app.state.verifier = verifier
         yield api
 
