@@ -54,6 +54,7 @@ SERVICES = (
             "/v1/pin-resets",
             "/v1/patrons",
             "/v1/staff",
+            "/v1/staff-removals",
             "/v1/me/preferences",
             "/v1/me/calendar",
             "/v1/me/family",

@@ -168,17 +168,17 @@ async def test_a_removed_account_of_staff_has_no_session_and_cannot_log_in(api: 
     made = (await api.post("/v1/staff", LIBRARIAN, as_=OPS)).json()
     session_id = await session_of(api, card_number="S-1", pin="librarian")
     removal = {"card_number": " s-1"}
-    assert (await api.post("/v1/staff/removals", removal, as_=OPS)).status == 204
+    assert (await api.post("/v1/staff-removals", removal, as_=OPS)).status == 204
     assert (await opened(api, made["id"]), await ended_ids(api)) == (set(), {session_id})
     typed = {"card_number": "S-1", "pin": "librarian"}
     assert (await api.post("/v1/sessions", typed)).status == 401
-    again = await api.post("/v1/staff/removals", removal, as_=OPS)
+    again = await api.post("/v1/staff-removals", removal, as_=OPS)
     assert (again.status, again.json()["code"]) == (404, "no-such-account")
     assert (await api.post("/v1/staff", LIBRARIAN, as_=OPS)).status == 201
 
 
 async def test_a_patron_is_not_removed_as_staff(api: Api) -> None:
     mei = await registered(api)
-    answer = await api.post("/v1/staff/removals", {"card_number": "HK0001A"}, as_=OPS)
+    answer = await api.post("/v1/staff-removals", {"card_number": "HK0001A"}, as_=OPS)
     assert (answer.status, answer.json()["code"]) == (404, "no-such-account")
     assert (await api.get(f"/v1/patrons/{mei['id']}", as_=STAFF)).json() == mei

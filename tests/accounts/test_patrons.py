@@ -176,7 +176,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("PUT", "/v1/staff/x/pin", {"pin": "27-18-28"}, {"admin", "ops"}),
     ("POST", "/v1/ops/keys/rotate", None, {"ops"}),
     ("POST", "/v1/ops/keys/revoke", None, {"ops"}),
-    ("POST", "/v1/staff/removals", {"card_number": "S-1"}, {"admin", "ops"}),
+    ("POST", "/v1/staff-removals", {"card_number": "S-1"}, {"admin", "ops"}),
     ("GET", "/v1/me/preferences", None, {"patron"}),
     ("PATCH", "/v1/me/preferences", {}, {"patron"}),
 ]

@@ -75,7 +75,7 @@ async def test_an_administrator_neither_sees_nor_changes_administrators_and_oper
         ("POST", f"{path}/enable", None),
         ("PUT", f"{path}/role", {"role": "staff"}),
         ("PUT", f"{path}/pin", {"pin": "31-41-59"}),
-        ("POST", "/v1/staff/removals", {"card_number": "S-1"}),
+        ("POST", "/v1/staff-removals", {"card_number": "S-1"}),
     ):
         answer = await api.call(method, at, body, as_=ADMIN)
         assert (answer.status, answer.json()["code"]) == (404, "no-such-account"), at
@@ -103,7 +103,7 @@ async def test_nobody_changes_their_own_account(api: Api) -> None:
         ("POST", f"{path}/disable", None),
         ("PUT", f"{path}/role", {"role": "admin"}),
         ("PUT", f"{path}/pin", {"pin": "31-41-59"}),
-        ("POST", "/v1/staff/removals", {"card_number": "S-1"}),
+        ("POST", "/v1/staff-removals", {"card_number": "S-1"}),
     ):
         answer = await api.call(method, at, body, as_=own)
         assert (answer.status, answer.json()["code"]) == (409, "own-account"), at

@@ -31,7 +31,7 @@ NO_SIGN = {
     "POST /v1/ops/keys/rotate": "is about keys",
     "POST /v1/ops/keys/revoke": "is about keys",
     "POST /v1/staff": "is about staff",
-    "POST /v1/staff/removals": "is about staff",
+    "POST /v1/staff-removals": "is about staff",
     "POST /v1/staff/{staff_id}/disable": "is about staff",
     "POST /v1/staff/{staff_id}/enable": "is about staff",
     "PUT /v1/staff/{staff_id}/role": "is about staff",

@@ -178,7 +178,7 @@ async def put_staff_pin(
     return StaffOut.of(await run(reset_staff_pin, command))
 
 
-@router.post("/staff/removals", status_code=204, tags=["staff"])
+@router.post("/staff-removals", status_code=204, tags=["staff"])
 @refuses(NoSuchAccount, OwnAccount)
 async def post_removal(
     body: RemovalIn, caller: Administrator, run: Run, settings: OwnSettings
