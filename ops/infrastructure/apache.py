@@ -5,6 +5,7 @@ a given folder. Needs Java 17 or newer, and Maven the first time.
 """
 
 import base64
+import fcntl
 import hashlib
 import shutil
 import socket
@@ -149,6 +150,14 @@ def fetched_libraries() -> Path:
             f"install it (on Debian: maven), {_ALTERNATIVE}."
         )
     _LIBRARIES.mkdir(parents=True, exist_ok=True)
+    with (_LIBRARIES / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one process fetches, the others wait for it
+        if not libraries.exists():
+            _fetch(maven, libraries)
+    return libraries
+
+
+def _fetch(maven: str, libraries: Path) -> None:
     partial = Path(tempfile.mkdtemp(prefix="partial-", dir=_LIBRARIES))
     try:
         _run(
@@ -159,12 +168,10 @@ def fetched_libraries() -> Path:
             f"Maven could not fetch the server of Apache Kafka: see to its network or mirror, "
             f"{_ALTERNATIVE}.",
         )
-        if not libraries.exists():  # another process may have been faster
-            partial.rename(libraries)
-            _archive_classes(libraries)
+        partial.rename(libraries)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return libraries
+    _archive_classes(libraries)
 
 
 def _archive_classes(libraries: Path) -> None:

@@ -39,6 +39,7 @@ INSIDE = (
     "tests/__init__.py",
     "tests/declared.py",
     "tests/library.py",
+    "tests/recorded.py",
     "tests/support.py",
     "tests/ops/compose_inside.py",
 )
