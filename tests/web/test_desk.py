@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import Page
 
+from services.gateway.web.desk.forms import COOKIE
 from tests.library import PIN, unique
 from tests.web.browser import Watch, Windows
 from tests.web.story import CENTRAL, MAJOR, OPENING, Story, at
@@ -18,7 +19,10 @@ async def scan(page: Page, *barcodes: str) -> None:
 
 
 async def at_the_desk(windows: Windows, story: Story, path: str, *, scripts: bool = True) -> Page:
+    """Open a page of a desk in the central library, which was chosen there before."""
     page = await windows.open(card=story.librarian, scripts=scripts)
+    url = story.library.system.gateway_url
+    await page.context.add_cookies([{"name": COOKIE, "value": CENTRAL, "url": url}])
     await page.goto(path)
     return page
 
