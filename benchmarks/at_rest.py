@@ -46,9 +46,9 @@ def _megabytes(pid: int) -> float:
 
 def measure(running: System, seconds: float) -> Document:
     """Return the percentage of a core and the memory of each process, and of all together."""
-    time.sleep(CALM_SECONDS)
+    time.sleep(CALM_SECONDS)  # work of the start has ended by then
     before, started = processor_seconds(running), time.monotonic()
-    time.sleep(seconds)
+    time.sleep(seconds)  # the time that is measured
     after, elapsed = processor_seconds(running), time.monotonic() - started
     percent = {name: 100 * (after[name] - before[name]) / elapsed for name in after}
     memory = {name: _megabytes(pid) for name, pid in process_ids(running).items()}

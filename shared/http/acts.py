@@ -41,7 +41,7 @@ def act_of(scope: Scope) -> Act | None:
             roles=sorted(caller.roles),
             act=f"{scope['method']} {route_of(scope)}{preview}",
             objects=_named(scope.get("path_params", {}), query),
-            address=_came_from(scope),
+            address=came_from(scope),
             correlation_id=scope["carrel.request_id"],
         )
     act: Act = state["act"]
@@ -58,13 +58,8 @@ def _named(path: Mapping[str, Any], query: Mapping[str, Sequence[str]]) -> list[
     return [value for name, value in given if name not in _OF_PATRONS or time_of(value)]
 
 
-def came_from(request: Request) -> str:
-    """Return the network from which a request came."""
-    return _came_from(request.scope)
-
-
-def _came_from(scope: Scope) -> str:
-    """Return the client's network: the gateway tells it, else it is that of the connection."""
+def came_from(scope: Scope) -> str:
+    """Return the network of a client: the gateway tells it, else it is that of the connection."""
     told: bytes | None = next(
         (value for name, value in scope["headers"] if name == CAME_FROM.encode()), None
     )

@@ -176,7 +176,7 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
     headers = {name: request.headers[name] for name in names if name in request.headers}
     if "authorization" in headers and _session_has_ended(request):
         del headers["authorization"]  # the owner would accept the token until it expires
-    headers[CAME_FROM] = came_from(request)
+    headers[CAME_FROM] = came_from(request.scope)
     if request.method != "GET":
         headers["carrel-changes"] = "1"
     if request.client and request.url.path == settings.issuer.log_in:
