@@ -19,6 +19,9 @@ from shared.settings import Settings
 from shared.telemetry import correlation_id
 from shared.tracing import span, trace_headers
 
+ANSWER_SECONDS = 2.0
+CONNECT_SECONDS = 0.5
+
 
 class OwnerAway(Exception):
     """The service that owns the answer can't be reached now; asking again may help."""
@@ -84,7 +87,7 @@ class Owners:
             self._session = aiohttp.ClientSession(
                 # Limited by host: an owner that hangs must not take the connections to the others.
                 connector=aiohttp.TCPConnector(limit=0, limit_per_host=64, keepalive_timeout=30),
-                timeout=aiohttp.ClientTimeout(total=2.0, connect=0.5),
+                timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=CONNECT_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
@@ -138,7 +141,7 @@ class Owners:
         params: Mapping[str, str] | None = None,
         token: str | None = None,
         body: bytes | None = None,
-        within: float = 2.0,
+        within: float | None = None,
     ) -> Any:
         headers = {"Authorization": f"Bearer {token or await self._own_token()}"}
         if body is not None:
@@ -146,7 +149,7 @@ class Owners:
         if now is not None and self._settings.simulation:
             headers["Carrel-Time"] = now.isoformat()
         url = URL(self._settings.url_of(service) + path, encoded=True)
-        limits = aiohttp.ClientTimeout(total=within, connect=0.5)
+        limits = aiohttp.ClientTimeout(total=within or ANSWER_SECONDS, connect=CONNECT_SECONDS)
         try:
             with asking(service, method, headers) as asked:
                 async with self.session.request(

@@ -16,6 +16,7 @@ from pymongo.database import Database
 
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
+from tests import patience
 from tests.containers import kafka_container, mongo_container
 from tests.faults import report
 from tests.faults.kills import armable
@@ -76,6 +77,19 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of the faults that this run tried."""
     report.finish(terminalreporter.write_line)
+
+
+@pytest.fixture(autouse=True)
+def deadlines(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Raise the deadlines of requests, except for tests marked `deadlines`, which are about them.
+
+    Tests keep all cores busy, so that a request may take seconds. Services that run in processes
+    of their own keep their deadlines.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        if request.node.get_closest_marker("deadlines") is None:
+            patience.raise_deadlines(patched)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from services.gateway.edge import liveness as circuits
 from services.gateway.edge.liveness import (
     FAILURES,
     REST_SECONDS,
@@ -109,9 +110,11 @@ async def test_unanswered_reads_do_not_open_the_circuit_for_commands() -> None:
         pass
 
 
+@pytest.mark.deadlines
 async def test_calls_fail_at_once_after_several_calls_timed_out(
-    settings: Settings, gateway: Gateway
+    settings: Settings, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(circuits, "REST_SECONDS", 600.0)  # no trial before the end of this test
     async with (
         says(b"") as silent,
         gateway(reaching(settings, events=silent)) as api,

@@ -334,6 +334,7 @@ async def test_a_loan_that_fell_due_in_a_closure_is_not_overdue(
     assert (account["loans"][0]["overdue"], account["accruing"]) == (False, [])
 
 
+@pytest.mark.deadlines
 async def test_while_circulation_is_away_the_last_known_fines_are_shown(
     lending: tuple[Settings, Owner],
     settings: Settings,
@@ -573,6 +574,7 @@ async def test_my_info_is_at_most_fifty_rows(
     assert (len(info["activities"]), len(info["library_information"])) == (50, 50)
 
 
+@pytest.mark.deadlines
 async def test_an_account_is_answered_in_time_while_fetching_the_keys_hangs(
     settings: Settings,
 ) -> None:

@@ -14,6 +14,7 @@ from tests.support import served, token, until
 PATRON = token("patron-1")
 
 
+@pytest.mark.deadlines
 @pytest.mark.usefixtures("whole")
 async def test_an_account_is_never_shown_without_a_change_that_a_slow_store_has_not_written(
     lending: tuple[Settings, Owner], views: Database

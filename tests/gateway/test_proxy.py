@@ -200,6 +200,7 @@ async def test_a_dead_owner_is_named_before_the_deadline(
         await unavailable(api, "DELETE", "/v1/closures/c1", "notices")
 
 
+@pytest.mark.deadlines
 async def test_a_hanging_owner_is_named_before_the_deadline(
     echoes: Echoes, gateway: Gateway
 ) -> None:
@@ -210,6 +211,7 @@ async def test_a_hanging_owner_is_named_before_the_deadline(
         await unavailable(api, "POST", "/v1/checkouts", "circulation")
 
 
+@pytest.mark.deadlines
 @pytest.mark.parametrize(
     "garbage",
     [
@@ -328,6 +330,7 @@ async def test_changes_made_past_the_gateway_arrive_by_kafka(
             await until(shown)
 
 
+@pytest.mark.deadlines
 async def test_commands_and_queries_work_while_the_views_are_away(
     lending: tuple[Settings, Owner], gateway: Gateway
 ) -> None:

@@ -64,6 +64,7 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     invited = {"card_number": await library.patron(branch)}
     invitation = await library.post("/v1/me/family-invitations", invited, by=card)
     device = await library.post("/v1/me/push-subscriptions", subscribed(unique("device")), by=card)
+    await library.flow.settle(within=60)  # the messages about all this are in the inbox
     return {
         "member_id": member_id,
         "invitation_id": invitation["id"],

@@ -261,6 +261,7 @@ async def test_metrics_name_the_route_not_the_path(api: Api) -> None:
     assert "a-certain-thing" not in metrics
 
 
+@pytest.mark.deadlines
 async def test_a_database_that_is_away_is_a_503(database: str) -> None:
     url = "mongodb://127.0.0.1:9/?directConnection=true"
     settings = Settings(mongo_url=url, database_prefix=database, roles=("api",))

@@ -125,6 +125,7 @@ def torn(lone_site: Api) -> None:
     lone_site.app.add_api_route("/late", asyncio.Event().wait)
 
 
+@pytest.mark.deadlines
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [

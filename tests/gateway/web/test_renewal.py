@@ -116,6 +116,7 @@ async def test_while_accounts_is_away_a_valid_token_is_used_until_it_expires(
         assert access(browser) == due
 
 
+@pytest.mark.deadlines
 async def test_a_visitor_stays_logged_in_when_all_keys_are_revoked(
     browser: Browser, site: Api, accounts: Api
 ) -> None:

@@ -1,0 +1,34 @@
+"""The deadlines of requests, raised for tests on a busy machine."""
+
+import sys
+
+import pytest
+
+TIMES = 10
+
+DEADLINES = {
+    "services.gateway.edge.calendars": ["LOOKUP_SECONDS"],
+    "services.gateway.edge.limits": ["STORE_SECONDS", "VERIFY_SECONDS"],
+    "services.gateway.edge.openapi": ["DEADLINE_SECONDS"],
+    "services.gateway.edge.proxy": ["DEADLINE_SECONDS", "ANSWER_SECONDS", "FOLD_SECONDS"],
+    "services.gateway.views.accruing": ["ACCRUING_SECONDS"],
+    "services.gateway.views.overview_service": ["STORE_SECONDS", "READ_SECONDS"],
+    "services.gateway.web.api": ["READ_SECONDS"],
+    "services.gateway.web.renewal": ["RENEW_SECONDS"],
+    "services.gateway.web.visit": ["_KNOW_SECONDS"],
+    "shared.auth": ["FETCH_SECONDS"],
+    "shared.http.dependencies": ["STORE_SECONDS"],
+    "shared.http.health": ["STORE_SECONDS"],
+    "shared.http.recording": ["RECORD_SECONDS"],
+    "shared.owners": ["ANSWER_SECONDS", "CONNECT_SECONDS"],
+}
+"""Module → its deadlines, those imported from another module too."""
+
+
+def raise_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set each deadline of the modules imported so far to TIMES its value, for one test."""
+    for module, names in DEADLINES.items():
+        if module in sys.modules:
+            for name in names:
+                usual = getattr(sys.modules[module], name)
+                monkeypatch.setattr(sys.modules[module], name, usual * TIMES)
