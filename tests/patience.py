@@ -7,6 +7,10 @@ import pytest
 TIMES = 10
 
 DEADLINES = {
+    "services.accounts.usecases.confirm_pin": ["PATIENCE_SECONDS"],
+    "services.accounts.usecases.erase_patron": ["WITHIN_SECONDS"],
+    "services.circulation.provider": ["CALL_SECONDS"],
+    "services.circulation.store.titles": ["SEARCH_SECONDS"],
     "services.gateway.edge.calendars": ["LOOKUP_SECONDS"],
     "services.gateway.edge.limits": ["STORE_SECONDS", "VERIFY_SECONDS"],
     "services.gateway.edge.openapi": ["DEADLINE_SECONDS"],
@@ -16,6 +20,10 @@ DEADLINES = {
     "services.gateway.web.api": ["READ_SECONDS"],
     "services.gateway.web.renewal": ["RENEW_SECONDS"],
     "services.gateway.web.visit": ["_KNOW_SECONDS"],
+    "services.notices.queries.closure_effects": ["ACTIVITIES_SECONDS"],
+    "services.notices.routes.wordings": ["TRIAL_SECONDS"],
+    "services.notices.store.bank": ["SEARCH_SECONDS"],
+    "services.notices.store.enquiries": ["SEARCH_SECONDS"],
     "shared.auth": ["FETCH_SECONDS"],
     "shared.http.dependencies": ["STORE_SECONDS"],
     "shared.http.health": ["STORE_SECONDS"],

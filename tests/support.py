@@ -71,6 +71,9 @@ def token(
     return jwt.encode(header, claims, key, algorithms=[ALGORITHM])
 
 
+OPS = token("ops-1", ["ops"])
+
+
 async def test_keys() -> dict[str, Any]:
     """Return the public half of KEY in the format in which accounts publishes its keys."""
     return {"keys": [KEY.as_dict(private=False)]}
@@ -227,6 +230,12 @@ class Api(Client):
             request_id = answer.headers["x-request-id"]
             assert await is_recorded(self.app, request_id), f"{method} {path} is in no audit trail"
         return answer
+
+    async def job(self, name: str, *, at: str | None = None) -> int:
+        """Run a job once, as an operator; return the number of things done."""
+        answer = await self.insist("POST", f"/v1/ops/jobs/{name}", as_=OPS, at=at)
+        assert answer.status == 200, answer.body
+        return int(answer.json()["done"])
 
 
 @contextlib.asynccontextmanager

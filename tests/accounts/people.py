@@ -7,7 +7,6 @@ import orjson
 from tests.support import Api, token
 
 STAFF = token("staff-1", ["staff"])
-OPS = token("ops-1", ["ops"])
 ADMIN = token("admin-1", ["admin"])
 STATION = token("station-1", ["station"])
 SERVICE = token("circulation", ["service"])

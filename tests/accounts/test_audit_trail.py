@@ -6,9 +6,9 @@ from bson import json_util
 
 from shared.http.client_address import HEADER, client_header
 from shared.mongo import Database
-from tests.accounts.people import MEI, OPS, SERVICE, STAFF, STATION, logged_in, registered
+from tests.accounts.people import MEI, SERVICE, STAFF, STATION, logged_in, registered
 from tests.circulation.desk import Desk
-from tests.support import Answer, Api, token
+from tests.support import OPS, Answer, Api, token
 
 FROM = "203.0.113.77"
 

@@ -7,9 +7,9 @@ import pytest
 from bson import json_util
 
 from services.accounts.domain.calendar import calendar_secret, link_of_secret
-from tests.accounts.people import OPS, SERVICE, STAFF, STATION, registered
+from tests.accounts.people import SERVICE, STAFF, STATION, registered
 from tests.circulation.desk import Desk
-from tests.support import Api, token
+from tests.support import OPS, Api, token
 
 GATEWAY = token("gateway", ["service"])
 HERE = "/v1/me/calendar"

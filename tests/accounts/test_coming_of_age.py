@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.accounts.domain.coming_of_age import is_of_age, latest_birth
-from tests.accounts.people import OPS, STAFF, events, registered
+from tests.accounts.people import STAFF, events, registered
 from tests.support import Api
 
 BORN = {"category": "junior", "born_on": "2003-02-28"}
@@ -15,9 +15,7 @@ BEFORE, BIRTHDAY = "2021-02-27T23:59:00+08:00", "2021-02-28T00:10:00+08:00"
 
 
 async def birthdays(api: Api, at: str) -> int:
-    answer = await api.post("/v1/ops/jobs/accounts/birthdays", as_=OPS, at=at)
-    assert answer.status == 200, answer.body
-    return int(answer.json()["done"])
+    return await api.job("accounts/birthdays", at=at)
 
 
 async def category(api: Api, patron: dict[str, Any]) -> str:

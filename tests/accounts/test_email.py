@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.accounts.people import OPS, SERVICE, STAFF, STATION, events, registered
-from tests.support import Api, token
+from tests.accounts.people import SERVICE, STAFF, STATION, events, registered
+from tests.support import OPS, Api, token
 
 NOTICES = token("notices", ["service"])
 CHANNELS = "/v1/me/preferences"

@@ -9,9 +9,9 @@ import pytest
 
 from services.accounts.domain import session as rules
 from shared.auth import TOKEN_TYPE
-from tests.accounts.people import MEI, OPS, SERVICE, STAFF, events, logged_in, registered
+from tests.accounts.people import MEI, SERVICE, STAFF, events, logged_in, registered
 from tests.accounts.test_keys import claims_of, header_of
-from tests.support import Answer, Api, token
+from tests.support import OPS, Answer, Api, token
 
 NEW_PIN = "31-41-59"
 LIBRARIAN = {"card_number": "S-1", "pin": "librarian", "name": "Lee", "role": "staff"}

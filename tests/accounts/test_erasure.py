@@ -10,9 +10,9 @@ from services.accounts.domain.erasure import PATIENCE
 from services.accounts.usecases.erase_patron import BeginErasure, begin_erasure, drop_erasure
 from shared.clock import wall_clock
 from shared.unit_of_work import Origin, Run
-from tests.accounts.people import OPS, SERVICE, STAFF, events, registered
+from tests.accounts.people import SERVICE, STAFF, events, registered
 from tests.circulation.desk import Desk, noon
-from tests.support import Answer, Api, reaching, token
+from tests.support import OPS, Answer, Api, reaching, token
 
 ACCOUNTS = token("accounts", ["service"])
 NOTHING_OPEN = {"open_loans": 0, "outstanding_cents": 0, "refund_due_cents": 0}
@@ -42,9 +42,7 @@ async def finish(api: Api) -> int:
     """Let the requests that began erasures be long past, and run the job."""
     erasures = api.app.state.database.erasures
     await erasures.update_many({}, {"$set": {"begun_at": wall_clock() - 2 * PATIENCE}})
-    answer = await api.post("/v1/ops/jobs/accounts/erasures", as_=OPS)
-    assert answer.status == 200, answer.body
-    return int(answer.json()["done"])
+    return await api.job("accounts/erasures")
 
 
 async def close(lending: Desk, patron_id: str, as_: str = ACCOUNTS) -> Answer:

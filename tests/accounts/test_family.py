@@ -8,9 +8,9 @@ import pytest
 
 from services.accounts.domain.family import MOST_A_DAY, MOST_LINKS
 from shared.clock import wall_clock
-from tests.accounts.people import OPS, STAFF, events, registered
+from tests.accounts.people import STAFF, events, registered
 from tests.circulation.desk import Desk
-from tests.support import Answer, Api, token
+from tests.support import OPS, Answer, Api, token
 
 FAMILY = "/v1/me/family"
 INVITATIONS = f"{FAMILY}-invitations"
@@ -26,9 +26,7 @@ async def invite(api: Api, sender: dict[str, Any], card: str) -> Answer:
 
 async def deliver(api: Api) -> int:
     """Run the job that looks for the holders of the cards."""
-    answer = await api.post("/v1/ops/jobs/accounts/invitations", as_=OPS)
-    assert answer.status == 200, answer.body
-    return int(answer.json()["done"])
+    return await api.job("accounts/invitations")
 
 
 async def family(api: Api, patron: dict[str, Any]) -> dict[str, Any]:

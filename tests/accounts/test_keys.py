@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from services.accounts.app import create_app
 from services.accounts.settings import Settings
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
-from tests.accounts.people import OPS, logged_in, registered
-from tests.support import Api, served, token, until
+from tests.accounts.people import logged_in, registered
+from tests.support import OPS, Api, served, token, until
 
 
 async def kids(other_replica: Api) -> list[str]:

@@ -8,8 +8,8 @@ import pytest
 
 from services.accounts.settings import Settings
 from shared.ids import card_digest
-from tests.accounts.people import MEI, OPS, SERVICE, STAFF, STATION, events, logged_in, registered
-from tests.support import Api, token
+from tests.accounts.people import MEI, SERVICE, STAFF, STATION, events, logged_in, registered
+from tests.support import OPS, Api, token
 
 REASON = {"reason": "returned a book in pieces"}
 

@@ -11,8 +11,8 @@ from services.accounts.domain.lockout import MOST_ATTEMPTS
 from services.accounts.domain.pin_reset import MOST_TRIES, code_of
 from services.accounts.settings import Settings
 from shared.clock import wall_clock
-from tests.accounts.people import OPS, STAFF, events, logged_in, registered
-from tests.support import Answer, Api, token
+from tests.accounts.people import STAFF, events, logged_in, registered
+from tests.support import OPS, Answer, Api, token
 
 NOTICES = token("notices", ["service"])
 RESETS = "/v1/pin-resets"
@@ -25,9 +25,7 @@ async def ask(api: Api, card: str = "HK0001A") -> Answer:
 
 async def send(api: Api) -> int:
     """Run the job that looks for the holders of the cards."""
-    answer = await api.post("/v1/ops/jobs/accounts/pin-resets", as_=OPS)
-    assert answer.status == 200, answer.body
-    return int(answer.json()["done"])
+    return await api.job("accounts/pin-resets")
 
 
 async def sent(api: Api, card: str = "HK0001A") -> tuple[str, str]:

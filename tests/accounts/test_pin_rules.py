@@ -6,8 +6,8 @@ import pytest
 
 from services.accounts.domain.pin_rules import easiness
 from services.accounts.usecases.check_pin import refuse_easy_pin
-from tests.accounts.people import MEI, OPS, STAFF, logged_in, registered
-from tests.support import Answer, Api, token
+from tests.accounts.people import MEI, STAFF, logged_in, registered
+from tests.support import OPS, Answer, Api, token
 
 HARD = 10.0**6
 

@@ -11,8 +11,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER
-from tests.accounts.people import OPS, STAFF, logged_in, registered
-from tests.support import Answer, Api
+from tests.accounts.people import STAFF, logged_in, registered
+from tests.support import OPS, Answer, Api
 
 MEIS = {"card_number": " hk0001A", "pin": "27-18-28"}
 WRONG = {"card_number": "HK0001A", "pin": "00-00-00"}

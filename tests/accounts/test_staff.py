@@ -7,8 +7,8 @@ import pytest
 
 from services.accounts.domain.staff import MANAGED
 from shared.rights import RIGHTS, RIGHTS_OF_ROLES, rights_of
-from tests.accounts.people import ADMIN, OPS, events, registered
-from tests.support import Api, token
+from tests.accounts.people import ADMIN, events, registered
+from tests.support import OPS, Api, token
 
 PIN = "27-18-28"
 

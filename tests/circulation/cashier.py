@@ -10,7 +10,7 @@ from services.circulation.usecases.commands.advance_payment import AdvancePaymen
 from services.circulation.usecases.commands.begin_payment import BeginPayment, begin_payment
 from services.circulation.usecases.steps.post_to_ledger import post
 from shared.unit_of_work import Work
-from tests.circulation.desk import OPS, STAFF, Desk, noon
+from tests.circulation.desk import STAFF, Desk, noon
 from tests.support import Answer, token
 
 P1 = token("p1")
@@ -79,9 +79,7 @@ async def books(desk: Desk, **query: Any) -> list[dict[str, Any]]:
 
 
 async def job(desk: Desk, at: str = f"{PAID_ON}T12:05:00+08:00") -> int:
-    answer = await desk.api.post("/v1/ops/jobs/circulation/payments", as_=OPS, at=at)
-    assert answer.status == 200, answer.json()
-    return int(answer.json()["done"])
+    return await desk.api.job("circulation/payments", at=at)
 
 
 async def lowered(desk: Desk, charge: dict[str, Any], to_cents: int) -> None:

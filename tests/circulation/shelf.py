@@ -11,7 +11,7 @@ from services.circulation.domain.patron import Patron
 from services.circulation.domain.policy import HONG_KONG
 from shared.ids import card_digest
 from shared.mongo import from_document
-from tests.circulation.desk import KEY, OPS, STAFF, Desk, card_of, noon
+from tests.circulation.desk import KEY, STAFF, Desk, card_of, noon
 from tests.support import Answer, token
 
 DAY = "2020-11-20"
@@ -81,9 +81,7 @@ async def arrive(desk: Desk, barcode: str, branch: str, on: str = DAY) -> dict[s
 
 async def run_job(desk: Desk, on: str) -> int:
     """Run the holds job on a day, and return how many holds it processed."""
-    answer = await desk.api.insist("POST", "/v1/ops/jobs/circulation/holds", as_=OPS, at=noon(on))
-    assert answer.status == 200, answer.json()
-    return int(answer.json()["done"])
+    return await desk.api.job("circulation/holds", at=noon(on))
 
 
 async def faults(desk: Desk, on: str = DAY) -> list[str]:

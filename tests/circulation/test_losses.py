@@ -51,9 +51,7 @@ async def fine(desk: Desk, loan: dict[str, Any], on: str) -> dict[str, Any]:
 
 
 async def job(desk: Desk, on: str) -> int:
-    answer = await desk.api.post("/v1/ops/jobs/circulation/lost", as_=OPS, at=noon(on))
-    assert answer.status == 200, answer.json()
-    return int(answer.json()["done"])
+    return await desk.api.job("circulation/lost", at=noon(on))
 
 
 async def owed(desk: Desk) -> dict[str, int]:

@@ -128,6 +128,7 @@ async def test_a_payment_that_is_declined_leaves_the_charge_to_be_paid(
     assert (await pay(desk, charge)).status == 201
 
 
+@pytest.mark.deadlines
 @pytest.mark.parametrize(
     ("orders", "taken"),
     [
@@ -168,6 +169,7 @@ async def test_a_payment_without_an_answer_is_pending_until_the_provider_answers
         assert (await pay(desk, charge)).status == 201
 
 
+@pytest.mark.deadlines
 async def test_a_payment_retried_with_its_key_continues_the_same_payment(desk: Desk) -> None:
     charge = await fine(desk)
     await order(desk, ("authorise", "late"))
@@ -262,6 +264,7 @@ async def test_the_paid_excess_over_a_lowered_fine_is_refunded_once(desk: Desk) 
     assert kinds(after) == {"charge": 450, "payment": -450, "refund-due": -300, "refund": 300}
 
 
+@pytest.mark.deadlines
 @pytest.mark.parametrize("do", ["lose", "late"])
 async def test_the_job_gives_a_refund_without_an_answer_once(desk: Desk, do: str) -> None:
     charge = await fine(desk)

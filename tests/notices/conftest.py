@@ -6,6 +6,7 @@ import pytest
 
 from services.notices.app import create_app
 from services.notices.settings import Settings
+from tests.mail_server import MailServer, listening
 from tests.notices.lending import Lending, lending_served
 from tests.support import SERVICE_KEYS, Api, served
 
@@ -14,6 +15,13 @@ from tests.support import SERVICE_KEYS, Api, served
 async def lending() -> AsyncIterator[Lending]:
     async with lending_served() as lending:
         yield lending
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MailServer]:
+    """A mail server."""
+    async with listening(MailServer()) as server:
+        yield server
 
 
 @pytest.fixture

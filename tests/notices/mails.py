@@ -8,9 +8,8 @@ from services.notices.settings import Settings
 from shared.mongo import Document
 from tests.mail_server import MailServer
 from tests.notices.library import STAFF
-from tests.support import Api, token
+from tests.support import Api
 
-OPS = token("ops-1", ["ops"])
 MEI = "mei-ling@example.org"
 BEFORE = "2020-10-01T10:00:00+08:00"
 BOTH = ("inbox", "email")
@@ -30,10 +29,7 @@ def with_mail(settings: Settings, server: MailServer, **more: Any) -> Settings:
 
 async def send(api: Api, at: str | None = None) -> int:
     """Run the job once; return the number of tries."""
-    answer = await api.post("/v1/ops/jobs/notices/deliveries", as_=OPS, at=at)
-    assert answer.status == 200, answer.body
-    done: int = answer.json()["done"]
-    return done
+    return await api.job("notices/deliveries", at=at)
 
 
 async def log(api: Api, query: str = "") -> list[dict[str, Any]]:

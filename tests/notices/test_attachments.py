@@ -13,14 +13,13 @@ from services.notices.domain.attachment import MOST_IN_ENQUIRY, MOST_UNUSED
 from shared.unit_of_work import UnitOfWork
 from tests.notices.library import STAFF, erased, hear, patron
 from tests.notices.test_enquiries import MARCH_8, MARCH_9, QUESTION, ask, command, shown
-from tests.support import Answer, Api, token
+from tests.support import OPS, Answer, Api
 
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 3
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF"
 TEXT = "Karte von Hongkong\r\n香港地圖\tcirca 1900\n".encode()
 MARCH_10 = "2021-03-10T11:00:00+08:00"
-OPS = token("ops-1", ["ops"])
 
 
 async def upload(

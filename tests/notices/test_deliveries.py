@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,12 +51,6 @@ from tests.notices.mails import (
     with_mail,
 )
 from tests.support import Api, served, until
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[MailServer]:
-    async with listening(MailServer()) as server:
-        yield server
 
 
 @pytest.fixture

@@ -31,7 +31,6 @@ from tests.notices.library import (
 from tests.receiver import Receiver, receiving
 from tests.support import Answer, Api, served, token, until
 
-OPS = token("ops-1", ["ops"])
 BEFORE = "2020-10-01T10:00:00+08:00"
 PATH = "/v1/me/push-subscriptions"
 OPEN = {"state": "open", "due_on": "2021-02-19", "title_id": "title-1"}
@@ -73,10 +72,7 @@ async def listed(api: Api, by: str = "p") -> list[dict[str, Any]]:
 
 async def send(api: Api, at: str | None = None) -> int:
     """Run the job once; return the number of tries."""
-    answer = await api.post("/v1/ops/jobs/notices/pushes", as_=OPS, at=at)
-    assert answer.status == 200, answer.body
-    done: int = answer.json()["done"]
-    return done
+    return await api.job("notices/pushes", at=at)
 
 
 async def tell(api: Api, number: int, to: str = "p") -> None:

@@ -1,7 +1,6 @@
 """One e-mail a day with everything, against a real mail server."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -37,12 +36,6 @@ from tests.notices.library import (
 )
 from tests.notices.mails import BEFORE, BOTH, MEI, OPEN, due_again, log, parts, send, with_mail
 from tests.support import Api, served, until
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[MailServer]:
-    async with listening(MailServer()) as server:
-        yield server
 
 
 @pytest.fixture

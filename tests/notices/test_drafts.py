@@ -8,7 +8,6 @@ import pytest
 from tests.notices.library import DECEMBER_9, STAFF, events, register
 from tests.support import Api, token
 
-OPS = token("ops-1", ["ops"])
 DRAFTS = "/v1/notice-drafts"
 TEXTS = {"title": "Closed", "content": "From Thursday.", "wordings": {}}
 
@@ -141,9 +140,7 @@ async def test_a_scheduled_draft_is_published_once_its_time_has_come(api: Api) -
 
 
 async def published(api: Api, at: str) -> int:
-    answer = await api.post("/v1/ops/jobs/notices/publish-notices", as_=OPS, at=at)
-    assert answer.status == 200, answer.body
-    return int(answer.json()["done"])
+    return await api.job("notices/publish-notices", at=at)
 
 
 async def test_a_draft_that_many_publish_at_once_is_published_once(api: Api) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +12,9 @@ from services.notices.app import create_app
 from services.notices.settings import Settings
 from shared.clock import wall_clock
 from shared.contracts.notices import EnquiryAnswered, EnquiryClosed
-from tests.mail_server import MailServer, listening
+from tests.mail_server import MailServer
 from tests.notices.library import STAFF, events, hear, inbox, patron
-from tests.notices.mails import OPS, parts, send, with_mail
+from tests.notices.mails import parts, send, with_mail
 from tests.notices.test_enquiries import command, queue, shown
 from tests.support import Answer, Api, served, token
 
@@ -30,12 +29,6 @@ QUESTION = {
     "address": ADDRESS,
 }
 LINK = re.compile(r"https://library\.example\.org/ask/([\w.-]+)")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[MailServer]:
-    async with listening(MailServer()) as server:
-        yield server
 
 
 @pytest.fixture
@@ -87,9 +80,7 @@ async def attached(api: Api) -> str:
 
 
 async def purge(api: Api, at: str) -> int:
-    answer = await api.post("/v1/ops/jobs/notices/purge-guests", as_=OPS, at=at)
-    assert answer.status == 200, answer.body
-    return int(answer.json()["done"])
+    return await api.job("notices/purge-guests", at=at)
 
 
 async def left(api: Api) -> dict[str, int]:

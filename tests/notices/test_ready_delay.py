@@ -14,7 +14,7 @@ from shared.contracts.circulation import HoldReady
 from tests.mail_server import MailServer, listening
 from tests.notices.lending import Lending
 from tests.notices.library import STAFF, erased, hear, hold, inbox, prefers, register
-from tests.notices.mails import BEFORE, BOTH, MEI, OPS, log, parts, send, with_mail
+from tests.notices.mails import BEFORE, BOTH, MEI, log, parts, send, with_mail
 from tests.support import Api, served, token
 
 PATH = "/v1/branches/TPO/ready-delay"
@@ -38,10 +38,7 @@ async def tai_po(api: Api, lending: Lending) -> None:
 
 
 async def tell(api: Api, at: str) -> int:
-    answer = await api.post("/v1/ops/jobs/notices/tell-held", as_=OPS, at=at)
-    assert answer.status == 200, answer.body
-    done: int = answer.json()["done"]
-    return done
+    return await api.job("notices/tell-held", at=at)
 
 
 async def test_inbox_and_email_wait_for_the_delay(

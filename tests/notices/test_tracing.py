@@ -13,10 +13,9 @@ from services.notices.settings import Settings
 from services.notices.usecases import record_look
 from tests.notices.library import STAFF, patron
 from tests.notices.test_visits import MASTER, check_in, check_out, count, limited
-from tests.support import Answer, Api, token
+from tests.support import OPS, Answer, Api, token
 
 TRACER = token("tracer-1", ["tracer"], name="Lee Ka-ming")
-OPS = token("ops-1", ["ops"])
 MARCH_9 = "2021-03-09T10:00:00+08:00"
 CASE = {"case_number": "CHP-2021-0417", "reason": "A visitor has fallen ill"}
 

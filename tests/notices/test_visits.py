@@ -92,9 +92,7 @@ async def occupancy(api: Api, at: str = MARCH_8) -> dict[str, Any]:
 
 
 async def job(api: Api, name: str, at: str) -> int:
-    answer = await api.insist("POST", f"/v1/ops/jobs/notices/{name}", as_=STAFF, at=at)
-    assert answer.status == 200, answer.body
-    return int(answer.json()["done"])
+    return await api.job(f"notices/{name}", at=at)
 
 
 def code(answer: Answer) -> str:

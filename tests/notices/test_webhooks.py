@@ -30,9 +30,8 @@ from tests.notices.library import (
     reopened,
 )
 from tests.receiver import Receiver, receiving
-from tests.support import Answer, Api, served, token, until
+from tests.support import OPS, Answer, Api, served, until
 
-OPS = token("ops-1", ["ops"])
 MOVED, OVERDUE = "loan.due-date-changed", "loan.overdue"
 
 
@@ -68,10 +67,7 @@ async def listed(api: Api) -> list[dict[str, Any]]:
 
 async def send(api: Api) -> int:
     """Run the job once; return the number of tries."""
-    answer = await api.post("/v1/ops/jobs/notices/webhooks", as_=OPS)
-    assert answer.status == 200, answer.body
-    done: int = answer.json()["done"]
-    return done
+    return await api.job("notices/webhooks")
 
 
 async def tell(api: Api, number: int, patron: str = "p") -> None:

@@ -1,6 +1,5 @@
 """Texts of notifications that staff set: placeholders, versions, previews and trials."""
 
-from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
@@ -11,7 +10,7 @@ from services.notices.kinds.language import LANGUAGES, language_of
 from services.notices.kinds.samples import placeholders_of, sample_known, sample_of
 from services.notices.settings import Settings
 from shared.contracts.circulation import HoldReady
-from tests.mail_server import MailServer, listening
+from tests.mail_server import MailServer
 from tests.notices.kinds.examples import SAYS
 from tests.notices.lending import Lending
 from tests.notices.library import (
@@ -37,12 +36,6 @@ MINE = {
     "closing": "Bring your card.",
 }
 WAITS = {"state": "ready", "pickup_branch": "TPO", "shelf_until": "2020-12-16"}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[MailServer]:
-    async with listening(MailServer()) as server:
-        yield server
 
 
 @pytest.fixture

@@ -62,9 +62,7 @@ async def free(api: Api, day: str = DAY, clock: str = "08:00") -> list[tuple[int
 
 
 async def job(api: Api, now: str) -> int:
-    answer = await api.insist("POST", "/v1/ops/jobs/events/bookings", as_=STAFF, at=now)
-    assert answer.status == 200, answer.body
-    return int(answer.json()["done"])
+    return await api.job("events/bookings", at=now)
 
 
 async def findings(api: Api) -> list[str]:

@@ -8,7 +8,7 @@ from ops.audit.seasons import check_seasons
 from services.events.domain.season import BALLOT_KEPT, PATRONS_KEPT
 from services.events.settings import Settings
 from tests.events.programme import events
-from tests.events.study.season import SEASON, STAFF, ballot, own
+from tests.events.study.season import SEASON, ballot, own
 from tests.events.study.test_audit import findings
 from tests.events.study.test_sessions import enter, in_order, job
 from tests.support import Api
@@ -20,9 +20,7 @@ OF_PATRONS = ("study_applications", "study_seats", "study_sittings")
 async def purge(api: Api, day: date) -> int:
     """Run the job on a day; return the number of parts that it deleted."""
     at = f"{day}T10:00:00+08:00"
-    answer = await api.insist("POST", "/v1/ops/jobs/events/purge-seasons", as_=STAFF, at=at)
-    assert answer.status == 200, answer.body
-    return int(answer.json()["done"])
+    return await api.job("events/purge-seasons", at=at)
 
 
 async def counts(api: Api) -> dict[str, int]:

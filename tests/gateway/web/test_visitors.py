@@ -13,11 +13,10 @@ from services.settings import Settings
 from tests.gateway.web.browser import Browser, Page, insist
 from tests.gateway.web.conftest import SECRETS
 from tests.notices.library import STAFF, WEEK
-from tests.support import Api, reaching, served, token
+from tests.support import OPS, Api, reaching, served, token
 
 MONDAY = "2021-03-08T10:20:00+08:00"
 TRACER = token("tracer-1", ["tracer"], name="Lee Ka-ming")
-OPS = token("ops-1", ["ops"])
 FULL = {
     "en": ("The library is full", "Join the queue", "31 days"),
     "zh-Hant": ("圖書館已滿", "輪候", "31 日"),
