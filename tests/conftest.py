@@ -3,6 +3,7 @@
 They are real, and started once per run where tests can share them.
 """
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -179,12 +181,30 @@ def fresh_database(mongo: Mongo) -> Iterator[str]:
             mongo.drop_database(created)
 
 
-@pytest.fixture
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Bootstrap servers of a broker that no other test uses.
+@pytest.fixture(scope="module")
+def apache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of one node of Apache Kafka for a file of tests."""
+    with (
+        data_folder(tmp_path_factory) as folder,
+        embedded(folder, mongo=False, kafka_port=None, broker="apache") as infrastructure,
+    ):
+        yield infrastructure.kafka
 
-    The embedded one is up in 20 ms, Apache Kafka in 4 s.
+
+@pytest.fixture
+def kafka(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Bootstrap servers of a broker without topics.
+
+    The embedded one is the test's own, and up in 20 ms. Apache Kafka takes 4 s to start, so a
+    file's tests share one.
     """
+    if BROKER == "apache" and not CONTAINERS:
+        bootstrap = request.getfixturevalue("apache")
+        asyncio.run(delete_topics(bootstrap))
+        yield bootstrap
+        return
     if CONTAINERS:
         with kafka_container() as bootstrap:
             if bootstrap:
@@ -195,6 +215,19 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         embedded(folder, mongo=False, kafka_port=None, broker=BROKER) as infrastructure,
     ):
         yield infrastructure.kafka
+
+
+async def delete_topics(bootstrap: str) -> None:
+    """Delete all topics of a broker but its own; the positions of groups go with them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        topics = [topic for topic in await admin.list_topics() if not topic.startswith("__")]
+        if topics:
+            answer = await admin.delete_topics(topics)
+            assert {code for _, code, *_ in answer.topic_error_codes} == {0}, answer
+    finally:
+        await admin.close()
 
 
 @pytest.fixture(scope="module")

@@ -21,16 +21,19 @@ async def rewind(settings: Settings) -> int:
     Running consumers notice it by themselves, and start from the beginning. Returns the number
     of positions that were reset.
     """
-    reset = 0
     async with Positions(settings.kafka, settings.topic_prefix) as positions:
         starts, ends = await positions.starts(), await positions.ends()
-        for service in subscribed_topics():
+
+        async def reset(service: str) -> int:
             stored = await positions.committed(service)
-            beyond = {p: offset for p, offset in stored.items() if offset > ends.get(p, offset)}
-            if beyond and await has_no_member(positions, service):
-                await commit(settings, service, {p: starts[p] for p in beyond})
-                reset += len(beyond)
-    return reset
+            beyond = [p for p, offset in stored.items() if offset > ends.get(p, offset)]
+            if not beyond or not await has_no_member(positions, service):
+                return 0
+            await commit(settings, service, {p: starts[p] for p in beyond})
+            return len(beyond)
+
+        # All at once: each group with running members is watched for as long as one is dropped in.
+        return sum(await asyncio.gather(*(reset(service) for service in subscribed_topics())))
 
 
 async def has_no_member(positions: Positions, service: str) -> bool:

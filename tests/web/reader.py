@@ -12,14 +12,33 @@ from tests.web.routes import Way
 
 MOST_STEPS = 150
 """Greatest number of Tab key presses to reach an element."""
-FOCUSED = "it === document.activeElement"
-BEFORE = (  # before the focused element, not around it
-    "(document.activeElement.compareDocumentPosition(it) & (2 | 8)) === 2"
-)
-SEEN = (  # after the last element the page has the focus; the focused element may be gone
-    "(document.activeElement.matches('body, main')"
-    " || getComputedStyle(document.activeElement).outlineStyle !== 'none')"
-)
+WAY_TO = """it => {
+  if (!window.unseen) {
+    window.unseen = [];
+    document.addEventListener("keyup", ({ key }) => {
+      const there = document.activeElement;
+      // After the last element the page has the focus; the focused element may be gone.
+      if (key === "Tab" && !there.matches("body, main")
+          && getComputedStyle(there).outlineStyle === "none") {
+        window.unseen.push(there.outerHTML);
+      }
+    });
+  }
+  const from = document.activeElement;
+  const before = (from.compareDocumentPosition(it) & (2 | 8)) === 2;  // and not around it
+  const [first, last] = before ? [it, from] : [from, it];
+  const stops = document.querySelectorAll(
+    "a[href], button, input:not([type=hidden], [type=radio]), select, textarea, summary");
+  const between = [...stops].filter(one => !one.disabled && one.checkVisibility()
+    && first.compareDocumentPosition(one) === 4 && one.compareDocumentPosition(last) === 4);
+  return [it === from, before, between.length + 1, window.unseen];
+}"""
+"""Return whether `it` has the focus, whether it is before the focus, and how many steps away.
+
+There are never fewer steps: a group of radio buttons and the parts of a date are not counted.
+From the first call on, elements to which Tab brings the focus without a sign of it are recorded,
+and returned.
+"""
 
 
 @dataclass(frozen=True)
@@ -134,15 +153,16 @@ class Reader:
 
         The focus must be visible at each step.
         """
-        there, before = await thing.evaluate(f"it => [{FOCUSED}, {BEFORE}]")
+        there, before, away, _ = await thing.evaluate(WAY_TO)
         key = "Shift+Tab" if before else "Tab"
-        for _ in range(MOST_STEPS):
-            if there:
-                return
-            await self.page.keyboard.press(key)
-            there, seen = await thing.evaluate(f"it => [{FOCUSED}, {SEEN}]")
-            assert seen, await self.page.evaluate("document.activeElement.outerHTML")
-        raise AssertionError(f"{thing} is not reached by keyboard on {self.page.url}")
+        steps = 0
+        while not there:
+            assert steps < MOST_STEPS, f"{thing} is not reached by keyboard on {self.page.url}"
+            for _ in range(away):
+                await self.page.keyboard.press(key)
+            steps += away
+            there, *_, away, unseen = await thing.evaluate(WAY_TO)
+            assert unseen == []
 
     async def _type_in_parts(self, text: str) -> None:
         # An English date or time field has the parts month, day, year; hour, minute, am or pm.

@@ -15,7 +15,7 @@ Way = Literal["scripts", "no scripts", "keyboard"]
 
 LANGUAGES = ("en", "zh-Hant", "zh-Hans")
 WITH_SCRIPTS_ONLY = {"/me/stream", "/setting/devices"}
-"""Routes that no page without scripts requests."""
+"""Routes that no page without scripts requests; they answer with a stream and a redirect."""
 
 
 def _routes(routers: Iterable[APIRouter]) -> list[tuple[str, APIRoute]]:
@@ -57,6 +57,6 @@ class Driven:
 
     def missing(self, method: str, path: str) -> set[str]:
         """Return the ways and the languages in which a route was not used."""
-        ways = {"scripts"} if path in WITH_SCRIPTS_ONLY else {*get_args(Way)}
+        expected = {"scripts"} if path in WITH_SCRIPTS_ONLY else {*get_args(Way), *LANGUAGES}
         found = {one[2:] for one in self._found if one[:2] == (method, path)}
-        return ways.union(LANGUAGES) - {word for one in found for word in one}
+        return expected - {word for one in found for word in one}

@@ -15,6 +15,7 @@ from tests.gateway.web.conftest import CARD, PIN
 
 WEB = TRANSLATIONS.parent
 TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
+SCRIPTS = sorted((WEB / "static").glob("*.js"))
 CHINESE = ["zh-Hant", "zh-Hans"]
 
 
@@ -54,6 +55,15 @@ def test_every_text_of_a_template_is_marked_for_translation(template: Path) -> N
     spoken = re.findall(r'(?:alt|title|aria-label|placeholder)="([^"]*)"', text)
     read = re.sub(r"<[^>]*>", " ", text)
     assert re.findall(r"[^\W\d_]{2,}", " ".join([read, *spoken])) == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_has_no_text_of_its_own_and_asks_for_no_language(script: Path) -> None:
+    """The journeys through the pages rely on it: each way of taking them has one language."""
+    code = re.sub(r"//.*", "", script.read_text()).replace('"use strict";', "")
+    strings = re.findall(r"""["'`]([^"'`]*)["'`]""", code)
+    assert [one for one in strings if re.search(r"[^\W\d_] [^\W\d_]", one)] == []
+    assert re.findall(r"navigator\.language|\.lang\b|Intl\b|toLocale", code) == []
 
 
 def test_no_simplified_characters_are_in_the_traditional_texts() -> None:
