@@ -3,10 +3,13 @@
     .venv/bin/python -m benchmarks.guessing [--cards 10000] [--addresses 50] [--hours 24]
 
 The bot goes through the cards again and again. From each address it tries until strangers of its
-network wait, each hour of a simulated day, at two replicas of accounts on one database. PINs are
-hashed with small parameters for this part. Then owners log in on known devices with the usual
-parameters, first alone and then while the bot tries at the gateway's limit, 60 times a minute from
-each address. No test asserts the result.
+network wait, each hour of a simulated day, at two replicas of accounts on one database. Meanwhile
+owners log in on known devices, once an hour. PINs are hashed with small parameters for this part.
+
+Then owners log in with the usual parameters, in turns alone and while the bot tries at the
+gateway's limit, 60 times a minute from each address. After a day the bot has spent its budgets, so
+most of its PINs are not checked any more; `--hours 0` measures the first minutes of an attack, when
+they are. No test asserts the result.
 """
 
 import argparse
@@ -33,7 +36,7 @@ from services.accounts.usecases import check_pin
 from shared.http.client_address import HEADER, client_header
 from tests.support import Api, served, token
 
-OWNERS, LOG_INS = 10, 100
+OWNERS, LOG_INS, ROUNDS = 10, 50, 4
 PIN = "27-18-28"
 SECRET = "secret of this benchmark"  # noqa: S105 - not one in use
 
@@ -41,6 +44,7 @@ SECRET = "secret of this benchmark"  # noqa: S105 - not one in use
 def say(line: str) -> None:
     """Print a line of the result."""
     sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 @contextlib.asynccontextmanager
@@ -88,49 +92,90 @@ async def guess(
             refused += 1
 
 
-async def day_of_a_bot(both: tuple[Api, Api], cards: list[str], addresses: int, hours: int) -> None:
+async def day_of_a_bot(
+    both: tuple[Api, Api], cards: list[str], devices: dict[str, str], addresses: int, hours: int
+) -> None:
     """Let the bot guess each hour of a simulated day, and print how often it tried the cards."""
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     now = datetime.now(UTC)
     tried: collections.Counter[str] = collections.Counter()
     order = itertools.cycle(cards)
-    with (
-        mock.patch.object(check_pin, "_hasher", quick),
-        mock.patch.object(check_pin, "_nobodys", quick.hash("nobody's")),
-        mock.patch.object(sessions, "wall_clock") as clock,
-    ):
+    refused = 0
+    with quick_pins(), mock.patch.object(sessions, "wall_clock") as clock:
         for hour in range(hours):
             clock.return_value = now + timedelta(minutes=66 * hour)
             bots = (
                 guess(both[one % 2], f"203.0.113.{one}", order, tried) for one in range(addresses)
             )
-            await asyncio.gather(*bots)
+            owners = owners_log_in(both, devices, len(devices))
+            times, *_ = await asyncio.gather(owners, *bots)
+            refused += len(devices) - len(times)
+            say(f"hour {hour + 1}: {sum(tried.values())} PINs checked")
     often = sum(count > 5 for count in tried.values())
     say(f"{sum(tried.values())} PINs checked in {hours} hours, with {len(tried)} cards;")
     say(
         f"cards tried more than 5 times: {often} of {len(cards)} ({100 * often / len(cards):.2f} %)"
     )
+    say(f"owners refused: {refused} of {hours * len(devices)}")
 
 
-async def owners_log_in(both: tuple[Api, Api], devices: dict[str, str]) -> tuple[int, float]:
-    """Let the owners log in one after another; return the number of refusals and p95 in ms."""
-    times, refused = [], 0
-    for turn, card in zip(range(LOG_INS), itertools.cycle(devices), strict=False):
+@contextlib.contextmanager
+def quick_pins() -> Iterator[None]:
+    """Hash PINs with small parameters until the block ends."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with (
+        mock.patch.object(check_pin, "_hasher", quick),
+        mock.patch.object(check_pin, "_nobodys", quick.hash("nobody's")),
+    ):
+        yield
+
+
+async def owners_log_in(
+    both: tuple[Api, Api], devices: dict[str, str], log_ins: int
+) -> list[float]:
+    """Let the owners log in one after another; return the times of those not refused, in ms."""
+    times = []
+    for turn, card in zip(range(log_ins), itertools.cycle(list(devices)), strict=False):
         begun = time.perf_counter()
         status, found = await log_in(both[turn % 2], "198.51.100.1", card, PIN, devices[card])
-        times.append(1000 * (time.perf_counter() - begun))
         if status == 200:
+            times.append(1000 * (time.perf_counter() - begun))
             devices[card] = found
-        else:
-            refused += 1
-    return refused, statistics.quantiles(times, n=20)[-1]
+    return times
+
+
+async def measure(
+    both: tuple[Api, Api], cards: list[str], devices: dict[str, str], addresses: int
+) -> None:
+    """Compare the time of log-ins during an attack with that without one, in turns."""
+    answers: collections.Counter[str] = collections.Counter()
+
+    async def attack(one: int) -> None:
+        for card in itertools.cycle(cards):
+            _, code = await log_in(both[one % 2], f"203.0.113.{one}", card, "00-00-00")
+            answers[code] += 1
+            await asyncio.sleep(1)
+
+    alone: list[float] = []
+    attacked: list[float] = []
+    await owners_log_in(both, devices, len(devices))  # hashes their PINs with today's parameters
+    for _ in range(ROUNDS):
+        alone += await owners_log_in(both, devices, LOG_INS)
+        bots = [asyncio.create_task(attack(one)) for one in range(addresses)]
+        attacked += await owners_log_in(both, devices, LOG_INS)
+        for bot in bots:
+            bot.cancel()
+        await asyncio.gather(*bots, return_exceptions=True)
+    quiet, busy = (statistics.quantiles(times, n=20)[-1] for times in (alone, attacked))
+    all_ = ROUNDS * LOG_INS
+    say(f"owners alone: p95 {quiet:.0f} ms, {all_ - len(alone)} refused of {all_}")
+    say(f"owners during the attack: p95 {busy:.0f} ms, {all_ - len(attacked)} refused of {all_}")
+    say(f"{busy / quiet:.1f} times as long; the bot was answered {dict(answers)}")
 
 
 async def main(cards: int, addresses: int, hours: int) -> None:
     """Play the day, then measure."""
     async with replicas() as both:
         names = [f"HK{number:06}Z" for number in range(cards)]
-        await day_of_a_bot(both, names, addresses, hours)
         devices = {}
         for card in names[:OWNERS]:
             patron = {
@@ -143,20 +188,9 @@ async def main(cards: int, addresses: int, hours: int) -> None:
             }
             await both[0].post("/v1/patrons", patron, as_=token("staff-1", ["staff"]))
             devices[card] = (await log_in(both[0], "192.0.2.1", card, PIN))[1]
-        refused, quiet = await owners_log_in(both, devices)
-        say(f"owners alone: p95 {quiet:.0f} ms, {refused} refused")
-
-        async def attack(one: int) -> None:
-            for card in itertools.cycle(names):
-                await log_in(both[one % 2], f"203.0.113.{one}", card, "00-00-00")
-                await asyncio.sleep(1)
-
-        bots = [asyncio.create_task(attack(one)) for one in range(addresses)]
-        refused, busy = await owners_log_in(both, devices)
-        for bot in bots:
-            bot.cancel()
-        say(f"owners during the attack: p95 {busy:.0f} ms, {refused} refused")
-        say(f"{busy / quiet:.1f} times as long")
+        if hours:
+            await day_of_a_bot(both, names, devices, addresses, hours)
+        await measure(both, names, devices, addresses)
 
 
 if __name__ == "__main__":
