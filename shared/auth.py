@@ -324,6 +324,8 @@ def roles_required(dependency: Callable[..., Any]) -> frozenset[str]:
 
 Patron = Annotated[Caller, _require("own-account")]
 """A patron, for their own resources: a resource of another patron is answered with 404."""
+Person = Annotated[Caller, _require("own-pin")]
+"""A patron or somebody of the staff, but no station and no service."""
 Staff = Annotated[Caller, _require("desk")]
 Desk = Annotated[Caller, _require("lend")]
 """Staff or a station: callers that lend copies and take them back."""
