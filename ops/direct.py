@@ -112,14 +112,19 @@ async def change_account(
     card: str,
     change: UseCase[C, StaffAccount],
     command: Callable[[str], C],
+    act: str,
 ) -> StaffAccount:
-    """Change the account with a card; `command` gets its id. Raises NoSuchAccount."""
+    """Change the account with a card; `command` gets its id. Raises NoSuchAccount.
+
+    `act` is the name of the command, for the audit trail.
+    """
     digest = card_digest(card, settings.card_key)
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
         holder = await store.holder_of_card(unit_of_work.database, digest)
         if holder is None:
             raise NoSuchAccount
-        changed, _ = await unit_of_work.run(change, command(holder.id), Origin(now=wall_clock()))
+        origin = origin_of(f"staff {act} {holder.id}")
+        changed, _ = await unit_of_work.run(change, command(holder.id), origin)
         return cast(StaffAccount, changed)  # not None: no inbox was given
 
 

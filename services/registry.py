@@ -55,6 +55,7 @@ SERVICES = (
             "/v1/patrons",
             "/v1/staff",
             "/v1/staff-removals",
+            "/v1/second-factors",
             "/v1/me/preferences",
             "/v1/me/calendar",
             "/v1/me/family",
@@ -169,5 +170,9 @@ NAMES = tuple(service.name for service in SERVICES)
 OWNERS = tuple(service.name for service in SERVICES if service.topics)
 """The names of the services that own data and publish its changes: all but the gateway."""
 ISSUER = TokenIssuer(
-    "accounts", keys="/v1/keys", sessions="/v1/service-sessions", log_in="/v1/sessions"
+    "accounts",
+    keys="/v1/keys",
+    sessions="/v1/service-sessions",
+    log_in="/v1/sessions",
+    factors="/v1/second-factors",
 )

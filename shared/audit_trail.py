@@ -21,7 +21,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 TRAIL = "audit_trail"
 SEALS = "audit_seals"
-RECORDED_ROLES = frozenset({"staff", "station", "tracer", "ops", "service"})
+RECORDED_ROLES = frozenset({"staff", "station", "tracer", "admin", "ops", "service"})
 """Roles whose commands are recorded: all but that of a patron."""
 LOOKING_ROLES = RECORDED_ROLES - {"service"}
 """Roles whose looks at patrons are recorded. Services read all the time, and show nobody."""

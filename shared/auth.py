@@ -39,6 +39,8 @@ RENEW_SECONDS = 15.0
 
 A new key is known within this time, and stays known if the issuer goes away later.
 """
+FETCH_PAUSE_SECONDS = 0.2
+"""Least time between two fetches that tokens with unknown keys cause."""
 AGAIN_SECONDS = 1.0
 """Seconds until the next fetch after one that found no keys."""
 FETCH_SECONDS = 1.0
@@ -173,13 +175,17 @@ class Verifier:
     async def _keys_with(self, kid: str) -> KeySet:
         if self._keys is not None and _has(self._keys, kid):
             return self._keys
+        came = time.monotonic()
         async with self._lock:
-            # An invented key id must not make this service call the issuer for every request.
-            if self._keys is None or time.monotonic() - self._asked_at > 2:
+            # Requests that wait share a fetch, and fetches have pauses: invented key ids neither
+            # make this service ask the issuer each time, nor hide a key that has just been made.
+            if self._keys is None or (not _has(self._keys, kid) and self._asked_at < came):
+                await asyncio.sleep(self._asked_at + FETCH_PAUSE_SECONDS - time.monotonic())
+                began = time.monotonic()
                 keys = self._use(_key_set(await self._fetch(), self._issuer))
-                self._asked_at = time.monotonic()
+                self._asked_at = began
                 return keys
-        return self._keys
+            return self._keys
 
     def _use(self, keys: KeySet) -> KeySet:
         """Verify with these keys from now on; forget the tokens of keys that are no longer there.
@@ -318,6 +324,8 @@ def roles_required(dependency: Callable[..., Any]) -> frozenset[str]:
 
 Patron = Annotated[Caller, _require("own-account")]
 """A patron, for their own resources: a resource of another patron is answered with 404."""
+Person = Annotated[Caller, _require("own-pin")]
+"""A patron or somebody of the staff, but no station and no service."""
 Staff = Annotated[Caller, _require("desk")]
 Desk = Annotated[Caller, _require("lend")]
 """Staff or a station: callers that lend copies and take them back."""

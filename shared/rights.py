@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 Right = Literal[
     "own-account",
+    "own-pin",
     "desk",
     "lend",
     "trace",
@@ -13,19 +14,20 @@ Right = Literal[
     "operate",
     "call-services",
 ]
-"""`own-account`: use one's own account as a patron. `desk`: see and change what belongs to patrons
-and libraries. `lend`: lend items and take them back. `trace`: see the visitors of a library.
+"""`own-account`: use one's own account as a patron. `own-pin`: choose one's own PIN.
+`desk`: see and change what belongs to patrons and libraries.
+`lend`: lend items and take them back. `trace`: see the visitors of a library.
 `manage-staff`: manage the accounts of staff, stations and contact tracers.
 `manage-administrators`: the same for accounts of administrators and operators.
 `operate`: run and repair the system. `call-services`: what only services ask each other."""
 RIGHTS: frozenset[Right] = frozenset(get_args(Right))
 RIGHTS_OF_ROLES: Mapping[str, frozenset[Right]] = {
-    "patron": frozenset({"own-account"}),
-    "staff": frozenset({"desk", "lend"}),
+    "patron": frozenset({"own-account", "own-pin"}),
+    "staff": frozenset({"own-pin", "desk", "lend"}),
     "station": frozenset({"lend"}),
-    "tracer": frozenset({"trace"}),
-    "admin": frozenset({"manage-staff"}),
-    "ops": frozenset({"operate", "manage-staff", "manage-administrators"}),
+    "tracer": frozenset({"own-pin", "trace"}),
+    "admin": frozenset({"own-pin", "manage-staff"}),
+    "ops": frozenset({"own-pin", "operate", "manage-staff", "manage-administrators"}),
     "service": frozenset({"call-services"}),
 }
 ROLES = tuple(RIGHTS_OF_ROLES)

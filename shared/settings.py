@@ -24,18 +24,26 @@ ROLES: tuple[Role, ...] = ("api", "consumers", "relay", "jobs")
 
 @dataclass(frozen=True)
 class TokenIssuer:
-    """The service that signs tokens, with its routes for keys, service tokens and people."""
+    """The service that signs tokens, with its routes for keys, service tokens and people.
+
+    `factors` begins the paths of the routes for second factors, which ask for a PIN like `log_in`.
+    """
 
     service: str
     keys: str
     sessions: str
     log_in: str
+    factors: str
+
+    def asks_for_pin(self, path: str) -> bool:
+        """Return True if somebody proves at a path who they are, without a token."""
+        return path == self.log_in or path.startswith(self.factors)
 
 
 class Settings(BaseSettings):
     """The settings that the chassis needs; the system adds its own in a subclass."""
 
-    issuer: ClassVar[TokenIssuer] = TokenIssuer("", "", "", "")
+    issuer: ClassVar[TokenIssuer] = TokenIssuer("", "", "", "", "")
     required: ClassVar[tuple[str, ...]] = ("service_secret", "service_key", "card_key")
     """Settings without which a service does not start."""
 

@@ -32,10 +32,12 @@ from services.accounts.usecases.manage_staff import (
     ChangeRole,
     DisableStaff,
     EnableStaff,
+    RemoveFactor,
     ResetStaffPin,
     change_role,
     disable_staff,
     enable_staff,
+    remove_factor,
     reset_staff_pin,
 )
 from shared.clock import wall_clock
@@ -103,7 +105,11 @@ def list_(data: Data = None) -> None:
 def disable(card: Card, data: Data = None) -> None:
     """Disable an account and end all its sessions."""
     changed = _change(
-        card, data, disable_staff, lambda id_: DisableStaff(id_, OPERATOR, at=wall_clock())
+        "disable",
+        card,
+        data,
+        disable_staff,
+        lambda id_: DisableStaff(id_, OPERATOR, at=wall_clock()),
     )
     typer.echo(f"Disabled the account {changed.id}. Its sessions end as soon as accounts runs.")
 
@@ -111,7 +117,7 @@ def disable(card: Card, data: Data = None) -> None:
 @app.command()
 def enable(card: Card, data: Data = None) -> None:
     """Let the holder of a disabled account log in again."""
-    changed = _change(card, data, enable_staff, lambda id_: EnableStaff(id_, OPERATOR))
+    changed = _change("enable", card, data, enable_staff, lambda id_: EnableStaff(id_, OPERATOR))
     typer.echo(f"Enabled the account {changed.id}.")
 
 
@@ -122,7 +128,7 @@ def role(
     data: Data = None,
 ) -> None:
     """Give an account another role, and end all its sessions."""
-    changed = _change(card, data, change_role, lambda id_: ChangeRole(id_, to, OPERATOR))
+    changed = _change("role", card, data, change_role, lambda id_: ChangeRole(id_, to, OPERATOR))
     typer.echo(f"The account {changed.id} has the role {changed.role}.")
 
 
@@ -133,8 +139,19 @@ def reset(card: Card, pin_stdin: PinStdin = False, data: Data = None) -> None:
         hashed = asyncio.run(new_pin_hash(_new_pin(pin_stdin), card))
     except EASY_PINS as error:
         refuse(str(error))
-    changed = _change(card, data, reset_staff_pin, lambda id_: ResetStaffPin(id_, hashed, OPERATOR))
+    changed = _change(
+        "reset", card, data, reset_staff_pin, lambda id_: ResetStaffPin(id_, hashed, OPERATOR)
+    )
     typer.echo(f"The account {changed.id} has a new PIN.")
+
+
+@app.command("remove-factor")
+def remove_factor_(card: Card, data: Data = None) -> None:
+    """Remove the second factor of somebody who has lost the app, and end all their sessions."""
+    changed = _change(
+        "remove-factor", card, data, remove_factor, lambda id_: RemoveFactor(id_, OPERATOR)
+    )
+    typer.echo(f"The account {changed.id} logs in without a code.")
 
 
 def _new_pin(pin_stdin: bool) -> str:
@@ -149,12 +166,16 @@ def _new_pin(pin_stdin: bool) -> str:
 
 
 def _change(
-    card: str, data: Data, change: UseCase[C, StaffAccount], command: Callable[[str], C]
+    act: str,
+    card: str,
+    data: Data,
+    change: UseCase[C, StaffAccount],
+    command: Callable[[str], C],
 ) -> StaffAccount:
     settings = settings_to_write(data, Settings)
     require_card_key(settings)
     with _known_account(), explain_outages(settings):
-        return asyncio.run(change_account(settings, card, change, command))
+        return asyncio.run(change_account(settings, card, change, command, act))
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from services.examples import CALENDAR, COMMON, MEMBER, NOW, PATRON
 from shared.examples import LEFT_OUT
 
 STAFF = "01781105-2b60-79c5-b6d8-4e0f9a2c1d17"
+FACTOR = "01781131-3a50-7c64-9b2e-7d4f1a8c6e07"
+FACTOR_SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 INVITATION = "01780b9d-6f30-7d24-9a4c-7e1f2b5c8d03"
 UNSUBSCRIBE = f"{PATRON}.5d1e7a90c4b86f2d3e1a9c7b5f80d264e8a1c3b5d7f90a2c4e6b8d0f1a3c5e7b"
 
@@ -72,6 +74,13 @@ EXAMPLES: Mapping[str, Any] = {
     "RemovalIn.card_number": "S0000002",
     "StaffOut.card_number": "S0000002",
     "StaffOut.disabled_at": None,
+    "second_factor": False,
+    "factor_id": FACTOR,
+    "recovery_codes": ["k7qdm-2xwpa", "9rtcv-hn3fe"],
+    "SessionIn.factor_code": LEFT_OUT,
+    "factor_code": "492039",
+    "FactorOut.secret": FACTOR_SEED,
+    "uri": f"otpauth://totp/Carrel:S0000002?secret={FACTOR_SEED}&issuer=Carrel",
     "POST /v1/staff/{staff_id}/disable.disabled_at": NOW,
     "StaffOut.id": STAFF,
     "staff_id": STAFF,

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services import settings
+from services.accounts.domain.staff import PersonRole
 from services.registry import NAMES
 
 # A key stays published as long as a token that it signed may be valid: days, not years.
@@ -44,11 +45,17 @@ class Settings(settings.Settings):
         description="Lifetime of sessions of stations, and of tokens of services, in hours.",
     )
 
+    second_factor_roles: Annotated[tuple[PersonRole, ...], NoDecode] = Field(
+        default=(),
+        description="Roles whose accounts can't log in without a second factor, such as "
+        "`admin,ops`.",
+    )
     signing_secrets: str = Field(
         default="",
         repr=False,
-        description="Secrets that seal the private half of the key that signs tokens, the newest "
-        "first, separated by commas; empty: it is stored as it is.",
+        description="Secrets that seal the private half of the key that signs tokens, and the "
+        "secrets of second factors, the newest first, separated by commas; empty: they are stored "
+        "as they are.",
     )
     wrong_pins_per_network: int = Field(
         default=60,
@@ -81,6 +88,13 @@ class Settings(settings.Settings):
                 raise ValueError("each is the name of a service, =, and 64 hexadecimal digits")
             keys[name] = (*keys.get(name, ()), key)
         return keys
+
+    @field_validator("second_factor_roles", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(role.strip() for role in value.split(",") if role.strip())
+        return value
 
     @field_validator("signing_secrets")
     @classmethod

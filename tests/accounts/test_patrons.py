@@ -174,6 +174,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/v1/staff/x/enable", None, {"admin", "ops"}),
     ("PUT", "/v1/staff/x/role", {"role": "staff"}, {"admin", "ops"}),
     ("PUT", "/v1/staff/x/pin", {"pin": "27-18-28"}, {"admin", "ops"}),
+    ("DELETE", "/v1/staff/x/second-factor", None, {"admin", "ops"}),
     ("POST", "/v1/ops/keys/rotate", None, {"ops"}),
     ("POST", "/v1/ops/keys/revoke", None, {"ops"}),
     ("POST", "/v1/staff-removals", {"card_number": "S-1"}, {"admin", "ops"}),

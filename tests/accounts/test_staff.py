@@ -55,6 +55,7 @@ async def test_an_administrator_lists_staff_and_an_operator_everyone_else_too(ap
         "name": "A. staff",
         "role": "staff",
         "disabled_at": None,
+        "second_factor": False,
     }
     first = (await api.get("/v1/staff?limit=3", as_=OPS)).json()
     rest = (await api.get(f"/v1/staff?after={first['next']}", as_=OPS)).json()
@@ -73,6 +74,7 @@ async def test_an_administrator_neither_sees_nor_changes_administrators_and_oper
         ("GET", path, None),
         ("POST", f"{path}/disable", None),
         ("POST", f"{path}/enable", None),
+        ("DELETE", f"{path}/second-factor", None),
         ("PUT", f"{path}/role", {"role": "staff"}),
         ("PUT", f"{path}/pin", {"pin": "31-41-59"}),
         ("POST", "/v1/staff-removals", {"card_number": "S-1"}),

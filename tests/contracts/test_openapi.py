@@ -89,7 +89,7 @@ def test_each_operation_has_a_unique_stable_id(operations: Operations) -> None:
     assert by_place["GET /v1/me"] == "get_me"
 
 
-LOG_INS = ("POST /v1/sessions",)
+LOG_INS = ("POST /v1/sessions", "POST /v1/second-factors")
 """Beginnings of operations whose callers prove who they are with the body."""
 
 

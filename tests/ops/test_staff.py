@@ -1,4 +1,4 @@
-"""`carrel staff add`: the first accounts."""
+"""`carrel staff`: the first accounts, and help without an operator."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ def carrel_staff(
         "CARREL_CARD_KEY": key,
     }
     return subprocess.run(
-        [sys.executable, "-m", "ops", "staff", "add", *arguments, "--pin-stdin"],
+        [sys.executable, "-m", "ops", "staff", *arguments],
         input=f"{pin}\n",
         env=environment,
         capture_output=True,
@@ -41,8 +41,14 @@ def carrel_staff(
     )
 
 
+def added(
+    settings: Settings, card: str, *arguments: str, **more: str
+) -> subprocess.CompletedProcess[str]:
+    return carrel_staff(settings, "add", card, *arguments, "--pin-stdin", **more)
+
+
 async def test_the_first_operator_can_log_in_and_make_the_others(settings: Settings) -> None:
-    made = carrel_staff(settings, "op-1", "--role", "ops", "--name", "Ho")
+    made = added(settings, "op-1", "--role", "ops", "--name", "Ho")
     assert made.returncode == 0, made.stderr
     assert made.stdout.startswith("Created the ops account ")
     async with served(create_app, settings, trust_test_keys=False) as door:
@@ -56,7 +62,7 @@ async def test_a_second_run_is_refused_and_changes_nothing(settings: Settings) -
     await add_account(settings, "op-1", "27-18-28", "Ho", "ops")
     with pytest.raises(CardTaken):
         await add_account(settings, " OP-1", "other-pin", "Li", "staff")
-    again = carrel_staff(settings, "op-1", "--role", "ops", pin="other-pin")
+    again = added(settings, "op-1", "--role", "ops", pin="other-pin")
     assert again.returncode == 1
     assert "has an account already" in again.stderr
     assert "other-pin" not in again.stderr + again.stdout
@@ -66,22 +72,22 @@ async def test_a_second_run_is_refused_and_changes_nothing(settings: Settings) -
 
 
 def test_a_short_pin_or_an_unknown_role_is_refused(settings: Settings) -> None:
-    short = carrel_staff(settings, "op-1", "--role", "ops", pin="123")
+    short = added(settings, "op-1", "--role", "ops", pin="123")
     assert (short.returncode, short.stdout) == (1, "")
     assert "6 to 64" in short.stderr
-    unknown = carrel_staff(settings, "op-1", "--role", "king")
+    unknown = added(settings, "op-1", "--role", "king")
     assert unknown.returncode == 2
 
 
 def test_without_the_card_key_no_account_is_made(settings: Settings) -> None:
-    without = carrel_staff(settings, "op-1", "--role", "ops", key="")
+    without = added(settings, "op-1", "--role", "ops", key="")
     assert (without.returncode, without.stdout) == (1, "")
     assert "CARREL_CARD_KEY" in without.stderr
 
 
 def test_a_database_that_is_away_is_reported_in_words(settings: Settings) -> None:
     away = settings.model_copy(update={"mongo_url": "mongodb://127.0.0.1:1/?replicaSet=rs0"})
-    refused = carrel_staff(away, "op-1", "--role", "ops")
+    refused = added(away, "op-1", "--role", "ops")
     assert refused.returncode == 1
     assert "CARREL_MONGO_URL" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -92,21 +98,7 @@ async def test_an_account_is_removed_without_an_operator(settings: Settings) -> 
     async with served(create_app, settings, trust_test_keys=False) as door:
         login = {"card_number": "OP-1", "pin": "27-18-28"}
         assert (await door.post("/v1/sessions", login)).status == 200
-        environment = {
-            **os.environ,
-            "CARREL_MONGO_URL": settings.mongo_url,
-            "CARREL_DATABASE_PREFIX": settings.database_prefix,
-            "CARREL_CARD_KEY": settings.card_key,
-        }
-        removed = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "ops", "staff", "remove", "op-1"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        removed = await asyncio.to_thread(carrel_staff, settings, "remove", "op-1")
         assert removed.returncode == 0, removed.stderr
         assert removed.stdout.startswith("Removed the account ")
         assert (await door.post("/v1/sessions", login)).status == 401
@@ -115,3 +107,19 @@ async def test_an_account_is_removed_without_an_operator(settings: Settings) -> 
         assert await database.outbox.count_documents({"topic": "session.ended"}) == 1
     with pytest.raises(NoSuchAccount):
         await remove_account(settings, "op-1")
+
+
+async def test_the_second_factor_of_somebody_who_lost_the_app_is_removed(
+    settings: Settings,
+) -> None:
+    account = await add_account(settings, "lib-1", "27-18-28", "Lee", "staff")
+    async with served(create_app, settings, trust_test_keys=False) as door:
+        database, login = door.app.state.database, {"card_number": "LIB-1", "pin": "27-18-28"}
+        factor = {"id": "f", "secret": "JBSWY3DPEHPK3PXP", "sealed": None, "confirmed": True}
+        await database.cardholders.update_one({"_id": account}, {"$set": {"second_factor": factor}})
+        assert (await door.post("/v1/sessions", login)).json()["code"] == "code-needed"
+        done = await asyncio.to_thread(carrel_staff, settings, "remove-factor", "lib-1")
+        assert done.stdout == f"The account {account} logs in without a code.\n", done.stderr
+        assert (await door.post("/v1/sessions", login)).status == 200
+        acts = [entry["act"] async for entry in database.audit_trail.find()]
+        assert f"carrel staff remove-factor {account}" in acts

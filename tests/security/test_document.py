@@ -99,6 +99,7 @@ ENDS_TOKENS = {
     ("/v1/staff/{staff_id}/disable", "post"),
     ("/v1/staff/{staff_id}/role", "put"),
     ("/v1/staff/{staff_id}/pin", "put"),
+    ("/v1/staff/{staff_id}/second-factor", "delete"),
 }
 """Operations after which the callers' tokens are refused; their own tests are in tests/accounts."""
 IDENTITIES = ("id", "code", "barcode")

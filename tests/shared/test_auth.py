@@ -7,11 +7,19 @@ from typing import Any
 import aiohttp
 import pytest
 from fastapi import FastAPI, Response
+from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from services.settings import Settings
 from shared import auth
-from shared.auth import Unauthenticated, Verifier, keys_from
+from shared.auth import (
+    ALGORITHM,
+    TOKEN_TYPE,
+    Caller,
+    Unauthenticated,
+    Verifier,
+    keys_from,
+)
 from shared.owners import OwnerAway
 from shared.unit_of_work import UnitOfWork
 from tests.support import KEY, loopback_server, reaching, test_keys, token, until
@@ -148,6 +156,29 @@ async def test_tokens_of_a_revoked_key_are_rejected_and_forgotten() -> None:
     renewing.cancel()
     with pytest.raises(Unauthenticated):
         await verifier.caller(before)
+
+
+async def test_invented_key_ids_share_fetches_and_hide_no_new_key() -> None:
+    new, fetched = OKPKey.generate_key("Ed25519", auto_kid=True), 0
+    published = [KEY]
+
+    async def keys() -> dict[str, Any]:
+        nonlocal fetched
+        fetched += 1
+        return {"keys": [key.as_dict(private=False) for key in published]}
+
+    verifier = Verifier(keys)
+    assert (await verifier.caller(token())).id == "patron-1"
+    published.append(new)
+    header = {"alg": ALGORITHM, "kid": new.kid, "typ": TOKEN_TYPE}
+    claims = jwt.decode(token(), KEY, algorithms=[ALGORITHM]).claims
+    good = jwt.encode(header, claims, new, algorithms=[ALGORITHM])
+    invented = [jwt.encode({**header, "kid": f"k{n}"}, claims, new, [ALGORITHM]) for n in range(50)]
+    answers = await asyncio.gather(
+        *(verifier.caller(one) for one in (*invented, good)), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [Unauthenticated] * 50 + [Caller]
+    assert fetched <= 3
 
 
 async def test_a_cached_token_is_rejected_after_its_expiry() -> None:

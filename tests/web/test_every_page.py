@@ -4,13 +4,15 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pyotp
 import pytest
 from playwright.async_api import Page
 
 from tests.device import subscribed
+from tests.library import PIN
 from tests.mail_server import MailServer
 from tests.web.axe import looked_at
-from tests.web.browser import Windows
+from tests.web.browser import Watch, Windows
 from tests.web.story import CENTRAL, MAJOR, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
@@ -158,9 +160,38 @@ async def test_the_pages_of_tracers_and_operators_pass_the_checks(
         ("ops", "/tracing/looks"),
         ("ops", "/audit-trail"),
         ("ops", "/desk/staff"),
+        ("staff", "/second-factor"),
+        ("staff", "/second-factor/removal"),
+        ("staff", "/pin-and-codes"),
         ("admin", f"/desk/staff/{await story.account('staff')}"),
     ):
         page = await windows.open(language, card=await story.caller(role))
         await page.goto(path)
         assert await page.locator("h1").count() == 1
         await looked_at(page, pictures, f"{language}{kind_of(path).replace('/', '-')}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_pages_that_show_codes_once_pass_the_checks(
+    windows: Windows, story: Story, language: str, pictures: Path, watch: Watch
+) -> None:
+    watch.expected |= {401}
+    card = await story.caller("staff")
+    page = await windows.open(language)
+    await page.goto("/second-factor")
+    await page.fill("#card_number", card)
+    await page.fill("#pin", PIN)
+    await page.locator("main form button").click()
+    key = (await page.locator("#key").inner_text()).replace(" ", "")
+    await looked_at(page, pictures, f"{language}-second-factor-key")
+    await page.fill("#pin", PIN)
+    await page.fill("#factor_code", pyotp.TOTP(key).now())
+    await page.locator("main form button").click()
+    await page.locator("#said li").first.wait_for()
+    await looked_at(page, pictures, f"{language}-second-factor-recovery")
+    await page.goto("/log-in")
+    await page.fill("#card_number", card)
+    await page.fill("#pin", PIN)
+    await page.locator("main form button").click()
+    await page.locator("#factor_code").wait_for()
+    await looked_at(page, pictures, f"{language}-log-in-code")

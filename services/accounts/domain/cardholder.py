@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from services.accounts.domain.calendar import Calendar
+from services.accounts.domain.second_factor import SecondFactor
 
 Role = Literal["patron", "staff", "station", "tracer", "admin", "ops"]
 
@@ -36,6 +37,8 @@ class Cardholder:
     """The patron's calendar feed; None: there is no link to it."""
     disabled_at: datetime | None = None
     """Instant from which the holder may not log in, by the wall clock; never set for patrons."""
+    second_factor: SecondFactor | None = field(default=None, repr=False)
+    """Codes that a log-in needs beside the PIN; never set for patrons."""
     version: int = 1
 
     def with_pin(self, pin_hash: str | None) -> "Cardholder":
@@ -46,6 +49,11 @@ class Cardholder:
         if pin_hash is None:
             return self
         return replace(self, pin_hash=pin_hash, pin_version=self.pin_version + 1)
+
+    @property
+    def needs_code(self) -> bool:
+        """True if a log-in needs a code of the second factor."""
+        return self.second_factor is not None and self.second_factor.confirmed
 
     @property
     def reachable_by(self) -> tuple[str, ...]:

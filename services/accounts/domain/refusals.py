@@ -150,6 +150,44 @@ class AccountDisabled(Refusal):
     reason = "This account is disabled. Please ask an administrator of the library."
 
 
+class CodeNeeded(Refusal):
+    """Card and PIN are right, and the account has a second factor: a code is needed too."""
+
+    code = "code-needed"
+    status = 401
+    reason = "Please enter the code from your app, or one of your recovery codes."
+
+
+class WrongCode(Refusal):
+    """The code of a second factor is wrong, too old, or was used before."""
+
+    code = "wrong-code"
+    status = 401
+    reason = "This code is wrong or was used already. Wait for the next one."
+
+
+class FactorRequired(Refusal):
+    """The account's role must have a second factor, and it has none yet."""
+
+    code = "factor-required"
+    status = 403
+    reason = "Your account needs codes from an app. Set them up first."
+
+
+class FactorExists(Refusal):
+    """The account has a second factor already; it is removed first."""
+
+    code = "factor-exists"
+    reason = "This account uses codes from an app already. Remove them first."
+
+
+class NoFactor(Refusal):
+    """The account has no such second factor."""
+
+    code = "no-factor"
+    reason = "This account doesn't use codes from an app. Set them up first."
+
+
 class NotSettled(Refusal):
     """A patron to erase still has loans, owes money, or is owed money."""
 

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.refusals import NoSuchAccount, OwnAccount, RoleNotAllowed
 
 StaffRole = Literal["staff", "station", "tracer", "admin", "ops"]
+PersonRole = Literal["staff", "tracer", "admin", "ops"]
+PEOPLE: frozenset[str] = frozenset(get_args(PersonRole))
+"""The roles of accounts that people have: a station types no codes, and chooses no PIN."""
 MANAGED: Mapping[str, frozenset[StaffRole]] = {
     "manage-staff": frozenset({"staff", "station", "tracer"}),
     "manage-administrators": frozenset({"admin", "ops"}),
@@ -25,6 +28,8 @@ class StaffAccount:
     name: str = field(repr=False)
     role: StaffRole
     disabled_at: datetime | None
+    second_factor: bool
+    """True if a log-in needs a code from an app."""
 
     @classmethod
     def of(cls, holder: Cardholder) -> "StaffAccount":
@@ -35,6 +40,7 @@ class StaffAccount:
             name=holder.name,
             role=cast(StaffRole, holder.role),
             disabled_at=holder.disabled_at,
+            second_factor=holder.needs_code,
         )
 
 

@@ -8,9 +8,11 @@ from services.accounts.routes import (
     family,
     keys,
     own_data,
+    own_pin,
     patrons,
     pin_resets,
     preferences,
+    second_factors,
     sessions,
     staff,
 )
@@ -20,5 +22,6 @@ __all__ = ["router"]
 router = APIRouter()
 for subject in (
     *(patrons, email, own_data, preferences, calendar, family, sessions, pin_resets, keys, staff),
+    *(second_factors, own_pin),
 ):
     router.include_router(subject.router)

@@ -47,7 +47,10 @@ async def get_keys(db: Db, response: Response, settings: OwnSettings) -> KeysOut
 
 @router.post("/ops/keys/rotate", status_code=201, tags=["operations"])
 async def post_key(caller: Ops, run: Run, settings: OwnSettings) -> KeyOut:
-    """Replace the signing key; the former key stays published until its tokens have expired."""
+    """Replace the signing key; the former key stays published until its tokens have expired.
+
+    The secrets of second factors are sealed anew with the newest secret.
+    """
     longest = timedelta(hours=settings.longest_token_hours)
     command = RotateKeys(wall_clock(), longest, settings.signing_secrets)
     return KeyOut(kid=await run(rotate_keys, command))

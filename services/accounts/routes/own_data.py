@@ -1,4 +1,4 @@
-"""A patron's own contact data and PIN. Each change is confirmed with the PIN."""
+"""A patron's own contact data. Each change is confirmed with the PIN."""
 
 from fastapi import APIRouter
 from pydantic import Field, SecretStr
@@ -6,16 +6,14 @@ from pydantic import Field, SecretStr
 from services.accounts import queries
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.lockout import OWN_SESSION
-from services.accounts.domain.refusals import EASY_PINS, Locked, NoSuchPatron, WrongPin
-from services.accounts.routes.fields import NewPin, Secret
+from services.accounts.domain.refusals import Locked, NoSuchPatron, WrongPin
+from services.accounts.routes.fields import Secret
 from services.accounts.routes.patrons import ContactIn, ContactOut
 from services.accounts.usecases.amend_patron import Contact
 from services.accounts.usecases.change_own_data import ChangeOwnData, change_own_data
-from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.confirm_pin import confirm_pin
 from shared import auth
 from shared.clock import wall_clock
-from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.mongo import Database
 from shared.refusals import refuses
@@ -27,13 +25,6 @@ class OwnContactIn(ContactIn):
     """A patron's addresses, which replace those on file, and the PIN that confirms them."""
 
     pin: Secret = Field(min_length=1, max_length=64, description="The patron's PIN.")
-
-
-class OwnPinIn(Body):
-    """A patron's PIN and the one that replaces it."""
-
-    pin: Secret = Field(min_length=1, max_length=64, description="The PIN until now.")
-    new_pin: NewPin
 
 
 async def _confirmed(db: Database, patron_id: str, pin: SecretStr) -> Cardholder:
@@ -63,20 +54,5 @@ async def put_own_contact(body: OwnContactIn, caller: auth.Patron, run: Run, db:
     """
     confirmed = await _confirmed(db, caller.id, body.pin)
     contact = Contact(body.email, body.phone)
-    await run(change_own_data, ChangeOwnData(caller.id, confirmed.pin_version, contact=contact))
+    await run(change_own_data, ChangeOwnData(caller.id, confirmed.pin_version, contact))
     return ContactOut(email=contact.email, phone=contact.phone)
-
-
-@router.put("/me/pin", status_code=204, tags=["patrons"])
-@refuses(NoSuchPatron, WrongPin, Locked, *EASY_PINS)
-async def put_own_pin(body: OwnPinIn, caller: auth.Patron, run: Run, db: Db) -> None:
-    """Replace the patron's own PIN, and end the patron's other sessions.
-
-    Five wrong PINs lock such changes for 15 minutes, and not the log-in.
-    """
-    confirmed = await _confirmed(db, caller.id, body.pin)
-    pin_hash = await new_pin_hash(body.new_pin.get_secret_value(), confirmed.card_number)
-    command = ChangeOwnData(
-        caller.id, confirmed.pin_version, pin_hash=pin_hash, session_id=caller.session_id
-    )
-    await run(change_own_data, command)

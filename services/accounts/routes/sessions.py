@@ -8,13 +8,17 @@ from pydantic import BaseModel, Field
 from services.accounts.domain.refusals import (
     AccountDisabled,
     BadCredentials,
+    CodeNeeded,
+    FactorRequired,
     Locked,
     Refusal,
     SessionEnded,
     StrangersWait,
+    WrongCode,
 )
 from services.accounts.domain.source import LONGEST_TOKEN
 from services.accounts.routes.fields import OwnSettings, Secret
+from services.accounts.settings import Settings
 from services.accounts.usecases.admit_service import AdmitService, admit_service
 from services.accounts.usecases.end_sessions import (
     EndSession,
@@ -38,7 +42,7 @@ from shared.refusals import refuses
 router = APIRouter(prefix="/v1")
 
 
-class SessionIn(Body):
+class CardIn(Body):
     """A card and its PIN."""
 
     card_number: str = Field(min_length=1, max_length=64)
@@ -48,6 +52,27 @@ class SessionIn(Body):
         max_length=LONGEST_TOKEN,
         description="The `device_token` of the last log-in on this device, with any card. Wrong "
         "PINs of others then don't keep the patron from logging in here.",
+    )
+
+    def attempt(self, request: Request, settings: Settings, code: Secret | None = None) -> LogIn:
+        """Return the attempt to prove that the card is the caller's."""
+        return LogIn(
+            card_digest=card_digest(self.card_number, settings.card_key),
+            pin=self.pin.get_secret_value(),
+            at=wall_clock(),
+            address=client_address(request, settings.service_secret),
+            device_token=self.device_token.get_secret_value() if self.device_token else "",
+            code=code.get_secret_value() if code else "",
+        )
+
+
+class SessionIn(CardIn):
+    """A card and its PIN, with a code if the account has a second factor."""
+
+    factor_code: Secret | None = Field(
+        default=None,
+        max_length=32,
+        description="A code from the app or a recovery code, if the account has a second factor.",
     )
 
 
@@ -106,23 +131,21 @@ class SessionOut(BaseModel):
 
 
 @router.post("/sessions", tags=["sessions"])
-@refuses(BadCredentials, Locked, StrangersWait, AccountDisabled)
+@refuses(
+    *(BadCredentials, Locked, StrangersWait, AccountDisabled),
+    *(CodeNeeded, WrongCode, FactorRequired),
+)
 async def post_session(
     body: SessionIn, request: Request, run: Run, settings: OwnSettings
 ) -> SessionOut:
     """Log in. A repeated log-in is a new one, even with the same Idempotency-Key.
 
+    An account with a second factor needs a code too; a wrong one counts as a wrong PIN does.
     After five wrong PINs the card is locked for 15 minutes where they came from: for this network,
     or for the device whose `device_token` was sent. Wrong PINs of many networks make others wait
     who have no `device_token` of this card.
     """
-    attempt = LogIn(
-        card_digest=card_digest(body.card_number, settings.card_key),
-        pin=body.pin.get_secret_value(),
-        at=wall_clock(),
-        address=client_address(request, settings.service_secret),
-        device_token=body.device_token.get_secret_value() if body.device_token else "",
-    )
+    attempt = body.attempt(request, settings, body.factor_code)
     try:
         return SessionOut.of(await log_in(run, settings, attempt))
     except Refusal as refusal:

@@ -26,10 +26,12 @@ from services.accounts.usecases.manage_staff import (
     ChangeRole,
     DisableStaff,
     EnableStaff,
+    RemoveFactor,
     ResetStaffPin,
     change_role,
     disable_staff,
     enable_staff,
+    remove_factor,
     reset_staff_pin,
 )
 from services.accounts.usecases.remove_staff import RemoveStaff, remove_staff
@@ -83,6 +85,7 @@ class StaffOut(BaseModel):
     disabled_at: datetime | None = Field(
         description="Instant from which its holder may not log in; null: they may."
     )
+    second_factor: bool = Field(description="Whether a log-in needs a code from an app.")
 
     @classmethod
     def of(cls, account: StaffAccount) -> "StaffOut":
@@ -137,6 +140,7 @@ async def post_staff(
         name=body.name,
         role=body.role,
         disabled_at=None,
+        second_factor=False,
     )
 
 
@@ -176,6 +180,16 @@ async def put_staff_pin(
     pin_hash = await new_pin_hash(body.pin.get_secret_value(), account.card_number)
     command = ResetStaffPin(staff_id, pin_hash, _manager(caller))
     return StaffOut.of(await run(reset_staff_pin, command))
+
+
+@router.delete("/staff/{staff_id}/second-factor", tags=["staff"])
+@refuses(NoSuchAccount, OwnAccount)
+async def delete_factor(staff_id: StaffId, caller: Administrator, run: Run) -> StaffOut:
+    """Remove the second factor of somebody who has lost the app and the recovery codes.
+
+    All sessions of the account end at once.
+    """
+    return StaffOut.of(await run(remove_factor, RemoveFactor(staff_id, _manager(caller))))
 
 
 @router.post("/staff-removals", status_code=204, tags=["staff"])

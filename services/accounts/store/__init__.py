@@ -36,6 +36,7 @@ INDEXES: Indexes = {
         IndexModel([("card_digest", ASCENDING)], unique=True),
         IndexModel([("calendar.link", ASCENDING)], unique=True, sparse=True),
         IndexModel([("role", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("second_factor.id", ASCENDING)], sparse=True),
     ],
     "preferences": [],
     "standings": [],
@@ -51,10 +52,12 @@ INDEXES: Indexes = {
     ],
 }
 
+_OF_STAFF = ("disabled_at", "second_factor")
+"""Fields of cardholders that are never set for patrons."""
 PERSONAL = (
     Personal("patrons", "_id", leave_out=("card_digest",)),
     Personal(
-        "cardholders", "_id", leave_out=("card_digest", "pin_hash", "pin_version", "disabled_at")
+        "cardholders", "_id", leave_out=("card_digest", "pin_hash", "pin_version", *_OF_STAFF)
     ),
     Personal("preferences", "_id"),
     Personal("standings", "_id"),
@@ -89,6 +92,11 @@ async def holders_of_cards(work: Work, card_digests: Collection[str]) -> dict[st
     query = {"card_digest": {"$in": sorted(card_digests)}}
     found = await work.all(Cardholder, "cardholders", query)
     return {holder.card_digest: holder for holder in found}
+
+
+async def holders_of_factors(work: Work) -> Sequence[Cardholder]:
+    """Return the holders of accounts with a second factor."""
+    return await work.all(Cardholder, "cardholders", {"second_factor.id": {"$exists": True}})
 
 
 async def patrons(work: Work, patron_ids: Collection[str]) -> dict[str, Patron]:

@@ -1,13 +1,15 @@
-"""Confirm a PIN: at login, and before a patron changes what protects their account."""
+"""Confirm a PIN: at login, and before somebody changes what protects their account."""
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder
-from services.accounts.domain.lockout import Source, StrangersLimits
-from services.accounts.domain.refusals import Locked
+from services.accounts.domain.lockout import OWN_SESSION, Source, StrangersLimits
+from services.accounts.domain.refusals import Locked, StrangersWait, WrongCode
+from services.accounts.domain.second_factor import SecondFactor
 from services.accounts.usecases.check_pin import pin_matches
 from services.accounts.usecases.spend_budgets import Spending, spend_budgets
 from shared.mongo import Database
@@ -28,12 +30,16 @@ async def confirm_pin(
     *,
     source: Source,
     limits: StrangersLimits = NO_LIMITS,
+    matches_code: Callable[[SecondFactor], bool] | None = None,
 ) -> Cardholder | None:
     """Return the card's holder, or None if there is no such card or the PIN is wrong.
 
-    Raises StrangersWait, Locked or Busy. This is not one transaction, because checking a PIN takes
-    too long for one. Each step is one atomic read or write, in a safe order: the attempt counts
-    before the PIN is checked, and an attempt that is never finished stays counted.
+    `matches_code` checks the code of a second factor that was typed beside the PIN; None: there was
+    none. Raises StrangersWait, Locked, WrongCode or Busy.
+
+    This is not one transaction, because checking a PIN takes too long for one. Each step is one
+    atomic read or write, in a safe order: the attempt counts before PIN and code are checked, and
+    an attempt that is never finished stays counted.
     """
     lock = source.lock_of(card_digest)
     spending = await spend_budgets(db, card_digest, source, limits, at)
@@ -49,8 +55,35 @@ async def confirm_pin(
     if holder is None or still is None or still.pin_version != holder.pin_version:
         await store.attempts.note_failure(db, lock)
         return None
+    factor = still.second_factor if still.needs_code and source != OWN_SESSION else None
+    if factor is not None and not await _confirm_code(db, lock, spending, factor, matches_code):
+        return still
     await _forget(db, lock, spending)
     return still
+
+
+async def _confirm_code(
+    db: Database,
+    lock: str,
+    spending: Spending,
+    factor: SecondFactor,
+    matches_code: Callable[[SecondFactor], bool] | None,
+) -> bool:
+    """Return True after a right code, and False if there was none. Raises StrangersWait, WrongCode.
+
+    A right PIN alone forgets no attempts before it: somebody who knows it could go on guessing
+    codes. A wrong code counts as a wrong PIN does, and among those of the card.
+    """
+    if matches_code is None:
+        await asyncio.gather(spending.give_back(db), store.attempts.note_failure(db, lock))
+        return False
+    if not await spending.spend_of_codes(db):
+        await asyncio.gather(spending.give_back(db), store.attempts.note_failure(db, lock))
+        raise StrangersWait
+    if not matches_code(factor):
+        await store.attempts.note_failure(db, lock)
+        raise WrongCode
+    return True
 
 
 async def _forget(db: Database, lock: str, spending: Spending) -> None:

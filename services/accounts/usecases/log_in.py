@@ -4,11 +4,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from services.accounts import store
+from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.lockout import Source, StrangersLimits
-from services.accounts.domain.refusals import AccountDisabled, BadCredentials
+from services.accounts.domain.refusals import (
+    AccountDisabled,
+    BadCredentials,
+    CodeNeeded,
+    FactorRequired,
+    WrongCode,
+)
+from services.accounts.domain.second_factor import SecondFactor
 from services.accounts.domain.session import Session, surplus
 from services.accounts.domain.source import known_device, stranger_at, token_after_log_in
 from services.accounts.settings import Settings
+from services.accounts.usecases.app_codes import FactorKeys, after_code
 from services.accounts.usecases.check_pin import rehashed
 from services.accounts.usecases.confirm_pin import confirm_pin
 from services.accounts.usecases.end_sessions import end
@@ -31,6 +40,8 @@ class LogIn:
     """Network address of the client."""
     device_token: str = field(default="", repr=False)
     """Token that the client got from its last log-in, if it kept that."""
+    code: str = field(default="", repr=False)
+    """Code of the second factor, if one was typed."""
 
 
 @dataclass(frozen=True)
@@ -44,28 +55,63 @@ class OpenSession:
     """Hash of this PIN with today's parameters; None: the stored one has them."""
     opened_at: datetime
     expires_at: datetime
+    code: str = field(repr=False)
+    keys: FactorKeys
 
 
 async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
     """Open a session for the card's holder.
 
-    Raises as `open_session`, or StrangersWait, Locked, BadCredentials or Busy.
+    Raises as `open_session` or `confirmed_holder`, CodeNeeded or FactorRequired.
     """
-    source = await _source(run.database, settings, command)
-    limits = StrangersLimits(settings.wrong_pins_per_network, settings.wrong_pins_of_strangers)
+    holder = await confirmed_holder(run.database, settings, command)
+    if holder.needs_code and not command.code:
+        raise CodeNeeded
+    needs_factor = holder.role in settings.second_factor_roles
+    if needs_factor and not holder.needs_code and holder.disabled_at is None:
+        raise FactorRequired
     card, pin, at = command.card_digest, command.pin, command.at
-    holder = await confirm_pin(run.database, card, pin, at, source=source, limits=limits)
-    if holder is None:
-        raise BadCredentials
     pin_hash = await rehashed(pin, holder.pin_hash)
     lifetime = timedelta(hours=settings.token_hours(holder.role))
     session = await logging_in(run, holder, command.address)(
         open_session,
-        OpenSession(holder.id, holder.pin_version, pin_hash, at, at + lifetime),
+        OpenSession(
+            holder.id,
+            holder.pin_version,
+            pin_hash,
+            at,
+            at + lifetime,
+            command.code,
+            FactorKeys.of(settings),
+        ),
     )
     token = await signed(run.database, settings, session, holder, at)
     kept = (command.device_token, card, holder.pin_version, settings.card_key, at)
     return replace(token, device_token=token_after_log_in(*kept))
+
+
+async def confirmed_holder(db: Database, settings: Settings, command: LogIn) -> Cardholder:
+    """Return the holder whose PIN was typed, and whose code if any was typed.
+
+    Raises StrangersWait, Locked, BadCredentials, WrongCode or Busy.
+    """
+    keys = FactorKeys.of(settings)
+
+    def matches(factor: SecondFactor) -> bool:
+        return after_code(factor, command.code, keys, command.at) is not None
+
+    holder = await confirm_pin(
+        db,
+        command.card_digest,
+        command.pin,
+        command.at,
+        source=await _source(db, settings, command),
+        limits=StrangersLimits(settings.wrong_pins_per_network, settings.wrong_pins_of_strangers),
+        matches_code=matches if command.code else None,
+    )
+    if holder is None:
+        raise BadCredentials
+    return holder
 
 
 async def _source(db: Database, settings: Settings, command: LogIn) -> Source:
@@ -78,11 +124,11 @@ async def _source(db: Database, settings: Settings, command: LogIn) -> Source:
 
 
 async def open_session(work: Work, command: OpenSession) -> Session:
-    """Store a new session. Raises AccountDisabled, or BadCredentials if the PIN has changed.
+    """Store a new session. Raises AccountDisabled, WrongCode, or BadCredentials for another PIN.
 
     The cardholder is saved too. So if somebody changes the PIN or erases the patron at the same
     time, one of the two transactions is retried: the change finds the session, or the log-in the
-    change.
+    change. So is one of two log-ins with the same code, which is then refused.
     """
     holder = await store.cardholder(work, command.account_id)
     if holder is None or holder.pin_version != command.confirmed_pin:
@@ -90,7 +136,12 @@ async def open_session(work: Work, command: OpenSession) -> Session:
     if holder.disabled_at is not None:
         raise AccountDisabled
     pin_hash = command.pin_hash or holder.pin_hash
-    saved = replace(holder, pin_hash=pin_hash, version=holder.version + 1)
+    factor = holder.second_factor
+    if factor is not None and factor.confirmed:
+        factor = after_code(factor, command.code, command.keys, command.opened_at)
+        if factor is None:
+            raise WrongCode
+    saved = replace(holder, pin_hash=pin_hash, second_factor=factor, version=holder.version + 1)
     await store.save_cardholders(work, saved)
     await end(work, surplus(await store.sessions.of_account(work, holder.id)))
     opened_at = command.opened_at

@@ -1,4 +1,4 @@
-"""Manage an account of staff or a machine: disable, enable, another role, another PIN."""
+"""Manage an account of staff or a machine: disable, enable, another role or PIN, no codes."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -46,6 +46,14 @@ class ResetStaffPin:
     by: Manager
 
 
+@dataclass(frozen=True)
+class RemoveFactor:
+    """An account whose holder has lost the app and the recovery codes."""
+
+    account_id: str
+    by: Manager
+
+
 async def disable_staff(work: Work, command: DisableStaff) -> StaffAccount:
     """Disable the account and end all its sessions. Raises NoSuchAccount or OwnAccount."""
     holder = await _managed(work, command.account_id, command.by)
@@ -82,6 +90,15 @@ async def reset_staff_pin(work: Work, command: ResetStaffPin) -> StaffAccount:
     holder = await _managed(work, command.account_id, command.by)
     await store.attempts.delete_of_card(work, holder.card_digest)
     return await _changed(work, holder.with_pin(command.pin_hash))
+
+
+async def remove_factor(work: Work, command: RemoveFactor) -> StaffAccount:
+    """Remove the account's second factor and end all its sessions.
+
+    Raises NoSuchAccount or OwnAccount.
+    """
+    holder = await _managed(work, command.account_id, command.by)
+    return await _changed(work, replace(holder, second_factor=None))
 
 
 async def _managed(work: Work, account_id: str, by: Manager) -> Cardholder:

@@ -1,10 +1,11 @@
-"""Replace the key that signs tokens."""
+"""Replace the key that signs tokens, and seal the secrets of second factors anew."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from services.accounts import store
 from services.accounts.domain.signing_key import retire
+from services.accounts.usecases.app_codes import FactorKeys, resealed
 from services.accounts.usecases.sign_token import make_key
 from shared.unit_of_work import Work
 
@@ -23,10 +24,16 @@ async def rotate_keys(work: Work, command: RotateKeys) -> str:
     """Replace the signing key and return the id (`kid`) of the new one.
 
     The former key loses its private half at once, and stays published until the last token that it
-    signed has expired.
+    signed has expired. Then the newest of the secrets is the only one that is needed.
     """
     current = await store.signing_key(work)
     new = make_key(int(current.id) + 1 if current else 1, command.secrets)
     retired = retire(current, command.at, command.longest_token) if current else None
     await store.replace_key(work, retired, new)
+    keys = FactorKeys(digests="", seals=command.secrets)
+    for holder in await store.holders_of_factors(work):
+        if holder.second_factor is not None:
+            factor = resealed(holder.second_factor, keys)
+            saved = replace(holder, second_factor=factor, version=holder.version + 1)
+            await store.save_cardholders(work, saved)
     return new.kid

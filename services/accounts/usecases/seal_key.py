@@ -1,4 +1,7 @@
-"""Seal the private half of a signing key, so that a copy of the database can't sign tokens."""
+"""Seal the private half of a signing key, so that a copy of the database can't sign tokens.
+
+The secrets of second factors are sealed in the same way.
+"""
 
 import base64
 import hashlib
@@ -16,8 +19,22 @@ log = structlog.get_logger()
 
 def sealed_half(private: Mapping[str, str], secrets: str) -> str | None:
     """Return a private half sealed with the first secret; None if no secret is set."""
+    return sealed(orjson.dumps(private), secrets)
+
+
+def sealed(content: bytes, secrets: str) -> str | None:
+    """Return content sealed with the first of these secrets; None if no secret is set."""
     box = _box(secrets)
-    return box.encrypt(orjson.dumps(private)).decode() if box else None
+    return box.encrypt(content).decode() if box else None
+
+
+def opened(seal: str, secrets: str) -> bytes | None:
+    """Return sealed content; None if none of these secrets has sealed it."""
+    box = _box(secrets)
+    try:
+        return box.decrypt(seal) if box else None
+    except InvalidToken:
+        return None
 
 
 def can_sign(key: SigningKey, secrets: str) -> bool:
@@ -40,14 +57,11 @@ def private_half(key: SigningKey, secrets: str) -> dict[str, str]:
 def _private_half(key: SigningKey, secrets: str) -> dict[str, str] | None:
     if key.sealed is None:
         return key.private
-    box = _box(secrets)
-    if box is None:
+    content = opened(key.sealed, secrets)
+    if content is None:
         return None
-    try:
-        opened: dict[str, str] = orjson.loads(box.decrypt(key.sealed))
-    except InvalidToken:
-        return None
-    return opened
+    private: dict[str, str] = orjson.loads(content)
+    return private
 
 
 def _box(secrets: str) -> MultiFernet | None:

@@ -16,6 +16,7 @@ from services.accounts.domain.lockout import (
     mark_of,
 )
 from services.accounts.domain.refusals import Locked, StrangersWait
+from services.accounts.domain.second_factor import budget_of_codes
 from shared.mongo import Database
 
 
@@ -24,6 +25,8 @@ class Spending:
     """The budgets that an attempt has spent at `at`."""
 
     at: datetime
+    strangers_card: str | None = field(default=None, repr=False)
+    """Digest of the card that a stranger tries; None: it is no stranger."""
     budgets: list[Budget] = field(default_factory=list)
     tried: tuple[Budget, str] | None = None
     """The budget of the stranger's network, and the mark of the card there."""
@@ -33,6 +36,14 @@ class Spending:
         spent = await asyncio.gather(*(store.attempts.spend(db, one, self.at) for one in budgets))
         self.budgets += [one for one, was in zip(budgets, spent, strict=True) if was]
         return all(spent)
+
+    async def spend_of_codes(self, db: Database) -> bool:
+        """Spend the budget of codes with the right PIN; return whether it had something left.
+
+        A known device has none: its budget of wrong PINs is as small.
+        """
+        card = self.strangers_card
+        return card is None or await self.spend(db, budget_of_codes(card))
 
     async def give_back(self, db: Database) -> None:
         """Uncount the attempt: its PIN was right, or is not checked."""
@@ -52,7 +63,7 @@ async def spend_budgets(
     Raises StrangersWait, or Locked for a known device; then nothing is spent. An open session of a
     patron has no budget but its lock. The steps do not depend on whether there is such a card.
     """
-    spending = Spending(at)
+    spending = Spending(at, card_digest if source.is_stranger else None)
     if source.is_stranger:
         if not await _spend_of_stranger(db, spending, card_digest, source, limits):
             await spending.give_back(db)
@@ -68,13 +79,11 @@ async def _spend_of_stranger(
     db: Database, spending: Spending, card_digest: str, source: Source, limits: StrangersLimits
 ) -> bool:
     network, mark = budget_of_network(source, limits), mark_of(card_digest, source)
-    of_all, of_network = await asyncio.gather(
-        spending.spend(db, budget_of_everyone(limits)),
-        store.attempts.spend_of_network(db, network, mark, spending.at),
-    )
-    if of_network.spent:
-        spending.budgets.append(network)
-        spending.tried = network, mark
-    if not (of_all and of_network.spent):
+    of_network = await store.attempts.spend_of_network(db, network, mark, spending.at)
+    if not of_network.spent:  # one write is all that a bot costs once its network has to wait
+        return False
+    spending.budgets.append(network)
+    spending.tried = network, mark
+    if not await spending.spend(db, budget_of_everyone(limits)):
         return False
     return await spending.spend(db, *budgets_of_card(card_digest, sprays=of_network.sprays))

@@ -190,7 +190,7 @@ def _is_about_pins(scope: Scope) -> bool:
     """Return whether a request may be a guess of a PIN, or of a code to choose one."""
     path: str = scope["path"]
     logs_in = path == "/v1/sessions" and scope["method"] != "DELETE"
-    return logs_in or path.startswith("/v1/pin-resets")
+    return logs_in or path.startswith(("/v1/pin-resets", "/v1/second-factors"))
 
 
 def _is_probe(path: str) -> bool:

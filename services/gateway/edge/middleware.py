@@ -185,4 +185,4 @@ def _has_type(headers: dict[bytes, bytes], wanted: bytes, unnamed: bytes) -> boo
 
 def _has_secret(scope: Scope) -> bool:
     path: str = scope["path"]
-    return path in ("/v1/sessions", "/v1/sessions/renewal")
+    return path in ("/v1/sessions", "/v1/sessions/renewal") or path.startswith("/v1/second-factors")

@@ -179,7 +179,7 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
     headers[CAME_FROM] = came_from(request.scope)
     if request.method != "GET":
         headers["carrel-changes"] = "1"
-    if request.client and request.url.path == settings.issuer.log_in:
+    if request.client and settings.issuer.asks_for_pin(request.url.path):
         headers[HEADER] = client_header(request.client.host, settings.service_secret)
     return headers
 

@@ -301,6 +301,7 @@ PROBLEMS = {
 """Texts of problems by code."""
 
 AT_FAULT = {
+    **staff_words.AT_FAULT,
     "trial-not-sent": "address",
     "no-such-card": "card_number",
     "not-junior": "card_number",
@@ -329,6 +330,7 @@ AT_FAULT = {
 """Field that a refusal is about, by the refusal's code."""
 
 FIELDS = {
+    **staff_words.FIELDS,
     "card_number": marked("Library card number"),
     "guardian_card_number": marked("Card number of the parent or guardian"),
     "agreed": marked("The parent or guardian is here and agrees"),

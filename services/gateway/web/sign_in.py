@@ -52,6 +52,7 @@ async def post_log_in(visit: Anyone) -> Response:
     device = session.cookie(visit.request, session.DEVICE)
     if 0 < len(device) <= LONGEST_DEVICE_TOKEN:
         typed["device_token"] = device
+    typed |= {"factor_code": visit.text("factor_code")} if visit.text("factor_code") else {}
     reply = await visit.api.send("POST", "/v1/sessions", typed)
     if not reply.done:
         failure = reply.failure()

@@ -27,6 +27,8 @@ from services.gateway.web import (
     live,
     loans,
     notices,
+    own_log_in,
+    second_factor,
     setting,
     sign_in,
     study_rooms,
@@ -74,7 +76,7 @@ ROUTERS = tuple(
         *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
         *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
         *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure, guests),
-        *(calendar, family, desk_family, staff, audit_trail),
+        *(calendar, family, desk_family, staff, audit_trail, second_factor, own_log_in),
     )
 )
 

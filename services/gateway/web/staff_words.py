@@ -16,10 +16,23 @@ MESSAGES = {
     "staff-disabled": marked("The account is disabled, and logged out everywhere."),
     "staff-enabled": marked("The account can log in again."),
     "staff-role-changed": marked("The role is changed. The account is logged out everywhere."),
+    "staff-factor-removed": marked("The account logs in without a code from an app."),
+    "factor-removed": marked("You log in without a code from now on."),
     "staff-pin-reset": marked("The PIN is changed. The account is logged out everywhere."),
 }
 
+AT_FAULT = {"wrong-code": "factor_code"}
+
+FIELDS = {"factor_code": marked("Code from the app, or a recovery code")}
+
 PROBLEMS = {
+    "code-needed": marked(
+        "Please enter your PIN again, with the code from your app or a recovery code."
+    ),
+    "wrong-code": marked("This code is wrong or was used already. Wait for the next one."),
+    "factor-required": marked("Your account needs codes from an app. Set them up first."),
+    "factor-exists": marked("This account uses codes from an app already."),
+    "no-factor": marked("This account doesn't use codes from an app."),
     "account-disabled": marked(
         "This account is disabled. Please ask an administrator of the library."
     ),

@@ -19,6 +19,7 @@ from starlette.datastructures import FormData
 from services.gateway.web import files, session, words
 from services.gateway.web.api import Api, Reply
 from services.gateway.web.languages import LANGUAGES, Language, language_of
+from services.gateway.web.menus import OPEN_PAGES, PATRON_PAGES, pages_of
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.words import PROBLEMS
 from shared.auth import Caller, Forbidden, Unauthenticated, Verifier
@@ -27,10 +28,9 @@ from shared.http.dependencies import BusinessTime
 from shared.ids import new_id
 from shared.owners import OwnerAway
 from shared.rights import Right
-from shared.translations import marked
 
 MAX_FIELDS = 300
-SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin", "reset_code"})
+SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin", "reset_code", "factor_code"})
 """Fields of forms that no page shows again."""
 MOST_FILES = 5
 """Number of files that a form may send; see `uploads.py`."""
@@ -48,46 +48,6 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-
-# Pages that a visitor can reach from any page, by role.
-PATRON_PAGES = (
-    ("/", marked("My Account")),
-    ("/info", marked("My Info")),
-    ("/inbox", marked("Messages")),
-    ("/enquiries", marked("Ask a Librarian")),
-    ("/family", marked("Linked cards")),
-    ("/setting", marked("My Setting")),
-)
-DESK_PAGES = (
-    ("/desk", marked("Lend")),
-    ("/desk/returns", marked("Return")),
-    ("/desk/fetching", marked("Fetch")),
-    ("/desk/patrons", marked("Register")),
-    ("/desk/closures", marked("Closures")),
-    ("/desk/suspensions", marked("Suspensions of fines")),
-    ("/desk/notices", marked("Publish a notice")),
-    ("/desk/enquiries", marked("Questions")),
-    ("/desk/deliveries", marked("E-mails")),
-    ("/desk/wordings", marked("Wordings")),
-    ("/desk/webhooks", marked("Webhooks")),
-    ("/desk/visitors", marked("Visitors")),
-    ("/desk/study-rooms", marked("Seasons")),
-)
-TRACER_PAGES = (("/tracing", marked("Contact tracing")),)
-ADMINISTRATOR_PAGES = (("/desk/staff", marked("Staff accounts")),)
-OVERSEER_PAGES = (
-    ("/tracing/looks", marked("Looks at visits")),
-    ("/audit-trail", marked("Audit trail")),
-    *ADMINISTRATOR_PAGES,
-)
-OPEN_PAGES = (
-    ("/catalogue", marked("Catalogue")),
-    ("/activities", marked("Activities")),
-    ("/study-rooms", marked("Study rooms")),
-    ("/libraries", marked("Libraries")),
-    ("/notices", marked("Notices")),
-    ("/questions", marked("Questions and answers")),
-)
 
 
 class LogInFirst(Exception):
@@ -212,22 +172,11 @@ class _Context:
     @property
     def pages(self) -> list[Sequence[tuple[str, str]]]:
         """Links for this visitor: their own pages, and those open to everyone."""
-        return [pages for pages in (self._own_pages, OPEN_PAGES) if pages]
-
-    @property
-    def _own_pages(self) -> Sequence[tuple[str, str]]:
-        roles = self._visit.caller.roles if self._visit.caller else frozenset()
-        if "patron" in roles:
-            return PATRON_PAGES
-        if "staff" in roles:
-            return DESK_PAGES
-        if "tracer" in roles:
-            return TRACER_PAGES
-        if "admin" in roles:
-            return ADMINISTRATOR_PAGES
-        if "ops" in roles:
-            return OVERSEER_PAGES
-        return PATRON_PAGES[:1] if self._visit.unknown else ()
+        caller = self._visit.caller
+        own = pages_of(caller.roles) if caller else ()
+        if self._visit.unknown:
+            own = PATRON_PAGES[:1]
+        return [pages for pages in (own, OPEN_PAGES) if pages]
 
     @property
     def languages(self) -> list[tuple[Language, str]]:
@@ -382,6 +331,8 @@ def _signed_in(right: Right) -> Any:
 
 PatronVisit = Annotated[Visit, _signed_in("own-account")]
 """The visit of a logged-in patron."""
+PersonVisit = Annotated[Visit, _signed_in("own-pin")]
+"""The visit of a logged-in patron or of somebody of the staff."""
 DeskVisit = Annotated[Visit, _signed_in("desk")]
 """The visit of a logged-in librarian."""
 TracerVisit = Annotated[Visit, _signed_in("trace")]

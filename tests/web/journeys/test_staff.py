@@ -1,8 +1,12 @@
-"""The journey of an administrator, who manages the accounts of staff."""
+"""The journeys of staff who manage and protect accounts: an administrator's, and a librarian's."""
 
+from datetime import UTC, datetime
+
+import pyotp
 import pytest
 from playwright.async_api import expect
 
+from services.gateway.web import own_log_in, second_factor
 from services.gateway.web.desk import staff
 from tests.library import PIN, unique
 from tests.web.browser import Watch
@@ -13,7 +17,7 @@ from tests.web.story import Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(staff.router)
+ROUTES = routes_of(staff.router, second_factor.router, own_log_in.router)
 NEW_PIN = "748193"
 
 
@@ -70,6 +74,138 @@ async def test_an_administrator_manages_an_account_from_the_first_day_to_the_las
     await page.goto("/")
     await reader.log_in(card, NEW_PIN)
     await expect(page.locator("h1")).to_have_text(reader.say("Contact tracing"))
+    await left(reader)
+
+
+@EACH_WAY
+async def test_a_librarian_changes_the_pin_and_stays_logged_in_here_only(
+    reader: Reader, story: Story, watch: Watch
+) -> None:
+    watch.expected |= {403, 409}
+    page, card, library = reader.page, await story.caller("staff"), story.library
+    await page.goto("/")
+    await reader.log_in(card)
+    await reader.follow("PIN and codes")
+    for pin, new, again, refusal in (
+        (PIN, NEW_PIN, "748194", "The two new PINs are different. Nothing was changed."),
+        ("guess-1", NEW_PIN, NEW_PIN, "Your PIN is wrong. Nothing was changed."),
+        (
+            PIN,
+            "123456",
+            "123456",
+            "A PIN such as 123456 or 111111 is easy to guess. Please choose another.",
+        ),
+        (PIN, NEW_PIN, NEW_PIN, "Your PIN is changed. Use the new one from now on."),
+    ):
+        await reader.fill("#pin", pin)
+        await reader.fill("#new_pin", new)
+        await reader.fill("#repeated_pin", again)
+        await reader.press("Change PIN")
+        await expect(page.locator("#said")).to_contain_text(reader.say(refusal))
+    assert (await library.try_("GET", "/v1/policies", by=card))[0] == 401
+    await page.goto("/desk")
+    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+    await left(reader)
+    await reader.log_in(card, NEW_PIN)
+    await reader.follow("PIN and codes")
+    await reader.press("Log out on all devices")
+    await reader.told("You have logged out on all devices.")
+
+
+def shown(key: str, steps: int) -> str:
+    """Return the code that an app shows now, or some steps of 30 seconds later."""
+    return pyotp.TOTP(key).at(datetime.now(UTC), counter_offset=steps)
+
+
+async def set_up(reader: Reader, card: str) -> tuple[str, list[str]]:
+    """Set codes up; return the key and the recovery codes."""
+    page = reader.page
+    await reader.fill("#card_number", card)
+    await reader.fill("#pin", PIN)
+    await reader.press("Set up codes")
+    await expect(page.get_by_role("img", name=reader.say("The key as a QR code"))).to_be_visible()
+    key = (await page.locator("#key").inner_text()).replace(" ", "")
+    await reader.fill("#pin", PIN)
+    await reader.fill("#factor_code", "000000")
+    await reader.press("Use these codes")
+    await expect(page.locator("#said")).to_contain_text(
+        reader.say("This code is wrong or was used already. Wait for the next one.")
+    )
+    await reader.fill("#pin", PIN)
+    await reader.fill("#factor_code", shown(key, 0))
+    await reader.press("Use these codes")
+    await reader.told("From now on you log in with your PIN and a code from the app.")
+    return key, await page.locator("#said li").all_inner_texts()
+
+
+async def log_in_with(reader: Reader, card: str, code: str) -> None:
+    """Log in with PIN and code."""
+    await reader.page.goto("/log-in")
+    await reader.log_in(card)
+    await expect(reader.page.locator("#said")).to_contain_text(
+        reader.say("Please enter your PIN again, with the code from your app or a recovery code.")
+    )
+    await reader.fill("#pin", PIN)
+    await reader.fill("#factor_code", code)
+    await reader.press("Log in")
+
+
+@EACH_WAY
+async def test_a_librarian_logs_in_with_codes_from_an_app(
+    reader: Reader, story: Story, watch: Watch
+) -> None:
+    watch.expected |= {401}
+    page, card = reader.page, await story.caller("staff")
+    await page.goto("/")
+    await reader.log_in(card)
+    await reader.follow("PIN and codes")
+    await reader.follow("Set up codes")
+    key, recovery = await set_up(reader, card)
+
+    await log_in_with(reader, card, "000000")
+    await expect(page.locator("#said")).to_contain_text(
+        reader.say("This code is wrong or was used already. Wait for the next one.")
+    )
+    await log_in_with(reader, card, shown(key, 1))  # each code is accepted once
+    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+    await left(reader)
+    await log_in_with(reader, card, recovery[0])
+    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+
+    await reader.follow("PIN and codes")
+    await reader.follow("Stop asking for codes")
+    await reader.fill("#card_number", card)
+    await reader.fill("#pin", PIN)
+    await reader.fill("#factor_code", recovery[1])
+    await reader.press("Stop asking for codes")
+    await reader.told("You log in without a code from now on.")
+    await reader.log_in(card)
+    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+    await left(reader)
+
+
+@EACH_WAY
+async def test_an_administrator_helps_somebody_who_has_lost_the_phone(
+    reader: Reader, story: Story, watch: Watch
+) -> None:
+    watch.expected |= {401}
+    page, card, administrator = (
+        reader.page,
+        await story.caller("staff"),
+        await story.caller("admin"),
+    )
+    await page.goto("/second-factor")
+    await set_up(reader, card)
+    await reader.follow("Log in", within="main")
+    await reader.log_in(administrator)
+    accounts = await story.library.get("/v1/staff?limit=200", by="admin")
+    [account] = [one["id"] for one in accounts["items"] if one["card_number"] == card.upper()]
+    await page.goto(f"/desk/staff/{account}")
+    await reader.press("Stop asking for codes")
+    await reader.told("The account logs in without a code from an app.")
+    await left(reader)
+    await reader.log_in(card)
+    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
     await left(reader)
 
 

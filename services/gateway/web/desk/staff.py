@@ -65,6 +65,14 @@ async def post_pin(visit: AdministratorVisit, staff_id: str) -> Response:
     return await _done(visit, staff_id, reply, "staff-pin-reset")
 
 
+@router.post("/desk/staff/{staff_id}/second-factor")
+async def post_factor_removal(visit: AdministratorVisit, staff_id: str) -> Response:
+    """Remove the second factor of somebody who has lost the app."""
+    path = f"{PATH}/{segment(staff_id)}/second-factor"
+    reply = await visit.api.send("DELETE", path, key=visit.key)
+    return await _done(visit, staff_id, reply, "staff-factor-removed")
+
+
 async def _done(visit: Visit, staff_id: str, reply: Reply, said: str) -> Response:
     if reply.done:
         return visit.go(f"/desk/staff/{segment(staff_id)}", FlashMessage(said, {}))

@@ -1,0 +1,427 @@
+"""Keys and secrets are replaced while 20 callers work, and no request of theirs fails.
+
+Each test takes the steps of docs/security.md as a rolling update does: replicas with the new
+settings start, and the former ones stop after their last request, one after another.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import pyotp
+import pytest
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+from standardwebhooks import Webhook as Signature
+from standardwebhooks import WebhookVerificationError
+
+from services.accounts.app import create_app as create_accounts
+from services.accounts.settings import Settings as AccountsSettings
+from services.accounts.usecases import check_pin
+from services.notices.app import create_app as create_notices
+from services.notices.push import encoded
+from services.notices.settings import Settings as NoticesSettings
+from services.settings import Settings
+from shared.assertions import assertion, make_key, public_half
+from shared.clock import wall_clock
+from shared.http import dependencies
+from shared.http.client_address import HEADER, client_header
+from tests.device import VAPID, subscribed
+from tests.library import WEEK
+from tests.receiver import Received, Receiver, receiving
+from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, Api, served, token, until
+
+CALLERS, REPLICAS = 20, 2
+OLD, NEW = "the former secret of the tests", "the latest secret of the tests"
+PIN = "27-18-28"
+MARCH_1 = "2021-03-01T09:00:00+08:00"
+MARCH_31 = "2021-03-31T10:20:00+08:00"
+STAFF, OPS = token("staff-1", ["staff"]), token("ops-1", ["ops"])
+TRACER = token("tracer-1", ["tracer"])
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine makes requests slow; here they don't fail for that. PINs take little work."""
+    monkeypatch.setattr(dependencies, "STORE_SECONDS", 60.0)
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(check_pin, "_hasher", hasher)
+
+
+@dataclass
+class Replica:
+    """A replica with the number of requests that it is answering."""
+
+    api: Api
+    stack: AsyncExitStack
+    busy: int = 0
+
+
+class Balancer:
+    """Sends each request to the next replica of a service; a failed one fails the test."""
+
+    def __init__(self, create_app: Callable[[Any], FastAPI], *, own_tokens: bool) -> None:
+        self._create_app = create_app
+        self._own_tokens = own_tokens
+        self._members: list[Replica] = []
+        self._turns = itertools.count()
+
+    async def update(self, settings: Settings) -> None:
+        """Replace all replicas by those with these settings."""
+        former = [*self._members]
+        for _ in range(REPLICAS):
+            stack = AsyncExitStack()
+            replica = served(self._create_app, settings, trust_test_keys=not self._own_tokens)
+            self._members.append(Replica(await stack.enter_async_context(replica), stack))
+            if former:
+                await self._stop(former.pop(0))
+
+    async def stop(self) -> None:
+        """Stop all replicas."""
+        for replica in [*self._members]:
+            await self._stop(replica)
+
+    async def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """Send a request and return the answer, which must be a success."""
+        replica = self._members[next(self._turns) % len(self._members)]
+        replica.busy += 1
+        try:
+            answer = await replica.api.call(method, path, body, **more)
+        finally:
+            replica.busy -= 1
+        assert answer.status < 400, f"{method} {path}: {answer.status} {answer.body!r}"
+        return answer.json() if answer.body else None
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> Any:
+        """Send a POST request."""
+        return await self.call("POST", path, body, **more)
+
+    async def _stop(self, replica: Replica) -> None:
+        self._members.remove(replica)
+
+        async def is_idle() -> bool:
+            return replica.busy == 0
+
+        await until(is_idle, every=0.001)
+        await replica.stack.aclose()
+
+
+class Callers:
+    """Callers who do a piece of work again and again until the block ends."""
+
+    def __init__(self, work: Callable[[int], Awaitable[None]]) -> None:
+        self._work = work
+        self._done = [0] * CALLERS
+        self._ending = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._go_on(number)) for number in range(CALLERS)]
+        await self.round()
+        return self
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        self._ending = True
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+        if error is None:
+            for end in ends:
+                if isinstance(end, BaseException):
+                    raise end
+
+    async def round(self) -> None:
+        """Wait until each caller has done a piece of work from its beginning to its end."""
+        wanted = [done + 2 for done in self._done]
+
+        async def is_over() -> bool:
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+            return all(done >= least for done, least in zip(self._done, wanted, strict=True))
+
+        await until(is_over, within=180)
+
+    async def _go_on(self, number: int) -> None:
+        while not self._ending:
+            await self._work(number)
+            self._done[number] += 1
+
+
+# ---- accounts -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str) -> AccountsSettings:
+    return AccountsSettings(
+        mongo_url=mongo_url,
+        database_prefix=database,
+        roles=("api",),
+        simulation=True,
+        card_key="key of these tests",
+        service_secret=OLD,
+        signing_secrets=OLD,
+        service_key=SERVICE_KEYS["accounts"],
+        service_keys=PUBLIC_SERVICE_KEYS,
+    )
+
+
+def changed(settings: AccountsSettings, **fields: Any) -> AccountsSettings:
+    return settings.model_copy(update=fields)
+
+
+def card(number: int) -> dict[str, str]:
+    """Return what a patron or somebody of the staff logs in with."""
+    return {"card_number": f"S-{number}", "pin": PIN}
+
+
+@asynccontextmanager
+async def balanced(settings: AccountsSettings, role: str) -> AsyncIterator[Balancer]:
+    """Run accounts with an account for each caller, and one of an operator."""
+    async with served(create_accounts, settings) as api:
+        for number in range(CALLERS):
+            body = {**card(number), "name": "Lee"}
+            body |= {"category": "adult", "home_branch": "KPL", "language": "en"}
+            if role == "patron":
+                answer = await api.post("/v1/patrons", body, as_=STAFF)
+            else:
+                account = {**card(number), "name": "Lee", "role": role}
+                answer = await api.post("/v1/staff", account, as_=OPS)
+            assert answer.status == 201, answer.body
+        operator = {**card(CALLERS), "name": "Lee", "role": "ops"}
+        assert (await api.post("/v1/staff", operator, as_=OPS)).status == 201
+    balancer = Balancer(create_accounts, own_tokens=True)
+    await balancer.update(settings)
+    try:
+        yield balancer
+    finally:
+        await balancer.stop()
+
+
+async def operate(balancer: Balancer, path: str) -> None:
+    """Log in as the operator and send a command."""
+    session = await balancer.post("/v1/sessions", card(CALLERS))
+    await balancer.post(path, as_=session["access_token"])
+
+
+def patrons_at(balancer: Balancer) -> Callable[[int], Awaitable[None]]:
+    """Return the work of patrons: log in, read, renew the session, read, log out."""
+
+    async def work(number: int) -> None:
+        session = await balancer.post("/v1/sessions", card(number))
+        await balancer.call("GET", "/v1/me/preferences", as_=session["access_token"])
+        renewal = {"renewal_token": session["renewal_token"]}
+        token = (await balancer.post("/v1/sessions/renewal", renewal))["access_token"]
+        await balancer.call("GET", "/v1/me/preferences", as_=token)
+        await balancer.call("DELETE", "/v1/sessions/current", as_=token)
+
+    return work
+
+
+async def test_the_key_that_signs_tokens_is_rotated(settings: AccountsSettings) -> None:
+    async with balanced(settings, "patron") as balancer, Callers(patrons_at(balancer)) as callers:
+        kept = (await balancer.post("/v1/sessions", card(0)))["access_token"]
+        for _ in range(2):
+            await operate(balancer, "/v1/ops/keys/rotate")
+            await callers.round()
+        await balancer.call("GET", "/v1/me/preferences", as_=kept)
+
+
+async def test_after_a_revocation_each_session_is_renewed(settings: AccountsSettings) -> None:
+    async with balanced(settings, "patron") as balancer:
+        sessions = [await balancer.post("/v1/sessions", card(number)) for number in range(CALLERS)]
+
+        async def renew_and_read(number: int) -> None:
+            """Renew before each read, because a token that was signed before may be refused."""
+            renewal = {"renewal_token": sessions[number]["renewal_token"]}
+            sessions[number] = await balancer.post("/v1/sessions/renewal", renewal)
+
+        async with Callers(renew_and_read) as callers:
+            await operate(balancer, "/v1/ops/keys/revoke")
+            await callers.round()
+        for session in sessions:
+            await balancer.call("GET", "/v1/me/preferences", as_=session["access_token"])
+
+
+async def test_the_secret_that_seals_keys_and_second_factors_is_replaced(
+    settings: AccountsSettings,
+) -> None:
+    async with balanced(settings, "staff") as balancer:
+
+        async def set_up_and_remove(number: int) -> None:
+            """Set codes up at one replica, confirm them at another, and remove them."""
+            who = card(number)
+            factor = await balancer.post("/v1/second-factors", who)
+            code = pyotp.TOTP(factor["secret"]).at(datetime.now(UTC))
+            body = {**who, "factor_id": factor["factor_id"], "factor_code": code}
+            recovery = await balancer.post("/v1/second-factors/confirmation", body)
+            for code in recovery["recovery_codes"][:2]:
+                await balancer.post("/v1/sessions", {**who, "factor_code": code})
+            code = pyotp.TOTP(factor["secret"]).at(datetime.now(UTC), counter_offset=1)
+            await balancer.post("/v1/second-factors/removal", {**who, "factor_code": code})
+
+        async with Callers(set_up_and_remove) as callers:
+            for secrets in (f"{OLD},{NEW}", f"{NEW},{OLD}"):
+                await balancer.update(changed(settings, signing_secrets=secrets))
+                await callers.round()
+            await operate(balancer, "/v1/ops/keys/rotate")
+            await callers.round()
+            await balancer.update(changed(settings, signing_secrets=NEW))
+            await callers.round()
+
+
+async def test_the_key_of_a_service_is_replaced(settings: AccountsSettings) -> None:
+    new = make_key()
+    key = SERVICE_KEYS["circulation"]
+    async with balanced(settings, "patron") as balancer:
+
+        async def look_up(number: int) -> None:
+            """Log in as circulation and ask for a patron."""
+            said = assertion("circulation", key, "accounts", wall_clock())
+            session = await balancer.post("/v1/service-sessions", {"assertion": said})
+            found = await balancer.call(
+                "GET", f"/v1/patrons?card=S-{number}", as_=session["access_token"]
+            )
+            assert len(found["items"]) == 1
+
+        async with Callers(look_up) as callers:
+            both = (public_half(key), public_half(new))
+            keys = {**PUBLIC_SERVICE_KEYS, "circulation": both}
+            await balancer.update(changed(settings, service_keys=keys))
+            key = new
+            await callers.round()
+            keys["circulation"] = (public_half(new),)
+            await balancer.update(changed(settings, service_keys=keys))
+            await callers.round()
+
+
+async def test_the_secret_that_services_share_is_replaced(settings: AccountsSettings) -> None:
+    secret = OLD
+    async with balanced(settings, "patron") as balancer:
+
+        async def log_in(number: int) -> None:
+            """Log in from an address that the gateway tells with its secret."""
+            headers = {HEADER: client_header(f"203.0.113.{number}", secret)}
+            await balancer.post("/v1/sessions", card(number), headers=headers)
+
+        async with Callers(log_in) as callers:
+            await balancer.update(changed(settings, service_secret=NEW))
+            await callers.round()
+            secret = NEW
+            await callers.round()
+
+
+# ---- notices ------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def noticing(settings: NoticesSettings) -> AsyncIterator[Balancer]:
+    """Run notices."""
+    balancer = Balancer(create_notices, own_tokens=False)
+    await balancer.update(settings)
+    try:
+        yield balancer
+    finally:
+        await balancer.stop()
+
+
+@pytest.fixture
+def of_notices(mongo_url: str, database: str) -> NoticesSettings:
+    settings = NoticesSettings(
+        mongo_url=mongo_url,
+        database_prefix=database,
+        roles=("api",),
+        simulation=True,
+        service_secret=OLD,
+        visit_keys=OLD,
+        webhook_keys=OLD,
+    )
+    return settings.model_copy(update=VAPID)
+
+
+async def test_the_keys_of_visitors_data_are_replaced(of_notices: NoticesSettings) -> None:
+    turns = itertools.count()
+    async with noticing(of_notices) as balancer:
+        branch = {"code": "HKCL", "name": "Central", "kind": "central", "hours": WEEK}
+        await balancer.post("/v1/branches", branch, as_=STAFF, at=MARCH_1)
+        venue = (await balancer.post("/v1/branches/HKCL/venue", as_=STAFF))["venue"]
+        came: dict[str, set[str]] = {}
+
+        async def visit(number: int) -> None:
+            """Register at the door. Every 60 visits another day begins, which has a new key."""
+            turn = next(turns)
+            at = f"2021-03-{min(turn // 60, 27) + 1:02}T10:20:00+08:00"
+            visitor = {"name": f"Visitor {turn}", "phone": "+852 6148 2093", "venue": venue}
+            seen = await balancer.post("/v1/visits", visitor, at=at)
+            came.setdefault(at, set()).add(visitor["name"])
+            await balancer.post("/v1/visits/leavings", {"visit": seen["id"]}, at=at)
+
+        async with Callers(visit) as callers:
+            for keys in (f"{OLD},{NEW}", f"{NEW},{OLD}"):
+                await balancer.update(of_notices.model_copy(update={"visit_keys": keys}))
+                await callers.round()
+        for at, names in came.items():
+            look = {
+                "branch": "HKCL",
+                "start": at.replace("10:20", "10:00"),
+                "until": at.replace("10:20", "11:00"),
+                "case_number": "CHP-2021-0417",
+                "reason": "A visitor has fallen ill",
+            }
+            found = await balancer.post("/v1/tracings", look, as_=TRACER, at=MARCH_31)
+            assert {one["name"] for one in found["visits"]} == names
+
+
+async def test_the_keys_that_seal_secrets_of_webhooks_are_replaced(
+    of_notices: NoticesSettings,
+) -> None:
+    async with receiving(Receiver()) as receiver, noticing(of_notices) as balancer:
+        body = {"url": receiver.url, "topics": ["loan.due-date-changed"]}
+        made = [await balancer.post("/v1/webhooks", body, as_=STAFF) for _ in range(5)]
+
+        async def send_one(number: int) -> None:
+            """Have a message sent to a webhook."""
+            path = f"/v1/webhooks/{made[number % len(made)]['id']}"
+            await balancer.post(f"{path}/tests", as_=STAFF)
+            await balancer.post("/v1/ops/jobs/notices/webhooks", as_=OPS)
+            await balancer.call("GET", "/v1/webhooks", as_=OPS)
+
+        async with Callers(send_one) as callers:
+            for keys in (f"{OLD},{NEW}", f"{NEW},{OLD}"):
+                await balancer.update(of_notices.model_copy(update={"webhook_keys": keys}))
+                await callers.round()
+            new = [
+                await balancer.post(f"/v1/webhooks/{one['id']}/secret", as_=STAFF) for one in made
+            ]
+            await callers.round()
+        arrived = receiver.requests[-1]
+        assert any(verifies(one["secret"], arrived) for one in new)
+
+
+def verifies(secret: str, request: Received) -> bool:
+    """Return whether a secret has signed a message."""
+    try:
+        Signature(secret).verify(request.content, request.headers)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+async def test_the_key_of_web_push_is_replaced_and_devices_are_added_again(
+    of_notices: NoticesSettings,
+) -> None:
+    async with noticing(of_notices) as balancer:
+
+        async def subscribe(number: int) -> None:
+            """Read the key and add a device, as a browser does after a change of the key too."""
+            caller = token(f"patron-{number}")
+            path = "/v1/me/push-subscriptions"
+            assert (await balancer.call("GET", path, as_=caller))["key"]
+            await balancer.post(path, subscribed(f"device-{number}"), as_=caller)
+
+        async with Callers(subscribe) as callers:
+            key = encoded(bytes(range(2, 34)))
+            await balancer.update(of_notices.model_copy(update={"vapid_private_key": key}))
+            await callers.round()
