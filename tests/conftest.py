@@ -20,11 +20,14 @@ from tests.containers import kafka_container, mongo_container
 from tests.faults import report
 from tests.faults.kills import armable
 from tests.library import Library
-from tests.systems import data_folder, disk_root, started_system
+from tests.systems import SECURED, data_folder, disk_root, started_system
 from tests.timings import Timings
 
 BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
-"""The broker that fixtures start: "embedded", or "apache" (make test-kafka, make test-faults)."""
+"""The broker that fixtures start: "embedded", or "apache" (make test-kafka, make test-faults).
+
+With "apache-secured" whole systems have a secured Kafka and MongoDB (tests/secured.py).
+"""
 
 CONTAINERS = os.environ.get("CARREL_TEST_INFRA") == "containers"
 """True if the stores and brokers of tests run in containers; needs an engine and the images."""
@@ -169,16 +172,17 @@ def fresh_database(mongo: Mongo) -> Iterator[str]:
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of a broker that no other test uses.
 
-    The embedded one is up in 20 ms, Apache Kafka in 4 s.
+    The embedded one is up in 20 ms, Apache Kafka in 4 s. It is never secured.
     """
     if CONTAINERS:
         with kafka_container() as bootstrap:
             if bootstrap:
                 yield bootstrap
                 return
+    broker = "apache" if BROKER == SECURED else BROKER
     with (
         data_folder(tmp_path_factory) as folder,
-        embedded(folder, mongo=False, kafka_port=None, broker=BROKER) as infrastructure,
+        embedded(folder, mongo=False, kafka_port=None, broker=broker) as infrastructure,
     ):
         yield infrastructure.kafka
 
