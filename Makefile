@@ -29,9 +29,9 @@ up: .venv/project.stamp
 test: .venv/project.stamp
 	@CARREL_SUITE=test $(PY) -m pytest tests
 
-# Tests marked embedded are in make test.
+# Tests marked embedded are in make test. CARREL_TEST_KAFKA=apache-secured make test-kafka: the journeys on secured servers.
 test-kafka: .venv/project.stamp
-	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=apache $(PY) -m pytest -m "not embedded" \
+	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest -m "not embedded" \
 		tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys
 
 # Tests on the embedded broker are in make test; their rows of the table are kept from there.

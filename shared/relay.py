@@ -12,11 +12,13 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
 
+from shared.bus.connection import client_arguments
 from shared.clock import wall_clock
 from shared.failpoint import failpoint
 from shared.lease import give_up_lease, hold_lease
 from shared.mongo import Database, Document
 from shared.names import Names
+from shared.settings import Settings
 from shared.tracing import begin
 
 log = structlog.get_logger()
@@ -42,14 +44,11 @@ class Relay:
     publish a row twice, which does no harm in any consumer.
     """
 
-    def __init__(
-        self, database: Database, bootstrap: str, service: str, replica: str, prefix: str = ""
-    ) -> None:
+    def __init__(self, database: Database, settings: Settings, service: str) -> None:
         self._database = database
-        self._bootstrap = bootstrap
-        self._service = service
-        self._names = Names(prefix)
-        self._holder = f"{service}-{replica}"
+        self._settings = settings
+        self._names = Names(settings.topic_prefix)
+        self._holder = f"{service}-{settings.replica}"
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -76,7 +75,7 @@ class Relay:
                 pause = min(pause * 2, 2.0)
 
     async def _run_connected(self) -> None:
-        producer = outbox_producer(self._bootstrap, f"{self._holder}-relay")
+        producer = outbox_producer(self._settings, f"{self._holder}-relay")
         await producer.start()
         try:
             held, renewed = False, 0.0
@@ -159,7 +158,9 @@ async def _traced(producer: AIOKafkaProducer, row: Document, names: Names) -> as
     return ack
 
 
-def outbox_producer(bootstrap: str, client_id: str, *, idempotent: bool = True) -> AIOKafkaProducer:
+def outbox_producer(
+    settings: Settings, client_id: str, *, idempotent: bool = True
+) -> AIOKafkaProducer:
     """Return a producer, not started, that publishes outbox rows in order and fast.
 
     A broker identifies an idempotent producer by a number. A broker that lost its log gives the
@@ -167,7 +168,7 @@ def outbox_producer(bootstrap: str, client_id: str, *, idempotent: bool = True) 
     number, it refuses the messages of one, or drops them as duplicates.
     """
     return AIOKafkaProducer(
-        bootstrap_servers=bootstrap.split(","),
+        **client_arguments(settings),
         client_id=client_id,
         acks="all",
         enable_idempotence=idempotent,

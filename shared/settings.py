@@ -1,14 +1,16 @@
 """Settings from the environment: `CARREL_…`, checked once, at start."""
 
+import difflib
 import os
 import re
+import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -16,8 +18,14 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from shared.tls import client_context
 
 PREFIX = "CARREL_"
+STRICT = ("CARREL_KAFKA", "CARREL_MONGO")
+"""Beginnings of variables of which an unknown one is an error: it may be meant to protect."""
 Role = Literal["api", "consumers", "relay", "jobs"]
 ROLES: tuple[Role, ...] = ("api", "consumers", "relay", "jobs")
 
@@ -47,10 +55,29 @@ class Settings(BaseSettings):
     required: ClassVar[tuple[str, ...]] = ("service_secret", "service_key", "card_key")
     """Settings without which a service does not start."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
-    mongo_url: str = "mongodb://127.0.0.1:27017/?replicaSet=rs0"
+    mongo_url: str = Field(
+        default="mongodb://127.0.0.1:27017/?replicaSet=rs0",
+        repr=False,
+        description="Address of the databases, with user, password and TLS if they need them.",
+    )
     kafka: str = Field(default="127.0.0.1:9092", description="Bootstrap servers, comma-separated.")
+    kafka_security: Literal["none", "tls", "scram"] = Field(
+        default="none",
+        description="`tls`, or `scram`: TLS and a user with a password (SCRAM-SHA-512).",
+    )
+    kafka_ca_file: str = Field(
+        default="", description="Authorities that are trusted for Kafka; empty: the system's."
+    )
+    kafka_certificate_file: str = Field(
+        default="", description="Certificate that clients of Kafka show, with its chain."
+    )
+    kafka_key_file: str = Field(default="", description="Private key of that certificate.")
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
     topic_prefix: str = Field(
         default="", description="Prefix of the names of topics and consumer groups on Kafka."
     )
@@ -128,6 +155,51 @@ class Settings(BaseSettings):
             raise ValueError("up to 40 letters, digits, dots and dashes")
         return value
 
+    @field_validator("mongo_url")
+    @classmethod
+    def _usable_url(cls, value: str) -> str:
+        if value.startswith("mongodb+srv:"):
+            return value  # its hosts are in DNS
+        try:
+            parse_uri(value)
+        except OSError:
+            raise ValueError("a file that it names can't be read") from None
+        except (PyMongoError, ValueError):
+            # The driver's own text may have a part of the password.
+            raise ValueError(
+                "is no address of MongoDB; in a password, : / ? # [ ] @ and % are written as %3A …"
+            ) from None
+        return value
+
+    @model_validator(mode="after")
+    def _whole_kafka_security(self) -> Self:
+        """Refuse settings of Kafka that would not take effect, and files that can't be used."""
+        files = {"kafka_ca_file", "kafka_certificate_file", "kafka_key_file"}
+        user = {"kafka_username", "kafka_password"}
+        used = {"none": set[str](), "tls": files, "scram": files | user}[self.kafka_security]
+        given = {name for name in files | user if getattr(self, name)}
+        if unused := given - used:
+            raise ValueError(
+                f"CARREL_KAFKA_SECURITY={self.kafka_security} does not use {_variables(unused)}"
+            )
+        if missing := (user & used) - given:
+            raise ValueError(
+                f"CARREL_KAFKA_SECURITY={self.kafka_security} needs {_variables(missing)}"
+            )
+        if bool(self.kafka_certificate_file) != bool(self.kafka_key_file):
+            raise ValueError(
+                "CARREL_KAFKA_CERTIFICATE_FILE and CARREL_KAFKA_KEY_FILE need each other"
+            )
+        if self.kafka_security != "none":
+            try:
+                self.kafka_tls()
+            except OSError as error:
+                raise ValueError(
+                    "a certificate or key of CARREL_KAFKA_…_FILE can't be read or used "
+                    f"({type(error).__name__})"
+                ) from None
+        return self
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -141,6 +213,10 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The library's time zone."""
         return ZoneInfo(self.time_zone)
+
+    def kafka_tls(self) -> ssl.SSLContext:
+        """Return the context of TLS for a connection to Kafka."""
+        return client_context(self.kafka_ca_file, self.kafka_certificate_file, self.kafka_key_file)
 
     def url_of(self, service: str) -> str:
         """Return the base address of a service, without a trailing slash."""
@@ -181,6 +257,21 @@ def _urls_in(environment: Mapping[str, str]) -> dict[str, Any]:
     return {"urls": {name: url for name, url in named.items() if f"{name}_url" not in others}}
 
 
+def _variables(names: Iterable[str]) -> str:
+    return ", ".join(f"{PREFIX}{name.upper()}" for name in sorted(names))
+
+
+def _unknown(kind: type[Settings]) -> list[str]:
+    """Return a fault for each variable that begins with one of STRICT and is no setting."""
+    known = [f"{PREFIX}{name.upper()}" for name in kind.model_fields]
+    return [
+        f"{name}: there is no such setting; the nearest is "
+        + difflib.get_close_matches(name, [one for one in known if one.startswith(STRICT)], 1, 0)[0]
+        for name in sorted(map(str.upper, os.environ))
+        if name.startswith(STRICT) and name not in known
+    ]
+
+
 S = TypeVar("S", bound=Settings)
 
 
@@ -196,11 +287,16 @@ def load_to_serve(kind: type[S]) -> S:
 
 def load(kind: type[S]) -> S:
     """Return the settings of the environment; a bad value ends the process with one clear error."""
+    faults = _unknown(kind)
     try:
-        return kind()
+        settings = kind()
     except ValidationError as error:
-        faults = [
-            f"CARREL_{'_'.join(str(part) for part in fault['loc'][:1]).upper()}: {fault['msg']}"
+        faults += [
+            f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}"
+            if fault["loc"]
+            else fault["msg"]  # of several settings, which it names
             for fault in error.errors(include_input=False, include_url=False)
         ]
+    if faults:
         sys.exit("Settings are wrong; correct these and start again:\n  " + "\n  ".join(faults))
+    return settings

@@ -27,7 +27,10 @@ from tests.systems import data_folder, disk_root, started_system
 from tests.timings import Timings
 
 BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
-"""The broker that fixtures start: "embedded", or "apache" (make test-kafka, make test-faults)."""
+"""The broker that fixtures start: "embedded", or "apache" (make test-kafka, make test-faults).
+
+With "apache-secured" whole systems have a secured Kafka and MongoDB (tests/secured.py).
+"""
 
 CONTAINERS = os.environ.get("CARREL_TEST_INFRA") == "containers"
 """True if the stores and brokers of tests run in containers; needs an engine and the images."""
@@ -198,9 +201,9 @@ def kafka(
     """Bootstrap servers of a broker without topics.
 
     The embedded one is the test's own, and up in 20 ms. Apache Kafka takes 4 s to start, so a
-    file's tests share one.
+    file's tests share one. It is never secured.
     """
-    if BROKER == "apache" and not CONTAINERS:
+    if BROKER != "embedded" and not CONTAINERS:
         bootstrap = request.getfixturevalue("apache")
         asyncio.run(delete_topics(bootstrap))
         yield bootstrap
@@ -210,9 +213,10 @@ def kafka(
             if bootstrap:
                 yield bootstrap
                 return
+    broker = "embedded" if BROKER == "embedded" else "apache"
     with (
         data_folder(tmp_path_factory) as folder,
-        embedded(folder, mongo=False, kafka_port=None, broker=BROKER) as infrastructure,
+        embedded(folder, mongo=False, kafka_port=None, broker=broker) as infrastructure,
     ):
         yield infrastructure.kafka
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from ops.infrastructure.processes import System, system
+from tests.secured import secured_system
 
 PROJECT = Path(__file__).resolve().parent.parent
+SECURED = "apache-secured"
 Environment = Mapping[str, Mapping[str, str]]
 
 
@@ -43,20 +45,24 @@ def started_system(
     *,
     on_disk: bool = False,
     environment: Environment | Callable[[Path], Environment] | None = None,
+    broker: str = "embedded",
     **options: Any,
 ) -> Iterator[System]:
     """Start a system in simulation on free ports; `options` are those of `system` itself.
 
-    `environment` may be a function of the system's folder, such as `kills.armable`.
+    `environment` may be a function of the system's folder, such as `kills.armable`. The broker
+    SECURED stands for Apache Kafka and MongoDB with TLS, users and rights.
     """
-    with (
-        data_folder(factory, on_disk=on_disk) as folder,
-        system(
-            folder,
-            simulation=True,
-            usual_ports=False,
-            environment=environment(folder) if callable(environment) else environment,
-            **options,
-        ) as started,
-    ):
-        yield started
+    with data_folder(factory, on_disk=on_disk) as folder:
+        options |= {
+            "simulation": True,
+            "usual_ports": False,
+            "environment": environment(folder) if callable(environment) else environment,
+        }
+        starting = (
+            secured_system(folder, **options)
+            if broker == SECURED
+            else system(folder, broker=broker, **options)
+        )
+        with starting as started:
+            yield started

@@ -13,6 +13,7 @@ from ops.analytics.columns import UNREADABLE, Row, row_of, unreadable_row
 from ops.analytics.folder import Folder, Offsets
 from ops.broker.offsets import SILENCE_MS, Positions
 from services.settings import Settings
+from shared.bus.connection import client_arguments
 from shared.bus.subscriptions import Record
 from shared.contracts import published
 from shared.names import Names
@@ -64,7 +65,7 @@ class Follower:
         if until_now and not left:
             return
         reader = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka.split(","),
+            **client_arguments(self._settings),
             enable_auto_commit=False,
             auto_offset_reset="none",
         )
@@ -101,7 +102,7 @@ class Follower:
 
     async def _bounds(self) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
         """Return the ends of all partitions, and the offsets to read them from."""
-        async with Positions(self._settings.kafka, self._settings.topic_prefix) as positions:
+        async with Positions(self._settings) as positions:
             starts, ends = await positions.starts(), await positions.ends()
         at = {}
         for partition, start in starts.items():

@@ -13,6 +13,7 @@ from ops.audit.findings import Audit
 from ops.audit.lost_events import Lost
 from services.registry import OWNERS
 from services.settings import Settings
+from shared.bus.connection import client_arguments
 from shared.contracts import published, resource_of
 from shared.mongo import Database, Document
 from shared.names import Names
@@ -80,9 +81,9 @@ async def _topics(settings: Settings, since: datetime) -> tuple[dict[str, set[st
     found: dict[str, set[str]] = {topic: set() for topic in published()}
     oldest = since.timestamp() * 1000
     aged = False
-    names, bootstrap = Names(settings.topic_prefix), settings.kafka.split(",")
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    names, connection = Names(settings.topic_prefix), client_arguments(settings)
+    admin = AIOKafkaAdminClient(**connection)
+    consumer = AIOKafkaConsumer(**connection, enable_auto_commit=False)
     await admin.start()
     await consumer.start()
     try:

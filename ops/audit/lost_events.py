@@ -121,7 +121,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Client, Positions]]:
     """Yield the database and the positions of a system."""
     client: Client = connect(settings.mongo_url)
     try:
-        async with Positions(settings.kafka, settings.topic_prefix) as positions:
+        async with Positions(settings) as positions:
             yield client, positions
     finally:
         client.close()

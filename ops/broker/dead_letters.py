@@ -13,6 +13,7 @@ from ops.broker.offsets import Positions
 from ops.console import progress_bar
 from services.registry import NAMES
 from services.settings import Settings
+from shared.bus.connection import client_arguments
 from shared.bus.dead_letters import LEFT_OUT
 from shared.bus.topics import DEAD_LETTER_BYTES, dead_letter_topic
 from shared.ids import time_of
@@ -227,7 +228,7 @@ def _with_decision(dead_letter: DeadLetter, decision: Document) -> DeadLetter:
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Client, Positions]]:
     client: Client = connect(settings.mongo_url)
     try:
-        async with Positions(settings.kafka, settings.topic_prefix) as positions:
+        async with Positions(settings) as positions:
             yield client, positions
     finally:
         client.close()
@@ -239,7 +240,7 @@ async def _producer(settings: Settings, outcome: Outcome) -> AsyncIterator[AIOKa
         yield None
         return
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka.split(","),
+        **client_arguments(settings),
         client_id="dead-letters",
         acks="all",
         enable_idempotence=True,

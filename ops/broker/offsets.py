@@ -16,8 +16,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaTimeoutError
 
 from services.registry import NAMES
+from shared.bus.connection import client_arguments
 from shared.bus.topics import all_topics
 from shared.names import Names
+from shared.settings import Settings
 
 SILENCE_MS = 15_000
 """Milliseconds without a record after which a read is given up."""
@@ -50,16 +52,16 @@ class Lag:
 class Positions:
     """The positions on a broker; call `refresh` if topics may have been created meanwhile."""
 
-    def __init__(self, bootstrap: str, prefix: str = "") -> None:
-        self._bootstrap = bootstrap.split(",")
-        self.names = Names(prefix)
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.names = Names(settings.topic_prefix)
         self.topics: dict[str, dict[str, Any]] = {}
         """The broker's description of each declared topic that exists."""
         self.partitions: list[TopicPartition] = []
 
     async def __aenter__(self) -> Self:
-        self._reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
-        self.admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        self._reader = self._consumer()
+        self.admin = AIOKafkaAdminClient(**client_arguments(self._settings))
         try:
             await self._reader.start()
             await self.admin.start()
@@ -77,6 +79,9 @@ class Positions:
     ) -> None:
         await self.admin.close()
         await self._reader.stop()
+
+    def _consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(**client_arguments(self._settings), enable_auto_commit=False)
 
     async def refresh(self) -> None:
         """Read the existing topics from the broker."""
@@ -145,7 +150,7 @@ class Positions:
         wanted = {p for p in self.partitions if p.topic in topics and starts[p] < ends[p]}
         if not wanted:
             return []
-        reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        reader = self._consumer()
         await reader.start()
         try:
             reader.assign(self._on_kafka(wanted))
@@ -173,7 +178,7 @@ class Positions:
         filled = [p for p in self.partitions if p.topic == topic and starts[p] < ends[p]]
         if not filled:
             return
-        reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        reader = self._consumer()
         await reader.start()
         try:
             for partition in filled:

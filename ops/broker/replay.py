@@ -31,7 +31,7 @@ async def replay(
     names = Names(settings.topic_prefix)
     client = connect(settings.mongo_url)
     # The services' own producers may be older than the broker's log.
-    producer = outbox_producer(settings.kafka, f"{service}-replay", idempotent=False)
+    producer = outbox_producer(settings, f"{service}-replay", idempotent=False)
     try:
         outbox = client[f"{settings.database_prefix}_{service}"].outbox
         total = await outbox.count_documents(wanted)

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.broker.offsets import Positions, subscribed_topics
 from services.settings import Settings
+from shared.bus.connection import client_arguments
 from shared.bus.listener import SESSION_TIMEOUT_MS
 from shared.names import Names
 
@@ -21,7 +22,7 @@ async def rewind(settings: Settings) -> int:
     Running consumers notice it by themselves, and start from the beginning. Returns the number
     of positions that were reset.
     """
-    async with Positions(settings.kafka, settings.topic_prefix) as positions:
+    async with Positions(settings) as positions:
         starts, ends = await positions.starts(), await positions.ends()
 
         async def reset(service: str) -> int:
@@ -55,7 +56,7 @@ async def commit(settings: Settings, service: str, offsets: dict[TopicPartition,
     names = Names(settings.topic_prefix)
     positions = {names.partition_on_kafka(at): offset for at, offset in offsets.items()}
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka.split(","),
+        **client_arguments(settings),
         group_id=names.on_kafka(service),
         enable_auto_commit=False,
     )

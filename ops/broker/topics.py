@@ -35,7 +35,7 @@ class Topic:
 
 async def inspect(settings: Settings) -> list[Topic]:
     """Return every declared topic as it is, missing ones with 0 partitions."""
-    async with Positions(settings.kafka, settings.topic_prefix) as positions:
+    async with Positions(settings) as positions:
         starts, ends = await positions.starts(), await positions.ends()
         events: Counter[str] = Counter()
         for partition, end in ends.items():

@@ -20,6 +20,7 @@ from rich.text import Text
 from ops import indexes
 from ops.audit.findings import Finding
 from ops.audit.lost_events import lost_at_ends
+from ops.audit.protection import check_broker_user, check_database_users
 from ops.audit.seasons import check_seasons
 from ops.audit.snapshots import Compared, compare
 from ops.audit.trails import check_trails
@@ -102,6 +103,7 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
         async for finding in _mongodb(client):
             findings.append(finding)
             stored = stored or finding.check == "database"
+        findings.append(await check_database_users(client, settings))
         if stored:
             findings += [finding async for finding in _indexes(client, settings)]
             findings.append(await _outboxes(settings))
@@ -290,9 +292,12 @@ def _copies(found: list[topics.Topic]) -> Finding:
 
 
 async def _kafka(settings: Settings) -> list[Finding]:
-    async with Positions(settings.kafka, settings.topic_prefix) as positions:
+    async with Positions(settings) as positions:
         brokers = len((await positions.admin.describe_cluster())["brokers"])
-        findings = [Finding("broker", "ok", f"{brokers} answering at {settings.kafka}")]
+        findings = [
+            Finding("broker", "ok", f"{brokers} answering at {settings.kafka}"),
+            check_broker_user(settings),
+        ]
         lags = await positions.lags()
     found = await topics.inspect(settings)
     faults = [f"{topic.topic} {topic.fault}" for topic in found if topic.fault]
@@ -344,7 +349,7 @@ async def _held(settings: Settings) -> Finding:
     client = connect(settings.mongo_url)
     found: list[tuple[str, HeldMessage]] = []
     try:
-        async with Positions(settings.kafka, settings.topic_prefix) as positions:
+        async with Positions(settings) as positions:
             for service in NAMES:
                 database = client[f"{settings.database_prefix}_{service}"]
                 waiting = [m for m in await held_messages(database) if m.seconds >= HELD_SECONDS]

@@ -47,6 +47,6 @@ def _summary(service: str, lags: list[Lag], age: float) -> tuple[Any, ...]:
 
 
 async def _look(settings: Settings) -> tuple[list[Lag], dict[str, float]]:
-    async with Positions(settings.kafka, settings.topic_prefix) as positions:
+    async with Positions(settings) as positions:
         lags = await positions.lags()
     return lags, await outbox_ages(settings)

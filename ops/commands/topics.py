@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ops.broker.access import as_command, give, grants
 from ops.broker.topics import Topic, inspect
 from ops.console import AsJson, errors, explain_outages, print_json, print_table
 from ops.target import Data, settings_of, settings_to_write
@@ -17,7 +18,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def topics() -> None:
-    """List, create and check the topics."""
+    """List, create and check the topics, and print who may use them."""
 
 
 @app.command(name="list")
@@ -77,6 +78,34 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
         if not faulty:
             typer.echo(f"All {len(found)} topics are as declared.")
     raise typer.Exit(1 if faulty else 0)
+
+
+@app.command()
+def acls(
+    as_json: AsJson = False,
+    data: Data = None,
+    create_them: Annotated[
+        bool,
+        typer.Option("--create", help="Create them on the broker, as a user who may alter it."),
+    ] = False,
+) -> None:
+    """Print the rights that each service, operators and analysts need on a secured Kafka.
+
+    They are commands of Kafka's own kafka-acls.sh, derived from the declared topics. Each
+    service has a user with the name of its consumer group: it writes what it publishes and its
+    dead letters, and reads what it consumes. Run it again after each update.
+    """
+    settings = settings_to_write(data) if create_them else settings_of(data)
+    given = grants(settings.topic_prefix)
+    if create_them:
+        with explain_outages(settings):
+            count = asyncio.run(give(settings, given))
+        typer.echo(f"{count} rights of {len({grant.user for grant in given})} users are given.")
+    elif as_json:
+        print_json({"grants": [asdict(grant) for grant in given]})
+    else:
+        for grant in given:
+            typer.echo(as_command(grant, settings.kafka))
 
 
 def _print_faults(found: list[Topic]) -> None:

@@ -13,7 +13,8 @@ import struct
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ops.infrastructure import ports
@@ -57,12 +58,30 @@ broker.heartbeat.interval.ms=500
 """
 
 
-def apache_children(data: Path, port: int | None = None, nodes: int = 1) -> list[Child]:
+@dataclass(frozen=True)
+class Security:
+    """The means by which a node protects itself."""
+
+    properties: str
+    """Lines of its settings, which go before earlier ones."""
+    users: Mapping[str, str]
+    """Passwords of the users that its storage is formatted with."""
+    ready: Callable[[], bool]
+    """Returns whether the node can be used."""
+
+
+def apache_children(
+    data: Path,
+    port: int | None = None,
+    nodes: int = 1,
+    security: Callable[[int, int], Security] | None = None,
+) -> list[Child]:
     """Return the nodes of a Kafka cluster with its data in `data/apache`, not started yet.
 
     With three nodes, each has a copy of everything, and two must have a message before it is
     acknowledged. `port` is that of the first node. The first call on a machine fetches the server,
     which takes half a minute. Raises StartFailed, with what to do, if that is not possible.
+    `security` is only for a single node; it gets the ports for clients and of the controller.
     """
     libraries = fetched_libraries()
     listening = [ports.reserve(port if node == 0 else None) for node in range(nodes)]
@@ -73,6 +92,7 @@ def apache_children(data: Path, port: int | None = None, nodes: int = 1) -> list
     children = []
     for node, (own, controller) in enumerate(zip(listening, controllers, strict=True), 1):
         folder = data / "apache" / str(node)
+        protection = security(own, controller) if security else None
         folder.mkdir(parents=True, exist_ok=True)
         settings = folder / "server.properties"
         settings.write_text(
@@ -85,6 +105,7 @@ def apache_children(data: Path, port: int | None = None, nodes: int = 1) -> list
                 replication=nodes,
                 in_sync=2 if nodes > 2 else 1,
             )
+            + (protection.properties if protection else "")
         )
         name = "broker" if nodes == 1 else f"broker-{node}"
         children.append(
@@ -92,17 +113,20 @@ def apache_children(data: Path, port: int | None = None, nodes: int = 1) -> list
                 name,
                 [*_java(libraries), "kafka.Kafka", str(settings)],
                 data / "logs" / f"{name}.log",
-                lambda port=own: port in known_brokers(port),  # type: ignore[misc]
+                protection.ready if protection else lambda port=own: port in known_brokers(port),  # type: ignore[misc]
                 own,
                 more_ports=(controller,),
             )
         )
-    format_storage(data)
+    format_storage(data, protection.users if protection else {})
     return children
 
 
-def format_storage(data: Path) -> None:
-    """Format the storage of each node of `data/apache` that has none, for its first start."""
+def format_storage(data: Path, users: Mapping[str, str] | None = None) -> None:
+    """Format the storage of each node of `data/apache` that has none, for its first start.
+
+    `users` are those that may log in with SCRAM-SHA-512, with their passwords.
+    """
     identity = data / "apache" / "cluster-id"
     if not identity.exists():
         identity.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
@@ -114,6 +138,10 @@ def format_storage(data: Path) -> None:
                 *_java(fetched_libraries()),
                 "kafka.tools.StorageTool",
                 *("format", f"--cluster-id={identity.read_text()}", "--config", str(settings)),
+                *(
+                    f"--add-scram=SCRAM-SHA-512=[name={name},password={password}]"
+                    for name, password in (users or {}).items()
+                ),
             ],
             "The storage of Kafka could not be formatted.",
         )

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -124,22 +125,36 @@ def _brokers(kind: str, data: Path, port: int | None) -> list[Child]:
     return apache_children(data, port, nodes=3 if kind == "apache-3" else 1)
 
 
-def mongod_children(data: Path, port: int | None = None, nodes: int = 1) -> list[Child]:
+@dataclass(frozen=True)
+class Protection:
+    """The means by which a mongod protects itself."""
+
+    arguments: Sequence[str] = ()
+    client: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of a client that may look whether it works."""
+
+
+def mongod_children(
+    data: Path, port: int | None = None, nodes: int = 1, protection: Protection | None = None
+) -> list[Child]:
     """Return the nodes of a replica set with its data in `data/mongo`, not started yet.
 
     `port` is that of the first node, which initiates the set. A single node keeps its data in the
-    folder itself, each of several in its own subfolder.
+    folder itself, each of several in its own subfolder. `protection` is only for a single node.
     """
     listening = [ports.reserve(port if node == 0 else None) for node in range(nodes)]
     if nodes == 1:
-        return [_mongod("mongod", data, data / "mongo", listening[0], listening)]
+        return [_mongod(data, "", listening[0], listening, protection or Protection())]
     return [
-        _mongod(f"mongod-{node}", data, data / "mongo" / str(node), own, listening)
+        _mongod(data, str(node), own, listening, Protection())
         for node, own in enumerate(listening, 1)
     ]
 
 
-def _mongod(name: str, data: Path, folder: Path, port: int, members: Sequence[int]) -> Child:
+def _mongod(
+    data: Path, node: str, port: int, members: Sequence[int], protection: Protection
+) -> Child:
+    folder = data / "mongo" / node
     folder.mkdir(parents=True, exist_ok=True)
     command = [
         str(find_mongod()),
@@ -161,9 +176,11 @@ def _mongod(name: str, data: Path, folder: Path, port: int, members: Sequence[in
         # Else one node of several continues for 15 s after SIGTERM, until clients find another.
         *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
         "--nounixsocket",
+        *protection.arguments,
     ]
+    name = f"mongod-{node}" if node else "mongod"
     log = data / "logs" / f"{name}.log"
-    return Child(name, command, log, lambda: _serves(port, members), port)
+    return Child(name, command, log, lambda: _serves(port, members, protection.client), port)
 
 
 def broker_child(data: Path, port: int | None = None) -> Child:
@@ -258,7 +275,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex((ports.LOOPBACK, port)) == 0
 
 
-def _serves(port: int, members: Sequence[int]) -> bool:
+def _serves(port: int, members: Sequence[int], arguments: Mapping[str, Any]) -> bool:
     """Return whether the node at `port` is a primary, or a secondary with a primary.
 
     The first of `members` initiates the set, or gives a set that had other ports its new addresses.
@@ -267,7 +284,7 @@ def _serves(port: int, members: Sequence[int]) -> bool:
     if not _listens(port):
         return False
     client: MongoClient[dict[str, object]] = MongoClient(
-        ports.LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=2000
+        ports.LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=2000, **arguments
     )
     with client:
         try:
@@ -288,7 +305,8 @@ def _configure(client: MongoClient[dict[str, object]], hosts: Sequence[str]) -> 
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:
-        if error.code != 94:  # NotYetInitialized
+        # NotYetInitialized; Unauthorized: before there is a user, it may be initiated only.
+        if error.code not in (94, 13):
             raise
         config = {
             "_id": REPLICA_SET,

@@ -138,14 +138,15 @@ def services(
     environment: Mapping[str, Mapping[str, str]] | None = None,
     gateway_port: int = USUAL_PORTS["gateway"],
     usual_ports: bool = True,
+    operators: Mapping[str, str] | None = None,
 ) -> Iterator[System]:
     """Start the services of `names` in parallel, wait until all are ready, and end them on exit.
 
     `replicas` is the number of processes by service (default 1); the other services call the first.
     `roles` is a comma-separated list, empty for all. `environment` has further variables by service
-    (`circulation`) or process (`circulation-1`). A usual port that is taken is replaced by a free
-    one. Raises StartFailed, with the end of its log, for a process that ends or is not ready
-    within 120 s.
+    (`circulation`) or process (`circulation-1`), `operators` those of operators' commands. A usual
+    port that is taken is replaced by a free one. Raises StartFailed, with the end of its log, for a
+    process that ends or is not ready within 120 s.
     """
     data = data.resolve()
     wanted = dict(USUAL_PORTS) | {"gateway": gateway_port}
@@ -181,11 +182,15 @@ def services(
             port = first[service] if replica == 0 else ports.reserve()
             processes[name] = _service_child(name, service, data, port, {**common, **own})
     try:
-        operators = {**common, "CARREL_SERVICE_KEY": keys[OPERATORS_ACT_AS]}
-        with _environment_file(data, operators):
+        of_operators = {
+            **common,
+            "CARREL_SERVICE_KEY": keys[OPERATORS_ACT_AS],
+            **(operators or {}),
+        }
+        with _environment_file(data, of_operators):
             start_all(list(processes.values()))
             requested = {f"{name}-0": wanted[name] for name in names} if usual_ports else {}
-            yield System(infrastructure, processes, operators, requested)
+            yield System(infrastructure, processes, of_operators, requested)
     finally:
         stop_all(list(processes.values()))
         for child in processes.values():

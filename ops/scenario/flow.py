@@ -25,7 +25,7 @@ class Flow:
         settings = system.settings(Settings)
         self._system = system
         self._session = session
-        self._positions = Positions(system.infrastructure.kafka, settings.topic_prefix)
+        self._positions = Positions(settings)
         self._client = connect(settings.mongo_url)
         self._circulation = self._client[f"{settings.database_prefix}_circulation"]
 

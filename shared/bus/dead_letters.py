@@ -8,6 +8,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from prometheus_client import Counter
 from pydantic import ValidationError
 
+from shared.bus.connection import client_arguments
 from shared.bus.subscriptions import Record
 from shared.bus.topics import DEAD_LETTER_BYTES, dead_letter_topic
 from shared.clock import wall_clock
@@ -27,7 +28,7 @@ class DeadLetters:
 
     def __init__(self, service: str, settings: Settings) -> None:
         self._topic = Names(settings.topic_prefix).on_kafka(dead_letter_topic(service))
-        self._bootstrap = settings.kafka.split(",")
+        self._settings = settings
         self._client_id = f"{service}-{settings.replica}-dead-letters"
         self._producer: AIOKafkaProducer | None = None
 
@@ -70,7 +71,7 @@ class DeadLetters:
     async def _dlq_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
+                **client_arguments(self._settings),
                 client_id=self._client_id,
                 acks="all",
                 enable_idempotence=True,

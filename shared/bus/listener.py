@@ -20,6 +20,7 @@ from faststream.kafka import KafkaBroker
 from faststream.specification import AsyncAPI
 from prometheus_client import Gauge
 
+from shared.bus.connection import broker_security
 from shared.bus.held import HeldMessage
 from shared.bus.processing import Processor
 from shared.bus.progress import Progress
@@ -69,6 +70,7 @@ class Listener:
         self._names = Names(settings.topic_prefix)
         self._settings = settings
         self._state = "starting"
+        self._events = {*published(service), *subscriptions.by_topic}
         self.processor = Processor(
             service, settings, subscriptions, unit_of_work, lambda: self._consumer
         )
@@ -80,6 +82,7 @@ class Listener:
             acks="all",
             enable_idempotence=True,
             allow_auto_create_topics=False,
+            security=broker_security(settings),
             graceful_timeout=10.0,
             logger=None,
             middlewares=[self._middleware],
@@ -166,7 +169,7 @@ class Listener:
         pause = 0.2
         while True:
             try:
-                await ensure_topics(self._settings, [self.service])
+                await ensure_topics(self._settings, [self.service], self._events)
                 await self.broker.start()
                 break
             except (KafkaError, OSError) as error:

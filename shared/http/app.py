@@ -116,9 +116,7 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
         supervisor.start(run.__name__, partial(run, app))
     supervisor.start("keep_keys", app.state.verifier.keep_renewed)
     if "relay" in settings.roles:
-        relay = Relay(
-            database, settings.kafka, service.name, settings.replica, settings.topic_prefix
-        )
+        relay = Relay(database, settings, service.name)
         supervisor.start("relay", relay.run)
     if "consumers" in settings.roles and service.subscriptions.by_topic:
         supervisor.start("listener", app.state.listener.run)

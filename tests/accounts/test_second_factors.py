@@ -17,8 +17,8 @@ from services.accounts.usecases import app_codes
 from shared.clock import wall_clock
 from shared.http import middleware, problems
 from shared.http.client_address import HEADER, client_header
-from tests.accounts.people import ADMIN, OPS, events, registered
-from tests.support import Api, served
+from tests.accounts.people import ADMIN, events, registered
+from tests.support import OPS, Api, served
 
 PIN = "27-18-28"
 OLD, NEW = "the first secret of the tests", "the second secret of the tests"

@@ -13,6 +13,7 @@ from cloudevents.core.v1.event import CloudEvent
 from ops.broker.offsets import Positions
 from ops.commands.contracts import FOLDER, kept_in
 from services.notices.consumers import subscriptions
+from services.settings import Settings
 from shared.contracts import contract_name, published, schema_uri
 from shared.ids import new_id
 from tests.contracts.test_samples import samples_of
@@ -33,7 +34,7 @@ async def test_messages_on_the_topics_are_cloudevents_of_their_contracts(library
 
     schemas = kept_in(FOLDER)
     seen = set()
-    async with Positions(library.system.infrastructure.kafka) as positions:
+    async with Positions(library.system.settings(Settings)) as positions:
         for topic, contract in published().items():
             async for record in positions.records(topic):
                 message = KafkaMessage(dict(record.headers), record.key, record.value or b"")

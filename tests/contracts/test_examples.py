@@ -43,7 +43,7 @@ async def publish_twice(settings: Settings, events: Sequence[Event]) -> None:
     ]
     rows *= 2
     random.Random(3).shuffle(rows)  # noqa: S311
-    producer = outbox_producer(settings.kafka, "a-service")
+    producer = outbox_producer(settings, "a-service")
     await producer.start()
     try:
         await asyncio.gather(*[await send_row(producer, row, Names()) for row in rows])

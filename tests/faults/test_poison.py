@@ -126,7 +126,7 @@ def without_the_poison(found: Audit) -> Audit:
 
 async def allow_large_messages(settings: Settings) -> None:
     """Raise the topic's message limit, as an operator with other large publishers might."""
-    async with Positions(settings.kafka) as positions:
+    async with Positions(settings) as positions:
         limit = {"max.message.bytes": str(2 * LARGER_THAN_A_DEAD_LETTER)}
         resource = ConfigResource(ConfigResourceType.TOPIC, TOPIC, limit)
         await positions.admin.alter_configs([resource])
@@ -161,7 +161,7 @@ async def send_all(settings: Settings) -> dict[tuple[int, int], Poison]:
 
 async def all_are_dead_letters(settings: Settings, count: int) -> None:
     """Wait until each service has `count` dead letters."""
-    async with Positions(settings.kafka) as positions:
+    async with Positions(settings) as positions:
 
         async def arrived() -> bool:
             ends = await positions.ends()
@@ -176,7 +176,7 @@ async def dead_letters_of(
 ) -> dict[tuple[int, int], ConsumerRecord[bytes, bytes]]:
     """Return the dead letters of a service by their original partition and offset."""
     found = {}
-    async with Positions(settings.kafka) as positions:
+    async with Positions(settings) as positions:
         async for dead_letter in positions.records(dead_letter_topic(service)):
             headers = dict(dead_letter.headers)
             assert headers["carrel-topic"] == TOPIC.encode()

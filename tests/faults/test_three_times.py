@@ -57,7 +57,7 @@ async def publish_twice_more(settings: Settings) -> int:
     )
     await producer.start()
     try:
-        async with Positions(settings.kafka) as positions:
+        async with Positions(settings) as positions:
             records = [
                 record for topic in published() async for record in positions.records(topic)
             ] * 2

@@ -113,12 +113,14 @@ async def relays_without_lease(running: System) -> AsyncIterator[None]:
     settings = running.settings(Settings)
     client = patient_client(settings.mongo_url)
 
+    second_replica = settings.model_copy(update={"replica": "second"})
+
     async def relay(service: str) -> None:
-        producer = outbox_producer(settings.kafka, f"{service}-second")
+        producer = outbox_producer(settings, f"{service}-second")
         await producer.start()
         try:
             database = client[f"{settings.database_prefix}_{service}"]
-            second = Relay(database, settings.kafka, service, "second")
+            second = Relay(database, second_replica, service)
             while True:
                 await second.drain(producer)
                 await asyncio.sleep(0.001)
@@ -142,7 +144,7 @@ async def doubles_in_order(running: System) -> int:
     """Return the number of repeated messages; check that versions first appear in order."""
     seen: Counter[str] = Counter()
     newest: dict[tuple[str, str], int] = {}
-    async with Positions(running.settings(Settings).kafka) as positions:
+    async with Positions(running.settings(Settings)) as positions:
         for topic in published():
             async for message in positions.records(topic):
                 headers = {name: (value or b"").decode() for name, value in message.headers}

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from ops.broker.offsets import Positions, subscribed_topics
 from ops.infrastructure.processes import System
+from services.settings import Settings
 from tests.support import until
 
 SAMPLE_SECONDS = 0.25
@@ -31,7 +32,7 @@ class Waits:
     def __init__(self, system: System) -> None:
         self.longest: dict[str, float] = dict.fromkeys(subscribed_topics(), 0.0)
         """Longest wait in seconds for each service."""
-        self._positions = Positions(system.infrastructure.kafka)
+        self._positions = Positions(system.settings(Settings))
         self._marks: dict[str, Marks] = {service: deque() for service in subscribed_topics()}
 
     async def __aenter__(self) -> Self:

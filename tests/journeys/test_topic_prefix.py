@@ -63,7 +63,7 @@ async def test_two_systems_on_one_broker_do_not_see_each_others_events(
 
     for count, system in enumerate(systems, start=1):
         settings = system.settings(Settings)
-        async with Positions(settings.kafka, settings.topic_prefix) as positions:
+        async with Positions(settings) as positions:
             assert set(positions.topics) == set(all_topics(NAMES))
             lent = [record async for record in positions.records("loan.checked-out")]
             ends = await positions.ends()

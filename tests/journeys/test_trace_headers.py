@@ -36,7 +36,7 @@ async def headers_of_a_late_return(running: System, library: Library) -> dict[st
         assert response.status == 200
     await library.flow.settle(within=60)
     found = {}
-    async with Positions(running.settings(Settings).kafka) as positions:
+    async with Positions(running.settings(Settings)) as positions:
         for topic in SENT_BY:
             async for record in positions.records(topic):
                 told = {name: value.decode() for name, value in record.headers}

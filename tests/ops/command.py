@@ -40,12 +40,13 @@ async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran
         "CARREL_SERVICE_KEY": SERVICE_KEYS["gateway"],
         "COLUMNS": "80",
     }
-    ran = await asyncio.to_thread(_run, arguments, {**os.environ, **system, **environment})
+    ran = await asyncio.to_thread(run, arguments, {**os.environ, **system, **environment})
     assert "Traceback" not in ran.err, ran.err
     return ran
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> Ran:
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> Ran:
+    """Run a command with an environment that names everything."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = prepared.start([*prepared.COMMAND, *arguments], environment, out, err)
         try:

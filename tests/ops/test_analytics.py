@@ -56,7 +56,7 @@ def loans(count: int) -> list[Document]:
 
 
 async def publish(settings: Settings, rows: Sequence[Document]) -> None:
-    producer = outbox_producer(settings.kafka, "a-service")
+    producer = outbox_producer(settings, "a-service")
     await producer.start()
     try:
         names = Names(settings.topic_prefix)

@@ -70,8 +70,9 @@ async def test_acknowledged_messages_survive_a_kill_and_a_new_port(
 @pytest.mark.kafka
 async def test_an_event_recorded_by_a_clock_that_was_ahead_is_published(tmp_path: Path) -> None:
     with embedded(tmp_path, mongo=False, kafka_port=None, broker="apache") as infrastructure:
-        await ensure_topics(Settings(kafka=infrastructure.kafka, partitions=1), NAMES)
-        producer = outbox_producer(infrastructure.kafka, "relay")
+        settings = Settings(kafka=infrastructure.kafka, partitions=1)
+        await ensure_topics(settings, NAMES)
+        producer = outbox_producer(settings, "relay")
         await producer.start()
         tomorrow = wall_clock() + timedelta(days=1)
         row = {"topic": "loan.overdue", "key": "p", "body": b"{}", "headers": {}}

@@ -23,6 +23,7 @@ from shared.mongo import Client, ensure_indexes
 from tests.ops.command import carrel
 from tests.support import SERVICE_KEYS, patient_client
 
+WARNED = Finding("", "warn", "")
 LONG_AGO = "2021-02-19T04:00:00+00:00"
 
 
@@ -54,7 +55,9 @@ async def client(settings: Settings) -> AsyncIterator[Client]:
 
 async def problems(settings: Settings) -> dict[str, Finding]:
     found = {found.check: found for found in await examine(settings) if found.level != "ok"}
-    found.pop("copies", None)  # always reported: one broker has one copy of each topic
+    # Always reported: one broker has one copy of each topic, and neither server asks for users.
+    for expected in ("copies", "database users", "broker users"):
+        assert found.pop(expected, WARNED).level == "warn"
     return found
 
 
@@ -63,6 +66,8 @@ async def test_a_healthy_system_has_no_findings(settings: Settings, client: Clie
     ran = await carrel(settings, "doctor")
     assert ran.code == 0
     assert "copies: 1 of a topic" in ran.out
+    assert "database users: none is asked for" in ran.out
+    assert "broker users: none, and no TLS" in ran.out
     assert len(ran.out.splitlines()) >= 12
     assert all(len(line) <= 80 for line in ran.out.splitlines())
     assert (await carrel(settings, "doctor", "--json")).json()["healthy"] is True

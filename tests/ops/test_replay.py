@@ -65,9 +65,9 @@ async def test_a_new_broker_gets_the_same_messages_in_the_same_order(
         await unit_of_work.run(raise_count, Raise(f"thing-{number % 4}"), ORIGIN)
     old = settings.model_copy(update={"kafka": kafka})
     await ensure_topics(old, NAMES)
-    producer = outbox_producer(kafka, "test")
+    producer = outbox_producer(old, "test")
     await producer.start()
-    await Relay(unit_of_work.database, kafka, "circulation", "0").drain(producer)
+    await Relay(unit_of_work.database, old, "circulation").drain(producer)
     await producer.stop()
     await unit_of_work.run(raise_count, Raise("thing-0"), ORIGIN)  # waits for the relay
 

@@ -1,11 +1,21 @@
 """Topics as they are declared, compared with those of a real broker."""
 
+from typing import Any
+
 import pytest
 from aiokafka.errors import InvalidReplicationFactorError
 
+from ops.broker.offsets import subscribed_topics
 from services.registry import NAMES
 from services.settings import Settings
-from shared.bus.topics import DEAD_LETTER_BYTES, all_topics, declared_topics, ensure_topics
+from shared.bus.topics import (
+    DEAD_LETTER_BYTES,
+    all_topics,
+    dead_letter_topic,
+    declared_topics,
+    ensure_topics,
+)
+from shared.contracts import published
 from tests.ops.command import carrel
 
 
@@ -67,3 +77,52 @@ def test_three_copies_need_two_acknowledgements_and_dead_letters_may_be_large() 
     assert {configs["min.insync.replicas"] for configs in one.values()} == {"1"}
     assert {configs["min.insync.replicas"] for configs in three.values()} == {"2"}
     assert three["dead-letter.gateway"]["max.message.bytes"] == str(DEAD_LETTER_BYTES)
+
+
+async def test_the_rights_are_those_of_the_declared_topics(settings: Settings) -> None:
+    printed = (await carrel(settings, "topics", "acls", "--json")).json()["grants"]
+    for service in NAMES:
+        own = [grant for grant in printed if grant["user"] == service]
+        written = names_of(own, "Write", "topic")
+        assert written == {*published(service), dead_letter_topic(service)}
+        assert names_of(own, "Read", "topic") == set(subscribed_topics().get(service, ()))
+        assert names_of(own, "Read", "group") == {service}
+        assert {op for grant in own for op in grant["operations"]} == {"Read", "Write"}
+    analyst = [grant for grant in printed if grant["user"] == "analyst"]
+    assert names_of(analyst, "Read", "topic") == set(published())
+    assert len(analyst) == 1
+    operator = [grant for grant in printed if grant["user"] == "operator"]
+    assert names_of(operator, "Create", "topic") == set(all_topics(NAMES))
+    assert {grant["user"] for grant in printed} == {*NAMES, "analyst", "operator"}
+
+
+def names_of(grants: list[dict[str, Any]], operation: str, resource: str) -> set[str]:
+    return {
+        name
+        for grant in grants
+        if operation in grant["operations"] and grant["resource"] == resource
+        for name in grant["names"]
+    }
+
+
+async def test_the_rights_are_commands_of_kafka_under_the_names_of_the_system(
+    settings: Settings,
+) -> None:
+    ran = await carrel(settings, "topics", "acls", CARREL_TOPIC_PREFIX="two.")
+    lines = ran.out.splitlines()
+    assert (
+        f"kafka-acls.sh --bootstrap-server {settings.kafka} "
+        "--command-config administrator.properties --add --allow-principal User:two.events "
+        "--operation Read --topic two.patron.erased"
+    ) in lines
+    for line in lines:
+        words = line.split()
+        named = [words[at + 1] for at, word in enumerate(words) if word in ("--topic", "--group")]
+        assert named
+        assert all(name.startswith("two.") for name in named)
+
+
+async def test_a_broker_without_rights_refuses_to_give_any(settings: Settings) -> None:
+    ran = await carrel(settings, "topics", "acls", "--create")
+    assert ran.code == 1
+    assert "does not work" in ran.err

@@ -64,7 +64,7 @@ async def listening(
 
 @contextlib.asynccontextmanager
 async def relaying(unit_of_work: UnitOfWork, settings: Settings) -> AsyncIterator[None]:
-    relay = Relay(unit_of_work.database, settings.kafka, "circulation", "0")
+    relay = Relay(unit_of_work.database, settings, "circulation")
     task = asyncio.create_task(relay.run())
     try:
         yield
@@ -135,13 +135,14 @@ async def test_two_concurrent_relays_lose_no_event_and_the_inbox_ignores_duplica
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
     heard = Heard()
-    second = Relay(unit_of_work.database, settings.kafka, "circulation", "1")
+    other = settings.model_copy(update={"replica": "1"})
+    second = Relay(unit_of_work.database, other, "circulation")
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all")
     for _ in range(20):
         await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
     await ensure_topics(settings, NAMES)
     await producer.start()
-    first = Relay(unit_of_work.database, settings.kafka, "circulation", "0")
+    first = Relay(unit_of_work.database, settings, "circulation")
     await asyncio.gather(first.drain(producer), second.drain(producer))
     await producer.stop()
     async with listening(unit_of_work, settings, heard):

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from pydantic import ValidationError
 
 from services.accounts.settings import Settings as AccountsSettings
 from services.registry import NAMES
 from shared.assertions import make_key, public_half
+from shared.bus.connection import client_arguments
 from shared.settings import Settings, load, load_to_serve
 from shared.telemetry import configure_logs
 from shared.tracing import configure_tracing
@@ -37,6 +39,82 @@ def test_a_bad_setting_is_one_clear_error(
     said = str(stopped.value)
     assert name in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("unknown", "nearest"),
+    [
+        ("CARREL_KAFKA_SASL_PASSWORD", "CARREL_KAFKA_PASSWORD"),
+        ("CARREL_KAFKA_USER", "CARREL_KAFKA_USERNAME"),
+        ("CARREL_KAFKA_TLS_CA_FILE", "CARREL_KAFKA_CA_FILE"),
+        ("CARREL_MONGODB_URL", "CARREL_MONGO_URL"),
+    ],
+)
+def test_an_unknown_setting_of_kafka_or_mongodb_is_an_error_that_names_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, unknown: str, nearest: str
+) -> None:
+    monkeypatch.setenv(unknown, PASSWORD)
+    with pytest.raises(SystemExit) as stopped:
+        load(Settings)
+    assert f"{unknown}: there is no such setting; the nearest is {nearest}" in str(stopped.value)
+    assert PASSWORD not in str(stopped.value)
+
+
+PASSWORD = "a:hidden/text@elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"KAFKA_PASSWORD": PASSWORD}, "CARREL_KAFKA_SECURITY=none does not use"),
+        ({"KAFKA_CA_FILE": __file__}, "CARREL_KAFKA_SECURITY=none does not use"),
+        (
+            {"KAFKA_SECURITY": "tls", "KAFKA_USERNAME": "events"},
+            "CARREL_KAFKA_SECURITY=tls does not use CARREL_KAFKA_USERNAME",
+        ),
+        (
+            {"KAFKA_SECURITY": "scram", "KAFKA_PASSWORD": PASSWORD},
+            "CARREL_KAFKA_SECURITY=scram needs CARREL_KAFKA_USERNAME",
+        ),
+        (
+            {"KAFKA_SECURITY": "tls", "KAFKA_CERTIFICATE_FILE": __file__},
+            "CARREL_KAFKA_CERTIFICATE_FILE and CARREL_KAFKA_KEY_FILE need each other",
+        ),
+        ({"KAFKA_SECURITY": "tls", "KAFKA_CA_FILE": "/nowhere"}, "can't be read or used"),
+        ({"KAFKA_SECURITY": "tls", "KAFKA_CA_FILE": __file__}, "can't be read or used"),
+        ({"MONGO_URL": f"mongodb://events:{PASSWORD}@localhost/"}, "CARREL_MONGO_URL: "),
+        (
+            {"MONGO_URL": "mongodb://localhost/?tls=true&tlsCAFile=/nowhere"},
+            "CARREL_MONGO_URL: Value error, a file that it names can't be read",
+        ),
+    ],
+)
+def test_protection_that_would_not_take_effect_is_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], named: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"CARREL_{name}", value)
+    with pytest.raises(SystemExit) as stopped:
+        load(Settings)
+    assert named in str(stopped.value)
+    assert not any(part in str(stopped.value) for part in ("hidden", "elsewhere"))
+
+
+def test_settings_show_no_password() -> None:
+    settings = Settings(
+        mongo_url="mongodb://events:hidden-1@localhost/",
+        kafka_security="scram",
+        kafka_username="events",
+        kafka_password="hidden-2",  # type: ignore[arg-type]
+    )
+    assert "hidden" not in repr(settings)
+    assert "hidden-2" not in settings.model_dump_json()
+    arguments = client_arguments(settings)
+    assert arguments["security_protocol"] == "SASL_SSL"
+    assert arguments["sasl_plain_password"] == "hidden-2"
+    with pytest.raises(ValidationError) as refused:
+        Settings(kafka_password="hidden-3")  # type: ignore[arg-type]
+    assert "hidden" not in str(refused.value)
 
 
 SECRETS = {

@@ -27,6 +27,7 @@ from services.gateway.views.store import builds, writes
 from services.gateway.views.store.changes import AccountChange, Change, SessionEnd, ViewChange
 from services.gateway.views.store.schema import FORM, Collections
 from services.registry import SERVICES
+from shared.bus.connection import client_arguments
 from shared.bus.dead_letters import describe
 from shared.bus.retry import is_transient
 from shared.bus.subscriptions import Subscriptions
@@ -292,12 +293,12 @@ class _Topics:
     def __init__(
         self, settings: Settings, subscriptions: Subscriptions, restored: Mapping[str, int]
     ) -> None:
-        self._bootstrap = settings.kafka.split(",")
+        self._settings = settings
         self._names = Names(settings.topic_prefix)
         self._subscribed = subscriptions.by_topic.keys()
         self._restored = restored
         self._reader = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **client_arguments(settings),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
@@ -327,7 +328,7 @@ class _Topics:
         before a restore are not read: they may report changes that were lost.
         """
         since = wall_clock() - 2 * writes.LATE
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = AIOKafkaAdminClient(**client_arguments(self._settings))
         await admin.start()
         try:
             described = await admin.describe_topics()
