@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from services.accounts.domain.lockout import MOST_ATTEMPTS
-from tests.accounts.people import OPS, SERVICE, STATION, logged_in
-from tests.support import Answer, Api, token
+from tests.accounts.people import SERVICE, STATION, logged_in
+from tests.support import OPS, Answer, Api, token
 
 OLD, NEW = "27-18-28", "31-41-59"
 
