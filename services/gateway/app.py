@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
             jobs=jobs.jobs,
+            state=_state,
             background=(
                 proxy.watch_owners,
                 rebuild.keep_whole,
@@ -48,10 +49,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "name", "") != "openapi"
     ]
+    return app
+
+
+def _state(app: FastAPI) -> None:
     app.state.subscriptions = consumers.subscriptions
     app.state.liveness = Liveness()
     app.state.documents = openapi.Documents()
     app.state.own_writes = own_writes.OwnWrites(app)
     app.state.overviews = OverviewService(app)
     app.state.streams = stream.Streams()
-    return app

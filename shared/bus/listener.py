@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -75,45 +76,52 @@ class Listener:
             service, settings, subscriptions, unit_of_work, lambda: self._consumer
         )
         self.offsets = self.processor.offsets
+        self._subscriptions = subscriptions
+        self._subscriber: Any = None
+
+    @cached_property
+    def _broker(self) -> KafkaBroker:
+        """FastStream's broker. A process without consumers never makes it."""
+        broker = self._new_broker()
+        self._subscriber = self._subscribe(broker)
+        return broker
+
+    def _new_broker(self) -> KafkaBroker:
         logging.getLogger("faststream").setLevel(logging.WARNING)
-        self.broker = KafkaBroker(
-            settings.kafka.split(","),
-            client_id=f"{service}-{settings.replica}",
+        return KafkaBroker(
+            self._settings.kafka.split(","),
+            client_id=f"{self.service}-{self._settings.replica}",
             acks="all",
             enable_idempotence=True,
             allow_auto_create_topics=False,
-            security=broker_security(settings),
+            security=broker_security(self._settings),
             graceful_timeout=10.0,
             logger=None,
             middlewares=[self._middleware],
         )
-        for topic, contract in published(service).items():
-            # Declared for the AsyncAPI document; the relay sends the messages.
-            self.broker.publisher(
-                self._names.on_kafka(topic),
-                schema=contract,
-                title=topic,
-                description=contract.__doc__,
-            )
-        self._subscriber = None
-        if subscriptions.by_topic:
-            self._subscriber = self.broker.subscriber(
-                *(self._names.on_kafka(topic) for topic in subscriptions.by_topic),
-                group_id=self._names.on_kafka(service),
-                group_instance_id=f"{service}-{settings.replica}",
-                auto_offset_reset="earliest",
-                ack_policy=AckPolicy.MANUAL,
-                partition_assignment_strategy=(RoundRobinPartitionAssignor,),
-                session_timeout_ms=SESSION_TIMEOUT_MS,
-                heartbeat_interval_ms=HEARTBEAT_MS,
-                max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
-                fetch_max_wait_ms=100,
-                listener=self.offsets,
-                no_reply=True,  # else a header of a message makes FastStream send a reply
-                title=service,
-            )
-            for subscription in subscriptions.by_topic.values():
-                self._subscriber(_described(subscription))
+
+    def _subscribe(self, broker: KafkaBroker) -> Any:
+        """Return the subscriber to all topics of this service; None if it has none."""
+        if not self._subscriptions.by_topic:
+            return None
+        subscriber = broker.subscriber(
+            *(self._names.on_kafka(topic) for topic in self._subscriptions.by_topic),
+            group_id=self._names.on_kafka(self.service),
+            group_instance_id=f"{self.service}-{self._settings.replica}",
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+            fetch_max_wait_ms=100,
+            listener=self.offsets,
+            no_reply=True,  # else a header of a message makes FastStream send a reply
+            title=self.service,
+        )
+        for subscription in self._subscriptions.by_topic.values():
+            subscriber(_described(subscription))
+        return subscriber
 
     def _middleware(self, msg: Any, /, *, context: Any) -> "_Delivery":
         return _Delivery(msg, context=context, listener=self)
@@ -170,7 +178,7 @@ class Listener:
         while True:
             try:
                 await ensure_topics(self._settings, [self.service], self._events)
-                await self.broker.start()
+                await self._broker.start()
                 break
             except (KafkaError, OSError) as error:
                 self._state = f"waiting for the broker ({type(error).__name__})"
@@ -252,7 +260,7 @@ class Listener:
         self._state = "stopped"
         with contextlib.suppress(Exception):
             async with asyncio.timeout(10):
-                await self.broker.stop()
+                await self._broker.stop()
         await self.processor.dead_letters.close()
 
     def _consumes(self) -> bool:
@@ -298,7 +306,17 @@ class Listener:
 
     def specification(self) -> Any:
         """Return the AsyncAPI document of the events that this service publishes and consumes."""
-        app = FastStream(self.broker, specification=AsyncAPI(title=self.service, version="1.0.0"))
+        broker = self._new_broker()
+        self._subscribe(broker)
+        for topic, contract in published(self.service).items():
+            # Declared for this document only: the relay sends the messages.
+            broker.publisher(
+                self._names.on_kafka(topic),
+                schema=contract,
+                title=topic,
+                description=contract.__doc__,
+            )
+        app = FastStream(broker, specification=AsyncAPI(title=self.service, version="1.0.0"))
         return app.schema.to_specification().to_jsonable()
 
 

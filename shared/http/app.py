@@ -96,6 +96,7 @@ def _assemble(app: FastAPI, service: Service, settings: Settings) -> None:
         stopping=lambda: hasattr(state, "stopping") and state.stopping.is_set(),
     )
     state.stored = False
+    service.state(app)
 
 
 async def _work(app: FastAPI, service: Service, settings: Settings) -> None:

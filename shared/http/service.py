@@ -43,6 +43,8 @@ class Service:
     """Its collections that have documents about patrons."""
     keys: Callable[[Database], FetchKeys] | None = None
     """Function with which the issuer of tokens reads its own public keys; None: ask the issuer."""
+    state: Callable[[FastAPI], None] = lambda _: None
+    """Sets the service's own parts of `app.state`, anew at each start."""
     background: tuple[Callable[[FastAPI], Any], ...] = ()
     """Further background tasks of the service, each an async function of the app."""
     health: Mapping[str, Callable[[FastAPI], Awaitable[tuple[bool, str]]]] = field(
