@@ -13,6 +13,10 @@ from tests.library import Library
 from tests.systems import started_system
 
 
+UNLIMITED = {"CARREL_WRONG_PINS_PER_NETWORK": "0", "CARREL_WRONG_PINS_OF_STRANGERS": "0"}
+"""Settings for a file whose calls try many invented PINs from one address."""
+
+
 @pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Database, broker and the five services as processes."""

@@ -34,7 +34,7 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.audit_trail import RECORDED_ROLES
 from tests.library import PIN, Library
-from tests.security.conftest import operations
+from tests.security.conftest import UNLIMITED, operations
 from tests.systems import started_system
 
 EXAMPLES = 12
@@ -118,7 +118,7 @@ LIMITS = hypothesis.settings(
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system of this file's own: random calls by staff close libraries and suspend fines."""
-    with started_system(tmp_path_factory) as started:
+    with started_system(tmp_path_factory, environment=UNLIMITED) as started:
         yield started
 
 
