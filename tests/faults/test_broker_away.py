@@ -3,11 +3,15 @@
 import asyncio
 import time
 
+import pytest
+
 from ops.audit.system import audit
 from ops.infrastructure.processes import System
 from services.settings import Settings
 from tests.faults.report import record
 from tests.library import Library
+
+pytestmark = pytest.mark.embedded  # test_broker.py stops Apache Kafka under load
 
 
 async def test_commands_succeed_without_the_broker_and_events_follow(

@@ -4,6 +4,8 @@ import pytest
 
 from tests.library import Library
 
+pytestmark = pytest.mark.embedded  # who may do what is the same on any broker
+
 
 async def test_another_patrons_resources_are_not_found(library: Library) -> None:
     branch = await library.branch()

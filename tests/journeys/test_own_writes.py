@@ -21,6 +21,8 @@ from tests.library import PIN, Library, unique
 from tests.support import patient_client, until
 from tests.systems import started_system
 
+pytestmark = pytest.mark.embedded  # no event is processed: the gateways have what was answered
+
 DAY = timedelta(days=1)
 NO_SIGN = {
     "POST /v1/sessions": "opens a session",

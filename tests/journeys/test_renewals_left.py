@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from services.gateway.views.store.changes import Row, ViewChange
 from services.gateway.views.store.reads import Branch, Common
 from shared.contracts.calendars import Announcement, ClosureOut
 from shared.contracts.notices import BranchClosed
+
+pytestmark = pytest.mark.embedded  # it needs no broker
 
 FIRST = date(2020, 12, 1)
 NOW = datetime(2020, 12, 1, 4, tzinfo=UTC)

@@ -17,6 +17,8 @@ from tests.library import Library
 from tests.ops.command import carrel
 from tests.systems import data_folder
 
+pytestmark = pytest.mark.embedded  # both systems are on the embedded broker
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infrastructure]:

@@ -17,6 +17,8 @@ from tests.library import Library
 from tests.support import until
 from tests.systems import started_system
 
+pytestmark = pytest.mark.embedded  # its system is on the embedded broker
+
 EXPORTER = '''
 """Writes each span as a line."""
 import json, os, pathlib
