@@ -8,6 +8,7 @@ from services.notices.app import create_app
 from services.notices.settings import Settings
 from tests.notices.lending import Lending, lending_served
 from tests.support import SERVICE_KEYS, Api, served
+from tests.warm import settings_of
 
 
 @pytest.fixture
@@ -18,7 +19,8 @@ async def lending() -> AsyncIterator[Lending]:
 
 @pytest.fixture
 def settings(mongo_url: str, database: str, lending: Lending) -> Settings:
-    return Settings(
+    return settings_of(
+        Settings,
         mongo_url=mongo_url,
         database_prefix=database,
         roles=("api",),
