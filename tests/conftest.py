@@ -7,14 +7,12 @@ import asyncio
 import os
 import secrets
 import shutil
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from pymongo import MongoClient
-from pymongo.database import Database
 
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
@@ -25,6 +23,7 @@ from tests.faults.kills import armable
 from tests.library import Library
 from tests.systems import data_folder, disk_root, started_system
 from tests.timings import Timings
+from tests.warm import Mongo, empty, kept
 
 BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
 """The broker that fixtures start: "embedded", or "apache" (make test-kafka, make test-faults).
@@ -45,8 +44,16 @@ MEMORY_NEEDED = 8 * 1024**3
 WORKERS = 3
 """Test processes for a run of more than one file, on two cores (docs/performance.md)."""
 
-
-Mongo = MongoClient[dict[str, object]]
+LONGEST = (
+    "tests/faults/test_kills.py",
+    "tests/journeys/test_reopening.py",
+    "tests/security/test_document.py",
+    "tests/circulation/test_state.py",
+    "tests/circulation/test_previews.py",
+    "tests/ops/test_restore.py",
+    "tests/faults/test_disk_full.py",
+)
+"""Files that take longest. One that starts last would leave the other processes idle."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,6 +71,12 @@ def _temporary_root() -> Path:
     except OSError:
         pass
     return disk_root()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first."""
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 def pytest_report_header() -> str:
@@ -119,49 +132,16 @@ def mongo(mongo_url: str) -> Iterator[Mongo]:
 
 
 @pytest.fixture(scope="session")
-def warm_databases(mongo: Mongo) -> Callable[[], str]:
-    """A function that empties this process's test databases and returns their name prefix.
-
-    It deletes the documents; collections and indexes stay.
-    """
+def warm_databases(mongo_url: str, mongo: Mongo) -> Iterator[Callable[[], str]]:
+    """A function that empties this process's test databases and returns their name prefix."""
     prefix = f"t{secrets.token_hex(6)}"
 
     def emptied() -> str:
-        wait_for_writes(mongo, prefix)
-        for name in mongo.list_database_names():
-            if name.startswith(prefix):
-                delete_documents(mongo[name])
+        empty(mongo, prefix)
         return prefix
 
-    return emptied
-
-
-def wait_for_writes(mongo: Mongo, prefix: str) -> None:
-    """Wait until no write to the databases with this prefix is at work on the server.
-
-    A write that a test gave up, as one blocked by a transaction, is not ended by that.
-    """
-    writing: list[dict[str, object]] = [
-        {"$currentOp": {}},
-        {"$match": {"active": True, "op": {"$ne": "getmore"}, "ns": {"$regex": f"^{prefix}"}}},
-    ]
-    deadline = time.monotonic() + 30
-    while list(mongo.admin.aggregate(writing)):
-        if time.monotonic() > deadline:
-            raise TimeoutError("a write of an earlier test did not end in 30 s")
-        time.sleep(0.005)  # between looks, up to the deadline
-
-
-def delete_documents(database: Database[dict[str, object]]) -> None:
-    """Delete all documents of a database; one query finds the collections that have any."""
-    first, *others = database.list_collection_names()
-    unions = [{"$unionWith": {"coll": name, "pipeline": _one_of(name)}} for name in others]
-    for found in database[first].aggregate([*_one_of(first), *unions]):
-        database[str(found["name"])].delete_many({})
-
-
-def _one_of(collection: str) -> list[dict[str, object]]:
-    return [{"$limit": 1}, {"$project": {"_id": 0, "name": {"$literal": collection}}}]
+    with kept(mongo_url, prefix):
+        yield emptied
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests import warm
+
 ACCEPTED = "250 Accepted"
 
 
@@ -94,7 +96,7 @@ async def listening(
     tls: ssl.SSLContext | None = None,
     log_in: bool = False,
 ) -> AsyncIterator[MailServer]:
-    """Let the server listen on a free port, or on the one that it had, until the block ends."""
+    """Let the server listen on a port, which is the one that it had, until the block ends."""
     protocols: list[SMTP] = []
 
     def protocol() -> SMTP:
@@ -113,15 +115,15 @@ async def listening(
         return protocols[-1]
 
     loop = asyncio.get_running_loop()
-    accepting = await loop.create_server(protocol, "127.0.0.1", server.port, ssl=tls)
-    server.port = accepting.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        accepting.close()
-        for one in protocols:
-            if one.transport is not None:
-                cast(asyncio.Transport, one.transport).abort()
+    with warm.port_for("mail", server.port) as server.port:
+        accepting = await loop.create_server(protocol, sock=warm.listening(server.port), ssl=tls)
+        try:
+            yield server
+        finally:
+            accepting.close()
+            for one in protocols:
+                if one.transport is not None:
+                    cast(asyncio.Transport, one.transport).abort()
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import inspect
 import random
 import socket
 import time
@@ -27,6 +26,7 @@ from shared.mongo import connect
 from shared.server import Server
 from tests.declared import is_operation, undeclared
 from tests.recorded import acts_are_recorded, is_recorded
+from tests.warm import application, listening, port_for
 
 MOST_PAUSE = 3.0
 """Seconds between two tries of a client that was answered 503."""
@@ -240,10 +240,7 @@ class Api(Client):
 
 @contextlib.asynccontextmanager
 async def loopback_server(app: FastAPI) -> AsyncIterator[str]:
-    """Serve an app on a free loopback port until the block ends; yield its address."""
-    # IPPROTO_TCP is named because asyncio sets TCP_NODELAY only then: else each answer takes 40 ms.
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
+    """Serve an app on a loopback port until the block ends; yield its address."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -252,17 +249,18 @@ async def loopback_server(app: FastAPI) -> AsyncIterator[str]:
         timeout_keep_alive=60,  # longer than a client keeps an idle connection
     )
     server = _PromptServer(app, config)
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        async with asyncio.timeout(60):
-            while not server.started:
-                if serving.done():
-                    serving.result()
-                await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.leave.set()
-        await serving
+    with port_for(app.title) as port:
+        serving = asyncio.create_task(server.serve(sockets=[listening(port)]))
+        try:
+            async with asyncio.timeout(60):
+                while not server.started:
+                    if serving.done():
+                        serving.result()
+                    await asyncio.sleep(0.01)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.leave.set()
+            await serving
 
 
 @contextlib.asynccontextmanager
@@ -279,7 +277,7 @@ async def served(
     the events left in the outbox, where a test can look at them.
     """
     async with (
-        _application(create_app, settings) as app,
+        application(create_app, settings) as app,
         loopback_server(app) as url,
         aiohttp.ClientSession() as session,
     ):
@@ -288,28 +286,6 @@ async def served(
         if trust_test_keys:
             app.state.verifier = Verifier(test_keys)
         yield Api(app, url, session)
-
-
-_idle: list[tuple[Callable[[Any], FastAPI], Settings, FastAPI]] = []
-"""Applications that no test is using. Their routes are compiled, which takes about 0.1 s."""
-
-
-@contextlib.asynccontextmanager
-async def _application(
-    create_app: Callable[[Any], FastAPI], settings: Settings
-) -> AsyncIterator[FastAPI]:
-    """Yield an application; reuse an idle one if it makes all its state when it starts."""
-    found = next((one for one in _idle if one[0] is create_app and one[1] == settings), None)
-    if found:
-        _idle.remove(found)
-        app, starts_anew = found[2], True
-    else:
-        app = create_app(settings)
-        starts_anew = inspect.isfunction(create_app) and not app.state._state
-    yield app
-    if starts_anew:
-        app.state._state.clear()
-        _idle.append((create_app, settings, app))
 
 
 async def _stored(app: FastAPI) -> bool:

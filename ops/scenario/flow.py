@@ -55,11 +55,11 @@ class Flow:
         before: dict[TopicPartition, int] | None = None
         while True:
             waiting = await self.waiting()
-            ends = await self._positions.ends()
+            ends = None if waiting else await self._positions.ends()
             # Twice the same state in a row: no consumer was just about to record more.
-            if not waiting and ends == before:
+            if ends is not None and ends == before:
                 return
-            before = ends if not waiting else None
+            before = ends
             if time.monotonic() > deadline:
                 raise TimeoutError(f"events still on their way after {within} s: {waiting}")
             await asyncio.sleep(0.03)

@@ -19,11 +19,13 @@ from tests.support import (
     served,
     test_keys,
 )
+from tests.warm import settings_of
 
 
 @pytest.fixture
 def settings(mongo_url: str, database: str) -> Settings:
-    return Settings(
+    return settings_of(
+        Settings,
         mongo_url=mongo_url,
         database_prefix=database,
         roles=("api",),

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.circulation.app import create_app
-from tests.circulation.desk import Desk, branch, settings_for
+from tests.circulation.desk import Desk, branch, patron, settings_for
 from tests.support import served
 
 
@@ -14,6 +14,5 @@ async def desk(mongo_url: str, database: str) -> AsyncIterator[Desk]:
     """A desk with patron p1 (adult) and branches HKCL (central) and LFU (small)."""
     async with served(create_app, settings_for(mongo_url, database)) as api:
         desk = Desk(api)
-        await desk.hear(branch(), branch("LFU", "small"))
-        await desk.patron()
+        await desk.hear(branch(), branch("LFU", "small"), patron())
         yield desk

@@ -14,6 +14,7 @@ from shared.ids import card_digest, new_id
 from shared.unit_of_work import Origin, Run
 from tests import samples
 from tests.support import Api, token
+from tests.warm import settings_of
 
 STAFF = token("s1", roles=["staff"])
 STATION = token("b1", roles=["station"])
@@ -30,7 +31,8 @@ def noon(day: str) -> str:
 
 def settings_for(mongo_url: str, database: str) -> Settings:
     """Return settings for the role "api" only: events stay in the outbox, where tests read them."""
-    return Settings(
+    return settings_of(
+        Settings,
         mongo_url=mongo_url,
         database_prefix=database,
         roles=("api",),
@@ -61,6 +63,22 @@ def closure(closure_id: str, starts: str, *said: tuple[int, str | None]) -> Clos
     return samples.closure(closure_id, date.fromisoformat(starts), *announced, reason="epidemic")
 
 
+def patron(patron_id: str = "p1", category: str = "adult", **more: Any) -> PatronRegistered:
+    """A patron with the card `card_of(patron_id)` in an event of accounts."""
+    return PatronRegistered(
+        **{
+            "version": 1,
+            "patron_id": patron_id,
+            "category": category,
+            "home_branch": "HKCL",
+            "language": "en",
+            "status": "active",
+            "card_digest": card_digest(card_of(patron_id), KEY),
+            **more,
+        }
+    )
+
+
 @dataclass(frozen=True)
 class Desk:
     """A running circulation service with the actions of a lending desk."""
@@ -73,28 +91,17 @@ class Desk:
         return Run(self.api.app.state.unit_of_work, Origin(now=now), within=30)
 
     async def hear(self, *events: Any, on: date = date(2020, 12, 1)) -> None:
-        """Process events of branches and patrons dated `on`, then the due-date job."""
+        """Process events of branches and patrons dated `on`; after branches the due-date job."""
+        branches = [event for event in events if hasattr(event, "branch")]
         for event in events:
-            handler = keep_calendar if hasattr(event, "branch") else keep_patron
+            handler = keep_calendar if event in branches else keep_patron
             await handler(event, self.run(on))
+        if branches:
             await due_dates(self.run(on))
 
     async def patron(self, patron_id: str = "p1", category: str = "adult", **more: Any) -> str:
         """Register a patron with the card `card_of(patron_id)`; return the patron's token."""
-        await self.hear(
-            PatronRegistered(
-                **{
-                    "version": 1,
-                    "patron_id": patron_id,
-                    "category": category,
-                    "home_branch": "HKCL",
-                    "language": "en",
-                    "status": "active",
-                    "card_digest": card_digest(card_of(patron_id), KEY),
-                    **more,
-                }
-            )
-        )
+        await self.hear(patron(patron_id, category, **more))
         return token(patron_id)
 
     async def copies(self, count: int, category: str = "adult", branch: str = "HKCL") -> list[str]:

@@ -109,7 +109,7 @@ MUTANTS: Sequence[Mutate] = (
 
 
 STORIES = 40
-"""Greatest number of stories to play. `make test` plays ten, which are others in each run."""
+"""Greatest number of stories to play. `make test` plays six, which are others in each run."""
 
 
 @pytest.mark.mutants

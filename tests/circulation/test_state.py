@@ -38,7 +38,7 @@ from tests.circulation.model import (
 )
 from tests.support import token
 
-EXAMPLES = int(os.environ.get("CARREL_STORIES", "10"))
+EXAMPLES = int(os.environ.get("CARREL_STORIES", "6"))
 """Number of stories to play."""
 STEPS = 80
 """Greatest number of steps in one story."""

@@ -7,11 +7,14 @@ import pytest
 from services.events.app import create_app
 from services.events.settings import Settings
 from tests.support import Api, served
+from tests.warm import settings_of
 
 
 @pytest.fixture
 def settings(mongo_url: str, database: str) -> Settings:
-    return Settings(mongo_url=mongo_url, database_prefix=database, roles=("api",), simulation=True)
+    return settings_of(
+        Settings, mongo_url=mongo_url, database_prefix=database, roles=("api",), simulation=True
+    )
 
 
 @pytest.fixture

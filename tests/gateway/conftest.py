@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,6 +16,7 @@ from services.gateway.settings import Settings
 from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
 from services.gateway.views.store.writes import apply
 from services.registry import OWNERS
+from shared import mongo
 from shared.auth import Patron
 from shared.contracts import Event
 from shared.contracts.circulation import LoanCheckedOut, LoanRenewed
@@ -24,10 +24,11 @@ from shared.http.app import create_service_app
 from shared.http.dependencies import Run
 from shared.http.problems import NotFound
 from shared.http.service import Service
-from shared.mongo import Database, ensure_indexes
+from shared.mongo import Database
 from shared.unit_of_work import Origin, Work
 from tests import samples
 from tests.support import Api, patient_client, reaching, served, test_keys
+from tests.warm import nobody, settings_of
 
 
 @dataclass
@@ -160,17 +161,11 @@ async def says(answer: bytes) -> AsyncIterator[str]:
         server.close()
 
 
-def nobody() -> str:
-    """Return an address where no server listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
-
-
 @pytest.fixture
 def settings(mongo_url: str, database: str) -> Settings:
     """Settings of a gateway with the API only, whose owners are all away."""
-    settings = Settings(
-        mongo_url=mongo_url, database_prefix=database, roles=("api",), simulation=True
+    settings = settings_of(
+        Settings, mongo_url=mongo_url, database_prefix=database, roles=("api",), simulation=True
     )
     return reaching(settings, **{service: nobody() for service in OWNERS})
 
@@ -203,7 +198,7 @@ async def views(settings: Settings) -> AsyncIterator[Database]:
     """The gateway's database with its indexes."""
     client = patient_client(settings.mongo_url)
     database = client[f"{settings.database_prefix}_gateway"]
-    await ensure_indexes(database, INDEXES)
+    await mongo.ensure_indexes(database, INDEXES)
     yield database
     client.close()
 

@@ -1,6 +1,7 @@
 """Events in any order, and repeated, give the same view."""
 
 import asyncio
+import copy
 import random
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
@@ -64,14 +65,19 @@ async def clear(views: Database) -> None:
         await views[name].delete_many({})
 
 
+_in_order: dict[str, Any] = {}
+"""The views after every event once, in order; made for the first test that compares with them."""
+
+
 @pytest.fixture
 async def in_order(views: Database, hear: Hear) -> dict[str, Any]:
-    """Return the views after every event once, in order; empty them again."""
-    for event, when in story.whole_story():
-        await hear(event, when)
-    expected = await everything(views)
-    await clear(views)
-    return expected
+    """Return the views after every event once, in order; the database is empty."""
+    if not _in_order:
+        for event, when in story.whole_story():
+            await hear(event, when)
+        _in_order.update(await everything(views))
+        await clear(views)
+    return copy.deepcopy(_in_order)
 
 
 def test_the_story_has_every_event_that_the_gateway_subscribes_to() -> None:
@@ -151,7 +157,7 @@ async def test_events_in_order_give_the_expected_view(in_order: dict[str, Any]) 
     assert in_order["suspensions"] == [{"_id": "suspension-1", "version": 2}]
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(10))
 async def test_events_three_times_in_any_order_give_the_same_view(
     seed: int, in_order: dict[str, Any], views: Database, hear: Hear
 ) -> None:

@@ -26,7 +26,6 @@ from shared.contracts import Event, circulation, notices
 from shared.mongo import Database
 from shared.owners import Owners
 from tests import samples
-from tests.gateway.conftest import nobody
 from tests.gateway.readiness import readiness
 from tests.support import (
     PUBLIC_SERVICE_KEYS,
@@ -37,6 +36,7 @@ from tests.support import (
     token,
     until,
 )
+from tests.warm import nobody
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from services.notices.settings import Settings
 from tests.mail_server import MailServer, listening
 from tests.notices.lending import Lending, lending_served
 from tests.support import SERVICE_KEYS, Api, served
+from tests.warm import settings_of
 
 
 @pytest.fixture
@@ -26,7 +27,8 @@ async def server() -> AsyncIterator[MailServer]:
 
 @pytest.fixture
 def settings(mongo_url: str, database: str, lending: Lending) -> Settings:
-    return Settings(
+    return settings_of(
+        Settings,
         mongo_url=mongo_url,
         database_prefix=database,
         roles=("api",),

@@ -1,6 +1,7 @@
 """A double of circulation, events and accounts over real HTTP."""
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -132,10 +133,14 @@ class Lending:
         }
 
 
+_double = Lending()
+_app = functools.cache(_double.app)
+
+
 @contextlib.asynccontextmanager
 async def lending_served() -> AsyncIterator[Lending]:
-    """Serve the double on a free loopback port until the block ends."""
-    lending = Lending()
-    async with loopback_server(lending.app()) as url:
-        lending.url = url
-        yield lending
+    """Serve the double, as new, on a loopback port until the block ends."""
+    vars(_double).update(vars(Lending()))
+    async with loopback_server(_app()) as url:
+        _double.url = url
+        yield _double

@@ -186,7 +186,10 @@ async def test_the_number_of_files_without_a_message_is_limited(api: Api, replic
     )
     assert sorted(one.status for one in answers) == [201] * MOST_UNUSED + [409] * 10
     assert {code(one) for one in answers if one.status == 409} == {"too-many-attachments"}
-    assert await stored(api) == (MOST_UNUSED,) * 3
+    attachments, *contents = await stored(api)
+    assert attachments == MOST_UNUSED
+    # On a busy machine a first try may have left its content to the job `purge-attachments`.
+    assert min(contents) >= MOST_UNUSED
     await uploaded(api, as_=patron("b"))
 
 

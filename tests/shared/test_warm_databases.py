@@ -2,7 +2,7 @@
 
 import threading
 
-from tests.conftest import Mongo, wait_for_writes
+from tests.warm import Mongo, wait_for_writes
 
 
 def test_the_clean_up_waits_for_a_blocked_write(mongo: Mongo, database: str) -> None:

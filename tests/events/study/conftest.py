@@ -7,6 +7,7 @@ import pytest
 from services.events.settings import Settings
 from tests.events.study.season import Members
 from tests.support import SERVICE_KEYS, loopback_server
+from tests.warm import settings_of
 
 
 @pytest.fixture
@@ -19,7 +20,8 @@ async def members() -> AsyncIterator[Members]:
 
 @pytest.fixture
 def settings(mongo_url: str, database: str, members: Members) -> Settings:
-    return Settings(
+    return settings_of(
+        Settings,
         mongo_url=mongo_url,
         database_prefix=database,
         roles=("api",),

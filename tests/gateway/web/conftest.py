@@ -11,6 +11,7 @@ from services.settings import Settings
 from shared.auth import Verifier
 from tests.gateway.web.browser import Browser, insist
 from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, Api, reaching, served, test_keys, token
+from tests.warm import settings_of
 
 SECRETS = {
     "service_secret": "between-us",
@@ -30,8 +31,11 @@ def access_token_seconds() -> int:
 async def accounts(settings: Settings, access_token_seconds: int) -> AsyncIterator[Api]:
     """Accounts, with one patron."""
     told = settings.model_copy(update=SECRETS).model_dump()
-    own = AccountsSettings(
-        **told, access_token_seconds=access_token_seconds, service_keys=PUBLIC_SERVICE_KEYS
+    own = settings_of(
+        AccountsSettings,
+        **told,
+        access_token_seconds=access_token_seconds,
+        service_keys=PUBLIC_SERVICE_KEYS,
     )
     async with served(create_accounts, own, trust_test_keys=False) as api:
         verifier, api.app.state.verifier = api.app.state.verifier, Verifier(test_keys)
