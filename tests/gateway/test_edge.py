@@ -133,8 +133,9 @@ def answer_of(kind: bytes) -> bytes:
         (b"text/html", "/v1/titles", False),
         (b"text/event-stream", "/v1/titles", False),
         (b"application/json", "/v1/sessions", False),
+        (b"application/json", "/v1/second-factors", False),
     ],
-    ids=["data", "calendar", "a page", "a stream", "a token"],
+    ids=["data", "calendar", "a page", "a stream", "a token", "a secret for codes"],
 )
 async def test_long_json_is_compressed_but_pages_streams_and_tokens_are_not(
     kind: bytes, path: str, compressed: bool, settings: Settings, gateway: Gateway

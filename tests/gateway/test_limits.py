@@ -87,7 +87,7 @@ async def test_a_browser_that_has_logged_in_is_counted_as_its_patron(
         assert (await api.get("/v1/titles", as_=PATRON)).status == 429
 
 
-@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/pin-resets"])
+@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/pin-resets", "/v1/second-factors/removal"])
 async def test_log_in_attempts_have_their_own_limit(
     echoes: Echoes, gateway: Gateway, path: str
 ) -> None:

@@ -138,11 +138,12 @@ async def test_accounts_learns_the_address_of_who_logs_in_and_nobody_else_does(
     secret = "secret of these tests"
     forged = {HEADER: client_header("203.0.113.1", secret)}
     async with gateway(settings.model_copy(update={"service_secret": secret})) as api:
-        await api.post("/v1/sessions", {"card_number": "HK1", "pin": "1"}, headers=forged)
-        await api.post("/v1/pin-resets", {"card_number": "HK1"}, headers=forged)
-    asked = owners["accounts"].asked
-    assert asked[-2]["headers"][HEADER] == client_header("127.0.0.1", secret)
-    assert HEADER not in asked[-1]["headers"]
+        for path in ("sessions", "second-factors", "second-factors/removal", "pin-resets"):
+            await api.post(f"/v1/{path}", {"card_number": "HK1", "pin": "1"}, headers=forged)
+    *told, not_told = owners["accounts"].asked[-4:]
+    ours = client_header("127.0.0.1", secret)
+    assert [one["headers"].get(HEADER) for one in told] == [ours] * 3
+    assert HEADER not in not_told["headers"]
 
 
 async def test_outside_a_simulation_no_caller_sets_the_time(
