@@ -12,8 +12,9 @@ from tests.device import ENVIRONMENT
 from tests.library import Library
 from tests.systems import started_system
 
-
-UNLIMITED = {"CARREL_WRONG_PINS_PER_NETWORK": "0", "CARREL_WRONG_PINS_OF_STRANGERS": "0"}
+UNLIMITED = {
+    "accounts": {"CARREL_WRONG_PINS_PER_NETWORK": "0", "CARREL_WRONG_PINS_OF_STRANGERS": "0"}
+}
 """Settings for a file whose calls try many invented PINs from one address."""
 
 
