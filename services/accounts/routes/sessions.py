@@ -120,7 +120,7 @@ async def post_session(
         card_digest=card_digest(body.card_number, settings.card_key),
         pin=body.pin.get_secret_value(),
         at=wall_clock(),
-        address=client_address(request, settings.service_secret),
+        address=client_address(request.scope),
         device_token=body.device_token.get_secret_value() if body.device_token else "",
     )
     try:
