@@ -17,6 +17,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from shared.settings_files import BadFile, open_files, values_in_files
+
 PREFIX = "CARREL_"
 Role = Literal["api", "consumers", "relay", "jobs"]
 ROLES: tuple[Role, ...] = ("api", "consumers", "relay", "jobs")
@@ -48,6 +50,12 @@ class Settings(BaseSettings):
     )
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    operations_port: int = Field(
+        default=9080,
+        ge=0,
+        le=65535,
+        description="Port of the metrics and of the details of health, for operators alone.",
+    )
     roles: Annotated[tuple[Role, ...], NoDecode] = ROLES
     replica: str = Field(default="0", pattern=r"^[A-Za-z0-9-]{1,40}$")
     database_prefix: str = Field(default="carrel", pattern=r"^[A-Za-z0-9_-]{1,40}$")
@@ -146,7 +154,8 @@ class Settings(BaseSettings):
             for name, value in environment.items()
             if name.startswith(PREFIX)
         }
-        return cls.model_validate({**own, **_urls_in(environment)})
+        files = values_in_files(PREFIX, cls.model_fields, environment)
+        return cls.model_validate({**own, **files, **_urls_in(environment)})
 
     @classmethod
     def settings_customise_sources(
@@ -157,9 +166,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the usual sources, and the addresses in the environment after them."""
+        """Return the usual sources with files before them, since a variable may be empty."""
+        values = values_in_files(PREFIX, settings_cls.model_fields, os.environ)
+        files = InitSettingsSource(settings_cls, values)
         urls = InitSettingsSource(settings_cls, _urls_in(os.environ))
-        return init_settings, env_settings, dotenv_settings, file_secret_settings, urls
+        return init_settings, files, env_settings, dotenv_settings, file_secret_settings, urls
 
 
 def _urls_in(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -186,10 +197,17 @@ def load_to_serve(kind: type[S]) -> S:
     return settings
 
 
+def readable_by_everyone(kind: type[Settings]) -> list[str]:
+    """Return the variables whose files everybody on the machine may read."""
+    return list(open_files(PREFIX, kind.model_fields, os.environ))
+
+
 def load(kind: type[S]) -> S:
     """Return the settings of the environment; a bad value ends the process with one clear error."""
     try:
         return kind()
+    except BadFile as error:
+        sys.exit(f"Settings are wrong; correct these and start again:\n  {error}")
     except ValidationError as error:
         faults = [
             f"CARREL_{'_'.join(str(part) for part in fault['loc'][:1]).upper()}: {fault['msg']}"
