@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-alone test-web test-mutants check bench translations clean
+.PHONY: help demo up test test-kafka test-faults test-alone test-web test-mutants check bench translations sbom clean
 
 PY := .venv/bin/python
 
@@ -18,6 +18,7 @@ help:
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
 	@echo "make translations   the texts of pages and notifications into their translations/*.po, to be translated there"
 	@echo "make bench  the hot paths against the bare driver"
+	@echo "make sbom   the bill of materials of what is installed, from the lock files, as CycloneDX in .data/sbom"
 	@echo "make clean  remove .venv, caches, and the data of make up"
 
 demo: .venv/project.stamp
@@ -76,6 +77,13 @@ translations: .venv/project.stamp
 		&& for code in zh-Hant zh-Hans; do ../../../.venv/bin/pybabel -q update -i ../../../.data/texts.pot \
 			-l $$(echo $$code | tr - _) -o translations/$$code.po --no-wrap --no-fuzzy-matching --ignore-obsolete \
 			--omit-header; done ) || exit 1; done
+
+# Names, versions and hashes of the lock files, without any look-up. The warning is about a graph that they do not have.
+sbom: .venv/project.stamp
+	@mkdir -p .data/sbom && for lock in requirements requirements-analytics; do \
+		PYTHONWARNINGS=ignore .venv/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml \
+			-o .data/sbom/$$lock.cdx.json $$lock.lock || exit 1; done
+	@echo "Written: .data/sbom/requirements.cdx.json, .data/sbom/requirements-analytics.cdx.json"
 
 clean:
 	@rm -rf .venv .data tests/web/node_modules tests/contracts/node/node_modules examples/node/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis ./*.egg-info

@@ -169,6 +169,7 @@ def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
         "CARREL_MONGO_URL": mongo_url,
         "CARREL_DATABASE_PREFIX": prefix,
         "CARREL_PORT": str(reserve()),
+        "CARREL_OPERATIONS_PORT": str(reserve()),
         "CARREL_SIMULATION": "1",
         "CARREL_SERVICE_SECRET": "a secret of this benchmark",
         "CARREL_CARD_KEY": "a key of this benchmark",

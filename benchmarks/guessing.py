@@ -75,7 +75,7 @@ async def log_in(
 ) -> tuple[int, str]:
     """Try to log in; return the status, and the code or the token of the device."""
     body = {"card_number": card, "pin": pin} | ({"device_token": device} if device else {})
-    headers = {HEADER: client_header(address, SECRET)}
+    headers = {HEADER: client_header(address, SECRET, whole=True)}
     answer = await replica.call("POST", "/v1/sessions", body, headers=headers)
     found = answer.json()
     return answer.status, str(found.get("code") or found.get("device_token"))

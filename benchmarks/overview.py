@@ -247,8 +247,8 @@ async def among_many(caller: Caller, views: int) -> Document:
 
 
 @contextlib.asynccontextmanager
-async def callers(servers: Sequence[tuple[int, str]]) -> AsyncIterator[Caller]:
-    """Yield a caller when both servers answer."""
+async def callers(servers: Sequence[tuple[int, str]], operations: str) -> AsyncIterator[Caller]:
+    """Yield a caller when both servers answer; `operations` is the gateway's port of operations."""
     async with aiohttp.ClientSession() as session:
 
         async def ready(url: str) -> bool:
@@ -257,7 +257,7 @@ async def callers(servers: Sequence[tuple[int, str]]) -> AsyncIterator[Caller]:
                     return answer.status == 200
             return False
 
-        await until(lambda: ready(f"{servers[0][1]}/health/ready"), within=60)
+        await until(lambda: ready(f"http://127.0.0.1:{operations}/health/ready"), within=60)
         await until(lambda: ready(f"{servers[1][1]}/ready"), within=60)
         yield Caller(session, servers)
 
@@ -270,7 +270,7 @@ async def measure(
     database = client[f"{environment['CARREL_DATABASE_PREFIX']}_gateway"]
     await ensure_indexes(database, INDEXES)
     await fill(database, views)
-    async with callers(servers) as caller:
+    async with callers(servers, environment["CARREL_OPERATIONS_PORT"]) as caller:
         found = {str(loans): await compared(caller, database, loans) for loans in LOANS}
         many = await among_many(caller, views) if views else None
     client.close()
@@ -293,12 +293,13 @@ def main() -> None:
         tempfile.TemporaryDirectory(dir=".data") as folder,
         embedded(Path(folder), kafka=False, mongo_port=None) as infrastructure,
     ):
-        first, second = ports.reserve(), ports.reserve()
+        first, second, operations = (ports.reserve() for _ in range(3))
         environment = {
             "CARREL_MONGO_URL": infrastructure.mongo_url,
             "CARREL_DATABASE_PREFIX": "bench",
             "CARREL_ROLES": "api",
             "CARREL_PORT": str(first),
+            "CARREL_OPERATIONS_PORT": str(operations),
             "CARREL_LOG_LEVEL": "warning",
             "CARREL_SERVICE_SECRET": secrets.token_hex(16),
             "CARREL_CARD_KEY": secrets.token_hex(16),

@@ -116,10 +116,11 @@ def serve(
     role: Roles = "",
 ) -> None:
     """Run one service in this process until SIGTERM; CARREL_… variables hold its settings."""
+    import structlog
     from uvicorn import Config
 
     from shared.server import Server
-    from shared.settings import load_to_serve
+    from shared.settings import load_to_serve, readable_by_everyone
     from shared.wire import BoundedProtocol
 
     if role:
@@ -127,6 +128,8 @@ def serve(
     gc.disable()  # nearly all that a start allocates stays until the end
     settings = load_to_serve(import_module(f"services.{service}.settings").Settings)
     served = import_module(f"services.{service}.app").create_app(settings)
+    for variable in readable_by_everyone(type(settings)):
+        structlog.get_logger().warning("everybody may read a file of settings", variable=variable)
     gc.freeze()  # no later collection looks at it again
     gc.set_threshold(*COLLECT_AFTER)
     gc.enable()
@@ -148,7 +151,7 @@ def serve(
         timeout_keep_alive=60,
         timeout_graceful_shutdown=5,  # seconds; else a client that reads nothing delays it for ever
     )
-    server = Server(served, config)
+    server = Server(served, config, operations_port=settings.operations_port)
     with suppress(KeyboardInterrupt):
         server.run()
     if server.failed or not server.started:

@@ -23,7 +23,7 @@ from services.settings import Settings
 from shared.settings import load
 
 DEFAULT_DATA = Path(".data/up")
-TARGET_VARIABLES = ("CARREL_MONGO_URL", "CARREL_KAFKA")
+TARGET_VARIABLES = ("CARREL_MONGO_URL", "CARREL_MONGO_URL_FILE", "CARREL_KAFKA")
 
 S = TypeVar("S", bound=Settings)
 Data = Annotated[

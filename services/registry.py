@@ -31,6 +31,10 @@ class Declaration:
     """Paths whose previews read the loans of many branches, and may take long."""
     uploads: tuple[str, ...] = ()
     """Paths of which the body is a file; it may be larger than others, and take long."""
+    announces: tuple[str, ...] = ()
+    """Paths whose commands by staff are told to patrons; the gateway limits them by themselves."""
+    searches: tuple[str, ...] = ()
+    """Paths that search for words if their query has `q`; the gateway limits them by themselves."""
     snapshots: Mapping[str, type[Event]] = field(default_factory=dict)
     """The contract of the snapshots by kind, in the order in which the views are rebuilt."""
 
@@ -95,6 +99,7 @@ SERVICES = (
             "/v1/payments",
         ),
         long_previews=("/v1/fine-suspensions",),
+        searches=("/v1/titles",),
         snapshots={
             "titles": circulation.TitleCatalogued,
             "loans": circulation.LoanSnapshot,
@@ -152,6 +157,8 @@ SERVICES = (
         ),
         long_previews=("/v1/closures",),
         uploads=("/v1/attachments",),
+        announces=("/v1/notices", "/v1/notice-drafts", "/v1/enquiries"),
+        searches=("/v1/questions", "/v1/enquiries"),
         snapshots={
             "branches": notices.BranchSnapshot,
             "notices": notices.NoticeSnapshot,

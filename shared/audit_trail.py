@@ -4,7 +4,6 @@ An entry names people and things by their ids only. A command's entry is stored 
 of its change (`shared/unit_of_work.py`); `shared/audit_seals.py` makes a later change visible.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,8 +26,6 @@ LOOKING_ROLES = RECORDED_ROLES - {"service"}
 """Roles whose looks at patrons are recorded. Services read all the time, and show nobody."""
 MOST_OBJECTS = 100
 """Number of objects that an entry names."""
-ADDRESS_BITS = {4: 24, 6: 48}
-"""Leading bits that are kept of an address, by its version."""
 
 INDEXES: Indexes = {
     TRAIL: [
@@ -143,21 +140,6 @@ def entry_of(document: Mapping[str, Any]) -> Entry:
         correlation_id=document["correlation_id"],
         seal=document.get("seal"),
     )
-
-
-def network_of(address: str) -> str:
-    """Return the network of an address, such as `203.0.113.0/24`; empty if it is not an address.
-
-    The part of the address that tells apart the machines of one network is left out.
-    """
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    bits = ADDRESS_BITS[parsed.version]
-    return str(ipaddress.ip_network(f"{parsed}/{bits}", strict=False))
 
 
 _shows_patrons: set[Callable[..., Any]] = set()

@@ -3,12 +3,15 @@
 import asyncio
 import socket
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
+log = structlog.get_logger()
+
 
 class Server(uvicorn.Server):
-    """A server that the app can observe and stop.
+    """A server that the app can observe and stop, with a second port for operators.
 
     It sets `app.state.stopping` before it waits for the app's responses to end, because a stream of
     events has no end of its own and the lifespan ends only after all answers. An app that can't do
@@ -16,14 +19,48 @@ class Server(uvicorn.Server):
     to be restarted.
     """
 
-    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+    def __init__(
+        self, app: FastAPI, config: uvicorn.Config, *, operations_port: int | None = None
+    ) -> None:
         super().__init__(config)
+        self._app = app
+        self._operations_port = operations_port
         self._stopping = app.state.stopping = asyncio.Event()
         self.failed = False
         app.state.give_up = self._give_up
 
     def _give_up(self) -> None:
         self.failed = self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the app, and listen on its port and on that of operations."""
+        await super().startup(sockets)
+        if self._operations_port is None or self.should_exit:
+            return
+        config = uvicorn.Config(
+            self._app.state.operations,
+            http=self.config.http,
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+        )
+        config.load()
+
+        def protocol() -> asyncio.Protocol:
+            # Its connections and requests are among those that a shutdown waits for.
+            return config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state={}
+            )
+
+        loop, port = asyncio.get_running_loop(), self._operations_port
+        try:
+            listening = await loop.create_server(protocol, self.config.host, port)
+        except OSError as error:
+            log.error("no port for operations", port=port, error=str(error))  # noqa: TRY400
+            self._give_up()
+        else:
+            self.servers.append(listening)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more connections, finish the requests in progress, and stop."""

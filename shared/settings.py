@@ -21,6 +21,8 @@ from pydantic_settings import (
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from shared.settings_files import SUFFIX as FILE
+from shared.settings_files import BadFile, open_files, values_in_files
 from shared.tls import client_context
 
 PREFIX = "CARREL_"
@@ -83,6 +85,12 @@ class Settings(BaseSettings):
     )
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    operations_port: int = Field(
+        default=9080,
+        ge=0,
+        le=65535,
+        description="Port of the metrics and of the details of health, for operators alone.",
+    )
     roles: Annotated[tuple[Role, ...], NoDecode] = ROLES
     replica: str = Field(default="0", pattern=r"^[A-Za-z0-9-]{1,40}$")
     database_prefix: str = Field(default="carrel", pattern=r"^[A-Za-z0-9_-]{1,40}$")
@@ -230,7 +238,8 @@ class Settings(BaseSettings):
             for name, value in environment.items()
             if name.startswith(PREFIX)
         }
-        return cls.model_validate({**own, **_urls_in(environment)})
+        files = values_in_files(PREFIX, cls.model_fields, environment)
+        return cls.model_validate({**own, **files, **_urls_in(environment)})
 
     @classmethod
     def settings_customise_sources(
@@ -241,9 +250,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the usual sources, and the addresses in the environment after them."""
+        """Return the usual sources with files before them, since a variable may be empty."""
+        values = values_in_files(PREFIX, settings_cls.model_fields, os.environ)
+        files = InitSettingsSource(settings_cls, values)
         urls = InitSettingsSource(settings_cls, _urls_in(os.environ))
-        return init_settings, env_settings, dotenv_settings, file_secret_settings, urls
+        return init_settings, files, env_settings, dotenv_settings, file_secret_settings, urls
 
 
 def _urls_in(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -268,7 +279,7 @@ def _unknown(kind: type[Settings]) -> list[str]:
         f"{name}: there is no such setting; the nearest is "
         + difflib.get_close_matches(name, [one for one in known if one.startswith(STRICT)], 1, 0)[0]
         for name in sorted(map(str.upper, os.environ))
-        if name.startswith(STRICT) and name not in known
+        if name.startswith(STRICT) and name.removesuffix(FILE) not in known and name not in known
     ]
 
 
@@ -285,11 +296,18 @@ def load_to_serve(kind: type[S]) -> S:
     return settings
 
 
+def readable_by_everyone(kind: type[Settings]) -> list[str]:
+    """Return the variables whose files everybody on the machine may read."""
+    return list(open_files(PREFIX, kind.model_fields, os.environ))
+
+
 def load(kind: type[S]) -> S:
     """Return the settings of the environment; a bad value ends the process with one clear error."""
     faults = _unknown(kind)
     try:
         settings = kind()
+    except BadFile as error:
+        faults.append(str(error))
     except ValidationError as error:
         faults += [
             f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}"

@@ -218,6 +218,13 @@ class Api(Client):
         super().__init__(url, session)
         self.app = app
 
+    async def operations(self, path: str) -> Answer:
+        """Get a page of the port of operations, which is open for this one request."""
+        alone = FastAPI()
+        alone.mount("/", self.app.state.operations)
+        async with loopback_server(alone) as url:
+            return await Client(url, self._session).get(path)
+
     async def call(self, method: str, path: str, json: Any = None, **more: Any) -> Answer:
         """Send one request. Fails if the answer has an undeclared code or is not recorded."""
         answer = await super().call(method, path, json, **more)

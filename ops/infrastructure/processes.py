@@ -24,11 +24,15 @@ from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, 
 from services.registry import ISSUER, NAMES, SERVICES
 from services.settings import Settings
 from shared.assertions import make_key, public_halves
+from shared.settings_files import without_files
 
 S = TypeVar("S", bound=Settings)
 
 USUAL_PORTS = {service.name: service.port for service in SERVICES}
-UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in ("CALLER", "ADDRESS", "LOGIN", "ASK")}
+OPERATIONS_ABOVE = 1000
+"""Distance of the usual port of operations from that of the API: 9101 for 8101."""
+LIMITS = ("CALLER", "DESK", "ANNOUNCE", "SEARCH", "ADDRESS", "LOGIN", "ASK")
+UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in LIMITS} | {"CARREL_BUSY_REQUESTS": "0"}
 """No rate limits: a simulation plays months in seconds, and load tests use one address."""
 UNRENEWED = {"CARREL_ACCESS_TOKEN_SECONDS": str(24 * 3600)}
 """Access tokens last as long as their sessions: the players of simulations don't renew them."""
@@ -62,6 +66,11 @@ class System:
     def url(self, service: str, replica: int = 0) -> str:
         """Return the address of one process."""
         return _url(self.process(service, replica).port)
+
+    def operations_url(self, service: str, replica: int = 0) -> str:
+        """Return the address of the metrics and the health of one process."""
+        [port] = self.process(service, replica).more_ports
+        return _url(port)
 
     def process(self, service: str, replica: int = 0) -> Child:
         """Return one process, to stop, kill, suspend or start it again. Raises KeyError."""
@@ -180,13 +189,17 @@ def services(
                 **(environment or {}).get(name, {}),
             }
             port = first[service] if replica == 0 else ports.reserve()
-            processes[name] = _service_child(name, service, data, port, {**common, **own})
+            usual = wanted[service] + OPERATIONS_ABOVE if usual_ports and replica == 0 else None
+            both = (port, ports.reserve(usual))
+            processes[name] = _service_child(name, service, data, both, {**common, **own})
     try:
-        of_operators = {
-            **common,
-            "CARREL_SERVICE_KEY": keys[OPERATORS_ACT_AS],
-            **(operators or {}),
-        }
+        of_operators = without_files(
+            {
+                **common,
+                "CARREL_SERVICE_KEY": keys[OPERATORS_ACT_AS],
+                **(operators or {}),
+            }
+        )
         with _environment_file(data, of_operators):
             start_all(list(processes.values()))
             requested = {f"{name}-0": wanted[name] for name in names} if usual_ports else {}
@@ -194,7 +207,8 @@ def services(
     finally:
         stop_all(list(processes.values()))
         for child in processes.values():
-            ports.release(child.port)
+            for port in (child.port, *child.more_ports):
+                ports.release(port)
 
 
 @contextmanager
@@ -217,19 +231,22 @@ def _environment_file(data: Path, environment: Mapping[str, str]) -> Iterator[No
 
 
 def _service_child(
-    name: str, service: str, data: Path, port: int, environment: Mapping[str, str]
+    name: str, service: str, data: Path, both: tuple[int, int], environment: Mapping[str, str]
 ) -> Child:
+    port, operations = both
     return Child(
         name,
         [sys.executable, "-m", "ops", "serve", service],
         data / "logs" / f"{name}.log",
-        lambda: _is_ready(port),
+        lambda: _is_ready(operations),
         port,
         {
-            **environment,
+            **without_files(environment),
             "CARREL_PORT": str(port),
+            "CARREL_OPERATIONS_PORT": str(operations),
             "CARREL_REPLICA": name.removeprefix(f"{service}-"),
         },
+        more_ports=(operations,),
     )
 
 

@@ -90,7 +90,9 @@ class Flow:
 
     async def _pending(self, service: str) -> str:
         try:
-            async with self._session.get(f"{self._system.url(service)}/health/ready") as response:
+            async with self._session.get(
+                f"{self._system.operations_url(service)}/health/ready"
+            ) as response:
                 report: dict[str, Any] = await response.json()
         except (aiohttp.ClientError, TimeoutError):
             return f"{service} does not answer"

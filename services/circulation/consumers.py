@@ -3,8 +3,8 @@
 from services.circulation.usecases.commands.cancel_holds import CancelHolds, cancel_holds
 from services.circulation.usecases.commands.note_calendar import note_calendar
 from services.circulation.usecases.commands.note_link import note_link
-from services.circulation.usecases.commands.note_patron import note_patron
 from services.circulation.usecases.commands.note_reader import note_reader
+from services.circulation.usecases.workflows.follow_patron import follow_patron
 from services.circulation.usecases.workflows.serve_waiting import serve_waiting
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import library_day
@@ -48,7 +48,7 @@ async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     Holds are served or ended in transactions after the one that processes the event. If the process
     stops in between, the event is delivered again and the remaining holds are handled then.
     """
-    await run(note_patron, event)
+    await follow_patron(run, event)
     day = library_day(run.now, run.settings.zone)
     if event.status == "erased":
         await run.in_steps()(cancel_holds, CancelHolds(event.patron_id, day))

@@ -23,6 +23,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="gateway",
             title="Carrel",
             routers=(routes.router, *site.ROUTERS),
+            operations=(routes.operations,),
             indexes=INDEXES,
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,

@@ -14,7 +14,30 @@ class Settings(settings.Settings):
     caller_per_minute: int = Field(
         default=1200,
         ge=0,
-        description="Requests per minute of one caller with a token; 0: no limit.",
+        description="Requests per minute of one patron; 0: no limit.",
+    )
+    desk_per_minute: int = Field(
+        default=3000,
+        ge=0,
+        description="Requests per minute of one account of staff or of a machine; 0: no limit.",
+    )
+    announce_per_minute: int = Field(
+        default=30,
+        ge=0,
+        description="Commands about notices and questions of patrons per minute of one "
+        "librarian; 0: no limit.",
+    )
+    search_per_minute: int = Field(
+        default=240,
+        ge=0,
+        description="Searches per minute of one caller or, without a token, of one address. Other "
+        "requests do not count; 0: no limit.",
+    )
+    busy_requests: int = Field(
+        default=200,
+        ge=0,
+        description="Requests in progress from which on a replica answers 503; strangers get it "
+        "from half of them on, patrons from four fifths; 0: no limit.",
     )
     address_per_minute: int = Field(
         default=1200,

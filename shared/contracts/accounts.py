@@ -23,8 +23,8 @@ class PatronSnapshot(Event):
     )
     card_digest: str = Field(
         max_length=128,
-        description="Keyed digest of the card number (hex HMAC-SHA256 under CARREL_CARD_KEY): "
-        "with the key a card can be recognised, never read. Empty once erased.",
+        description="Empty: accounts says whose card a number is only when a service asks. In "
+        "events of earlier releases the keyed digest of the card number.",
     )
 
 

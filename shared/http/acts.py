@@ -7,12 +7,12 @@ from urllib.parse import parse_qs
 from fastapi import Depends, Request
 from starlette.types import Scope
 
-from shared.audit_trail import LOOKING_ROLES, RECORDED_ROLES, Act, is_look, network_of
+from shared.audit_trail import LOOKING_ROLES, RECORDED_ROLES, Act, is_look
+from shared.http.client_address import client_address
 from shared.ids import time_of
+from shared.networks import truncated
 from shared.telemetry import route_of
 
-CAME_FROM = "carrel-from"
-"""Header in which the gateway tells the network of the client."""
 READS = frozenset({"GET", "HEAD"})
 _OF_PATRONS = ("patron", "patron_id")
 """Parameters of paths and queries that name a patron."""
@@ -41,7 +41,7 @@ def act_of(scope: Scope) -> Act | None:
             roles=sorted(caller.roles),
             act=f"{scope['method']} {route_of(scope)}{preview}",
             objects=_named(scope.get("path_params", {}), query),
-            address=came_from(scope),
+            address=truncated(client_address(scope)),
             correlation_id=scope["carrel.request_id"],
         )
     act: Act = state["act"]
@@ -56,17 +56,6 @@ def _named(path: Mapping[str, Any], query: Mapping[str, Sequence[str]]) -> list[
     given = [(name, str(value)) for name, value in path.items()]
     given += [(name, value) for name in _OF_PATRONS for value in query.get(name, ())]
     return [value for name, value in given if name not in _OF_PATRONS or time_of(value)]
-
-
-def came_from(scope: Scope) -> str:
-    """Return the network of a client: the gateway tells it, else it is that of the connection."""
-    told: bytes | None = next(
-        (value for name, value in scope["headers"] if name == CAME_FROM.encode()), None
-    )
-    if told is not None:
-        return network_of(told.decode("latin-1").partition("/")[0])
-    client = scope.get("client")
-    return network_of(client[0]) if client else ""
 
 
 async def _seen(request: Request) -> list[str]:

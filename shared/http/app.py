@@ -42,6 +42,7 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         _assemble(app, service, settings)
+        app.state.operations = operations
         work = asyncio.create_task(_work(app, service, settings))
         try:
             yield
@@ -70,7 +71,7 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         add_audit_trail(app, service)
         for router in service.routers:
             app.include_router(router)
-    add_health(app, service, settings)
+    operations = add_health(app, service, settings)
     add_problems(app, service)
     app.add_middleware(RequestMiddleware, service=service)
     app.openapi = lambda: _openapi(app, service, settings)  # type: ignore[method-assign]

@@ -6,23 +6,32 @@ without the gateway can't invent addresses.
 
 import hmac
 
-from fastapi import Request
+from starlette.types import Scope
+
+from shared.networks import truncated
 
 HEADER = "carrel-client"
 
 
-def client_header(address: str, secret: str) -> str:
-    """Return the header that passes the address of a client on."""
-    return f"{address} {_digest(address, secret)}"
+def client_header(address: str, secret: str, *, whole: bool) -> str:
+    """Return the header that passes the address of a client on.
+
+    Only a service that counts log-ins gets the `whole` address, the others its network.
+    """
+    said = address if whole else truncated(address)
+    return f"{said} {_digest(said, secret)}"
 
 
-def client_address(request: Request, secret: str) -> str:
-    """Return the address that the gateway passed on, else that of the connection."""
-    address, _, digest = request.headers.get(HEADER, "").rpartition(" ")
+def client_address(scope: Scope) -> str:
+    """Return the address or network that the gateway passed on, else the connection's address."""
+    sent: bytes = next((value for name, value in scope["headers"] if name == HEADER.encode()), b"")
+    address, _, digest = sent.decode("latin-1").rpartition(" ")
+    secret: str = scope["app"].state.settings.service_secret
     ours = _digest(address, secret)
     if secret and address and hmac.compare_digest(ours.encode(), digest.encode()):
         return address
-    return request.client.host if request.client else ""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def _digest(address: str, secret: str) -> str:

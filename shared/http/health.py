@@ -1,10 +1,13 @@
-"""Health checks, metrics and the AsyncAPI document: routes for operators, not in the API."""
+"""Health checks, metrics and the AsyncAPI document: for operators, on a port of their own.
+
+The port of the API only tells whether the process answers, for the services that call it.
+"""
 
 import contextlib
 from typing import Any
 
 import pymongo
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from pymongo.errors import PyMongoError
 
@@ -20,20 +23,37 @@ PENDING_AGE = Gauge("carrel_outbox_age_seconds", "Age of the oldest row not yet 
 PENDING = Gauge("carrel_outbox_pending_events", "Rows not yet published, counted up to 10,000")
 
 
-def add_health(app: FastAPI, service: Service, settings: Settings) -> None:
-    """Add the routes that say whether the process is alive and ready, and its metrics."""
+def add_health(app: FastAPI, service: Service, settings: Settings) -> FastAPI:
+    """Add the route that says whether the process answers; return the app for operators."""
+    alive = APIRouter()
 
-    @app.get("/health/live", include_in_schema=False)
+    @alive.get("/health/live", include_in_schema=False)
     async def live() -> dict[str, str]:
-        return {"status": "alive", "service": service.name}
+        return {"status": "alive"}
 
-    @app.get("/health/ready", include_in_schema=False)
+    app.include_router(alive)
+    operations = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    operations.state = app.state
+    operations.include_router(alive)
+    for router in service.operations:
+        operations.include_router(router)
+    _add_details(operations, app, service, settings)
+    return operations
+
+
+def _add_details(operations: FastAPI, app: FastAPI, service: Service, settings: Settings) -> None:
+    @operations.get("/health/ready")
     async def ready(response: Response) -> dict[str, Any]:
         report, fit = await _readiness(app, service, settings)
         response.status_code = 200 if fit else 503
         return report
 
-    @app.get("/metrics", include_in_schema=False)
+    @operations.get("/metrics")
     async def metrics() -> Response:
         with contextlib.suppress(PyMongoError), pymongo.timeout(STORE_SECONDS):
             PENDING_AGE.set(await outbox_age(app.state.database))
@@ -42,7 +62,7 @@ def add_health(app: FastAPI, service: Service, settings: Settings) -> None:
         app.state.listener.held()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/asyncapi", include_in_schema=False)
+    @operations.get("/asyncapi")
     async def asyncapi() -> Any:
         return app.state.listener.specification()
 

@@ -121,7 +121,7 @@ def _request_id(headers: Mapping[bytes, bytes]) -> str:
 
 def _serving(scope: Scope) -> AbstractContextManager[Span]:
     """Return a server span under the caller's; no span for probes, which come each second."""
-    if scope["path"].startswith("/health") or scope["path"] == "/metrics":
+    if scope["path"] == "/health/live":
         return nullcontext(INVALID_SPAN)
     about = {"http.request.method": scope["method"]}
     return span(scope["method"], SpanKind.SERVER, headers=_trace_of(scope), attributes=about)

@@ -31,6 +31,8 @@ class Service:
     title: str
     routers: tuple[APIRouter, ...]
     indexes: Indexes
+    operations: tuple[APIRouter, ...] = ()
+    """Its own routes on the port of operations; those of every service are in `health.py`."""
     refusal: type[Exception] = KeyReused
     """The base class of its refusals: each has a `code`, a `status` and a `reason`."""
     subscriptions: Subscriptions = field(default_factory=Subscriptions)

@@ -25,7 +25,8 @@ async def of(api: Api, answer: Answer) -> list[tuple[str, list[str], str, list[s
 
 
 async def test_a_command_is_recorded_with_its_actor_and_object(api: Api) -> None:
-    came = {"X-Request-Id": "request-7", "Carrel-From": FROM}
+    secret = api.app.state.settings.service_secret
+    came = {"X-Request-Id": "request-7", HEADER: client_header(FROM, secret, whole=False)}
     answer = await api.post("/v1/patrons", MEI, as_=STAFF, headers=came)
     patron = answer.json()["id"]
     assert await of(api, answer) == [("staff-1", ["staff"], "POST /v1/patrons", [patron])]
@@ -89,7 +90,7 @@ async def test_a_look_that_cannot_be_recorded_shows_nothing(api: Api) -> None:
 
 async def test_failed_log_ins_are_recorded(api: Api) -> None:
     patron = (await registered(api))["id"]
-    came = {HEADER: client_header(FROM, api.app.state.settings.service_secret)}
+    came = {HEADER: client_header(FROM, api.app.state.settings.service_secret, whole=True)}
     wrong = {"card_number": "HK0001A", "pin": "000000"}
     answer = await api.post("/v1/sessions", wrong, headers=came)
     failed = "POST /v1/sessions (bad-credentials)"

@@ -55,7 +55,7 @@ class Client:
         body: dict[str, Any] = {"card_number": card, "pin": pin}
         if self.device:
             body["device_token"] = self.device
-        headers = {HEADER: client_header(self._address, secret)}
+        headers = {HEADER: client_header(self._address, secret, whole=True)}
         answer = await self._replica.post("/v1/sessions", body, headers=headers)
         if answer.status == 200:
             self.device = answer.json()["device_token"]

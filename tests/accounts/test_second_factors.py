@@ -56,7 +56,7 @@ async def log_in(
 ) -> tuple[int, Any]:
     body = {**WHO, "pin": pin} | ({"factor_code": code} if code else {})
     body |= {"device_token": device} if device else {}
-    headers = {HEADER: client_header(address, api.app.state.settings.service_secret)}
+    headers = {HEADER: client_header(address, api.app.state.settings.service_secret, whole=True)}
     answer = await api.post("/v1/sessions", body, headers=headers)
     return answer.status, answer.json()
 
@@ -147,7 +147,9 @@ async def test_a_right_pin_without_a_code_forgets_no_wrong_code(api: Api) -> Non
     for _ in range(2):
         assert await refusal(api, "000000") == "wrong-code"
         assert await refusal(api) == "code-needed"
-    there = {HEADER: client_header("203.0.113.1", api.app.state.settings.service_secret)}
+    there = {
+        HEADER: client_header("203.0.113.1", api.app.state.settings.service_secret, whole=True)
+    }
     answer = await api.post("/v1/second-factors", WHO, headers=there)
     assert answer.json()["code"] == "factor-exists"
     assert await refusal(api, code_of(secret, 1)) == "locked"

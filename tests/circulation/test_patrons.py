@@ -2,15 +2,18 @@
 
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from services.accounts.app import create_app as create_accounts
-from services.accounts.domain.patron import Patron
+from services.accounts.domain.patron import Patron as AccountsPatron
+from services.accounts.domain.patron import erase
 from services.accounts.settings import Settings as AccountsSettings
+from services.accounts.usecases.amend_patron import AmendPatron, amend_patron
+from services.accounts.usecases.patron_events import snapshot
 from services.accounts.usecases.register_patron import RegisterPatron, register_patron
 from services.circulation.app import create_app
 from services.circulation.consumers import keep_patron
@@ -24,6 +27,7 @@ from shared.contracts.accounts import (
 )
 from shared.contracts.circulation import FineAssessed, LoanCheckedOut
 from shared.ids import card_digest
+from shared.owners import OwnerAway
 from shared.unit_of_work import Origin, Run
 from tests.circulation.desk import KEY, STATION, Desk, branch, card_of, noon, settings_for
 from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, Api, served
@@ -83,7 +87,7 @@ class Counter:
     desk: Desk
     accounts: Api
 
-    async def register(self, card: str) -> Patron:
+    async def register(self, card: str) -> AccountsPatron:
         """Register a patron whose event has not arrived yet."""
         run = Run(self.accounts.app.state.unit_of_work, ORIGIN)
         return await run(
@@ -100,6 +104,12 @@ class Counter:
                 phone=None,
             ),
         )
+
+    async def amend(self, patron_id: str, card: str) -> AccountsPatron:
+        """Give a patron another card."""
+        run = Run(self.accounts.app.state.unit_of_work, ORIGIN)
+        change = AmendPatron(patron_id, card_number=card, card_digest=card_digest(card, KEY))
+        return await run(amend_patron, change)
 
     async def lend(self, card: str, barcode: str) -> Any:
         """Check a copy out as a station."""
@@ -154,6 +164,61 @@ async def test_a_reassigned_card_lends_to_its_new_holder(counter: Counter) -> No
     [barcode] = await desk.copies(1)
     answer = await counter.lend("D-2", barcode)
     assert answer.json()["results"][0]["loan"]["patron_id"] == patron.id
+
+
+# ---- cards that no event names ----
+
+
+def without_card(patron: AccountsPatron, kind: type[PatronSnapshot] = PatronRegistered) -> Any:
+    """Return an event of a patron as accounts publishes it."""
+    event = snapshot(kind, patron)
+    assert event.card_digest == ""
+    return event
+
+
+async def stored(counter: Counter, patron_id: str) -> tuple[str, int]:
+    """Return the digest of the card and the version that circulation has of a patron."""
+    found = await counter.desk.api.app.state.database.patrons.find_one({"_id": patron_id})
+    return found["card_digest"], found["version"]
+
+
+async def test_the_card_is_asked_for_when_an_event_arrives(counter: Counter) -> None:
+    patron = await counter.register("D-3")
+    await counter.desk.hear(without_card(patron))
+    assert await stored(counter, patron.id) == (card_digest("D-3", KEY), 1)
+
+
+async def test_a_card_that_was_replaced_meanwhile_is_not_stored(counter: Counter) -> None:
+    patron = await counter.register("D-4")
+    newer = await counter.amend(patron.id, "D-5")
+    for event in (without_card(patron), without_card(newer, PatronUpdated), without_card(patron)):
+        await counter.desk.hear(event)
+        assert await stored(counter, patron.id) == (card_digest("D-5", KEY), 2)
+
+
+async def test_an_event_waits_for_an_answer_that_is_as_new(counter: Counter) -> None:
+    patron = await counter.register("D-6")
+    with pytest.raises(OwnerAway):
+        await counter.desk.hear(without_card(replace(patron, version=2), PatronUpdated))
+    database = counter.desk.api.app.state.database
+    assert await database.patrons.find_one({"_id": patron.id}) is None
+
+
+async def test_an_event_of_a_patron_who_was_erased_meanwhile_names_no_card(
+    counter: Counter,
+) -> None:
+    patron = await counter.register("D-7")
+    await counter.accounts.app.state.database.patrons.delete_one({"_id": patron.id})
+    await counter.desk.hear(without_card(patron))
+    assert await stored(counter, patron.id) == ("", 1)
+    await counter.desk.hear(without_card(erase(patron), PatronErased))
+    assert await stored(counter, patron.id) == ("", 2)
+
+
+async def test_an_event_waits_while_accounts_is_away(desk: Desk) -> None:
+    event = life("e-away", erased=False)[0].model_copy(update={"card_digest": ""})
+    with pytest.raises(OwnerAway):
+        await desk.hear(event)
 
 
 # ---- events -------------------------------------------------------------------------------------

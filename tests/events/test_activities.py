@@ -38,12 +38,19 @@ async def test_only_staff_may_publish_an_activity(api: Api, as_: str | None, sta
     assert (await api.get("/v1/activities")).json()["items"] == []
 
 
+SEVEN = "2020-11-20T19:00:00+08:00"
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"colour": "red"},
         {"recording": {"available_from": "2020-11-20T19:00:00+08:00", "url": "ftp://x", "by": 1}},
         {"recording": {"available_from": "2020-11-20T19:00:00+08:00", "url": "secret-place"}},
+        {"recording": {"available_from": SEVEN, "url": "https://a.example/\x07x"}},
+        {"recording": {"available_from": SEVEN, "url": "https://a.example/\u202egpj.exe"}},
+        {"recording": {"available_from": SEVEN, "url": "https://a.example\\@b.example"}},
+        {"recording": {"available_from": SEVEN, "url": "https:///x"}},
         {"type": "Talk"},
         {"starts_at": "2020-11-20T19:00:00"},
         {"starts_at": "0001-01-01T00:00:00+08:00"},
@@ -56,6 +63,10 @@ async def test_only_staff_may_publish_an_activity(api: Api, as_: str | None, sta
         "an unknown field",
         "an unknown field within",
         "an address that is none",
+        "an address with a control character",
+        "an address that is shown backwards",
+        "an address with a backslash",
+        "an address without a host",
         "a type in capitals",
         "a time without offset",
         "a time before UTC's first",

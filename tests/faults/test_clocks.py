@@ -71,7 +71,7 @@ async def wrong_clock(system: System, service: str, by: str) -> AsyncIterator[No
 async def readiness(system: System, service: str) -> tuple[int, Any]:
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"{system.url(service)}/health/ready") as answer,
+        session.get(f"{system.operations_url(service)}/health/ready") as answer,
     ):
         return answer.status, await answer.json()
 

@@ -159,7 +159,7 @@ async def listening(system: System, service: str, replica: int) -> None:
     async with aiohttp.ClientSession() as session:
 
         async def listens() -> bool:
-            url = f"{system.url(service, replica)}/health/ready"
+            url = f"{system.operations_url(service, replica)}/health/ready"
             async with session.get(url) as answer:
                 report = await answer.json()
             return bool(report["checks"]["consumer"] == "listening")

@@ -63,6 +63,11 @@ def echo(service: str) -> Owner:
     async def hang() -> None:
         await owner.end.wait()
 
+    @app.post("/v1/ops/jobs/circulation/hangs")
+    async def hang_long() -> None:
+        owner.asked.append({"path": "/v1/ops/jobs/circulation/hangs"})
+        await owner.end.wait()
+
     @app.get("/v1/titles/breaks")
     async def fail() -> Response:
         return Response("Traceback …", 500)

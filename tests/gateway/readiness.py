@@ -9,7 +9,7 @@ async def readiness(api: Api) -> tuple[int, dict[str, Any]]:
     """Return status and report of `/health/ready`; retried, as a slow machine may answer late."""
 
     async def said() -> tuple[int, dict[str, Any]] | None:
-        answer = await api.get("/health/ready")
+        answer = await api.operations("/health/ready")
         report: dict[str, Any] = answer.json()
         return (answer.status, report) if "checks" in report else None
 

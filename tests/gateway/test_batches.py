@@ -330,6 +330,7 @@ def gateway(settings: Settings, tmp_path: Path) -> Iterator[Child]:
             "CARREL_DATABASE_PREFIX": settings.database_prefix,
             "CARREL_PARTITIONS": "3",
             "CARREL_PORT": "0",
+            "CARREL_OPERATIONS_PORT": "0",
             "CARREL_ROLES": "consumers",
             "CARREL_FAILPOINT": str(tmp_path / "failpoint"),
             "CARREL_SERVICE_SECRET": "a secret of these tests",

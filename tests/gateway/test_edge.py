@@ -174,3 +174,30 @@ async def test_the_request_id_and_the_trace_are_forwarded(echoes: Echoes, gatewa
     asked = owners["circulation"].asked[-1]["headers"]
     assert asked["x-request-id"] == "mine"
     assert asked["traceparent"].split("-")[1] == trace.split("-")[1]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "library.example"])
+async def test_behind_a_proxy_cookies_are_secure_whatever_host_a_request_names(
+    settings: Settings, gateway: Gateway, host: str
+) -> None:
+    page = {"Host": host, "Accept": "text/html"}
+    async with gateway(settings.model_copy(update={"trusted_proxies": "10.0.0.1"})) as api:
+        cookie = (await api.get("/log-in", headers=page)).headers["Set-Cookie"]
+    assert cookie.startswith("__Host-carrel_guest=")
+    assert "; Secure" in cookie
+
+
+async def test_nobody_stores_what_belongs_to_a_person(echoes: Echoes, gateway: Gateway) -> None:
+    settings, _ = echoes
+    async with gateway(settings) as api:
+        kept = {
+            "a log-in": await api.post("/v1/sessions", {}),
+            "a renewal": await api.post("/v1/sessions/renewal", {}),
+            "the end of a session": await api.call("DELETE", "/v1/sessions/current", as_=PATRON),
+            "an account": await api.get("/v1/me", as_=PATRON),
+            "a refusal": await api.get("/v1/me"),
+            "messages": await api.get("/v1/me/inbox", as_=PATRON),
+            "a patron at the desk": await api.get("/v1/patrons?card=HK1", as_=PATRON),
+        }
+    for name, answer in kept.items():
+        assert "no-store" in answer.headers["Cache-Control"], name

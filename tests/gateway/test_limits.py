@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.gateway.edge import limits
-from services.gateway.edge.limits import Buckets, network_of
+from services.gateway.edge.limits import Buckets
 from services.gateway.settings import Settings
 from services.gateway.views.store import buckets
 from shared.mongo import Database, connect
@@ -15,6 +15,8 @@ from tests.gateway.test_proxy import Echoes, Gateway
 from tests.support import Answer, Api, token, until
 
 PATRON, OTHER = token("patron-1"), token("patron-2")
+LIBRARIAN = token("staff-1", ["staff"])
+JOB = "/v1/ops/jobs/circulation/hangs"
 
 
 def limited(settings: Settings, **by: int) -> Settings:
@@ -156,14 +158,87 @@ async def test_an_empty_bucket_is_not_read_again_at_once() -> None:
     assert questions == [1]
 
 
+@pytest.fixture
+def patient_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the store on a slow machine; else it would rightly let all calls through."""
+    monkeypatch.setattr(limits, "STORE_SECONDS", 30.0)
+
+
+@pytest.mark.usefixtures("patient_store")
+async def test_the_desk_has_a_limit_of_its_own(echoes: Echoes, gateway: Gateway) -> None:
+    settings, _ = echoes
+    async with gateway(limited(settings, caller=5, desk=20)) as api:
+        at_desk = await asked(api, 40, as_=LIBRARIAN)
+        assert 20 <= allowed(at_desk) <= 30
+        assert at_desk[-1].headers["RateLimit-Policy"] == '"desk";q=20;w=60'
+        assert 5 <= allowed(await asked(api, 20, as_=PATRON)) <= 8
+
+
 @pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-        ("unix", "unix"),
-    ],
+    "path", ["/v1/notices", "/v1/notice-drafts/1/publication", "/v1/enquiries/1/answers"]
 )
-def test_all_addresses_of_an_ipv6_network_share_a_bucket(address: str, network: str) -> None:
-    assert network_of(address) == network
+async def test_messages_to_patrons_have_a_limit_for_each_librarian(
+    echoes: Echoes, gateway: Gateway, path: str
+) -> None:
+    settings, _ = echoes
+    async with gateway(limited(settings, announce=5, desk=50)) as api:
+        answers = [await api.post(path, {}, as_=LIBRARIAN) for _ in range(20)]
+        assert 5 <= allowed(answers) <= 8
+        assert answers[-1].headers["RateLimit"] == '"announce";r=0;t=12'
+        assert allowed(await asked(api, 20, path, as_=LIBRARIAN)) == 20
+        assert (await api.post(path, {}, as_=token("staff-2", ["staff"]))).status == 201
+        assert (await api.post(path, {}, as_=PATRON)).status == 201
+
+
+@pytest.mark.usefixtures("patient_store")
+@pytest.mark.parametrize("path", ["/v1/titles", "/v1/questions", "/v1/enquiries"])
+@pytest.mark.parametrize("as_", [None, PATRON], ids=["a stranger", "a patron"])
+async def test_searches_have_a_limit_of_their_own(
+    echoes: Echoes, gateway: Gateway, path: str, as_: str | None
+) -> None:
+    settings, _ = echoes
+    async with gateway(limited(settings, search=5, caller=30, address=30)) as api:
+        answers = await asked(api, 20, f"{path}?q=moon", as_=as_)
+        assert 5 <= allowed(answers) <= 8
+        assert answers[-1].headers["RateLimit"] == '"search";r=0;t=12'
+        assert allowed(await asked(api, 20, path, as_=as_)) == 20
+
+
+async def test_a_busy_gateway_serves_the_desk_before_patrons_and_patrons_before_strangers(
+    echoes: Echoes, gateway: Gateway
+) -> None:
+    settings, owners = echoes
+    owner = owners["circulation"]
+    async with gateway(settings.model_copy(update={"busy_requests": 10})) as api:
+        hanging: list[asyncio.Task[Answer]] = []
+
+        async def occupy(count: int, as_: str | None) -> None:
+            hanging.extend(asyncio.create_task(api.post(JOB, as_=as_)) for _ in range(count))
+
+            async def all_hang() -> bool:
+                return [one["path"] for one in owner.asked].count(JOB) == len(hanging)
+
+            await until(all_hang)
+
+        async def served() -> tuple[int, int, int, int]:
+            return (
+                (await api.get("/v1/titles")).status,
+                (await api.post("/v1/sessions", {})).status,
+                (await api.get("/v1/titles", as_=PATRON)).status,
+                (await api.get("/v1/titles", as_=LIBRARIAN)).status,
+            )
+
+        await occupy(4, None)
+        assert await served() == (201, 201, 201, 201)
+        await occupy(1, None)
+        assert await served() == (503, 201, 201, 201)
+        await occupy(3, PATRON)
+        assert await served() == (503, 503, 503, 201)
+        await occupy(2, LIBRARIAN)
+        assert await served() == (503, 503, 503, 503)
+        refused = await api.get("/v1/titles", as_=LIBRARIAN)
+        assert (refused.json()["code"], refused.headers["Retry-After"]) == ("unavailable", "2")
+        assert (await api.get("/health/live")).status == 200
+        owner.end.set()
+        assert {one.status for one in await asyncio.gather(*hanging)} == {200}
+        assert await served() == (201, 201, 201, 201)

@@ -124,6 +124,6 @@ async def test_calls_fail_at_once_after_several_calls_timed_out(
             answer = await api.post("/v1/activities", {})
             assert (answer.status, answer.json()["code"]) == (503, "unavailable")
             assert answer.headers["Retry-After"] == "2"
-        metrics = (await api.get("/metrics")).body.decode()
+        metrics = (await api.operations("/metrics")).body.decode()
         assert 'carrel_owner_circuit_open{calls="commands",owner="events"} 1.0' in metrics
         assert 'carrel_owner_circuit_open{calls="commands",owner="notices"} 0.0' in metrics

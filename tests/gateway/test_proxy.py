@@ -19,6 +19,7 @@ from tests.support import Api, reaching, served, token, until
 Gateway = Callable[[Settings], AbstractAsyncContextManager[Api]]
 Echoes = tuple[Settings, dict[str, Owner]]
 PATRON = token()
+SECRET = "secret of these tests"
 
 
 @pytest.mark.parametrize(
@@ -110,12 +111,12 @@ async def test_only_listed_headers_are_forwarded_in_each_direction(
     echoes: Echoes, gateway: Gateway
 ) -> None:
     settings, owners = echoes
-    async with gateway(settings) as api:
+    async with gateway(settings.model_copy(update={"service_secret": SECRET})) as api:
         answer = await api.get(
             "/v1/branches",
             headers={
                 "Carrel-Changes": "1",
-                "Carrel-From": "198.51.100.0/24",
+                HEADER: client_header("198.51.100.7", SECRET, whole=False),
                 "Cookie": "a=b",
                 "X-Forwarded-For": "10.0.0.1",
                 "X-Anything": "x",
@@ -124,26 +125,27 @@ async def test_only_listed_headers_are_forwarded_in_each_direction(
         )
     sent = owners["notices"].asked[-1]["headers"]
     assert {"carrel-changes", "cookie", "x-forwarded-for", "x-anything"}.isdisjoint(sent)
-    assert sent["carrel-from"] == "10.0.0.0/24"  # of the trusted proxy, not of the client
+    # The client of the trusted proxy, not one that the client names.
+    assert sent[HEADER] == client_header("10.0.0.1", SECRET, whole=False)
+    assert sent[HEADER].startswith("10.0.0.0/24 ")
     assert len(sent["x-request-id"]) == 36
     names = {name.lower() for name in answer.headers}
     assert {"etag", "retry-after", "content-type"} <= names
     assert {"set-cookie", "x-internal"}.isdisjoint(names)
 
 
-async def test_accounts_learns_the_address_of_who_logs_in_and_nobody_else_does(
+async def test_only_log_ins_have_the_whole_address_of_the_client(
     echoes: Echoes, gateway: Gateway
 ) -> None:
     settings, owners = echoes
-    secret = "secret of these tests"
-    forged = {HEADER: client_header("203.0.113.1", secret)}
-    async with gateway(settings.model_copy(update={"service_secret": secret})) as api:
+    forged = {HEADER: client_header("203.0.113.1", SECRET, whole=True)}
+    async with gateway(settings.model_copy(update={"service_secret": SECRET})) as api:
         for path in ("sessions", "second-factors", "second-factors/removal", "pin-resets"):
             await api.post(f"/v1/{path}", {"card_number": "HK1", "pin": "1"}, headers=forged)
     *told, not_told = owners["accounts"].asked[-4:]
-    ours = client_header("127.0.0.1", secret)
-    assert [one["headers"].get(HEADER) for one in told] == [ours] * 3
-    assert HEADER not in not_told["headers"]
+    whole, network = (client_header("127.0.0.1", SECRET, whole=it) for it in (True, False))
+    assert [one["headers"][HEADER] for one in told] == [whole] * 3
+    assert not_told["headers"][HEADER] == network
 
 
 async def test_outside_a_simulation_no_caller_sets_the_time(
@@ -250,11 +252,13 @@ async def test_health_reports_which_owners_are_alive(
     async with gateway(half) as api:
 
         async def seen() -> bool:
-            owners = (await api.get("/health/owners")).json()["owners"]
+            owners = (await api.operations("/health/owners")).json()["owners"]
             return bool(owners["accounts"]["live"] and owners["notices"]["live"])
 
         await until(seen)
-        assert (await api.get("/health/owners")).json()["owners"]["events"] == {"live": False}
+        assert (await api.operations("/health/owners")).json()["owners"]["events"] == {
+            "live": False
+        }
 
 
 # ---- own writes ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tests.support import until
 
 async def asked(library: Library) -> int:
     """Return how often circulation was queried for accruing fines."""
-    url = f"{library.system.url('circulation', 0)}/metrics"
+    url = f"{library.system.operations_url('circulation')}/metrics"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         lines = (await answer.text()).splitlines()
     told = [line for line in lines if line.startswith("carrel_http_request_seconds_count")]

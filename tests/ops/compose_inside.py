@@ -20,6 +20,10 @@ class Named(System):
         assert replica == 0, "a name stands for all replicas"
         return self.environment[f"CARREL_{service.upper()}_URL"]
 
+    def operations_url(self, service: str, replica: int = 0) -> str:
+        host, _, _ = self.url(service, replica).rpartition(":")
+        return f"{host}:{self.environment['CARREL_OPERATIONS_PORT']}"
+
 
 def named() -> System:
     """Return the system that the environment of this container describes."""

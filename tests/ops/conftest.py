@@ -14,6 +14,7 @@ from fastapi import FastAPI, Response
 
 def create_app(settings):
     app = FastAPI()
+    app.state.operations = app
 
     @app.get("/health/ready")
     def ready():

@@ -51,6 +51,8 @@ def test_only_the_gateway_has_a_port_and_only_on_this_machine() -> None:
     ports = {name: service.get("ports", []) for name, service in FILE["services"].items()}
     opened = {name: opened for name, opened in ports.items() if opened}
     assert set(opened) == {"gateway"}
+    inside = FILE["services"]["gateway"]["environment"]["CARREL_OPERATIONS_PORT"]
+    assert not any(port.endswith(f":{inside}") for port in opened["gateway"])
     assert all(port.startswith("127.0.0.1:") for port in opened["gateway"])
 
 

@@ -140,11 +140,11 @@ async def test_readiness_and_a_metric_name_a_message_that_waits_for_minutes(
     async with served(consumer.create_app, working) as api:
 
         async def named() -> dict[str, Any] | None:
-            ready: dict[str, Any] = (await api.get("/health/ready")).json()
+            ready: dict[str, Any] = (await api.operations("/health/ready")).json()
             return ready if "held" in ready["checks"] else None
 
         ready = await until(named, within=60)
         assert ready["status"] == "degraded"
         assert ready["checks"]["held"].startswith("fines.suspended/0/0 has held its partition")
-        metrics = (await api.get("/metrics")).body.decode()
+        metrics = (await api.operations("/metrics")).body.decode()
         assert 'carrel_message_held_seconds{topic="fines.suspended"}' in metrics

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         }
         keys = {service: make_key() for service in NAMES}
         environment["CARREL_SERVICE_KEYS"] = public_halves(keys)
+        operations = {service: ports.reserve() for service in NAMES}
         containers = [
             stack.enter_context(
-                _container(service, port, {**environment, "CARREL_SERVICE_KEY": keys[service]})
+                _container(service, both, {**environment, "CARREL_SERVICE_KEY": keys[service]})
             )
             for service in NAMES
-            for port in [first[service], *_more(service)]
+            for both in [(first[service], operations[service]), *_more(service)]
         ]
         deadline = time.monotonic() + 240
         for container in containers:
@@ -80,30 +82,42 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             ):
                 assert time.monotonic() < deadline, (health, _docker("logs", container)[-2000:])
                 time.sleep(1)  # between looks, up to the deadline
-        yield _Contained(infrastructure, {}, environment)
+        yield _Contained(infrastructure, {}, environment, operations=operations)
 
 
+@dataclass(frozen=True)
 class _Contained(System):
     """A system whose processes the container engine runs."""
+
+    operations: Mapping[str, int] = field(default_factory=dict)
+    """Port of operations of the first replica of each service."""
+
+    def operations_url(self, service: str, replica: int = 0) -> str:
+        assert replica == 0, "only the first is called"
+        return f"http://{ports.LOOPBACK}:{self.operations[service]}"
 
     def url(self, service: str, replica: int = 0) -> str:
         assert replica == 0, "only the first is called"
         return self.environment[f"CARREL_{service.upper()}_URL"]
 
 
-def _more(service: str) -> list[int]:
-    return [ports.reserve() for _ in range(COPIES.get(service, 1) - 1)]
+def _more(service: str) -> list[tuple[int, int]]:
+    return [(ports.reserve(), ports.reserve()) for _ in range(COPIES.get(service, 1) - 1)]
 
 
 @contextmanager
-def _container(service: str, port: int, environment: Mapping[str, str]) -> Iterator[str]:
+def _container(
+    service: str, both: tuple[int, int], environment: Mapping[str, str]
+) -> Iterator[str]:
     """Run a service by its section of the compose file, with other addresses."""
+    port, operations = both
     section = FILE["services"][service]
     check = section["healthcheck"]
     assert check["test"][0] == "CMD"
-    python, option, code = (part.replace(":8080/", f":{port}/") for part in check["test"][1:])
+    python, option, code = (part.replace(":9080/", f":{operations}/") for part in check["test"][1:])
     limits = section["deploy"]["resources"]["limits"]
     settings = section["environment"] | environment | {"CARREL_PORT": str(port)}
+    settings |= {"CARREL_OPERATIONS_PORT": str(operations)}
     settings |= {"CARREL_HOST": ports.LOOPBACK}
     container = _docker(
         "run",

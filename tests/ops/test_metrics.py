@@ -24,7 +24,7 @@ def family(name: str) -> str:
 
 async def exposed(create_app: Callable[[Any], FastAPI], settings: Settings) -> set[str]:
     async with served(create_app, settings) as api:
-        answer = await api.get("/metrics")
+        answer = await api.operations("/metrics")
     assert answer.status == 200
     types = re.findall(r"^# TYPE (carrel_\w+) \w+$", answer.body.decode(), re.MULTILINE)
     return {name for name in types if not name.endswith("_created")}

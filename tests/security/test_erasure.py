@@ -9,6 +9,7 @@ from bson import json_util
 from ops.infrastructure.processes import System
 from services.settings import Settings
 from shared.contracts import published
+from shared.ids import card_digest
 from shared.names import Names
 from tests.library import PIN, Library, unique
 from tests.security.test_objects import things_of
@@ -67,6 +68,16 @@ async def found(running: System, secrets: set[str]) -> set[tuple[str, str]]:
     return hits
 
 
+PLACES_OF_DIGESTS = {
+    "accounts.attempts",
+    "accounts.cardholders",
+    "accounts.patrons",
+    "accounts.wrong_pins",
+    "circulation.patrons",
+}
+"""Collections with the keyed digest of a card while its holder is a patron."""
+
+
 async def test_nothing_that_identifies_an_erased_patron_is_left(
     running: System, library: Library
 ) -> None:
@@ -88,14 +99,19 @@ async def test_nothing_that_identifies_an_erased_patron_is_left(
     library.tokens[card] = await library._log_in(card)  # the block ended the session
     await library.flow.settle(within=60)
 
-    secrets = {card, phone, *told.values()}
+    digest = card_digest(card, running.settings(Settings).card_key)
+    secrets = {card, digest, phone, *told.values()}
     before = await found(running, secrets)
     assert {secret for _, secret in before} == secrets
-    assert {place.rpartition("_")[2] for place, _ in before} == {
+    assert {place.rpartition("_")[2] for place, secret in before if secret != digest} == {
         "accounts.cardholders",
         "notices.enquiries",
         "messages",
     }
+    prefix = f"{running.settings(Settings).database_prefix}_"
+    with_digest = {place.removeprefix(prefix) for place, secret in before if secret == digest}
+    assert "circulation.patrons" in with_digest
+    assert with_digest <= PLACES_OF_DIGESTS, "no topic, no outbox, no log"
 
     await library.settle(card, branch)
     await library.call("DELETE", f"/v1/patrons/{patron}", by="staff")

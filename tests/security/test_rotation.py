@@ -303,7 +303,7 @@ async def test_the_secret_that_services_share_is_replaced(settings: AccountsSett
 
         async def log_in(number: int) -> None:
             """Log in from an address that the gateway tells with its secret."""
-            headers = {HEADER: client_header(f"203.0.113.{number}", secret)}
+            headers = {HEADER: client_header(f"203.0.113.{number}", secret, whole=True)}
             await balancer.post("/v1/sessions", card(number), headers=headers)
 
         async with Callers(log_in) as callers:

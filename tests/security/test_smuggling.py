@@ -171,14 +171,14 @@ async def test_a_stopping_gateway_finishes_its_requests_and_accepts_no_more(
 
 
 async def in_flight(gateway: Child) -> bool:
-    """Return whether the gateway is answering another request besides this one."""
+    """Return whether the gateway is answering a request."""
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{gateway.port}/metrics") as answer,
+        session.get(f"http://127.0.0.1:{gateway.more_ports[0]}/metrics") as answer,
     ):
         [line] = [
             line
             for line in (await answer.text()).splitlines()
             if line.startswith('carrel_http_requests_in_flight{service="gateway"}')
         ]
-    return float(line.split()[-1]) > 1
+    return float(line.split()[-1]) > 0

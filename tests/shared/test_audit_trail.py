@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.audit_seals import Verified, purge, seal, sealing_key, verify
-from shared.audit_trail import Act, EntryQuery, find_entries, network_of, record
+from shared.audit_trail import Act, EntryQuery, find_entries, record
 from shared.clock import wall_clock
 from shared.mongo import Database
 from shared.unit_of_work import Run, UnitOfWork
@@ -240,18 +240,3 @@ async def _date_seals(store: Database, times: dict[int, Any]) -> None:
         one["previous"] = previous
         one["hash"] = previous = _hash(KEY, one)
         await store.audit_seals.replace_one({"_id": one["_id"]}, one)
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("203.0.113.77", "203.0.113.0/24"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
-        ("::ffff:203.0.113.77", "203.0.113.0/24"),
-        ("203.0.113.0", "203.0.113.0/24"),
-        ("testclient", ""),
-        ("", ""),
-    ],
-)
-def test_an_address_is_kept_without_its_last_part(address: str, network: str) -> None:
-    assert network_of(address) == network

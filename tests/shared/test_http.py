@@ -243,9 +243,15 @@ async def test_a_response_contains_its_changes_if_the_caller_asks_for_them(api: 
 
 
 async def test_health_reports_the_state_of_each_dependency(api: Api) -> None:
-    live, ready = await api.get("/health/live"), await api.get("/health/ready")
-    assert live.json()["status"] == "alive"
+    live, ready = await api.get("/health/live"), await api.operations("/health/ready")
+    assert live.json() == {"status": "alive"}
     assert (ready.status, ready.json()["checks"]["database"]) == (200, "ok")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/asyncapi", "/health/ready"])
+async def test_details_for_operators_are_not_on_the_port_of_the_api(api: Api, path: str) -> None:
+    assert (await api.get(path)).status == 404
+    assert (await api.operations(path)).status == 200
 
 
 async def test_a_refusal_is_counted_by_its_code(api: Api) -> None:
@@ -256,7 +262,7 @@ async def test_a_refusal_is_counted_by_its_code(api: Api) -> None:
 
 async def test_metrics_name_the_route_not_the_path(api: Api) -> None:
     await api.get("/v1/things/a-certain-thing")
-    metrics = (await api.get("/metrics")).body.decode()
+    metrics = (await api.operations("/metrics")).body.decode()
     assert 'route="/v1/things/{thing_id}"' in metrics
     assert "a-certain-thing" not in metrics
 
@@ -267,7 +273,7 @@ async def test_a_database_that_is_away_is_a_503(database: str) -> None:
     settings = Settings(mongo_url=url, database_prefix=database, roles=("api",))
     async with served(create_app, settings, wait_for_store=False) as api:
         answer = await api.post("/v1/things", {"id": "a"}, as_=PATRON)
-        ready = await api.get("/health/ready")
+        ready = await api.operations("/health/ready")
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"] == "2"
     assert ready.status == 503

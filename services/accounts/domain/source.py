@@ -6,7 +6,6 @@ card nor the patron, and nothing of it is stored.
 """
 
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ KNOWN_FOR = timedelta(days=180)
 MOST_ENTRIES = 5
 """Number of cards for which a device is known: a family shares one, a library's does not matter."""
 LONGEST_TOKEN = 1000
-_BITS_OF_IPV6 = 48
-"""Part of an IPv6 address that counts as one network: a household or a company has as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +31,9 @@ class DeviceEntry:
     proof: str
 
 
-def network_of(address: str) -> str:
-    """Return the network that counts as one stranger: an IPv4 address, or a /48 of IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, _BITS_OF_IPV6), strict=False))
-
-
-def stranger_at(address: str, key: str) -> Source:
-    """Return the source of a stranger. A digest stands for the address, which is not stored."""
-    return Source("network", _digest(key, "network", network_of(address)))
+def stranger_at(network: str, key: str) -> Source:
+    """Return the source of a stranger. A digest stands for the network, which is not stored."""
+    return Source("network", _digest(key, "network", network))
 
 
 def known_device(token: str, card_digest: str, pin_version: int, key: str, at: datetime) -> str:

@@ -60,7 +60,7 @@ class CardIn(Body):
             card_digest=card_digest(self.card_number, settings.card_key),
             pin=self.pin.get_secret_value(),
             at=wall_clock(),
-            address=client_address(request, settings.service_secret),
+            address=client_address(request.scope),
             device_token=self.device_token.get_secret_value() if self.device_token else "",
             code=code.get_secret_value() if code else "",
         )

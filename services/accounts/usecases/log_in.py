@@ -26,6 +26,7 @@ from services.accounts.usecases.sign_session import signed
 from services.accounts.usecases.sign_token import SignedToken
 from shared.ids import new_id
 from shared.mongo import Database
+from shared.networks import caller_at
 from shared.unit_of_work import Run, Work
 
 
@@ -120,7 +121,9 @@ async def _source(db: Database, settings: Settings, command: LogIn) -> Source:
     pin_version = holder.pin_version if holder else 0
     kept = (command.device_token, command.card_digest, pin_version, settings.card_key, command.at)
     device = known_device(*kept)
-    return Source("device", device) if device else stranger_at(command.address, settings.card_key)
+    if device:
+        return Source("device", device)
+    return stranger_at(caller_at(command.address), settings.card_key)
 
 
 async def open_session(work: Work, command: OpenSession) -> Session:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.refusals import Refusal
-from shared.audit_trail import RECORDED_ROLES, Act, network_of, record
+from shared.audit_trail import RECORDED_ROLES, Act, record
+from shared.networks import truncated
 from shared.unit_of_work import Run
 
 LOG_IN = "POST /v1/sessions"
@@ -21,7 +22,7 @@ def logging_in(run: Run, holder: Cardholder, address: str, what: str = LOG_IN) -
     """
     if holder.role not in RECORDED_ROLES:
         return run.in_steps()
-    network = network_of(address)
+    network = truncated(address)
     act = Act(holder.id, [holder.role], what, [], network, run.origin.correlation_id)
     return run.because_of(replace(run.origin, act=act))
 
@@ -35,7 +36,7 @@ async def record_failure(
         by=holder.id if holder else "",
         roles=[holder.role] if holder else [],
         act=f"{what} ({refusal.code})",
-        address=network_of(address),
+        address=truncated(address),
         correlation_id=run.origin.correlation_id,
     )
     await record(run.database, act)

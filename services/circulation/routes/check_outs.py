@@ -29,7 +29,6 @@ from services.circulation.routes.copies import CopyDetail
 from services.circulation.routes.fields import Barcodes, BranchCode, When, day_of
 from services.circulation.routes.holds import HoldOut
 from services.circulation.routes.loans import ItemRefusalOut, LoanOut
-from services.circulation.routes.patrons import ask_for_card
 from services.circulation.usecases.commands.check_out import CheckOut, check_out
 from services.circulation.usecases.commands.record_offline_check_outs import (
     record_offline_check_outs,
@@ -40,6 +39,7 @@ from services.circulation.usecases.commands.return_copies import (
     return_copies,
 )
 from services.circulation.usecases.steps.lend_copies import Lent
+from services.circulation.usecases.workflows.ask_accounts import ask_for_card
 from shared.auth import Desk
 from shared.http.bodies import Body
 from shared.http.dependencies import Run

@@ -22,10 +22,10 @@ from services.circulation.domain.refusals.holds import (
 from services.circulation.domain.refusals.patrons import NoSuchPatron, PatronBlocked
 from services.circulation.domain.refusals.titles import NoSuchTitle
 from services.circulation.routes.fields import BranchCode, Id, day_of
-from services.circulation.routes.patrons import ask_for_patron
 from services.circulation.usecases.commands.amend_hold import AmendHold, amend_hold
 from services.circulation.usecases.commands.cancel_hold import CancelHold, cancel_hold
 from services.circulation.usecases.commands.place_hold import PlaceHold, QueuedHold, place_hold
+from services.circulation.usecases.workflows.ask_accounts import ask_for_patron
 from shared.audit_trail import shows_patrons
 from shared.auth import Patron, PatronOrStaff, Staff, may_see
 from shared.http.bodies import Body, Day

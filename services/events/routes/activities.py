@@ -30,6 +30,7 @@ from services.events.routes.fields import (
     Instant,
     Line,
     PlaceCount,
+    WebAddress,
 )
 from services.events.settings import Settings
 from services.events.usecases.amend_activity import AmendActivity, amend_activity
@@ -48,7 +49,7 @@ class RecordingIn(Body):
     """A recording's address and the instant from which it may be seen."""
 
     available_from: Instant
-    url: str = Field(max_length=2000, pattern=r"^https?://[^\s]+$", repr=False)
+    url: WebAddress = Field(repr=False)
 
 
 class ActivityIn(AboutIn):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from fastapi import Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
@@ -17,6 +18,13 @@ def _utc(instant: datetime) -> datetime:
         raise ValueError("no such time") from None
 
 
+def _plain(url: str) -> str:
+    """Refuse an address with characters that nobody sees, or without a host."""
+    if not url.isprintable() or not urlsplit(url).hostname:
+        raise ValueError("no address of the web")
+    return url
+
+
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Paragraphs = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
@@ -30,6 +38,11 @@ BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 ByType = Annotated[ActivityType | None, Query(alias="type")]
 ByBranch = Annotated[BranchCode | None, Query()]
 PlaceCount = Annotated[int, Field(ge=1, le=100_000)]
+WebAddress = Annotated[
+    str,
+    StringConstraints(max_length=2000, pattern=r"^https?://[^\s\\]+$"),
+    AfterValidator(_plain),
+]
 ActivityId = Annotated[str, Path(max_length=64)]
 BranchId = Annotated[str, Path(max_length=20)]
 BookingId = Annotated[str, Path(max_length=64)]

@@ -6,33 +6,31 @@ trip, and a caller may have up to one share more a minute on each replica.
 """
 
 import asyncio
-import ipaddress
 import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from pymongo.errors import PyMongoError
-from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.gateway.edge.callers import caller_of, is_at_desk, is_probe
 from services.gateway.settings import Settings
 from services.gateway.views.store import buckets
-from services.gateway.web.session import SESSION, tokens_in
-from shared.auth import Unauthenticated, Verifier
+from services.registry import SERVICES
 from shared.http.problems import TOO_MANY_REQUESTS, problem
-from shared.owners import OwnerAway
+from shared.networks import caller_at
 
 MINUTE = 60.0
 SHARES = 20
 """Number of shares in a bucket. A replica takes one share at a time."""
 STORE_SECONDS = 0.2
 """Time limit of the store for lending a share; after a timeout it is not asked for a second."""
-VERIFY_SECONDS = 0.3
-"""Time limit for a token whose key has to be fetched; until then its address counts."""
 KNOWN_CALLERS = 20_000
 """Maximum number of callers whose shares are kept; the one known longest is evicted."""
+
+_ANNOUNCES = tuple(path for service in SERVICES for path in service.announces)
+_SEARCHES = tuple(path for service in SERVICES for path in service.searches)
 
 Lend = Callable[[str, int, int], Awaitable[int]]
 """Function `(whose, wanted, per_minute)`: requests that the bucket grants, 0 to `wanted`."""
@@ -105,7 +103,7 @@ class Limits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http" or _is_probe(scope["path"]):
+        if scope["type"] != "http" or is_probe(scope):
             await self._app(scope, receive, send)
             return
         left: dict[str, tuple[int, int]] = {}
@@ -139,51 +137,22 @@ class Limits:
             return [("log-in", f"log-in {_address(scope)}", settings.login_per_minute)]
         if scope["path"] == "/v1/guest-enquiries" and scope["method"] == "POST":
             return [("ask", f"ask {_address(scope)}", settings.ask_per_minute)]
-        caller = await _caller(scope)
-        if caller:
-            return [("caller", f"caller {caller}", settings.caller_per_minute)]
-        return [("address", f"address {_address(scope)}", settings.address_per_minute)]
+        caller = await caller_of(scope)
+        whose = f"caller {caller.id}" if caller else f"address {_address(scope)}"
+        if _is_search(scope):
+            return [("search", f"search {whose}", settings.search_per_minute)]
+        if caller is None:
+            return [("address", whose, settings.address_per_minute)]
+        if is_at_desk(caller):
+            if _announces(scope):
+                return [("announce", f"announce {whose}", settings.announce_per_minute)]
+            return [("desk", whose, settings.desk_per_minute)]
+        return [("caller", whose, settings.caller_per_minute)]
 
 
 def _address(scope: Scope) -> str:
     client = scope.get("client")
-    return network_of(client[0]) if client else "unknown"
-
-
-def network_of(address: str) -> str:
-    """Return the part of an address that counts as one caller: the /64 network for IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return address
-
-
-async def _caller(scope: Scope) -> str | None:
-    """Return the id of a valid token's caller. Forged tokens must not open buckets of their own."""
-    token = token_of(Headers(scope=scope))
-    if not token or len(token) > 4096:
-        return None
-    verifier: Verifier = scope["app"].state.verifier
-    known = verifier.known(token)
-    if known is not None:
-        return known.id
-    try:
-        async with asyncio.timeout(VERIFY_SECONDS):
-            return (await verifier.caller(token)).id
-    except (Unauthenticated, OwnerAway, PyMongoError, TimeoutError):
-        return None
-
-
-def token_of(headers: Headers) -> str:
-    """Return the token of a client, or of a browser that is logged in on the gateway's pages."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if token:
-        return token.strip() if scheme.lower() == "bearer" else ""
-    cookies = cookie_parser(headers.get("cookie", ""))
-    return tokens_in(cookies.get(SESSION) or cookies.get(f"__Host-{SESSION}", "")).access
+    return caller_at(client[0] if client else "")
 
 
 def _is_about_pins(scope: Scope) -> bool:
@@ -193,8 +162,16 @@ def _is_about_pins(scope: Scope) -> bool:
     return logs_in or path.startswith(("/v1/pin-resets", "/v1/second-factors"))
 
 
-def _is_probe(path: str) -> bool:
-    return path.startswith("/health/") or path == "/metrics"
+def _announces(scope: Scope) -> bool:
+    """Return whether a command may be told to patrons, to one or to all."""
+    path: str = scope["path"]
+    return scope["method"] != "GET" and path.startswith(_ANNOUNCES)
+
+
+def _is_search(scope: Scope) -> bool:
+    """Return whether a request searches for words, which costs more than to read one thing."""
+    searches = scope["method"] == "GET" and scope["path"] in _SEARCHES
+    return searches and b"q=" in scope["query_string"]
 
 
 def _policies(left: dict[str, tuple[int, int]]) -> list[tuple[bytes, bytes]]:

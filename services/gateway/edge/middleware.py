@@ -14,14 +14,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.gateway.edge.busy import RefuseWhenBusy
 from services.gateway.edge.cached_overview import CachedOverview
-from services.gateway.edge.limits import Limits, token_of
+from services.gateway.edge.callers import token_of
+from services.gateway.edge.limits import Limits
 from services.gateway.settings import Settings
 from services.gateway.web.renewal import RenewSession
 from services.gateway.web.uploads import has_files
 from services.gateway.web.visit import MOST_FILES
 from services.uploads import is_upload, largest_body
-from shared.http.acts import CAME_FROM
 from shared.http.client_address import HEADER
 from shared.http.problems import OTHER_TYPE, problem
 from shared.http.service import MAX_BODY
@@ -38,7 +39,7 @@ AMBIGUOUS = PlainProblem("ambiguous", 400)
 
 _ONCE = {b"host", b"content-length", b"authorization", b"content-type"}
 """Headers that must not occur twice: the next server might use the other value."""
-_BETWEEN_SERVICES = {b"carrel-changes", HEADER.encode(), CAME_FROM.encode()}
+_BETWEEN_SERVICES = {b"carrel-changes", HEADER.encode()}
 """Headers that services send to each other; those of clients are dropped."""
 
 _SECURITY = {
@@ -48,6 +49,7 @@ _SECURITY = {
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
 }
 """Headers of every response, unless a route sets its own value."""
 
@@ -130,6 +132,7 @@ def protect(app: FastAPI, settings: Settings) -> None:
     app.user_middleware += [
         Middleware(RenewSession),
         Middleware(Limits, settings=settings),
+        Middleware(RefuseWhenBusy, settings=settings),
         Middleware(CachedOverview),
     ]
 

@@ -24,7 +24,6 @@ from services.gateway.edge.liveness import UNANSWERED, Liveness
 from services.gateway.views.own_writes import FOLLOWS, OwnWrites
 from services.registry import OWNERS, SERVICES
 from shared.auth import Verifier, token_of
-from shared.http.acts import CAME_FROM, came_from
 from shared.http.client_address import HEADER, client_header
 from shared.http.operations import AUDIT_TRAIL, JOBS
 from shared.http.problems import unavailable
@@ -176,11 +175,12 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
     headers = {name: request.headers[name] for name in names if name in request.headers}
     if "authorization" in headers and _session_has_ended(request):
         del headers["authorization"]  # the owner would accept the token until it expires
-    headers[CAME_FROM] = came_from(request.scope)
     if request.method != "GET":
         headers["carrel-changes"] = "1"
-    if request.client and settings.issuer.asks_for_pin(request.url.path):
-        headers[HEADER] = client_header(request.client.host, settings.service_secret)
+    if request.client:
+        asks_for_pin = settings.issuer.asks_for_pin(request.url.path)
+        host, secret = request.client.host, settings.service_secret
+        headers[HEADER] = client_header(host, secret, whole=asks_for_pin)
     return headers
 
 
@@ -214,5 +214,5 @@ def _unwrapped(
     kept = {name: headers[name] for name in _ANSWERED_HEADERS if name in headers}
     if status in (204, 304):
         kept.pop("content-type", None)
-    kept.setdefault("cache-control", "private, no-cache")
+    kept.setdefault("cache-control", "private, no-store")
     return Response(content, status, kept), changes

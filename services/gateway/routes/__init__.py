@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 
 from services.gateway.routes import account, calendars, family
+from services.gateway.routes.account import operations
 
-__all__ = ["router"]
+__all__ = ["operations", "router"]
 
 router = APIRouter()
 for subject in (calendars, family, account):  # account's last route matches every other path

@@ -23,6 +23,8 @@ from shared.http.problems import NotFound
 from shared.refusals import refuses
 
 router = APIRouter()
+operations = APIRouter()
+"""Its own routes on the port of operations."""
 
 ROWS = 50
 
@@ -356,7 +358,7 @@ async def get_personal_data(request: Request, caller: Patron, now: BusinessTime)
     return await personal_data.collect(request.app, caller.id, now)
 
 
-@router.get("/health/owners", include_in_schema=False)
+@operations.get("/health/owners")
 async def owners_health(request: Request) -> dict[str, dict[str, dict[str, bool]]]:
     """Return for each of the other services whether it answers."""
     live = request.app.state.liveness.report()

@@ -21,7 +21,7 @@ OVERVIEW = "/v1/me"
 """Path of the account overview."""
 MOST_BYTES = 64 * 2**20
 """Maximum size of all cached bodies of a process, in bytes."""
-PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+PRIVATE = {"Cache-Control": "private, no-store", "Vary": "Authorization"}
 """Headers of a response that is private to one patron."""
 
 

@@ -18,6 +18,8 @@ from shared.tracing import trace_headers
 READ_SECONDS = 1.3
 """Time limit of each read for a page. A page itself has 1.6 s, and makes its reads together."""
 
+OF_A_PAGE = "carrel.of_a_page"
+"""Entry in the scope of a request that a page makes."""
 _CARRIED = ("host", "carrel-time", "accept-language", "user-agent", "x-forwarded-for")
 
 
@@ -125,6 +127,7 @@ class Api:
         return {
             **{name: self._request.scope.get(name) for name in ("scheme", "client", "server")},
             "type": "http",
+            OF_A_PAGE: True,
             "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1",
             "method": method,

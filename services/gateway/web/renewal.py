@@ -16,7 +16,7 @@ from shared.owners import OwnerAway
 
 RENEW_SECONDS = 0.8
 """Time limit of accounts for a renewal: the page itself has to be answered too."""
-_NO_PAGES = ("/v1/", "/static/", "/health/", "/metrics", "/openapi.json")
+_NO_PAGES = ("/v1/", "/static/", "/health/", "/openapi.json")
 
 
 class RenewSession:

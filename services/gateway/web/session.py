@@ -224,7 +224,9 @@ def _full(request: Request, name: str) -> str:
 
 
 def _on_loopback(request: Request) -> bool:
-    return request.url.hostname in _LOOPBACK
+    # Behind a proxy nobody is on this machine, whatever host a request names.
+    behind_a_proxy = bool(request.app.state.settings.trusted_proxies)
+    return request.url.hostname in _LOOPBACK and not behind_a_proxy
 
 
 def _digest(secret: str, *parts: str) -> str:

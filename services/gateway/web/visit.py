@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
@@ -20,7 +20,7 @@ from services.gateway.web import files, session, words
 from services.gateway.web.api import Api, Reply
 from services.gateway.web.languages import LANGUAGES, Language, language_of
 from services.gateway.web.menus import OPEN_PAGES, PATRON_PAGES, pages_of
-from services.gateway.web.session import FlashMessage
+from services.gateway.web.session import FlashMessage, own_path
 from services.gateway.web.words import PROBLEMS
 from shared.auth import Caller, Forbidden, Unauthenticated, Verifier
 from shared.clock import library_day
@@ -180,9 +180,9 @@ class _Context:
 
     @property
     def languages(self) -> list[tuple[Language, str]]:
-        """Each language with this page's address in it."""
+        """Each language with this page's address in it; `//other.example` would be another site."""
         request = self._visit.request
-        path = request.url.path if request.method == "GET" else "/"
+        path = own_path(quote(request.url.path)) if request.method == "GET" else "/"
         query = {name: value for name, value in request.query_params.items() if name != "lang"}
         return [
             (language, f"{path}?{urlencode({**query, 'lang': code})}")

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
@@ -10,6 +11,7 @@ from services.gateway.app import create_app
 from services.gateway.settings import Settings
 from services.gateway.web import words
 from services.gateway.web.files import FILES, address
+from services.gateway.web.languages import LANGUAGES
 from shared.contracts import circulation
 from tests import samples
 from tests.gateway.web.browser import Browser, Page
@@ -69,6 +71,17 @@ async def test_static_files_are_cached_by_the_hash_in_their_address(lone_site: A
     assert (other.status, other.headers["Cache-Control"]) == (200, "no-cache")
     for path in ("/static/x/none.css", "/static/x/..%2Fvisit.py", "/static/x/%2e%2e/visit.py"):
         assert (await lone_site.get(path)).status == 404
+
+
+@pytest.mark.parametrize("path", ["//other.example/x", "/%2Fother.example", "/%5Cother.example"])
+async def test_no_link_of_an_unknown_address_leads_to_another_site(
+    lone_site: Api, path: str
+) -> None:
+    page = (await lone_site.get(path, headers={"Accept": "text/html"})).body.decode()
+    links = re.findall(r'href="([^"]*lang=[^"]*)"', page)
+    assert len(links) > len(LANGUAGES)  # there are feeds, too
+    hosts = {urlsplit(urljoin("https://here.example/a", link)).netloc for link in links}
+    assert hosts == {"here.example"}
 
 
 async def test_an_unknown_address_is_a_page_for_browsers_and_json_for_programs(

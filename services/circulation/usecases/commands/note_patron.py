@@ -1,26 +1,22 @@
-"""Record a patron as accounts has published them."""
+"""Record a patron as accounts knows them."""
+
+from dataclasses import dataclass
 
 from services.circulation import store
-from services.circulation.domain.patron import Patron, blocked_elsewhere
-from shared.contracts.accounts import PatronSnapshot
+from services.circulation.domain.patron import Patron
 from shared.unit_of_work import Work
 
 
-async def note_patron(work: Work, event: PatronSnapshot) -> None:
-    """Save the snapshot, unless a newer one is known.
+@dataclass(frozen=True)
+class NotePatron:
+    """Command to save a patron's data from accounts; of an `erased` one it is a tombstone."""
 
-    For an erased patron only a tombstone stays, and their reading history is deleted.
-    """
-    erased = event.status == "erased"
-    await store.patrons.note(
-        work,
-        Patron(
-            id=event.patron_id,
-            category="" if erased else event.category,
-            blocked=blocked_elsewhere(event.status, event.blocked_by),
-            version=event.version,
-            card_digest="" if erased else event.card_digest,
-        ),
-    )
-    if erased:
-        await store.history.purge_reader(work, event.patron_id)
+    patron: Patron
+    erased: bool
+
+
+async def note_patron(work: Work, command: NotePatron) -> None:
+    """Save the patron, unless a newer state is known; delete the history of an erased reader."""
+    await store.patrons.note(work, command.patron)
+    if command.erased:
+        await store.history.purge_reader(work, command.patron.id)

@@ -1,7 +1,4 @@
-"""Look-ups in accounts of patrons that circulation does not know yet.
-
-A patron who registered a moment ago may be known to accounts before the event arrives here.
-"""
+"""Look-ups of patrons and their cards in accounts. Events do not say which card a patron has."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,7 +9,10 @@ from shared.owners import Owners, path_to
 
 
 async def ask_for_card(owners: Owners, card_number: str, now: datetime) -> Patron | None:
-    """Ask accounts for the patron of a card; return None if there is none."""
+    """Ask accounts for the patron of a card; return None if there is none.
+
+    Accounts may know a patron who registered a moment ago before the event arrives here.
+    """
     answer = await owners.get("accounts", "/v1/patrons", now=now, params={"card": card_number})
     for found in (answer or {}).get("items", ()):
         return _patron(found)

@@ -1,0 +1,69 @@
+"""The server of a service listens on a second port for operators."""
+
+import asyncio
+import socket
+
+import aiohttp
+import uvicorn
+from fastapi import FastAPI
+
+from shared.server import Server
+from tests.support import until
+
+
+def apps() -> FastAPI:
+    """Return an app with another one for operators."""
+    app, operations = FastAPI(), FastAPI()
+
+    @app.get("/")
+    async def public() -> str:
+        return "public"
+
+    @operations.get("/details")
+    async def details() -> str:
+        return "details"
+
+    app.state.operations = operations
+    return app
+
+
+def bound() -> socket.socket:
+    """Return a socket that is bound to a free port."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
+async def test_details_are_on_the_port_of_operations_alone() -> None:
+    with bound() as api, bound() as free:
+        port = free.getsockname()[1]
+        free.close()
+        app = apps()
+        config = uvicorn.Config(app, host="127.0.0.1", log_config=None, access_log=False)
+        server = Server(app, config, operations_port=port)
+        serving = asyncio.create_task(server.serve(sockets=[api]))
+
+        async def listens() -> bool:
+            return len(getattr(server, "servers", ())) == 2
+
+        await until(listens)
+        async with aiohttp.ClientSession() as session:
+
+            async def status(port: int, path: str) -> int:
+                async with session.get(f"http://127.0.0.1:{port}{path}") as answer:
+                    return answer.status
+
+            public = api.getsockname()[1]
+            assert [await status(public, path) for path in ("/", "/details")] == [200, 404]
+            assert [await status(port, path) for path in ("/", "/details")] == [404, 200]
+        server.should_exit = True
+        await serving
+    assert not server.failed
+
+
+async def test_a_process_ends_if_its_port_of_operations_is_taken() -> None:
+    with bound() as api, bound() as taken:
+        app = apps()
+        config = uvicorn.Config(app, host="127.0.0.1", log_config=None, access_log=False)
+        server = Server(app, config, operations_port=taken.getsockname()[1])
+        async with asyncio.timeout(60):
+            await server.serve(sockets=[api])
+    assert server.failed
