@@ -183,6 +183,8 @@ async def test_the_pages_that_show_codes_once_pass_the_checks(
     await page.fill("#pin", PIN)
     await page.locator("main form button").click()
     key = (await page.locator("#key").inner_text()).replace(" ", "")
+    picture = page.locator(".qr-code svg")
+    assert await picture.get_attribute("viewBox")  # scaled as a whole, not cut off
     await looked_at(page, pictures, f"{language}-second-factor-key")
     await page.fill("#pin", PIN)
     await page.fill("#factor_code", pyotp.TOTP(key).now())

@@ -68,7 +68,8 @@ def _page(
 ) -> Response:
     refused = _editable(reply)
     uri = made.get("uri") if made else None
-    picture = segno.make(uri, micro=False).svg_inline(scale=5) if uri else ""
+    # Without a size it is as large as the page lets it be, and never cut off.
+    picture = segno.make(uri, micro=False).svg_inline(omitsize=True) if uri else ""
     return visit.page(
         "second-factor.html",
         status=refused.status if refused else 200,
