@@ -23,7 +23,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def processor_seconds(running: System) -> dict[str, float]:
     """Return the processor time that each process has taken, by name, in seconds."""
-    return {name: _seconds(pid) for name, pid in process_ids(running).items()}
+    return {name: seconds_of(pid) for name, pid in process_ids(running).items()}
 
 
 def process_ids(running: System) -> dict[str, int]:
@@ -32,7 +32,8 @@ def process_ids(running: System) -> dict[str, int]:
     return {child.name: child.pid for child in children if child.pid is not None}
 
 
-def _seconds(pid: int) -> float:
+def seconds_of(pid: int) -> float:
+    """Return the processor time that a process has taken, in seconds."""
     # The name, in brackets, may have spaces; user and system time are the 14th and 15th field.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS

@@ -1,11 +1,11 @@
 """The cost of secured servers: the same work on plain and on secured ones, in turns.
 
-    .venv/bin/python -m benchmarks.secured [--json] [--rounds 6] [--loans 20]
+    .venv/bin/python -m benchmarks.secured [--json] [--rounds 8] [--events 60]
 
-Two systems run at once, each with Apache Kafka and MongoDB of its own: one plain, one with TLS,
-client certificates, users and rights (tests/secured.py). A round lends copies one by one, shows the
-account after each, takes them back, and waits until all events are processed. The processor time is
-that of all processes of the system.
+Apache Kafka and MongoDB run twice: plain, and with TLS, client certificates, users and rights
+(tests/secured.py). For each event one transaction writes two documents, as a command does, then the
+event is sent to Kafka and read again. The processor time is that of both servers and of this
+process. No service runs: of a whole command, which does more, the servers' part is smaller.
 """
 
 import argparse
@@ -15,83 +15,115 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.at_rest import processor_seconds
-from ops.infrastructure.processes import System, system
-from tests.library import Library
-from tests.secured import secured_system
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from benchmarks.at_rest import seconds_of
+from ops.broker.access import OPERATOR
+from ops.infrastructure.child import Child
+from ops.infrastructure.embedded import embedded
+from services.settings import Settings
+from shared.bus.connection import client_arguments
+from shared.bus.topics import ensure_topics
+from shared.mongo import Client, connect
+from tests.secured import secured
+
+TOPIC = "activity.published"
+BODY = b"x" * 600
 
 
 @dataclass
 class Side:
-    """One of the two systems, and the times of its rounds."""
+    """The clients of one pair of servers, and the times of its rounds in milliseconds an event."""
 
-    library: Library
-    branch: str = ""
-    card: str = ""
-    seconds: list[float] = field(default_factory=list)
+    servers: Sequence[Child]
+    client: Client
+    producer: AIOKafkaProducer
+    consumer: AIOKafkaConsumer
+    elapsed: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
 
-    async def prepare(self) -> None:
-        """Register a patron."""
-        self.branch = await self.library.branch()
-        await self.library.flow.settle(within=300)
-        self.card = await self.library.patron(self.branch)
-
-    async def play(self, loans: int) -> None:
+    async def play(self, events: int) -> None:
         """Play one round and note its times."""
-        copies = await self.library.copies(self.branch, loans)
-        await self.library.flow.settle(within=300)
-        used, started = sum(processor_seconds(self.library.system).values()), time.monotonic()
-        for copy in copies:
-            await self.library.lend(self.card, [copy], self.branch)
-            await self.library.get("/v1/me", by=self.card)
-            await self.library.take_back([copy], self.branch)
-        self.seconds.append(time.monotonic() - started)
-        await self.library.flow.settle(within=300)
-        self.processor.append(sum(processor_seconds(self.library.system).values()) - used)
+        used, started = self._processor(), time.monotonic()
+        database = self.client["carrel_events"]
+        for number in range(events):
+            async with await self.client.start_session() as session, session.start_transaction():
+                await database["probe"].insert_one({"number": number}, session=session)
+                await database["probe_outbox"].insert_one({"body": BODY}, session=session)
+            await self.producer.send_and_wait(TOPIC, BODY, key=b"one")
+            await self.consumer.getone()
+        self.elapsed.append(1000 * (time.monotonic() - started) / events)
+        self.processor.append(1000 * (self._processor() - used) / events)
+
+    def _processor(self) -> float:
+        servers = [child.pid for child in self.servers if child.pid is not None]
+        return time.process_time() + sum(map(seconds_of, servers))
 
 
-async def measure(plain: System, protected: System, rounds: int, loans: int) -> dict[str, float]:
+@asynccontextmanager
+async def opened(settings: Settings, servers: Sequence[Child]) -> AsyncIterator[Side]:
+    """Yield the clients of a pair of servers."""
+    await ensure_topics(settings, ["events"], {TOPIC})
+    connection = client_arguments(settings)
+    client = connect(settings.mongo_url, timeout_ms=20_000)
+    async with (
+        AIOKafkaProducer(**connection, acks="all", enable_idempotence=True) as producer,
+        AIOKafkaConsumer(TOPIC, **connection, auto_offset_reset="earliest") as consumer,
+    ):
+        yield Side(servers, client, producer, consumer)
+    client.close()
+
+
+async def measure(plain: Side, protected: Side, rounds: int, events: int) -> dict[str, float]:
     """Play the rounds in turns; return the medians of each side, and their ratios."""
-    async with Library(plain) as one, Library(protected) as other:
-        sides = [Side(one), Side(other)]
-        for side in sides:
-            await side.prepare()
-            await side.play(loans)  # the first round warms up
-            side.seconds.clear()
-            side.processor.clear()
-        for number in range(rounds):
-            for side in sides if number % 2 else reversed(sides):
-                await side.play(loans)
-    before, after = sides
+    sides = (plain, protected)
+    for side in sides:
+        await side.play(2 * events)  # the first round warms up
+        side.elapsed.clear()
+        side.processor.clear()
+    for number in range(rounds):
+        for side in sides if number % 2 else sides[::-1]:
+            await side.play(events)
     found = {
-        "plain_ms": 1000 * statistics.median(before.seconds) / loans,
-        "secured_ms": 1000 * statistics.median(after.seconds) / loans,
-        "plain_processor_ms": 1000 * statistics.median(before.processor) / loans,
-        "secured_processor_ms": 1000 * statistics.median(after.processor) / loans,
+        "plain_ms": statistics.median(plain.elapsed),
+        "secured_ms": statistics.median(protected.elapsed),
+        "plain_processor_ms": statistics.median(plain.processor),
+        "secured_processor_ms": statistics.median(protected.processor),
     }
     found["ratio"] = found["secured_ms"] / found["plain_ms"]
     found["processor_ratio"] = found["secured_processor_ms"] / found["plain_processor_ms"]
     return {name: round(value, 2) for name, value in found.items()}
 
 
+async def run(folder: Path, rounds: int, events: int) -> dict[str, float]:
+    """Start both pairs of servers and measure."""
+    with (
+        embedded(folder / "plain", mongo_port=None, kafka_port=None, broker="apache") as plain,
+        secured(folder / "secured") as protected,
+    ):
+        usual = Settings(mongo_url=plain.mongo_url, kafka=plain.kafka, partitions=3)
+        operator = Settings.from_environment(protected.environment[OPERATOR])
+        async with (
+            opened(usual, plain.children) as one,
+            opened(operator, protected.infrastructure.children) as other,
+        ):
+            return await measure(one, other, rounds, events)
+
+
 def main() -> None:
-    """Start both systems, measure and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--loans", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--events", type=int, default=60)
     arguments = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as one,
-        tempfile.TemporaryDirectory() as other,
-        system(Path(one), simulation=True, usual_ports=False, broker="apache") as plain,
-        secured_system(Path(other), simulation=True, usual_ports=False) as protected,
-    ):
-        found = asyncio.run(measure(plain, protected, arguments.rounds, arguments.loans))
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(run(Path(folder), arguments.rounds, arguments.events))
     if arguments.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
