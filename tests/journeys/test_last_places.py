@@ -109,7 +109,7 @@ async def test_one_of_fifty_callers_gets_the_last_free_place_of_a_study_room(
 async def _call(
     owner: Client, path: str, body: dict[str, Any], library: Library, *, by: str = ""
 ) -> Answer:
-    token = library.tokens[by] if by else None
+    token = await library.engage(by) if by else None
     return await owner.insist("POST", path, body, as_=token, at=library.now)
 
 

@@ -33,7 +33,7 @@ from services.gateway import docs
 from services.registry import NAMES
 from services.settings import Settings
 from shared.audit_trail import RECORDED_ROLES
-from tests.library import PIN, Library
+from tests.library import PIN, ROLES, Library
 from tests.security.conftest import UNLIMITED, operations
 from tests.systems import started_system
 
@@ -126,7 +126,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 async def tokens(library: Library) -> dict[str, str]:
     """A token for each role; "" is a caller without one."""
     card = await library.patron(await library.branch())
-    found = {role: library.tokens[role] for role in ("staff", "station", "tracer", "admin", "ops")}
+    found = {role: await library.engage(role) for role in (*ROLES, "ops")}
     return {**found, "patron": library.tokens[card], "": ""}
 
 

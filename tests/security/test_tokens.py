@@ -147,7 +147,7 @@ async def test_a_signed_token_with_wrong_claims_is_rejected(
 
 async def test_a_token_grants_only_its_own_role(library: Library) -> None:
     for role in ("staff", "station", "ops"):
-        library.tokens["forged"] = library.tokens[role]
+        library.tokens["forged"] = await library.engage(role)
         assert await refused(library, library.tokens[role]) == (403, "forbidden")
 
 
