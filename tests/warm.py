@@ -12,8 +12,8 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
+from unittest.mock import patch
 
-import pytest
 from fastapi import FastAPI
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import IndexModel, MongoClient
@@ -135,10 +135,11 @@ def kept(url: str, prefix: str) -> Iterator[None]:
             await ensure_indexes(database, indexes)
             created.add(key)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AsyncIOMotorClient, "__delegate_class__", staticmethod(client))
-        patch.setattr(services_mongo, "ensure_indexes", ensure)
-        patch.setattr(services_app, "ensure_indexes", ensure)
+    with (
+        patch.object(AsyncIOMotorClient, "__delegate_class__", staticmethod(client)),
+        patch.object(services_mongo, "ensure_indexes", ensure),
+        patch.object(services_app, "ensure_indexes", ensure),
+    ):
         yield
     for one in clients.values():
         MongoClient.close(one)

@@ -41,6 +41,7 @@ INSIDE = (
     "tests/library.py",
     "tests/recorded.py",
     "tests/support.py",
+    "tests/warm.py",
     "tests/ops/compose_inside.py",
 )
 """Files that are copied into a container: compose_inside.py, and what it imports of the tests."""

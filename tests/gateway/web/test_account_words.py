@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 
 from services.gateway.app import create_app
+from services.gateway.settings import Settings as GatewaySettings
 from services.gateway.web import session
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import SESSION, FlashMessage
@@ -83,7 +84,9 @@ async def test_my_info_shows_the_last_day_of_a_current_exhibition(
 
 def remembered(messages: list[FlashMessage]) -> tuple[list[FlashMessage], int]:
     """Return the messages that the next page shows, and the size of their cookie."""
-    scope = {"type": "http", "scheme": "http", "server": ("127.0.0.1", 80), "path": "/"}
+    app = FastAPI()
+    app.state.settings = GatewaySettings()
+    scope = {"type": "http", "scheme": "http", "server": ("127.0.0.1", 80), "path": "/", "app": app}
     response = Response()
     session.show_next(Request({**scope, "headers": []}), response, "secret", messages)
     kept = response.headers["set-cookie"].partition(";")[0]
