@@ -213,7 +213,7 @@ async def test_a_service_with_the_user_of_another_consumes_nothing_and_says_why(
 
 async def says(session: aiohttp.ClientSession, running: System, text: str) -> bool:
     """Return whether the health of events says this of its consumer."""
-    async with session.get(f"{running.url('events')}/health/ready") as answer:
+    async with session.get(f"{running.operations_url('events')}/health/ready") as answer:
         return text in str((await answer.json())["checks"]["consumer"])
 
 
