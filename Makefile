@@ -30,10 +30,11 @@ up: .venv/project.stamp
 test: .venv/project.stamp
 	@CARREL_SUITE=test $(PY) -m pytest tests
 
-# Tests marked embedded are in make test. CARREL_TEST_KAFKA=apache-secured make test-kafka: the journeys on secured servers.
+# Tests marked embedded are in make test. The longest test is in the journeys, so these begin.
+# CARREL_TEST_KAFKA=apache-secured make test-kafka: the journeys on secured servers.
 test-kafka: .venv/project.stamp
 	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest -m "not embedded" \
-		tests/ops/test_apache.py tests/shared/test_bus.py tests/journeys
+		tests/journeys tests/shared/test_bus.py tests/ops/test_apache.py
 
 # Tests on the embedded broker are in make test; their rows of the table are kept from there.
 # Which seeds of kills are played: make test-faults SEEDS=1-40
