@@ -1,11 +1,13 @@
 """Two replicas of accounts on one real database, and the circulation that they ask."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from services.accounts.app import create_app
+from services.accounts.routes import sessions
 from services.accounts.settings import Settings
 from services.circulation.app import create_app as create_circulation
 from shared.auth import Verifier
@@ -20,6 +22,23 @@ from tests.support import (
     test_keys,
 )
 from tests.warm import settings_of
+
+
+class Clock:
+    """The wall clock of log-ins, which a test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(sessions, "wall_clock", clock)
+    return clock
 
 
 @pytest.fixture

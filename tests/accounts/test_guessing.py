@@ -8,31 +8,14 @@ import pytest
 from argon2 import PasswordHasher
 
 from services.accounts.domain.lockout import MOST_OF_CARD, MOST_OF_SPRAYED_CARD
-from services.accounts.routes import sessions
 from services.accounts.settings import Settings
 from services.accounts.usecases import check_pin
 from shared.http.client_address import HEADER, client_header
+from tests.accounts.conftest import Clock
 from tests.accounts.people import STAFF, registered
 from tests.support import Answer, Api
 
 PIN = "27-18-28"
-
-
-class Clock:
-    """The wall clock of log-ins, which a test moves."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(sessions, "wall_clock", clock)
-    return clock
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pyotp
@@ -11,35 +11,18 @@ import structlog
 from structlog.testing import LogCapture
 
 from services.accounts.app import create_app
-from services.accounts.routes import sessions
 from services.accounts.settings import Settings
 from services.accounts.usecases import app_codes
 from shared.clock import wall_clock
 from shared.http import middleware, problems
 from shared.http.client_address import HEADER, client_header
+from tests.accounts.conftest import Clock
 from tests.accounts.people import ADMIN, events, registered
 from tests.support import OPS, Api, served
 
 PIN = "27-18-28"
 OLD, NEW = "the first secret of the tests", "the second secret of the tests"
 WHO = {"card_number": "S-1", "pin": PIN}
-
-
-class Clock:
-    """The wall clock of log-ins, which a test moves."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(sessions, "wall_clock", clock)
-    return clock
 
 
 def sealing(settings: Settings, secrets: str) -> Settings:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -58,6 +59,19 @@ def test_an_unknown_setting_of_kafka_or_mongodb_is_an_error_that_names_the_neare
         load(Settings)
     assert f"{unknown}: there is no such setting; the nearest is {nearest}" in str(stopped.value)
     assert PASSWORD not in str(stopped.value)
+
+
+def test_secrets_of_kafka_and_mongodb_may_be_in_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    url = "mongodb://events:hidden@127.0.0.1/"
+    for name, secret in (("CARREL_MONGO_URL", url), ("CARREL_KAFKA_PASSWORD", PASSWORD)):
+        (tmp_path / name).write_text(f"{secret}\n")
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+    monkeypatch.setenv("CARREL_KAFKA_SECURITY", "scram")
+    monkeypatch.setenv("CARREL_KAFKA_USERNAME", "events")
+    found = load(Settings)
+    assert (found.mongo_url, found.kafka_password.get_secret_value()) == (url, PASSWORD)
 
 
 PASSWORD = "a:hidden/text@elsewhere"
