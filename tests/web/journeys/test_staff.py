@@ -198,6 +198,7 @@ async def test_an_administrator_helps_somebody_who_has_lost_the_phone(
     await set_up(reader, card)
     await reader.follow("Log in", within="main")
     await reader.log_in(administrator)
+    await expect(page.locator("h1")).to_have_text(reader.say("Staff accounts"))
     accounts = await story.library.get("/v1/staff?limit=200", by="admin")
     [account] = [one["id"] for one in accounts["items"] if one["card_number"] == card.upper()]
     await page.goto(f"/desk/staff/{account}")
