@@ -14,7 +14,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from shared.clock import wall_clock
 from shared.contracts import Event
 from shared.ids import new_id
-from shared.mongo import ClientSession, Database, Document, Indexes
+from shared.mongo import Database, Document, Indexes
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -85,15 +85,18 @@ class EntryQuery:
     limit: int = 50
 
 
-async def record(
-    database: Database, act: Act, more: Iterable[str] = (), session: ClientSession | None = None
-) -> None:
-    """Store the entry of an act, which is also about the objects in `more`.
+async def record(database: Database, act: Act, more: Iterable[str] = ()) -> None:
+    """Store the entry of an act that has no transaction; see `entry_for`."""
+    await database[TRAIL].insert_one(entry_for(act, more))
 
-    The caller marks the act as recorded once it is certain, which in a transaction is later.
+
+def entry_for(act: Act, more: Iterable[str] = ()) -> Document:
+    """Return the document of an act's entry, which is also about the objects in `more`.
+
+    The caller stores it, and marks the act as recorded once that is certain.
     """
     objects = dict.fromkeys(one for one in (*act.objects, *more) if one)
-    entry: Document = {
+    return {
         "_id": act.id,
         "at": wall_clock(),
         "by": act.by,
@@ -104,7 +107,6 @@ async def record(
         "correlation_id": act.correlation_id,
         "pending": True,
     }
-    await database[TRAIL].insert_one(entry, session=session)
 
 
 def named_by(events: Sequence[Event]) -> list[str]:

@@ -9,7 +9,7 @@ from bson import Binary
 from pydantic import TypeAdapter
 
 from shared.contracts import Event, published
-from shared.mongo import ClientSession, Database
+from shared.mongo import BlockingDatabase, BlockingSession
 
 R = TypeVar("R")
 
@@ -62,11 +62,11 @@ class StoredResponse:
         ]
 
 
-async def find_response(
-    database: Database, key: IdempotencyKey, session: ClientSession
+def find_response(
+    database: BlockingDatabase, key: IdempotencyKey, session: BlockingSession
 ) -> StoredResponse | None:
     """Return the stored response of a repeated request, None for a new one. Raises KeyReused."""
-    found = await database.answers.find_one({"_id": key.key}, session=session)
+    found = database["answers"].find_one({"_id": key.key}, session=session)
     if found is None:
         return None
     if found["fingerprint"] != key.fingerprint:
@@ -74,8 +74,11 @@ async def find_response(
     return StoredResponse(found["result"], found["events"])
 
 
-async def keep_response(
-    database: Database, key: IdempotencyKey, response: StoredResponse, session: ClientSession
+def keep_response(
+    database: BlockingDatabase,
+    key: IdempotencyKey,
+    response: StoredResponse,
+    session: BlockingSession,
 ) -> None:
     """Store a response in the transaction of its change."""
     stored = {
@@ -84,7 +87,7 @@ async def keep_response(
         "events": list(response.raw_events),
     }
     # Timed by the database's clock, which also ends its time: our clock may be wrong.
-    await database.answers.update_one(
+    database["answers"].update_one(
         {"_id": key.key},
         {"$setOnInsert": stored, "$currentDate": {"at": True}},
         upsert=True,

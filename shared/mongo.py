@@ -19,6 +19,9 @@ from motor.motor_asyncio import (
 )
 from pydantic import BaseModel, TypeAdapter
 from pymongo import IndexModel
+from pymongo.client_session import ClientSession as _Session
+from pymongo.collection import Collection as _Collection
+from pymongo.database import Database as _Database
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
@@ -93,6 +96,29 @@ def connect(url: str, *, timeout_ms: int = 800) -> Client:
         maxPoolSize=64,
         appname="carrel",
     )
+
+
+BlockingSession = _Session
+BlockingCollection = _Collection[Document]
+
+
+class BlockingDatabase(dict[str, BlockingCollection]):
+    """The collections of a database by name; each call blocks its thread until it is answered.
+
+    It shares the connections of the client that the event loop uses.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = cast(_Database[Document], database.delegate)
+
+    def __missing__(self, name: str) -> BlockingCollection:
+        self[name] = found = self._database[name]
+        return found
+
+    def start_session(self) -> BlockingSession:
+        """Return a new session, to be ended by its context manager."""
+        return self._database.client.start_session()
 
 
 MAJORITY = WriteConcern(w="majority", j=True)

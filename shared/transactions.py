@@ -1,11 +1,14 @@
 """Transactions on MongoDB: their commit, and what a failed write means."""
 
-import asyncio
 import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar, cast
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from shared.mongo import ClientSession
+from shared.mongo import BlockingSession
+
+V = TypeVar("V")
 
 DUPLICATE_KEY = 11000
 """MongoDB's error code for an id or a unique value that is taken."""
@@ -24,14 +27,27 @@ def is_conflict(error: PyMongoError) -> bool:
     return getattr(error, "code", None) == 112  # WriteConflict
 
 
-async def commit(session: ClientSession, deadline: float) -> None:
+def commit(session: BlockingSession, deadline: float) -> None:
     """Commit, and repeat while the outcome is unknown: a commit may be repeated safely."""
     while True:
         try:
-            await session.commit_transaction()
+            session.commit_transaction()
             return
         except PyMongoError as error:
             unknown = error.has_error_label("UnknownTransactionCommitResult")
             if not unknown or time.monotonic() > deadline:
                 raise
-        await asyncio.sleep(0.02)
+        time.sleep(0.02)
+
+
+def finished(use_case: Coroutine[Any, Any, V]) -> V:
+    """Run a coroutine to its end in this thread; return its result.
+
+    Raises RuntimeError if it waits for the event loop, which does not run in this thread.
+    """
+    try:
+        use_case.send(None)
+    except StopIteration as end:
+        return cast(V, end.value)
+    use_case.close()
+    raise RuntimeError("a use case awaits only the calls of its transaction")

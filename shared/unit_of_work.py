@@ -4,25 +4,29 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from shared.audit_trail import named_by, record
+from shared.audit_trail import TRAIL, entry_for, named_by
 from shared.clock import wall_clock
 from shared.contracts import Event
 from shared.failpoint import failpoint
 from shared.idempotency import IdempotencyKey, StoredResponse, find_response, keep_response
-from shared.mongo import MAJORITY, SNAPSHOT, Database
+from shared.mongo import MAJORITY, SNAPSHOT, BlockingDatabase, Database
 from shared.outbox import outbox_rows
 from shared.owners import Owners
 from shared.settings import Settings
 from shared.tracing import span
-from shared.transactions import commit, is_conflict, is_duplicate
+from shared.transactions import commit, finished, is_conflict, is_duplicate
 from shared.work import Origin, Stale, Work
 
 __all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "Work"]
@@ -31,15 +35,26 @@ C = TypeVar("C")
 R = TypeVar("R")
 S = TypeVar("S")
 
-UseCase = Callable[[Work, C], Awaitable[R]]
+UseCase = Callable[[Work, C], Coroutine[Any, Any, R]]
+
+AT_ONCE = 32
+"""Transactions of a process that run at once; others wait for their turn."""
 
 
 class Busy(Exception):
     """The transaction could not be completed in the allowed time. Nothing was changed."""
 
 
+class _GivenUp(Exception):
+    """Nobody waits for this transaction any more, so it does not commit."""
+
+
 class UnitOfWork:
-    """Runs use cases, each in one transaction on the database of its service."""
+    """Runs use cases, each in one transaction on the database of its service.
+
+    A transaction runs in a thread of its own from its start to its commit, so that its round trips
+    are not handed over between threads one by one (docs/decisions/200).
+    """
 
     def __init__(
         self, database: Database, service: str, settings: Settings, owners: Owners
@@ -48,6 +63,9 @@ class UnitOfWork:
         self.service = service
         self.settings = settings
         self.owners = owners
+        self._store = BlockingDatabase(database)
+        self._threads = ThreadPoolExecutor(AT_ONCE, "transaction")
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def run(
         self,
@@ -68,107 +86,134 @@ class UnitOfWork:
         driver's error if the database is away.
         """
         deadline = time.monotonic() + within
+
+        def attempt(waited_for: Callable[[], bool]) -> tuple[R | None, list[Event]]:
+            return self._attempt(
+                use_case,
+                command,
+                origin,
+                idempotency_key=idempotency_key,
+                inbox=inbox,
+                deadline=deadline,
+                waited_for=waited_for,
+            )
+
         # The timeout covers all the driver's calls together.
         with span(use_case.__name__), pymongo.timeout(within):
-            return await self._until_committed(
-                lambda: self._attempt(
-                    use_case, command, origin, idempotency_key, inbox, deadline=deadline
-                ),
-                deadline,
-            )
+            return await self._until_committed(use_case.__name__, attempt, deadline)
 
     async def try_out(
         self, use_case: UseCase[C, R], command: C, origin: Origin, *, within: float = 10.0
     ) -> tuple[R, list[Event]]:
         """Return the result and events of `run` from a transaction that is rolled back."""
 
-        async def attempt_once() -> tuple[R, list[Event]]:
-            async with await self.database.client.start_session() as session:
+        def attempt(_waited_for: Callable[[], bool]) -> tuple[R, list[Event]]:
+            with self._store.start_session() as session:
                 session.start_transaction(read_concern=SNAPSHOT)
                 try:
-                    work = Work(self.database, session, origin)
-                    return await use_case(work, command), work.recorded
+                    work = Work(self._store, session, origin)
+                    return finished(use_case(work, command)), work.recorded
                 finally:
                     with contextlib.suppress(PyMongoError):
-                        await session.abort_transaction()
+                        session.abort_transaction()
 
         with pymongo.timeout(within):
-            return await self._until_committed(attempt_once, time.monotonic() + within)
+            deadline = time.monotonic() + within
+            return await self._until_committed(use_case.__name__, attempt, deadline)
 
     async def _until_committed(
-        self, attempt_once: Callable[[], Awaitable[tuple[S, list[Event]]]], deadline: float
-    ) -> tuple[S, list[Event]]:
-        attempt = duplicates = 0
-        while True:
-            try:
-                return await attempt_once()
-            except (DuplicateKeyError, BulkWriteError) as error:
-                if not is_duplicate(error):
-                    raise
-                # Another transaction took the id or the unique value first. The retried use case
-                # finds it and refuses; a use case that does not look for it is our own error.
-                duplicates += 1
-                if duplicates > 3:
-                    raise
-            except Stale:
-                pass
-            except PyMongoError as error:
-                if not error.has_error_label("TransientTransactionError"):
-                    raise
-                if time.monotonic() > deadline:
-                    if is_conflict(error):
-                        raise Busy from error
-                    raise
-            attempt += 1
-            if time.monotonic() > deadline:
-                raise Busy("other writers got in the way for too long")
-            await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.1)))  # noqa: S311
+        self, name: str, attempt: Callable[[Callable[[], bool]], S], deadline: float
+    ) -> S:
+        """Attempt a transaction until it commits.
 
-    async def _attempt(
+        After a conflict it is retried together with no other that had one: they would conflict
+        again.
+        """
+        tries = duplicates = 0
+        async with contextlib.AsyncExitStack() as turn:
+            while True:
+                try:
+                    return await self._in_thread(attempt)
+                except (DuplicateKeyError, BulkWriteError) as error:
+                    if not is_duplicate(error):
+                        raise
+                    # Another transaction took the id or the unique value first. The retried use
+                    # case finds it and refuses; a use case that does not look for it is our own
+                    # error.
+                    duplicates += 1
+                    if duplicates > 3:
+                        raise
+                except Stale:
+                    pass
+                except PyMongoError as error:
+                    if not error.has_error_label("TransientTransactionError"):
+                        raise
+                    if time.monotonic() > deadline:
+                        if is_conflict(error):
+                            raise Busy from error
+                        raise
+                tries += 1
+                if tries == 1:
+                    await turn.enter_async_context(self._turns[name])
+                if time.monotonic() > deadline:
+                    raise Busy("other writers got in the way for too long")
+                await asyncio.sleep(random.uniform(0, min(0.002 * 2**tries, 0.1)))  # noqa: S311
+
+    async def _in_thread(self, attempt: Callable[[Callable[[], bool]], S]) -> S:
+        """Make an attempt in a thread. It commits nothing after this call was cancelled."""
+        waited_for = True
+        loop = asyncio.get_running_loop()
+        call = partial(copy_context().run, attempt, lambda: waited_for)
+        try:
+            return await loop.run_in_executor(self._threads, call)
+        finally:
+            waited_for = False
+
+    def _attempt(
         self,
         use_case: UseCase[C, R],
         command: C,
         origin: Origin,
+        *,
         idempotency_key: IdempotencyKey | None,
         inbox: str | None,
-        *,
         deadline: float,
+        waited_for: Callable[[], bool],
     ) -> tuple[R | None, list[Event]]:
-        async with await self.database.client.start_session() as session:
+        store = self._store
+        with store.start_session() as session:
             session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
             try:
-                work = Work(self.database, session, origin)
-                if idempotency_key and (
-                    stored := await find_response(self.database, idempotency_key, session)
-                ):
-                    await session.abort_transaction()
+                work = Work(store, session, origin)
+                if idempotency_key and (stored := find_response(store, idempotency_key, session)):
+                    session.abort_transaction()
                     return stored.result(use_case), stored.events
-                if inbox and await self.database.inbox.find_one({"_id": inbox}, session=session):
-                    await session.abort_transaction()
+                if inbox and store["inbox"].find_one({"_id": inbox}, session=session):
+                    session.abort_transaction()
                     return None, []
-                result = await use_case(work, command)
+                result = finished(use_case(work, command))
                 if inbox:
-                    await self.database.inbox.insert_one(
-                        {"_id": inbox, "at": wall_clock()}, session=session
-                    )
+                    store["inbox"].insert_one({"_id": inbox, "at": wall_clock()}, session=session)
                 if idempotency_key:
                     response = StoredResponse.of(use_case, result, work.recorded)
-                    await keep_response(self.database, idempotency_key, response, session)
+                    keep_response(store, idempotency_key, response, session)
                 if origin.act and not origin.act.recorded:
                     named = (*work.objects, *named_by(work.recorded))
-                    await record(self.database, origin.act, named, session)
+                    store[TRAIL].insert_one(entry_for(origin.act, named), session=session)
                 # Last, so that an aggregate's lock is held before its event gets its place in the
                 # order.
                 if work.recorded:
                     ids = (origin.correlation_id, origin.causation_id)
                     rows = outbox_rows(work.recorded, self.service, origin.now, *ids)
-                    await self.database.outbox.insert_many(rows, session=session)
+                    store["outbox"].insert_many(rows, session=session)
+                if not waited_for():
+                    raise _GivenUp
             except BaseException:
                 with contextlib.suppress(PyMongoError):
-                    await session.abort_transaction()
+                    session.abort_transaction()
                 raise
             failpoint("work.before-commit")
-            await commit(session, deadline)
+            commit(session, deadline)
             if origin.act:
                 origin.act.recorded = True
             failpoint("work.after-commit")

@@ -1,16 +1,22 @@
 """The work of one transaction: what a use case reads, writes and records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pymongo import ReplaceOne
+from pymongo import ReplaceOne, UpdateOne
 
 from shared.audit_trail import Act
 from shared.contracts import Event
 from shared.ids import new_id
-from shared.mongo import ClientSession, Database, Document, from_document, to_document
+from shared.mongo import (
+    BlockingDatabase,
+    BlockingSession,
+    Document,
+    from_document,
+    to_document,
+)
 
 V = TypeVar("V")
 
@@ -64,11 +70,16 @@ class Read:
 class Work:
     """The tools of a use case: the reads and writes of one transaction, and its events.
 
+    A use case runs in a thread of its own, where these calls block until they are answered
+    (docs/decisions/200). It awaits nothing else.
+
     Values are frozen dataclasses with an `id`. Those that `save` replaces also have a `version`,
     which each change raises by one.
     """
 
-    def __init__(self, database: Database, session: ClientSession, origin: Origin) -> None:
+    def __init__(
+        self, database: BlockingDatabase, session: BlockingSession, origin: Origin
+    ) -> None:
         self._database = database
         self._session = session
         self.origin = origin
@@ -90,7 +101,7 @@ class Work:
 
     async def find(self, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
         """Return the first value that matches, or None."""
-        document = await self._database[collection].find_one(query, session=self._session)
+        document = self._database[collection].find_one(query, session=self._session)
         return None if document is None else from_document(kind, document)
 
     async def all(
@@ -109,7 +120,7 @@ class Work:
             cursor = cursor.sort(list(sort))
         if hint:
             cursor = cursor.hint(hint)
-        return [from_document(kind, document) async for document in cursor]
+        return [from_document(kind, document) for document in cursor]
 
     async def read(
         self, collection: str, query: Mapping[str, Any], **reads: Read
@@ -124,18 +135,16 @@ class Work:
             *(read.stage(name) for name, read in reads.items()),
         ]
         cursor = self._database[collection].aggregate(pipeline, session=self._session)
-        return next(iter(await cursor.to_list(1)), None)
+        return next(iter(cursor), None)
 
     async def distinct(self, collection: str, field: str, query: Mapping[str, Any]) -> list[Any]:
         """Return the different values of a field in the documents that match."""
-        found: list[Any] = await self._database[collection].distinct(
-            field, query, session=self._session
-        )
+        found: list[Any] = self._database[collection].distinct(field, query, session=self._session)
         return found
 
     async def count(self, collection: str, query: Mapping[str, Any]) -> int:
         """Return the number of documents that match."""
-        return await self._database[collection].count_documents(query, session=self._session)
+        return self._database[collection].count_documents(query, session=self._session)
 
     async def add(self, collection: str, *values: Any) -> None:
         """Insert values in one round trip.
@@ -144,7 +153,7 @@ class Work:
         """
         if values:
             documents = [to_document(value) for value in values]
-            await self._database[collection].insert_many(documents, session=self._session)
+            self._database[collection].insert_many(documents, session=self._session)
 
     async def save(self, collection: str, *values: Any) -> None:
         """Replace the previous version of each value, in the given order, in one round trip.
@@ -157,22 +166,22 @@ class Work:
             for document in documents
         ]
         if writes:
-            result = await self._database[collection].bulk_write(writes, session=self._session)
+            result = self._database[collection].bulk_write(writes, session=self._session)
             if result.matched_count < len(writes):
                 raise Stale(f"one of {len(writes)} {collection} is no longer at its version")
 
     async def save_if_newer(self, collection: str, value: Any) -> bool:
         """Store `value` unless this or a newer version is there; return whether it was stored."""
         document = to_document(value)
-        stored = await self._database[collection].find_one(
+        stored = self._database[collection].find_one(
             {"_id": document["_id"]}, {"version": 1}, session=self._session
         )
         if stored is None:
-            await self._database[collection].insert_one(document, session=self._session)
+            self._database[collection].insert_one(document, session=self._session)
             return True
         if stored["version"] >= document["version"]:
             return False
-        await self._database[collection].replace_one(
+        self._database[collection].replace_one(
             {"_id": document["_id"], "version": stored["version"]}, document, session=self._session
         )
         return True
@@ -186,12 +195,20 @@ class Work:
         upsert: bool = False,
     ) -> int:
         """Update one document that matches `query`; return how many were changed or inserted."""
-        result = await self._database[collection].update_one(
+        result = self._database[collection].update_one(
             query, change, upsert=upsert, session=self._session
         )
         return int(result.matched_count) + int(result.upserted_id is not None)
 
+    async def update_each(
+        self, collection: str, ids: Collection[str], change: Mapping[str, Any]
+    ) -> None:
+        """Update the documents of these ids, or insert them, in one round trip."""
+        writes = [UpdateOne({"_id": id_}, change, upsert=True) for id_ in sorted(ids)]
+        if writes:
+            self._database[collection].bulk_write(writes, session=self._session)
+
     async def delete(self, collection: str, query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return the number deleted."""
-        result = await self._database[collection].delete_many(query, session=self._session)
+        result = self._database[collection].delete_many(query, session=self._session)
         return int(result.deleted_count)

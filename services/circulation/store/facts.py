@@ -82,6 +82,8 @@ class ReturnFacts:
     """Calendars of the branches that lent the copies, by code."""
     borrowers: Mapping[str, Borrower]
     """Counts of the patrons who have the copies, by patron id."""
+    awaited: frozenset[str]
+    """Titles of the copies for which a hold waits."""
     suspensions: Sequence[FineSuspension]
 
 
@@ -94,6 +96,7 @@ async def of_return(work: Work, branch_code: str, barcodes: Collection[str]) -> 
         loans=Read("loans", loans.OPEN, by=("copies._id", "copy_id")),
         calendars=Read("calendars", by=("loans.branch_code", "_id")),
         borrowers=Read("borrowers", by=("loans.patron_id", "_id")),
+        waiting=Read("holds", holds.WAITING, by=("copies.title_id", "title_id")),
         suspensions=Read("suspensions"),
     )
     if found is None:
@@ -105,6 +108,7 @@ async def of_return(work: Work, branch_code: str, barcodes: Collection[str]) -> 
         loans={loan.copy_id: loan for loan in open_loans},
         calendars=_by_id(BranchCalendar, found["calendars"]),
         borrowers=counts | _by_id(Borrower, found["borrowers"]),
+        awaited=frozenset(hold["title_id"] for hold in found["waiting"]),
         suspensions=_values(FineSuspension, found["suspensions"]),
     )
 

@@ -65,7 +65,7 @@ async def take_place(work: Work, title_id: str) -> int:
     the title's queue first. Of two concurrent transactions one is therefore retried, and reads the
     other's changes.
     """
-    await _write_queue(work, title_id, placed=1)
+    await work.update_each("queues", [title_id], {"$inc": {"version": 1, "placed": 1}})
     queue = await work.find(Queue, "queues", {"_id": title_id})
     if queue is None:
         raise LookupError(f"the queue of {title_id} was written a moment ago")
@@ -73,14 +73,8 @@ async def take_place(work: Work, title_id: str) -> int:
 
 
 async def take_turn(work: Work, title_ids: Collection[str]) -> None:
-    """Serialize changes to these titles' free copies and queues."""
-    for title_id in sorted(title_ids):
-        await _write_queue(work, title_id, placed=0)
-
-
-async def _write_queue(work: Work, title_id: str, *, placed: int) -> None:
-    change = {"$inc": {"version": 1, "placed": placed}}
-    await work.update("queues", {"_id": title_id}, change, upsert=True)
+    """Serialize changes to these titles' free copies and queues, in one round trip."""
+    await work.update_each("queues", title_ids, {"$inc": {"version": 1, "placed": 0}})
 
 
 async def add(work: Work, hold: Hold) -> None:

@@ -62,11 +62,12 @@ async def of_editions(work: Work, found: Sequence[Document]) -> PolicyMatrix:
 async def _in_force(work: Work, edition: _Edition | None) -> PolicyMatrix:
     if edition is None:
         return await _first(work)
-    if edition.stamp not in _kept:
-        read = PolicyMatrix(await work.all(Policy, "policies", {}))
+    kept = _kept.get(edition.stamp)
+    if kept is None:
+        kept = PolicyMatrix(await work.all(Policy, "policies", {}))
         _kept.clear()
-        _kept[edition.stamp] = read
-    return _kept[edition.stamp]
+        _kept[edition.stamp] = kept
+    return kept
 
 
 async def _first(work: Work) -> PolicyMatrix:

@@ -27,7 +27,7 @@ from services.circulation.store.facts import ReturnFacts
 from services.circulation.usecases.events import loan_events
 from services.circulation.usecases.steps.current_loan import current_loans, record_moves
 from services.circulation.usecases.steps.post_to_ledger import post
-from services.circulation.usecases.steps.serve_queue import Served, serve
+from services.circulation.usecases.steps.serve_queue import Served, hand_out
 from services.circulation.usecases.steps.unpack_copy import unpack
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -89,13 +89,27 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     facts = await store.facts.of_return(work, command.branch, command.barcodes)
     if facts is None:
         raise NoSuchBranch(branch=command.branch)
+    # First, because two returns of one title at once conflict here; the later one then loses little
+    # work. Nobody can begin to wait for these titles until this transaction has ended.
+    await store.holds.take_turn(
+        work,
+        {
+            copy.title_id
+            for copy in facts.copies.values()
+            if copy.id in facts.loans or copy.state in (*AWAITED_STATES, CopyState.LOST)
+        },
+    )
     results = await _receive(work, command, facts.copies)
     others = [barcode for barcode in command.barcodes if barcode not in results]
     results |= await _take_back(work, command, others, facts)
     scanned = [result.copy for result in results.values() if result.copy]
-    titles = {copy.title_id for copy in scanned}
-    in_hand = {copy.id for copy in scanned}
-    served = await serve(work, titles, command.today, freed=scanned, in_hand=in_hand)
+    served = await hand_out(
+        work,
+        {copy.title_id for copy in scanned} & facts.awaited,
+        command.today,
+        freed=scanned,
+        in_hand={copy.id for copy in scanned},
+    )
     return [_served(results[barcode], served) for barcode in command.barcodes]
 
 
@@ -110,7 +124,6 @@ async def _receive(
     lost = [copy for copy in copies.values() if copy.state is CopyState.LOST]
     by_patrons = await store.loans.lost_of_copies(work, [copy.id for copy in lost]) if lost else {}
     missing = [copy for copy in lost if copy.id not in by_patrons]
-    await store.holds.take_turn(work, {copy.title_id for copy in [*awaited, *missing]})
     results = {}
     for copy in awaited:
         unpacked = await unpack(work, copy, command.branch, command.today)
