@@ -14,7 +14,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from shared.clock import wall_clock
 from shared.contracts import Event
 from shared.ids import new_id
-from shared.mongo import Database, Document, Indexes
+from shared.mongo import Database, Document, Indexes, sharded_by
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -28,12 +28,15 @@ MOST_OBJECTS = 100
 """Number of objects that an entry names."""
 
 INDEXES: Indexes = {
-    TRAIL: [
-        IndexModel([("pending", ASCENDING)], sparse=True),
-        IndexModel([("seal", ASCENDING)], sparse=True),
-        IndexModel([("by", ASCENDING), ("_id", DESCENDING)]),
-        IndexModel([("objects", ASCENDING), ("_id", DESCENDING)]),
-    ],
+    TRAIL: sharded_by(
+        "_id",
+        [
+            IndexModel([("pending", ASCENDING)], sparse=True),
+            IndexModel([("seal", ASCENDING)], sparse=True),
+            IndexModel([("by", ASCENDING), ("_id", DESCENDING)]),
+            IndexModel([("objects", ASCENDING), ("_id", DESCENDING)]),
+        ],
+    ),
     SEALS: [IndexModel([("at", ASCENDING), ("_id", ASCENDING)])],
 }
 

@@ -3,7 +3,7 @@
 from pymongo import ASCENDING, IndexModel
 
 from shared import audit_trail
-from shared.mongo import Indexes
+from shared.mongo import Indexes, sharded_by
 
 
 def chassis_indexes(outbox_days: int) -> Indexes:
@@ -15,8 +15,10 @@ def chassis_indexes(outbox_days: int) -> Indexes:
             IndexModel([("pending", ASCENDING)], sparse=True),
             IndexModel([("published_at", ASCENDING)], expireAfterSeconds=outbox_days * 86_400),
         ],
-        "inbox": [IndexModel([("at", ASCENDING)], expireAfterSeconds=30 * 86_400)],
-        "answers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400)],
+        "inbox": sharded_by(
+            "_id", [IndexModel([("at", ASCENDING)], expireAfterSeconds=30 * 86_400)]
+        ),
+        "answers": sharded_by("_id", [IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400)]),
         **audit_trail.INDEXES,
         "leases": [],
         "known_keys": [],

@@ -44,6 +44,23 @@ FileBucket = AsyncIOMotorGridFSBucket
 Indexes = Mapping[str, Sequence[IndexModel]]
 """Collection name → its indexes; a collection without any is listed with an empty sequence."""
 
+
+class Sharded(list[IndexModel]):
+    """The indexes of a collection that may be distributed over shards, by the field `by`."""
+
+    by: str
+
+
+def sharded_by(field: str, indexes: Sequence[IndexModel]) -> Sharded:
+    """Declare that a collection that grows with the number of patrons can be sharded by a field.
+
+    Each of its unique indexes begins with that field, otherwise it could not hold over all shards.
+    """
+    found = Sharded(indexes)
+    found.by = field
+    return found
+
+
 SILENCE_MS = 15_000
 """Milliseconds that a call waits for data from the database, unless `pymongo.timeout` sets less.
 

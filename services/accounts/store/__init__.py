@@ -25,21 +25,22 @@ from shared.mongo import (
     SnapshotQuery,
     from_document,
     read_snapshot_page,
+    sharded_by,
     to_document,
 )
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "patrons": [IndexModel([("category", ASCENDING)])],
+    "patrons": sharded_by("_id", [IndexModel([("category", ASCENDING)])]),
     "cardholders": [
         IndexModel([("card_digest", ASCENDING)], unique=True),
         IndexModel([("calendar.link", ASCENDING)], unique=True, sparse=True),
         IndexModel([("role", ASCENDING), ("_id", ASCENDING)]),
         IndexModel([("second_factor.id", ASCENDING)], sparse=True),
     ],
-    "preferences": [],
-    "standings": [],
+    "preferences": sharded_by("_id", []),
+    "standings": sharded_by("_id", []),
     **erasures.INDEXES,
     **attempts.INDEXES,
     **pin_resets.INDEXES,

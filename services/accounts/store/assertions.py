@@ -7,10 +7,12 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.assertions import Proof
 from shared.ids import new_id
-from shared.mongo import Database, Indexes
+from shared.mongo import Database, Indexes, sharded_by
 
 INDEXES: Indexes = {
-    "assertions": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
+    "assertions": sharded_by(
+        "_id", [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)]
+    ),
 }
 
 MARGIN = timedelta(minutes=5)

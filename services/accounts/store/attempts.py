@@ -8,19 +8,25 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from services.accounts.domain.lockout import DAY, LOCKED_FOR, MOST_ATTEMPTS, WINDOW, Budget
-from shared.mongo import Database, Document, Indexes
+from shared.mongo import Database, Document, Indexes, sharded_by
 from shared.unit_of_work import Work
 
 # What no longer counts expires, so that invented card numbers can't fill the disk.
 INDEXES: Indexes = {
-    "attempts": [
-        IndexModel([("card_digest", ASCENDING)]),
-        IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0),
-    ],
-    "wrong_pins": [
-        IndexModel([("card_digest", ASCENDING)]),
-        IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0),
-    ],
+    "attempts": sharded_by(
+        "_id",
+        [
+            IndexModel([("card_digest", ASCENDING)]),
+            IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0),
+        ],
+    ),
+    "wrong_pins": sharded_by(
+        "_id",
+        [
+            IndexModel([("card_digest", ASCENDING)]),
+            IndexModel([("forgotten_at", ASCENDING)], expireAfterSeconds=0),
+        ],
+    ),
 }
 SLOTS = 12
 """Number of parts of a budget's window that are counted apart."""

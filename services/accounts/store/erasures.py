@@ -6,11 +6,11 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 
 from services.accounts.domain.erasure import Erasure
-from shared.mongo import Database, Indexes
+from shared.mongo import Database, Indexes, sharded_by
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "erasures": [IndexModel([("begun_at", ASCENDING)])],
+    "erasures": sharded_by("_id", [IndexModel([("begun_at", ASCENDING)])]),
 }
 
 

@@ -12,18 +12,24 @@ from shared.mongo import (
     SnapshotQuery,
     from_document,
     read_snapshot_page,
+    sharded_by,
 )
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "invitations": [
-        IndexModel([("patron_id", ASCENDING)]),
-        IndexModel([("invited_id", ASCENDING)]),
-        IndexModel([("card_digest", ASCENDING)]),
-        IndexModel([("state", ASCENDING)]),
-        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
-    ],
-    "links": [IndexModel([("patron_id", ASCENDING), ("member_id", ASCENDING)], unique=True)],
+    "invitations": sharded_by(
+        "patron_id",
+        [
+            IndexModel([("patron_id", ASCENDING)]),
+            IndexModel([("invited_id", ASCENDING)]),
+            IndexModel([("card_digest", ASCENDING)]),
+            IndexModel([("state", ASCENDING)]),
+            IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+        ],
+    ),
+    "links": sharded_by(
+        "patron_id", [IndexModel([("patron_id", ASCENDING), ("member_id", ASCENDING)], unique=True)]
+    ),
 }
 
 MOST_RECEIVED = 50

@@ -6,15 +6,18 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from services.accounts.domain.pin_reset import MOST_TRIES, PinReset
-from shared.mongo import Database, Document, Indexes, from_document
+from shared.mongo import Database, Document, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "pin_resets": [
-        IndexModel([("state", ASCENDING)]),
-        IndexModel([("card_digest", ASCENDING)]),
-        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
-    ],
+    "pin_resets": sharded_by(
+        "_id",
+        [
+            IndexModel([("state", ASCENDING)]),
+            IndexModel([("card_digest", ASCENDING)]),
+            IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+        ],
+    ),
 }
 
 

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from pymongo import ASCENDING, IndexModel
 
 from services.accounts.domain.session import Session
-from shared.mongo import Indexes
+from shared.mongo import Indexes, sharded_by
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "sessions": [
-        IndexModel([("account_id", ASCENDING), ("_id", ASCENDING)]),
-        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
-    ],
+    "sessions": sharded_by(
+        "_id",
+        [
+            IndexModel([("account_id", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+        ],
+    ),
 }
 
 

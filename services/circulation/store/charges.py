@@ -8,25 +8,37 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.ledger import Entry, Posting
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    sharded_by,
+)
 from shared.unit_of_work import Work
 
 # Names of indexes that queries give as a hint.
 FINES = "fines_of_branch"
 
 INDEXES: Indexes = {
-    "charges": [
-        IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
-        # The fines of a branch that charge days of a given span.
-        IndexModel(
-            [("basis.branch_code", ASCENDING), ("basis.until", ASCENDING)],
-            name=FINES,
-            partialFilterExpression={"kind": "fine"},
-        ),
-        IndexModel([("loan_id", ASCENDING)]),
-    ],
+    "charges": sharded_by(
+        "patron_id",
+        [
+            IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
+            # The fines of a branch that charge days of a given span.
+            IndexModel(
+                [("basis.branch_code", ASCENDING), ("basis.until", ASCENDING)],
+                name=FINES,
+                partialFilterExpression={"kind": "fine"},
+            ),
+            IndexModel([("loan_id", ASCENDING)]),
+        ],
+    ),
     # Entries are only added, never changed.
-    "entries": [IndexModel([("charge_id", ASCENDING), ("_id", ASCENDING)])],
+    "entries": sharded_by(
+        "charge_id", [IndexModel([("charge_id", ASCENDING), ("_id", ASCENDING)])]
+    ),
 }
 
 

@@ -8,19 +8,22 @@ from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.conflict import Conflict
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes
+from shared.mongo import Database, Indexes, sharded_by
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "conflicts": [
-        # A repeated report leads to the same conflict.
-        IndexModel(
-            [("patron_id", ASCENDING), ("barcode", ASCENDING), ("lent_on", ASCENDING)],
-            unique=True,
-        ),
-        IndexModel([("resolution", ASCENDING), ("_id", ASCENDING)]),
-        IndexModel([("resolution.at", ASCENDING)], sparse=True),
-    ],
+    "conflicts": sharded_by(
+        "patron_id",
+        [
+            # A repeated report leads to the same conflict.
+            IndexModel(
+                [("patron_id", ASCENDING), ("barcode", ASCENDING), ("lent_on", ASCENDING)],
+                unique=True,
+            ),
+            IndexModel([("resolution", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("resolution.at", ASCENDING)], sparse=True),
+        ],
+    ),
 }
 
 

@@ -3,17 +3,20 @@
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.family import Link
-from shared.mongo import Indexes
+from shared.mongo import Indexes, sharded_by
 from shared.unit_of_work import Work
 
 TOMBSTONE_DAYS = 30
 """Days for which an ended link is remembered, like the ids of processed events."""
 
 INDEXES: Indexes = {
-    "links": [
-        IndexModel([("patron_id", ASCENDING), ("member_id", ASCENDING)]),
-        IndexModel([("ended_at", ASCENDING)], expireAfterSeconds=TOMBSTONE_DAYS * 86_400),
-    ],
+    "links": sharded_by(
+        "patron_id",
+        [
+            IndexModel([("patron_id", ASCENDING), ("member_id", ASCENDING)]),
+            IndexModel([("ended_at", ASCENDING)], expireAfterSeconds=TOMBSTONE_DAYS * 86_400),
+        ],
+    ),
 }
 
 

@@ -4,12 +4,14 @@ from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.history import PastLoan, Reader
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes
+from shared.mongo import Database, Indexes, sharded_by
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "history": [IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)])],
-    "readers": [],
+    "history": sharded_by(
+        "patron_id", [IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)])]
+    ),
+    "readers": sharded_by("_id", []),
 }
 
 

@@ -11,7 +11,14 @@ from services.circulation.domain.hold import OPEN_STATES, SERVED_STATES, Hold, H
 from services.circulation.domain.hold_queue import Queue
 from services.circulation.domain.sweep import Position, Stage, Sweep
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    sharded_by,
+)
 from shared.unit_of_work import Stale, Work
 
 WAITING = {"state": HoldState.WAITING.value}
@@ -54,7 +61,7 @@ INDEXES: Indexes = {
         # The holds that may be deleted.
         IndexModel([("ended_on", ASCENDING)], name=TO_PURGE, partialFilterExpression=ENDED),
     ],
-    "queues": [],
+    "queues": sharded_by("_id", []),
 }
 
 

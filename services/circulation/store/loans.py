@@ -21,6 +21,7 @@ from shared.mongo import (
     from_document,
     plain,
     read_snapshot_page,
+    sharded_by,
     store_fields_as,
 )
 from shared.unit_of_work import Stale, Work
@@ -41,52 +42,55 @@ TO_LOSE = "open_to_lose"
 OVER = "returned"
 
 INDEXES: Indexes = {
-    "loans": [
-        # Guarantees that a copy has at most one open loan.
-        IndexModel([("copy_id", ASCENDING)], unique=True, partialFilterExpression=OPEN),
-        IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
-        # A patron's open loans, and the patrons with open loans of some branches, in order.
-        IndexModel(
-            [("patron_id", ASCENDING), ("branch_code", ASCENDING), ("branch_kind", ASCENDING)],
-            name=OF_PATRON,
-            partialFilterExpression=OPEN,
-        ),
-        IndexModel([("copy_id", ASCENDING)], name="lost_by_copy", partialFilterExpression=LOST),
-        # Loans that an announcement moves, in the order in which a sweep reads them.
-        IndexModel(
-            [("branch_code", ASCENDING), ("due_on", ASCENDING), ("_id", ASCENDING)],
-            name=BY_DUE_DATE,
-            partialFilterExpression=OPEN,
-        ),
-        # The loans that the overdue job reads.
-        IndexModel(
-            [
-                ("branch_code", ASCENDING),
-                ("overdue_notices", ASCENDING),
-                ("due_on", ASCENDING),
-            ],
-            name=TO_NOTICE,
-            partialFilterExpression=OPEN,
-        ),
-        # The loans that the `lost` job reads: overdue for as long as their policy says.
-        IndexModel(
-            [("policy.lost_after_days", ASCENDING), ("due_on", ASCENDING)],
-            name=TO_LOSE,
-            partialFilterExpression=OPEN,
-        ),
-        # Returned loans that may be deleted: few, because the job deletes them.
-        IndexModel(
-            [("state", ASCENDING), ("_id", ASCENDING)],
-            name=OVER,
-            partialFilterExpression=RETURNED,
-        ),
-        # The loans that the due-soon job reads.
-        IndexModel(
-            [("due_soon_noticed_on", ASCENDING), ("due_on", ASCENDING)],
-            name=TO_REMIND,
-            partialFilterExpression=OPEN,
-        ),
-    ],
+    "loans": sharded_by(
+        "copy_id",
+        [
+            # Guarantees that a copy has at most one open loan.
+            IndexModel([("copy_id", ASCENDING)], unique=True, partialFilterExpression=OPEN),
+            IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
+            # A patron's open loans, and the patrons with open loans of some branches, in order.
+            IndexModel(
+                [("patron_id", ASCENDING), ("branch_code", ASCENDING), ("branch_kind", ASCENDING)],
+                name=OF_PATRON,
+                partialFilterExpression=OPEN,
+            ),
+            IndexModel([("copy_id", ASCENDING)], name="lost_by_copy", partialFilterExpression=LOST),
+            # Loans that an announcement moves, in the order in which a sweep reads them.
+            IndexModel(
+                [("branch_code", ASCENDING), ("due_on", ASCENDING), ("_id", ASCENDING)],
+                name=BY_DUE_DATE,
+                partialFilterExpression=OPEN,
+            ),
+            # The loans that the overdue job reads.
+            IndexModel(
+                [
+                    ("branch_code", ASCENDING),
+                    ("overdue_notices", ASCENDING),
+                    ("due_on", ASCENDING),
+                ],
+                name=TO_NOTICE,
+                partialFilterExpression=OPEN,
+            ),
+            # The loans that the `lost` job reads: overdue for as long as their policy says.
+            IndexModel(
+                [("policy.lost_after_days", ASCENDING), ("due_on", ASCENDING)],
+                name=TO_LOSE,
+                partialFilterExpression=OPEN,
+            ),
+            # Returned loans that may be deleted: few, because the job deletes them.
+            IndexModel(
+                [("state", ASCENDING), ("_id", ASCENDING)],
+                name=OVER,
+                partialFilterExpression=RETURNED,
+            ),
+            # The loans that the due-soon job reads.
+            IndexModel(
+                [("due_soon_noticed_on", ASCENDING), ("due_on", ASCENDING)],
+                name=TO_REMIND,
+                partialFilterExpression=OPEN,
+            ),
+        ],
+    ),
 }
 
 

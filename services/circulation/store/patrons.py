@@ -5,12 +5,14 @@ from collections.abc import Collection
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.patron import Borrower, Patron
-from shared.mongo import Indexes
+from shared.mongo import Indexes, sharded_by
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "patrons": [IndexModel([("card_digest", ASCENDING)])],  # not unique: see `facts.of_check_out`
-    "borrowers": [],
+    "patrons": sharded_by(
+        "_id", [IndexModel([("card_digest", ASCENDING)])]
+    ),  # not unique: see `facts.of_check_out`
+    "borrowers": sharded_by("_id", []),
 }
 
 

@@ -13,17 +13,20 @@ from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.payment import UNDER_WAY, Payment, Refund
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes
+from shared.mongo import Database, Indexes, sharded_by
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "payments": [
-        IndexModel([("parts.charge_id", ASCENDING)]),
-        # The payments that the job reads.
-        IndexModel([("state", ASCENDING), ("begun_at", ASCENDING)]),
-    ],
-    "refunds": [IndexModel([("settled", ASCENDING), ("begun_at", ASCENDING)])],
-    "claims": [],
+    "payments": sharded_by(
+        "_id",
+        [
+            IndexModel([("parts.charge_id", ASCENDING)]),
+            # The payments that the job reads.
+            IndexModel([("state", ASCENDING), ("begun_at", ASCENDING)]),
+        ],
+    ),
+    "refunds": sharded_by("_id", [IndexModel([("settled", ASCENDING), ("begun_at", ASCENDING)])]),
+    "claims": sharded_by("_id", []),
 }
 
 

@@ -10,7 +10,15 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.title import Title, search_terms, sought
 from services.circulation.store import reading
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, plain, read_snapshot_page
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    plain,
+    read_snapshot_page,
+    sharded_by,
+)
 from shared.work import Read, Work
 
 SEARCH_SECONDS = 0.7
@@ -30,26 +38,29 @@ INDEXES: Indexes = {
             partialFilterExpression={"control_number": {"$type": "string"}},
         ),
     ],
-    "copies": [
-        IndexModel([("barcode", ASCENDING)], unique=True),
-        # A title's copies and their categories.
-        IndexModel([("title_id", ASCENDING), ("category", ASCENDING)]),
-        # A title's free copies, at a branch or at any.
-        IndexModel(
-            [
-                ("title_id", ASCENDING),
-                ("state", ASCENDING),
-                ("at_branch", ASCENDING),
-                ("barcode", ASCENDING),
-            ]
-        ),
-        # Copies that staff have to fetch at a branch.
-        IndexModel(
-            [("at_branch", ASCENDING), ("_id", ASCENDING)],
-            name="to_fetch",
-            partialFilterExpression=TO_FETCH,
-        ),
-    ],
+    "copies": sharded_by(
+        "barcode",
+        [
+            IndexModel([("barcode", ASCENDING)], unique=True),
+            # A title's copies and their categories.
+            IndexModel([("title_id", ASCENDING), ("category", ASCENDING)]),
+            # A title's free copies, at a branch or at any.
+            IndexModel(
+                [
+                    ("title_id", ASCENDING),
+                    ("state", ASCENDING),
+                    ("at_branch", ASCENDING),
+                    ("barcode", ASCENDING),
+                ]
+            ),
+            # Copies that staff have to fetch at a branch.
+            IndexModel(
+                [("at_branch", ASCENDING), ("_id", ASCENDING)],
+                name="to_fetch",
+                partialFilterExpression=TO_FETCH,
+            ),
+        ],
+    ),
 }
 
 

@@ -12,7 +12,14 @@ from services.events.domain.registration import Places, Registration, Registrati
 from services.events.store import bookings as bookings
 from services.events.store import seasons as seasons
 from services.events.store import seats as seats
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    sharded_by,
+)
 from shared.personal_data import Personal
 from shared.unit_of_work import Stale, Work
 
@@ -37,7 +44,7 @@ INDEXES: Indexes = {
         # The waiting list of an activity, in turn.
         IndexModel([("activity_id", ASCENDING), ("state", ASCENDING), ("turn", ASCENDING)]),
     ],
-    "patrons": [],
+    "patrons": sharded_by("_id", []),
     **seasons.INDEXES,
     **seats.INDEXES,
     **bookings.INDEXES,

@@ -6,7 +6,14 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 
 from services.events.domain.booking import Booking, Slot, StudyRoom
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    sharded_by,
+)
 from shared.unit_of_work import Stale, Work
 
 ROOMS = "study_rooms"
@@ -16,14 +23,17 @@ BOOKINGS = "study_bookings"
 INDEXES: Indexes = {
     ROOMS: [],
     SLOTS: [IndexModel([("ends_at", ASCENDING)])],
-    BOOKINGS: [
-        # Guarantee one booking for each patron in a session.
-        IndexModel([("patron_id", ASCENDING), ("slot_id", ASCENDING)], unique=True),
-        IndexModel([("branch", ASCENDING), ("code", ASCENDING)]),
-        # The bookings whose time to come is over, and those whose session is.
-        IndexModel([("state", ASCENDING), ("until", ASCENDING)]),
-        IndexModel([("state", ASCENDING), ("ends_at", ASCENDING)]),
-    ],
+    BOOKINGS: sharded_by(
+        "patron_id",
+        [
+            # Guarantee one booking for each patron in a session.
+            IndexModel([("patron_id", ASCENDING), ("slot_id", ASCENDING)], unique=True),
+            IndexModel([("branch", ASCENDING), ("code", ASCENDING)]),
+            # The bookings whose time to come is over, and those whose session is.
+            IndexModel([("state", ASCENDING), ("until", ASCENDING)]),
+            IndexModel([("state", ASCENDING), ("ends_at", ASCENDING)]),
+        ],
+    ),
 }
 
 

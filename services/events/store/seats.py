@@ -6,7 +6,14 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 
 from services.events.domain.seat import Seat, Sitting
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    sharded_by,
+)
 from shared.unit_of_work import Work
 
 SITTINGS = "study_sittings"
@@ -14,13 +21,16 @@ SEATS = "study_seats"
 
 INDEXES: Indexes = {
     SITTINGS: [IndexModel([("season_id", ASCENDING)])],
-    SEATS: [
-        # Guarantee one seat for each application in a sitting.
-        IndexModel([("sitting_id", ASCENDING), ("application_id", ASCENDING)], unique=True),
-        IndexModel([("sitting_id", ASCENDING), ("state", ASCENDING), ("until", ASCENDING)]),
-        IndexModel([("application_id", ASCENDING), ("state", ASCENDING)]),
-        IndexModel([("patron_id", ASCENDING)]),
-    ],
+    SEATS: sharded_by(
+        "sitting_id",
+        [
+            # Guarantee one seat for each application in a sitting.
+            IndexModel([("sitting_id", ASCENDING), ("application_id", ASCENDING)], unique=True),
+            IndexModel([("sitting_id", ASCENDING), ("state", ASCENDING), ("until", ASCENDING)]),
+            IndexModel([("application_id", ASCENDING), ("state", ASCENDING)]),
+            IndexModel([("patron_id", ASCENDING)]),
+        ],
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.notices.domain.attachment import Attachment
 from shared.ids import new_id
-from shared.mongo import Database, Indexes, file_bucket, from_document
+from shared.mongo import Database, Indexes, file_bucket, from_document, sharded_by
 from shared.unit_of_work import Work
 
 ATTACHMENTS = "attachments"
@@ -27,14 +27,19 @@ CONTENT_SECONDS = 10.0
 """Time limit for writing or reading a content."""
 
 INDEXES: Indexes = {
-    ATTACHMENTS: [
-        IndexModel([("owner_id", ASCENDING), ("enquiry_id", ASCENDING)]),
-        IndexModel([("patron_id", ASCENDING)]),
-        IndexModel([("enquiry_id", ASCENDING), ("uploaded_at", ASCENDING)]),
-    ],
+    ATTACHMENTS: sharded_by(
+        "_id",
+        [
+            IndexModel([("owner_id", ASCENDING), ("enquiry_id", ASCENDING)]),
+            IndexModel([("patron_id", ASCENDING)]),
+            IndexModel([("enquiry_id", ASCENDING), ("uploaded_at", ASCENDING)]),
+        ],
+    ),
     # As the driver creates them for GridFS, so that no upload has to.
-    FILES: [IndexModel([("filename", ASCENDING), ("uploadDate", ASCENDING)])],
-    CHUNKS: [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
+    FILES: sharded_by("_id", [IndexModel([("filename", ASCENDING), ("uploadDate", ASCENDING)])]),
+    CHUNKS: sharded_by(
+        "files_id", [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)]
+    ),
 }
 
 

@@ -8,7 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.bank import BankQuestion, Vote
 from services.notices.store.terms import having
-from shared.mongo import Database, Indexes, from_document
+from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
 BANK = "bank_questions"
@@ -21,7 +21,7 @@ INDEXES: Indexes = {
         IndexModel([("withdrawn", ASCENDING), ("_id", DESCENDING)]),
         IndexModel([("terms", ASCENDING), ("_id", DESCENDING)]),
     ],
-    VOTES: [IndexModel([("patron_id", ASCENDING)])],
+    VOTES: sharded_by("patron_id", [IndexModel([("patron_id", ASCENDING)])]),
 }
 
 

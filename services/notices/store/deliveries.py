@@ -8,7 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.delivery import EMAIL, INBOX, Delivery
 from services.notices.store.claims import claim as take
-from shared.mongo import Database, Indexes, from_document
+from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
 DELIVERIES = "deliveries"
@@ -17,17 +17,20 @@ LEASE_SECONDS = 120
 KEPT_DAYS = 90
 
 INDEXES: Indexes = {
-    DELIVERIES: [
-        IndexModel([("state", ASCENDING), ("next_at", ASCENDING)]),
-        IndexModel([("state", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
-        IndexModel([("patron_id", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
-        IndexModel([("notification_id", ASCENDING)]),
-        IndexModel([("digest_id", ASCENDING)], sparse=True),
-        IndexModel(
-            [("guest_id", ASCENDING)], partialFilterExpression={"guest_id": {"$type": "string"}}
-        ),
-        IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
-    ],
+    DELIVERIES: sharded_by(
+        "_id",
+        [
+            IndexModel([("state", ASCENDING), ("next_at", ASCENDING)]),
+            IndexModel([("state", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
+            IndexModel([("patron_id", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
+            IndexModel([("notification_id", ASCENDING)]),
+            IndexModel([("digest_id", ASCENDING)], sparse=True),
+            IndexModel(
+                [("guest_id", ASCENDING)], partialFilterExpression={"guest_id": {"$type": "string"}}
+            ),
+            IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
+        ],
+    ),
 }
 
 

@@ -7,7 +7,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.notices.domain.push import PushMessage, PushSubscription
 from services.notices.store.claims import claim as take
-from shared.mongo import Database, Indexes, from_document
+from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
 SUBSCRIPTIONS = "push_subscriptions"
@@ -19,16 +19,22 @@ MOST_SERVICES = 20
 """Number of push services that one look finds."""
 
 INDEXES: Indexes = {
-    SUBSCRIPTIONS: [
-        IndexModel([("slot", ASCENDING)], unique=True),
-        IndexModel([("patron_id", ASCENDING)]),
-    ],
-    MESSAGES: [
-        IndexModel([("state", ASCENDING), ("service", ASCENDING), ("next_at", ASCENDING)]),
-        IndexModel([("subscription_id", ASCENDING)]),
-        IndexModel([("patron_id", ASCENDING)]),
-        IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
-    ],
+    SUBSCRIPTIONS: sharded_by(
+        "slot",
+        [
+            IndexModel([("slot", ASCENDING)], unique=True),
+            IndexModel([("patron_id", ASCENDING)]),
+        ],
+    ),
+    MESSAGES: sharded_by(
+        "_id",
+        [
+            IndexModel([("state", ASCENDING), ("service", ASCENDING), ("next_at", ASCENDING)]),
+            IndexModel([("subscription_id", ASCENDING)]),
+            IndexModel([("patron_id", ASCENDING)]),
+            IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
+        ],
+    ),
 }
 
 

@@ -9,7 +9,14 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.enquiry import Enquiry, Message
 from services.notices.store.terms import having
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    sharded_by,
+)
 from shared.unit_of_work import Work
 
 ENQUIRIES = "enquiries"
@@ -23,30 +30,36 @@ SEARCH_SECONDS = 0.7
 """Time limit of a search, which must not slow down other reads."""
 
 INDEXES: Indexes = {
-    ENQUIRIES: [
-        IndexModel([("patron_id", ASCENDING), ("changed_at", DESCENDING), ("_id", DESCENDING)]),
-        IndexModel([("state", ASCENDING), ("changed_at", ASCENDING), ("_id", ASCENDING)]),
-        IndexModel([("opened_at", ASCENDING)]),
-        IndexModel([("changed_at", ASCENDING), ("_id", ASCENDING)]),
-        IndexModel([("merged_into", ASCENDING)]),
-        IndexModel(
-            [("guest", ASCENDING), ("changed_at", ASCENDING)],
-            partialFilterExpression={"guest": {"$type": "string"}},
-        ),
-        IndexModel([("librarian.name", ASCENDING)]),
-        IndexModel(
-            [
-                ("librarian.id", ASCENDING),
-                ("state", ASCENDING),
-                ("changed_at", ASCENDING),
-                ("_id", ASCENDING),
-            ]
-        ),
-    ],
-    MESSAGES: [
-        IndexModel([("enquiry_id", ASCENDING), ("number", ASCENDING), ("_id", ASCENDING)]),
-        IndexModel([("terms", ASCENDING), ("_id", DESCENDING)]),
-    ],
+    ENQUIRIES: sharded_by(
+        "_id",
+        [
+            IndexModel([("patron_id", ASCENDING), ("changed_at", DESCENDING), ("_id", DESCENDING)]),
+            IndexModel([("state", ASCENDING), ("changed_at", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("opened_at", ASCENDING)]),
+            IndexModel([("changed_at", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("merged_into", ASCENDING)]),
+            IndexModel(
+                [("guest", ASCENDING), ("changed_at", ASCENDING)],
+                partialFilterExpression={"guest": {"$type": "string"}},
+            ),
+            IndexModel([("librarian.name", ASCENDING)]),
+            IndexModel(
+                [
+                    ("librarian.id", ASCENDING),
+                    ("state", ASCENDING),
+                    ("changed_at", ASCENDING),
+                    ("_id", ASCENDING),
+                ]
+            ),
+        ],
+    ),
+    MESSAGES: sharded_by(
+        "enquiry_id",
+        [
+            IndexModel([("enquiry_id", ASCENDING), ("number", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("terms", ASCENDING), ("_id", DESCENDING)]),
+        ],
+    ),
 }
 
 

@@ -9,22 +9,28 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 
 from services.notices.domain.guest import CONFIRM_WITHIN, Guest, Mailbox
-from shared.mongo import Database, Indexes, from_document
+from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
 GUESTS = "guests"
 MAILBOXES = "guest_mailboxes"
 
 INDEXES: Indexes = {
-    GUESTS: [
-        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
-        IndexModel([("asked_at", ASCENDING)]),
-    ],
-    MAILBOXES: [
-        IndexModel(
-            [("recorded_at", ASCENDING)], expireAfterSeconds=int(CONFIRM_WITHIN.total_seconds())
-        )
-    ],
+    GUESTS: sharded_by(
+        "_id",
+        [
+            IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+            IndexModel([("asked_at", ASCENDING)]),
+        ],
+    ),
+    MAILBOXES: sharded_by(
+        "_id",
+        [
+            IndexModel(
+                [("recorded_at", ASCENDING)], expireAfterSeconds=int(CONFIRM_WITHIN.total_seconds())
+            )
+        ],
+    ),
 }
 
 

@@ -7,7 +7,14 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.notification import Broadcast, Notification
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    sharded_by,
+)
 from shared.unit_of_work import Work
 
 NOTIFICATIONS = "notifications"
@@ -16,16 +23,19 @@ BROADCASTS = "causes"
 MOST_SINCE = 100
 
 INDEXES: Indexes = {
-    NOTIFICATIONS: [
-        IndexModel(
-            [
-                ("patron_id", ASCENDING),
-                ("at", DESCENDING),
-                ("happened", DESCENDING),
-                ("_id", DESCENDING),
-            ]
-        ),
-    ],
+    NOTIFICATIONS: sharded_by(
+        "patron_id",
+        [
+            IndexModel(
+                [
+                    ("patron_id", ASCENDING),
+                    ("at", DESCENDING),
+                    ("happened", DESCENDING),
+                    ("_id", DESCENDING),
+                ]
+            ),
+        ],
+    ),
     BROADCASTS: [
         IndexModel([("branch", ASCENDING), ("at", ASCENDING)]),
         IndexModel([("activity_type", ASCENDING), ("at", ASCENDING)]),

@@ -9,16 +9,19 @@ from pymongo import ASCENDING, IndexModel
 
 from services.notices.domain.notification import Broadcast
 from services.notices.domain.patron import Patron
-from shared.mongo import Database, Indexes, from_document
+from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
 PATRONS = "patrons"
 
 INDEXES: Indexes = {
-    PATRONS: [
-        IndexModel([("preferences.branches", ASCENDING), ("_id", ASCENDING)]),
-        IndexModel([("preferences.activity_types", ASCENDING), ("_id", ASCENDING)]),
-    ],
+    PATRONS: sharded_by(
+        "_id",
+        [
+            IndexModel([("preferences.branches", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("preferences.activity_types", ASCENDING), ("_id", ASCENDING)]),
+        ],
+    ),
 }
 
 

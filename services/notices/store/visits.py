@@ -10,7 +10,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.visit import KEPT_DAYS, DayKey, Look, Visit
-from shared.mongo import Database, Indexes, from_document
+from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
 VISITS = "visits"
@@ -19,16 +19,19 @@ LOOKS = "visit_looks"
 LIFETIME = KEPT_DAYS * 86_400
 
 INDEXES: Indexes = {
-    VISITS: [
-        IndexModel([("branch", ASCENDING), ("entered_at", ASCENDING)]),
-        IndexModel([("day", ASCENDING)]),
-        IndexModel(
-            [("holder", ASCENDING)], partialFilterExpression={"holder": {"$type": "string"}}
-        ),
-        IndexModel([("recorded_at", ASCENDING)], expireAfterSeconds=LIFETIME),
-    ],
+    VISITS: sharded_by(
+        "_id",
+        [
+            IndexModel([("branch", ASCENDING), ("entered_at", ASCENDING)]),
+            IndexModel([("day", ASCENDING)]),
+            IndexModel(
+                [("holder", ASCENDING)], partialFilterExpression={"holder": {"$type": "string"}}
+            ),
+            IndexModel([("recorded_at", ASCENDING)], expireAfterSeconds=LIFETIME),
+        ],
+    ),
     KEYS: [IndexModel([("recorded_at", ASCENDING)], expireAfterSeconds=LIFETIME)],
-    LOOKS: [],
+    LOOKS: sharded_by("_id", []),
 }
 
 

@@ -7,7 +7,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.notices.domain.webhook import Webhook, WebhookMessage
 from services.notices.store.claims import claim as take
-from shared.mongo import Database, Indexes, from_document
+from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
 WEBHOOKS = "webhooks"
@@ -21,12 +21,15 @@ INDEXES: Indexes = {
         IndexModel([("slot", ASCENDING)], unique=True),
         IndexModel([("topics", ASCENDING), ("state", ASCENDING)]),
     ],
-    MESSAGES: [
-        IndexModel([("state", ASCENDING), ("webhook_id", ASCENDING), ("next_at", ASCENDING)]),
-        IndexModel([("webhook_id", ASCENDING)]),
-        IndexModel([("patron_id", ASCENDING)]),
-        IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
-    ],
+    MESSAGES: sharded_by(
+        "_id",
+        [
+            IndexModel([("state", ASCENDING), ("webhook_id", ASCENDING), ("next_at", ASCENDING)]),
+            IndexModel([("webhook_id", ASCENDING)]),
+            IndexModel([("patron_id", ASCENDING)]),
+            IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
+        ],
+    ),
 }
 
 

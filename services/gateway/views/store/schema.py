@@ -5,20 +5,26 @@ from typing import Protocol
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from shared.mongo import Collection, Database, Indexes
+from shared.mongo import Collection, Database, Indexes, sharded_by
 
 VIEWS: Indexes = {
-    "account_views": [
-        # Finds the views that show a title, when the title arrives late or is corrected.
-        IndexModel([("title_ids", ASCENDING)], sparse=True),
-        # Finds the views with items that ended long ago.
-        IndexModel([("oldest_end", ASCENDING)], sparse=True),
-    ],
-    "queues": [
-        # Counts the places before a hold or a registration. No row names its patron.
-        IndexModel([("queue", ASCENDING), ("waiting", ASCENDING), ("place", ASCENDING)]),
-        IndexModel([("ended", ASCENDING)], sparse=True),
-    ],
+    "account_views": sharded_by(
+        "_id",
+        [
+            # Finds the views that show a title, when the title arrives late or is corrected.
+            IndexModel([("title_ids", ASCENDING)], sparse=True),
+            # Finds the views with items that ended long ago.
+            IndexModel([("oldest_end", ASCENDING)], sparse=True),
+        ],
+    ),
+    "queues": sharded_by(
+        "_id",
+        [
+            # Counts the places before a hold or a registration. No row names its patron.
+            IndexModel([("queue", ASCENDING), ("waiting", ASCENDING), ("place", ASCENDING)]),
+            IndexModel([("ended", ASCENDING)], sparse=True),
+        ],
+    ),
     "titles": [],
     "branches": [],
     "activities": [IndexModel([("type", ASCENDING), ("last_at", ASCENDING)])],
@@ -27,12 +33,14 @@ VIEWS: Indexes = {
 }
 BUCKETS: Indexes = {
     # A bucket without a draw for a minute is full again, the same as a missing one.
-    "buckets": [IndexModel([("at", ASCENDING)], expireAfterSeconds=90)],
+    "buckets": sharded_by("_id", [IndexModel([("at", ASCENDING)], expireAfterSeconds=90)]),
 }
 ENDED_SESSIONS = "ended_sessions"
 SESSIONS: Indexes = {
     # Once the tokens of a session have expired, nobody needs to know that it had ended.
-    ENDED_SESSIONS: [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
+    ENDED_SESSIONS: sharded_by(
+        "_id", [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)]
+    ),
 }
 INDEXES: Indexes = {**VIEWS, **BUCKETS, **SESSIONS}
 
