@@ -26,6 +26,7 @@ from services.gateway.views.store.changes import (
     ViewChange,
 )
 from services.gateway.views.store.ended_sessions import session_end_write
+from services.gateway.views.store.recent import still_to_write
 from services.gateway.views.store.schema import ENDED_SESSIONS, WHOLE, Collections
 from services.gateway.views.store.titles import current_titles, known_titles
 from shared.mongo import Database, Document
@@ -102,6 +103,7 @@ async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequen
     if all(change.recorded_at is None for change in changes):
         return changes
     whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
+    changes = still_to_write(views, changes, whole.get("since"), LATE)
     since, begun = whole.get("forgotten"), whole.get("begun")
     in_time = [
         c
