@@ -14,6 +14,10 @@ DUPLICATE_KEY = 11000
 """MongoDB's error code for an id or a unique value that is taken."""
 
 
+class GivenUp(Exception):
+    """Nobody waits for this transaction any more, so it does not commit."""
+
+
 def is_duplicate(error: PyMongoError) -> bool:
     """Return whether an id or a unique value was taken; a bulk write reports the first error."""
     if isinstance(error, BulkWriteError):

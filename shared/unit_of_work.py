@@ -26,7 +26,7 @@ from shared.outbox import outbox_rows
 from shared.owners import Owners
 from shared.settings import Settings
 from shared.tracing import span
-from shared.transactions import commit, finished, is_conflict, is_duplicate
+from shared.transactions import GivenUp, commit, finished, is_conflict, is_duplicate
 from shared.work import Origin, Stale, Work
 
 __all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "Work"]
@@ -43,10 +43,6 @@ AT_ONCE = 32
 
 class Busy(Exception):
     """The transaction could not be completed in the allowed time. Nothing was changed."""
-
-
-class _GivenUp(Exception):
-    """Nobody waits for this transaction any more, so it does not commit."""
 
 
 class UnitOfWork:
@@ -207,7 +203,7 @@ class UnitOfWork:
                     rows = outbox_rows(work.recorded, self.service, origin.now, *ids)
                     store["outbox"].insert_many(rows, session=session)
                 if not waited_for():
-                    raise _GivenUp
+                    raise GivenUp
             except BaseException:
                 with contextlib.suppress(PyMongoError):
                     session.abort_transaction()

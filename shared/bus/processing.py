@@ -1,14 +1,14 @@
 """The processing of fetched messages: each has its effect, becomes a dead letter, or is put back.
 
-An event's offset is committed after its effect. A service may process the fetched messages in
-batches (docs/decisions/034); then, too, only the message at fault becomes a dead letter.
+An event's offset is committed after its effect. Fetched messages are processed in batches
+(docs/decisions/034 and 185); even so, only the message at fault becomes a dead letter.
 """
 
 import asyncio
 import contextlib
 import time
 from collections import Counter as Count
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -24,17 +24,22 @@ from shared.bus.held import HeldMessages, OperatorDecision
 from shared.bus.messages import Message
 from shared.bus.offsets import Offsets
 from shared.bus.subscriptions import Record, Subscriptions
+from shared.bus.together import Call, handle
 from shared.failpoint import failpoint
-from shared.mongo import Database
 from shared.names import Names
 from shared.settings import Settings
 from shared.tracing import fail
-from shared.unit_of_work import Run, UnitOfWork
+from shared.unit_of_work import UnitOfWork
 
 log = structlog.get_logger()
 
 BATCH = 200
-"""The largest number of messages in one batch."""
+"""The largest number of messages in one batch whose changes are applied in one bulk write."""
+TOGETHER = 25
+"""The same of messages that are handled together, whose transaction holds what each of them writes.
+
+Commands that write the same meanwhile have to try again.
+"""
 
 RETRIED = Counter("carrel_event_retries_total", "Tries after the first", ["topic", "reason"])
 
@@ -75,7 +80,7 @@ class Processor:
         )
 
     async def process(self, first: Record, unreadable: Exception | None = None) -> None:
-        """Process a message, and with `apply` also the other messages that were fetched.
+        """Process a message, and the other messages that were fetched with it.
 
         `unreadable` is the reason why FastStream could not read the message.
         """
@@ -98,17 +103,18 @@ class Processor:
     async def _more(self) -> list[Record]:
         """Return the other messages that were fetched already, without waiting for any."""
         consumer = self._consumer()
-        if self._subscriptions.apply is None or consumer is None:
+        if consumer is None:
             return []
         if self._alone:
             self._alone -= 1
             return []
         found: list[Record] = []
+        most = TOGETHER if self._subscriptions.apply is None else BATCH
         # One by one: when getmany meets a damaged message, aiokafka loses those that it read before
         # it. A message that getone can't return now, FastStream gets as an error.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(0):
-                while len(found) < BATCH - 1:
+                while len(found) < most - 1:
                     found.append(await consumer.getone())
         return found
 
@@ -120,7 +126,7 @@ class Processor:
             try:
                 if unreadable is not None:
                     raise unreadable
-                changes += self._changes(message.record)
+                changes += self._changes(message)
                 good.append(message)
             except Exception as error:  # noqa: BLE001 - every error is handled here
                 at_fault.append((message, error, 1))
@@ -140,14 +146,13 @@ class Processor:
         if any(due):
             await self.offsets.flush()
 
-    def _changes(self, record: Record) -> Sequence[Any]:
+    def _changes(self, message: Message) -> Sequence[Any]:
         """Return the changes of a message; for a service without `apply`, one call to make."""
         if self._subscriptions.apply is not None:
-            return self._subscriptions.changes(record)
-        event, event_id, origin = self._subscriptions.read(record)
-        handler = self._subscriptions.by_topic[record.topic].handler
-        work = self._unit_of_work
-        return [lambda: handler(event, Run(work, origin, inbox=event_id, within=30.0))]
+            return self._subscriptions.changes(message.record)
+        event, _, origin = self._subscriptions.read(message.record)
+        handler = self._subscriptions.by_topic[message.record.topic].handler
+        return [Call(message, handler, event, origin)]
 
     async def _apply(
         self, changes: Sequence[Any], good: list[Message], at_fault: list[_Fault]
@@ -157,7 +162,7 @@ class Processor:
         A message that turns out to be at fault moves from `good` to `at_fault`. The first message's
         subscription says how the batch waits; a message at fault is retried alone, by its own.
         """
-        apply = self._subscriptions.apply or _call
+        apply = self._subscriptions.apply
         topic = good[0].record.topic
         retry = self._subscriptions.by_topic[topic].retry
         waits = retry.waits()
@@ -165,11 +170,15 @@ class Processor:
         tries = 0
         while True:
             try:
-                await apply(self._unit_of_work.database, changes)
+                if apply is None:
+                    await handle(self._unit_of_work, changes)
+                else:
+                    await apply(self._unit_of_work.database, changes)
                 return True
             except Exception as error:  # noqa: BLE001 - every error is handled here
                 about = {"messages": len(good), "error": type(error).__name__}
-                if retry.is_transient(error):
+                # Messages that are handled together wait alone: each for what it needs.
+                if retry.is_transient(error) and (apply is not None or len(good) == 1):
                     RETRIED.labels(topic, "away").inc()
                     log.warning("waiting", topic=topic, **about)
                     if len(good) == 1 and await self.held.given_up(good[0].record):
@@ -223,8 +232,3 @@ class Processor:
             self._metrics.add_received_processed_message("kafka", topic, done, count)
             for _ in range(count):
                 self._metrics.observe_received_processed_message_duration(seconds, "kafka", topic)
-
-
-async def _call(_: Database, calls: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    for call in calls:
-        await call()

@@ -89,7 +89,6 @@ def counted() -> dict[str, float]:
         ("listener", "shared.bus.listener.ensure_topics"),
         ("listener", "shared.bus.listener.Listener._commit_until_stuck"),
         ("listener", "shared.bus.listener.Listener._read_all"),
-        ("listener", "shared.bus.listener.Listener._rest_when_idle"),
         ("jobs", "shared.jobs._repeat"),
         ("sealer", "shared.audit_seals.seal"),
     ],

@@ -18,6 +18,8 @@ from services.gateway.views import ended_sessions
 from services.gateway.views.projection import fold
 from services.gateway.views.store import writes
 from services.gateway.views.store.changes import Change, Erasure, SessionEnd, ViewChange
+from services.gateway.views.store.recent import note_written
+from shared.clock import wall_clock
 from shared.contracts import published
 
 log = structlog.get_logger()
@@ -54,6 +56,7 @@ class OwnWrites:
         ended_sessions.refuse(
             self._app, [change for change in folded if isinstance(change, SessionEnd)]
         )
+        begun = wall_clock()
         try:
             async with asyncio.timeout(within):
                 await writes.apply(self._app.state.database, folded)
@@ -62,6 +65,7 @@ class OwnWrites:
             self._held = [*self._held, *folded][-MOST_HELD:]
             self._waiting.set()
             return False
+        note_written(self._app.state.database, folded, begun)
         return True
 
     def holds(self, patron_id: str) -> bool:

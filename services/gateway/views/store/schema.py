@@ -11,7 +11,8 @@ VIEWS: Indexes = {
     "account_views": sharded_by(
         "_id",
         [
-            # Finds the views that show a title, when the title arrives late or is corrected.
+            # Finds the views that show a title, when the title arrives late or is corrected. Each
+            # open loan, hold and charge has one entry, so a title may have several.
             IndexModel([("title_ids", ASCENDING)], sparse=True),
             # Finds the views with items that ended long ago.
             IndexModel([("oldest_end", ASCENDING)], sparse=True),
@@ -51,7 +52,7 @@ It is in their collection so that it is lost together with them: views that were
 filling again with new events, are not shown as accounts. Its `stamp` is the one of the data that
 all accounts share, its `form` the format of the views, its `since` the time of their completion.
 """
-FORM = 4
+FORM = 5
 """Format of the views, raised when they must be rebuilt to show all that they can.
 
 The previous views are served until the rebuild ends.

@@ -26,6 +26,7 @@ from services.gateway.views.store.changes import (
     ViewChange,
 )
 from services.gateway.views.store.ended_sessions import session_end_write
+from services.gateway.views.store.recent import still_to_write
 from services.gateway.views.store.schema import ENDED_SESSIONS, WHOLE, Collections
 from services.gateway.views.store.titles import current_titles, known_titles
 from shared.mongo import Database, Document
@@ -102,6 +103,7 @@ async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequen
     if all(change.recorded_at is None for change in changes):
         return changes
     whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
+    changes = still_to_write(views, changes, whole.get("since"), LATE)
     since, begun = whole.get("forgotten"), whole.get("begun")
     in_time = [
         c
@@ -158,9 +160,10 @@ def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
     }
     if change.ends:
         kept["oldest_end"] = {"$cond": [newer, _OLDEST_END, "$oldest_end"]}
-    pipeline: list[Document] = [{"$set": kept}]
     if change.path.startswith(tuple(f"{kind}." for kind in _WITH_TITLES)):
-        pipeline.append({"$set": {"title_ids": _shown_titles()}})
+        titles = _titles_with(content.get("title_id"), instead_of=f"{stored}.title_id")
+        kept["title_ids"] = {"$cond": [newer, titles, "$title_ids"]}
+    pipeline: list[Document] = [{"$set": kept}]
     left = {"_id": "$_id", "patron": "$patron", "oldest_end": "$oldest_end"}
     pipeline.append({"$replaceWith": {"$cond": [_ERASED, left, "$$ROOT"]}})
     return UpdateOne({"_id": change.patron_id}, pipeline, upsert=change.creates)
@@ -187,21 +190,30 @@ def _erasure_write(change: Erasure) -> UpdateOne:
     return UpdateOne({"_id": change.patron_id}, pipeline, upsert=True)
 
 
-def _shown_titles() -> Document:
-    """Return an expression of the titles of open loans, holds and charges.
+def _titles_with(title_id: str | None, *, instead_of: str) -> Document:
+    """Return an expression of the titles of open loans, holds and charges, one for each of these.
 
-    Ended ones have no `title_id` any more.
+    One of them has this title now (None: it has ended, or has none) and had the title of the field
+    `instead_of`. Built from the titles before, so that it costs little with thousands of loans.
     """
-    titles = [
-        {
-            "$map": {
-                "input": {"$objectToArray": {"$ifNull": [f"${kind}", {}]}},
-                "in": "$$this.v.title_id",
-            }
+    known = {"$ifNull": ["$title_ids", []]}
+    others = {
+        "$concatArrays": [
+            {"$slice": ["$$known", "$$at"]},
+            {"$slice": ["$$known", {"$add": ["$$at", 1]}, {"$size": "$$known"}]},
+        ]
+    }
+    has_it = {"$gte": ["$$at", 0]}
+    without = {
+        "$let": {
+            "vars": {"known": known, "at": {"$indexOfArray": [known, instead_of]}},
+            "in": {"$cond": [has_it, others, "$$known"]},
         }
-        for kind in _WITH_TITLES
-    ]
-    return {"$setDifference": [{"$setUnion": titles}, [None]]}
+    }
+    literal = {"$literal": title_id}
+    changed = {"$concatArrays": [without, [literal]]} if title_id else without
+    same = {"$eq": [{"$ifNull": [instead_of, None]}, literal]}
+    return {"$cond": [same, known, changed]}
 
 
 _WITH_TITLES = ("loans", "holds", "charges")

@@ -1,0 +1,275 @@
+"""Events for a second of processor at services that handle each in a transaction.
+
+    .venv/bin/python -m benchmarks.handlers [--json] [--events 1000] [--kafka apache]
+
+The events are on their topics before a round begins. In each round a listener with a new group
+handles them one by one and then together. A bare loop of the driver reads and writes the same in a
+transaction for each, with the events in memory. Rounds alternate. The processor time is that of
+this process, the database and the broker.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer
+
+from benchmarks.at_rest import seconds_of
+from benchmarks.event_throughput import publish
+from ops.infrastructure.embedded import Infrastructure, embedded
+from services.circulation import consumers as circulation_consumers
+from services.circulation import store as circulation_store
+from services.notices import consumers as notices_consumers
+from services.notices import store as notices_store
+from services.notices.settings import Settings
+from shared.bus import processing
+from shared.bus.listener import Listener
+from shared.bus.subscriptions import Subscriptions
+from shared.clock import wall_clock
+from shared.contracts import Event
+from shared.contracts.events import RegistrationConfirmed
+from shared.ids import new_id
+from shared.indexes import chassis_indexes
+from shared.mongo import (
+    MAJORITY,
+    SNAPSHOT,
+    Client,
+    ClientSession,
+    Database,
+    Document,
+    Indexes,
+    connect,
+    ensure_indexes,
+)
+from shared.owners import Owners
+from shared.telemetry import configure_logs
+from shared.unit_of_work import UnitOfWork
+from tests import samples
+from tests.support import until
+
+ROUNDS = 3
+ONE_BY_ONE = 1
+
+Write = Callable[[Database, ClientSession, Document], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Events of one type at one service, and the reads and writes that each needs."""
+
+    service: str
+    subscriptions: Subscriptions
+    indexes: Indexes
+    event: Callable[[int], Event]
+    write: Write
+
+
+async def write_title(database: Database, session: ClientSession, event: Document) -> None:
+    """Store a title as notices does."""
+    key = event["title_id"]
+    await database.titles.find_one({"_id": key}, {"version": 1}, session=session)
+    title = {"_id": key, "version": 1, "name": event["title"]}
+    await database.titles.insert_one(title, session=session)
+
+
+async def write_reader(database: Database, session: ClientSession, event: Document) -> None:
+    """Store a reader's choice as circulation does."""
+    key = event["patron_id"]
+    await database.readers.find_one({"_id": key}, {"version": 1}, session=session)
+    reader = {"_id": key, "keeps_history": True, "version": 1}
+    await database.readers.insert_one(reader, session=session)
+
+
+async def write_notification(database: Database, session: ClientSession, event: Document) -> None:
+    """Put a notification into an inbox as notices does."""
+    patron, key = event["patron_id"], event["registration_id"]
+    await database.patrons.find_one({"_id": patron}, session=session)
+    await database.notifications.find_one({"_id": key}, session=session)
+    await database.patrons.insert_one({"_id": patron, "version": 1}, session=session)
+    notification = {"_id": key, "patron_id": patron, "kind": "registration.confirmed", "version": 1}
+    await database.notifications.insert_one(notification, session=session)
+    await database.push_subscriptions.find({"patron_id": patron}, session=session).to_list(None)
+    await database.webhooks.find({"topics": "none"}, session=session).to_list(None)
+    row = {"_id": new_id(), "body": orjson.dumps(event), "headers": {}, "pending": True}
+    await database.outbox.insert_one(row, session=session)
+
+
+CASES = (
+    Case(
+        "notices",
+        notices_consumers.subscriptions,
+        notices_store.INDEXES,
+        lambda number: samples.title(1, "A title", f"title-{number}"),
+        write_title,
+    ),
+    Case(
+        "notices",
+        notices_consumers.subscriptions,
+        notices_store.INDEXES,
+        lambda number: samples.registration(
+            RegistrationConfirmed,
+            1,
+            f"registration-{number}",
+            patron_id=f"patron-{number}",
+            waited=True,
+        ),
+        write_notification,
+    ),
+    Case(
+        "circulation",
+        circulation_consumers.subscriptions,
+        circulation_store.INDEXES,
+        lambda number: samples.preferences(1, patron_id=f"patron-{number}", keep_history=True),
+        write_reader,
+    ),
+)
+
+
+class Processor:
+    """The processor time of this process, the database and the broker, in seconds."""
+
+    def __init__(self, infrastructure: Infrastructure) -> None:
+        self._pids = [child.pid for child in infrastructure.children if child.pid is not None]
+
+    def seconds(self) -> float:
+        """Return the time taken until now."""
+        return time.process_time() + sum(map(seconds_of, self._pids))
+
+
+async def handled(
+    client: Client, settings: Settings, case: Case, count: int, processor: Processor
+) -> float:
+    """Return the events for a second of processor that a listener handles in a new group."""
+    database = client[f"bench_{new_id().replace('-', '')}"]
+    await ensure_indexes(database, {**chassis_indexes(1), **case.indexes})
+    owners = Owners(settings, case.service)
+    work = UnitOfWork(database, case.service, settings, owners)
+    listener = Listener(f"{case.service}-{new_id()}", settings, case.subscriptions, work)
+    running = asyncio.create_task(listener.run())
+
+    async def at_least(wanted: int) -> int:
+        done = listener.processor.processed
+        return done if done >= wanted else 0
+
+    try:
+        first = await until(lambda: at_least(1), within=60, every=0.001)
+        started = processor.seconds()
+        last = await until(lambda: at_least(count), within=600, every=0.005)
+        rate: float = (last - first) / (processor.seconds() - started)
+        return rate
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await owners.close()
+        await client.drop_database(database.name)
+
+
+async def bare(
+    client: Client, settings: Settings, case: Case, count: int, processor: Processor
+) -> float:
+    """Return the events for a second of processor of a loop without Carrel."""
+    database = client[f"bench_{new_id().replace('-', '')}"]
+    await ensure_indexes(database, {**chassis_indexes(1), **case.indexes})
+    consumer = AIOKafkaConsumer(
+        case.event(0).topic, bootstrap_servers=settings.kafka, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        records = [await consumer.getone() for _ in range(count)]
+    finally:
+        await consumer.stop()  # it would ask the embedded broker for more all the time
+    started = processor.seconds()
+    for record in records:
+        await _transaction(database, dict(record.headers), orjson.loads(record.value), case)
+    rate = count / (processor.seconds() - started)
+    await client.drop_database(database.name)
+    return rate
+
+
+async def _transaction(
+    database: Database, headers: dict[str, bytes], event: Document, case: Case
+) -> None:
+    key = headers["ce_id"].decode()
+    async with await database.client.start_session() as session:
+        session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
+        if await database.inbox.find_one({"_id": key}, session=session):
+            await session.abort_transaction()
+            return
+        await case.write(database, session, event)
+        await database.inbox.insert_one({"_id": key, "at": wall_clock()}, session=session)
+        await session.commit_transaction()
+
+
+async def measure(infrastructure: Infrastructure, settings: Settings, count: int) -> Document:
+    """Return, for each case, the medians of alternating rounds and of their ratios."""
+    client = connect(settings.mongo_url)
+    processor = Processor(infrastructure)
+    together = processing.TOGETHER
+    found: Document = {"machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"}
+    for case in CASES:
+        await publish(settings, [(case.event(n), samples.at(n / 100)) for n in range(count)])
+        rounds = []
+        for _ in range(ROUNDS):
+            rates = []
+            for at_once in (ONE_BY_ONE, together):
+                processing.TOGETHER = at_once
+                rates.append(await handled(client, settings, case, count, processor))
+            rates.append(await bare(client, settings, case, count, processor))
+            rounds.append(rates)
+        found[f"{case.event(0).topic} at {case.service}"] = _medians(rounds)
+    client.close()
+    return found
+
+
+def _medians(rounds: Sequence[Sequence[float]]) -> Document:
+    single, together, loop = (
+        round(statistics.median(rates)) for rates in zip(*rounds, strict=True)
+    )
+    return {
+        "one_by_one": single,
+        "together": together,
+        "bare": loop,
+        "one_by_one_to_bare": round(statistics.median(a / c for a, _, c in rounds), 2),
+        "together_to_bare": round(statistics.median(b / c for _, b, c in rounds), 2),
+    }
+
+
+def main() -> None:
+    """Start a database and a broker, measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--events", type=int, default=1_000)
+    parser.add_argument("--kafka", default="embedded")
+    arguments = parser.parse_args()
+    configure_logs("benchmark", "0", "warning")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        embedded(
+            Path(folder), mongo_port=None, kafka_port=None, broker=arguments.kafka
+        ) as infrastructure,
+    ):
+        where: dict[str, Any] = {
+            "CARREL_MONGO_URL": infrastructure.mongo_url,
+            "CARREL_KAFKA": infrastructure.kafka,
+        }
+        settings = Settings.from_environment({**infrastructure.service_environment, **where})
+        found = asyncio.run(measure(infrastructure, settings, arguments.events))
+    if arguments.json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    for name, figures in found.items():
+        sys.stdout.write(f"{name}: {figures}\n")
+
+
+if __name__ == "__main__":
+    main()

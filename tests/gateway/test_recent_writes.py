@@ -1,0 +1,127 @@
+"""A replica does not write again what it wrote for a command, unless the views are others now."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from pymongo.errors import AutoReconnect
+
+from services.gateway.consumers import subscriptions
+from services.gateway.views.own_writes import OwnWrites
+from services.gateway.views.store import recent, writes
+from services.gateway.views.store.schema import FORM, WHOLE
+from services.gateway.views.stream import Streams
+from shared.auth import Verifier
+from shared.clock import wall_clock
+from shared.contracts import Event, circulation
+from shared.ids import new_id
+from shared.mongo import Database, Document
+from shared.unit_of_work import Origin
+from tests import samples
+
+LOAN = samples.loan(circulation.LoanCheckedOut, 1, "loan-1", patron_id="patron-1")
+HOLD = samples.hold(circulation.HoldPlaced, 1, "hold-1", patron_id="patron-1")
+LATER = timedelta(seconds=1)
+"""The owner's time of a command is a little later than the gateway's."""
+
+
+@pytest.fixture
+async def own_writes(views: Database) -> OwnWrites:
+    """The own writes of a replica, on views that have been complete for a day."""
+    await complete_since(views, timedelta(days=1))
+    app = FastAPI()
+    app.state.database = views
+    app.state.verifier, app.state.streams = Verifier(_no_keys, "accounts"), Streams()
+    return OwnWrites(app)
+
+
+async def _no_keys() -> Any:
+    raise NotImplementedError
+
+
+async def complete_since(views: Database, ago: timedelta) -> None:
+    whole = {"form": FORM, "since": wall_clock() - ago, "begun": wall_clock() - ago}
+    await views.account_views.replace_one({"_id": WHOLE}, whole, upsert=True)
+
+
+def answered(*events: Event) -> list[dict[str, Any]]:
+    return [{"topic": event.topic, "data": event.model_dump(mode="json")} for event in events]
+
+
+async def hear(views: Database, *events: Event) -> None:
+    """Hand events to their consumers as they arrive from Kafka."""
+    origin = Origin(samples.START + LATER, causation_id=new_id())
+    changes = [
+        change
+        for event in events
+        for change in subscriptions.by_topic[event.topic].handler(event, origin)
+    ]
+    await writes.apply(views, changes)
+
+
+async def view(views: Database) -> Document:
+    return await views.account_views.find_one({"_id": "patron-1"}) or {}
+
+
+async def test_the_events_of_an_own_write_change_nothing(
+    views: Database, own_writes: OwnWrites
+) -> None:
+    assert await own_writes.write(answered(LOAN, HOLD), samples.START, within=10)
+    written = await view(views)
+    await hear(views, LOAN, HOLD)
+
+    assert await view(views) == written, "an unchanged account got a new stamp"
+    await hear(views, samples.loan(circulation.LoanRenewed, 2, "loan-1", patron_id="patron-1"))
+    assert (await view(views))["loans"]["loan-1"]["version"] == 2
+
+
+async def test_events_are_written_into_views_that_were_replaced_after_an_own_write(
+    views: Database, own_writes: OwnWrites
+) -> None:
+    assert await own_writes.write(answered(LOAN), samples.START, within=10)
+    await views.account_views.delete_many({})  # the new views lack the loan
+    await complete_since(views, timedelta(0))
+    await hear(views, LOAN)
+
+    assert "loan-1" in (await view(views))["loans"]
+
+
+async def test_events_are_written_into_views_that_were_lost_after_an_own_write(
+    views: Database, own_writes: OwnWrites
+) -> None:
+    assert await own_writes.write(answered(LOAN), samples.START, within=10)
+    await views.account_views.delete_many({})
+    await hear(views, LOAN)
+
+    assert "loan-1" in (await view(views))["loans"]
+
+
+async def test_the_event_of_an_own_write_that_was_not_acknowledged_is_written(
+    views: Database, own_writes: OwnWrites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise AutoReconnect("no majority")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writes, "apply", fail)
+        assert not await own_writes.write(answered(LOAN), samples.START, within=10)
+    await hear(views, LOAN)
+
+    assert "loan-1" in (await view(views))["loans"]
+
+
+async def test_a_write_is_remembered_for_a_limited_time_and_number(
+    views: Database, own_writes: OwnWrites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "MOST_KEPT", 2)
+    for number in range(4):
+        loan = samples.loan(circulation.LoanCheckedOut, 1, f"loan-{number}", patron_id="patron-1")
+        assert await own_writes.write(answered(loan), samples.START, within=10)
+    kept = recent._of_client(views)
+    assert [path for _, path, _ in kept] == ["loans.loan-2", "loans.loan-3"]
+
+    monkeypatch.setattr(recent, "KEPT", timedelta(0))
+    before = await view(views)
+    await hear(views, samples.loan(circulation.LoanCheckedOut, 1, "loan-3", patron_id="patron-1"))
+    assert (await view(views))["heard"] != before["heard"]
