@@ -17,6 +17,10 @@ from shared.unit_of_work import Origin, Run, UnitOfWork
 
 log = structlog.get_logger()
 
+IDLE_SECONDS = 1.0
+"""Longest pause of a steady job that finds no work, unless its own is longer."""
+IDLE_GROWTH = 1.2
+
 ROUNDS = Counter("carrel_job_rounds_total", "Rounds of a scheduled job", ["job", "outcome"])
 
 JobFunction = Callable[[Run], Awaitable[int]]
@@ -46,7 +50,10 @@ class Jobs:
         return self._register(minutes * 60 + seconds, steady=False)
 
     def steadily(self, *, seconds: float) -> Callable[[JobFunction], JobFunction]:
-        """Register a job that processes waiting work, and looks for more every `seconds`."""
+        """Register a job that processes waiting work, and looks for more every `seconds`.
+
+        It looks less often while there is none, but every IDLE_SECONDS.
+        """
         return self._register(seconds, steady=True)
 
     def _register(self, seconds: float, *, steady: bool) -> Callable[[JobFunction], JobFunction]:
@@ -90,16 +97,20 @@ async def keep_schedule(jobs: Jobs, unit_of_work: UnitOfWork, *, simulation: boo
 
 
 async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
+    pause = job.every_seconds
     while True:
         # Replicas that started together drift apart.
-        await asyncio.sleep(job.every_seconds * random.uniform(0.9, 1.1))  # noqa: S311
+        await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311
         origin = Origin(now=wall_clock())
         with correlated(origin.correlation_id):
-            await _run(job, Run(unit_of_work, origin, within=30.0))
+            done = await _run(job, Run(unit_of_work, origin, within=30.0))
+        idle = job.steady and not done
+        longest = max(job.every_seconds, IDLE_SECONDS)
+        pause = min(pause * IDLE_GROWTH, longest) if idle else job.every_seconds
 
 
-async def _run(job: Job, run: Run) -> None:
-    """Run a job once. A failure ends here, because the next round tries again."""
+async def _run(job: Job, run: Run) -> int:
+    """Run a job once; return how much it did. A failure ends here: the next round tries again."""
     try:
         # A steady job does not depend on the clock, and nearly always finds no work: only its use
         # cases get a span.
@@ -107,13 +118,14 @@ async def _run(job: Job, run: Run) -> None:
         if abs(skew) > SKEW_SECONDS:  # a job with a wrong date would notify patrons too early
             ROUNDS.labels(job.name, "waits").inc()
             log.warning("job waits", job=job.name, clock_off_seconds=round(skew))
-            return
+            return 0
         with contextlib.nullcontext() if job.steady else span(f"job {job.name}"):
             done = await job.run(run)
     except Exception as error:  # noqa: BLE001 - as above
         ROUNDS.labels(job.name, "failed").inc()
         log.warning("job failed", job=job.name, error=type(error).__name__)
-    else:
-        ROUNDS.labels(job.name, "done").inc()
-        if done:
-            log.info("job done", job=job.name, count=done)
+        return 0
+    ROUNDS.labels(job.name, "done").inc()
+    if done:
+        log.info("job done", job=job.name, count=done)
+    return done

@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         ge=0,
         le=1000,
         description="Shortest pause between empty fetches, in milliseconds, for a broker that "
-        "answers them at once; it grows to six times that. Use 0 with Apache Kafka, which waits "
+        "answers them at once; it grows to 25 times that. Use 0 with Apache Kafka, which waits "
         "itself.",
     )
     outbox_days: int = Field(

@@ -24,7 +24,8 @@ _POM = Path(__file__).with_name("apache.pom.xml")
 _LIBRARIES = _POM.parents[2] / ".data" / "kafka-libs"
 _ALTERNATIVE = "or leave out --kafka apache, or set CARREL_KAFKA to a running Kafka"
 _JVM = (
-    "-Xmx400m",
+    "-Xmx256m",
+    "-Xms32m",
     # Several brokers share two cores with the tests: use a cheap collector and compiler.
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
@@ -52,6 +53,10 @@ transaction.state.log.min.isr={in_sync}
 share.coordinator.state.topic.replication.factor={replication}
 share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
+# The default is 128 MB, which are allocated at the start.
+log.cleaner.dedupe.buffer.size=2097152
+# A record in the log of the controller each half second keeps nobody informed if there is one node.
+metadata.max.idle.interval.ms={idle}
 # A node that was killed is not let in again before its session has ended; the default is 9 s.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
@@ -104,6 +109,7 @@ def apache_children(
                 log=folder / "log",
                 replication=nodes,
                 in_sync=2 if nodes > 2 else 1,
+                idle=5000 if nodes == 1 else 500,
             )
             + (protection.properties if protection else "")
         )

@@ -153,14 +153,14 @@ _lock = threading.Lock()
 def _main() -> None:
     """Fork a process for each request on the channel, until the other end is closed."""
     channel = socket.socket(fileno=int(sys.argv[1]))
-    _import_all()
-    gc.collect()
-    gc.freeze()  # the memory stays shared: no collection touches it
+    left = _modules()
     woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     while True:
-        readable, _, _ = select.select([channel.fileno(), woken], [], [])
+        readable, _, _ = select.select([channel.fileno(), woken], [], [], 0 if left else None)
+        if not readable:
+            _import(left.pop(0))
         if woken in readable:
             os.read(woken, 4096)
             _report_ends(channel)
@@ -168,13 +168,17 @@ def _main() -> None:
             message, files, _, _ = socket.recv_fds(channel, LARGEST, 2)
             if not message:
                 return
+            request = json.loads(message)
+            for module in _needed(request["arguments"], left):
+                left.remove(module)
+                _import(module)
+            gc.freeze()  # the memory stays shared: no collection touches it
             if not _fork(channel, files):
                 break  # this is the forked process
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for one in (channel.detach(), woken, wakes):
         os.close(one)
-    request = json.loads(message)
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = ["carrel", *request["arguments"]]
@@ -183,13 +187,38 @@ def _main() -> None:
     import_module("ops.cli").app(prog_name="carrel")
 
 
-def _import_all() -> None:
+def _modules() -> list[str]:
+    """Return the modules to import, those of the service that is started first at the beginning."""
     commands = import_module("ops.commands")
     found = [one.name for one in pkgutil.iter_modules(commands.__path__, "ops.commands.")]
-    served = [f"services.{name}.{part}" for name in NAMES for part in ("app", "settings")]
-    for module in ("ops.cli", "shared.server", "shared.wire", "uvloop", *served, *found):
-        with contextlib.suppress(Exception):  # the command that needs it fails, and says why
-            import_module(module)
+    served = [module for name in NAMES for module in _served(name)]
+    return ["ops.cli", "shared.server", "shared.wire", "uvloop", *served, *found]
+
+
+def _served(service: str) -> list[str]:
+    return [f"services.{service}.{part}" for part in ("app", "settings")]
+
+
+def _needed(arguments: Sequence[str], left: Sequence[str]) -> list[str]:
+    """Return the modules of those left that are imported before this command is forked.
+
+    A service begins while those after it are still imported; any other command waits for all.
+    """
+    match arguments:
+        case ["serve", service, *_]:
+            others = {module for name in NAMES if name != service for module in _served(name)}
+            return [
+                module
+                for module in left
+                if module not in others and not module.startswith("ops.commands.")
+            ]
+        case _:
+            return list(left)
+
+
+def _import(module: str) -> None:
+    with contextlib.suppress(Exception):  # the command that needs it fails, and says why
+        import_module(module)
 
 
 def _fork(channel: socket.socket, files: Sequence[int]) -> int:

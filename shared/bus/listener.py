@@ -35,11 +35,16 @@ from shared.unit_of_work import UnitOfWork
 log = structlog.get_logger()
 
 COMMIT_SECONDS = 0.2
-FETCH_SECONDS = 0.005
+WAIT_MS = 500
+"""Milliseconds that a broker waits for events before it answers a fetch with none."""
+LOOK_ROUND_MS = 1_000
+"""Milliseconds after which aiokafka looks at all partitions again, if nothing has happened."""
 REST_GROWTH = 1.2
-"""Factor by which the pause between empty fetches grows."""
-REST_LIMIT = 6
-"""The longest pause between fetches, as a multiple of the shortest."""
+"""Factor by which the pause after an empty fetch grows, if there was none before it either."""
+REST_LIMIT = 25
+"""The longest of these pauses, as a multiple of the shortest."""
+GATHER_LIMIT = 6
+"""The longest pause after events, as a multiple of the shortest."""
 SLOW_SECONDS = 120
 """Seconds in one message after which a process counts as unhealthy."""
 STUCK_SECONDS = 15
@@ -114,7 +119,8 @@ class Listener:
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=WAIT_MS,
+            consumer_timeout_ms=LOOK_ROUND_MS,
             listener=self.offsets,
             no_reply=True,  # else a header of a message makes FastStream send a reply
             title=self.service,
@@ -140,27 +146,21 @@ class Listener:
         """
         while True:
             await self._start()
-            resting = asyncio.create_task(self._rest_when_idle())
             reading = asyncio.create_task(self._read_all())
             try:
-                reason = await self._commit_until_stuck(resting, reading)
+                reason = await self._commit_until_stuck(reading)
                 log.warning("listener starts again", reason=reason)
             finally:
-                resting.cancel()
                 reading.cancel()
                 await self._stop()
 
-    async def _commit_until_stuck(
-        self, resting: asyncio.Task[None], reading: asyncio.Task[str]
-    ) -> str:
+    async def _commit_until_stuck(self, reading: asyncio.Task[str]) -> str:
         """Commit processed messages; return the reason why the consumer has to be restarted.
 
-        Raises the exception of either task.
+        Raises the exception of the task.
         """
         while not reading.done():
             await asyncio.sleep(COMMIT_SECONDS)
-            if resting.done():
-                resting.result()
             if not self._consumes():
                 return "the consumer task has ended"
             try:
@@ -187,6 +187,8 @@ class Listener:
                 pause = min(pause * 2, 2.0)
         if self._subscriber is not None:
             self.offsets.began(self._subscriber.consumer)
+            if self._settings.idle_poll_ms:
+                self._rest_after_empty_fetches(self._subscriber.consumer)
         self._state = "listening"
 
     async def _read_all(self) -> str:
@@ -218,27 +220,34 @@ class Listener:
             return None
         return positions, ends
 
-    async def _rest_when_idle(self) -> None:
-        """Pause between fetches for a broker that answers them at once.
+    def _rest_after_empty_fetches(self, consumer: AIOKafkaConsumer) -> None:
+        """Pause after each fetch without events, for a broker that answers such fetches at once.
 
         aiokafka sends a fetch again as soon as it is answered, which with noida-db keeps a core
-        busy. There is no pause while there is more to read: aiokafka throws away what arrives in a
-        pause, and would throw away every answer that takes longer than FETCH_SECONDS.
-
-        A fetch names every partition, so it costs as much as several events. After some events the
-        pause is the longer the more there were; after none, longer than the one before.
+        busy. A fetch names every partition, so it costs as much as several events. After some
+        events the pause is the longer the more there were; after none, longer than the one before.
         """
+        fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka has no setting for it
+        fetch = fetcher._proc_fetch_request  # noqa: SLF001 - as above
         shortest = rest = self._settings.idle_poll_ms / 1000
-        processed = 0
-        while rest and (consumer := self._consumer) is not None:
-            consumer.resume(*consumer.paused())
-            await asyncio.sleep(FETCH_SECONDS)
-            if self.processor.busy_since is not None or await _knows_of_more(consumer):
-                continue
+        processed = self.processor.processed
+
+        async def fetch_and_rest(*request: Any) -> bool:
+            nonlocal rest, processed
+            found: bool = await fetch(*request)
             arrived, processed = self.processor.processed - processed, self.processor.processed
-            rest = min(shortest * arrived or rest * REST_GROWTH, shortest * REST_LIMIT)
-            consumer.pause(*consumer.assignment())
-            await asyncio.sleep(rest)
+            if found:
+                rest = shortest
+                return True
+            if arrived:
+                rest = shortest * min(arrived, GATHER_LIMIT)
+            else:
+                rest = min(rest * REST_GROWTH, shortest * REST_LIMIT)
+            with contextlib.suppress(asyncio.CancelledError):  # aiokafka's own end of a fetch
+                await asyncio.sleep(rest)
+            return False
+
+        fetcher._proc_fetch_request = fetch_and_rest  # noqa: SLF001 - as above
 
     async def _stop(self) -> None:
         """Finish the current message, commit, and leave the group."""
@@ -356,14 +365,3 @@ def _described(subscription: Subscription) -> Callable[..., Any]:
     described.__name__ = subscription.handler.__name__
     described.__doc__ = subscription.handler.__doc__
     return described
-
-
-async def _knows_of_more(consumer: AIOKafkaConsumer) -> bool:
-    """Return whether the broker has reported more messages than were read."""
-    with contextlib.suppress(TimeoutError, KafkaError):
-        async with asyncio.timeout(POSITION_SECONDS):
-            for partition in consumer.assignment():
-                end = consumer.highwater(partition)
-                if end is not None and await consumer.position(partition) < end:
-                    return True
-    return False

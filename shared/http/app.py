@@ -64,6 +64,7 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         # Declared once for all routes; each route adds its own codes.
         responses={"default": {"model": Problem, "description": "A problem (RFC 9457)"}},
     )
+    operations = add_health(app, service, settings)  # first: it is asked for every second
     if "api" in settings.roles:
         add_jobs(app, service)  # before routes that match every other path
         add_snapshots(app, service)
@@ -71,7 +72,6 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         add_audit_trail(app, service)
         for router in service.routers:
             app.include_router(router)
-    operations = add_health(app, service, settings)
     add_problems(app, service)
     app.add_middleware(RequestMiddleware, service=service)
     app.openapi = lambda: _openapi(app, service, settings)  # type: ignore[method-assign]
