@@ -14,9 +14,9 @@ from tests.systems import started_system
 
 pytestmark = pytest.mark.kafka  # the embedded broker never reassigns a silent member's partitions
 
-STILL_SECONDS = 15
+STILL_SECONDS = 12
 """Longer than a session (10 s), a relay's lease and a transaction (5 s each)."""
-BEFORE_SECONDS = AFTER_SECONDS = 5
+BEFORE_SECONDS = AFTER_SECONDS = 3
 """Seconds of load before and after."""
 
 
