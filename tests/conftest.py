@@ -48,6 +48,8 @@ WORKERS = 3
 
 LONGEST = (
     "tests/journeys/test_both_brokers.py",
+    "tests/journeys/test_secured.py",
+    "tests/web/test_every_page.py",
     "tests/security/test_document.py",
     "tests/faults/test_kills.py",
     "tests/faults/test_seeds.py",
