@@ -8,7 +8,7 @@ import gc
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,7 +71,6 @@ LONGEST = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose where temporary data goes, and time the tests of the run."""
-    gc.disable()  # until all modules are imported
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ:  # a worker inherits it from its parent process
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_temporary_root())
     if not hasattr(config, "workerinput"):
@@ -93,14 +92,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Keep modules and tests out of garbage collections, as a service does when it starts.
 
     Collections that looked at them again and again took up to a fourth of a process's time.
     """
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-    gc.enable()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
+        gc.enable()
 
 
 def pytest_report_header() -> str:
