@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections import defaultdict
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,8 @@ from tests.support import Client, until
 PIN = "482915"
 ROLES = ("staff", "station", "tracer", "admin")
 """Roles that somebody is engaged for when a test needs them: hashing a PIN takes its time."""
+_engaged: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+"""Tokens of the staff that tests share, by the address and the card key of their system."""
 WEEK = [{"weekday": day, "opens": "09:00", "closes": "20:00"} for day in range(1, 8)]
 
 
@@ -28,16 +31,18 @@ class Library:
         self.system = system
         self.now = "2020-11-02T10:00:00+08:00"
         self.tokens: dict[str, str] = {}
+        self._engaged = _engaged[system.gateway_url, system.environment["CARREL_CARD_KEY"]]
         self._engaging = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
         self._client = Client(self.system.gateway_url, self._session)
         self.flow = await Flow(self.system, self._session).__aenter__()
-        settings = self.system.settings(AccountsSettings)
-        card = unique("OPS")
-        await add_account(settings, card, PIN, "Operator", "ops")
-        self.tokens["ops"] = await self._log_in(card)
+        if "ops" not in self._engaged:
+            card = unique("OPS")
+            await add_account(self.system.settings(AccountsSettings), card, PIN, "Operator", "ops")
+            self._engaged["ops"] = await self._log_in(card)
+        self.tokens |= self._engaged
         await self.engage("staff")
         return self
 
@@ -48,7 +53,7 @@ class Library:
                 card = unique(role)
                 account = {"card_number": card, "pin": PIN, "name": role, "role": role}
                 await self.post("/v1/staff", account, by="ops")
-                self.tokens[role] = await self._log_in(card)
+                self.tokens[role] = self._engaged[role] = await self._log_in(card)
         return self.tokens[role]
 
     async def __aexit__(

@@ -18,7 +18,10 @@ RELAY = ("relay.fetched", "relay.sent", "relay.acknowledged", "relay.marked")
 LISTENER = ("listener.received", "listener.processed", "listener.committed")
 SWEEP = ("sweep.moved",)
 
-STEPS = (
+Step = tuple[str, str]
+"""A service and one of its points."""
+
+STEPS: tuple[Step, ...] = (
     *((service, point) for service in ("accounts", "events") for point in (*WORK, *RELAY)),
     *(
         (service, point)
@@ -115,6 +118,43 @@ async def doomed(
         return Death(victim.name, died_at, time.monotonic())
 
     death = asyncio.create_task(start_again())
+    try:
+        yield death
+    finally:
+        await asyncio.wait([death])
+
+
+@asynccontextmanager
+async def doomed_at_each(
+    process: Child, steps: Sequence[tuple[str, int]]
+) -> AsyncIterator["asyncio.Task[Death]"]:
+    """Kill a process at each point in turn, with its number of passes.
+
+    The next point is armed before the process starts again, so that nothing of the work passes it.
+    Yields the task that waits for the last death; it raises TimeoutError if the process does not
+    die within PATIENCE. When the block ends, the process runs.
+    """
+    arm(process, *steps[0])
+
+    async def dead() -> bool:
+        return not process.running
+
+    async def start_each_time() -> Death:
+        try:
+            for following in steps[1:]:
+                await until(dead, within=PATIENCE)
+                assert process.exit_code == -signal.SIGKILL, process.tail()
+                arm(process, *following)
+                await asyncio.to_thread(process.launch)
+            await until(dead, within=PATIENCE)
+        finally:
+            died_at = time.monotonic()
+            disarm(process)
+        assert process.exit_code == -signal.SIGKILL, process.tail()
+        await asyncio.to_thread(process.start)
+        return Death(process.name, died_at, time.monotonic())
+
+    death = asyncio.create_task(start_each_time())
     try:
         yield death
     finally:

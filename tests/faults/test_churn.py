@@ -1,4 +1,4 @@
-"""Replicas start, stop or are killed every three seconds for a minute."""
+"""Replicas start, stop or are killed every two seconds for 40 seconds."""
 
 import asyncio
 import random
@@ -18,8 +18,8 @@ from tests.systems import started_system
 pytestmark = pytest.mark.kafka
 
 HEARERS = ("circulation", "notices", "gateway")
-SECONDS = 60
-EVERY = 3.0
+SECONDS = 40
+EVERY = 2.0
 """Seconds between two arrivals or departures."""
 SEED = 3
 
@@ -48,7 +48,7 @@ async def test_starting_and_stopping_replicas_loses_and_doubles_nothing(
     longest = max(waits.longest.values())
     print(f"come and go: {changes} changes, {waits.longest}, settled in {settled:.1f} s")  # noqa: T201
     record(
-        "a replica of one of three services comes, goes or is killed every 3 s for a minute",
+        "a replica of one of three services comes, goes or is killed every 2 s for 40 s",
         running,
         invariant="each event is processed; the recovery is the longest wait of one",
         found=found,

@@ -7,7 +7,8 @@ two cores: next to another system, the answers would be late because of the mach
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -18,7 +19,6 @@ from ops.audit.system import audit
 from ops.infrastructure.child import Child
 from ops.infrastructure.processes import System
 from services.settings import Settings
-from tests.conftest import BROKER
 from tests.faults.load import KINDS, Load
 from tests.faults.readers import Reader
 from tests.faults.report import record
@@ -44,7 +44,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         tmp_path_factory,
         on_disk=True,
         replicas={"gateway": 2},
-        broker=BROKER,
         mongo_nodes=3,
     ) as started:
         yield started
@@ -102,28 +101,105 @@ async def recovered(load: Load, since: float) -> float:
     return max(load.first_success(since, *kinds) or 0.0 for kinds in KINDS.values())
 
 
-async def test_a_killed_primary_is_replaced_and_comes_back(
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of one fault."""
+
+    recovery: float
+    """Seconds until commands succeeded on all services."""
+    statuses: dict[int, int]
+    """Number of attempts while nodes were away, by status."""
+
+
+Fault = Callable[[System, Mongo, Load], Awaitable[Outcome]]
+
+
+async def kill_a_secondary(running: System, mongo: Mongo, load: Load) -> Outcome:
+    first = await primary(running, mongo)
+    lost = next(node for node in nodes(running) if node is not first)
+    killed = time.monotonic()
+    await asyncio.to_thread(lost.kill)
+    await asyncio.sleep(BEFORE)
+    statuses = load.statuses(killed)
+    recovery = await recovered(load, killed)
+    await asyncio.to_thread(lost.start)
+    return Outcome(recovery, statuses)
+
+
+async def kill_the_primary(running: System, mongo: Mongo, load: Load) -> Outcome:
+    lost = await primary(running, mongo)
+    killed = time.monotonic()
+    await asyncio.to_thread(lost.kill)
+    recovery = await recovered(load, killed)
+    await asyncio.to_thread(lost.start)
+    return Outcome(recovery, load.statuses(killed))
+
+
+async def let_the_primary_step_down(running: System, mongo: Mongo, load: Load) -> Outcome:
+    before = await primary(running, mongo)
+    stepped = time.monotonic()
+    with contextlib.suppress(AutoReconnect):  # it closes all connections
+        await mongo.admin.command({"replSetStepDown": 30})
+    recovery = await recovered(load, stepped)
+    assert await primary(running, mongo) is not before
+    return Outcome(recovery, load.statuses(stepped))
+
+
+async def kill_a_majority(running: System, mongo: Mongo, load: Load) -> Outcome:
+    first = await primary(running, mongo)
+    lost = [first, next(node for node in nodes(running) if node is not first)]
+    for node in lost:
+        await asyncio.to_thread(node.kill)
+    gone = time.monotonic()
+    await asyncio.sleep(10)
+    meanwhile = load.statuses(gone)
+    for node in lost:
+        await asyncio.to_thread(node.launch)
+    return Outcome(await recovered(load, time.monotonic()), meanwhile)
+
+
+UNTIL_ELECTED = "503 until a new primary is elected; heals without a restart of services"
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "MongoDB secondary killed": (kill_a_secondary, "commands go on"),
+    "MongoDB primary killed": (kill_the_primary, UNTIL_ELECTED),
+    "MongoDB primary steps down": (let_the_primary_step_down, UNTIL_ELECTED),
+    "MongoDB majority killed": (
+        kill_a_majority,
+        "503 in 2 s; heals without a restart of services",
+    ),
+}
+"""Faults with what holds in each."""
+
+
+async def test_commands_continue_through_the_loss_of_nodes(
     running: System, library: Library, mongo: Mongo
 ) -> None:
-    lost = await primary(running, mongo)
+    """The faults come one after another under one load, which an audit follows."""
+    outcomes: dict[str, Outcome] = {}
     async with Load(library) as load:
-        await asyncio.sleep(BEFORE)
-        killed = time.monotonic()
-        await asyncio.to_thread(lost.kill)
-        recovery = await recovered(load, killed)
-        await asyncio.to_thread(lost.start)
+        for name, (fault, _) in FAULTS.items():
+            await asyncio.sleep(BEFORE)
+            await caught_up(running, mongo)
+            outcomes[name] = await fault(running, mongo, load)
         await asyncio.sleep(BEFORE)
     await caught_up(running, mongo)
     found = await load.audited()
-    record(
-        "MongoDB primary killed",
-        running,
-        invariant="503 until a new primary is elected; heals without a restart of services",
-        found=found,
-        recovery=recovery,
-    )
+    for name, one in outcomes.items():
+        without = name == "MongoDB secondary killed"
+        record(
+            name,
+            running,
+            invariant=FAULTS[name][1],
+            found=found,
+            counts={"503 without it": one.statuses.get(503, 0)} if without else None,
+            recovery=None if without else one.recovery,
+        )
     load.check_answers()
     assert found.findings == []
+    # If writes waited for the node, all commands would be refused; a few are on a busy machine.
+    secondary = outcomes["MongoDB secondary killed"].statuses
+    assert secondary.get(503, 0) <= sum(secondary.values()) / 5, secondary
+    assert set(outcomes["MongoDB majority killed"].statuses) == {503}
 
 
 async def test_streams_of_accounts_continue_through_the_loss_of_the_primary(
@@ -212,87 +288,3 @@ async def test_streams_of_accounts_continue_through_the_loss_of_the_primary(
     for card, barcodes in books.items():
         shown = {loan["barcode"] for loan in (await library.get("/v1/me", by=card))["loans"]}
         assert shown == acknowledged.keys() & set(barcodes)
-
-
-async def test_a_primary_that_steps_down_is_replaced_at_once(
-    running: System, library: Library, mongo: Mongo
-) -> None:
-    await caught_up(running, mongo)
-    before = await primary(running, mongo)
-    async with Load(library) as load:
-        await asyncio.sleep(BEFORE)
-        stepped = time.monotonic()
-        with contextlib.suppress(AutoReconnect):  # it closes all connections
-            await mongo.admin.command({"replSetStepDown": 30})
-        recovery = await recovered(load, stepped)
-    assert await primary(running, mongo) is not before
-    found = await load.audited()
-    record(
-        "MongoDB primary steps down",
-        running,
-        invariant="503 until a new primary is elected; heals without a restart of services",
-        found=found,
-        recovery=recovery,
-    )
-    load.check_answers()
-    assert found.findings == []
-
-
-async def test_commands_continue_without_a_secondary(
-    running: System, library: Library, mongo: Mongo
-) -> None:
-    await caught_up(running, mongo)
-    first = await primary(running, mongo)
-    lost = next(node for node in nodes(running) if node is not first)
-    async with Load(library) as load:
-        await asyncio.sleep(BEFORE)
-        killed = time.monotonic()
-        await asyncio.to_thread(lost.kill)
-        await asyncio.sleep(BEFORE)
-        statuses = load.statuses(killed)
-        await recovered(load, killed)
-        await asyncio.to_thread(lost.start)
-    await caught_up(running, mongo)
-    found = await load.audited()
-    record(
-        "MongoDB secondary killed",
-        running,
-        invariant="commands go on",
-        found=found,
-        counts={"503 without it": statuses.get(503, 0)},
-    )
-    load.check_answers()
-    assert found.findings == []
-    # If writes waited for the node, all commands would be refused; a few are on a busy machine.
-    assert statuses.get(503, 0) <= sum(statuses.values()) / 5, statuses
-
-
-async def test_without_a_majority_commands_wait_until_one_is_back(
-    running: System, library: Library, mongo: Mongo
-) -> None:
-    await caught_up(running, mongo)
-    first = await primary(running, mongo)
-    lost = [first, next(node for node in nodes(running) if node is not first)]
-    async with Load(library) as load:
-        await asyncio.sleep(BEFORE)
-        for node in lost:
-            await asyncio.to_thread(node.kill)
-        gone = time.monotonic()
-        await asyncio.sleep(10)
-        meanwhile = load.statuses(gone)
-        for node in lost:
-            await asyncio.to_thread(node.launch)
-        back = time.monotonic()
-        recovery = await recovered(load, back)
-    await caught_up(running, mongo)
-    found = await load.audited()
-    record(
-        "MongoDB majority killed",
-        running,
-        invariant="503 in 2 s; heals without a restart of services",
-        found=found,
-        recovery=recovery,
-    )
-    load.check_answers()
-    assert found.findings == []
-    assert set(meanwhile) == {503}

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.kafka
 
 PACE = 0.02
 """Seconds between two events."""
-LOAD = 3.0
+LOAD = 2.0
 """Seconds of load before and after a change."""
 SESSION_SECONDS = SESSION_TIMEOUT_MS / 1000
 

@@ -40,16 +40,16 @@ from tests.systems import started_system
 EXAMPLES = 12
 """Number of generated requests for each operation."""
 SEQUENCES = {
-    "": 20,
-    "patron": 160,
-    "staff": 200,
-    "station": 60,
-    "tracer": 40,
-    "admin": 20,
-    "ops": 40,
+    "": 12,
+    "patron": 80,
+    "staff": 100,
+    "station": 32,
+    "tracer": 20,
+    "admin": 12,
+    "ops": 20,
 }
 """Least number of sequences for each role; in a sequence, operations use earlier answers."""
-MOST_ROUNDS = 5
+MOST_ROUNDS = 10
 """Greatest multiple of these numbers to play until all of FOLLOWED has occurred."""
 STEPS = 8
 """Number of operations in a sequence."""

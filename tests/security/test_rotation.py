@@ -6,6 +6,7 @@ settings start, and the former ones stop after their last request, one after ano
 
 import asyncio
 import itertools
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ from tests.receiver import Received, Receiver, receiving
 from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, Api, served, token, until
 
 CALLERS, REPLICAS = 20, 2
+BRANCHES = 5
+"""Number of doors for visitors: callers at one door change the same occupancy, and would wait."""
 OLD, NEW = "the former secret of the tests", "the latest secret of the tests"
 PIN = "27-18-28"
 MARCH_1 = "2021-03-01T09:00:00+08:00"
@@ -344,27 +347,32 @@ def of_notices(mongo_url: str, database: str) -> NoticesSettings:
 async def test_the_keys_of_visitors_data_are_replaced(of_notices: NoticesSettings) -> None:
     turns = itertools.count()
     async with noticing(of_notices) as balancer:
-        branch = {"code": "HKCL", "name": "Central", "kind": "central", "hours": WEEK}
-        await balancer.post("/v1/branches", branch, as_=STAFF, at=MARCH_1)
-        venue = (await balancer.post("/v1/branches/HKCL/venue", as_=STAFF))["venue"]
-        came: dict[str, set[str]] = {}
+        codes = [f"B{number}" for number in range(BRANCHES)]
+        venues = []
+        for code in codes:
+            branch = {"code": code, "name": code, "kind": "district", "hours": WEEK}
+            await balancer.post("/v1/branches", branch, as_=STAFF, at=MARCH_1)
+            path = f"/v1/branches/{code}/venue"
+            venues.append((await balancer.post(path, as_=STAFF))["venue"])
+        came: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
 
         async def visit(number: int) -> None:
             """Register at the door. Every 60 visits another day begins, which has a new key."""
             turn = next(turns)
             at = f"2021-03-{min(turn // 60, 27) + 1:02}T10:20:00+08:00"
-            visitor = {"name": f"Visitor {turn}", "phone": "+852 6148 2093", "venue": venue}
-            seen = await balancer.post("/v1/visits", visitor, at=at)
-            came.setdefault(at, set()).add(visitor["name"])
+            where = number % BRANCHES
+            visitor = {"name": f"Visitor {turn}", "phone": "+852 6148 2093"}
+            seen = await balancer.post("/v1/visits", visitor | {"venue": venues[where]}, at=at)
+            came[codes[where], at].add(visitor["name"])
             await balancer.post("/v1/visits/leavings", {"visit": seen["id"]}, at=at)
 
         async with Callers(visit) as callers:
             for keys in (f"{OLD},{NEW}", f"{NEW},{OLD}"):
                 await balancer.update(of_notices.model_copy(update={"visit_keys": keys}))
                 await callers.round()
-        for at, names in came.items():
+        for (code, at), names in came.items():
             look = {
-                "branch": "HKCL",
+                "branch": code,
                 "start": at.replace("10:20", "10:00"),
                 "until": at.replace("10:20", "11:00"),
                 "case_number": "CHP-2021-0417",
