@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-alone test-web test-mutants check bench translations sbom clean
+.PHONY: help demo up test test-kafka test-faults test-alone test-web test-mutants check bench docs translations sbom clean
 
 PY := .venv/bin/python
 
@@ -18,6 +18,7 @@ help:
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
 	@echo "make translations   the texts of pages and notifications into their translations/*.po, to be translated there"
 	@echo "make bench  the hot paths against the bare driver"
+	@echo "make docs   the topics and the API as pages that read without a network, in .data/docs; needs npm"
 	@echo "make sbom   the bill of materials of what is installed, from the lock files, as CycloneDX in .data/sbom"
 	@echo "make clean  remove .venv, caches, and the data of make up"
 
@@ -51,10 +52,14 @@ test-mutants: .venv/project.stamp
 	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
 
 # Screenshots of the main pages are left in .data/screenshots. Two processes: browsers leave no core idle.
-test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json tests/contracts/node/node_modules/.package-lock.json examples/node/node_modules/.package-lock.json
+test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json tests/contracts/node/node_modules/.package-lock.json examples/node/node_modules/.package-lock.json docs/reference/node_modules/.package-lock.json
 	@CARREL_SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web tests/contracts
 
-# axe-core, which looks at the pages in the tests, AsyncAPI's parser, and the example's client of Kafka. npm writes the target itself.
+docs: .venv/project.stamp docs/reference/node_modules/.package-lock.json
+	@$(PY) docs/reference/pages.py
+
+# axe-core, which looks at the pages in the tests, AsyncAPI's parser, the example's client of Kafka, and what shows the
+# pages of make docs. npm writes the target itself.
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@cd $* && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@

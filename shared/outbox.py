@@ -34,25 +34,31 @@ def outbox_row(
     if len(body) > MAX_EVENT_BYTES:
         raise ValueError(f"{event.topic} of {event.subject} has {len(body)} bytes")
     event_id = new_id()
-    headers = {
-        "content-type": "application/json",
-        "ce_specversion": "1.0",
-        "ce_id": event_id,
-        "ce_type": event.topic,
-        "ce_source": f"/services/{service}",
-        "ce_subject": event.subject,
-        "ce_time": now.isoformat().replace("+00:00", "Z"),
-        "ce_dataschema": schema_uri(event.topic),
-        "ce_correlationid": correlation_id,
-        "ce_causationid": causation_id or correlation_id,
-        **trace_headers(),
-    }
+    headers = event_headers(event, event_id, now, correlation_id, causation_id or correlation_id)
     return {
         "_id": event_id,
         "topic": event.topic,
         "key": event.key,
-        "headers": headers,
+        "headers": {**headers, "ce_source": f"/services/{service}", **trace_headers()},
         "body": Binary(body),
         "recorded_at": wall_clock(),
         "pending": True,
+    }
+
+
+def event_headers(
+    event: Event, event_id: str, now: datetime, correlation_id: str, causation_id: str
+) -> dict[str, str]:
+    """Return the headers of an event of its publisher as a CloudEvent; `now` is UTC."""
+    return {
+        "content-type": "application/json",
+        "ce_specversion": "1.0",
+        "ce_id": event_id,
+        "ce_type": event.topic,
+        "ce_source": f"/services/{event.publisher}",
+        "ce_subject": event.subject,
+        "ce_time": now.isoformat().replace("+00:00", "Z"),
+        "ce_dataschema": schema_uri(event.topic),
+        "ce_correlationid": correlation_id,
+        "ce_causationid": causation_id,
     }

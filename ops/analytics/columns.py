@@ -69,14 +69,22 @@ def row_of(record: Record, zone: ZoneInfo) -> Row:
     event, event_id, origin = _events.read(record)
     headers = {name: value.decode() for name, value in record.headers}
     return {
-        "event_id": event_id,
-        "event_time": origin.now,
-        "business_day": library_day(origin.now, zone),
+        **event_row(event, event_id, origin.now, zone),
         "recorded_at": _instant(record),
         "correlation_id": origin.correlation_id,
         "causation_id": headers.get("ce_causationid"),
         "kafka_partition": record.partition,
         "kafka_offset": record.offset,
+    }
+
+
+def event_row(event: Event, event_id: str, at: datetime, zone: ZoneInfo) -> Row:
+    """Return the row of an event that is on no topic; `at` is its business time, UTC."""
+    return {
+        **dict.fromkeys(MESSAGE),
+        "event_id": event_id,
+        "event_time": at,
+        "business_day": library_day(at, zone),
         **event.model_dump(by_alias=True),
     }
 

@@ -229,6 +229,11 @@ def _writing() -> Iterator[None]:
         raise WriteError(str(error)) from error
 
 
+def time_zone_of(path: Path) -> str:
+    """Return the time zone of the business days in a folder."""
+    return str(json.loads((path / MANIFEST).read_bytes())["time_zone"])
+
+
 def view_of(table: str) -> str:
     """Return the name of a table's view: `loan_checked_out` for the topic `loan.checked-out`."""
     return table.replace(".", "_").replace("-", "_")

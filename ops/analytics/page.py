@@ -1,4 +1,4 @@
-"""A report as one HTML page with its pictures, which refers to no other file."""
+"""A report as one HTML page with its pictures, which refers to no other file; and its pictures."""
 
 import base64
 import io
@@ -16,15 +16,30 @@ from ops.analytics.numbers import MONEY, Numbers
 from shared.money import dollars
 
 TEMPLATE = "report.html"
+DOTS_PER_INCH = 150
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page as the address of its data, and a text that says what it shows."""
+    """A picture of the report, and a text that says what it shows."""
 
+    name: str
     caption: str
-    source: str
+    figure: Figure
     text: str
+
+    @property
+    def source(self) -> str:
+        """The picture as an address that contains it."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.bytes('svg')).decode()}"
+
+    def bytes(self, form: str) -> bytes:
+        """Return the picture as a file of a form that matplotlib writes, such as `svg` or `png`."""
+        file = io.BytesIO()
+        when = {"Date": None} if form == "svg" else None
+        with mpl.rc_context({"svg.hashsalt": "carrel", "svg.fonttype": "none"}):
+            self.figure.savefig(file, format=form, dpi=DOTS_PER_INCH, metadata=when)
+        return file.getvalue()
 
 
 def page_of(numbers: Numbers) -> str:
@@ -38,9 +53,14 @@ def page_of(numbers: Numbers) -> str:
     return environment.get_template(TEMPLATE).render(
         first=numbers.first,
         last=numbers.last,
-        pictures=[_lending(numbers), _overdue(numbers), _charges(numbers), _waits(numbers)],
+        pictures=pictures_of(numbers),
         tables=numbers.tables,
     )
+
+
+def pictures_of(numbers: Numbers) -> list[Picture]:
+    """Return the pictures. Equal numbers give equal files."""
+    return [_lending(numbers), _overdue(numbers), _charges(numbers), _waits(numbers)]
 
 
 def _lending(numbers: Numbers) -> Picture:
@@ -53,8 +73,9 @@ def _lending(numbers: Numbers) -> Picture:
     sums = [sum(row[column] for row in numbers.lending) for column in (1, 2, 3)]
     most = max(row[1] for row in numbers.closed)
     return Picture(
+        "lending",
         "Lending by day. The more libraries are closed, the darker is the day",
-        _source(figure),
+        figure,
         f"{sums[0]} check-outs, {sums[1]} renewals, {sums[2]} returns. "
         f"At most {most} libraries were closed on one day.",
     )
@@ -65,13 +86,16 @@ def _overdue(numbers: Numbers) -> Picture:
     shares = [(row[0], row[2] / row[1] if row[1] else 0.0) for row in numbers.overdue]
     axes.fill_between([row[0] for row in shares], [row[1] for row in shares], step="mid")
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    most = max(share for _, share in shares)
+    axes.set_ylim(0, min(1, max(0.1, most * 1.1)))
     _shade_closures(axes, numbers)
     last = shares[-1][1]
     return Picture(
+        "overdue",
         "Share of open loans that were overdue, by day",
-        _source(figure),
-        f"{last:.0%} on the last day, {max(share for _, share in shares):.0%} at most.",
+        figure,
+        f"{last:.0%} on the last day, {most:.0%} at most.",
     )
 
 
@@ -82,7 +106,7 @@ def _charges(numbers: Numbers) -> Picture:
     axes.bar_label(bars, [dollars(cents) for cents in sums])
     axes.margins(y=0.15)
     words = ", ".join(f"{name} {dollars(cents)}" for name, cents in zip(MONEY, sums, strict=True))
-    return Picture("Charges and their changes", _source(figure), f"In all: {words}.")
+    return Picture("charges", "Charges and their changes", figure, f"In all: {words}.")
 
 
 def _waits(numbers: Numbers) -> Picture:
@@ -95,7 +119,7 @@ def _waits(numbers: Numbers) -> Picture:
     text = "No reserved item became ready."
     if waits:
         text = f"{len(waits)} reserved items became ready, after {waits[-1]} days at most."
-    return Picture("Days until a reserved item was ready", _source(figure), text)
+    return Picture("waits", "Days until a reserved item was ready", figure, text)
 
 
 def _drawing(unit: str) -> tuple[Figure, Any]:
@@ -127,10 +151,3 @@ def _shade_closures(axes: Any, numbers: Numbers) -> None:
                     linewidth=0,
                 )
             begins = at
-
-
-def _source(figure: Figure) -> str:
-    file = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "carrel", "svg.fonttype": "none"}):
-        figure.savefig(file, format="svg", metadata={"Date": None})
-    return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -73,6 +73,10 @@ def report(
         Path | None,
         typer.Option("--html", help="Write a page with pictures to this file instead."),
     ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option("--png", help="Write the pictures to this folder instead, as PNG files."),
+    ] = None,
 ) -> None:
     """Print what a folder of tables says about lending, closures, charges and reservations."""
     refuse_without_libraries()
@@ -93,17 +97,23 @@ def report(
         )
     if numbers is None:
         refuse("There is no loan in these days.")
-    if html is None:
+    if html is None and png is None:
         for table in numbers.tables:
             print_table(table.heads, table.rows, title=f"\n{table.caption}")
         return
-    from ops.analytics.page import page_of
+    from ops.analytics.page import page_of, pictures_of
 
     try:
-        html.write_text(page_of(numbers), encoding="utf-8")
+        if html is not None:
+            html.write_text(page_of(numbers), encoding="utf-8")
+        if png is not None:
+            png.mkdir(parents=True, exist_ok=True)
+            for picture in pictures_of(numbers):
+                (png / f"{picture.name}.png").write_bytes(picture.bytes("png"))
     except OSError as error:
-        refuse(f"{html} can't be written: {error}")
-    typer.echo(f"Written to {html}: {numbers.first} to {numbers.last}.")
+        refuse(f"{error.filename} can't be written: {error.strerror}")
+    written = " and ".join(str(path) for path in (html, png) if path is not None)
+    typer.echo(f"Written to {written}: {numbers.first} to {numbers.last}.")
 
 
 class _Rate(ProgressColumn):

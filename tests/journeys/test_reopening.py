@@ -3,32 +3,48 @@
 import asyncio
 import base64
 import io
+import itertools
+import json
+import random
 import re
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import redirect_stdout
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from markupsafe import escape
 
-from ops.analytics.folder import READY_TABLES, VIEWS
+from ops.analytics.accounts import account_at
+from ops.analytics.folder import READY_TABLES, VIEWS, Folder
+from ops.analytics.follow import Follower
 from ops.analytics.numbers import numbers_of
-from ops.analytics.page import page_of
+from ops.analytics.page import page_of, pictures_of
 from ops.asyncapi import PSEUDONYMS
+from ops.broker.offsets import Positions
 from ops.infrastructure.processes import System
+from ops.scenario import player
+from ops.scenario.definition import Step
 from ops.scenario.demo import write_tables
 from ops.scenario.player import play
-from ops.scenario.report import Report
+from ops.scenario.report import Report, StepReport
+from ops.scenario.run import Run
+from services.registry import NAMES
 from services.settings import Settings
+from shared.bus.connection import client_arguments
+from shared.bus.topics import ensure_topics
+from shared.contracts import published
 from shared.mongo import Client
+from shared.names import Names
 from tests.conftest import BROKER
 from tests.journeys.end_state import end_state, keep
+from tests.ops.command import carrel
 from tests.support import patient_client
 from tests.systems import PROJECT, started_system
 from tests.walk import lines, steps_of
@@ -36,6 +52,24 @@ from tests.walk import lines, steps_of
 pytestmark = pytest.mark.embedded  # test_both_brokers.py plays it on Apache Kafka
 
 Rows = list[dict[str, Any]]
+Shown = dict[tuple[str, str], dict[str, Any]]
+"""Accounts by business time and card."""
+STEPS_BETWEEN_LOOKS = 9
+SHOWN = {
+    "loans": ("id", "barcode", "branch", "borrowed_on", "due_on", "claimed_returned_on", "version"),
+    "holds": ("id", "pickup_branch", "state", "frozen", "expires_on", "version"),
+    "charges": (
+        "id",
+        "kind",
+        "loan_id",
+        "hold_id",
+        "amount_cents",
+        "outstanding_cents",
+        "refund_due_cents",
+    ),
+}
+"""Fields of an account that its events have."""
+LOOKED_AT = ("C1000001", "C1000002", "C1000011", "C1000021")
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +80,28 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @pytest.fixture(scope="module")
-def report(running: System) -> Report:
+def shown() -> Shown:
+    """Accounts as `GET /v1/me` showed them while the scenario was played."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def report(running: System, shown: Shown) -> Report:
     """The report of the scenario, played once for all tests of this file."""
-    return asyncio.run(play(running))
+    carry_out = player._carry_out
+    steps = itertools.count(1)
+
+    async def carry_out_and_look(run: Run, step: Step) -> StepReport:
+        done = await carry_out(run, step)
+        if next(steps) % STEPS_BETWEEN_LOOKS == 0:
+            await run.flow.settle()
+            for card in set(LOOKED_AT) & run.api._tokens.keys():
+                shown[run.api.now, card] = await run.api.get("/v1/me", by=card)
+        return done
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(player, "_carry_out", carry_out_and_look)
+        return asyncio.run(play(running))
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +129,11 @@ def ask(path: Path, query: str) -> Rows:
         found = database.execute(query)
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def fields(items: Rows, names: tuple[str, ...]) -> list[list[Any]]:
+    """Return some fields of each item, in the order of ids."""
+    return sorted([one[name] for name in names] for one in items)
 
 
 def sum_of(rows: Rows, name: str) -> int:
@@ -265,6 +323,9 @@ def test_the_page_of_a_report_refers_to_no_other_file_and_shows_all_numbers(tabl
     assert len(cells) > 100
     assert [cell for cell in cells if f"<td>{escape(str(cell))}</td>" not in page] == []
     assert page_of(numbers) == page
+    for first, second in zip(pictures_of(numbers), pictures_of(numbers), strict=True):
+        assert first.bytes("png") == second.bytes("png")
+        assert first.bytes("png").startswith(b"\x89PNG")
 
 
 def test_a_report_of_some_days_counts_only_these(tables: Path) -> None:
@@ -281,6 +342,94 @@ def test_a_report_of_some_days_counts_only_these(tables: Path) -> None:
     assert sum(row[1] for row in numbers.lending) == counted["rows"] > 0
     assert max(row[1] for row in numbers.closed) > 40
     assert numbers_of(tables, date(2030, 1, 1), None) is None
+
+
+def test_an_account_as_of_a_time_is_what_was_shown_then(tables: Path, shown: Shown) -> None:
+    assert len(shown) > 40
+    compared: Counter[str] = Counter()
+    for (moment, _), me in shown.items():
+        found = account_at(tables, me["patron"]["id"], datetime.fromisoformat(moment))
+        for kind, names in SHOWN.items():
+            items = json.loads(json.dumps(getattr(found, kind), default=str))
+            assert fields(items, names) == fields(me[kind], names), (moment, kind)
+            compared[kind] += len(items)
+    assert all(compared[kind] > 3 for kind in SHOWN), compared
+
+
+async def test_shuffled_repeated_events_and_killed_runs_give_the_same_ready_tables(
+    running: System, tables: Path, tmp_path: Path
+) -> None:
+    settings = running.settings(Settings)
+    again = settings.model_copy(update={"topic_prefix": "again."})
+    await ensure_topics(again, NAMES)
+    messages = await all_messages(settings) * 3
+    assert len(messages) > 1_000
+    random.Random(11).shuffle(messages)  # noqa: S311
+    path, armed = tmp_path / "tables", tmp_path / "failpoint"
+    steps = ["analytics.files", "analytics.committed"] * 2
+    for at, step in enumerate(steps):
+        await publish(again, messages[at :: len(steps) + 1])
+        armed.write_text(f"{step}:2")  # the first time is at the start, without rows
+        killed = await carrel(
+            again,
+            *("analytics", "follow", "--to", str(path), "--until-now"),
+            CARREL_TOPIC_PREFIX="again.",
+            CARREL_FAILPOINT=str(armed),
+        )
+        assert killed.code != 0
+    await publish(again, messages[len(steps) :: len(steps) + 1])
+    with Folder.opened(path, again.time_zone) as folder:
+        await Follower(again, folder).run(until_now=True)
+    for file in READY_TABLES.glob("*.sql"):
+        columns = "COLUMNS(lambda name: NOT starts_with(name, 'kafka_'))"
+        query = f"SELECT {columns} FROM {file.stem} ORDER BY ALL"  # noqa: S608
+        assert ask(path, query) == ask(tables, query), file.stem
+
+
+async def all_messages(settings: Settings) -> list[ConsumerRecord[Any, Any]]:
+    """Return the messages of all topics of events, with the topics' own names."""
+    names = Names(settings.topic_prefix)
+    async with Positions(settings) as positions:
+        starts, ends = await positions.starts(), await positions.ends()
+    left = {one: end for one, end in ends.items() if one.topic in published() and starts[one] < end}
+    reader = AIOKafkaConsumer(
+        **client_arguments(settings), enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    found: list[ConsumerRecord[Any, Any]] = []
+    await reader.start()
+    try:
+        reader.assign([names.partition_on_kafka(one) for one in left])
+        while left:
+            for partition, fetched in names.by_partition(
+                await reader.getmany(timeout_ms=200)
+            ).items():
+                found += [names.record(record) for record in fetched]
+                if fetched[-1].offset + 1 >= left.get(partition, 0):
+                    left.pop(partition, None)
+    finally:
+        await reader.stop()
+    return found
+
+
+async def publish(settings: Settings, messages: list[ConsumerRecord[Any, Any]]) -> None:
+    """Publish messages as they are, but for the prefix of their topics."""
+    names = Names(settings.topic_prefix)
+    producer = AIOKafkaProducer(**client_arguments(settings))
+    await producer.start()
+    try:
+        sent = [
+            await producer.send(
+                names.on_kafka(one.topic),
+                one.value,
+                key=one.key,
+                headers=list(one.headers),
+                timestamp_ms=one.timestamp,
+            )
+            for one in messages
+        ]
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
 
 
 def test_an_example_draws_the_closures_from_the_tables(tables: Path, tmp_path: Path) -> None:
