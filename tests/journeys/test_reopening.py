@@ -17,9 +17,9 @@ import duckdb
 import pytest
 from markupsafe import escape
 
-from ops.analytics.folder import READY_TABLES, VIEWS
 from ops.analytics.numbers import numbers_of
 from ops.analytics.page import page_of
+from ops.analytics.views import READY_TABLES, VIEWS
 from ops.asyncapi import PSEUDONYMS
 from ops.infrastructure.processes import System
 from ops.scenario.demo import write_tables
