@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from ops.analytics.folder import VIEWS, time_zone_of, view_of
+from ops.analytics.folder import time_zone_of
+from ops.analytics.views import VIEWS, view_of
 from shared.contracts import published, resource_of
 
 Item = dict[str, Any]

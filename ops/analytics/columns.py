@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from ops.analytics.destination import Row
 from shared.bus.subscriptions import Record, Subscriptions
 from shared.clock import library_day
 from shared.contracts import Event, published
 
-Row = dict[str, Any]
 INSTANT = pa.timestamp("us", tz="UTC")
 MESSAGE = {
     "event_id": pa.string(),

@@ -5,7 +5,6 @@ process that is killed leaves files that nothing names, which the next one delet
 `carrel.duckdb` are made from the manifest, so they can be made again at any time.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,31 +16,23 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ops.analytics.columns import MESSAGE, UNREADABLE, UNREADABLE_COLUMNS, Row, columns_of, table_of
-from shared.contracts import published, resource_of
+from ops.analytics.columns import UNREADABLE, UNREADABLE_COLUMNS, columns_of, table_of
+from ops.analytics.destination import (
+    DATABASE,
+    MANIFEST,
+    Offsets,
+    OtherTimeZoneError,
+    Row,
+    WriteError,
+    locked,
+)
+from ops.analytics.views import make_views, parquet, quoted
+from shared.contracts import published
 from shared.failpoint import failpoint
 
-MANIFEST, VIEWS, LOCK = "manifest.json", "carrel.duckdb", "lock"
-READY_TABLES = Path(__file__).parent / "tables"
-"""Queries that answer usual questions, each a view with the name of its file."""
 SMALL_ROWS = 50_000
 MOST_SMALL_FILES = 20
 """Files with fewer than SMALL_ROWS rows above which those of a table are put together."""
-
-Offsets = dict[str, dict[int, int]]
-"""The offset of the next message, by topic and partition."""
-
-
-class InUseError(Exception):
-    """Another process writes to the folder."""
-
-
-class OtherTimeZoneError(Exception):
-    """The folder's business days are those of another time zone."""
-
-
-class WriteError(Exception):
-    """The folder cannot be written."""
 
 
 class Folder:
@@ -64,14 +55,9 @@ class Folder:
     @contextmanager
     def opened(cls, path: Path, time_zone: str) -> Iterator[Self]:
         """Yield a folder for writing. Raises InUseError, OtherTimeZoneError or WriteError."""
-        with _writing():
-            path.mkdir(parents=True, exist_ok=True)
-            lock = (path / LOCK).open("a")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InUseError from None
+        with locked(path):
+            if (path / DATABASE).exists():
+                raise WriteError("it has tables of Iceberg")
             folder = cls(path, time_zone)
             folder._load()
             with _writing():
@@ -90,7 +76,7 @@ class Folder:
             database.register("wanted", pa.table({"event_id": sorted(wanted)}))
             # Ids begin with their time, so the statistics of most files exclude them.
             found = database.execute(
-                f"SELECT event_id FROM {_parquet(self._paths(topic))} SEMI JOIN wanted "  # noqa: S608
+                f"SELECT event_id FROM {parquet(self._paths(topic))} SEMI JOIN wanted "  # noqa: S608
                 "USING (event_id) WHERE event_id BETWEEN $first AND $last",
                 {"first": min(wanted), "last": max(wanted)},
             ).fetchall()
@@ -150,7 +136,7 @@ class Folder:
         new.replace(self.path / MANIFEST)
         _flush(self.path)
         failpoint("analytics.committed")
-        self._make_views()
+        make_views(self.path, {table: self._paths(table) for table in self._files}, self._time_zone)
 
     def _load(self) -> None:
         try:
@@ -183,8 +169,8 @@ class Folder:
                 continue
             name = self._new_name(table)
             duckdb.execute(
-                f"COPY (FROM {_parquet([self.path / one for one in small])}) "
-                f"TO {_quoted(self.path / name)} (FORMAT parquet, COMPRESSION zstd)"
+                f"COPY (FROM {parquet([self.path / one for one in small])}) "
+                f"TO {quoted(self.path / name)} (FORMAT parquet, COMPRESSION zstd)"
             )
             _flush(self.path / name)
             count = sum(files.pop(one) for one in small)
@@ -193,31 +179,6 @@ class Folder:
         if changed:
             self._commit()
             self._delete_unnamed()
-
-    def _make_views(self) -> None:
-        """Replace the database of views: of each table, `events` of all topics, ready tables."""
-        new = self.path / f"{VIEWS}.new"
-        new.unlink(missing_ok=True)
-        with duckdb.connect(str(new)) as database:
-            for table in self._files:
-                database.execute(
-                    f"CREATE VIEW {view_of(table)} AS FROM {_parquet(self._paths(table))}"
-                )
-            shared_columns = ", ".join(MESSAGE)
-            parts = (
-                f"SELECT '{topic}' AS topic, '{resource_of(topic)}' AS resource, "  # noqa: S608
-                f"{contract.subject_field} AS subject, version, {shared_columns} "
-                f"FROM {view_of(topic)}"
-                for topic, contract in published().items()
-            )
-            database.execute(f"CREATE VIEW events AS {' UNION ALL '.join(parts)}")
-            database.execute(
-                "CREATE MACRO library_day(instant) AS "
-                f"CAST(timezone('{self._time_zone}', instant) AS DATE)"
-            )
-            for file in sorted(READY_TABLES.glob("*.sql")):
-                database.execute(f"CREATE VIEW {file.stem} AS {file.read_text()}")
-        new.replace(self.path / VIEWS)
 
 
 @contextmanager
@@ -232,20 +193,6 @@ def _writing() -> Iterator[None]:
 def time_zone_of(path: Path) -> str:
     """Return the time zone of the business days in a folder."""
     return str(json.loads((path / MANIFEST).read_bytes())["time_zone"])
-
-
-def view_of(table: str) -> str:
-    """Return the name of a table's view: `loan_checked_out` for the topic `loan.checked-out`."""
-    return table.replace(".", "_").replace("-", "_")
-
-
-def _parquet(paths: Iterable[Path | str]) -> str:
-    """Return the SQL that reads files; a column that one of them lacks is null there."""
-    return f"read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true)"
-
-
-def _quoted(path: Path | str) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _flush(path: Path) -> None:

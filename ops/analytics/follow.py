@@ -1,4 +1,4 @@
-"""The events of all topics, written to a folder of tables: each once, however often it comes."""
+"""The events of all topics, written to tables: each once, however often it comes."""
 
 import asyncio
 import time
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-from ops.analytics.columns import UNREADABLE, Row, row_of, unreadable_row
-from ops.analytics.folder import Folder, Offsets
+from ops.analytics.columns import UNREADABLE, row_of, unreadable_row
+from ops.analytics.destination import Destination, Offsets, Row
 from ops.broker.offsets import SILENCE_MS, Positions
 from services.settings import Settings
 from shared.bus.connection import client_arguments
@@ -39,14 +39,14 @@ class Followed:
 
 
 class Follower:
-    """Reads the topics from the folder's offsets on."""
+    """Reads the topics from the offsets of the tables on."""
 
     def __init__(
-        self, settings: Settings, folder: Folder, advance: Advance = lambda *_: None
+        self, settings: Settings, tables: Destination, advance: Advance = lambda *_: None
     ) -> None:
         self.followed = Followed()
         self._settings = settings
-        self._folder = folder
+        self._tables = tables
         self._advance = advance
         self._names = Names(settings.topic_prefix)
         self._rows: dict[str, list[Row]] = defaultdict(list)
@@ -108,7 +108,7 @@ class Follower:
         for partition, start in starts.items():
             if partition.topic not in published():
                 continue
-            kept = self._folder.offsets.get(partition.topic, {}).get(partition.partition)
+            kept = self._tables.offsets.get(partition.topic, {}).get(partition.partition)
             if kept is None or kept > ends[partition]:  # beyond the end: of a lost log
                 kept = start
             self.followed.missed += max(0, start - kept)
@@ -131,11 +131,11 @@ class Follower:
                 continue
             # The first of several in one batch counts: they are equal but for their offsets.
             by_id = {row["event_id"]: row for row in reversed(rows)}
-            kept = self._folder.kept_among(table, by_id)
+            kept = self._tables.kept_among(table, by_id)
             new[table] = [row for event_id, row in by_id.items() if event_id not in kept][::-1]
             self.followed.repeated += len(rows) - len(new[table])
         if self._offsets:
-            self._folder.add(new, self._offsets)
+            self._tables.add(new, self._offsets)
         self.followed.added.update({table: len(rows) for table, rows in new.items() if rows})
         self._rows.clear()
         self._offsets.clear()

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from ops.analytics.folder import VIEWS
+from ops.analytics.views import VIEWS
 from shared.money import dollars
 
 _SPAN = "SELECT min(business_day), max(business_day) FROM loan_changes"

@@ -51,7 +51,7 @@ def account(
     import duckdb
 
     from ops.analytics.accounts import ErasedError, NoSuchPatronError, account_at, end_of
-    from ops.analytics.folder import VIEWS
+    from ops.analytics.views import VIEWS
 
     if not (tables / VIEWS).is_file():
         refuse(f"{tables} has no tables. Write them: carrel analytics follow --to {tables}")

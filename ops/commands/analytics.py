@@ -1,6 +1,7 @@
 """`carrel analytics`: the events as tables, for questions about the whole library."""
 
 import asyncio
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from ops.analytics import refuse_without_libraries
+from ops.analytics.destination import Destination, InUseError, OtherTimeZoneError, WriteError
 from ops.console import (
     AsJson,
     errors,
@@ -32,18 +34,28 @@ def analytics() -> None:
 
 @app.command()
 def follow(
-    to: Annotated[Path, typer.Option("--to", help="Folder of the tables; made if missing.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="DIR|iceberg:DIR|catalog:NAME",
+            help="Folder of Parquet files, or of Iceberg tables; or a catalogue of Iceberg.",
+        ),
+    ],
     until_now: Annotated[
         bool, typer.Option("--until-now", help="End at the present ends of the topics.")
     ] = False,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Write the events of all topics to tables in a folder, and continue until Ctrl-C.
+    """Write the events of all topics to tables, and continue until Ctrl-C.
 
     Each event is one row of its topic's table, however often it comes. A later
     run continues after the last. Open the tables with DuckDB: carrel.duckdb in
     the folder has a view of each topic, `events` of all, and ready tables.
+
+    catalog:NAME is the catalogue that pyiceberg's settings name so, such as a
+    REST catalogue at PYICEBERG_CATALOG__NAME__URI.
     """
     refuse_without_libraries()
     settings = settings_of(data)
@@ -82,8 +94,8 @@ def report(
     refuse_without_libraries()
     import duckdb
 
-    from ops.analytics.folder import VIEWS
     from ops.analytics.numbers import numbers_of
+    from ops.analytics.views import VIEWS
 
     if not (tables / VIEWS).is_file():
         refuse(f"{tables} has no tables. Write them: carrel analytics follow --to {tables}")
@@ -123,12 +135,27 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed or 0:,.0f}/s")
 
 
-def _follow(settings: Settings, to: Path, *, until_now: bool, as_json: bool) -> None:
-    from ops.analytics.folder import Folder, InUseError, OtherTimeZoneError, WriteError
+def _opened(to: str, time_zone: str) -> AbstractContextManager[Destination]:
+    """Open the tables for writing."""
+    kind, _, place = to.partition(":")
+    if kind == "iceberg":
+        from ops.analytics.iceberg import Lake
+
+        return Lake.in_folder(Path(place), time_zone)
+    if kind == "catalog":
+        from ops.analytics.iceberg import Lake
+
+        return Lake.named(place, time_zone)
+    from ops.analytics.folder import Folder
+
+    return Folder.opened(Path(to), time_zone)
+
+
+def _follow(settings: Settings, to: str, *, until_now: bool, as_json: bool) -> None:
     from ops.analytics.follow import Follower
 
     try:
-        with Folder.opened(to, settings.time_zone) as folder:
+        with _opened(to, settings.time_zone) as tables:
             bar = progress_bar("Reading events")
             bar.columns = (*bar.columns, _Rate())
             with bar:
@@ -137,16 +164,18 @@ def _follow(settings: Settings, to: Path, *, until_now: bool, as_json: bool) -> 
                 def advance(read: int, total: int) -> None:
                     bar.update(task, completed=read, total=total)
 
-                follower = Follower(settings, folder, advance)
+                follower = Follower(settings, tables, advance)
                 try:
                     asyncio.run(follower.run(until_now=until_now))
                 except KeyboardInterrupt:
                     errors.print("Stopped; a later run continues here.")
-            rows = folder.rows()
+            rows = tables.rows()
     except InUseError:
         refuse(f"Another `carrel analytics follow` writes to {to}.")
     except OtherTimeZoneError as error:
-        refuse(f"The days in {to} are those of {error}, not of CARREL_TIME_ZONE. Use a new folder.")
+        refuse(
+            f"The days in {to} are those of {error}, not of CARREL_TIME_ZONE. Use another place."
+        )
     except WriteError as error:
         refuse(f"{to} can't be written: {error}")
     done = follower.followed

@@ -107,7 +107,7 @@ def simulate(  # noqa: PLR0917 - typer's commands are called by their options' n
 
 def _to_tables(simulation: Simulation, path: Path) -> Tally:
     refuse_without_libraries()
-    from ops.analytics.folder import WriteError
+    from ops.analytics.destination import WriteError
     from ops.simulation.tables import write_tables
 
     if path.exists():

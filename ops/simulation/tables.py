@@ -3,7 +3,8 @@
 from collections import defaultdict
 from pathlib import Path
 
-from ops.analytics.columns import Row, event_row
+from ops.analytics.columns import event_row
+from ops.analytics.destination import Row
 from ops.analytics.folder import Folder
 from ops.simulation.acts import Simulation
 from ops.simulation.messages import Advance, Tally, messages_of

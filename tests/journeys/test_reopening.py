@@ -22,10 +22,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from markupsafe import escape
 
 from ops.analytics.accounts import account_at
-from ops.analytics.folder import READY_TABLES, VIEWS, Folder
+from ops.analytics.folder import Folder
 from ops.analytics.follow import Follower
 from ops.analytics.numbers import numbers_of
 from ops.analytics.page import page_of, pictures_of
+from ops.analytics.views import READY_TABLES, VIEWS
 from ops.asyncapi import PSEUDONYMS
 from ops.broker.offsets import Positions
 from ops.infrastructure.processes import System

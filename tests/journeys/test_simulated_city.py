@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
-from ops.analytics.folder import VIEWS
+from ops.analytics.views import VIEWS
 from ops.infrastructure.processes import System
 from ops.scenario.demo import write_tables as write_tables_of_system
 from ops.simulation.acts import Simulation

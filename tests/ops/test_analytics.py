@@ -3,31 +3,27 @@
 import asyncio
 import json
 import random
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import orjson
 import pyarrow.parquet as pq
 import pytest
 
 from ops.analytics import columns, folder
-from ops.analytics.folder import Folder, view_of
+from ops.analytics.destination import MANIFEST
+from ops.analytics.folder import Folder
 from ops.analytics.follow import Followed, Follower
+from ops.analytics.views import view_of
 from ops.infrastructure.embedded import embedded
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import ensure_topics
-from shared.contracts import Event, circulation, published
-from shared.mongo import Document
-from shared.names import Names
-from shared.outbox import outbox_row
-from shared.relay import outbox_producer, send_row
+from shared.contracts import circulation, published
 from tests import samples
-from tests.contracts.test_samples import samples_of
 from tests.ops.command import carrel
+from tests.published import ask, every_sample, loans, publish, recorded
 
 
 @pytest.fixture
@@ -35,34 +31,6 @@ async def settings(kafka: str) -> Settings:
     settings = Settings(kafka=kafka, partitions=3, topic_prefix="library.")
     await ensure_topics(settings, NAMES)
     return settings
-
-
-def recorded(event: Event, hours: float = 0) -> Document:
-    """Return an event as its service publishes it."""
-    return outbox_row(
-        event,
-        service=event.publisher,
-        now=samples.at(hours),
-        correlation_id="a request",
-        causation_id="",
-    )
-
-
-def loans(count: int) -> list[Document]:
-    return [
-        recorded(samples.loan(circulation.LoanCheckedOut, 1, f"loan-{at}"), at)
-        for at in range(count)
-    ]
-
-
-async def publish(settings: Settings, rows: Sequence[Document]) -> None:
-    producer = outbox_producer(settings, "a-service")
-    await producer.start()
-    try:
-        names = Names(settings.topic_prefix)
-        await asyncio.gather(*[await send_row(producer, row, names) for row in rows])
-    finally:
-        await producer.stop()
 
 
 async def follow(settings: Settings, path: Path) -> Followed:
@@ -79,14 +47,8 @@ async def command(settings: Settings, path: Path, *options: str, **environment: 
     )
 
 
-def ask(path: Path, query: str) -> list[tuple[Any, ...]]:
-    """Return the answer of the folder's views, as an analyst gets it."""
-    with duckdb.connect(str(path / folder.VIEWS), read_only=True) as database:
-        return database.execute(query).fetchall()
-
-
 def manifest(path: Path) -> Any:
-    return json.loads((path / folder.MANIFEST).read_bytes())
+    return json.loads((path / MANIFEST).read_bytes())
 
 
 def files(path: Path) -> set[str]:
@@ -100,14 +62,8 @@ def named(path: Path) -> set[str]:
 async def test_every_sample_of_every_event_is_read_back_from_its_table_as_it_was(
     settings: Settings, tmp_path: Path
 ) -> None:
-    sent: dict[str, dict[str, Event]] = {}
-    for topic, contract in published().items():
-        events = [
-            contract.model_validate_json(orjson.dumps(payload)) for payload in samples_of(topic)
-        ]
-        rows = [recorded(event) for event in events]
-        sent[topic] = {row["_id"]: event for row, event in zip(rows, events, strict=True)}
-        await publish(settings, rows)
+    sent = every_sample()
+    await publish(settings, [row for kept in sent.values() for row, _ in kept.values()])
     ran = await command(settings, tmp_path, "--json")
     assert (ran.code, ran.err) == (0, "")
     assert ran.json()["added"] == sum(map(len, sent.values()))
@@ -119,7 +75,7 @@ async def test_every_sample_of_every_event_is_read_back_from_its_table_as_it_was
             for row in pq.read_table(tmp_path / name).to_pylist(maps_as_pydicts="strict")
         ]
         read = {row["event_id"]: contract.model_validate(row) for row in rows}
-        assert read == sent[topic]
+        assert read == {event_id: event for event_id, (_, event) in sent[topic].items()}
         assert ask(tmp_path, f"SELECT count(*) FROM {view_of(topic)}") == [(len(read),)]  # noqa: S608
     assert ask(tmp_path, "SELECT count(*) FROM events") == [(ran.json()["added"],)]
 

@@ -11,8 +11,9 @@ import duckdb
 import pytest
 
 from ops.analytics.columns import event_row
-from ops.analytics.folder import VIEWS, Folder
+from ops.analytics.folder import Folder
 from ops.analytics.follow import Follower
+from ops.analytics.views import VIEWS
 from ops.simulation.acts import Act, Simulation
 from ops.simulation.city import FIRST_DAY, Plan
 from ops.simulation.messages import Tally, messages_of
