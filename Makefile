@@ -52,14 +52,14 @@ test-mutants: .venv/project.stamp
 	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
 
 # Screenshots of the main pages are left in .data/screenshots. Two processes: browsers leave no core idle.
-test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json tests/contracts/node/node_modules/.package-lock.json examples/node/node_modules/.package-lock.json docs/reference/node_modules/.package-lock.json
+test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json tests/contracts/node/node_modules/.package-lock.json examples/node/node_modules/.package-lock.json docs/reference/node_modules/.package-lock.json examples/types/node_modules/.package-lock.json
 	@CARREL_SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web tests/contracts
 
 docs: .venv/project.stamp docs/reference/node_modules/.package-lock.json
 	@$(PY) docs/reference/pages.py
 
-# axe-core, which looks at the pages in the tests, AsyncAPI's parser, the example's client of Kafka, and what shows the
-# pages of make docs. npm writes the target itself.
+# axe-core, which looks at the pages in the tests, AsyncAPI's parser, the example's client of Kafka and
+# its types, and what shows the pages of make docs. npm writes the target itself.
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@cd $* && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@

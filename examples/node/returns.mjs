@@ -15,9 +15,13 @@ const topic = "loan.returned";
 const file = new URL("../../contracts/loan.returned.v1.json", import.meta.url);
 const ajv = new Ajv2020({ strict: false }); // the schemas have keywords of their own: x-topic
 addFormats.default(ajv);
-const isReturn = ajv.compile(JSON.parse(readFileSync(file, "utf8")));
+/** @typedef {import("./loan.returned.js").LoanReturned} LoanReturned made by ../types/make.mjs */
+const isReturn = /** @type {import("ajv").ValidateFunction<LoanReturned>} */ (
+  ajv.compile(JSON.parse(readFileSync(file, "utf8")))
+);
 
-const kafka = new Kafka({ brokers: process.env.KAFKA.split(","), logLevel: logLevel.ERROR });
+const { KAFKA = "127.0.0.1:9092" } = process.env;
+const kafka = new Kafka({ brokers: KAFKA.split(","), logLevel: logLevel.ERROR });
 const admin = kafka.admin();
 await admin.connect();
 const left = new Map(
@@ -26,23 +30,24 @@ const left = new Map(
     .map(({ partition, high }) => [partition, BigInt(high)]),
 );
 
+/** @type {Map<string, Set<string>>} */
 const loans = new Map(); // the sets of loans by library
 const group = `example-returns-${randomUUID()}`;
 if (left.size > 0) {
   const consumer = kafka.consumer({ groupId: group });
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
-  await new Promise((finish) => {
+  await new Promise((/** @type {(nothing?: undefined) => void} */ finish) => {
     consumer.run({
       eachMessage: async ({ partition, message }) => {
-        const event = JSON.parse(message.value);
+        const event = JSON.parse(String(message.value));
         if (!isReturn(event)) {
           console.error(`no ${topic} at offset ${message.offset}`, isReturn.errors);
         } else {
-          const branch = event.return_branch;
-          loans.set(branch, (loans.get(branch) ?? new Set()).add(event.loan_id));
+          const { return_branch: branch, loan_id } = event;
+          loans.set(branch, (loans.get(branch) ?? new Set()).add(loan_id));
         }
-        if (BigInt(message.offset) + 1n >= left.get(partition)) left.delete(partition);
+        if (BigInt(message.offset) + 1n >= (left.get(partition) ?? 0n)) left.delete(partition);
         if (left.size === 0) finish();
       },
     });
@@ -51,4 +56,4 @@ if (left.size > 0) {
   await admin.deleteGroups([group]);
 }
 await admin.disconnect();
-for (const branch of [...loans.keys()].sort()) console.log(branch, loans.get(branch).size);
+for (const branch of [...loans.keys()].sort()) console.log(branch, loans.get(branch)?.size);

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import random
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -123,3 +125,36 @@ async def test_a_node_consumer_counts_each_return_once(settings: Settings, tmp_p
     async with running(settings, "node/returns.mjs", tmp_path, "node") as process:
         out, _ = await process.communicate()
     assert (process.returncode, out.decode()) == (0, "HKCL 2\nTSY 1\n")
+
+
+TYPES = PROJECT / "examples" / "types"
+
+
+@pytest.mark.web
+def test_the_types_in_node_are_made_from_the_asyncapi_document(tmp_path: Path) -> None:
+    kept = PROJECT / "examples" / "node" / "loan.returned.d.ts"
+    made = tmp_path / kept.name
+    subprocess.run(["node", str(TYPES / "make.mjs"), str(made)], check=True)  # noqa: S607
+    assert made.read_text() == kept.read_text()
+
+
+@pytest.mark.web
+def test_the_example_in_node_is_checked_with_its_types(tmp_path: Path) -> None:
+    folder = tmp_path / "examples" / "types"
+    for name in ("node", "types"):
+        shutil.copytree(
+            PROJECT / "examples" / name,
+            folder.with_name(name),
+            ignore=shutil.ignore_patterns("node_modules"),
+        )
+        modules = PROJECT / "examples" / name / "node_modules"
+        assert modules.is_dir(), "make test-web installs it"
+        (folder.with_name(name) / "node_modules").symlink_to(modules)
+    command = ["node", "node_modules/typescript/bin/tsc", "--preserveSymlinks"]
+    checked = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")
+    example = folder.with_name("node") / "returns.mjs"
+    example.write_text(example.read_text().replace("return_branch: branch", "branch_back: branch"))
+    checked = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert "Property 'branch_back' does not exist on type 'LoanReturned'" in checked.stdout
+    assert checked.returncode != 0

@@ -25,7 +25,16 @@ WRITING = (
     ("topics", "create"),
     ("dead-letters", "discard", "--all"),
 )
-SILENT = {"contracts", "demo", "fines", "serve", "up", "analytics report", "keys services"}
+SILENT = {
+    "account",
+    "contracts",
+    "demo",
+    "fines",
+    "serve",
+    "up",
+    "analytics report",
+    "keys services",
+}
 """Commands that need no running system, with all of their parts or one."""
 
 
