@@ -17,7 +17,7 @@ help:
 	@echo "make check  lint, format, types, language, contracts, import rules"
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
 	@echo "make translations   the texts of pages and notifications into their translations/*.po, to be translated there"
-	@echo "make bench  the hot paths against the bare driver"
+	@echo "make bench  the benchmarks on the embedded infrastructure, in some ten minutes of a quiet machine"
 	@echo "make docs   the topics and the API as pages that read without a network, in .data/docs; needs npm"
 	@echo "make sbom   the bill of materials of what is installed, from the lock files, as CycloneDX in .data/sbom"
 	@echo "make clean  remove .venv, caches, and the data of make up"
@@ -74,6 +74,13 @@ check: .venv/project.stamp
 
 bench: .venv/project.stamp
 	@$(PY) -m benchmarks.hot_paths
+	@$(PY) -m benchmarks.desk
+	@$(PY) -m benchmarks.city --rates 20,40,60,80 --seconds 20
+	@$(PY) -m benchmarks.at_rest
+	@$(PY) -m benchmarks.overview
+	@$(PY) -m benchmarks.event_throughput --events 5000
+	@$(PY) -m benchmarks.handlers --events 300
+	@$(PY) -m benchmarks.growth --small
 
 # Sorted and without places, so that two who add words seldom touch the same lines.
 translations: .venv/project.stamp

@@ -28,9 +28,9 @@ from ops.infrastructure.processes import System, system
 from shared.mongo import Document
 from tests.library import Library
 
-PATRONS = 100
-TITLES = 20
-COPIES_OF_TITLE = 40
+PATRONS = 200
+TITLES = 200
+COPIES_OF_TITLE = 4
 RENEWED = 100
 """Loans that are only renewed, each a few times."""
 RENEWALS = 5
@@ -56,6 +56,7 @@ class City:
         self._cards = [await library.patron(self._branch) for _ in range(PATRONS)]
         for _ in range(TITLES):
             self._free += await library.copies(self._branch, COPIES_OF_TITLE)
+        random.shuffle(self._free)  # people do not come one title after the other
         loans = []
         for number in range(RENEWED):
             card = self._cards[number % PATRONS]

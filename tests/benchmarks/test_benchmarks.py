@@ -1,0 +1,123 @@
+"""Each benchmark still measures what it says, in small. Nothing here looks at the times."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from benchmarks import (
+    at_rest,
+    city,
+    closure_sweep,
+    desk,
+    event_throughput,
+    growth,
+    guessing,
+    handlers,
+    hot_paths,
+    overview,
+    pushes,
+)
+from ops.infrastructure.embedded import Infrastructure, embedded
+from ops.infrastructure.processes import System
+from services.notices.settings import Settings
+from tests.systems import started_system
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with started_system(tmp_path_factory, replicas={"gateway": 2}) as system:
+        yield system
+
+
+@pytest.fixture
+def infrastructure(tmp_path: Path) -> Iterator[Infrastructure]:
+    """Start a database and a broker without any topic."""
+    with embedded(tmp_path / "infrastructure", mongo_port=None, kafka_port=None) as found:
+        yield found
+
+
+def settings_for(infrastructure: Infrastructure) -> Settings:
+    return Settings(mongo_url=infrastructure.mongo_url, kafka=infrastructure.kafka, partitions=3)
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch, module: ModuleType, **sizes: Any) -> None:
+    for name, value in sizes.items():
+        assert hasattr(module, name)
+        monkeypatch.setattr(module, name, value)
+
+
+async def test_desk(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, desk, TITLES=4, PATRONS=4, WARM_UP=2, COMMANDS={1: 4, 4: 8})
+    found = await desk.measure(running)
+    assert set(found) == {"check-out, 1", "return, 1", "check-out, 4", "return, 4"}
+    assert all(figures["processor_ms"] >= 0 for figures in found.values())
+
+
+async def test_city(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, city, PATRONS=4, TITLES=6, RENEWED=2, WANTED=2)
+    [found] = await city.measure(running, [10.0], 2.0)
+    assert sum(found["statuses"].values()) == 20 * (1 + city.LOOKS)
+    assert set(found["statuses"]) <= {"200", "201", "409"}
+
+
+async def test_hot_paths(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, hot_paths, ROUNDS=1, CALLS=8, LENT=8, EVENTS=3)
+    found = await hot_paths.measure(running)
+    assert set(found["paths"]) == {"GET /v1/me", "POST /v1/checkouts", "answer to event"}
+
+
+async def test_pushes(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, pushes, COMMITS=4, OTHERS=8, EACH=4)
+    assert len(await pushes.measure(running)) == 12
+
+
+def test_at_rest(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, at_rest, CALM_SECONDS=0)
+    found = at_rest.measure(running, 0.5)
+    assert found["megabytes"]["all"] > found["megabytes"]["mongod"] > 0
+
+
+async def test_growth(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, growth, COMMANDS=4, WARM_UP=1, FEW_PATRONS=10)
+    assert len(await growth.measure(running, 2_000, 100)) == 4
+
+
+async def test_event_throughput(
+    infrastructure: Infrastructure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink(monkeypatch, event_throughput, ROUNDS=1)
+    found = await event_throughput.measure(settings_for(infrastructure), 1_000)
+    assert found["batches_per_second"] > 0
+
+
+async def test_handlers(infrastructure: Infrastructure, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, handlers, ROUNDS=1)
+    found = await handlers.measure(infrastructure, settings_for(infrastructure), 10)
+    assert len(found) == 1 + len(handlers.CASES)
+
+
+async def test_closure_sweep(
+    infrastructure: Infrastructure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink(monkeypatch, closure_sweep, QUIET=0.5)
+    [found] = await closure_sweep.run((20,), infrastructure.mongo_url, tmp_path)
+    assert found["loans"] == 20
+
+
+def test_overview(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shrink(monkeypatch, overview, LOANS=(0, 2), ROUNDS=1, SECONDS=0.2, ACCOUNTS=2)
+    monkeypatch.setattr(sys, "argv", ["overview", "--views", "20"])
+    overview.main()
+    assert "    2: " in capsys.readouterr().out
+
+
+async def test_guessing(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    shrink(monkeypatch, guessing, ROUNDS=1, LOG_INS=2, OWNERS=2)
+    monkeypatch.setattr(guessing, "say", said.append)
+    await guessing.main(cards=20, addresses=2, hours=1)
+    assert any("owners refused: 0 of 4" in line for line in said)
