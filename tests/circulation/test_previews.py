@@ -144,17 +144,12 @@ async def test_the_effects_of_fifty_closures_match_their_previews(
 ) -> None:
     chance = random.Random(7)  # noqa: S311
     done = moved = credited = 0
-    accrued = await accruing(desk, TODAY)
+    dates, fines, accrued = await due_dates(desk), await charged(desk), await accruing(desk, TODAY)
     for number in range(1_000):
         branch = chance.choice(list(busy.values()))
         changed = close_or_reopen(branch, chance, number)
         if changed is None:
             continue
-        dates, fines, accrued = (
-            await due_dates(desk),
-            await charged(desk),
-            await accruing(desk, TODAY),
-        )
         answer = await desk.api.post(
             "/v1/effects",
             {"branches": [hours_changed(changed).model_dump(mode="json", by_alias=True)]},
@@ -167,10 +162,14 @@ async def test_the_effects_of_fifty_closures_match_their_previews(
         busy[branch.id] = changed
         await desk.hear(hours_changed(changed))
         lowered = await rework(desk, TODAY)
-        freed, accrued = accrued - (now := await accruing(desk, TODAY)), now
-        credit = fines - await charged(desk)
-        after = await due_dates(desk)
-        moves = Counter((dates[one], after[one]) for one in dates if dates[one] != after[one])
+        old_dates, old_fines, old_accrued = dates, fines, accrued
+        dates, fines, accrued = (
+            await due_dates(desk),
+            await charged(desk),
+            await accruing(desk, TODAY),
+        )
+        freed, credit = old_accrued - accrued, old_fines - fines
+        moves = Counter((old, dates[one]) for one, old in old_dates.items() if old != dates[one])
         said = answer.json()
         assert said == {
             "as_of": TODAY.isoformat(),
