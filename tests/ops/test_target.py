@@ -25,7 +25,17 @@ WRITING = (
     ("topics", "create"),
     ("dead-letters", "discard", "--all"),
 )
-SILENT = {"contracts", "demo", "fines", "serve", "up", "analytics report", "keys services"}
+SILENT = {
+    "contracts",
+    "demo",
+    "fines",
+    "serve",
+    "up",
+    "analytics report",
+    "analytics connector",
+    "analytics sql",
+    "keys services",
+}
 """Commands that need no running system, with all of their parts or one."""
 
 
