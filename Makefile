@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-alone test-web test-mutants check bench docs translations sbom clean
+.PHONY: help demo up test test-kafka test-faults test-alone test-engines test-web test-mutants check bench docs translations sbom clean
 
 PY := .venv/bin/python
 
@@ -12,6 +12,7 @@ help:
 	@echo "make test-kafka   the bus and the journeys on Apache Kafka; needs Java 17 and Maven"
 	@echo "make test-faults  the fault tests on Apache Kafka, with 200 seeds of kill -9; prints the table of results"
 	@echo "make test-alone  the fault tests of clusters of three nodes, one at a time"
+	@echo "make test-engines  the events and tables on Spark, Flink, Kafka Connect and Quix Streams; needs Java 17 and Maven, and fetches 800 MB the first time"
 	@echo "make test-web   the pages in a real browser, the AsyncAPI document in its parser; needs chromium and npm, on Debian with fonts-noto-cjk"
 	@echo "make test-mutants  rules broken on purpose; the test of the state model must detect each"
 	@echo "make check  lint, format, types, language, contracts, import rules"
@@ -47,6 +48,16 @@ test-faults: .venv/project.stamp
 # One test at a time: three nodes, the services and a load keep both cores busy.
 test-alone: .venv/project.stamp
 	@CARREL_SUITE=test-alone CARREL_TEST_KAFKA=apache $(PY) -m pytest --numprocesses=0 -m alone tests/faults
+
+# These programs are in an environment of their own, since their libraries' versions differ from Carrel's.
+test-engines: .venv/engines.stamp
+	@CARREL_SUITE=test-engines CARREL_TEST_KAFKA=apache $(PY) -m pytest --numprocesses=0 -m engines tests/engines
+
+.venv/engines.stamp: .venv/project.stamp requirements-engines.lock
+	@$(PY) -m venv .venv/engines
+	@pip=".venv/engines/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes"; \
+	$$pip -r requirements-build.lock && $$pip --no-build-isolation -r requirements-engines.lock
+	@touch $@
 
 test-mutants: .venv/project.stamp
 	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py

@@ -7,6 +7,6 @@ from ops.console import refuse
 
 def refuse_without_libraries() -> None:
     """End the command if the libraries of requirements-analytics.lock are missing."""
-    for library in ("duckdb", "matplotlib", "pyarrow", "pyiceberg"):
+    for library in ("duckdb", "matplotlib", "pyarrow", "pyiceberg", "sqlglot"):
         if not find_spec(library):
             refuse(f"{library} is missing: pip install -r requirements-analytics.lock")

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AbstractContextManager
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,16 @@ from ops.console import (
 )
 from ops.target import Data, settings_of
 from services.settings import Settings
+from shared.names import Names
 
 app = typer.Typer(no_args_is_help=True)
+
+
+class Engine(StrEnum):
+    """An engine for which `carrel analytics sql` has statements."""
+
+    FLINK = "flink"
+    SPARK = "spark"
 
 
 @app.callback()
@@ -128,6 +137,57 @@ def report(
     typer.echo(f"Written to {written}: {numbers.first} to {numbers.last}.")
 
 
+@app.command()
+def sql(
+    engine: Annotated[Engine, typer.Argument(help="Engine that is to run the statements.")],
+) -> None:
+    """Print the statements that make the ready tables in another engine.
+
+    Spark finds the tables of topics in the present namespace, as `follow --to
+    iceberg:DIR` or `catalog:NAME` writes them. Flink gets tables of topics that
+    read CARREL_KAFKA, too. See docs/engines.md.
+    """
+    refuse_without_libraries()
+    from ops.analytics.engines import flink_sql, spark_sql
+
+    settings = Settings()
+    match engine:
+        case Engine.FLINK:
+            names = Names(settings.topic_prefix)
+            statements = flink_sql(settings.time_zone, settings.kafka, names)
+        case Engine.SPARK:
+            statements = spark_sql(settings.time_zone)
+    for statement in statements:
+        typer.echo(f"{statement};\n")
+
+
+@app.command()
+def connector(
+    catalog: Annotated[
+        list[str],
+        typer.Option(
+            "--catalog",
+            metavar="NAME=VALUE",
+            help="Property of the catalogue, as type=rest or uri=…; repeat for more.",
+        ),
+    ],
+) -> None:
+    """Print the settings of Iceberg's sink for Kafka Connect: a table for each topic.
+
+    Post them to Kafka Connect as they are. See docs/engines.md for what these
+    tables lack.
+    """
+    refuse_without_libraries()
+    from ops.analytics.connect import connector as settings_of_connector
+
+    properties = {}
+    for written in catalog:
+        name, equals, properties[name] = written.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter("write a property as uri=https://iceberg.example.org")
+    print_json(settings_of_connector(Names(Settings().topic_prefix), properties))
+
+
 class _Rate(ProgressColumn):
     """The number of messages a second."""
 
@@ -138,6 +198,8 @@ class _Rate(ProgressColumn):
 def _opened(to: str, time_zone: str) -> AbstractContextManager[Destination]:
     """Open the tables for writing."""
     kind, _, place = to.partition(":")
+    if kind in ("iceberg", "catalog") and not place:
+        raise typer.BadParameter("write a place as iceberg:DIR or catalog:NAME")
     if kind == "iceberg":
         from ops.analytics.iceberg import Lake
 

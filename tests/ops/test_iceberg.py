@@ -226,7 +226,6 @@ class Rest:
 
     def __init__(self, kept: SqlCatalog) -> None:
         self.kept = kept
-        self.asked: list[str] = []
 
     async def config(self, request: web.Request) -> web.Response:
         """Answer GET /v1/config."""
@@ -312,6 +311,8 @@ async def test_a_rest_catalogue_is_named_by_the_settings_of_pyiceberg(
 async def test_a_catalogue_that_is_unknown_away_or_closed_is_named(
     settings: Settings, rest: tuple[str, Path]
 ) -> None:
+    ran = await command(settings, "catalog:")
+    assert (ran.code, "write a place as iceberg:DIR or catalog:NAME" in ran.err) == (2, True)
     ran = await command(settings, "catalog:city")
     assert (ran.code, "catalog:city can't be written" in ran.err) == (1, True)
     ran = await command(settings, "catalog:city", PYICEBERG_CATALOG__CITY__URI="http://127.0.0.1:9")

@@ -33,6 +33,8 @@ SILENT = {
     "serve",
     "up",
     "analytics report",
+    "analytics connector",
+    "analytics sql",
     "keys services",
 }
 """Commands that need no running system, with all of their parts or one."""

@@ -22,8 +22,11 @@ spans AS (
     FROM numbered
 ),
 days AS (
-    SELECT unnest(generate_series(min(business_day), max(business_day), INTERVAL 1 DAY))::DATE AS day
-    FROM loan_changes
+    SELECT day::DATE AS day
+    FROM (
+        SELECT unnest(generate_series(min(business_day), max(business_day), INTERVAL 1 DAY)) AS day
+        FROM loan_changes
+    )
 )
 SELECT
     day AS business_day,
