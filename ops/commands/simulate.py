@@ -134,6 +134,7 @@ def _to_topics(simulation: Simulation, prefix: str, data: Path | None) -> Tally:
 def _through_api(simulation: Simulation) -> Tally:
     from ops.infrastructure.child import StartFailed
     from ops.infrastructure.processes import system
+    from ops.scenario.report import ScenarioStopped
     from ops.simulation.play import play
 
     if simulation.plan.patrons > MOST_BY_API:
@@ -147,6 +148,8 @@ def _through_api(simulation: Simulation) -> Tally:
             played = asyncio.run(play(running, simulation, advance))
     except StartFailed as failure:
         refuse(str(failure))
+    except (ScenarioStopped, TimeoutError) as stopped:
+        refuse(f"Stopped: {stopped}")
     errors.print(f"{played.calls} calls, {len(played.differences)} with another answer.")
     if played.differences:
         refuse("\n".join(played.differences[:SHOWN_DIFFERENCES]))

@@ -15,7 +15,7 @@ from services.circulation.domain.branch_calendar import (
     BranchCalendar,
 )
 from services.circulation.domain.charge import Charge
-from services.circulation.domain.copy import AWAITED_STATES, Copy
+from services.circulation.domain.copy import AWAITED_STATES, Copy, CopyState
 from services.circulation.domain.hold import Hold, HoldState
 from services.circulation.domain.ledger import Occasion, Posting, pay, waive
 from services.circulation.domain.loan import Loan
@@ -79,7 +79,7 @@ class Books:
         self._of_patron: dict[int, dict[int, str]] = {}
         """Ids of each patron's open holds, by title."""
         self._copies: dict[int, Copy] = {}
-        """Copies that do not lie in their own branches as at first."""
+        """Copies that do not lie in their own branches, as all do at first."""
         self._borrowers: dict[int, Borrower] = {}
         self._recorded: list[Event] = []
         self._made = 0
@@ -116,7 +116,10 @@ class Books:
             yield number, self.copy(number)
 
     def set_copy(self, number: int, copy: Copy) -> None:
-        """Keep a changed copy."""
+        """Keep a changed copy, unless it lies in its own branch again, as at first."""
+        if copy.state is CopyState.AVAILABLE and copy.at_branch == copy.branch_code:
+            self._copies.pop(number, None)
+            return
         self._copies[number] = copy
         if copy.state in AWAITED_STATES:
             self.awaited.append(number)

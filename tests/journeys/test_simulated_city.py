@@ -1,6 +1,7 @@
 """A simulated city through the API: each answer and each ready table is what the rules say."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,7 @@ from ops.simulation.city import Plan
 from ops.simulation.play import play
 from ops.simulation.tables import write_tables
 from tests.conftest import BROKER
+from tests.ops.command import run
 from tests.systems import started_system
 
 pytestmark = pytest.mark.embedded  # test_both_brokers.py plays a scenario on Apache Kafka
@@ -66,3 +68,14 @@ def test_the_services_answer_as_the_simulation_and_give_the_same_ready_tables(
         rows = ask(tmp_path / "simulated", query)
         assert ask(tmp_path / "played", query) == rows, table
         assert rows, table
+
+
+def test_the_command_plays_a_city_on_a_system_of_its_own() -> None:
+    environment = {name: value for name, value in os.environ.items() if "CARREL" not in name}
+    size = ("--patrons", "10", "--days", "3", "--seed", "1")
+    ran = run(("simulate", *size, "--api", "--json"), environment)
+    assert ran.code == 0, ran.err
+    assert ran.err.endswith(" calls, 0 with another answer.\n")
+    assert ran.json()["events"]["patron.registered"] == 10
+    ran = run(("simulate", "--patrons", "5000", "--days", "3", "--api"), environment)
+    assert (ran.code, "Use --tables or --topics for more." in ran.err) == (1, True)
