@@ -1,6 +1,7 @@
 """State, outbox, inbox and stored answers commit together."""
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from shared.clock import wall_clock
 from shared.idempotency import IdempotencyKey, KeyReused
 from shared.mongo import Document
-from shared.unit_of_work import UnitOfWork
+from shared.unit_of_work import UnitOfWork, Work
 from tests.shared.things import (
     NOON,
     ORIGIN,
@@ -46,6 +47,43 @@ async def test_a_failed_use_case_leaves_no_change(unit_of_work: UnitOfWork) -> N
 
     assert await unit_of_work.database.things.count_documents({}) == 0
     assert await unit_of_work.database.outbox.count_documents({}) == 0
+
+
+async def test_a_transaction_for_which_nobody_waits_any_more_changes_nothing(
+    unit_of_work: UnitOfWork,
+) -> None:
+    written, given_up, ended = threading.Event(), threading.Event(), threading.Event()
+
+    async def raise_slowly(work: Work, command: Raise) -> None:
+        await raise_count(work, command)
+        written.set()
+        given_up.wait(30)
+        ended.set()
+
+    run = asyncio.create_task(unit_of_work.run(raise_slowly, Raise("a"), ORIGIN))
+    await asyncio.to_thread(written.wait, 30)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    given_up.set()
+    await asyncio.to_thread(ended.wait, 30)
+
+    # A writer of the same value waits for the end of the first transaction, by trying again.
+    thing, _ = await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+    assert thing is not None
+    assert thing.count == 1
+
+
+async def test_a_use_case_that_waits_for_anything_else_fails_without_a_change(
+    unit_of_work: UnitOfWork,
+) -> None:
+    async def raise_later(work: Work, command: Raise) -> None:
+        await raise_count(work, command)
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="awaits only the calls of its transaction"):
+        await unit_of_work.run(raise_later, Raise("a"), ORIGIN)
+    assert await unit_of_work.database.things.count_documents({}) == 0
 
 
 async def test_fifty_concurrent_writers_of_one_value_lose_no_update(
