@@ -57,6 +57,7 @@ class City:
         for _ in range(TITLES):
             self._free += await library.copies(self._branch, COPIES_OF_TITLE)
         random.shuffle(self._free)  # people do not come one title after the other
+        await library.flow.settle()  # circulation has to know the branch before it lends there
         loans = []
         for number in range(RENEWED):
             card = self._cards[number % PATRONS]

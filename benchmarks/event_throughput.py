@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.bus import processing
 from shared.bus.listener import Listener
+from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import ensure_topics
 from shared.contracts import Event, accounts, circulation, notices
 from shared.ids import new_id
@@ -117,25 +118,39 @@ async def processing_rate(client: Client, settings: Settings, count: int, at_onc
     """Return the events a second of the first `count` that a new group processes."""
     processing.BATCH = at_once
     async with empty_views(client) as database:
-        owners = Owners(settings, "gateway")
-        work = UnitOfWork(database, "gateway", settings, owners)
-        listener = Listener(f"gateway-{new_id()}", settings, subscriptions, work)
-        running = asyncio.create_task(listener.run())
+        part = (database, "gateway", settings, subscriptions)
+        return await rate_of_listener(*part, count=count, clock=time.perf_counter)
 
-        async def at_least(wanted: int) -> int:
-            done = listener.processor.processed
-            return done if done >= wanted else 0
 
-        try:
-            first = await until(lambda: at_least(1), within=60, every=0.001)
-            started = time.perf_counter()
-            last = await until(lambda: at_least(count), within=600, every=0.001)
-            rate: float = (last - first) / (time.perf_counter() - started)
-            return rate
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await owners.close()
+async def rate_of_listener(
+    database: Database,
+    service: str,
+    settings: Settings,
+    heard: Subscriptions,
+    *,
+    count: int,
+    clock: Callable[[], float],
+) -> float:
+    """Return the events for a second of a clock that a listener handles in a new group."""
+    owners = Owners(settings, service)
+    work = UnitOfWork(database, service, settings, owners)
+    listener = Listener(f"{service}-{new_id()}", settings, heard, work)
+    running = asyncio.create_task(listener.run())
+
+    async def at_least(wanted: int) -> int:
+        done = listener.processor.processed
+        return done if done >= wanted else 0
+
+    try:
+        first = await until(lambda: at_least(1), within=60, every=0.001)
+        started = clock()
+        last = await until(lambda: at_least(count), within=600, every=0.001)
+        rate: float = (last - first) / (clock() - started)
+        return rate
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await owners.close()
 
 
 async def writing_rate(client: Client, events: Sequence[tuple[Event, datetime]]) -> float:

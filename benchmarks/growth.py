@@ -211,6 +211,7 @@ async def measure(running: System, patrons: int, divisor: int) -> Document:
     async with Library(running) as library:
         stores = Stores(library, client)
         branch = await library.branch()
+        await library.flow.settle()  # circulation has to know the branch before it lends there
 
         async def side(copies_of_title: int = 2 * COMMANDS) -> Side:
             card = await library.patron(branch)

@@ -25,7 +25,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.at_rest import seconds_of
-from benchmarks.event_throughput import publish
+from benchmarks.event_throughput import publish, rate_of_listener
 from ops.infrastructure.embedded import Infrastructure, embedded
 from services.circulation import consumers as circulation_consumers
 from services.circulation import store as circulation_store
@@ -33,7 +33,6 @@ from services.notices import consumers as notices_consumers
 from services.notices import store as notices_store
 from services.notices.settings import Settings
 from shared.bus import processing
-from shared.bus.listener import Listener
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import wall_clock
 from shared.contracts import Event
@@ -51,11 +50,8 @@ from shared.mongo import (
     connect,
     ensure_indexes,
 )
-from shared.owners import Owners
 from shared.telemetry import configure_logs
-from shared.unit_of_work import UnitOfWork
 from tests import samples
-from tests.support import until
 
 ROUNDS = 3
 ONE_BY_ONE = 1
@@ -152,26 +148,10 @@ async def handled(
     """Return the events for a second of processor that a listener handles in a new group."""
     database = client[f"bench_{new_id().replace('-', '')}"]
     await ensure_indexes(database, {**chassis_indexes(1), **case.indexes})
-    owners = Owners(settings, case.service)
-    work = UnitOfWork(database, case.service, settings, owners)
-    listener = Listener(f"{case.service}-{new_id()}", settings, case.subscriptions, work)
-    running = asyncio.create_task(listener.run())
-
-    async def at_least(wanted: int) -> int:
-        done = listener.processor.processed
-        return done if done >= wanted else 0
-
-    try:
-        first = await until(lambda: at_least(1), within=60, every=0.001)
-        started = processor.seconds()
-        last = await until(lambda: at_least(count), within=600, every=0.005)
-        rate: float = (last - first) / (processor.seconds() - started)
-        return rate
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await owners.close()
-        await client.drop_database(database.name)
+    part = (database, case.service, settings, case.subscriptions)
+    rate = await rate_of_listener(*part, count=count, clock=processor.seconds)
+    await client.drop_database(database.name)
+    return rate
 
 
 async def bare(

@@ -1,12 +1,14 @@
 """Transactions on MongoDB: their commit, and what a failed write means."""
 
+import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar, cast
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from shared.mongo import BlockingSession
+from shared.failpoint import failpoint
+from shared.mongo import MAJORITY, SNAPSHOT, BlockingDatabase, BlockingSession
 
 V = TypeVar("V")
 
@@ -41,7 +43,32 @@ def commit(session: BlockingSession, deadline: float) -> None:
             unknown = error.has_error_label("UnknownTransactionCommitResult")
             if not unknown or time.monotonic() > deadline:
                 raise
-        time.sleep(0.02)
+        time.sleep(0.02)  # in the thread of this transaction alone
+
+
+@contextlib.contextmanager
+def transaction(
+    database: BlockingDatabase, deadline: float, waited_for: Callable[[], bool]
+) -> Iterator[BlockingSession]:
+    """Yield the session of a transaction; commit it unless the block raises or has aborted it.
+
+    Raises GivenUp instead of committing if nobody waits for it any more.
+    """
+    with database.start_session() as session:
+        session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
+        try:
+            yield session
+            if not session.in_transaction:
+                return
+            if not waited_for():
+                raise GivenUp
+        except BaseException:
+            with contextlib.suppress(PyMongoError):
+                session.abort_transaction()
+            raise
+        failpoint("work.before-commit")
+        commit(session, deadline)
+        failpoint("work.after-commit")
 
 
 def finished(use_case: Coroutine[Any, Any, V]) -> V:

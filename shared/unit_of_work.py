@@ -19,14 +19,13 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from shared.audit_trail import TRAIL, entry_for, named_by
 from shared.clock import wall_clock
 from shared.contracts import Event
-from shared.failpoint import failpoint
 from shared.idempotency import IdempotencyKey, StoredResponse, find_response, keep_response
-from shared.mongo import MAJORITY, SNAPSHOT, BlockingDatabase, Database
+from shared.mongo import SNAPSHOT, BlockingDatabase, Database
 from shared.outbox import outbox_rows
 from shared.owners import Owners
 from shared.settings import Settings
 from shared.tracing import span
-from shared.transactions import GivenUp, commit, finished, is_conflict, is_duplicate
+from shared.transactions import finished, is_conflict, is_duplicate, transaction
 from shared.work import Origin, Stale, Work
 
 __all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "Work"]
@@ -177,43 +176,32 @@ class UnitOfWork:
         waited_for: Callable[[], bool],
     ) -> tuple[R | None, list[Event]]:
         store = self._store
-        with store.start_session() as session:
-            session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
-            try:
-                work = Work(store, session, origin)
-                if idempotency_key and (stored := find_response(store, idempotency_key, session)):
-                    session.abort_transaction()
-                    return stored.result(use_case), stored.events
-                if inbox and store["inbox"].find_one({"_id": inbox}, session=session):
-                    session.abort_transaction()
-                    return None, []
-                result = finished(use_case(work, command))
-                if inbox:
-                    store["inbox"].insert_one({"_id": inbox, "at": wall_clock()}, session=session)
-                if idempotency_key:
-                    response = StoredResponse.of(use_case, result, work.recorded)
-                    keep_response(store, idempotency_key, response, session)
-                if origin.act and not origin.act.recorded:
-                    named = (*work.objects, *named_by(work.recorded))
-                    store[TRAIL].insert_one(entry_for(origin.act, named), session=session)
-                # Last, so that an aggregate's lock is held before its event gets its place in the
-                # order.
-                if work.recorded:
-                    ids = (origin.correlation_id, origin.causation_id)
-                    rows = outbox_rows(work.recorded, self.service, origin.now, *ids)
-                    store["outbox"].insert_many(rows, session=session)
-                if not waited_for():
-                    raise GivenUp
-            except BaseException:
-                with contextlib.suppress(PyMongoError):
-                    session.abort_transaction()
-                raise
-            failpoint("work.before-commit")
-            commit(session, deadline)
-            if origin.act:
-                origin.act.recorded = True
-            failpoint("work.after-commit")
-            return result, work.recorded
+        with transaction(store, deadline, waited_for) as session:
+            work = Work(store, session, origin)
+            if idempotency_key and (stored := find_response(store, idempotency_key, session)):
+                session.abort_transaction()
+                return stored.result(use_case), stored.events
+            if inbox and store["inbox"].find_one({"_id": inbox}, session=session):
+                session.abort_transaction()
+                return None, []
+            result = finished(use_case(work, command))
+            if inbox:
+                store["inbox"].insert_one({"_id": inbox, "at": wall_clock()}, session=session)
+            if idempotency_key:
+                response = StoredResponse.of(use_case, result, work.recorded)
+                keep_response(store, idempotency_key, response, session)
+            if origin.act and not origin.act.recorded:
+                named = (*work.objects, *named_by(work.recorded))
+                store[TRAIL].insert_one(entry_for(origin.act, named), session=session)
+            # Last, so that an aggregate's lock is held before its event gets its place in the
+            # order.
+            if work.recorded:
+                ids = (origin.correlation_id, origin.causation_id)
+                rows = outbox_rows(work.recorded, self.service, origin.now, *ids)
+                store["outbox"].insert_many(rows, session=session)
+        if origin.act:
+            origin.act.recorded = True
+        return result, work.recorded
 
 
 class Run:

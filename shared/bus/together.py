@@ -4,7 +4,6 @@ Handlers and use cases know nothing of it (docs/decisions/185).
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,19 +11,16 @@ from typing import Any
 
 import pymongo
 from opentelemetry.trace import Span, get_current_span
-from pymongo.errors import PyMongoError
 
 from shared.bus.messages import Message
 from shared.bus.subscriptions import Handler
 from shared.clock import wall_clock
 from shared.contracts import Event
-from shared.failpoint import failpoint
 from shared.idempotency import IdempotencyKey
-from shared.mongo import MAJORITY, SNAPSHOT
 from shared.outbox import outbox_rows
 from shared.telemetry import correlated
 from shared.tracing import span, under
-from shared.transactions import GivenUp, commit, finished
+from shared.transactions import finished, transaction
 from shared.unit_of_work import Origin, Run, UnitOfWork, UseCase, Work
 
 WITHIN_SECONDS = 30.0
@@ -168,44 +164,33 @@ class _SharedTransactions(UnitOfWork):
         store = self._store
         outcomes: list[Outcome] = []
         rows = []
-        with store.start_session() as session:
-            session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
-            try:
-                ids = {"$in": [step.inbox for step in steps]}
-                known = {row["_id"] for row in store["inbox"].find({"_id": ids}, session=session)}
-                new = [step for step in steps if step.inbox not in known]
-                if not new:
-                    session.abort_transaction()
-                    return [(None, []) for _ in steps]
-                for step in steps:
-                    if step.inbox in known:
-                        outcomes.append((None, []))
-                        continue
-                    work = Work(store, session, step.origin)
-                    ids_of_step = (step.origin.correlation_id, step.origin.causation_id)
-                    with (
-                        correlated(step.origin.correlation_id),
-                        under(step.span),
-                        span(step.use_case.__name__),
-                    ):
-                        result = finished(step.use_case(work, step.command))
-                        now = step.origin.now
-                        rows += outbox_rows(work.recorded, self.service, now, *ids_of_step)
-                    outcomes.append((result, work.recorded))
-                at = wall_clock()
-                store["inbox"].insert_many(
-                    [{"_id": step.inbox, "at": at} for step in new], session=session
-                )
-                # Last, as for one event.
-                if rows:
-                    store["outbox"].insert_many(rows, session=session)
-                if not waited_for():
-                    raise GivenUp
-            except BaseException:
-                with contextlib.suppress(PyMongoError):
-                    session.abort_transaction()
-                raise
-            failpoint("work.before-commit")
-            commit(session, deadline)
-            failpoint("work.after-commit")
-            return outcomes
+        with transaction(store, deadline, waited_for) as session:
+            ids = {"$in": [step.inbox for step in steps]}
+            known = {row["_id"] for row in store["inbox"].find({"_id": ids}, session=session)}
+            new = [step for step in steps if step.inbox not in known]
+            if not new:
+                session.abort_transaction()
+                return [(None, []) for _ in steps]
+            for step in steps:
+                if step.inbox in known:
+                    outcomes.append((None, []))
+                    continue
+                work = Work(store, session, step.origin)
+                ids_of_step = (step.origin.correlation_id, step.origin.causation_id)
+                with (
+                    correlated(step.origin.correlation_id),
+                    under(step.span),
+                    span(step.use_case.__name__),
+                ):
+                    result = finished(step.use_case(work, step.command))
+                    now = step.origin.now
+                    rows += outbox_rows(work.recorded, self.service, now, *ids_of_step)
+                outcomes.append((result, work.recorded))
+            at = wall_clock()
+            store["inbox"].insert_many(
+                [{"_id": step.inbox, "at": at} for step in new], session=session
+            )
+            # Last, as for one event.
+            if rows:
+                store["outbox"].insert_many(rows, session=session)
+        return outcomes

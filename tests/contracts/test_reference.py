@@ -1,7 +1,6 @@
 """`make docs`: pages of the topics and the API that show everything without a network."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +22,6 @@ LIMIT_MS = 120_000
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the pages."""
-    if shutil.which("npm") is None:
-        pytest.skip("no npm")
     assert (REFERENCE / "node_modules").is_dir(), "make test-web installs it"
     folder = tmp_path_factory.mktemp("docs")
     made = [sys.executable, str(REFERENCE / "pages.py"), str(folder)]

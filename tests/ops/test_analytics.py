@@ -23,7 +23,7 @@ from shared.bus.topics import ensure_topics
 from shared.contracts import circulation, published
 from tests import samples
 from tests.ops.command import carrel
-from tests.published import ask, every_sample, loans, publish, recorded
+from tests.published import ask, every_sample, loans, publish, publish_repeatedly, recorded
 
 
 @pytest.fixture
@@ -98,14 +98,7 @@ async def test_repeated_late_and_replayed_events_are_one_row_each(
     settings: Settings, tmp_path: Path
 ) -> None:
     rows = loans(30)
-    chance = random.Random(7)  # noqa: S311
-    for first in (0, 10, 20):
-        part = [*rows[first : first + 9], *rows[first : first + 9]]  # the tenth comes late
-        chance.shuffle(part)
-        await publish(settings, part)
-        await follow(settings, tmp_path)
-    await publish(settings, rows)
-    followed = await follow(settings, tmp_path)
+    followed = await publish_repeatedly(settings, rows, lambda: follow(settings, tmp_path))
     assert (followed.added.total(), followed.repeated, followed.missed) == (3, 27, 0)
     ids = ask(tmp_path, "SELECT event_id FROM loan_checked_out ORDER BY event_id")
     assert [event_id for (event_id,) in ids] == sorted(row["_id"] for row in rows)

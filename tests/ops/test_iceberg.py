@@ -4,7 +4,6 @@ The REST catalogue is a small server that speaks the part of the interface that 
 catalogue of pyiceberg in SQLite.
 """
 
-import random
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
@@ -31,7 +30,7 @@ from shared.bus.topics import ensure_topics
 from shared.contracts import published
 from tests import samples
 from tests.ops.command import Ran, carrel
-from tests.published import ask, every_sample, loans, publish, recorded
+from tests.published import ask, every_sample, loans, publish, publish_repeatedly, recorded
 
 
 @pytest.fixture
@@ -86,14 +85,7 @@ async def test_repeated_late_and_replayed_events_are_one_row_each_with_the_libra
     settings: Settings, tmp_path: Path
 ) -> None:
     rows = loans(30)
-    chance = random.Random(7)  # noqa: S311
-    for first in (0, 10, 20):
-        part = [*rows[first : first + 9], *rows[first : first + 9]]  # the tenth comes late
-        chance.shuffle(part)
-        await publish(settings, part)
-        await follow(settings, tmp_path)
-    await publish(settings, rows)
-    followed = await follow(settings, tmp_path)
+    followed = await publish_repeatedly(settings, rows, lambda: follow(settings, tmp_path))
     assert (followed.added.total(), followed.repeated, followed.missed) == (3, 27, 0)
     assert (await follow(settings, tmp_path)).added.total() == 0
     ids = ask(tmp_path, "SELECT event_id FROM loan_checked_out ORDER BY event_id")
@@ -171,7 +163,7 @@ async def test_snapshots_of_others_keep_the_offsets_and_a_rollback_takes_them_ba
     assert before is not None
     await publish(settings, rows[3:])
     await follow(settings, tmp_path)
-    # As maintenance does, this makes a snapshot without offsets.
+    # Maintenance writes snapshots without offsets, like this one.
     table(tmp_path, "loan.checked-out").append(
         table(tmp_path, "loan.checked-out").scan().to_arrow().slice(0, 0)
     )
