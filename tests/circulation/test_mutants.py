@@ -57,7 +57,7 @@ def returns_serve_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nobody(*_: Any, freed: Any, in_hand: Any) -> dict[str, Any]:
         return {}
 
-    monkeypatch.setattr(return_copies, "serve", nobody)
+    monkeypatch.setattr(return_copies, "hand_out", nobody)
 
 
 def payments_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +110,14 @@ MUTANTS: Sequence[Mutate] = (
 
 STORIES = 40
 """Greatest number of stories to play. `make test` plays six, which are others in each run."""
+
+
+@pytest.mark.parametrize("mutate", MUTANTS, ids=lambda mutate: mutate.__name__.replace("_", " "))
+def test_the_function_that_is_made_wrong_is_still_there(
+    monkeypatch: pytest.MonkeyPatch, mutate: Mutate
+) -> None:
+    """`make test` notices a renamed function, although it plays no story of a mutant."""
+    mutate(monkeypatch)
 
 
 @pytest.mark.mutants
