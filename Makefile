@@ -33,7 +33,7 @@ test: .venv/project.stamp
 	@CARREL_SUITE=test $(PY) -m pytest tests
 
 # Tests marked embedded are in make test. The longest test is in the journeys, so these begin.
-# CARREL_TEST_KAFKA=apache-secured make test-kafka: the journeys on secured servers.
+# CARREL_TEST_KAFKA=apache-secured make test-kafka, or test-faults: the same on secured servers.
 test-kafka: .venv/project.stamp
 	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest -m "not embedded" \
 		tests/journeys tests/shared/test_bus.py tests/ops/test_apache.py
@@ -42,7 +42,7 @@ test-kafka: .venv/project.stamp
 # Which seeds of kills are played: make test-faults SEEDS=1-40
 SEEDS ?= 1-200
 test-faults: .venv/project.stamp
-	@CARREL_SUITE=test-faults CARREL_TEST_KAFKA=apache CARREL_SEEDS=$(SEEDS) \
+	@CARREL_SUITE=test-faults CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} CARREL_SEEDS=$(SEEDS) \
 		$(PY) -m pytest -m "not embedded and not alone" tests/faults
 
 # One test at a time: three nodes, the services and a load keep both cores busy.

@@ -33,6 +33,9 @@ BROKER = os.environ.get("CARREL_TEST_KAFKA", "embedded")
 With "apache-secured" whole systems have a secured Kafka and MongoDB (tests/secured.py).
 """
 
+APACHE = "apache" if BROKER == "embedded" else BROKER
+"""The broker for tests that need Apache Kafka."""
+
 CONTAINERS = os.environ.get("CARREL_TEST_INFRA") == "containers"
 """True if the stores and brokers of tests run in containers; needs an engine and the images."""
 

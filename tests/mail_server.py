@@ -35,6 +35,8 @@ class MailServer:
     recipients: list[str] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
     logins: list[Any] = field(default_factory=list)
+    password: bytes = b"secret"
+    """The password of everybody who may send."""
     to_recipient: deque[str] = field(default_factory=deque)
     """Answers to the next RCPT commands."""
     to_data: deque[str] = field(default_factory=deque)
@@ -78,9 +80,9 @@ class MailServer:
     def log_in(
         self, _: SMTP, __: Session, ___: Envelope, ____: str, given: LoginPassword
     ) -> AuthResult:
-        """Accept any name with the password `secret`."""
+        """Accept any name with the password."""
         self.logins.append(given.login)
-        return AuthResult(success=given.password == b"secret")
+        return AuthResult(success=given.password == self.password)
 
     @property
     def message_ids(self) -> list[str]:

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from ipaddress import ip_address
@@ -36,6 +36,7 @@ from ops.infrastructure.embedded import (
 )
 from ops.infrastructure.processes import System, services
 from services.registry import NAMES
+from services.settings import Settings
 from shared.clock import wall_clock
 from shared.tls import client_context
 from tests.ops.command import run
@@ -104,6 +105,11 @@ class Certificates:
             )
         return path
 
+    def replace(self, user: str) -> None:
+        """Renew the key and the certificate of a user, in the same file."""
+        self.of(user).unlink()
+        self.of(user)
+
     def _signed(
         self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *extensions: x509.ExtensionType
     ) -> x509.Certificate:
@@ -139,10 +145,35 @@ class Secured:
     certificates: Certificates
     by_certificate: str
     """Address of Kafka for users that a certificate names."""
+    passwords: Mapping[str, str] = field(repr=False)
+    """Passwords at Kafka by user."""
 
-    def carrel(self, user: str, *arguments: str) -> str:
-        """Run a command as a user; return its output."""
-        return _carrel(self.environment[user], *arguments)
+    def carrel(self, user: str, *arguments: str, **changes: str) -> str:
+        """Run a command as a user, with changed variables; return its output."""
+        return _carrel({**self.environment[user], **changes}, *arguments)
+
+    def give_rights(self) -> None:
+        """Give all users of Kafka their rights, as the commands of operators do."""
+        self.carrel(ADMINISTRATOR, "topics", "acls", "--create")
+
+
+@dataclass(frozen=True)
+class SecuredSystem(System):
+    """A running system, and the secured servers that it uses."""
+
+    servers: Secured = field(kw_only=True)
+
+
+def servers_of(running: System) -> Secured | None:
+    """Return the secured servers of a system; None if its servers are not secured."""
+    return running.servers if isinstance(running, SecuredSystem) else None
+
+
+def administrators(running: System) -> Settings:
+    """Return the settings of somebody who may do everything on the servers of a system."""
+    servers = servers_of(running)
+    own = servers.environment[ADMINISTRATOR] if servers else {}
+    return Settings.from_environment({**running.environment, **own})
 
 
 def _carrel(environment: Mapping[str, str], *arguments: str) -> str:
@@ -179,10 +210,7 @@ def secured(data: Path, *, kafka: bool = True, mongo: bool = True) -> Iterator[S
         start_all([mongod, broker])
         if mongo:
             _add_mongo_users(environment, url, certificates)
-        if kafka:
-            _carrel(environment[ADMINISTRATOR], "topics", "acls", "--create")
-            _carrel(environment[OPERATOR], "topics", "create")
-        yield Secured(
+        servers = Secured(
             Infrastructure(
                 mongo_url=environment[OPERATOR]["CARREL_MONGO_URL"],
                 kafka=address,
@@ -193,7 +221,12 @@ def secured(data: Path, *, kafka: bool = True, mongo: bool = True) -> Iterator[S
             environment,
             certificates,
             f"{ports.LOOPBACK}:{other}",
+            passwords,
         )
+        if kafka:
+            servers.give_rights()
+            servers.carrel(OPERATOR, "topics", "create")
+        yield servers
     finally:
         stop_all([mongod, broker])
         for port in (mongod.port, broker.port, *broker.more_ports, other):
@@ -236,7 +269,13 @@ def system_on(
         operators=servers.environment[OPERATOR],
         **options,
     ) as running:
-        yield running
+        yield SecuredSystem(
+            running.infrastructure,
+            running.processes,
+            running.environment,
+            running.requested_ports,
+            servers=servers,
+        )
 
 
 def _kafka_security(
@@ -317,9 +356,13 @@ def _add_mongo_users(
     environment[ADMINISTRATOR]["CARREL_MONGO_URL"] = (
         f"mongodb://{ADMINISTRATOR}:{password}@{hosts}&authSource=admin&{tls}"
     )
-    printed = _carrel(environment[ADMINISTRATOR], "databases", "users")
+    for user, address in mongo_urls(_carrel(environment[ADMINISTRATOR], "databases", "users")):
+        certificate = certificates.of(user)
+        environment[user]["CARREL_MONGO_URL"] = address.replace(own.name, certificate.name)
+
+
+def mongo_urls(printed: str) -> Iterator[tuple[str, str]]:
+    """Yield the user and the address of each line that `carrel databases users` printed."""
     for line in printed.splitlines():
         variable, _, address = line.partition("=")
-        user = variable.removesuffix("_MONGO_URL").lower()
-        environment[user]["CARREL_MONGO_URL"] = address.replace(own.name, f"{user}.pem")
-        certificates.of(user)
+        yield variable.removesuffix("_MONGO_URL").lower(), address

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,19 @@ def data_folder(factory: pytest.TempPathFactory, *, on_disk: bool = False) -> It
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def system_in(
+    folder: Path, *, broker: str = "embedded", simulation: bool = True, **options: Any
+) -> AbstractContextManager[System]:
+    """Start a system on free ports with its data in a folder; options are those of `system`.
+
+    The broker SECURED stands for Apache Kafka and MongoDB with TLS, users and rights.
+    """
+    options |= {"simulation": simulation, "usual_ports": False}
+    if broker == SECURED:
+        return secured_system(folder, **options)
+    return system(folder, broker=broker, **options)
+
+
 @contextmanager
 def started_system(
     factory: pytest.TempPathFactory,
@@ -48,21 +61,11 @@ def started_system(
     broker: str = "embedded",
     **options: Any,
 ) -> Iterator[System]:
-    """Start a system in simulation on free ports; `options` are those of `system` itself.
+    """Start a system in a folder of its own; `options` are those of `system_in`.
 
-    `environment` may be a function of the system's folder, such as `kills.armable`. The broker
-    SECURED stands for Apache Kafka and MongoDB with TLS, users and rights.
+    `environment` may be a function of the system's folder, such as `kills.armable`.
     """
     with data_folder(factory, on_disk=on_disk) as folder:
-        options |= {
-            "simulation": True,
-            "usual_ports": False,
-            "environment": environment(folder) if callable(environment) else environment,
-        }
-        starting = (
-            secured_system(folder, **options)
-            if broker == SECURED
-            else system(folder, broker=broker, **options)
-        )
-        with starting as started:
+        own = environment(folder) if callable(environment) else environment
+        with system_in(folder, broker=broker, environment=own, **options) as started:
             yield started

@@ -34,7 +34,7 @@ class Row:
 
     fault: str
     broker: str
-    """E (embedded) or K (Apache Kafka)."""
+    """E (embedded), K (Apache Kafka) or S (secured Apache Kafka and MongoDB)."""
     invariant: str
     """The invariant that was checked, as a statement."""
     counts: dict[str, int] = field(default_factory=dict)
@@ -85,9 +85,9 @@ def record(
 ) -> None:
     """Record the outcome of a fault; called before any assertion, so that failures are listed.
 
-    `on` is the running system, or E or K if there is none. `found` gives the lost and doubled
-    results, and how many commands (if there was a Load) and events there were; `counts` adds to
-    these. A second record of the same fault is another case of it: counts add up.
+    `on` is the running system, or the letter of its broker if there is none. `found` gives the
+    lost and doubled results, and how many commands (if there was a Load) and events there were;
+    `counts` adds to these. A second record of the same fault is another case of it: counts add up.
     """
     broker = on if isinstance(on, str) else _broker_of(on)
     seen = found or Audit()
@@ -113,6 +113,8 @@ def record(
 
 def _broker_of(system: System) -> str:
     broker = system.infrastructure.broker
+    if system.environment.get("CARREL_KAFKA_SECURITY", "none") != "none":
+        return "S"
     return "K" if broker and any("kafka.Kafka" in part for part in broker.command) else "E"
 
 
@@ -163,9 +165,10 @@ def as_markdown(rows: Iterable[Row]) -> str:
     days = sorted({row.on for row in rows})
     day = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     cores = "two shared cores" if os.cpu_count() == 2 else f"{os.cpu_count()} cores"
+    secured = ", S: this and MongoDB, secured" if any(row.broker == "S" for row in rows) else ""
     where = f"{cores}, {platform.system()} on {platform.machine()}; MongoDB {_mongod_version()}"
     lines = [
-        f"{day}; {where}; E: embedded broker, K: Apache Kafka {_kafka_version()}.",
+        f"{day}; {where}; E: embedded broker, K: Apache Kafka {_kafka_version()}{secured}.",
         "",
         "| " + " | ".join(HEADS) + " |",
         "|" + "---|" * len(HEADS),

@@ -11,6 +11,7 @@ import pytest
 
 from ops.infrastructure.child import Child
 from ops.infrastructure.processes import System
+from tests.conftest import APACHE
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
@@ -27,7 +28,7 @@ DRAINED_WITHIN = 30.0
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system on one node of Apache Kafka."""
-    with started_system(tmp_path_factory, on_disk=True, broker="apache") as started:
+    with started_system(tmp_path_factory, on_disk=True, broker=APACHE) as started:
         yield started
 
 

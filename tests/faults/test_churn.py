@@ -9,6 +9,7 @@ import pytest
 
 from ops.infrastructure.child import Child
 from ops.infrastructure.processes import System
+from tests.conftest import APACHE
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.faults.waits import Waits
@@ -29,7 +30,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The system with one more consumer for each service that subscribes to events."""
     with started_system(
         tmp_path_factory,
-        broker="apache",
+        broker=APACHE,
         replicas=dict.fromkeys(HEARERS, 2),
         environment={f"{service}-1": {"CARREL_ROLES": "consumers"} for service in HEARERS},
     ) as started:

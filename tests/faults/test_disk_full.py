@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from ops.infrastructure.processes import System, system
+from ops.infrastructure.processes import System
 from tests.conftest import BROKER
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
 from tests.support import until
-from tests.systems import data_folder
+from tests.systems import data_folder, system_in
 
 BEFORE = 2.0
 """Seconds of load before the disk is full."""
@@ -72,7 +72,7 @@ def running(
     with (
         data_folder(tmp_path_factory, on_disk=True) as folder,
         small_disk(folder / request.param),
-        system(folder, simulation=True, usual_ports=False, broker=BROKER) as started,
+        system_in(folder, broker=BROKER) as started,
     ):
         yield started
 

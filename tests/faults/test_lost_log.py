@@ -14,14 +14,16 @@ import pytest
 from ops.broker.replay import replay
 from ops.infrastructure.apache import format_storage
 from ops.infrastructure.child import start_all
-from ops.infrastructure.processes import System, system
+from ops.infrastructure.processes import System
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import published
+from tests.conftest import APACHE
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
-from tests.systems import data_folder
+from tests.secured import servers_of
+from tests.systems import data_folder, system_in
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
@@ -35,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def running(folder: Path) -> Iterator[System]:
     """The whole system on one node of Apache Kafka, with automatic topic creation off."""
-    with system(folder, simulation=True, usual_ports=False, broker="apache") as started:
+    with system_in(folder, broker=APACHE) as started:
         yield started
 
 
@@ -50,8 +52,7 @@ async def test_services_at_work_converge_after_the_whole_log_was_lost(
         lost = time.monotonic()
         await asyncio.to_thread(broker.kill)
         shutil.rmtree(folder / "apache" / "1" / "log")
-        await asyncio.to_thread(format_storage, folder)
-        await asyncio.to_thread(broker.start)
+        await asyncio.to_thread(start_empty, running, folder)
         sent = await replay_all(settings)
         await asyncio.sleep(2)
     meanwhile = load.succeeded(lost)
@@ -100,6 +101,16 @@ async def test_events_are_processed_again_where_positions_outlived_the_log(
     )
     assert wiped
     assert found.findings == []
+
+
+def start_empty(running: System, folder: Path) -> None:
+    """Start the broker without its log, in which a secured one had its users and their rights."""
+    broker, servers = running.infrastructure.broker, servers_of(running)
+    assert broker
+    format_storage(folder, servers.passwords if servers else {})
+    broker.start()
+    if servers:
+        servers.give_rights()
 
 
 def wipe_events(folder: Path) -> int:

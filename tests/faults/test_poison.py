@@ -15,6 +15,7 @@ from ops.audit.findings import Audit
 from ops.broker.offsets import Positions, subscribed_topics
 from ops.infrastructure.processes import System
 from services.settings import Settings
+from shared.bus.connection import client_arguments
 from shared.bus.dead_letters import LEFT_OUT
 from shared.bus.topics import dead_letter_topic
 from tests.faults.load import Load
@@ -22,6 +23,7 @@ from tests.faults.report import record
 from tests.faults.waits import Waits
 from tests.library import Library
 from tests.ops.command import carrel
+from tests.secured import administrators
 from tests.support import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -88,7 +90,7 @@ async def test_messages_at_fault_become_dead_letters_and_other_messages_are_proc
     running: System, library: Library
 ) -> None:
     settings = running.settings(Settings)
-    await allow_large_messages(settings)
+    await allow_large_messages(administrators(running))
     async with Waits(running) as waits, Load(library) as load:
         sent = await send_all(settings)
         await all_are_dead_letters(settings, len(sent))
@@ -135,7 +137,7 @@ async def allow_large_messages(settings: Settings) -> None:
 async def send_all(settings: Settings) -> dict[tuple[int, int], Poison]:
     """Send every kind, over all partitions; return partition and offset of each."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka,
+        **client_arguments(settings),
         acks="all",
         max_request_size=2 * LARGER_THAN_A_DEAD_LETTER,
         # The producer refuses a message with neither key nor value.

@@ -16,15 +16,16 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from ops.infrastructure.child import Child
-from ops.infrastructure.embedded import embedded
-from ops.infrastructure.processes import System, services
+from ops.infrastructure.processes import System
 from services.settings import Settings
+from shared.bus.connection import client_arguments
 from shared.bus.listener import SESSION_TIMEOUT_MS
 from shared.contracts.accounts import PatronRegistered
 from shared.mongo import Database, Document
+from tests.conftest import APACHE
 from tests.faults.report import record
 from tests.support import patient_client, until
-from tests.systems import data_folder
+from tests.systems import data_folder, system_in
 
 pytestmark = pytest.mark.kafka
 
@@ -48,14 +49,13 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Two replicas of each consuming service on one node of Apache Kafka."""
     with (
         data_folder(tmp_path_factory) as folder,
-        embedded(folder, mongo_port=None, kafka_port=None, broker="apache") as infrastructure,
-        services(
-            infrastructure,
+        system_in(
             folder,
+            broker=APACHE,
+            simulation=False,
             names=HEARERS,
             replicas=dict.fromkeys(HEARERS, 2),
             roles="consumers",
-            usual_ports=False,
         ) as running,
     ):
         yield running
@@ -64,7 +64,8 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 class Stream:
     """Patrons registered at a steady pace, with each event's wait for one consuming service."""
 
-    def __init__(self, producer: AIOKafkaProducer, database: Database) -> None:
+    def __init__(self, system: System, producer: AIOKafkaProducer, database: Database) -> None:
+        self._system = system
         self._producer = producer
         self._database = database
         self.sent: dict[str, float] = {}
@@ -117,7 +118,7 @@ class Stream:
         await until(all_processed)
         record(
             f"a replica of one of three services {what}",
-            "K",
+            self._system,
             invariant="each event is processed; the recovery is the longest wait of one",
             counts={"events": len(self.sent)},
             recovery=max(self._processed[event] - sent for event, sent in self.sent.items()),
@@ -129,11 +130,11 @@ async def steady(system: System, service: str, what: str) -> AsyncIterator[Strea
     """Send events during the block and for some time before and after, until all are processed."""
     settings = system.settings(Settings)
     client = patient_client(settings.mongo_url)
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all", linger_ms=0)
+    producer = AIOKafkaProducer(**client_arguments(settings), acks="all", linger_ms=0)
     for replica in range(2):
         await listening(system, service, replica)
     await producer.start()
-    stream = Stream(producer, client[f"{settings.database_prefix}_{service}"])
+    stream = Stream(system, producer, client[f"{settings.database_prefix}_{service}"])
     tasks = [asyncio.create_task(stream.watch())]
     try:
         await stream.watched.wait()

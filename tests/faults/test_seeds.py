@@ -13,6 +13,7 @@ import pytest
 
 from ops.infrastructure.child import Child
 from ops.infrastructure.processes import System
+from tests.conftest import APACHE
 from tests.faults.kills import STEPS, Death, armable, doomed
 from tests.faults.load import KINDS, Load
 from tests.faults.report import record
@@ -71,7 +72,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The system with two replicas of the services that consume and serve."""
     with started_system(
         tmp_path_factory,
-        broker="apache",
+        broker=APACHE,
         replicas=REPLICAS,
         environment=lambda folder: armable(folder, REPLICAS),
     ) as started:

@@ -12,6 +12,7 @@ from ops.broker.offsets import Positions
 from ops.infrastructure.processes import System
 from services.gateway.views.store.schema import WHOLE
 from services.settings import Settings
+from shared.bus.connection import client_arguments
 from shared.contracts import published
 from tests.faults.load import Load
 from tests.faults.report import record
@@ -52,9 +53,7 @@ async def test_every_message_three_times_in_any_order_changes_nothing(
 async def publish_twice_more(settings: Settings) -> int:
     """Publish all messages twice more, in random order; return their number."""
     order = random.Random(SEED)  # noqa: S311 - no secret
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True
-    )
+    producer = AIOKafkaProducer(**client_arguments(settings), acks="all", enable_idempotence=True)
     await producer.start()
     try:
         async with Positions(settings) as positions:

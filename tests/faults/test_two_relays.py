@@ -18,6 +18,7 @@ from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import published
 from shared.relay import Relay, outbox_producer
+from tests.conftest import APACHE
 from tests.faults.kills import arm, armable, disarm
 from tests.faults.load import Load
 from tests.faults.report import record
@@ -36,7 +37,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     relay = {"CARREL_ROLES": "relay"}
     with started_system(
         tmp_path_factory,
-        broker="apache",
+        broker=APACHE,
         replicas={"circulation": 3},
         environment=lambda folder: {
             "circulation-0": {"CARREL_ROLES": "api,consumers,jobs"},

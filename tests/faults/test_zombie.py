@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ops.infrastructure.processes import System
+from tests.conftest import APACHE
 from tests.faults.load import KINDS, Load
 from tests.faults.report import record
 from tests.library import Library
@@ -24,7 +25,7 @@ BEFORE_SECONDS = AFTER_SECONDS = 3
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The system with two replicas of the services that consume and serve."""
     replicas = {"circulation": 2, "notices": 2}
-    with started_system(tmp_path_factory, broker="apache", replicas=replicas) as started:
+    with started_system(tmp_path_factory, broker=APACHE, replicas=replicas) as started:
         yield started
 
 

@@ -3,7 +3,10 @@
 import asyncio
 import json
 import os
+import re
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ from aiokafka.errors import (
     KafkaError,
     TopicAuthorizationFailedError,
 )
+from argon2 import PasswordHasher
+from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -24,19 +29,30 @@ from ops.audit.findings import Finding
 from ops.audit.protection import check_database_users
 from ops.audit.system import audit
 from ops.broker.access import ANALYST, OPERATOR
+from ops.database_users import ROLE, url_for
 from ops.infrastructure.processes import System
+from services.accounts.settings import Settings as AccountsSettings
+from services.accounts.usecases import check_pin
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.connection import client_arguments
 from shared.bus.topics import dead_letter_topic
 from shared.mongo import connect
+from shared.relay import outbox_age
+from tests.kafka_tools import KafkaTools
 from tests.library import Library
 from tests.ops.command import run
-from tests.secured import ADMINISTRATOR, Secured, secured, system_on
-from tests.support import until
+from tests.rolling import Balancer, Callers
+from tests.secured import ADMINISTRATOR, Secured, mongo_urls, secured, system_on
+from tests.security.test_rotation import balanced, patrons_at
+from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, until
 from tests.systems import data_folder
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+OLD, NEW = "the-former-password", "the-latest-password"
+GIVEN = "accounts"
+"""The service of a second system that gets its rights by Kafka's own tools."""
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +76,54 @@ def running(tmp_path_factory: pytest.TempPathFactory, servers: Secured) -> Itera
 async def library(running: System) -> AsyncIterator[Library]:
     async with Library(running) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory, servers: Secured) -> KafkaTools:
+    """Kafka's own tools with the user of its administrator."""
+    return KafkaTools(tmp_path_factory.mktemp("tools"), servers.environment[ADMINISTRATOR])
+
+
+@pytest.fixture(scope="module")
+def second(servers: Secured, tools: KafkaTools) -> AccountsSettings:
+    """The settings of accounts in a second system on the same servers, with prefixes.
+
+    Its users and rights are made as docs/operations.md says.
+    """
+    prefixes = {"CARREL_TOPIC_PREFIX": "second.", "CARREL_DATABASE_PREFIX": "second"}
+    tools.set_password(f"second.{GIVEN}", OLD)
+    printed = servers.carrel(ADMINISTRATOR, "topics", "acls", **prefixes).splitlines()
+    tools.shell("\n".join(line for line in printed if f"User:second.{GIVEN}" in line))
+    servers.carrel(ADMINISTRATOR, "topics", "create", **prefixes)
+    urls = dict(mongo_urls(servers.carrel(ADMINISTRATOR, "databases", "users", **prefixes)))
+    shared = Settings.from_environment(servers.environment["accounts"])
+    certificate = str(servers.certificates.of("second"))
+    return AccountsSettings.model_validate(
+        {
+            **shared.model_dump(),
+            "mongo_url": urls["accounts"],
+            "kafka_username": "second.accounts",
+            "kafka_password": OLD,
+            "kafka_certificate_file": certificate,
+            "kafka_key_file": certificate,
+            "topic_prefix": prefixes["CARREL_TOPIC_PREFIX"],
+            "database_prefix": prefixes["CARREL_DATABASE_PREFIX"],
+            "roles": ("api", "relay"),
+            "simulation": True,
+            "card_key": "key of these tests",
+            "service_secret": "secret of these tests",
+            "signing_secrets": "another secret of these tests",
+            "service_key": SERVICE_KEYS["accounts"],
+            "service_keys": PUBLIC_SERVICE_KEYS,
+        }
+    )
+
+
+@pytest.fixture
+def quick_pins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PINs that take little work."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(check_pin, "_hasher", hasher)
 
 
 def settings_of(servers: Secured, user: str, **changes: Any) -> Settings:
@@ -249,6 +313,80 @@ def test_mongodb_refuses_a_client_with(servers: Secured, wrong: str) -> None:
         pytest.raises(PyMongoError),
     ):
         client["carrel_events"]["activities"].find_one()
+
+
+# ---- a second system on the same servers --------------------------------------------------------
+
+
+def test_kafkas_own_tool_gives_the_rights_that_are_printed_for_it(
+    tools: KafkaTools, second: AccountsSettings
+) -> None:
+    """The second system got the rights of a service by the lines, the first one by `--create`."""
+    rights: defaultdict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    resource = ("", "")
+    for line in tools.list_rights().splitlines():
+        if found := re.search(r"resourceType=(\w+), name=([^,]+), patternType=LITERAL", line):
+            resource = found[1], found[2]
+        elif found := re.search(r"User:([^,]+), host=\*, operation=(\w+), .*=ALLOW", line):
+            rights[found[1]].add((*resource, found[2]))
+    expected = {(kind, f"second.{name}", act) for kind, name, act in rights[GIVEN]}
+    assert {kind for kind, _, _ in expected} == {"TOPIC", "GROUP"}
+    assert rights[second.kafka_username] == expected
+
+
+@pytest.mark.usefixtures("quick_pins")
+async def test_passwords_and_a_certificate_are_replaced_while_callers_work(
+    servers: Secured, tools: KafkaTools, second: AccountsSettings
+) -> None:
+    """The steps of docs/security.md, at Kafka and MongoDB at once: no request fails."""
+    settings = second
+
+    async def update(balancer: Balancer, **changes: Any) -> None:
+        nonlocal settings
+        settings = settings.model_copy(update=changes)
+        await balancer.update(settings)
+
+    async with balanced(second, "patron") as balancer:
+        async with Callers(patrons_at(balancer)) as callers:
+            with database_administrator(servers) as users:
+                await asyncio.to_thread(tools.set_password, second.kafka_username, NEW)
+                servers.certificates.replace("second")
+                role = {"role": ROLE, "db": "second_accounts"}
+                users.command({"createUser": "second_next", "pwd": OLD, "roles": [role]})
+                await callers.round()
+                url = url_for(second.mongo_url, "second_next", OLD)
+                await update(balancer, kafka_password=SecretStr(NEW), mongo_url=url)
+                users.command({"updateUser": "second_accounts", "pwd": NEW})
+                await callers.round()
+                await update(balancer, mongo_url=url_for(second.mongo_url, "second_accounts", NEW))
+                users.command({"dropUser": "second_next"})
+                await callers.round()
+        await all_are_published(settings)
+    with pytest.raises(KafkaError):
+        await write(client_arguments(second), "second.patron.registered")
+    with pytest.raises(OperationFailure), MongoClient[Any](second.mongo_url) as former:
+        former["second_accounts"]["cardholders"].find_one()
+
+
+@contextmanager
+def database_administrator(servers: Secured) -> Iterator[Any]:
+    """Yield the database of users, as the user who may change them."""
+    url = servers.environment[ADMINISTRATOR]["CARREL_MONGO_URL"]
+    with MongoClient[dict[str, Any]](url) as client:
+        yield client.admin
+
+
+async def all_are_published(settings: AccountsSettings) -> None:
+    """Wait until no event is left in the outbox of accounts."""
+    client = connect(settings.mongo_url)
+
+    async def nothing_waits() -> bool:
+        return not await outbox_age(client["second_accounts"])
+
+    try:
+        await until(nothing_waits)
+    finally:
+        client.close()
 
 
 async def read(connection: dict[str, Any], topic: str, group: str | None) -> None:

@@ -463,6 +463,33 @@ async def test_messages_travel_encrypted_after_a_log_in(
     assert len(server.logins) == 1
 
 
+async def test_messages_wait_while_the_password_at_the_mail_server_is_replaced(
+    api: Api, settings: Settings, tmp_path: Path
+) -> None:
+    context, trusted = certificate(tmp_path)
+    server = MailServer()
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(listening(server, starttls=context, log_in=True))
+        own = {
+            "smtp_security": "starttls",
+            "smtp_ca_file": str(trusted),
+            "smtp_username": "library",
+        }
+        former, latest = [
+            await stack.enter_async_context(
+                served(create_app, with_mail(settings, server, **own, smtp_password=password))
+            )
+            for password in ("secret", "another")
+        ]
+        server.password = b"another"
+        await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+        assert await send(former) == 1
+        assert await states(api) == [("waiting", None, None)]
+        await due_again(api)
+        assert await send(latest) == 1
+    assert len(server.accepted) == 1
+
+
 async def test_nothing_is_sent_without_encryption_or_to_an_unknown_certificate(
     api: Api, settings: Settings, tmp_path: Path
 ) -> None:

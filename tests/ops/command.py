@@ -33,7 +33,7 @@ async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran
     system = {
         "CARREL_MONGO_URL": settings.mongo_url,
         "CARREL_DATABASE_PREFIX": settings.database_prefix,
-        "CARREL_KAFKA": settings.kafka,
+        **of_kafka(settings),
         "CARREL_PARTITIONS": str(settings.partitions),
         "CARREL_SERVICE_SECRET": "the secret of these tests, no other",
         "CARREL_CARD_KEY": "the card key of these tests, another",
@@ -43,6 +43,13 @@ async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran
     ran = await asyncio.to_thread(run, arguments, {**os.environ, **system, **environment})
     assert "Traceback" not in ran.err, ran.err
     return ran
+
+
+def of_kafka(settings: Settings) -> dict[str, str]:
+    """Return the variables of a connection to Kafka."""
+    found = settings.model_dump(include={n for n in type(settings).model_fields if "kafka" in n})
+    found["kafka_password"] = settings.kafka_password.get_secret_value()
+    return {f"CARREL_{name.upper()}": str(value) for name, value in found.items() if value}
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> Ran:

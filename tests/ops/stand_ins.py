@@ -8,7 +8,6 @@ that they replace: build them only in a separate engine (tests/ops/engine.py).
 import shutil
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import yaml
 
 from ops.infrastructure.apache import fetched_libraries
 from ops.infrastructure.embedded import find_mongod
+from tests.kafka_tools import copy_command
 from tests.ops.engine import Engine, NotHere
 
 ROOT = Path(__file__).parents[2]
@@ -121,18 +121,7 @@ def _kafka(folder: Path) -> None:
     shutil.copytree(
         fetched_libraries(), libraries, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.jsa")
     )
-    pom = ROOT / "ops" / "infrastructure" / "apache.pom.xml"
-    space = "{http://maven.apache.org/POM/4.0.0}"
-    version = ET.parse(pom).findtext(f".//{space}dependency/{space}version")  # noqa: S314 - ours
-    _fetch(
-        [
-            *("mvn", "-q", "-B", "-f", str(pom), "dependency:copy"),
-            *(
-                f"-Dartifact=org.apache.kafka:kafka-tools:{version}",
-                f"-DoutputDirectory={libraries}",
-            ),
-        ]
-    )
+    _fetch(copy_command(libraries))
 
 
 def _fetch(command: list[str]) -> None:
