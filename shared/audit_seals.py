@@ -21,6 +21,7 @@ from pymongo.errors import PyMongoError
 
 from shared.audit_trail import SEALS, TRAIL
 from shared.clock import wall_clock
+from shared.commits import Commits
 from shared.failpoint import failpoint
 from shared.mongo import MAJORITY, SNAPSHOT, ClientSession, Database, Document
 from shared.transactions import is_duplicate
@@ -30,7 +31,9 @@ log = structlog.get_logger()
 MOST_ENTRIES = 500
 """Number of entries of a seal."""
 SEAL_SECONDS = 1.0
-"""Seconds between two looks for waiting entries."""
+"""Seconds between two looks for waiting entries, while this process commits."""
+REST_SECONDS = 1.0
+"""Seconds that are added while it does not: looks and other processes leave entries too."""
 PURGE_SECONDS = 3600.0
 LATE_SECONDS = 60.0
 """Age of a waiting entry from which on the sealing is not working."""
@@ -50,7 +53,7 @@ class Verified:
     hash: str = ""
     """Hash of the last seal. If it was noted elsewhere, it shows that no later one is missing."""
     waiting: int = 0
-    """Entries without a seal; they can be altered unnoticed until the next second."""
+    """Entries without a seal; they can be altered unnoticed for up to two seconds."""
     faults: list[str] = field(default_factory=list)
 
 
@@ -59,10 +62,11 @@ def sealing_key(card_key: str) -> bytes:
     return hmac.digest(card_key.encode(), b"carrel audit seals", "sha256")
 
 
-async def keep_sealed(database: Database, key: bytes, days: int) -> None:
+async def keep_sealed(database: Database, key: bytes, days: int, commits: Commits) -> None:
     """Seal waiting entries and delete those older than `days`, until cancelled."""
     purge_at = 0.0
     while True:
+        seen = commits.count
         try:
             while await seal(database, key) == MOST_ENTRIES:
                 pass
@@ -71,6 +75,7 @@ async def keep_sealed(database: Database, key: bytes, days: int) -> None:
                 await purge(database, key, wall_clock() - timedelta(days=days))
         except PyMongoError as error:
             log.warning("sealing waits", error=type(error).__name__)
+        await commits.after(seen, REST_SECONDS)
         # Replicas that started together drift apart.
         await asyncio.sleep(SEAL_SECONDS * random.uniform(0.9, 1.1))  # noqa: S311
 

@@ -20,6 +20,8 @@ log = structlog.get_logger()
 IDLE_SECONDS = 1.0
 """Longest pause of a steady job that finds no work, unless its own is longer."""
 IDLE_GROWTH = 1.2
+REST_SECONDS = 4.0
+"""Longest time for which it waits, before that pause, for a commit of its process."""
 
 ROUNDS = Counter("carrel_job_rounds_total", "Rounds of a scheduled job", ["job", "outcome"])
 
@@ -52,7 +54,8 @@ class Jobs:
     def steadily(self, *, seconds: float) -> Callable[[JobFunction], JobFunction]:
         """Register a job that processes waiting work, and looks for more every `seconds`.
 
-        It looks less often while there is none, but every IDLE_SECONDS.
+        It looks less often while there is none. What a use case of the same process leaves to be
+        done it finds within IDLE_SECONDS, what another process leaves REST_SECONDS later.
         """
         return self._register(seconds, steady=True)
 
@@ -101,12 +104,14 @@ async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
     while True:
         # Replicas that started together drift apart.
         await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311
-        origin = Origin(now=wall_clock())
+        origin, commits = Origin(now=wall_clock()), unit_of_work.commits.count
         with correlated(origin.correlation_id):
             done = await _run(job, Run(unit_of_work, origin, within=30.0))
         idle = job.steady and not done
         longest = max(job.every_seconds, IDLE_SECONDS)
         pause = min(pause * IDLE_GROWTH, longest) if idle else job.every_seconds
+        if idle:
+            await unit_of_work.commits.after(commits, REST_SECONDS)
 
 
 async def _run(job: Job, run: Run) -> int:

@@ -25,9 +25,10 @@ log = structlog.get_logger()
 
 BATCH = 500
 LEASE_SECONDS = 5
-RENEW_SECONDS = 1.0
-"""Seconds after which the holder renews its lease."""
-SWEEP_SECONDS = 1.0
+RENEW_SECONDS = 2.0
+"""Seconds after which the holder renews its lease, and looks for rows that woke nobody."""
+TRY_SECONDS = 1.0
+"""Seconds between two tries of another process to take the lease."""
 CALM_SECONDS = 30.0
 
 RELAYED = Counter(
@@ -87,7 +88,7 @@ class Relay:
                 if held:
                     while await self.drain(producer) == BATCH:
                         pass
-                await self._wait()
+                await self._wait(RENEW_SECONDS if held else TRY_SECONDS)
         finally:
             LEASED.set(0)
             await producer.stop()
@@ -116,9 +117,9 @@ class Relay:
             RELAYED.labels(row["topic"]).inc()
         return len(rows)
 
-    async def _wait(self) -> None:
+    async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), SWEEP_SECONDS)
+            await asyncio.wait_for(self._wake.wait(), seconds)
         self._wake.clear()
 
     async def _watch(self) -> None:
@@ -130,6 +131,7 @@ class Relay:
                     {"$project": {"_id": 1}},
                 ]
                 async with self._database.outbox.watch(pipeline, max_await_time_ms=2000) as stream:
+                    self._wake.set()  # rows inserted while there was none
                     async for _ in stream:
                         self._wake.set()
             except PyMongoError:

@@ -1,6 +1,7 @@
 """The HTTP server of a service."""
 
 import asyncio
+import contextlib
 import socket
 
 import structlog
@@ -8,6 +9,9 @@ import uvicorn
 from fastapi import FastAPI
 
 log = structlog.get_logger()
+
+TICK_SECONDS = 1.0
+"""Seconds between two changes of the header `Date`."""
 
 
 class Server(uvicorn.Server):
@@ -22,12 +26,34 @@ class Server(uvicorn.Server):
     def __init__(
         self, app: FastAPI, config: uvicorn.Config, *, operations_port: int | None = None
     ) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._exit = False
+        self._exits = asyncio.Event()
         super().__init__(config)
         self._app = app
         self._operations_port = operations_port
         self._stopping = app.state.stopping = asyncio.Event()
         self.failed = False
         app.state.give_up = self._give_up
+
+    @property
+    def should_exit(self) -> bool:
+        """True once the server is to stop."""
+        return self._exit
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        self._exit = value
+        if value and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._exits.set)  # also called by signal handlers
+
+    async def main_loop(self) -> None:
+        """Serve until the server is to stop. uvicorn's own loop looks ten times a second."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._exits.wait()
 
     def _give_up(self) -> None:
         self.failed = self.should_exit = True

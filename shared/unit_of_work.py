@@ -18,6 +18,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from shared.audit_trail import TRAIL, entry_for, named_by
 from shared.clock import wall_clock
+from shared.commits import Commits
 from shared.contracts import Event
 from shared.idempotency import IdempotencyKey, StoredResponse, find_response, keep_response
 from shared.mongo import SNAPSHOT, BlockingDatabase, Database
@@ -58,6 +59,8 @@ class UnitOfWork:
         self.service = service
         self.settings = settings
         self.owners = owners
+        self.commits = Commits()
+        """For tasks that wait for what other use cases of this process leave to be done."""
         self._store = BlockingDatabase(database)
         self._threads = ThreadPoolExecutor(AT_ONCE, "transaction")
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -128,7 +131,7 @@ class UnitOfWork:
         async with contextlib.AsyncExitStack() as turn:
             while True:
                 try:
-                    return await self._in_thread(attempt)
+                    outcome = await self._in_thread(attempt)
                 except (DuplicateKeyError, BulkWriteError) as error:
                     if not is_duplicate(error):
                         raise
@@ -147,6 +150,9 @@ class UnitOfWork:
                         if is_conflict(error):
                             raise Busy from error
                         raise
+                else:
+                    self.commits.add()
+                    return outcome
                 tries += 1
                 if tries == 1:
                     await turn.enter_async_context(self._turns[name])

@@ -117,6 +117,7 @@ def embedded(
 
 
 _CLOSE_IDLE_FILES = "file_manager=(close_idle_time=5,close_scan_interval=2,close_handle_minimum=50)"
+_SESSIONS = "session_max=4000"
 
 
 def _brokers(kind: str, data: Path, port: int | None) -> list[Child]:
@@ -165,8 +166,9 @@ def _mongod(
         *("--wiredTigerCacheSizeGB", "0.25"),
         *("--oplogSize", "256"),
         # Idle files are closed after seconds, not ten minutes: hundreds of tests with their own
-        # databases would open more files than a process may.
-        *("--wiredTigerEngineConfigString", _CLOSE_IDLE_FILES),
+        # databases would open more files than a process may. Each operation or transaction under
+        # way has a session; memory is set aside for all, 36 MiB for the default of 33,000.
+        *("--wiredTigerEngineConfigString", f"{_CLOSE_IDLE_FILES},{_SESSIONS}"),
         *("--setParameter", "minSnapshotHistoryWindowInSeconds=5"),  # dropped data is deleted soon
         # Else it writes a sample of every counter each second, for a support service not used here.
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),

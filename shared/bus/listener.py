@@ -35,6 +35,7 @@ from shared.unit_of_work import UnitOfWork
 log = structlog.get_logger()
 
 COMMIT_SECONDS = 0.2
+"""Seconds from a processed message to the commit of its offset."""
 WAIT_MS = 500
 """Milliseconds that a broker waits for events before it answers a fetch with none."""
 LOOK_ROUND_MS = 1_000
@@ -48,6 +49,8 @@ GATHER_LIMIT = 6
 SLOW_SECONDS = 120
 """Seconds in one message after which a process counts as unhealthy."""
 STUCK_SECONDS = 15
+WATCH_SECONDS = 1.0
+"""Seconds between two looks whether the consumer still reads, while it has nothing to commit."""
 LOOK_SECONDS = 5
 POSITION_SECONDS = 0.1
 NOWHERE = -1
@@ -160,7 +163,10 @@ class Listener:
         Raises the exception of the task.
         """
         while not reading.done():
-            await asyncio.sleep(COMMIT_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self.offsets.waiting.wait()
+                    await asyncio.sleep(COMMIT_SECONDS)
             if not self._consumes():
                 return "the consumer task has ended"
             try:

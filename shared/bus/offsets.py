@@ -1,5 +1,6 @@
 """The offsets of processed messages, committed to Kafka in batches."""
 
+import asyncio
 import time
 
 import structlog
@@ -25,6 +26,8 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
         self._count = 0
         self._refused_since: float | None = None
         self.consumer: AIOKafkaConsumer | None = None
+        self.waiting = asyncio.Event()
+        """Set while there are offsets to commit."""
 
     def began(self, consumer: AIOKafkaConsumer | None) -> None:
         """Commit with this consumer from now on."""
@@ -36,6 +39,7 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
         at = TopicPartition(record.topic, record.partition)
         self._next[self._names.partition_on_kafka(at)] = record.offset + 1
         self._count += 1
+        self.waiting.set()
         return self._count >= COMMIT_EVERY
 
     async def flush(self) -> None:
@@ -43,12 +47,15 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
 
         A message whose offset can't be committed is delivered again, which does no harm.
         """
+        if not self._next:
+            self.waiting.clear()
         if not self._next or self.consumer is None:
             return
         # A partition that another replica has taken over meanwhile is not ours to commit.
         ours = self.consumer.assignment()
         due = {partition: offset for partition, offset in self._next.items() if partition in ours}
         self._next, self._count = {}, 0
+        self.waiting.clear()
         if not due:
             return
         try:
@@ -60,6 +67,7 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("offsets not committed", error=type(error).__name__)
             for partition, offset in due.items():
                 self._next.setdefault(partition, offset)
+            self.waiting.set()
             self._refused_since = self._refused_since or time.monotonic()
             return
         self._refused_since = None

@@ -124,7 +124,10 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
         supervisor.start("listener", app.state.listener.run)
     if "jobs" in settings.roles:
         key = sealing_key(settings.card_key)
-        supervisor.start("sealer", partial(keep_sealed, database, key, settings.audit_days))
+        commits = app.state.unit_of_work.commits
+        supervisor.start(
+            "sealer", partial(keep_sealed, database, key, settings.audit_days, commits)
+        )
     if "jobs" in settings.roles and service.jobs.by_name:
         supervisor.start(
             "jobs",

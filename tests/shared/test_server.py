@@ -1,9 +1,11 @@
 """The server of a service listens on a second port for operators."""
 
 import asyncio
+import signal
 import socket
 
 import aiohttp
+import pytest
 import uvicorn
 from fastapi import FastAPI
 
@@ -67,3 +69,24 @@ async def test_a_process_ends_if_its_port_of_operations_is_taken() -> None:
         async with asyncio.timeout(60):
             await server.serve(sockets=[api])
     assert server.failed
+
+
+async def test_a_server_that_is_told_to_stop_does_not_wait_for_its_tick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.server.TICK_SECONDS", 3600)
+    with bound() as api:
+        app = apps()
+        config = uvicorn.Config(app, host="127.0.0.1", log_config=None, access_log=False)
+        server = Server(app, config)
+        serving = asyncio.create_task(server.serve(sockets=[api]))
+
+        async def ticked() -> bool:
+            return bool(server.server_state.default_headers)
+
+        await until(ticked)
+        async with asyncio.timeout(60):
+            # As a signal, whose handler interrupts the loop.
+            await asyncio.to_thread(server.handle_exit, signal.SIGTERM, None)
+            server._captured_signals.clear()  # else uvicorn raises it again
+            await serving
