@@ -20,7 +20,7 @@ from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.remove_staff import RemoveStaff, remove_staff
 from services.accounts.usecases.revoke_keys import RevokeKeys, revoke_keys
 from services.settings import Settings
-from shared.audit_trail import Act
+from shared.audit_trail import Act, record
 from shared.clock import wall_clock
 from shared.ids import card_digest
 from shared.indexes import chassis_indexes
@@ -71,6 +71,13 @@ def origin_of(command: str) -> Origin:
     """Return the origin of a change by a command, for one transaction; it is recorded."""
     act = Act(by=operator_name(), roles=["ops"], act=f"carrel {command}")
     return Origin(now=wall_clock(), act=act)
+
+
+async def record_look(settings: Settings, command: str, patron_id: str) -> None:
+    """Record that a command shows a patron's account, in the audit trail of accounts."""
+    act = Act(by=operator_name(), roles=["ops"], act=f"carrel {command}", objects=(patron_id,))
+    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+        await record(unit_of_work.database, act)
 
 
 async def add_account(

@@ -23,7 +23,8 @@ from services.settings import Settings
 from shared.settings import load
 
 DEFAULT_DATA = Path(".data/up")
-TARGET_VARIABLES = ("CARREL_MONGO_URL", "CARREL_MONGO_URL_FILE", "CARREL_KAFKA")
+DATABASE_VARIABLES = ("CARREL_MONGO_URL", "CARREL_MONGO_URL_FILE")
+TARGET_VARIABLES = (*DATABASE_VARIABLES, "CARREL_KAFKA")
 
 S = TypeVar("S", bound=Settings)
 Data = Annotated[
@@ -56,6 +57,18 @@ def settings_to_write(data: Path | None, kind: type[Settings] = Settings) -> Set
     settings = settings_of(data, kind)
     errors.print(f"Writing to {described(settings)}.", markup=False)
     return settings
+
+
+def settings_if_named(data: Path | None) -> Settings | None:
+    """Return the settings of the chosen system; None if neither a folder nor a database names one.
+
+    For commands that need no system, and write to its databases if there is one.
+    """
+    if data is None and not any(name in os.environ for name in DATABASE_VARIABLES):
+        only_a_broker = "CARREL_KAFKA" in os.environ
+        if only_a_broker or _environment_of(DEFAULT_DATA) is None:
+            return None
+    return settings_of(data)
 
 
 def described(settings: Settings) -> str:

@@ -1,16 +1,18 @@
 """Rows with typed columns: those of an event's contract, and those of its message."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from ops.analytics.destination import Row
+from ops.analytics.payloads import USUAL_YEARS, usual_payload
 from shared.bus.subscriptions import Record, Subscriptions
-from shared.clock import library_day
-from shared.contracts import Event, published
+from shared.clock import library_day, wall_clock
+from shared.contracts import Event, published, schema_uri
 
 INSTANT = pa.timestamp("us", tz="UTC")
 MESSAGE = {
@@ -53,6 +55,7 @@ async def _read(event: Event) -> Event:
     return event
 
 
+@cache
 def columns_of(topic: str) -> Any:
     """Return the Arrow schema of a topic's table. Raises ValueError for a form without a type."""
     schema = published()[topic].model_json_schema(by_alias=True, mode="serialization")
@@ -66,6 +69,52 @@ def columns_of(topic: str) -> Any:
 
 def row_of(record: Record, zone: ZoneInfo) -> Row:
     """Return the row of a message. Raises ValueError if it is no event of its topic."""
+    try:
+        return _usual_row(record, zone)
+    except (KeyError, TypeError, ValueError):
+        return _any_row(record, zone)
+
+
+def _usual_row(record: Record, zone: ZoneInfo) -> Row:
+    """Return the row of a message as services publish them, at a fraction of the effort.
+
+    Raises KeyError, TypeError or ValueError if it is another one, which may be an event all the
+    same. What this function accepts, `_any_row` reads as the same row.
+    """
+    headers = dict(record.headers)
+    if len(headers) != len(record.headers):
+        raise ValueError("a header is repeated")
+    b" ".join(headers.values()).decode()  # all of them are texts
+    if headers["ce_dataschema"] != _schema(record.topic):
+        raise ValueError("the schema has another name")
+    if headers["ce_type"].decode() != record.topic:
+        raise ValueError("the message is of another type than its topic")
+    at = datetime.fromisoformat(headers["ce_time"].decode())
+    if at.tzinfo is None or abs(at.year - wall_clock().year) > USUAL_YEARS:
+        raise ValueError("the time is unusual")
+    event_id, correlation_id = headers["ce_id"].decode(), headers["ce_correlationid"].decode()
+    if not event_id or not correlation_id:
+        raise ValueError("an id is empty")
+    row: Row = usual_payload(record.topic).validate_json(record.value or b"")
+    causation = headers.get("ce_causationid")
+    row["event_id"] = event_id
+    row["event_time"] = at
+    row["business_day"] = at.astimezone(zone).date()
+    row["recorded_at"] = _instant(record)
+    row["correlation_id"] = correlation_id
+    row["causation_id"] = None if causation is None else causation.decode()
+    row["kafka_partition"] = record.partition
+    row["kafka_offset"] = record.offset
+    return row
+
+
+@cache
+def _schema(topic: str) -> bytes:
+    return schema_uri(topic).encode()
+
+
+def _any_row(record: Record, zone: ZoneInfo) -> Row:
+    """Return the row of a message by its contract. Raises ValueError."""
     event, event_id, origin = _events.read(record)
     headers = {name: value.decode() for name, value in record.headers}
     return {
@@ -104,15 +153,11 @@ def unreadable_row(record: Record, error: ValueError) -> Row:
 
 def table_of(rows: list[Row], columns: Any) -> Any:
     """Return an Arrow table of rows."""
-    arrays = [
-        pa.array([_items(row[field.name], field.type) for row in rows], field.type)
-        for field in columns
-    ]
-    return pa.Table.from_arrays(arrays, schema=columns)
+    return pa.Table.from_pylist(rows, columns)
 
 
 def _instant(record: Record) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=record.timestamp)
+    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 
 def _type(
@@ -146,10 +191,3 @@ def _type(
         case str(kind) if kind in _PLAIN:
             return _FORMATS.get(form.get("format", ""), _PLAIN[kind])
     raise ValueError(f"no column type is known for {dict(form)}")
-
-
-def _items(value: Any, kind: Any) -> Any:
-    """Return a value as Arrow expects it: a mapping as its items."""
-    if pa.types.is_map(kind) and value is not None:
-        return list(value.items())
-    return value

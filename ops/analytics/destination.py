@@ -39,6 +39,9 @@ class Destination(Protocol):
     def add(self, rows: Mapping[str, list[Row]], offsets: Offsets) -> None:
         """Add rows by table, and the offsets after them. Raises InUseError or WriteError."""
 
+    def show(self) -> None:
+        """Let readers of the views see the rows that were added. Raises WriteError."""
+
     def rows(self) -> dict[str, int]:
         """Return the number of rows of each table that has any."""
 

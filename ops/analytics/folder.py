@@ -50,6 +50,8 @@ class Folder:
         self._columns: dict[str, str] = {}
         """The columns with their types that the newest file of each table has."""
         self._number = 0
+        self._shown = True
+        """Whether the views are those of the manifest."""
 
     @classmethod
     @contextmanager
@@ -65,7 +67,11 @@ class Folder:
                 folder._put_small_files_together()
             # Tables and columns of new contracts, and views: the last process may have been killed.
             folder.add({}, {})
-            yield folder
+            folder.show()
+            try:
+                yield folder
+            finally:
+                folder.show()
 
     def kept_among(self, topic: str, ids: Iterable[str]) -> set[str]:
         """Return those of these ids whose events are in the topic's table."""
@@ -96,6 +102,15 @@ class Folder:
                 self.offsets.setdefault(topic, {}).update(by_partition)
             self._commit()
 
+    def show(self) -> None:
+        """Replace the views, if rows were added since. Raises WriteError."""
+        if self._shown:
+            return
+        with _writing():
+            files = {table: self._paths(table) for table in self._files}
+            make_views(self.path, files, self._time_zone)
+        self._shown = True
+
     def rows(self) -> dict[str, int]:
         """Return the number of rows of each table that has any."""
         return {table: count for table in self._files if (count := self._rows(table))}
@@ -118,7 +133,7 @@ class Folder:
         self._files.setdefault(table, {})[name] = rows.num_rows
 
     def _commit(self) -> None:
-        """Replace the manifest, then the views."""
+        """Replace the manifest."""
         manifest = {
             "time_zone": self._time_zone,
             "number": self._number,
@@ -135,8 +150,8 @@ class Folder:
             _flush(folder)
         new.replace(self.path / MANIFEST)
         _flush(self.path)
+        self._shown = False
         failpoint("analytics.committed")
-        make_views(self.path, {table: self._paths(table) for table in self._files}, self._time_zone)
 
     def _load(self) -> None:
         try:

@@ -74,7 +74,7 @@ class Follower:
             reader.assign([self._names.partition_on_kafka(partition) for partition in at])
             for partition, offset in at.items():
                 reader.seek(self._names.partition_on_kafka(partition), offset)
-            written = heard = time.monotonic()
+            written = heard = shown = time.monotonic()
             while left or not until_now:
                 fetched = self._names.by_partition(await reader.getmany(timeout_ms=POLL_MS))
                 now = time.monotonic()
@@ -93,6 +93,9 @@ class Follower:
                 if self._waiting >= COMMIT_ROWS or now - written > COMMIT_SECONDS:
                     self._write()
                     written = now
+                if now - shown > COMMIT_SECONDS:
+                    self._tables.show()
+                    shown = now
             self._write()
         except asyncio.CancelledError:
             self._write()

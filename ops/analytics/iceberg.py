@@ -58,6 +58,8 @@ class Lake:
         """The folder that gets views of DuckDB; None if the files may be elsewhere."""
         self._tables: dict[str, Table] = {}
         self._files: dict[str, list[str]] = {}
+        self._changed: set[str] = set()
+        """Tables that the views do not show as they are."""
 
     @classmethod
     @contextmanager
@@ -96,8 +98,12 @@ class Lake:
             catalog.create_namespace_if_not_exists(NAMESPACE)
             for table in (*published(), UNREADABLE):
                 lake._load(table)
-            lake._make_views(lake._tables)
-        yield lake
+        lake._changed = set(lake._tables)
+        lake.show()
+        try:
+            yield lake
+        finally:
+            lake.show()
 
     def kept_among(self, topic: str, ids: Iterable[str]) -> set[str]:
         """Return those of these ids whose events are in the topic's table."""
@@ -112,16 +118,30 @@ class Lake:
 
     def add(self, rows: Mapping[str, list[Row]], offsets: Offsets) -> None:
         """Add rows by table, each table with its offsets. Raises InUseError or WriteError."""
-        changed = list(offsets)
         with _writing():
             if unreadable := self._new_unreadable(rows.get(UNREADABLE, [])):
                 self._append(UNREADABLE, unreadable, {})
-                changed.append(UNREADABLE)
             for topic, by_partition in offsets.items():
                 after = {**self.offsets.get(topic, {}), **by_partition}
                 self._append(topic, rows.get(topic, []), {OFFSETS: json.dumps(after)})
                 self.offsets[topic] = after
-            self._make_views(changed)
+
+    def show(self) -> None:
+        """Make the views of the folder anew, if tables changed since. Raises WriteError."""
+        if self._folder is None or not self._changed:
+            return
+        with _writing():
+            for name in self._changed:
+                # A table without rows has no file, so a file without rows gives the columns.
+                columns = self._folder / "columns" / f"{view_of(name)}.parquet"
+                columns.parent.mkdir(exist_ok=True)
+                if name not in self._files:
+                    pq.write_table(table_of([], _columns(name)), columns)
+                tasks = self._tables[name].scan().plan_files()
+                paths = (task.file.file_path for task in tasks)
+                self._files[name] = [str(columns.absolute()), *paths]
+            make_views(self._folder, self._files, self._time_zone)
+        self._changed.clear()
 
     def rows(self) -> dict[str, int]:
         """Return the number of rows of each table that has any."""
@@ -159,6 +179,7 @@ class Lake:
             failpoint("analytics.files")
             try:
                 self._tables[name] = transaction.commit_transaction()
+                self._changed.add(name)
             except CommitFailedException:
                 self._tables[name] = table.refresh()
                 if name == UNREADABLE or _offsets(table) != self.offsets.get(name, {}):
@@ -175,7 +196,10 @@ class Lake:
             table = self._catalog.load_table(identifier)
         except NoSuchTableError:
             properties = {TIME_ZONE: self._time_zone, TOPIC: name}
-            table = self._catalog.create_table(identifier, columns, properties=properties)
+            self._tables[name] = self._catalog.create_table(
+                identifier, columns, properties=properties
+            )
+            return
         if (zone := table.properties.get(TIME_ZONE)) != self._time_zone:
             raise OtherTimeZoneError(zone)
         with table.update_schema() as change:
@@ -183,20 +207,6 @@ class Lake:
         self._tables[name] = table
         if offsets := _offsets(table):
             self.offsets[name] = offsets
-
-    def _make_views(self, changed: Iterable[str]) -> None:
-        """Make the views of the folder anew, after changes of some tables."""
-        if self._folder is None:
-            return
-        for name in changed:
-            # A table without rows has no file, so a file without rows gives the columns.
-            columns = self._folder / "columns" / f"{view_of(name)}.parquet"
-            columns.parent.mkdir(exist_ok=True)
-            if name not in self._files:
-                pq.write_table(table_of([], _columns(name)), columns)
-            tasks = self._tables[name].scan().plan_files()
-            self._files[name] = [str(columns.absolute()), *(task.file.file_path for task in tasks)]
-        make_views(self._folder, self._files, self._time_zone)
 
 
 def _bound(kind: Any, event_id: str) -> BooleanExpression:

@@ -1,8 +1,10 @@
 """`carrel account`: an account as it was on a day, from tables of events.
 
-It reads the tables of `carrel analytics follow`, since services keep no earlier states.
+It reads the tables of `carrel analytics follow`, since services keep no earlier states. The look is
+recorded in the audit trail of the system whose database is named.
 """
 
+import asyncio
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -11,7 +13,9 @@ from typing import Annotated
 import typer
 
 from ops.analytics import refuse_without_libraries
-from ops.console import AsJson, out, print_json, print_table, refuse
+from ops.console import AsJson, errors, explain_outages, out, print_json, print_table, refuse
+from ops.direct import record_look
+from ops.target import Data, settings_if_named
 from shared.clock import parse_instant
 from shared.money import dollars
 
@@ -41,11 +45,14 @@ def account(
     ],
     tables: Annotated[Path, typer.Option("--tables", help="Folder of `carrel analytics follow`.")],
     as_json: AsJson = False,
+    data: Data = None,
 ) -> None:
     """Show what a patron had on loan, reserved and owed at a time, from the events until then.
 
     Fines that accrue are charges only from the return or renewal on, and are not
-    shown before. Nothing is shown of a patron who was erased.
+    shown before. Nothing is shown of a patron who was erased. The look is recorded
+    in the audit trail of the system that --data or CARREL_MONGO_URL names; without
+    one the command says that it is not.
     """
     refuse_without_libraries()
     import duckdb
@@ -67,6 +74,7 @@ def account(
             f"The tables in {tables} can't be read ({type(error).__name__}). Write their views "
             f"again: carrel analytics follow --to {tables}"
         )
+    _record(data, patron)
     if as_json:
         print_json({"patron_id": patron, "as_of": at, **asdict(found)})
         return
@@ -95,3 +103,13 @@ def account(
             for one in found.charges
         ],
     )
+
+
+def _record(data: Path | None, patron: str) -> None:
+    """Record the look before anything is shown, unless no system is named."""
+    settings = settings_if_named(data)
+    if settings is None:
+        errors.print("No database is named, so no audit trail has this look.")
+        return
+    with explain_outages(settings):
+        asyncio.run(record_look(settings, "account --as-of", patron))

@@ -38,7 +38,7 @@ async def publish(settings: Settings, simulation: Simulation, advance: Advance) 
     try:
         sent: list[asyncio.Future[Any]] = []
         for message in messages_of(simulation, tally, advance):
-            sent.append(await send_row(producer, _row(message), names))
+            sent.append(await send_row(producer, row_of(message), names))
             if len(sent) == BATCH:
                 await asyncio.gather(*sent)
                 sent.clear()
@@ -48,7 +48,7 @@ async def publish(settings: Settings, simulation: Simulation, advance: Advance) 
     return tally
 
 
-def _row(message: Message) -> dict[str, Any]:
+def row_of(message: Message) -> dict[str, Any]:
     """Return a message as the relay sends it."""
     event, request = message.event, message.correlation_id
     return {

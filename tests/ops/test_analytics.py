@@ -5,7 +5,9 @@ import json
 import random
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow.parquet as pq
@@ -21,9 +23,12 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import ensure_topics
 from shared.contracts import circulation, published
+from shared.mongo import Document
 from tests import samples
 from tests.ops.command import carrel
 from tests.published import ask, every_sample, loans, publish, publish_repeatedly, recorded
+
+HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 
 
 @pytest.fixture
@@ -78,6 +83,61 @@ async def test_every_sample_of_every_event_is_read_back_from_its_table_as_it_was
         assert read == {event_id: event for event_id, (_, event) in sent[topic].items()}
         assert ask(tmp_path, f"SELECT count(*) FROM {view_of(topic)}") == [(len(read),)]  # noqa: S608
     assert ask(tmp_path, "SELECT count(*) FROM events") == [(ran.json()["added"],)]
+
+
+def record_of(row: Document, body: bytes | None = None, **headers: str) -> Any:
+    """Return the message of an outbox row, with other headers if given; empty: without it."""
+    given = {name: value for name, value in {**row["headers"], **headers}.items() if value}
+    return SimpleNamespace(
+        topic=row["topic"],
+        partition=2,
+        offset=7,
+        timestamp=1_700_000_000_123,
+        headers=[(name, value.encode()) for name, value in given.items()],
+        value=body or bytes(row["body"]),
+    )
+
+
+def test_every_message_of_today_is_read_the_short_way_to_the_same_row() -> None:
+    for topic, kept in every_sample().items():
+        records = [record_of(row) for row, _ in kept.values()]
+        short, long = (
+            columns.table_of([read(one, HONG_KONG) for one in records], columns.columns_of(topic))
+            for read in (columns._usual_row, columns._any_row)
+        )
+        assert short.equals(long), topic
+
+
+def test_messages_of_earlier_releases_and_unusual_ones_are_read_by_their_contract() -> None:
+    samples_of_fines = every_sample()["fine.assessed"].values()
+    row, event = next(iter(samples_of_fines))
+    lacking = {
+        name: value
+        for name, value in json.loads(row["body"]).items()
+        if name not in ("charge_kind", "open", "suspended")
+    }
+    old = record_of(row, json.dumps(lacking).encode(), ce_dataschema="fine.assessed.v1")
+    far = {**json.loads(row["body"]), "assessed_on": "1830-01-01"}
+    for record in (
+        old,
+        record_of(row, json.dumps(far).encode()),
+        record_of(row, ce_correlationid=""),
+        record_of(row, ce_time="2021-02-01T09:00:00+08:00"),
+    ):
+        found = columns.row_of(record, HONG_KONG)
+        assert found["charge_kind"] == event.model_dump()["charge_kind"]
+        assert found["business_day"] == date(2021, 2, 1)
+        assert found["event_id"] == row["_id"]
+    for record in (
+        record_of(row, json.dumps({**lacking, "spans": 3}).encode()),
+        record_of(row, ce_type="fine.paid"),
+        record_of(row, ce_dataschema="urn:carrel:contracts:fine.assessed.v2"),
+        record_of(row, ce_time="2021-02-01T09:00:00"),
+        record_of(row, ce_time="1700-02-01T09:00:00Z"),
+        record_of(row, ce_id=""),
+    ):
+        with pytest.raises(ValueError, match=r".+"):
+            columns.row_of(record, HONG_KONG)
 
 
 async def test_columns_have_types_and_the_librarys_day(settings: Settings, tmp_path: Path) -> None:

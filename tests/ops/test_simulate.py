@@ -1,6 +1,7 @@
 """A simulated city is consistent, always the same, and what the rules of the library say."""
 
 import hashlib
+import os
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from ops.simulation.topics import publish
 from services.settings import Settings
 from shared.contracts import accounts
 from tests import samples
-from tests.ops.command import carrel
+from tests.ops.command import carrel, run
 
 HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 PLAN = Plan(patrons=400, days=160, seed=5, zone=HONG_KONG)
@@ -212,10 +213,10 @@ async def test_the_command_writes_tables_and_says_what_it_wrote(kafka: str, tmp_
     assert found == last
 
 
-async def test_an_account_is_shown_as_of_a_day_or_an_instant(
-    acts: list[Act], tables: Path, kafka: str
+async def test_an_account_is_shown_as_of_a_day_or_an_instant_and_the_look_is_recorded(
+    acts: list[Act], tables: Path, kafka: str, mongo_url: str, database: str
 ) -> None:
-    settings = Settings(kafka=kafka)
+    settings = Settings(kafka=kafka, mongo_url=mongo_url, database_prefix=database)
     act = next(one for one in acts if one.verb == "check-out" and not any(one.outcome))
     [loan, *_] = [one for one in act.events if one.topic == "loan.checked-out"]
     asked = ("account", "--patron", loan.key, "--tables", str(tables))
@@ -228,6 +229,17 @@ async def test_an_account_is_shown_as_of_a_day_or_an_instant(
     assert found[loan.subject]["due_on"] == loan.due_on.isoformat()  # type: ignore[attr-defined]
     shown = await carrel(settings, *asked, "--as-of", act.at.date().isoformat())
     assert loan.barcode in shown.out  # type: ignore[attr-defined]
+    trail = await carrel(settings, "audit-trail", "--object", loan.key, "--json")
+    assert [(one["service"], one["act"], one["roles"]) for one in trail.json()["entries"]] == [
+        ("accounts", "carrel account --as-of", ["ops"])
+    ] * 4
+    away = {"CARREL_MONGO_URL": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"}
+    ran = await carrel(settings, *asked, "--as-of", act.at.isoformat(), **away)
+    assert (ran.code, ran.out, "The database does not work" in ran.err) == (1, "", True)
+    environment = {name: value for name, value in os.environ.items() if "CARREL" not in name}
+    unnamed = run((*asked, "--as-of", act.at.isoformat()), environment)
+    assert unnamed.code == 0
+    assert unnamed.err == "No database is named, so no audit trail has this look.\n"
     for options, code, said in (
         ((*asked, "--as-of", "yesterday"), 2, "write a day as 2021-02-19"),
         ((*asked, "--as-of", "2019-01-01"), 1, "There was no such patron then."),
