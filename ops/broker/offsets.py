@@ -98,6 +98,10 @@ class Positions:
             for topic, found in self.topics.items()
             for partition in found["partitions"]
         ]
+        # Else the reader learns of one topic after the other, with a pause of 100 ms for each.
+        known = self._on_kafka(self.partitions)
+        self._reader.assign(known)
+        self._reader.pause(*known)
 
     @property
     def missing(self) -> list[str]:
