@@ -42,32 +42,45 @@ def expect(holds: bool, answer: object) -> None:
         raise RuntimeError(f"an answer is not what it should be: {answer}")
 
 
-async def rate(call: Call, count: int, at_once: int = AT_ONCE) -> float:
-    """Return the calls a second of `count` calls, `at_once` at a time."""
+async def timed(call: Call, count: int, at_once: int = AT_ONCE) -> tuple[float, float]:
+    """Make `count` calls, `at_once` at a time; return how many in a second, and p95 in ms."""
     numbers = iter(range(count))
+    milliseconds: list[float] = []
 
     async def work() -> None:
         for number in numbers:
+            began = time.perf_counter()
             await call(number)
+            milliseconds.append((time.perf_counter() - began) * 1000)
 
     started = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(at_once)))
-    return count / (time.perf_counter() - started)
+    elapsed = time.perf_counter() - started
+    return count / elapsed, statistics.quantiles(milliseconds, n=20)[-1]
 
 
 async def compared(path: Call, yardstick: Call, count: int) -> Document:
-    """Return medians of alternating rounds: the path's rate, the yardstick's, and their ratio."""
-    await rate(path, count // 4)
-    await rate(yardstick, count // 4)
+    """Return medians of alternating rounds: rates and p95 of path and yardstick, and ratios."""
+    await timed(path, count // 4)
+    await timed(yardstick, count // 4)
     paths, yardsticks = [], []
     for _ in range(ROUNDS):
-        paths.append(await rate(path, count))
-        yardsticks.append(await rate(yardstick, count))
-    ratios = [bare / ours for bare, ours in zip(yardsticks, paths, strict=True)]
+        paths.append(await timed(path, count))
+        yardsticks.append(await timed(yardstick, count))
+    ratios = [
+        (bare[0] / ours[0], ours[1] / bare[1]) for bare, ours in zip(yardsticks, paths, strict=True)
+    ]
+    (per_second, p95), (bare_per_second, bare_p95), (ratio, p95_ratio) = (
+        tuple(map(statistics.median, zip(*rounds, strict=True)))
+        for rounds in (paths, yardsticks, ratios)
+    )
     return {
-        "per_second": round(statistics.median(paths)),
-        "bare_per_second": round(statistics.median(yardsticks)),
-        "ratio": round(statistics.median(ratios), 1),
+        "per_second": round(per_second),
+        "bare_per_second": round(bare_per_second),
+        "ratio": round(ratio, 1),
+        "p95_ms": round(p95, 1),
+        "bare_p95_ms": round(bare_p95, 1),
+        "p95_ratio": round(p95_ratio, 1),
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from benchmarks import (
     at_rest,
     city,
+    city_pictures,
     closure_sweep,
     desk,
     event_throughput,
@@ -57,11 +58,13 @@ async def test_desk(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(figures["processor_ms"] >= 0 for figures in found.values())
 
 
-async def test_city(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    shrink(monkeypatch, city, PATRONS=4, TITLES=6, RENEWED=2, WANTED=2)
-    [found] = await city.measure(running, [10.0], 2.0)
-    assert sum(found["statuses"].values()) == 20 * (1 + city.LOOKS)
-    assert set(found["statuses"]) <= {"200", "201", "409"}
+async def test_city(running: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shrink(monkeypatch, city, LEAST_PATRONS=4)
+    found = await city.measure(running, [10.0], 2.0, overload=0.5)
+    assert [figures["rate"] for figures in found] == [10.0, 5.0]
+    assert sum(found[0]["outcomes"].values()) == 20 * (1 + city.LOOKS)
+    assert set(found[0]["outcomes"]) <= {"200", "201"}
+    assert all(file.stat().st_size for file in city_pictures.draw(found, tmp_path / "pictures"))
 
 
 async def test_hot_paths(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
