@@ -21,6 +21,7 @@ from benchmarks import (
     hot_paths,
     overview,
     pushes,
+    secured_commands,
 )
 from ops.infrastructure.embedded import Infrastructure, embedded
 from ops.infrastructure.processes import System
@@ -71,6 +72,12 @@ async def test_hot_paths(running: System, monkeypatch: pytest.MonkeyPatch) -> No
     shrink(monkeypatch, hot_paths, ROUNDS=1, CALLS=8, LENT=8, EVENTS=3)
     found = await hot_paths.measure(running)
     assert set(found["paths"]) == {"GET /v1/me", "POST /v1/checkouts", "answer to event"}
+
+
+async def test_secured_commands(running: System) -> None:
+    """A system is compared with itself; no test starts two, one of them on secured servers."""
+    found = await secured_commands.measure(running, running, rounds=1, commands=2)
+    assert all(found[kind]["plain_processor_ms"] >= 0 for kind in ("check-out", "return"))
 
 
 async def test_pushes(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
