@@ -18,7 +18,7 @@ help:
 	@echo "make check  lint, format, types, language, contracts, import rules"
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
 	@echo "make translations   the texts of pages and notifications into their translations/*.po, to be translated there"
-	@echo "make bench  the benchmarks on the embedded infrastructure, in some ten minutes of a quiet machine"
+	@echo "make bench  the benchmarks on the embedded infrastructure, in less than a quarter of an hour of a quiet machine"
 	@echo "make docs   the topics and the API as pages that read without a network, in .data/docs; needs npm"
 	@echo "make sbom   the bill of materials of what is installed, from the lock files, as CycloneDX in .data/sbom"
 	@echo "make clean  remove .venv, caches, and the data of make up"

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 COMMIT_SECONDS = 0.2
 """Seconds from a processed message to the commit of its offset."""
-WAIT_MS = 500
+WAIT_MS = 1_000
 """Milliseconds that a broker waits for events before it answers a fetch with none."""
 LOOK_ROUND_MS = 1_000
 """Milliseconds after which aiokafka looks at all partitions again, if nothing has happened."""
@@ -58,7 +58,8 @@ NOWHERE = -1
 MAX_POLL_INTERVAL_MS = 300_000
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 500
-LAG_SECONDS = 1.0
+LAG_SECONDS = 2.0
+"""Seconds for a measurement of the lag, which waits behind a fetch."""
 
 LAG = Gauge(
     "carrel_consumer_lag_events", "Events of this process's partitions to process", ["topic"]
