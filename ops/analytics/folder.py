@@ -51,7 +51,7 @@ class Folder:
         """The columns with their types that the newest file of each table has."""
         self._number = 0
         self._shown = True
-        """Whether the views are those of the manifest."""
+        """True if the views are those of the manifest."""
 
     @classmethod
     @contextmanager
