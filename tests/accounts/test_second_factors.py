@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
@@ -49,9 +49,9 @@ async def refusal(api: Api, code: str = "", **more: str) -> str:
     return str((await log_in(api, code, **more))[1].get("code", ""))
 
 
-def code_of(secret: str, steps: int = 0) -> str:
-    """Return the code that an app shows now, or some steps of 30 seconds later."""
-    return pyotp.TOTP(secret).at(wall_clock(), counter_offset=steps)
+def code_of(secret: str, steps: int = 0, at: datetime | None = None) -> str:
+    """Return the code that an app shows now, or at a time, or some steps of 30 seconds later."""
+    return pyotp.TOTP(secret).at(at or wall_clock(), counter_offset=steps)
 
 
 async def made(api: Api) -> dict[str, Any]:
@@ -143,7 +143,8 @@ async def test_strangers_with_the_pin_try_twenty_codes_a_day_and_the_owner_goes_
 ) -> None:
     await added(api)
     secret, _ = await confirmed(api)
-    _, session = await log_in(api, code_of(secret, 1))
+    clock.now = wall_clock()
+    _, session = await log_in(api, code_of(secret, 1, clock.now))
     clock.now += timedelta(minutes=2)
     both = itertools.cycle((api, other_replica))
     tried = [
@@ -151,7 +152,7 @@ async def test_strangers_with_the_pin_try_twenty_codes_a_day_and_the_owner_goes_
         for number in range(24)
     ]
     assert tried == ["wrong-code"] * 20 + ["strangers-wait"] * 4
-    later = code_of(secret, 4)
+    later = code_of(secret, at=clock.now)
     assert await refusal(api, later, address="192.0.2.1") == "strangers-wait"
     assert await refusal(api, later, device=session["device_token"]) == ""
     clock.now += timedelta(days=1, hours=3)

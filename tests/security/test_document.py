@@ -389,15 +389,16 @@ def test_operations_that_use_earlier_answers_match_the_document(
 
     limits = hypothesis.settings(LIMITS, max_examples=A_RUN, stateful_step_count=STEPS)
     of_role = for_role(document, role, shelf.words())
-    for seed in range(SEQUENCES[role] // A_RUN):
-        play(of_role, seed)
-    # Among more than a hundred operations, one rarely uses the answer of a certain other.
+    # Among more than a hundred operations, one rarely uses the answer of a certain other. These
+    # come first: later all that can be reserved is reserved, and all that is owed is paid.
     for source, thing in sorted(FOLLOWED[role]):
         pair = of_pair(of_role, source, thing)
         for seed in range(MOST_RUNS):
             if not missed(source, thing):
                 break
             play(pair, seed)
+    for seed in range(SEQUENCES[role] // A_RUN):
+        play(of_role, seed)
     assert sorted(set(faults)) == []
     assert [pair for pair in sorted(FOLLOWED[role]) if missed(*pair)] == []
 
