@@ -118,8 +118,10 @@ class Relay:
         return len(rows)
 
     async def _wait(self, seconds: float) -> None:
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes just after the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
         self._wake.clear()
 
     async def _watch(self) -> None:

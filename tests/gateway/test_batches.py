@@ -276,7 +276,8 @@ async def test_no_event_is_lost_when_the_database_dies_during_a_batch(
     await publish(settings, told(accounts.PatronRegistered, 1))
     writing = Writing(before=die, patience=patience)
     async with listening(settings, views, writing):
-        await asyncio.wait_for(died.wait(), 30)
+        async with asyncio.timeout(30):
+            await died.wait()
         assert await committed(settings, TOPIC) < len(PATRONS)
         await asyncio.to_thread(process.start)
         await all_done(settings, len(PATRONS), TOPIC)
@@ -300,7 +301,8 @@ async def test_a_stopping_listener_finishes_and_commits_its_current_batch(
     writing = Writing(before=wait)
     listening_once = listening(settings, views, writing)
     await listening_once.__aenter__()
-    await asyncio.wait_for(begun.wait(), 30)
+    async with asyncio.timeout(30):
+        await begun.wait()
     leaving = asyncio.create_task(listening_once.__aexit__(None, None, None))
     await asyncio.sleep(0)
     assert not leaving.done()

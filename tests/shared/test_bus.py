@@ -131,6 +131,23 @@ async def _no_age(unit_of_work: UnitOfWork) -> bool:
     return await outbox_age(unit_of_work.database) == 0
 
 
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_relay_that_is_woken_while_it_is_cancelled_ends(
+    unit_of_work: UnitOfWork, settings: Settings, turns: int
+) -> None:
+    """The cancellation comes some turns of the event loop after a new row has woken the relay."""
+    relay = Relay(unit_of_work.database, settings, "circulation")
+    waiting = asyncio.create_task(relay._wait(60))
+    for _ in range(2):
+        await asyncio.sleep(0)  # it begins to wait
+    relay._wake.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if waiting.cancel():
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+
+
 async def test_two_concurrent_relays_lose_no_event_and_the_inbox_ignores_duplicates(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
