@@ -44,10 +44,13 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - a file system, not a name in it
 """The shared-memory file system: mongod answers a majority write in half the time there."""
 
 MEMORY_NEEDED = 8 * 1024**3
-"""Free bytes needed there for the data of a whole run, with three systems at a time."""
+"""Free bytes needed there for the data of a whole run, with four systems at a time."""
 
 WORKERS = 3
-"""Test processes for a run of more than one file, on two cores (docs/performance.md)."""
+"""Test processes for a run of more than one file, on two cores; `make test` has one more.
+
+docs/performance.md compares them.
+"""
 
 LONGEST = (
     "tests/journeys/test_both_brokers.py",
