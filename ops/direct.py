@@ -69,15 +69,17 @@ def operator_name() -> str:
 
 def origin_of(command: str) -> Origin:
     """Return the origin of a change by a command, for one transaction; it is recorded."""
-    act = Act(by=operator_name(), roles=["ops"], act=f"carrel {command}")
-    return Origin(now=wall_clock(), act=act)
+    return Origin(now=wall_clock(), act=_act_of(command))
 
 
 async def record_look(settings: Settings, command: str, patron_id: str) -> None:
     """Record that a command shows a patron's account, in the audit trail of accounts."""
-    act = Act(by=operator_name(), roles=["ops"], act=f"carrel {command}", objects=(patron_id,))
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
-        await record(unit_of_work.database, act)
+        await record(unit_of_work.database, _act_of(command, patron_id))
+
+
+def _act_of(command: str, *objects: str) -> Act:
+    return Act(by=operator_name(), roles=["ops"], act=f"carrel {command}", objects=objects)
 
 
 async def add_account(

@@ -99,7 +99,7 @@ def _usual_row(record: Record, zone: ZoneInfo) -> Row:
     causation = headers.get("ce_causationid")
     row["event_id"] = event_id
     row["event_time"] = at
-    row["business_day"] = at.astimezone(zone).date()
+    row["business_day"] = library_day(at, zone)
     row["recorded_at"] = _instant(record)
     row["correlation_id"] = correlation_id
     row["causation_id"] = None if causation is None else causation.decode()
