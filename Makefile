@@ -87,7 +87,7 @@ check: .venv/project.stamp
 bench: .venv/project.stamp
 	@$(PY) -m benchmarks.hot_paths
 	@$(PY) -m benchmarks.desk
-	@$(PY) -m benchmarks.city --rates 20,40,60,80 --seconds 20 --overload 2 --busy 64
+	@$(PY) -m benchmarks.city --rates 20,40,60,80 --seconds 20 --overload 2
 	@$(PY) -m benchmarks.at_rest
 	@$(PY) -m benchmarks.overview
 	@$(PY) -m benchmarks.event_throughput --events 5000

@@ -1,7 +1,7 @@
 """The peak of a city: commands at a given rate, whether the system keeps up or not (an open loop).
 
     .venv/bin/python -m benchmarks.city [--json] [--kafka apache] [--rates 10,20,40] [--seconds 60]
-        [--patrons 500] [--overload 2] [--busy 200]
+        [--patrons 500] [--overload 2]
 
 Of the commands 45 % are check-outs, 45 % returns, 5 % renewals and 5 % holds; each comes with three
 patrons who look at their accounts. Each starts when its time has come, and its latency counts from
@@ -9,8 +9,9 @@ then, so that a system that falls behind can't slow the measurement down. The pr
 callers, which are in this process, is reported apart. There are as many patrons as make eight
 commands each, so that accounts do not grow as no real one does.
 
-`--overload` ends with a phase at that multiple of the greatest rate that was held. A gateway then
-refuses requests (`--busy`: from how many in progress on), which a simulation otherwise does not.
+`--overload` ends with a phase at that multiple of the greatest rate that was held. The gateway then
+refuses what it can't answer in time, as it does in production; in a simulation it otherwise never
+refuses.
 `benchmarks.city_pictures` draws what `--json` prints.
 """
 
@@ -35,6 +36,7 @@ import aiohttp
 
 from benchmarks.at_rest import processor_seconds
 from ops.infrastructure.processes import System, system
+from services.gateway.settings import Settings
 from shared.mongo import Document
 from tests.library import Library
 from tests.support import Answer, Client
@@ -303,10 +305,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--patrons", type=int, default=0)
     parser.add_argument("--overload", type=float, default=0.0)
-    parser.add_argument("--busy", type=int, default=200)
     arguments = parser.parse_args()
     rates = [float(rate) for rate in arguments.rates.split(",")]
-    busy = {"gateway": {"CARREL_BUSY_REQUESTS": str(arguments.busy if arguments.overload else 0)}}
+    usual = str(Settings.model_fields["busy_requests"].default)
+    busy = {"gateway": {"CARREL_BUSY_REQUESTS": usual}} if arguments.overload else {}
     with (
         tempfile.TemporaryDirectory() as folder,
         system(

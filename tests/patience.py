@@ -11,6 +11,7 @@ DEADLINES = {
     "services.accounts.usecases.erase_patron": ["WITHIN_SECONDS"],
     "services.circulation.provider": ["CALL_SECONDS"],
     "services.circulation.store.titles": ["SEARCH_SECONDS"],
+    "services.gateway.edge.busy": ["LATE_SECONDS"],
     "services.gateway.edge.calendars": ["LOOKUP_SECONDS"],
     "services.gateway.edge.callers": ["VERIFY_SECONDS"],
     "services.gateway.edge.limits": ["STORE_SECONDS"],

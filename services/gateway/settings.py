@@ -36,8 +36,9 @@ class Settings(settings.Settings):
     busy_requests: int = Field(
         default=200,
         ge=0,
-        description="Requests in progress from which on a replica answers 503; strangers get it "
-        "from half of them on, patrons from four fifths; 0: no limit.",
+        description="Requests in progress from which on a replica answers 503, or fewer while it "
+        "answers late; strangers get it from half of them on, patrons from four fifths; "
+        "0: no limit.",
     )
     address_per_minute: int = Field(
         default=1200,

@@ -1,11 +1,12 @@
 """Limits by caller: identity of callers, all replicas together, and without the store."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
 
-from services.gateway.edge import limits
+from services.gateway.edge import busy, limits
 from services.gateway.edge.limits import Buckets
 from services.gateway.settings import Settings
 from services.gateway.views.store import buckets
@@ -242,3 +243,36 @@ async def test_a_busy_gateway_serves_the_desk_before_patrons_and_patrons_before_
         owner.end.set()
         assert {one.status for one in await asyncio.gather(*hanging)} == {200}
         assert await served() == (201, 201, 201, 201)
+
+
+async def test_late_responses_lower_how_many_requests_are_allowed_and_others_raise_it(
+    echoes: Echoes, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, owners = echoes
+    owner = owners["circulation"]
+    async with gateway(settings.model_copy(update={"busy_requests": 60})) as api:
+
+        async def allowed_of_sixty() -> int:
+            """Send sixty requests that hang at once; return how many of them were not refused."""
+            owner.end.clear()
+            owner.asked.clear()
+            sent = [asyncio.create_task(api.post(JOB, as_=LIBRARIAN)) for _ in range(60)]
+
+            async def all_hang_or_are_refused() -> bool:
+                return len(owner.asked) + sum(one.done() for one in sent) == len(sent)
+
+            await until(all_hang_or_are_refused)
+            owner.end.set()
+            answers = [one.status for one in await asyncio.gather(*sent)]
+            assert set(answers) <= {200, 503}
+            return answers.count(200)
+
+        monkeypatch.setattr(busy, "LATE_SECONDS", 0.0)
+        assert await allowed_of_sixty() == 60
+        assert await allowed_of_sixty() == busy.LEAST
+        assert await allowed_of_sixty() == busy.LEAST
+        monkeypatch.setattr(busy, "LATE_SECONDS", math.inf)
+        # As many responses in time as are allowed make it about one more, these included.
+        assert await allowed_of_sixty() == busy.LEAST
+        await asked(api, 3 * busy.LEAST, as_=LIBRARIAN)
+        assert busy.LEAST + 2 <= await allowed_of_sixty() <= busy.LEAST + 4

@@ -1,5 +1,6 @@
 """Refusals while too much is asked at once: of strangers first, of the desk last."""
 
+import asyncio
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +15,13 @@ SHARE_OF_PATRONS = 0.8
 """Part of the requests in progress from which on those of others are refused."""
 _SESSIONS = ("/v1/sessions", "/log-in")
 """Paths at which strangers become patrons or librarians: they count as patrons there."""
+LATE_SECONDS = 0.2
+"""A response that begins later than this is late: a client that is not refused shall have 95 of 100
+responses within 300 ms, of which the rest is for the way to this layer."""
+LEAST = 20
+"""Requests in progress that are always allowed. With fewer, a late response has another cause."""
+LESS_BY_LATE = 0.05
+"""Part by which a late response lowers the number of allowed requests."""
 
 
 class RefuseWhenBusy:
@@ -21,11 +29,15 @@ class RefuseWhenBusy:
 
     A request is in progress until its response begins: neither a stream nor a client that reads
     slowly counts. The requests that a page makes to the API belong to that of the page.
+
+    How many are allowed follows the time that they take, as the window of TCP does: each late
+    response lowers the number, and as many responses in time as it has requests raise it by one.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._most = settings.busy_requests
+        self._allowed = float(self._most)
         self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,16 +46,20 @@ class RefuseWhenBusy:
         if passes or is_probe(scope):
             await self._app(scope, receive, send)
             return
-        if self._in_progress >= await self._allowed(scope):
+        if self._in_progress >= await self._allowed_to(scope):
             detail = "Too many requests are in progress now. Try again."
             await problem(UNAVAILABLE, detail, headers=AWAY)(scope, receive, send)
             return
         self._in_progress += 1
         counted = True
+        loop = asyncio.get_running_loop()
+        accepted = loop.time()
 
         def begun() -> None:
             nonlocal counted
-            self._in_progress -= counted
+            if counted:
+                self._note(loop.time() - accepted)
+                self._in_progress -= 1
             counted = False
 
         async def send_and_note(message: Message) -> Any:
@@ -56,12 +72,20 @@ class RefuseWhenBusy:
         finally:
             begun()
 
-    async def _allowed(self, scope: Scope) -> float:
+    def _note(self, seconds: float) -> None:
+        """Adapt how many requests are allowed to the time that one of those in progress took."""
+        if seconds <= LATE_SECONDS:
+            self._allowed = min(self._most, self._allowed + 1 / self._allowed)
+        elif self._in_progress > LEAST:
+            lower = min(self._allowed, self._in_progress) * (1 - LESS_BY_LATE)
+            self._allowed = min(self._allowed, max(LEAST, lower))
+
+    async def _allowed_to(self, scope: Scope) -> float:
         """Return from how many requests in progress on this one is refused."""
-        if self._in_progress < self._most * SHARE_OF_STRANGERS:
-            return self._most  # the usual case: nobody has to be known for it
+        if self._in_progress < self._allowed * SHARE_OF_STRANGERS:
+            return self._allowed  # the usual case: nobody has to be known for it
         caller = await caller_of(scope)
         if caller is not None and is_at_desk(caller):
-            return self._most
+            return self._allowed
         known = caller is not None or scope["path"].startswith(_SESSIONS)
-        return self._most * (SHARE_OF_PATRONS if known else SHARE_OF_STRANGERS)
+        return self._allowed * (SHARE_OF_PATRONS if known else SHARE_OF_STRANGERS)
