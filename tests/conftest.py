@@ -139,6 +139,7 @@ def deadlines(request: pytest.FixtureRequest) -> Iterator[None]:
     of their own keep their deadlines.
     """
     with pytest.MonkeyPatch.context() as patched:
+        patience.raise_last_resorts(patched)
         if request.node.get_closest_marker("deadlines") is None:
             patience.raise_deadlines(patched)
         yield

@@ -16,7 +16,7 @@ DEADLINES = {
     "services.gateway.edge.callers": ["VERIFY_SECONDS"],
     "services.gateway.edge.limits": ["STORE_SECONDS"],
     "services.gateway.edge.openapi": ["DEADLINE_SECONDS"],
-    "services.gateway.edge.proxy": ["DEADLINE_SECONDS", "ANSWER_SECONDS", "FOLD_SECONDS"],
+    "services.gateway.edge.proxy": ["DEADLINE_SECONDS", "FOLD_SECONDS"],
     "services.gateway.views.accruing": ["ACCRUING_SECONDS"],
     "services.gateway.views.overview_service": ["STORE_SECONDS", "READ_SECONDS"],
     "services.gateway.web.api": ["READ_SECONDS"],
@@ -34,10 +34,22 @@ DEADLINES = {
 }
 """Module → its deadlines, those imported from another module too."""
 
+LAST_RESORTS = {"services.gateway.edge.proxy": ["ANSWER_SECONDS"]}
+"""The same for deadlines behind others, which come first in production."""
+
 
 def raise_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set each deadline of the modules imported so far to TIMES its value, for one test."""
-    for module, names in DEADLINES.items():
+    _raise(monkeypatch, DEADLINES)
+
+
+def raise_last_resorts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for LAST_RESORTS, so that the deadline before them ends a request."""
+    _raise(monkeypatch, LAST_RESORTS)
+
+
+def _raise(monkeypatch: pytest.MonkeyPatch, deadlines: dict[str, list[str]]) -> None:
+    for module, names in deadlines.items():
         if module in sys.modules:
             for name in names:
                 usual = getattr(sys.modules[module], name)

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from services.gateway.routes import account, calendars, family
+from services.gateway.routes import account, calendars, documents, family, forwarding
 from services.gateway.routes.account import operations
 
 __all__ = ["operations", "router"]
 
 router = APIRouter()
-for subject in (calendars, family, account):  # account's last route matches every other path
+for subject in (calendars, family, account, documents, forwarding):  # the last matches every path
     router.include_router(subject.router)

@@ -1,4 +1,4 @@
-"""My Account's own routes, the documents, and the forwarding of all other paths."""
+"""The routes of My Account, from the account views."""
 
 from datetime import date, datetime, time
 from typing import Annotated, Any
@@ -7,8 +7,7 @@ import orjson
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field, create_model
 
-from services.gateway import docs
-from services.gateway.edge import personal_data, proxy
+from services.gateway.edge import personal_data
 from services.gateway.examples import EVENT_ID
 from services.gateway.views import stream
 from services.gateway.views.my_info import ActivityRow, NewsRow, PlaceWording, my_info
@@ -363,34 +362,3 @@ async def owners_health(request: Request) -> dict[str, dict[str, dict[str, bool]
     """Return for each of the other services whether it answers."""
     live = request.app.state.liveness.report()
     return {"owners": {service: {"live": answers} for service, answers in live.items()}}
-
-
-@router.get("/openapi.json", include_in_schema=False)
-async def merged_openapi(request: Request) -> Response:
-    """Return one OpenAPI document of all operations that a client can call."""
-    document = await request.app.state.documents.merged(request.app)
-    return Response(orjson.dumps(document), media_type="application/json")
-
-
-@router.get("/docs", include_in_schema=False)
-async def docs_page(request: Request) -> Response:
-    """Return the operations as an HTML page that loads nothing from elsewhere."""
-    document = await request.app.state.documents.merged(request.app)
-    return Response(
-        docs.page(document),
-        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
-        media_type="text/html",
-    )
-
-
-@router.api_route(
-    "/v1/{path:path}",
-    methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-    include_in_schema=False,
-)
-async def forward(request: Request, now: BusinessTime) -> Response:
-    """Forward a request to the service that owns the path, which checks token and fields."""
-    owner = proxy.owner_of(request.scope["raw_path"].decode("ascii", "replace"))
-    if owner is None:
-        raise NotFound("route")
-    return await proxy.forward(request, owner, now)
