@@ -29,9 +29,6 @@ RENEW_SECONDS = 2.0
 """Seconds after which the holder renews its lease, and looks for rows that woke nobody."""
 TRY_SECONDS = 1.0
 """Seconds between two tries of another process to take the lease."""
-GATHER_SECONDS = 0.025
-"""Pause after rows were published, so that those of a rush are published together. A row that comes
-alone does not wait for it."""
 CALM_SECONDS = 30.0
 
 RELAYED = Counter(
@@ -89,10 +86,8 @@ class Relay:
                     held = await hold_lease(self._database, "relay", self._holder, LEASE_SECONDS)
                     LEASED.set(held)
                 if held:
-                    while (published := await self.drain(producer)) == BATCH:
+                    while await self.drain(producer) == BATCH:
                         pass
-                    if published:
-                        await asyncio.sleep(GATHER_SECONDS)
                 await self._wait(RENEW_SECONDS if held else TRY_SECONDS)
         finally:
             LEASED.set(0)
