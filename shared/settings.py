@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     )
     service_secret: str = Field(
         default="",
+        repr=False,
         description="Secret shared by the services, from which keys for forms, links and stored "
         "data are derived. It makes nobody a service.",
     )
@@ -117,7 +118,7 @@ class Settings(BaseSettings):
         "issuer of tokens.",
     )
     card_key: str = Field(
-        default="", description="Key of the digest that stands for a card number."
+        default="", repr=False, description="Key of the digest that stands for a card number."
     )
     urls: Mapping[str, str] = Field(
         default_factory=dict,

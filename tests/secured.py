@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from ipaddress import ip_address
@@ -183,44 +183,56 @@ def _carrel(environment: Mapping[str, str], *arguments: str) -> str:
 
 
 @contextmanager
-def secured(data: Path, *, kafka: bool = True, mongo: bool = True) -> Iterator[Secured]:
+def secured(
+    data: Path,
+    *,
+    kafka: bool = True,
+    mongo: bool = True,
+    mongo_nodes: int = 1,
+    kafka_nodes: int = 1,
+) -> Iterator[Secured]:
     """Start the secured servers with their users, topics and rights; end them on exit.
 
-    The commands of operators make users and rights. What is False is an unsecured server.
+    The commands of operators make users and rights. What is False is an unsecured server. There
+    may be one or three nodes of each.
     """
     certificates = Certificates(data / "certificates")
     passwords = {user: secrets.token_urlsafe(16) for user in USERS}
     protection = _mongod_protection(data, certificates) if mongo else None
-    [mongod] = mongod_children(data, protection=protection)
-    other = ports.reserve()
-    security = _kafka_security(certificates, passwords, other) if kafka else None
-    [broker] = apache_children(data, security=security)
-    address = f"{ports.LOOPBACK}:{broker.port}"
-    url = mongo_url_of([mongod])
+    mongods = mongod_children(data, nodes=mongo_nodes, protection=protection)
+    others: list[int] = []
+    security = _kafka_security(certificates, passwords, others) if kafka else None
+    brokers = apache_children(data, nodes=kafka_nodes, security=security)
+    address = ",".join(f"{ports.LOOPBACK}:{broker.port}" for broker in brokers)
+    url = mongo_url_of(mongods)
+    of_broker = BROKERS["apache" if kafka_nodes == 1 else "apache-3"]
     environment = {
         user: {
             "CARREL_MONGO_URL": url,
             "CARREL_KAFKA": address,
-            **BROKERS["apache"],
+            **of_broker,
             **(_kafka_user(certificates, user, passwords[user]) if kafka else {}),
         }
         for user in USERS
     }
+    infrastructure = Infrastructure(
+        mongo_url=url,
+        kafka=address,
+        mongod=mongods[0],
+        broker=brokers[0],
+        more_mongods=mongods[1:],
+        more_brokers=brokers[1:],
+        service_environment=of_broker,
+    )
     try:
-        start_all([mongod, broker])
+        start_all(infrastructure.children)
         if mongo:
             _add_mongo_users(environment, url, certificates)
         servers = Secured(
-            Infrastructure(
-                mongo_url=environment[OPERATOR]["CARREL_MONGO_URL"],
-                kafka=address,
-                mongod=mongod,
-                broker=broker,
-                service_environment=BROKERS["apache"],
-            ),
+            replace(infrastructure, mongo_url=environment[OPERATOR]["CARREL_MONGO_URL"]),
             environment,
             certificates,
-            f"{ports.LOOPBACK}:{other}",
+            ",".join(f"{ports.LOOPBACK}:{other}" for other in others),
             passwords,
         )
         if kafka:
@@ -228,8 +240,11 @@ def secured(data: Path, *, kafka: bool = True, mongo: bool = True) -> Iterator[S
             servers.carrel(OPERATOR, "topics", "create")
         yield servers
     finally:
-        stop_all([mongod, broker])
-        for port in (mongod.port, broker.port, *broker.more_ports, other):
+        stop_all(infrastructure.children)
+        used = [
+            port for child in infrastructure.children for port in (child.port, *child.more_ports)
+        ]
+        for port in (*used, *others):
             ports.release(port)
 
 
@@ -237,14 +252,14 @@ def secured(data: Path, *, kafka: bool = True, mongo: bool = True) -> Iterator[S
 def secured_system(
     data: Path,
     *,
-    kafka: bool = True,
-    mongo: bool = True,
     environment: Mapping[str, Mapping[str, str]] | None = None,
+    mongo_nodes: int = 1,
+    kafka_nodes: int = 1,
     **options: Any,
 ) -> Iterator[System]:
     """Start the services on secured servers, each as a user of its own."""
     with (
-        secured(data, kafka=kafka, mongo=mongo) as servers,
+        secured(data, mongo_nodes=mongo_nodes, kafka_nodes=kafka_nodes) as servers,
         system_on(servers, data, environment=environment, **options) as running,
     ):
         yield running
@@ -279,9 +294,12 @@ def system_on(
 
 
 def _kafka_security(
-    certificates: Certificates, passwords: Mapping[str, str], other: int
+    certificates: Certificates, passwords: Mapping[str, str], others: list[int]
 ) -> Callable[[int, int], Security]:
+    """Return the protection of each node; add its port for users by certificate to `others`."""
+
     def security(port: int, controller: int) -> Security:
+        others.append(other := ports.reserve())
         return Security(
             _KAFKA.format(
                 port=port,

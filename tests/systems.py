@@ -14,6 +14,7 @@ from tests.secured import secured_system
 
 PROJECT = Path(__file__).resolve().parent.parent
 SECURED = "apache-secured"
+SECURED_CLUSTER = "apache-secured-3"
 Environment = Mapping[str, Mapping[str, str]]
 
 
@@ -44,11 +45,12 @@ def system_in(
 ) -> AbstractContextManager[System]:
     """Start a system on free ports with its data in a folder; options are those of `system`.
 
-    The broker SECURED stands for Apache Kafka and MongoDB with TLS, users and rights.
+    The broker SECURED stands for Apache Kafka and MongoDB with TLS, users and rights, and
+    SECURED_CLUSTER for the same with three nodes of Kafka.
     """
     options |= {"simulation": simulation, "usual_ports": False}
-    if broker == SECURED:
-        return secured_system(folder, **options)
+    if broker in (SECURED, SECURED_CLUSTER):
+        return secured_system(folder, kafka_nodes=3 if broker == SECURED_CLUSTER else 1, **options)
     return system(folder, broker=broker, **options)
 
 

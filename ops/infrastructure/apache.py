@@ -86,7 +86,7 @@ def apache_children(
     With three nodes, each has a copy of everything, and two must have a message before it is
     acknowledged. `port` is that of the first node. The first call on a machine fetches the server,
     which takes half a minute. Raises StartFailed, with what to do, if that is not possible.
-    `security` is only for a single node; it gets the ports for clients and of the controller.
+    `security` gets the ports of each node, for clients and of its controller.
     """
     libraries = fetched_libraries()
     listening = [ports.reserve(port if node == 0 else None) for node in range(nodes)]

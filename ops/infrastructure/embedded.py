@@ -141,15 +141,13 @@ def mongod_children(
     """Return the nodes of a replica set with its data in `data/mongo`, not started yet.
 
     `port` is that of the first node, which initiates the set. A single node keeps its data in the
-    folder itself, each of several in its own subfolder. `protection` is only for a single node.
+    folder itself, each of several in its own subfolder.
     """
     listening = [ports.reserve(port if node == 0 else None) for node in range(nodes)]
+    own = protection or Protection()
     if nodes == 1:
-        return [_mongod(data, "", listening[0], listening, protection or Protection())]
-    return [
-        _mongod(data, str(node), own, listening, Protection())
-        for node, own in enumerate(listening, 1)
-    ]
+        return [_mongod(data, "", listening[0], listening, own)]
+    return [_mongod(data, str(node), one, listening, own) for node, one in enumerate(listening, 1)]
 
 
 def _mongod(

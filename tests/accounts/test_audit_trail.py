@@ -138,6 +138,19 @@ async def test_entries_about_an_erased_patron_hold_ids_only(api: Api, lending: D
     assert [one for one in told if one in trail] == []
 
 
+async def test_the_command_of_a_service_is_recorded_where_it_acts(api: Api, lending: Desk) -> None:
+    """An erasure lets accounts close the borrowing of the patron in circulation."""
+    patron = (await registered(api))["id"]
+    await lending.patron(patron)
+    erased = await api.delete(f"/v1/patrons/{patron}", as_=STAFF)
+    assert erased.status == 200, erased.body
+    trail = lending.api.app.state.database.audit_trail
+    [entry] = [one async for one in trail.find({"roles": "service"})]
+    closing = "POST /v1/borrowers/{patron_id}/closing"
+    assert (entry["by"], entry["act"], entry["objects"]) == ("accounts", closing, [patron])
+    assert entry["correlation_id"] == erased.headers["x-request-id"]
+
+
 async def test_operators_read_the_trail_and_are_recorded(api: Api) -> None:
     patron = (await registered(api))["id"]
     await api.get(f"/v1/patrons/{patron}", as_=STAFF)

@@ -80,6 +80,27 @@ async def test_invalid_tokens_get_no_bucket(echoes: Echoes, gateway: Gateway) ->
         assert (await api.get("/v1/titles", as_=PATRON)).status == 201
 
 
+@pytest.mark.usefixtures("patient_store")
+@pytest.mark.parametrize(
+    "addresses",
+    [["203.0.113.1", "::ffff:203.0.113.1"], ["2001:db8:1:1::1", "2001:db8:1:ffff::2"]],
+    ids=["an address in two forms", "a /48"],
+)
+async def test_one_network_has_one_limit(
+    echoes: Echoes, gateway: Gateway, addresses: list[str]
+) -> None:
+    settings, _ = echoes
+    async with gateway(limited(settings, address=10)) as api:
+        answers = [
+            await api.get("/v1/titles", headers={"X-Forwarded-For": one})
+            for _ in range(20)
+            for one in addresses
+        ]
+        assert 10 <= allowed(answers) < 20  # each by itself would have 20
+        other = {"X-Forwarded-For": "2001:db8:2::1"}
+        assert (await api.get("/v1/titles", headers=other)).status == 201
+
+
 async def test_a_browser_that_has_logged_in_is_counted_as_its_patron(
     echoes: Echoes, gateway: Gateway
 ) -> None:

@@ -98,10 +98,11 @@ def second(servers: Secured, tools: KafkaTools) -> AccountsSettings:
     urls = dict(mongo_urls(servers.carrel(ADMINISTRATOR, "databases", "users", **prefixes)))
     shared = Settings.from_environment(servers.environment["accounts"])
     certificate = str(servers.certificates.of("second"))
+    of_administrator = str(servers.certificates.of(ADMINISTRATOR))
     return AccountsSettings.model_validate(
         {
             **shared.model_dump(),
-            "mongo_url": urls["accounts"],
+            "mongo_url": urls["accounts"].replace(of_administrator, certificate),
             "kafka_username": "second.accounts",
             "kafka_password": OLD,
             "kafka_certificate_file": certificate,
@@ -335,10 +336,10 @@ def test_kafkas_own_tool_gives_the_rights_that_are_printed_for_it(
 
 
 @pytest.mark.usefixtures("quick_pins")
-async def test_passwords_and_a_certificate_are_replaced_while_callers_work(
+async def test_no_request_fails_while_passwords_and_a_certificate_are_replaced(
     servers: Secured, tools: KafkaTools, second: AccountsSettings
 ) -> None:
-    """The steps of docs/security.md, at Kafka and MongoDB at once: no request fails."""
+    """The steps of docs/security.md, at Kafka and MongoDB at once."""
     settings = second
 
     async def update(balancer: Balancer, **changes: Any) -> None:

@@ -83,8 +83,8 @@ def test_a_store_keeps_its_data_on_a_volume_and_its_image_has_a_version(name: st
     volumes = [volume.split(":")[0] for volume in service["volumes"]]
     assert volumes == [name]
     assert name in FILE["volumes"]
-    version = service["image"].rpartition(":")[2]
-    assert version[0].isdigit()
+    tag = service["image"].partition("@")[0]  # a digest may follow
+    assert tag.rpartition(":")[2][0].isdigit()
 
 
 def test_the_version_of_the_database_is_supported_for_years() -> None:

@@ -79,6 +79,16 @@ def test_three_copies_need_two_acknowledgements_and_dead_letters_may_be_large() 
     assert three["dead-letter.gateway"]["max.message.bytes"] == str(DEAD_LETTER_BYTES)
 
 
+def test_events_are_kept_for_the_days_of_the_setting_and_dead_letters_for_ever() -> None:
+    kept = {
+        topic.name: topic.topic_configs["retention.ms"]
+        for topic in declared_topics(Settings(retention_days=7), NAMES)
+    }
+    week = str(7 * 24 * 60 * 60 * 1000)
+    assert {kept[topic] for topic in published()} == {week}
+    assert {kept[dead_letter_topic(service)] for service in NAMES} == {"-1"}
+
+
 async def test_the_rights_are_those_of_the_declared_topics(settings: Settings) -> None:
     printed = (await carrel(settings, "topics", "acls", "--json")).json()["grants"]
     for service in NAMES:

@@ -122,7 +122,9 @@ def patrons_at(balancer: Balancer) -> Callable[[int], Awaitable[None]]:
     return work
 
 
-async def test_the_key_that_signs_tokens_is_rotated(settings: AccountsSettings) -> None:
+async def test_no_request_fails_while_the_key_that_signs_tokens_is_rotated(
+    settings: AccountsSettings,
+) -> None:
     async with balanced(settings, "patron") as balancer, Callers(patrons_at(balancer)) as callers:
         kept = (await balancer.post("/v1/sessions", card(0)))["access_token"]
         for _ in range(2):
@@ -131,7 +133,9 @@ async def test_the_key_that_signs_tokens_is_rotated(settings: AccountsSettings) 
         await balancer.call("GET", "/v1/me/preferences", as_=kept)
 
 
-async def test_after_a_revocation_each_session_is_renewed(settings: AccountsSettings) -> None:
+async def test_no_renewal_fails_while_all_keys_that_sign_tokens_are_revoked(
+    settings: AccountsSettings,
+) -> None:
     async with balanced(settings, "patron") as balancer:
         sessions = [await balancer.post("/v1/sessions", card(number)) for number in range(CALLERS)]
 
@@ -147,7 +151,7 @@ async def test_after_a_revocation_each_session_is_renewed(settings: AccountsSett
             await balancer.call("GET", "/v1/me/preferences", as_=session["access_token"])
 
 
-async def test_the_secret_that_seals_keys_and_second_factors_is_replaced(
+async def test_no_request_fails_while_the_secret_that_seals_is_replaced(
     settings: AccountsSettings,
 ) -> None:
     async with balanced(settings, "staff") as balancer:
@@ -174,7 +178,9 @@ async def test_the_secret_that_seals_keys_and_second_factors_is_replaced(
             await callers.round()
 
 
-async def test_the_key_of_a_service_is_replaced(settings: AccountsSettings) -> None:
+async def test_no_request_fails_while_the_key_of_a_service_is_replaced(
+    settings: AccountsSettings,
+) -> None:
     new = make_key()
     key = SERVICE_KEYS["circulation"]
     async with balanced(settings, "patron") as balancer:
@@ -199,7 +205,9 @@ async def test_the_key_of_a_service_is_replaced(settings: AccountsSettings) -> N
             await callers.round()
 
 
-async def test_the_secret_that_services_share_is_replaced(settings: AccountsSettings) -> None:
+async def test_no_request_fails_while_the_secret_of_all_services_is_replaced(
+    settings: AccountsSettings,
+) -> None:
     secret = OLD
     async with balanced(settings, "patron") as balancer:
 
@@ -243,7 +251,9 @@ def of_notices(mongo_url: str, database: str) -> NoticesSettings:
     return settings.model_copy(update=VAPID)
 
 
-async def test_the_keys_of_visitors_data_are_replaced(of_notices: NoticesSettings) -> None:
+async def test_no_request_fails_while_the_keys_of_visitors_data_are_replaced(
+    of_notices: NoticesSettings,
+) -> None:
     turns = itertools.count()
     async with noticing(of_notices) as balancer:
         codes = [f"B{number}" for number in range(BRANCHES)]
@@ -281,7 +291,7 @@ async def test_the_keys_of_visitors_data_are_replaced(of_notices: NoticesSetting
             assert {one["name"] for one in found["visits"]} == names
 
 
-async def test_the_keys_that_seal_secrets_of_webhooks_are_replaced(
+async def test_no_request_fails_while_the_keys_of_webhooks_are_replaced(
     of_notices: NoticesSettings,
 ) -> None:
     async with receiving(Receiver()) as receiver, noticing(of_notices) as balancer:
@@ -316,7 +326,7 @@ def verifies(secret: str, request: Received) -> bool:
     return True
 
 
-async def test_the_key_of_web_push_is_replaced_and_devices_are_added_again(
+async def test_no_request_fails_while_the_key_of_web_push_is_replaced(
     of_notices: NoticesSettings,
 ) -> None:
     async with noticing(of_notices) as balancer:

@@ -1,6 +1,7 @@
 """Requests written byte by byte: none reaches routes between services, none counts as two.
 
-A gateway that is told to stop answers the requests it has, and refuses new ones.
+No header changes where a request goes, or from which address it seems to come. A gateway that is
+told to stop answers the requests it has, and refuses new ones.
 """
 
 import asyncio
@@ -11,10 +12,12 @@ import pytest
 
 from ops.infrastructure.child import Child
 from ops.infrastructure.processes import System
-from tests.library import Library
-from tests.support import until
+from services.settings import Settings
+from shared.http.client_address import HEADER, client_header
+from tests.library import Library, unique
+from tests.support import patient_client, until
 
-BODY = '{"service": "notices", "secret": "guess"}'
+BODY = '{"assertion": "guess"}'
 INSIDE = "/v1/service-sessions"
 
 
@@ -103,6 +106,38 @@ async def test_no_header_changes_the_target_of_a_request(
     assert statuses(answer) == [200], answer
     assert b"carrel-changes" not in answer.lower()
     assert b"followed_branches" in answer
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Forwarded-For: 203.0.113.9",
+        "Forwarded: for=203.0.113.9",
+        "X-Real-IP: 203.0.113.9",
+        f"{HEADER}: {client_header('203.0.113.9', 'guess', whole=True)}",
+    ],
+    ids=lambda header: header.partition(":")[0],
+)
+async def test_no_header_changes_the_address_of_a_client(
+    running: System, library: Library, header: str
+) -> None:
+    """Wrong PINs are counted and recorded for the address of the connection."""
+    card, request = await library.patron(await library.branch()), unique("request")
+    body = f'{{"card_number": "{card}", "pin": "00-00-00"}}'
+    answer = await said(
+        running.process("gateway").port,
+        "POST /v1/sessions HTTP/1.1",
+        *("Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"),
+        *(f"X-Request-Id: {request}", header, "Connection: close"),
+        body=body,
+    )
+    assert statuses(answer) == [401], answer
+    settings = running.settings(Settings)
+    client = patient_client(settings.mongo_url)
+    trail = client[f"{settings.database_prefix}_accounts"].audit_trail
+    [entry] = [one async for one in trail.find({"correlation_id": request})]
+    client.close()
+    assert entry["address"] == "127.0.0.0/24"
 
 
 SECOND = f"POST {INSIDE} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

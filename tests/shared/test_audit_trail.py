@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from shared.audit_seals import Verified, purge, seal, sealing_key, verify
+from shared.audit_seals import Verified, keep_sealed, purge, seal, sealing_key, verify
 from shared.audit_trail import Act, EntryQuery, find_entries, record
 from shared.clock import wall_clock
+from shared.commits import Commits
 from shared.mongo import Database
 from shared.unit_of_work import Run, UnitOfWork
 from tests.shared.things import ORIGIN, Raise, raise_and_fail, raise_count
+from tests.support import until
 
 KEY = sealing_key("key of the cards")
 
@@ -191,6 +193,20 @@ async def test_a_trail_can_be_verified_after_its_oldest_entries_were_purged(
     await store.audit_seals.delete_one({"_id": 3})
     await store.audit_trail.delete_many({"seal": 3})
     assert await faults(store) == ["seal 3 is missing"]
+
+
+async def test_the_sealer_deletes_entries_after_the_days_of_the_setting(store: Database) -> None:
+    await sealed(store, 2, 1)
+    now = wall_clock()
+    await _date_seals(store, {1: now - timedelta(days=41), 2: now - timedelta(days=39)})
+    sealing = asyncio.create_task(keep_sealed(store, KEY, 40, Commits()))
+
+    async def only_the_newer_is_left() -> bool:
+        return [one["seal"] for one in await entries(store)] == [2]
+
+    await until(only_the_newer_is_left)
+    sealing.cancel()
+    assert await faults(store) == []
 
 
 async def test_deleting_the_oldest_entries_by_hand_is_no_purge(store: Database) -> None:
