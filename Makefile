@@ -34,7 +34,7 @@ test: .venv/project.stamp
 	@CARREL_SUITE=test $(PY) -m pytest --numprocesses=4 tests
 
 # Tests marked embedded are in make test. The longest test is in the journeys, so these begin.
-# CARREL_TEST_KAFKA=apache-secured make test-kafka, or test-faults: the same on secured servers.
+# CARREL_TEST_KAFKA=apache-secured make test-kafka, test-faults or test-alone: the same on secured servers.
 test-kafka: .venv/project.stamp
 	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest -m "not embedded" \
 		tests/journeys tests/shared/test_bus.py tests/ops/test_apache.py
@@ -48,7 +48,7 @@ test-faults: .venv/project.stamp
 
 # One test at a time: three nodes, the services and a load keep both cores busy.
 test-alone: .venv/project.stamp
-	@CARREL_SUITE=test-alone CARREL_TEST_KAFKA=apache $(PY) -m pytest --numprocesses=0 -m alone tests/faults
+	@CARREL_SUITE=test-alone CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest --numprocesses=0 -m alone tests/faults
 
 # These programs are in an environment of their own, since their libraries' versions differ from Carrel's.
 test-engines: .venv/engines.stamp

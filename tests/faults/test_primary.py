@@ -19,13 +19,15 @@ from ops.audit.system import audit
 from ops.infrastructure.child import Child
 from ops.infrastructure.processes import System
 from services.settings import Settings
+from tests.conftest import BROKER
 from tests.faults.load import KINDS, Load
 from tests.faults.readers import Reader
 from tests.faults.report import record
 from tests.faults.test_owners_away import attempt
 from tests.library import Library, unique
+from tests.secured import administrators
 from tests.support import until
-from tests.systems import started_system
+from tests.systems import SECURED, started_system
 
 pytestmark = [pytest.mark.embedded, pytest.mark.alone]
 
@@ -45,13 +47,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         on_disk=True,
         replicas={"gateway": 2},
         mongo_nodes=3,
+        broker=SECURED if BROKER == SECURED else "embedded",
     ) as started:
         yield started
 
 
 @pytest.fixture
 async def mongo(running: System) -> AsyncIterator[Mongo]:
-    url = running.infrastructure.mongo_url
+    url = administrators(running).mongo_url
     client: Mongo = AsyncMongoClient(url, serverSelectionTimeoutMS=1000)
     async with client:
         yield client

@@ -16,16 +16,17 @@ import pytest
 
 from ops.infrastructure.apache import format_storage
 from ops.infrastructure.child import Child
-from ops.infrastructure.processes import System, system
+from ops.infrastructure.processes import System
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.clock import wall_clock
 from shared.mongo import Database
+from tests.conftest import BROKER
 from tests.faults.load import Load
 from tests.faults.report import record
 from tests.library import Library
 from tests.support import patient_client, until
-from tests.systems import data_folder
+from tests.systems import SECURED, SECURED_CLUSTER, data_folder, system_in
 
 pytestmark = [pytest.mark.kafka, pytest.mark.alone, pytest.mark.timeout(300)]
 
@@ -44,7 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def running(folder: Path) -> Iterator[System]:
     """The whole system on three nodes of Apache Kafka."""
-    with system(folder, simulation=True, usual_ports=False, broker="apache-3") as started:
+    broker = SECURED_CLUSTER if BROKER == SECURED else "apache-3"
+    with system_in(folder, broker=broker) as started:
         yield started
 
 
