@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -143,9 +143,9 @@ def _shade_closures(axes: Any, numbers: Numbers) -> None:
     for at in range(1, len(closed) + 1):  # one rectangle for neighbouring days with the same number
         if at == len(closed) or closed[at] != closed[begins]:
             if closed[begins]:
-                axes.axvspan(
-                    numbers.closed[begins][0],
-                    numbers.closed[min(at, len(closed) - 1)][0],
+                axes.axvspan(  # days are drawn around their dates
+                    date2num(numbers.closed[begins][0]) - 0.5,
+                    date2num(numbers.closed[at - 1][0]) + 0.5,
                     color="gray",
                     alpha=0.4 * closed[begins] / most,
                     linewidth=0,

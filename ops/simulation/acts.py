@@ -19,6 +19,8 @@ from ops.simulation.city import (
 from ops.simulation.days import Day
 from ops.simulation.holds import expire_holds, move_shelf_days
 from ops.simulation.loans import Watch, give_notices, move_due_dates
+from services.circulation.domain.suspension import FineSuspension, notice_resumption
+from services.circulation.usecases.events import suspension_events
 from services.circulation.usecases.events.title_events import catalogued
 from shared.contracts import Event
 from shared.contracts.accounts import PatronRegistered
@@ -31,8 +33,10 @@ STORMS = 1 / 60
 """Probability that all branches are closed for a storm on a day."""
 WORKS_DAYS = 10
 """Days for which a branch is closed for works, in the middle of a simulation of 30 days or more."""
+FREE_DAYS = 7
+"""Days for which fines are suspended, in the second third of such a simulation."""
 NOTICE_DAYS = 7
-"""Days before its first day at which works are announced."""
+"""Days before their first day at which works and a suspension of fines are announced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,8 @@ class Act:
     fields: dict[str, Any]
     events: list[Event]
     outcome: Any = None
-    """Answer of the library's rules: codes of refusals, empty where they refuse nothing. Of a new
-    title its number."""
+    """Answer of the library's rules: codes of refusals, empty where they refuse nothing; the state
+    of a registration. Of a new title its number, of an activity its id."""
 
 
 class Simulation:
@@ -67,7 +71,10 @@ class Simulation:
             for closure in closures:
                 if closure.announced_on == today:
                     yield _close(books, watch, closure, self.plan.at(today, CLOSED_AT))
+            if today == _announced_on(self.plan):
+                yield _suspend_fines(books, self.plan.at(today, CLOSED_AT))
             at = self.plan.at(today, JOBS_AT)
+            _resume_fines(books, today)
             give_notices(books, watch, at)
             expire_holds(books, today)
             yield Act(at, "run-jobs", {}, books.take_recorded())
@@ -187,6 +194,41 @@ def _close(books: Books, watch: Watch, closure: _Closure, at: datetime) -> Act:
         "reason": closure.reason,
     }
     return Act(at, "close", fields, books.take_recorded())
+
+
+def _announced_on(plan: Plan) -> date | None:
+    """Return the day on which a suspension of fines is announced, if the simulation has one."""
+    if plan.days < 3 * WORKS_DAYS:
+        return None
+    return FIRST_DAY + timedelta(plan.days // 3 - NOTICE_DAYS)
+
+
+def _suspend_fines(books: Books, at: datetime) -> Act:
+    """Announce that fines are suspended for a week: no fine that was assessed has days of it."""
+    first = at.date() + timedelta(NOTICE_DAYS)
+    suspension = FineSuspension(
+        id=books.identifier(at),
+        starts_on=first,
+        resumes_on=first + timedelta(FREE_DAYS),
+        reason="Amnesty week",
+    )
+    books.suspensions.append(suspension)
+    books.record(suspension_events.suspended(suspension))
+    fields = {
+        "starts_on": first.isoformat(),
+        "resumes_on": (first + timedelta(FREE_DAYS)).isoformat(),
+        "reason": suspension.reason,
+    }
+    return Act(at, "suspend-fines", fields, books.take_recorded())
+
+
+def _resume_fines(books: Books, on: date) -> None:
+    """Publish, once for each suspension, that it has ended."""
+    for at, suspension in enumerate(books.suspensions):
+        noticed = notice_resumption(suspension, on)
+        if noticed is not suspension:
+            books.suspensions[at] = noticed
+            books.record(suspension_events.resumed(noticed))
 
 
 def _branch(place: Place) -> dict[str, Any]:

@@ -4,10 +4,11 @@ Only what is open is kept, so memory grows with the loans and holds at one time,
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from ops.simulation.city import City
+from services.circulation.domain import overdue
 from services.circulation.domain.branch_calendar import (
     AnnouncedClosure,
     AnnouncedWeek,
@@ -16,12 +17,16 @@ from services.circulation.domain.branch_calendar import (
 )
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.copy import AWAITED_STATES, Copy, CopyState
+from services.circulation.domain.fines import Statement
 from services.circulation.domain.hold import Hold, HoldState
 from services.circulation.domain.ledger import Occasion, Posting, pay, waive
 from services.circulation.domain.loan import Loan
 from services.circulation.domain.patron import Borrower, owes_too_much
 from services.circulation.domain.policy import HONG_KONG
+from services.circulation.domain.suspension import FineSuspension
 from services.circulation.usecases.events import charge_events, hold_events
+from services.events.domain.activity import Activity
+from services.events.domain.registration import Places, Registration
 from shared.contracts import Event
 from shared.contracts.circulation import Standing
 
@@ -48,8 +53,18 @@ class OpenHold:
     copy: int | None = None
 
 
+@dataclass(slots=True)
+class OpenActivity:
+    """An activity that has not begun, with its places."""
+
+    activity: Activity
+    places: Places
+    registrations: dict[int, Registration] = field(default_factory=dict)
+    """Registrations by the number of their patron, in the order of registering."""
+
+
 class Books:
-    """All that is lent, reserved and owed, and the events of its changes."""
+    """All that is lent, reserved, owed and offered, and the events of its changes."""
 
     def __init__(self, city: City) -> None:
         self.city = city
@@ -68,6 +83,9 @@ class Books:
             )
             for place in city.places
         }
+        self.suspensions: list[FineSuspension] = []
+        self.activities: dict[str, OpenActivity] = {}
+        """Activities that have not begun, by id."""
         self.awaited: list[int] = []
         """Copies that began to wait for a scan since the list was last emptied."""
         self.ready: list[str] = []
@@ -173,6 +191,10 @@ class Books:
             before, version=version, closures=(*before.closures, closure)
         )
         return self.calendars[branch]
+
+    def fine(self, loan: Loan, on: date) -> Statement:
+        """Return the fine of a loan if its copy comes back on a day."""
+        return overdue.fine(loan, self.calendars[loan.branch_code].now, self.suspensions, on)
 
     def pay_all(self, patron: int, at: datetime) -> None:
         """Pay all that a patron owes."""

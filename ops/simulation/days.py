@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from heapq import heapify, heappop, heappush
 from typing import Any
 
+from ops.simulation import activities
 from ops.simulation.books import Books
 from ops.simulation.city import CLOSES, OPENS, card_of
 from ops.simulation.holds import cancel_hold, place_hold
@@ -42,9 +43,15 @@ COLLECTED, CANCELLED = 0.85, 0.05
 PAYS_AT_ONCE, PAYS_LATER, WAIVED = 0.5, 0.8, 0.04
 """Probabilities that a charge is paid at the desk, else within a month, and that it is waived."""
 CHANNELS: tuple[Channel, ...] = ("desk", "desk", "station", "station", "book-drop")
+TALKS = 1 / 7
+"""Activities of a larger branch that are published on an average day."""
+LARGER = ("central", "major", "district")
+WITHDRAWN, CALLED_OFF = 0.1, 0.06
+"""Shares of registrations that are withdrawn, and of activities that are cancelled."""
 
 FIRST_SECOND = OPENS.hour * 3600
 LAST_SECOND = CLOSES.hour * 3600 - 600
+TALKS_AT = 15 * 3600
 
 Turn = tuple[int, int, str, int, str]
 """Second of a day, order, kind, number of a patron or copy, and what else it is about."""
@@ -68,6 +75,7 @@ class Day:
         self._watch = watch
         self._city = books.city
         self._chance = books.city.plan.chance("days")
+        self._talks = books.city.plan.chance("activities")
         self._agenda: dict[date, list[Turn]] = {}
         self._order = 0
         self._today = date.min
@@ -79,6 +87,9 @@ class Day:
         self._turns = self._agenda.pop(today, [])
         heapify(self._turns)
         self._follow_up(FIRST_SECOND)
+        for place in self._city.places:
+            if place.kind in LARGER and self._talks.random() < TALKS:
+                self._at(today, "publish", 0, place.code, second=self._second())
         for _ in range(self._visits()):
             self._at(today, "visit", self._city.visitor_at_random(self._chance))
         while self._turns:
@@ -314,3 +325,63 @@ class Day:
         at = self._moment(second)
         cancel_hold(self._books, hold_id, at.date())
         yield Done(at, "cancel-hold", {"patron": card_of(known.patron), "title": known.title})
+
+    def _second(self) -> int:
+        """Return a second of the opening hours for what happens to activities."""
+        return self._talks.randrange(FIRST_SECOND, LAST_SECOND)
+
+    def _publish(self, second: int, _: int, branch: str) -> Iterator[Done]:
+        """Staff publish a talk; patrons register before the day on which it is held."""
+        at, patrons = self._moment(second), self._city.plan.patrons
+        held = self._today + timedelta(self._talks.randint(10, 20))
+        places = min(self._talks.randint(8, 24), max(3, patrons // 10))
+        title = self._city.title(self._city.wanted_at_random(self._talks)).title
+        title = f"A talk about {title}"
+        starts_at = self._city.plan.at(held, TALKS_AT)
+        activity = activities.publish(
+            self._books, branch, title, places, starts_at=starts_at, at=at
+        )
+        for _ in range(self._talks.randint(places // 2, 2 * places)):
+            patron = self._city.visitor_at_random(self._talks)
+            self._on_a_day_before(held, "register", patron, activity)
+        if self._talks.random() < CALLED_OFF:
+            self._on_a_day_before(held, "call_off", 0, activity)
+        self._at(held, "begin", 0, activity, second=FIRST_SECOND)
+        fields = {"title": title, "branch": branch, "places": places, "type": "talk"}
+        fields |= {"venue": activities.VENUE, "organiser": activities.ORGANISER}
+        fields |= {
+            "starts_at": starts_at.isoformat(),
+            "ends_at": (starts_at + activities.LASTS).isoformat(),
+        }
+        yield Done(at, "publish-activity", fields, activity)
+
+    def _on_a_day_before(self, held: date, kind: str, number: int, activity: str) -> None:
+        """Plan a turn for a random day between today and an activity, if there is one."""
+        left = (held - self._today).days - 1
+        if left > 0:
+            day = self._today + timedelta(self._talks.randint(1, left))
+            self._at(day, kind, number, activity, second=self._second())
+
+    def _register(self, second: int, patron: int, activity: str) -> Iterator[Done]:
+        at = self._moment(second)
+        outcome = activities.register(self._books, activity, patron, at)
+        if self._talks.random() < WITHDRAWN:
+            held = self._books.activities[activity].activity.starts_at
+            self._on_a_day_before(held.astimezone(at.tzinfo).date(), "withdraw", patron, activity)
+        fields = {"patron": card_of(patron), "activity": activity}
+        yield Done(at, "register", fields, outcome)
+
+    def _withdraw(self, second: int, patron: int, activity: str) -> Iterator[Done]:
+        at = self._moment(second)
+        refused = activities.withdraw(self._books, activity, patron, at)
+        yield Done(at, "withdraw", {"patron": card_of(patron), "activity": activity}, refused)
+
+    def _call_off(self, second: int, _: int, activity: str) -> Iterator[Done]:
+        at, reason = self._moment(second), "The speaker is ill."
+        activities.call_off(self._books, activity, reason, at)
+        yield Done(at, "cancel-activity", {"activity": activity, "reason": reason})
+
+    def _begin(self, _second: int, _: int, activity: str) -> Iterator[Done]:
+        """Nobody registers for an activity any more on the day on which it is held."""
+        del self._books.activities[activity]
+        yield from ()

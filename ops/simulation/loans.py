@@ -165,7 +165,7 @@ def renew(books: Books, watch: Watch, number: int, at: datetime) -> str:
         )
     except Refusal as refusal:
         return refusal.code
-    charge = assess(books.identifier(at), loan, overdue.fine(loan, calendar, (), on), on)
+    charge = assess(books.identifier(at), loan, books.fine(loan, on), on)
     known.loan = renewed
     watch.due_date_set(number, renewed)
     books.record(
@@ -184,7 +184,7 @@ def take_back(books: Books, number: int, branch: str, channel: Channel, at: date
         receive(books, number, branch, on)
     else:
         known = books.loans.pop(number)
-        fine = overdue.fine(known.loan, books.calendars[known.loan.branch_code].now, (), on)
+        fine = books.fine(known.loan, on)
         loan = rules.give_back(
             known.loan, on=on, branch_code=branch, channel=channel, final_fine=fine
         )
@@ -211,7 +211,7 @@ def give_notices(books: Books, watch: Watch, at: datetime) -> None:
         if notice is not None:
             known.loan = overdue.notice_overdue(known.loan, on=on, number=notice)
             books.record(loan_events.overdue(known.loan, on=on, number=notice))
-        fine = overdue.fine(known.loan, calendar, (), on)
+        fine = books.fine(known.loan, on)
         if overdue.is_long_overdue(known.loan, fine):
             _lose(books, number, at)
         else:
@@ -230,7 +230,7 @@ def move_due_dates(books: Books, watch: Watch, branch: str) -> None:
 
 def _lose(books: Books, number: int, at: datetime) -> None:
     known, on = books.loans.pop(number), at.date()
-    fine = overdue.fine(known.loan, books.calendars[known.loan.branch_code].now, (), on)
+    fine = books.fine(known.loan, on)
     late = assess(books.identifier(at), known.loan, fine, on)
     copy = books.copy(number)
     price = loss_charges(

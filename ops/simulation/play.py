@@ -16,7 +16,7 @@ from ops.simulation.acts import Act, Simulation
 from ops.simulation.messages import Advance, Tally
 from services.accounts.settings import Settings
 
-JOBS = ("due-soon", "overdue", "lost", "holds")
+JOBS = ("fines-resumed", "due-soon", "overdue", "lost", "holds")
 AT_ONCE = 16
 """Registrations that are sent together; they do not depend on each other."""
 FOUNDING = ("register-branch", "add-title", "register-patron")
@@ -76,12 +76,14 @@ class _Player:
         self._patrons: dict[str, str] = {}
         self._loans: dict[int, str] = {}
         self._holds: dict[tuple[str, int], str] = {}
+        self._activities: dict[str, str] = {}
         self._logged_in: set[str] = set()
         self._verbs: dict[str, Callable[[Act], Awaitable[None]]] = {
             "register-branch": self._register_branch,
             "add-title": self._add_title,
             "register-patron": self._register_patron,
             "close": self._close,
+            "suspend-fines": self._suspend_fines,
             "run-jobs": self._run_jobs,
             "check-out": self._check_out,
             "renew": self._renew,
@@ -90,6 +92,10 @@ class _Player:
             "cancel-hold": self._cancel_hold,
             "pay": self._pay,
             "waive": self._waive,
+            "publish-activity": self._publish_activity,
+            "register": self._register,
+            "withdraw": self._withdraw,
+            "cancel-activity": self._cancel_activity,
         }
 
     async def log_in_staff(self, settings: Settings) -> None:
@@ -144,6 +150,9 @@ class _Player:
         await self._api.post("/v1/closures", act.fields, by="staff")
         await self._flow.settle()
 
+    async def _suspend_fines(self, act: Act) -> None:
+        await self._api.post("/v1/fine-suspensions", act.fields, by="staff")
+
     async def _run_jobs(self, _: Act) -> None:
         await self._flow.settle()
         for job in JOBS:
@@ -189,9 +198,7 @@ class _Player:
 
     async def _pay(self, act: Act) -> None:
         card = act.fields["patron"]
-        if card not in self._logged_in:
-            await self._api.log_in(card, card, self._pin(card))
-            self._logged_in.add(card)
+        await self._log_in(card)
         owed = [one["id"] for one in await self._unpaid(card)]
         payment = await self._api.post("/v1/payments", {"charge_ids": owed}, by=card)
         self._expect(act, act.fields["cents"], payment["amount_cents"])
@@ -205,6 +212,34 @@ class _Player:
         ]
         body = {"amount_cents": cents, "reason": "waived at the desk"}
         await self._api.post(f"/v1/charges/{charges[0]['id']}/waiver", body, by="staff")
+
+    async def _publish_activity(self, act: Act) -> None:
+        answer = await self._api.post("/v1/activities", act.fields, by="staff")
+        self._activities[act.outcome] = answer["id"]
+
+    async def _register(self, act: Act) -> None:
+        status, answer = await self._registration("POST", act, expect=201)
+        self._expect(act, act.outcome, answer["state" if status < 400 else "code"])
+
+    async def _withdraw(self, act: Act) -> None:
+        status, answer = await self._registration("DELETE", act, expect=200)
+        self._expect(act, act.outcome, "" if status < 400 else answer["code"])
+
+    async def _registration(self, method: str, act: Act, *, expect: int) -> tuple[int, Any]:
+        card = act.fields["patron"]
+        await self._log_in(card)
+        path = f"/v1/activities/{self._activities[act.fields['activity']]}/registration"
+        return await self._api.call(method, path, by=card, expect=expect)
+
+    async def _cancel_activity(self, act: Act) -> None:
+        path = f"/v1/activities/{self._activities[act.fields['activity']]}/cancellation"
+        await self._api.post(path, {"reason": act.fields["reason"]}, by="staff")
+
+    async def _log_in(self, card: str) -> None:
+        """Log a patron in, once."""
+        if card not in self._logged_in:
+            await self._api.log_in(card, card, self._pin(card))
+            self._logged_in.add(card)
 
     async def _unpaid(self, card: str) -> list[dict[str, Any]]:
         path = f"/v1/patrons/{self._patrons[card]}/charges?limit=200"

@@ -1,4 +1,7 @@
-"""The examples of consumers run as they are, on a real broker, with every event twice."""
+"""The examples of consumers run as they are, on a real broker, with every event twice.
+
+The samples of all contracts are read as these examples read their messages.
+"""
 
 import asyncio
 import os
@@ -11,16 +14,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import jsonschema_rs
+import orjson
 import pytest
 
+from ops.commands.contracts import FOLDER
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import ensure_topics
-from shared.contracts import Event, circulation
+from shared.contracts import Event, circulation, contract_name, published
 from shared.names import Names
 from shared.outbox import outbox_row
 from shared.relay import outbox_producer, send_row
 from tests import samples
+from tests.contracts.test_samples import samples_of
 from tests.systems import PROJECT
 
 
@@ -125,6 +132,32 @@ async def test_a_node_consumer_counts_each_return_once(settings: Settings, tmp_p
     async with running(settings, "node/returns.mjs", tmp_path, "node") as process:
         out, _ = await process.communicate()
     assert (process.returncode, out.decode()) == (0, "HKCL 2\nTSY 1\n")
+
+
+def read_in_node(folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = ["node", str(PROJECT / "tests" / "contracts" / "node" / "samples.mjs"), str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+
+@pytest.mark.web
+def test_every_kept_sample_of_every_contract_is_read_in_node(tmp_path: Path) -> None:
+    ran = read_in_node(FOLDER)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    kept = {topic: len(samples_of(topic)) for topic in published()}
+    assert orjson.loads(ran.stdout) == kept
+    schema = orjson.loads((FOLDER / "loan.returned.v1.json").read_bytes())
+    schema["examples"][-1]["due_on"] = "yesterday"
+    (tmp_path / "loan.returned.v1.json").write_bytes(orjson.dumps(schema))
+    ran = read_in_node(tmp_path)
+    assert (ran.returncode, "due_on must match format" in ran.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("topic", sorted(published()))
+def test_every_kept_sample_is_read_as_the_plain_consumer_reads_it(topic: str) -> None:
+    schema = orjson.loads((FOLDER / f"{contract_name(topic)}.json").read_bytes())
+    validator = jsonschema_rs.validator_for(schema)
+    assert [one for one in samples_of(topic) if not validator.is_valid(one)] == []
+    assert not validator.is_valid({**samples_of(topic)[-1], "version": "one"})
 
 
 TYPES = PROJECT / "examples" / "types"

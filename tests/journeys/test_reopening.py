@@ -20,6 +20,7 @@ import duckdb
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from markupsafe import escape
+from matplotlib.image import imread
 
 from ops.analytics.accounts import account_at
 from ops.analytics.folder import Folder
@@ -288,6 +289,34 @@ async def test_closures_are_those_of_notices_with_the_due_dates_that_they_moved(
     assert sum_of(rows, "due_dates_moved") == len(moves) > 0
 
 
+async def test_fine_suspensions_are_those_of_circulation_with_what_they_forgave(
+    tables: Path, stores: dict[str, Any]
+) -> None:
+    suspensions = await by_id(stores["circulation"].suspensions)
+    rows = ask(tables, "FROM fine_suspensions")
+    assert {row["suspension_id"] for row in rows} == suspensions.keys()
+    assert len(rows) == len(suspensions) > 0
+    forgiven: Counter[str] = Counter()
+    lowered = {"reference": {"$regex": "^suspension/"}, "kind": {"$in": ["credit", "refund-due"]}}
+    async for entry in stores["circulation"].entries.find(lowered):
+        forgiven[entry["reference"].partition("/")[2]] -= entry["amount_cents"]
+    free = 0
+    async for charge in stores["circulation"].charges.find({"statement": {"$ne": None}}):
+        for span in charge["statement"]["spans"]:
+            first, last = day(span["from_"]), day(span["to"])
+            if span["disposition"] == "suspended" and first and last:
+                free += (last - first).days + 1
+    for row in rows:
+        suspension = suspensions[row["suspension_id"]]
+        withdrawal = suspension["withdrawal"]
+        assert row["starts_on"] == day(suspension["starts_on"])
+        assert row["resumes_on"] == day(suspension["resumes_on"])
+        assert row["withdrawn_on"] == (withdrawal and day(withdrawal["on"]))
+        assert row["forgiven_cents"] == forgiven[row["suspension_id"]]
+    # The books have the statements of lowered fines as they are now, with more free days.
+    assert 0 < sum_of(rows, "free_days") <= free
+
+
 async def test_activities_are_those_of_events(tables: Path, stores: dict[str, Any]) -> None:
     activities = await by_id(stores["events"].activities)
     rows = ask(tables, "FROM activities")
@@ -471,3 +500,8 @@ def test_the_first_hour_reads_as_it_runs(
         if step.output is not None:
             assert lines(out) == lines(step.output)
     assert sum(step.output is not None for step in steps) > 5
+    shown_pictures = list((PROJECT / "docs" / "pictures").glob("*.png"))
+    assert len(shown_pictures) == 2
+    for picture in shown_pictures:  # pixels, because a machine may compress them in another way
+        drawn = imread(Path("pictures", picture.name))
+        assert (drawn == imread(picture)).all(), f"docs/pictures/{picture.name} shows another city"

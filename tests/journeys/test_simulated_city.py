@@ -35,6 +35,8 @@ WITHOUT_IDS = {
     "holds": "* EXCLUDE (hold_id, title_id)",
     "titles": "* EXCLUDE (title_id)",
     "closures": "* EXCLUDE (closure_id)",
+    "fine_suspensions": "* EXCLUDE (suspension_id)",
+    "activities": "* EXCLUDE (activity_id)",
 }
 """Columns of the ready tables without ids, which the services make anew."""
 

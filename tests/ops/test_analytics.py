@@ -353,3 +353,34 @@ async def test_a_folder_that_cannot_be_written_is_named(settings: Settings, tmp_
     (tmp_path / "file").touch()
     ran = await command(settings, tmp_path / "file")
     assert (ran.code, f"{tmp_path}/file can't be written" in ran.err) == (1, True)
+
+
+def test_a_fine_suspension_has_the_days_that_it_left_free_and_what_it_forgave(
+    tmp_path: Path,
+) -> None:
+    cause = {"kind": "suspension", "id": "suspension-1", "version": 1, "reason": "Amnesty"}
+    span = {"from": "2021-02-16", "to": "2021-02-17", "amount_cents": 0, "days": 2}
+    spans = [
+        {**span, "disposition": "suspended", "cause": cause},
+        {**span, "disposition": "closed", "cause": {**cause, "kind": "closure", "id": "closure-1"}},
+    ]
+    adjusted = {"amount_cents": 300, "outstanding_cents": 0, "refund_due_cents": 50}
+    events = [
+        samples.suspension(circulation.FinesSuspended, 1, resumes_on=None),
+        samples.suspension(circulation.FinesResumed, 2, resumes_on=date(2021, 3, 1)),
+        samples.suspension(circulation.FinesSuspended, 1, suspension_id="suspension-2"),
+        samples.fine(1, spans=spans),
+        samples.fine(1, "charge-2", spans=spans[:1] * 2),
+        samples.charge(circulation.FineAdjusted, 2, **adjusted, cause="suspension/suspension-1"),
+        samples.charge(circulation.FineAdjusted, 3, **adjusted, cause="branch/HKCL"),
+    ]
+    rows: dict[str, list[Any]] = {}
+    for number, event in enumerate(reversed(events)):
+        row = columns.event_row(event, f"event-{number}", samples.at(number), HONG_KONG)
+        rows.setdefault(event.topic, []).append(row | {"recorded_at": samples.at(number)})
+    with Folder.opened(tmp_path, HONG_KONG.key) as opened:
+        opened.add(rows, {})
+    asked = "SELECT suspension_id, resumes_on, fines_with_free_days, free_days, forgiven_cents"
+    found = ask(tmp_path, f"{asked} FROM fine_suspensions ORDER BY 1")
+    assert found[0] == ("suspension-1", date(2021, 3, 1), 2, 6, 150)
+    assert found[1][2:] == (0, 0, 0)

@@ -22,6 +22,7 @@ from ops.simulation.tables import write_tables
 from ops.simulation.topics import publish
 from services.settings import Settings
 from shared.contracts import accounts
+from shared.contracts.events import RegistrationConfirmed, RegistrationSnapshot
 from tests import samples
 from tests.ops.command import carrel, run
 
@@ -56,17 +57,23 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_everything_that_happens_to_loans_and_holds_happens(acts: list[Act]) -> None:
+def test_everything_that_happens_to_loans_holds_and_activities_happens(acts: list[Act]) -> None:
     topics = {event.topic for act in acts for event in act.events}
     assert topics == {
         "branch.registered", "branch.closed", "title.catalogued", "patron.registered",
         "loan.checked-out", "loan.renewed", "loan.due-soon", "loan.overdue", "loan.returned",
         "loan.due-date-changed", "loan.lost", "hold.placed", "hold.changed", "hold.ready",
         "hold.collected", "hold.cancelled", "hold.expired", "fine.assessed", "fine.paid",
-        "fine.waived",
+        "fine.waived", "fines.suspended", "fines.resumed", "activity.published",
+        "activity.cancelled", "registration.confirmed", "registration.waitlisted",
+        "registration.cancelled",
     }  # fmt: skip
     verbs = {act.verb for act in acts}
-    assert {"renew", "cancel-hold", "waive", "close"} <= verbs
+    assert {"renew", "cancel-hold", "waive", "close", "suspend-fines", "withdraw"} <= verbs
+    outcomes = {act.outcome for act in acts if act.verb in ("register", "withdraw")}
+    assert outcomes == {
+        "confirmed", "waitlisted", "", "already-registered", "not-registered", "activity-cancelled",
+    }  # fmt: skip
 
 
 def test_acts_are_in_the_order_of_time_and_their_events_in_that_of_versions(
@@ -150,6 +157,26 @@ def test_ready_tables_equal_what_the_simulation_knows(
     [(closures, moved)] = ask(tables, "SELECT count(*), sum(due_dates_moved)::INT FROM closures")
     assert closures > 0
     assert moved > 0
+    [(fines, days)] = ask(tables, "SELECT fines_with_free_days, free_days FROM fine_suspensions")
+    assert days >= fines > 0
+    registered = Counter(act.outcome for act in acts if act.verb == "register")
+    places = ask(tables, "SELECT sum(confirmed + waitlisted + withdrawn)::INT FROM activities")
+    assert places == [(registered["confirmed"] + registered["waitlisted"],)]
+
+
+def test_no_activity_has_more_registrations_than_places(acts: list[Act]) -> None:
+    places = {act.outcome: act.fields["places"] for act in acts if act.verb == "publish-activity"}
+    states: dict[str, tuple[str, str]] = {}
+    waited = 0
+    for act in acts:
+        changes = [one for one in act.events if isinstance(one, RegistrationSnapshot)]
+        for event in changes:
+            states[event.registration_id] = (event.activity_id, event.state)
+            waited += isinstance(event, RegistrationConfirmed) and event.waited
+        if changes:
+            taken = Counter(one for one, state in states.values() if state == "confirmed")
+            assert all(taken[one] <= places[one] for one in taken)
+    assert waited > 0
 
 
 def test_titles_are_lent_unevenly_and_weekends_are_busy(tables: Path) -> None:

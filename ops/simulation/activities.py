@@ -1,0 +1,114 @@
+"""Activities of a simulation, by the rules of events' domain: places and waiting lists."""
+
+from datetime import datetime, timedelta
+
+from ops.simulation.books import Books, OpenActivity, utc
+from services.events.domain import registration as rules
+from services.events.domain.activity import Activity, cancel, check_open, check_takes_place
+from services.events.domain.refusals import AlreadyRegistered, NotRegistered, Refusal
+from services.events.domain.registration import (
+    Ending,
+    Places,
+    Registration,
+    RegistrationState,
+)
+from services.events.usecases.activity_events import snapshot as activity_fields
+from services.events.usecases.registration_events import snapshot as registration_fields
+from shared.contracts.events import (
+    ActivityCancelled,
+    ActivityPublished,
+    RegistrationCancelled,
+    RegistrationConfirmed,
+    RegistrationWaitlisted,
+)
+
+VENUE, ORGANISER = "Lecture room", "The library"
+LASTS = timedelta(minutes=90)
+
+
+def publish(
+    books: Books, branch: str, title: str, places: int, *, starts_at: datetime, at: datetime
+) -> str:
+    """Publish a talk at a branch; return its id."""
+    activity = Activity(
+        id=books.identifier(at),
+        title=title,
+        type="talk",
+        venue=VENUE,
+        branch=branch,
+        starts_at=utc(starts_at),
+        ends_at=utc(starts_at + LASTS),
+        speaker=None,
+        organiser=ORGANISER,
+        language=None,
+        enquiries=None,
+        recording_from=None,
+    )
+    books.activities[activity.id] = OpenActivity(activity, Places(activity.id, places))
+    books.record(ActivityPublished(**activity_fields(activity)))
+    return activity.id
+
+
+def register(books: Books, activity_id: str, patron: int, at: datetime) -> str:
+    """Register a patron; return the state of the registration, or the code of the refusal."""
+    known = books.activities[activity_id]
+    try:
+        check_open(known.activity, utc(at))
+        if patron in known.registrations:
+            raise AlreadyRegistered
+    except Refusal as refusal:
+        return refusal.code
+    known.places, registration = rules.register(
+        known.places,
+        registration_id=books.identifier(at),
+        patron_id=books.city.patron_id(patron),
+        at=utc(at),
+    )
+    known.registrations[patron] = registration
+    if registration.state is RegistrationState.CONFIRMED:
+        books.record(RegistrationConfirmed(**registration_fields(registration), waited=False))
+    else:
+        books.record(RegistrationWaitlisted(**registration_fields(registration)))
+    return registration.state.value
+
+
+def withdraw(books: Books, activity_id: str, patron: int, at: datetime) -> str:
+    """Withdraw a patron's registration; return the code of the refusal, or an empty text."""
+    known = books.activities[activity_id]
+    try:
+        if patron not in known.registrations:
+            raise NotRegistered
+        check_open(known.activity, utc(at))
+    except Refusal as refusal:
+        return refusal.code
+    _end(books, known, patron, "patron")
+    queue = {
+        number: one
+        for number, one in known.registrations.items()
+        if one.state is RegistrationState.WAITLISTED
+    }
+    known.places, given = rules.give(known.places, list(queue.values()), at=utc(at))
+    for number, registration in zip(queue, given, strict=False):
+        known.registrations[number] = registration
+        books.record(RegistrationConfirmed(**registration_fields(registration), waited=True))
+    return ""
+
+
+def call_off(books: Books, activity_id: str, reason: str, at: datetime) -> str:
+    """Cancel an activity; return the code of the refusal, or an empty text."""
+    known = books.activities[activity_id]
+    try:
+        check_takes_place(known.activity)
+    except Refusal as refusal:
+        return refusal.code
+    known.activity = cancel(known.activity, at=utc(at), reason=reason)
+    books.record(ActivityCancelled(**activity_fields(known.activity), reason=reason))
+    for patron in list(known.registrations):
+        _end(books, known, patron, "activity")
+    return ""
+
+
+def _end(books: Books, known: OpenActivity, patron: int, by: Ending) -> None:
+    registration: Registration = known.registrations.pop(patron)
+    known.places, ended = rules.end(known.places, registration)
+    books.record(RegistrationCancelled(**registration_fields(ended), by=by))
