@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from services.gateway.edge import busy, limits
 from services.gateway.edge.limits import Buckets
@@ -264,6 +265,30 @@ async def test_a_busy_gateway_serves_the_desk_before_patrons_and_patrons_before_
         owner.end.set()
         assert {one.status for one in await asyncio.gather(*hanging)} == {200}
         assert await served() == (201, 201, 201, 201)
+
+
+async def test_requests_whose_bodies_are_awaited_take_no_places(
+    echoes: Echoes, gateway: Gateway
+) -> None:
+    settings, owners = echoes
+    async with gateway(settings.model_copy(update={"busy_requests": 4})) as api:
+        port = URL(api.url).port
+        writers = []
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(
+                b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 2\r\nConnection: close\r\n\r\n{"
+            )
+            await writer.drain()
+            writers.append((reader, writer))
+            assert (await api.get("/v1/titles")).status == 201
+        assert owners["accounts"].asked == []
+        for _, writer in writers:
+            writer.write(b"}")
+        statuses = [(await reader.readline()).split()[1] for reader, _ in writers]
+        assert statuses == [b"201"] * 20
+        assert {one.status for one in await asked(api, 20)} == {201}
 
 
 async def test_late_responses_lower_how_many_requests_are_allowed_and_others_raise_it(

@@ -27,8 +27,9 @@ LESS_BY_LATE = 0.05
 class RefuseWhenBusy:
     """Refuse requests with 503 by rank, while this replica has many in progress.
 
-    A request is in progress until its response begins: neither a stream nor a client that reads
-    slowly counts. The requests that a page makes to the API belong to that of the page.
+    A request is in progress until its response begins, but not while a part of its body is awaited:
+    neither a stream nor a client that sends or reads slowly counts. The requests that a page makes
+    to the API belong to that of the page.
 
     How many are allowed follows the time that they take, as the window of TCP does: each late
     response lowers the number, and as many responses in time as it has requests raise it by one.
@@ -50,27 +51,44 @@ class RefuseWhenBusy:
             detail = "Too many requests are in progress now. Try again."
             await problem(UNAVAILABLE, detail, headers=AWAY)(scope, receive, send)
             return
-        self._in_progress += 1
-        counted = True
-        loop = asyncio.get_running_loop()
-        accepted = loop.time()
+        clock = asyncio.get_running_loop().time
+        since = clock()
+        counted = begun = False
 
-        def begun() -> None:
+        def count(now: bool) -> None:
             nonlocal counted
-            if counted:
-                self._note(loop.time() - accepted)
-                self._in_progress -= 1
-            counted = False
+            self._in_progress += now - counted
+            counted = now
+
+        def begin() -> None:
+            nonlocal begun
+            if not begun:
+                self._note(clock() - since)
+            begun = True
+            count(False)
+
+        async def receive_uncounted() -> Message:
+            nonlocal since
+            if begun:
+                return await receive()
+            count(False)
+            asked = clock()
+            try:
+                return await receive()
+            finally:
+                since += clock() - asked
+                count(not begun)
 
         async def send_and_note(message: Message) -> Any:
             if message["type"] == "http.response.start":
-                begun()
+                begin()
             await send(message)
 
+        count(True)
         try:
-            await self._app(scope, receive, send_and_note)
+            await self._app(scope, receive_uncounted, send_and_note)
         finally:
-            begun()
+            begin()
 
     def _note(self, seconds: float) -> None:
         """Adapt how many requests are allowed to the time that one of those in progress took."""
