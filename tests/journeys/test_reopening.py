@@ -344,7 +344,8 @@ async def test_occupancy_is_that_of_notices(tables: Path, stores: dict[str, Any]
     for one in counted:
         row = rows[one["_id"], day(one["day"])]
         assert row["entered"] == one["entered"] > 0
-        assert row["most_inside"] == max(slot["most"] for slot in one["slots"])
+        # A peak within a minute of another event is not published.
+        assert 0 < row["most_inside"] <= max(slot["most"] for slot in one["slots"])
         assert row["fullest_share"] == (row["capacity"] and row["most_inside"] / row["capacity"])
 
 
@@ -482,6 +483,16 @@ def test_an_example_draws_the_closures_from_the_tables(tables: Path, tmp_path: P
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def drawn(svg: bytes) -> tuple[str, list[float]]:
+    """Return the text of a picture without ids and numbers, and its numbers.
+
+    The last digits of places, and ids that are made from them, differ from run to run.
+    """
+    text = re.sub(r'(?:id|clip-path|xlink:href)="[^"]*"', "", svg.decode())
+    number = r"-?\d+(?:\.\d+)?"
+    return re.sub(number, "0", text), [float(one) for one in re.findall(number, text)]
+
+
 def test_the_first_hour_reads_as_it_runs(
     running: System, tables: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -512,8 +523,10 @@ def test_the_first_hour_reads_as_it_runs(
     assert sum(step.output is not None for step in steps) > 5
     numbers = numbers_of(Path("city"), None, None)
     assert numbers is not None
-    drawn = {f"{picture.name}.svg": picture.bytes("svg") for picture in pictures_of(numbers)}
-    shown = list((PROJECT / "docs" / "pictures").iterdir())
-    assert len(shown) == 2
-    for picture in shown:
-        assert picture.read_bytes() == drawn[picture.name], f"{picture} shows another city"
+    pictures = {f"{one.name}.svg": drawn(one.bytes("svg")) for one in pictures_of(numbers)}
+    kept = list((PROJECT / "docs" / "pictures").iterdir())
+    assert len(kept) == 2
+    for file in kept:
+        text, places = drawn(file.read_bytes())
+        assert text == pictures[file.name][0], f"{file} shows another city"
+        assert places == pytest.approx(pictures[file.name][1], abs=0.01)
