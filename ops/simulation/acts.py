@@ -204,7 +204,7 @@ def _announced_on(plan: Plan) -> date | None:
 
 
 def _suspend_fines(books: Books, at: datetime) -> Act:
-    """Announce that fines are suspended for a week: no fine that was assessed has days of it."""
+    """Announce a week before that fines are suspended: no fine was assessed for its days yet."""
     first = at.date() + timedelta(NOTICE_DAYS)
     suspension = FineSuspension(
         id=books.identifier(at),

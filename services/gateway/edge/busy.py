@@ -47,7 +47,8 @@ class RefuseWhenBusy:
         if passes or is_probe(scope):
             await self._app(scope, receive, send)
             return
-        if self._in_progress >= await self._allowed_to(scope):
+        allowed = await self._allowed_to(scope)
+        if self._in_progress >= allowed:  # no other request can begin between this and count()
             detail = "Too many requests are in progress now. Try again."
             await problem(UNAVAILABLE, detail, headers=AWAY)(scope, receive, send)
             return
