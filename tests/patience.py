@@ -19,6 +19,7 @@ DEADLINES = {
     "services.gateway.edge.proxy": ["DEADLINE_SECONDS", "FOLD_SECONDS"],
     "services.gateway.views.accruing": ["ACCRUING_SECONDS"],
     "services.gateway.views.overview_service": ["STORE_SECONDS", "READ_SECONDS"],
+    "services.gateway.views.own_writes": ["WRITE_SECONDS"],
     "services.gateway.web.api": ["READ_SECONDS"],
     "services.gateway.web.renewal": ["RENEW_SECONDS"],
     "services.gateway.web.visit": ["_KNOW_SECONDS"],

@@ -1,13 +1,20 @@
 """A client reads its own writes, even if the store is slow."""
 
+import asyncio
 import contextlib
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pymongo.errors import PyMongoError
 
 from services.gateway.app import create_app
 from services.gateway.settings import Settings
+from services.gateway.views.coalescer import AT_ONCE
+from services.gateway.views.own_writes import OwnWrites
+from shared.contracts import circulation
 from shared.mongo import Database
+from tests import samples
 from tests.gateway.conftest import Owner
 from tests.support import served, token, until
 
@@ -65,3 +72,28 @@ async def test_an_account_is_never_shown_without_a_change_that_a_slow_store_has_
             return view is not None and lent in view.get("loans", {})
 
         await until(written, within=60)
+
+
+async def test_changes_of_commands_at_one_moment_are_written_together(views: Database) -> None:
+    async def updates() -> int:
+        status = await views.client.admin.command("serverStatus")
+        return int(status["metrics"]["commands"]["update"]["total"])
+
+    app: Any = SimpleNamespace(state=SimpleNamespace(database=views, verifier=None, streams=None))
+    own_writes = OwnWrites(app)
+    patrons = [f"patron-{number}" for number in range(30)]
+
+    async def lend(patron_id: str) -> bool:
+        loan_id = f"loan-of-{patron_id}"
+        loan = samples.loan(circulation.LoanCheckedOut, 1, loan_id, patron_id=patron_id)
+        change = {"topic": loan.topic, "data": loan.model_dump(mode="json")}
+        return await own_writes.write([change], samples.at(0), within=60)
+
+    before = await updates()
+    assert all(await asyncio.gather(*map(lend, patrons)))
+    # The first of them begin at once, and the others wait for one of these.
+    assert await updates() - before <= AT_ONCE + 2
+    for patron_id in patrons:
+        view = await views.account_views.find_one({"_id": patron_id})
+        assert view is not None
+        assert list(view["loans"]) == [f"loan-of-{patron_id}"]

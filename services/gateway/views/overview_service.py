@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
 from services.gateway.views import accruing
+from services.gateway.views.coalescer import Coalescer
 from services.gateway.views.open_items import (
     is_linked,
     open_loans,
@@ -21,7 +22,6 @@ from services.gateway.views.open_items import (
 )
 from services.gateway.views.overview import member_account, overview
 from services.gateway.views.overview_cache import Answer, OverviewCache
-from services.gateway.views.read_coalescer import ReadCoalescer
 from services.gateway.views.store import reads, writes
 from shared.auth import Caller
 from shared.clock import library_day
@@ -32,6 +32,8 @@ from shared.owners import OwnerAway
 T = TypeVar("T")
 
 READ_SECONDS = 1.5
+MOST_VIEWS = 20
+"""Maximum number of views in one read: one with 2,000 loans has half a megabyte."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class OverviewService:
     def __init__(self, app: FastAPI) -> None:
         self._app = app
         self._cache = OverviewCache()
-        self._stamps: ReadCoalescer[str, reads.Stamps] = ReadCoalescer(self._read_stamps)
+        self._stamps: Coalescer[str, reads.Stamps] = Coalescer(self._read_stamps)
+        self._views: Coalescer[str, reads.View] = Coalescer(self._read_views, MOST_VIEWS)
         self._common: tuple[object, reads.Common] | None = None
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -158,7 +161,7 @@ class OverviewService:
         database = self._app.state.database
         with pymongo.timeout(STORE_SECONDS):
             await self._app.state.own_writes.write_held_of(patron_id)
-            view, stamps = await reads.account_view(database, patron_id)
+            view, stamps = await self._views.get(patron_id)
             if self._common is None or self._common[0] != stamps.common:
                 # Read after the stamp, so the data is never older than the stamp says.
                 self._common = (stamps.common, await reads.common(database))
@@ -179,6 +182,10 @@ class OverviewService:
     async def _read_stamps(self, patron_ids: Sequence[str]) -> Mapping[str, reads.Stamps]:
         with pymongo.timeout(STORE_SECONDS):
             return await reads.stamps(self._app.state.database, patron_ids)
+
+    async def _read_views(self, patron_ids: Sequence[str]) -> Mapping[str, reads.View]:
+        with pymongo.timeout(STORE_SECONDS):
+            return await reads.account_views(self._app.state.database, patron_ids)
 
     def _noted(
         self, patron_id: str, now: datetime, view: Document | None, said: Document

@@ -5,7 +5,8 @@ retries until they are written, and this replica shows no account without its he
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
 from services.gateway.views import ended_sessions
+from services.gateway.views.coalescer import Coalescer
 from services.gateway.views.projection import fold
 from services.gateway.views.store import writes
 from services.gateway.views.store.changes import Change, Erasure, SessionEnd, ViewChange
@@ -27,8 +29,17 @@ log = structlog.get_logger()
 FOLLOWS = {"Carrel-Account": "follows"}
 """Headers of a response whose changes are not yet visible at every replica."""
 AGAIN_SECONDS = 0.5
+WRITE_SECONDS = 1.5
+"""Seconds for a shared write. Its callers may give up before."""
 MOST_HELD = 10_000
 """Maximum number of held changes; older ones arrive by Kafka only."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Command:
+    """The changes of one command."""
+
+    changes: Sequence[Change]
 
 
 class OwnWrites:
@@ -36,6 +47,7 @@ class OwnWrites:
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
+        self._together: Coalescer[_Command, None] = Coalescer(self._write_all)
         self._held: list[Change] = []
         self._writing = asyncio.Lock()
         self._waiting = asyncio.Event()
@@ -59,7 +71,7 @@ class OwnWrites:
         begun = wall_clock()
         try:
             async with asyncio.timeout(within):
-                await writes.apply(self._app.state.database, folded)
+                await self._together.get(_Command(folded))
         except (PyMongoError, TimeoutError) as error:
             log.warning("changes held", count=len(folded), error=type(error).__name__)
             self._held = [*self._held, *folded][-MOST_HELD:]
@@ -67,6 +79,13 @@ class OwnWrites:
             return False
         note_written(self._app.state.database, folded, begun)
         return True
+
+    async def _write_all(self, commands: Sequence[_Command]) -> Mapping[_Command, None]:
+        """Write the changes of commands that wait at the same moment."""
+        changes = [change for command in commands for change in command.changes]
+        with pymongo.timeout(WRITE_SECONDS):
+            await writes.apply(self._app.state.database, changes)
+        return dict.fromkeys(commands)
 
     def holds(self, patron_id: str) -> bool:
         """Return whether this process holds a change that the patron's view lacks."""

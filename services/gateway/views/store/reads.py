@@ -55,11 +55,21 @@ def changed_at(stamps: Stamps) -> datetime | None:
     return max((one.generation_time for one in found if isinstance(one, ObjectId)), default=None)
 
 
-async def account_view(database: Database, patron_id: str) -> tuple[Document | None, Stamps]:
-    """Return a patron's view (None before their first event) and its stamps. Raises NotWhole."""
-    found = await database.account_views.find({"_id": {"$in": [WHOLE, patron_id]}}).to_list(2)
+View = tuple[Document | None, Stamps]
+"""A patron's view, None before their first event, and its stamps."""
+
+
+async def account_view(database: Database, patron_id: str) -> View:
+    """Return a patron's view. Raises NotWhole."""
+    return (await account_views(database, [patron_id]))[patron_id]
+
+
+async def account_views(database: Database, patron_ids: Sequence[str]) -> dict[str, View]:
+    """Return the views of some patrons. Raises NotWhole."""
+    wanted = [WHOLE, *patron_ids]
+    found = await database.account_views.find({"_id": {"$in": wanted}}).to_list(len(wanted))
     by_id = {document["_id"]: document for document in found}
-    return by_id.get(patron_id), _stamps_in(by_id, patron_id)
+    return {one: (by_id.get(one), _stamps_in(by_id, one)) for one in patron_ids}
 
 
 async def stamps(database: Database, patron_ids: Sequence[str]) -> dict[str, Stamps]:

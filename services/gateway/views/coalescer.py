@@ -1,8 +1,9 @@
-"""Combine the reads of callers that ask at the same moment.
+"""Combine the reads, or the writes, of callers that ask at the same moment.
 
-For the driver, one small document costs nearly as much as fifty. So callers that ask while reads
-are under way wait for the next read and share it. A caller is answered by a read that began after
-the call, so it sees all that was written before. A caller that is alone waits for nobody.
+For the driver, one small document costs nearly as much as fifty. So callers that ask while calls of
+the store are under way wait for the next one and share it. A caller is answered by a call that
+began after its own, so it reads all that was written before. A caller that is alone waits for
+nobody.
 """
 
 import asyncio
@@ -14,43 +15,46 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 AT_ONCE = 2
-"""Maximum number of concurrent reads: while one is on the wire, another is prepared."""
+"""Maximum number of concurrent calls: while one is on the wire, another is prepared."""
 MOST = 500
-"""Maximum number of keys in one read."""
+"""Maximum number of keys in one call."""
 
 
-class ReadCoalescer(Generic[K, V]):
-    """Values by key, from shared calls of `read`, which takes distinct keys and answers each."""
+class Coalescer(Generic[K, V]):
+    """Values by key, from shared calls of `call`, which takes distinct keys and answers each."""
 
-    def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
-        self._read = read
+    def __init__(
+        self, call: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], most: int = MOST
+    ) -> None:
+        self._call = call
+        self._most = most
         self._asked: dict[K, asyncio.Future[V]] = {}
-        self._reading: set[object] = set()
-        """The tasks that read, kept here because an event loop has only weak references."""
+        self._calling: set[object] = set()
+        """The tasks that call, kept here because an event loop has only weak references."""
 
     async def get(self, key: K) -> V:
-        """Return the present value of a key. Raises what the read raises, to all who share it."""
+        """Return the present value of a key. Raises what the call raises, to all who share it."""
         value = self._asked.get(key)
         if value is None:
             value = self._asked[key] = asyncio.get_running_loop().create_future()
-            if len(self._reading) < AT_ONCE:
+            if len(self._calling) < AT_ONCE:
                 # In its own context: deadline, trace and log fields of the first caller do not
                 # apply to the others.
-                self._reading.add(asyncio.create_task(self._answer_all(), context=Context()))
+                self._calling.add(asyncio.create_task(self._answer_all(), context=Context()))
         return await asyncio.shield(value)  # a caller that gives up does not cancel the others
 
     async def _answer_all(self) -> None:
         try:
             while self._asked:
-                await self._answer(list(self._asked)[:MOST])
+                await self._answer(list(self._asked)[: self._most])
         finally:
             # Here, and not when the task is done: a call in between would get no answer.
-            self._reading.discard(asyncio.current_task())
+            self._calling.discard(asyncio.current_task())
 
     async def _answer(self, keys: Sequence[K]) -> None:
         asked = {key: self._asked.pop(key) for key in keys}
         try:
-            values = await self._read(keys)
+            values = await self._call(keys)
             found = [values[key] for key in keys]
         except Exception as error:  # noqa: BLE001 - raised to the callers
             for value in asked.values():

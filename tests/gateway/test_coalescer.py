@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from services.gateway.views.read_coalescer import AT_ONCE, MOST, ReadCoalescer
+from services.gateway.views.coalescer import AT_ONCE, MOST, Coalescer
 
 
 class Shelf:
@@ -30,7 +30,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def asking(together: ReadCoalescer[str, str], *keys: str) -> list[asyncio.Task[str]]:
+async def asking(together: Coalescer[str, str], *keys: str) -> list[asyncio.Task[str]]:
     tasks = [asyncio.create_task(together.get(key)) for key in keys]
     await turns()
     return tasks
@@ -38,7 +38,7 @@ async def asking(together: ReadCoalescer[str, str], *keys: str) -> list[asyncio.
 
 async def test_a_caller_during_a_read_gets_the_result_of_the_next_read() -> None:
     shelf = Shelf()
-    together = ReadCoalescer(shelf.read)
+    together = Coalescer(shelf.read)
     early = [task for n in range(AT_ONCE) for task in await asking(together, f"early-{n}")]
     late = await asking(together, "a", "b", "a", "early-0")
     assert shelf.asked == [[f"early-{n}"] for n in range(AT_ONCE)]
@@ -52,7 +52,7 @@ async def test_a_caller_during_a_read_gets_the_result_of_the_next_read() -> None
 @pytest.mark.parametrize("later", range(12))
 async def test_a_caller_at_any_moment_of_an_ending_read_gets_an_answer(later: int) -> None:
     shelf = Shelf()
-    together = ReadCoalescer(shelf.read)
+    together = Coalescer(shelf.read)
     early = [task for n in range(AT_ONCE) for task in await asking(together, f"early-{n}")]
     shelf.let.set()
     for _ in range(later):
@@ -64,7 +64,7 @@ async def test_a_caller_at_any_moment_of_an_ending_read_gets_an_answer(later: in
 
 async def test_a_cancelled_caller_does_not_cancel_the_shared_read() -> None:
     shelf = Shelf()
-    together = ReadCoalescer(shelf.read)
+    together = Coalescer(shelf.read)
     one, other = await asking(together, "a", "a")
     one.cancel()
     shelf.let.set()
@@ -75,7 +75,7 @@ async def test_a_failed_read_fails_only_for_the_callers_that_share_it() -> None:
     shelf = Shelf()
     shelf.fault = OSError("away")
     shelf.let.set()
-    together = ReadCoalescer(shelf.read)
+    together = Coalescer(shelf.read)
     tasks = await asking(together, "a", "b")
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(error) for error in found] == [OSError, OSError]
@@ -89,12 +89,12 @@ async def test_a_read_that_omits_a_key_raises_an_error() -> None:
 
     with pytest.raises(KeyError):
         async with asyncio.timeout(60):
-            await ReadCoalescer(nothing).get("a")
+            await Coalescer(nothing).get("a")
 
 
 async def test_a_read_has_at_most_the_limit_of_keys() -> None:
     shelf = Shelf()
-    together = ReadCoalescer(shelf.read)
+    together = Coalescer(shelf.read)
     tasks = await asking(together, *(f"k-{n}" for n in range(MOST + 10)))
     shelf.let.set()
     await asyncio.gather(*tasks)
