@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import tempfile
@@ -43,6 +45,26 @@ async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran
     ran = await asyncio.to_thread(run, arguments, {**os.environ, **system, **environment})
     assert "Traceback" not in ran.err, ran.err
     return ran
+
+
+def shown(*arguments: str, **environment: str) -> str:
+    """Run a command and return all that a terminal shows of its standard error meanwhile."""
+    whole = {**os.environ, "TERM": "xterm", "COLUMNS": "80", **environment}
+    near, far = pty.openpty()
+    text = b""
+    with (
+        tempfile.TemporaryFile() as out,
+        os.fdopen(far, "wb", buffering=0) as terminal,
+        os.fdopen(near, "rb", buffering=0) as screen,
+    ):
+        process = prepared.start([*prepared.COMMAND, *arguments], whole, out, terminal)
+        ended = False
+        while not ended:
+            ended = process.poll() is not None  # what it wrote before is read below
+            while select.select([screen], [], [], 0.1)[0]:
+                text += screen.read(65536)
+    assert process.poll() == 0, text
+    return text.decode()
 
 
 def of_kafka(settings: Settings) -> dict[str, str]:
