@@ -5,8 +5,10 @@
 Loans are checked out, become overdue and end. A bare loop of aiokafka parses their JSON and writes
 Parquet files with pyarrow; `carrel analytics follow` writes Parquet files and Iceberg tables. Then
 DuckDB, Spark and Flink answer with the ready table `lending_by_day`, DuckDB and Spark from Iceberg
-and Flink from Kafka. Seconds are those of processors, of children too; a JVM's start is among them.
-Spark and Flink need `make test-engines` to have run once; without it they are left out.
+and Flink from Kafka. Kafka Connect's sink writes the messages as Iceberg tables, and Quix Streams
+counts the overdue loans, which are a third of the events. Seconds are those of processors, of
+children too; a JVM's start is among them. All but `follow` and DuckDB need `make test-engines` to
+have run once; without it they are left out.
 """
 
 import argparse
@@ -14,24 +16,33 @@ import asyncio
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from aiokafka import AIOKafkaConsumer
+from pyiceberg.exceptions import NoSuchTableError
+from sqlalchemy.exc import OperationalError
 
+from ops.analytics.connect import NAMESPACE, connector
 from ops.analytics.engines import flink_sql, spark_sql
 from ops.analytics.folder import Folder
 from ops.analytics.follow import Follower
 from ops.analytics.iceberg import Lake
-from ops.analytics.views import VIEWS
+from ops.analytics.views import VIEWS, view_of
+from ops.infrastructure import ports
 from ops.infrastructure.embedded import embedded
 from services.registry import NAMES
 from services.settings import Settings
@@ -40,6 +51,7 @@ from shared.contracts import circulation
 from shared.mongo import Document
 from shared.names import Names
 from tests import samples
+from tests.engines import sink
 from tests.engines.jars import jars
 from tests.published import publish, recorded
 from tests.systems import PROJECT
@@ -48,6 +60,10 @@ PYTHON = PROJECT / ".venv" / "engines" / "bin" / "python"
 TABLE = "lending_by_day"
 BATCH = 50_000
 TOPICS = ("loan.checked-out", "loan.overdue", "loan.returned")
+SINK = "Kafka Connect's sink"
+QUIX = "Quix Streams, counts"
+LONGEST = 600
+"""Seconds for the sink, which is stopped once its tables have all events."""
 
 
 def loans(first: int, count: int) -> list[Document]:
@@ -123,6 +139,67 @@ def _run(*command: str | Path, **environment: str) -> None:
     )
 
 
+@contextmanager
+def _running(folder: Path, *command: str | Path, **environment: str) -> Iterator[Popen[str]]:
+    """Run a program in a folder until the end of the block; its log goes to a file there."""
+    with (
+        (folder / "log").open("w") as log,
+        Popen(  # noqa: S603
+            command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdout=PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _sink(settings: Settings, folder: Path, events: int) -> None:
+    """Run Kafka Connect until its tables have all events. Raises TimeoutError after 10 minutes."""
+    lake = folder / "tables"
+    lake.mkdir(parents=True)
+    made = connector(Names(), sink.catalog_properties(lake))
+    command = sink.command(folder, settings.kafka, ports.reserve(), made)
+    with _running(folder, *command) as process:
+        deadline = time.monotonic() + LONGEST
+        while _sunk(lake) < events:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError((folder / "log").read_text()[-2000:])
+            time.sleep(1)
+
+
+def _sunk(lake: Path) -> int:
+    """Return the number of rows in the sink's tables."""
+    found = 0
+    for topic in TOPICS:
+        # Tables come with their first message, and SQLite has one writer.
+        with suppress(NoSuchTableError, OperationalError):
+            table = sink.catalog(lake).load_table((NAMESPACE, view_of(topic)))
+            snapshot = table.current_snapshot()
+            if snapshot and snapshot.summary:
+                found += int(snapshot.summary["total-records"] or 0)
+    return found
+
+
+def _count_overdue(settings: Settings, folder: Path, loans: int) -> None:
+    """Run the example of Quix Streams until it has printed a count for each overdue loan."""
+    folder.mkdir()
+    example = PROJECT / "examples" / "overdue_by_week.py"
+    with _running(folder, PYTHON, example, KAFKA=settings.kafka) as process:
+        printed = sum(1 for _ in islice(process.stdout or (), loans))
+    if printed < loans:
+        raise RuntimeError((folder / "log").read_text()[-2000:])
+
+
 def measure(settings: Settings, folder: Path, events: int) -> dict[str, float]:
     """Return the events a second of a processor of each way."""
     lake, zone = folder / "lake", settings.time_zone
@@ -160,12 +237,15 @@ def measure(settings: Settings, folder: Path, events: int) -> dict[str, float]:
                 "Flink, from Kafka",
                 lambda: _run("java", "-Xmx2g", "-cp", f"{jars('flink')}/*", runner, flink, TABLE),
             ),
+            (SINK, lambda: _sink(settings, folder / "connect", events)),
+            (QUIX, lambda: _count_overdue(settings, folder / "quix", events // len(TOPICS))),
         ]
     rates = {}
     for name, way in ways:
         before = processor_seconds()
         way()
-        rates[name] = events / (processor_seconds() - before)
+        handled = events // len(TOPICS) if name == QUIX else events
+        rates[name] = handled / (processor_seconds() - before)
     return rates
 
 
@@ -187,6 +267,7 @@ def main() -> None:
 
         async def prepare() -> None:
             await ensure_topics(settings, NAMES)
+            await sink.make_control_topic(settings.kafka)
             for first in range(0, arguments.events // 3, 2_000):
                 count = min(2_000, arguments.events // 3 - first)
                 await publish(settings, loans(first, count))

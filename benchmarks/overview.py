@@ -2,9 +2,9 @@
 
     .venv/bin/python -m benchmarks.overview [--json] [--views 1000000]
 
-Each is one uvicorn process on the same mongod, called by 32 callers in alternating rounds, so that
-a noisy machine disturbs both. Two ratios are the result: answers a second, and processor time for
-one answer, which depends less on the machine's load. No test asserts them.
+Each is one uvicorn process on the same mongod, called by one caller and by 32 in alternating
+rounds, so that a noisy machine disturbs both. Two ratios are the result: answers a second, and
+processor time for one answer, which depends less on the machine's load. No test asserts them.
 """
 
 import argparse
@@ -35,7 +35,8 @@ from shared.assertions import make_key
 from shared.mongo import Database, Document, connect, ensure_indexes
 from tests.support import test_keys, token, until
 
-CALLERS = 32
+CALLERS = (1, 32)
+"""The numbers of callers at once that are measured."""
 ROUNDS = 3
 SECONDS = 2.0
 ACCOUNTS = 64
@@ -180,8 +181,8 @@ class Caller:
 Ask = Callable[[str], Awaitable[bytes]]
 
 
-async def waits(ask: Ask, patrons: list[str], seconds: float) -> list[float]:
-    """Return the seconds that each answer took, with CALLERS callers for `seconds`."""
+async def waits(ask: Ask, patrons: list[str], count: int, seconds: float) -> list[float]:
+    """Return the seconds that each answer took, with that many callers for `seconds`."""
     taken: list[float] = []
     end = time.perf_counter() + seconds
 
@@ -190,22 +191,24 @@ async def waits(ask: Ask, patrons: list[str], seconds: float) -> list[float]:
         while (started := time.perf_counter()) < end:
             await ask(patrons[number % len(patrons)])
             taken.append(time.perf_counter() - started)
-            number += CALLERS
+            number += count
 
-    await asyncio.gather(*(work(number) for number in range(CALLERS)))
+    await asyncio.gather(*(work(number) for number in range(count)))
     return taken
 
 
-async def round_of(ask: Ask, pid: int, patrons: list[str]) -> tuple[float, float, float]:
+async def round_of(
+    ask: Ask, pid: int, patrons: list[str], count: int
+) -> tuple[float, float, float]:
     """Return answers a second, processor microseconds for one, and the 95th percentile in ms."""
     before, started = processor(pid), time.perf_counter()
-    taken = sorted(await waits(ask, patrons, SECONDS))
+    taken = sorted(await waits(ask, patrons, count, SECONDS))
     rate = len(taken) / (time.perf_counter() - started)
     return rate, (processor(pid) - before) / len(taken), taken[int(len(taken) * 0.95)] * 1000
 
 
-async def compared(caller: Caller, database: Database, loans: int) -> Document:
-    """Return the medians of alternating rounds, and of their ratios."""
+async def compared(caller: Caller, database: Database, loans: int, count: int) -> Document:
+    """Return the medians of alternating rounds, and of their ratios, with that many callers."""
     patrons = [f"p{loans}-{number}" for number in range(ACCOUNTS)]
     for patron in patrons:
         body = await caller.ours(patron)
@@ -215,8 +218,8 @@ async def compared(caller: Caller, database: Database, loans: int) -> Document:
     caller.refused = 0
     theirs, ours = [], []
     for _ in range(ROUNDS):
-        theirs.append(await round_of(caller.theirs, caller.bare_pid, patrons))
-        ours.append(await round_of(caller.ours, caller.gateway_pid, patrons))
+        theirs.append(await round_of(caller.theirs, caller.bare_pid, patrons, count))
+        ours.append(await round_of(caller.ours, caller.gateway_pid, patrons, count))
     pairs = list(zip(ours, theirs, strict=True))
     return {
         "bytes": len(body),
@@ -237,7 +240,7 @@ async def among_many(caller: Caller, views: int) -> Document:
     picked = [f"many-{secrets.randbelow(views)}" for _ in range(min(views, 20_000))]
     for patron in picked:
         caller.tokens[patron] = token(patron, name="Chan Mei-ling")
-    rate, processor_us, p95 = await round_of(caller.ours, caller.gateway_pid, picked)
+    rate, processor_us, p95 = await round_of(caller.ours, caller.gateway_pid, picked, CALLERS[-1])
     return {
         "views": views,
         "per_second": round(rate),
@@ -271,7 +274,11 @@ async def measure(
     await ensure_indexes(database, INDEXES)
     await fill(database, views)
     async with callers(servers, environment["CARREL_OPERATIONS_PORT"]) as caller:
-        found = {str(loans): await compared(caller, database, loans) for loans in LOANS}
+        found = {
+            f"{loans} loans, {count} callers": await compared(caller, database, loans, count)
+            for loans in LOANS
+            for count in CALLERS
+        }
         many = await among_many(caller, views) if views else None
     client.close()
     return {
@@ -319,9 +326,9 @@ def main() -> None:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
     sys.stdout.write(f"{found['machine']}\n")
-    for loans, figures in [*found["loans"].items(), ("many", found["among"] or {})]:
+    for loans, figures in [*found["loans"].items(), ("many patrons", found["among"] or {})]:
         text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
-        sys.stdout.write(f"{loans:>5}: {text}\n")
+        sys.stdout.write(f"{loans:>22}: {text}\n")
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def test_overview(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     shrink(monkeypatch, overview, LOANS=(0, 2), ROUNDS=1, SECONDS=0.2, ACCOUNTS=2)
     monkeypatch.setattr(sys, "argv", ["overview", "--views", "20"])
     overview.main()
-    assert "    2: " in capsys.readouterr().out
+    assert "2 loans, 32 callers: " in capsys.readouterr().out
 
 
 async def test_guessing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError
 from sqlalchemy.exc import OperationalError
 
 from ops.analytics import connect
-from ops.analytics.destination import DATABASE
 from ops.analytics.follow import Follower
 from ops.analytics.iceberg import Lake
 from ops.analytics.views import READY_TABLES, VIEWS
@@ -31,6 +28,7 @@ from shared.bus.topics import ensure_topics
 from shared.contracts import circulation
 from shared.mongo import Document
 from tests import samples
+from tests.engines import sink
 from tests.engines.jars import jars
 from tests.published import every_sample, publish, recorded
 from tests.support import until
@@ -206,15 +204,6 @@ async def test_flink_has_the_same_ready_tables_as_duckdb(
         assert sorted(found[table]) == sorted(texts_of(lake, table)), table
 
 
-WORKER = """\
-bootstrap.servers={kafka}
-key.converter=org.apache.kafka.connect.storage.StringConverter
-value.converter=org.apache.kafka.connect.json.JsonConverter
-listeners=http://127.0.0.1:{port}
-offset.storage.file.filename={folder}/offsets
-"""
-
-
 async def test_the_sink_of_kafka_connect_writes_each_message_to_the_table_of_its_topic(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -223,28 +212,18 @@ async def test_the_sink_of_kafka_connect_writes_each_message_to_the_table_of_its
         for number in range(9)
     ]
     await publish(settings, [*events, recorded(samples.returned(2, "loan-1"), 20)])
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    await admin.start()
-    await admin.create_topics([NewTopic("control-iceberg", 1, 1)])
-    await admin.close()
+    await sink.make_control_topic(settings.kafka)
     place = tmp_path / "lake"
     place.mkdir()
-    properties = {
-        "type": "jdbc",
-        "uri": f"jdbc:sqlite:{place / DATABASE}",
-        "warehouse": str(place),
-    }
-    options = [part for item in properties.items() for part in ("--catalog", "=".join(item))]
+    options = [
+        part
+        for name, value in sink.catalog_properties(place).items()
+        for part in ("--catalog", f"{name}={value}")
+    ]
     made = json.loads((await statements(settings, tmp_path, "connector", *options)).read_text())
-    made["config"] |= {
-        "iceberg.control.commit.interval-ms": "1000",
-        "iceberg.control.commit.threads": "1",  # SQLite has one writer
-    }
-    (tmp_path / "connector.json").write_text(json.dumps(made))
     port = ports.reserve()
-    worker = WORKER.format(kafka=settings.kafka, port=port, folder=tmp_path)
-    (tmp_path / "worker.properties").write_text(worker)
-    catalog = SqlCatalog("iceberg", uri=f"sqlite:///{place / DATABASE}", warehouse=str(place))
+    command = sink.command(tmp_path, settings.kafka, port, made)
+    catalog = sink.catalog(place)
     found: dict[str, list[Any]] = {}
 
     async def complete() -> bool:
@@ -258,10 +237,6 @@ async def test_the_sink_of_kafka_connect_writes_each_message_to_the_table_of_its
                 return False
         return True
 
-    command = (
-        *("java", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-cp", f"{jars('connect')}/*"),
-        *("org.apache.kafka.connect.cli.ConnectStandalone", "worker.properties", "connector.json"),
-    )
     async with running(settings, tmp_path, *command):
         await until(complete, within=200, every=0.5)
     ports.release(port)
