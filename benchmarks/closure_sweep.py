@@ -210,7 +210,7 @@ def main() -> None:
     """Print a table, or with --json a JSON document."""
     sizes = tuple(int(text) for text in sys.argv[1:] if text.isdecimal()) or SIZES
     Path(".data").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=".data") as name:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with embedded(folder, kafka=False, mongo_port=None) as infrastructure:
             found = asyncio.run(run(sizes, infrastructure.mongo_url, folder))

@@ -218,7 +218,7 @@ def main() -> None:
     arguments = parser.parse_args()
     configure_logs("benchmark", "0", "warning")
     with (
-        tempfile.TemporaryDirectory(dir=".data") as folder,
+        tempfile.TemporaryDirectory() as folder,
         embedded(
             Path(folder), mongo_port=None, kafka_port=None, broker=arguments.kafka
         ) as infrastructure,

@@ -297,7 +297,7 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=10_000)
     arguments = parser.parse_args()
     with (
-        tempfile.TemporaryDirectory(dir=".data") as folder,
+        tempfile.TemporaryDirectory() as folder,
         embedded(Path(folder), kafka=False, mongo_port=None) as infrastructure,
     ):
         first, second, operations = (ports.reserve() for _ in range(3))

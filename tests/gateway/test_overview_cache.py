@@ -1,6 +1,6 @@
 """A cached overview is reused only while it is current: every change shows at once."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -39,13 +39,13 @@ async def two(settings: Settings, whole: None, hear: Hear) -> AsyncIterator[tupl
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A list to which each read of an account view adds its patron."""
     read: list[str] = []
-    account_view = reads.account_view
+    account_views = reads.account_views
 
-    async def counted(database: Database, patron_id: str) -> Any:
-        read.append(patron_id)
-        return await account_view(database, patron_id)
+    async def counted(database: Database, patron_ids: Sequence[str]) -> Any:
+        read.extend(patron_ids)
+        return await account_views(database, patron_ids)
 
-    monkeypatch.setattr(reads, "account_view", counted)
+    monkeypatch.setattr(reads, "account_views", counted)
     return read
 
 

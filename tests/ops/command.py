@@ -1,10 +1,10 @@
 """Runs `carrel` as an operator does: in its own process, configured by environment variables."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pty
-import select
 import signal
 import subprocess
 import tempfile
@@ -48,22 +48,24 @@ async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran
 
 
 def shown(*arguments: str, **environment: str) -> str:
-    """Run a command and return all that a terminal shows of its standard error meanwhile."""
-    whole = {**os.environ, "TERM": "xterm", "COLUMNS": "80", **environment}
+    """Run a command and return all that a terminal shows of its standard error meanwhile.
+
+    In a new process: a prepared one has looked already whether its standard error is a terminal.
+    """
     near, far = pty.openpty()
     text = b""
-    with (
-        tempfile.TemporaryFile() as out,
-        os.fdopen(far, "wb", buffering=0) as terminal,
-        os.fdopen(near, "rb", buffering=0) as screen,
-    ):
-        process = prepared.start([*prepared.COMMAND, *arguments], whole, out, terminal)
-        ended = False
-        while not ended:
-            ended = process.poll() is not None  # what it wrote before is read below
-            while select.select([screen], [], [], 0.1)[0]:
+    with os.fdopen(near, "rb", buffering=0) as screen:
+        with os.fdopen(far, "wb", buffering=0) as terminal:
+            process = subprocess.Popen(
+                [*prepared.COMMAND, *arguments],
+                env={**os.environ, "TERM": "xterm", "COLUMNS": "80", **environment},
+                stdout=subprocess.DEVNULL,
+                stderr=terminal,
+            )
+        with contextlib.suppress(OSError):  # the command has ended, and with it the terminal
+            while True:
                 text += screen.read(65536)
-    assert process.poll() == 0, text
+    assert process.wait(60) == 0, text
     return text.decode()
 
 
