@@ -18,6 +18,7 @@ from pymongo import MongoClient
 from ops.cli import COLLECT_AFTER
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
+from shared.mongo import Document
 from tests import patience
 from tests.containers import kafka_container, mongo_container
 from tests.faults import report
@@ -151,11 +152,19 @@ def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if CONTAINERS:
         with mongo_container() as url:
             if url:
+                _keep_what_expires(url)
                 yield url
                 return
     folder = tmp_path_factory.mktemp("mongo")
     with embedded(folder, kafka=False, mongo_port=None) as infrastructure:
+        _keep_what_expires(infrastructure.mongo_url)
         yield infrastructure.mongo_url
+
+
+def _keep_what_expires(mongo_url: str) -> None:
+    """Stop the deletion of expired documents: tests store some, and look at them afterwards."""
+    with MongoClient[Document](mongo_url) as client:
+        client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
 
 
 @pytest.fixture(scope="session")
