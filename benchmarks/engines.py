@@ -174,7 +174,7 @@ def _sink(settings: Settings, folder: Path, events: int) -> None:
         while _sunk(lake) < events:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise TimeoutError((folder / "log").read_text()[-2000:])
-            time.sleep(1)
+            time.sleep(1)  # the sink commits each second
 
 
 def _sunk(lake: Path) -> int:

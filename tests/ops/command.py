@@ -63,8 +63,8 @@ def shown(*arguments: str, **environment: str) -> str:
                 stderr=terminal,
             )
         with contextlib.suppress(OSError):  # the command has ended, and with it the terminal
-            while True:
-                text += screen.read(65536)
+            while part := screen.read(65536):
+                text += part
     assert process.wait(60) == 0, text
     return text.decode()
 
