@@ -5,10 +5,10 @@ waiting lists. Owns the seasons of the study rooms, with the applications of pat
 that anyone can recompute, and the admission cards. Owns the bookings of single sessions.
 
 Publishes activity.published, activity.rescheduled, activity.cancelled, recording.released,
-registration.confirmed, registration.waitlisted, registration.cancelled, admission.applied,
-admission.drawn, admission.granted, admission.standby, admission.withdrawn, admission.promoted,
-admission.checked-in, admission.lapsed, booking.made, booking.cancelled, booking.checked-in and
-booking.lapsed. Subscribes to patron.erased.
+registration.confirmed, registration.waitlisted, registration.attended, registration.cancelled,
+admission.applied, admission.drawn, admission.granted, admission.standby, admission.withdrawn,
+admission.promoted, admission.checked-in, admission.lapsed, booking.made, booking.cancelled,
+booking.checked-in and booking.lapsed. Subscribes to patron.erased.
 
 The address of a recording is in a collection of its own, from which no event and no list is built.
 Only one query returns it, and that query checks the instant of release.

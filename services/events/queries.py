@@ -12,6 +12,7 @@ from services.events.domain.booking import Booking, Slot, StudyRoom, slots_of
 from services.events.domain.booking_refusals import NoSuchBooking, NoSuchStudyRoom
 from services.events.domain.refusals import (
     NoRecording,
+    NoRegistrationNeeded,
     NoSuchActivity,
     NoSuchSeason,
     NotApplied,
@@ -137,6 +138,23 @@ async def registrations(
     await _activity(db, activity_id)
     found = await store.list_registrations(db, activity_id, after, limit)
     return list(zip(found, await _positions(db, found), strict=True))
+
+
+@dataclass(frozen=True)
+class Attendance:
+    """The numbers of patrons who have a place in an activity, and of those who attended."""
+
+    registered: int
+    attended: int
+
+
+async def attendance(db: Database, activity_id: str) -> Attendance:
+    """Return the attendance of an activity. Raises NoSuchActivity or NoRegistrationNeeded."""
+    await _activity(db, activity_id)
+    places = (await store.find_places(db, [activity_id])).get(activity_id)
+    if places is None:
+        raise NoRegistrationNeeded
+    return Attendance(places.taken, await store.count_attended(db, activity_id))
 
 
 async def _positions(db: Database, in_turn: Sequence[Registration]) -> list[int | None]:

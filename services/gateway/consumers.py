@@ -55,6 +55,7 @@ subscriptions = Subscriptions(apply)
     notices.EnquiryClosed,
     events.RegistrationConfirmed,
     events.RegistrationWaitlisted,
+    events.RegistrationAttended,
     events.RegistrationCancelled,
     events.AdmissionApplied,
     events.AdmissionGranted,

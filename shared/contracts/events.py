@@ -120,6 +120,10 @@ class RegistrationSnapshot(Event):
         "list is 1 more than the number of waitlisted registrations with a lower turn."
     )
     registered_at: datetime
+    attended_at: datetime | None = Field(
+        default=None,
+        description="Time at which staff recorded that the patron came; null: not recorded.",
+    )
 
 
 class RegistrationConfirmed(
@@ -142,6 +146,16 @@ class RegistrationWaitlisted(
     subject="registration_id",
 ):
     """Published when a patron registers and all places are taken."""
+
+
+class RegistrationAttended(
+    RegistrationSnapshot,
+    topic="registration.attended",
+    publisher="events",
+    key="patron_id",
+    subject="registration_id",
+):
+    """Published once for each registration, when staff record that its patron came."""
 
 
 class RegistrationCancelled(

@@ -14,6 +14,7 @@ from shared.http.dependencies import run_of
 from shared.http.openapi import Operation, operations_of
 
 NOT_ABOUT_PATRONS = {
+    "GET /v1/activities/{activity_id}/attendance",
     "GET /v1/copies/{barcode}",
     "GET /v1/fine-suspensions",
     "GET /v1/holds/to-fetch/{branch}",

@@ -68,6 +68,7 @@ async def test_the_first_patrons_get_places_and_later_ones_wait(api: Api) -> Non
         "position": None,
         "turn": 1,
         "registered_at": "2020-11-01T02:00:00Z",
+        "attended_at": None,
         "version": 1,
     }
     assert (await register(api, "b", talk["id"])).status == 201

@@ -9,6 +9,7 @@ from services.events.domain.refusals import (
     ActivityCancelled,
     AgesReversed,
     EndsBeforeItStarts,
+    NotItsDay,
     NotYetReleased,
 )
 
@@ -133,6 +134,12 @@ def check_takes_place(activity: Activity) -> None:
     """Raise ActivityCancelled if the activity is cancelled."""
     if activity.cancelled_at is not None:
         raise ActivityCancelled
+
+
+def check_day(activity: Activity, now: datetime, zone: tzinfo) -> None:
+    """Raise NotItsDay before the activity's first day in the library's time zone."""
+    if now.astimezone(zone).date() < activity.starts_at.astimezone(zone).date():
+        raise NotItsDay
 
 
 def cancel(activity: Activity, *, at: datetime, reason: str) -> Activity:

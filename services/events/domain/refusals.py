@@ -98,6 +98,20 @@ class ActivityCancelled(Refusal):
     reason = "This activity is cancelled."
 
 
+class NotItsDay(Refusal):
+    """The activity's first day has not come, so nobody can have attended it."""
+
+    code = "not-its-day"
+    reason = "The day of this activity has not come yet."
+
+
+class OnWaitingList(Refusal):
+    """The patron is on the waiting list and has no place."""
+
+    code = "on-waiting-list"
+    reason = "This registration is on the waiting list and has no place."
+
+
 class FewerPlaces(Refusal):
     """The number of places can be raised, not lowered."""
 

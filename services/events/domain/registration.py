@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Literal
 
-from services.events.domain.refusals import FewerPlaces
+from services.events.domain.activity import Activity, check_day, check_takes_place
+from services.events.domain.refusals import FewerPlaces, OnWaitingList
 
 Ending = Literal["patron", "activity", "erased"]
 """Cause of a registration's end: withdrawn by the patron, activity cancelled, or patron erased."""
@@ -63,6 +64,8 @@ class Registration:
     state: RegistrationState
     registered_at: datetime
     """Instant of registering (business time, UTC)."""
+    attended_at: datetime | None = None
+    """Instant of recording that the patron came (business time, UTC); None: not recorded."""
     version: int = 1
 
 
@@ -90,6 +93,22 @@ def register(
         registered_at=at,
     )
     return counted, registration
+
+
+def attend(
+    registration: Registration, activity: Activity, *, at: datetime, zone: tzinfo
+) -> Registration:
+    """Return the registration of a patron who came to the activity; the same if that is recorded.
+
+    Raises ActivityCancelled, NotItsDay or OnWaitingList.
+    """
+    check_takes_place(activity)
+    check_day(activity, at, zone)
+    if registration.state is not RegistrationState.CONFIRMED:
+        raise OnWaitingList
+    if registration.attended_at is not None:
+        return registration
+    return replace(registration, attended_at=at, version=registration.version + 1)
 
 
 def end(places: Places, registration: Registration) -> tuple[Places, Registration]:

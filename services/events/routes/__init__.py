@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.events.routes import (
     activities,
     admissions,
+    attendance,
     bookings,
     check_ins,
     effects,
@@ -17,6 +18,7 @@ __all__ = ["router"]
 
 router = APIRouter()
 for subject in (
-    *(activities, feed, registrations, seasons, admissions, check_ins, bookings, effects),
+    *(activities, feed, registrations, attendance),
+    *(seasons, admissions, check_ins, bookings, effects),
 ):
     router.include_router(subject.router)

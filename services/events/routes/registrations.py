@@ -51,6 +51,9 @@ class RegistrationOut(BaseModel):
         description="Ordinal among all registrations ever made for the activity, counted from 1."
     )
     registered_at: datetime
+    attended_at: datetime | None = Field(
+        description="Time at which staff recorded that the patron came; null: not recorded."
+    )
     version: int
 
     @classmethod
@@ -64,6 +67,7 @@ class RegistrationOut(BaseModel):
             position=position,
             turn=registration.turn,
             registered_at=registration.registered_at,
+            attended_at=registration.attended_at,
             version=registration.version,
         )
 

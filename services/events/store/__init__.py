@@ -302,6 +302,13 @@ async def list_registrations(
     return [from_document(Registration, document) async for document in cursor]
 
 
+async def count_attended(db: Database, activity_id: str) -> int:
+    """Return the number of registrations for an activity whose attendance is recorded."""
+    return await db.registrations.count_documents(
+        {"activity_id": activity_id, "attended_at": {"$type": "date"}}
+    )
+
+
 async def position(db: Database, registration: Registration) -> int | None:
     """Return a registration's position on the waiting list, 1 for the next; None if not waiting."""
     if registration.state is not RegistrationState.WAITLISTED:

@@ -4,6 +4,7 @@ from typing import Any
 
 from services.events.domain.registration import Ending, Registration, RegistrationState
 from shared.contracts.events import (
+    RegistrationAttended,
     RegistrationCancelled,
     RegistrationConfirmed,
     RegistrationWaitlisted,
@@ -24,6 +25,11 @@ def record_place_given(work: Work, registration: Registration) -> None:
     work.record(RegistrationConfirmed(**snapshot(registration), waited=True))
 
 
+def record_attended(work: Work, registration: Registration) -> None:
+    """Record that staff noted a patron's attendance."""
+    work.record(RegistrationAttended(**snapshot(registration)))
+
+
 def record_ended(work: Work, registration: Registration, by: Ending) -> None:
     """Record the end of a registration."""
     work.record(RegistrationCancelled(**snapshot(registration), by=by))
@@ -39,4 +45,5 @@ def snapshot(registration: Registration) -> dict[str, Any]:
         "state": registration.state.value,
         "turn": registration.turn,
         "registered_at": registration.registered_at,
+        "attended_at": registration.attended_at,
     }

@@ -1,8 +1,9 @@
 """Places and the waiting list: first come, first served."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -10,15 +11,37 @@ from hypothesis import strategies as st
 
 from services.events.domain import registration as rules
 from services.events.domain.activity import Activity, check_open
-from services.events.domain.refusals import ActivityBegun, Refusal
+from services.events.domain.refusals import (
+    ActivityBegun,
+    ActivityCancelled,
+    NotItsDay,
+    OnWaitingList,
+    Refusal,
+)
 from services.events.domain.registration import Places, Registration, RegistrationState
 
 NOW = datetime(2021, 2, 26, 10, tzinfo=UTC)
 CONFIRMED, WAITLISTED = RegistrationState.CONFIRMED, RegistrationState.WAITLISTED
+HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 
 
 def registered(places: Places, patron: str = "p") -> tuple[Places, Registration]:
     return rules.register(places, registration_id=f"r-{patron}", patron_id=patron, at=NOW)
+
+
+def talk(starts_at: datetime, **more: Any) -> Activity:
+    fields: dict[str, Any] = dict.fromkeys(
+        ("branch", "ends_at", "speaker", "language", "enquiries", "recording_from")
+    )
+    return Activity(
+        id="a",
+        title="A talk",
+        type="talk",
+        venue="Hall",
+        organiser="The library",
+        starts_at=starts_at,
+        **{**fields, **more},
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,18 +110,7 @@ def test_free_places_go_to_the_first_patrons_on_the_waiting_list(
 def test_registering_is_refused_once_the_activity_begins(
     starts_at: datetime, refused: type[Refusal] | None
 ) -> None:
-    fields: dict[str, Any] = dict.fromkeys(
-        ("branch", "ends_at", "speaker", "language", "enquiries", "recording_from")
-    )
-    activity = Activity(
-        id="a",
-        title="A talk",
-        type="talk",
-        venue="Hall",
-        organiser="The library",
-        starts_at=starts_at,
-        **fields,
-    )
+    activity = talk(starts_at)
     if refused is None:
         check_open(activity, NOW)
     else:
@@ -140,3 +152,53 @@ def test_an_ended_registration_is_not_counted() -> None:
     assert after == replace(places, waiting=0, version=places.version + 1)
     after, _ = rules.end(places, first)
     assert (after.taken, after.to_give) == (0, 1)
+
+
+EVENING = datetime(2021, 2, 27, 11, tzinfo=UTC)
+"""Start of a talk at 7 pm in Hong Kong."""
+MIDNIGHT = datetime(2021, 2, 26, 16, tzinfo=UTC)
+"""The first moment of its day there."""
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        pytest.param(MIDNIGHT, id="the first moment of its day"),
+        pytest.param(EVENING, id="as it begins"),
+        pytest.param(EVENING + timedelta(days=9), id="from a list on paper, days later"),
+    ],
+)
+def test_attendance_is_recorded_from_the_activitys_day_on(at: datetime) -> None:
+    _, registration = registered(Places("a", 1))
+    attended = rules.attend(registration, talk(EVENING), at=at, zone=HONG_KONG)
+    assert attended == replace(registration, attended_at=at, version=2)
+    later = at + timedelta(minutes=5)
+    assert rules.attend(attended, talk(EVENING), at=later, zone=HONG_KONG) is attended
+
+
+@pytest.mark.parametrize(
+    ("places", "activity", "at", "refused"),
+    [
+        pytest.param(
+            Places("a", 1),
+            talk(EVENING),
+            MIDNIGHT - timedelta(seconds=1),
+            NotItsDay,
+            id="the last moment of the day before",
+        ),
+        pytest.param(Places("a", 0), talk(EVENING), EVENING, OnWaitingList, id="without a place"),
+        pytest.param(
+            Places("a", 1),
+            talk(EVENING, cancelled_at=NOW),
+            EVENING,
+            ActivityCancelled,
+            id="of a cancelled activity",
+        ),
+    ],
+)
+def test_no_attendance_is_recorded(
+    places: Places, activity: Activity, at: datetime, refused: type[Refusal]
+) -> None:
+    _, registration = registered(places)
+    with pytest.raises(refused):
+        rules.attend(registration, activity, at=at, zone=HONG_KONG)

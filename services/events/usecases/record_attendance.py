@@ -1,0 +1,41 @@
+"""Record that a registered patron came to an activity."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from services.events import store
+from services.events.domain import registration as rules
+from services.events.domain.refusals import NoRegistrationNeeded, NoSuchActivity, NotRegistered
+from services.events.domain.registration import Registration
+from services.events.usecases.registration_events import record_attended
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class RecordAttendance:
+    """The activity, the patron who came, and the library's time zone."""
+
+    activity_id: str
+    patron_id: str
+    zone: ZoneInfo
+
+
+async def record_attendance(work: Work, command: RecordAttendance) -> Registration:
+    """Record the attendance and return the registration, unchanged if it was recorded before.
+
+    Raises NoSuchActivity, NoRegistrationNeeded, NotRegistered, ActivityCancelled, NotItsDay or
+    OnWaitingList.
+    """
+    activity = await store.activity(work, command.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    if await store.places(work, activity.id) is None:
+        raise NoRegistrationNeeded
+    registration = await store.registration_of(work, activity.id, command.patron_id)
+    if registration is None:
+        raise NotRegistered
+    attended = rules.attend(registration, activity, at=work.now, zone=command.zone)
+    if attended is not registration:
+        await store.save_registrations(work, [attended])
+        record_attended(work, attended)
+    return attended
