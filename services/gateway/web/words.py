@@ -211,6 +211,9 @@ PROBLEMS = {
     "ends-before-it-starts": marked("An activity has to end after it starts."),
     "ages-reversed": marked("The lowest age can't be above the highest."),
     "fewer-places": marked("An activity can be given more places, not fewer."),
+    "not-registered": marked("There is no registration of this card for this activity."),
+    "on-waiting-list": marked("This reader is on the waiting list and has no place."),
+    "not-its-day": marked("The day of this activity has not come yet."),
     "activity-begun": marked("This activity has begun. You can no longer register or withdraw."),
 }
 """Texts of problems by code."""

@@ -1,4 +1,4 @@
-"""Journeys through the activities: registration, recordings, and publishing at the desk."""
+"""Journeys through the activities: registration, recordings, publishing and attendance."""
 
 import pytest
 from playwright.async_api import expect
@@ -103,6 +103,30 @@ async def test_a_librarian_publishes_an_activity(
     await told("The activity is changed.")
     await expect(page.locator("h1")).to_have_text(f"Title in {reader.language}")
     await expect(page.get_by_text("Bring a pencil.")).to_be_visible()
+
+
+@EACH_WAY
+async def test_a_librarian_records_who_comes_to_an_activity(
+    reader: Reader, windows: Windows, story: Story, watch: Watch
+) -> None:
+    watch.expected |= {404}
+    library, page = story.library, reader.page
+    held = await library.activity(2, "2021-02-26T19:00:00+08:00")
+    card = await library.patron(CENTRAL)
+    await library.post(f"/v1/activities/{held}/registration", by=card)
+    await windows.log_in(page, story.librarian)
+    await page.goto(f"/activities/{held}")
+    await reader.follow("Record attendance")
+
+    # The field stays ready for the next card, whatever became of the last.
+    unknown = reader.say("No library card has this number.")
+    for number, kind, text in (("C0000000", "refused", unknown), (card, "done", "2021")):
+        await reader.fill("#card_number", number)
+        await reader.press("Record attendance")
+        await expect(page.locator(f"#said.{kind}")).to_contain_text(text)
+        await expect(page.locator("#card_number")).to_be_focused()
+        await expect(page.locator("#card_number")).to_have_value("")
+    await expect(page.locator(".facts dd")).to_have_text(["1", "1"])
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -1,13 +1,15 @@
-"""Desk pages of activities: publish one, and change it."""
+"""Desk pages of activities: publish one, change it, and record who attends."""
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from services.gateway.web.api import Reply, segment
+from services.gateway.web.api import Failure, Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
+from services.gateway.web.fields import Fields, filled
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import DeskVisit, Visit
@@ -40,18 +42,37 @@ async def post_new_activity(visit: DeskVisit) -> Response:
 @router.get("/desk/activities/{activity_id}")
 async def get_activity(visit: DeskVisit, activity_id: str) -> Response:
     """Show an activity in the form to change it."""
-    activity = (await visit.api.get(f"/v1/activities/{segment(activity_id)}")).json()
-    return await _form(visit, activity)
+    return await _form(visit, await _activity(visit, activity_id))
 
 
 @router.post("/desk/activities/{activity_id}")
 async def post_activity(visit: DeskVisit, activity_id: str) -> Response:
     """Change an activity, and go to its page."""
-    path = f"/v1/activities/{segment(activity_id)}"
-    reply = await visit.api.send("PATCH", path, _typed(visit), key=visit.key)
+    reply = await visit.api.send("PATCH", _path(activity_id), _typed(visit), key=visit.key)
     if not reply.done:
-        return await _form(visit, (await visit.api.get(path)).json(), reply)
+        return await _form(visit, await _activity(visit, activity_id), reply)
     return visit.go(f"/activities/{segment(activity_id)}", FlashMessage("activity-changed", {}))
+
+
+@router.post("/desk/activities/{activity_id}/attendance")
+async def post_attendance(visit: DeskVisit, activity_id: str) -> Response:
+    """Record that the holder of a card came. The page shows the result, ready for the next card."""
+    activity, found = await asyncio.gather(
+        _activity(visit, activity_id),
+        visit.api.get("/v1/patrons", card=visit.text("card_number") or "-"),
+    )
+    if not found.done:
+        return await _form(visit, activity, not_attended=forms.refusal(found))
+    patrons = found.json()["items"]
+    if not patrons:
+        return await _form(visit, activity, not_attended=Failure(404, "no-such-card", "", []))
+    body = {"patron_id": patrons[0]["id"]}
+    path = f"{_path(activity_id)}/attendance"
+    reply = await visit.api.send("POST", path, body, key=visit.key)
+    if not reply.done:
+        return await _form(visit, activity, not_attended=forms.refusal(reply))
+    attended = {"name": patrons[0]["name"], "at": reply.json()["attended_at"]}
+    return await _form(visit, activity, attended=attended)
 
 
 def _typed(visit: Visit) -> dict[str, Any]:
@@ -90,17 +111,48 @@ def _shown(visit: Visit, activity: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _path(activity_id: str) -> str:
+    return f"/v1/activities/{segment(activity_id)}"
+
+
+async def _activity(visit: Visit, activity_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await visit.api.get(_path(activity_id))).json()
+    return found
+
+
+async def _attendance(visit: Visit, activity: dict[str, Any] | None) -> dict[str, int] | None:
+    """Return the numbers of an activity; None if nobody has to register."""
+    if activity is None or activity["places"] is None:
+        return None
+    found: dict[str, int] = (await visit.api.get(f"{_path(activity['id'])}/attendance")).json()
+    return found
+
+
 async def _form(
-    visit: Visit, activity: dict[str, Any] | None, refused: Reply | None = None
+    visit: Visit,
+    activity: dict[str, Any] | None,
+    refused: Reply | None = None,
+    *,
+    attended: dict[str, str] | None = None,
+    not_attended: Failure | None = None,
 ) -> Response:
     outcome = forms.outcome(visit, refused)
+    if not_attended is not None:
+        outcome["status"] = not_attended.status
     languages = activity["languages"] if activity else []
+    names, attendance = await asyncio.gather(branch_names(visit.api), _attendance(visit, activity))
+    # A scanner types into an empty field. If nobody knows what became of a card, it stays there.
+    again = not_attended is not None and not_attended.status == 503
     return visit.page(
         "desk/activity.html",
         activity=activity,
         values=_shown(visit, activity) if activity else {},
         held_in=visit.texts("languages") if refused else languages,
-        branches=await branch_names(visit.api),
+        branches=names,
+        attendance=attendance,
+        attended=attended,
+        not_attended=not_attended,
+        card=filled(visit, not_attended) if again else Fields(),
         types=ACTIVITY_TYPES,
         audiences=AUDIENCES,
         spoken={**SPOKEN, **{code: code for code in languages if code not in SPOKEN}},
