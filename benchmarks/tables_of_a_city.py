@@ -78,7 +78,9 @@ class Counted(Simulation):
                     self.done[f"{act.verb} cents"] += act.fields["cents"]
                 case "register":
                     self.done[act.verb] += act.outcome in ("confirmed", "waitlisted")
-                case "register-patron" | "add-title" | "cancel-hold" | "publish-activity":
+                case (
+                    "register-patron" | "add-title" | "cancel-hold" | "publish-activity" | "attend"
+                ):
                     self.done[act.verb] += 1
             yield act
 
@@ -106,6 +108,8 @@ SUMS = {
     "suspensions": "SELECT count(*) FROM fine_suspensions",
     "publish-activity": "SELECT count(*) FROM activities",
     "register": "SELECT sum(confirmed + waitlisted + withdrawn) FROM activities",
+    "attend": "SELECT sum(attended) FROM activities",
+    "no-shows": "SELECT sum(no_shows) FROM activities",
 }
 
 
@@ -130,6 +134,7 @@ def known(city: Counted) -> dict[str, int]:
         "assessed cents": done["pay cents"] + done["waive cents"] + unpaid,
         "closures": sum(len(calendar.closures) for calendar in books.calendars.values()),
         "suspensions": len(books.suspensions),
+        "no-shows": books.no_shows,
     }
 
 

@@ -1,4 +1,4 @@
-"""Steps about activities: their publication and their recordings."""
+"""Steps about activities: their publication, registrations, attendance and recordings."""
 
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,25 @@ async def publish_activity(run: Run, step: Step) -> list[Check]:
     run.activities[step["activity"]] = answer["id"]
     await run.flow.settle()
     return []
+
+
+async def register_for_activity(run: Run, step: Step) -> list[Check]:
+    """Register patrons for an activity that has a place for each of them."""
+    path = f"/v1/activities/{run.activities[step['activity']]}/registration"
+    states = [(await run.api.post(path, by=card))["state"] for card in step["cards"]]
+    await run.flow.settle()
+    return [Check("have places", ["confirmed"] * len(step["cards"]), states)]
+
+
+async def record_attendance(run: Run, step: Step) -> list[Check]:
+    """Record that the holders of these cards came to an activity."""
+    path = f"/v1/activities/{run.activities[step['activity']]}/attendance"
+    for card in step["cards"]:
+        [patron] = (await run.api.get(f"/v1/patrons?card={card}", by="staff"))["items"]
+        await run.api.post(path, {"patron_id": patron["id"]}, by="staff")
+    await run.flow.settle()
+    found = await run.api.get(path, by="staff")
+    return [Check("attended", len(step["cards"]), found["attended"])]
 
 
 async def ask_recording(run: Run, step: Step) -> list[Check]:

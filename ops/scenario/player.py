@@ -41,6 +41,8 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "add-titles": setup.add_titles,
     "set-preferences": setup.set_preferences,
     "publish-activity": activities.publish_activity,
+    "register-for-activity": activities.register_for_activity,
+    "record-attendance": activities.record_attendance,
     "check-out": loans.check_out,
     "return": loans.return_copies,
     "fetch": holds.fetch,

@@ -1,6 +1,8 @@
-"""Activities of a simulation, by the rules of events' domain: places and waiting lists."""
+"""Activities of a simulation, by the rules of events' domain: places, waiting lists, attendance."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from random import Random
 
 from ops.simulation.books import Books, OpenActivity, utc
 from services.events.domain import registration as rules
@@ -17,6 +19,7 @@ from services.events.usecases.registration_events import snapshot as registratio
 from shared.contracts.events import (
     ActivityCancelled,
     ActivityPublished,
+    RegistrationAttended,
     RegistrationCancelled,
     RegistrationConfirmed,
     RegistrationWaitlisted,
@@ -24,6 +27,10 @@ from shared.contracts.events import (
 
 VENUE, ORGANISER = "Lecture room", "The library"
 LASTS = timedelta(minutes=90)
+COUNTED, ATTENDED = 0.9, 0.8
+"""Shares of activities whose attendance is recorded, and of their patrons with places who come."""
+EARLY = 1800
+"""Seconds before an activity from which its patrons come."""
 
 
 def publish(
@@ -106,6 +113,39 @@ def call_off(books: Books, activity_id: str, reason: str, at: datetime) -> str:
     for patron in list(known.registrations):
         _end(books, known, patron, "activity")
     return ""
+
+
+def attending(books: Books, activity_id: str, chance: Random) -> Iterator[tuple[int, int]]:
+    """Yield the patrons whose attendance is recorded, and how many seconds early each comes."""
+    if chance.random() > COUNTED:
+        return
+    for patron, registration in books.activities[activity_id].registrations.items():
+        if registration.state is RegistrationState.CONFIRMED and chance.random() < ATTENDED:
+            yield patron, chance.randrange(EARLY)
+
+
+def attend(books: Books, activity_id: str, patron: int, at: datetime) -> str:
+    """Record that a patron came; return the code of the refusal, or an empty text."""
+    known = books.activities[activity_id]
+    try:
+        attended = rules.attend(
+            known.registrations[patron], known.activity, at=utc(at), zone=books.city.plan.zone
+        )
+    except Refusal as refusal:
+        return refusal.code
+    known.registrations[patron] = attended
+    books.record(RegistrationAttended(**registration_fields(attended)))
+    return ""
+
+
+def close(books: Books, activity_id: str) -> None:
+    """Count the patrons who did not come, if attendance was recorded, and forget the activity."""
+    registrations = books.activities.pop(activity_id).registrations.values()
+    if any(one.attended_at for one in registrations):
+        books.no_shows += sum(
+            one.state is RegistrationState.CONFIRMED and one.attended_at is None
+            for one in registrations
+        )
 
 
 def _end(books: Books, known: OpenActivity, patron: int, by: Ending) -> None:

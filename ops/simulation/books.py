@@ -55,7 +55,7 @@ class OpenHold:
 
 @dataclass(slots=True)
 class OpenActivity:
-    """An activity that has not begun, with its places."""
+    """An activity whose day is not over, with its places."""
 
     activity: Activity
     places: Places
@@ -85,7 +85,9 @@ class Books:
         }
         self.suspensions: list[FineSuspension] = []
         self.activities: dict[str, OpenActivity] = {}
-        """Activities that have not begun, by id."""
+        """Activities whose day is not over, by id."""
+        self.no_shows = 0
+        """Places of activities of past days whose patrons did not come."""
         self.awaited: list[int] = []
         """Copies that began to wait for a scan since the list was last emptied."""
         self.ready: list[str] = []

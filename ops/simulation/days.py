@@ -76,6 +76,7 @@ class Day:
         self._city = books.city
         self._chance = books.city.plan.chance("days")
         self._talks = books.city.plan.chance("activities")
+        self._doors = books.city.plan.chance("attendance")
         self._agenda: dict[date, list[Turn]] = {}
         self._order = 0
         self._today = date.min
@@ -382,6 +383,17 @@ class Day:
         yield Done(at, "cancel-activity", {"activity": activity, "reason": reason})
 
     def _begin(self, _second: int, _: int, activity: str) -> Iterator[Done]:
-        """Nobody registers for an activity any more on the day on which it is held."""
-        del self._books.activities[activity]
+        """Plan who comes. Nobody registers for an activity any more on its day."""
+        for patron, early in activities.attending(self._books, activity, self._doors):
+            self._at(self._today, "attend", patron, activity, second=TALKS_AT - early)
+        self._at(self._today + timedelta(1), "close", 0, activity, second=FIRST_SECOND)
+        yield from ()
+
+    def _attend(self, second: int, patron: int, activity: str) -> Iterator[Done]:
+        at = self._moment(second)
+        refused = activities.attend(self._books, activity, patron, at)
+        yield Done(at, "attend", {"patron": card_of(patron), "activity": activity}, refused)
+
+    def _close(self, _second: int, _: int, activity: str) -> Iterator[Done]:
+        activities.close(self._books, activity)
         yield from ()

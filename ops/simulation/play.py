@@ -95,6 +95,7 @@ class _Player:
             "publish-activity": self._publish_activity,
             "register": self._register,
             "withdraw": self._withdraw,
+            "attend": self._attend,
             "cancel-activity": self._cancel_activity,
         }
 
@@ -230,6 +231,12 @@ class _Player:
         await self._log_in(card)
         path = f"/v1/activities/{self._activities[act.fields['activity']]}/registration"
         return await self._api.call(method, path, by=card, expect=expect)
+
+    async def _attend(self, act: Act) -> None:
+        path = f"/v1/activities/{self._activities[act.fields['activity']]}/attendance"
+        body = {"patron_id": self._patrons[act.fields["patron"]]}
+        status, answer = await self._api.call("POST", path, body, by="staff", expect=200)
+        self._expect(act, act.outcome, "" if status < 400 else answer["code"])
 
     async def _cancel_activity(self, act: Act) -> None:
         path = f"/v1/activities/{self._activities[act.fields['activity']]}/cancellation"

@@ -322,9 +322,17 @@ async def test_activities_are_those_of_events(tables: Path, stores: dict[str, An
     assert {row["activity_id"]: row["title"] for row in rows} == {
         key: one["title"] for key, one in activities.items()
     }
-    states = Counter([one["state"] async for one in stores["events"].registrations.find({})])
-    for state in ("confirmed", "waitlisted"):
-        assert sum_of(rows, state) == states[state]
+    registrations = (await by_id(stores["events"].registrations)).values()
+    states = Counter((one["activity_id"], one["state"]) for one in registrations)
+    came = Counter(one["activity_id"] for one in registrations if one["attended_at"])
+    assert came
+    for row in rows:
+        key = row["activity_id"]
+        for state in ("confirmed", "waitlisted"):
+            assert row[state] == states[key, state]
+        assert row["attended"] == (came[key] or None)
+        assert row["no_shows"] == (states[key, "confirmed"] - came[key] if came[key] else None)
+    assert any(row["no_shows"] for row in rows)
 
 
 async def test_study_rooms_are_those_of_events(tables: Path, stores: dict[str, Any]) -> None:

@@ -30,6 +30,8 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
     "add-titles": (set(), set()),
     "set-preferences": (set(), set()),
     "publish-activity": ({"activity"}, set()),
+    "register-for-activity": ({"activity", "cards"}, set()),
+    "record-attendance": ({"activity", "cards"}, set()),
     "check-out": ({"card", "barcodes", "branch"}, set()),
     "close": ({"as", "from", "reopened_on", "reason"}, {"kinds", "branches", "kept"}),
     "preview-closure": ({"branches", "from", "reopened_on", "reason"}, set()),

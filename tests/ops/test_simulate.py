@@ -66,10 +66,11 @@ def test_everything_that_happens_to_loans_holds_and_activities_happens(acts: lis
         "hold.collected", "hold.cancelled", "hold.expired", "fine.assessed", "fine.paid",
         "fine.waived", "fines.suspended", "fines.resumed", "activity.published",
         "activity.cancelled", "registration.confirmed", "registration.waitlisted",
-        "registration.cancelled",
+        "registration.cancelled", "registration.attended",
     }  # fmt: skip
     verbs = {act.verb for act in acts}
     assert {"renew", "cancel-hold", "waive", "close", "suspend-fines", "withdraw"} <= verbs
+    assert {act.outcome for act in acts if act.verb == "attend"} == {""}
     outcomes = {act.outcome for act in acts if act.verb in ("register", "withdraw")}
     assert outcomes == {
         "confirmed", "waitlisted", "", "already-registered", "not-registered", "activity-cancelled",
@@ -162,6 +163,12 @@ def test_ready_tables_equal_what_the_simulation_knows(
     registered = Counter(act.outcome for act in acts if act.verb == "register")
     places = ask(tables, "SELECT sum(confirmed + waitlisted + withdrawn)::INT FROM activities")
     assert places == [(registered["confirmed"] + registered["waitlisted"],)]
+    attended = sum(act.verb == "attend" for act in acts)
+    found = ask(tables, "SELECT sum(attended)::INT, sum(no_shows)::INT FROM activities")
+    assert found == [(attended, books.no_shows)]
+    assert 0 < books.no_shows < attended
+    unknown = "FROM activities WHERE attended IS NULL AND no_shows IS NULL AND confirmed > 0"
+    assert ask(tables, unknown)
 
 
 def test_no_activity_has_more_registrations_than_places(acts: list[Act]) -> None:

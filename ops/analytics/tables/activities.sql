@@ -1,4 +1,6 @@
--- One row for each activity, as it is now, with its registrations.
+-- One row for each activity, as it is now, with its registrations and their attendance.
+-- If no attendance was recorded for an activity, nobody knows who came, so both numbers are null.
+-- No-shows are counted once there are events of lending or activities of a later day.
 WITH newest AS (
     FROM (
         FROM activity_published
@@ -13,9 +15,10 @@ registrations AS (
     FROM (
         FROM registration_confirmed
         UNION ALL BY NAME FROM registration_waitlisted
+        UNION ALL BY NAME FROM registration_attended
         UNION ALL BY NAME FROM registration_cancelled
     )
-    SELECT activity_id, state
+    SELECT activity_id, state, attended_at
     QUALIFY row_number() OVER (PARTITION BY registration_id ORDER BY version DESC) = 1
 ),
 counts AS (
@@ -23,9 +26,22 @@ counts AS (
         activity_id,
         count(*) FILTER (WHERE state = 'confirmed') AS confirmed,
         count(*) FILTER (WHERE state = 'waitlisted') AS waitlisted,
-        count(*) FILTER (WHERE state = 'cancelled') AS withdrawn
+        count(*) FILTER (WHERE state = 'cancelled') AS withdrawn,
+        count(attended_at) AS recorded,
+        count(*) FILTER (WHERE state = 'confirmed' AND attended_at IS NOT NULL) AS came,
+        count(*) FILTER (WHERE state = 'confirmed' AND attended_at IS NULL) AS absent
     FROM registrations
     GROUP BY activity_id
+),
+newest_day AS (
+    SELECT max(business_day) AS business_day
+    FROM (
+        SELECT business_day FROM activity_published
+        UNION ALL SELECT business_day FROM registration_confirmed
+        UNION ALL SELECT business_day FROM registration_attended
+        UNION ALL SELECT business_day FROM loan_checked_out
+        UNION ALL SELECT business_day FROM loan_returned
+    )
 )
 SELECT
     activity_id,
@@ -36,6 +52,15 @@ SELECT
     cancelled,
     coalesce(confirmed, 0) AS confirmed,
     coalesce(waitlisted, 0) AS waitlisted,
-    coalesce(withdrawn, 0) AS withdrawn
+    coalesce(withdrawn, 0) AS withdrawn,
+    CASE WHEN recorded > 0 THEN came END AS attended,
+    CASE
+        WHEN
+            recorded > 0
+            AND NOT cancelled
+            AND library_day(coalesce(ends_at, starts_at)) < newest_day.business_day
+            THEN absent
+    END AS no_shows
 FROM newest
 LEFT JOIN counts USING (activity_id)
+CROSS JOIN newest_day
