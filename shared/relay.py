@@ -77,8 +77,8 @@ class Relay:
 
     async def _run_connected(self) -> None:
         producer = outbox_producer(self._settings, f"{self._holder}-relay")
-        await producer.start()
         try:
+            await producer.start()
             held, renewed = False, 0.0
             while True:
                 if not held or time.monotonic() - renewed >= RENEW_SECONDS:

@@ -246,8 +246,8 @@ async def _producer(settings: Settings, outcome: Outcome) -> AsyncIterator[AIOKa
         enable_idempotence=True,
         max_request_size=DEAD_LETTER_BYTES,
     )
-    await producer.start()
     try:
+        await producer.start()
         yield producer
     finally:
         await producer.stop()

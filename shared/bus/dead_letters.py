@@ -77,7 +77,11 @@ class DeadLetters:
                 enable_idempotence=True,
                 max_request_size=DEAD_LETTER_BYTES,
             )
-            await producer.start()
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
             self._producer = producer
         return self._producer
 

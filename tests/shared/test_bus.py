@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.errors import KafkaConnectionError
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
 from services.registry import NAMES
 from services.settings import Settings
+from shared.bus.dead_letters import DeadLetters
 from shared.bus.listener import Listener
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import dead_letter_topic, ensure_topics
@@ -146,6 +149,23 @@ async def test_a_relay_that_is_woken_while_it_is_cancelled_ends(
     if waiting.cancel():
         await asyncio.wait([waiting])
         assert waiting.cancelled()
+
+
+@pytest.mark.parametrize("sender", ["relay", "dead letters"])
+async def test_a_broker_that_is_away_leaves_no_producer_open(
+    unit_of_work: UnitOfWork, settings: Settings, sender: str
+) -> None:
+    left_open: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: left_open.append(told))
+    away = settings.model_copy(update={"kafka": "127.0.0.1:1"})
+    opening = {
+        "relay": Relay(unit_of_work.database, away, "circulation")._run_connected,
+        "dead letters": DeadLetters("circulation", away)._dlq_producer,
+    }[sender]
+    with pytest.raises(KafkaConnectionError):
+        await opening()
+    gc.collect()  # aiokafka tells the loop of a producer that nobody stopped once it is collected
+    assert left_open == []
 
 
 async def test_two_concurrent_relays_lose_no_event_and_the_inbox_ignores_duplicates(
