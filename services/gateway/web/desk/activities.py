@@ -57,21 +57,15 @@ async def post_activity(visit: DeskVisit, activity_id: str) -> Response:
 @router.post("/desk/activities/{activity_id}/attendance")
 async def post_attendance(visit: DeskVisit, activity_id: str) -> Response:
     """Record that the holder of a card came. The page shows the result, ready for the next card."""
-    activity, found = await asyncio.gather(
-        _activity(visit, activity_id),
-        visit.api.get("/v1/patrons", card=visit.text("card_number") or "-"),
-    )
-    if not found.done:
-        return await _form(visit, activity, not_attended=forms.refusal(found))
-    patrons = found.json()["items"]
-    if not patrons:
-        return await _form(visit, activity, not_attended=Failure(404, "no-such-card", "", []))
-    body = {"patron_id": patrons[0]["id"]}
+    activity, patron = await asyncio.gather(_activity(visit, activity_id), forms.card_holder(visit))
+    if isinstance(patron, Failure):
+        return await _form(visit, activity, not_attended=patron)
+    body = {"patron_id": patron["id"]}
     path = f"{_path(activity_id)}/attendance"
     reply = await visit.api.send("POST", path, body, key=visit.key)
     if not reply.done:
         return await _form(visit, activity, not_attended=forms.refusal(reply))
-    attended = {"name": patrons[0]["name"], "at": reply.json()["attended_at"]}
+    attended = {"name": patron["name"], "at": reply.json()["attended_at"]}
     return await _form(visit, activity, attended=attended)
 
 

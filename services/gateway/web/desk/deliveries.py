@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import Failure, segment
+from services.gateway.web.desk import forms
 from services.gateway.web.desk_words import ABOUT, DELIVERY_CHANNELS, DELIVERY_STATES, UNSENT
 from services.gateway.web.fields import filled
 from services.gateway.web.visit import DeskVisit, Visit
@@ -27,11 +28,10 @@ async def get_deliveries(
 @router.post("/desk/deliveries")
 async def post_card(visit: DeskVisit) -> Response:
     """Go to the messages of the reader with a card, whose number stays out of the address."""
-    reply = await visit.api.get("/v1/patrons", card=visit.text("card_number") or "-")
-    found = reply.json()["items"]
-    if not found:
-        return await _list(visit, refused=Failure(404, "no-such-card", "", []))
-    return visit.go(f"/desk/deliveries?{urlencode({'patron': found[0]['id']})}")
+    patron = await forms.card_holder(visit)
+    if isinstance(patron, Failure):
+        return await _list(visit, refused=patron)
+    return visit.go(f"/desk/deliveries?{urlencode({'patron': patron['id']})}")
 
 
 async def _list(

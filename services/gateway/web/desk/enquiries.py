@@ -46,15 +46,10 @@ async def get_queue(
 @router.post("/desk/enquiries")
 async def post_card(visit: DeskVisit) -> Response:
     """Go to the questions of the reader with a card, whose number stays out of the address."""
-    reply = await visit.api.get("/v1/patrons", card=visit.text("card_number") or "-")
-    found = reply.json()["items"]
-    if not found:
-        return await _queue(visit, {"queue": "new"}, "", _no_such_card())
-    return visit.go(f"/desk/enquiries?{urlencode({'queue': 'all', 'patron': found[0]['id']})}")
-
-
-def _no_such_card() -> Failure:
-    return Failure(404, "no-such-card", "", [])
+    patron = await forms.card_holder(visit)
+    if isinstance(patron, Failure):
+        return await _queue(visit, {"queue": "new"}, "", patron)
+    return visit.go(f"/desk/enquiries?{urlencode({'queue': 'all', 'patron': patron['id']})}")
 
 
 async def _queue(

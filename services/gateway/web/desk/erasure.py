@@ -23,13 +23,9 @@ async def get_erasure(visit: DeskVisit) -> Response:
 @router.post("/desk/erasure")
 async def post_erasure(visit: DeskVisit) -> Response:
     """Show the card's holder for confirmation; erase the one who was confirmed."""
-    found = await visit.api.get("/v1/patrons", card=visit.text("card_number") or "-")
-    if not found.done:
-        return _page(visit, refused=forms.refusal(found))
-    patrons = found.json()["items"]
-    if not patrons:
-        return _page(visit, refused=Failure(404, "no-such-card", "", []))
-    [patron] = patrons
+    patron = await forms.card_holder(visit)
+    if isinstance(patron, Failure):
+        return _page(visit, refused=patron)
     if visit.text("patron_id") != patron["id"]:
         return _page(visit, patron=patron)
     path = f"/v1/patrons/{segment(patron['id'])}"

@@ -22,13 +22,10 @@ async def post_family(visit: DeskVisit) -> Response:
     """Link the two cards, once the guardian's agreement was ticked."""
     if not visit.text("agreed"):
         return _page(visit, Failure(422, "guardian-not-asked", "", []))
-    found = await visit.api.get("/v1/patrons", card=visit.text("card_number") or "-")
-    if not found.done:
-        return _page(visit, forms.refusal(found))
-    patrons = found.json()["items"]
-    if not patrons:
-        return _page(visit, Failure(404, "no-such-card", "", []))
-    path = f"/v1/patrons/{segment(patrons[0]['id'])}/family"
+    junior = await forms.card_holder(visit)
+    if isinstance(junior, Failure):
+        return _page(visit, junior)
+    path = f"/v1/patrons/{segment(junior['id'])}/family"
     body = {"card_number": visit.text("guardian_card_number")}
     reply = await visit.api.send("POST", path, body, key=visit.key)
     if reply.done:

@@ -79,6 +79,19 @@ def refusal(reply: Reply | None) -> Failure | None:
     return failure
 
 
+async def card_holder(visit: Visit) -> dict[str, Any] | Failure:
+    """Return the patron whose card number was typed, or why there is none to show.
+
+    Raises the failure if the session has ended.
+    """
+    reply = await visit.api.get("/v1/patrons", card=visit.text("card_number") or "-")
+    refused = refusal(reply)
+    if refused is not None:
+        return refused
+    found: list[dict[str, Any]] = reply.json()["items"]
+    return found[0] if found else Failure(404, "no-such-card", "", [])
+
+
 def outcomes(visit: Visit, reply: Reply | None, *names: str) -> dict[str, Any]:
     """Return the outcome for a page with several forms, each named by the end of its address.
 
