@@ -54,9 +54,8 @@ RENEWALS = 5
 HOLDS_OF_TITLE = 5
 LOOKS = 3
 """Reads of accounts that come with each command."""
-SHARES = {"check-out": 45, "return": 45, "renewal": 5, "hold": 5}
-RESERVE = 1.5
-"""Times the expected number of renewals and holds for which there are loans and titles."""
+OF_TWENTY = {"check-out": 9, "return": 9, "renewal": 1, "hold": 1}
+"""Commands of each kind among twenty."""
 AT_ONCE = 8
 """Calls at once while the city is prepared."""
 PARTS = 5
@@ -82,8 +81,8 @@ class City:
     def __init__(self, library: Library, client: Client, commands: int, patrons: int = 0) -> None:
         self._library = library
         self._client = client
-        self._renewals_needed = int(commands * SHARES["renewal"] / 100 * RESERVE) + 1
-        self._holds_needed = int(commands * SHARES["hold"] / 100 * RESERVE) + 1
+        self._renewals_needed = commands * OF_TWENTY["renewal"] // 20
+        self._holds_needed = commands * OF_TWENTY["hold"] // 20
         self._patrons = patrons or max(commands // COMMANDS_OF_PATRON, LEAST_PATRONS)
         self._free: deque[str] = deque()
         self._lent: deque[str] = deque()
@@ -202,9 +201,18 @@ async def _some_at_once(calls: Iterable[Awaitable[T]]) -> list[T]:
     return await asyncio.gather(*(one(call) for call in calls))
 
 
+def _in_any_order(commands: int) -> list[str]:
+    """Return the kinds of so many commands; what is left of twenty are check-outs and returns."""
+    twenties, left = divmod(commands, 20)
+    twenty = [kind for kind, number in OF_TWENTY.items() for _ in range(number)]
+    kinds = twenty * twenties + (["check-out", "return"] * 10)[:left]
+    random.shuffle(kinds)
+    return kinds
+
+
 async def at_rate(running: System, city: City, rate: float, seconds: float) -> Document:
     """Send commands at a rate for a time; return latencies, outcomes and processor time."""
-    kinds = random.choices(list(SHARES), list(SHARES.values()), k=int(rate * seconds))  # noqa: S311
+    kinds = _in_any_order(int(rate * seconds))
     calls: list[Call] = []
 
     async def call(group: str, number: int, due: float, made: Awaitable[str]) -> None:

@@ -60,7 +60,8 @@ async def test_desk(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_city(running: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    shrink(monkeypatch, city, LEAST_PATRONS=4)
+    # Of 40 copies half are on loan, so that no order of 20 commands lacks a copy.
+    shrink(monkeypatch, city, LEAST_PATRONS=10)
     found = await city.measure(running, [10.0], 2.0, overload=0.5)
     assert [figures["rate"] for figures in found] == [10.0, 5.0]
     assert sum(found[0]["outcomes"].values()) == 20 * (1 + city.LOOKS)
