@@ -148,6 +148,12 @@ class Reader:
         await expect(said).to_contain_text(self.say(text, **facts))
         await expect(said).to_be_focused()
 
+    async def told_at(self, field: str, text: str) -> None:
+        """Wait until the page shows what a scan led to, and its field is ready for the next one."""
+        await expect(self.page.locator("#said")).to_contain_text(self.say(text))
+        await expect(self.page.locator(field)).to_be_focused()
+        await expect(self.page.locator(field)).to_have_value("")
+
     async def _go_to(self, thing: Locator) -> None:
         """Press Tab, or Shift+Tab if the element is before the focus, until it has the focus.
 

@@ -129,6 +129,7 @@ async def test_staff_announce_key_in_close_and_draw(rooms: Site) -> None:
         assert "There is no place for this card in this session yet." in page.text
         page = await window.submit(page, door, code=card)
         assert "The reader may come in." in page.text
+        assert page.html.count("autofocus") == 1  # the field is ready for the next card
         for language in ("zh-Hant", "zh-Hans"):
             for address in ("/desk/study-rooms", here, door):
                 shown = await window.get(f"{address}?lang={language}")

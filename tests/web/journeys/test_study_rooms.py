@@ -133,10 +133,10 @@ async def test_a_librarian_draws_the_places_and_lets_readers_in(
     await follow("Let readers in")
     await reader.fill("#code", "0" * 16)
     await reader.press("Let in")
-    await told("No admission card of this season has this code.")
+    await reader.told_at("#code", "No admission card of this season has this code.")
     await reader.fill("#code", next(one["code"] for one in cards if one["state"] == "granted"))
     await reader.press("Let in")
-    await told("The reader may come in.")
+    await reader.told_at("#code", "The reader may come in.")
 
     # Sessions of the study room can be booked; a reader who booked one comes in.
     await follow("Seasons", within=".masthead")
@@ -163,10 +163,10 @@ async def test_a_librarian_draws_the_places_and_lets_readers_in(
     await follow(let_in)
     await reader.fill("#code", "0" * 16)
     await reader.press("Let in")
-    await told("There is no such booking. It may have ended.")
+    await reader.told_at("#code", "There is no such booking. It may have ended.")
     await reader.fill("#code", booked["code"])
     await reader.press("Let in")
-    await told("The reader may come in.")
+    await reader.told_at("#code", "The reader may come in.")
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Failure, Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
-from services.gateway.web.fields import Fields, filled
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import DeskVisit, Visit
@@ -135,8 +134,6 @@ async def _form(
         outcome["status"] = not_attended.status
     languages = activity["languages"] if activity else []
     names, attendance = await asyncio.gather(branch_names(visit.api), _attendance(visit, activity))
-    # A scanner types into an empty field. If nobody knows what became of a card, it stays there.
-    again = not_attended is not None and not_attended.status == 503
     return visit.page(
         "desk/activity.html",
         activity=activity,
@@ -146,7 +143,7 @@ async def _form(
         attendance=attendance,
         attended=attended,
         not_attended=not_attended,
-        card=filled(visit, not_attended) if again else Fields(),
+        card=forms.scanned(visit, not_attended),
         types=ACTIVITY_TYPES,
         audiences=AUDIENCES,
         spoken={**SPOKEN, **{code: code for code in languages if code not in SPOKEN}},

@@ -7,7 +7,7 @@ from fastapi import Response
 
 from services.gateway.web import session
 from services.gateway.web.api import Failure, Reply
-from services.gateway.web.fields import filled
+from services.gateway.web.fields import Fields, filled
 from services.gateway.web.visit import Visit
 
 COOKIE = "carrel_place"
@@ -113,3 +113,17 @@ def outcome(visit: Visit, reply: Reply | None) -> dict[str, Any]:
     refused = refusal(reply)
     status = refused.status if refused else 200
     return {"status": status, "refused": refused, "form": filled(visit, refused)}
+
+
+def scanned(visit: Visit, refused: Failure | None) -> Fields:
+    """Return the form of a scanner, which types into an empty field.
+
+    If nobody knows what became of a code, it stays there.
+    """
+    unknown = refused is not None and refused.status == 503
+    return filled(visit, refused) if unknown else Fields()
+
+
+def outcome_of_scan(visit: Visit, reply: Reply | None) -> dict[str, Any]:
+    """Return the outcome of a command for a page with one form, which is for a scanner."""
+    return outcome(visit, reply) | {"form": scanned(visit, refusal(reply))}

@@ -90,7 +90,8 @@ async def post_door(visit: DeskVisit, season_id: str) -> Response:
 
 async def _door(visit: Visit, season_id: str, refused: Reply | None = None) -> Response:
     asked = await visit.api.get(f"{API}/{segment(season_id)}")
-    return visit.page("desk/study-door.html", season=asked.json(), **forms.outcome(visit, refused))
+    outcome = forms.outcome_of_scan(visit, refused)
+    return visit.page("desk/study-door.html", season=asked.json(), **outcome)
 
 
 def _rooms(visit: Visit) -> list[dict[str, Any]] | None:

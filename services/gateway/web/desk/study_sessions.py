@@ -66,9 +66,6 @@ async def _door(visit: Visit, branch: str, refused: Reply | None = None) -> Resp
     asked, names = await asyncio.gather(
         visit.api.get(f"{API}/{segment(branch)}"), branch_names(visit.api)
     )
-    return visit.page(
-        "desk/study-booking-door.html",
-        room=asked.json(),
-        name=names.get(branch, branch),
-        **forms.outcome(visit, refused),
-    )
+    outcome = forms.outcome_of_scan(visit, refused)
+    name = names.get(asked.json()["branch"], branch)
+    return visit.page("desk/study-booking-door.html", name=name, **outcome)
