@@ -21,6 +21,11 @@ UNREADY_AFTER = 3
 """Failures in a row after which the process reports that it is not ready."""
 GIVE_UP_AFTER = 6
 """Failures in a row after which the process exits."""
+CANCEL_AGAIN_SECONDS = 9.0
+"""Seconds after which a task that has not ended is cancelled again.
+
+A listener takes up to 8 s to finish its message and commit.
+"""
 
 
 class EndedEarly(Exception):
@@ -49,10 +54,16 @@ class Supervisor:
         self._tasks.append(asyncio.create_task(self._supervise(name, run), name=name))
 
     async def stop(self) -> None:
-        """Cancel every task and wait until all have ended."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancel every task and wait until all have ended.
+
+        A library may swallow a cancellation, as aiokafka does while it closes a client. So tasks
+        that continue are cancelled again.
+        """
+        running = set(self._tasks)
+        while running:
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
 
     def failing(self) -> str | None:
         """Return the name and failures of a task that fails repeatedly; None while all run."""

@@ -66,6 +66,31 @@ async def test_a_task_that_ends_is_restarted_without_stopping_the_others(
         await supervisor.stop()
 
 
+async def test_a_task_whose_cancellation_a_library_swallows_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervision, "CANCEL_AGAIN_SECONDS", 0.01)
+    swallowed = asyncio.Event()
+
+    async def continues() -> None:
+        while True:
+            # As aiokafka closes a client: it cancels a task of its own, and waits for its end.
+            own = asyncio.create_task(asyncio.Event().wait())
+            try:
+                await own
+            except asyncio.CancelledError:
+                if swallowed.is_set():
+                    raise
+                swallowed.set()
+
+    supervisor = Supervisor(give_up=lambda: None, stopping=lambda: False)
+    supervisor.start("continues", continues)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await supervisor.stop()
+    assert swallowed.is_set()
+
+
 async def test_each_failure_is_logged_and_the_pause_before_a_restart_doubles_up_to_a_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

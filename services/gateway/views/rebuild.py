@@ -305,8 +305,8 @@ class _Topics:
         self._next: dict[TopicPartition, int] = {}
 
     async def __aenter__(self) -> Self:
-        await self._reader.start()
         try:
+            await self._reader.start()
             await self._note_positions()
         except BaseException:
             await self._reader.stop()
