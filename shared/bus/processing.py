@@ -6,6 +6,7 @@ An event's offset is committed after its effect. Fetched messages are processed 
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import Counter as Count
 from collections.abc import Callable, Sequence
@@ -133,9 +134,10 @@ class Processor:
         if good and not await self._apply(changes, good, at_fault):
             self._put_back(batch)
             return
-        for message in good:
-            with message.attached():
-                log.debug("processed", topic=message.record.topic, offset=message.record.offset)
+        if log.is_enabled_for(logging.DEBUG):
+            for message in good:
+                with message.attached():
+                    log.debug("processed", topic=message.record.topic, offset=message.record.offset)
         for message, fault, tries in at_fault:
             with message.attached():
                 fail(message.span, type(fault).__name__)

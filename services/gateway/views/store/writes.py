@@ -8,10 +8,12 @@ that looks like two writers creating the document at once. (With `_id` alone in 
 server itself retries an upsert that lost such a race.)
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from bson import ObjectId
 from pymongo import UpdateMany, UpdateOne
@@ -39,6 +41,9 @@ lack has ended, even if the event of its end was read first. The span is longer 
 differ and a transaction may last.
 """
 
+MANY = 50
+"""The number of changes from which on they are written in two parts at once."""
+
 
 async def apply(views: Collections, changes: Sequence[Change]) -> None:
     """Apply each change unless the same or a newer version is stored. Safe to repeat.
@@ -50,19 +55,19 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
     changes = await _not_too_late(views, changes)
     lent = {title_id for change in changes if (title_id := _lent_title(change))}
     known = await known_titles(views, lent)
-    writes: dict[str, list[UpdateOne]] = {}
+    writes: dict[tuple[str, int], list[UpdateOne]] = {}
+    """Writes by collection, and those of many changes in parts of which none shares a document."""
+    parts = 2 if len(changes) >= MANY else 1
     for change in changes:
-        if isinstance(change, Row):
-            writes.setdefault(TABLES[change.kind], []).append(_row_write(change))
-        elif isinstance(change, SessionEnd):
-            writes.setdefault(ENDED_SESSIONS, []).append(session_end_write(change))
-        elif isinstance(change, Erasure):
-            writes.setdefault("account_views", []).append(_erasure_write(change))
-        else:
-            title = known.get(_lent_title(change) or "")
-            writes.setdefault("account_views", []).append(_view_write(change, title))
-    for collection, updates in writes.items():
-        await views[collection].bulk_write(updates, ordered=False)
+        collection, id_, write = _write(change, known)
+        part = crc32(id_.encode()) % parts
+        writes.setdefault((collection, part), []).append(write)
+    await asyncio.gather(
+        *(
+            views[collection].bulk_write(updates, ordered=False)
+            for (collection, _), updates in writes.items()
+        )
+    )
     if any(isinstance(change, Row) and change.kind in SHOWN_TO_ALL for change in changes):
         # After the rows, even if they change nothing: an earlier writer may have been killed here.
         new = {"$set": {"stamp": ObjectId()}}
@@ -127,6 +132,20 @@ async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequen
 
 def _lent_title(change: Change) -> str | None:
     return change.content.get("title_id") if isinstance(change, ViewChange) else None
+
+
+def _write(change: Change, titles: Mapping[str, Document]) -> tuple[str, str, UpdateOne]:
+    """Return the collection and the id of the document that a change is about, and its write."""
+    match change:
+        case Row():
+            return TABLES[change.kind], change.id, _row_write(change)
+        case SessionEnd():
+            return ENDED_SESSIONS, change.session_id, session_end_write(change)
+        case Erasure():
+            return "account_views", change.patron_id, _erasure_write(change)
+        case ViewChange():
+            title = titles.get(_lent_title(change) or "")
+            return "account_views", change.patron_id, _view_write(change, title)
 
 
 def _row_write(row: Row) -> UpdateOne:
