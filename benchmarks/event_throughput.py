@@ -194,6 +194,7 @@ async def measure(settings: Settings, count: int) -> Document:
         batches.append(await processing_rate(client, settings, len(events), AT_ONCE[-1]))
         bare.append(await writing_rate(client, events))
     client.close()
+    gc.unfreeze()
     return {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
         f"{platform.python_version()}, load {os.getloadavg()[0]:.0f}; listener, database and "
