@@ -1,7 +1,9 @@
 """My Account as it changes, the days of a fine on a phone, and the chosen language."""
 
+import asyncio
+
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Request, Route, expect
 
 from tests.web.axe import no_serious_findings
 from tests.web.browser import Windows, scrolls_sideways
@@ -60,6 +62,38 @@ async def test_a_change_during_a_form_submission_does_not_interrupt_it(
     await page.locator("#renew-all").click()
     await page.locator("#said").wait_for()
     assert await page.locator("#announcer").count() == 1
+
+
+async def test_an_open_account_page_that_is_logged_out_says_so(
+    windows: Windows, story: Story
+) -> None:
+    """The page learns that its session has ended before it has the answer to its own form."""
+    page = await windows.open(card=await story.reader())
+    over = asyncio.Event()
+
+    def end(request: Request) -> None:
+        if "/me/stream" in request.url:
+            over.set()
+
+    async def held_up(route: Route) -> None:
+        answer = await route.fetch(max_redirects=0)
+        await over.wait()
+        await route.fulfill(response=answer)
+
+    def note(request: Request) -> None:
+        if request.resource_type == "fetch":
+            fetched.append(request.url)
+
+    fetched: list[str] = []
+    page.on("request", note)
+    page.on("requestfinished", end)
+    page.on("requestfailed", end)
+    await page.route("**/log-out", held_up)
+    async with page.expect_request("**/me/stream*"):
+        await page.goto("/")
+    await page.get_by_role("button", name="Log out").click()
+    await expect(page.locator("#said")).to_have_text("You have logged out.")
+    assert fetched == []
 
 
 async def test_a_chosen_language_is_kept(windows: Windows, story: Story) -> None:

@@ -110,9 +110,13 @@ class Visit:
         return any(self.text(name) for name in SECRET_FIELDS)
 
     def page(self, template: str, *, status: int = 200, **shown: Any) -> Response:
-        """Return a page, with the messages of the last command."""
+        """Return a page, with the messages of the last command.
+
+        A page that page.js fetches to refresh an account leaves them to the next page.
+        """
         context = _Context(self, again=status == 503)
-        messages = session.read_messages(self.request, self.secret)
+        refreshes = "carrel-refresh" in self.request.headers
+        messages = [] if refreshes else session.read_messages(self.request, self.secret)
         html = (
             _ENVIRONMENTS[self.language.code]
             .get_template(template)

@@ -142,17 +142,29 @@ class Browser:
 
     async def post(self, path: str, fields: list[tuple[str, str]], **headers: str) -> Page:
         """Send fields as a form does, and follow redirects."""
-        sent = {"Origin": self.site, "Sec-Fetch-Site": "same-origin", **headers}
-        return await self._follow("POST", path, fields, sent)
+        return await self._follow("POST", path, fields, self._own_form() | headers)
+
+    async def post_only(self, path: str, fields: list[tuple[str, str]]) -> Page:
+        """Send fields as a form does, and return the answer itself, as a redirect."""
+        return await self._follow("POST", path, fields, self._own_form(), most=0)
+
+    def _own_form(self) -> dict[str, str]:
+        return {"Origin": self.site, "Sec-Fetch-Site": "same-origin"}
 
     async def _follow(
-        self, method: str, path: str, fields: list[tuple[str, str]] | None, more: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        fields: list[tuple[str, str]] | None,
+        more: Mapping[str, str],
+        *,
+        most: int = 4,
     ) -> Page:
         headers = {"Accept": "text/html", "Accept-Language": self._language, **more}
         if self.at:
             headers["Carrel-Time"] = self.at
         cookies: list[str] = []
-        for _ in range(5):
+        for _ in range(most + 1):
             data = None if fields is None else aiohttp.FormData(fields)
             async with self._session.request(
                 method,
@@ -163,7 +175,7 @@ class Browser:
             ) as answer:
                 cookies += answer.headers.getall("Set-Cookie", [])
                 html = await answer.text()
-                if answer.status != 303:
+                if answer.status != 303 or most == 0:
                     return _read(answer, path, html, cookies)
                 method, path, fields = "GET", answer.headers["Location"], None
                 assert not urlsplit(path).netloc, f"led away to {path}"

@@ -308,6 +308,18 @@ async def test_the_form_token_is_masked_differently_in_each_response(browser: Br
     assert len(tokens) == 2
 
 
+async def test_an_account_that_page_js_refreshes_leaves_a_message_to_the_next_page(
+    browser: Browser,
+) -> None:
+    await log_in(browser)
+    setting = (await browser.get("/setting")).form("/setting")
+    saved = await browser.post_only("/setting", setting.fields)
+    assert saved.status == 303
+    refreshed = await browser.get("/", **{"Carrel-Refresh": "1"})
+    assert (refreshed.status, 'id="said"' in refreshed.html) == (200, False)
+    assert 'id="said"' in (await browser.get("/")).html
+
+
 async def test_a_message_that_this_site_did_not_sign_is_not_shown(lone_site: Api) -> None:
     async with Browser(lone_site.url) as browser:
         browser.give("carrel_said", "W1siZm9yZ2VkIix7fSx0cnVlXV0=.00")

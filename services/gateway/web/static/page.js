@@ -9,6 +9,7 @@
   let timer = 0;
   let quiet = 0;
   let has = "";
+  let leaving = false;
 
   function account() {
     return document.querySelector("[data-live]");
@@ -26,7 +27,7 @@
 
   function follow() {
     const shown = account();
-    if (!shown || source || document.hidden) {
+    if (!shown || source || leaving || document.hidden) {
       return;
     }
     clearTimeout(timer);
@@ -61,8 +62,14 @@
   // The page as it is now, put in the place of what is shown: what was ticked stays ticked, and the
   // focus stays where it is.
   async function refresh() {
-    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
-    if (answer.redirected) {
+    const answer = await fetch(location.pathname, {
+      headers: { Accept: "text/html", "Carrel-Refresh": "1" },
+      redirect: "manual", // the page to log in would be prepared twice, each with its own cookie
+    });
+    if (leaving) {
+      return;
+    }
+    if (answer.type === "opaqueredirect") {
       location.reload(); // logged out: in another window, on another device, or because the session is over
       return;
     }
@@ -119,5 +126,12 @@
     }
   });
   window.addEventListener("pagehide", leave);
+  // A form that brings another page: a reload would cancel it. htmx prevents the others' default.
+  document.addEventListener("submit", function (event) {
+    if (!event.defaultPrevented) {
+      leaving = true;
+      leave();
+    }
+  });
   follow();
 })();
