@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from argon2 import PasswordHasher
 from pymongo import MongoClient
 
 from ops.cli import COLLECT_AFTER
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
+from services.accounts.usecases import check_pin
 from shared.mongo import Document
 from tests import patience
 from tests.containers import kafka_container, mongo_container
@@ -52,6 +54,9 @@ WORKERS = 3
 
 docs/performance.md compares them.
 """
+
+QUICK_HASHES = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+NOBODYS_HASH = QUICK_HASHES.hash("nobody's")
 
 LONGEST = (
     "tests/journeys/test_both_brokers.py",
@@ -143,6 +148,18 @@ def deadlines(request: pytest.FixtureRequest) -> Iterator[None]:
         patience.raise_last_resorts(patched)
         if request.node.get_closest_marker("deadlines") is None:
             patience.raise_deadlines(patched)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def quick_pins() -> Iterator[None]:
+    """Hash and check PINs in microseconds; services in processes of their own take usual work.
+
+    It does not use `monkeypatch`, which would then outlive the applications that tests patch.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(check_pin, "_hasher", QUICK_HASHES)
+        patched.setattr(check_pin, "_nobodys", NOBODYS_HASH)
         yield
 
 

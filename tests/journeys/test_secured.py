@@ -20,7 +20,6 @@ from aiokafka.errors import (
     KafkaError,
     TopicAuthorizationFailedError,
 )
-from argon2 import PasswordHasher
 from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -32,7 +31,6 @@ from ops.broker.access import ANALYST, OPERATOR
 from ops.database_users import ROLE, url_for
 from ops.infrastructure.processes import System
 from services.accounts.settings import Settings as AccountsSettings
-from services.accounts.usecases import check_pin
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.connection import client_arguments
@@ -118,13 +116,6 @@ def second(servers: Secured, tools: KafkaTools) -> AccountsSettings:
             "service_keys": PUBLIC_SERVICE_KEYS,
         }
     )
-
-
-@pytest.fixture
-def quick_pins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PINs that take little work."""
-    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(check_pin, "_hasher", hasher)
 
 
 def settings_of(servers: Secured, user: str, **changes: Any) -> Settings:
@@ -335,7 +326,6 @@ def test_kafkas_own_tool_gives_the_rights_that_are_printed_for_it(
     assert rights[second.kafka_username] == expected
 
 
-@pytest.mark.usefixtures("quick_pins")
 async def test_no_request_fails_while_passwords_and_a_certificate_are_replaced(
     servers: Secured, tools: KafkaTools, second: AccountsSettings
 ) -> None:

@@ -14,13 +14,11 @@ from typing import Any
 
 import pyotp
 import pytest
-from argon2 import PasswordHasher
 from standardwebhooks import Webhook as Signature
 from standardwebhooks import WebhookVerificationError
 
 from services.accounts.app import create_app as create_accounts
 from services.accounts.settings import Settings as AccountsSettings
-from services.accounts.usecases import check_pin
 from services.notices.app import create_app as create_notices
 from services.notices.push import encoded
 from services.notices.settings import Settings as NoticesSettings
@@ -46,10 +44,8 @@ TRACER = token("tracer-1", ["tracer"])
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine makes requests slow; here they don't fail for that. PINs take little work."""
+    """A busy machine makes requests slow; here they don't fail for that."""
     monkeypatch.setattr(dependencies, "STORE_SECONDS", 60.0)
-    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(check_pin, "_hasher", hasher)
 
 
 # ---- accounts -----------------------------------------------------------------------------------
